@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the commands share: the table of them, arguments, output. Only files in cli/ print or decide exit statuses. */
+#ifndef TCGRR_CLI_CLI_H
+#define TCGRR_CLI_CLI_H
+
+#include "store/trace.h"
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+/* Exit statuses, the same for every command but bisect-run. */
+enum cli_status { CLI_OK = 0, CLI_DIVERGED = 1, CLI_USAGE = 2, CLI_FAILED = 3 };
+
+struct cli_command {
+    const char *name;
+    const char *synopsis; /* the arguments, as --help shows them */
+    const char *summary;  /* one line */
+    const char *examples; /* the end of --help */
+    int (*run)(const struct cli_command *command, int argc, char **argv);
+};
+
+extern const struct cli_command cli_doctor;
+extern const struct cli_command cli_record;
+extern const struct cli_command cli_replay;
+extern const struct cli_command cli_info;
+extern const struct cli_command cli_verify;
+extern const struct cli_command cli_extract;
+
+/*
+ * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With `stop_at_word` the first word that is not an option ends them
+ * (what follows is a QEMU command). On return argv holds the remaining words from 1 on. Returns false after having said
+ * what is wrong (to standard error); --help exits.
+ */
+bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc, char ***argv);
+
+/* Cuts the words behind the first "--" off argv and returns them (NULL-terminated, not owned); an empty list if there are none. */
+char **cli_split_rest(int *argc, char **argv);
+
+/* Says "tcgrr: …" on standard error, with where to find help. Returns CLI_USAGE. */
+int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
+
+/* Says what failed, frees it, and returns the exit status that goes with it. */
+int cli_fail(GError *error);
+
+/* SIGINT and SIGTERM set this to their number instead of ending the process; the second one of a kind ends it. */
+const volatile int *cli_catch_signals(void);
+
+/* Exit status after having been asked to stop. */
+int cli_stopped_status(int signal);
+
+/* Path of the plugin that belongs to this executable; owned by the caller. NULL with error if it is not there. */
+char *cli_plugin_path(GError **error);
+
+/* Prints one JSON object on standard output and gives up the reference. */
+void cli_print_json(json_t *object);
+
+/* "0x…", new reference. */
+json_t *cli_json_address(uint64_t address);
+
+/* 1234567 → "1,234,567"; owned by the caller. */
+char *cli_number(uint64_t number);
+/* Bytes for people: "1.9 MB"; owned by the caller. */
+char *cli_bytes(uint64_t bytes);
+
+/* What record and info print about a trace. Both return an exit status. */
+int cli_print_trace(const char *path, bool json, bool verbose);
+
+/* Opens a trace for a command that takes one; NULL after having said why not, with the status in `*status`. */
+struct tcgrr_reader *cli_open_trace(const char *path, int *status);
+
+#endif

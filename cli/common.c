@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include "store/error.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc, char ***argv)
+{
+    GError *error = NULL;
+    g_autoptr(GOptionContext) context = g_option_context_new(command->synopsis);
+    g_autofree char *program = g_strdup_printf("tcgrr %s", command->name);
+
+    g_set_prgname(program);
+    g_option_context_set_summary(context, command->summary);
+    g_option_context_set_description(context, command->examples);
+    g_option_context_set_strict_posix(context, stop_at_word);
+    g_option_context_add_main_entries(context, options, NULL);
+    if (!g_option_context_parse(context, argc, argv, &error)) {
+        cli_usage(command, "%s", error->message);
+        g_error_free(error);
+        return false;
+    }
+    if (*argc > 1 && strcmp((*argv)[1], "--") == 0) {
+        (*argv)[1] = (*argv)[0];
+        (*argv)++;
+        (*argc)--;
+    }
+    return true;
+}
+
+char **cli_split_rest(int *argc, char **argv)
+{
+    for (int i = 1; i < *argc; i++) {
+        if (strcmp(argv[i], "--") == 0) {
+            argv[i] = NULL;
+            *argc = i;
+            return argv + i + 1;
+        }
+    }
+    return argv + *argc;
+}
+
+int cli_usage(const struct cli_command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "tcgrr: %s; see tcgrr %s --help\n", text, command->name);
+    return CLI_USAGE;
+}
+
+int cli_fail(GError *error)
+{
+    int status = error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE ? CLI_USAGE : CLI_FAILED;
+    fprintf(stderr, "tcgrr: %s\n", error->message);
+    g_error_free(error);
+    return status;
+}
+
+/* A signal handler can reach nothing else. */
+static volatile int caught_signal;
+
+static void catch (int number)
+{
+    if (caught_signal == number) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    caught_signal = number;
+}
+
+const volatile int *cli_catch_signals(void)
+{
+    struct sigaction action = {.sa_handler = catch, .sa_flags = SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    sigaction(SIGHUP, &action, NULL);
+    signal(SIGPIPE, SIG_IGN);
+    return &caught_signal;
+}
+
+int cli_stopped_status(int number)
+{
+    return 128 + number;
+}
+
+char *cli_plugin_path(GError **error)
+{
+    static const char *const places[] = {"libtcgrr-plugin.so", "../" TCGRR_LIBDIR "/tcgrr/libtcgrr-plugin.so"};
+    const char *told = g_getenv("TCGRR_PLUGIN");
+    if (told && *told) {
+        return g_strdup(told);
+    }
+    g_autofree char *self = g_file_read_link("/proc/self/exe", error);
+    if (!self) {
+        return NULL;
+    }
+    g_autofree char *folder = g_path_get_dirname(self);
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        g_autofree char *path = g_build_filename(folder, places[i], NULL);
+        if (g_file_test(path, G_FILE_TEST_EXISTS)) {
+            return g_canonicalize_filename(path, NULL);
+        }
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "libtcgrr-plugin.so is neither beside %s nor in its lib folder; install tcgrr again or set TCGRR_PLUGIN",
+                self);
+    return NULL;
+}
+
+void cli_print_json(json_t *object)
+{
+    json_dumpf(object, stdout, JSON_INDENT(2));
+    putchar('\n');
+    json_decref(object);
+}
+
+json_t *cli_json_address(uint64_t address)
+{
+    return json_sprintf("0x%llx", (unsigned long long)address);
+}
+
+char *cli_number(uint64_t number)
+{
+    g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+    size_t length = strlen(digits);
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            g_string_append_c(text, ',');
+        }
+        g_string_append_c(text, digits[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+char *cli_bytes(uint64_t bytes)
+{
+    return g_format_size_full(bytes, G_FORMAT_SIZE_DEFAULT);
+}
+
+struct tcgrr_reader *cli_open_trace(const char *path, int *status)
+{
+    GError *error = NULL;
+    struct tcgrr_reader *reader = tcgrr_reader_open(path, &error);
+    if (!reader) {
+        *status = cli_fail(error);
+    }
+    return reader;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    gboolean json = FALSE;
+    gboolean verbose = FALSE;
+    const GOptionEntry options[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "also the command, the notes and the guest's files", NULL},
+        {NULL},
+    };
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc != 2) {
+        return cli_usage(command, "info takes one trace");
+    }
+    return cli_print_trace(argv[1], json, verbose);
+}
+
+const struct cli_command cli_info = {
+    "info",
+    "TRACE",
+    "Say what a trace holds, how it was made and how it ended",
+    "Examples:\n"
+    "  tcgrr info boot.tcgrr\n"
+    "  tcgrr info boot.tcgrr --json | jq .icount\n",
+    run,
+};

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record/record.h"
+
+#include "cli/cli.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct screen {
+    bool verbose;
+    bool line_shown;
+};
+
+static void say_started(const struct tcgrr_command *command, void *data)
+{
+    const struct screen *screen = data;
+    if (!screen->verbose) {
+        return;
+    }
+    for (guint i = 0; i < command->notes->len; i++) {
+        fprintf(stderr, "tcgrr: %s\n", (const char *)g_ptr_array_index(command->notes, i));
+    }
+    g_autofree char *line = g_strjoinv(" ", command->argv);
+    fprintf(stderr, "tcgrr: %s\n", line);
+}
+
+static void say_progress(const struct tcgrr_record_progress *progress, void *data)
+{
+    struct screen *screen = data;
+    g_autofree char *icount = cli_number(progress->icount);
+    g_autofree char *bytes = cli_bytes(progress->bytes);
+    double seconds = progress->seconds > 0 ? progress->seconds : 1;
+
+    fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s instructions, %.0f M/s, %s", progress->seconds, icount,
+            (double)progress->icount / seconds / 1e6, bytes);
+    if (progress->last_event) {
+        g_autofree char *at = cli_number(progress->last_event_icount);
+        fprintf(stderr, ", last event: %s at %s", progress->last_event, at);
+    }
+    fflush(stderr);
+    screen->line_shown = true;
+}
+
+/* The name that was asked for, or the one made of the guest's or QEMU's name. */
+static char *output_name(const char *told, const char *qemu, char **arguments)
+{
+    const char *from = qemu;
+    if (told) {
+        return g_strdup(told);
+    }
+    for (char **word = arguments; *word; word++) {
+        if ((strcmp(*word, "-kernel") == 0 || strcmp(*word, "-bios") == 0) && word[1]) {
+            from = word[1];
+        }
+    }
+    g_autofree char *base = g_path_get_basename(from);
+    char *dot = strrchr(base, '.');
+    if (dot && dot != base && !strchr(dot, '-')) {
+        *dot = '\0';
+    }
+    return g_strconcat(base, ".tcgrr", NULL);
+}
+
+/* What is to be said, and the exit status, once the trace is written. */
+static int conclude(const struct tcgrr_record_result *result, const char *output, int stopped)
+{
+    if (stopped) {
+        return cli_stopped_status(stopped);
+    }
+    if (result->end == TCGRR_LIVE_CUT) {
+        fprintf(stderr, "tcgrr: QEMU went away without notice (%s); what ran until then is in %s\n", result->exit, output);
+        return CLI_FAILED;
+    }
+    if (result->end == TCGRR_LIVE_THREADS) {
+        fprintf(stderr,
+                "tcgrr: the guest program started a second thread; %s holds what ran until then (threads are not "
+                "recorded)\n",
+                output);
+        return CLI_FAILED;
+    }
+    return CLI_OK;
+}
+
+static int record(struct tcgrr_record_options *options, bool json)
+{
+    struct tcgrr_record_result result;
+    GError *error = NULL;
+    bool good = tcgrr_record(options, &result, &error);
+
+    if (((struct screen *)options->data)->line_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (!good) {
+        g_free(result.exit);
+        return cli_fail(error);
+    }
+    int status = conclude(&result, options->output, *options->stop);
+    int printed = cli_print_trace(options->output, json, false);
+    g_free(result.exit);
+    return status ? status : printed;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *output = NULL;
+    g_autofree char *level = NULL;
+    g_autofree char *icount = NULL;
+    g_auto(GStrv) symbols = NULL;
+    gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE;
+    const GOptionEntry options[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &level, "how much is recorded: flow (the default, and all there is yet)", "LEVEL"},
+        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)", "SHIFT"},
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat", "FILE"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object at the end", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say what is added to QEMU's command", NULL},
+        {NULL},
+    };
+    if (!cli_parse(command, options, true, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc < 2) {
+        return cli_usage(command, "record needs the QEMU command to run");
+    }
+    if (level && strcmp(level, "flow") != 0) {
+        return cli_usage(command, "this version records --level flow only, not '%s'", level);
+    }
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    struct screen screen = {.verbose = verbose};
+    g_autofree char *name = output_name(output, argv[1], argv + 2);
+    struct tcgrr_record_options record_options = {
+        .output = name,
+        .force = force,
+        .qemu = argv[1],
+        .arguments = (const char *const *)argv + 2,
+        .plugin = plugin,
+        .rr = !no_rr,
+        .icount = icount,
+        .symbol_files = (const char *const *)symbols,
+        .tool_version = TCGRR_VERSION,
+        .stop = cli_catch_signals(),
+        .started = say_started,
+        .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
+        .data = &screen,
+    };
+    return record(&record_options, json);
+}
+
+const struct cli_command cli_record = {
+    "record",
+    "[--] QEMU ARG…",
+    "Run a QEMU command and record everything it executes into one file",
+    "QEMU's terminal stays yours. Ctrl-C ends the recording; what was recorded stays valid.\n\n"
+    "Examples:\n"
+    "  tcgrr record -o boot.tcgrr -- qemu-system-aarch64 -M virt -cpu cortex-a57 -nographic -kernel Image\n"
+    "  tcgrr record --symbols vmlinux -- qemu-system-x86_64 -nographic -kernel bzImage\n"
+    "  tcgrr record -- qemu-aarch64 ./program argument\n",
+    run,
+};

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What `record` says at its end and `info` at any time: the trace described, as text or JSON. */
+#include "cli/cli.h"
+
+#include <stdio.h>
+
+static json_t *events_json(const struct tcgrr_totals *totals)
+{
+    json_t *events = json_object();
+    for (unsigned kind = 0; kind < TCGRR_EVENT_KIND_COUNT; kind++) {
+        if (totals->events[kind]) {
+            json_object_set_new(events, tcgrr_event_name(kind), json_integer((json_int_t)totals->events[kind]));
+        }
+    }
+    return events;
+}
+
+static json_t *text_or_null(const char *text)
+{
+    return text ? json_string_nocheck(text) : json_null();
+}
+
+static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals)
+{
+    json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
+    json_t *object = json_pack(
+        "{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
+        "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version, "mode", run->mode,
+        "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
+        run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs", (json_int_t)totals->execs,
+        "blocks", (json_int_t)totals->blocks, "events", events_json(totals), "chunks", (json_int_t)totals->chunks,
+        "bytes", (json_int_t)totals->bytes, "duration_s", run->duration_s, "exit", text_or_null(run->exit), "complete",
+        run->complete);
+    json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
+    json_object_set_new(object, "level", text_or_null(run->level));
+    json_object_set_new(object, "vcpus", json_integer(run->vcpus));
+    json_object_set_new(object, "icount_shift", text_or_null(run->icount_shift));
+    json_object_set_new(object, "started", text_or_null(run->started));
+    json_object_set_new(object, "host", text_or_null(run->host));
+    json_object_set_new(object, "tool_version", text_or_null(run->tool_version));
+    json_object_set_new(object, "qemu_path", text_or_null(run->qemu_path));
+    json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
+    json_object_set_new(object, "command", command ? command : json_null());
+    cli_print_json(object);
+}
+
+static char *events_text(const struct tcgrr_totals *totals)
+{
+    GString *text = g_string_new(NULL);
+    for (unsigned kind = 0; kind < TCGRR_EVENT_KIND_COUNT; kind++) {
+        if (totals->events[kind]) {
+            g_autofree char *count = cli_number(totals->events[kind]);
+            g_string_append_printf(text, "%s%s %s", text->len ? ", " : "", count, tcgrr_event_name(kind));
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* How our count and QEMU's own compare. */
+static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
+{
+    g_autofree char *own = run->qemu_icount >= 0 ? cli_number((uint64_t)run->qemu_icount) : NULL;
+    if (!own) {
+        return g_strdup("QEMU's own count could not be asked");
+    }
+    return (uint64_t)run->qemu_icount == icount
+               ? g_strdup("QEMU's own count is the same")
+               : g_strdup_printf("QEMU's own count is %s: please report this", own);
+}
+
+static void print_note(const char *text, void *data)
+{
+    printf("  note         %s\n", text);
+}
+
+static void print_file(const char *path, uint64_t size, const char *xxh128, void *data)
+{
+    g_autofree char *bytes = cli_bytes(size);
+    printf("  guest file   %s (%s, xxh128 %s)\n", path, bytes, xxh128);
+}
+
+static void print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
+                          const struct tcgrr_totals *totals, bool verbose)
+{
+    g_autofree char *icount = cli_number(totals->icount);
+    g_autofree char *execs = cli_number(totals->execs);
+    g_autofree char *blocks = cli_number(totals->blocks);
+    g_autofree char *bytes = cli_bytes(totals->bytes);
+    g_autofree char *events = events_text(totals);
+    g_autofree char *count = count_text(run, totals->icount);
+
+    printf("%s: %s\n", path, run->complete ? "complete" : "INCOMPLETE: the recording was cut short or still runs");
+    printf("  QEMU         %s, %s, %s mode, plugin API %d\n", run->qemu_version, run->target, run->mode, run->api_version);
+    if (run->icount_shift && *run->icount_shift) {
+        printf("  icount       shift=%s, %s, %u vCPU%s\n", run->icount_shift,
+               run->rr ? "with rr (replays exactly)" : "without rr (cannot be replayed)", run->vcpus,
+               run->vcpus == 1 ? "" : "s");
+    }
+    printf("  instructions %s; %s\n", icount, count);
+    printf("  executions   %s of %s different blocks\n", execs, blocks);
+    printf("  events       %s%s\n", *events ? events : "none",
+           run->reports_discontinuities || !*events ? "" : " (interrupts and exceptions inferred)");
+    printf("  size         %s in %" G_GUINT64_FORMAT " chunks\n", bytes, totals->chunks);
+    printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
+    if (run->assumed) {
+        g_autofree char *assumed = cli_number(run->assumed);
+        printf("  uncertain    %s times this QEMU did not tell whether an instruction retired before an interrupt\n", assumed);
+    }
+    if (verbose) {
+        printf("  started      %s on %s, tcgrr %s\n", run->started, run->host, run->tool_version);
+        printf("  command      %s\n", run->command);
+        tcgrr_reader_notes(reader, print_note, NULL, NULL);
+        tcgrr_reader_guest_files(reader, print_file, NULL, NULL);
+    }
+}
+
+int cli_print_trace(const char *path, bool json, bool verbose)
+{
+    struct tcgrr_totals totals;
+    GError *error = NULL;
+    int status = CLI_OK;
+    struct tcgrr_reader *reader = cli_open_trace(path, &status);
+
+    if (!reader) {
+        return status;
+    }
+    if (!tcgrr_reader_totals(reader, &totals, &error)) {
+        status = cli_fail(error);
+    } else if (json) {
+        print_as_json(path, tcgrr_reader_run(reader), &totals);
+    } else {
+        print_as_text(path, reader, tcgrr_reader_run(reader), &totals, verbose);
+    }
+    tcgrr_reader_free(reader);
+    return status;
+}

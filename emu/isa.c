@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/isa.h"
+
+#include <string.h>
+
+#include "emu/isa_internal.h"
+
+enum tcgrr_isa tcgrr_isa_of_target(const char *target)
+{
+    static const struct {
+        const char *name;
+        enum tcgrr_isa isa;
+    } targets[] = {
+        {"aarch64", TCGRR_ISA_AARCH64}, {"arm", TCGRR_ISA_ARM},    {"riscv64", TCGRR_ISA_RISCV},
+        {"riscv32", TCGRR_ISA_RISCV},   {"x86_64", TCGRR_ISA_X86}, {"i386", TCGRR_ISA_X86},
+    };
+
+    for (size_t i = 0; i < sizeof(targets) / sizeof(targets[0]); i++) {
+        if (strcmp(targets[i].name, target) == 0) {
+            return targets[i].isa;
+        }
+    }
+    return TCGRR_ISA_UNKNOWN;
+}
+
+const struct tcgrr_isa_row *tcgrr_isa_find(const struct tcgrr_isa_row *rows, size_t count, uint32_t word)
+{
+    for (size_t i = 0; i < count; i++) {
+        if ((word & rows[i].mask) == rows[i].value) {
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+struct tcgrr_insn_class tcgrr_isa_row_class(const struct tcgrr_isa_row *row)
+{
+    return (struct tcgrr_insn_class){
+        .leave = row->leave, .flow = row->flow, .access = row->access, .call = row->call};
+}
+
+static bool has_target(const struct tcgrr_insn_class *class)
+{
+    return class->flow == TCGRR_FLOW_JUMP || class->flow == TCGRR_FLOW_BRANCH;
+}
+
+static void merge_flow(struct tcgrr_insn_class *into, const struct tcgrr_insn_class *other)
+{
+    bool conflict = has_target(into) && has_target(other) && into->target != other->target;
+
+    if (into->flow == TCGRR_FLOW_INDIRECT || other->flow == TCGRR_FLOW_INDIRECT || conflict) {
+        into->flow = TCGRR_FLOW_INDIRECT;
+        into->target = 0;
+        return;
+    }
+    if (!has_target(into)) {
+        into->target = other->target;
+    }
+    if (into->flow != other->flow) {
+        into->flow = TCGRR_FLOW_BRANCH; /* of NEXT, JUMP and BRANCH any two together are a branch */
+    }
+}
+
+struct tcgrr_insn_class tcgrr_isa_merge(struct tcgrr_insn_class a, struct tcgrr_insn_class b)
+{
+    if (a.leave != b.leave) {
+        a.leave = TCGRR_LEAVE_UNKNOWN;
+    }
+    a.access |= b.access;
+    a.call = a.call && b.call;
+    merge_flow(&a, &b);
+    return a;
+}
+
+void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, const uint8_t *lengths, size_t count,
+                        struct tcgrr_insn_class *out)
+{
+    switch (isa) {
+    case TCGRR_ISA_AARCH64:
+        tcgrr_isa_classify_aarch64(pc, bytes, lengths, count, out);
+        return;
+    case TCGRR_ISA_ARM:
+        tcgrr_isa_classify_arm(pc, bytes, lengths, count, out);
+        return;
+    case TCGRR_ISA_RISCV:
+        tcgrr_isa_classify_riscv(pc, bytes, lengths, count, out);
+        return;
+    case TCGRR_ISA_X86:
+        tcgrr_isa_classify_x86(pc, bytes, lengths, count, out);
+        return;
+    default:
+        break;
+    }
+    for (size_t i = 0; i < count; i++) {
+        out[i] = tcgrr_isa_unknown();
+    }
+}

@@ -1,0 +1,613 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/live.h"
+
+#include "emu/plugin/wire.h"
+#include "emu/retire.h"
+#include "store/digest.h"
+#include "store/error.h"
+
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* Words taken from the ring before its space is given back. */
+#define BATCH_WORDS (64u * 1024)
+/* How long to sleep when the ring is empty: far shorter than it takes to fill. */
+#define POLL_US 500
+
+/* A translation as the fast path needs it; one cache line. */
+struct code {
+    uint64_t sum;
+    uint64_t power;
+    uint64_t pc;
+    uint64_t next;   /* where it may go on, besides `target`; NOWHERE if only there */
+    uint64_t target;
+    uint32_t block;
+    uint16_t insns;
+    bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
+    bool entry;    /* known to be where interrupts or exceptions go */
+};
+#define NOWHERE UINT64_MAX
+
+struct tcgrr_live {
+    int fd;
+    struct tcgrr_wire_header *header;
+    uint32_t *words;
+    uint64_t mask;
+    uint64_t tail;
+    bool gone;
+    enum tcgrr_live_end end;
+
+    struct tcgrr_live_info info;
+    bool informed;
+    enum tcgrr_isa isa;
+    struct tcgrr_blocks *blocks;
+    GArray *codes;       /* struct code by translation number */
+    GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
+    uint64_t assumed;
+
+    /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent is known. */
+    const struct code *open; /* NULL: none; into `codes`, or to `kept` */
+    struct code kept;
+    uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
+    uint64_t rerun_pc;
+    bool has_rerun;
+    GArray *gap; /* struct tcgrr_event since it began */
+    bool unusual; /* anything of the above is set */
+    tcgrr_vcpu vcpu;
+    bool switched;
+    tcgrr_icount next_checkpoint;
+};
+
+/* ---- the shared memory ---- */
+
+static bool map_ring(struct tcgrr_live *live, size_t bytes)
+{
+    live->header = mmap(NULL, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, live->fd, 0);
+    if (live->header == MAP_FAILED) {
+        live->header = NULL;
+        return false;
+    }
+    char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (base == MAP_FAILED) {
+        return false;
+    }
+    live->words = (uint32_t *)base;
+    for (int copy = 0; copy < 2; copy++) {
+        if (mmap(base + copy * bytes, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, live->fd, TCGRR_WIRE_HEADER_BYTES) ==
+            MAP_FAILED) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
+{
+    struct tcgrr_live *live = g_new0(struct tcgrr_live, 1);
+
+    live->mask = ring_bytes / sizeof(uint32_t) - 1;
+    live->fd = memfd_create("tcgrr-ring", MFD_CLOEXEC);
+    live->blocks = tcgrr_blocks_new();
+    live->codes = g_array_new(FALSE, FALSE, sizeof(struct code));
+    live->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    live->gap = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    live->mark = UINT32_MAX;
+    live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
+    if (live->fd < 0 || ftruncate(live->fd, TCGRR_WIRE_HEADER_BYTES + (off_t)ring_bytes) != 0 ||
+        !map_ring(live, ring_bytes)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot share %u KiB of memory with QEMU: %s",
+                    ring_bytes / 1024, g_strerror(errno));
+        tcgrr_live_free(live);
+        return NULL;
+    }
+    live->header->magic = TCGRR_WIRE_MAGIC;
+    live->header->version = TCGRR_WIRE_VERSION;
+    live->header->ring_words = ring_bytes / sizeof(uint32_t);
+    live->header->consumer_pid = (uint32_t)getpid();
+    return live;
+}
+
+void tcgrr_live_free(struct tcgrr_live *live)
+{
+    if (!live) {
+        return;
+    }
+    if (live->header) {
+        atomic_store_explicit(&live->header->detach, 1, memory_order_release);
+        munmap(live->header, TCGRR_WIRE_HEADER_BYTES);
+    }
+    if (live->words) {
+        munmap(live->words, 2 * (live->mask + 1) * sizeof(uint32_t));
+    }
+    if (live->fd >= 0) {
+        close(live->fd);
+    }
+    tcgrr_blocks_free(live->blocks);
+    g_array_unref(live->codes);
+    g_hash_table_destroy(live->entries);
+    g_array_unref(live->gap);
+    g_free(live);
+}
+
+int tcgrr_live_fd(const struct tcgrr_live *live)
+{
+    return live->fd;
+}
+
+const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live)
+{
+    return live->blocks;
+}
+
+uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)
+{
+    return live->assumed;
+}
+
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
+{
+    return atomic_load_explicit(&live->header->head, memory_order_acquire) -
+           atomic_load_explicit(&live->header->tail, memory_order_relaxed);
+}
+
+void tcgrr_live_gone(struct tcgrr_live *live)
+{
+    live->gone = true;
+}
+
+bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info)
+{
+    const struct tcgrr_wire_header *header = live->header;
+
+    if (atomic_load_explicit(&header->state, memory_order_acquire) == TCGRR_WIRE_WAITING) {
+        return false;
+    }
+    *info = (struct tcgrr_live_info){
+        .api = header->api,
+        .api_min = header->api_min,
+        .api_cur = header->api_cur,
+        .system = header->system != 0,
+        .vcpus = header->vcpus,
+        .reports_discon = header->features & TCGRR_WIRE_DISCON,
+        .reports_syscalls = header->features & TCGRR_WIRE_SYSCALL,
+    };
+    for (size_t i = 0; i + 1 < sizeof(info->target) && g_ascii_isgraph(header->target[i]); i++) {
+        info->target[i] = header->target[i];
+    }
+    return true;
+}
+
+/* ---- closing the open execution ---- */
+
+static void learn_entry(struct tcgrr_live *live, uint64_t pc)
+{
+    if (g_hash_table_contains(live->entries, &pc)) {
+        return;
+    }
+    g_hash_table_add(live->entries, g_memdup2(&pc, sizeof(pc)));
+    for (guint i = 0; i < live->codes->len; i++) {
+        struct code *code = &g_array_index(live->codes, struct code, i);
+        code->entry = code->entry || code->pc == pc;
+    }
+}
+
+static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind, bool has_from, uint64_t from,
+                         uint64_t to)
+{
+    struct tcgrr_event event = {
+        .kind = kind == TCGRR_DISCON_INTERRUPT ? TCGRR_EVENT_INTERRUPT : TCGRR_EVENT_EXCEPTION,
+        .inferred = true,
+        .has_pcs = true,
+        .from_pc = has_from ? from : TCGRR_NO_PC,
+        .to_pc = to,
+        .vcpu = live->vcpu,
+    };
+    g_array_append_val(live->gap, event);
+    learn_entry(live, to);
+}
+
+/* Where it would have gone on if that is known: for an interrupt that came right behind a complete block. */
+static bool only_successor(const struct code *code, uint64_t *pc)
+{
+    if (code->anywhere || (code->next != NOWHERE && code->target != NOWHERE)) {
+        return false;
+    }
+    *pc = code->next != NOWHERE ? code->next : code->target;
+    return true;
+}
+
+static bool may_follow(const struct code *code, const struct code *next)
+{
+    return next->pc == code->next || next->pc == code->target || (code->anywhere && !next->entry);
+}
+
+static uint32_t count_retired(struct tcgrr_live *live, const struct code *next)
+{
+    struct tcgrr_departure departure = {
+        .block = tcgrr_blocks_get(live->blocks, live->open->block),
+        .isa = live->isa,
+        .mark = MIN(live->mark, live->open->insns),
+        .reports_discon = live->info.reports_discon,
+        .has_next = next != NULL,
+        .next_pc = next ? next->pc : 0,
+    };
+    struct tcgrr_retirement retirement;
+
+    for (guint i = 0; i < live->gap->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        if (event->kind <= TCGRR_EVENT_HOSTCALL) {
+            departure.discon = event->kind == TCGRR_EVENT_INTERRUPT   ? TCGRR_DISCON_INTERRUPT
+                               : event->kind == TCGRR_EVENT_EXCEPTION ? TCGRR_DISCON_EXCEPTION
+                                                                      : TCGRR_DISCON_HOSTCALL;
+            departure.discon_from = event->from_pc;
+            break;
+        }
+    }
+    departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
+                      live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
+    tcgrr_retire(&departure, &retirement);
+    live->assumed += retirement.assumed;
+    if (retirement.inferred) {
+        add_inferred(live, retirement.inferred, retirement.has_from, retirement.from_pc, next->pc);
+    }
+    return retirement.ran;
+}
+
+/* A complete block whose successor it cannot have chosen itself. */
+static void infer_between(struct tcgrr_live *live, const struct code *next)
+{
+    uint64_t from = 0;
+    bool known = only_successor(live->open, &from);
+    add_inferred(live, TCGRR_DISCON_INTERRUPT, known, from, next->pc);
+}
+
+static void append_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+
+    if (live->switched) {
+        struct tcgrr_switch change = {.index = chunk->count, .vcpu = live->vcpu};
+        g_array_append_val(chunk->switches, change);
+        live->switched = false;
+    }
+    if (ran < block->insns) {
+        struct tcgrr_partial partial = {.index = chunk->count, .ran = ran};
+        g_array_append_val(chunk->partials, partial);
+    }
+    chunk->blocks[chunk->count++] = live->open->block;
+    while (chunk->end_icount + ran >= live->next_checkpoint) {
+        uint32_t inside = (uint32_t)(live->next_checkpoint - chunk->end_icount);
+        struct tcgrr_checkpoint checkpoint = {.icount = live->next_checkpoint,
+                                              .flow = tcgrr_block_append(chunk->end_flow, block, inside)};
+        g_array_append_val(chunk->checkpoints, checkpoint);
+        live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
+    }
+    chunk->end_icount += ran;
+    chunk->end_flow = tcgrr_block_append(chunk->end_flow, block, ran);
+}
+
+static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    for (guint i = 0; i < live->gap->len; i++) {
+        struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        event->seq = chunk->first_seq + chunk->count;
+        event->icount = chunk->end_icount;
+    }
+    g_array_append_vals(chunk->events, live->gap->data, live->gap->len);
+    g_array_set_size(live->gap, 0);
+    live->unusual = false;
+}
+
+/* `next`: what begins now on the same vCPU; NULL if that is not known. There is room in the chunk for one execution. */
+static void close_open(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next)
+{
+    if (live->open) {
+        uint32_t ran = live->open->insns;
+        guint reported = live->gap->len;
+        if (live->unusual) {
+            ran = count_retired(live, next);
+        }
+        bool complete = ran == live->open->insns && live->gap->len == reported;
+        if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
+            infer_between(live, next);
+        }
+        append_exec(live, chunk, ran);
+    }
+    flush_gap(live, chunk);
+    live->open = NULL;
+    live->mark = UINT32_MAX;
+    live->has_rerun = false;
+}
+
+/* ---- reading records ---- */
+
+static bool damaged(GError **error, const char *what)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                "the plugin's ring holds %s; QEMU's memory was overwritten or the plugin is of another build", what);
+    return false;
+}
+
+/* How the last instruction can go on. */
+static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *block, struct code *code)
+{
+    struct tcgrr_insn_class classes[TCGRR_MAX_INSNS];
+    const struct tcgrr_insn_class *last = &classes[block->insns - 1];
+
+    tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, classes);
+    code->next = last->flow == TCGRR_FLOW_JUMP ? NOWHERE : block->pc + block->size;
+    code->target = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH ? last->target : NOWHERE;
+    code->anywhere = live->info.reports_discon || last->flow == TCGRR_FLOW_INDIRECT;
+    code->entry = g_hash_table_contains(live->entries, &block->pc);
+}
+
+static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error)
+{
+    struct tcgrr_wire_define define;
+    const uint8_t *content = (const uint8_t *)payload + sizeof(define);
+
+    if (words * 4 < sizeof(define)) {
+        return damaged(error, "a truncated block");
+    }
+    memcpy(&define, payload, sizeof(define));
+    if (define.number != live->codes->len || define.count > TCGRR_WIRE_MAX_INSNS || define.size > words * 4 ||
+        sizeof(define) + define.count + define.size > words * 4) {
+        return damaged(error, "a malformed block");
+    }
+    uint64_t pc = define.pc_low | (uint64_t)define.pc_high << 32;
+    uint32_t number = tcgrr_blocks_add(live->blocks, pc, define.count, content, define.size, content + define.count, error);
+    if (number == UINT32_MAX) {
+        return false;
+    }
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
+    struct code code = {.sum = block->sum,
+                        .power = block->power,
+                        .pc = block->pc,
+                        .block = number,
+                        .insns = (uint16_t)block->insns};
+    fill_flow(live, block, &code);
+    /* The array may move. */
+    ptrdiff_t open = live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
+    g_array_append_val(live->codes, code);
+    if (open >= 0) {
+        live->open = &g_array_index(live->codes, struct code, open);
+    }
+    return true;
+}
+
+static void forget_codes(struct tcgrr_live *live)
+{
+    if (live->open) {
+        live->kept = *live->open;
+        live->open = &live->kept;
+    }
+    g_array_set_size(live->codes, 0);
+}
+
+static uint64_t value_at(const uint32_t *words, unsigned index)
+{
+    return words[1 + 2 * index] | (uint64_t)words[2 + 2 * index] << 32;
+}
+
+static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
+{
+    switch (value_at(words, 0)) {
+    case TCGRR_DISCON_INTERRUPT:
+        event->kind = TCGRR_EVENT_INTERRUPT;
+        break;
+    case TCGRR_DISCON_EXCEPTION:
+        event->kind = TCGRR_EVENT_EXCEPTION;
+        break;
+    case TCGRR_DISCON_HOSTCALL:
+        event->kind = TCGRR_EVENT_HOSTCALL;
+        break;
+    default:
+        return false;
+    }
+    event->has_pcs = true;
+    event->from_pc = value_at(words, 1);
+    event->to_pc = value_at(words, 2);
+    return true;
+}
+
+static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
+{
+    uint64_t number = value_at(words, 0);
+    if (number >= live->codes->len) {
+        return false;
+    }
+    live->rerun_pc = g_array_index(live->codes, struct code, number).pc;
+    live->has_rerun = true;
+    live->unusual = true;
+    return true;
+}
+
+/* `words`: the vCPU and what the kind brings, `count` of them. */
+static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *words, unsigned count, GError **error)
+{
+    static const uint8_t values[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_RERUN] = 1,
+                                                           [TCGRR_WIRE_DISCONTINUITY] = 3,
+                                                           [TCGRR_WIRE_SYSCALL_ENTRY] = 9,
+                                                           [TCGRR_WIRE_SYSCALL_RETURN] = 2};
+    static const uint8_t kinds[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_INIT] = TCGRR_EVENT_INIT,
+                                                          [TCGRR_WIRE_EXIT] = TCGRR_EVENT_EXIT,
+                                                          [TCGRR_WIRE_IDLE] = TCGRR_EVENT_IDLE,
+                                                          [TCGRR_WIRE_RESUME] = TCGRR_EVENT_RESUME,
+                                                          [TCGRR_WIRE_FLUSH] = TCGRR_EVENT_FLUSH,
+                                                          [TCGRR_WIRE_SYSCALL_ENTRY] = TCGRR_EVENT_SYSCALL,
+                                                          [TCGRR_WIRE_SYSCALL_RETURN] = TCGRR_EVENT_SYSCALL_RETURN};
+    if (kind >= TCGRR_WIRE_EVENT_KINDS || count != 1u + 2u * values[kind]) {
+        return damaged(error, "an event of unknown kind");
+    }
+    struct tcgrr_event event = {.vcpu = words[0], .kind = kinds[kind]};
+    if (kind == TCGRR_WIRE_RERUN) {
+        return read_rerun(live, words) || damaged(error, "a repeated access without a block");
+    }
+    if (kind == TCGRR_WIRE_THREAD) {
+        live->end = TCGRR_LIVE_THREADS;
+        return true;
+    }
+    if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(words, &event)) {
+        return damaged(error, "a discontinuity of unknown type");
+    }
+    if (kind == TCGRR_WIRE_FLUSH) {
+        forget_codes(live);
+    }
+    if (kind == TCGRR_WIRE_SYSCALL_ENTRY || kind == TCGRR_WIRE_SYSCALL_RETURN) {
+        event.number = (int64_t)value_at(words, 0);
+        event.result = (int64_t)value_at(words, 1);
+    }
+    for (unsigned i = 0; kind == TCGRR_WIRE_SYSCALL_ENTRY && i < 8; i++) {
+        event.arguments[i] = value_at(words, 1 + i);
+    }
+    if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
+        event.result = 0;
+    }
+    g_array_append_val(live->gap, event);
+    live->unusual = true;
+    return true;
+}
+
+/* One record that the fast path left alone. Returns how many words it has, 0 if it is malformed. */
+static size_t read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available,
+                          GError **error)
+{
+    uint32_t payload = words[0] & 0xffffffu;
+    size_t extra = 0;
+
+    if (words[0] < TCGRR_WIRE_CONTROL) {
+        if (words[0] >= live->codes->len) {
+            return damaged(error, "a block that was never described");
+        }
+        const struct code *code = &g_array_index(live->codes, struct code, words[0]);
+        close_open(live, chunk, code);
+        live->open = code;
+        return 1;
+    }
+    switch (words[0] >> 24) {
+    case TCGRR_WIRE_LEFT:
+        live->mark = payload;
+        live->unusual = true;
+        return 1;
+    case TCGRR_WIRE_VCPU:
+        close_open(live, chunk, NULL);
+        live->switched = live->vcpu != payload;
+        live->vcpu = payload;
+        return 1;
+    case TCGRR_WIRE_END:
+        close_open(live, chunk, NULL);
+        live->end = TCGRR_LIVE_FINISHED;
+        return 1;
+    case TCGRR_WIRE_DEFINE:
+        extra = payload;
+        return extra < available && read_define(live, words + 1, payload, error) ? 1 + extra : 0;
+    case TCGRR_WIRE_EVENT:
+        extra = payload >> 8;
+        return extra < available && read_event(live, payload & 0xff, words + 1, (unsigned)extra, error) ? 1 + extra : 0;
+    default:
+        return damaged(error, "a record of unknown kind");
+    }
+}
+
+/*
+ * The hot loop: complete executions between which nothing happened. Stops at the first word that is anything else, or
+ * that would complete a checkpoint. Returns how many words it took.
+ */
+static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available)
+{
+    if (live->unusual || live->switched || !live->open) {
+        return 0;
+    }
+    const struct code *codes = (const struct code *)live->codes->data;
+    const struct code *open = live->open;
+    uint32_t known = live->codes->len;
+    size_t room = chunk->capacity - chunk->count;
+    size_t count = MIN(available, room);
+    uint32_t *to = chunk->blocks + chunk->count;
+    uint64_t flow = chunk->end_flow;
+    tcgrr_icount icount = chunk->end_icount;
+    size_t i = 0;
+
+    for (; i < count; i++) {
+        if (words[i] >= known) {
+            break;
+        }
+        const struct code *code = &codes[words[i]];
+        if (icount + open->insns >= live->next_checkpoint || !may_follow(open, code)) {
+            break;
+        }
+        to[i] = open->block;
+        icount += open->insns;
+        flow = tcgrr_digest_append(flow, open->power, open->sum);
+        open = code;
+    }
+    live->open = open;
+    chunk->count += (uint32_t)i;
+    chunk->end_flow = flow;
+    chunk->end_icount = icount;
+    return i;
+}
+
+/* Reads what is there, up to a batch. Returns whether all was well. */
+static bool read_batch(struct tcgrr_live *live, struct tcgrr_chunk *chunk, size_t available, GError **error)
+{
+    const uint32_t *words = live->words + (live->tail & live->mask);
+    size_t target = MIN(available, BATCH_WORDS);
+    size_t done = 0;
+
+    while (done < target && chunk->count < chunk->capacity && live->end == TCGRR_LIVE_RUNS) {
+        done += read_fast(live, chunk, words + done, target - done);
+        if (done < target && chunk->count < chunk->capacity) {
+            size_t taken = read_record(live, chunk, words + done, available - done, error);
+            if (taken == 0) {
+                if (error && !*error) {
+                    damaged(error, "a record longer than what was written");
+                }
+                return false;
+            }
+            done += taken;
+        }
+    }
+    live->tail += done;
+    atomic_store_explicit(&live->header->tail, live->tail, memory_order_release);
+    chunk->end_blocks = tcgrr_blocks_count(live->blocks);
+    return true;
+}
+
+static bool note_info(struct tcgrr_live *live)
+{
+    if (!live->informed && tcgrr_live_info(live, &live->info)) {
+        live->isa = tcgrr_isa_of_target(live->info.target);
+        live->informed = true;
+    }
+    return live->informed;
+}
+
+bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                     GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
+
+    while (live->end == TCGRR_LIVE_RUNS && chunk->count < chunk->capacity) {
+        bool gone = live->gone; /* before looking at the head: what came in between is then still read */
+        uint64_t head = atomic_load_explicit(&live->header->head, memory_order_acquire);
+        if (head - live->tail > live->mask + 1) {
+            return damaged(error, "more than it can hold");
+        }
+        if (note_info(live) && head != live->tail) {
+            if (!read_batch(live, chunk, head - live->tail, error)) {
+                return false;
+            }
+        } else if (gone) {
+            live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
+        } else {
+            g_usleep(POLL_US);
+        }
+        if (g_get_monotonic_time() >= deadline) {
+            break;
+        }
+    }
+    *end = live->end;
+    return true;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and makes chunks of them, with exact
+ * instruction counts, events and checkpoints.
+ */
+#ifndef TCGRR_EMU_LIVE_H
+#define TCGRR_EMU_LIVE_H
+
+#include "store/chunk.h"
+
+struct tcgrr_live;
+
+/* How a live stream ended, or that it has not. */
+enum tcgrr_live_end {
+    TCGRR_LIVE_RUNS,
+    TCGRR_LIVE_FINISHED,  /* QEMU left in order and everything was delivered */
+    TCGRR_LIVE_CUT,       /* QEMU went away without a word: everything but the block it was in was delivered */
+    TCGRR_LIVE_THREADS,   /* user mode: the guest started a second thread; recorded up to there */
+    TCGRR_LIVE_UNLOADED,  /* the plugin never came up */
+};
+
+/* What the plugin said about its QEMU. */
+struct tcgrr_live_info {
+    char target[32];
+    int api;
+    int api_min;
+    int api_cur;
+    bool system;
+    uint32_t vcpus;
+    bool reports_discon;
+    bool reports_syscalls;
+};
+
+/* Ring size in bytes: power of two, 128 KiB to 1 GiB. */
+#define TCGRR_LIVE_RING_BYTES (16u << 20)
+
+/* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless said. */
+struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
+/* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is allowed. */
+void tcgrr_live_free(struct tcgrr_live *live);
+
+/* The descriptor which QEMU has to inherit. */
+int tcgrr_live_fd(const struct tcgrr_live *live);
+
+/* The blocks that its chunks refer to; owned by `live`. */
+const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live);
+
+/* Whether the plugin was loaded; fills `info` then. */
+bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info);
+
+/* The process has ended: what is in the ring is all there will be. */
+void tcgrr_live_gone(struct tcgrr_live *live);
+
+/*
+ * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's end:
+ * then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it (tcgrr_chunk_follow).
+ * False: the ring is malformed, TCGRR_ERROR_DAMAGED.
+ */
+bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                     GError **error);
+
+/* Executions whose count could not be told for certain on this QEMU (emu/retire.h). */
+uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
+
+/* Words in the ring that were not read yet; any thread. */
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
+
+#endif

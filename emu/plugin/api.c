@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/plugin/api.h"
+
+#include <dlfcn.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* POSIX lets dlsym's object pointer stand for a function; the copy keeps the compiler from objecting. */
+static void find(void *function_pointer, const char *name)
+{
+    void *symbol = dlsym(RTLD_DEFAULT, name);
+    memcpy(function_pointer, &symbol, sizeof(symbol));
+}
+
+static bool has(const char *name)
+{
+    return dlsym(RTLD_DEFAULT, name) != NULL;
+}
+
+static int guess_version(void)
+{
+    const char *told = getenv("TCGRR_PLUGIN_API");
+    if (told && *told) {
+        return atoi(told);
+    }
+    if (has("qemu_plugin_register_vcpu_discon_cb")) {
+        return 7;
+    }
+    if (has("qemu_plugin_write_register")) {
+        return 5;
+    }
+    if (has("qemu_plugin_read_memory_vaddr")) {
+        return 4;
+    }
+    if (has("qemu_plugin_register_vcpu_tb_exec_cond_cb")) {
+        return 3;
+    }
+    return has("qemu_plugin_scoreboard_new") ? 2 : 1;
+}
+
+void tcgrr_api_load(struct tcgrr_api *api)
+{
+    memset(api, 0, sizeof(*api));
+    api->version = guess_version();
+    api->old_inline = api->version < 2;
+    api->has_store = has("qemu_plugin_register_vcpu_tb_exec_cond_cb"); /* both came with QEMU 9.1 */
+    api->copy_data = api->version >= 3;
+    find(&api->tb_n_insns, "qemu_plugin_tb_n_insns");
+    find(&api->tb_vaddr, "qemu_plugin_tb_vaddr");
+    find(&api->tb_get_insn, "qemu_plugin_tb_get_insn");
+    find(api->copy_data ? (void *)&api->insn_data_copy : (void *)&api->insn_data_pointer, "qemu_plugin_insn_data");
+    find(&api->insn_size, "qemu_plugin_insn_size");
+    find(&api->register_tb_exec, "qemu_plugin_register_vcpu_tb_exec_cb");
+    find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
+    if (api->old_inline) {
+        find(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
+        find(&api->register_mem_inline_1, "qemu_plugin_register_vcpu_mem_inline");
+    } else {
+        find(&api->register_insn_inline, "qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu");
+        find(&api->register_mem_inline, "qemu_plugin_register_vcpu_mem_inline_per_vcpu");
+        find(&api->scoreboard_new, "qemu_plugin_scoreboard_new");
+        find(&api->scoreboard_find, "qemu_plugin_scoreboard_find");
+    }
+    find(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
+         "qemu_plugin_register_vcpu_discon_cb");
+}
+
+bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb)
+{
+    void (*old_form)(qemu_plugin_id_t, tcgrr_any_cb) = NULL;
+    void (*new_form)(qemu_plugin_id_t, tcgrr_any_cb, void *) = NULL;
+
+    /* The exit callback took userdata from the first version on. */
+    if (api->version >= 7 || strcmp(name, "qemu_plugin_register_atexit_cb") == 0) {
+        find(&new_form, name);
+        if (new_form) {
+            new_form(id, cb, NULL);
+        }
+        return new_form != NULL;
+    }
+    find(&old_form, name);
+    if (old_form) {
+        old_form(id, cb);
+    }
+    return old_form != NULL;
+}
+
+size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes, size_t size)
+{
+    size_t length = api->insn_size(insn);
+    if (length > size) {
+        length = size;
+    }
+    if (api->copy_data) {
+        return api->insn_data_copy(insn, bytes, length);
+    }
+    memcpy(bytes, api->insn_data_pointer(insn), length);
+    return length;
+}

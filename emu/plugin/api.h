@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What the plugin uses of QEMU's plugin interface, declared here for all its versions (1 to 7), because one binary is to load
+ * into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() finds each function in the running
+ * QEMU and tells the version from what is there.
+ */
+#ifndef TCGRR_EMU_PLUGIN_API_H
+#define TCGRR_EMU_PLUGIN_API_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef uint64_t qemu_plugin_id_t;
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_scoreboard;
+
+struct qemu_plugin_info {
+    const char *target_name;
+    struct {
+        int min;
+        int cur;
+    } version;
+    bool system_emulation;
+    struct {
+        int smp_vcpus;
+        int max_vcpus;
+    } system;
+};
+
+typedef struct {
+    struct qemu_plugin_scoreboard *score;
+    size_t offset;
+} qemu_plugin_u64;
+
+enum { QEMU_PLUGIN_CB_NO_REGS = 0 };
+enum { QEMU_PLUGIN_INLINE_ADD_U64 = 0, QEMU_PLUGIN_INLINE_STORE_U64 = 1 };
+enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W = 2, QEMU_PLUGIN_MEM_RW = 3 };
+
+/* Discontinuity types, API 6. */
+enum { QEMU_PLUGIN_DISCON_INTERRUPT = 1, QEMU_PLUGIN_DISCON_EXCEPTION = 2, QEMU_PLUGIN_DISCON_HOSTCALL = 4 };
+enum { QEMU_PLUGIN_DISCON_ALL = 7 };
+
+/* Callbacks that no version changed. */
+typedef void (*tcgrr_exec_cb)(unsigned vcpu, void *userdata);
+typedef void (*tcgrr_mem_cb)(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata);
+
+/*
+ * Callbacks in the form of API 7 (no plugin id, userdata last) or of APIs 1 to 6 (plugin id first). A registration
+ * takes a generic pointer to the form that the running version wants.
+ */
+typedef void (*tcgrr_any_cb)(void);
+
+struct tcgrr_api {
+    int version;     /* that we speak with this QEMU */
+    bool old_inline; /* API 1: inline operations go to a plain address, not to a scoreboard */
+    bool has_store;  /* inline stores */
+    bool copy_data;  /* insn_data copies into a buffer (API 3) */
+
+    size_t (*tb_n_insns)(const struct qemu_plugin_tb *);
+    uint64_t (*tb_vaddr)(const struct qemu_plugin_tb *);
+    struct qemu_plugin_insn *(*tb_get_insn)(const struct qemu_plugin_tb *, size_t);
+    const void *(*insn_data_pointer)(const struct qemu_plugin_insn *);
+    size_t (*insn_data_copy)(const struct qemu_plugin_insn *, void *, size_t);
+    size_t (*insn_size)(const struct qemu_plugin_insn *);
+
+    void (*register_tb_exec)(struct qemu_plugin_tb *, tcgrr_exec_cb, int flags, void *);
+    void (*register_mem)(struct qemu_plugin_insn *, tcgrr_mem_cb, int flags, int rw, void *);
+    void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);
+    void (*register_mem_inline_1)(struct qemu_plugin_insn *, int rw, int op, void *, uint64_t);
+    void (*register_insn_inline)(struct qemu_plugin_insn *, int op, qemu_plugin_u64, uint64_t);
+    void (*register_mem_inline)(struct qemu_plugin_insn *, int rw, int op, qemu_plugin_u64, uint64_t);
+    struct qemu_plugin_scoreboard *(*scoreboard_new)(size_t);
+    void *(*scoreboard_find)(struct qemu_plugin_scoreboard *, unsigned);
+
+    void (*register_discon_6)(qemu_plugin_id_t, int types, tcgrr_any_cb);
+    void (*register_discon_7)(qemu_plugin_id_t, int types, tcgrr_any_cb, void *);
+};
+
+/*
+ * Finds QEMU's functions with dlsym and settles on a version. Runs in the plugin's constructor, before QEMU looks at
+ * qemu_plugin_version. TCGRR_PLUGIN_API in the environment overrides the version where two cannot be told apart by what they export (6 and 7).
+ */
+void tcgrr_api_load(struct tcgrr_api *api);
+
+/* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has it. */
+bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb);
+
+/* Copies an instruction's bytes, at most `size`; returns how many. */
+size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes, size_t size);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count. */
+#include "emu/plugin/plugin.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+/* More than QEMU's largest code cache can hold; address space only, memory comes with use. */
+#define MAX_TRANSLATIONS (1u << 25)
+#define TRANSLATION_BYTES (MAX_TRANSLATIONS * sizeof(struct tcgrr_translation))
+
+/* Instructions of one block as read from QEMU; on the stack of the translation callback. */
+struct content {
+    uint32_t count;
+    uint32_t size;
+    uint8_t lengths[TCGRR_WIRE_MAX_INSNS];
+    uint8_t bytes[16 * 1024];
+    struct tcgrr_insn_class class[TCGRR_WIRE_MAX_INSNS];
+};
+
+bool tcgrr_instrument_init(struct tcgrr_plugin *plugin)
+{
+    void *space =
+        mmap(NULL, TRANSLATION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    plugin->translations = space == MAP_FAILED ? NULL : space;
+    if (!plugin->api.old_inline) {
+        plugin->score = plugin->api.scoreboard_new(sizeof(uint64_t));
+    }
+    return plugin->translations != NULL;
+}
+
+static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, struct content *content)
+{
+    size_t count = plugin->api.tb_n_insns(tb);
+    content->count = 0;
+    content->size = 0;
+    for (size_t i = 0; i < count && i < TCGRR_WIRE_MAX_INSNS; i++) {
+        size_t room = sizeof(content->bytes) - content->size;
+        size_t length = tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i),
+                                             content->bytes + content->size, room < 255 ? room : 255);
+        content->lengths[content->count++] = (uint8_t)length;
+        content->size += (uint32_t)length;
+    }
+}
+
+static void describe(struct tcgrr_plugin *plugin, uint32_t number, uint64_t pc, const struct content *content)
+{
+    struct tcgrr_wire_define define = {
+        .number = number,
+        .count = content->count,
+        .pc_low = (uint32_t)pc,
+        .pc_high = (uint32_t)(pc >> 32),
+        .size = content->size,
+    };
+    uint32_t payload = (uint32_t)(sizeof(define) + content->count + content->size + 3) / 4;
+    uint32_t *space = tcgrr_ring_space(&plugin->ring);
+    uint8_t *to = (uint8_t *)(space + 1);
+
+    space[0] = tcgrr_wire_word(TCGRR_WIRE_DEFINE, payload);
+    space[payload] = 0; /* the padding, if there is any */
+    memcpy(to, &define, sizeof(define));
+    memcpy(to + sizeof(define), content->lengths, content->count);
+    memcpy(to + sizeof(define) + content->count, content->bytes, content->size);
+    tcgrr_ring_publish(&plugin->ring, 1 + payload);
+}
+
+/* Index of the first instruction from `from` on that could leave the block before its end; `count` if none can. */
+static uint32_t next_leaver(const struct content *content, uint32_t from)
+{
+    while (from < content->count && content->class[from].leave == TCGRR_LEAVE_NEVER) {
+        from++;
+    }
+    return from;
+}
+
+/* Before `insn` runs, `position` instructions of the block are sure to retire; the mark so far says `before`. */
+static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, uint32_t before, uint32_t position)
+{
+    if (plugin->api.old_inline) {
+        plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, position - before);
+        return;
+    }
+    qemu_plugin_u64 entry = {.score = plugin->score};
+    if (plugin->api.has_store) {
+        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_STORE_U64, entry, position);
+    } else {
+        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, position - before);
+    }
+}
+
+/* The last instruction has no successor in the block to carry its mark; its memory access does. */
+static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access, uint32_t count)
+{
+    if (plugin->api.old_inline) {
+        plugin->api.register_mem_inline_1(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, 1);
+        return;
+    }
+    qemu_plugin_u64 entry = {.score = plugin->score};
+    if (plugin->api.has_store) {
+        plugin->api.register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, count);
+    } else {
+        plugin->api.register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+    }
+}
+
+/*
+ * The accesses to hook so that the last one is seen. Under API 1 always both directions: QEMU 7.2 takes a hook on reads for
+ * one on writes. That an instruction's read succeeds and its write faults is then seen only where it is not the block's last.
+ */
+static int hooked_access(const struct tcgrr_plugin *plugin, const struct tcgrr_insn_class *class)
+{
+    return plugin->api.version < 2 ? QEMU_PLUGIN_MEM_RW : class->access;
+}
+
+static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, struct content *content,
+                        struct tcgrr_translation *translation)
+{
+    uint32_t count = content->count;
+    uint32_t mark = next_leaver(content, 0);
+
+    translation->first = (uint16_t)mark;
+    while (mark + 1 < count) {
+        uint32_t next = next_leaver(content, mark + 1);
+        mark_insn(plugin, plugin->api.tb_get_insn(tb, mark + 1), mark, next);
+        mark = next;
+    }
+    if (mark + 1 != count || content->class[mark].access == TCGRR_ACCESS_NONE) {
+        return;
+    }
+    struct qemu_plugin_insn *last = plugin->api.tb_get_insn(tb, mark);
+    int access = hooked_access(plugin, &content->class[mark]);
+    if (count > 1) {
+        mark_last_access(plugin, last, access, count);
+    } else {
+        /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
+        plugin->api.register_mem(last, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS, access, translation);
+    }
+}
+
+void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
+{
+    struct content content;
+
+    if (plugin->silent || plugin->used == MAX_TRANSLATIONS) {
+        plugin->silent = true;
+        return;
+    }
+    read_content(plugin, tb, &content);
+    if (content.count == 0) {
+        return;
+    }
+    struct tcgrr_translation *translation = &plugin->translations[plugin->used];
+    uint64_t pc = plugin->api.tb_vaddr(tb);
+    translation->number = plugin->used++;
+    translation->count = (uint16_t)content.count;
+    tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
+    describe(plugin, translation->number, pc, &content);
+    place_marks(plugin, tb, &content, translation);
+    plugin->api.register_tb_exec(tb, tcgrr_on_block, QEMU_PLUGIN_CB_NO_REGS, translation);
+}
+
+void tcgrr_instrument_forget(struct tcgrr_plugin *plugin)
+{
+    size_t bytes = (plugin->used * sizeof(struct tcgrr_translation) + 4095) & ~(size_t)4095;
+    madvise(plugin->translations, bytes, MADV_DONTNEED);
+    plugin->used = 0;
+    plugin->open = NULL;
+}

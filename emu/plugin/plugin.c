@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Arguments, set by tcgrr itself:
+ *   fd=N     descriptor of the shared memory (wire.h)
+ *   probe=N  write one line about this QEMU to descriptor N and refuse to load
+ */
+#include "emu/plugin/plugin.h"
+
+#include <limits.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define EXPORT __attribute__((visibility("default")))
+
+EXPORT extern int qemu_plugin_version;
+EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv);
+
+/* Read by QEMU after dlopen(), that is after our constructor. */
+int qemu_plugin_version = 1;
+
+struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX};
+
+__attribute__((constructor)) static void settle_version(void)
+{
+    tcgrr_api_load(&tcgrr_plugin.api);
+    qemu_plugin_version = tcgrr_plugin.api.version;
+}
+
+/* The open translation's end was not seen: say how far it surely came. */
+static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
+{
+    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, (uint32_t)*plugin->mark));
+    plugin->full = 0;
+}
+
+static void find_mark(struct tcgrr_plugin *plugin)
+{
+    plugin->mark = plugin->api.old_inline ? &plugin->plain_mark
+                                          : plugin->api.scoreboard_find(plugin->score, plugin->vcpu);
+}
+
+static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
+{
+    if (plugin->mark && *plugin->mark < plugin->full) {
+        push_left(plugin);
+    }
+    plugin->full = 0;
+    plugin->vcpu = vcpu;
+    find_mark(plugin);
+    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
+}
+
+void tcgrr_on_block(unsigned vcpu, void *userdata)
+{
+    const struct tcgrr_translation *translation = userdata;
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (__builtin_expect(vcpu != plugin->vcpu, 0)) {
+        if (plugin->silent) {
+            return;
+        }
+        switch_vcpu(plugin, vcpu);
+    }
+    if (__builtin_expect(*plugin->mark < plugin->full, 0)) {
+        push_left(plugin);
+    }
+    *plugin->mark = translation->first;
+    plugin->full = translation->count;
+    plugin->open = translation;
+    tcgrr_ring_push(&plugin->ring, translation->number);
+}
+
+/* `values` are 64-bit words; the ring takes them low half first. */
+static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values,
+                       unsigned count)
+{
+    if (plugin->silent) {
+        return;
+    }
+    uint32_t *space = tcgrr_ring_space(&plugin->ring);
+    space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, kind | (1 + 2 * count) << 8);
+    space[1] = vcpu;
+    for (unsigned i = 0; i < count; i++) {
+        space[2 + 2 * i] = (uint32_t)values[i];
+        space[3 + 2 * i] = (uint32_t)(values[i] >> 32);
+    }
+    tcgrr_ring_publish(&plugin->ring, 2 + 2 * count);
+}
+
+void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
+{
+    const struct tcgrr_translation *translation = userdata;
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (plugin->open == translation) {
+        *plugin->mark = 1;
+    } else {
+        push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);
+    }
+}
+
+static void vcpu_started(unsigned vcpu)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (vcpu > 0 && !plugin->system) {
+        push_event(plugin, TCGRR_WIRE_THREAD, vcpu, NULL, 0);
+        plugin->silent = true;
+        plugin->ring.limit = UINT64_MAX;
+        return;
+    }
+    push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
+    if (plugin->vcpu != UINT_MAX) {
+        find_mark(plugin); /* QEMU may have moved the scoreboard to make it longer */
+    }
+}
+
+static void vcpu_ended(unsigned vcpu)
+{
+    push_event(&tcgrr_plugin, TCGRR_WIRE_EXIT, vcpu, NULL, 0);
+}
+
+static void vcpu_idles(unsigned vcpu)
+{
+    push_event(&tcgrr_plugin, TCGRR_WIRE_IDLE, vcpu, NULL, 0);
+}
+
+static void vcpu_resumes(unsigned vcpu)
+{
+    push_event(&tcgrr_plugin, TCGRR_WIRE_RESUME, vcpu, NULL, 0);
+}
+
+static void flushed(void)
+{
+    push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
+    tcgrr_instrument_forget(&tcgrr_plugin);
+}
+
+static void discontinued(unsigned vcpu, unsigned type, uint64_t from, uint64_t to)
+{
+    uint64_t values[] = {type, from, to};
+    push_event(&tcgrr_plugin, TCGRR_WIRE_DISCONTINUITY, vcpu, values, 3);
+}
+
+static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t arguments[8])
+{
+    uint64_t values[9] = {(uint64_t)number};
+    memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
+    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
+}
+
+static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
+{
+    uint64_t values[] = {(uint64_t)number, (uint64_t)result};
+    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
+}
+
+static void finish(void)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (!plugin->silent) {
+        if (plugin->mark && *plugin->mark < plugin->full) {
+            push_left(plugin);
+        }
+        tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, 0));
+        plugin->silent = true;
+    }
+    atomic_store_explicit(&plugin->ring.header->state, TCGRR_WIRE_FINISHED, memory_order_release);
+}
+
+/* The two forms of each callback that API 7 changed: `_1` for APIs 1 to 6, `_7` from 7 on. */
+static void tb_trans_1(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    tcgrr_instrument(&tcgrr_plugin, tb);
+}
+static void tb_trans_7(struct qemu_plugin_tb *tb, void *userdata)
+{
+    tcgrr_instrument(&tcgrr_plugin, tb);
+}
+static void init_1(qemu_plugin_id_t id, unsigned vcpu)
+{
+    vcpu_started(vcpu);
+}
+static void init_7(unsigned vcpu, void *userdata)
+{
+    vcpu_started(vcpu);
+}
+static void exit_1(qemu_plugin_id_t id, unsigned vcpu)
+{
+    vcpu_ended(vcpu);
+}
+static void exit_7(unsigned vcpu, void *userdata)
+{
+    vcpu_ended(vcpu);
+}
+static void idle_1(qemu_plugin_id_t id, unsigned vcpu)
+{
+    vcpu_idles(vcpu);
+}
+static void idle_7(unsigned vcpu, void *userdata)
+{
+    vcpu_idles(vcpu);
+}
+static void resume_1(qemu_plugin_id_t id, unsigned vcpu)
+{
+    vcpu_resumes(vcpu);
+}
+static void resume_7(unsigned vcpu, void *userdata)
+{
+    vcpu_resumes(vcpu);
+}
+static void flush_1(qemu_plugin_id_t id)
+{
+    flushed();
+}
+static void flush_7(void *userdata)
+{
+    flushed();
+}
+static void atexit_1(qemu_plugin_id_t id, void *userdata)
+{
+    finish();
+}
+static void atexit_7(void *userdata)
+{
+    finish();
+}
+static void discon_6(qemu_plugin_id_t id, unsigned vcpu, unsigned type, uint64_t from, uint64_t to)
+{
+    discontinued(vcpu, type, from, to);
+}
+static void discon_7(unsigned vcpu, unsigned type, uint64_t from, uint64_t to, void *userdata)
+{
+    discontinued(vcpu, type, from, to);
+}
+static void syscall_1(qemu_plugin_id_t id, unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3,
+                      uint64_t a4, uint64_t a5, uint64_t a6, uint64_t a7, uint64_t a8)
+{
+    syscall_entered(vcpu, number, (const uint64_t[]){a1, a2, a3, a4, a5, a6, a7, a8});
+}
+static void syscall_7(unsigned vcpu, int64_t number, uint64_t a1, uint64_t a2, uint64_t a3, uint64_t a4, uint64_t a5,
+                      uint64_t a6, uint64_t a7, uint64_t a8, void *userdata)
+{
+    syscall_entered(vcpu, number, (const uint64_t[]){a1, a2, a3, a4, a5, a6, a7, a8});
+}
+static void syscall_ret_1(qemu_plugin_id_t id, unsigned vcpu, int64_t number, int64_t result)
+{
+    syscall_returned(vcpu, number, result);
+}
+static void syscall_ret_7(unsigned vcpu, int64_t number, int64_t result, void *userdata)
+{
+    syscall_returned(vcpu, number, result);
+}
+
+/* Registers everything; returns the wire features that this QEMU has. */
+static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t id)
+{
+    static const struct {
+        const char *name;
+        tcgrr_any_cb form_1;
+        tcgrr_any_cb form_7;
+        bool user_mode_only;
+    } callbacks[] = {
+        {"qemu_plugin_register_vcpu_tb_trans_cb", (tcgrr_any_cb)tb_trans_1, (tcgrr_any_cb)tb_trans_7, false},
+        {"qemu_plugin_register_vcpu_init_cb", (tcgrr_any_cb)init_1, (tcgrr_any_cb)init_7, false},
+        {"qemu_plugin_register_vcpu_exit_cb", (tcgrr_any_cb)exit_1, (tcgrr_any_cb)exit_7, false},
+        {"qemu_plugin_register_vcpu_idle_cb", (tcgrr_any_cb)idle_1, (tcgrr_any_cb)idle_7, false},
+        {"qemu_plugin_register_vcpu_resume_cb", (tcgrr_any_cb)resume_1, (tcgrr_any_cb)resume_7, false},
+        {"qemu_plugin_register_flush_cb", (tcgrr_any_cb)flush_1, (tcgrr_any_cb)flush_7, false},
+        {"qemu_plugin_register_atexit_cb", (tcgrr_any_cb)atexit_1, (tcgrr_any_cb)atexit_7, false},
+        {"qemu_plugin_register_vcpu_syscall_cb", (tcgrr_any_cb)syscall_1, (tcgrr_any_cb)syscall_7, true},
+        {"qemu_plugin_register_vcpu_syscall_ret_cb", (tcgrr_any_cb)syscall_ret_1, (tcgrr_any_cb)syscall_ret_7, true},
+    };
+    uint32_t features = 0;
+
+    for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++) {
+        if (callbacks[i].user_mode_only && plugin->system) {
+            continue;
+        }
+        bool done = tcgrr_api_register(&plugin->api, id, callbacks[i].name,
+                                       plugin->api.version >= 7 ? callbacks[i].form_7 : callbacks[i].form_1);
+        if (done && callbacks[i].user_mode_only) {
+            features |= TCGRR_WIRE_SYSCALL;
+        }
+    }
+    if (plugin->api.register_discon_7) {
+        plugin->api.register_discon_7(id, QEMU_PLUGIN_DISCON_ALL, (tcgrr_any_cb)discon_7, NULL);
+        features |= TCGRR_WIRE_DISCON;
+    } else if (plugin->api.register_discon_6) {
+        plugin->api.register_discon_6(id, QEMU_PLUGIN_DISCON_ALL, (tcgrr_any_cb)discon_6);
+        features |= TCGRR_WIRE_DISCON;
+    }
+    return features;
+}
+
+static int refuse(const char *why)
+{
+    fprintf(stderr, "libtcgrr-plugin: %s\n", why);
+    return 1;
+}
+
+static int probe(const struct qemu_plugin_info *info, int fd)
+{
+    dprintf(fd, "target=%s min=%d cur=%d api=%d system=%d\n", info->target_name, info->version.min, info->version.cur,
+            qemu_plugin_version, info->system_emulation);
+    return 1;
+}
+
+static void forked(void)
+{
+    tcgrr_ring_disown(&tcgrr_plugin.ring);
+    tcgrr_plugin.silent = true;
+}
+
+static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info *info, uint32_t features)
+{
+    struct tcgrr_wire_header *header = plugin->ring.header;
+
+    snprintf(header->target, sizeof(header->target), "%s", info->target_name);
+    header->api = plugin->api.version;
+    header->api_min = info->version.min;
+    header->api_cur = info->version.cur;
+    header->system = plugin->system;
+    header->vcpus = plugin->system ? (uint32_t)info->system.smp_vcpus : 1;
+    header->features = features;
+    atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
+}
+
+int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+    int fd = -1;
+
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "probe=", 6) == 0) {
+            return probe(info, atoi(argv[i] + 6));
+        }
+        if (strncmp(argv[i], "fd=", 3) != 0) {
+            return refuse("an argument is not known; this plugin is loaded by tcgrr itself");
+        }
+        fd = atoi(argv[i] + 3);
+    }
+    const char *problem = fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
+                                 : tcgrr_ring_attach(&plugin->ring, fd);
+    if (problem) {
+        return refuse(problem);
+    }
+    plugin->isa = tcgrr_isa_of_target(info->target_name);
+    plugin->system = info->system_emulation;
+    if (!tcgrr_instrument_init(plugin)) {
+        return refuse("not enough address space");
+    }
+    pthread_atfork(NULL, NULL, forked);
+    introduce(plugin, info, register_callbacks(plugin, id));
+    return 0;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The plugin's state. QEMU hands the per-block callbacks one pointer, which is the translation's, so the rest hangs off one
+ * global object; there is no other mutable state at file scope. Unless said otherwise a field belongs to the
+ * thread that runs vCPU code (under icount there is one for all vCPUs).
+ */
+#ifndef TCGRR_EMU_PLUGIN_PLUGIN_H
+#define TCGRR_EMU_PLUGIN_PLUGIN_H
+
+#include "emu/isa.h"
+#include "emu/plugin/api.h"
+#include "emu/plugin/ring.h"
+
+/*
+ * A translation that QEMU holds. Marks count how far a block has surely come: the callback at its head sets the mark to
+ * `first`, the instructions before the first one that could leave the block; behind each such instruction an inline operation moves it on.
+ */
+struct tcgrr_translation {
+    uint32_t number;
+    uint16_t count; /* instructions */
+    uint16_t first;
+};
+
+struct tcgrr_plugin {
+    struct tcgrr_ring ring;
+    volatile uint64_t *mark; /* of the current vCPU: where QEMU's inline operations count */
+    uint64_t full;  /* value of the mark when the open translation ran to its end */
+    const struct tcgrr_translation *open; /* that began last; NULL after a flush */
+    unsigned vcpu;  /* that `mark` belongs to; UINT_MAX before the first block */
+    bool silent;    /* record nothing more */
+
+    struct tcgrr_translation *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
+    uint32_t used;
+    uint64_t plain_mark; /* API 1: all vCPUs count here */
+    struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
+
+    struct tcgrr_api api; /* constant after install, as what follows */
+    enum tcgrr_isa isa;
+    bool system;
+};
+
+extern struct tcgrr_plugin tcgrr_plugin;
+
+/* Reserves what translations need. Returns whether that worked. */
+bool tcgrr_instrument_init(struct tcgrr_plugin *plugin);
+
+/* Describes a new translation in the ring and asks QEMU for the callbacks and marks that it needs. */
+void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb);
+
+/* QEMU has thrown all translations away. */
+void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
+
+/* Callbacks on the hot path, in plugin.c. */
+void tcgrr_on_block(unsigned vcpu, void *translation);
+void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
+
+#endif

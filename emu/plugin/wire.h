@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The ring between the plugin inside QEMU (one producer: the vCPU thread) and tcgrr (one consumer), in a shared memory
+ * file: a header page, then a ring of 32-bit words which both sides map twice in a row, so that no record wraps.
+ *
+ * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported. tcgrr,
+ * in record/flow.c, makes exact counts of them. Both ends run on one machine, so words are in its byte order. The consumer still
+ * trusts nothing it reads: a guest that breaks out of QEMU can write here.
+ */
+#ifndef TCGRR_EMU_PLUGIN_WIRE_H
+#define TCGRR_EMU_PLUGIN_WIRE_H
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define TCGRR_WIRE_MAGIC 0x676e697272676374u /* "tcgrring" */
+/* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
+#define TCGRR_WIRE_VERSION 1u
+
+#define TCGRR_WIRE_HEADER_BYTES 4096u
+#define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
+#define TCGRR_WIRE_MAX_INSNS 4096u     /* in one block; QEMU's own limit is 512 */
+
+/* What the plugin found out about this QEMU; bits of `features`. */
+enum tcgrr_wire_feature {
+    TCGRR_WIRE_DISCON = 1u << 0,  /* reports interrupts, exceptions and host calls itself (API 6) */
+    TCGRR_WIRE_SYSCALL = 1u << 1, /* user mode: reports system calls */
+};
+
+enum tcgrr_wire_state {
+    TCGRR_WIRE_WAITING,   /* the plugin was not loaded yet */
+    TCGRR_WIRE_RUNNING,   /* installed */
+    TCGRR_WIRE_FINISHED,  /* QEMU left in order, the END record is in the ring */
+};
+
+struct tcgrr_wire_header {
+    uint64_t magic; /* this group: written by tcgrr before QEMU starts */
+    uint32_t version;
+    uint32_t ring_words; /* power of two */
+    uint32_t consumer_pid;
+
+    char target[32]; /* this group: written by the plugin before `state` leaves WAITING */
+    int32_t api;
+    int32_t api_min;
+    int32_t api_cur;
+    uint32_t system;
+    uint32_t vcpus;
+    uint32_t features;
+    _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
+
+    _Alignas(64) _Atomic uint64_t head;   /* words written so far; written by the plugin */
+    _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
+    _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
+};
+static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
+
+/*
+ * Words. Below TCGRR_WIRE_CONTROL: the translation of this number began to run on the current vCPU. Otherwise the top
+ * byte is a tag, the lower 24 bits its payload, and some tags are followed by more words.
+ */
+#define TCGRR_WIRE_CONTROL 0xf0000000u
+enum tcgrr_wire_tag {
+    /* The translation that ran before this point surely retired only `payload` instructions: whatever the next one was, its
+     * end was not seen. Comes right before the next translation's word. */
+    TCGRR_WIRE_LEFT = 0xf0,
+    /* What follows runs on vCPU `payload`. */
+    TCGRR_WIRE_VCPU = 0xf1,
+    /* A translation, before its first use. `payload` words follow: struct tcgrr_wire_define, then a byte of length per
+     * instruction, then their bytes, padded to a word. Numbers start at 0 and again after a flush. */
+    TCGRR_WIRE_DEFINE = 0xf2,
+    /* An event: payload = kind | words << 8; words follow: the vCPU, then what the kind brings. */
+    TCGRR_WIRE_EVENT = 0xf3,
+    /* QEMU is leaving in order. Nothing follows. */
+    TCGRR_WIRE_END = 0xf4,
+};
+
+struct tcgrr_wire_define {
+    uint32_t number;
+    uint32_t count; /* instructions, 1..TCGRR_WIRE_MAX_INSNS */
+    uint32_t pc_low;
+    uint32_t pc_high;
+    uint32_t size; /* bytes of all instructions */
+};
+
+/* Kinds of TCGRR_WIRE_EVENT and the words behind the vCPU; 64-bit values are two words, low first. */
+enum tcgrr_wire_event {
+    TCGRR_WIRE_INIT,        /* – */
+    TCGRR_WIRE_EXIT,        /* – */
+    TCGRR_WIRE_IDLE,        /* – */
+    TCGRR_WIRE_RESUME,      /* – */
+    TCGRR_WIRE_FLUSH,       /* – ; all translations are gone, numbers start again */
+    TCGRR_WIRE_RERUN,       /* number: a device access rolled back in the middle of a block was run again in this translation of its own */
+    TCGRR_WIRE_DISCONTINUITY, /* type (QEMU's: 1 interrupt, 2 exception, 4 host call), from (64), to (64) */
+    TCGRR_WIRE_SYSCALL_ENTRY, /* number (64), 8 arguments (64 each) */
+    TCGRR_WIRE_SYSCALL_RETURN, /* number (64), result (64) */
+    TCGRR_WIRE_THREAD,      /* – ; user mode: a further guest thread started, which is not recorded */
+    TCGRR_WIRE_EVENT_KINDS,
+};
+
+static inline uint32_t tcgrr_wire_word(enum tcgrr_wire_tag tag, uint32_t payload)
+{
+    return (uint32_t)tag << 24 | (payload & 0xffffffu);
+}
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A QEMU process: started with our own terminal, watched, and never left behind. */
+#ifndef TCGRR_EMU_PROCESS_H
+#define TCGRR_EMU_PROCESS_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct tcgrr_process;
+
+struct tcgrr_process_options {
+    int pass_fd;   /* descriptor that the child gets under the same number; -1 or 0: none */
+    int output_fd; /* where the child's stdout goes instead of what `quiet` says; -1 or 0: nowhere else */
+    bool quiet;    /* stdin and stdout of the child are /dev/null and its stderr is only kept; otherwise it has ours */
+    const char *directory;    /* working directory; NULL: ours */
+    char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
+};
+
+/*
+ * Starts `argv`; argv[0] is a path or a name on PATH. The child is killed (SIGTERM) when this process dies, however it
+ * dies, but not when the calling thread ends (a thread inside starts it and stays). What the child itself starts is not
+ * covered: a wrapper script has to exec its QEMU. It stays in our process group so that it can use the terminal, whose
+ * settings are put back if it dies without doing so. Its standard error goes through us: passed on at once to our own
+ * (unless quiet), with the last 8 KiB kept for reports. Descriptors that are not close-on-exec are inherited, because
+ * the user's arguments may name some (-add-fd). Returns NULL with TCGRR_ERROR_FAILED if it could not be started (exec
+ * failures included).
+ */
+struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_process_options *options,
+                                          GError **error);
+
+/* Whether it has ended, and what it wrote to standard error until then was read; without waiting. Thread-safe, as all
+ * functions below unless said otherwise. */
+bool tcgrr_process_ended(struct tcgrr_process *process);
+
+/* Waits at most `timeout_ms` for its end. Returns whether it has ended. */
+bool tcgrr_process_wait(struct tcgrr_process *process, int timeout_ms);
+
+/* Its wait status as waitpid() gives it, -1 if somebody else reaped it (SIGCHLD ignored); only valid after it has
+ * ended. */
+int tcgrr_process_status(struct tcgrr_process *process);
+
+/* How it ended, for people and the trace: "exit 0", "signal 9 (Killed)". Owned by the caller. Only after it has ended.
+ */
+char *tcgrr_process_describe_end(struct tcgrr_process *process);
+
+/* Sends a signal if it still runs. */
+void tcgrr_process_signal(struct tcgrr_process *process, int signal);
+
+/*
+ * SIGTERM, then after `grace_ms` SIGKILL; returns when it has ended. A QEMU that counts instructions notices SIGTERM
+ * only between two slices of guest time, which are up to 2^31 ns long: where the guest has no timer armed that is 2^31
+ * >> shift instructions, many seconds. SIGKILL costs a recording the end of its rr file, so give it time.
+ */
+void tcgrr_process_stop(struct tcgrr_process *process, int grace_ms);
+
+/* The last lines that it wrote to standard error, as valid UTF-8 without the last newline; owned by the caller, "" if
+ * none. */
+char *tcgrr_process_stderr_tail(struct tcgrr_process *process);
+
+int tcgrr_process_pid(struct tcgrr_process *process);
+
+/* Stops it if it still runs (2 s of grace), reaps it and frees everything. NULL is allowed. Not to be called while
+ * another thread uses it. */
+void tcgrr_process_free(struct tcgrr_process *process);
+
+#endif

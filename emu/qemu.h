@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a QEMU binary is and what it can record, found out by asking the binary itself. */
+#ifndef TCGRR_EMU_QEMU_H
+#define TCGRR_EMU_QEMU_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/* All strings are owned by the struct; empty with tcgrr_qemu_clear(). */
+struct tcgrr_qemu {
+    char *path;     /* absolute */
+    char *version;  /* "10.0.2" */
+    char *banner;   /* first line of --version */
+    char *build_id; /* GNU build id of the ELF file as hex; of a wrapper script's QEMU where it is known, else "" */
+    char *target;   /* "aarch64", as the plugin API names it; "" if plugins cannot be loaded */
+    bool system;    /* system emulation rather than user mode */
+    int api_min;    /* plugin API versions; 0 if plugins cannot be loaded */
+    int api_cur;
+    int api;         /* version that the plugin speaks with this QEMU; 0 if none */
+    bool api_forced; /* the plugin chose another one first and was refused: start QEMU with tcgrr_qemu_environment() */
+    char *plugin_error; /* why plugins cannot be loaded, one line; NULL if they can */
+};
+
+/*
+ * Finds `name` on PATH (or as a path) and asks it: runs it with --version, then with the plugin `plugin` (path of
+ * libtcgrr-plugin.so) in probe mode. Takes well under a second; every wait is bounded by 20 s.
+ * A binary that is not QEMU, cannot be run or does not answer is an error; a QEMU without plugin support is not: it
+ * is returned with api 0 and `plugin_error`.
+ */
+bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *qemu, GError **error);
+void tcgrr_qemu_clear(struct tcgrr_qemu *qemu);
+
+/*
+ * The environment to start this QEMU with: ours, with TCGRR_PLUGIN_API=<api> where the plugin has to be told the
+ * version. Returns NULL (as tcgrr_process_options.environment takes it) where ours will do; else owned by the caller
+ * (g_strfreev).
+ */
+char **tcgrr_qemu_environment(const struct tcgrr_qemu *qemu);
+
+/*
+ * All commands on PATH and in /usr/bin named qemu-system-* or qemu-<target> (user mode), sorted, without duplicates
+ * (two names of the same file are one, the name found first). Returns a NULL-terminated array owned by the caller
+ * (g_strfreev).
+ */
+char **tcgrr_qemu_find_all(void);
+
+#endif

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small QMP client over a unix socket. One thread; every wait is bounded. A QEMU that counts instructions answers
+ * only between two slices of guest time (see tcgrr_process_stop()): tens of seconds are a sensible timeout for it.
+ */
+#ifndef TCGRR_EMU_QMP_H
+#define TCGRR_EMU_QMP_H
+
+#include <glib.h>
+#include <jansson.h>
+#include <stdbool.h>
+
+struct tcgrr_qmp;
+
+/*
+ * Connects to QEMU's QMP server at `path` and negotiates capabilities. Retries until the socket is there, at most
+ * `timeout_ms`. The peer is untrusted: a line over 1 MiB or one that is not JSON is TCGRR_ERROR_DAMAGED.
+ */
+struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **error);
+void tcgrr_qmp_free(struct tcgrr_qmp *qmp);
+
+/*
+ * Executes one command. `arguments` may be NULL; its reference is taken over. Returns the "return" value (new
+ * reference, json_decref) or NULL: TCGRR_ERROR_FAILED with QEMU's own description, TCGRR_ERROR_HUNG after `timeout_ms`.
+ * Events that arrive meanwhile are kept for tcgrr_qmp_wait_event().
+ */
+json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
+                          GError **error);
+
+/* The next event of this name, kept or coming. At most 64 events are kept, the oldest fall out. Same errors. */
+json_t *tcgrr_qmp_wait_event(struct tcgrr_qmp *qmp, const char *name, int timeout_ms, GError **error);
+
+/* Whether an event of this name is there now, without waiting; does not consume it. Reads what the socket has. */
+bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name);
+
+#endif

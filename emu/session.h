@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One run of a QEMU with the plugin in it: probed, started, read until its end, asked for its own count, and put away. What
+ * recording, replaying and comparing have in common.
+ */
+#ifndef TCGRR_EMU_SESSION_H
+#define TCGRR_EMU_SESSION_H
+
+#include "emu/command.h"
+#include "emu/live.h"
+#include "emu/process.h"
+#include "emu/qmp.h"
+
+struct tcgrr_session;
+
+struct tcgrr_session_options {
+    const char *qemu;             /* name or path */
+    const char *const *arguments; /* the user's words after it, NULL-terminated */
+    const char *plugin;           /* path of libtcgrr-plugin.so */
+    enum tcgrr_run_mode mode;
+    const char *icount;    /* see struct tcgrr_command_options */
+    const char *rr_file;   /* likewise */
+    const char *gdb;       /* likewise */
+    const char *directory; /* QEMU's working directory; NULL: ours. Must live as long as the session */
+    bool start_paused;
+    bool quiet; /* the guest gets no terminal and its console goes nowhere */
+};
+
+/*
+ * Probes the QEMU and builds its command. Errors are TCGRR_ERROR_USAGE for arguments in conflict, TCGRR_ERROR_FAILED for a
+ * QEMU that is missing or cannot load plugins. One thread uses a session, unless said otherwise.
+ */
+struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error);
+/* Starts QEMU. TCGRR_ERROR_FAILED if that is not possible. */
+bool tcgrr_session_start(struct tcgrr_session *session, GError **error);
+/* Stops QEMU if it still runs and frees everything, the live stream's blocks too. NULL is allowed. */
+void tcgrr_session_free(struct tcgrr_session *session);
+
+const struct tcgrr_qemu *tcgrr_session_qemu(const struct tcgrr_session *session);
+const struct tcgrr_command *tcgrr_session_command(const struct tcgrr_session *session);
+struct tcgrr_live *tcgrr_session_live(const struct tcgrr_session *session);
+struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session);
+
+/* The QMP connection, made when first asked for; NULL with error if QEMU has none or does not answer within 20 s. */
+struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **error);
+
+/*
+ * tcgrr_live_next() that also looks after the process: when the guest has shut down, QEMU is asked for its count and
+ * told to quit; when QEMU has ended, the rest is read. A QEMU that ended before the plugin came up is TCGRR_ERROR_FAILED with what it
+ * wrote to standard error.
+ */
+bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                        GError **error);
+
+/* QEMU's own instruction count at the end; -1 if it could not be asked (user mode, no rr, or it left by itself). */
+int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
+
+/* Asks QEMU for its count now. -1 if it cannot say. */
+int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);
+
+/* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller. */
+char *tcgrr_session_end(struct tcgrr_session *session);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One side of a comparison: a run that is being executed or was stored, seen as the comparator needs it: digests at
+ * checkpoints, and the executions of a recent stretch when two digests differ.
+ */
+#ifndef TCGRR_LOCKSTEP_SIDE_H
+#define TCGRR_LOCKSTEP_SIDE_H
+
+#include "emu/session.h"
+#include "store/trace.h"
+
+/* How far a side has come. */
+enum tcgrr_side_state {
+    TCGRR_SIDE_REACHED, /* it has passed the checkpoint that was asked for */
+    TCGRR_SIDE_ENDED,   /* it ended in order before */
+    TCGRR_SIDE_CUT,     /* it was cut short before: killed, or its recording was */
+    TCGRR_SIDE_HUNG,    /* it makes no progress any more */
+};
+
+struct tcgrr_side_position {
+    enum tcgrr_side_state state;
+    tcgrr_icount icount; /* the checkpoint, or where it ended */
+    uint64_t flow;       /* digest there */
+};
+
+/* An execution in a stretch. */
+struct tcgrr_exec {
+    const struct tcgrr_block *block;
+    uint32_t ran;
+    tcgrr_vcpu vcpu;
+    tcgrr_icount icount; /* before it */
+};
+
+struct tcgrr_side;
+
+struct tcgrr_side_ops {
+    /* Goes on until checkpoint `icount` (a multiple of TCGRR_CHECKPOINT_STEP) is passed or the side has ended. */
+    bool (*advance)(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error);
+    /*
+     * Fills `execs` (struct tcgrr_exec) with the executions from the one in which instruction `from` runs up to instruction `to` or the
+     * end of what is known. `from` is at most two checkpoints before the last position. Blocks live as long as the side.
+     */
+    bool (*stretch)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error);
+    /* Frees it; what it was made from stays. */
+    void (*free)(struct tcgrr_side *side);
+};
+
+/* Base of every side; must be its first field. */
+struct tcgrr_side {
+    const struct tcgrr_side_ops *ops;
+};
+
+/* A stored trace. The reader stays the caller's. */
+struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error);
+
+struct tcgrr_side_live_options {
+    int hang_ms;              /* without progress for so long it counts as hung */
+    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
+    void *data;
+};
+
+/* A running QEMU. The session stays the caller's. */
+struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two threads: the caller's drains the ring and counts, because the guest waits when that stops; the storing one encodes
+ * and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so that memory is bounded.
+ */
+#include "record/record.h"
+
+#include "record/symbols.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#define CHUNKS 5
+#define CHUNK_AGE_US (400 * 1000) /* a chunk is handed on at the latest then, so that a crash loses less than a second */
+#define COMMIT_US (400 * 1000)
+#define PROGRESS_US (200 * 1000)
+#define PUMP_MS 5
+#define STOP_GRACE_MS 5000
+
+struct recorder {
+    const struct tcgrr_record_options *options;
+    struct tcgrr_session *session;
+    struct tcgrr_writer *writer; /* the storing thread's while it runs */
+    struct tcgrr_run run;
+    GStringChunk *texts;
+    char *rr_file;
+    gint64 began;
+    GAsyncQueue *full;  /* struct tcgrr_chunk *; the recorder itself as the end mark */
+    GAsyncQueue *empty; /* struct tcgrr_chunk * */
+    GError *store_error; /* set by the storing thread before `store_failed` */
+    gint store_failed;   /* atomic */
+    gint64 stored_bytes; /* atomic by nature: aligned word, for progress only */
+};
+
+/* ---- the storing thread ---- */
+
+static bool digest_file(struct recorder *recorder, const char *path, GError **error)
+{
+    enum { PIECE = 1 << 20 };
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat status;
+    if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+        if (fd >= 0) {
+            close(fd);
+        }
+        return true; /* QEMU found it or will complain itself */
+    }
+    g_autofree uint8_t *piece = g_malloc(PIECE);
+    XXH3_state_t *state = XXH3_createState();
+    XXH3_128bits_reset(state);
+    uint64_t size = 0;
+    for (ssize_t got; (got = read(fd, piece, PIECE)) > 0; size += (uint64_t)got) {
+        XXH3_128bits_update(state, piece, (size_t)got);
+    }
+    close(fd);
+    XXH128_hash_t digest = XXH3_128bits_digest(state);
+    XXH3_freeState(state);
+    g_autofree char *hex = g_strdup_printf("%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
+                                           (guint64)digest.high64, (guint64)digest.low64);
+    return tcgrr_writer_guest_file(recorder->writer, path, size, hex, error);
+}
+
+static bool store_surroundings(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
+    const char *const *more = recorder->options->symbol_files;
+
+    for (guint i = 0; i < command->notes->len; i++) {
+        if (!tcgrr_writer_note(recorder->writer, g_ptr_array_index(command->notes, i), error)) {
+            return false;
+        }
+    }
+    for (guint i = 0; i < command->guest_files->len; i++) {
+        if (!digest_file(recorder, g_ptr_array_index(command->guest_files, i), error)) {
+            return false;
+        }
+    }
+    for (; more && *more; more++) {
+        if (!tcgrr_symbols_store(recorder->writer, *more, true, error)) {
+            return false;
+        }
+    }
+    return !command->kernel || tcgrr_symbols_store(recorder->writer, command->kernel, false, error);
+}
+
+static void note_size(struct recorder *recorder)
+{
+    struct tcgrr_writer_sizes sizes;
+    tcgrr_writer_sizes(recorder->writer, &sizes);
+    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides);
+}
+
+static gpointer store_chunks(gpointer data)
+{
+    struct recorder *recorder = data;
+    const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(recorder->session));
+    gint64 committed = g_get_monotonic_time();
+    GError *error = NULL;
+    bool good = store_surroundings(recorder, &error);
+
+    for (;;) {
+        struct tcgrr_chunk *chunk = g_async_queue_timeout_pop(recorder->full, COMMIT_US);
+        if ((void *)chunk == recorder) {
+            break;
+        }
+        if (chunk) {
+            good = good && tcgrr_writer_chunk(recorder->writer, chunk, blocks, &error);
+            g_async_queue_push(recorder->empty, chunk);
+            note_size(recorder);
+        }
+        if (good && g_get_monotonic_time() - committed >= COMMIT_US) {
+            good = tcgrr_writer_commit(recorder->writer, &error);
+            committed = g_get_monotonic_time();
+        }
+        if (!good && !g_atomic_int_get(&recorder->store_failed)) {
+            recorder->store_error = error;
+            g_atomic_int_set(&recorder->store_failed, 1);
+        }
+    }
+    if (!good && !recorder->store_error) {
+        recorder->store_error = error;
+    }
+    return NULL;
+}
+
+/* ---- the draining thread ---- */
+
+static void tell_progress(struct recorder *recorder, const struct tcgrr_chunk *chunk,
+                          struct tcgrr_record_progress *progress)
+{
+    progress->seconds = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
+    progress->icount = chunk->end_icount;
+    progress->execs = chunk->first_seq + chunk->count;
+    progress->bytes = (uint64_t)recorder->stored_bytes;
+    recorder->options->progress(progress, recorder->options->data);
+}
+
+static void note_last_event(struct tcgrr_record_progress *progress, const struct tcgrr_chunk *chunk)
+{
+    if (chunk->events->len > 0) {
+        const struct tcgrr_event *last = &g_array_index(chunk->events, struct tcgrr_event, chunk->events->len - 1);
+        progress->last_event = tcgrr_event_name(last->kind);
+        progress->last_event_icount = last->icount;
+    }
+}
+
+/* Asks QEMU to leave when the user wants to stop; by force when it does not, or when asked twice. */
+static void heed_stop(struct recorder *recorder, gint64 *asked)
+{
+    struct tcgrr_process *process = tcgrr_session_process(recorder->session);
+    gint64 now = g_get_monotonic_time();
+
+    if (*asked == 0) {
+        *asked = now;
+        tcgrr_process_signal(process, SIGTERM);
+    } else if (now - *asked > STOP_GRACE_MS * 1000) {
+        tcgrr_process_signal(process, SIGKILL);
+    }
+}
+
+/* Reads until the stream ends; hands chunks on. Leaves the last one in `*chunk`. */
+static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tcgrr_live_end *end, GError **error)
+{
+    struct tcgrr_record_progress progress = {0};
+    gint64 age = g_get_monotonic_time();
+    gint64 told = age;
+    gint64 asked = 0;
+
+    for (;;) {
+        if (!tcgrr_session_next(recorder->session, *chunk, PUMP_MS, end, error)) {
+            return false;
+        }
+        if (*end != TCGRR_LIVE_RUNS) {
+            return true;
+        }
+        if (g_atomic_int_get(&recorder->store_failed)) {
+            return true;
+        }
+        if (*recorder->options->stop) {
+            heed_stop(recorder, &asked);
+        }
+        gint64 now = g_get_monotonic_time();
+        if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_empty(*chunk))) {
+            struct tcgrr_chunk *next = g_async_queue_pop(recorder->empty);
+            note_last_event(&progress, *chunk);
+            tcgrr_chunk_follow(next, *chunk);
+            g_async_queue_push(recorder->full, *chunk);
+            *chunk = next;
+            age = now;
+        }
+        if (recorder->options->progress && now - told >= PROGRESS_US) {
+            tell_progress(recorder, *chunk, &progress);
+            told = now;
+        }
+    }
+}
+
+/* ---- the run's description ---- */
+
+static const char *keep(struct recorder *recorder, const char *text)
+{
+    return g_string_chunk_insert(recorder->texts, text ? text : "");
+}
+
+static const char *now_text(struct recorder *recorder)
+{
+    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
+    g_autofree char *text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
+    return keep(recorder, text);
+}
+
+static const char *words_json(struct recorder *recorder, const char *first, const char *const *words)
+{
+    json_t *array = json_array();
+    if (first) {
+        json_array_append_new(array, json_string_nocheck(first));
+    }
+    for (; *words; words++) {
+        json_array_append_new(array, json_string_nocheck(*words));
+    }
+    char *text = json_dumps(array, JSON_COMPACT);
+    const char *kept = keep(recorder, text);
+    free(text);
+    json_decref(array);
+    return kept;
+}
+
+static void describe(struct recorder *recorder)
+{
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(recorder->session);
+    const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
+    g_autofree char *directory = g_get_current_dir();
+    struct utsname host = {0};
+    uname(&host);
+    g_autofree char *host_text = g_strdup_printf("%s %s %s", host.sysname, host.release, host.machine);
+
+    recorder->run = (struct tcgrr_run){
+        .tool_version = recorder->options->tool_version,
+        .started = now_text(recorder),
+        .host = keep(recorder, host_text),
+        .directory = keep(recorder, directory),
+        .command = words_json(recorder, NULL, (const char *const *)command->argv),
+        .original_command = words_json(recorder, recorder->options->qemu, recorder->options->arguments),
+        .qemu_path = qemu->path,
+        .qemu_version = qemu->version,
+        .qemu_banner = qemu->banner,
+        .qemu_build_id = qemu->build_id,
+        .target = qemu->target,
+        .mode = qemu->system ? "system" : "user",
+        .api_version = qemu->api,
+        .rr = command->mode == TCGRR_RUN_RECORD,
+        .icount_shift = command->icount_shift,
+        .vcpus = command->vcpus,
+        .reports_discontinuities = qemu->api >= 6,
+        .level = "flow",
+        .qemu_icount = -1,
+    };
+}
+
+static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *last,
+                         const struct tcgrr_record_result *result)
+{
+    struct tcgrr_run *run = &recorder->run;
+    run->ended = now_text(recorder);
+    run->duration_s = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
+    run->exit = result->exit;
+    run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
+    run->icount = last->end_icount;
+    run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);
+    run->execs = last->first_seq + last->count;
+    run->assumed = tcgrr_live_assumed(tcgrr_session_live(recorder->session));
+}
+
+/* ---- all of it ---- */
+
+static bool open_session(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_record_options *options = recorder->options;
+    struct tcgrr_session_options session = {
+        .qemu = options->qemu,
+        .arguments = options->arguments,
+        .plugin = options->plugin,
+        .mode = options->rr ? TCGRR_RUN_RECORD : TCGRR_RUN_PLAIN,
+        .icount = options->icount,
+        .rr_file = recorder->rr_file,
+    };
+    recorder->session = tcgrr_session_new(&session, error);
+    if (!recorder->session) {
+        return false;
+    }
+    describe(recorder);
+    if (options->started) {
+        options->started(tcgrr_session_command(recorder->session), options->data);
+    }
+    recorder->writer = tcgrr_writer_create(options->output, options->force, &recorder->run, error);
+    recorder->began = g_get_monotonic_time();
+    return recorder->writer && tcgrr_session_start(recorder->session, error);
+}
+
+static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
+                         GError **error)
+{
+    describe_end(recorder, last, result);
+    if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&
+        !tcgrr_writer_rr_file(recorder->writer, recorder->rr_file, error)) {
+        return false;
+    }
+    tcgrr_writer_sizes(recorder->writer, &result->sizes);
+    return tcgrr_writer_run(recorder->writer, &recorder->run, error) && tcgrr_writer_finish(recorder->writer, error);
+}
+
+static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *result, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    tcgrr_chunk_follow(chunk, NULL);
+    for (int i = 1; i < CHUNKS; i++) {
+        g_async_queue_push(recorder->empty, tcgrr_chunk_new(TCGRR_CHUNK_EXECS));
+    }
+    GThread *storer = g_thread_new("tcgrr-store", store_chunks, recorder);
+    bool good = drain(recorder, &chunk, &result->end, error);
+
+    if (!good || g_atomic_int_get(&recorder->store_failed)) {
+        tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_MS);
+    }
+    result->exit = tcgrr_session_end(recorder->session);
+    result->exit_failed = tcgrr_process_status(tcgrr_session_process(recorder->session)) != 0;
+    /* The storer gets the last chunk, but keeps it: its numbers are still needed. */
+    struct tcgrr_chunk *last = tcgrr_chunk_new(1);
+    tcgrr_chunk_follow(last, chunk);
+    g_async_queue_push(recorder->full, chunk);
+    g_async_queue_push(recorder->full, recorder);
+    g_thread_join(storer);
+    if (recorder->store_error) {
+        g_clear_error(error);
+        g_propagate_error(error, recorder->store_error);
+        good = false;
+    }
+    /* After a malformed ring what was read before it is still worth keeping; after a failed disk nothing more can be. */
+    if (!recorder->store_error && result->end != TCGRR_LIVE_UNLOADED) {
+        good = finish_trace(recorder, last, result, good ? error : NULL) && good;
+    }
+    tcgrr_chunk_free(last);
+    return good;
+}
+
+bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error)
+{
+    struct recorder recorder = {
+        .options = options,
+        .texts = g_string_chunk_new(1024),
+        .rr_file = g_strconcat(options->output, ".rr", NULL),
+        .full = g_async_queue_new(),
+        .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
+    };
+    *result = (struct tcgrr_record_result){0};
+    bool good = open_session(&recorder, error) && run_to_end(&recorder, result, error);
+
+    bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
+    tcgrr_writer_free(recorder.writer);
+    if (wrote_nothing) {
+        g_unlink(options->output);
+    }
+    if (good || wrote_nothing || !recorder.writer) {
+        g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is left for what it is worth */
+    }
+    tcgrr_session_free(recorder.session);
+    g_async_queue_unref(recorder.full);
+    g_async_queue_unref(recorder.empty);
+    g_string_chunk_free(recorder.texts);
+    g_free(recorder.rr_file);
+    return good;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Recording: a live QEMU into a trace. */
+#ifndef TCGRR_RECORD_RECORD_H
+#define TCGRR_RECORD_RECORD_H
+
+#include "emu/session.h"
+#include "store/trace.h"
+
+/* What is told while it runs, about five times a second. */
+struct tcgrr_record_progress {
+    double seconds;
+    tcgrr_icount icount;
+    uint64_t execs;
+    uint64_t bytes;              /* stored so far */
+    const char *last_event;      /* kind of the guest's last event, NULL if none */
+    tcgrr_icount last_event_icount;
+};
+
+struct tcgrr_record_options {
+    const char *output;
+    bool force;
+    const char *qemu;
+    const char *const *arguments;
+    const char *plugin;
+    bool rr;
+    const char *icount;
+    const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
+    const char *tool_version;
+    /* Set asynchronously (by a signal handler) to the number of the signal that asks to stop; read only. */
+    const volatile int *stop;
+    void (*started)(const struct tcgrr_command *command, void *data); /* once QEMU's command is known; may be NULL */
+    void (*progress)(const struct tcgrr_record_progress *progress, void *data); /* may be NULL */
+    void *data;
+};
+
+/* What came of it, besides what the trace itself says. */
+struct tcgrr_record_result {
+    enum tcgrr_live_end end;
+    struct tcgrr_writer_sizes sizes;
+    char *exit;       /* how QEMU ended; owned by the caller */
+    bool exit_failed; /* by a signal or with a status other than 0 */
+};
+
+/*
+ * Records until QEMU ends or `stop` is set. The trace is valid whenever true is returned; also after most errors (disk full) what
+ * was recorded until then is. Uses the calling thread and one more.
+ */
+bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error);
+
+#endif

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/replay.h"
+
+#include "replay/stop.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+/* The user's own QEMU command out of the trace: qemu and its arguments, NULL-terminated, with `extra` behind. */
+static char **recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    json_t *array = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    size_t i;
+    json_t *word;
+
+    json_array_foreach(array, i, word)
+    {
+        if (json_is_string(word)) {
+            g_ptr_array_add(words, g_strdup(json_string_value(word)));
+        }
+    }
+    bool good = json_is_array(array) && words->len > 0 && words->len == json_array_size(array);
+    json_decref(array);
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s does not say which command was recorded",
+                    tcgrr_reader_path(reader));
+        return NULL;
+    }
+    for (; extra && *extra; extra++) {
+        g_ptr_array_add(words, g_strdup(*extra));
+    }
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_steal(words, NULL);
+}
+
+/* QEMU's rr file: from the trace, or, where recording was cut short, what QEMU left beside it. */
+static bool fetch_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+{
+    g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".rr", NULL);
+    GError *problem = NULL;
+
+    if (tcgrr_reader_extract_rr(reader, path, &problem)) {
+        return true;
+    }
+    if (problem->code != TCGRR_ERROR_DAMAGED && g_file_test(left, G_FILE_TEST_EXISTS)) {
+        g_autofree char *bytes = NULL;
+        gsize size = 0;
+        g_clear_error(&problem);
+        return g_file_get_contents(left, &bytes, &size, error) && g_file_set_contents(path, bytes, (gssize)size, error);
+    }
+    g_propagate_error(error, problem);
+    return false;
+}
+
+static bool check_replayable(struct tcgrr_reader *reader, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    if (run->rr) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed; %s",
+                tcgrr_reader_path(reader),
+                strcmp(run->mode, "user") == 0 ? "QEMU has none in user mode"
+                : run->vcpus > 1               ? "QEMU's rr takes one vCPU only"
+                                               : "record it again without --no-rr");
+    return false;
+}
+
+static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                          const char *rr_file, char **words, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_session_options session = {
+        .qemu = options->qemu ? options->qemu : run->qemu_path ? run->qemu_path : words[0],
+        .arguments = (const char *const *)words + 1,
+        .plugin = options->plugin,
+        .mode = TCGRR_RUN_REPLAY,
+        .icount = run->icount_shift,
+        .rr_file = rr_file,
+        .gdb = options->gdb,
+        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .start_paused = options->at != UINT64_MAX,
+        .quiet = options->quiet,
+    };
+    return tcgrr_session_new(&session, error);
+}
+
+static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                    struct tcgrr_replay_result *result, GError **error)
+{
+    struct tcgrr_side_live_options live = {
+        .hang_ms = options->hang_ms,
+        .stop = options->stop,
+        .progress = options->progress,
+        .data = options->data,
+    };
+    struct tcgrr_compare_options how = {
+        .until = UINT64_MAX,
+        .history = options->history,
+        .tolerate_cut_a = !tcgrr_reader_run(reader)->complete,
+    };
+    result->sides[0] = tcgrr_side_stored(reader, error);
+    if (!result->sides[0]) {
+        return false;
+    }
+    if (options->at != UINT64_MAX) {
+        return tcgrr_replay_to(reader, options, &live, result, error);
+    }
+    result->sides[1] = tcgrr_side_live(result->session, &live);
+    return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
+}
+
+static void conclude(struct tcgrr_replay_result *result)
+{
+    struct tcgrr_process *process = tcgrr_session_process(result->session);
+
+    if (result->qemu_icount < 0) {
+        result->qemu_icount = tcgrr_session_qemu_icount(result->session);
+    }
+    if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SIDE_HUNG ||
+        result->comparison.ends[1] == TCGRR_SIDE_REACHED) {
+        tcgrr_process_stop(process, 2000);
+    }
+    result->exit = tcgrr_session_end(result->session);
+    result->stderr_tail = tcgrr_process_stderr_tail(process);
+    g_strchomp(result->stderr_tail);
+}
+
+bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                  struct tcgrr_replay_result *result, GError **error)
+{
+    *result = (struct tcgrr_replay_result){.qemu_icount = -1};
+    if (!check_replayable(reader, error)) {
+        return false;
+    }
+    g_auto(GStrv) words = recorded_words(reader, options->extra, error);
+    g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
+    if (!folder) {
+        return false;
+    }
+    g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
+    bool good = fetch_rr(reader, rr_file, error);
+    if (good) {
+        result->session = open_session(reader, options, rr_file, words, error);
+        good = result->session && tcgrr_session_start(result->session, error);
+    }
+    if (good) {
+        result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
+        good = compare(reader, options, result, error);
+        conclude(result);
+    }
+    g_unlink(rr_file);
+    g_rmdir(folder);
+    return good;
+}
+
+void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
+{
+    tcgrr_comparison_clear(&result->comparison);
+    for (int i = 0; i < 2; i++) {
+        if (result->sides[i]) {
+            result->sides[i]->ops->free(result->sides[i]);
+        }
+    }
+    tcgrr_session_free(result->session);
+    g_free(result->qemu_version);
+    g_free(result->exit);
+    g_free(result->stderr_tail);
+}
+
+/* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round. */
+static bool write_command(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    g_auto(GStrv) words = recorded_words(reader, NULL, error);
+    if (!words) {
+        return false;
+    }
+    struct tcgrr_qemu qemu = {.path = (char *)run->qemu_path,
+                              .version = (char *)run->qemu_version,
+                              .target = (char *)run->target,
+                              .system = strcmp(run->mode, "system") == 0,
+                              .api = run->api_version};
+    struct tcgrr_command_options options = {
+        .mode = run->rr ? TCGRR_RUN_REPLAY : TCGRR_RUN_PLAIN, .icount = run->icount_shift, .rr_file = rr_file};
+    struct tcgrr_command command;
+    if (!tcgrr_command_build(&qemu, (const char *const *)words + 1, &options, &command, error)) {
+        return false;
+    }
+    g_autofree char *joined = g_strjoinv("\n", command.argv);
+    g_autofree char *text = g_strconcat(joined, "\n", NULL);
+    g_autofree char *path = g_build_filename(folder, "command.txt", NULL);
+    tcgrr_command_clear(&command);
+    return g_file_set_contents(path, text, -1, error);
+}
+
+bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GError **error)
+{
+    if (g_mkdir_with_parents(folder, 0777) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
+        return false;
+    }
+    g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
+    g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
+    return (!tcgrr_reader_run(reader)->rr || fetch_rr(reader, rr_file, error)) &&
+           write_command(reader, folder, rr_file, error);
+}

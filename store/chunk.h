@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A chunk: a run of executions with the events and checkpoints that fall into it. It is the unit of the one stream that
+ * live QEMUs, stored traces and remote peers deliver (store/stream.h) and that traces store.
+ */
+#ifndef TCGRR_STORE_CHUNK_H
+#define TCGRR_STORE_CHUNK_H
+
+#include "store/blocks.h"
+
+struct tcgrr_chunk {
+    tcgrr_seq first_seq;       /* executions before the chunk */
+    tcgrr_icount first_icount; /* instructions before the chunk */
+    tcgrr_icount end_icount;   /* and at its end */
+    uint64_t first_flow;       /* digest before the chunk */
+    uint64_t end_flow;
+    tcgrr_vcpu vcpu; /* that runs at its start */
+    uint32_t count;  /* executions, at most `capacity` */
+    uint32_t capacity;
+    uint32_t *blocks; /* number of the block of each execution */
+    uint32_t end_blocks; /* blocks of the stream known at the chunk's end: all numbers are below it */
+    GArray *partials;    /* struct tcgrr_partial, ascending index */
+    GArray *switches;    /* struct tcgrr_switch, ascending index */
+    GArray *events;      /* struct tcgrr_event, in order */
+    GArray *checkpoints; /* struct tcgrr_checkpoint, ascending */
+};
+
+/* `capacity`: executions it can hold, 1..TCGRR_CHUNK_EXECS. */
+struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity);
+void tcgrr_chunk_free(struct tcgrr_chunk *chunk);
+
+/* Empties it and makes it start where `before` ends; where the stream starts if `before` is NULL. They may be the same chunk. */
+void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *before);
+
+/* Whether there is nothing in it: no execution, event or checkpoint. */
+bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk);
+
+/* A place in a chunk, moving from execution to execution. */
+struct tcgrr_cursor {
+    const struct tcgrr_chunk *chunk;
+    const struct tcgrr_blocks *table;
+    uint32_t index;      /* of the execution */
+    uint32_t partial;    /* next entry of chunk->partials */
+    uint32_t next_switch; /* next entry of chunk->switches */
+    /* The execution at `index`; not valid at the chunk's end. */
+    const struct tcgrr_block *block;
+    uint32_t ran;
+    tcgrr_icount icount; /* before it */
+    tcgrr_vcpu vcpu;
+};
+
+/* Puts the cursor on the chunk's first execution. Returns whether there is one. */
+bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
+/* Moves on. Returns whether there is another execution. */
+bool tcgrr_cursor_next(struct tcgrr_cursor *cursor);
+
+/*
+ * Recomputes end_icount, end_flow, the checkpoints' icounts and digests from the executions, starting at `first_*`. Fills
+ * chunk->checkpoints anew. For chunks that were decoded.
+ */
+void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
+
+#endif

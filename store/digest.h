@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The flow digest: a polynomial over per-instruction hashes modulo 2^61-1, so that H(xy) = H(x)·B^|y| + H(y). It says nothing
+ * of how the instructions were cut into blocks. Values are always below the modulus. Part of the trace format.
+ */
+#ifndef TCGRR_STORE_DIGEST_H
+#define TCGRR_STORE_DIGEST_H
+
+#include <stdint.h>
+
+#define TCGRR_DIGEST_MODULUS ((UINT64_C(1) << 61) - 1)
+/* The base: an arbitrary number below the modulus without structure. */
+#define TCGRR_DIGEST_BASE UINT64_C(0x0b7e151628aed2a6)
+
+static inline uint64_t tcgrr_digest_reduce(unsigned __int128 value)
+{
+    uint64_t folded = (uint64_t)(value & TCGRR_DIGEST_MODULUS) + (uint64_t)(value >> 61);
+    return folded >= TCGRR_DIGEST_MODULUS ? folded - TCGRR_DIGEST_MODULUS : folded;
+}
+
+/* Digest of what `digest` stands for followed by instructions with digest `sum` and power B^n = `power`. */
+static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint64_t sum)
+{
+    return tcgrr_digest_reduce((unsigned __int128)digest * power + sum);
+}
+
+/* Hash of one instruction: its pc and bytes. */
+uint64_t tcgrr_digest_insn(uint64_t pc, const uint8_t *bytes, uint32_t length);
+
+/* B^n. */
+uint64_t tcgrr_digest_power(uint64_t n);
+
+#endif

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The words that every room shares: blocks, executions, events, checkpoints. */
+#ifndef TCGRR_STORE_MODEL_H
+#define TCGRR_STORE_MODEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Instructions retired since reset (system mode: equal to QEMU's own count; user mode: since the program's start). */
+typedef uint64_t tcgrr_icount;
+/* Executions since the start of the recording. */
+typedef uint64_t tcgrr_seq;
+typedef uint32_t tcgrr_vcpu;
+
+/* Icount between two checkpoints. Part of the trace format. */
+#define TCGRR_CHECKPOINT_STEP ((tcgrr_icount)65536)
+/* Executions in one chunk, at most. Part of the trace format. */
+#define TCGRR_CHUNK_EXECS (1u << 20)
+/* Different blocks in one trace, at most. */
+#define TCGRR_MAX_BLOCKS (1u << 28)
+/* Instructions in one block, at most; QEMU's own limit is 512. */
+#define TCGRR_MAX_INSNS 4096u
+
+/* A translated block by content: the same code at the same address is the same block in every run and QEMU version. */
+struct tcgrr_block {
+    uint64_t hash; /* of everything below; the id that means the same in every trace */
+    uint64_t pc;
+    uint32_t insns;
+    uint32_t size;          /* bytes of all instructions together */
+    const uint8_t *lengths; /* `insns` entries: bytes of each instruction */
+    const uint8_t *bytes;   /* `size` bytes, one instruction after the other */
+    uint64_t sum;           /* its flow digest (store/digest.h) */
+    uint64_t power;         /* of `insns` instructions */
+};
+
+/* An execution that retired fewer instructions than its block has. */
+struct tcgrr_partial {
+    uint32_t index; /* within the chunk */
+    uint32_t ran;   /* 0..insns-1 */
+};
+
+/* From this execution on, another vCPU runs. */
+struct tcgrr_switch {
+    uint32_t index; /* within the chunk */
+    tcgrr_vcpu vcpu;
+};
+
+struct tcgrr_checkpoint {
+    tcgrr_icount icount; /* multiple of TCGRR_CHECKPOINT_STEP */
+    uint64_t flow;       /* digest of all instructions so far */
+};
+
+#define TCGRR_EVENT_KINDS(X)                                                                                           \
+    X(INTERRUPT, "interrupt")                                                                                          \
+    X(EXCEPTION, "exception")                                                                                          \
+    X(HOSTCALL, "hostcall")                                                                                            \
+    X(SYSCALL, "syscall")                                                                                              \
+    X(SYSCALL_RETURN, "syscall_return")                                                                                \
+    X(IDLE, "idle")                                                                                                    \
+    X(RESUME, "resume")                                                                                                \
+    X(INIT, "init")                                                                                                    \
+    X(EXIT, "exit")                                                                                                    \
+    X(FLUSH, "flush")
+
+#define TCGRR_EVENT_ENUM(id, name) TCGRR_EVENT_##id,
+enum tcgrr_event_kind { TCGRR_EVENT_KINDS(TCGRR_EVENT_ENUM) TCGRR_EVENT_KIND_COUNT };
+
+/* "interrupt" and so on. */
+const char *tcgrr_event_name(enum tcgrr_event_kind kind);
+
+/* A pc that is not known. */
+#define TCGRR_NO_PC UINT64_MAX
+
+struct tcgrr_event {
+    tcgrr_seq seq;       /* executions before it */
+    tcgrr_icount icount; /* instructions retired before it */
+    tcgrr_vcpu vcpu;
+    uint8_t kind;  /* enum tcgrr_event_kind */
+    bool inferred; /* from what ran before and after; false: reported by QEMU itself */
+    bool has_pcs;
+    uint64_t from_pc; /* interrupt: the instruction that would have run next; exception: the one that raised it */
+    uint64_t to_pc;
+    int64_t number;        /* system calls: which */
+    int64_t result;        /* SYSCALL_RETURN */
+    uint64_t arguments[8]; /* SYSCALL */
+};
+
+#endif

@@ -1,0 +1,634 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/reader_internal.h"
+
+#include "store/codec.h"
+#include "store/error.h"
+#include "store/schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+static const char *const query_sql[TCGRR_QUERIES] = {
+    [TCGRR_QUERY_CHUNK_AT] = "SELECT * FROM chunk WHERE first_icount <= ?1 ORDER BY first_icount DESC, id DESC LIMIT 1",
+    [TCGRR_QUERY_CHUNK] = "SELECT * FROM chunk WHERE id = ?1",
+    [TCGRR_QUERY_EVENTS] = "SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result FROM event"
+                           " WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id",
+    [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM checkpoint WHERE icount = ?1",
+    [TCGRR_QUERY_SYMBOL] = "SELECT name, address, size FROM symbol WHERE address <= ?1 ORDER BY address DESC, size DESC LIMIT 1",
+};
+
+bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)
+{
+    int code = sqlite3_errcode(reader->db);
+    g_set_error(error, TCGRR_ERROR,
+                code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? TCGRR_ERROR_DAMAGED : TCGRR_ERROR_FAILED,
+                "cannot read %s of %s: %s", what, reader->path, sqlite3_errmsg(reader->db));
+    return false;
+}
+
+bool tcgrr_reader_damaged(struct tcgrr_reader *reader, GError **error, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *what = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s is damaged: %s", reader->path, what);
+    return false;
+}
+
+/* ---- opening ---- */
+
+static bool pragma_is(struct tcgrr_reader *reader, const char *sql, int *value)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(reader->db, sql, -1, &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    if (good) {
+        *value = sqlite3_column_int(statement, 0);
+    }
+    sqlite3_finalize(statement);
+    return good;
+}
+
+static bool check_identity(struct tcgrr_reader *reader, GError **error)
+{
+    int application = 0;
+    int version = 0;
+
+    if (!pragma_is(reader, "PRAGMA application_id", &application) ||
+        !pragma_is(reader, "PRAGMA user_version", &version)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s is not a tcgrr trace: %s", reader->path,
+                    sqlite3_errmsg(reader->db));
+        return false;
+    }
+    if (application != TCGRR_TRACE_APPLICATION_ID) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s is an SQLite database but not a tcgrr trace",
+                    reader->path);
+        return false;
+    }
+    if (version != TCGRR_TRACE_VERSION) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s has trace format %d, this tcgrr reads format %d; use the tcgrr that recorded it", reader->path,
+                    version, TCGRR_TRACE_VERSION);
+        return false;
+    }
+    return true;
+}
+
+static const char *text_column(struct tcgrr_reader *reader, sqlite3_stmt *statement, const char *name)
+{
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        if (strcmp(sqlite3_column_name(statement, i), name) == 0) {
+            const char *text = (const char *)sqlite3_column_text(statement, i);
+            return text ? g_string_chunk_insert(reader->texts, text) : NULL;
+        }
+    }
+    return NULL;
+}
+
+static int64_t number_column(sqlite3_stmt *statement, const char *name, int64_t when_null)
+{
+    for (int i = 0; i < sqlite3_column_count(statement); i++) {
+        if (strcmp(sqlite3_column_name(statement, i), name) == 0) {
+            return sqlite3_column_type(statement, i) == SQLITE_NULL ? when_null : sqlite3_column_int64(statement, i);
+        }
+    }
+    return when_null;
+}
+
+static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
+{
+    const struct {
+        const char **field;
+        const char *name;
+    } texts[] = {
+        {&reader->run.tool_version, "tool_version"},
+        {&reader->run.started, "started"},
+        {&reader->run.ended, "ended"},
+        {&reader->run.host, "host"},
+        {&reader->run.directory, "directory"},
+        {&reader->run.command, "command"},
+        {&reader->run.original_command, "original_command"},
+        {&reader->run.qemu_path, "qemu_path"},
+        {&reader->run.qemu_version, "qemu_version"},
+        {&reader->run.qemu_banner, "qemu_banner"},
+        {&reader->run.qemu_build_id, "qemu_build_id"},
+        {&reader->run.target, "target"},
+        {&reader->run.mode, "mode"},
+        {&reader->run.icount_shift, "icount_shift"},
+        {&reader->run.level, "level"},
+        {&reader->run.exit, "exit"},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        *texts[i].field = text_column(reader, statement, texts[i].name);
+    }
+    reader->run.duration_s = sqlite3_column_double(statement, 4);
+    reader->run.api_version = (int)number_column(statement, "api_version", 0);
+    reader->run.rr = number_column(statement, "rr", 0) != 0;
+    reader->run.vcpus = (uint32_t)number_column(statement, "vcpus", 1);
+    reader->run.reports_discontinuities = number_column(statement, "reports_discontinuities", 0) != 0;
+    reader->run.complete = number_column(statement, "complete", 0) != 0;
+    reader->run.icount = (tcgrr_icount)number_column(statement, "icount", 0);
+    reader->run.qemu_icount = number_column(statement, "qemu_icount", -1);
+    reader->run.execs = (uint64_t)number_column(statement, "execs", 0);
+    reader->run.assumed = (uint64_t)number_column(statement, "assumed", 0);
+}
+
+static bool read_run(struct tcgrr_reader *reader, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(reader->db, "SELECT * FROM run", -1, &statement, NULL) == SQLITE_OK;
+    if (good && sqlite3_step(statement) == SQLITE_ROW) {
+        fill_run(reader, statement);
+        const char *needed[] = {reader->run.mode, reader->run.target, reader->run.command, reader->run.qemu_version};
+        for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
+            good = good && needed[i];
+        }
+        good = good || tcgrr_reader_damaged(reader, error, "its run table lacks columns");
+    } else {
+        good = tcgrr_reader_fail(reader, "the run table", error);
+    }
+    sqlite3_finalize(statement);
+    return good;
+}
+
+static bool prepare(struct tcgrr_reader *reader, GError **error)
+{
+    for (int i = 0; i < TCGRR_QUERIES; i++) {
+        if (sqlite3_prepare_v3(reader->db, query_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &reader->queries[i], NULL) !=
+            SQLITE_OK) {
+            return tcgrr_reader_fail(reader, "the tables", error);
+        }
+    }
+    return true;
+}
+
+struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
+{
+    struct stat status;
+    if (stat(path, &status) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot open %s: %s", path, g_strerror(errno));
+        return NULL;
+    }
+    struct tcgrr_reader *reader = g_new0(struct tcgrr_reader, 1);
+    reader->path = g_strdup(path);
+    reader->texts = g_string_chunk_new(1024);
+    reader->codec = tcgrr_codec_new();
+    reader->scratch = g_byte_array_new();
+    bool opened = sqlite3_open_v2(path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+    if (opened) {
+        sqlite3_exec(reader->db, "PRAGMA trusted_schema=OFF; PRAGMA query_only=ON;", NULL, NULL, NULL);
+        sqlite3_limit(reader->db, SQLITE_LIMIT_LENGTH, 64 << 20);
+        sqlite3_busy_timeout(reader->db, 5000);
+    }
+    if ((!opened && !tcgrr_reader_fail(reader, "anything", error)) || !check_identity(reader, error) ||
+        !read_run(reader, error) || !prepare(reader, error)) {
+        tcgrr_reader_free(reader);
+        return NULL;
+    }
+    return reader;
+}
+
+void tcgrr_reader_free(struct tcgrr_reader *reader)
+{
+    if (!reader) {
+        return;
+    }
+    for (int i = 0; i < TCGRR_QUERIES; i++) {
+        sqlite3_finalize(reader->queries[i]);
+    }
+    sqlite3_close(reader->db);
+    tcgrr_blocks_free(reader->blocks);
+    tcgrr_codec_free(reader->codec);
+    g_byte_array_unref(reader->scratch);
+    g_string_chunk_free(reader->texts);
+    g_free(reader->path);
+    g_free(reader);
+}
+
+const struct tcgrr_run *tcgrr_reader_run(const struct tcgrr_reader *reader)
+{
+    return &reader->run;
+}
+
+const char *tcgrr_reader_path(const struct tcgrr_reader *reader)
+{
+    return reader->path;
+}
+
+/* ---- blocks ---- */
+
+static bool load_block(struct tcgrr_reader *reader, sqlite3_stmt *statement, GError **error)
+{
+    uint32_t expected = tcgrr_blocks_count(reader->blocks);
+    sqlite3_int64 id = sqlite3_column_int64(statement, 0);
+    const uint8_t *lengths = sqlite3_column_blob(statement, 5);
+    const uint8_t *bytes = sqlite3_column_blob(statement, 6);
+    int insns = sqlite3_column_bytes(statement, 5);
+    int size = sqlite3_column_bytes(statement, 6);
+
+    if (id != expected || insns != sqlite3_column_int64(statement, 3) || size != sqlite3_column_int64(statement, 4)) {
+        return tcgrr_reader_damaged(reader, error, "block %" G_GINT64_FORMAT " is out of place or of the wrong size",
+                                    (gint64)id);
+    }
+    uint32_t number = tcgrr_blocks_add(reader->blocks, (uint64_t)sqlite3_column_int64(statement, 2), (uint32_t)insns,
+                                       lengths, (uint32_t)size, bytes, error);
+    if (number == UINT32_MAX) {
+        return false;
+    }
+    if (number != expected ||
+        tcgrr_blocks_get(reader->blocks, number)->hash != (uint64_t)sqlite3_column_int64(statement, 1)) {
+        return tcgrr_reader_damaged(reader, error, "block %u does not match its hash", expected);
+    }
+    return true;
+}
+
+const struct tcgrr_blocks *tcgrr_reader_blocks(struct tcgrr_reader *reader, GError **error)
+{
+    if (reader->blocks) {
+        return reader->blocks;
+    }
+    sqlite3_stmt *statement = NULL;
+    int status = sqlite3_prepare_v2(reader->db, "SELECT * FROM block ORDER BY id", -1, &statement, NULL);
+    bool good = status == SQLITE_OK;
+    reader->blocks = tcgrr_blocks_new();
+    while (good && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+        good = load_block(reader, statement, error);
+    }
+    if (good && status != SQLITE_DONE) {
+        good = tcgrr_reader_fail(reader, "the blocks", error);
+    }
+    sqlite3_finalize(statement);
+    if (!good) {
+        tcgrr_blocks_free(reader->blocks);
+        reader->blocks = NULL;
+    }
+    return reader->blocks;
+}
+
+/* ---- chunks ---- */
+
+static bool take_varint(const uint8_t **at, const uint8_t *end, uint32_t *value)
+{
+    uint64_t result = 0;
+    for (unsigned shift = 0; shift < 35 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+        result |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            *value = (uint32_t)result;
+            return result <= UINT32_MAX;
+        }
+    }
+    return false;
+}
+
+/* Undoes the writer's encode_pairs(): at most `count` pairs with ascending indices below `count`. */
+static bool decode_pairs(struct tcgrr_reader *reader, const void *blob, int size, uint32_t count, GArray *pairs)
+{
+    g_array_set_size(pairs, 0);
+    if (size == 0) {
+        return true;
+    }
+    unsigned long long plain_size = ZSTD_getFrameContentSize(blob, (size_t)size);
+    if (plain_size > (unsigned long long)count * 10) { /* the two error values are larger, too */
+        return false;
+    }
+    g_byte_array_set_size(reader->scratch, (guint)plain_size);
+    if (ZSTD_decompress(reader->scratch->data, plain_size, blob, (size_t)size) != plain_size) {
+        return false;
+    }
+    const uint8_t *at = reader->scratch->data;
+    const uint8_t *end = at + plain_size;
+    uint64_t index = 0;
+    while (at < end) {
+        struct tcgrr_partial pair;
+        uint32_t distance;
+        if (!take_varint(&at, end, &distance) || !take_varint(&at, end, &pair.ran)) {
+            return false;
+        }
+        index += distance;
+        if (index >= count || (pairs->len > 0 && distance == 0)) {
+            return false;
+        }
+        pair.index = (uint32_t)index;
+        g_array_append_val(pairs, pair);
+    }
+    return true;
+}
+
+static bool partials_fit(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks)
+{
+    for (guint i = 0; i < chunk->partials->len; i++) {
+        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, i);
+        if (partial->ran >= tcgrr_blocks_get(blocks, chunk->blocks[partial->index])->insns) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void read_row(sqlite3_stmt *statement, struct tcgrr_chunk_row *row)
+{
+    uint64_t *numbers[] = {&row->id,   &row->first_seq,  &row->execs,    &row->first_icount, &row->insns,
+                           &row->vcpu, &row->first_flow, &row->end_flow, &row->codec};
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        *numbers[i] = (uint64_t)sqlite3_column_int64(statement, (int)i);
+    }
+}
+
+static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_chunk *chunk, GError **error)
+{
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
+    struct tcgrr_chunk_row row;
+    const void *data[3];
+    int size[3];
+
+    if (!blocks) {
+        return false;
+    }
+    read_row(statement, &row);
+    for (int i = 0; i < 3; i++) {
+        data[i] = sqlite3_column_blob(statement, 9 + i);
+        size[i] = sqlite3_column_bytes(statement, 9 + i);
+    }
+    if (row.codec != TCGRR_TRACE_CODEC || row.execs == 0 || row.execs > chunk->capacity) {
+        return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " is malformed", row.id);
+    }
+    if (tcgrr_chunk_row_digest(&row, data[0], (size_t)size[0], data[1], (size_t)size[1], data[2], (size_t)size[2]) !=
+        (uint64_t)sqlite3_column_int64(statement, 12)) {
+        return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " does not match its digest", row.id);
+    }
+    chunk->first_seq = row.first_seq;
+    chunk->count = (uint32_t)row.execs;
+    chunk->first_icount = row.first_icount;
+    chunk->end_icount = row.first_icount + row.insns;
+    chunk->vcpu = (tcgrr_vcpu)row.vcpu;
+    chunk->first_flow = row.first_flow;
+    chunk->end_flow = row.end_flow;
+    chunk->end_blocks = tcgrr_blocks_count(blocks);
+    g_array_set_size(chunk->events, 0);
+    g_array_set_size(chunk->checkpoints, 0);
+    if (!tcgrr_codec_decode(reader->codec, data[0], (size_t)size[0], chunk->blocks, chunk->count, chunk->end_blocks,
+                            error)) {
+        g_prefix_error(error, "%s: chunk %" G_GUINT64_FORMAT ": ", reader->path, row.id);
+        return false;
+    }
+    if (!decode_pairs(reader, data[1], size[1], chunk->count, chunk->partials) ||
+        !decode_pairs(reader, data[2], size[2], chunk->count, chunk->switches) || !partials_fit(chunk, blocks)) {
+        return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " has malformed side lists", row.id);
+    }
+    return true;
+}
+
+static bool read_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, int64_t key, struct tcgrr_chunk *chunk,
+                       bool *found, GError **error)
+{
+    sqlite3_stmt *statement = reader->queries[which];
+    sqlite3_bind_int64(statement, 1, key);
+    int status = sqlite3_step(statement);
+    bool good = true;
+
+    *found = status == SQLITE_ROW;
+    if (*found) {
+        good = decode_row(reader, statement, chunk, error);
+    } else if (status != SQLITE_DONE) {
+        good = tcgrr_reader_fail(reader, "a chunk", error);
+    }
+    sqlite3_reset(statement);
+    return good;
+}
+
+bool tcgrr_reader_seek(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_chunk *chunk, bool *found,
+                       GError **error)
+{
+    int64_t key = icount > INT64_MAX ? INT64_MAX : (int64_t)icount;
+    if (!read_chunk(reader, TCGRR_QUERY_CHUNK_AT, key, chunk, found, error)) {
+        return false;
+    }
+    *found = *found && (icount == UINT64_MAX || icount < chunk->end_icount);
+    return true;
+}
+
+bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found, GError **error)
+{
+    return read_chunk(reader, TCGRR_QUERY_CHUNK, id, chunk, found, error);
+}
+
+bool tcgrr_reader_checkpoint(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_checkpoint *checkpoint,
+                             bool *found, GError **error)
+{
+    sqlite3_stmt *statement = reader->queries[TCGRR_QUERY_CHECKPOINT];
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)icount);
+    int status = sqlite3_step(statement);
+    *found = status == SQLITE_ROW;
+    if (*found) {
+        checkpoint->icount = icount;
+        checkpoint->flow = (uint64_t)sqlite3_column_int64(statement, 0);
+    }
+    sqlite3_reset(statement);
+    return status == SQLITE_ROW || status == SQLITE_DONE || tcgrr_reader_fail(reader, "a checkpoint", error);
+}
+
+/* ---- the rest ---- */
+
+static bool kind_of(const char *name, uint8_t *kind)
+{
+    for (unsigned i = 0; name && i < TCGRR_EVENT_KIND_COUNT; i++) {
+        if (strcmp(name, tcgrr_event_name(i)) == 0) {
+            *kind = (uint8_t)i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static uint64_t pc_column(sqlite3_stmt *statement, int column)
+{
+    return sqlite3_column_type(statement, column) == SQLITE_NULL ? TCGRR_NO_PC
+                                                                 : (uint64_t)sqlite3_column_int64(statement, column);
+}
+
+static bool read_event(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_event *event, GError **error)
+{
+    const char *source = (const char *)sqlite3_column_text(statement, 4);
+    *event = (struct tcgrr_event){
+        .seq = (uint64_t)sqlite3_column_int64(statement, 0),
+        .icount = (uint64_t)sqlite3_column_int64(statement, 1),
+        .vcpu = (uint32_t)sqlite3_column_int64(statement, 2),
+        .inferred = source && strcmp(source, "inferred") == 0,
+        .from_pc = pc_column(statement, 5),
+        .to_pc = pc_column(statement, 6),
+        .number = sqlite3_column_int64(statement, 7),
+        .result = sqlite3_column_int64(statement, 9),
+    };
+    event->has_pcs = event->from_pc != TCGRR_NO_PC || event->to_pc != TCGRR_NO_PC;
+    const char *arguments = (const char *)sqlite3_column_text(statement, 8);
+    for (int i = 0; arguments && i < 8; i++) {
+        const char *hex = strstr(arguments, "0x");
+        event->arguments[i] = hex ? g_ascii_strtoull(hex, NULL, 16) : 0;
+        arguments = hex ? hex + 2 : NULL;
+    }
+    return kind_of((const char *)sqlite3_column_text(statement, 3), &event->kind) ||
+           tcgrr_reader_damaged(reader, error, "an event of unknown kind");
+}
+
+bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,
+                         void (*visit)(const struct tcgrr_event *event, void *data), void *data, GError **error)
+{
+    sqlite3_stmt *statement = reader->queries[TCGRR_QUERY_EVENTS];
+    struct tcgrr_event event;
+    bool good = true;
+    int status;
+
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)MIN(first, (tcgrr_icount)INT64_MAX));
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)MIN(last, (tcgrr_icount)INT64_MAX));
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        good = read_event(reader, statement, &event, error);
+        if (!good) {
+            break;
+        }
+        visit(&event, data);
+    }
+    if (good && status != SQLITE_DONE) {
+        good = tcgrr_reader_fail(reader, "the events", error);
+    }
+    sqlite3_reset(statement);
+    return good;
+}
+
+static uint64_t file_bytes(const char *path, const char *suffix)
+{
+    g_autofree char *name = g_strconcat(path, suffix, NULL);
+    struct stat status;
+    return stat(name, &status) == 0 ? (uint64_t)status.st_size : 0;
+}
+
+bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *totals, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(reader->db,
+                                   "SELECT count(*), total(execs), max(first_icount + insns), (SELECT end_flow FROM chunk"
+                                   " ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM block) FROM chunk",
+                                   -1, &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    *totals = (struct tcgrr_totals){0};
+    if (good) {
+        totals->chunks = (uint64_t)sqlite3_column_int64(statement, 0);
+        totals->execs = (uint64_t)sqlite3_column_double(statement, 1);
+        totals->icount = (uint64_t)sqlite3_column_int64(statement, 2);
+        totals->flow = (uint64_t)sqlite3_column_int64(statement, 3);
+        totals->blocks = (uint64_t)sqlite3_column_int64(statement, 4);
+    }
+    sqlite3_finalize(statement);
+    statement = NULL;
+    good = good && sqlite3_prepare_v2(reader->db, "SELECT kind, count(*) FROM event GROUP BY kind", -1, &statement,
+                                      NULL) == SQLITE_OK;
+    while (good && sqlite3_step(statement) == SQLITE_ROW) {
+        uint8_t kind;
+        if (kind_of((const char *)sqlite3_column_text(statement, 0), &kind)) {
+            totals->events[kind] = (uint64_t)sqlite3_column_int64(statement, 1);
+        }
+    }
+    sqlite3_finalize(statement);
+    totals->bytes = file_bytes(reader->path, "") + file_bytes(reader->path, "-wal");
+    return good || tcgrr_reader_fail(reader, "the totals", error);
+}
+
+bool tcgrr_reader_notes(struct tcgrr_reader *reader, void (*visit)(const char *text, void *data), void *data,
+                        GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(reader->db, "SELECT text FROM note ORDER BY id", -1, &statement, NULL) == SQLITE_OK;
+    while (good && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        visit(text ? text : "", data);
+    }
+    sqlite3_finalize(statement);
+    return good || tcgrr_reader_fail(reader, "the notes", error);
+}
+
+bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
+                              void (*visit)(const char *path, uint64_t size, const char *xxh128, void *data),
+                              void *data, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(reader->db, "SELECT path, size, xxh128 FROM guest_file ORDER BY path", -1, &statement,
+                                   NULL) == SQLITE_OK;
+    while (good && sqlite3_step(statement) == SQLITE_ROW) {
+        visit((const char *)sqlite3_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1),
+              (const char *)sqlite3_column_text(statement, 2), data);
+    }
+    sqlite3_finalize(statement);
+    return good || tcgrr_reader_fail(reader, "the guest files", error);
+}
+
+/* One row of rr_file, checked and unpacked into reader->scratch. */
+bool tcgrr_reader_rr_part(struct tcgrr_reader *reader, sqlite3_stmt *statement, int64_t expected, GError **error)
+{
+    const void *packed = sqlite3_column_blob(statement, 2);
+    size_t packed_size = (size_t)sqlite3_column_bytes(statement, 2);
+    sqlite3_int64 size = sqlite3_column_int64(statement, 1);
+
+    bool good = sqlite3_column_int64(statement, 0) == expected && size > 0 && size <= TCGRR_TRACE_RR_PART && packed &&
+                XXH3_64bits(packed, packed_size) == (uint64_t)sqlite3_column_int64(statement, 3);
+    if (good) {
+        g_byte_array_set_size(reader->scratch, (guint)size);
+        good = ZSTD_decompress(reader->scratch->data, (size_t)size, packed, packed_size) == (size_t)size;
+    }
+    return good || tcgrr_reader_damaged(reader, error, "part %" G_GINT64_FORMAT " of QEMU's rr file", expected);
+}
+
+bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    if (sqlite3_prepare_v2(reader->db, "SELECT part, size, data, digest FROM rr_file ORDER BY part", -1, &statement,
+                           NULL) != SQLITE_OK) {
+        return tcgrr_reader_fail(reader, "QEMU's rr file", error);
+    }
+    FILE *file = NULL;
+    bool good = true;
+    int64_t part = 0;
+    while (good && sqlite3_step(statement) == SQLITE_ROW) {
+        good = tcgrr_reader_rr_part(reader, statement, part++, error);
+        if (good && !file) {
+            file = fopen(path, "wbe");
+        }
+        if (good && (!file || fwrite(reader->scratch->data, 1, reader->scratch->len, file) != reader->scratch->len)) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
+            good = false;
+        }
+    }
+    sqlite3_finalize(statement);
+    if (file && fclose(file) != 0 && good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
+        good = false;
+    }
+    if (good && part == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s holds no rr file of QEMU%s", reader->path,
+                    reader->run.complete ? "; it was recorded without rr" : "; its recording was cut short");
+        good = false;
+    }
+    return good;
+}
+
+char *tcgrr_reader_symbolize(struct tcgrr_reader *reader, uint64_t pc)
+{
+    sqlite3_stmt *statement = reader->queries[TCGRR_QUERY_SYMBOL];
+    char *result = NULL;
+
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)pc);
+    if (sqlite3_step(statement) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(statement, 0);
+        uint64_t offset = pc - (uint64_t)sqlite3_column_int64(statement, 1);
+        uint64_t size = (uint64_t)sqlite3_column_int64(statement, 2);
+        if (name && offset < MAX(size, 1)) {
+            result = offset ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset) : g_strdup(name);
+        }
+    }
+    sqlite3_reset(statement);
+    return result;
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The trace file: one SQLite database. States of its life:
+ *   recording  run.complete = 0, beside it NAME-wal and NAME-shm; every commit so far is readable
+ *   cut short  run.complete = 0, nobody writes any more; readable as far as it got
+ *   complete   run.complete = 1, one file alone, closed by a seal: the digest of all bytes before it
+ */
+#ifndef TCGRR_STORE_TRACE_H
+#define TCGRR_STORE_TRACE_H
+
+#include "store/chunk.h"
+
+/* What the `run` table holds. Strings are owned by whoever fills the struct; for a reader, by the reader. */
+struct tcgrr_run {
+    const char *tool_version;
+    const char *started; /* ISO 8601, UTC */
+    const char *ended;   /* NULL while recording */
+    double duration_s;
+    const char *host;
+    const char *directory;        /* working directory of QEMU */
+    const char *command;          /* JSON array: what was started */
+    const char *original_command; /* JSON array: what the user wrote */
+    const char *qemu_path;
+    const char *qemu_version;
+    const char *qemu_banner;
+    const char *qemu_build_id;
+    const char *target;
+    const char *mode; /* "system" or "user" */
+    int api_version;
+    bool rr;
+    const char *icount_shift; /* "" in user mode */
+    uint32_t vcpus;
+    bool reports_discontinuities;
+    const char *level; /* "flow" */
+    const char *exit;  /* how QEMU ended; NULL while recording */
+    bool complete;     /* QEMU left in order and everything is here */
+    tcgrr_icount icount;
+    int64_t qemu_icount; /* QEMU's own count at the end; -1: it could not be asked */
+    uint64_t execs;
+    uint64_t assumed; /* executions whose count is not certain by one instruction */
+};
+
+/* ---- writing ---- */
+
+struct tcgrr_writer;
+
+/* Bytes written by kind, for reports. */
+struct tcgrr_writer_sizes {
+    uint64_t execs; /* chunk.data */
+    uint64_t sides; /* chunk.partials and chunk.switches */
+    uint64_t chunks;
+};
+
+/*
+ * Creates the trace at `path` and stores `run` in it. An existing file is replaced only with `force`. One thread at a time uses a
+ * writer. Errors name the path and the reason.
+ */
+struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const struct tcgrr_run *run, GError **error);
+
+/* Stores a chunk with its events, checkpoints and the blocks it is the first to use. Not durable before the next commit. */
+bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
+                        GError **error);
+bool tcgrr_writer_commit(struct tcgrr_writer *writer, GError **error);
+bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **error);
+bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint64_t size, const char *xxh128,
+                             GError **error);
+bool tcgrr_writer_symbol(struct tcgrr_writer *writer, uint64_t address, uint64_t size, const char *name,
+                         const char *file, GError **error);
+/* Stores the file at `path` as QEMU's rr file. */
+bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error);
+void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
+
+/* Updates the `run` row. */
+bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error);
+
+/* Commits, folds everything into the one file, seals it and closes. On failure what was committed stays readable. */
+bool tcgrr_writer_finish(struct tcgrr_writer *writer, GError **error);
+/* Closes without sealing; what was not committed is lost. NULL is allowed; also to be called after finish. */
+void tcgrr_writer_free(struct tcgrr_writer *writer);
+
+/* ---- reading ---- */
+
+struct tcgrr_reader;
+
+/*
+ * Opens a trace read-only, also one that is being recorded or was cut short. One thread. Refuses what is not a trace, or one of another
+ * version, with TCGRR_ERROR_DAMAGED or _FAILED.
+ */
+struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error);
+void tcgrr_reader_free(struct tcgrr_reader *reader);
+
+const struct tcgrr_run *tcgrr_reader_run(const struct tcgrr_reader *reader);
+const char *tcgrr_reader_path(const struct tcgrr_reader *reader);
+/* All blocks of the trace, loaded at the first call; owned by the reader. NULL with error if they are damaged. */
+const struct tcgrr_blocks *tcgrr_reader_blocks(struct tcgrr_reader *reader, GError **error);
+
+/* Totals over all chunks. */
+struct tcgrr_totals {
+    uint64_t execs;
+    tcgrr_icount icount;
+    uint64_t blocks;
+    uint64_t chunks;
+    uint64_t bytes; /* of the file, and of its -wal while there is one */
+    uint64_t events[TCGRR_EVENT_KIND_COUNT];
+    uint64_t flow; /* digest at the end */
+};
+bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *totals, GError **error);
+
+/*
+ * Decodes the chunk in which instruction `icount` runs (first_icount <= icount < its end); with icount = UINT64_MAX the last one.
+ * `chunk` must have room for TCGRR_CHUNK_EXECS. Its executions, partials and switches are filled, not its events and checkpoints.
+ * *found says whether there is such a chunk. False: an error, TCGRR_ERROR_DAMAGED if the chunk does not check out.
+ */
+bool tcgrr_reader_seek(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_chunk *chunk, bool *found,
+                       GError **error);
+/* The same for chunk number `id`, 0 being the first. */
+bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found, GError **error);
+
+/* Calls `visit` for each event with first <= icount <= last, in order. */
+bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,
+                         void (*visit)(const struct tcgrr_event *event, void *data), void *data, GError **error);
+
+/* The stored checkpoint at `icount`; *found is false where there is none. */
+bool tcgrr_reader_checkpoint(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_checkpoint *checkpoint,
+                             bool *found, GError **error);
+
+/* Calls `visit` for each note or guest file, in order. */
+bool tcgrr_reader_notes(struct tcgrr_reader *reader, void (*visit)(const char *text, void *data), void *data,
+                        GError **error);
+bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
+                              void (*visit)(const char *path, uint64_t size, const char *xxh128, void *data),
+                              void *data, GError **error);
+
+/* Writes QEMU's rr file to `path`. FAILED if the trace has none. */
+bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GError **error);
+
+/* Name and offset of the symbol that covers `pc`, "name+0x10", or NULL; owned by the caller. */
+char *tcgrr_reader_symbolize(struct tcgrr_reader *reader, uint64_t pc);
+
+/*
+ * Checks everything: the seal, SQLite's own structure, each chunk decoded, its digest, counts, events' and checkpoints' places, block hashes,
+ * the rr file. `problem` is called with one line for each thing that is wrong, at most 20 times. False with an error only if checking itself failed.
+ */
+bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char *text, void *data), void *data,
+                         uint64_t *problems, GError **error);
+
+#endif

@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/reader_internal.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+struct check {
+    struct tcgrr_reader *reader;
+    void (*problem)(const char *text, void *data);
+    void *data;
+    uint64_t problems;
+    struct tcgrr_chunk *chunk;
+    sqlite3_stmt *checkpoints; /* the stored ones, in order, compared as they are recomputed */
+    bool checkpoints_differ;
+    tcgrr_icount end_icount;
+    tcgrr_seq end_seq;
+};
+
+#define MOST_PROBLEMS 20
+
+static void complain(struct check *check, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void complain(struct check *check, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    if (check->problems++ < MOST_PROBLEMS) {
+        check->problem(text, check->data);
+    }
+}
+
+static bool check_seal(struct check *check, GError **error)
+{
+    enum tcgrr_seal_state state;
+    if (!tcgrr_seal_check(check->reader->path, &state, error)) {
+        return false;
+    }
+    if (state == TCGRR_SEAL_BROKEN) {
+        complain(check, "the file is not what was sealed when the recording ended: bytes have changed");
+    } else if (state == TCGRR_SEAL_NONE && check->reader->run.complete) {
+        complain(check, "the recording is complete but its seal is missing: the file was truncated or written to");
+    }
+    return true;
+}
+
+static void check_structure(struct check *check)
+{
+    sqlite3_stmt *statement = NULL;
+    sqlite3_prepare_v2(check->reader->db, "PRAGMA integrity_check", -1, &statement, NULL);
+    while (statement && sqlite3_step(statement) == SQLITE_ROW) {
+        const char *text = (const char *)sqlite3_column_text(statement, 0);
+        if (text && strcmp(text, "ok") != 0) {
+            complain(check, "SQLite: %s", text);
+        }
+    }
+    if (sqlite3_finalize(statement) != SQLITE_OK) {
+        complain(check, "SQLite: %s", sqlite3_errmsg(check->reader->db));
+    }
+}
+
+/* Takes over an error as a problem. Returns false if it is not about the trace's content. */
+static bool absorb(struct check *check, GError *problem, GError **error)
+{
+    if (problem->code != TCGRR_ERROR_DAMAGED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    complain(check, "%s", problem->message);
+    g_error_free(problem);
+    return true;
+}
+
+/* `computed` is the next checkpoint that the executions make; it must be the next one stored. */
+static void check_checkpoint(struct check *check, const struct tcgrr_checkpoint *computed)
+{
+    if (sqlite3_step(check->checkpoints) == SQLITE_ROW &&
+        (uint64_t)sqlite3_column_int64(check->checkpoints, 0) == computed->icount &&
+        (uint64_t)sqlite3_column_int64(check->checkpoints, 1) == computed->flow) {
+        return;
+    }
+    complain(check, "the checkpoint at icount %" G_GUINT64_FORMAT " does not match the executions", computed->icount);
+    check->checkpoints_differ = true;
+}
+
+static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chunk *before)
+{
+    struct tcgrr_chunk *chunk = check->chunk;
+    tcgrr_icount end_icount = chunk->end_icount;
+    uint64_t end_flow = chunk->end_flow;
+
+    if (chunk->first_seq != before->first_seq || chunk->first_icount != before->first_icount ||
+        chunk->first_flow != before->first_flow) {
+        complain(check, "chunk %" G_GINT64_FORMAT " does not begin where the one before it ends", id);
+    }
+    tcgrr_chunk_compute(chunk, check->reader->blocks);
+    if (chunk->end_icount != end_icount || chunk->end_flow != end_flow) {
+        complain(check, "chunk %" G_GINT64_FORMAT " says %" G_GUINT64_FORMAT " instructions, its executions make %" G_GUINT64_FORMAT "%s",
+                 id, end_icount - chunk->first_icount, chunk->end_icount - chunk->first_icount,
+                 chunk->end_flow != end_flow ? ", and another flow digest" : "");
+    }
+    for (guint i = 0; i < chunk->checkpoints->len && !check->checkpoints_differ; i++) {
+        check_checkpoint(check, &g_array_index(chunk->checkpoints, struct tcgrr_checkpoint, i));
+    }
+}
+
+static bool check_chunks(struct check *check, GError **error)
+{
+    struct tcgrr_chunk *chunk = check->chunk;
+    struct tcgrr_chunk expected = {0}; /* where the next chunk has to begin; only first_* are used */
+
+    for (int64_t id = 0;; id++) {
+        GError *problem = NULL;
+        bool found = false;
+        if (!tcgrr_reader_chunk(check->reader, id, chunk, &found, &problem)) {
+            if (!absorb(check, problem, error)) {
+                return false;
+            }
+            if (!found) {
+                break;
+            }
+            expected.first_seq = chunk->first_seq + chunk->count;
+            expected.first_icount = chunk->end_icount;
+            expected.first_flow = chunk->end_flow;
+            continue;
+        }
+        if (!found) {
+            break;
+        }
+        check_chunk(check, id, &expected);
+        expected.first_seq = chunk->first_seq + chunk->count;
+        expected.first_icount = chunk->end_icount;
+        expected.first_flow = chunk->end_flow;
+    }
+    check->end_icount = expected.first_icount;
+    check->end_seq = expected.first_seq;
+    return true;
+}
+
+/* After all chunks: nothing may be left over. */
+static void check_last_checkpoint(struct check *check)
+{
+    if (!check->checkpoints_differ && sqlite3_step(check->checkpoints) == SQLITE_ROW) {
+        complain(check, "a checkpoint at icount %" G_GINT64_FORMAT " lies behind the last execution",
+                 (gint64)sqlite3_column_int64(check->checkpoints, 0));
+    }
+}
+
+static bool open_checkpoints(struct check *check, GError **error)
+{
+    return sqlite3_prepare_v2(check->reader->db, "SELECT icount, flow FROM checkpoint ORDER BY icount", -1,
+                              &check->checkpoints, NULL) == SQLITE_OK ||
+           tcgrr_reader_fail(check->reader, "the checkpoints", error);
+}
+
+struct event_order {
+    struct check *check;
+    tcgrr_seq last;
+};
+
+static void check_event(const struct tcgrr_event *event, void *data)
+{
+    struct event_order *order = data;
+    if (event->seq < order->last || event->seq > order->check->end_seq || event->icount > order->check->end_icount) {
+        complain(order->check, "an event at icount %" G_GUINT64_FORMAT " is out of order or behind the end", event->icount);
+    }
+    order->last = event->seq;
+}
+
+static bool check_events(struct check *check, GError **error)
+{
+    struct event_order order = {.check = check};
+    GError *problem = NULL;
+    return tcgrr_reader_events(check->reader, 0, INT64_MAX, check_event, &order, &problem) ||
+           absorb(check, problem, error);
+}
+
+static bool check_rr(struct check *check, GError **error)
+{
+    struct tcgrr_reader *reader = check->reader;
+    sqlite3_stmt *statement = NULL;
+    int64_t part = 0;
+    bool good = true;
+
+    if (sqlite3_prepare_v2(reader->db, "SELECT part, size, data, digest FROM rr_file ORDER BY part", -1, &statement,
+                           NULL) != SQLITE_OK) {
+        return tcgrr_reader_fail(reader, "QEMU's rr file", error);
+    }
+    while (good && sqlite3_step(statement) == SQLITE_ROW) {
+        GError *problem = NULL;
+        good = tcgrr_reader_rr_part(reader, statement, part++, &problem) || absorb(check, problem, error);
+    }
+    sqlite3_finalize(statement);
+    if (good && reader->run.rr && reader->run.complete && part == 0) {
+        complain(check, "QEMU's rr file is missing");
+    }
+    return good;
+}
+
+static void check_run(struct check *check)
+{
+    const struct tcgrr_run *run = &check->reader->run;
+    if (run->complete && (run->icount != check->end_icount || run->execs != check->end_seq)) {
+        complain(check, "the run says icount %" G_GUINT64_FORMAT ", the chunks end at %" G_GUINT64_FORMAT, run->icount,
+                 check->end_icount);
+    }
+}
+
+bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char *text, void *data), void *data,
+                         uint64_t *problems, GError **error)
+{
+    struct check check = {.reader = reader, .problem = problem, .data = data};
+    GError *blocks_error = NULL;
+    bool good = check_seal(&check, error);
+
+    check.chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    if (good) {
+        check_structure(&check);
+        if (!tcgrr_reader_blocks(reader, &blocks_error)) {
+            good = absorb(&check, blocks_error, error);
+        } else {
+            good = open_checkpoints(&check, error) && check_chunks(&check, error);
+            check_last_checkpoint(&check);
+            good = good && check_events(&check, error) && check_rr(&check, error);
+            check_run(&check);
+        }
+    }
+    tcgrr_chunk_free(check.chunk);
+    sqlite3_finalize(check.checkpoints);
+    *problems = check.problems;
+    return good;
+}

@@ -1,0 +1,474 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/codec.h"
+#include "store/error.h"
+#include "store/schema.h"
+#include "store/store_internal.h"
+#include "store/trace.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+enum statement {
+    BEGIN,
+    COMMIT,
+    ADD_BLOCK,
+    ADD_CHUNK,
+    ADD_EVENT,
+    ADD_CHECKPOINT,
+    ADD_NOTE,
+    ADD_FILE,
+    ADD_SYMBOL,
+    ADD_RR,
+    SET_RUN,
+    STATEMENTS,
+};
+
+static const char *const statement_sql[STATEMENTS] = {
+    [BEGIN] = "BEGIN",
+    [COMMIT] = "COMMIT",
+    [ADD_BLOCK] = "INSERT INTO block VALUES(?,?,?,?,?,?,?)",
+    [ADD_CHUNK] = "INSERT INTO chunk VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
+    [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
+    [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
+    [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
+    [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
+    [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
+    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+};
+
+struct tcgrr_writer {
+    char *path;
+    sqlite3 *db;
+    sqlite3_stmt *statements[STATEMENTS];
+    struct tcgrr_codec *codec;
+    GByteArray *data;
+    GByteArray *partials;
+    GByteArray *switches;
+    GByteArray *scratch;
+    uint32_t blocks;   /* stored so far */
+    int64_t chunks;
+    bool in_transaction;
+    struct tcgrr_writer_sizes sizes;
+};
+
+static bool fail(const struct tcgrr_writer *writer, const char *what, GError **error)
+{
+    int code = sqlite3_extended_errcode(writer->db);
+    const char *hint = (code & 0xff) == SQLITE_FULL    ? "; free some space, what was committed is kept"
+                       : (code & 0xff) == SQLITE_IOERR ? "; the disk may be full, what was committed is kept"
+                                                       : "";
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot %s in %s: %s%s", what, writer->path,
+                sqlite3_errmsg(writer->db), hint);
+    return false;
+}
+
+/* Runs a bound statement that returns no rows. */
+static bool step(struct tcgrr_writer *writer, enum statement which, const char *what, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[which];
+    bool done = sqlite3_step(statement) == SQLITE_DONE;
+    if (!done) {
+        fail(writer, what, error);
+    }
+    sqlite3_reset(statement);
+    return done;
+}
+
+static bool begin(struct tcgrr_writer *writer, GError **error)
+{
+    if (!writer->in_transaction) {
+        writer->in_transaction = step(writer, BEGIN, "begin a transaction", error);
+    }
+    return writer->in_transaction;
+}
+
+static void bind_blob(sqlite3_stmt *statement, int index, const GByteArray *bytes)
+{
+    sqlite3_bind_blob64(statement, index, bytes->data ? bytes->data : (const guint8 *)"", bytes->len, SQLITE_STATIC);
+}
+
+static void bind_text(sqlite3_stmt *statement, int index, const char *text)
+{
+    if (text) {
+        sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+    } else {
+        sqlite3_bind_null(statement, index);
+    }
+}
+
+static bool execute(struct tcgrr_writer *writer, const char *sql, const char *what, GError **error)
+{
+    return sqlite3_exec(writer->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(writer, what, error);
+}
+
+/* Claims the name, so that two recordings or a typo never destroy a trace. */
+static bool claim(const char *path, bool force, GError **error)
+{
+    static const char *const leftovers[] = {"", "-wal", "-shm", "-journal"};
+    for (size_t i = 0; force && i < G_N_ELEMENTS(leftovers); i++) {
+        g_autofree char *name = g_strconcat(path, leftovers[i], NULL);
+        unlink(name);
+    }
+    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
+    if (fd >= 0) {
+        close(fd);
+        return true;
+    }
+    if (errno == EEXIST) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s exists; choose another name with -o or add --force",
+                    path);
+    } else {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot create %s: %s; choose another place with -o", path,
+                    g_strerror(errno));
+    }
+    return false;
+}
+
+static bool prepare(struct tcgrr_writer *writer, GError **error)
+{
+    g_autofree char *setup = g_strdup_printf("PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA journal_mode=WAL;"
+                                             "PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;",
+                                             TCGRR_TRACE_APPLICATION_ID, TCGRR_TRACE_VERSION);
+    if (!execute(writer, setup, "set up the trace", error) ||
+        !execute(writer, TCGRR_TRACE_SCHEMA, "create the tables", error)) {
+        return false;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        if (sqlite3_prepare_v3(writer->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->statements[i],
+                               NULL) != SQLITE_OK) {
+            return fail(writer, "prepare a statement", error);
+        }
+    }
+    return true;
+}
+
+struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const struct tcgrr_run *run, GError **error)
+{
+    if (!claim(path, force, error)) {
+        return NULL;
+    }
+    struct tcgrr_writer *writer = g_new0(struct tcgrr_writer, 1);
+    writer->path = g_strdup(path);
+    writer->codec = tcgrr_codec_new();
+    writer->data = g_byte_array_new();
+    writer->partials = g_byte_array_new();
+    writer->switches = g_byte_array_new();
+    writer->scratch = g_byte_array_new();
+    bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+    if ((!opened && !fail(writer, "open a database", error)) || !prepare(writer, error) ||
+        !tcgrr_writer_run(writer, run, error) || !tcgrr_writer_commit(writer, error)) {
+        tcgrr_writer_free(writer);
+        unlink(path);
+        return NULL;
+    }
+    return writer;
+}
+
+void tcgrr_writer_free(struct tcgrr_writer *writer)
+{
+    if (!writer) {
+        return;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(writer->statements[i]);
+    }
+    sqlite3_close(writer->db);
+    tcgrr_codec_free(writer->codec);
+    g_byte_array_unref(writer->data);
+    g_byte_array_unref(writer->partials);
+    g_byte_array_unref(writer->switches);
+    g_byte_array_unref(writer->scratch);
+    g_free(writer->path);
+    g_free(writer);
+}
+
+bool tcgrr_writer_commit(struct tcgrr_writer *writer, GError **error)
+{
+    if (!writer->in_transaction) {
+        return true;
+    }
+    writer->in_transaction = false;
+    return step(writer, COMMIT, "commit", error);
+}
+
+bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[SET_RUN];
+    const char *texts[] = {run->tool_version, run->started, run->ended};
+    int at = 1;
+
+    if (!begin(writer, error)) {
+        return false;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
+        bind_text(statement, at++, texts[i]);
+    }
+    sqlite3_bind_double(statement, at++, run->duration_s);
+    const char *more[] = {run->host,         run->directory,   run->command,       run->original_command, run->qemu_path,
+                          run->qemu_version, run->qemu_banner, run->qemu_build_id, run->target,           run->mode};
+    for (size_t i = 0; i < G_N_ELEMENTS(more); i++) {
+        bind_text(statement, at++, more[i]);
+    }
+    sqlite3_bind_int(statement, at++, run->api_version);
+    sqlite3_bind_int(statement, at++, run->rr);
+    bind_text(statement, at++, run->icount_shift);
+    sqlite3_bind_int64(statement, at++, run->vcpus);
+    sqlite3_bind_int(statement, at++, run->reports_discontinuities);
+    bind_text(statement, at++, run->level);
+    bind_text(statement, at++, run->exit);
+    sqlite3_bind_int(statement, at++, run->complete);
+    sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->icount);
+    if (run->qemu_icount >= 0) {
+        sqlite3_bind_int64(statement, at++, run->qemu_icount);
+    } else {
+        sqlite3_bind_null(statement, at++);
+    }
+    sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->execs);
+    sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->assumed);
+    return step(writer, SET_RUN, "store the run's description", error);
+}
+
+bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **error)
+{
+    bind_text(writer->statements[ADD_NOTE], 1, text);
+    return begin(writer, error) && step(writer, ADD_NOTE, "store a note", error);
+}
+
+bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint64_t size, const char *xxh128,
+                             GError **error)
+{
+    bind_text(writer->statements[ADD_FILE], 1, path);
+    sqlite3_bind_int64(writer->statements[ADD_FILE], 2, (sqlite3_int64)size);
+    bind_text(writer->statements[ADD_FILE], 3, xxh128);
+    return begin(writer, error) && step(writer, ADD_FILE, "store a guest file's digest", error);
+}
+
+bool tcgrr_writer_symbol(struct tcgrr_writer *writer, uint64_t address, uint64_t size, const char *name,
+                         const char *file, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_SYMBOL];
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)address);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
+    bind_text(statement, 3, name);
+    bind_text(statement, 4, file);
+    return begin(writer, error) && step(writer, ADD_SYMBOL, "store a symbol", error);
+}
+
+static bool add_block(struct tcgrr_writer *writer, uint32_t number, const struct tcgrr_block *block, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_BLOCK];
+    sqlite3_bind_int64(statement, 1, number);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)block->hash);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)block->pc);
+    sqlite3_bind_int64(statement, 4, block->insns);
+    sqlite3_bind_int64(statement, 5, block->size);
+    sqlite3_bind_blob64(statement, 6, block->lengths, block->insns, SQLITE_STATIC);
+    sqlite3_bind_blob64(statement, 7, block->bytes, block->size, SQLITE_STATIC);
+    return step(writer, ADD_BLOCK, "store a block", error);
+}
+
+static char *arguments_json(const struct tcgrr_event *event)
+{
+    GString *text = g_string_new("[");
+    for (int i = 0; i < 8; i++) {
+        g_string_append_printf(text, "%s\"0x%" G_GINT64_MODIFIER "x\"", i ? "," : "", event->arguments[i]);
+    }
+    return g_string_free(g_string_append_c(text, ']'), FALSE);
+}
+
+static void bind_pc(sqlite3_stmt *statement, int index, const struct tcgrr_event *event, uint64_t pc)
+{
+    if (event->has_pcs && pc != TCGRR_NO_PC) {
+        sqlite3_bind_int64(statement, index, (sqlite3_int64)pc);
+    } else {
+        sqlite3_bind_null(statement, index);
+    }
+}
+
+static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *event, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_EVENT];
+    bool syscall = event->kind == TCGRR_EVENT_SYSCALL || event->kind == TCGRR_EVENT_SYSCALL_RETURN;
+    g_autofree char *arguments = event->kind == TCGRR_EVENT_SYSCALL ? arguments_json(event) : NULL;
+
+    sqlite3_clear_bindings(statement);
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)event->seq);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)event->icount);
+    sqlite3_bind_int64(statement, 3, event->vcpu);
+    bind_text(statement, 4, tcgrr_event_name(event->kind));
+    bind_text(statement, 5, event->inferred ? "inferred" : "qemu");
+    bind_pc(statement, 6, event, event->from_pc);
+    bind_pc(statement, 7, event, event->to_pc);
+    if (syscall) {
+        sqlite3_bind_int64(statement, 8, event->number);
+    }
+    bind_text(statement, 9, arguments);
+    if (event->kind == TCGRR_EVENT_SYSCALL_RETURN) {
+        sqlite3_bind_int64(statement, 10, event->result);
+    }
+    return step(writer, ADD_EVENT, "store an event", error);
+}
+
+static void put_varint(GByteArray *bytes, uint32_t value)
+{
+    guint8 buffer[5];
+    guint length = 0;
+    while (value >= 0x80) {
+        buffer[length++] = (guint8)(value | 0x80);
+        value >>= 7;
+    }
+    buffer[length++] = (guint8)value;
+    g_byte_array_append(bytes, buffer, length);
+}
+
+/* Pairs of (distance of the index to the one before, value) as varints, behind zstd. An empty list is an empty blob. */
+static void encode_pairs(struct tcgrr_writer *writer, const GArray *pairs, GByteArray *out)
+{
+    GByteArray *plain = writer->scratch;
+    uint32_t before = 0;
+
+    g_byte_array_set_size(plain, 0);
+    g_byte_array_set_size(out, 0);
+    if (pairs->len == 0) {
+        return;
+    }
+    G_STATIC_ASSERT(sizeof(struct tcgrr_partial) == sizeof(struct tcgrr_switch));
+    for (guint i = 0; i < pairs->len; i++) {
+        const struct tcgrr_partial *pair = &g_array_index(pairs, struct tcgrr_partial, i);
+        put_varint(plain, pair->index - before);
+        put_varint(plain, pair->ran);
+        before = pair->index;
+    }
+    size_t bound = ZSTD_compressBound(plain->len);
+    g_byte_array_set_size(out, (guint)bound);
+    g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, plain->data, plain->len, 1));
+}
+
+static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_CHUNK];
+    struct tcgrr_chunk_row row = {
+        .id = writer->chunks,
+        .first_seq = chunk->first_seq,
+        .execs = chunk->count,
+        .first_icount = chunk->first_icount,
+        .insns = chunk->end_icount - chunk->first_icount,
+        .vcpu = chunk->vcpu,
+        .first_flow = chunk->first_flow,
+        .end_flow = chunk->end_flow,
+        .codec = TCGRR_TRACE_CODEC,
+    };
+    g_byte_array_set_size(writer->data, 0);
+    tcgrr_codec_encode(writer->codec, chunk->blocks, chunk->count, writer->data);
+    encode_pairs(writer, chunk->partials, writer->partials);
+    encode_pairs(writer, chunk->switches, writer->switches);
+    uint64_t digest = tcgrr_chunk_row_digest(&row, writer->data->data, writer->data->len, writer->partials->data,
+                                             writer->partials->len, writer->switches->data, writer->switches->len);
+    const uint64_t numbers[] = {row.id,   row.first_seq,  row.execs,    row.first_icount, row.insns,
+                                row.vcpu, row.first_flow, row.end_flow, row.codec};
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers); i++) {
+        sqlite3_bind_int64(statement, (int)i + 1, (sqlite3_int64)numbers[i]);
+    }
+    bind_blob(statement, 10, writer->data);
+    bind_blob(statement, 11, writer->partials);
+    bind_blob(statement, 12, writer->switches);
+    sqlite3_bind_int64(statement, 13, (sqlite3_int64)digest);
+    writer->sizes.execs += writer->data->len;
+    writer->sizes.sides += writer->partials->len + writer->switches->len;
+    writer->sizes.chunks++;
+    writer->chunks++;
+    return step(writer, ADD_CHUNK, "store a chunk", error);
+}
+
+bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
+                        GError **error)
+{
+    if (!begin(writer, error)) {
+        return false;
+    }
+    for (; writer->blocks < chunk->end_blocks; writer->blocks++) {
+        if (!add_block(writer, writer->blocks, tcgrr_blocks_get(blocks, writer->blocks), error)) {
+            return false;
+        }
+    }
+    for (guint i = 0; i < chunk->events->len; i++) {
+        if (!add_event(writer, &g_array_index(chunk->events, struct tcgrr_event, i), error)) {
+            return false;
+        }
+    }
+    for (guint i = 0; i < chunk->checkpoints->len; i++) {
+        const struct tcgrr_checkpoint *checkpoint = &g_array_index(chunk->checkpoints, struct tcgrr_checkpoint, i);
+        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 1, (sqlite3_int64)checkpoint->icount);
+        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 2, (sqlite3_int64)checkpoint->flow);
+        if (!step(writer, ADD_CHECKPOINT, "store a checkpoint", error)) {
+            return false;
+        }
+    }
+    return chunk->count == 0 || add_exec_rows(writer, chunk, error);
+}
+
+static bool add_rr_part(struct tcgrr_writer *writer, int64_t part, const uint8_t *bytes, size_t size, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_RR];
+    GByteArray *packed = writer->scratch;
+    size_t bound = ZSTD_compressBound(size);
+
+    g_byte_array_set_size(packed, (guint)bound);
+    g_byte_array_set_size(packed, (guint)ZSTD_compress(packed->data, bound, bytes, size, 3));
+    sqlite3_bind_int64(statement, 1, part);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
+    bind_blob(statement, 3, packed);
+    sqlite3_bind_int64(statement, 4, (sqlite3_int64)XXH3_64bits(packed->data, packed->len));
+    return step(writer, ADD_RR, "store QEMU's rr file", error);
+}
+
+bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error)
+{
+    FILE *file = fopen(path, "rbe");
+    if (!file) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr file %s: %s", path,
+                    g_strerror(errno));
+        return false;
+    }
+    g_autofree uint8_t *bytes = g_malloc(TCGRR_TRACE_RR_PART);
+    bool good = begin(writer, error);
+    int64_t part = 0;
+    for (size_t size; good && (size = fread(bytes, 1, TCGRR_TRACE_RR_PART, file)) > 0;) {
+        good = add_rr_part(writer, part++, bytes, size, error);
+    }
+    if (good && ferror(file)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr file %s", path);
+        good = false;
+    }
+    fclose(file);
+    return good;
+}
+
+void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes)
+{
+    *sizes = writer->sizes;
+}
+
+bool tcgrr_writer_finish(struct tcgrr_writer *writer, GError **error)
+{
+    if (!tcgrr_writer_commit(writer, error) ||
+        !execute(writer, "PRAGMA journal_mode=DELETE", "fold the journal", error)) {
+        return false;
+    }
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(writer->statements[i]);
+        writer->statements[i] = NULL;
+    }
+    sqlite3_close(writer->db);
+    writer->db = NULL;
+    return tcgrr_seal_write(writer->path, error);
+}
