@@ -35,8 +35,7 @@ const struct tcgrr_isa_row *tcgrr_isa_find(const struct tcgrr_isa_row *rows, siz
 
 struct tcgrr_insn_class tcgrr_isa_row_class(const struct tcgrr_isa_row *row)
 {
-    return (struct tcgrr_insn_class){
-        .leave = row->leave, .flow = row->flow, .access = row->access, .call = row->call};
+    return (struct tcgrr_insn_class){.leave = row->leave, .flow = row->flow, .access = row->access, .call = row->call};
 }
 
 static bool has_target(const struct tcgrr_insn_class *class)

@@ -23,8 +23,9 @@ enum tcgrr_isa {
 enum tcgrr_leave {
     TCGRR_LEAVE_NEVER,  /* plain arithmetic, moves, branches: once started it retires, whatever the machine's state */
     TCGRR_LEAVE_MEMORY, /* it accesses memory, so that it can fault or be a device access; nothing else */
-    TCGRR_LEAVE_SYSTEM, /* its run-time helper can raise an exception without retiring it: CSR or MSR accesses, division on x86, x87/SSE, … */
+    TCGRR_LEAVE_SYSTEM, /* its run-time helper can raise an exception without retiring it: CSR or MSR accesses, division on x86, x87, … */
     TCGRR_LEAVE_TRAP,   /* it always raises an exception, known when it was translated (svc, ecall, int n, syscall, undefined): QEMU counts it as retired */
+    TCGRR_LEAVE_WAIT,   /* RISC-V's wfi: QEMU may leave the block right behind it and yet count the block's rest */
     TCGRR_LEAVE_UNKNOWN,
 };
 

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A32 and T32. Which of the two a block is, is told by its lengths and, where all are 4, by whether all its words can be T32; if they can,
- * the classes are right for both.
+ * A32 and T32. Which of the two a block is, is told by its lengths and, where all are 4, by whether all its words can
+ * be T32; if they can, the classes are right for both.
  *
  * T32 code may belong to an M-profile processor, A32 code cannot. There, floating-point instructions can first save the
- * registers of an interrupted thread and fault at that, a division by zero can trap, and arithmetic on the stack pointer is checked
- * against a limit; so these are SYSTEM in T32 and NEVER in A32.
+ * registers of an interrupted thread and fault at that, a division by zero can trap, and arithmetic on the stack
+ * pointer is checked against a limit; so these are SYSTEM in T32 and NEVER in A32.
  */
 #include "emu/isa_internal.h"
 
@@ -94,7 +94,8 @@ static struct tcgrr_insn_class a32_multiply_or_extra(uint32_t word)
         return memory(false, names_pc(word)); /* swp */
     }
     if ((word & 0x0f800cf0) == 0x01800c90) {
-        return memory(bit20, names_pc(word)); /* ldrex, strex, lda, stl */
+        bool stl = !bit20 && (word & 0x300) == 0;     /* it has no destination, and ones in its place */
+        return memory(bit20, !stl && names_pc(word)); /* ldrex, strex, lda, stl */
     }
     if ((word & 0xf0) == 0x90) {
         return tcgrr_isa_unknown();
@@ -132,8 +133,8 @@ static struct tcgrr_insn_class a32_register(uint32_t word)
     bool halves = (word & 0x90) == 0x80; /* smlabb and its like have their destination in bits 19:16 */
     bool long_half = (word & 0x00600000) == 0x00400000;
     bool msr = (word & 0x002000f0) == 0x00200000;
-    if (class.flow == NEXT && !msr && (halves ? field(word, 16) == 15 || (long_half && field(word, 12) == 15)
-                                              : field(word, 12) == 15)) {
+    if (class.flow == NEXT && !msr &&
+        (halves ? field(word, 16) == 15 || (long_half && field(word, 12) == 15) : field(word, 12) == 15)) {
         class.flow = INDIRECT;
     }
     return class;
@@ -225,19 +226,19 @@ static struct tcgrr_insn_class coprocessor(uint32_t word, enum tcgrr_leave leave
 }
 
 static const struct tcgrr_isa_row a32_unconditional_rows[] = {
-    {0x0e000000, 0x02000000, NEVER, NEXT, NONE, 0, false},       /* Advanced SIMD */
-    {0x0f70f000, 0x0450f000, NEVER, NEXT, NONE, 0, false},       /* pli */
-    {0x0f30f000, 0x0510f000, NEVER, NEXT, NONE, 0, false},       /* pld, pldw */
-    {0x0f70f010, 0x0650f000, NEVER, NEXT, NONE, 0, false},       /* pli (register) */
-    {0x0f30f010, 0x0710f000, NEVER, NEXT, NONE, 0, false},       /* pld, pldw (register) */
-    {0x0fffffff, 0x057ff01f, NEVER, NEXT, NONE, 0, false},       /* clrex */
-    {0x0fffffe0, 0x057ff040, NEVER, NEXT, NONE, 0, false},       /* dsb, dmb */
-    {0x0ffffff0, 0x057ff060, NEVER, NEXT, NONE, 0, false},       /* isb */
-    {0x0fffffff, 0x057ff070, NEVER, NEXT, NONE, 0, false},       /* sb */
-    {0x0ff00020, 0x01000000, SYSTEM, NEXT, NONE, 0, false},      /* cps, setend */
-    {0x0ff000f0, 0x01100000, SYSTEM, NEXT, NONE, 0, false},      /* setpan */
-    {0x0e500000, 0x08100000, SYSTEM, INDIRECT, READ, 0, false},  /* rfe */
-    {0x0e500000, 0x08400000, SYSTEM, NEXT, WRITE, 0, false},     /* srs */
+    {0x0e000000, 0x02000000, NEVER, NEXT, NONE, 0, false},      /* Advanced SIMD */
+    {0x0f70f000, 0x0450f000, NEVER, NEXT, NONE, 0, false},      /* pli */
+    {0x0f30f000, 0x0510f000, NEVER, NEXT, NONE, 0, false},      /* pld, pldw */
+    {0x0f70f010, 0x0650f000, NEVER, NEXT, NONE, 0, false},      /* pli (register) */
+    {0x0f30f010, 0x0710f000, NEVER, NEXT, NONE, 0, false},      /* pld, pldw (register) */
+    {0x0fffffff, 0x057ff01f, NEVER, NEXT, NONE, 0, false},      /* clrex */
+    {0x0fffffe0, 0x057ff040, NEVER, NEXT, NONE, 0, false},      /* dsb, dmb */
+    {0x0ffffff0, 0x057ff060, NEVER, NEXT, NONE, 0, false},      /* isb */
+    {0x0fffffff, 0x057ff070, NEVER, NEXT, NONE, 0, false},      /* sb */
+    {0x0ff00020, 0x01000000, SYSTEM, NEXT, NONE, 0, false},     /* cps, setend */
+    {0x0ff000f0, 0x01100000, SYSTEM, NEXT, NONE, 0, false},     /* setpan */
+    {0x0e500000, 0x08100000, SYSTEM, INDIRECT, READ, 0, false}, /* rfe */
+    {0x0e500000, 0x08400000, SYSTEM, NEXT, WRITE, 0, false},    /* srs */
 };
 
 static struct tcgrr_insn_class a32_unconditional(uint64_t pc, uint32_t word)
@@ -476,7 +477,8 @@ static struct tcgrr_insn_class t32_control(uint32_t word)
     return row != NULL ? tcgrr_isa_row_class(row) : tcgrr_isa_unknown();
 }
 
-/* 1111 0, bit 15 set: branches and control. All branches count as conditional, because an it in an earlier block cannot be seen. */
+/* 1111 0, bit 15 set: branches and control. All branches count as conditional, because an it in an earlier block cannot
+ * be seen. */
 static struct tcgrr_insn_class t32_branch(uint64_t pc, uint32_t word)
 {
     uint32_t s = tcgrr_isa_bits(word, 26, 1), j1 = tcgrr_isa_bits(word, 13, 1), j2 = tcgrr_isa_bits(word, 11, 1);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x86 in its three code sizes. QEMU's name of the target does not tell which one a block is in, so a block is decoded as all
- * three; those under which an instruction does not come out at its given length are ruled out, and the classes are right for all that remain.
+ * x86 in its three code sizes. QEMU's name of the target does not tell which one a block is in, so a block is decoded
+ * as all three; those under which an instruction does not come out at its given length are ruled out, and the classes
+ * are right for all that remain.
  */
 #include "emu/isa_internal.h"
 
@@ -37,7 +38,7 @@ enum kind {
     SYS_ANY,    /* the same, with accesses of its own: descriptors and the like */
     SYS_GO,     /* the same, and control moves */
     TRAPS,
-    FLOAT,      /* x87 */
+    FLOAT,       /* x87 */
     STRING_READ, /* may be repeated */
     STRING_WRITE,
     STRING_PORT,
@@ -66,6 +67,7 @@ enum kind {
 #define SIXTEEN(entry) EIGHT(entry), EIGHT(entry)
 
 /* Prefixes have no entries: they do not get here. */
+/* clang-format off */
 static const uint16_t one_byte[256] = {
     /* 00 */ ALU, NO64 | WRITES, NO64 | SYS_ANY, ALU, NO64 | WRITES, STRANGE,
     /* 10 */ ALU, NO64 | WRITES, NO64 | SYS_ANY, ALU, NO64 | WRITES, NO64 | SYS_ANY,
@@ -76,15 +78,16 @@ static const uint16_t one_byte[256] = {
     /* 60 */ NO64 | WRITES, NO64 | READS, NO64 | M | SYS_LOAD, M | GROUP, STRANGE, STRANGE, STRANGE, STRANGE,
     /* 68 */ IZ | WRITES, IZ | M | LOAD, I8 | WRITES, I8 | M | LOAD, FOUR(STRING_PORT),
     /* 70 */ SIXTEEN(I8 | BRANCH_REL),
-    /* 80 */ I8 | M | GROUP, IZ | M | GROUP, NO64 | I8 | M | GROUP, I8 | M | GROUP, M | LOAD, M | LOAD, M | STORE, M | STORE,
+    /* 80 */ I8 | M | GROUP, IZ | M | GROUP, NO64 | I8 | M | GROUP, I8 | M | GROUP,
+    /* 84 */ M | LOAD, M | LOAD, M | STORE, M | STORE,
     /* 88 */ M | STORE, M | STORE, M | LOAD, M | LOAD, M | STORE, M | PLAIN, M | SYS_ANY, M | GROUP,
     /* 90 */ EIGHT(PLAIN),
     /* 98 */ PLAIN, PLAIN, NO64 | IP | SYS_GO, SYS, SYS_WRITES, SYS_READS, PLAIN, PLAIN,
     /* a0 */ IO | READS, IO | READS, IO | WRITES, IO | WRITES, STRING_WRITE, STRING_WRITE, STRING_READ, STRING_READ,
     /* a8 */ I8 | PLAIN, IZ | PLAIN, STRING_WRITE, STRING_WRITE, FOUR(STRING_READ),
     /* b0 */ EIGHT(I8 | PLAIN), EIGHT(IV | PLAIN),
-    /* c0 */ I8 | M | STORE, I8 | M | STORE, I16 | RETURN, RETURN, NO64 | M | SYS_ANY, NO64 | M | SYS_ANY, I8 | M | GROUP,
-    /* c7 */ IZ | M | GROUP,
+    /* c0 */ I8 | M | STORE, I8 | M | STORE, I16 | RETURN, RETURN,
+    /* c4 */ NO64 | M | SYS_ANY, NO64 | M | SYS_ANY, I8 | M | GROUP, IZ | M | GROUP,
     /* c8 */ I16 | I8 | ODD, READS, I16 | SYS_GO, SYS_GO, TRAPS, I8 | TRAPS, NO64 | SYS_GO, SYS_GO,
     /* d0 */ FOUR(M | STORE), NO64 | I8 | SYS, NO64 | I8 | PLAIN, NO64 | PLAIN, READS,
     /* d8 */ EIGHT(M | FLOAT),
@@ -93,11 +96,13 @@ static const uint16_t one_byte[256] = {
     /* f0 */ STRANGE, SYS_GO, STRANGE, STRANGE, SYS, PLAIN, M | GROUP, M | GROUP,
     /* f8 */ PLAIN, PLAIN, SYS, SYS, PLAIN, PLAIN, M | GROUP, M | GROUP,
 };
+/* clang-format on */
 
 /*
  * After 0f. MMX and SSE arithmetic only flags its exceptions in QEMU (mxcsr is not looked at), so it is like all
- * arithmetic. 7e is a load with f3, which classify_two_byte() sees to.
+ * arithmetic. 7e is a load with f3, which correct_kind() sees to.
  */
+/* clang-format off */
 static const uint16_t two_byte[256] = {
     /* 00 */ M | SYS_ANY, M | GROUP, M | SYS_ANY, M | SYS_ANY, STRANGE, SYS_GO, SYS, SYS_GO,
     /* 08 */ SYS, SYS, STRANGE, TRAPS, STRANGE, M | PLAIN, STRANGE, STRANGE,
@@ -110,7 +115,7 @@ static const uint16_t two_byte[256] = {
     /* 50 */ SIXTEEN(M | LOAD),
     /* 60 */ SIXTEEN(M | LOAD),
     /* 70 */ FOUR(I8 | M | LOAD), M | LOAD, M | LOAD, M | LOAD, PLAIN,
-    /* 78 */ STRANGE, STRANGE, STRANGE, STRANGE, M | LOAD, M | LOAD, M | STORE, M | STORE,
+    /* 78 */ FOUR(STRANGE), M | LOAD, M | LOAD, M | STORE, M | STORE,
     /* 80 */ SIXTEEN(IZ | BRANCH_REL),
     /* 90 */ SIXTEEN(M | STORE),
     /* a0 */ WRITES, SYS_ANY, SYS, M | LOAD, I8 | M | STORE, M | STORE, STRANGE, STRANGE,
@@ -126,8 +131,10 @@ static const uint16_t two_byte[256] = {
     /* f0 */ FOUR(M | LOAD), M | LOAD, M | LOAD, M | LOAD, M | ODD,
     /* f8 */ FOUR(M | LOAD), M | LOAD, M | LOAD, M | LOAD, STRANGE,
 };
+/* clang-format on */
 
-/* Ranges of opcodes after 0f 38 and 0f 3a that read their operand; those that write it are told apart by classify_long_map(). */
+/* Ranges of opcodes after 0f 38 and 0f 3a that read their operand; those that write it are told apart by
+ * correct_kind(). */
 struct range {
     uint8_t first;
     uint8_t last;
@@ -138,10 +145,9 @@ static const struct range map_38[] = {{0x00, 0x0b}, {0x10, 0x10}, {0x14, 0x15}, 
 static const struct range map_3a[] = {{0x08, 0x0f}, {0x14, 0x17}, {0x20, 0x22}, {0x40, 0x42}, {0x44, 0x44},
                                       {0x60, 0x63}, {0xcc, 0xcc}, {0xce, 0xcf}, {0xdf, 0xdf}};
 /* With VEX there are more; masked loads and stores (2c to 2f, 8c, 8e) and gathers are left out. */
-static const struct range map_vex_38[] = {{0x00, 0x0f}, {0x13, 0x13}, {0x16, 0x1a}, {0x1c, 0x1e}, {0x20, 0x25},
-                                          {0x28, 0x2b}, {0x30, 0x41}, {0x45, 0x47}, {0x58, 0x5a}, {0x78, 0x79},
-                                          {0x96, 0x9f}, {0xa6, 0xaf}, {0xb6, 0xbf}, {0xdb, 0xdf}, {0xf2, 0xf3},
-                                          {0xf5, 0xf7}};
+static const struct range map_vex_38[] = {
+    {0x00, 0x0f}, {0x13, 0x13}, {0x16, 0x1a}, {0x1c, 0x1e}, {0x20, 0x25}, {0x28, 0x2b}, {0x30, 0x41}, {0x45, 0x47},
+    {0x58, 0x5a}, {0x78, 0x79}, {0x96, 0x9f}, {0xa6, 0xaf}, {0xb6, 0xbf}, {0xdb, 0xdf}, {0xf2, 0xf3}, {0xf5, 0xf7}};
 static const struct range map_vex_3a[] = {{0x00, 0x02}, {0x04, 0x06}, {0x08, 0x0f}, {0x14, 0x19}, {0x1d, 0x1d},
                                           {0x20, 0x22}, {0x38, 0x39}, {0x40, 0x42}, {0x44, 0x44}, {0x46, 0x46},
                                           {0x4a, 0x4c}, {0x60, 0x63}, {0xdf, 0xdf}, {0xf0, 0xf0}};
@@ -164,13 +170,13 @@ enum map { MAP_ONE_BYTE, MAP_0F, MAP_0F38, MAP_0F3A };
 struct x86_insn {
     const uint8_t *bytes;
     unsigned length;
-    unsigned at; /* the next byte */
-    unsigned mode; /* 16, 32 or 64 */
+    unsigned at;        /* the next byte */
+    unsigned mode;      /* 16, 32 or 64 */
     bool other_operand; /* 66 */
     bool other_address; /* 67 */
-    bool repeat; /* f3 */
-    bool repeat_not; /* f2 */
-    bool wide; /* REX.W */
+    bool repeat;        /* f3 */
+    bool repeat_not;    /* f2 */
+    bool wide;          /* REX.W */
     bool vex;
     bool has_operand;
     uint8_t map;
@@ -220,7 +226,13 @@ static uint8_t take_prefixes(struct x86_insn *insn)
         case 0xf3:
             insn->repeat = true;
             break;
-        case 0x26: case 0x2e: case 0x36: case 0x3e: case 0x64: case 0x65: case 0xf0:
+        case 0x26:
+        case 0x2e:
+        case 0x36:
+        case 0x3e:
+        case 0x64:
+        case 0x65:
+        case 0xf0:
             break;
         default:
             if (insn->mode != 64 || byte >> 4 != 4) {
@@ -478,7 +490,8 @@ static int64_t displacement(const struct x86_insn *insn, uint16_t entry)
     return entry & I8 ? tcgrr_isa_signed(end[-1], 8) : tcgrr_isa_signed(tcgrr_isa_load32(end - 4), 32);
 }
 
-/* A relative branch. Its target is only sure with 32-bit and 64-bit instruction pointers: 16-bit ones wrap in their segment. */
+/* A relative branch. Its target is only sure with 32-bit and 64-bit instruction pointers: 16-bit ones wrap in their
+ * segment. */
 static struct tcgrr_insn_class relative(const struct x86_insn *insn, uint16_t entry, uint64_t pc)
 {
     enum kind kind = entry & 0xff;
@@ -501,7 +514,7 @@ static struct tcgrr_insn_class relative(const struct x86_insn *insn, uint16_t en
 
 static struct tcgrr_insn_class string(const struct x86_insn *insn, enum kind kind, uint64_t pc)
 {
-    struct tcgrr_insn_class class = kind == STRING_PORT    ? tcgrr_isa_class(SYSTEM, NEXT, EITHER)
+    struct tcgrr_insn_class class = kind == STRING_PORT   ? tcgrr_isa_class(SYSTEM, NEXT, EITHER)
                                     : kind == STRING_READ ? tcgrr_isa_class(MEMORY, NEXT, READ)
                                                           : tcgrr_isa_class(MEMORY, NEXT, WRITE);
 
@@ -572,8 +585,8 @@ static struct tcgrr_insn_class class_of_kind(const struct x86_insn *insn, enum k
 }
 
 /*
- * Decodes one instruction in code of `mode` bits. Returns whether it can be one; what is not known can be anything, and so
- * can the undefined at a block's end.
+ * Decodes one instruction in code of `mode` bits. Returns whether it can be one; what is not known can be anything, and
+ * so can the undefined at a block's end.
  */
 static bool decode(unsigned mode, uint64_t pc, const uint8_t *bytes, unsigned length, bool last,
                    struct tcgrr_insn_class *class)

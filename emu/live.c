@@ -222,7 +222,22 @@ static bool may_follow(const struct code *code, const struct code *next)
     return next->pc == code->next || next->pc == code->target || (code->anywhere && !next->entry);
 }
 
-static uint32_t count_retired(struct tcgrr_live *live, const struct code *next)
+/* The first discontinuity since the open execution began. */
+static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_departure *departure)
+{
+    for (guint i = 0; i < live->gap->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        if (event->kind <= TCGRR_EVENT_HOSTCALL) {
+            departure->discon = event->kind == TCGRR_EVENT_INTERRUPT   ? TCGRR_DISCON_INTERRUPT
+                                : event->kind == TCGRR_EVENT_EXCEPTION ? TCGRR_DISCON_EXCEPTION
+                                                                       : TCGRR_DISCON_HOSTCALL;
+            departure->discon_from = event->from_pc;
+            return;
+        }
+    }
+}
+
+static void count_retired(struct tcgrr_live *live, const struct code *next, struct tcgrr_retirement *retirement)
 {
     struct tcgrr_departure departure = {
         .block = tcgrr_blocks_get(live->blocks, live->open->block),
@@ -232,26 +247,14 @@ static uint32_t count_retired(struct tcgrr_live *live, const struct code *next)
         .has_next = next != NULL,
         .next_pc = next ? next->pc : 0,
     };
-    struct tcgrr_retirement retirement;
-
-    for (guint i = 0; i < live->gap->len; i++) {
-        const struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
-        if (event->kind <= TCGRR_EVENT_HOSTCALL) {
-            departure.discon = event->kind == TCGRR_EVENT_INTERRUPT   ? TCGRR_DISCON_INTERRUPT
-                               : event->kind == TCGRR_EVENT_EXCEPTION ? TCGRR_DISCON_EXCEPTION
-                                                                      : TCGRR_DISCON_HOSTCALL;
-            departure.discon_from = event->from_pc;
-            break;
-        }
-    }
+    find_discontinuity(live, &departure);
     departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
                       live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
-    tcgrr_retire(&departure, &retirement);
-    live->assumed += retirement.assumed;
-    if (retirement.inferred) {
-        add_inferred(live, retirement.inferred, retirement.has_from, retirement.from_pc, next->pc);
+    tcgrr_retire(&departure, retirement);
+    live->assumed += retirement->assumed;
+    if (retirement->inferred) {
+        add_inferred(live, retirement->inferred, retirement->has_from, retirement->from_pc, next->pc);
     }
-    return retirement.ran;
 }
 
 /* A complete block whose successor it cannot have chosen itself. */
@@ -262,7 +265,7 @@ static void infer_between(struct tcgrr_live *live, const struct code *next)
     add_inferred(live, TCGRR_DISCON_INTERRUPT, known, from, next->pc);
 }
 
-static void append_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran)
+static void append_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
 
@@ -272,18 +275,18 @@ static void append_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint
         live->switched = false;
     }
     if (ran < block->insns) {
-        struct tcgrr_partial partial = {.index = chunk->count, .ran = ran};
+        struct tcgrr_partial partial = {.index = chunk->count, .ran = ran, .counted = counted};
         g_array_append_val(chunk->partials, partial);
     }
     chunk->blocks[chunk->count++] = live->open->block;
-    while (chunk->end_icount + ran >= live->next_checkpoint) {
-        uint32_t inside = (uint32_t)(live->next_checkpoint - chunk->end_icount);
+    while (chunk->end_icount + counted >= live->next_checkpoint) {
+        uint32_t inside = (uint32_t)MIN(live->next_checkpoint - chunk->end_icount, ran);
         struct tcgrr_checkpoint checkpoint = {.icount = live->next_checkpoint,
                                               .flow = tcgrr_block_append(chunk->end_flow, block, inside)};
         g_array_append_val(chunk->checkpoints, checkpoint);
         live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
     }
-    chunk->end_icount += ran;
+    chunk->end_icount += counted;
     chunk->end_flow = tcgrr_block_append(chunk->end_flow, block, ran);
 }
 
@@ -303,16 +306,16 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 static void close_open(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next)
 {
     if (live->open) {
-        uint32_t ran = live->open->insns;
+        struct tcgrr_retirement retirement = {.ran = live->open->insns, .counted = live->open->insns};
         guint reported = live->gap->len;
         if (live->unusual) {
-            ran = count_retired(live, next);
+            count_retired(live, next, &retirement);
         }
-        bool complete = ran == live->open->insns && live->gap->len == reported;
+        bool complete = retirement.ran == live->open->insns && live->gap->len == reported;
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
         }
-        append_exec(live, chunk, ran);
+        append_exec(live, chunk, retirement.ran, retirement.counted);
     }
     flush_gap(live, chunk);
     live->open = NULL;
@@ -411,6 +414,24 @@ static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
     return true;
 }
 
+/*
+ * For x86, QEMU reports an exception first with the block's pc as both ends, then as an interrupt from the instruction that
+ * raised it to the handler. They are one event.
+ */
+static bool completes_exception(struct tcgrr_live *live, const struct tcgrr_event *event)
+{
+    if (event->kind != TCGRR_EVENT_INTERRUPT || live->isa != TCGRR_ISA_X86 || live->gap->len == 0) {
+        return false;
+    }
+    struct tcgrr_event *before = &g_array_index(live->gap, struct tcgrr_event, live->gap->len - 1);
+    if (before->kind != TCGRR_EVENT_EXCEPTION || before->from_pc != before->to_pc || before->vcpu != event->vcpu) {
+        return false;
+    }
+    before->from_pc = event->from_pc;
+    before->to_pc = event->to_pc;
+    return true;
+}
+
 static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
 {
     uint64_t number = value_at(words, 0);
@@ -450,6 +471,9 @@ static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *w
     }
     if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(words, &event)) {
         return damaged(error, "a discontinuity of unknown type");
+    }
+    if (kind == TCGRR_WIRE_DISCONTINUITY && completes_exception(live, &event)) {
+        return true;
     }
     if (kind == TCGRR_WIRE_FLUSH) {
         forget_codes(live);

@@ -23,12 +23,18 @@ static void infer(const struct tcgrr_departure *departure, struct tcgrr_retireme
 }
 
 /* The instruction at `mark` is not the block's last one: the block was surely left there. */
-static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, struct tcgrr_retirement *retirement)
+static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *left,
+                        struct tcgrr_retirement *retirement)
 {
+    uint64_t following = pc + departure->block->lengths[departure->mark];
+    bool waited = left->leave == TCGRR_LEAVE_WAIT &&
+                  !(departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc);
+
     retirement->ran = departure->mark;
-    if (departure->rerun) {
-        uint64_t following = pc + departure->block->lengths[departure->mark];
+    retirement->counted = departure->mark;
+    if (departure->rerun || waited || next_is(departure, following)) {
         retirement->ran++;
+        retirement->counted = waited ? departure->block->insns : retirement->ran;
         if (!next_is(departure, following)) {
             infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
         }
@@ -37,11 +43,21 @@ static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, st
     }
 }
 
-/* Whether an exception reported at the last instruction itself came before it retired. */
+/*
+ * Whether an exception reported at the last instruction itself came before it retired. A block mostly ends with an instruction
+ * that cannot be classified because QEMU found that it traps, so such a one is taken to count.
+ */
 static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
     return departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc &&
-           last->leave != TCGRR_LEAVE_TRAP;
+           last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN;
+}
+
+/* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having retired. */
+static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+{
+    bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
+    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && !repeats;
 }
 
 /* The last instruction, of which nothing was seen to end, on a QEMU that does not report discontinuities. */
@@ -53,7 +69,7 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
     if (!departure->has_next || next_is(departure, following)) {
         return;
     }
-    if (last->leave == TCGRR_LEAVE_MEMORY || next_is(departure, pc)) {
+    if (last->leave == TCGRR_LEAVE_MEMORY || restarts(departure, pc, last)) {
         retirement->ran = departure->mark;
         if (!next_is(departure, pc)) {
             infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
@@ -80,7 +96,7 @@ static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, c
         guess_last(departure, pc, last, retirement);
         return;
     }
-    bool restarted = departure->discon == TCGRR_DISCON_NONE && next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP;
+    bool restarted = departure->discon == TCGRR_DISCON_NONE && restarts(departure, pc, last);
     bool interrupted_before = departure->discon == TCGRR_DISCON_INTERRUPT && departure->discon_from == pc &&
                               last->leave == TCGRR_LEAVE_MEMORY;
     if (fault_before_end(departure, pc, last) || restarted || interrupted_before) {
@@ -113,6 +129,8 @@ void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retireme
     } else if (departure->mark == last) {
         left_at_last(departure, tcgrr_block_pc(block, last), &classes[last], retirement);
     } else {
-        left_inside(departure, tcgrr_block_pc(block, departure->mark), retirement);
+        left_inside(departure, tcgrr_block_pc(block, departure->mark), &classes[departure->mark], retirement);
+        return;
     }
+    retirement->counted = retirement->ran;
 }

@@ -30,7 +30,8 @@ struct tcgrr_departure {
 };
 
 struct tcgrr_retirement {
-    uint32_t ran;
+    uint32_t ran;     /* instructions that retired */
+    uint32_t counted; /* what QEMU adds to its icount: `ran`, save where it counts instructions that it did not run */
     bool assumed; /* not certain on this QEMU: the most likely of two counts that differ by one */
     /* An event that only the flow gives away; only where !reports_discon. */
     enum tcgrr_discontinuity inferred;

@@ -156,10 +156,23 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
     return result;
 }
 
-/* The guest has shut down and QEMU waits, because it was told to (-action shutdown=pause). */
+/* Whether the guest has shut down and QEMU waits, because it was told to (-action shutdown=pause). */
+static bool is_shut_down(struct tcgrr_session *session)
+{
+    json_t *answer = tcgrr_qmp_execute(session->qmp, "query-status", NULL, QUIT_TIMEOUT_MS, NULL);
+    const char *status = json_string_value(json_object_get(answer, "status"));
+    bool result = status && strcmp(status, "shutdown") == 0;
+    json_decref(answer);
+    return result;
+}
+
+/* The SHUTDOWN event comes shortly before the machine has really stopped. */
 static void say_goodbye(struct tcgrr_session *session)
 {
-    json_decref(tcgrr_qmp_wait_event(session->qmp, "STOP", QUIT_TIMEOUT_MS, NULL));
+    gint64 deadline = g_get_monotonic_time() + QUIT_TIMEOUT_MS * 1000;
+    while (!is_shut_down(session) && !tcgrr_process_ended(session->process) && g_get_monotonic_time() < deadline) {
+        g_usleep(1000);
+    }
     session->qemu_icount = tcgrr_session_ask_icount(session);
     json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QUIT_TIMEOUT_MS, NULL));
     session->quitting = true;
@@ -171,13 +184,17 @@ static void watch_qmp(struct tcgrr_session *session)
     if (!session->qemu.system || session->quitting || session->qmp_failed) {
         return;
     }
+    bool just_connected = false;
     if (!session->qmp) {
         if (!g_file_test(session->socket, G_FILE_TEST_EXISTS)) {
             return;
         }
-        session->qmp_failed = tcgrr_session_qmp(session, NULL) == NULL;
+        just_connected = tcgrr_session_qmp(session, NULL) != NULL;
+        session->qmp_failed = !just_connected;
     }
-    if (session->qmp && tcgrr_qmp_has_event(session->qmp, "SHUTDOWN")) {
+    /* A short guest can be through before we were there to hear the event. */
+    if (session->qmp &&
+        (tcgrr_qmp_has_event(session->qmp, "SHUTDOWN") || (just_connected && is_shut_down(session)))) {
         say_goodbye(session);
     }
 }

@@ -30,6 +30,7 @@ static void walk_settle(struct walk *walk)
 {
     const struct tcgrr_exec *exec;
     while ((exec = walk_exec(walk)) && walk->insn >= exec->ran) {
+        walk->icount = exec->icount + exec->counted;
         walk->exec++;
         walk->insn = 0;
         walk->offset = 0;

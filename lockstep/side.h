@@ -27,6 +27,7 @@ struct tcgrr_side_position {
 struct tcgrr_exec {
     const struct tcgrr_block *block;
     uint32_t ran;
+    uint32_t counted;
     tcgrr_vcpu vcpu;
     tcgrr_icount icount; /* before it */
 };

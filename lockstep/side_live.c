@@ -105,8 +105,8 @@ void tcgrr_side_append_execs(const struct tcgrr_chunk *chunk, const struct tcgrr
     struct tcgrr_cursor cursor;
     for (bool more = tcgrr_cursor_begin(&cursor, chunk, blocks); more && cursor.icount < to;
          more = tcgrr_cursor_next(&cursor)) {
-        if (cursor.icount + cursor.ran > from || (cursor.ran == 0 && cursor.icount >= from)) {
-            struct tcgrr_exec exec = {cursor.block, cursor.ran, cursor.vcpu, cursor.icount};
+        if (cursor.icount + cursor.counted > from || (cursor.counted == 0 && cursor.icount >= from)) {
+            struct tcgrr_exec exec = {cursor.block, cursor.ran, cursor.counted, cursor.vcpu, cursor.icount};
             g_array_append_val(execs, exec);
         }
     }

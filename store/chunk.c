@@ -61,10 +61,12 @@ static bool load(struct tcgrr_cursor *cursor)
     }
     cursor->block = tcgrr_blocks_get(cursor->table, chunk->blocks[cursor->index]);
     cursor->ran = cursor->block->insns;
+    cursor->counted = cursor->ran;
     if (cursor->partial < chunk->partials->len) {
         const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, cursor->partial);
         if (partial->index == cursor->index) {
             cursor->ran = partial->ran;
+            cursor->counted = partial->counted;
             cursor->partial++;
         }
     }
@@ -88,7 +90,7 @@ bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *c
 
 bool tcgrr_cursor_next(struct tcgrr_cursor *cursor)
 {
-    cursor->icount += cursor->ran;
+    cursor->icount += cursor->counted;
     cursor->index++;
     return load(cursor);
 }
@@ -102,10 +104,11 @@ void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *t
 
     g_array_set_size(chunk->checkpoints, 0);
     for (bool more = tcgrr_cursor_begin(&cursor, chunk, table); more; more = tcgrr_cursor_next(&cursor)) {
-        icount = cursor.icount + cursor.ran;
+        icount = cursor.icount + cursor.counted;
         while (icount >= next) {
-            struct tcgrr_checkpoint checkpoint = {
-                .icount = next, .flow = tcgrr_block_append(flow, cursor.block, (uint32_t)(next - cursor.icount))};
+            uint32_t inside = (uint32_t)MIN(next - cursor.icount, cursor.ran);
+            struct tcgrr_checkpoint checkpoint = {.icount = next,
+                                                  .flow = tcgrr_block_append(flow, cursor.block, inside)};
             g_array_append_val(chunk->checkpoints, checkpoint);
             next += TCGRR_CHECKPOINT_STEP;
         }

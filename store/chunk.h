@@ -45,6 +45,7 @@ struct tcgrr_cursor {
     /* The execution at `index`; not valid at the chunk's end. */
     const struct tcgrr_block *block;
     uint32_t ran;
+    uint32_t counted;
     tcgrr_icount icount; /* before it */
     tcgrr_vcpu vcpu;
 };

@@ -35,8 +35,9 @@ struct tcgrr_block {
 
 /* An execution that retired fewer instructions than its block has. */
 struct tcgrr_partial {
-    uint32_t index; /* within the chunk */
-    uint32_t ran;   /* 0..insns-1 */
+    uint32_t index;   /* within the chunk */
+    uint32_t ran;     /* 0..insns-1 */
+    uint32_t counted; /* ran..insns: what the icount moved on; more than `ran` where QEMU counts what it did not run */
 };
 
 /* From this execution on, another vCPU runs. */

@@ -286,47 +286,74 @@ static bool take_varint(const uint8_t **at, const uint8_t *end, uint32_t *value)
     return false;
 }
 
-/* Undoes the writer's encode_pairs(): at most `count` pairs with ascending indices below `count`. */
-static bool decode_pairs(struct tcgrr_reader *reader, const void *blob, int size, uint32_t count, GArray *pairs)
+/* Unpacks a blob of varints into reader->scratch: at most `most` bytes. */
+static bool unpack(struct tcgrr_reader *reader, const void *blob, size_t size, uint64_t most)
 {
-    g_array_set_size(pairs, 0);
+    g_byte_array_set_size(reader->scratch, 0);
     if (size == 0) {
         return true;
     }
-    unsigned long long plain_size = ZSTD_getFrameContentSize(blob, (size_t)size);
-    if (plain_size > (unsigned long long)count * 10) { /* the two error values are larger, too */
+    unsigned long long plain_size = ZSTD_getFrameContentSize(blob, size);
+    if (plain_size > most) { /* the two error values are larger, too */
         return false;
     }
     g_byte_array_set_size(reader->scratch, (guint)plain_size);
-    if (ZSTD_decompress(reader->scratch->data, plain_size, blob, (size_t)size) != plain_size) {
+    return ZSTD_decompress(reader->scratch->data, plain_size, blob, size) == plain_size;
+}
+
+/* The next index of an ascending list of indices below `count`. */
+static bool take_index(const uint8_t **at, const uint8_t *end, bool first, uint32_t count, uint32_t *index)
+{
+    uint32_t distance;
+    if (!take_varint(at, end, &distance) || (!first && distance == 0) || distance >= count - *index) {
+        return false;
+    }
+    *index += distance;
+    return true;
+}
+
+static bool decode_partials(struct tcgrr_reader *reader, const void *blob, size_t size, struct tcgrr_chunk *chunk)
+{
+    struct tcgrr_partial partial = {0};
+    uint32_t more;
+
+    g_array_set_size(chunk->partials, 0);
+    if (!unpack(reader, blob, size, (uint64_t)chunk->count * 15)) {
         return false;
     }
     const uint8_t *at = reader->scratch->data;
-    const uint8_t *end = at + plain_size;
-    uint64_t index = 0;
+    const uint8_t *end = at + reader->scratch->len;
     while (at < end) {
-        struct tcgrr_partial pair;
-        uint32_t distance;
-        if (!take_varint(&at, end, &distance) || !take_varint(&at, end, &pair.ran)) {
+        if (!take_index(&at, end, chunk->partials->len == 0, chunk->count, &partial.index) ||
+            !take_varint(&at, end, &partial.ran) || !take_varint(&at, end, &more)) {
             return false;
         }
-        index += distance;
-        if (index >= count || (pairs->len > 0 && distance == 0)) {
+        uint32_t insns = tcgrr_blocks_get(reader->blocks, chunk->blocks[partial.index])->insns;
+        if (partial.ran >= insns || more > insns - partial.ran) {
             return false;
         }
-        pair.index = (uint32_t)index;
-        g_array_append_val(pairs, pair);
+        partial.counted = partial.ran + more;
+        g_array_append_val(chunk->partials, partial);
     }
     return true;
 }
 
-static bool partials_fit(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks)
+static bool decode_switches(struct tcgrr_reader *reader, const void *blob, size_t size, struct tcgrr_chunk *chunk)
 {
-    for (guint i = 0; i < chunk->partials->len; i++) {
-        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, i);
-        if (partial->ran >= tcgrr_blocks_get(blocks, chunk->blocks[partial->index])->insns) {
+    struct tcgrr_switch change = {0};
+
+    g_array_set_size(chunk->switches, 0);
+    if (!unpack(reader, blob, size, (uint64_t)chunk->count * 10)) {
+        return false;
+    }
+    const uint8_t *at = reader->scratch->data;
+    const uint8_t *end = at + reader->scratch->len;
+    while (at < end) {
+        if (!take_index(&at, end, chunk->switches->len == 0, chunk->count, &change.index) ||
+            !take_varint(&at, end, &change.vcpu)) {
             return false;
         }
+        g_array_append_val(chunk->switches, change);
     }
     return true;
 }
@@ -377,8 +404,8 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
         g_prefix_error(error, "%s: chunk %" G_GUINT64_FORMAT ": ", reader->path, row.id);
         return false;
     }
-    if (!decode_pairs(reader, data[1], size[1], chunk->count, chunk->partials) ||
-        !decode_pairs(reader, data[2], size[2], chunk->count, chunk->switches) || !partials_fit(chunk, blocks)) {
+    if (!decode_partials(reader, data[1], (size_t)size[1], chunk) ||
+        !decode_switches(reader, data[2], (size_t)size[2], chunk)) {
         return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " has malformed side lists", row.id);
     }
     return true;

@@ -330,27 +330,45 @@ static void put_varint(GByteArray *bytes, uint32_t value)
     g_byte_array_append(bytes, buffer, length);
 }
 
-/* Pairs of (distance of the index to the one before, value) as varints, behind zstd. An empty list is an empty blob. */
-static void encode_pairs(struct tcgrr_writer *writer, const GArray *pairs, GByteArray *out)
+/* The varints in writer->scratch behind zstd; none make an empty blob. */
+static void pack(struct tcgrr_writer *writer, GByteArray *out)
 {
-    GByteArray *plain = writer->scratch;
-    uint32_t before = 0;
-
-    g_byte_array_set_size(plain, 0);
-    g_byte_array_set_size(out, 0);
-    if (pairs->len == 0) {
-        return;
-    }
-    G_STATIC_ASSERT(sizeof(struct tcgrr_partial) == sizeof(struct tcgrr_switch));
-    for (guint i = 0; i < pairs->len; i++) {
-        const struct tcgrr_partial *pair = &g_array_index(pairs, struct tcgrr_partial, i);
-        put_varint(plain, pair->index - before);
-        put_varint(plain, pair->ran);
-        before = pair->index;
-    }
+    const GByteArray *plain = writer->scratch;
     size_t bound = ZSTD_compressBound(plain->len);
-    g_byte_array_set_size(out, (guint)bound);
-    g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, plain->data, plain->len, 1));
+
+    g_byte_array_set_size(out, plain->len ? (guint)bound : 0);
+    if (plain->len) {
+        g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, plain->data, plain->len, 1));
+    }
+}
+
+/* For each: the distance of its index to the one before, `ran`, and by how much `counted` exceeds it. */
+static void encode_partials(struct tcgrr_writer *writer, const GArray *partials)
+{
+    uint32_t before = 0;
+    g_byte_array_set_size(writer->scratch, 0);
+    for (guint i = 0; i < partials->len; i++) {
+        const struct tcgrr_partial *partial = &g_array_index(partials, struct tcgrr_partial, i);
+        put_varint(writer->scratch, partial->index - before);
+        put_varint(writer->scratch, partial->ran);
+        put_varint(writer->scratch, partial->counted - partial->ran);
+        before = partial->index;
+    }
+    pack(writer, writer->partials);
+}
+
+/* For each: the distance of its index to the one before, and the vCPU. */
+static void encode_switches(struct tcgrr_writer *writer, const GArray *switches)
+{
+    uint32_t before = 0;
+    g_byte_array_set_size(writer->scratch, 0);
+    for (guint i = 0; i < switches->len; i++) {
+        const struct tcgrr_switch *change = &g_array_index(switches, struct tcgrr_switch, i);
+        put_varint(writer->scratch, change->index - before);
+        put_varint(writer->scratch, change->vcpu);
+        before = change->index;
+    }
+    pack(writer, writer->switches);
 }
 
 static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
@@ -369,8 +387,8 @@ static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk 
     };
     g_byte_array_set_size(writer->data, 0);
     tcgrr_codec_encode(writer->codec, chunk->blocks, chunk->count, writer->data);
-    encode_pairs(writer, chunk->partials, writer->partials);
-    encode_pairs(writer, chunk->switches, writer->switches);
+    encode_partials(writer, chunk->partials);
+    encode_switches(writer, chunk->switches);
     uint64_t digest = tcgrr_chunk_row_digest(&row, writer->data->data, writer->data->len, writer->partials->data,
                                              writer->partials->len, writer->switches->data, writer->switches->len);
     const uint64_t numbers[] = {row.id,   row.first_seq,  row.execs,    row.first_icount, row.insns,

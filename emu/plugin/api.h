@@ -67,6 +67,7 @@ struct tcgrr_api {
 
     void (*register_tb_exec)(struct qemu_plugin_tb *, tcgrr_exec_cb, int flags, void *);
     void (*register_mem)(struct qemu_plugin_insn *, tcgrr_mem_cb, int flags, int rw, void *);
+    bool (*mem_is_store)(uint32_t info);
     void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);
     void (*register_mem_inline_1)(struct qemu_plugin_insn *, int rw, int op, void *, uint64_t);
     void (*register_insn_inline)(struct qemu_plugin_insn *, int op, qemu_plugin_u64, uint64_t);

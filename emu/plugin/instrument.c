@@ -43,6 +43,19 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
     }
 }
 
+/*
+ * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, cut off at the page's end, which it
+ * then leaves to the next block. Such a torso fits no encoding.
+ */
+static void drop_torso(const struct tcgrr_plugin *plugin, uint64_t pc, struct content *content)
+{
+    if (plugin->api.version < 2 && plugin->isa == TCGRR_ISA_X86 && content->count > 1 &&
+        ((pc + content->size) & 0xfff) == 0 && content->class[content->count - 1].leave == TCGRR_LEAVE_UNKNOWN) {
+        content->count--;
+        content->size -= content->lengths[content->count];
+    }
+}
+
 static void describe(struct tcgrr_plugin *plugin, uint32_t number, uint64_t pc, const struct content *content)
 {
     struct tcgrr_wire_define define = {
@@ -88,28 +101,29 @@ static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn
     }
 }
 
-/* The last instruction has no successor in the block to carry its mark; its memory access does. */
-static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access, uint32_t count)
-{
-    if (plugin->api.old_inline) {
-        plugin->api.register_mem_inline_1(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, 1);
-        return;
-    }
-    qemu_plugin_u64 entry = {.score = plugin->score};
-    if (plugin->api.has_store) {
-        plugin->api.register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, count);
-    } else {
-        plugin->api.register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
-    }
-}
-
 /*
- * The accesses to hook so that the last one is seen. Under API 1 always both directions: QEMU 7.2 takes a hook on reads for
- * one on writes. That an instruction's read succeeds and its write faults is then seen only where it is not the block's last.
+ * The last instruction has no successor in the block to carry its mark; its last memory access does. Under API 1 hooks take both
+ * directions, because QEMU 7.2 takes one on reads for one on writes; where an x86 instruction may read, then write, a callback tells.
  */
-static int hooked_access(const struct tcgrr_plugin *plugin, const struct tcgrr_insn_class *class)
+static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access,
+                             struct tcgrr_translation *translation)
 {
-    return plugin->api.version < 2 ? QEMU_PLUGIN_MEM_RW : class->access;
+    const struct tcgrr_api *api = &plugin->api;
+    qemu_plugin_u64 entry = {.score = plugin->score};
+
+    if (translation->count == 1) {
+        /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
+        api->register_mem(insn, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS,
+                          api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
+    } else if (api->old_inline && plugin->isa == TCGRR_ISA_X86 && access == QEMU_PLUGIN_MEM_W) {
+        api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, translation);
+    } else if (api->old_inline) {
+        api->register_mem_inline_1(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, 1);
+    } else if (api->has_store) {
+        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, translation->count);
+    } else {
+        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+    }
 }
 
 static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, struct content *content,
@@ -124,17 +138,11 @@ static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, 
         mark_insn(plugin, plugin->api.tb_get_insn(tb, mark + 1), mark, next);
         mark = next;
     }
-    if (mark + 1 != count || content->class[mark].access == TCGRR_ACCESS_NONE) {
+    /* Of the other kinds an access does not prove that the instruction retired: a division loads, then traps. */
+    if (mark + 1 != count || (content->class[mark].leave != TCGRR_LEAVE_MEMORY && content->class[mark].leave != TCGRR_LEAVE_UNKNOWN)) {
         return;
     }
-    struct qemu_plugin_insn *last = plugin->api.tb_get_insn(tb, mark);
-    int access = hooked_access(plugin, &content->class[mark]);
-    if (count > 1) {
-        mark_last_access(plugin, last, access, count);
-    } else {
-        /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
-        plugin->api.register_mem(last, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS, access, translation);
-    }
+    mark_last_access(plugin, plugin->api.tb_get_insn(tb, mark), content->class[mark].access, translation);
 }
 
 void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
@@ -152,8 +160,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     struct tcgrr_translation *translation = &plugin->translations[plugin->used];
     uint64_t pc = plugin->api.tb_vaddr(tb);
     translation->number = plugin->used++;
-    translation->count = (uint16_t)content.count;
     tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
+    drop_torso(plugin, pc, &content);
+    translation->count = (uint16_t)content.count;
     describe(plugin, translation->number, pc, &content);
     place_marks(plugin, tb, &content, translation);
     plugin->api.register_tb_exec(tb, tcgrr_on_block, QEMU_PLUGIN_CB_NO_REGS, translation);

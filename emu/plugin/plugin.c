@@ -102,6 +102,14 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
     }
 }
 
+void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
+{
+    const struct tcgrr_translation *translation = userdata;
+    if (tcgrr_plugin.api.mem_is_store(info)) {
+        *tcgrr_plugin.mark = translation->count;
+    }
+}
+
 static void vcpu_started(unsigned vcpu)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;

@@ -53,5 +53,6 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 /* Callbacks on the hot path, in plugin.c. */
 void tcgrr_on_block(unsigned vcpu, void *translation);
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
+void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 
 #endif
