@@ -66,6 +66,20 @@ char *cli_bytes(uint64_t bytes);
 /* What record and info print about a trace. Both return an exit status. */
 int cli_print_trace(const char *path, bool json, bool verbose);
 
+struct tcgrr_comparison;
+
+/* What names the places of a report: the symbols of a trace, or NULL for none. */
+struct cli_places {
+    struct tcgrr_reader *reader;
+    const char *target;
+    const char *names[2]; /* what the sides are called: "recording", "replay" */
+};
+
+/* Adds the keys that every comparison guarantees to `object`. */
+void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places);
+/* Prints the divergence for people; nothing if there is none. */
+void cli_print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places);
+
 /* Opens a trace for a command that takes one; NULL after having said why not, with the status in `*status`. */
 struct tcgrr_reader *cli_open_trace(const char *path, int *status);
 

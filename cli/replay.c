@@ -2,11 +2,205 @@
 #include "replay/replay.h"
 
 #include "cli/cli.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct context {
+    const volatile int *stop;
+    const char *gdb;
+    bool line_shown;
+};
+
+static void say_progress(tcgrr_icount icount, void *data)
+{
+    struct context *context = data;
+    g_autofree char *text = cli_number(icount);
+    fprintf(stderr, "\r\033[Ktcgrr: %s instructions compared", text);
+    fflush(stderr);
+    context->line_shown = true;
+}
+
+/* QEMU waits for gdb; we wait for the user to end one of the two. */
+static void wait_for_gdb(struct tcgrr_session *session, tcgrr_icount icount, void *data)
+{
+    struct context *context = data;
+    const char *address = context->gdb;
+    if (strncmp(address, "tcp:", 4) == 0) {
+        address += 4;
+        address += *address == ':' && address[1] == ':';
+    }
+    g_autofree char *at = cli_number(icount);
+    fprintf(stderr, "tcgrr: stopped at icount %s; in another terminal: gdb-multiarch -ex 'target remote %s'\n", at, address);
+    fprintf(stderr, "tcgrr: reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU\n");
+    while (!*context->stop && !tcgrr_process_ended(tcgrr_session_process(session))) {
+        g_usleep(50000);
+    }
+}
+
+static bool parse_icount(const char *text, tcgrr_icount *icount)
+{
+    guint64 value;
+    if (!g_ascii_string_to_unsigned(text, 10, 0, INT64_MAX, &value, NULL)) {
+        return false;
+    }
+    *icount = value;
+    return true;
+}
+
+/* gdb's own short form ":1234", as -gdb wants it. */
+static char *gdb_address(const char *told)
+{
+    return told[0] == ':' ? g_strconcat("tcp:", told, NULL) : g_strdup(told);
+}
+
+static const char *verdict(const struct tcgrr_comparison *comparison, const struct tcgrr_run *run)
+{
+    if (comparison->diverged) {
+        return "diverged";
+    }
+    return comparison->ends[1] == TCGRR_SIDE_STOPPED ? "no divergence up to here"
+           : run->complete                           ? "no divergence"
+                                                     : "no divergence as far as the recording goes";
+}
+
+static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result,
+                       const struct cli_places *places)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    g_autofree char *compared = cli_number(result->comparison.compared);
+
+    cli_print_divergence(&result->comparison, places);
+    printf("%s: %s; %s instructions compared", tcgrr_reader_path(reader), verdict(&result->comparison, run), compared);
+    if (result->qemu_icount >= 0) {
+        g_autofree char *own = cli_number((uint64_t)result->qemu_icount);
+        printf(", QEMU's own count is %s", own);
+    }
+    printf("\n");
+    for (int i = 0; i < 2; i++) {
+        if (result->comparison.surplus[i] && result->comparison.ends[!i] == TCGRR_SIDE_SHUTDOWN) {
+            printf("  the %s ran %" G_GUINT64_FORMAT " instructions more after the guest had shut down, before QEMU stopped it\n",
+                   places->names[i], result->comparison.surplus[i]);
+        }
+    }
+    if (strcmp(result->qemu_version, run->qemu_version) != 0) {
+        printf("  recorded with QEMU %s, replayed with %s\n", run->qemu_version, result->qemu_version);
+    }
+    if (result->comparison.diverged) {
+        printf("  the replaying QEMU ended with %s%s%s\n", result->exit, *result->stderr_tail ? ", saying: " : "",
+               result->stderr_tail);
+    }
+}
+
+static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result,
+                       const struct cli_places *places)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:o, s:b, s:s, s:s, s:s}", "trace", tcgrr_reader_path(reader),
+                               "qemu_version", result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount",
+                               (json_int_t)run->icount, "qemu_icount",
+                               result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
+                               run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
+                               verdict(&result->comparison, run));
+    cli_json_comparison(object, &result->comparison, places);
+    cli_print_json(object);
+}
+
+static int replay(const char *path, struct tcgrr_replay_options *options, bool json, struct context *context)
+{
+    struct tcgrr_replay_result result;
+    GError *error = NULL;
+    int status = CLI_OK;
+    struct tcgrr_reader *reader = cli_open_trace(path, &status);
+
+    if (!reader) {
+        return status;
+    }
+    bool good = tcgrr_replay(reader, options, &result, &error);
+    if (context->line_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (!good) {
+        status = *context->stop ? cli_stopped_status(*context->stop) : CLI_FAILED;
+        int failed = cli_fail(error);
+        status = *context->stop ? status : failed;
+    } else {
+        struct cli_places places = {
+            .reader = reader, .target = tcgrr_reader_run(reader)->target, .names = {"recording", "replay"}};
+        (json ? print_json : print_text)(reader, &result, &places);
+        status = result.comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    }
+    tcgrr_replay_result_clear(&result);
+    tcgrr_reader_free(reader);
+    return status;
+}
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    (void)command;
-    return CLI_FAILED;
+    g_autofree char *qemu = NULL;
+    g_autofree char *at = NULL;
+    g_autofree char *gdb_told = NULL;
+    gboolean json = FALSE, console = FALSE, progress = FALSE;
+    gint history = 10, timeout = 60;
+    const GOptionEntry entries[] = {
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "replay in this QEMU (default: the one that recorded)", "PATH"},
+        {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
+        {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: leave QEMU's gdb stub there, e.g. :1234", "ADDR"},
+        {"history", 0, 0, G_OPTION_ARG_INT, &history, "blocks in each list of a divergence (default 10)", "N"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout, "seconds without progress after which the replay has hung (default 60)", "S"},
+        {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {NULL},
+    };
+    char **extra = cli_split_rest(&argc, argv);
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc != 2) {
+        return cli_usage(command, "replay takes one trace");
+    }
+    tcgrr_icount stop_at = UINT64_MAX;
+    if (at && !parse_icount(at, &stop_at)) {
+        return cli_usage(command, "--at takes a number of instructions, not '%s'", at);
+    }
+    if ((gdb_told && !at) || history < 1 || history > 1000 || timeout < 1) {
+        return cli_usage(command, gdb_told && !at ? "--gdb needs --at" : "--history takes 1 to 1000, --timeout 1 or more");
+    }
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    g_autofree char *gdb = gdb_told ? gdb_address(gdb_told) : NULL;
+    struct context context = {.stop = cli_catch_signals(), .gdb = gdb};
+    struct tcgrr_replay_options options = {
+        .qemu = qemu,
+        .plugin = plugin,
+        .at = stop_at,
+        .gdb = gdb,
+        .extra = (const char *const *)extra,
+        .hang_ms = timeout * 1000,
+        .history = (unsigned)history,
+        .quiet = !console,
+        .stop = context.stop,
+        .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
+        .stopped = wait_for_gdb,
+        .data = &context,
+    };
+    return replay(argv[1], &options, json, &context);
 }
 
-const struct cli_command cli_replay = {"replay", "TRACE", "Run a trace again and prove that it does the same", "", run};
+const struct cli_command cli_replay = {
+    "replay",
+    "TRACE [-- EXTRA_ARG…]",
+    "Run a trace again and prove that it does the same",
+    "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 it could not be replayed.\n\n"
+    "Examples:\n"
+    "  tcgrr replay boot.tcgrr\n"
+    "  tcgrr replay boot.tcgrr --qemu ./build/qemu-system-aarch64\n"
+    "  tcgrr replay boot.tcgrr --at 868000000 --gdb :1234\n",
+    run,
+};

@@ -466,6 +466,13 @@ static void add_ours(struct builder *builder)
         add(builder, "-gdb");
         add(builder, "%s", options->gdb);
     }
+    if (options->snapshot) {
+        char *path = tcgrr_options_escape(options->snapshot);
+        add(builder, "-drive");
+        add(builder, "file=%s,format=qcow2,if=none,id=tcgrr-snapshot", path);
+        note(builder, "added a drive for snapshots that no device uses: gdb's reverse steps need one");
+        g_free(path);
+    }
     if (options->start_paused && !has_option(builder, "S", NULL)) {
         add(builder, "-S");
     }

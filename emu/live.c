@@ -52,6 +52,7 @@ struct tcgrr_live {
     uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
     uint64_t rerun_pc;
     bool has_rerun;
+    bool inside; /* QEMU ended from inside its next instruction */
     GArray *gap; /* struct tcgrr_event since it began */
     bool unusual; /* anything of the above is set */
     tcgrr_vcpu vcpu;
@@ -108,13 +109,18 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     return live;
 }
 
+void tcgrr_live_detach(struct tcgrr_live *live)
+{
+    atomic_store_explicit(&live->header->detach, 1, memory_order_release);
+}
+
 void tcgrr_live_free(struct tcgrr_live *live)
 {
     if (!live) {
         return;
     }
     if (live->header) {
-        atomic_store_explicit(&live->header->detach, 1, memory_order_release);
+        tcgrr_live_detach(live);
         munmap(live->header, TCGRR_WIRE_HEADER_BYTES);
     }
     if (live->words) {
@@ -244,6 +250,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .isa = live->isa,
         .mark = MIN(live->mark, live->open->insns),
         .reports_discon = live->info.reports_discon,
+        .inside = live->inside,
         .has_next = next != NULL,
         .next_pc = next ? next->pc : 0,
     };
@@ -520,6 +527,7 @@ static size_t read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, co
         live->vcpu = payload;
         return 1;
     case TCGRR_WIRE_END:
+        live->inside = payload == 1;
         close_open(live, chunk, NULL);
         live->end = TCGRR_LIVE_FINISHED;
         return 1;

@@ -39,6 +39,9 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
 /* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);
 
+/* Nothing is read any more: the guest runs on unrecorded instead of waiting for us. */
+void tcgrr_live_detach(struct tcgrr_live *live);
+
 /* The descriptor which QEMU has to inherit. */
 int tcgrr_live_fd(const struct tcgrr_live *live);
 

@@ -124,6 +124,11 @@ void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retireme
 
     *retirement = (struct tcgrr_retirement){0};
     tcgrr_isa_classify(departure->isa, block->pc, block->bytes, block->lengths, block->insns, classes);
+    if (departure->inside && departure->mark < block->insns) {
+        retirement->ran = departure->mark + 1;
+        retirement->counted = retirement->ran;
+        return;
+    }
     if (departure->mark >= block->insns) {
         ran_to_end(departure, tcgrr_block_pc(block, last), &classes[last], retirement);
     } else if (departure->mark == last) {

@@ -25,6 +25,7 @@ struct tcgrr_departure {
     bool reports_discon; /* this QEMU reports discontinuities: none reported means there was none */
     enum tcgrr_discontinuity discon; /* the first after the block's head, if any */
     uint64_t discon_from;
+    bool inside;   /* QEMU ended from inside the instruction at `mark`, which it counts */
     bool has_next; /* where the same vCPU went on is known */
     uint64_t next_pc;
 };

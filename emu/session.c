@@ -45,6 +45,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .rr_file = options->rr_file,
         .qmp_socket = session->qemu.system ? session->socket : NULL,
         .gdb = options->gdb,
+        .snapshot = options->snapshot,
         .pause_at_end = session->qemu.system,
         .start_paused = options->start_paused,
         .plugin = options->plugin,
@@ -222,6 +223,11 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
         return false;
     }
     return *end != TCGRR_LIVE_UNLOADED || never_came_up(session, error);
+}
+
+bool tcgrr_session_guest_shutdown(const struct tcgrr_session *session)
+{
+    return session->quitting;
 }
 
 int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session)

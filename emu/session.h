@@ -22,6 +22,7 @@ struct tcgrr_session_options {
     const char *rr_file;   /* likewise */
     const char *gdb;       /* likewise */
     const char *directory; /* QEMU's working directory; NULL: ours. Must live as long as the session */
+    const char *snapshot;  /* likewise */
     bool start_paused;
     bool quiet; /* the guest gets no terminal and its console goes nowhere */
 };
@@ -54,6 +55,9 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
 
 /* QEMU's own instruction count at the end; -1 if it could not be asked (user mode, no rr, or it left by itself). */
 int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
+
+/* Whether the guest shut the machine down, rather than QEMU being told to leave or leaving by itself. */
+bool tcgrr_session_guest_shutdown(const struct tcgrr_session *session);
 
 /* Asks QEMU for its count now. -1 if it cannot say. */
 int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);

@@ -128,14 +128,33 @@ static void report(struct tcgrr_comparison *comparison, const struct walk walks[
 
 /* ---- comparing ---- */
 
-/* Where a side's end is no divergence but the end of what can be compared. */
+/*
+ * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on purpose; or the guest
+ * shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner or later.
+ */
 static bool tolerated_end(const struct tcgrr_compare_options *options, const struct walk walks[2],
                           const struct tcgrr_comparison *comparison)
 {
-    if (!walk_exec(&walks[0]) && !walk_exec(&walks[1]) && comparison->ends[1] == TCGRR_SIDE_ENDED) {
-        return comparison->ends[0] != TCGRR_SIDE_HUNG;
+    bool over[2] = {!walk_exec(&walks[0]), !walk_exec(&walks[1])};
+    const enum tcgrr_side_state *ends = comparison->ends;
+
+    for (int i = 0; i < 2; i++) {
+        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED || ends[i] == TCGRR_SIDE_SHUTDOWN)) {
+            return true;
+        }
     }
-    return options->tolerate_cut_a && (!walk_exec(&walks[0]) || !walk_exec(&walks[1]));
+    return (over[0] && over[1] && ends[0] == TCGRR_SIDE_ENDED && ends[1] == TCGRR_SIDE_ENDED) ||
+           (options->tolerate_cut_a && (over[0] || over[1]));
+}
+
+/* How many instructions one side ran more than the other after the guest had shut down. */
+static tcgrr_icount surplus(struct walk *walk)
+{
+    tcgrr_icount from = walk->icount;
+    while (walk_exec(walk)) {
+        walk_step(walk);
+    }
+    return walk->icount - from;
 }
 
 /* Looks at the instructions behind checkpoint `from`, where both sides were still the same. */
@@ -160,7 +179,12 @@ static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgr
         walk_step(&walks[1]);
     }
     comparison->compared = MAX(from, walks[0].icount);
-    if (walks[0].icount >= options->until || tolerated_end(options, walks, comparison)) {
+    if (walks[0].icount >= options->until) {
+        return true;
+    }
+    if (tolerated_end(options, walks, comparison)) {
+        comparison->surplus[0] = surplus(&walks[0]);
+        comparison->surplus[1] = surplus(&walks[1]);
         return true;
     }
     if (!walk_exec(&walks[0]) && !walk_exec(&walks[1]) && comparison->ends[0] == TCGRR_SIDE_REACHED) {

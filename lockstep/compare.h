@@ -27,6 +27,7 @@ struct tcgrr_divergence_side {
 struct tcgrr_comparison {
     bool diverged;
     tcgrr_icount compared;   /* instructions that are the same on both sides */
+    tcgrr_icount surplus[2]; /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;

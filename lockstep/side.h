@@ -13,8 +13,10 @@
 enum tcgrr_side_state {
     TCGRR_SIDE_REACHED, /* it has passed the checkpoint that was asked for */
     TCGRR_SIDE_ENDED,   /* it ended in order before */
+    TCGRR_SIDE_SHUTDOWN, /* its guest shut down before: the vCPU runs on until QEMU comes round to stopping it */
     TCGRR_SIDE_CUT,     /* it was cut short before: killed, or its recording was */
     TCGRR_SIDE_HUNG,    /* it makes no progress any more */
+    TCGRR_SIDE_STOPPED, /* it was stopped on purpose before */
 };
 
 struct tcgrr_side_position {
@@ -58,6 +60,7 @@ struct tcgrr_side_live_options {
     int hang_ms;              /* without progress for so long it counts as hung */
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
+    bool (*paused)(struct tcgrr_session *session, void *data); /* whether QEMU was stopped on purpose; may be NULL */
     void *data;
 };
 

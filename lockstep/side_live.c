@@ -11,6 +11,7 @@
 #define KEPT_EXECS (128u * 1024)
 #define PUMP_MS 5
 #define PROGRESS_US 200000
+#define SETTLE_US 50000 /* without anything new for so long, a QEMU that was stopped has told everything */
 
 struct live_side {
     struct tcgrr_side base; /* must be first */
@@ -20,6 +21,7 @@ struct live_side {
     unsigned current;
     enum tcgrr_live_end end;
     bool hung;
+    bool stopped;
     gint64 moved; /* when it last made progress */
     gint64 told;
     tcgrr_icount moved_icount;
@@ -44,6 +46,8 @@ static void watch_progress(struct live_side *live, const struct tcgrr_chunk *chu
         live->moved = now;
     }
     live->hung = now - live->moved > (gint64)live->options.hang_ms * 1000;
+    live->stopped = now - live->moved > SETTLE_US && live->options.paused &&
+                    live->options.paused(live->session, live->options.data);
     if (live->options.progress && now - live->told > PROGRESS_US) {
         live->told = now;
         live->options.progress(chunk->end_icount, live->options.data);
@@ -72,9 +76,20 @@ static bool pump(struct live_side *live, GError **error)
     return true;
 }
 
+static bool over(const struct live_side *live)
+{
+    return live->end != TCGRR_LIVE_RUNS || live->hung || live->stopped;
+}
+
 static enum tcgrr_side_state end_state(const struct live_side *live)
 {
-    return live->hung ? TCGRR_SIDE_HUNG : live->end == TCGRR_LIVE_FINISHED ? TCGRR_SIDE_ENDED : TCGRR_SIDE_CUT;
+    if (live->stopped) {
+        return TCGRR_SIDE_STOPPED;
+    }
+    if (live->hung || live->end != TCGRR_LIVE_FINISHED) {
+        return live->hung ? TCGRR_SIDE_HUNG : TCGRR_SIDE_CUT;
+    }
+    return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
 }
 
 static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error)
@@ -89,7 +104,7 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_s
         }
         if (next) {
             g_free(g_queue_pop_head(&live->checkpoints));
-        } else if (live->end != TCGRR_LIVE_RUNS || live->hung) {
+        } else if (over(live)) {
             const struct tcgrr_chunk *chunk = live->chunks[live->current];
             *position = (struct tcgrr_side_position){end_state(live), chunk->end_icount, chunk->end_flow};
             return true;
@@ -117,7 +132,7 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     struct live_side *live = (struct live_side *)side;
     const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(live->session));
 
-    while (live->chunks[live->current]->end_icount < to && live->end == TCGRR_LIVE_RUNS && !live->hung) {
+    while (live->chunks[live->current]->end_icount < to && !over(live)) {
         if (!pump(live, error)) {
             return false;
         }

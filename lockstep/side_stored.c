@@ -21,9 +21,10 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_s
     if (found) {
         *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, icount, checkpoint.flow};
     } else {
-        *position = (struct tcgrr_side_position){
-            tcgrr_reader_run(stored->reader)->complete ? TCGRR_SIDE_ENDED : TCGRR_SIDE_CUT, stored->totals.icount,
-            stored->totals.flow};
+        const struct tcgrr_run *run = tcgrr_reader_run(stored->reader);
+        position->state = !run->complete ? TCGRR_SIDE_CUT : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
+        position->icount = stored->totals.icount;
+        position->flow = stored->totals.flow;
     }
     return true;
 }

@@ -272,6 +272,7 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
     run->ended = now_text(recorder);
     run->duration_s = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
     run->exit = result->exit;
+    run->guest_shutdown = tcgrr_session_guest_shutdown(recorder->session);
     run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
     run->icount = last->end_icount;
     run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);

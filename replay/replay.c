@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
+#include "replay/snapshot.h"
 #include "replay/stop.h"
 #include "store/error.h"
 
@@ -71,7 +72,7 @@ static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 }
 
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          const char *rr_file, char **words, GError **error)
+                                          const char *rr_file, const char *snapshot, char **words, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     struct tcgrr_session_options session = {
@@ -82,6 +83,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .icount = run->icount_shift,
         .rr_file = rr_file,
         .gdb = options->gdb,
+        .snapshot = options->gdb ? snapshot : NULL,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
         .start_paused = options->at != UINT64_MAX,
         .quiet = options->quiet,
@@ -122,7 +124,7 @@ static void conclude(struct tcgrr_replay_result *result)
         result->qemu_icount = tcgrr_session_qemu_icount(result->session);
     }
     if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SIDE_HUNG ||
-        result->comparison.ends[1] == TCGRR_SIDE_REACHED) {
+        result->comparison.ends[1] == TCGRR_SIDE_REACHED || result->comparison.ends[1] == TCGRR_SIDE_STOPPED) {
         tcgrr_process_stop(process, 2000);
     }
     result->exit = tcgrr_session_end(result->session);
@@ -143,9 +145,10 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         return false;
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
-    bool good = fetch_rr(reader, rr_file, error);
+    g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
+    bool good = fetch_rr(reader, rr_file, error) && (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
-        result->session = open_session(reader, options, rr_file, words, error);
+        result->session = open_session(reader, options, rr_file, snapshot, words, error);
         good = result->session && tcgrr_session_start(result->session, error);
     }
     if (good) {
@@ -154,6 +157,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         conclude(result);
     }
     g_unlink(rr_file);
+    g_unlink(snapshot);
     g_rmdir(folder);
     return good;
 }

@@ -3,7 +3,7 @@
 
 #include "store/error.h"
 
-#define QMP_TIMEOUT_MS 20000
+#define QMP_TIMEOUT_MS 60000
 
 static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, GError **error)
 {
@@ -12,17 +12,52 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
+static bool has_stopped(struct tcgrr_session *session, void *data)
+{
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);
+    return qmp && tcgrr_qmp_has_event(qmp, "STOP");
+}
+
+/* The state before the first instruction, to which reverse steps go back. */
+static bool take_snapshot(struct tcgrr_qmp *qmp, GError **error)
+{
+    json_t *answer = tcgrr_qmp_execute(qmp, "human-monitor-command",
+                                       json_pack("{s:s}", "command-line", "savevm tcgrr-start"), QMP_TIMEOUT_MS, error);
+    const char *complaint = json_string_value(answer);
+    bool good = complaint && !*complaint;
+    if (complaint && *complaint) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU cannot take the snapshot that reverse steps need: %s",
+                    complaint);
+    }
+    json_decref(answer);
+    return good;
+}
+
 bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                      const struct tcgrr_side_live_options *live, struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
-    json_t *place = json_pack("{s:I}", "icount", (json_int_t)options->at);
+    struct tcgrr_side_live_options watched = *live;
     struct tcgrr_compare_options how = {
         .until = options->at, .history = options->history, .tolerate_cut_a = !tcgrr_reader_run(reader)->complete};
 
-    if (!qmp || !tell(qmp, "replay-break", place, error) || !tell(qmp, "cont", NULL, error)) {
+    if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
+        !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)options->at), error) ||
+        !tell(qmp, "cont", NULL, error)) {
         return false;
     }
-    result->sides[1] = tcgrr_side_live(result->session, live);
-    return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
+    watched.paused = has_stopped;
+    result->sides[1] = tcgrr_side_live(result->session, &watched);
+    if (!tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error)) {
+        return false;
+    }
+    if (result->comparison.diverged || result->comparison.ends[1] != TCGRR_SIDE_STOPPED) {
+        return true;
+    }
+    result->qemu_icount = tcgrr_session_ask_icount(result->session);
+    if (options->gdb) {
+        tcgrr_live_detach(tcgrr_session_live(result->session));
+        options->stopped(result->session, options->at, options->data);
+    }
+    return true;
 }

@@ -131,6 +131,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.rr = number_column(statement, "rr", 0) != 0;
     reader->run.vcpus = (uint32_t)number_column(statement, "vcpus", 1);
     reader->run.reports_discontinuities = number_column(statement, "reports_discontinuities", 0) != 0;
+    reader->run.guest_shutdown = number_column(statement, "guest_shutdown", 0) != 0;
     reader->run.complete = number_column(statement, "complete", 0) != 0;
     reader->run.icount = (tcgrr_icount)number_column(statement, "icount", 0);
     reader->run.qemu_icount = number_column(statement, "qemu_icount", -1);

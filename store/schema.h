@@ -17,7 +17,7 @@
     "CREATE TABLE run(id INTEGER PRIMARY KEY CHECK(id = 1), tool_version TEXT, started TEXT, ended TEXT,"              \
     " duration_s REAL, host TEXT, directory TEXT, command TEXT, original_command TEXT, qemu_path TEXT,"                \
     " qemu_version TEXT, qemu_banner TEXT, qemu_build_id TEXT, target TEXT, mode TEXT, api_version INTEGER,"           \
-    " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT,"           \
+    " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, guest_shutdown INTEGER,"           \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER);"                         \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \

@@ -33,6 +33,7 @@ struct tcgrr_run {
     bool reports_discontinuities;
     const char *level; /* "flow" */
     const char *exit;  /* how QEMU ended; NULL while recording */
+    bool guest_shutdown; /* it was the guest that shut the machine down */
     bool complete;     /* QEMU left in order and everything is here */
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: it could not be asked */

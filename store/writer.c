@@ -42,7 +42,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
-    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
 };
 
 struct tcgrr_writer {
@@ -225,6 +225,7 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     sqlite3_bind_int(statement, at++, run->reports_discontinuities);
     bind_text(statement, at++, run->level);
     bind_text(statement, at++, run->exit);
+    sqlite3_bind_int(statement, at++, run->guest_shutdown);
     sqlite3_bind_int(statement, at++, run->complete);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->icount);
     if (run->qemu_icount >= 0) {

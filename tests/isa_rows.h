@@ -9,6 +9,7 @@
 #define MEMORY  TCGRR_LEAVE_MEMORY
 #define SYSTEM  TCGRR_LEAVE_SYSTEM
 #define TRAP    TCGRR_LEAVE_TRAP
+#define WAIT    TCGRR_LEAVE_WAIT
 #define UNKNOWN TCGRR_LEAVE_UNKNOWN
 
 #define NEXT     TCGRR_FLOW_NEXT
@@ -26,6 +27,7 @@
 #define LOADS            MEMORY, NEXT, READ, false, 0
 #define STORES           MEMORY, NEXT, WRITE, false, 0
 #define SYSTEMS          SYSTEM, NEXT, NONE, false, 0
+#define WAITS            WAIT, NEXT, NONE, false, 0
 #define STRANGE          UNKNOWN, NEXT, EITHER, false, 0
 #define MOVES(leave)     leave, INDIRECT, NONE, false, 0
 #define MOVES_ANYWHERE   UNKNOWN, INDIRECT, EITHER, false, 0
@@ -386,7 +388,7 @@ static const struct row riscv_rows[] = {
     {"73550110", "csrrwi a0, sstatus, 2", SYSTEMS},
     {"73102500", "fsrm a0", SYSTEMS},
     {"732500c0", "rdcycle a0", SYSTEMS},
-    {"73005010", "wfi", SYSTEMS},
+    {"73005010", "wfi", WAITS},
     {"73000012", "sfence.vma", SYSTEMS},
     {"0f200500", "cbo.inval (a0)", SYSTEM, NEXT, EITHER, false, 0},
     {"73450560", "hlv.b a0, (a0)", SYSTEM, NEXT, EITHER, false, 0},

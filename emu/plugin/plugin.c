@@ -49,6 +49,7 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     }
     plugin->full = 0;
     plugin->vcpu = vcpu;
+    plugin->thread = pthread_self();
     find_mark(plugin);
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
 }
@@ -90,11 +91,20 @@ static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, 
     tcgrr_ring_publish(&plugin->ring, 2 + 2 * count);
 }
 
+/* Whether this is the kind of access that an instruction makes last; API 1 cannot be asked for one kind only. */
+static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint32_t info)
+{
+    return !translation->ends_with_store || plugin->api.mem_is_store(info);
+}
+
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
+    if (!is_last_access(plugin, translation, info)) {
+        return;
+    }
     if (plugin->open == translation) {
         *plugin->mark = 1;
     } else {
@@ -105,7 +115,7 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
 void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
-    if (tcgrr_plugin.api.mem_is_store(info)) {
+    if (is_last_access(&tcgrr_plugin, translation, info)) {
         *tcgrr_plugin.mark = translation->count;
     }
 }
@@ -174,7 +184,8 @@ static void finish(void)
         if (plugin->mark && *plugin->mark < plugin->full) {
             push_left(plugin);
         }
-        tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, 0));
+        bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self());
+        tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, inside));
         plugin->silent = true;
     }
     atomic_store_explicit(&plugin->ring.header->state, TCGRR_WIRE_FINISHED, memory_order_release);

@@ -11,6 +11,8 @@
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
 
+#include <pthread.h>
+
 /*
  * A translation that QEMU holds. Marks count how far a block has surely come: the callback at its head sets the mark to
  * `first`, the instructions before the first one that could leave the block; behind each such instruction an inline operation moves it on.
@@ -18,7 +20,8 @@
 struct tcgrr_translation {
     uint32_t number;
     uint16_t count; /* instructions */
-    uint16_t first;
+    uint16_t first : 15;
+    uint16_t ends_with_store : 1; /* the last instruction's last access is a store */
 };
 
 struct tcgrr_plugin {
@@ -26,6 +29,7 @@ struct tcgrr_plugin {
     volatile uint64_t *mark; /* of the current vCPU: where QEMU's inline operations count */
     uint64_t full;  /* value of the mark when the open translation ran to its end */
     const struct tcgrr_translation *open; /* that began last; NULL after a flush */
+    pthread_t thread; /* that runs vCPU code; set with the first block */
     unsigned vcpu;  /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;    /* record nothing more */
 

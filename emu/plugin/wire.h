@@ -71,7 +71,7 @@ enum tcgrr_wire_tag {
     TCGRR_WIRE_DEFINE = 0xf2,
     /* An event: payload = kind | words << 8; words follow: the vCPU, then what the kind brings. */
     TCGRR_WIRE_EVENT = 0xf3,
-    /* QEMU is leaving in order. Nothing follows. */
+    /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };
 
