@@ -26,6 +26,7 @@ extern const struct cli_command cli_replay;
 extern const struct cli_command cli_info;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_extract;
+extern const struct cli_command cli_query;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With `stop_at_word` the first word that is not an option ends them
@@ -43,7 +44,8 @@ int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC
 /* Says what failed, frees it, and returns the exit status that goes with it. */
 int cli_fail(GError *error);
 
-/* SIGINT and SIGTERM set this to their number instead of ending the process; the second one of a kind ends it. */
+/* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN. */
+#define CLI_ASKED_AGAIN 256
 const volatile int *cli_catch_signals(void);
 
 /* Exit status after having been asked to stop. */

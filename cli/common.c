@@ -68,11 +68,7 @@ static volatile int caught_signal;
 
 static void catch (int number)
 {
-    if (caught_signal == number) {
-        signal(number, SIG_DFL);
-        raise(number);
-    }
-    caught_signal = number;
+    caught_signal = caught_signal ? number + CLI_ASKED_AGAIN : number;
 }
 
 const volatile int *cli_catch_signals(void)
@@ -88,7 +84,7 @@ const volatile int *cli_catch_signals(void)
 
 int cli_stopped_status(int number)
 {
-    return 128 + number;
+    return 128 + number % CLI_ASKED_AGAIN;
 }
 
 char *cli_plugin_path(GError **error)

@@ -7,7 +7,7 @@
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    const GOptionEntry options[] = {{NULL}};
+    const GOptionEntry options[] = {{0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_doctor, &cli_record, &cli_replay, &cli_info, &cli_verify, &cli_extract,
+    &cli_doctor, &cli_record, &cli_replay, &cli_info, &cli_verify, &cli_extract, &cli_query,
 };
 
 static void print_overview(FILE *to)
@@ -22,8 +22,14 @@ static void print_overview(FILE *to)
 static int unknown_command(const char *name)
 {
     const char *best = NULL;
+    size_t longest = 1;
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (name[0] && strncmp(commands[i]->name, name, 2) == 0) {
+        size_t common = 0;
+        while (name[common] && name[common] == commands[i]->name[common]) {
+            common++;
+        }
+        if (common > longest) {
+            longest = common;
             best = commands[i]->name;
         }
     }

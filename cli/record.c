@@ -119,7 +119,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object at the end", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say what is added to QEMU's command", NULL},
-        {NULL},
+        {0},
     };
     if (!cli_parse(command, options, true, &argc, &argv)) {
         return CLI_USAGE;

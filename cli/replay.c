@@ -104,6 +104,9 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                                result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
                                run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
                                verdict(&result->comparison, run));
+    json_object_set_new(object, "surplus", json_pack("{s:I, s:I}", "recording",
+                                                     (json_int_t)result->comparison.surplus[0], "replay",
+                                                     (json_int_t)result->comparison.surplus[1]));
     cli_json_comparison(object, &result->comparison, places);
     cli_print_json(object);
 }
@@ -153,7 +156,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
-        {NULL},
+        {0},
     };
     char **extra = cli_split_rest(&argc, argv);
     if (!cli_parse(command, entries, false, &argc, &argv)) {

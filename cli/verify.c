@@ -41,7 +41,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gboolean json = FALSE;
     const GOptionEntry options[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
-        {NULL},
+        {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;

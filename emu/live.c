@@ -26,8 +26,12 @@ struct code {
     uint16_t insns;
     bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
     bool entry;    /* known to be where interrupts or exceptions go */
+    bool indirect; /* it may go on anywhere */
 };
 #define NOWHERE UINT64_MAX
+
+/* Doubts kept, at most: 256 MiB. */
+#define MOST_DOUBTS (16u << 20)
 
 struct tcgrr_live {
     int fd;
@@ -45,6 +49,10 @@ struct tcgrr_live {
     GArray *codes;       /* struct code by translation number */
     GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
     uint64_t assumed;
+    struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
+    struct tcgrr_rrlog_asked asked;
+    GArray *doubts;       /* struct tcgrr_doubt; NULL: not kept */
+    uint32_t past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
 
     /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent is known. */
     const struct code *open; /* NULL: none; into `codes`, or to `kept` */
@@ -52,6 +60,7 @@ struct tcgrr_live {
     uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
     uint64_t rerun_pc;
     bool has_rerun;
+    bool hidden; /* the execution before it could go on anywhere, so that an event between the two can have gone unnoticed */
     bool inside; /* QEMU ended from inside its next instruction */
     GArray *gap; /* struct tcgrr_event since it began */
     bool unusual; /* anything of the above is set */
@@ -133,6 +142,10 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_array_unref(live->codes);
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
+    tcgrr_rrlog_free(live->log);
+    if (live->doubts) {
+        g_array_unref(live->doubts);
+    }
     g_free(live);
 }
 
@@ -151,10 +164,35 @@ uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)
     return live->assumed;
 }
 
+void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log)
+{
+    tcgrr_rrlog_free(live->log);
+    live->log = log;
+}
+
+void tcgrr_live_keep_doubts(struct tcgrr_live *live)
+{
+    if (!live->doubts) {
+        live->doubts = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_doubt));
+    }
+}
+
+const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
+{
+    return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
+}
+
+/* Words written and not yet read. What QEMU's process says is not trusted, only taken modulo the ring. */
+static uint64_t backlog(const struct tcgrr_live *live)
+{
+    uint64_t cursor = atomic_load_explicit(&live->header->cursor, memory_order_acquire);
+    uint64_t written = (cursor - live->header->base) / sizeof(uint32_t);
+    return (written - atomic_load_explicit(&live->header->tail, memory_order_relaxed)) & live->mask;
+}
+
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
 {
-    return atomic_load_explicit(&live->header->head, memory_order_acquire) -
-           atomic_load_explicit(&live->header->tail, memory_order_relaxed);
+    return backlog(live);
 }
 
 void tcgrr_live_gone(struct tcgrr_live *live)
@@ -223,9 +261,10 @@ static bool only_successor(const struct code *code, uint64_t *pc)
     return true;
 }
 
+/* Without branches of its own: which way a block goes is what the host's branch predictor cannot know. */
 static bool may_follow(const struct code *code, const struct code *next)
 {
-    return next->pc == code->next || next->pc == code->target || (code->anywhere && !next->entry);
+    return (next->pc == code->next) | (next->pc == code->target) | (code->anywhere & !next->entry);
 }
 
 /* The first discontinuity since the open execution began. */
@@ -258,9 +297,45 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
     departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
                       live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
     tcgrr_retire(&departure, retirement);
-    live->assumed += retirement->assumed;
     if (retirement->inferred) {
         add_inferred(live, retirement->inferred, retirement->has_from, retirement->from_pc, next->pc);
+    }
+}
+
+/* Interrupts and exceptions, reported or inferred, since the open execution began. */
+static uint32_t count_events(const struct tcgrr_live *live)
+{
+    uint32_t count = 0;
+    for (guint i = 0; i < live->gap->len; i++) {
+        uint8_t kind = g_array_index(live->gap, struct tcgrr_event, i).kind;
+        count += kind == TCGRR_EVENT_INTERRUPT || kind == TCGRR_EVENT_EXCEPTION;
+    }
+    return count;
+}
+
+/* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether there is a log. */
+static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, struct tcgrr_retirement *retirement)
+{
+    uint32_t last = live->open->insns - 1;
+    struct tcgrr_doubt doubt = {
+        .seq = chunk->first_seq + chunk->count,
+        .retired = retirement->ran > last,
+        .left = count_events(live) > 0,
+        .inside = last > 0,
+        .hidden = live->hidden,
+        .events = MIN(live->past_events, TCGRR_DOUBT_EVENTS),
+        .place = chunk->end_icount + last,
+    };
+    bool retired = doubt.retired;
+
+    if (live->log && tcgrr_rrlog_decide(live->log, &live->asked, &doubt, doubt.place, &retired)) {
+        retirement->ran = last + retired;
+        retirement->counted = retirement->ran;
+    } else {
+        live->assumed++;
+    }
+    if (live->doubts && live->doubts->len <= MOST_DOUBTS) {
+        g_array_append_val(live->doubts, doubt);
     }
 }
 
@@ -304,6 +379,7 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
         event->seq = chunk->first_seq + chunk->count;
         event->icount = chunk->end_icount;
     }
+    live->past_events += count_events(live);
     g_array_append_vals(chunk->events, live->gap->data, live->gap->len);
     g_array_set_size(live->gap, 0);
     live->unusual = false;
@@ -322,7 +398,14 @@ static void close_open(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
         }
+        if (retirement.assumed) {
+            settle_doubt(live, chunk, &retirement);
+        }
+        if (retirement.assumed || retirement.counted > 0) {
+            live->past_events = 0;
+        }
         append_exec(live, chunk, retirement.ran, retirement.counted);
+        live->hidden = complete && live->open->indirect;
     }
     flush_gap(live, chunk);
     live->open = NULL;
@@ -348,8 +431,27 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, classes);
     code->next = last->flow == TCGRR_FLOW_JUMP ? NOWHERE : block->pc + block->size;
     code->target = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH ? last->target : NOWHERE;
-    code->anywhere = live->info.reports_discon || last->flow == TCGRR_FLOW_INDIRECT;
+    code->indirect = last->flow == TCGRR_FLOW_INDIRECT;
+    code->anywhere = live->info.reports_discon || code->indirect;
     code->entry = g_hash_table_contains(live->entries, &block->pc);
+}
+
+/* The next translation number stands for block `number`. */
+static void add_code(struct tcgrr_live *live, uint32_t number)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
+    struct code code = {.sum = block->sum,
+                        .power = block->power,
+                        .pc = block->pc,
+                        .block = number,
+                        .insns = (uint16_t)block->insns};
+    fill_flow(live, block, &code);
+    /* The array may move. */
+    ptrdiff_t open = live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
+    g_array_append_val(live->codes, code);
+    if (open >= 0) {
+        live->open = &g_array_index(live->codes, struct code, open);
+    }
 }
 
 static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error)
@@ -370,22 +472,25 @@ static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32
     if (number == UINT32_MAX) {
         return false;
     }
-    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
-    struct code code = {.sum = block->sum,
-                        .power = block->power,
-                        .pc = block->pc,
-                        .block = number,
-                        .insns = (uint16_t)block->insns};
-    fill_flow(live, block, &code);
-    /* The array may move. */
-    ptrdiff_t open = live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
-    g_array_append_val(live->codes, code);
-    if (open >= 0) {
-        live->open = &g_array_index(live->codes, struct code, open);
-    }
+    add_code(live, number);
     return true;
 }
 
+static bool read_alias(struct tcgrr_live *live, const uint32_t *words, GError **error)
+{
+    if (words[0] >= live->codes->len) {
+        return damaged(error, "an alias of no block");
+    }
+    const struct tcgrr_block *block =
+        tcgrr_blocks_get(live->blocks, g_array_index(live->codes, struct code, words[0]).block);
+    uint32_t number = tcgrr_blocks_add(live->blocks, words[1] | (uint64_t)words[2] << 32, block->insns, block->lengths,
+                                       block->size, block->bytes, error);
+    if (number == UINT32_MAX) {
+        return false;
+    }
+    add_code(live, number);
+    return true;
+}
 static void forget_codes(struct tcgrr_live *live)
 {
     if (live->open) {
@@ -534,6 +639,9 @@ static size_t read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, co
     case TCGRR_WIRE_DEFINE:
         extra = payload;
         return extra < available && read_define(live, words + 1, payload, error) ? 1 + extra : 0;
+    case TCGRR_WIRE_ALIAS:
+        extra = 3;
+        return extra < available && read_alias(live, words + 1, error) ? 1 + extra : 0;
     case TCGRR_WIRE_EVENT:
         extra = payload >> 8;
         return extra < available && read_event(live, payload & 0xff, words + 1, (unsigned)extra, error) ? 1 + extra : 0;
@@ -542,43 +650,129 @@ static size_t read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, co
     }
 }
 
+/* Executions that the fast path takes at once; fewer than SHORT are not worth two lanes. */
+#define PIECE_WORDS 4096
+#define SHORT_WORDS 64
+
+/* A stretch of executions: the digest over those from `before` on, up to and without the last of `words`. */
+struct lane {
+    const struct code *before;
+    uint64_t flow;
+    uint64_t insns;
+    bool fits; /* each execution can follow the one before it */
+};
+
+static inline void lane_step(struct lane *lane, const struct code *code, uint32_t *to)
+{
+    *to = lane->before->block;
+    lane->flow = tcgrr_digest_append(lane->flow, lane->before->power, lane->before->sum);
+    lane->insns += lane->before->insns;
+    lane->fits &= may_follow(lane->before, code);
+    lane->before = code;
+}
+
 /*
- * The hot loop: complete executions between which nothing happened. Stops at the first word that is anything else, or
- * that would complete a checkpoint. Returns how many words it took.
+ * Goes through `count` words that follow the open execution `open`. A digest depends on the one before it, so a single chain would
+ * wait for each multiplication; two halves side by side do not. No branch depends on what ran, which the host could not predict.
+ */
+static struct lane read_piece(const struct code *codes, const struct code *open, const uint32_t *words, size_t count,
+                              uint32_t *to)
+{
+    struct lane first = {.before = open, .fits = true};
+    size_t half = count < SHORT_WORDS ? 0 : count / 2;
+
+    if (half > 0) {
+        struct lane second = {.before = &codes[words[half - 1]], .fits = true};
+        for (size_t i = 0; i < half; i++) {
+            lane_step(&first, &codes[words[i]], &to[i]);
+            lane_step(&second, &codes[words[half + i]], &to[half + i]);
+        }
+        first.flow = tcgrr_digest_append(first.flow, tcgrr_digest_power(second.insns), second.flow);
+        first.insns += second.insns;
+        first.fits &= second.fits;
+        first.before = second.before;
+    }
+    for (size_t i = 2 * half; i < count; i++) {
+        lane_step(&first, &codes[words[i]], &to[i]);
+    }
+    return first;
+}
+
+/* How many words can follow one another; some word cannot. */
+static size_t fitting(const struct code *codes, const struct code *open, const uint32_t *words)
+{
+    size_t count = 0;
+    while (may_follow(open, &codes[words[count]])) {
+        open = &codes[words[count++]];
+    }
+    return count;
+}
+
+/* The checkpoints that fall into the executions from `open` on, up to and without the last of `words`. */
+static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *codes,
+                            const uint32_t *words, tcgrr_icount end)
+{
+    const struct code *code = live->open;
+    tcgrr_icount icount = chunk->end_icount;
+    uint64_t flow = chunk->end_flow;
+
+    while (live->next_checkpoint <= end) {
+        while (icount + code->insns >= live->next_checkpoint) {
+            const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, code->block);
+            struct tcgrr_checkpoint checkpoint = {
+                .icount = live->next_checkpoint,
+                .flow = tcgrr_block_append(flow, block, (uint32_t)(live->next_checkpoint - icount))};
+            g_array_append_val(chunk->checkpoints, checkpoint);
+            live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
+        }
+        icount += code->insns;
+        flow = tcgrr_digest_append(flow, code->power, code->sum);
+        code = &codes[*words++];
+    }
+}
+
+/*
+ * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is anything
+ * else, which then goes record by record. Returns how many words it took.
  */
 static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available)
 {
-    if (live->unusual || live->switched || !live->open) {
-        return 0;
-    }
     const struct code *codes = (const struct code *)live->codes->data;
     const struct code *open = live->open;
     uint32_t known = live->codes->len;
-    size_t room = chunk->capacity - chunk->count;
-    size_t count = MIN(available, room);
-    uint32_t *to = chunk->blocks + chunk->count;
-    uint64_t flow = chunk->end_flow;
-    tcgrr_icount icount = chunk->end_icount;
-    size_t i = 0;
+    size_t most = MIN(available, (size_t)(chunk->capacity - chunk->count));
+    size_t done = 0;
 
-    for (; i < count; i++) {
-        if (words[i] >= known) {
-            break;
-        }
-        const struct code *code = &codes[words[i]];
-        if (icount + open->insns >= live->next_checkpoint || !may_follow(open, code)) {
-            break;
-        }
-        to[i] = open->block;
-        icount += open->insns;
-        flow = tcgrr_digest_append(flow, open->power, open->sum);
-        open = code;
+    if (live->unusual || live->switched || !live->open) {
+        return 0;
     }
-    live->open = open;
-    chunk->count += (uint32_t)i;
-    chunk->end_flow = flow;
-    chunk->end_icount = icount;
-    return i;
+    while (done < most) {
+        size_t limit = MIN((size_t)PIECE_WORDS, most - done);
+        size_t count = 0;
+        while (count < limit && words[done + count] < known) {
+            count++;
+        }
+        struct lane piece = read_piece(codes, live->open, words + done, count, chunk->blocks + chunk->count);
+        if (!piece.fits) {
+            count = fitting(codes, live->open, words + done);
+            most = done + count;
+            piece = read_piece(codes, live->open, words + done, count, chunk->blocks + chunk->count);
+        }
+        if (count == 0) {
+            break;
+        }
+        add_checkpoints(live, chunk, codes, words + done, chunk->end_icount + piece.insns);
+        chunk->end_flow = tcgrr_digest_append(chunk->end_flow, tcgrr_digest_power(piece.insns), piece.flow);
+        chunk->end_icount += piece.insns;
+        chunk->count += (uint32_t)count;
+        live->open = piece.before;
+        done += count;
+    }
+    if (done > 0) {
+        live->hidden = done > 1 ? codes[words[done - 2]].indirect : open->indirect;
+        live->past_events = 0;
+    }
+    return done;
 }
 
 /* Reads what is there, up to a batch. Returns whether all was well. */
@@ -622,13 +816,10 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
 
     while (live->end == TCGRR_LIVE_RUNS && chunk->count < chunk->capacity) {
-        bool gone = live->gone; /* before looking at the head: what came in between is then still read */
-        uint64_t head = atomic_load_explicit(&live->header->head, memory_order_acquire);
-        if (head - live->tail > live->mask + 1) {
-            return damaged(error, "more than it can hold");
-        }
-        if (note_info(live) && head != live->tail) {
-            if (!read_batch(live, chunk, head - live->tail, error)) {
+        bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
+        uint64_t available = note_info(live) ? backlog(live) : 0;
+        if (available > 0) {
+            if (!read_batch(live, chunk, available, error)) {
                 return false;
             }
         } else if (gone) {

@@ -6,6 +6,7 @@
 #ifndef TCGRR_EMU_LIVE_H
 #define TCGRR_EMU_LIVE_H
 
+#include "emu/rrlog.h"
 #include "store/chunk.h"
 
 struct tcgrr_live;
@@ -62,7 +63,18 @@ void tcgrr_live_gone(struct tcgrr_live *live);
 bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                      GError **error);
 
-/* Executions whose count could not be told for certain on this QEMU (emu/retire.h). */
+/*
+ * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not tell come from there. Before the first
+ * tcgrr_live_next(); takes `log` over.
+ */
+void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
+
+/* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next(). */
+void tcgrr_live_keep_doubts(struct tcgrr_live *live);
+/* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
+const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
+
+/* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one. */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
 /* Words in the ring that were not read yet; any thread. */

@@ -53,11 +53,45 @@ static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t p
            last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN;
 }
 
+/* That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. */
+static bool unclear_fault(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+{
+    return departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc &&
+           last->leave == TCGRR_LEAVE_UNKNOWN;
+}
+
 /* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having retired. */
 static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
     bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
     return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && !repeats;
+}
+
+/*
+ * Whether an instruction that accesses memory can retire without: under a condition (of a T32 one only the code before it knows), with
+ * its exclusive access lost, or repeated no times.
+ */
+static bool may_skip_access(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
+{
+    const struct tcgrr_block *block = departure->block;
+    uint32_t word = 0;
+
+    if (block->lengths[block->insns - 1] == 4) {
+        const uint8_t *bytes = block->bytes + block->size - 4;
+        word = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+    }
+    switch (departure->isa) {
+    case TCGRR_ISA_ARM:
+        return true;
+    case TCGRR_ISA_AARCH64:
+        return (word & 0x3fc00000) == 0x08000000; /* stxr, stxp */
+    case TCGRR_ISA_RISCV:
+        return (word & 0xf800607f) == 0x1800202f; /* sc */
+    case TCGRR_ISA_X86:
+        return last->flow == TCGRR_FLOW_BRANCH;
+    default:
+        return false;
+    }
 }
 
 /* The last instruction, of which nothing was seen to end, on a QEMU that does not report discontinuities. */
@@ -73,6 +107,7 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
         retirement->ran = departure->mark;
         if (!next_is(departure, pc)) {
             infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
+            retirement->assumed = last->leave == TCGRR_LEAVE_MEMORY && may_skip_access(departure, last);
         }
     } else if (last->leave == TCGRR_LEAVE_TRAP) {
         infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
@@ -96,6 +131,7 @@ static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, c
         guess_last(departure, pc, last, retirement);
         return;
     }
+    retirement->assumed = unclear_fault(departure, pc, last);
     bool restarted = departure->discon == TCGRR_DISCON_NONE && restarts(departure, pc, last);
     bool interrupted_before = departure->discon == TCGRR_DISCON_INTERRUPT && departure->discon_from == pc &&
                               last->leave == TCGRR_LEAVE_MEMORY;
@@ -109,6 +145,7 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
                        struct tcgrr_retirement *retirement)
 {
     retirement->ran = departure->block->insns;
+    retirement->assumed = unclear_fault(departure, last_pc, last);
     if (last->leave != TCGRR_LEAVE_NEVER && fault_before_end(departure, last_pc, last)) {
         retirement->ran--;
     } else if (last->leave == TCGRR_LEAVE_TRAP) {

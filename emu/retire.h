@@ -33,7 +33,11 @@ struct tcgrr_departure {
 struct tcgrr_retirement {
     uint32_t ran;     /* instructions that retired */
     uint32_t counted; /* what QEMU adds to its icount: `ran`, save where it counts instructions that it did not run */
-    bool assumed; /* not certain on this QEMU: the most likely of two counts that differ by one */
+    /*
+     * Not certain on this QEMU: the block's last instruction, and it alone, may have retired or not. `ran` and `counted` are the more likely
+     * of the two, and so is what was inferred.
+     */
+    bool assumed;
     /* An event that only the flow gives away; only where !reports_discon. */
     enum tcgrr_discontinuity inferred;
     bool has_from;

@@ -9,8 +9,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define QMP_TIMEOUT_MS 20000
+/* Under icount QEMU answers only between slices of guest time, which may take seconds. */
+#define QMP_TIMEOUT_MS 60000
+#define CONNECT_SLICE_MS 1000
 #define QUIT_TIMEOUT_MS 10000
+#define WATCH_US 3000
 
 struct tcgrr_session {
     struct tcgrr_qemu qemu;
@@ -22,10 +25,18 @@ struct tcgrr_session {
     char *socket; /* NULL in user mode */
     const char *directory;
     bool quiet;
-    bool quitting;
-    bool qmp_failed;
-    int64_t qemu_icount;
+    bool start_paused;
+    GThread *watcher; /* while it runs, QMP is its own */
+    gint leave;       /* atomic: the watcher is to end */
+    gint paused;      /* atomic: it saw QEMU stop without shutting down, and has ended */
+    bool guest_shutdown; /* written by the watcher, read after it has ended */
+    int64_t qemu_icount; /* likewise */
 };
+
+static bool watching(struct tcgrr_session *session)
+{
+    return !g_atomic_int_get(&session->leave) && !tcgrr_process_ended(session->process);
+}
 
 static bool make_folder(struct tcgrr_session *session, GError **error)
 {
@@ -75,6 +86,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->qemu_icount = -1;
     session->quiet = options->quiet;
     session->directory = options->directory;
+    session->start_paused = options->start_paused;
     if (!prepare(session, options, error)) {
         tcgrr_session_free(session);
         return NULL;
@@ -93,7 +105,19 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .environment = environment,
     };
     session->process = tcgrr_process_start(session->command.argv, &options, error);
+    if (session->process && !session->start_paused) {
+        tcgrr_session_watch(session);
+    }
     return session->process != NULL;
+}
+
+static void end_watch(struct tcgrr_session *session)
+{
+    if (session->watcher) {
+        g_atomic_int_set(&session->leave, 1);
+        g_thread_join(session->watcher);
+        session->watcher = NULL;
+    }
 }
 
 void tcgrr_session_free(struct tcgrr_session *session)
@@ -101,6 +125,7 @@ void tcgrr_session_free(struct tcgrr_session *session)
     if (!session) {
         return;
     }
+    end_watch(session);
     tcgrr_qmp_free(session->qmp);
     tcgrr_process_free(session->process);
     tcgrr_live_free(session->live);
@@ -149,7 +174,7 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);
     json_t *answer = qmp && session->command.mode != TCGRR_RUN_PLAIN
-                         ? tcgrr_qmp_execute(qmp, "query-replay", NULL, QUIT_TIMEOUT_MS, NULL)
+                         ? tcgrr_qmp_execute(qmp, "query-replay", NULL, QMP_TIMEOUT_MS, NULL)
                          : NULL;
     json_t *icount = json_object_get(answer, "icount");
     int64_t result = json_is_integer(icount) ? json_integer_value(icount) : -1;
@@ -157,10 +182,12 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
     return result;
 }
 
+/* ---- the watching thread: waits for the guest's shutdown while the caller's thread keeps the ring from filling up ---- */
+
 /* Whether the guest has shut down and QEMU waits, because it was told to (-action shutdown=pause). */
 static bool is_shut_down(struct tcgrr_session *session)
 {
-    json_t *answer = tcgrr_qmp_execute(session->qmp, "query-status", NULL, QUIT_TIMEOUT_MS, NULL);
+    json_t *answer = tcgrr_qmp_execute(session->qmp, "query-status", NULL, QMP_TIMEOUT_MS, NULL);
     const char *status = json_string_value(json_object_get(answer, "status"));
     bool result = status && strcmp(status, "shutdown") == 0;
     json_decref(answer);
@@ -170,44 +197,81 @@ static bool is_shut_down(struct tcgrr_session *session)
 /* The SHUTDOWN event comes shortly before the machine has really stopped. */
 static void say_goodbye(struct tcgrr_session *session)
 {
-    gint64 deadline = g_get_monotonic_time() + QUIT_TIMEOUT_MS * 1000;
-    while (!is_shut_down(session) && !tcgrr_process_ended(session->process) && g_get_monotonic_time() < deadline) {
-        g_usleep(1000);
+    while (!is_shut_down(session) && watching(session)) {
+        g_usleep(WATCH_US);
     }
     session->qemu_icount = tcgrr_session_ask_icount(session);
-    json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QUIT_TIMEOUT_MS, NULL));
-    session->quitting = true;
+    json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL));
+    session->guest_shutdown = true;
 }
 
-/* Looks after QMP without ever waiting for a QEMU that is not yet there. */
-static void watch_qmp(struct tcgrr_session *session)
+/* Connects as soon as QEMU has made its socket. */
+static bool connect_early(struct tcgrr_session *session)
 {
-    if (!session->qemu.system || session->quitting || session->qmp_failed) {
-        return;
-    }
-    bool just_connected = false;
-    if (!session->qmp) {
-        if (!g_file_test(session->socket, G_FILE_TEST_EXISTS)) {
-            return;
+    while (!session->qmp && watching(session)) {
+        if (g_file_test(session->socket, G_FILE_TEST_EXISTS)) {
+            session->qmp = tcgrr_qmp_connect(session->socket, CONNECT_SLICE_MS, NULL);
+        } else {
+            g_usleep(WATCH_US);
         }
-        just_connected = tcgrr_session_qmp(session, NULL) != NULL;
-        session->qmp_failed = !just_connected;
     }
+    return session->qmp != NULL;
+}
+
+static gpointer watch(gpointer data)
+{
+    struct tcgrr_session *session = data;
     /* A short guest can be through before we were there to hear the event. */
-    if (session->qmp &&
-        (tcgrr_qmp_has_event(session->qmp, "SHUTDOWN") || (just_connected && is_shut_down(session)))) {
+    bool shut_down = connect_early(session) && is_shut_down(session);
+
+    while (!shut_down && watching(session)) {
+        shut_down = tcgrr_qmp_has_event(session->qmp, "SHUTDOWN");
+        if (!shut_down && tcgrr_qmp_has_event(session->qmp, "STOP")) {
+            g_atomic_int_set(&session->paused, 1);
+            return NULL;
+        }
+        g_usleep(WATCH_US);
+    }
+    if (shut_down) {
         say_goodbye(session);
     }
+    return NULL;
+}
+
+void tcgrr_session_watch(struct tcgrr_session *session)
+{
+    if (session->qemu.system && !session->watcher) {
+        session->watcher = g_thread_new("tcgrr-watch", watch, session);
+    }
+}
+
+bool tcgrr_session_paused(struct tcgrr_session *session)
+{
+    return g_atomic_int_get(&session->paused);
+}
+
+/* QEMU's own complaint begins with its name; the noise about modules of another build is not meant. */
+char *tcgrr_session_words(struct tcgrr_session *session)
+{
+    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
+    const char *found = "";
+
+    for (char **line = lines; *line; line++) {
+        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") || strstr(*line, "terminating on signal");
+        if (!noise && **line && (!*found || (g_str_has_prefix(*line, "qemu-") && !g_str_has_prefix(found, "qemu-")))) {
+            found = *line;
+        }
+    }
+    return g_strdup(found);
 }
 
 static bool never_came_up(struct tcgrr_session *session, GError **error)
 {
     g_autofree char *end = tcgrr_session_end(session);
-    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
-    g_strchomp(tail);
-    const char *last = strrchr(tail, '\n');
+    g_autofree char *words = tcgrr_session_words(session);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s did not start (%s)%s%s", session->qemu.path, end,
-                *tail ? ": " : "; check its arguments by running it without tcgrr", last ? last + 1 : tail);
+                *words ? ": " : "; check its arguments by running it without tcgrr", words);
     return false;
 }
 
@@ -216,8 +280,6 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
 {
     if (tcgrr_process_ended(session->process)) {
         tcgrr_live_gone(session->live);
-    } else {
-        watch_qmp(session);
     }
     if (!tcgrr_live_next(session->live, chunk, wait_ms, end, error)) {
         return false;
@@ -227,7 +289,7 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
 
 bool tcgrr_session_guest_shutdown(const struct tcgrr_session *session)
 {
-    return session->quitting;
+    return session->guest_shutdown;
 }
 
 int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session)
@@ -240,5 +302,6 @@ char *tcgrr_session_end(struct tcgrr_session *session)
     if (!tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS)) {
         tcgrr_process_stop(session->process, 2000);
     }
+    end_watch(session);
     return tcgrr_process_describe_end(session->process);
 }

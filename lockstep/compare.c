@@ -101,8 +101,9 @@ static void fill_side(struct tcgrr_divergence_side *side, const struct walk *wal
 
 static enum tcgrr_divergence_kind kind_of(const struct walk walks[2], const enum tcgrr_side_state ends[2])
 {
+    bool both = !walk_exec(&walks[0]) && !walk_exec(&walks[1]);
     for (int i = 0; i < 2; i++) {
-        if (!walk_exec(&walks[i])) {
+        if (!walk_exec(&walks[i]) && !(both && i == 0 && (ends[1] == TCGRR_SIDE_HUNG || ends[1] == TCGRR_SIDE_CUT))) {
             return ends[i] == TCGRR_SIDE_HUNG  ? TCGRR_DIVERGENCE_HUNG
                    : ends[i] == TCGRR_SIDE_CUT ? TCGRR_DIVERGENCE_CUT
                                                : TCGRR_DIVERGENCE_ENDED;
@@ -127,6 +128,9 @@ static void report(struct tcgrr_comparison *comparison, const struct walk walks[
 }
 
 /* ---- comparing ---- */
+
+/* Instructions to look at behind an interval, for the history after a divergence at its end. */
+#define BEHIND 4096
 
 /*
  * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on purpose; or the guest
@@ -157,11 +161,12 @@ static tcgrr_icount surplus(struct walk *walk)
     return walk->icount - from;
 }
 
-/* Looks at the instructions behind checkpoint `from`, where both sides were still the same. */
-static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgrr_icount to,
+/* Looks at the instructions behind checkpoint `from`, where both sides were still the same; at `next` they were not, or were not both there. */
+static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgrr_icount next,
                             const struct tcgrr_compare_options *options, struct tcgrr_comparison *comparison,
                             GError **error)
 {
+    tcgrr_icount to = next + BEHIND;
     tcgrr_icount back = from > TCGRR_CHECKPOINT_STEP ? from - TCGRR_CHECKPOINT_STEP : 0;
     g_autoptr(GArray) execs_a = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
     g_autoptr(GArray) execs_b = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
@@ -187,7 +192,8 @@ static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgr
         comparison->surplus[1] = surplus(&walks[1]);
         return true;
     }
-    if (!walk_exec(&walks[0]) && !walk_exec(&walks[1]) && comparison->ends[0] == TCGRR_SIDE_REACHED) {
+    bool reached = comparison->ends[0] == TCGRR_SIDE_REACHED && comparison->ends[1] == TCGRR_SIDE_REACHED;
+    if (reached && walks[0].icount >= next) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
                     "the digests before icount %" G_GUINT64_FORMAT " differ though the instructions are the same; "
                     "check the trace with tcgrr verify", walks[0].icount);
@@ -215,7 +221,7 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
         }
         bool reached = at[0].state == TCGRR_SIDE_REACHED && at[1].state == TCGRR_SIDE_REACHED;
         if (!reached || at[0].flow != at[1].flow || next > options->until) {
-            return compare_stretch(sides, same, next + 4096, options, comparison, error);
+            return compare_stretch(sides, same, next, options, comparison, error);
         }
         same = next;
         comparison->compared = same;

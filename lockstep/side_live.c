@@ -47,7 +47,7 @@ static void watch_progress(struct live_side *live, const struct tcgrr_chunk *chu
     }
     live->hung = now - live->moved > (gint64)live->options.hang_ms * 1000;
     live->stopped = now - live->moved > SETTLE_US && live->options.paused &&
-                    live->options.paused(live->session, live->options.data);
+                    live->options.paused(live->session);
     if (live->options.progress && now - live->told > PROGRESS_US) {
         live->told = now;
         live->options.progress(chunk->end_icount, live->options.data);

@@ -5,6 +5,7 @@
  */
 #include "record/record.h"
 
+#include "record/repair.h"
 #include "record/symbols.h"
 #include "store/error.h"
 
@@ -23,7 +24,7 @@
 #define COMMIT_US (400 * 1000)
 #define PROGRESS_US (200 * 1000)
 #define PUMP_MS 5
-#define STOP_GRACE_MS 5000
+#define STOP_GRACE_MS 30000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
 
 struct recorder {
     const struct tcgrr_record_options *options;
@@ -161,7 +162,7 @@ static void heed_stop(struct recorder *recorder, gint64 *asked)
     if (*asked == 0) {
         *asked = now;
         tcgrr_process_signal(process, SIGTERM);
-    } else if (now - *asked > STOP_GRACE_MS * 1000) {
+    } else if (now - *asked > STOP_GRACE_MS * 1000 || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
         tcgrr_process_signal(process, SIGKILL);
     }
 }
@@ -262,6 +263,7 @@ static void describe(struct recorder *recorder)
         .reports_discontinuities = qemu->api >= 6,
         .level = "flow",
         .qemu_icount = -1,
+        .decided = -1,
     };
 }
 
@@ -301,15 +303,63 @@ static bool open_session(struct recorder *recorder, GError **error)
     if (options->started) {
         options->started(tcgrr_session_command(recorder->session), options->data);
     }
+    if (recorder->run.rr) {
+        tcgrr_live_keep_doubts(tcgrr_session_live(recorder->session));
+    }
     recorder->writer = tcgrr_writer_create(options->output, options->force, &recorder->run, error);
     recorder->began = g_get_monotonic_time();
     return recorder->writer && tcgrr_session_start(recorder->session, error);
+}
+
+static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GError **error)
+{
+    struct tcgrr_live *live = tcgrr_session_live(recorder->session);
+    struct tcgrr_repair task = {
+        .path = recorder->options->output,
+        .doubts = tcgrr_live_doubts(live),
+        .log = log,
+        .blocks = tcgrr_live_blocks(live),
+    };
+
+    if (recorder->run.qemu_icount < 0 && log->complete) {
+        recorder->run.qemu_icount = (int64_t)log->total;
+    }
+    if (!task.doubts) {
+        return tcgrr_writer_note(recorder->writer, "too many counts were uncertain to ask QEMU's rr log about them", error);
+    }
+    return tcgrr_repair(recorder->writer, &task, &recorder->run, error);
+}
+
+/*
+ * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is complete, so that a replay
+ * knows when to follow the log, too.
+ */
+static bool repair(struct recorder *recorder, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!recorder->run.complete || !recorder->run.rr) {
+        return true;
+    }
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, &problem);
+    if (!log) {
+        bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
+        g_autofree char *text = g_strdup_printf("what this QEMU does not tell plugins stays unknown: %s", problem->message);
+        g_error_free(problem);
+        return !matters || tcgrr_writer_note(recorder->writer, text, error);
+    }
+    bool good = ask_log(recorder, log, error);
+    tcgrr_rrlog_free(log);
+    return good;
 }
 
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
     describe_end(recorder, last, result);
+    if (!tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error)) {
+        return false;
+    }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&
         !tcgrr_writer_rr_file(recorder->writer, recorder->rr_file, error)) {
         return false;
@@ -329,6 +379,7 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
     bool good = drain(recorder, &chunk, &result->end, error);
 
     if (!good || g_atomic_int_get(&recorder->store_failed)) {
+        tcgrr_live_detach(tcgrr_session_live(recorder->session)); /* or the guest would wait for room in the ring */
         tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_MS);
     }
     result->exit = tcgrr_session_end(recorder->session);
@@ -342,6 +393,13 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
     if (recorder->store_error) {
         g_clear_error(error);
         g_propagate_error(error, recorder->store_error);
+        good = false;
+    }
+    if (good && last->end_icount == 0 && result->exit_failed && !*recorder->options->stop) {
+        g_autofree char *words = tcgrr_session_words(recorder->session);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU ended before the guest ran (%s)%s%s", result->exit,
+                    *words ? ": " : "; check its arguments by running it without tcgrr", words);
+        result->end = TCGRR_LIVE_UNLOADED;
         good = false;
     }
     /* After a malformed ring what was read before it is still worth keeping; after a failed disk nothing more can be. */

@@ -16,6 +16,8 @@ struct tcgrr_record_progress {
     tcgrr_icount last_event_icount;
 };
 
+#define TCGRR_RECORD_FORCE 256
+
 struct tcgrr_record_options {
     const char *output;
     bool force;
@@ -26,7 +28,10 @@ struct tcgrr_record_options {
     const char *icount;
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;
-    /* Set asynchronously (by a signal handler) to the number of the signal that asks to stop; read only. */
+    /*
+     * Set asynchronously (by a signal handler) to the number of the signal that asks to stop, plus TCGRR_RECORD_FORCE when asked
+     * again: then QEMU is killed. Read only.
+     */
     const volatile int *stop;
     void (*started)(const struct tcgrr_command *command, void *data); /* once QEMU's command is known; may be NULL */
     void (*progress)(const struct tcgrr_record_progress *progress, void *data); /* may be NULL */

@@ -91,6 +91,21 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
     return tcgrr_session_new(&session, error);
 }
 
+/* Where the recording had its counts from QEMU's rr log, so must the replay: then both are sure to count alike. */
+static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+
+    if (!run->complete || run->decided < 0) {
+        return true;
+    }
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, error);
+    if (log) {
+        tcgrr_live_set_log(tcgrr_session_live(session), log);
+    }
+    return log != NULL;
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -149,7 +164,8 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     bool good = fetch_rr(reader, rr_file, error) && (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, rr_file, snapshot, words, error);
-        good = result->session && tcgrr_session_start(result->session, error);
+        good = result->session && follow_log(reader, rr_file, result->session, error) &&
+               tcgrr_session_start(result->session, error);
     }
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);

@@ -12,12 +12,6 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
-static bool has_stopped(struct tcgrr_session *session, void *data)
-{
-    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);
-    return qmp && tcgrr_qmp_has_event(qmp, "STOP");
-}
-
 /* The state before the first instruction, to which reverse steps go back. */
 static bool take_snapshot(struct tcgrr_qmp *qmp, GError **error)
 {
@@ -46,7 +40,8 @@ bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_opti
         !tell(qmp, "cont", NULL, error)) {
         return false;
     }
-    watched.paused = has_stopped;
+    watched.paused = tcgrr_session_paused;
+    tcgrr_session_watch(result->session);
     result->sides[1] = tcgrr_side_live(result->session, &watched);
     if (!tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error)) {
         return false;

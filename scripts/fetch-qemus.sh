@@ -7,113 +7,128 @@
 #
 #   scripts/fetch-qemus.sh [FOLDER]      default: $TCGRR_QEMUS, else ~/.cache/tcgrr/qemus
 #
-# Afterwards FOLDER/bin has one command for each, for example qemu-system-aarch64-10.0, and FOLDER/guests
-# a Linux kernel for arm64. A second run does nothing for what is already complete.
+# Afterwards FOLDER/bin has one command for each, for example qemu-system-aarch64-10.0, and FOLDER/guests a Linux kernel
+# for arm64 and u-boot. Prints FOLDER. A second run does nothing for what is already complete.
 set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib-install.sh
+. scripts/lib-install.sh
 
 folder=${1:-${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}}
-bin=$folder/bin
-mkdir -p "$bin" "$folder/guests"
+mkdir -p "$folder/bin" "$folder/guests"
 folder=$(cd "$folder" && pwd)
 bin=$folder/bin
 lib=usr/lib/x86_64-linux-gnu
-targets="qemu-system-arm qemu-system-misc qemu-system-x86"
-
-die() { echo "fetch-qemus: $*" >&2; exit 1; }
+packages=(qemu-system-arm qemu-system-misc qemu-system-x86 qemu-system-data seabios)
+targets="aarch64 arm i386 riscv32 riscv64 x86_64"
 
 # The mirror this machine already uses for Debian itself, in either of apt's two file formats.
 debian_mirror() {
     find /etc/apt -maxdepth 2 \( -name '*.list' -o -name '*.sources' \) -exec cat {} + |
-        sed -nE 's/^deb (\[[^]]*\] )?(http[^ ]*\/debian\/?) .*/\2/p; s/^URIs: *(http[^ ]*\/debian\/?)( .*)?$/\1/p' |
+        sed -nE 's/^deb (\[[^]]*\] )?(https?[^ ]*\/debian\/?) .*/\2/p; s/^URIs: *(https?[^ ]*\/debian\/?)( .*)?$/\1/p' |
         sed -n 1p
 }
 
-# private_apt SUITE STATUS COMMAND...: apt with everything it reads and writes under FOLDER/apt/SUITE.
+# private_apt ROOT SUITE COMMAND...: apt-get with everything it reads and writes under ROOT, which knows of no installed package.
 private_apt() {
-    local suite=$1 status=$2 root=$folder/apt/$1
+    local root=$1 suite=$2
     shift 2
-    apt-get -q -y \
+    apt-get -q -y -t "$suite" \
         -o Dir::Etc::sourcelist="$root/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-        -o Dir::State="$root/state" -o Dir::State::Lists="$root/lists" -o Dir::State::status="$status" \
+        -o Dir::State="$root/state" -o Dir::State::Lists="$root/lists" -o Dir::State::status="$root/status" \
         -o Dir::Cache="$root/cache" -o Dir::Log="$root/log" -o APT::Sandbox::User="$(id -un)" \
-        -o APT::Install-Recommends=false -o Debug::NoLocking=1 "$@"
+        -o APT::Install-Recommends=false -o Debug::NoLocking=1 "$@" </dev/null
 }
 
-# unpack SUITE BASE STATUS PREFIX PACKAGE...: download the packages (and what STATUS lacks) and unpack them in PREFIX.
-unpack() {
-    local suite=$1 base=$2 status=$3 prefix=$4 root=$folder/apt/$1 mirror
-    shift 4
+# fetch SUITE BASE PREFIX COMMAND...: runs apt-get's COMMAND, which downloads archives, and unpacks them in PREFIX.
+fetch() {
+    local suite=$1 base=$2 prefix=$3 root mirror deb
+    shift 3
+    root=$folder/apt/$suite
     mirror=$(debian_mirror)
     [ -n "$mirror" ] || die "no Debian mirror in this machine's apt sources"
-    mkdir -p "$root/lists/partial" "$root/state" "$root/log" "$root/cache/archives/partial"
-    : > "$root/empty-status"
+    rm -rf "$root" "$prefix.part"
+    mkdir -p "$root/lists/partial" "$root/state" "$root/log" "$root/cache/archives/partial" "$prefix.part"
+    : > "$root/status"
     { echo "deb $mirror $base main"; [ "$suite" = "$base" ] || echo "deb $mirror $suite main"; } > "$root/sources.list"
-    private_apt "$suite" "$status" update >"$root/update.log" 2>&1 ||
+    private_apt "$root" "$suite" update >"$root/update.log" 2>&1 ||
         die "apt could not read $suite from $mirror; see $root/update.log"
-    private_apt "$suite" "$status" install --download-only -t "$suite" "$@" >"$root/install.log" 2>&1 ||
-        die "apt could not download from $suite; see $root/install.log"
-    rm -rf "$prefix" && mkdir -p "$prefix.part"
+    (cd "$root/cache/archives" && private_apt "$root" "$suite" "$@") >"$root/download.log" 2>&1 ||
+        die "apt could not download from $suite; see $root/download.log"
     for deb in "$root"/cache/archives/*.deb; do dpkg -x "$deb" "$prefix.part"; done
-    mv "$prefix.part" "$prefix"
     rm -rf "$root"
 }
 
-# wrapper NAME PREFIX BINARY LOADER?: a command in FOLDER/bin that starts an unpacked QEMU with its own data.
-wrapper() {
-    local name=$1 prefix=$2 binary=$3 loader=$4 start
-    if [ "$loader" = loader ]; then
-        start="\"$prefix/$lib/ld-linux-x86-64.so.2\" --library-path \"$prefix/$lib:$prefix/$lib/pulseaudio\" \"$binary\""
-    else
-        start="\"$binary\""
-    fi
-    printf '#!/bin/sh\nexec env QEMU_MODULE_DIR="%s" %s -L "%s/usr/share/qemu" -L "%s/usr/share/seabios" "$@"\n' \
-        "$prefix/$lib/qemu" "$start" "$prefix" "$prefix" > "$bin/$name"
-    chmod +x "$bin/$name"
+# prune PREFIX: leaves the targets that are tested, and what they load.
+prune() {
+    local prefix=$1 name keep=()
+    for name in $targets; do
+        [ -x "$prefix/usr/bin/qemu-system-$name" ] || die "no qemu-system-$name in what was unpacked in $prefix"
+        keep+=(! -name "qemu-system-$name")
+    done
+    find "$prefix/usr/bin" -mindepth 1 "${keep[@]}" -delete
+    rm -rf "${prefix:?}"/usr/{sbin,share/doc,share/man,share/locale,share/icons,share/perl,share/i18n} "${prefix:?}"/{bin,sbin,etc,var}
+    find "$prefix/usr/share/qemu" -name 'edk2-*' -delete
 }
 
-wrap_all() {
-    local prefix=$1 suffix=$2 loader=$3 binary
-    for binary in "$prefix"/usr/bin/qemu-system-*; do
-        [ -f "$binary" ] && [ -x "$binary" ] || continue
-        wrapper "$(basename "$binary")-$suffix" "$prefix" "$binary" "$loader"
+# wrappers PREFIX SUFFIX LOADER?: commands in FOLDER/bin that start the unpacked QEMUs with their own data. With `loader` they
+# run with the libraries beside them, of a newer system than this one.
+wrappers() {
+    local prefix=$1 suffix=$2 loader=$3 name start
+    for name in $targets; do
+        start="\"$prefix/usr/bin/qemu-system-$name\""
+        [ "$loader" != loader ] ||
+            start="\"$prefix/$lib/ld-linux-x86-64.so.2\" --library-path \"$prefix/$lib:$prefix/$lib/pulseaudio\" $start"
+        printf '#!/bin/sh\nexec env QEMU_MODULE_DIR="%s" %s -L "%s/usr/share/qemu" -L "%s/usr/share/seabios" "$@"\n' \
+            "$prefix/$lib/qemu" "$start" "$prefix" "$prefix" > "$bin/.part"
+        chmod +x "$bin/.part"
+        mv "$bin/.part" "$bin/qemu-system-$name-$suffix"
     done
 }
 
-# The system's own QEMU under a name with its version, so that all three are called alike.
-for binary in /usr/bin/qemu-system-* /usr/bin/qemu-aarch64 /usr/bin/qemu-arm /usr/bin/qemu-x86_64 /usr/bin/qemu-riscv64; do
-    [ -x "$binary" ] || continue
-    version=$("$binary" --version 2>/dev/null | sed -nE '1s/.*version ([0-9]+\.[0-9]+).*/\1/p') || continue
-    [ -n "$version" ] && ln -sf "$binary" "$bin/$(basename "$binary")-$version"
-done
+# qemu VERSION SUITE BASE LOADER? PACKAGE...
+qemu() {
+    local version=$1 suite=$2 base=$3 loader=$4 prefix=$folder/$1
+    shift 4
+    if [ ! -d "$prefix" ]; then
+        say "QEMU $version from $suite"
+        fetch "$suite" "$base" "$prefix" install --download-only "$@"
+        prune "$prefix.part"
+        mv "$prefix.part" "$prefix"
+    fi
+    wrappers "$prefix" "$version" "$loader"
+}
 
-if [ ! -d "$folder/10.0" ]; then
-    echo "fetch-qemus: QEMU 10.0 from bookworm-backports" >&2
-    # Against the system's package status: libraries that the installed QEMU already brought are not fetched again.
-    # shellcheck disable=SC2086
-    unpack bookworm-backports bookworm /var/lib/dpkg/status "$folder/10.0" \
-        $targets qemu-system-data qemu-system-common ovmf- seabios
-fi
-wrap_all "$folder/10.0" 10.0 direct
+# The system's own QEMU under names with its version, so that all three are called alike.
+system_qemu() {
+    local name binary version
+    for name in $targets aarch64:user arm:user riscv64:user x86_64:user; do
+        binary=/usr/bin/qemu-system-$name
+        [ "${name%:user}" = "$name" ] || binary=/usr/bin/qemu-${name%:user}
+        [ -x "$binary" ] || continue
+        version=$("$binary" --version 2>/dev/null | sed -nE '1s/.*version ([0-9]+\.[0-9]+).*/\1/p') || continue
+        [ -z "$version" ] || ln -sf "$binary" "$bin/${binary##*/}-$version"
+    done
+}
 
-if [ ! -d "$folder/11.1" ]; then
-    echo "fetch-qemus: QEMU 11.1 from trixie-backports" >&2
-    mkdir -p "$folder/apt/trixie-backports"
-    : > "$folder/apt/trixie-backports/empty-status"
-    # Against an empty status: every library comes along, because this QEMU wants a newer libc than bookworm's.
-    # shellcheck disable=SC2086
-    unpack trixie-backports trixie "$folder/apt/trixie-backports/empty-status" "$folder/11.1" \
-        $targets qemu-system-riscv qemu-system-data seabios
-fi
-wrap_all "$folder/11.1" 11.1 loader
-
-if [ ! -f "$folder/guests/linux-arm64" ]; then
-    echo "fetch-qemus: a Linux kernel for arm64 (debian-installer-12-netboot-arm64)" >&2
-    unpack bookworm bookworm /var/lib/dpkg/status "$folder/guests/unpacked" debian-installer-12-netboot-arm64 u-boot-qemu
-    kernel=$(find "$folder/guests/unpacked" -path '*arm64*' -type f -name linux | head -n 1)
+guests() {
+    local prefix=$folder/guests kernel unpacked
+    [ ! -f "$prefix/linux-arm64" ] || [ ! -f "$prefix/u-boot/qemu_arm64/u-boot.bin" ] || return 0
+    say "a Linux kernel for arm64 (debian-installer-12-netboot-arm64) and u-boot"
+    unpacked=$prefix/unpacked.part
+    fetch bookworm bookworm "$prefix/unpacked" download debian-installer-12-netboot-arm64 u-boot-qemu
+    kernel=$(find "$unpacked" -path '*arm64*' -type f -name linux | head -n 1)
     [ -n "$kernel" ] || die "the installer package has no arm64 kernel where it was expected"
-    cp "$kernel" "$folder/guests/linux-arm64.part"
-    cp -r "$folder"/guests/unpacked/usr/lib/u-boot "$folder/guests/" 2>/dev/null || true
-    rm -rf "$folder/guests/unpacked"
-    mv "$folder/guests/linux-arm64.part" "$folder/guests/linux-arm64"
-fi
+    rm -rf "$prefix/u-boot"
+    mkdir -p "$prefix/u-boot"
+    cp -r "$unpacked"/usr/lib/u-boot/qemu_arm64 "$prefix/u-boot/"
+    mv "$kernel" "$prefix/linux-arm64"
+    rm -rf "$unpacked"
+}
+
+system_qemu
+qemu 10.0 bookworm-backports bookworm direct "${packages[@]}"
+qemu 11.1 trixie-backports trixie loader "${packages[@]}" qemu-system-riscv
+guests
+rmdir "$folder/apt" 2>/dev/null || true
 echo "$folder"

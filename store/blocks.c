@@ -35,7 +35,7 @@ void tcgrr_blocks_free(struct tcgrr_blocks *blocks)
     if (!blocks) {
         return;
     }
-    for (uint32_t i = 0; i < SEGMENTS && blocks->segments[i]; i++) {
+    for (uint32_t i = 0; i < SEGMENTS && i << SEGMENT_BITS < blocks->count; i++) {
         g_free(blocks->segments[i]);
     }
     g_hash_table_destroy(blocks->by_hash);
@@ -78,14 +78,8 @@ static uint64_t content_hash(uint64_t pc, uint32_t insns, const uint8_t *lengths
     return XXH3_64bits_withSeed(bytes, size, of_lengths);
 }
 
-static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *content)
+static void fill(struct tcgrr_blocks *blocks, struct tcgrr_block *block, const struct tcgrr_block *content)
 {
-    uint32_t number = blocks->count++;
-    struct tcgrr_block **segment = &blocks->segments[number >> SEGMENT_BITS];
-    if (!*segment) {
-        *segment = g_new(struct tcgrr_block, SEGMENT_BLOCKS);
-    }
-    struct tcgrr_block *block = *segment + (number & (SEGMENT_BLOCKS - 1));
     uint8_t *copy = take_bytes(blocks, content->insns + content->size);
     memcpy(copy, content->lengths, content->insns);
     memcpy(copy + content->insns, content->bytes, content->size);
@@ -94,6 +88,22 @@ static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *co
     block->bytes = copy + content->insns;
     block->sum = tcgrr_block_prefix(block, block->insns);
     block->power = tcgrr_digest_power(block->insns);
+}
+
+static struct tcgrr_block *place(struct tcgrr_blocks *blocks, uint32_t number)
+{
+    struct tcgrr_block **segment = &blocks->segments[number >> SEGMENT_BITS];
+    if (!*segment) {
+        *segment = g_new0(struct tcgrr_block, SEGMENT_BLOCKS);
+    }
+    return *segment + (number & (SEGMENT_BLOCKS - 1));
+}
+
+static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *content)
+{
+    uint32_t number = blocks->count++;
+    struct tcgrr_block *block = place(blocks, number);
+    fill(blocks, block, content);
     /* Two contents with one hash: the first keeps the entry, the second is found by nobody and numbered anew each time. */
     if (!g_hash_table_contains(blocks->by_hash, &block->hash)) {
         g_hash_table_insert(blocks->by_hash, &block->hash, GUINT_TO_POINTER(number + 1));
@@ -101,25 +111,62 @@ static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *co
     return number;
 }
 
-uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
-                          const uint8_t *bytes, GError **error)
+/* Makes `content` of its parts if they fit together; they are not copied. */
+static bool check(struct tcgrr_block *content, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
+                  const uint8_t *bytes, GError **error)
 {
     uint64_t total = 0;
     for (uint32_t i = 0; i < insns; i++) {
         total += lengths[i];
     }
-    if (insns == 0 || insns > TCGRR_MAX_INSNS || total != size || blocks->count == TCGRR_MAX_BLOCKS) {
+    if (insns == 0 || insns > TCGRR_MAX_INSNS || total != size) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
                     "block at 0x%" G_GINT64_MODIFIER "x is malformed: %u instructions, %u bytes", pc, insns, size);
+        return false;
+    }
+    *content = (struct tcgrr_block){.pc = pc, .insns = insns, .size = size, .lengths = lengths, .bytes = bytes};
+    content->hash = content_hash(pc, insns, lengths, size, bytes);
+    return true;
+}
+
+uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
+                          const uint8_t *bytes, GError **error)
+{
+    struct tcgrr_block content;
+    if (!check(&content, pc, insns, lengths, size, bytes, error)) {
         return UINT32_MAX;
     }
-    struct tcgrr_block content = {.pc = pc, .insns = insns, .size = size, .lengths = lengths, .bytes = bytes};
-    content.hash = content_hash(pc, insns, lengths, size, bytes);
     uint32_t known = GPOINTER_TO_UINT(g_hash_table_lookup(blocks->by_hash, &content.hash));
     if (known && same(tcgrr_blocks_get(blocks, known - 1), pc, insns, lengths, size, bytes)) {
         return known - 1;
     }
+    if (blocks->count == TCGRR_MAX_BLOCKS) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "there are more than %u different blocks", TCGRR_MAX_BLOCKS);
+        return UINT32_MAX;
+    }
     return append(blocks, &content);
+}
+
+void tcgrr_blocks_reserve(struct tcgrr_blocks *blocks, uint32_t count)
+{
+    blocks->count = MAX(blocks->count, MIN(count, TCGRR_MAX_BLOCKS));
+}
+
+bool tcgrr_blocks_is_set(const struct tcgrr_blocks *blocks, uint32_t number)
+{
+    const struct tcgrr_block *segment = blocks->segments[number >> SEGMENT_BITS];
+    return segment && segment[number & (SEGMENT_BLOCKS - 1)].insns > 0;
+}
+
+bool tcgrr_blocks_set(struct tcgrr_blocks *blocks, uint32_t number, uint64_t pc, uint32_t insns, const uint8_t *lengths,
+                      uint32_t size, const uint8_t *bytes, GError **error)
+{
+    struct tcgrr_block content;
+    if (!check(&content, pc, insns, lengths, size, bytes, error)) {
+        return false;
+    }
+    fill(blocks, place(blocks, number), &content);
+    return true;
 }
 
 uint64_t tcgrr_block_prefix(const struct tcgrr_block *block, uint32_t insns)

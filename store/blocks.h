@@ -28,6 +28,16 @@ const struct tcgrr_block *tcgrr_blocks_get(const struct tcgrr_blocks *blocks, ui
 uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
                           const uint8_t *bytes, GError **error);
 
+/*
+ * For a table that is filled in any order: makes it count `count` blocks at least, which are there once they are set. Such a table is
+ * not appended to. One thread.
+ */
+void tcgrr_blocks_reserve(struct tcgrr_blocks *blocks, uint32_t count);
+bool tcgrr_blocks_is_set(const struct tcgrr_blocks *blocks, uint32_t number);
+/* Sets block `number` of those reserved, checking the content as tcgrr_blocks_add() does. */
+bool tcgrr_blocks_set(struct tcgrr_blocks *blocks, uint32_t number, uint64_t pc, uint32_t insns, const uint8_t *lengths,
+                      uint32_t size, const uint8_t *bytes, GError **error);
+
 /* Digest of a block's first `insns` instructions. */
 uint64_t tcgrr_block_prefix(const struct tcgrr_block *block, uint32_t insns);
 

@@ -68,6 +68,8 @@ enum tcgrr_event_kind { TCGRR_EVENT_KINDS(TCGRR_EVENT_ENUM) TCGRR_EVENT_KIND_COU
 
 /* "interrupt" and so on. */
 const char *tcgrr_event_name(enum tcgrr_event_kind kind);
+/* The kind with this name. False if there is none; `name` may be NULL. */
+bool tcgrr_event_kind_of(const char *name, uint8_t *kind);
 
 /* A pc that is not known. */
 #define TCGRR_NO_PC UINT64_MAX
@@ -77,7 +79,8 @@ struct tcgrr_event {
     tcgrr_icount icount; /* instructions retired before it */
     tcgrr_vcpu vcpu;
     uint8_t kind;  /* enum tcgrr_event_kind */
-    bool inferred; /* from what ran before and after; false: reported by QEMU itself */
+    bool inferred;  /* from what ran before and after; false: reported by QEMU itself */
+    bool confirmed; /* inferred, and QEMU's rr file has it at this icount: its kind is certain */
     bool has_pcs;
     uint64_t from_pc; /* interrupt: the instruction that would have run next; exception: the one that raised it */
     uint64_t to_pc;

@@ -12,13 +12,25 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+/* %w is the schema. */
 static const char *const query_sql[TCGRR_QUERIES] = {
-    [TCGRR_QUERY_CHUNK_AT] = "SELECT * FROM chunk WHERE first_icount <= ?1 ORDER BY first_icount DESC, id DESC LIMIT 1",
-    [TCGRR_QUERY_CHUNK] = "SELECT * FROM chunk WHERE id = ?1",
-    [TCGRR_QUERY_EVENTS] = "SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result FROM event"
-                           " WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id",
-    [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM checkpoint WHERE icount = ?1",
-    [TCGRR_QUERY_SYMBOL] = "SELECT name, address, size FROM symbol WHERE address <= ?1 ORDER BY address DESC, size DESC LIMIT 1",
+    [TCGRR_QUERY_CHUNK_AT] =
+        "SELECT * FROM \"%w\".chunk WHERE first_icount <= ?1 ORDER BY first_icount DESC, id DESC LIMIT 1",
+    [TCGRR_QUERY_CHUNK] = "SELECT * FROM \"%w\".chunk WHERE id = ?1",
+    [TCGRR_QUERY_CHUNK_SUMMARY] = "SELECT blocks FROM \"%w\".chunk WHERE id = ?1",
+    [TCGRR_QUERY_ID_OF_ICOUNT] =
+        "SELECT id FROM \"%w\".chunk WHERE first_icount < ?1 ORDER BY first_icount DESC, id DESC LIMIT 1",
+    [TCGRR_QUERY_ID_OF_SEQ] =
+        "SELECT id FROM \"%w\".chunk WHERE first_seq <= ?1 ORDER BY first_seq DESC, id DESC LIMIT 1",
+    [TCGRR_QUERY_BLOCKS] = "SELECT * FROM \"%w\".block ORDER BY id",
+    [TCGRR_QUERY_BLOCK] = "SELECT * FROM \"%w\".block WHERE id = ?1",
+    [TCGRR_QUERY_BLOCK_LIMIT] = "SELECT max(id) + 1 FROM \"%w\".block",
+    [TCGRR_QUERY_EVENTS] = "SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
+                           " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id",
+    [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM \"%w\".checkpoint WHERE icount = ?1",
+    [TCGRR_QUERY_SYMBOL] =
+        "SELECT name, address, size FROM \"%w\".symbol WHERE address <= ?1 ORDER BY address DESC, size DESC LIMIT 1",
+    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name FROM \"%w\".symbol ORDER BY address, size",
 };
 
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)
@@ -42,11 +54,23 @@ bool tcgrr_reader_damaged(struct tcgrr_reader *reader, GError **error, const cha
 
 /* ---- opening ---- */
 
-static bool pragma_is(struct tcgrr_reader *reader, const char *sql, int *value)
+/* A statement in which %w is the schema; NULL where SQLite refuses it. */
+static sqlite3_stmt *prepare_in_schema(struct tcgrr_reader *reader, const char *format, unsigned flags)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = sqlite3_prepare_v2(reader->db, sql, -1, &statement, NULL) == SQLITE_OK &&
-                sqlite3_step(statement) == SQLITE_ROW;
+    char *sql = sqlite3_mprintf(format, reader->schema);
+    if (!sql) {
+        g_error("out of memory for SQL");
+    }
+    sqlite3_prepare_v3(reader->db, sql, -1, flags, &statement, NULL);
+    sqlite3_free(sql);
+    return statement;
+}
+
+static bool pragma_is(struct tcgrr_reader *reader, const char *sql, int *value)
+{
+    sqlite3_stmt *statement = prepare_in_schema(reader, sql, 0);
+    bool good = statement && sqlite3_step(statement) == SQLITE_ROW;
     if (good) {
         *value = sqlite3_column_int(statement, 0);
     }
@@ -54,13 +78,13 @@ static bool pragma_is(struct tcgrr_reader *reader, const char *sql, int *value)
     return good;
 }
 
-static bool check_identity(struct tcgrr_reader *reader, GError **error)
+bool tcgrr_reader_check_identity(struct tcgrr_reader *reader, GError **error)
 {
     int application = 0;
     int version = 0;
 
-    if (!pragma_is(reader, "PRAGMA application_id", &application) ||
-        !pragma_is(reader, "PRAGMA user_version", &version)) {
+    if (!pragma_is(reader, "PRAGMA \"%w\".application_id", &application) ||
+        !pragma_is(reader, "PRAGMA \"%w\".user_version", &version)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s is not a tcgrr trace: %s", reader->path,
                     sqlite3_errmsg(reader->db));
         return false;
@@ -137,12 +161,13 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.qemu_icount = number_column(statement, "qemu_icount", -1);
     reader->run.execs = (uint64_t)number_column(statement, "execs", 0);
     reader->run.assumed = (uint64_t)number_column(statement, "assumed", 0);
+    reader->run.decided = number_column(statement, "decided", -1);
 }
 
-static bool read_run(struct tcgrr_reader *reader, GError **error)
+bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
 {
-    sqlite3_stmt *statement = NULL;
-    bool good = sqlite3_prepare_v2(reader->db, "SELECT * FROM run", -1, &statement, NULL) == SQLITE_OK;
+    sqlite3_stmt *statement = prepare_in_schema(reader, "SELECT * FROM \"%w\".run", 0);
+    bool good = statement != NULL;
     if (good && sqlite3_step(statement) == SQLITE_ROW) {
         fill_run(reader, statement);
         const char *needed[] = {reader->run.mode, reader->run.target, reader->run.command, reader->run.qemu_version};
@@ -157,15 +182,44 @@ static bool read_run(struct tcgrr_reader *reader, GError **error)
     return good;
 }
 
+sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error)
+{
+    if (!reader->queries[which]) {
+        reader->queries[which] = prepare_in_schema(reader, query_sql[which], SQLITE_PREPARE_PERSISTENT);
+        if (!reader->queries[which]) {
+            tcgrr_reader_fail(reader, "the tables", error);
+        }
+    }
+    return reader->queries[which];
+}
+
+void tcgrr_reader_rest(struct tcgrr_reader *reader)
+{
+    for (int i = 0; i < TCGRR_QUERIES; i++) {
+        sqlite3_finalize(reader->queries[i]);
+        reader->queries[i] = NULL;
+    }
+}
+
 static bool prepare(struct tcgrr_reader *reader, GError **error)
 {
     for (int i = 0; i < TCGRR_QUERIES; i++) {
-        if (sqlite3_prepare_v3(reader->db, query_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &reader->queries[i], NULL) !=
-            SQLITE_OK) {
-            return tcgrr_reader_fail(reader, "the tables", error);
+        if (!tcgrr_reader_query(reader, i, error)) {
+            return false;
         }
     }
     return true;
+}
+
+struct tcgrr_reader *tcgrr_reader_new(const char *path, const char *schema)
+{
+    struct tcgrr_reader *reader = g_new0(struct tcgrr_reader, 1);
+    reader->path = g_strdup(path);
+    reader->schema = g_strdup(schema);
+    reader->texts = g_string_chunk_new(1024);
+    reader->codec = tcgrr_codec_new();
+    reader->scratch = g_byte_array_new();
+    return reader;
 }
 
 struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
@@ -175,19 +229,15 @@ struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot open %s: %s", path, g_strerror(errno));
         return NULL;
     }
-    struct tcgrr_reader *reader = g_new0(struct tcgrr_reader, 1);
-    reader->path = g_strdup(path);
-    reader->texts = g_string_chunk_new(1024);
-    reader->codec = tcgrr_codec_new();
-    reader->scratch = g_byte_array_new();
+    struct tcgrr_reader *reader = tcgrr_reader_new(path, "main");
     bool opened = sqlite3_open_v2(path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
     if (opened) {
         sqlite3_exec(reader->db, "PRAGMA trusted_schema=OFF; PRAGMA query_only=ON;", NULL, NULL, NULL);
         sqlite3_limit(reader->db, SQLITE_LIMIT_LENGTH, 64 << 20);
         sqlite3_busy_timeout(reader->db, 5000);
     }
-    if ((!opened && !tcgrr_reader_fail(reader, "anything", error)) || !check_identity(reader, error) ||
-        !read_run(reader, error) || !prepare(reader, error)) {
+    if ((!opened && !tcgrr_reader_fail(reader, "anything", error)) || !tcgrr_reader_check_identity(reader, error) ||
+        !tcgrr_reader_read_run(reader, error) || !prepare(reader, error)) {
         tcgrr_reader_free(reader);
         return NULL;
     }
@@ -199,15 +249,16 @@ void tcgrr_reader_free(struct tcgrr_reader *reader)
     if (!reader) {
         return;
     }
-    for (int i = 0; i < TCGRR_QUERIES; i++) {
-        sqlite3_finalize(reader->queries[i]);
+    tcgrr_reader_rest(reader);
+    if (!reader->borrowed) {
+        sqlite3_close(reader->db);
     }
-    sqlite3_close(reader->db);
     tcgrr_blocks_free(reader->blocks);
     tcgrr_codec_free(reader->codec);
     g_byte_array_unref(reader->scratch);
     g_string_chunk_free(reader->texts);
     g_free(reader->path);
+    g_free(reader->schema);
     g_free(reader);
 }
 
@@ -223,47 +274,52 @@ const char *tcgrr_reader_path(const struct tcgrr_reader *reader)
 
 /* ---- blocks ---- */
 
-static bool load_block(struct tcgrr_reader *reader, sqlite3_stmt *statement, GError **error)
+bool tcgrr_reader_load_block(struct tcgrr_reader *reader, sqlite3_stmt *statement, GError **error)
 {
-    uint32_t expected = tcgrr_blocks_count(reader->blocks);
     sqlite3_int64 id = sqlite3_column_int64(statement, 0);
+    uint64_t pc = (uint64_t)sqlite3_column_int64(statement, 2);
     const uint8_t *lengths = sqlite3_column_blob(statement, 5);
     const uint8_t *bytes = sqlite3_column_blob(statement, 6);
     int insns = sqlite3_column_bytes(statement, 5);
     int size = sqlite3_column_bytes(statement, 6);
+    uint32_t count = tcgrr_blocks_count(reader->blocks);
+    bool placed = reader->borrowed ? id >= 0 && id < count : id == count;
 
-    if (id != expected || insns != sqlite3_column_int64(statement, 3) || size != sqlite3_column_int64(statement, 4)) {
+    if (!placed || insns != sqlite3_column_int64(statement, 3) || size != sqlite3_column_int64(statement, 4)) {
         return tcgrr_reader_damaged(reader, error, "block %" G_GINT64_FORMAT " is out of place or of the wrong size",
                                     (gint64)id);
     }
-    uint32_t number = tcgrr_blocks_add(reader->blocks, (uint64_t)sqlite3_column_int64(statement, 2), (uint32_t)insns,
-                                       lengths, (uint32_t)size, bytes, error);
-    if (number == UINT32_MAX) {
-        return false;
+    uint32_t number = (uint32_t)id;
+    bool good = reader->borrowed ? tcgrr_blocks_set(reader->blocks, number, pc, (uint32_t)insns, lengths, (uint32_t)size,
+                                                    bytes, error)
+                                 : (number = tcgrr_blocks_add(reader->blocks, pc, (uint32_t)insns, lengths,
+                                                              (uint32_t)size, bytes, error)) != UINT32_MAX;
+    if (good && (number != id || tcgrr_blocks_get(reader->blocks, number)->hash !=
+                                     (uint64_t)sqlite3_column_int64(statement, 1))) {
+        return tcgrr_reader_damaged(reader, error, "block %" G_GINT64_FORMAT " does not match its hash", (gint64)id);
     }
-    if (number != expected ||
-        tcgrr_blocks_get(reader->blocks, number)->hash != (uint64_t)sqlite3_column_int64(statement, 1)) {
-        return tcgrr_reader_damaged(reader, error, "block %u does not match its hash", expected);
-    }
-    return true;
+    return good;
 }
 
 const struct tcgrr_blocks *tcgrr_reader_blocks(struct tcgrr_reader *reader, GError **error)
 {
+    if (reader->borrowed) {
+        return tcgrr_reader_need_all(reader, error);
+    }
     if (reader->blocks) {
         return reader->blocks;
     }
-    sqlite3_stmt *statement = NULL;
-    int status = sqlite3_prepare_v2(reader->db, "SELECT * FROM block ORDER BY id", -1, &statement, NULL);
-    bool good = status == SQLITE_OK;
+    sqlite3_stmt *statement = tcgrr_reader_query(reader, TCGRR_QUERY_BLOCKS, error);
+    int status = SQLITE_DONE;
+    bool good = statement != NULL;
     reader->blocks = tcgrr_blocks_new();
     while (good && (status = sqlite3_step(statement)) == SQLITE_ROW) {
-        good = load_block(reader, statement, error);
+        good = tcgrr_reader_load_block(reader, statement, error);
     }
     if (good && status != SQLITE_DONE) {
         good = tcgrr_reader_fail(reader, "the blocks", error);
     }
-    sqlite3_finalize(statement);
+    sqlite3_reset(statement);
     if (!good) {
         tcgrr_blocks_free(reader->blocks);
         reader->blocks = NULL;
@@ -370,7 +426,8 @@ static void read_row(sqlite3_stmt *statement, struct tcgrr_chunk_row *row)
 
 static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_chunk *chunk, GError **error)
 {
-    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
+    const struct tcgrr_blocks *blocks =
+        reader->borrowed ? tcgrr_reader_reserve(reader, error) : tcgrr_reader_blocks(reader, error);
     struct tcgrr_chunk_row row;
     const void *data[3];
     int size[3];
@@ -405,6 +462,9 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
         g_prefix_error(error, "%s: chunk %" G_GUINT64_FORMAT ": ", reader->path, row.id);
         return false;
     }
+    if (reader->borrowed && !tcgrr_reader_need(reader, chunk->blocks, chunk->count, error)) {
+        return false;
+    }
     if (!decode_partials(reader, data[1], (size_t)size[1], chunk) ||
         !decode_switches(reader, data[2], (size_t)size[2], chunk)) {
         return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " has malformed side lists", row.id);
@@ -415,7 +475,10 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
 static bool read_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, int64_t key, struct tcgrr_chunk *chunk,
                        bool *found, GError **error)
 {
-    sqlite3_stmt *statement = reader->queries[which];
+    sqlite3_stmt *statement = tcgrr_reader_query(reader, which, error);
+    if (!statement) {
+        return false;
+    }
     sqlite3_bind_int64(statement, 1, key);
     int status = sqlite3_step(statement);
     bool good = true;
@@ -463,17 +526,6 @@ bool tcgrr_reader_checkpoint(struct tcgrr_reader *reader, tcgrr_icount icount, s
 
 /* ---- the rest ---- */
 
-static bool kind_of(const char *name, uint8_t *kind)
-{
-    for (unsigned i = 0; name && i < TCGRR_EVENT_KIND_COUNT; i++) {
-        if (strcmp(name, tcgrr_event_name(i)) == 0) {
-            *kind = (uint8_t)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 static uint64_t pc_column(sqlite3_stmt *statement, int column)
 {
     return sqlite3_column_type(statement, column) == SQLITE_NULL ? TCGRR_NO_PC
@@ -487,7 +539,8 @@ static bool read_event(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
         .seq = (uint64_t)sqlite3_column_int64(statement, 0),
         .icount = (uint64_t)sqlite3_column_int64(statement, 1),
         .vcpu = (uint32_t)sqlite3_column_int64(statement, 2),
-        .inferred = source && strcmp(source, "inferred") == 0,
+        .inferred = source && strcmp(source, "qemu") != 0,
+        .confirmed = source && strcmp(source, "rr") == 0,
         .from_pc = pc_column(statement, 5),
         .to_pc = pc_column(statement, 6),
         .number = sqlite3_column_int64(statement, 7),
@@ -500,7 +553,7 @@ static bool read_event(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
         event->arguments[i] = hex ? g_ascii_strtoull(hex, NULL, 16) : 0;
         arguments = hex ? hex + 2 : NULL;
     }
-    return kind_of((const char *)sqlite3_column_text(statement, 3), &event->kind) ||
+    return tcgrr_event_kind_of((const char *)sqlite3_column_text(statement, 3), &event->kind) ||
            tcgrr_reader_damaged(reader, error, "an event of unknown kind");
 }
 
@@ -557,7 +610,7 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
                                       NULL) == SQLITE_OK;
     while (good && sqlite3_step(statement) == SQLITE_ROW) {
         uint8_t kind;
-        if (kind_of((const char *)sqlite3_column_text(statement, 0), &kind)) {
+        if (tcgrr_event_kind_of((const char *)sqlite3_column_text(statement, 0), &kind)) {
             totals->events[kind] = (uint64_t)sqlite3_column_int64(statement, 1);
         }
     }

@@ -3,30 +3,75 @@
 #ifndef TCGRR_STORE_READER_INTERNAL_H
 #define TCGRR_STORE_READER_INTERNAL_H
 
+#include "store/sqlite_api.h"
 #include "store/store_internal.h"
 #include "store/trace.h"
-
-#include <sqlite3.h>
 
 enum tcgrr_reader_query {
     TCGRR_QUERY_CHUNK_AT,
     TCGRR_QUERY_CHUNK,
+    TCGRR_QUERY_CHUNK_SUMMARY,
+    TCGRR_QUERY_ID_OF_ICOUNT,
+    TCGRR_QUERY_ID_OF_SEQ,
+    TCGRR_QUERY_BLOCKS,
+    TCGRR_QUERY_BLOCK,
+    TCGRR_QUERY_BLOCK_LIMIT,
     TCGRR_QUERY_EVENTS,
     TCGRR_QUERY_CHECKPOINT,
     TCGRR_QUERY_SYMBOL,
+    TCGRR_QUERY_SYMBOLS,
     TCGRR_QUERIES,
 };
 
 struct tcgrr_reader {
     char *path;
     sqlite3 *db;
+    bool borrowed; /* the connection is somebody else's */
+    char *schema;  /* the trace's name within the connection */
     sqlite3_stmt *queries[TCGRR_QUERIES];
     GStringChunk *texts; /* of `run` */
     struct tcgrr_run run;
-    struct tcgrr_blocks *blocks; /* NULL before they are asked for */
+    struct tcgrr_blocks *blocks; /* NULL before they are asked for; on a borrowed connection not all are filled */
+    uint32_t loaded_to;          /* borrowed: all blocks below are filled */
+    uint32_t needed;             /* borrowed: how often some were asked for */
     struct tcgrr_codec *codec;
     GByteArray *scratch;
 };
+
+/*
+ * A reader of the trace that somebody's connection knows as `schema` ("main", or the name it was attached under). Blocks that the trace gains later are
+ * found. Statements are prepared when they are first needed; tcgrr_reader_rest() ends them, without which the connection
+ * cannot be closed.
+ */
+struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error);
+void tcgrr_reader_rest(struct tcgrr_reader *reader);
+
+/* What both kinds of reader begin with. */
+struct tcgrr_reader *tcgrr_reader_new(const char *path, const char *schema);
+bool tcgrr_reader_check_identity(struct tcgrr_reader *reader, GError **error);
+bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error);
+
+/* Takes over a row of `block`: the next one, on a borrowed connection any. */
+bool tcgrr_reader_load_block(struct tcgrr_reader *reader, sqlite3_stmt *statement, GError **error);
+/* Borrowed: makes room for all blocks, fills all of them, or those of `numbers`, which are below the count reserved. */
+const struct tcgrr_blocks *tcgrr_reader_reserve(struct tcgrr_reader *reader, GError **error);
+const struct tcgrr_blocks *tcgrr_reader_need_all(struct tcgrr_reader *reader, GError **error);
+bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uint32_t count, GError **error);
+
+/* The statement for a query, ready to be bound; NULL with error. */
+sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);
+
+/*
+ * Number of the last chunk that begins before instruction `icount`, or with or before execution `seq`; -1 if there is none. False: an error.
+ */
+bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount, int64_t *id, GError **error);
+bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64_t *id, GError **error);
+
+/*
+ * Appends to `uses` (struct tcgrr_block_use) which blocks chunk `id` executes and how often, ascending. *found says whether there is such a
+ * chunk.
+ */
+bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
 
 /* Both return false. */
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error);

@@ -18,14 +18,14 @@
     " duration_s REAL, host TEXT, directory TEXT, command TEXT, original_command TEXT, qemu_path TEXT,"                \
     " qemu_version TEXT, qemu_banner TEXT, qemu_build_id TEXT, target TEXT, mode TEXT, api_version INTEGER,"           \
     " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, guest_shutdown INTEGER,"           \
-    " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER);"                         \
+    " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER);"        \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
     "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \
     " lengths BLOB, bytes BLOB);"                                                                                      \
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, first_seq INTEGER, execs INTEGER, first_icount INTEGER,"               \
     " insns INTEGER, vcpu INTEGER, first_flow INTEGER, end_flow INTEGER, codec INTEGER, data BLOB, partials BLOB,"     \
-    " switches BLOB, digest INTEGER);"                                                                                 \
+    " switches BLOB, digest INTEGER, blocks BLOB);"                                                                               \
     "CREATE TABLE event(id INTEGER PRIMARY KEY, seq INTEGER, icount INTEGER, vcpu INTEGER, kind TEXT, source TEXT,"    \
     " from_pc INTEGER, to_pc INTEGER, number INTEGER, arguments TEXT, result INTEGER);"                                \
     "CREATE TABLE checkpoint(icount INTEGER PRIMARY KEY, flow INTEGER);"                                               \

@@ -36,9 +36,10 @@ struct tcgrr_run {
     bool guest_shutdown; /* it was the guest that shut the machine down */
     bool complete;     /* QEMU left in order and everything is here */
     tcgrr_icount icount;
-    int64_t qemu_icount; /* QEMU's own count at the end; -1: it could not be asked */
+    int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     uint64_t execs;
     uint64_t assumed; /* executions whose count is not certain by one instruction */
+    int64_t decided;  /* and those of which QEMU's rr file told; -1: it was not asked */
 };
 
 /* ---- writing ---- */
@@ -48,7 +49,7 @@ struct tcgrr_writer;
 /* Bytes written by kind, for reports. */
 struct tcgrr_writer_sizes {
     uint64_t execs; /* chunk.data */
-    uint64_t sides; /* chunk.partials and chunk.switches */
+    uint64_t sides; /* chunk.partials, chunk.switches and chunk.blocks */
     uint64_t chunks;
 };
 
@@ -70,6 +71,26 @@ bool tcgrr_writer_symbol(struct tcgrr_writer *writer, uint64_t address, uint64_t
 /* Stores the file at `path` as QEMU's rr file. */
 bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error);
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
+
+/*
+ * Changing what was stored, in one transaction with everything up to the next commit. Readers that opened the trace before see it
+ * unchanged until then.
+ */
+/* Number of the chunk that holds execution `seq`; -1 with error if there is none. */
+int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError **error);
+/* Stores `chunk`, of the same blocks, in the place of chunk `id`, and its checkpoints. Its events stay as they are. */
+bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
+                          const struct tcgrr_blocks *blocks, GError **error);
+/* Removes the checkpoints behind `icount`. */
+bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
+enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMOVE };
+/*
+ * Shows each inferred event, and each of any kind with seq >= `first`, to `change`, in order. TCGRR_EVENT_CHANGE stores the event's icount, kind,
+ * `confirmed` and from_pc anew. Of the rest only `seq` and `inferred` are filled.
+ */
+bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
+                                enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
+                                GError **error);
 
 /* Updates the `run` row. */
 bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error);

@@ -3,6 +3,7 @@
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/store_internal.h"
+#include "store/summary.h"
 #include "store/trace.h"
 
 #include <errno.h>
@@ -28,6 +29,11 @@ enum statement {
     ADD_SYMBOL,
     ADD_RR,
     SET_RUN,
+    FIND_CHUNK,
+    DROP_CHECKPOINTS,
+    LIST_EVENTS,
+    CHANGE_EVENT,
+    REMOVE_EVENT,
     STATEMENTS,
 };
 
@@ -35,14 +41,21 @@ static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ADD_BLOCK] = "INSERT INTO block VALUES(?,?,?,?,?,?,?)",
-    [ADD_CHUNK] = "INSERT INTO chunk VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [ADD_CHUNK] = "INSERT OR REPLACE INTO chunk VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
     [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
     [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
-    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
+                   " ORDER BY first_seq DESC, id DESC LIMIT 1",
+    [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
+    [LIST_EVENTS] = "SELECT id, seq, icount, kind, source, from_pc FROM event WHERE source <> 'qemu' OR seq >= ?1"
+                    " ORDER BY id",
+    [CHANGE_EVENT] = "UPDATE event SET icount = ?2, kind = ?3, source = ?4, from_pc = ?5 WHERE id = ?1",
+    [REMOVE_EVENT] = "DELETE FROM event WHERE id = ?1",
 };
 
 struct tcgrr_writer {
@@ -54,6 +67,9 @@ struct tcgrr_writer {
     GByteArray *partials;
     GByteArray *switches;
     GByteArray *scratch;
+    GByteArray *summary;
+    GArray *counts; /* of executions by block, zero between two chunks */
+    GArray *uses;
     uint32_t blocks;   /* stored so far */
     int64_t chunks;
     bool in_transaction;
@@ -163,6 +179,9 @@ struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const str
     writer->partials = g_byte_array_new();
     writer->switches = g_byte_array_new();
     writer->scratch = g_byte_array_new();
+    writer->summary = g_byte_array_new();
+    writer->counts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    writer->uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
     bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
     if ((!opened && !fail(writer, "open a database", error)) || !prepare(writer, error) ||
         !tcgrr_writer_run(writer, run, error) || !tcgrr_writer_commit(writer, error)) {
@@ -187,6 +206,9 @@ void tcgrr_writer_free(struct tcgrr_writer *writer)
     g_byte_array_unref(writer->partials);
     g_byte_array_unref(writer->switches);
     g_byte_array_unref(writer->scratch);
+    g_byte_array_unref(writer->summary);
+    g_array_unref(writer->counts);
+    g_array_unref(writer->uses);
     g_free(writer->path);
     g_free(writer);
 }
@@ -235,6 +257,11 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     }
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->execs);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->assumed);
+    if (run->decided >= 0) {
+        sqlite3_bind_int64(statement, at++, run->decided);
+    } else {
+        sqlite3_bind_null(statement, at++);
+    }
     return step(writer, SET_RUN, "store the run's description", error);
 }
 
@@ -295,6 +322,11 @@ static void bind_pc(sqlite3_stmt *statement, int index, const struct tcgrr_event
     }
 }
 
+static const char *source_of(const struct tcgrr_event *event)
+{
+    return event->confirmed ? "rr" : event->inferred ? "inferred" : "qemu";
+}
+
 static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *event, GError **error)
 {
     sqlite3_stmt *statement = writer->statements[ADD_EVENT];
@@ -306,7 +338,7 @@ static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *eve
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)event->icount);
     sqlite3_bind_int64(statement, 3, event->vcpu);
     bind_text(statement, 4, tcgrr_event_name(event->kind));
-    bind_text(statement, 5, event->inferred ? "inferred" : "qemu");
+    bind_text(statement, 5, source_of(event));
     bind_pc(statement, 6, event, event->from_pc);
     bind_pc(statement, 7, event, event->to_pc);
     if (syscall) {
@@ -372,11 +404,12 @@ static void encode_switches(struct tcgrr_writer *writer, const GArray *switches)
     pack(writer, writer->switches);
 }
 
-static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
+static bool put_chunk(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
+                      const struct tcgrr_blocks *blocks, GError **error)
 {
     sqlite3_stmt *statement = writer->statements[ADD_CHUNK];
     struct tcgrr_chunk_row row = {
-        .id = writer->chunks,
+        .id = (uint64_t)id,
         .first_seq = chunk->first_seq,
         .execs = chunk->count,
         .first_icount = chunk->first_icount,
@@ -390,6 +423,8 @@ static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk 
     tcgrr_codec_encode(writer->codec, chunk->blocks, chunk->count, writer->data);
     encode_partials(writer, chunk->partials);
     encode_switches(writer, chunk->switches);
+    tcgrr_summary_collect(chunk, blocks, writer->counts, writer->uses);
+    tcgrr_summary_encode(writer->uses, writer->scratch, writer->summary);
     uint64_t digest = tcgrr_chunk_row_digest(&row, writer->data->data, writer->data->len, writer->partials->data,
                                              writer->partials->len, writer->switches->data, writer->switches->len);
     const uint64_t numbers[] = {row.id,   row.first_seq,  row.execs,    row.first_icount, row.insns,
@@ -401,11 +436,34 @@ static bool add_exec_rows(struct tcgrr_writer *writer, const struct tcgrr_chunk 
     bind_blob(statement, 11, writer->partials);
     bind_blob(statement, 12, writer->switches);
     sqlite3_bind_int64(statement, 13, (sqlite3_int64)digest);
+    bind_blob(statement, 14, writer->summary);
+    return step(writer, ADD_CHUNK, "store a chunk", error);
+}
+
+static bool add_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
+                      GError **error)
+{
+    if (!put_chunk(writer, writer->chunks, chunk, blocks, error)) {
+        return false;
+    }
     writer->sizes.execs += writer->data->len;
-    writer->sizes.sides += writer->partials->len + writer->switches->len;
+    writer->sizes.sides += writer->partials->len + writer->switches->len + writer->summary->len;
     writer->sizes.chunks++;
     writer->chunks++;
-    return step(writer, ADD_CHUNK, "store a chunk", error);
+    return true;
+}
+
+static bool add_checkpoints(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
+{
+    for (guint i = 0; i < chunk->checkpoints->len; i++) {
+        const struct tcgrr_checkpoint *checkpoint = &g_array_index(chunk->checkpoints, struct tcgrr_checkpoint, i);
+        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 1, (sqlite3_int64)checkpoint->icount);
+        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 2, (sqlite3_int64)checkpoint->flow);
+        if (!step(writer, ADD_CHECKPOINT, "store a checkpoint", error)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
@@ -424,16 +482,99 @@ bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *c
             return false;
         }
     }
-    for (guint i = 0; i < chunk->checkpoints->len; i++) {
-        const struct tcgrr_checkpoint *checkpoint = &g_array_index(chunk->checkpoints, struct tcgrr_checkpoint, i);
-        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 1, (sqlite3_int64)checkpoint->icount);
-        sqlite3_bind_int64(writer->statements[ADD_CHECKPOINT], 2, (sqlite3_int64)checkpoint->flow);
-        if (!step(writer, ADD_CHECKPOINT, "store a checkpoint", error)) {
-            return false;
-        }
-    }
-    return chunk->count == 0 || add_exec_rows(writer, chunk, error);
+    return add_checkpoints(writer, chunk, error) && (chunk->count == 0 || add_chunk(writer, chunk, blocks, error));
 }
+
+/* ---- changing what was stored ---- */
+
+int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[FIND_CHUNK];
+    int64_t id = -1;
+
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)seq);
+    int status = sqlite3_step(statement);
+    if (status == SQLITE_ROW) {
+        id = sqlite3_column_int64(statement, 0);
+    } else if (status != SQLITE_DONE) {
+        fail(writer, "find a chunk", error);
+    } else {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s has no execution %" G_GUINT64_FORMAT, writer->path, seq);
+    }
+    sqlite3_reset(statement);
+    return id;
+}
+
+bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
+                          const struct tcgrr_blocks *blocks, GError **error)
+{
+    return begin(writer, error) && add_checkpoints(writer, chunk, error) && put_chunk(writer, id, chunk, blocks, error);
+}
+
+bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error)
+{
+    sqlite3_bind_int64(writer->statements[DROP_CHECKPOINTS], 1, (sqlite3_int64)icount);
+    return begin(writer, error) && step(writer, DROP_CHECKPOINTS, "remove checkpoints", error);
+}
+
+static void load_event(sqlite3_stmt *statement, struct tcgrr_event *event)
+{
+    const char *source = (const char *)sqlite3_column_text(statement, 4);
+    *event = (struct tcgrr_event){
+        .seq = (uint64_t)sqlite3_column_int64(statement, 1),
+        .icount = (uint64_t)sqlite3_column_int64(statement, 2),
+        .inferred = source && strcmp(source, "qemu") != 0,
+        .confirmed = source && strcmp(source, "rr") == 0,
+        .has_pcs = sqlite3_column_type(statement, 5) != SQLITE_NULL,
+        .from_pc = (uint64_t)sqlite3_column_int64(statement, 5),
+    };
+    tcgrr_event_kind_of((const char *)sqlite3_column_text(statement, 3), &event->kind);
+}
+
+static bool change_event(struct tcgrr_writer *writer, int64_t id, enum tcgrr_event_change what,
+                         const struct tcgrr_event *event, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[CHANGE_EVENT];
+
+    if (what == TCGRR_EVENT_KEEP) {
+        return true;
+    }
+    if (what == TCGRR_EVENT_REMOVE) {
+        sqlite3_bind_int64(writer->statements[REMOVE_EVENT], 1, id);
+        return step(writer, REMOVE_EVENT, "remove an event", error);
+    }
+    sqlite3_bind_int64(statement, 1, id);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)event->icount);
+    bind_text(statement, 3, tcgrr_event_name(event->kind));
+    bind_text(statement, 4, source_of(event));
+    bind_pc(statement, 5, event, event->from_pc);
+    return step(writer, CHANGE_EVENT, "change an event", error);
+}
+
+bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
+                                enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
+                                GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[LIST_EVENTS];
+    struct tcgrr_event event;
+    bool good = begin(writer, error);
+    int status = SQLITE_DONE;
+
+    /* The list goes by ids, which stay as they are; SQLite allows the row at hand to go. */
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)MIN(first, (tcgrr_seq)INT64_MAX));
+    while (good && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+        load_event(statement, &event);
+        enum tcgrr_event_change what = change(&event, data);
+        good = change_event(writer, sqlite3_column_int64(statement, 0), what, &event, error);
+    }
+    if (good && status != SQLITE_DONE) {
+        good = fail(writer, "list the events", error);
+    }
+    sqlite3_reset(statement);
+    return good;
+}
+
+/* ---- the end ---- */
 
 static bool add_rr_part(struct tcgrr_writer *writer, int64_t part, const uint8_t *bytes, size_t size, GError **error)
 {

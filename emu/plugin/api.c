@@ -62,6 +62,8 @@ void tcgrr_api_load(struct tcgrr_api *api)
         find(&api->scoreboard_new, "qemu_plugin_scoreboard_new");
         find(&api->scoreboard_find, "qemu_plugin_scoreboard_find");
     }
+    find(&api->get_registers, "qemu_plugin_get_registers");
+    find(&api->read_register, "qemu_plugin_read_register");
     find(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
          "qemu_plugin_register_vcpu_discon_cb");
 }

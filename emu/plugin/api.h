@@ -7,6 +7,7 @@
 #ifndef TCGRR_EMU_PLUGIN_API_H
 #define TCGRR_EMU_PLUGIN_API_H
 
+#include <glib.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -34,7 +35,14 @@ typedef struct {
     size_t offset;
 } qemu_plugin_u64;
 
-enum { QEMU_PLUGIN_CB_NO_REGS = 0 };
+struct qemu_plugin_register;
+typedef struct {
+    struct qemu_plugin_register *handle;
+    const char *name;
+    const char *feature;
+} qemu_plugin_reg_descriptor;
+
+enum { QEMU_PLUGIN_CB_NO_REGS = 0, QEMU_PLUGIN_CB_R_REGS = 1 };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 = 0, QEMU_PLUGIN_INLINE_STORE_U64 = 1 };
 enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W = 2, QEMU_PLUGIN_MEM_RW = 3 };
 
@@ -74,6 +82,10 @@ struct tcgrr_api {
     void (*register_mem_inline)(struct qemu_plugin_insn *, int rw, int op, qemu_plugin_u64, uint64_t);
     struct qemu_plugin_scoreboard *(*scoreboard_new)(size_t);
     void *(*scoreboard_find)(struct qemu_plugin_scoreboard *, unsigned);
+
+    GArray *(*get_registers)(void); /* of qemu_plugin_reg_descriptor */
+    /* API 6 made the result a bool; before it is the number of bytes. Either way 0 or less means that it failed. */
+    int (*read_register)(struct qemu_plugin_register *, GByteArray *);
 
     void (*register_discon_6)(qemu_plugin_id_t, int types, tcgrr_any_cb);
     void (*register_discon_7)(qemu_plugin_id_t, int types, tcgrr_any_cb, void *);

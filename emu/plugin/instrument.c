@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count. */
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/moving.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -113,6 +113,7 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
 
     translation->ends_with_store = access == QEMU_PLUGIN_MEM_W;
     if (translation->count == 1) {
+        translation->single_access = 1;
         /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
         api->register_mem(insn, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS,
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
@@ -146,6 +147,17 @@ static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, 
     mark_last_access(plugin, plugin->api.tb_get_insn(tb, mark), content->class[mark].access, translation);
 }
 
+static uint8_t remaps(enum tcgrr_isa isa, const struct content *content)
+{
+    const uint8_t *bytes = content->bytes;
+    unsigned halves = 0;
+    for (uint32_t i = 0; i < content->count; i++) {
+        halves |= tcgrr_moving_remaps(isa, bytes, content->lengths[i]);
+        bytes += content->lengths[i];
+    }
+    return (uint8_t)halves;
+}
+
 void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
@@ -158,15 +170,19 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     if (content.count == 0) {
         return;
     }
-    struct tcgrr_translation *translation = &plugin->translations[plugin->used];
     uint64_t pc = plugin->api.tb_vaddr(tb);
-    translation->number = plugin->used++;
+    struct tcgrr_translation *translation = &plugin->translations[plugin->used];
+    *translation = (struct tcgrr_translation){.number = plugin->numbers++, .pc = pc, .half = pc >> 63};
+    plugin->used++;
+    translation->epoch = plugin->epochs[translation->half];
     tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
     drop_torso(plugin, pc, &content);
     translation->count = (uint16_t)content.count;
+    translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
     describe(plugin, translation->number, pc, &content);
     place_marks(plugin, tb, &content, translation);
-    plugin->api.register_tb_exec(tb, tcgrr_on_block, QEMU_PLUGIN_CB_NO_REGS, translation);
+    plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),
+                                 plugin->pc_register ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, translation);
 }
 
 void tcgrr_instrument_forget(struct tcgrr_plugin *plugin)
@@ -174,5 +190,6 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin)
     size_t bytes = (plugin->used * sizeof(struct tcgrr_translation) + 4095) & ~(size_t)4095;
     madvise(plugin->translations, bytes, MADV_DONTNEED);
     plugin->used = 0;
-    plugin->open = NULL;
+    plugin->numbers = 0;
+    tcgrr_moving_forget(plugin);
 }

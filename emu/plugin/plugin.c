@@ -4,7 +4,7 @@
  *   fd=N     descriptor of the shared memory (wire.h)
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/moving.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -54,12 +54,15 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
 }
 
-void tcgrr_on_block(unsigned vcpu, void *userdata)
+/*
+ * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because its mark is used
+ * anew; where neither of the two can be left early there is nothing to set. The variants are made by inlining.
+ */
+static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus, bool moving)
 {
-    const struct tcgrr_translation *translation = userdata;
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
-    if (__builtin_expect(vcpu != plugin->vcpu, 0)) {
+    if (several_vcpus && __builtin_expect(vcpu != plugin->vcpu, 0)) {
         if (plugin->silent) {
             return;
         }
@@ -68,10 +71,74 @@ void tcgrr_on_block(unsigned vcpu, void *userdata)
     if (__builtin_expect(*plugin->mark < plugin->full, 0)) {
         push_left(plugin);
     }
-    *plugin->mark = translation->first;
-    plugin->full = translation->count;
-    plugin->open = translation;
+    if (marked) {
+        *plugin->mark = translation->first;
+        plugin->full = translation->count;
+    }
+    if (moving && __builtin_expect(translation->epoch != plugin->epochs[translation->half], 0)) {
+        tcgrr_moving_check(plugin, translation);
+    }
     tcgrr_ring_push(&plugin->ring, translation->number);
+}
+
+static void on_plain_block(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, false, false, false);
+}
+
+static void on_marked_block(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, true, false, false);
+}
+
+static void on_moving_plain_block(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, false, false, true);
+}
+
+static void on_moving_marked_block(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, true, false, true);
+}
+
+static void on_block_of_any_vcpu(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, true, true, true);
+}
+
+/* What runs from here on may run elsewhere than before. */
+static void on_remapping_block(unsigned vcpu, void *userdata)
+{
+    struct tcgrr_translation *translation = userdata;
+    enter(vcpu, translation, true, true, true);
+    tcgrr_plugin.epochs[0] += translation->remaps & 1;
+    tcgrr_plugin.epochs[1] += translation->remaps >> 1;
+}
+
+/* A block of one instruction that accesses memory; see tcgrr_on_single_access(). */
+static void on_single_block(unsigned vcpu, void *userdata)
+{
+    struct tcgrr_translation *translation = userdata;
+    translation->entered = 1;
+    enter(vcpu, translation, true, true, true);
+}
+
+tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
+{
+    if (translation->single_access) {
+        return on_single_block;
+    }
+    if (translation->remaps) {
+        return on_remapping_block;
+    }
+    if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX) {
+        return on_block_of_any_vcpu; /* also while the first block has not run, which sets things up */
+    }
+    bool marked = translation->first < translation->count;
+    if (plugin->pc_register) {
+        return marked ? on_moving_marked_block : on_moving_plain_block;
+    }
+    return marked ? on_marked_block : on_plain_block;
 }
 
 /* `values` are 64-bit words; the ring takes them low half first. */
@@ -105,7 +172,7 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
     if (!is_last_access(plugin, translation, info)) {
         return;
     }
-    if (plugin->open == translation) {
+    if (translation->entered) {
         *plugin->mark = 1;
     } else {
         push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);
@@ -127,10 +194,11 @@ static void vcpu_started(unsigned vcpu)
     if (vcpu > 0 && !plugin->system) {
         push_event(plugin, TCGRR_WIRE_THREAD, vcpu, NULL, 0);
         plugin->silent = true;
-        plugin->ring.limit = UINT64_MAX;
+        plugin->ring.unread = true;
         return;
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
+    tcgrr_moving_init(plugin);
     if (plugin->vcpu != UINT_MAX) {
         find_mark(plugin); /* QEMU may have moved the scoreboard to make it longer */
     }
@@ -370,6 +438,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     }
     plugin->isa = tcgrr_isa_of_target(info->target_name);
     plugin->system = info->system_emulation;
+    plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
     if (!tcgrr_instrument_init(plugin)) {
         return refuse("not enough address space");
     }

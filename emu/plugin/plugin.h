@@ -22,16 +22,27 @@ struct tcgrr_translation {
     uint16_t count; /* instructions */
     uint16_t first : 15;
     uint16_t ends_with_store : 1; /* the last instruction's last access is a store */
+    uint8_t single_access; /* the only instruction accesses memory, which has a callback */
+    uint8_t half;          /* of the address space: 1 the upper one */
+    uint8_t remaps;        /* it may change mappings: bits as of tcgrr_moving_remaps() */
+    uint8_t entered;       /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
+    uint32_t epoch; /* of that half when `pc` was last looked at */
+    uint64_t pc;    /* where it runs */
 };
 
 struct tcgrr_plugin {
     struct tcgrr_ring ring;
     volatile uint64_t *mark; /* of the current vCPU: where QEMU's inline operations count */
     uint64_t full;  /* value of the mark when the open translation ran to its end */
-    const struct tcgrr_translation *open; /* that began last; NULL after a flush */
     pthread_t thread; /* that runs vCPU code; set with the first block */
     unsigned vcpu;  /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;    /* record nothing more */
+
+    uint32_t epochs[2]; /* counts the changes of mappings in each half of the address space */
+    uint32_t numbers;   /* given to translations and their aliases since the last flush */
+    struct qemu_plugin_register *pc_register; /* NULL: addresses cannot be looked at */
+    GByteArray *pc_value;
+    struct tcgrr_alias *aliases;
 
     struct tcgrr_translation *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
     uint32_t used;
@@ -41,6 +52,7 @@ struct tcgrr_plugin {
     struct tcgrr_api api; /* constant after install, as what follows */
     enum tcgrr_isa isa;
     bool system;
+    bool one_vcpu;
 };
 
 extern struct tcgrr_plugin tcgrr_plugin;
@@ -54,8 +66,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb);
 /* QEMU has thrown all translations away. */
 void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 
-/* Callbacks on the hot path, in plugin.c. */
-void tcgrr_on_block(unsigned vcpu, void *translation);
+/* The callback for a translation's head, once it is known what it needs. */
+tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
+/* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 

@@ -8,6 +8,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+
 static bool plausible(const struct tcgrr_wire_header *header, size_t file_bytes)
 {
     uint64_t words = header->ring_words;
@@ -54,8 +56,10 @@ const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd)
         goto fail;
     }
     close(fd);
-    ring->mask = ring->header->ring_words - 1;
-    ring->limit = ring->header->ring_words - TCGRR_WIRE_RESERVE_WORDS;
+    ring->size = ring->header->ring_words;
+    ring->limit = ring->words + ring->size - TCGRR_WIRE_RESERVE_WORDS;
+    ring->header->base = (uintptr_t)ring->words;
+    atomic_store_explicit(&ring->header->cursor, (uintptr_t)ring->words, memory_order_release);
     return NULL;
 fail:
     munmap(ring->header, TCGRR_WIRE_HEADER_BYTES);
@@ -68,30 +72,41 @@ static bool consumer_gone(const struct tcgrr_wire_header *header)
            (kill((pid_t)header->consumer_pid, 0) != 0 && errno == ESRCH);
 }
 
-void tcgrr_ring_wait(struct tcgrr_ring *ring)
+/* Words that can be written before the consumer's place is reached, with the reserve kept free. */
+static uint64_t room(const struct tcgrr_ring *ring, uint64_t written)
+{
+    uint64_t tail = atomic_load_explicit(&ring->header->tail, memory_order_acquire);
+    uint64_t backlog = (written - tail) & (ring->size - 1);
+    return ring->size - TCGRR_WIRE_RESERVE_WORDS - MIN(backlog, ring->size - TCGRR_WIRE_RESERVE_WORDS);
+}
+
+void tcgrr_ring_turn(struct tcgrr_ring *ring)
 {
     const struct timespec pause = {.tv_nsec = 50 * 1000};
-    uint64_t room = ring->header->ring_words - TCGRR_WIRE_RESERVE_WORDS;
+    uint32_t *cursor = tcgrr_ring_space(ring);
+    uint64_t left;
 
-    for (;;) {
-        ring->limit = atomic_load_explicit(&ring->header->tail, memory_order_acquire) + room;
-        if (ring->head < ring->limit) {
-            return;
-        }
-        if (consumer_gone(ring->header)) {
-            ring->limit = UINT64_MAX;
-            return;
-        }
+    if (cursor >= ring->words + ring->size) {
+        cursor -= ring->size;
+        atomic_store_explicit(&ring->header->cursor, (uintptr_t)cursor, memory_order_release);
+    }
+    while ((left = room(ring, (uint64_t)(cursor - ring->words))) == 0 && !ring->unread) {
+        ring->unread = consumer_gone(ring->header);
         nanosleep(&pause, NULL);
     }
+    /* Within the first copy; the reserve may reach into the second. */
+    uint64_t to_end = (uint64_t)(ring->words + ring->size - cursor);
+    ring->limit = cursor + (ring->unread ? to_end : MIN(left, to_end));
 }
 
 void tcgrr_ring_disown(struct tcgrr_ring *ring)
 {
-    size_t bytes = 2 * (ring->mask + 1) * sizeof(uint32_t);
+    size_t bytes = 2 * ring->size * sizeof(uint32_t);
     int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 
     mmap(ring->words, bytes, PROT_READ | PROT_WRITE, how, -1, 0);
     mmap(ring->header, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, how, -1, 0);
-    ring->limit = UINT64_MAX;
+    atomic_store_explicit(&ring->header->cursor, (uintptr_t)ring->words, memory_order_relaxed);
+    ring->limit = ring->words + ring->size;
+    ring->unread = true;
 }

@@ -9,38 +9,40 @@
 #include <stddef.h>
 
 struct tcgrr_ring {
-    struct tcgrr_wire_header *header;
-    uint32_t *words; /* mapped twice in a row */
-    uint64_t mask;
-    uint64_t head;  /* words written; the header's copy is what the consumer may read */
-    uint64_t limit; /* head may not pass this without waiting; UINT64_MAX when nobody reads any more */
+    struct tcgrr_wire_header *header; /* its `cursor` is written by nobody else, so it serves as our own, too */
+    uint32_t *words;                  /* mapped twice in a row */
+    uint64_t size;                    /* words */
+    const uint32_t *limit; /* the cursor may not pass this without a look at the other end, or at the ring's own end */
+    bool unread;           /* nobody reads any more */
 };
 
 /* Maps the shared file `fd` and closes it. Returns NULL if it worked, else what is wrong with it. */
 const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd);
 
 /*
- * Waits until the consumer has made room again. This is what slows the guest down instead of losing anything. Returns
- * also when the consumer has detached or died; from then on the ring is written without being read.
+ * Called when the cursor has reached the limit: takes it back to the ring's first copy and waits until the consumer has made room. This is
+ * what slows the guest down instead of losing anything. Returns also when the consumer has detached or died; from then on the
+ * ring is written without being read.
  */
-void tcgrr_ring_wait(struct tcgrr_ring *ring);
+void tcgrr_ring_turn(struct tcgrr_ring *ring);
 
 /* In a forked child: its copy of the guest is not recorded and must not write to the parent's ring. */
 void tcgrr_ring_disown(struct tcgrr_ring *ring);
 
-/* Publishes what was written at `ring->words[ring->head & ring->mask]` on: `count` words. */
-static inline void tcgrr_ring_publish(struct tcgrr_ring *ring, uint64_t count)
+/* Where the next words go; there is room for TCGRR_WIRE_RESERVE_WORDS. */
+static inline uint32_t *tcgrr_ring_space(const struct tcgrr_ring *ring)
 {
-    ring->head += count;
-    atomic_store_explicit(&ring->header->head, ring->head, memory_order_release);
-    if (__builtin_expect(ring->head >= ring->limit, 0)) {
-        tcgrr_ring_wait(ring);
-    }
+    return (uint32_t *)(uintptr_t)atomic_load_explicit(&ring->header->cursor, memory_order_relaxed);
 }
 
-static inline uint32_t *tcgrr_ring_space(struct tcgrr_ring *ring)
+/* Publishes `count` words that were written there. */
+static inline void tcgrr_ring_publish(struct tcgrr_ring *ring, uint64_t count)
 {
-    return &ring->words[ring->head & ring->mask];
+    uint32_t *cursor = tcgrr_ring_space(ring) + count;
+    atomic_store_explicit(&ring->header->cursor, (uintptr_t)cursor, memory_order_release);
+    if (__builtin_expect(cursor >= ring->limit, 0)) {
+        tcgrr_ring_turn(ring);
+    }
 }
 
 static inline void tcgrr_ring_push(struct tcgrr_ring *ring, uint32_t word)

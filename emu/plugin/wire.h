@@ -49,7 +49,12 @@ struct tcgrr_wire_header {
     uint32_t features;
     _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
 
-    _Alignas(64) _Atomic uint64_t head;   /* words written so far; written by the plugin */
+    /*
+     * Where the plugin writes next, as an address of its own, and the address of the ring's first word: with it the plugin spends the fewest
+     * instructions per block. What has been written is the difference, in words modulo the ring's size; it never gets as far as to be ambiguous.
+     */
+    _Alignas(64) _Atomic uint64_t cursor;
+    uint64_t base;
     _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
     _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
 };
@@ -71,6 +76,11 @@ enum tcgrr_wire_tag {
     TCGRR_WIRE_DEFINE = 0xf2,
     /* An event: payload = kind | words << 8; words follow: the vCPU, then what the kind brings. */
     TCGRR_WIRE_EVENT = 0xf3,
+    /*
+     * The same content as translation `words[0]`, found running at another address: 3 words follow: that one, the pc (64). It gets the next
+     * number.
+     */
+    TCGRR_WIRE_ALIAS = 0xf5,
     /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/query.h"
+
+#include "cli/cli.h"
+#include "store/error.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MOST_SQL_BYTES   (16 << 20)
+#define MOST_VALUE_BYTES (64 << 20)
+#define STEPS_PER_LOOK   200000 /* of SQLite's machine between two looks at the clock */
+
+/* ---- what the user's SQL may do ---- */
+
+static bool is_harmless_pragma(const char *name, const char *argument)
+{
+    static const char *const with_argument[] = {"table_info", "table_xinfo", "index_list", "index_info", "index_xinfo",
+                                                "integrity_check", "quick_check", "table_list"};
+    static const char *const without[] = {"table_list",   "database_list", "function_list", "module_list",
+                                          "pragma_list",  "compile_options", "collation_list", "user_version",
+                                          "page_size",    "page_count",    "application_id", "integrity_check",
+                                          "quick_check",  "encoding",      "data_version"};
+    for (size_t i = 0; argument && i < G_N_ELEMENTS(with_argument); i++) {
+        if (g_ascii_strcasecmp(name, with_argument[i]) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; !argument && i < G_N_ELEMENTS(without); i++) {
+        if (g_ascii_strcasecmp(name, without[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Reading and nothing else: not even temporary tables, no other files, no code. */
+static int authorize(void *data, int action, const char *first, const char *second, const char *schema, const char *by)
+{
+    switch (action) {
+    case SQLITE_SELECT:
+    case SQLITE_READ:
+    case SQLITE_RECURSIVE:
+    case SQLITE_TRANSACTION:
+    case SQLITE_SAVEPOINT:
+        return SQLITE_OK;
+    case SQLITE_FUNCTION:
+        return g_ascii_strcasecmp(second, "load_extension") == 0 || g_ascii_strcasecmp(second, "fts3_tokenizer") == 0
+                   ? SQLITE_DENY
+                   : SQLITE_OK;
+    case SQLITE_UPDATE: /* SQLite asks so when it declares a virtual table; a user's UPDATE of that table it always refuses */
+        return strcmp(first, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
+    case SQLITE_PRAGMA:
+        return is_harmless_pragma(first, second) ? SQLITE_OK : SQLITE_DENY;
+    default:
+        return SQLITE_DENY;
+    }
+}
+
+static void harden(sqlite3 *db, int attached)
+{
+    sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, MOST_SQL_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, attached);
+    sqlite3_set_authorizer(db, authorize, NULL);
+}
+
+/* ---- opening ---- */
+
+/* Attaches "NAME=TRACE". */
+static bool attach(sqlite3 *db, const char *told, GError **error)
+{
+    const char *equals = strchr(told, '=');
+    g_autofree char *name = equals ? g_strndup(told, (gsize)(equals - told)) : NULL;
+    if (!name || !*name || !equals[1] || g_ascii_strcasecmp(name, "main") == 0 || g_ascii_strcasecmp(name, "temp") == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "--attach takes NAME=TRACE, where NAME is what SQL calls the trace (not main or temp), not '%s'", told);
+        return false;
+    }
+    struct tcgrr_reader *reader = tcgrr_reader_open(equals + 1, error); /* says best what is wrong with a file */
+    if (!reader) {
+        return false;
+    }
+    tcgrr_reader_free(reader);
+    g_autofree char *path = g_canonicalize_filename(equals + 1, NULL);
+    char *sql = sqlite3_mprintf("ATTACH %Q AS \"%w\"", path, name);
+    bool good = sql && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+    sqlite3_free(sql);
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot attach %s: %s", path, sqlite3_errmsg(db));
+    }
+    return good;
+}
+
+/* The connection is opened read-only, which what is attached to it inherits. */
+static bool open_trace(struct query *query, const char *path, char **attached, GError **error)
+{
+    struct tcgrr_reader *reader = tcgrr_reader_open(path, error);
+    if (!reader) {
+        return false;
+    }
+    tcgrr_reader_free(reader);
+    g_autofree char *absolute = g_canonicalize_filename(path, NULL); /* so that no name is taken for a URI */
+    bool good = sqlite3_open_v2(absolute, &query->db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot open %s: %s", path, sqlite3_errmsg(query->db));
+    }
+    query->sql = good ? tcgrr_sql_register(query->db, error) : NULL;
+    good = query->sql != NULL;
+    for (char **told = attached; good && told && *told; told++) {
+        good = attach(query->db, *told, error);
+    }
+    if (good) {
+        sqlite3_busy_timeout(query->db, 5000);
+        harden(query->db, attached ? (int)g_strv_length(attached) : 0);
+    } else {
+        sqlite3_close(query->db);
+    }
+    return good;
+}
+
+/* ---- running ---- */
+
+static sqlite3 *interruptible; /* a signal handler can reach nothing else */
+static volatile sig_atomic_t caught;
+
+static void catch (int number)
+{
+    if (caught) {
+        signal(number, SIG_DFL);
+        raise(number);
+    }
+    caught = number;
+    if (interruptible) {
+        sqlite3_interrupt(interruptible); /* sets a flag, no more */
+    }
+}
+
+void query_catch_signals(sqlite3 *db)
+{
+    struct sigaction action = {.sa_handler = catch};
+    sigemptyset(&action.sa_mask);
+    interruptible = db;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+}
+
+int query_take_signal(void)
+{
+    int number = caught;
+    caught = 0;
+    return number;
+}
+
+struct progress {
+    gint64 started; /* microseconds */
+    gint64 next;
+    const struct tcgrr_sql *sql;
+    bool shown;
+};
+
+static int show_progress(void *data)
+{
+    struct progress *progress = data;
+    gint64 now = g_get_monotonic_time();
+    if (caught) {
+        return 1;
+    }
+    if (now >= progress->next) {
+        g_autofree char *chunks = cli_number(tcgrr_sql_chunks_decoded(progress->sql));
+        fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s chunks of the trace decoded", (double)(now - progress->started) / 1e6,
+                chunks);
+        fflush(stderr);
+        progress->next = now + G_USEC_PER_SEC;
+        progress->shown = true;
+    }
+    return 0;
+}
+
+/* Says what SQLite says. Whose fault it is decides the exit status. */
+static int say_error(sqlite3 *db, int status)
+{
+    int primary = status & 0xff;
+    bool outside = primary == SQLITE_CORRUPT || primary == SQLITE_IOERR || primary == SQLITE_FULL ||
+                   primary == SQLITE_BUSY || primary == SQLITE_CANTOPEN || primary == SQLITE_NOMEM;
+    if (primary == SQLITE_INTERRUPT && caught) {
+        return cli_stopped_status(caught);
+    }
+    if (primary == SQLITE_AUTH) {
+        fprintf(stderr, "tcgrr: %s: tcgrr query only reads; to change a copy of the trace use sqlite3\n", sqlite3_errmsg(db));
+    } else {
+        fprintf(stderr, "tcgrr: %s\n", sqlite3_errmsg(db));
+    }
+    return outside ? CLI_FAILED : CLI_USAGE;
+}
+
+static int run_statement(const struct query *query, sqlite3_stmt *statement)
+{
+    int status = sqlite3_step(statement);
+    if (status == SQLITE_ROW) {
+        status = query_print(statement, query->format);
+    } else if (status == SQLITE_DONE) {
+        query_print_nothing(statement, query->format);
+    }
+    fflush(stdout);
+    return status == SQLITE_DONE ? SQLITE_OK : status;
+}
+
+int query_run(const struct query *query, const char *sql)
+{
+    struct progress progress = {.started = g_get_monotonic_time(), .sql = query->sql};
+    int status = SQLITE_OK;
+
+    progress.next = progress.started + G_USEC_PER_SEC;
+    if (query->progress) {
+        sqlite3_progress_handler(query->db, STEPS_PER_LOOK, show_progress, &progress);
+    }
+    while (status == SQLITE_OK && !caught && *sql) {
+        sqlite3_stmt *statement = NULL;
+        status = sqlite3_prepare_v2(query->db, sql, -1, &statement, &sql);
+        if (status == SQLITE_OK && statement) {
+            status = run_statement(query, statement);
+        }
+        if (progress.shown) {
+            fputs("\r\033[K", stderr);
+            progress.shown = false;
+        }
+        int result = status == SQLITE_OK ? CLI_OK : say_error(query->db, status);
+        sqlite3_finalize(statement);
+        if (result != CLI_OK) {
+            sqlite3_progress_handler(query->db, 0, NULL, NULL);
+            return result;
+        }
+    }
+    sqlite3_progress_handler(query->db, 0, NULL, NULL);
+    return caught ? cli_stopped_status(caught) : CLI_OK;
+}
+
+/* ---- command ---- */
+
+static bool parse_format(const char *name, enum query_format *format)
+{
+    static const char *const known[] = {"table", "csv", "json", "jsonl"};
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++) {
+        if (g_strcmp0(name, known[i]) == 0) {
+            *format = (enum query_format)i;
+            return true;
+        }
+    }
+    return name == NULL;
+}
+
+/* All of `file`, or NULL after having said why not. */
+static char *read_sql(FILE *file, const char *name, int *status)
+{
+    GString *text = g_string_new(NULL);
+    char buffer[65536];
+    for (size_t size; (size = fread(buffer, 1, sizeof(buffer), file)) > 0 && text->len <= MOST_SQL_BYTES;) {
+        g_string_append_len(text, buffer, (gssize)size);
+    }
+    if (ferror(file) || text->len > MOST_SQL_BYTES) {
+        fprintf(stderr, "tcgrr: %s %s\n", name, ferror(file) ? "cannot be read" : "is longer than 16 MiB of SQL");
+        g_string_free(text, TRUE);
+        *status = CLI_FAILED;
+        return NULL;
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *read_sql_file(const char *path, int *status)
+{
+    FILE *file = fopen(path, "re");
+    if (!file) {
+        fprintf(stderr, "tcgrr: cannot read %s: %m\n", path);
+        *status = CLI_FAILED;
+        return NULL;
+    }
+    char *text = read_sql(file, path, status);
+    fclose(file);
+    return text;
+}
+
+static int execute(const struct query *query, const char *trace, const char *sql, const char *path)
+{
+    g_autofree char *text = NULL;
+    int status = CLI_OK;
+
+    query_catch_signals(query->db);
+    if (!sql && !path && isatty(STDIN_FILENO)) {
+        return query_shell(query, trace);
+    }
+    if (!sql) {
+        text = path ? read_sql_file(path, &status) : read_sql(stdin, "standard input", &status);
+        sql = text;
+    }
+    return sql ? query_run(query, sql) : status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *path = NULL;
+    g_autofree char *format = NULL;
+    g_auto(GStrv) attached = NULL;
+    gboolean progress = FALSE;
+    const GOptionEntry options[] = {
+        {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "take the SQL from a file", "FILE"},
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)", "FORMAT"},
+        {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
+         "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {NULL},
+    };
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    struct query query = {.progress = progress || isatty(STDERR_FILENO)};
+    if (argc < 2 || argc > 3) {
+        return cli_usage(command, "query takes a trace and one string of SQL");
+    }
+    if (argc == 3 && path) {
+        return cli_usage(command, "query takes its SQL from the command line or from -f, not both");
+    }
+    if (!parse_format(format, &query.format)) {
+        return cli_usage(command, "'%s' is none of the formats table, csv, json and jsonl", format);
+    }
+    GError *error = NULL;
+    if (!open_trace(&query, argv[1], attached, &error)) {
+        return cli_fail(error);
+    }
+    int status = execute(&query, argv[1], argc == 3 ? argv[2] : NULL, path);
+    interruptible = NULL;
+    sqlite3_close(query.db);
+    return status;
+}
+
+const struct cli_command cli_query = {
+    "query",
+    "TRACE [SQL]",
+    "Ask a trace anything with SQL",
+    "Tables: run, block, exec, insn, event, checkpoint, symbol, chunk, chunk_block, edge and more; docs/sql.md describes\n"
+    "them. Without SQL it is read from standard input, or on a terminal asked for (.help there says more).\n\n"
+    "Examples:\n"
+    "  tcgrr query boot.tcgrr \"SELECT kind, count(*) FROM event GROUP BY kind\"\n"
+    "  tcgrr query boot.tcgrr \"SELECT icount, addr(pc), disasm FROM insn WHERE icount < 5000000 ORDER BY icount DESC LIMIT 20\"\n"
+    "  tcgrr query a.tcgrr --attach b=b.tcgrr \"SELECT addr(pc) FROM block WHERE hash NOT IN (SELECT hash FROM b.block)\"\n",
+    run,
+};

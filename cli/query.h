@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The parts of `tcgrr query`. */
+#ifndef TCGRR_CLI_QUERY_H
+#define TCGRR_CLI_QUERY_H
+
+#include "store/sql.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_JSONL };
+
+struct query {
+    sqlite3 *db;
+    const struct tcgrr_sql *sql;
+    enum query_format format;
+    bool progress; /* say on standard error how far a long query is */
+};
+
+/*
+ * Runs all statements of `sql` and prints their rows on standard output. Errors are said on standard error. Returns an exit status: 2 for
+ * what is wrong with the SQL, 3 for what is wrong with the trace, 130 or 143 if a signal ended it.
+ */
+int query_run(const struct query *query, const char *sql);
+
+/* From now on SIGINT and SIGTERM end the statement that runs on `db`. */
+void query_catch_signals(sqlite3 *db);
+/* The signal that came since this was asked last, or 0. */
+int query_take_signal(void);
+
+/* Prints the rows of `statement`, which was stepped to its first row, and steps it to its end. Returns SQLite's code. */
+int query_print(sqlite3_stmt *statement, enum query_format format);
+/* What is printed where there are no rows. */
+void query_print_nothing(sqlite3_stmt *statement, enum query_format format);
+
+/* Reads statements and commands from the terminal until its end. Returns an exit status. */
+int query_shell(const struct query *query, const char *trace);
+
+#endif

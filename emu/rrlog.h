@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's own rr log as a witness: it holds the exact instruction count of every interrupt and exception. Where an older
+ * QEMU does not report these to plugins, that settles whether an instruction retired before one.
+ */
+#ifndef TCGRR_EMU_RRLOG_H
+#define TCGRR_EMU_RRLOG_H
+
+#include "store/model.h"
+
+#include <glib.h>
+
+enum tcgrr_rrlog_kind { /* QEMU's numbers */
+                        TCGRR_RRLOG_INTERRUPT = 1,
+                        TCGRR_RRLOG_EXCEPTION = 2,
+};
+
+struct tcgrr_rrlog_event {
+    uint64_t icount : 62;
+    uint64_t kind : 2; /* enum tcgrr_rrlog_kind */
+};
+
+/* Events kept of one log, at most; what follows counts as cut off. */
+#define TCGRR_RRLOG_MOST_EVENTS (64u << 20)
+
+/* What could be read of a log. */
+struct tcgrr_rrlog {
+    uint32_t version;
+    GArray *events;     /* struct tcgrr_rrlog_event, in order */
+    tcgrr_icount total; /* instructions up to the end of what was read */
+    bool complete;      /* QEMU's own end mark was reached */
+    uint64_t end;       /* bytes that were understood */
+};
+
+/*
+ * Reads `size` bytes, which are untrusted. A log that is cut off or holds something that is not understood gives the
+ * part before it. TCGRR_ERROR_FAILED for a version that is not known, which is also what a QEMU that was killed leaves.
+ * Any thread.
+ */
+struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, GError **error);
+/* The same for the file at `path`; TCGRR_ERROR_FAILED also if it cannot be read. */
+struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, GError **error);
+/* NULL is allowed. */
+void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
+
+/* Index of the first event at or after `icount`; log->events->len if there is none. */
+guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
+
+/*
+ * An execution of which all instructions but the last surely retired, and the last may have; the vCPU did not begin
+ * again at the last one. `place` counts the instructions up to that one, by the assumptions made so far. What keeps an
+ * instruction from retiring is an interrupt or exception at its place, so the log tells.
+ */
+struct tcgrr_doubt {
+    uint64_t seq : 53;    /* of the execution */
+    uint64_t retired : 1; /* what is assumed */
+    uint64_t left : 1;    /* the last instruction does not go where the vCPU went: an event took it there */
+    uint64_t inside : 1;  /* the block has more instructions, so that no other event can have happened at this place */
+    uint64_t hidden : 1;  /* the block was entered from one that could go on anywhere: an event may have led there
+                             unnoticed */
+    uint64_t events : 7;  /* seen since the last doubt or the last instruction that surely retired; TCGRR_DOUBT_EVENTS:
+                             or more */
+    tcgrr_icount place;
+};
+#define TCGRR_DOUBT_EVENTS 127u
+
+/* What is remembered from one doubt to the next. All zero at first. */
+struct tcgrr_rrlog_asked {
+    tcgrr_icount icount; /* behind the last doubt's execution */
+    uint32_t events;     /* that had happened at this icount before it */
+};
+
+/*
+ * Asks the log about `doubt`, whose place is really `place`. Returns whether the log reaches that far, `*retired` then
+ * being the answer; it stays as it was otherwise. All doubts of a run have to be asked in order.
+ */
+bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,
+                        tcgrr_icount place, bool *retired);
+
+#endif

@@ -1,0 +1,110 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Everything that says whether tcgrr is sound: the tests against three real QEMUs, the sanitizers, a second compiler, the
+# fuzz targets, formatting. Installs what is missing, so that it runs on a bare Debian bookworm as root.
+#
+#   scripts/test.sh [STAGE...]     default: all of  style clang fuzz address thread main
+#
+# TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_TOTAL: seconds for all fuzz targets together
+# (default 60). The last line is "N passed, N failed, N skipped" over all tests; a stage that is no test counts as one if it fails.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/lib-install.sh
+. scripts/lib-install.sh
+
+jobs=${TCGRR_JOBS:-$(nproc)}
+fuzz_total=${TCGRR_FUZZ_TOTAL:-60}
+stages=("$@")
+[ $# -gt 0 ] || stages=(style clang fuzz address thread main)
+passed=0 failed=0 skipped=0
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+# Nothing asks anybody anything.
+exec </dev/null
+
+stage_failed() {
+    say "FAILED: $*"
+    failed=$((failed + 1))
+}
+
+# The sources that are ours, wherever git is not at hand.
+sources() { find bench cli emu fixtures lockstep record replay store tests -name '*.[ch]' | sort; }
+
+stage_style() {
+    local file bad=()
+    for file in $(sources); do
+        clang-format --dry-run --Werror "$file" 2>/dev/null || bad+=("$file")
+    done
+    [ ${#bad[@]} = 0 ] || stage_failed "clang-format -i ${bad[*]}"
+    shellcheck -x .ci/run scripts/*.sh tests/*.sh || stage_failed "shellcheck"
+}
+
+# build FOLDER CMAKE_ARGUMENT...
+build() {
+    local folder=$1
+    shift
+    cmake -B "$folder" -G Ninja -S . -DTCGRR_QEMUS="$TCGRR_QEMUS" "$@" >"$results/build" &&
+        ninja -C "$folder" -j "$jobs" >>"$results/build" && return 0
+    grep -vE '^(-- |\[[0-9]+/[0-9]+\] (Building|Linking))' "$results/build" | tail -n 60 >&2
+    stage_failed "building $folder"
+    return 1
+}
+
+# Adds a CTest run's results to the sums. CTest calls a test whose program is missing "skipped"; here it has failed.
+count() {
+    local tests failures skips
+    tests=$(grep -c '<testcase ' "$1")
+    failures=$(grep -cE '<failure|<skipped message="[^S]' "$1") || true
+    skips=$(grep -c '<skipped message="SKIP_RETURN_CODE' "$1") || true
+    passed=$((passed + tests - failures - skips))
+    failed=$((failed + failures))
+    skipped=$((skipped + skips))
+    awk -F'"' '/<testcase /{name = $2} /^SKIP: |>SKIP: /{sub(/.*SKIP: /, ""); print "  skipped " name ": " $0}' "$1"
+}
+
+# run_tests FOLDER CTEST_ARGUMENT...
+run_tests() {
+    local folder=$1
+    shift
+    ctest --test-dir "$folder" -j "$jobs" --output-on-failure --output-junit "$results/junit.xml" "$@" ||
+        say "FAILED: tests in $folder; again: ctest --test-dir $folder --rerun-failed --output-on-failure"
+    count "$results/junit.xml"
+}
+
+stage_clang() { build build-clang -DCMAKE_C_COMPILER=clang || true; }
+
+stage_fuzz() {
+    local targets
+    targets=$(find tests -name 'fuzz_*.c' | wc -l)
+    build build-fuzz -DCMAKE_C_COMPILER=clang -DTCGRR_FUZZ=ON -DTCGRR_FUZZ_SECONDS=$((fuzz_total / targets)) || return 0
+    run_tests build-fuzz -L fuzz
+}
+
+stage_address() {
+    build build-address -DTCGRR_SANITIZE=address,undefined || return 0
+    run_tests build-address -R '^(unit_.*|qemu_smoke_10\.0)$'
+}
+
+stage_thread() {
+    build build-thread -DTCGRR_SANITIZE=thread || return 0
+    run_tests build-thread -R '^(unit_live|qemu_smoke_10\.0)$'
+}
+
+stage_main() {
+    build build || return 0
+    run_tests build
+}
+
+# shellcheck disable=SC2086
+install_packages $packages_build $packages_qemu $packages_test
+TCGRR_QEMUS=$(scripts/fetch-qemus.sh) || die "the QEMUs to test with could not be fetched"
+for stage in "${stages[@]}"; do
+    declare -F "stage_$stage" >/dev/null || die "there is no stage '$stage'"
+    began=$SECONDS
+    say "stage $stage"
+    "stage_$stage"
+    say "stage $stage took $((SECONDS - began)) s"
+done
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]

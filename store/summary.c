@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/summary.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
+#include <zstd.h>
+
+#define DIGEST_SIZE 8
+#define MOST_PLAIN  (TCGRR_CHUNK_EXECS * 30ull) /* each of three numbers of a use takes at most 10 bytes */
+
+static int by_block(const void *a, const void *b)
+{
+    const struct tcgrr_block_use *left = a;
+    const struct tcgrr_block_use *right = b;
+    return left->block < right->block ? -1 : left->block > right->block;
+}
+
+static struct tcgrr_block_use *find(const GArray *uses, uint32_t block)
+{
+    struct tcgrr_block_use key = {.block = block};
+    return bsearch(&key, uses->data, uses->len, sizeof(key), by_block);
+}
+
+void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table, GArray *counts, GArray *uses)
+{
+    g_array_set_size(uses, 0);
+    if (counts->len < chunk->end_blocks) {
+        guint before = counts->len;
+        g_array_set_size(counts, chunk->end_blocks);
+        memset(&g_array_index(counts, uint32_t, before), 0, (counts->len - before) * sizeof(uint32_t));
+    }
+    uint32_t *count = (uint32_t *)(void *)counts->data;
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        if (count[chunk->blocks[i]]++ == 0) {
+            struct tcgrr_block_use use = {.block = chunk->blocks[i]};
+            g_array_append_val(uses, use);
+        }
+    }
+    if (uses->len > 1) {
+        qsort(uses->data, uses->len, sizeof(struct tcgrr_block_use), by_block);
+    }
+    for (guint i = 0; i < uses->len; i++) {
+        struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
+        use->execs = count[use->block];
+        count[use->block] = 0;
+    }
+    for (guint i = 0; i < chunk->partials->len; i++) {
+        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, i);
+        uint32_t block = chunk->blocks[partial->index];
+        find(uses, block)->lost += tcgrr_blocks_get(table, block)->insns - partial->ran;
+    }
+}
+
+static void put(GByteArray *bytes, uint64_t value)
+{
+    guint8 buffer[10];
+    guint length = 0;
+    while (value >= 0x80) {
+        buffer[length++] = (guint8)(value | 0x80);
+        value >>= 7;
+    }
+    buffer[length++] = (guint8)value;
+    g_byte_array_append(bytes, buffer, length);
+}
+
+/* How many; the distances of the numbers; how often each; then, for those that lost any, distance in the list and how many. */
+void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *out)
+{
+    const struct tcgrr_block_use *use = (const struct tcgrr_block_use *)(const void *)uses->data;
+    uint32_t before = 0;
+
+    g_byte_array_set_size(scratch, 0);
+    put(scratch, uses->len);
+    for (guint i = 0; i < uses->len; before = use[i++].block) {
+        put(scratch, use[i].block - before);
+    }
+    for (guint i = 0; i < uses->len; i++) {
+        put(scratch, use[i].execs);
+    }
+    before = 0;
+    for (guint i = 0; i < uses->len; i++) {
+        if (use[i].lost) {
+            put(scratch, i - before);
+            put(scratch, use[i].lost);
+            before = i;
+        }
+    }
+    size_t bound = ZSTD_compressBound(scratch->len);
+    g_byte_array_set_size(out, (guint)bound);
+    g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, scratch->data, scratch->len, 3));
+    guint64 digest = GUINT64_TO_LE(XXH3_64bits(out->data, out->len));
+    g_byte_array_append(out, (const guint8 *)&digest, DIGEST_SIZE);
+}
+
+static bool take(const uint8_t **at, const uint8_t *end, uint64_t *value)
+{
+    *value = 0;
+    for (unsigned shift = 0; shift < 63 && *at < end; shift += 7) {
+        uint8_t byte = *(*at)++;
+        *value |= (uint64_t)(byte & 0x7f) << shift;
+        if (!(byte & 0x80)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool unpack(const uint8_t *blob, size_t size, GByteArray *scratch)
+{
+    guint64 digest;
+    if (!blob || size <= DIGEST_SIZE) {
+        return false;
+    }
+    size -= DIGEST_SIZE;
+    memcpy(&digest, blob + size, DIGEST_SIZE);
+    unsigned long long plain = ZSTD_getFrameContentSize(blob, size);
+    if (XXH3_64bits(blob, size) != GUINT64_FROM_LE(digest) || plain > MOST_PLAIN) { /* zstd's errors are larger, too */
+        return false;
+    }
+    g_byte_array_set_size(scratch, (guint)plain);
+    return ZSTD_decompress(scratch->data, plain, blob, size) == plain;
+}
+
+static bool take_lost(const uint8_t **at, const uint8_t *end, GArray *uses)
+{
+    uint64_t index = 0;
+    uint64_t distance;
+    uint64_t lost;
+
+    while (*at < end) {
+        if (!take(at, end, &distance) || !take(at, end, &lost) || distance >= uses->len - index) {
+            return false;
+        }
+        index += distance;
+        g_array_index(uses, struct tcgrr_block_use, index).lost = lost;
+    }
+    return true;
+}
+
+bool tcgrr_summary_decode(const void *blob, size_t size, GByteArray *scratch, GArray *uses)
+{
+    uint64_t count;
+    uint64_t value;
+    uint64_t block = 0;
+
+    g_array_set_size(uses, 0);
+    if (!unpack(blob, size, scratch)) {
+        return false;
+    }
+    const uint8_t *at = scratch->data;
+    const uint8_t *end = at + scratch->len;
+    if (!take(&at, end, &count) || count > TCGRR_CHUNK_EXECS) {
+        return false;
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(&at, end, &value) || value > TCGRR_MAX_BLOCKS || (i > 0 && value == 0)) {
+            return false;
+        }
+        block += value;
+        struct tcgrr_block_use use = {.block = (uint32_t)block};
+        g_array_append_val(uses, use);
+        if (block >= TCGRR_MAX_BLOCKS) {
+            return false;
+        }
+    }
+    for (uint64_t i = 0; i < count; i++) {
+        if (!take(&at, end, &value) || value == 0 || value > TCGRR_CHUNK_EXECS) {
+            return false;
+        }
+        g_array_index(uses, struct tcgrr_block_use, i).execs = (uint32_t)value;
+    }
+    return take_lost(&at, end, uses);
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fuzz target for QEMU's rr log. The first byte selects a version, or takes the input as it is; what was read has to be
+ * in order, the same up to where it ends, and fit to be asked.
+ */
+#include "emu/rrlog.h"
+#include "store/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define HEADER_BYTES 12
+#define MOST_ASKED   64
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check_order(const struct tcgrr_rrlog *log)
+{
+    tcgrr_icount before = 0;
+
+    for (guint i = 0; i < log->events->len; i++) {
+        const struct tcgrr_rrlog_event *event = &g_array_index(log->events, struct tcgrr_rrlog_event, i);
+        if (event->icount < before || event->icount > log->total || tcgrr_rrlog_find(log, event->icount) > i) {
+            abort();
+        }
+        before = event->icount;
+    }
+}
+
+static void ask(const struct tcgrr_rrlog *log)
+{
+    struct tcgrr_rrlog_asked asked = {0};
+
+    for (guint i = 0; i < MIN(log->events->len, MOST_ASKED); i++) {
+        uint64_t place = g_array_index(log->events, struct tcgrr_rrlog_event, i).icount;
+        struct tcgrr_doubt doubt = {.left = i & 1, .inside = i >> 1 & 1, .hidden = i >> 2 & 1, .events = i >> 3 & 3};
+        bool retired = false;
+        if (tcgrr_rrlog_decide(log, &asked, &doubt, place, &retired) && !log->complete && log->total < place) {
+            abort();
+        }
+    }
+}
+
+/* Cut off where it was understood up to, it says the same. */
+static void check_prefix(const uint8_t *data, const struct tcgrr_rrlog *log)
+{
+    struct tcgrr_rrlog *again = tcgrr_rrlog_parse(data, log->end, NULL);
+
+    if (!again || again->total != log->total || again->complete != log->complete || again->end != log->end ||
+        again->events->len != log->events->len) {
+        abort();
+    }
+    tcgrr_rrlog_free(again);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static const uint8_t versions[2][4] = {{0, 0xe0, 0x20, 0x0c}, {0, 0xe0, 0x20, 0x0e}};
+    GError *error = NULL;
+
+    if (size < 1) {
+        return 0;
+    }
+    uint8_t *copy = g_malloc(size);
+    memcpy(copy, data + 1, size - 1);
+    if (data[0] < 2 && size > HEADER_BYTES) {
+        memcpy(copy, versions[data[0]], 4);
+    }
+    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size - 1, &error);
+    if (log) {
+        check_order(log);
+        ask(log);
+        check_prefix(copy, log);
+    } else if (!g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED)) {
+        abort();
+    }
+    g_clear_error(&error);
+    tcgrr_rrlog_free(log);
+    g_free(copy);
+    return 0;
+}

@@ -1,0 +1,99 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.0 11.1
+# timeout: 240
+# Whenever QEMU, tcgrr or both are killed, what was recorded until then stays readable and nothing keeps running; and a
+# recording that the user stops is complete.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+elf=$work/guest.elf
+copy_guest rv64-compute "$elf"
+patch "$elf" "$(address "$elf" compute_rounds)" 0000001000000000 # it does not end by itself
+guest rv64-compute "$1" "$elf"
+trace=$work/killed.tcgrr
+
+# Our processes have the folder's name in their arguments. QEMU is the child of the recording one.
+qemu_pid() { pgrep -P "$recorder" -f "$work/" || true; }
+
+start() {
+    rm -f "$trace"*
+    setsid "$tcgrr" record --json -o "$trace" -- "${guest[@]}" >"$work/out" 2>"$work/err" &
+    recorder=$!
+    for ((i = 0; i < 100; i++)); do
+        [ -z "$(qemu_pid)" ] || return 0
+        sleep 0.02
+    done
+    fail "QEMU did not start: $(cat "$work/err")"
+}
+
+# ended STATUS WHAT: tcgrr ends like this, in time, and so does QEMU.
+ended() {
+    local status=0
+    wait "$recorder" 2>/dev/null || status=$?
+    equal "$2: exit status" "$status" "$1"
+    for ((i = 0; i < 400; i++)); do
+        pgrep -f "$work/" >/dev/null || return 0
+        sleep 0.05
+    done
+    fail "$2: still there after 20 s: $(pgrep -af "$work/")"
+    pgrep -f "$work/" | xargs -r kill -9
+}
+
+check_trace() {
+    run 0 "$tcgrr" info --json "$trace"
+    equal "$1: complete" "$(json .complete)" "$2"
+    [ "$(json .icount)" -gt 0 ] || fail "$1: nothing was recorded"
+    verify killed
+}
+
+# A part of a second to two, another one at each call.
+random_pause() { sleep "$((RANDOM % 2)).$((RANDOM % 10))"; }
+
+for turn in 1 2 3; do
+    start
+    sleep 0.1
+    random_pause
+    kill -9 "$(qemu_pid)"
+    ended 3 "QEMU killed, turn $turn"
+    contains "QEMU killed, turn $turn" "$(cat "$work/err")" "^tcgrr: QEMU went away without notice"
+    check_trace "QEMU killed, turn $turn" false
+
+    # What is stored is at most a second old.
+    start
+    sleep 1.1
+    random_pause
+    kill -9 "$recorder"
+    ended 137 "tcgrr killed, turn $turn"
+    check_trace "tcgrr killed, turn $turn" false
+
+    start
+    sleep 1.1
+    random_pause
+    kill -9 "$recorder" "$(qemu_pid)"
+    ended 137 "both killed, turn $turn"
+    check_trace "both killed, turn $turn" false
+
+    # Before anything was stored there is still a trace, an empty one.
+    start
+    kill -9 "$recorder"
+    ended 137 "tcgrr killed at once, turn $turn"
+    run 0 "$tcgrr" info --json "$trace"
+    verify killed
+done
+
+# SIGINT from a terminal goes to the whole group, from elsewhere to tcgrr alone.
+start
+sleep 0.5
+kill -INT -- "-$recorder"
+ended 130 "Ctrl-C"
+check_trace "Ctrl-C" true
+start
+sleep 0.5
+kill -INT "$recorder"
+ended 130 "SIGINT"
+check_trace "SIGINT" true
+start
+sleep 0.5
+kill -TERM "$recorder"
+ended 143 "SIGTERM"
+check_trace "SIGTERM" true

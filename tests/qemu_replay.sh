@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.0 11.1
+# A recording compared with its own replay has no differences, to its last instruction, and replays stop where they are told to.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+check() {
+    local name=$1 icount
+    guest "$name" "$version"
+    record "$name"
+    icount=$(json .icount)
+    run 0 "$tcgrr" replay --json "$work/$name.tcgrr"
+    equal "$name: diverged" "$(json .diverged)" false
+    equal "$name: instructions compared" "$(json .compared)" "$icount"
+    equal "$name: shifted events" "$(json .shifted_events)" 0
+    equal "$name: the replay's QEMU" "$(json .qemu_version)" "$(json .recorded_qemu_version)"
+}
+
+# Stops exactly there, by our count and by QEMU's.
+check_stop() {
+    local name=$1 icount=$2
+    run 0 "$tcgrr" replay --json --at "$icount" "$work/$name.tcgrr"
+    equal "$name: diverged up to $icount" "$(json .diverged)" false
+    equal "$name: compared up to $icount" "$(json .compared)" "$icount"
+    equal "$name: QEMU's count at $icount" "$(json .qemu_icount)" "$icount"
+}
+
+for name in "${!rr_guests[@]}"; do
+    check "$name"
+done
+check_stop rv64-timer 1
+check_stop rv64-timer 65536
+check_stop rv64-timer 2345678
+check_stop a64-pagefault 1500001
+check_stop x86-timer 9000000

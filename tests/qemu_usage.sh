@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Exit statuses, and that whatever is wrong is said in one line: the user's arguments, a QEMU that is not there or does not
+# start, files that are no traces.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+guest rv64-timer 10.0
+riscv=${guest[0]}
+cd "$work"
+
+# refused PATTERN ARG...: the command line is wrong.
+refused() { complains 2 "$1" "$tcgrr" "${@:2}"; }
+# fails PATTERN ARG...: it cannot be done.
+fails() { complains 3 "$1" "$tcgrr" "${@:2}"; }
+# unfit PATTERN QEMU-ARG...: the guest's command with these arguments cannot be recorded.
+unfit() { refused "$1" record -o x.tcgrr -- "${guest[@]}" "${@:2}"; }
+
+# Help, and words that are no commands or options.
+run 0 "$tcgrr" --help
+commands=$(awk '/^  [a-z]/ {print $1}' "$work/out")
+for command in doctor record replay info verify extract; do
+    contains "the list of commands" "$commands" "^$command\$"
+done
+for command in $commands; do
+    run 0 "$tcgrr" "$command" --help
+    contains "$command --help" "$(cat "$work/out")" "tcgrr $command"
+    refused "see tcgrr $command --help" "$command" --no-such-option
+done
+run 0 "$tcgrr" --version
+run 2 "$tcgrr"
+refused "no command 'recrod'; did you mean 'record'" recrod
+refused "no command 'x'; see tcgrr --help" x
+
+# What each command takes.
+refused "needs the QEMU command" record
+refused "needs the QEMU command" record -o x.tcgrr --
+refused "level flow only" record --level nonsense -- "${guest[@]}"
+refused "icount" record --icount nonsense -- "${guest[@]}"
+refused "takes one trace" replay
+refused "takes one trace" info
+refused "takes one trace" info a b
+refused "takes one trace" verify
+refused "takes a trace and a folder" extract a
+refused "takes a number of instructions" replay --at main x.tcgrr
+refused "needs --at" replay --gdb :1234 x.tcgrr
+
+# A guest's command that tcgrr would have to change behind the user's back.
+unfit "only TCG" -enable-kvm
+unfit "only TCG" -accel kvm
+unfit "one TCG thread" -accel "tcg,thread=multi"
+unfit "watch QEMU" -daemonize
+unfit "icount.*rr" -icount "shift=0,rr=record,rrfile=y"
+unfit "icount.*sleep" -icount "shift=0,sleep=off"
+unfit "blkreplay" -drive "file=disk.img,format=raw,if=virtio"
+unfit "blkreplay" -hda disk.img
+unfit "net" -net user
+refused "icount" record -o x.tcgrr --icount 3 -- "${guest[@]}" -icount shift=5
+
+# QEMUs that cannot.
+fails "no-such-qemu" record -o x.tcgrr -- no-such-qemu -M virt
+fails "/etc/passwd" record -o x.tcgrr -- /etc/passwd
+fails "is not QEMU|no QEMU|not.* QEMU" record -o x.tcgrr -- /bin/true
+fails "unsupported machine type" record -o x.tcgrr -- "$riscv" -M no-such-machine
+fails "nowhere.elf" record -o x.tcgrr -- "$riscv" -M virt -bios none -kernel nowhere.elf -display none -monitor none
+fails "no-such-qemu" doctor no-such-qemu
+[ -z "$(ls x.tcgrr* 2>/dev/null)" ] || fail "files are left behind: $(ls x.tcgrr*)"
+
+# Files that are no traces.
+echo "not a trace" > text
+: > empty
+sqlite3 other.db "CREATE TABLE t(a); PRAGMA user_version = 1"
+for command in info verify replay; do
+    fails "No such file" $command nowhere.tcgrr
+    fails "text" $command text
+    fails "empty" $command empty
+    fails "other.db" $command other.db
+    fails "$work" $command "$work"
+done
+fails "nowhere" extract nowhere.tcgrr folder
+
+# A sound trace used wrongly.
+record timer
+fails "no-such-qemu" replay --qemu no-such-qemu timer.tcgrr
+fails "." extract timer.tcgrr /proc/nowhere
+run 0 "$tcgrr" record --json --no-rr -o plain.tcgrr -- "${guest[@]}"
+refused "rr" replay plain.tcgrr
+refused "rr" replay --at 5 plain.tcgrr
+
+# Reading needs nothing but the file, and its name can be anything.
+mv timer.tcgrr "a trace; with 'odd' name.tcgrr"
+run 0 "$tcgrr" info "a trace; with 'odd' name.tcgrr"
+run 0 "$tcgrr" verify "a trace; with 'odd' name.tcgrr"

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The comparator between two made-up sides: the same instructions never differ, and a difference is named where it is. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "lockstep/compare.h"
+#include "lockstep/side_internal.h"
+#include "store/error.h"
+#include "tests/stream.h"
+
+#define INSNS    200000
+#define CAPACITY 250000
+#define STEP     TCGRR_CHECKPOINT_STEP
+#define HISTORY  5
+
+/* A run that is all there from the start. */
+struct made_up {
+    struct tcgrr_side base; /* must be first */
+    GArray *script;
+    struct tcgrr_blocks *blocks;
+    struct tcgrr_chunk *chunk;
+    enum tcgrr_side_state end;
+};
+
+static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error)
+{
+    const struct made_up *run = (struct made_up *)side;
+    guint index = (guint)(icount / STEP) - 1;
+
+    if (index < run->chunk->checkpoints->len) {
+        const struct tcgrr_checkpoint *at = &g_array_index(run->chunk->checkpoints, struct tcgrr_checkpoint, index);
+        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, at->icount, at->flow};
+    } else {
+        *position = (struct tcgrr_side_position){run->end, run->chunk->end_icount, run->chunk->end_flow};
+    }
+    return true;
+}
+
+static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
+{
+    const struct made_up *run = (struct made_up *)side;
+    g_array_set_size(execs, 0);
+    tcgrr_side_append_execs(run->chunk, run->blocks, from, to, execs);
+    return true;
+}
+
+static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "unreadable");
+    return false;
+}
+
+static void free_run(struct tcgrr_side *side)
+{
+    struct made_up *run = (struct made_up *)side;
+    g_array_unref(run->script);
+    tcgrr_blocks_free(run->blocks);
+    tcgrr_chunk_free(run->chunk);
+    g_free(run);
+}
+
+static const struct tcgrr_side_ops ops = {advance, stretch, free_run};
+static const struct tcgrr_side_ops broken_ops = {advance, unreadable, free_run};
+
+/* The same guest each time; `cut` says how it falls into blocks. */
+static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state end)
+{
+    struct made_up *run = g_new0(struct made_up, 1);
+    run->base.ops = &ops;
+    run->end = end;
+    run->script = stream_script(1, INSNS);
+    g_array_set_size(run->script, insns);
+    run->blocks = tcgrr_blocks_new();
+    run->chunk = tcgrr_chunk_new(CAPACITY);
+    tcgrr_chunk_follow(run->chunk, NULL);
+    assert_int_equal(stream_cut(run->script, 0, cut, 1 + (uint32_t)(cut * 13 % 40), run->blocks, run->chunk), insns);
+    return run;
+}
+
+/* The run goes elsewhere from instruction `at` on: to an address where nothing else is. */
+static void lead_astray(struct made_up *run, guint at, uint64_t cut)
+{
+    for (guint i = at; i < run->script->len; i++) {
+        g_array_index(run->script, uint64_t, i) += 0x40000000;
+    }
+    tcgrr_chunk_follow(run->chunk, NULL);
+    tcgrr_blocks_free(run->blocks);
+    run->blocks = tcgrr_blocks_new();
+    stream_cut(run->script, 0, cut, 30, run->blocks, run->chunk);
+}
+
+static void compare(struct made_up *a, struct made_up *b, const struct tcgrr_compare_options *told,
+                    struct tcgrr_comparison *comparison)
+{
+    const struct tcgrr_compare_options plain = {.until = UINT64_MAX, .history = HISTORY};
+    GError *error = NULL;
+    if (!tcgrr_compare(&a->base, &b->base, told ? told : &plain, comparison, &error)) {
+        fail_msg("%s", error->message);
+    }
+}
+
+/* Compares and frees; wants no divergence and so many instructions in common. */
+static void expect_same(struct made_up *a, struct made_up *b, const struct tcgrr_compare_options *options,
+                        tcgrr_icount compared)
+{
+    struct tcgrr_comparison comparison;
+    compare(a, b, options, &comparison);
+    assert_false(comparison.diverged);
+    assert_int_equal(comparison.compared, compared);
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
+}
+
+static void check_history(const struct tcgrr_comparison *comparison)
+{
+    tcgrr_icount newest = comparison->icount;
+    assert_in_range(comparison->common->len, comparison->icount > 0, HISTORY);
+    for (guint i = 0; i < comparison->common->len; i++) {
+        const struct tcgrr_exec *exec = &g_array_index(comparison->common, struct tcgrr_exec, i);
+        assert_int_equal(exec->icount + exec->ran, newest);
+        newest = exec->icount;
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_divergence_side *side = &comparison->sides[i];
+        assert_int_equal(side->there, side->history->len > 0);
+        assert_true(side->history->len <= HISTORY);
+        if (side->there) {
+            assert_int_equal(side->exec.icount + side->insn, comparison->icount);
+            assert_int_equal(side->pc, tcgrr_block_pc(side->exec.block, side->insn));
+        }
+    }
+}
+
+/* Compares and frees; wants this divergence after `icount` instructions. */
+static void expect_divergence(struct made_up *a, struct made_up *b, tcgrr_icount icount, enum tcgrr_divergence_kind kind)
+{
+    struct made_up *runs[2] = {a, b};
+    struct tcgrr_comparison comparison;
+
+    compare(a, b, NULL, &comparison);
+    assert_true(comparison.diverged);
+    assert_int_equal(comparison.icount, icount);
+    assert_int_equal(comparison.compared, icount);
+    assert_int_equal(comparison.kind, kind);
+    check_history(&comparison);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(comparison.sides[i].there, icount < runs[i]->script->len);
+        if (comparison.sides[i].there) {
+            assert_int_equal(comparison.sides[i].pc, g_array_index(runs[i]->script, uint64_t, icount));
+        }
+    }
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
+}
+
+static void test_cuts_make_no_difference(void **state)
+{
+    static const guint lengths[] = {1, 100, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS};
+    for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        expect_same(make_run(lengths[i], 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, TCGRR_SIDE_ENDED), NULL, lengths[i]);
+    }
+}
+
+static void test_nothing_ran(void **state)
+{
+    expect_same(make_run(0, 2, TCGRR_SIDE_ENDED), make_run(0, 3, TCGRR_SIDE_ENDED), NULL, 0);
+    expect_divergence(make_run(0, 2, TCGRR_SIDE_ENDED), make_run(5, 3, TCGRR_SIDE_ENDED), 0, TCGRR_DIVERGENCE_ENDED);
+}
+
+static void test_divergence_anywhere(void **state)
+{
+    /* First and last instruction, both sides of checkpoints, and just behind where the second stretch of blocks begins. */
+    static const guint places[] = {0,        1,        77,       STEP - 2,     STEP - 1,  STEP,     STEP + 1,
+                                   2 * STEP - 1, 2 * STEP, 2 * STEP + 1, 3 * STEP - 1, 3 * STEP, INSNS - 2, INSNS - 1};
+    for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
+        struct made_up *a = make_run(INSNS, 4, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 5, TCGRR_SIDE_ENDED);
+        lead_astray(i % 2 ? a : b, places[i], 6 + i);
+        expect_divergence(a, b, places[i], TCGRR_DIVERGENCE_FLOW);
+    }
+}
+
+/* The digests agree on instructions, not on who ran them. */
+static void test_other_vcpu(void **state)
+{
+    struct made_up *a = make_run(1000, 2, TCGRR_SIDE_ENDED), *b = make_run(1000, 2, TCGRR_SIDE_ENDED);
+    struct tcgrr_switch change = {.index = 50, .vcpu = 1};
+    struct tcgrr_cursor cursor;
+
+    g_array_append_val(b->chunk->switches, change);
+    assert_true(tcgrr_cursor_begin(&cursor, b->chunk, b->blocks));
+    while (cursor.index < change.index) {
+        assert_true(tcgrr_cursor_next(&cursor));
+    }
+    expect_divergence(a, b, cursor.icount, TCGRR_DIVERGENCE_FLOW);
+}
+
+static void test_one_ends(void **state)
+{
+    static const guint lengths[] = {0, 1, 1000, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS - 1};
+    static const struct {
+        enum tcgrr_side_state end;
+        enum tcgrr_divergence_kind kind;
+    } ends[] = {{TCGRR_SIDE_ENDED, TCGRR_DIVERGENCE_ENDED},
+                {TCGRR_SIDE_CUT, TCGRR_DIVERGENCE_CUT},
+                {TCGRR_SIDE_HUNG, TCGRR_DIVERGENCE_HUNG}};
+    for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        for (size_t e = 0; e < G_N_ELEMENTS(ends); e++) {
+            expect_divergence(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, ends[e].end), lengths[i],
+                              ends[e].kind);
+            expect_divergence(make_run(lengths[i], 2, ends[e].end), make_run(INSNS, 3, TCGRR_SIDE_ENDED), lengths[i],
+                              ends[e].kind);
+        }
+    }
+}
+
+/* Both did the same, but one was killed or hangs where the other ended. */
+static void test_same_but_not_in_order(void **state)
+{
+    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_HUNG), 5000, TCGRR_DIVERGENCE_HUNG);
+    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_CUT), 5000, TCGRR_DIVERGENCE_CUT);
+}
+
+static void test_recording_cut_short(void **state)
+{
+    const struct tcgrr_compare_options tolerant = {.until = UINT64_MAX, .history = HISTORY, .tolerate_cut_a = true};
+    expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(INSNS, 3, TCGRR_SIDE_ENDED), &tolerant, 70000);
+    expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(60000, 3, TCGRR_SIDE_CUT), &tolerant, 60000);
+    expect_same(make_run(STEP, 2, TCGRR_SIDE_CUT), make_run(STEP, 3, TCGRR_SIDE_ENDED), &tolerant, STEP);
+}
+
+/* After the guest's shutdown the vCPU runs on until QEMU stops it, sooner or later. */
+static void test_shutdown(void **state)
+{
+    struct made_up *a = make_run(70010, 2, TCGRR_SIDE_ENDED), *b = make_run(70000, 3, TCGRR_SIDE_SHUTDOWN);
+    struct tcgrr_comparison comparison;
+
+    compare(a, b, NULL, &comparison);
+    assert_false(comparison.diverged);
+    assert_int_equal(comparison.compared, 70000);
+    assert_int_equal(comparison.surplus[0], 10);
+    assert_int_equal(comparison.surplus[1], 0);
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
+    expect_same(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(70000, 3, TCGRR_SIDE_STOPPED), NULL, 70000);
+}
+
+static void test_until(void **state)
+{
+    static const guint limits[] = {1, 1000, STEP - 1, STEP, STEP + 1, INSNS - 1};
+    for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
+        const struct tcgrr_compare_options options = {.until = limits[i], .history = HISTORY};
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        lead_astray(b, limits[i], 9);
+        expect_same(a, b, &options, limits[i]);
+    }
+}
+
+static void test_unreadable_side(void **state)
+{
+    struct made_up *a = make_run(5000, 2, TCGRR_SIDE_ENDED), *b = make_run(5000, 3, TCGRR_SIDE_ENDED);
+    const struct tcgrr_compare_options options = {.until = UINT64_MAX, .history = HISTORY};
+    struct tcgrr_comparison comparison;
+    GError *error = NULL;
+
+    lead_astray(b, 100, 4);
+    b->base.ops = &broken_ops;
+    assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+    g_error_free(error);
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
+}
+
+/* A damaged trace whose digests differ though its instructions do not: an error, neither the same nor a divergence. */
+static void test_wrong_digest(void **state)
+{
+    struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+    const struct tcgrr_compare_options options = {.until = UINT64_MAX, .history = HISTORY};
+    struct tcgrr_comparison comparison;
+    GError *error = NULL;
+
+    g_array_index(b->chunk->checkpoints, struct tcgrr_checkpoint, 1).flow ^= 1;
+    assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+    g_error_free(error);
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_cuts_make_no_difference), cmocka_unit_test(test_nothing_ran),
+        cmocka_unit_test(test_divergence_anywhere),     cmocka_unit_test(test_other_vcpu),
+        cmocka_unit_test(test_one_ends),                cmocka_unit_test(test_same_but_not_in_order),
+        cmocka_unit_test(test_recording_cut_short),     cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_until),                   cmocka_unit_test(test_unreadable_side),
+        cmocka_unit_test(test_wrong_digest),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,343 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* QEMU's rr log: every kind of event, logs cut off at each byte, and what is concluded from one. */
+#include "emu/rrlog.h"
+#include "store/error.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define OLD 0xe0200cu
+#define NEW 0xe0200eu
+#define END 39
+
+static void put(GByteArray *bytes, uint64_t value, unsigned size)
+{
+    while (size-- > 0) {
+        uint8_t byte = (uint8_t)(value >> (8 * size));
+        g_byte_array_append(bytes, &byte, 1);
+    }
+}
+
+static GByteArray *begin(uint32_t version)
+{
+    GByteArray *bytes = g_byte_array_new();
+    put(bytes, version, 4);
+    put(bytes, 0, 8);
+    return bytes;
+}
+
+static void run(GByteArray *bytes, uint32_t instructions)
+{
+    put(bytes, 0, 1);
+    put(bytes, instructions, 4);
+}
+
+static void put_array(GByteArray *bytes, uint32_t size)
+{
+    put(bytes, size, 4);
+    for (uint32_t i = 0; i < size; i++) {
+        put(bytes, 0xff, 1);
+    }
+}
+
+/* Events of every kind that is understood, each behind one instruction; returns how many instructions that makes. */
+static uint32_t put_all_kinds(GByteArray *bytes)
+{
+    static const uint8_t sizes[END] = {
+        [3] = 8, [4] = 8, [8] = 8, [22] = 8, [24] = 4, [25] = 8, [28] = 8, [29] = 8, [27] = 4, [7] = 1, [9] = 5};
+    uint32_t count = 0;
+
+    for (unsigned kind = 1; kind < END; kind++) {
+        if (kind == 5 || kind == 26) {
+            continue;
+        }
+        run(bytes, 1);
+        count++;
+        put(bytes, kind, 1);
+        put(bytes, 0xeeeeeeeeeeeeeeee, sizes[kind]);
+        if (kind == 7 || kind == 9 || kind == 23 || kind == 27) {
+            put_array(bytes, kind);
+        }
+    }
+    return count;
+}
+
+static struct tcgrr_rrlog *parse(const GByteArray *bytes)
+{
+    GError *error = NULL;
+    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(bytes->data, bytes->len, &error);
+    assert_null(error);
+    assert_non_null(log);
+    return log;
+}
+
+static const struct tcgrr_rrlog_event *event_of(const struct tcgrr_rrlog *log, guint index)
+{
+    return &g_array_index(log->events, struct tcgrr_rrlog_event, index);
+}
+
+static void all_kinds(void **state)
+{
+    static const uint32_t versions[] = {OLD, NEW};
+    for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
+        GByteArray *bytes = begin(versions[i]);
+        uint32_t count = put_all_kinds(bytes);
+        put(bytes, END, 1);
+        struct tcgrr_rrlog *log = parse(bytes);
+        assert_true(log->complete);
+        assert_int_equal(log->version, versions[i]);
+        assert_int_equal(log->total, count);
+        assert_int_equal(log->end, bytes->len);
+        assert_int_equal(log->events->len, 2);
+        assert_int_equal(event_of(log, 0)->icount, 1);
+        assert_int_equal(event_of(log, 0)->kind, TCGRR_RRLOG_INTERRUPT);
+        assert_int_equal(event_of(log, 1)->icount, 2);
+        assert_int_equal(event_of(log, 1)->kind, TCGRR_RRLOG_EXCEPTION);
+        tcgrr_rrlog_free(log);
+        g_byte_array_unref(bytes);
+    }
+}
+
+static void put_input(GByteArray *bytes)
+{
+    static const uint8_t sizes[] = {0, 5, 12, 12, 32};
+    for (unsigned type = 0; type < G_N_ELEMENTS(sizes); type++) {
+        for (unsigned key = 0; key < (type ? 1u : 2u); key++) {
+            put(bytes, 5, 1);
+            put(bytes, type, 4);
+            if (type == 0) {
+                put(bytes, key, 4);
+            }
+            put(bytes, 0, type ? sizes[type] : key ? 5 : 9);
+        }
+    }
+}
+
+static void input_events(void **state)
+{
+    GByteArray *bytes = begin(OLD);
+    run(bytes, 7);
+    put_input(bytes);
+    run(bytes, 8);
+    put(bytes, END, 1);
+    struct tcgrr_rrlog *log = parse(bytes);
+    assert_true(log->complete);
+    assert_int_equal(log->total, 15);
+    tcgrr_rrlog_free(log);
+    bytes->data[3] = NEW & 0xff; /* where they look otherwise */
+    log = parse(bytes);
+    assert_false(log->complete);
+    assert_int_equal(log->total, 7);
+    assert_int_equal(log->end, 12 + 5);
+    tcgrr_rrlog_free(log);
+    g_byte_array_unref(bytes);
+}
+
+static void cut_at_every_byte(void **state)
+{
+    GByteArray *bytes = begin(OLD);
+    put_all_kinds(bytes);
+    put_input(bytes);
+    put(bytes, END, 1);
+    tcgrr_icount before = 0;
+
+    for (guint size = 0; size < bytes->len; size++) {
+        uint8_t *copy = g_memdup2(bytes->data, size); /* of just this size, for the sanitizer */
+        GError *error = NULL;
+        struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size, &error);
+        if (size < 12) {
+            assert_null(log);
+            assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+            g_clear_error(&error);
+        } else {
+            assert_non_null(log);
+            assert_false(log->complete);
+            assert_true(log->end <= size);
+            assert_true(log->total >= before);
+            before = log->total;
+        }
+        tcgrr_rrlog_free(log);
+        g_free(copy);
+    }
+    g_byte_array_unref(bytes);
+}
+
+static void unknown(void **state)
+{
+    static const uint32_t versions[] = {0, 0xe0200b, 0xe0200d, 0xe0200f, 0xffffffff};
+    static const uint8_t kinds[] = {26, 40, 41, 128, 255};
+    GError *error = NULL;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
+        GByteArray *bytes = begin(versions[i]);
+        put(bytes, END, 1);
+        assert_null(tcgrr_rrlog_parse(bytes->data, bytes->len, &error));
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+        g_clear_error(&error);
+        g_byte_array_unref(bytes);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(kinds); i++) {
+        GByteArray *bytes = begin(OLD);
+        run(bytes, 3);
+        put(bytes, TCGRR_RRLOG_EXCEPTION, 1);
+        put(bytes, kinds[i], 1);
+        put(bytes, 0, 64);
+        struct tcgrr_rrlog *log = parse(bytes);
+        assert_false(log->complete);
+        assert_int_equal(log->total, 3);
+        assert_int_equal(log->events->len, 1);
+        assert_int_equal(log->end, 12 + 5 + 1);
+        tcgrr_rrlog_free(log);
+        g_byte_array_unref(bytes);
+    }
+    assert_null(tcgrr_rrlog_load("/nonexistent/replay.rr", &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_clear_error(&error);
+}
+
+static void array_beyond_the_end(void **state)
+{
+    GByteArray *bytes = begin(OLD);
+    put(bytes, 23, 1);
+    put(bytes, 0xffffffff, 4);
+    put(bytes, 0, 16);
+    struct tcgrr_rrlog *log = parse(bytes);
+    assert_false(log->complete);
+    assert_int_equal(log->end, 12);
+    tcgrr_rrlog_free(log);
+    g_byte_array_unref(bytes);
+}
+
+static void finds(void **state)
+{
+    GByteArray *bytes = begin(OLD);
+    for (unsigned i = 0; i < 3; i++) {
+        run(bytes, 10);
+        put(bytes, TCGRR_RRLOG_INTERRUPT, 1);
+        put(bytes, TCGRR_RRLOG_EXCEPTION, 1);
+    }
+    struct tcgrr_rrlog *log = parse(bytes);
+    assert_int_equal(tcgrr_rrlog_find(log, 0), 0);
+    assert_int_equal(tcgrr_rrlog_find(log, 10), 0);
+    assert_int_equal(tcgrr_rrlog_find(log, 11), 2);
+    assert_int_equal(tcgrr_rrlog_find(log, 30), 4);
+    assert_int_equal(tcgrr_rrlog_find(log, 31), 6);
+    assert_int_equal(tcgrr_rrlog_find(log, UINT64_MAX), 6);
+    tcgrr_rrlog_free(log);
+    g_byte_array_unref(bytes);
+}
+
+/* A log with `here` events at 100, `behind` at 101 and its end at 102. */
+static struct tcgrr_rrlog *log_around_100(unsigned here, unsigned behind)
+{
+    GByteArray *bytes = begin(OLD);
+    run(bytes, 100);
+    for (unsigned i = 0; i < here; i++) {
+        put(bytes, TCGRR_RRLOG_EXCEPTION, 1);
+    }
+    run(bytes, 1);
+    for (unsigned i = 0; i < behind; i++) {
+        put(bytes, TCGRR_RRLOG_INTERRUPT, 1);
+    }
+    run(bytes, 1);
+    put(bytes, END, 1);
+    struct tcgrr_rrlog *log = parse(bytes);
+    g_byte_array_unref(bytes);
+    return log;
+}
+
+static void decides(void **state)
+{
+    static const struct {
+        unsigned here, behind, events;
+        bool left, inside, hidden;
+        bool retired;
+    } rows[] = {
+        {0, 1, 0, true, true, false, true},   /* an interrupt behind it */
+        {1, 0, 0, true, true, false, false},  /* an exception at it */
+        {1, 1, 0, true, true, false, false},  /* one at it, then one at the handler's second instruction */
+        {0, 0, 0, false, true, false, true},  /* nothing happened */
+        {1, 0, 0, true, false, false, false}, /* the block's only instruction */
+        {1, 1, 1, true, false, false, true},  /* entered by the first event, left by the second */
+        {2, 0, 1, true, false, false, false}, /* entered and left at the same place */
+        {1, 0, 1, false, false, false, true}, /* entered by an event, left by itself */
+        {2, 1, 1, true, false, false, false}, /* likewise, and the handler is interrupted */
+        {1, 1, 0, true, false, true, true},   /* entered by an event that went unnoticed */
+        {1, 0, 0, true, false, true, false},  /* only the exception at it explains where it went */
+        {1, 0, 0, false, false, true, true},  {2, 0, 0, false, false, true, false}, /* at most one goes unnoticed */
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct tcgrr_rrlog *log = log_around_100(rows[i].here, rows[i].behind);
+        struct tcgrr_rrlog_asked asked = {0};
+        struct tcgrr_doubt doubt = {.retired = !rows[i].retired,
+                                    .left = rows[i].left,
+                                    .inside = rows[i].inside,
+                                    .hidden = rows[i].hidden,
+                                    .events = rows[i].events};
+        bool retired = doubt.retired;
+        assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+        if (retired != rows[i].retired) {
+            fail_msg("row %zu", i);
+        }
+        tcgrr_rrlog_free(log);
+    }
+}
+
+/* Two doubtful blocks of one instruction at the same place, entered and left by one event each. */
+static void remembers(void **state)
+{
+    struct tcgrr_rrlog *log = log_around_100(3, 0);
+    struct tcgrr_rrlog_asked asked = {0};
+    struct tcgrr_doubt doubt = {.retired = 1, .left = 1, .events = 1};
+    bool retired = true;
+
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_false(retired);
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_false(retired);
+    doubt.left = 0; /* entered by the third, and left by none */
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_true(retired);
+    tcgrr_rrlog_free(log);
+}
+
+static void says_nothing_behind_its_end(void **state)
+{
+    GByteArray *bytes = begin(OLD);
+    run(bytes, 100);
+    put(bytes, TCGRR_RRLOG_EXCEPTION, 1);
+    run(bytes, 1);
+    struct tcgrr_rrlog *log = parse(bytes);
+    struct tcgrr_rrlog_asked asked = {0};
+    struct tcgrr_doubt doubt = {.retired = 1, .left = 1, .inside = 1};
+    bool retired = true;
+
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 99, &retired));
+    assert_true(retired);
+    for (tcgrr_icount place = 100; place < 104; place++) {
+        assert_false(tcgrr_rrlog_decide(log, &asked, &doubt, place, &retired));
+        assert_true(retired);
+    }
+    tcgrr_rrlog_free(log);
+    g_byte_array_unref(bytes);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(all_kinds),
+        cmocka_unit_test(input_events),
+        cmocka_unit_test(cut_at_every_byte),
+        cmocka_unit_test(unknown),
+        cmocka_unit_test(array_beyond_the_end),
+        cmocka_unit_test(finds),
+        cmocka_unit_test(decides),
+        cmocka_unit_test(remembers),
+        cmocka_unit_test(says_nothing_behind_its_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
