@@ -13,6 +13,23 @@
 /* Bytes of QEMU's rr file in one row, before compression. */
 #define TCGRR_TRACE_RR_PART (1u << 20)
 
+/* Views that need nothing but these tables, so that every program that reads SQLite has them. */
+#define TCGRR_TRACE_VIEWS                                                                                              \
+    "CREATE VIEW exec_count AS -- how many executions and instructions there are, without counting them\n"              \
+    "SELECT sum(execs) AS execs, max(first_icount + insns) AS icount, count(*) AS chunks FROM chunk;"                  \
+    "CREATE VIEW event_count AS -- events by kind\n"                                                                    \
+    "SELECT kind, source, -- qemu: reported by QEMU, inferred: told from what ran before and after\n"                   \
+    "  count(*) AS events, min(icount) AS first_icount, max(icount) AS last_icount FROM event GROUP BY kind, source;"  \
+    "CREATE VIEW event_rate AS -- events by kind in each interval of 10,000,000 instructions\n"                         \
+    "SELECT icount / 10000000 * 10000000 AS first_icount, kind, count(*) AS events FROM event GROUP BY 1, 2;"          \
+    "CREATE VIEW idle_time AS -- when a vCPU was idle; icount stands still while all of them are\n"                     \
+    "SELECT idle.vcpu, idle.icount, idle.seq,\n"                                                                        \
+    "  (SELECT min(resume.id) FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"             \
+    "    AND resume.kind = 'resume') AS resume, -- event.id of its end; NULL: none\n"                                   \
+    "  (SELECT icount FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"                     \
+    "    AND resume.kind = 'resume' ORDER BY resume.id LIMIT 1) - idle.icount AS others -- instructions of other vCPUs\n" \
+    "FROM event AS idle WHERE idle.kind = 'idle';"
+
 #define TCGRR_TRACE_SCHEMA                                                                                             \
     "CREATE TABLE run(id INTEGER PRIMARY KEY CHECK(id = 1), tool_version TEXT, started TEXT, ended TEXT,"              \
     " duration_s REAL, host TEXT, directory TEXT, command TEXT, original_command TEXT, qemu_path TEXT,"                \
@@ -34,6 +51,6 @@
     "CREATE UNIQUE INDEX chunk_icount ON chunk(first_icount, id);"                                                     \
     "CREATE UNIQUE INDEX chunk_seq ON chunk(first_seq, id);"                                                           \
     "CREATE INDEX event_icount ON event(icount);"                                                                      \
-    "CREATE INDEX symbol_address ON symbol(address);"
+    "CREATE INDEX symbol_address ON symbol(address);" TCGRR_TRACE_VIEWS
 
 #endif

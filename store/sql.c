@@ -73,7 +73,10 @@ static const struct {
 
 /* ---- tables and views ---- */
 
-static const struct tcgrr_vtab_table *const tables[] = {&tcgrr_vtab_exec, &tcgrr_vtab_insn, &tcgrr_vtab_chunk_block};
+static const struct tcgrr_vtab_table *const tables[] = {
+    &tcgrr_vtab_exec,    &tcgrr_vtab_insn,      &tcgrr_vtab_chunk_block, &tcgrr_vtab_edge,
+    &tcgrr_vtab_history, &tcgrr_vtab_callstack, &tcgrr_vtab_disassemble,
+};
 
 const char *tcgrr_sql_table_name(size_t index)
 {
@@ -90,11 +93,29 @@ const char *tcgrr_sql_table_schema(size_t index)
  * program without it. The views that can do without are part of the trace (store/schema.h).
  */
 static const char views[] =
-    "CREATE TEMP VIEW IF NOT EXISTS hot_block AS -- executions of each block over the whole run\n"
-    "SELECT use.block, block.pc, addr(block.pc) AS address, symbolize(block.pc) AS symbol,"
-    " sum(use.execs) AS execs, -- how often\n"
-    " sum(use.ran) AS ran -- instructions that ran in them\n"
-    " FROM chunk_block AS use JOIN main.block ON block.id = use.block GROUP BY use.block;";
+    "CREATE TEMP VIEW IF NOT EXISTS hot_block AS -- how often each block ran\n"
+    "SELECT\n"
+    "  use.block,                     -- block.id\n"
+    "  block.pc,\n"
+    "  symbolize(block.pc) AS symbol, -- name+0x10\n"
+    "  sum(use.execs) AS execs,       -- executions\n"
+    "  sum(use.ran) AS ran            -- instructions that ran in them\n"
+    "FROM chunk_block AS use JOIN main.block ON block.id = use.block GROUP BY use.block;"
+    "CREATE TEMP VIEW IF NOT EXISTS hot_function AS -- instructions that ran in each function; NULL: no symbol covers them\n"
+    "SELECT\n"
+    "  function_of(pc) AS function,\n"
+    "  sum(execs) AS execs,      -- executions of its blocks\n"
+    "  sum(ran) AS ran,          -- instructions, a block's all counted where the block begins\n"
+    "  count(*) AS blocks        -- of its blocks that ran\n"
+    "FROM hot_block GROUP BY function;"
+    "CREATE TEMP VIEW IF NOT EXISTS hot_edge AS -- which block followed which, and how often\n"
+    "SELECT\n"
+    "  edge.from_block, edge.to_block, -- block.id\n"
+    "  before.pc AS from_pc, after.pc AS to_pc,\n"
+    "  symbolize(before.pc) AS from_symbol, symbolize(after.pc) AS to_symbol,\n"
+    "  edge.execs                      -- how often\n"
+    "FROM edge JOIN main.block AS before ON before.id = edge.from_block\n"
+    "JOIN main.block AS after ON after.id = edge.to_block;";
 
 const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
 {

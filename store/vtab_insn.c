@@ -6,6 +6,7 @@
  *   SELECT count(*) FROM insn WHERE pc = 0x80000010;
  */
 #include "store/vtab_query.h"
+#include "store/vtab_rows.h"
 
 enum { ICOUNT, VCPU, PC, BYTES, DISASM, SYMBOL, SEQ, BLOCK, SCHEMA };
 
@@ -150,17 +151,6 @@ static int insn_eof(sqlite3_vtab_cursor *base)
     return ((struct insn_cursor *)base)->walk.end;
 }
 
-static int result_symbol(const struct insn_cursor *cursor, sqlite3_context *context, uint64_t pc)
-{
-    GError *error = NULL;
-    char *symbol = tcgrr_sql_trace_symbol(cursor->base.trace, pc, true, &error);
-    if (error) {
-        return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
-    }
-    tcgrr_vtab_result_text(context, symbol);
-    return SQLITE_OK;
-}
-
 static int result_disasm(const struct insn_cursor *cursor, sqlite3_context *context)
 {
     GError *error = NULL;
@@ -195,7 +185,7 @@ static int insn_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case DISASM:
         return result_disasm(cursor, context);
     case SYMBOL:
-        return result_symbol(cursor, context, pc);
+        return tcgrr_vtab_result_symbol(&cursor->base, context, pc);
     case SEQ:
         sqlite3_result_int64(context, tcgrr_sql_walk_seq(&cursor->walk));
         break;

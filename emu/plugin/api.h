@@ -71,6 +71,7 @@ struct tcgrr_api {
     struct qemu_plugin_insn *(*tb_get_insn)(const struct qemu_plugin_tb *, size_t);
     const void *(*insn_data_pointer)(const struct qemu_plugin_insn *);
     size_t (*insn_data_copy)(const struct qemu_plugin_insn *, void *, size_t);
+    uint64_t (*insn_vaddr)(const struct qemu_plugin_insn *);
     size_t (*insn_size)(const struct qemu_plugin_insn *);
 
     void (*register_tb_exec)(struct qemu_plugin_tb *, tcgrr_exec_cb, int flags, void *);

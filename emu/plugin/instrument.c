@@ -29,15 +29,38 @@ bool tcgrr_instrument_init(struct tcgrr_plugin *plugin)
     return plugin->translations != NULL;
 }
 
+/*
+ * Bytes of instruction `index`. QEMU 7.2 looks ahead in Thumb code near a page's end and adds what it saw to the instruction before, so an
+ * instruction reaches at most to the next one.
+ */
+static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, size_t index, size_t count)
+{
+    const struct qemu_plugin_insn *insn = plugin->api.tb_get_insn(tb, index);
+    size_t length = plugin->api.insn_size(insn);
+
+    if (index + 1 < count) {
+        uint64_t distance = plugin->api.insn_vaddr(plugin->api.tb_get_insn(tb, index + 1)) - plugin->api.insn_vaddr(insn);
+        length = distance > 0 && distance < length ? distance : length;
+    }
+    return length < 255 ? length : 255;
+}
+
 static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, struct content *content)
 {
     size_t count = plugin->api.tb_n_insns(tb);
+    bool thumb = false;
+
     content->count = 0;
     content->size = 0;
     for (size_t i = 0; i < count && i < TCGRR_WIRE_MAX_INSNS; i++) {
         size_t room = sizeof(content->bytes) - content->size;
-        size_t length = tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i),
-                                             content->bytes + content->size, room < 255 ? room : 255);
+        size_t length = insn_length(plugin, tb, i, count);
+        uint8_t *bytes = content->bytes + content->size;
+        length = tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i), bytes, length < room ? length : room);
+        if (thumb && length == 4 && i + 1 == count && bytes[1] >> 3 < 0x1d) {
+            length = 2; /* the same for the last one, which has no next */
+        }
+        thumb = thumb || (length == 2 && plugin->isa == TCGRR_ISA_ARM);
         content->lengths[content->count++] = (uint8_t)length;
         content->size += (uint32_t)length;
     }
@@ -113,10 +136,11 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
 
     translation->ends_with_store = access == QEMU_PLUGIN_MEM_W;
     if (translation->count == 1) {
-        translation->single_access = 1;
         /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
         api->register_mem(insn, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS,
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
+    } else if (!translation->access_retires) {
+        return;
     } else if (api->old_inline && plugin->isa == TCGRR_ISA_X86 && access == QEMU_PLUGIN_MEM_W) {
         api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, translation);
     } else if (api->old_inline) {
@@ -140,10 +164,12 @@ static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, 
         mark_insn(plugin, plugin->api.tb_get_insn(tb, mark + 1), mark, next);
         mark = next;
     }
-    /* Of the other kinds an access does not prove that the instruction retired: a division loads, then traps. */
-    if (mark + 1 != count || (content->class[mark].leave != TCGRR_LEAVE_MEMORY && content->class[mark].leave != TCGRR_LEAVE_UNKNOWN)) {
+    if (mark + 1 != count || content->class[mark].access == TCGRR_ACCESS_NONE) {
         return;
     }
+    /* Of the other kinds an access does not prove that the instruction retired: a division loads, then traps. */
+    translation->access_retires =
+        content->class[mark].leave == TCGRR_LEAVE_MEMORY || content->class[mark].leave == TCGRR_LEAVE_UNKNOWN;
     mark_last_access(plugin, plugin->api.tb_get_insn(tb, mark), content->class[mark].access, translation);
 }
 

@@ -115,21 +115,22 @@ static void on_remapping_block(unsigned vcpu, void *userdata)
     tcgrr_plugin.epochs[1] += translation->remaps >> 1;
 }
 
-/* A block of one instruction that accesses memory; see tcgrr_on_single_access(). */
+/* A block of one instruction; see tcgrr_on_single_access(). */
 static void on_single_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
     translation->entered = 1;
+    tcgrr_plugin.single = translation;
     enter(vcpu, translation, true, true, true);
 }
 
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
 {
-    if (translation->single_access) {
-        return on_single_block;
-    }
     if (translation->remaps) {
         return on_remapping_block;
+    }
+    if (translation->count == 1) {
+        return on_single_block;
     }
     if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX) {
         return on_block_of_any_vcpu; /* also while the first block has not run, which sets things up */
@@ -164,6 +165,10 @@ static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr
     return !translation->ends_with_store || plugin->api.mem_is_store(info);
 }
 
+/*
+ * The access of a block of one instruction: its own, if its head was called; otherwise QEMU has made it to repeat a device access. QEMU 7.2
+ * also makes the call again for accesses of later blocks, which mean nothing.
+ */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
@@ -173,7 +178,9 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
         return;
     }
     if (translation->entered) {
-        *plugin->mark = 1;
+        if (plugin->single == translation && plugin->full == 1 && translation->access_retires) {
+            *plugin->mark = 1;
+        }
     } else {
         push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);
     }

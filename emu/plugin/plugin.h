@@ -22,7 +22,7 @@ struct tcgrr_translation {
     uint16_t count; /* instructions */
     uint16_t first : 15;
     uint16_t ends_with_store : 1; /* the last instruction's last access is a store */
-    uint8_t single_access; /* the only instruction accesses memory, which has a callback */
+    uint8_t access_retires; /* that access shows that the last instruction retired */
     uint8_t half;          /* of the address space: 1 the upper one */
     uint8_t remaps;        /* it may change mappings: bits as of tcgrr_moving_remaps() */
     uint8_t entered;       /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
@@ -35,6 +35,7 @@ struct tcgrr_plugin {
     volatile uint64_t *mark; /* of the current vCPU: where QEMU's inline operations count */
     uint64_t full;  /* value of the mark when the open translation ran to its end */
     pthread_t thread; /* that runs vCPU code; set with the first block */
+    const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
     unsigned vcpu;  /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;    /* record nothing more */
 

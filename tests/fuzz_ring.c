@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, the rest are the words that
+ * a plugin wrote. Whatever they are, the chunks that come out must be sound.
+ */
+#include "emu/live.h"
+#include "emu/plugin/ring.h"
+#include "store/error.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define RING_BYTES (128u << 10)
+#define CAPACITY   64 /* small, so that chunks end often */
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void introduce(struct tcgrr_wire_header *header, uint8_t choice)
+{
+    static const char *const targets[] = {"aarch64", "arm", "riscv64", "x86_64", "i386", "riscv32", "m68k", ""};
+    strcpy(header->target, targets[choice & 7]);
+    header->api = 4;
+    header->system = 1;
+    header->vcpus = 1;
+    header->features = choice >> 3;
+    atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
+}
+
+/* The chunk says of itself what its executions make, and its parts stand in order. */
+static void check_chunk(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks)
+{
+    tcgrr_icount icount = chunk->end_icount;
+    uint64_t flow = chunk->end_flow;
+    guint checkpoints = chunk->checkpoints->len;
+
+    for (uint32_t i = 0; i < chunk->count; i++) {
+        if (chunk->blocks[i] >= tcgrr_blocks_count(blocks)) {
+            abort();
+        }
+    }
+    for (guint i = 0; i < chunk->partials->len; i++) {
+        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, i);
+        uint32_t insns = tcgrr_blocks_get(blocks, chunk->blocks[partial->index])->insns;
+        if (partial->index >= chunk->count || partial->ran >= insns || partial->counted < partial->ran ||
+            partial->counted > insns) {
+            abort();
+        }
+    }
+    tcgrr_chunk_compute(chunk, blocks);
+    if (chunk->end_icount != icount || chunk->end_flow != flow || chunk->checkpoints->len != checkpoints) {
+        abort();
+    }
+}
+
+static void read_all(struct tcgrr_live *live)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(CAPACITY);
+    enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
+    GError *error = NULL;
+
+    tcgrr_chunk_follow(chunk, NULL);
+    tcgrr_live_gone(live);
+    while (end == TCGRR_LIVE_RUNS && tcgrr_live_next(live, chunk, 1000, &end, &error)) {
+        check_chunk(chunk, tcgrr_live_blocks(live));
+        tcgrr_chunk_follow(chunk, chunk);
+    }
+    if (error && !g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED)) {
+        abort();
+    }
+    g_clear_error(&error);
+    tcgrr_chunk_free(chunk);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct tcgrr_live *live = size > 0 ? tcgrr_live_new(RING_BYTES, NULL) : NULL;
+    struct tcgrr_ring ring;
+
+    if (!live || tcgrr_ring_attach(&ring, dup(tcgrr_live_fd(live)))) {
+        tcgrr_live_free(live);
+        return 0;
+    }
+    introduce(ring.header, data[0]);
+    size_t words = MIN((size - 1) / sizeof(uint32_t), TCGRR_WIRE_RESERVE_WORDS);
+    memcpy(tcgrr_ring_space(&ring), data + 1, words * sizeof(uint32_t));
+    tcgrr_ring_publish(&ring, words);
+    read_all(live);
+    tcgrr_live_free(live);
+    munmap(ring.words, 2 * (size_t)RING_BYTES);
+    munmap(ring.header, TCGRR_WIRE_HEADER_BYTES);
+    return 0;
+}
