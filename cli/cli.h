@@ -65,8 +65,8 @@ char *cli_number(uint64_t number);
 /* Bytes for people: "1.9 MB"; owned by the caller. */
 char *cli_bytes(uint64_t bytes);
 
-/* What record and info print about a trace. Both return an exit status. */
-int cli_print_trace(const char *path, bool json, bool verbose);
+/* What record (at its end, with the memory it took) and info print about a trace. Returns an exit status. */
+int cli_print_trace(const char *path, bool json, bool verbose, bool recording);
 
 struct tcgrr_comparison;
 

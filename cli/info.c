@@ -16,7 +16,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc != 2) {
         return cli_usage(command, "info takes one trace");
     }
-    return cli_print_trace(argv[1], json, verbose);
+    return cli_print_trace(argv[1], json, verbose, false);
 }
 
 const struct cli_command cli_info = {

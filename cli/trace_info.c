@@ -3,6 +3,7 @@
 #include "cli/cli.h"
 
 #include <stdio.h>
+#include <sys/resource.h>
 
 static json_t *events_json(const struct tcgrr_totals *totals)
 {
@@ -20,7 +21,18 @@ static json_t *text_or_null(const char *text)
     return text ? json_string_nocheck(text) : json_null();
 }
 
-static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals)
+/* Only the recording itself knows what it took. */
+static void add_memory(json_t *object)
+{
+    struct rusage self = {0};
+    struct rusage children = {0};
+    getrusage(RUSAGE_SELF, &self);
+    getrusage(RUSAGE_CHILDREN, &children);
+    json_object_set_new(object, "peak_memory_bytes", json_integer((json_int_t)self.ru_maxrss * 1024));
+    json_object_set_new(object, "qemu_peak_memory_bytes", json_integer((json_int_t)children.ru_maxrss * 1024));
+}
+
+static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals, bool recording)
 {
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
     json_t *object = json_pack(
@@ -41,6 +53,9 @@ static void print_as_json(const char *path, const struct tcgrr_run *run, const s
     json_object_set_new(object, "qemu_path", text_or_null(run->qemu_path));
     json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
     json_object_set_new(object, "command", command ? command : json_null());
+    if (recording) {
+        add_memory(object);
+    }
     cli_print_json(object);
 }
 
@@ -114,7 +129,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     }
 }
 
-int cli_print_trace(const char *path, bool json, bool verbose)
+int cli_print_trace(const char *path, bool json, bool verbose, bool recording)
 {
     struct tcgrr_totals totals;
     GError *error = NULL;
@@ -127,7 +142,7 @@ int cli_print_trace(const char *path, bool json, bool verbose)
     if (!tcgrr_reader_totals(reader, &totals, &error)) {
         status = cli_fail(error);
     } else if (json) {
-        print_as_json(path, tcgrr_reader_run(reader), &totals);
+        print_as_json(path, tcgrr_reader_run(reader), &totals, recording);
     } else {
         print_as_text(path, reader, tcgrr_reader_run(reader), &totals, verbose);
     }

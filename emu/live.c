@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/live.h"
 
-#include "emu/plugin/wire.h"
+#include "emu/intake.h"
 #include "emu/retire.h"
 #include "store/digest.h"
 #include "store/error.h"
 
 #include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-/* Words taken from the ring before its space is given back. */
-#define BATCH_WORDS (64u * 1024)
 /* How long to sleep when the ring is empty: far shorter than it takes to fill. */
 #define POLL_US 500
 
 /* A translation as the fast path needs it; one cache line. */
 struct code {
     uint64_t sum;
-    uint64_t power;
+    uint64_t shifted; /* its power as tcgrr_digest_step() takes it */
     uint64_t pc;
     uint64_t next;   /* where it may go on, besides `target`; NOWHERE if only there */
     uint64_t target;
@@ -34,11 +30,7 @@ struct code {
 #define MOST_DOUBTS (16u << 20)
 
 struct tcgrr_live {
-    int fd;
-    struct tcgrr_wire_header *header;
-    uint32_t *words;
-    uint64_t mask;
-    uint64_t tail;
+    struct tcgrr_intake *intake;
     bool gone;
     enum tcgrr_live_end end;
 
@@ -69,58 +61,27 @@ struct tcgrr_live {
     tcgrr_icount next_checkpoint;
 };
 
-/* ---- the shared memory ---- */
-
-static bool map_ring(struct tcgrr_live *live, size_t bytes)
-{
-    live->header = mmap(NULL, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, live->fd, 0);
-    if (live->header == MAP_FAILED) {
-        live->header = NULL;
-        return false;
-    }
-    char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (base == MAP_FAILED) {
-        return false;
-    }
-    live->words = (uint32_t *)base;
-    for (int copy = 0; copy < 2; copy++) {
-        if (mmap(base + copy * bytes, bytes, PROT_READ, MAP_SHARED | MAP_FIXED, live->fd, TCGRR_WIRE_HEADER_BYTES) ==
-            MAP_FAILED) {
-            return false;
-        }
-    }
-    return true;
-}
-
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
 {
     struct tcgrr_live *live = g_new0(struct tcgrr_live, 1);
 
-    live->mask = ring_bytes / sizeof(uint32_t) - 1;
-    live->fd = memfd_create("tcgrr-ring", MFD_CLOEXEC);
+    live->intake = tcgrr_intake_new(ring_bytes, error);
+    if (!live->intake) {
+        g_free(live);
+        return NULL;
+    }
     live->blocks = tcgrr_blocks_new();
     live->codes = g_array_new(FALSE, FALSE, sizeof(struct code));
     live->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     live->gap = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     live->mark = UINT32_MAX;
     live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
-    if (live->fd < 0 || ftruncate(live->fd, TCGRR_WIRE_HEADER_BYTES + (off_t)ring_bytes) != 0 ||
-        !map_ring(live, ring_bytes)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot share %u KiB of memory with QEMU: %s",
-                    ring_bytes / 1024, g_strerror(errno));
-        tcgrr_live_free(live);
-        return NULL;
-    }
-    live->header->magic = TCGRR_WIRE_MAGIC;
-    live->header->version = TCGRR_WIRE_VERSION;
-    live->header->ring_words = ring_bytes / sizeof(uint32_t);
-    live->header->consumer_pid = (uint32_t)getpid();
     return live;
 }
 
 void tcgrr_live_detach(struct tcgrr_live *live)
 {
-    atomic_store_explicit(&live->header->detach, 1, memory_order_release);
+    tcgrr_intake_detach(live->intake);
 }
 
 void tcgrr_live_free(struct tcgrr_live *live)
@@ -128,16 +89,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     if (!live) {
         return;
     }
-    if (live->header) {
-        tcgrr_live_detach(live);
-        munmap(live->header, TCGRR_WIRE_HEADER_BYTES);
-    }
-    if (live->words) {
-        munmap(live->words, 2 * (live->mask + 1) * sizeof(uint32_t));
-    }
-    if (live->fd >= 0) {
-        close(live->fd);
-    }
+    tcgrr_intake_free(live->intake);
     tcgrr_blocks_free(live->blocks);
     g_array_unref(live->codes);
     g_hash_table_destroy(live->entries);
@@ -151,7 +103,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
 
 int tcgrr_live_fd(const struct tcgrr_live *live)
 {
-    return live->fd;
+    return tcgrr_intake_fd(live->intake);
 }
 
 const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live)
@@ -182,17 +134,9 @@ const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
     return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
 }
 
-/* Words written and not yet read. What QEMU's process says is not trusted, only taken modulo the ring. */
-static uint64_t backlog(const struct tcgrr_live *live)
-{
-    uint64_t cursor = atomic_load_explicit(&live->header->cursor, memory_order_acquire);
-    uint64_t written = (cursor - live->header->base) / sizeof(uint32_t);
-    return (written - atomic_load_explicit(&live->header->tail, memory_order_relaxed)) & live->mask;
-}
-
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
 {
-    return backlog(live);
+    return tcgrr_intake_backlog(live->intake);
 }
 
 void tcgrr_live_gone(struct tcgrr_live *live)
@@ -202,7 +146,7 @@ void tcgrr_live_gone(struct tcgrr_live *live)
 
 bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info)
 {
-    const struct tcgrr_wire_header *header = live->header;
+    const struct tcgrr_wire_header *header = tcgrr_intake_header(live->intake);
 
     if (atomic_load_explicit(&header->state, memory_order_acquire) == TCGRR_WIRE_WAITING) {
         return false;
@@ -216,8 +160,10 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
         .reports_discon = header->features & TCGRR_WIRE_DISCON,
         .reports_syscalls = header->features & TCGRR_WIRE_SYSCALL,
     };
-    for (size_t i = 0; i + 1 < sizeof(info->target) && g_ascii_isgraph(header->target[i]); i++) {
-        info->target[i] = header->target[i];
+    memcpy(info->target, header->target, sizeof(info->target));
+    info->target[sizeof(info->target) - 1] = '\0';
+    for (char *at = info->target; *at; at++) {
+        *at = g_ascii_isgraph(*at) ? *at : '?';
     }
     return true;
 }
@@ -441,7 +387,7 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
     struct code code = {.sum = block->sum,
-                        .power = block->power,
+                        .shifted = block->power << 3,
                         .pc = block->pc,
                         .block = number,
                         .insns = (uint16_t)block->insns};
@@ -605,46 +551,61 @@ static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *w
     return true;
 }
 
-/* One record that the fast path left alone. Returns how many words it has, 0 if it is malformed. */
-static size_t read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available,
-                          GError **error)
+/* Words of the record that begins with `word`. */
+static size_t record_length(uint32_t word)
+{
+    switch (word >> 24) {
+    case TCGRR_WIRE_DEFINE:
+        return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_ALIAS:
+        return 4;
+    case TCGRR_WIRE_EVENT:
+        return 1 + (word >> 8 & 0xffffu);
+    default:
+        return 1;
+    }
+}
+
+static bool read_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t number, GError **error)
+{
+    if (number >= live->codes->len) {
+        return damaged(error, "a block that was never described");
+    }
+    const struct code *code = &g_array_index(live->codes, struct code, number);
+    close_open(live, chunk, code);
+    live->open = code;
+    return true;
+}
+
+/* One record that the fast path left alone; it is there as a whole. */
+static bool read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error)
 {
     uint32_t payload = words[0] & 0xffffffu;
-    size_t extra = 0;
 
     if (words[0] < TCGRR_WIRE_CONTROL) {
-        if (words[0] >= live->codes->len) {
-            return damaged(error, "a block that was never described");
-        }
-        const struct code *code = &g_array_index(live->codes, struct code, words[0]);
-        close_open(live, chunk, code);
-        live->open = code;
-        return 1;
+        return read_exec(live, chunk, words[0], error);
     }
     switch (words[0] >> 24) {
     case TCGRR_WIRE_LEFT:
         live->mark = payload;
         live->unusual = true;
-        return 1;
+        return true;
     case TCGRR_WIRE_VCPU:
         close_open(live, chunk, NULL);
         live->switched = live->vcpu != payload;
         live->vcpu = payload;
-        return 1;
+        return true;
     case TCGRR_WIRE_END:
         live->inside = payload == 1;
         close_open(live, chunk, NULL);
         live->end = TCGRR_LIVE_FINISHED;
-        return 1;
+        return true;
     case TCGRR_WIRE_DEFINE:
-        extra = payload;
-        return extra < available && read_define(live, words + 1, payload, error) ? 1 + extra : 0;
+        return read_define(live, words + 1, payload, error);
     case TCGRR_WIRE_ALIAS:
-        extra = 3;
-        return extra < available && read_alias(live, words + 1, error) ? 1 + extra : 0;
+        return read_alias(live, words + 1, error);
     case TCGRR_WIRE_EVENT:
-        extra = payload >> 8;
-        return extra < available && read_event(live, payload & 0xff, words + 1, (unsigned)extra, error) ? 1 + extra : 0;
+        return read_event(live, payload & 0xff, words + 1, payload >> 8, error);
     default:
         return damaged(error, "a record of unknown kind");
     }
@@ -665,7 +626,7 @@ struct lane {
 static inline void lane_step(struct lane *lane, const struct code *code, uint32_t *to)
 {
     *to = lane->before->block;
-    lane->flow = tcgrr_digest_append(lane->flow, lane->before->power, lane->before->sum);
+    lane->flow = tcgrr_digest_step(lane->flow, lane->before->shifted, lane->before->sum);
     lane->insns += lane->before->insns;
     lane->fits &= may_follow(lane->before, code);
     lane->before = code;
@@ -687,7 +648,8 @@ static struct lane read_piece(const struct code *codes, const struct code *open,
             lane_step(&first, &codes[words[i]], &to[i]);
             lane_step(&second, &codes[words[half + i]], &to[half + i]);
         }
-        first.flow = tcgrr_digest_append(first.flow, tcgrr_digest_power(second.insns), second.flow);
+        first.flow = tcgrr_digest_append(tcgrr_digest_settle(first.flow), tcgrr_digest_power(second.insns),
+                                         tcgrr_digest_settle(second.flow));
         first.insns += second.insns;
         first.fits &= second.fits;
         first.before = second.before;
@@ -695,6 +657,7 @@ static struct lane read_piece(const struct code *codes, const struct code *open,
     for (size_t i = 2 * half; i < count; i++) {
         lane_step(&first, &codes[words[i]], &to[i]);
     }
+    first.flow = tcgrr_digest_settle(first.flow);
     return first;
 }
 
@@ -726,7 +689,7 @@ static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
             live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
         }
         icount += code->insns;
-        flow = tcgrr_digest_append(flow, code->power, code->sum);
+        flow = tcgrr_digest_settle(tcgrr_digest_step(flow, code->shifted, code->sum));
         code = &codes[*words++];
     }
 }
@@ -775,30 +738,31 @@ static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, cons
     return done;
 }
 
-/* Reads what is there, up to a batch. Returns whether all was well. */
-static bool read_batch(struct tcgrr_live *live, struct tcgrr_chunk *chunk, size_t available, GError **error)
+/*
+ * Reads `available` words, as many as are whole records and fit into the chunk. `*done` says how many; fewer than there are if the
+ * last record is not all there yet.
+ */
+static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available,
+                       size_t *done, GError **error)
 {
-    const uint32_t *words = live->words + (live->tail & live->mask);
-    size_t target = MIN(available, BATCH_WORDS);
-    size_t done = 0;
-
-    while (done < target && chunk->count < chunk->capacity && live->end == TCGRR_LIVE_RUNS) {
-        done += read_fast(live, chunk, words + done, target - done);
-        if (done < target && chunk->count < chunk->capacity) {
-            size_t taken = read_record(live, chunk, words + done, available - done, error);
-            if (taken == 0) {
-                if (error && !*error) {
-                    damaged(error, "a record longer than what was written");
-                }
-                return false;
-            }
-            done += taken;
+    bool good = true;
+    for (*done = 0; good && *done < available && live->end == TCGRR_LIVE_RUNS;) {
+        *done += read_fast(live, chunk, words + *done, available - *done);
+        if (*done == available || chunk->count == chunk->capacity) {
+            break;
         }
+        size_t length = record_length(words[*done]);
+        if (length > TCGRR_WIRE_RESERVE_WORDS) {
+            return damaged(error, "a record of impossible length");
+        }
+        if (length > available - *done) {
+            break;
+        }
+        good = read_record(live, chunk, words + *done, error);
+        *done += length;
     }
-    live->tail += done;
-    atomic_store_explicit(&live->header->tail, live->tail, memory_order_release);
     chunk->end_blocks = tcgrr_blocks_count(live->blocks);
-    return true;
+    return good;
 }
 
 static bool note_info(struct tcgrr_live *live)
@@ -817,14 +781,16 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
 
     while (live->end == TCGRR_LIVE_RUNS && chunk->count < chunk->capacity) {
         bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
-        uint64_t available = note_info(live) ? backlog(live) : 0;
-        if (available > 0) {
-            if (!read_batch(live, chunk, available, error)) {
-                return false;
-            }
-        } else if (gone) {
+        const uint32_t *words = NULL;
+        size_t available = note_info(live) ? tcgrr_intake_fill(live->intake, &words) : 0;
+        size_t done = 0;
+        if (!read_words(live, chunk, words, available, &done, error)) {
+            return false;
+        }
+        tcgrr_intake_take(live->intake, done);
+        if (done == 0 && gone) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
-        } else {
+        } else if (done == 0) {
             g_usleep(POLL_US);
         }
         if (g_get_monotonic_time() >= deadline) {

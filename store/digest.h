@@ -24,6 +24,22 @@ static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint
     return tcgrr_digest_reduce((unsigned __int128)digest * power + sum);
 }
 
+/*
+ * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is behind bit 61, and the result is
+ * only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.
+ */
+static inline uint64_t tcgrr_digest_step(uint64_t digest, uint64_t shifted, uint64_t sum)
+{
+    unsigned __int128 product = (unsigned __int128)digest * shifted;
+    uint64_t folded = (uint64_t)(product >> 64) + ((uint64_t)product >> 3) + sum;
+    return (folded & TCGRR_DIGEST_MODULUS) + (folded >> 61);
+}
+
+static inline uint64_t tcgrr_digest_settle(uint64_t digest)
+{
+    return digest >= TCGRR_DIGEST_MODULUS ? digest - TCGRR_DIGEST_MODULUS : digest;
+}
+
 /* Hash of one instruction: its pc and bytes. */
 uint64_t tcgrr_digest_insn(uint64_t pc, const uint8_t *bytes, uint32_t length);
 

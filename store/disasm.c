@@ -5,7 +5,9 @@
 #include <string.h>
 
 #define MOST_MODES 4
-#define PAGE_BITS  12
+
+/* Sizes of the areas around a block whose code is likely to run in the same mode, the most telling first. */
+static const unsigned area_bits[] = {12, 16, 20, 24};
 
 enum family { OTHER, AARCH64, ARM, RISCV, X86 };
 
@@ -48,8 +50,8 @@ struct tcgrr_disasm {
     int modes;
     csh handles[MOST_MODES];
     cs_insn *insn;
-    GHashTable *pages; /* page number → enum evidence, both bits where a page has both */
-    uint8_t anywhere;  /* evidence of all pages together */
+    GHashTable *areas; /* key of an area → enum evidence, both bits where it has both */
+    uint8_t anywhere;  /* evidence of all areas together */
     uint32_t surveyed; /* blocks */
 };
 
@@ -62,7 +64,7 @@ struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
         found++;
     }
     disasm->target = found;
-    disasm->pages = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    disasm->areas = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     for (const struct mode *mode = found->modes; mode->arch >= 0; mode++) {
         if (!cs_support(mode->arch) ||
             cs_open((cs_arch)mode->arch, (cs_mode)mode->bits, &disasm->handles[disasm->modes]) != CS_ERR_OK) {
@@ -90,7 +92,7 @@ void tcgrr_disasm_free(struct tcgrr_disasm *disasm)
     for (int i = 0; i < disasm->modes; i++) {
         cs_close(&disasm->handles[i]);
     }
-    g_hash_table_unref(disasm->pages);
+    g_hash_table_unref(disasm->areas);
     g_free(disasm);
 }
 
@@ -150,9 +152,32 @@ static unsigned evidence_of(const struct tcgrr_disasm *disasm, const struct tcgr
     }
 }
 
+/* Speaks for one side only. */
+static bool is_clear(unsigned evidence)
+{
+    return evidence == WIDE || evidence == NARROW;
+}
+
 bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm)
 {
     return disasm->target->family == X86 || disasm->target->family == ARM;
+}
+
+static gint64 area_key(uint64_t pc, size_t size)
+{
+    return (gint64)((pc >> area_bits[size]) ^ ((uint64_t)(size + 1) << 60));
+}
+
+static void add_evidence(struct tcgrr_disasm *disasm, uint64_t pc, unsigned evidence)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(area_bits); i++) {
+        gint64 key = area_key(pc, i);
+        unsigned before = GPOINTER_TO_UINT(g_hash_table_lookup(disasm->areas, &key));
+        if (!(before & evidence)) {
+            g_hash_table_replace(disasm->areas, g_memdup2(&key, sizeof(key)), GUINT_TO_POINTER(before | evidence));
+        }
+    }
+    disasm->anywhere |= (uint8_t)evidence;
 }
 
 void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks *blocks, uint32_t count)
@@ -160,30 +185,21 @@ void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks 
     for (; tcgrr_disasm_wants_survey(disasm) && disasm->surveyed < count; disasm->surveyed++) {
         const struct tcgrr_block *block = tcgrr_blocks_get(blocks, disasm->surveyed);
         unsigned evidence = evidence_of(disasm, block);
-        if (evidence == WIDE || evidence == NARROW) {
-            gint64 page = (gint64)(block->pc >> PAGE_BITS);
-            unsigned before = GPOINTER_TO_UINT(g_hash_table_lookup(disasm->pages, &page));
-            if (!(before & evidence)) {
-                g_hash_table_replace(disasm->pages, g_memdup2(&page, sizeof(page)), GUINT_TO_POINTER(before | evidence));
-            }
-            disasm->anywhere |= (uint8_t)evidence;
+        if (is_clear(evidence)) {
+            add_evidence(disasm, block->pc, evidence);
         }
     }
 }
 
-/* Which modes come first for this block: its own evidence, else its page's, else that of all pages; 0 if nothing tells. */
+/* Which modes come first for this block: by its own evidence, else by what is around it; 0 if nothing tells. */
 static unsigned preferred(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
-    gint64 page = (gint64)(block->pc >> PAGE_BITS);
-    unsigned candidates[] = {evidence_of(disasm, block),
-                             GPOINTER_TO_UINT(g_hash_table_lookup(disasm->pages, &page)), disasm->anywhere};
-
-    for (size_t i = 0; i < G_N_ELEMENTS(candidates); i++) {
-        if (candidates[i] == WIDE || candidates[i] == NARROW) {
-            return candidates[i];
-        }
+    unsigned evidence = evidence_of(disasm, block);
+    for (size_t i = 0; !is_clear(evidence) && i < G_N_ELEMENTS(area_bits); i++) {
+        gint64 key = area_key(block->pc, i);
+        evidence = GPOINTER_TO_UINT(g_hash_table_lookup(disasm->areas, &key));
     }
-    return 0;
+    return is_clear(evidence) ? evidence : is_clear(disasm->anywhere) ? disasm->anywhere : 0;
 }
 
 /* ---- text ---- */

@@ -18,7 +18,7 @@
     "CREATE VIEW exec_count AS -- how many executions and instructions there are, without counting them\n"              \
     "SELECT sum(execs) AS execs, max(first_icount + insns) AS icount, count(*) AS chunks FROM chunk;"                  \
     "CREATE VIEW event_count AS -- events by kind\n"                                                                    \
-    "SELECT kind, source, -- qemu: reported by QEMU, inferred: told from what ran before and after\n"                   \
+    "SELECT kind, source, -- who reported them\n"                                                                        \
     "  count(*) AS events, min(icount) AS first_icount, max(icount) AS last_icount FROM event GROUP BY kind, source;"  \
     "CREATE VIEW event_rate AS -- events by kind in each interval of 10,000,000 instructions\n"                         \
     "SELECT icount / 10000000 * 10000000 AS first_icount, kind, count(*) AS events FROM event GROUP BY 1, 2;"          \

@@ -28,7 +28,7 @@ static const char declaration[] =
     "  kind TEXT,       -- how it was entered: call, interrupt, exception, or start: not known\n"
     "  pc INTEGER,      -- where it is: the instruction at icount, or the call or instruction it is held up in\n"
     "  function TEXT,   -- name+0x10 of pc\n"
-    "  entry INTEGER,   -- its first pc\n"
+    "  entry_pc INTEGER, -- its first\n"
     "  entered INTEGER, -- icount at which it was entered\n"
     "  vcpu INTEGER,\n"
     "  at INTEGER HIDDEN,  -- the arguments: icount,\n"

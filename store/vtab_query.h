@@ -20,6 +20,9 @@ enum tcgrr_vtab_query_bit {
     TCGRR_VTAB_BLOCK = 1 << 10,
     TCGRR_VTAB_SCHEMA = 1 << 11,
     TCGRR_VTAB_DESCENDING = 1 << 12,
+    TCGRR_VTAB_GROUPED = 1 << 13, /* exec only: rows come block by block, from chunk.blocks */
+    TCGRR_VTAB_BY_PC = 1 << 14,   /* the blocks in the order of their pcs */
+    TCGRR_VTAB_ONCE = 1 << 15,    /* one row a block is enough */
 };
 
 /* Where the columns are; rowid stands for the column `rowid`. */

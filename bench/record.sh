@@ -1,0 +1,62 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What recording costs: time against the same QEMU command without tcgrr (run alternately), size per execution, decoding and seeking, memory.
+#
+#   bench/record.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
+#
+# The machine should have two idle cores: one runs the guest, the other tcgrr.
+set -euo pipefail
+
+build=${1:-build}
+runs=${2:-5}
+qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+tcgrr=$build/bin/tcgrr
+
+# run NAME COMMAND...: wall seconds and peak memory in KiB of the largest process, to NAME.times.
+run() {
+    local name=$1
+    shift
+    /usr/bin/time -a -o "$folder/$name.times" -f '%e %M' "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
+        { cat "$folder/err" >&2; exit 1; }
+}
+
+median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# compare TITLE COMMAND...: bare and recorded in turn.
+compare() {
+    local title=$1 key=${1%% *} trace
+    shift
+    trace=$folder/$key.tcgrr
+    run "$key.warm" "$@"
+    for _ in $(seq "$runs"); do
+        run "$key.bare" "$@"
+        run "$key.recorded" "$tcgrr" record --json --force -o "$trace" -- "$@"
+        cp "$folder/out" "$folder/$key.json"
+    done
+    echo "== $title"
+    paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
+        awk '{ printf "  run %d: bare %.2f s, recorded %.2f s, ratio %.2f\n", NR, $1, $3, $3 / $1 }'
+    printf '  time    median ratio %s\n' "$(paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
+        awk '{ printf "%.3f\n", $3 / $1 }' | median)"
+    sqlite3 "$trace" "SELECT printf('  size    %.4f bit an execution (chunks; %d executions), with partials and the rest %d KiB in all',
+            8.0 * total(length(data)) / total(execs), total(execs), (SELECT page_count * page_size / 1024 FROM pragma_page_count, pragma_page_size))
+        FROM chunk;
+        SELECT printf('  tables  chunks %d KiB, partials and switches %d KiB, blocks %d KiB, checkpoints %d, events %d',
+            (SELECT total(length(data)) FROM chunk) / 1024, (SELECT total(length(partials) + length(switches)) FROM chunk) / 1024,
+            (SELECT total(length(lengths) + length(bytes) + 24) FROM block) / 1024, (SELECT count(*) FROM checkpoint), (SELECT count(*) FROM event));"
+    "$build/bench/bench-trace" "$trace" | sed 's/^/  /'
+    jq -r '"  memory  tcgrr \(.peak_memory_bytes / 1048576 | floor) MiB at most"' "$folder/$key.json"
+    printf '  memory  plugin: QEMU with it %d MiB, without %d MiB\n' \
+        $(($(jq .qemu_peak_memory_bytes "$folder/$key.json") / 1048576)) \
+        $(($(awk '{ print $2 }' "$folder/$key.bare.times" | median) / 1024))
+}
+
+grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
+compare "compute loop, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none -display none \
+    -monitor none -serial null -nic none -icount shift=0 -kernel "$build/fixtures/rv64-compute.elf"
+compare "boot of Linux, arm64, QEMU 10.0" "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 \
+    -display none -monitor none -serial null -nic none -icount shift=0 -kernel "$qemus/guests/linux-arm64" \
+    -append "console=ttyAMA0 panic=-1" -no-reboot

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The consuming end of the plugin's ring (emu/plugin/wire.h). What QEMU's process has written is copied before anybody looks
+ * at it, because it can be changed at any time from over there. One thread, unless said otherwise.
+ */
+#ifndef TCGRR_EMU_INTAKE_H
+#define TCGRR_EMU_INTAKE_H
+
+#include "emu/plugin/wire.h"
+
+#include <glib.h>
+#include <stdbool.h>
+
+struct tcgrr_intake;
+
+/* Creates the shared memory; `ring_bytes` is a power of two. NULL with TCGRR_ERROR_FAILED if there is none to be had. */
+struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error);
+/* Detaches and frees. NULL is allowed. */
+void tcgrr_intake_free(struct tcgrr_intake *intake);
+
+/* The descriptor which QEMU has to inherit; stays the intake's. */
+int tcgrr_intake_fd(const struct tcgrr_intake *intake);
+
+/* The shared header: read each field once. */
+const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *intake);
+
+/* Nothing is read any more: tells the plugin, if it still runs. Any thread. */
+void tcgrr_intake_detach(struct tcgrr_intake *intake);
+
+/* Words in the ring that were not copied yet. Any thread; to others than the reader it is an estimate. */
+uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
+
+/*
+ * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back. `*words` are all that were
+ * not taken, valid until the next call. Returns how many. At least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does.
+ */
+size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words);
+
+/* The first `count` words are done with. */
+void tcgrr_intake_take(struct tcgrr_intake *intake, size_t count);
+
+#endif
