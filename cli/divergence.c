@@ -2,9 +2,9 @@
 /* The report of a comparison, as text and as JSON. */
 #include "cli/cli.h"
 #include "lockstep/compare.h"
+#include "store/disasm.h"
 
 #include <stdio.h>
-#include <unistd.h>
 
 static char *symbol_of(const struct cli_places *places, uint64_t pc)
 {
@@ -20,6 +20,20 @@ static char *hex_bytes(const struct tcgrr_divergence_side *side)
         g_string_append_printf(text, "%02x", bytes[i]);
     }
     return g_string_free(text, FALSE);
+}
+
+/* The parting instruction as text; owned by the caller. */
+static char *disassemble(const struct tcgrr_divergence_side *side, const struct cli_places *places)
+{
+    struct tcgrr_disasm *disasm = tcgrr_disasm_new(places->target);
+    const struct tcgrr_blocks *blocks = places->reader ? tcgrr_reader_blocks(places->reader, NULL) : NULL;
+
+    if (blocks) {
+        tcgrr_disasm_survey(disasm, blocks, tcgrr_blocks_count(blocks));
+    }
+    g_auto(GStrv) texts = tcgrr_disasm_block(disasm, side->exec.block);
+    tcgrr_disasm_free(disasm);
+    return g_strdup(texts[side->insn]);
 }
 
 static json_t *text_or_null(char *text)
@@ -52,7 +66,7 @@ static json_t *side_json(const struct tcgrr_divergence_side *side, const struct 
     }
     g_autofree char *bytes = hex_bytes(side);
     return json_pack("{s:o, s:o, s:o, s:s}", "pc", cli_json_address(side->pc), "symbol",
-                     text_or_null(symbol_of(places, side->pc)), "disasm", json_null(), "bytes", bytes);
+                     text_or_null(symbol_of(places, side->pc)), "disasm", text_or_null(disassemble(side, places)), "bytes", bytes);
 }
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
@@ -88,7 +102,8 @@ static void print_side(const struct tcgrr_divergence_side *side, const char *nam
     }
     g_autofree char *symbol = symbol_of(places, side->pc);
     g_autofree char *bytes = hex_bytes(side);
-    printf("  %s: 0x%" G_GINT64_MODIFIER "x %s: %s\n", name, side->pc, symbol ? symbol : "", bytes);
+    g_autofree char *text = disassemble(side, places);
+    printf("  %s: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)\n", name, side->pc, symbol ? symbol : "", text, bytes);
     for (guint i = 0; i < side->history->len; i++) {
         print_exec(&g_array_index(side->history, struct tcgrr_exec, i), places);
     }

@@ -109,7 +109,8 @@ uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake)
 size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words)
 {
     size_t left = intake->filled - intake->taken;
-    size_t more = MIN(tcgrr_intake_backlog(intake), (uint64_t)(BUFFER_WORDS - left));
+    uint64_t backlog = tcgrr_intake_backlog(intake); /* read once: it grows meanwhile */
+    size_t more = MIN(backlog, BUFFER_WORDS - left);
 
     memmove(intake->buffer, intake->buffer + intake->taken, left * sizeof(uint32_t));
     memcpy(intake->buffer + left, intake->ring + (intake->tail & intake->mask), more * sizeof(uint32_t));

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <glib/gstdio.h>
+#include <stdio.h>
 #include <string.h>
 
 /* The user's own QEMU command out of the trace: qemu and its arguments, NULL-terminated, with `extra` behind. */
@@ -55,6 +56,24 @@ static bool fetch_rr(struct tcgrr_reader *reader, const char *path, GError **err
     }
     g_propagate_error(error, problem);
     return false;
+}
+
+/* QEMU writes the head of its rr file last; one that was killed leaves it empty. */
+static bool check_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+{
+    char head[4] = {0};
+    FILE *file = fopen(path, "rbe");
+    bool whole = file && fread(head, sizeof(head), 1, file) == 1 && memcmp(head, "\0\0\0", sizeof(head)) != 0;
+
+    if (file) {
+        fclose(file);
+    }
+    if (!whole) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can be read all the same",
+                    tcgrr_reader_path(reader));
+    }
+    return whole;
 }
 
 static bool check_replayable(struct tcgrr_reader *reader, GError **error)
@@ -161,7 +180,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
     g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
-    bool good = fetch_rr(reader, rr_file, error) && (!options->gdb || tcgrr_snapshot_create(snapshot, error));
+    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error) && (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, rr_file, snapshot, words, error);
         good = result->session && follow_log(reader, rr_file, result->session, error) &&

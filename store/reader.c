@@ -36,6 +36,10 @@ static const char *const query_sql[TCGRR_QUERIES] = {
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)
 {
     int code = sqlite3_errcode(reader->db);
+    if (code == SQLITE_INTERRUPT) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+        return false;
+    }
     g_set_error(error, TCGRR_ERROR,
                 code == SQLITE_CORRUPT || code == SQLITE_NOTADB ? TCGRR_ERROR_DAMAGED : TCGRR_ERROR_FAILED,
                 "cannot read %s of %s: %s", what, reader->path, sqlite3_errmsg(reader->db));

@@ -2,6 +2,7 @@
 #include "store/reader_internal.h"
 
 #include "store/error.h"
+#include "store/summary.h"
 
 #include <string.h>
 
@@ -15,6 +16,9 @@ struct check {
     bool checkpoints_differ;
     tcgrr_icount end_icount;
     tcgrr_seq end_seq;
+    GArray *counts; /* for tcgrr_summary_collect() */
+    GArray *uses;   /* struct tcgrr_block_use, as they are and as they are stored */
+    GArray *stored_uses;
 };
 
 #define MOST_PROBLEMS 20
@@ -105,6 +109,24 @@ static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chun
     }
 }
 
+/* Whether chunk.blocks says what the chunk executes. */
+static bool check_summary(struct check *check, int64_t id, GError **error)
+{
+    GError *problem = NULL;
+    bool found = false;
+
+    if (!tcgrr_reader_summary(check->reader, id, check->stored_uses, &found, &problem)) {
+        return absorb(check, problem, error);
+    }
+    tcgrr_summary_collect(check->chunk, check->reader->blocks, check->counts, check->uses);
+    if (check->uses->len != check->stored_uses->len ||
+        (check->uses->len && memcmp(check->uses->data, check->stored_uses->data,
+                                    check->uses->len * sizeof(struct tcgrr_block_use)) != 0)) {
+        complain(check, "the list of blocks of chunk %" G_GINT64_FORMAT " is not that of its executions", id);
+    }
+    return true;
+}
+
 static bool check_chunks(struct check *check, GError **error)
 {
     struct tcgrr_chunk *chunk = check->chunk;
@@ -129,6 +151,9 @@ static bool check_chunks(struct check *check, GError **error)
             break;
         }
         check_chunk(check, id, &expected);
+        if (!check_summary(check, id, error)) {
+            return false;
+        }
         expected.first_seq = chunk->first_seq + chunk->count;
         expected.first_icount = chunk->end_icount;
         expected.first_flow = chunk->end_flow;
@@ -215,6 +240,9 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
     bool good = check_seal(&check, error);
 
     check.chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    check.counts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
+    check.uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
+    check.stored_uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
     if (good) {
         check_structure(&check);
         if (!tcgrr_reader_blocks(reader, &blocks_error)) {
@@ -227,6 +255,9 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
         }
     }
     tcgrr_chunk_free(check.chunk);
+    g_array_unref(check.counts);
+    g_array_unref(check.uses);
+    g_array_unref(check.stored_uses);
     sqlite3_finalize(check.checkpoints);
     *problems = check.problems;
     return good;

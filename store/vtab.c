@@ -159,10 +159,10 @@ int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema)
 int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error)
 {
     sqlite3 *db = tcgrr_sql_db(((struct tcgrr_vtab *)table)->sql);
-    int code = sqlite3_errcode(db) == SQLITE_INTERRUPT    ? SQLITE_INTERRUPT
-               : sqlite3_errcode(db) == SQLITE_NOMEM      ? SQLITE_NOMEM
-               : error->code == TCGRR_ERROR_DAMAGED       ? SQLITE_CORRUPT_VTAB
-                                                          : SQLITE_ERROR;
+    int code = error->code == TCGRR_ERROR_STOPPED    ? SQLITE_INTERRUPT
+               : error->code == TCGRR_ERROR_DAMAGED  ? SQLITE_CORRUPT_VTAB
+               : sqlite3_errcode(db) == SQLITE_NOMEM ? SQLITE_NOMEM
+                                                     : SQLITE_ERROR;
     sqlite3_free(table->zErrMsg);
     table->zErrMsg = sqlite3_mprintf("%s", error->message);
     g_error_free(error);
