@@ -17,12 +17,12 @@
 
 static bool is_harmless_pragma(const char *name, const char *argument)
 {
-    static const char *const with_argument[] = {"table_info", "table_xinfo", "index_list", "index_info", "index_xinfo",
-                                                "integrity_check", "quick_check", "table_list"};
-    static const char *const without[] = {"table_list",   "database_list", "function_list", "module_list",
-                                          "pragma_list",  "compile_options", "collation_list", "user_version",
-                                          "page_size",    "page_count",    "application_id", "integrity_check",
-                                          "quick_check",  "encoding",      "data_version"};
+    static const char *const with_argument[] = {"table_info",  "table_xinfo",     "index_list",  "index_info",
+                                                "index_xinfo", "integrity_check", "quick_check", "table_list"};
+    static const char *const without[] = {"table_list",  "database_list",   "function_list",  "module_list",
+                                          "pragma_list", "compile_options", "collation_list", "user_version",
+                                          "page_size",   "page_count",      "application_id", "integrity_check",
+                                          "quick_check", "encoding",        "data_version"};
     for (size_t i = 0; argument && i < G_N_ELEMENTS(with_argument); i++) {
         if (g_ascii_strcasecmp(name, with_argument[i]) == 0) {
             return true;
@@ -50,7 +50,8 @@ static int authorize(void *data, int action, const char *first, const char *seco
         return g_ascii_strcasecmp(second, "load_extension") == 0 || g_ascii_strcasecmp(second, "fts3_tokenizer") == 0
                    ? SQLITE_DENY
                    : SQLITE_OK;
-    case SQLITE_UPDATE: /* SQLite asks so when it declares a virtual table; a user's UPDATE of that table it always refuses */
+    case SQLITE_UPDATE: /* SQLite asks so when it declares a virtual table; a user's UPDATE of that table it always
+                           refuses */
         return strcmp(first, "sqlite_master") == 0 ? SQLITE_OK : SQLITE_DENY;
     case SQLITE_PRAGMA:
         return is_harmless_pragma(first, second) ? SQLITE_OK : SQLITE_DENY;
@@ -78,9 +79,11 @@ static bool attach(sqlite3 *db, const char *told, GError **error)
 {
     const char *equals = strchr(told, '=');
     g_autofree char *name = equals ? g_strndup(told, (gsize)(equals - told)) : NULL;
-    if (!name || !*name || !equals[1] || g_ascii_strcasecmp(name, "main") == 0 || g_ascii_strcasecmp(name, "temp") == 0) {
+    if (!name || !*name || !equals[1] || g_ascii_strcasecmp(name, "main") == 0 ||
+        g_ascii_strcasecmp(name, "temp") == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "--attach takes NAME=TRACE, where NAME is what SQL calls the trace (not main or temp), not '%s'", told);
+                    "--attach takes NAME=TRACE, where NAME is what SQL calls the trace (not main or temp), not '%s'",
+                    told);
         return false;
     }
     struct tcgrr_reader *reader = tcgrr_reader_open(equals + 1, error); /* says best what is wrong with a file */
@@ -174,8 +177,8 @@ static int show_progress(void *data)
     }
     if (now >= progress->next) {
         g_autofree char *chunks = cli_number(tcgrr_sql_chunks_decoded(progress->sql));
-        fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s chunks of the trace decoded", (double)(now - progress->started) / 1e6,
-                chunks);
+        fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s chunks of the trace decoded",
+                (double)(now - progress->started) / 1e6, chunks);
         fflush(stderr);
         progress->next = now + G_USEC_PER_SEC;
         progress->shown = true;
@@ -193,7 +196,8 @@ static int say_error(sqlite3 *db, int status)
         return cli_stopped_status(caught);
     }
     if (primary == SQLITE_AUTH) {
-        fprintf(stderr, "tcgrr: %s: tcgrr query only reads; to change a copy of the trace use sqlite3\n", sqlite3_errmsg(db));
+        fprintf(stderr, "tcgrr: %s: tcgrr query only reads; to change a copy of the trace use sqlite3\n",
+                sqlite3_errmsg(db));
     } else {
         fprintf(stderr, "tcgrr: %s\n", sqlite3_errmsg(db));
     }
@@ -310,7 +314,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gboolean progress = FALSE;
     const GOptionEntry options[] = {
         {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "take the SQL from a file", "FILE"},
-        {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)", "FORMAT"},
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)",
+         "FORMAT"},
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
          "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
@@ -343,11 +348,14 @@ const struct cli_command cli_query = {
     "query",
     "TRACE [SQL]",
     "Ask a trace anything with SQL",
-    "Tables: run, block, exec, insn, event, checkpoint, symbol, chunk, chunk_block, edge and more; docs/sql.md describes\n"
+    "Tables: run, block, exec, insn, event, checkpoint, symbol, chunk, chunk_block, edge and more; docs/sql.md "
+    "describes\n"
     "them. Without SQL it is read from standard input, or on a terminal asked for (.help there says more).\n\n"
     "Examples:\n"
     "  tcgrr query boot.tcgrr \"SELECT kind, count(*) FROM event GROUP BY kind\"\n"
-    "  tcgrr query boot.tcgrr \"SELECT icount, addr(pc), disasm FROM insn WHERE icount < 5000000 ORDER BY icount DESC LIMIT 20\"\n"
-    "  tcgrr query a.tcgrr --attach b=b.tcgrr \"SELECT addr(pc) FROM block WHERE hash NOT IN (SELECT hash FROM b.block)\"\n",
+    "  tcgrr query boot.tcgrr \"SELECT icount, addr(pc), disasm FROM insn WHERE icount < 5000000 ORDER BY icount DESC "
+    "LIMIT 20\"\n"
+    "  tcgrr query a.tcgrr --attach b=b.tcgrr \"SELECT addr(pc) FROM block WHERE hash NOT IN (SELECT hash FROM "
+    "b.block)\"\n",
     run,
 };

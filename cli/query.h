@@ -18,8 +18,8 @@ struct query {
 };
 
 /*
- * Runs all statements of `sql` and prints their rows on standard output. Errors are said on standard error. Returns an exit status: 2 for
- * what is wrong with the SQL, 3 for what is wrong with the trace, 130 or 143 if a signal ended it.
+ * Runs all statements of `sql` and prints their rows on standard output. Errors are said on standard error. Returns an
+ * exit status: 2 for what is wrong with the SQL, 3 for what is wrong with the trace, 130 or 143 if a signal ended it.
  */
 int query_run(const struct query *query, const char *sql);
 
@@ -28,7 +28,8 @@ void query_catch_signals(sqlite3 *db);
 /* The signal that came since this was asked last, or 0. */
 int query_take_signal(void);
 
-/* Prints the rows of `statement`, which was stepped to its first row, and steps it to its end. Returns SQLite's code. */
+/* Prints the rows of `statement`, which was stepped to its first row, and steps it to its end. Returns SQLite's code.
+ */
 int query_print(sqlite3_stmt *statement, enum query_format format);
 /* What is printed where there are no rows. */
 void query_print_nothing(sqlite3_stmt *statement, enum query_format format);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The shell of `tcgrr query` without SQL: statements over several lines, history, completion, and a few commands that begin with a dot. */
+/* The shell of `tcgrr query` without SQL: statements over several lines, history, completion, and a few commands that
+ * begin with a dot. */
 #include "cli/query.h"
 
 #include "cli/cli.h"
@@ -52,10 +53,12 @@ static const char *const commands[] = {".format", ".help", ".quit", ".schema", "
 
 #ifdef TCGRR_READLINE
 
-static const char *const words[] = {
-    "SELECT", "FROM",  "WHERE", "GROUP BY", "ORDER BY", "LIMIT",    "JOIN",   "BETWEEN",     "DESC",        "DISTINCT",
-    "HAVING", "count", "sum",   "max",      "min",      "addr",     "hex",    "symbolize",   "function_of", "EXPLAIN QUERY PLAN",
-    "WITH",   "AS",    "ON",    "USING",    "NOT",      "NULL",     "VALUES", "EXISTS",      "UNION ALL",   "EXCEPT"};
+static const char *const words[] = {"SELECT", "FROM",   "WHERE",     "GROUP BY",    "ORDER BY",
+                                    "LIMIT",  "JOIN",   "BETWEEN",   "DESC",        "DISTINCT",
+                                    "HAVING", "count",  "sum",       "max",         "min",
+                                    "addr",   "hex",    "symbolize", "function_of", "EXPLAIN QUERY PLAN",
+                                    "WITH",   "AS",     "ON",        "USING",       "NOT",
+                                    "NULL",   "VALUES", "EXISTS",    "UNION ALL",   "EXCEPT"};
 
 static GPtrArray *candidates; /* readline's callbacks get no pointer of ours */
 
@@ -188,7 +191,8 @@ static void remember(const char *text)
 
 static void print_help(void)
 {
-    puts("SQL ends with a semicolon and may take several lines; Ctrl-C ends a query that runs. Addresses are signed in SQL:\n"
+    puts("SQL ends with a semicolon and may take several lines; Ctrl-C ends a query that runs. Addresses are signed in "
+         "SQL:\n"
          "addr(pc) shows them as 0x…, and 0xffff800008000000 can be written as it is.\n"
          "  .tables            tables and views\n"
          "  .schema [NAME]     how they are declared, with what each column means\n"

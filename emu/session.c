@@ -287,8 +287,11 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
     return *end != TCGRR_LIVE_UNLOADED || never_came_up(session, error);
 }
 
-bool tcgrr_session_guest_shutdown(const struct tcgrr_session *session)
+bool tcgrr_session_guest_shutdown(struct tcgrr_session *session)
 {
+    /* At the stream's end QEMU is about to be gone, and with it the watcher's work is done. */
+    tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
+    end_watch(session);
     return session->guest_shutdown;
 }
 

@@ -65,11 +65,11 @@ struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **erro
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                         GError **error);
 
-/* QEMU's own instruction count at the end; -1 if it could not be asked (user mode, no rr, or it left by itself). */
+/* After tcgrr_session_end(): QEMU's own instruction count at the end; -1 if it could not be asked (user mode, no rr, or it left by itself). */
 int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
 
-/* Whether the guest shut the machine down, rather than QEMU being told to leave or leaving by itself. */
-bool tcgrr_session_guest_shutdown(const struct tcgrr_session *session);
+/* After the stream's end: whether the guest shut the machine down, rather than QEMU being told to leave or leaving by itself. */
+bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
 
 /* Asks QEMU for its count now. -1 if it cannot say. */
 int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);

@@ -154,14 +154,14 @@ static void conclude(struct tcgrr_replay_result *result)
 {
     struct tcgrr_process *process = tcgrr_session_process(result->session);
 
-    if (result->qemu_icount < 0) {
-        result->qemu_icount = tcgrr_session_qemu_icount(result->session);
-    }
     if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SIDE_HUNG ||
         result->comparison.ends[1] == TCGRR_SIDE_REACHED || result->comparison.ends[1] == TCGRR_SIDE_STOPPED) {
         tcgrr_process_stop(process, 2000);
     }
     result->exit = tcgrr_session_end(result->session);
+    if (result->qemu_icount < 0) {
+        result->qemu_icount = tcgrr_session_qemu_icount(result->session);
+    }
     result->stderr_tail = tcgrr_process_stderr_tail(process);
     g_strchomp(result->stderr_tail);
 }

@@ -12,8 +12,9 @@ enum { UNKNOWN, CALLS, DOES_NOT }; /* about a block's end */
 
 /* One vCPU. */
 struct lane {
-    GArray *frames;                /* struct tcgrr_frame */
-    uint16_t returns[FILTER_SLOTS]; /* how many frames return to an address that falls there: most jumps return to none */
+    GArray *frames; /* struct tcgrr_frame */
+    uint16_t
+        returns[FILTER_SLOTS]; /* how many frames return to an address that falls there: most jumps return to none */
     const struct tcgrr_block *block; /* executed last; NULL at the beginning */
     uint32_t number;
     uint32_t ran;
@@ -103,7 +104,8 @@ static void return_to(struct lane *lane, uint64_t pc)
 static void keep_event(const struct tcgrr_event *event, void *data)
 {
     struct scan *scan = data;
-    if ((event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION) && event->seq >= scan->first_seq) {
+    if ((event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION) &&
+        event->seq >= scan->first_seq) {
         g_array_append_val(scan->events, *event);
     }
 }
@@ -165,7 +167,8 @@ static bool follow(struct scan *scan, struct lane *lane, const struct tcgrr_curs
     }
     if (event) {
         frame.kind = event->kind == TCGRR_EVENT_INTERRUPT ? TCGRR_FRAME_INTERRUPT : TCGRR_FRAME_EXCEPTION;
-        frame.from = frame.back = event->from_pc != TCGRR_NO_PC ? event->from_pc : tcgrr_block_pc(lane->block, lane->ran);
+        frame.from = frame.back =
+            event->from_pc != TCGRR_NO_PC ? event->from_pc : tcgrr_block_pc(lane->block, lane->ran);
         push(lane, &frame);
         return true;
     }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who called whom, told from the executions alone: a call is a block that ends with a call instruction and is not followed by the
- * instruction behind it; a return is a jump to where a call or an interrupt on the stack left off. The trace has no stack pointer, so
- * that the stacks of a guest's several tasks are one here: what a task switch leaves open stays on it until something returns to below it.
+ * Who called whom, told from the executions alone: a call is a block that ends with a call instruction and is not
+ * followed by the instruction behind it; a return is a jump to where a call or an interrupt on the stack left off. The
+ * trace has no stack pointer, so that the stacks of a guest's several tasks are one here: what a task switch leaves
+ * open stays on it until something returns to below it.
  */
 #ifndef TCGRR_STORE_CALLSTACK_H
 #define TCGRR_STORE_CALLSTACK_H
@@ -24,9 +25,9 @@ struct tcgrr_frame {
 #define TCGRR_MOST_FRAMES 1024u
 
 /*
- * Walks from the trace's beginning to the execution that runs instruction `icount`, or to the end. Sets *pc to that instruction, *vcpu to its vCPU, and
- * `frames` (struct tcgrr_frame) to the functions it is in, the outermost, which has the kind START, first. Where the trace has nothing at
- * `icount`, `frames` is empty. False: an error.
+ * Walks from the trace's beginning to the execution that runs instruction `icount`, or to the end. Sets *pc to that
+ * instruction, *vcpu to its vCPU, and `frames` (struct tcgrr_frame) to the functions it is in, the outermost, which has
+ * the kind START, first. Where the trace has nothing at `icount`, `frames` is empty. False: an error.
  */
 bool tcgrr_callstack(struct tcgrr_sql_trace *trace, int64_t icount, GArray *frames, uint64_t *pc, tcgrr_vcpu *vcpu,
                      GError **error);

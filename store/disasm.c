@@ -21,9 +21,15 @@ struct mode {
 };
 
 #if CS_API_MAJOR >= 5
-#define RISCV_MODES(width) {CS_ARCH_RISCV, CS_MODE_RISCV##width | CS_MODE_RISCVC, 0}
+#define RISCV_MODES(width)                                                                                             \
+    {                                                                                                                  \
+        CS_ARCH_RISCV, CS_MODE_RISCV##width | CS_MODE_RISCVC, 0                                                        \
+    }
 #else
-#define RISCV_MODES(width) {-1, 0, 0}
+#define RISCV_MODES(width)                                                                                             \
+    {                                                                                                                  \
+        -1, 0, 0                                                                                                       \
+    }
 #endif
 
 static const struct target {
@@ -32,15 +38,20 @@ static const struct target {
     struct mode modes[MOST_MODES]; /* in the order in which they are tried; arch -1 ends them */
 } targets[] = {
     {"aarch64", AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
-    {"arm", ARM,
+    {"arm",
+     ARM,
      {{CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8, WIDE},
       {CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS, WIDE},
       {CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8, NARROW},
       {-1, 0, 0}}},
     {"riscv64", RISCV, {RISCV_MODES(64), {-1, 0, 0}}},
     {"riscv32", RISCV, {RISCV_MODES(32), {-1, 0, 0}}},
-    {"x86_64", X86,
-     {{CS_ARCH_X86, CS_MODE_64, WIDE}, {CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
+    {"x86_64",
+     X86,
+     {{CS_ARCH_X86, CS_MODE_64, WIDE},
+      {CS_ARCH_X86, CS_MODE_32, NARROW},
+      {CS_ARCH_X86, CS_MODE_16, NARROW},
+      {-1, 0, 0}}},
     {"i386", X86, {{CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
     {"", OTHER, {{-1, 0, 0}}},
 };
@@ -224,7 +235,8 @@ static uint32_t matches(struct tcgrr_disasm *disasm, int mode, const struct tcgr
     return good;
 }
 
-/* The first mode that fits all instructions, those the evidence speaks for before the others; else the one that fits most. */
+/* The first mode that fits all instructions, those the evidence speaks for before the others; else the one that fits
+ * most. */
 static int choose_mode(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
     unsigned wanted = preferred(disasm, block);
@@ -269,7 +281,8 @@ static char *as_bytes(const struct tcgrr_disasm *disasm, const uint8_t *bytes, u
 static char *as_text(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const uint8_t *bytes, uint8_t length)
 {
     bool good = disasm->modes > 0 && decode(disasm, mode, pc, bytes, length);
-    /* One Arm handle does not know all system registers: those of other profiles are tried, where lengths cannot mislead. */
+    /* One Arm handle does not know all system registers: those of other profiles are tried, where lengths cannot
+     * mislead. */
     for (int other = 0; !good && disasm->target->family == ARM && other < disasm->modes; other++) {
         good = disasm->target->modes[other].evidence == disasm->target->modes[mode].evidence &&
                decode(disasm, other, pc, bytes, length);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions as text, by capstone. Where capstone does not know the target (RISC-V before capstone 5) or an instruction, the text is
- * an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses a disassembler.
+ * Instructions as text, by capstone. Where capstone does not know the target (RISC-V before capstone 5) or an
+ * instruction, the text is an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses
+ * a disassembler.
  */
 #ifndef TCGRR_STORE_DISASM_H
 #define TCGRR_STORE_DISASM_H
@@ -16,9 +17,9 @@ struct tcgrr_disasm *tcgrr_disasm_new(const char *target);
 void tcgrr_disasm_free(struct tcgrr_disasm *disasm);
 
 /*
- * Learns from all blocks known in which mode the code of each page runs (x86: 64, 32 or 16 bits; arm: Thumb or not), because one
- * block alone does not always tell: "push" has the same bytes in all three. Worth calling before the first text, and again
- * when there are more blocks; without it each block is judged alone. Does nothing for other targets.
+ * Learns from all blocks known in which mode the code of each page runs (x86: 64, 32 or 16 bits; arm: Thumb or not),
+ * because one block alone does not always tell: "push" has the same bytes in all three. Worth calling before the first
+ * text, and again when there are more blocks; without it each block is judged alone. Does nothing for other targets.
  */
 void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks *blocks, uint32_t count);
 
@@ -26,8 +27,9 @@ void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks 
 bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
 
 /*
- * The text of each of the block's instructions: `insns` strings and a NULL behind them, for g_strfreev(). Never fails: what cannot be
- * decoded is shown as bytes. The mode is the first in which all instructions have the lengths that QEMU saw.
+ * The text of each of the block's instructions: `insns` strings and a NULL behind them, for g_strfreev(). Never fails:
+ * what cannot be decoded is shown as bytes. The mode is the first in which all instructions have the lengths that QEMU
+ * saw.
  */
 char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 

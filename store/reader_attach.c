@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The reader on somebody else's connection. It loads only the blocks that are asked for, so that one row of a long trace is there
- * at once, and looks for new ones, because the trace may still be growing.
+ * The reader on somebody else's connection. It loads only the blocks that are asked for, so that one row of a long
+ * trace is there at once, and looks for new ones, because the trace may still be growing.
  */
 #include "store/reader_internal.h"
 
 #include "store/summary.h"
 
-/* Chunks decoded before all blocks are loaded at once: whoever reads so many reads more, and one by one takes longer. */
+/* Chunks decoded before all blocks are loaded at once: whoever reads so many reads more, and one by one takes longer.
+ */
 #define PATIENCE 4
 
 struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error)
@@ -70,7 +71,8 @@ const struct tcgrr_blocks *tcgrr_reader_need_all(struct tcgrr_reader *reader, GE
     if (good && status != SQLITE_DONE) {
         good = tcgrr_reader_fail(reader, "the blocks", error);
     } else if (good && found != count) {
-        good = tcgrr_reader_damaged(reader, error, "%u of its %u blocks are not there", count - MIN(found, count), count);
+        good =
+            tcgrr_reader_damaged(reader, error, "%u of its %u blocks are not there", count - MIN(found, count), count);
     }
     sqlite3_reset(statement);
     reader->loaded_to = good ? count : 0;
@@ -107,7 +109,8 @@ bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uin
 
 /* ---- chunks ---- */
 
-static bool find_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, uint64_t key, int64_t *id, GError **error)
+static bool find_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, uint64_t key, int64_t *id,
+                       GError **error)
 {
     sqlite3_stmt *statement = tcgrr_reader_query(reader, which, error);
     if (!statement) {

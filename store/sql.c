@@ -12,8 +12,8 @@
 static void addr(sqlite3_context *context, int count, sqlite3_value **values)
 {
     if (sqlite3_value_type(values[0]) != SQLITE_NULL) {
-        tcgrr_vtab_result_text(context, g_strdup_printf("0x%" G_GINT64_MODIFIER "x",
-                                                        (guint64)sqlite3_value_int64(values[0])));
+        tcgrr_vtab_result_text(context,
+                               g_strdup_printf("0x%" G_GINT64_MODIFIER "x", (guint64)sqlite3_value_int64(values[0])));
     }
 }
 
@@ -89,8 +89,8 @@ const char *tcgrr_sql_table_schema(size_t index)
 }
 
 /*
- * They use tables that are only here with this code, which is why they are temporary: in the trace they would be in the way of a
- * program without it. The views that can do without are part of the trace (store/schema.h).
+ * They use tables that are only here with this code, which is why they are temporary: in the trace they would be in the
+ * way of a program without it. The views that can do without are part of the trace (store/schema.h).
  */
 static const char views[] =
     "CREATE TEMP VIEW IF NOT EXISTS hot_block AS -- how often each block ran\n"
@@ -101,7 +101,8 @@ static const char views[] =
     "  sum(use.execs) AS execs,       -- executions\n"
     "  sum(use.ran) AS ran            -- instructions that ran in them\n"
     "FROM chunk_block AS use JOIN main.block ON block.id = use.block GROUP BY use.block;"
-    "CREATE TEMP VIEW IF NOT EXISTS hot_function AS -- instructions that ran in each function; NULL: no symbol covers them\n"
+    "CREATE TEMP VIEW IF NOT EXISTS hot_function AS -- instructions that ran in each function; NULL: no symbol covers "
+    "them\n"
     "SELECT\n"
     "  function_of(pc) AS function,\n"
     "  sum(execs) AS execs,      -- executions of its blocks\n"
@@ -126,9 +127,9 @@ const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
         status = sqlite3_create_module_v2(db, tables[i]->name, &tables[i]->module, tcgrr_sql_ref(sql), tcgrr_sql_unref);
     }
     for (size_t i = 0; status == SQLITE_OK && i < G_N_ELEMENTS(functions); i++) {
-        status = sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments,
-                                            SQLITE_UTF8 | functions[i].flags, tcgrr_sql_ref(sql), functions[i].function,
-                                            NULL, NULL, tcgrr_sql_unref);
+        status =
+            sqlite3_create_function_v2(db, functions[i].name, functions[i].arguments, SQLITE_UTF8 | functions[i].flags,
+                                       tcgrr_sql_ref(sql), functions[i].function, NULL, NULL, tcgrr_sql_unref);
     }
     if (status == SQLITE_OK) {
         status = sqlite3_exec(db, views, NULL, NULL, NULL);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a trace's SQL has beyond its own tables: the virtual tables exec, insn, chunk_block, edge, history, callstack and disassemble,
- * functions, and views on them. docs/sql.md describes them for users. The same code is linked into tcgrr and makes the loadable extension.
+ * What a trace's SQL has beyond its own tables: the virtual tables exec, insn, chunk_block, edge, history, callstack
+ * and disassemble, functions, and views on them. docs/sql.md describes them for users. The same code is linked into
+ * tcgrr and makes the loadable extension.
  */
 #ifndef TCGRR_STORE_SQL_H
 #define TCGRR_STORE_SQL_H
@@ -16,12 +17,13 @@
 struct tcgrr_sql;
 
 /*
- * Registers everything on a connection, for its thread. The connection's main database need not be a trace: tables say what is wrong
- * when they are used. NULL with error if SQLite refuses.
+ * Registers everything on a connection, for its thread. The connection's main database need not be a trace: tables say
+ * what is wrong when they are used. NULL with error if SQLite refuses.
  */
 const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error);
 
-/* Chunks decoded so far on that connection. Any code that runs in the connection's thread may ask, a progress handler, too. */
+/* Chunks decoded so far on that connection. Any code that runs in the connection's thread may ask, a progress handler,
+ * too. */
 uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql);
 
 /* Name of virtual table number `index`, NULL behind the last; and its documented declaration, "CREATE TABLE …". */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A trace as the virtual tables see it: the reader on the user's own connection, the last few decoded chunks, texts of instructions, and
- * symbols. Memory is bounded whatever is asked: chunks are decoded one at a time and the least recently used ones dropped.
+ * A trace as the virtual tables see it: the reader on the user's own connection, the last few decoded chunks, texts of
+ * instructions, and symbols. Memory is bounded whatever is asked: chunks are decoded one at a time and the least
+ * recently used ones dropped.
  */
 #ifndef TCGRR_STORE_SQL_TRACE_H
 #define TCGRR_STORE_SQL_TRACE_H
@@ -31,8 +32,9 @@ void tcgrr_sql_unref(void *sql);
 sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql);
 
 /*
- * Tables that are connected keep statements prepared; with the last one all are finalized, so that the connection can be closed.
- * A function that used a trace calls tcgrr_sql_rest() when it is done, which does so if no table is connected.
+ * Tables that are connected keep statements prepared; with the last one all are finalized, so that the connection can
+ * be closed. A function that used a trace calls tcgrr_sql_rest() when it is done, which does so if no table is
+ * connected.
  */
 void tcgrr_sql_connected(struct tcgrr_sql *sql, bool connected);
 void tcgrr_sql_rest(struct tcgrr_sql *sql);
@@ -47,8 +49,8 @@ struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace)
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
 
 /*
- * Chunk `id`, decoded and pinned until tcgrr_sql_chunk_unpin(). NULL with *found false if there is none, with *found true and an error
- * if it cannot be had.
+ * Chunk `id`, decoded and pinned until tcgrr_sql_chunk_unpin(). NULL with *found false if there is none, with *found
+ * true and an error if it cannot be had.
  */
 struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int64_t id, bool *found, GError **error);
 void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk);
@@ -59,7 +61,8 @@ char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GEr
 /* Whether block `number` ends with a call. False: an error. */
 bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool *calls, GError **error);
 
-/* "name+0x10", without `offset` "name"; NULL if no symbol covers `pc`. Owned by the caller. *error is set if they cannot be read. */
+/* "name+0x10", without `offset` "name"; NULL if no symbol covers `pc`. Owned by the caller. *error is set if they
+ * cannot be read. */
 char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error);
 
 #endif

@@ -28,7 +28,8 @@ static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, 
     return true;
 }
 
-/* Leaves the chunk for `id`, or the next one in the walk's direction that is wanted; sets walk->end where there is none. */
+/* Leaves the chunk for `id`, or the next one in the walk's direction that is wanted; sets walk->end where there is
+ * none. */
 static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
 {
     bool found = true;
@@ -60,7 +61,8 @@ static uint32_t mark_count(const struct tcgrr_chunk *chunk)
     return (chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
 }
 
-/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not behind `seq`; 0 if none does. */
+/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not behind `seq`; 0 if none does.
+ */
 static uint32_t find_mark(struct tcgrr_sql_walk *walk, int64_t icount, bool with, int64_t seq)
 {
     const struct tcgrr_chunk *chunk = walk->chunk->chunk;
@@ -142,9 +144,10 @@ static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
         return true;
     }
     bool more;
-    if (is_before(&walk->range, &(struct tcgrr_cursor){.chunk = walk->chunk->chunk,
-                                                        .icount = walk->chunk->chunk->first_icount})) {
-        walk->at = tcgrr_sql_chunk_marks(walk->trace, walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
+    if (is_before(&walk->range,
+                  &(struct tcgrr_cursor){.chunk = walk->chunk->chunk, .icount = walk->chunk->chunk->first_icount})) {
+        walk->at = tcgrr_sql_chunk_marks(walk->trace,
+                                         walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
         uint32_t by_seq_mark = find_mark(walk, INT64_MAX, true, walk->range.first_seq);
         if (by_seq_mark * TCGRR_SQL_MARK_STEP > walk->at.index) {
             walk->at = walk->chunk->marks[by_seq_mark];
@@ -223,8 +226,8 @@ static bool begin_backward(struct tcgrr_sql_walk *walk, GError **error)
 
 /* ---- walk ---- */
 
-bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace, const struct tcgrr_sql_range *range,
-                          GError **error)
+bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace,
+                          const struct tcgrr_sql_range *range, GError **error)
 {
     tcgrr_sql_chunk_unpin(walk->chunk);
     walk->chunk = NULL;

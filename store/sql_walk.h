@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A walk over the executions of a trace, in order or backwards, from where it is asked to, decoding no more chunks than that takes. */
+/* A walk over the executions of a trace, in order or backwards, from where it is asked to, decoding no more chunks than
+ * that takes. */
 #ifndef TCGRR_STORE_SQL_WALK_H
 #define TCGRR_STORE_SQL_WALK_H
 
@@ -10,8 +11,8 @@ struct tcgrr_sql_range {
     int64_t first_seq, last_seq;
     /* Executions that begin at an icount of this range, and the one that runs at its first. */
     int64_t first_icount, last_icount;
-    int64_t vcpu;           /* -1: all */
-    const GArray *wanted;   /* of bool by block number: only those, chunks without any are skipped; NULL: all */
+    int64_t vcpu;         /* -1: all */
+    const GArray *wanted; /* of bool by block number: only those, chunks without any are skipped; NULL: all */
     bool descending;
 };
 
@@ -34,11 +35,11 @@ struct tcgrr_sql_walk {
 };
 
 /*
- * Puts a walk, zeroed or used before, on the first execution of `range`. `trace` is borrowed and has to outlive the walk. False: an error. In each
- * case tcgrr_sql_walk_end() has to be called at last.
+ * Puts a walk, zeroed or used before, on the first execution of `range`. `trace` is borrowed and has to outlive the
+ * walk. False: an error. In each case tcgrr_sql_walk_end() has to be called at last.
  */
-bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace, const struct tcgrr_sql_range *range,
-                          GError **error);
+bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace,
+                          const struct tcgrr_sql_range *range, GError **error);
 /* Moves on; not to be called at the end. */
 bool tcgrr_sql_walk_next(struct tcgrr_sql_walk *walk, GError **error);
 void tcgrr_sql_walk_end(struct tcgrr_sql_walk *walk);

@@ -22,7 +22,8 @@ static struct tcgrr_block_use *find(const GArray *uses, uint32_t block)
     return bsearch(&key, uses->data, uses->len, sizeof(key), by_block);
 }
 
-void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table, GArray *counts, GArray *uses)
+void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table, GArray *counts,
+                           GArray *uses)
 {
     g_array_set_size(uses, 0);
     if (counts->len < chunk->end_blocks) {
@@ -64,7 +65,8 @@ static void put(GByteArray *bytes, uint64_t value)
     g_byte_array_append(bytes, buffer, length);
 }
 
-/* How many; the distances of the numbers; how often each; then, for those that lost any, distance in the list and how many. */
+/* How many; the distances of the numbers; how often each; then, for those that lost any, distance in the list and how
+ * many. */
 void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *out)
 {
     const struct tcgrr_block_use *use = (const struct tcgrr_block_use *)(const void *)uses->data;

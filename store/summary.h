@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which blocks a chunk executes and how often: chunk.blocks. With it chunks are skipped, and executions counted, without decoding. */
+/* Which blocks a chunk executes and how often: chunk.blocks. With it chunks are skipped, and executions counted,
+ * without decoding. */
 #ifndef TCGRR_STORE_SUMMARY_H
 #define TCGRR_STORE_SUMMARY_H
 
@@ -12,10 +13,11 @@ struct tcgrr_block_use {
 };
 
 /*
- * Replaces `uses` (struct tcgrr_block_use) by those of `chunk`, ascending by block. `counts` is a GArray of uint32_t, at first empty, which
- * the caller keeps from call to call.
+ * Replaces `uses` (struct tcgrr_block_use) by those of `chunk`, ascending by block. `counts` is a GArray of uint32_t,
+ * at first empty, which the caller keeps from call to call.
  */
-void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table, GArray *counts, GArray *uses);
+void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table, GArray *counts,
+                           GArray *uses);
 
 /* Replaces `out` by the stored form; `scratch` holds anything. */
 void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *out);

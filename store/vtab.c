@@ -8,9 +8,9 @@
 
 /* ---- plans ---- */
 
-static bool fits(enum tcgrr_vtab_operator operator, unsigned char asked)
+static bool fits(enum tcgrr_vtab_operator relation, unsigned char asked)
 {
-    switch (operator) {
+    switch (relation) {
     case TCGRR_VTAB_EQ:
         return asked == SQLITE_INDEX_CONSTRAINT_EQ;
     case TCGRR_VTAB_LOW:
@@ -39,7 +39,7 @@ int tcgrr_vtab_plan(sqlite3_index_info *info, const struct tcgrr_vtab_rule *rule
     info->idxNum = 0;
     for (size_t r = 0; r < count; r++) {
         for (int i = 0; i < info->nConstraint; i++) {
-            if (info->aConstraint[i].iColumn != rules[r].column || !fits(rules[r].operator, info->aConstraint[i].op)) {
+            if (info->aConstraint[i].iColumn != rules[r].column || !fits(rules[r].relation, info->aConstraint[i].op)) {
                 continue;
             }
             if (!info->aConstraint[i].usable) {
@@ -85,7 +85,7 @@ static int64_t clamp(double value)
     return value >= 9.2e18 ? INT64_MAX : value <= -9.2e18 ? INT64_MIN : (int64_t)value;
 }
 
-void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator operator, int64_t *low, int64_t *high)
+void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, int64_t *low, int64_t *high)
 {
     int type = sqlite3_value_numeric_type(value);
     int64_t least;
@@ -96,17 +96,17 @@ void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator operator, 
     } else if (type == SQLITE_FLOAT) {
         least = clamp(floor(sqlite3_value_double(value)));
         most = clamp(ceil(sqlite3_value_double(value)));
-    } else if (type == SQLITE_NULL || operator== TCGRR_VTAB_EQ) { /* no number equals a text */
+    } else if (type == SQLITE_NULL || relation == TCGRR_VTAB_EQ) { /* no number equals a text */
         *low = INT64_MAX;
         *high = INT64_MIN;
         return;
     } else {
         return;
     }
-    if (operator!= TCGRR_VTAB_HIGH) {
+    if (relation != TCGRR_VTAB_HIGH) {
         *low = MAX(*low, least);
     }
-    if (operator!= TCGRR_VTAB_LOW) {
+    if (relation != TCGRR_VTAB_LOW) {
         *high = MIN(*high, most);
     }
 }

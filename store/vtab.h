@@ -23,17 +23,17 @@ enum tcgrr_vtab_operator { TCGRR_VTAB_EQ, TCGRR_VTAB_LOW, TCGRR_VTAB_HIGH }; /* 
 /* A constraint that a table can use. Rules stand in the order of their bits, which is that of xFilter's arguments. */
 struct tcgrr_vtab_rule {
     int column;
-    enum tcgrr_vtab_operator operator;
+    enum tcgrr_vtab_operator relation;
     unsigned bit;
-    const char *text;  /* for EXPLAIN QUERY PLAN */
-    double selects;    /* the share of the rows that fulfill it */
-    bool argument;     /* a hidden column, the argument of a table-valued function: has to be usable where it is there */
+    const char *text; /* for EXPLAIN QUERY PLAN */
+    double selects;   /* the share of the rows that fulfill it */
+    bool argument;    /* a hidden column, the argument of a table-valued function: has to be usable where it is there */
 };
 
 /*
- * Chooses the rules that `info` has usable constraints for, numbers xFilter's arguments, and sets info->idxNum to their bits. SQLite checks
- * each constraint again, so that rules may be wider than what was asked. `rows` is the size of the whole table. Returns SQLITE_OK,
- * SQLITE_CONSTRAINT if an argument is there but not usable, or SQLITE_NOMEM.
+ * Chooses the rules that `info` has usable constraints for, numbers xFilter's arguments, and sets info->idxNum to their
+ * bits. SQLite checks each constraint again, so that rules may be wider than what was asked. `rows` is the size of the
+ * whole table. Returns SQLITE_OK, SQLITE_CONSTRAINT if an argument is there but not usable, or SQLITE_NOMEM.
  */
 int tcgrr_vtab_plan(sqlite3_index_info *info, const struct tcgrr_vtab_rule *rules, size_t count, double rows);
 
@@ -46,14 +46,15 @@ int tcgrr_vtab_explain(sqlite3_index_info *info, const char *text);
 /* ---- arguments ---- */
 
 /*
- * Narrows *low and *high to what `column operator value` leaves, at least: SQL compares what is not an integer in its own way, which
- * is left to SQLite where possible. NULL leaves nothing.
+ * Narrows *low and *high to what `column relation value` leaves, at least: SQL compares what is not an integer in its
+ * own way, which is left to SQLite where possible. NULL leaves nothing.
  */
-void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator operator, int64_t *low, int64_t *high);
+void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, int64_t *low, int64_t *high);
 
 /* ---- methods that tables share ---- */
 
-/* xConnect's and xDisconnect's work: declares the table and makes a struct tcgrr_vtab. `data` is the struct tcgrr_sql. */
+/* xConnect's and xDisconnect's work: declares the table and makes a struct tcgrr_vtab. `data` is the struct tcgrr_sql.
+ */
 int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message);
 int tcgrr_vtab_disconnect(sqlite3_vtab *table);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The functions that had not returned at an icount, innermost first; store/callstack.h says how they are told. The trace is read from
- * its beginning for it. idxNum is enum plan.
+ * The functions that had not returned at an icount, innermost first; store/callstack.h says how they are told. The
+ * trace is read from its beginning for it. idxNum is enum plan.
  *
  *   SELECT depth, addr(pc), function, kind FROM callstack(1000000);
  */
@@ -72,7 +72,8 @@ static int callstack_filter(sqlite3_vtab_cursor *base, int bits, const char *tex
         return status;
     }
     if (icount < 0) {
-        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "callstack() needs an icount: SELECT * FROM callstack(1000000)");
+        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "callstack() needs an icount: SELECT * FROM callstack(1000000)");
         return tcgrr_vtab_fail(base->pVtab, error);
     }
     if (!tcgrr_callstack(cursor->base.trace, icount, frames, &row.pc, &row.vcpu, &error)) {
@@ -122,17 +123,18 @@ static int callstack_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
 const struct tcgrr_vtab_table tcgrr_vtab_callstack = {
     .name = "callstack",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = callstack_connect,
-        .xBestIndex = callstack_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = callstack_open,
-        .xClose = tcgrr_vtab_rows_close,
-        .xFilter = callstack_filter,
-        .xNext = tcgrr_vtab_rows_next,
-        .xEof = tcgrr_vtab_rows_eof,
-        .xColumn = callstack_column,
-        .xRowid = tcgrr_vtab_rows_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = callstack_connect,
+            .xBestIndex = callstack_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = callstack_open,
+            .xClose = tcgrr_vtab_rows_close,
+            .xFilter = callstack_filter,
+            .xNext = tcgrr_vtab_rows_next,
+            .xEof = tcgrr_vtab_rows_eof,
+            .xColumn = callstack_column,
+            .xRowid = tcgrr_vtab_rows_rowid,
+        },
 };

@@ -32,14 +32,13 @@ struct use_cursor {
     bool end;
 };
 
-static const char declaration[] =
-    "CREATE TABLE chunk_block( -- executions of blocks, summed up by chunk\n"
-    "  chunk INTEGER,  -- chunk.id\n"
-    "  block INTEGER,  -- block.id\n"
-    "  execs INTEGER,  -- executions of the block in the chunk\n"
-    "  ran INTEGER,    -- instructions that ran in them\n"
-    "  schema TEXT HIDDEN  -- chunk_block('other'): of the trace attached as other\n"
-    ")";
+static const char declaration[] = "CREATE TABLE chunk_block( -- executions of blocks, summed up by chunk\n"
+                                  "  chunk INTEGER,  -- chunk.id\n"
+                                  "  block INTEGER,  -- block.id\n"
+                                  "  execs INTEGER,  -- executions of the block in the chunk\n"
+                                  "  ran INTEGER,    -- instructions that ran in them\n"
+                                  "  schema TEXT HIDDEN  -- chunk_block('other'): of the trace attached as other\n"
+                                  ")";
 
 static int use_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
 {
@@ -92,7 +91,8 @@ static int settle(struct use_cursor *cursor)
     }
     cursor->end = !found || cursor->chunk > cursor->last_chunk;
     if (!cursor->end) {
-        const struct tcgrr_block_use *last = &g_array_index(cursor->uses, struct tcgrr_block_use, cursor->uses->len - 1);
+        const struct tcgrr_block_use *last =
+            &g_array_index(cursor->uses, struct tcgrr_block_use, cursor->uses->len - 1);
         if (last->block >= tcgrr_blocks_count(cursor->blocks)) {
             tcgrr_reader_damaged(reader, &error, "chunk %" G_GINT64_FORMAT " lists a block that is not there",
                                  cursor->chunk);
@@ -113,7 +113,7 @@ static int use_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int
     cursor->end = true;
     for (size_t i = 0, next = 0; i < G_N_ELEMENTS(rules) - 1; i++) {
         if (bits & (int)rules[i].bit) {
-            tcgrr_vtab_narrow(arguments[next++], rules[i].operator, &first, &cursor->last_chunk);
+            tcgrr_vtab_narrow(arguments[next++], rules[i].relation, &first, &cursor->last_chunk);
         }
     }
     int status = tcgrr_vtab_use(&cursor->base, schema);
@@ -159,9 +159,9 @@ static int use_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
         sqlite3_result_int64(context, use->execs);
         break;
     case RAN:
-        sqlite3_result_int64(context, (sqlite3_int64)((uint64_t)use->execs *
-                                                          tcgrr_blocks_get(cursor->blocks, use->block)->insns -
-                                                      use->lost));
+        sqlite3_result_int64(
+            context,
+            (sqlite3_int64)((uint64_t)use->execs * tcgrr_blocks_get(cursor->blocks, use->block)->insns - use->lost));
         break;
     case SCHEMA:
         tcgrr_vtab_result_schema(context, &cursor->base);
@@ -182,17 +182,18 @@ static int use_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 const struct tcgrr_vtab_table tcgrr_vtab_chunk_block = {
     .name = "chunk_block",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = use_connect,
-        .xBestIndex = use_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = use_open,
-        .xClose = use_close,
-        .xFilter = use_filter,
-        .xNext = use_next,
-        .xEof = use_eof,
-        .xColumn = use_column,
-        .xRowid = use_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = use_connect,
+            .xBestIndex = use_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = use_open,
+            .xClose = use_close,
+            .xFilter = use_filter,
+            .xNext = use_next,
+            .xEof = use_eof,
+            .xColumn = use_column,
+            .xRowid = use_rowid,
+        },
 };

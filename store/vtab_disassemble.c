@@ -3,7 +3,8 @@
  * The instructions of a block, whether they ran or not. idxNum is enum plan.
  *
  *   SELECT addr(pc), disasm FROM disassemble(17);
- *   SELECT hot.execs, d.* FROM (SELECT * FROM hot_block ORDER BY execs DESC LIMIT 5) AS hot, disassemble(hot.block) AS d;
+ *   SELECT hot.execs, d.* FROM (SELECT * FROM hot_block ORDER BY execs DESC LIMIT 5) AS hot, disassemble(hot.block) AS
+ * d;
  */
 #include "store/vtab_rows.h"
 
@@ -19,16 +20,15 @@ struct row {
     uint32_t offset;
 };
 
-static const char declaration[] =
-    "CREATE TABLE disassemble( -- disassemble(block): the instructions of a block\n"
-    "  position INTEGER, -- 0 for the block's first\n"
-    "  pc INTEGER,\n"
-    "  bytes BLOB,\n"
-    "  disasm TEXT,\n"
-    "  symbol TEXT,      -- name+0x10\n"
-    "  block INTEGER HIDDEN, -- the arguments: block.id,\n"
-    "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
-    ")";
+static const char declaration[] = "CREATE TABLE disassemble( -- disassemble(block): the instructions of a block\n"
+                                  "  position INTEGER, -- 0 for the block's first\n"
+                                  "  pc INTEGER,\n"
+                                  "  bytes BLOB,\n"
+                                  "  disasm TEXT,\n"
+                                  "  symbol TEXT,      -- name+0x10\n"
+                                  "  block INTEGER HIDDEN, -- the arguments: block.id,\n"
+                                  "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
+                                  ")";
 
 static int disassemble_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
                                char **message)
@@ -53,7 +53,8 @@ static int disassemble_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
     return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
 }
 
-static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc, sqlite3_value **arguments)
+static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc,
+                              sqlite3_value **arguments)
 {
     struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
     int64_t number = tcgrr_vtab_argument(bits & PLAN_BLOCK ? arguments[0] : NULL, -1);
@@ -121,17 +122,18 @@ static int disassemble_column(sqlite3_vtab_cursor *base, sqlite3_context *contex
 const struct tcgrr_vtab_table tcgrr_vtab_disassemble = {
     .name = "disassemble",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = disassemble_connect,
-        .xBestIndex = disassemble_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = disassemble_open,
-        .xClose = tcgrr_vtab_rows_close,
-        .xFilter = disassemble_filter,
-        .xNext = tcgrr_vtab_rows_next,
-        .xEof = tcgrr_vtab_rows_eof,
-        .xColumn = disassemble_column,
-        .xRowid = tcgrr_vtab_rows_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = disassemble_connect,
+            .xBestIndex = disassemble_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = disassemble_open,
+            .xClose = tcgrr_vtab_rows_close,
+            .xFilter = disassemble_filter,
+            .xNext = tcgrr_vtab_rows_next,
+            .xEof = tcgrr_vtab_rows_eof,
+            .xColumn = disassemble_column,
+            .xRowid = tcgrr_vtab_rows_rowid,
+        },
 };

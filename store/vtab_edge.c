@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which block followed which on the same vCPU, and how often: the control-flow graph as it ran. All executions in question are decoded for it. idxNum is
- * enum plan.
+ * Which block followed which on the same vCPU, and how often: the control-flow graph as it ran. All executions in
+ * question are decoded for it. idxNum is enum plan.
  *
- *   SELECT addr(f.pc), addr(t.pc), execs FROM edge JOIN block AS f ON f.id = from_block JOIN block AS t ON t.id = to_block
- *   ORDER BY execs DESC LIMIT 10;
- *   SELECT * FROM edge(1000000, 2000000);  -- within an interval of icount
+ *   SELECT addr(f.pc), addr(t.pc), execs FROM edge JOIN block AS f ON f.id = from_block JOIN block AS t ON t.id =
+ * to_block ORDER BY execs DESC LIMIT 10; SELECT * FROM edge(1000000, 2000000);  -- within an interval of icount
  */
 #include "store/vtab_rows.h"
 
@@ -26,8 +25,8 @@ struct row {
 struct count {
     GArray *rows;        /* struct row */
     GHashTable *by_edge; /* from << 28 | to → index in `rows` + 1 */
-    GArray *last;        /* of uint32_t by block: index + 1 of the edge last taken from it, most often the next one, too */
-    GArray *previous;    /* of uint32_t by vCPU: its last block */
+    GArray *last;     /* of uint32_t by block: index + 1 of the edge last taken from it, most often the next one, too */
+    GArray *previous; /* of uint32_t by vCPU: its last block */
 };
 
 static const char declaration[] =
@@ -40,7 +39,8 @@ static const char declaration[] =
     "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
     ")";
 
-static int edge_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
+static int edge_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
+                        char **message)
 {
     return tcgrr_vtab_connect(db, data, declaration, table, message);
 }
@@ -150,17 +150,18 @@ static int edge_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 const struct tcgrr_vtab_table tcgrr_vtab_edge = {
     .name = "edge",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = edge_connect,
-        .xBestIndex = edge_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = edge_open,
-        .xClose = tcgrr_vtab_rows_close,
-        .xFilter = edge_filter,
-        .xNext = tcgrr_vtab_rows_next,
-        .xEof = tcgrr_vtab_rows_eof,
-        .xColumn = edge_column,
-        .xRowid = tcgrr_vtab_rows_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = edge_connect,
+            .xBestIndex = edge_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = edge_open,
+            .xClose = tcgrr_vtab_rows_close,
+            .xFilter = edge_filter,
+            .xNext = tcgrr_vtab_rows_next,
+            .xEof = tcgrr_vtab_rows_eof,
+            .xColumn = edge_column,
+            .xRowid = tcgrr_vtab_rows_rowid,
+        },
 };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Executions of blocks, decoded from the chunks as they are asked for. idxNum is enum tcgrr_vtab_query_bit: constraints on seq, icount, vcpu,
- * pc and block, and ORDER BY seq or icount in both directions, are the walk's work. Where only block, pc and insns are asked for, as when executions are
- * counted by block, the rows come from chunk.blocks and nothing is decoded.
+ * Executions of blocks, decoded from the chunks as they are asked for. idxNum is enum tcgrr_vtab_query_bit: constraints
+ * on seq, icount, vcpu, pc and block, and ORDER BY seq or icount in both directions, are the walk's work. Where only
+ * block, pc and insns are asked for, as when executions are counted by block, the rows come from chunk.blocks and
+ * nothing is decoded.
  *
  *   SELECT * FROM exec WHERE icount <= 1000000 ORDER BY icount DESC LIMIT 1;  -- the one that runs instruction 1000000
  *   SELECT count(*) FROM exec WHERE pc = 0x80000000;
@@ -30,20 +31,20 @@ struct exec_cursor {
     uint64_t left; /* rows of this tally behind this one */
 };
 
-static const char declaration[] =
-    "CREATE TABLE exec( -- executions of blocks\n"
-    "  seq INTEGER,     -- executions before it; also its rowid\n"
-    "  icount INTEGER,  -- instructions before it\n"
-    "  vcpu INTEGER,\n"
-    "  block INTEGER,   -- block.id\n"
-    "  pc INTEGER,      -- where the block starts\n"
-    "  insns INTEGER,   -- instructions that the block has\n"
-    "  ran INTEGER,     -- instructions of them that ran\n"
-    "  schema TEXT HIDDEN,     -- exec('other'): of the trace attached as other\n"
-    "  counted INTEGER HIDDEN  -- by how much the icount moved on\n"
-    ")";
+static const char declaration[] = "CREATE TABLE exec( -- executions of blocks\n"
+                                  "  seq INTEGER,     -- executions before it; also its rowid\n"
+                                  "  icount INTEGER,  -- instructions before it\n"
+                                  "  vcpu INTEGER,\n"
+                                  "  block INTEGER,   -- block.id\n"
+                                  "  pc INTEGER,      -- where the block starts\n"
+                                  "  insns INTEGER,   -- instructions that the block has\n"
+                                  "  ran INTEGER,     -- instructions of them that ran\n"
+                                  "  schema TEXT HIDDEN,     -- exec('other'): of the trace attached as other\n"
+                                  "  counted INTEGER HIDDEN  -- by how much the icount moved on\n"
+                                  ")";
 
-static int exec_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
+static int exec_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
+                        char **message)
 {
     return tcgrr_vtab_connect(db, data, declaration, table, message);
 }
@@ -55,8 +56,7 @@ static int plan_grouped(sqlite3_index_info *info)
     const sqlite3_uint64 columns = 1u << BLOCK | 1u << PC | 1u << INSNS | 1u << SCHEMA;
     int by = info->nOrderBy == 1 ? info->aOrderBy[0].iColumn : BLOCK;
 
-    if ((info->idxNum & ~allowed) || (info->colUsed & ~columns) || info->nOrderBy > 1 ||
-        (by != BLOCK && by != PC)) {
+    if ((info->idxNum & ~allowed) || (info->colUsed & ~columns) || info->nOrderBy > 1 || (by != BLOCK && by != PC)) {
         return SQLITE_OK;
     }
     info->idxNum |= TCGRR_VTAB_GROUPED | (by == PC ? TCGRR_VTAB_BY_PC : 0);
@@ -131,7 +131,8 @@ static bool add_up(struct exec_cursor *cursor, const struct tcgrr_blocks *blocks
         for (guint i = 0; i < uses->len; i++) {
             const struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
             if (use->block >= tcgrr_blocks_count(blocks)) {
-                return tcgrr_reader_damaged(reader, error, "chunk %" G_GINT64_FORMAT " lists a block that is not there", id);
+                return tcgrr_reader_damaged(reader, error, "chunk %" G_GINT64_FORMAT " lists a block that is not there",
+                                            id);
             }
             counts[use->block] += use->execs;
         }
@@ -276,17 +277,18 @@ static int exec_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 const struct tcgrr_vtab_table tcgrr_vtab_exec = {
     .name = "exec",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = exec_connect, /* no xCreate: the table is there without CREATE VIRTUAL TABLE */
-        .xBestIndex = exec_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = exec_open,
-        .xClose = exec_close,
-        .xFilter = exec_filter,
-        .xNext = exec_next,
-        .xEof = exec_eof,
-        .xColumn = exec_column,
-        .xRowid = exec_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = exec_connect, /* no xCreate: the table is there without CREATE VIRTUAL TABLE */
+            .xBestIndex = exec_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = exec_open,
+            .xClose = exec_close,
+            .xFilter = exec_filter,
+            .xNext = exec_next,
+            .xEof = exec_eof,
+            .xColumn = exec_column,
+            .xRowid = exec_rowid,
+        },
 };

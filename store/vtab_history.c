@@ -95,9 +95,10 @@ static int history_filter(sqlite3_vtab_cursor *base, int bits, const char *text,
         return status;
     }
     if (count < 0 || count > MOST_COUNT) {
-        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "history() gives 0 to %d executions; for more: SELECT … FROM exec WHERE icount < … ORDER BY seq DESC",
-                    MOST_COUNT);
+        g_set_error(
+            &error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+            "history() gives 0 to %d executions; for more: SELECT … FROM exec WHERE icount < … ORDER BY seq DESC",
+            MOST_COUNT);
         return tcgrr_vtab_fail(base->pVtab, error);
     }
     return collect(cursor, before, count, &error) ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);
@@ -121,17 +122,18 @@ static int history_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
 const struct tcgrr_vtab_table tcgrr_vtab_history = {
     .name = "history",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = history_connect,
-        .xBestIndex = history_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = history_open,
-        .xClose = tcgrr_vtab_rows_close,
-        .xFilter = history_filter,
-        .xNext = tcgrr_vtab_rows_next,
-        .xEof = tcgrr_vtab_rows_eof,
-        .xColumn = history_column,
-        .xRowid = tcgrr_vtab_rows_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = history_connect,
+            .xBestIndex = history_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = history_open,
+            .xClose = tcgrr_vtab_rows_close,
+            .xFilter = history_filter,
+            .xNext = tcgrr_vtab_rows_next,
+            .xEof = tcgrr_vtab_rows_eof,
+            .xColumn = history_column,
+            .xRowid = tcgrr_vtab_rows_rowid,
+        },
 };

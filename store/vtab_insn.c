@@ -20,20 +20,20 @@ struct insn_cursor {
     uint32_t offset; /* of its first byte */
 };
 
-static const char declaration[] =
-    "CREATE TABLE insn( -- instructions that ran to their end\n"
-    "  icount INTEGER,  -- instructions before it; also its rowid\n"
-    "  vcpu INTEGER,\n"
-    "  pc INTEGER,\n"
-    "  bytes BLOB,\n"
-    "  disasm TEXT,\n"
-    "  symbol TEXT,     -- name+0x10\n"
-    "  seq INTEGER,     -- exec.seq of the execution it belongs to\n"
-    "  block INTEGER,   -- block.id\n"
-    "  schema TEXT HIDDEN  -- insn('other'): of the trace attached as other\n"
-    ")";
+static const char declaration[] = "CREATE TABLE insn( -- instructions that ran to their end\n"
+                                  "  icount INTEGER,  -- instructions before it; also its rowid\n"
+                                  "  vcpu INTEGER,\n"
+                                  "  pc INTEGER,\n"
+                                  "  bytes BLOB,\n"
+                                  "  disasm TEXT,\n"
+                                  "  symbol TEXT,     -- name+0x10\n"
+                                  "  seq INTEGER,     -- exec.seq of the execution it belongs to\n"
+                                  "  block INTEGER,   -- block.id\n"
+                                  "  schema TEXT HIDDEN  -- insn('other'): of the trace attached as other\n"
+                                  ")";
 
-static int insn_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
+static int insn_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
+                        char **message)
 {
     return tcgrr_vtab_connect(db, data, declaration, table, message);
 }
@@ -211,17 +211,18 @@ static int insn_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 const struct tcgrr_vtab_table tcgrr_vtab_insn = {
     .name = "insn",
     .declaration = declaration,
-    .module = {
-        .iVersion = 0,
-        .xConnect = insn_connect,
-        .xBestIndex = insn_best_index,
-        .xDisconnect = tcgrr_vtab_disconnect,
-        .xOpen = insn_open,
-        .xClose = insn_close,
-        .xFilter = insn_filter,
-        .xNext = insn_next,
-        .xEof = insn_eof,
-        .xColumn = insn_column,
-        .xRowid = insn_rowid,
-    },
+    .module =
+        {
+            .iVersion = 0,
+            .xConnect = insn_connect,
+            .xBestIndex = insn_best_index,
+            .xDisconnect = tcgrr_vtab_disconnect,
+            .xOpen = insn_open,
+            .xClose = insn_close,
+            .xFilter = insn_filter,
+            .xNext = insn_next,
+            .xEof = insn_eof,
+            .xColumn = insn_column,
+            .xRowid = insn_rowid,
+        },
 };

@@ -98,9 +98,9 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
     struct tcgrr_vtab_rule rules[RULES];
     int64_t first_vcpu = 0, last_vcpu = INT64_MAX, first_block = 0, last_block = INT64_MAX;
     struct tcgrr_sql_range *range = &query->range;
-    int64_t *const lows[] = {&range->first_seq,    &range->first_seq, &range->first_seq, &range->first_icount,
-                             &range->first_icount, &range->first_icount, &first_vcpu,    &query->first_pc,
-                             &query->first_pc,     &query->first_pc,  &first_block};
+    int64_t *const lows[] = {&range->first_seq,    &range->first_seq,    &range->first_seq, &range->first_icount,
+                             &range->first_icount, &range->first_icount, &first_vcpu,       &query->first_pc,
+                             &query->first_pc,     &query->first_pc,     &first_block};
     int64_t *const highs[] = {&range->last_seq,    &range->last_seq,    &range->last_seq, &range->last_icount,
                               &range->last_icount, &range->last_icount, &last_vcpu,       &query->last_pc,
                               &query->last_pc,     &query->last_pc,     &last_block};
@@ -116,7 +116,7 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
             values[i] = arguments[next++];
         }
         if (i < RULES - 1 && values[i]) {
-            tcgrr_vtab_narrow(values[i], rules[i].operator, lows[i], highs[i]);
+            tcgrr_vtab_narrow(values[i], rules[i].relation, lows[i], highs[i]);
         }
     }
     int status = tcgrr_vtab_use(cursor, values[RULES - 1]);

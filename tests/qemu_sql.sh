@@ -26,14 +26,15 @@ execs=$(json .execs)
 elf=$fixtures/rv64-compute-short.elf
 start=$(address "$elf" compute_round)
 
-equal "executions" "$(ask compute "SELECT count(*), sum(ran), max(seq) + 1 FROM exec")" "$execs,$icount,$execs"
+equal "executions" "$(ask compute "SELECT count(*), sum(counted), max(seq) + 1 FROM exec")" "$execs,$icount,$execs"
+ran=$(ask compute "SELECT sum(ran) FROM exec") # QEMU may count the instruction that ends it, which did not get to its end
 equal "executions by chunks" "$(ask compute "SELECT execs, icount FROM exec_count")" "$execs,$icount"
-equal "instructions" "$(ask compute "SELECT count(*), max(icount) + 1 FROM insn")" "$icount,$icount"
+equal "instructions" "$(ask compute "SELECT count(*), max(icount) + 1 FROM insn")" "$ran,$ran"
 equal "executions of compute_round" "$(ask compute "SELECT count(*) FROM insn WHERE pc = $start")" \
     "$(ask compute "SELECT count(*) FROM insn WHERE +pc = $start")"
 equal "the loop is the hottest function" \
     "$(ask compute "SELECT function FROM hot_function ORDER BY ran DESC LIMIT 1")" compute_round
-equal "the functions' instructions add up" "$(ask compute "SELECT sum(ran) FROM hot_function")" "$icount"
+equal "the functions' instructions add up" "$(ask compute "SELECT sum(ran) FROM hot_function")" "$ran"
 equal "edges" "$(ask compute "SELECT sum(execs) + 1 FROM edge")" "$execs"
 equal "history" "$(ask compute "SELECT group_concat(seq) FROM history($((icount / 2)), 3)")" \
     "$(ask compute "SELECT group_concat(seq) FROM (SELECT seq FROM exec WHERE icount < $((icount / 2)) ORDER BY seq DESC LIMIT 3)")"

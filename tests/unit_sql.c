@@ -223,8 +223,9 @@ static void append_row(GString *text, const struct row *row)
 }
 
 /* Runs one range query against the plain walk. */
-static void compare(struct fixture *fixture, const char *where, bool (*wanted)(const struct row *row, const int64_t *values),
-                    const int64_t *values, bool descending)
+static void compare(struct fixture *fixture, const char *where,
+                    bool (*wanted)(const struct row *row, const int64_t *values), const int64_t *values,
+                    bool descending)
 {
     GString *expected = g_string_new(NULL);
     for (guint i = 0; i < fixture->rows->len; i++) {
@@ -280,14 +281,17 @@ static void test_exec_is_the_walk(void **state)
         int64_t first = MIN(a->icount, b->icount) + stream_random(&random) % 3;
         int64_t last = turn % 2 ? first + stream_random(&random) % 50 : MAX(a->icount, b->icount);
         bool descending = turn % 3 == 0;
-        g_autofree char *by_icount = g_strdup_printf("icount BETWEEN %" G_GINT64_FORMAT " AND %" G_GINT64_FORMAT, first, last);
-        g_autofree char *by_seq = g_strdup_printf("seq >= %" G_GINT64_FORMAT " AND seq < %" G_GINT64_FORMAT, a->seq, b->seq);
+        g_autofree char *by_icount =
+            g_strdup_printf("icount BETWEEN %" G_GINT64_FORMAT " AND %" G_GINT64_FORMAT, first, last);
+        g_autofree char *by_seq =
+            g_strdup_printf("seq >= %" G_GINT64_FORMAT " AND seq < %" G_GINT64_FORMAT, a->seq, b->seq);
         g_autofree char *by_block =
             g_strdup_printf("block = %" G_GINT64_FORMAT " AND vcpu = %" G_GINT64_FORMAT, a->block, b->vcpu);
         g_autofree char *by_pc =
-            g_strdup_printf("pc >= %" G_GINT64_FORMAT " AND pc < %" G_GINT64_FORMAT " AND icount > %" G_GINT64_FORMAT, a->pc,
-                            b->pc, first);
-        g_autofree char *by_in = g_strdup_printf("icount IN (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ")", a->icount, b->icount);
+            g_strdup_printf("pc >= %" G_GINT64_FORMAT " AND pc < %" G_GINT64_FORMAT " AND icount > %" G_GINT64_FORMAT,
+                            a->pc, b->pc, first);
+        g_autofree char *by_in =
+            g_strdup_printf("icount IN (%" G_GINT64_FORMAT ", %" G_GINT64_FORMAT ")", a->icount, b->icount);
         compare(fixture, by_icount, in_icount, (int64_t[]){first, last}, descending);
         compare(fixture, by_seq, in_seq, (int64_t[]){a->seq, b->seq}, descending);
         compare(fixture, by_block, of_block, (int64_t[]){a->block, b->vcpu}, descending);
@@ -321,8 +325,9 @@ static void test_exec_compares_as_sql(void **state)
                                       "rowid BETWEEN 7 AND 9 AND seq > 7"};
     for (size_t i = 0; i < G_N_ELEMENTS(conditions); i++) {
         g_autofree char *found = ask(fixture, "SELECT seq, icount FROM exec WHERE %s", conditions[i]);
-        g_autofree char *slow = ask(fixture, "SELECT seq, icount FROM (SELECT seq, icount, vcpu, block, pc, seq AS rowid FROM"
-                                             " exec LIMIT -1 OFFSET 0) WHERE %s",
+        g_autofree char *slow = ask(fixture,
+                                    "SELECT seq, icount FROM (SELECT seq, icount, vcpu, block, pc, seq AS rowid FROM"
+                                    " exec LIMIT -1 OFFSET 0) WHERE %s",
                                     conditions[i]);
         if (strcmp(found, slow) != 0) {
             print_message("WHERE %s\n", conditions[i]);
@@ -343,8 +348,9 @@ static void test_insn_is_the_walk(void **state)
         const struct row *row = row_at(fixture, i);
         const struct tcgrr_block *block = tcgrr_blocks_get(fixture->blocks, (uint32_t)row->block);
         for (uint32_t k = 0; k < row->ran; k++) {
-            g_autofree char *one = g_strdup_printf("%" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %d %" G_GINT64_FORMAT ";",
-                                                   row->icount + k, tcgrr_block_pc(block, k), block->lengths[k], row->seq);
+            g_autofree char *one =
+                g_strdup_printf("%" G_GINT64_FORMAT " %" G_GUINT64_FORMAT " %d %" G_GINT64_FORMAT ";", row->icount + k,
+                                tcgrr_block_pc(block, k), block->lengths[k], row->seq);
             g_string_append(expected, one);
             g_string_prepend(backwards, one);
             last = row->icount + k;
@@ -355,10 +361,11 @@ static void test_insn_is_the_walk(void **state)
                                  "SELECT icount, pc, length(bytes), seq FROM insn WHERE seq >= %" G_GINT64_FORMAT
                                  " AND icount BETWEEN %" G_GINT64_FORMAT " AND %" G_GINT64_FORMAT,
                                  row_at(fixture, first)->seq, start, last);
-    g_autofree char *reverse = ask(fixture,
-                                   "SELECT icount, pc, length(bytes), seq FROM insn WHERE seq >= %" G_GINT64_FORMAT
-                                   " AND icount BETWEEN %" G_GINT64_FORMAT " AND %" G_GINT64_FORMAT " ORDER BY icount DESC",
-                                   row_at(fixture, first)->seq, start, last);
+    g_autofree char *reverse =
+        ask(fixture,
+            "SELECT icount, pc, length(bytes), seq FROM insn WHERE seq >= %" G_GINT64_FORMAT
+            " AND icount BETWEEN %" G_GINT64_FORMAT " AND %" G_GINT64_FORMAT " ORDER BY icount DESC",
+            row_at(fixture, first)->seq, start, last);
     assert_string_equal(found, expected->str);
     assert_string_equal(reverse, backwards->str);
     g_string_free(expected, TRUE);
@@ -373,9 +380,11 @@ static void test_insn_is_the_walk(void **state)
 static void test_every_instruction_has_a_text(void **state)
 {
     struct fixture *fixture = *state;
-    g_autofree char *bad = ask(fixture, "SELECT count(*) FROM insn WHERE icount < 20000 AND (disasm IS NULL OR disasm = '')");
-    g_autofree char *symbols = ask(fixture, "SELECT symbolize(0x80000000), symbolize(0x80001010), symbolize(0x80002000),"
-                                            " function_of(0x80001010), addr(-1), addr(NULL)");
+    g_autofree char *bad =
+        ask(fixture, "SELECT count(*) FROM insn WHERE icount < 20000 AND (disasm IS NULL OR disasm = '')");
+    g_autofree char *symbols =
+        ask(fixture, "SELECT symbolize(0x80000000), symbolize(0x80001010), symbolize(0x80002000),"
+                     " function_of(0x80001010), addr(-1), addr(NULL)");
     g_autofree char *listing = ask(fixture, "SELECT count(*) = (SELECT insns FROM block WHERE id = 5), min(pc) ="
                                             " (SELECT pc FROM block WHERE id = 5), count(disasm) = count(*) FROM"
                                             " disassemble(5)");
@@ -402,8 +411,8 @@ static void test_decodes_no_more_than_needed(void **state)
     g_autofree char *one = g_strdup_printf("SELECT * FROM exec WHERE seq = %" G_GINT64_FORMAT, middle->seq);
     assert_int_equal(chunks_for(fixture, one), 1);
     assert_int_equal(chunks_for(fixture, one), 0); /* it is still there */
-    g_autofree char *near = g_strdup_printf("SELECT * FROM exec WHERE icount <= %" G_GINT64_FORMAT
-                                            " ORDER BY icount DESC LIMIT 3", middle->icount);
+    g_autofree char *near = g_strdup_printf(
+        "SELECT * FROM exec WHERE icount <= %" G_GINT64_FORMAT " ORDER BY icount DESC LIMIT 3", middle->icount);
     assert_int_equal(chunks_for(fixture, near), 0);
     g_autofree char *history = g_strdup_printf("SELECT * FROM history(%" G_GINT64_FORMAT ", 100)", middle->icount);
     assert_int_equal(chunks_for(fixture, history), 0);
@@ -422,32 +431,38 @@ static void test_decodes_no_more_than_needed(void **state)
 static void test_skips_chunks_by_their_blocks(void **state)
 {
     struct fixture *fixture = *state;
-    g_autofree char *rare = ask(fixture, "SELECT block FROM chunk_block GROUP BY block HAVING count(*) = 1 AND min(chunk) > 4"
-                                         " ORDER BY block LIMIT 1");
+    g_autofree char *rare =
+        ask(fixture, "SELECT block FROM chunk_block GROUP BY block HAVING count(*) = 1 AND min(chunk) > 4"
+                     " ORDER BY block LIMIT 1");
     assert_true(strlen(rare) > 1);
     rare[strlen(rare) - 1] = '\0';
     g_autofree char *sql = g_strdup_printf("SELECT seq FROM exec WHERE block = %s", rare);
     assert_int_equal(chunks_for(fixture, sql), 1);
-    g_autofree char *same = ask(fixture, "SELECT count(*) = (SELECT sum(execs) FROM chunk_block WHERE block = %s) FROM exec"
-                                         " WHERE +block = %s", rare, rare);
+    g_autofree char *same = ask(fixture,
+                                "SELECT count(*) = (SELECT sum(execs) FROM chunk_block WHERE block = %s) FROM exec"
+                                " WHERE +block = %s",
+                                rare, rare);
     assert_string_equal(same, "1;");
 }
 
 static void test_counts_agree(void **state)
 {
     struct fixture *fixture = *state;
-    g_autofree char *groups =
-        ask(fixture, "SELECT count(*) FROM (SELECT block, count(*) AS n, sum(insns) AS i FROM exec GROUP BY block) AS a JOIN"
-                     " (SELECT block, count(*) AS n, sum(insns) AS i, sum(ran) AS r FROM exec WHERE seq >= 0 GROUP BY block) AS b"
-                     " USING (block) JOIN hot_block AS h USING (block) WHERE a.n <> b.n OR a.i <> b.i OR h.execs <> b.n OR"
-                     " h.ran <> b.r");
-    g_autofree char *distinct = ask(fixture, "SELECT (SELECT count(*) FROM (SELECT DISTINCT block FROM exec)) ="
-                                             " (SELECT count(DISTINCT block) FROM exec WHERE ran >= 0),"
-                                             " (SELECT group_concat(pc) FROM (SELECT DISTINCT pc FROM exec ORDER BY pc DESC)) ="
-                                             " (SELECT group_concat(pc) FROM (SELECT DISTINCT pc FROM exec WHERE ran >= 0"
-                                             " ORDER BY pc DESC))");
-    g_autofree char *total = ask(fixture, "SELECT execs, (SELECT count(*) FROM exec), (SELECT count(*) FROM exec WHERE seq >= 0)"
-                                          " FROM exec_count");
+    g_autofree char *groups = ask(
+        fixture,
+        "SELECT count(*) FROM (SELECT block, count(*) AS n, sum(insns) AS i FROM exec GROUP BY block) AS a JOIN"
+        " (SELECT block, count(*) AS n, sum(insns) AS i, sum(ran) AS r FROM exec WHERE seq >= 0 GROUP BY block) AS b"
+        " USING (block) JOIN hot_block AS h USING (block) WHERE a.n <> b.n OR a.i <> b.i OR h.execs <> b.n OR"
+        " h.ran <> b.r");
+    g_autofree char *distinct =
+        ask(fixture, "SELECT (SELECT count(*) FROM (SELECT DISTINCT block FROM exec)) ="
+                     " (SELECT count(DISTINCT block) FROM exec WHERE ran >= 0),"
+                     " (SELECT group_concat(pc) FROM (SELECT DISTINCT pc FROM exec ORDER BY pc DESC)) ="
+                     " (SELECT group_concat(pc) FROM (SELECT DISTINCT pc FROM exec WHERE ran >= 0"
+                     " ORDER BY pc DESC))");
+    g_autofree char *total =
+        ask(fixture, "SELECT execs, (SELECT count(*) FROM exec), (SELECT count(*) FROM exec WHERE seq >= 0)"
+                     " FROM exec_count");
     g_autofree char *wanted = g_strdup_printf("%u %u %u;", fixture->rows->len, fixture->rows->len, fixture->rows->len);
     assert_string_equal(groups, "0;");
     assert_string_equal(distinct, "1 1;");
@@ -499,14 +514,16 @@ static void test_joins_with_another_trace(void **state)
     struct fixture *fixture = *state;
     g_autofree char *attached = ask(fixture, "ATTACH '%s' AS other", fixture->other);
     assert_string_equal(attached, "");
-    g_autofree char *found = ask(fixture, "SELECT (SELECT count(*) FROM exec('other')) = (SELECT execs FROM other.run),"
-                                          " (SELECT count(*) FROM exec) = (SELECT execs FROM main.run),"
-                                          " (SELECT count(*) FROM insn('other')) > 0,"
-                                          " (SELECT count(*) FROM exec WHERE schema = 'other' AND seq < 10),"
-                                          " (SELECT DISTINCT schema FROM exec('other')), symbolize(0x80000004, 'other')");
+    g_autofree char *found =
+        ask(fixture, "SELECT (SELECT count(*) FROM exec('other')) = (SELECT execs FROM other.run),"
+                     " (SELECT count(*) FROM exec) = (SELECT execs FROM main.run),"
+                     " (SELECT count(*) FROM insn('other')) > 0,"
+                     " (SELECT count(*) FROM exec WHERE schema = 'other' AND seq < 10),"
+                     " (SELECT DISTINCT schema FROM exec('other')), symbolize(0x80000004, 'other')");
     assert_string_equal(found, "1 1 1 10 other first+0x4;");
-    g_autofree char *joined = ask(fixture, "SELECT count(*) = (SELECT count(*) FROM exec('other')) FROM exec('other') AS b"
-                                           " JOIN other.block AS y ON y.id = b.block LEFT JOIN main.block AS x ON x.hash = y.hash");
+    g_autofree char *joined =
+        ask(fixture, "SELECT count(*) = (SELECT count(*) FROM exec('other')) FROM exec('other') AS b"
+                     " JOIN other.block AS y ON y.id = b.block LEFT JOIN main.block AS x ON x.hash = y.hash");
     assert_string_equal(joined, "1;");
     /* Another file under the same name is another trace. */
     g_autofree char *swapped = ask(fixture, "DETACH other");
