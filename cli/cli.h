@@ -23,6 +23,7 @@ struct cli_command {
 extern const struct cli_command cli_doctor;
 extern const struct cli_command cli_record;
 extern const struct cli_command cli_replay;
+extern const struct cli_command cli_diff;
 extern const struct cli_command cli_info;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_extract;

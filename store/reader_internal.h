@@ -39,9 +39,9 @@ struct tcgrr_reader {
 };
 
 /*
- * A reader of the trace that somebody's connection knows as `schema` ("main", or the name it was attached under). Blocks that the trace gains later are
- * found. Statements are prepared when they are first needed; tcgrr_reader_rest() ends them, without which the connection
- * cannot be closed.
+ * A reader of the trace that somebody's connection knows as `schema` ("main", or the name it was attached under).
+ * Blocks that the trace gains later are found. Statements are prepared when they are first needed; tcgrr_reader_rest()
+ * ends them, without which the connection cannot be closed.
  */
 struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error);
 void tcgrr_reader_rest(struct tcgrr_reader *reader);
@@ -62,14 +62,15 @@ bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uin
 sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);
 
 /*
- * Number of the last chunk that begins before instruction `icount`, or with or before execution `seq`; -1 if there is none. False: an error.
+ * Number of the last chunk that begins before instruction `icount`, or with or before execution `seq`; -1 if there is
+ * none. False: an error.
  */
 bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount, int64_t *id, GError **error);
 bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64_t *id, GError **error);
 
 /*
- * Appends to `uses` (struct tcgrr_block_use) which blocks chunk `id` executes and how often, ascending. *found says whether there is such a
- * chunk.
+ * Appends to `uses` (struct tcgrr_block_use) which blocks chunk `id` executes and how often, ascending. *found says
+ * whether there is such a chunk.
  */
 bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
 

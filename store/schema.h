@@ -5,7 +5,7 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION 1
+#define TCGRR_TRACE_VERSION        1
 
 /* Encodings of chunk.execs. */
 #define TCGRR_TRACE_CODEC 1
@@ -15,26 +15,28 @@
 
 /* Views that need nothing but these tables, so that every program that reads SQLite has them. */
 #define TCGRR_TRACE_VIEWS                                                                                              \
-    "CREATE VIEW exec_count AS -- how many executions and instructions there are, without counting them\n"              \
+    "CREATE VIEW exec_count AS -- how many executions and instructions there are, without counting them\n"             \
     "SELECT sum(execs) AS execs, max(first_icount + insns) AS icount, count(*) AS chunks FROM chunk;"                  \
-    "CREATE VIEW event_count AS -- events by kind\n"                                                                    \
-    "SELECT kind, source, -- who reported them\n"                                                                        \
+    "CREATE VIEW event_count AS -- events by kind\n"                                                                   \
+    "SELECT kind, source, -- who reported them\n"                                                                      \
     "  count(*) AS events, min(icount) AS first_icount, max(icount) AS last_icount FROM event GROUP BY kind, source;"  \
-    "CREATE VIEW event_rate AS -- events by kind in each interval of 10,000,000 instructions\n"                         \
+    "CREATE VIEW event_rate AS -- events by kind in each interval of 10,000,000 instructions\n"                        \
     "SELECT icount / 10000000 * 10000000 AS first_icount, kind, count(*) AS events FROM event GROUP BY 1, 2;"          \
-    "CREATE VIEW idle_time AS -- when a vCPU was idle; icount stands still while all of them are\n"                     \
-    "SELECT idle.vcpu, idle.icount, idle.seq,\n"                                                                        \
-    "  (SELECT min(resume.id) FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"             \
-    "    AND resume.kind = 'resume') AS resume, -- event.id of its end; NULL: none\n"                                   \
-    "  (SELECT icount FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"                     \
-    "    AND resume.kind = 'resume' ORDER BY resume.id LIMIT 1) - idle.icount AS others -- instructions of other vCPUs\n" \
+    "CREATE VIEW idle_time AS -- when a vCPU was idle; icount stands still while all of them are\n"                    \
+    "SELECT idle.vcpu, idle.icount, idle.seq,\n"                                                                       \
+    "  (SELECT min(resume.id) FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"            \
+    "    AND resume.kind = 'resume') AS resume, -- event.id of its end; NULL: none\n"                                  \
+    "  (SELECT icount FROM event AS resume WHERE resume.id > idle.id AND resume.vcpu = idle.vcpu\n"                    \
+    "    AND resume.kind = 'resume' ORDER BY resume.id LIMIT 1) - idle.icount AS others -- instructions of other "     \
+    "vCPUs\n"                                                                                                          \
     "FROM event AS idle WHERE idle.kind = 'idle';"
 
 #define TCGRR_TRACE_SCHEMA                                                                                             \
     "CREATE TABLE run(id INTEGER PRIMARY KEY CHECK(id = 1), tool_version TEXT, started TEXT, ended TEXT,"              \
     " duration_s REAL, host TEXT, directory TEXT, command TEXT, original_command TEXT, qemu_path TEXT,"                \
     " qemu_version TEXT, qemu_banner TEXT, qemu_build_id TEXT, target TEXT, mode TEXT, api_version INTEGER,"           \
-    " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, guest_shutdown INTEGER,"           \
+    " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, "          \
+    "guest_shutdown INTEGER,"                                                                                          \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER);"        \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
@@ -42,7 +44,7 @@
     " lengths BLOB, bytes BLOB);"                                                                                      \
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, first_seq INTEGER, execs INTEGER, first_icount INTEGER,"               \
     " insns INTEGER, vcpu INTEGER, first_flow INTEGER, end_flow INTEGER, codec INTEGER, data BLOB, partials BLOB,"     \
-    " switches BLOB, digest INTEGER, blocks BLOB);"                                                                               \
+    " switches BLOB, digest INTEGER, blocks BLOB);"                                                                    \
     "CREATE TABLE event(id INTEGER PRIMARY KEY, seq INTEGER, icount INTEGER, vcpu INTEGER, kind TEXT, source TEXT,"    \
     " from_pc INTEGER, to_pc INTEGER, number INTEGER, arguments TEXT, result INTEGER);"                                \
     "CREATE TABLE checkpoint(icount INTEGER PRIMARY KEY, flow INTEGER);"                                               \
