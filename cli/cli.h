@@ -30,13 +30,15 @@ extern const struct cli_command cli_extract;
 extern const struct cli_command cli_query;
 
 /*
- * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With `stop_at_word` the first word that is not an option ends them
- * (what follows is a QEMU command). On return argv holds the remaining words from 1 on. Returns false after having said
- * what is wrong (to standard error); --help exits.
+ * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With
+ * `stop_at_word` the first word that is not an option ends them (what follows is a QEMU command). On return argv holds
+ * the remaining words from 1 on. Returns false after having said what is wrong (to standard error); --help exits.
  */
-bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc, char ***argv);
+bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc,
+               char ***argv);
 
-/* Cuts the words behind the first "--" off argv and returns them (NULL-terminated, not owned); an empty list if there are none. */
+/* Cuts the words behind the first "--" off argv and returns them (NULL-terminated, not owned); an empty list if there
+ * are none. */
 char **cli_split_rest(int *argc, char **argv);
 
 /* Says "tcgrr: …" on standard error, with where to find help. Returns CLI_USAGE. */
@@ -45,7 +47,8 @@ int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC
 /* Says what failed, frees it, and returns the exit status that goes with it. */
 int cli_fail(GError *error);
 
-/* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN. */
+/* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN.
+ */
 #define CLI_ASKED_AGAIN 256
 const volatile int *cli_catch_signals(void);
 

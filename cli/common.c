@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc, char ***argv)
+bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc,
+               char ***argv)
 {
     GError *error = NULL;
     g_autoptr(GOptionContext) context = g_option_context_new(command->synopsis);
@@ -105,9 +106,9 @@ char *cli_plugin_path(GError **error)
             return g_canonicalize_filename(path, NULL);
         }
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "libtcgrr-plugin.so is neither beside %s nor in its lib folder; install tcgrr again or set TCGRR_PLUGIN",
-                self);
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "libtcgrr-plugin.so is neither beside %s nor in its lib folder; install tcgrr again or set TCGRR_PLUGIN", self);
     return NULL;
 }
 

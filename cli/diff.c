@@ -115,7 +115,8 @@ const struct cli_command cli_diff = {
     "diff",
     "TRACE_A TRACE_B",
     "Name the first instruction at which two recorded runs part",
-    "Compares from the first instruction on, whatever the blocks; an interrupt that comes an instruction earlier in one of\n"
+    "Compares from the first instruction on, whatever the blocks; an interrupt that comes an instruction earlier in "
+    "one of\n"
     "them is a divergence.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"

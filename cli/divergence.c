@@ -66,7 +66,8 @@ static json_t *side_json(const struct tcgrr_divergence_side *side, const struct 
     }
     g_autofree char *bytes = hex_bytes(side);
     return json_pack("{s:o, s:o, s:o, s:s}", "pc", cli_json_address(side->pc), "symbol",
-                     text_or_null(symbol_of(places, side->pc)), "disasm", text_or_null(disassemble(side, places)), "bytes", bytes);
+                     text_or_null(symbol_of(places, side->pc)), "disasm", text_or_null(disassemble(side, places)),
+                     "bytes", bytes);
 }
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
@@ -77,12 +78,12 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     if (!comparison->diverged) {
         return;
     }
-    json_t *divergence = json_pack(
-        "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
-        (int)comparison->vcpu, "a", side_json(&comparison->sides[0], places), "b",
-        side_json(&comparison->sides[1], places), "common", execs_json(comparison->common, places), "history_a",
-        execs_json(comparison->sides[0].history, places), "history_b",
-        execs_json(comparison->sides[1].history, places), "kind", tcgrr_divergence_name(comparison->kind));
+    json_t *divergence =
+        json_pack("{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
+                  (int)comparison->vcpu, "a", side_json(&comparison->sides[0], places), "b",
+                  side_json(&comparison->sides[1], places), "common", execs_json(comparison->common, places),
+                  "history_a", execs_json(comparison->sides[0].history, places), "history_b",
+                  execs_json(comparison->sides[1].history, places), "kind", tcgrr_divergence_name(comparison->kind));
     json_object_set_new(object, "divergence", divergence);
 }
 

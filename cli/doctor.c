@@ -30,12 +30,12 @@ static const char *advice(const struct tcgrr_qemu *qemu)
 
 static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 {
-    json_t *object = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b}", "qemu", qemu->path, "version", qemu->version,
-                               "target", qemu->target, "mode", qemu->system ? "system" : "user", "api_version", qemu->api,
-                               "api_min", qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b}", "qemu", qemu->path, "version", qemu->version, "target",
+                  qemu->target, "mode", qemu->system ? "system" : "user", "api_version", qemu->api, "api_min",
+                  qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
     bool reports = qemu->api >= 6;
-    json_object_set_new(object, "events",
-                        json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
+    json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
     json_object_set_new(object, "replay", json_boolean(qemu->api > 0 && qemu->system));
     json_object_set_new(object, "problem", qemu->plugin_error ? json_string_nocheck(qemu->plugin_error) : json_null());
     json_object_set_new(object, "advice", advice(qemu) ? json_string(advice(qemu)) : json_null());

@@ -15,8 +15,10 @@ static void print_overview(FILE *to)
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
     }
-    fprintf(to, "\n'tcgrr COMMAND --help' has the options and examples. Begin with 'tcgrr doctor'.\n"
-                "Exit status: 0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted.\n");
+    fprintf(
+        to,
+        "\n'tcgrr COMMAND --help' has the options and examples. Begin with 'tcgrr doctor'.\n"
+        "Exit status: 0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted.\n");
 }
 
 static int unknown_command(const char *name)

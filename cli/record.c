@@ -63,6 +63,22 @@ static char *output_name(const char *told, const char *qemu, char **arguments)
     return g_strconcat(base, ".tcgrr", NULL);
 }
 
+/* Whether the guest writes to our terminal, where a progress line would only be in the way. */
+static bool guest_has_terminal(const char *qemu, char **arguments)
+{
+    g_autofree char *name = g_path_get_basename(qemu);
+    if (!strstr(name, "system")) {
+        return true;
+    }
+    for (; *arguments; arguments++) {
+        if (strstr(*arguments, "stdio") || g_str_has_suffix(*arguments, "-nographic") ||
+            g_str_has_suffix(*arguments, "-curses") || strcmp(*arguments, "curses") == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* What is to be said, and the exit status, once the trace is written. */
 static int conclude(const struct tcgrr_record_result *result, const char *output, int stopped)
 {
@@ -70,7 +86,8 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
         return cli_stopped_status(stopped);
     }
     if (result->end == TCGRR_LIVE_CUT) {
-        fprintf(stderr, "tcgrr: QEMU went away without notice (%s); what ran until then is in %s\n", result->exit, output);
+        fprintf(stderr, "tcgrr: QEMU went away without notice (%s); what ran until then is in %s\n", result->exit,
+                output);
         return CLI_FAILED;
     }
     if (result->end == TCGRR_LIVE_THREADS) {
@@ -112,11 +129,15 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
-        {"level", 0, 0, G_OPTION_ARG_STRING, &level, "how much is recorded: flow (the default, and all there is yet)", "LEVEL"},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &level, "how much is recorded: flow (the default, and all there is yet)",
+         "LEVEL"},
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
-        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)", "SHIFT"},
-        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat", "FILE"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
+         "SHIFT"},
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
+         "FILE"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress,
+         "show progress even where the guest uses the terminal or there is none", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object at the end", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say what is added to QEMU's command", NULL},
         {0},
@@ -149,7 +170,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .tool_version = TCGRR_VERSION,
         .stop = cli_catch_signals(),
         .started = say_started,
-        .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
+        .progress = progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2)) ? say_progress : NULL,
         .data = &screen,
     };
     return record(&record_options, json);

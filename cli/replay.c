@@ -33,7 +33,8 @@ static void wait_for_gdb(struct tcgrr_session *session, tcgrr_icount icount, voi
         address += *address == ':' && address[1] == ':';
     }
     g_autofree char *at = cli_number(icount);
-    fprintf(stderr, "tcgrr: stopped at icount %s; in another terminal: gdb-multiarch -ex 'target remote %s'\n", at, address);
+    fprintf(stderr, "tcgrr: stopped at icount %s; in another terminal: gdb-multiarch -ex 'target remote %s'\n", at,
+            address);
     fprintf(stderr, "tcgrr: reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU\n");
     while (!*context->stop && !tcgrr_process_ended(tcgrr_session_process(session))) {
         g_usleep(50000);
@@ -81,7 +82,8 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     printf("\n");
     for (int i = 0; i < 2; i++) {
         if (result->comparison.surplus[i] && result->comparison.ends[!i] == TCGRR_SIDE_SHUTDOWN) {
-            printf("  the %s ran %" G_GUINT64_FORMAT " instructions more after the guest had shut down, before QEMU stopped it\n",
+            printf("  the %s ran %" G_GUINT64_FORMAT
+                   " instructions more after the guest had shut down, before QEMU stopped it\n",
                    places->names[i], result->comparison.surplus[i]);
         }
     }
@@ -98,15 +100,15 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                        const struct cli_places *places)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    json_t *object = json_pack("{s:s, s:s, s:s, s:I, s:o, s:b, s:s, s:s, s:s}", "trace", tcgrr_reader_path(reader),
-                               "qemu_version", result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount",
-                               (json_int_t)run->icount, "qemu_icount",
-                               result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
-                               run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
-                               verdict(&result->comparison, run));
-    json_object_set_new(object, "surplus", json_pack("{s:I, s:I}", "recording",
-                                                     (json_int_t)result->comparison.surplus[0], "replay",
-                                                     (json_int_t)result->comparison.surplus[1]));
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:I, s:o, s:b, s:s, s:s, s:s}", "trace", tcgrr_reader_path(reader), "qemu_version",
+                  result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount", (json_int_t)run->icount,
+                  "qemu_icount", result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
+                  run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
+                  verdict(&result->comparison, run));
+    json_object_set_new(object, "surplus",
+                        json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",
+                                  (json_int_t)result->comparison.surplus[1]));
     cli_json_comparison(object, &result->comparison, places);
     cli_print_json(object);
 }
@@ -152,7 +154,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
         {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: leave QEMU's gdb stub there, e.g. :1234", "ADDR"},
         {"history", 0, 0, G_OPTION_ARG_INT, &history, "blocks in each list of a divergence (default 10)", "N"},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout, "seconds without progress after which the replay has hung (default 60)", "S"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+         "seconds without progress after which the replay has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
@@ -170,7 +173,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "--at takes a number of instructions, not '%s'", at);
     }
     if ((gdb_told && !at) || history < 1 || history > 1000 || timeout < 1) {
-        return cli_usage(command, gdb_told && !at ? "--gdb needs --at" : "--history takes 1 to 1000, --timeout 1 or more");
+        return cli_usage(command,
+                         gdb_told && !at ? "--gdb needs --at" : "--history takes 1 to 1000, --timeout 1 or more");
     }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
@@ -200,7 +204,8 @@ const struct cli_command cli_replay = {
     "replay",
     "TRACE [-- EXTRA_ARG…]",
     "Run a trace again and prove that it does the same",
-    "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 it could not be replayed.\n\n"
+    "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 it could not be "
+    "replayed.\n\n"
     "Examples:\n"
     "  tcgrr replay boot.tcgrr\n"
     "  tcgrr replay boot.tcgrr --qemu ./build/qemu-system-aarch64\n"

@@ -32,17 +32,18 @@ static void add_memory(json_t *object)
     json_object_set_new(object, "qemu_peak_memory_bytes", json_integer((json_int_t)children.ru_maxrss * 1024));
 }
 
-static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals, bool recording)
+static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals,
+                          bool recording)
 {
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
-    json_t *object = json_pack(
-        "{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
-        "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version, "mode", run->mode,
-        "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
-        run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs", (json_int_t)totals->execs,
-        "blocks", (json_int_t)totals->blocks, "events", events_json(totals), "chunks", (json_int_t)totals->chunks,
-        "bytes", (json_int_t)totals->bytes, "duration_s", run->duration_s, "exit", text_or_null(run->exit), "complete",
-        run->complete);
+    json_t *object =
+        json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
+                  "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version, "mode",
+                  run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
+                  run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
+                  (json_int_t)totals->execs, "blocks", (json_int_t)totals->blocks, "events", events_json(totals),
+                  "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",
+                  run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete);
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
     json_object_set_new(object, "vcpus", json_integer(run->vcpus));
@@ -78,9 +79,8 @@ static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
     if (!own) {
         return g_strdup("QEMU's own count could not be asked");
     }
-    return (uint64_t)run->qemu_icount == icount
-               ? g_strdup("QEMU's own count is the same")
-               : g_strdup_printf("QEMU's own count is %s: please report this", own);
+    return (uint64_t)run->qemu_icount == icount ? g_strdup("QEMU's own count is the same")
+                                                : g_strdup_printf("QEMU's own count is %s: please report this", own);
 }
 
 static void print_note(const char *text, void *data)
@@ -105,7 +105,8 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     g_autofree char *count = count_text(run, totals->icount);
 
     printf("%s: %s\n", path, run->complete ? "complete" : "INCOMPLETE: the recording was cut short or still runs");
-    printf("  QEMU         %s, %s, %s mode, plugin API %d\n", run->qemu_version, run->target, run->mode, run->api_version);
+    printf("  QEMU         %s, %s, %s mode, plugin API %d\n", run->qemu_version, run->target, run->mode,
+           run->api_version);
     if (run->icount_shift && *run->icount_shift) {
         printf("  icount       shift=%s, %s, %u vCPU%s\n", run->icount_shift,
                run->rr ? "with rr (replays exactly)" : "without rr (cannot be replayed)", run->vcpus,
@@ -119,7 +120,8 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
     if (run->assumed) {
         g_autofree char *assumed = cli_number(run->assumed);
-        printf("  uncertain    %s times this QEMU did not tell whether an instruction retired before an interrupt\n", assumed);
+        printf("  uncertain    %s times this QEMU did not tell whether an instruction retired before an interrupt\n",
+               assumed);
     }
     if (verbose) {
         printf("  started      %s on %s, tcgrr %s\n", run->started, run->host, run->tool_version);

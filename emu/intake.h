@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The consuming end of the plugin's ring (emu/plugin/wire.h). What QEMU's process has written is copied before anybody looks
- * at it, because it can be changed at any time from over there. One thread, unless said otherwise.
+ * The consuming end of the plugin's ring (emu/plugin/wire.h). What QEMU's process has written is copied before anybody
+ * looks at it, because it can be changed at any time from over there. One thread, unless said otherwise.
  */
 #ifndef TCGRR_EMU_INTAKE_H
 #define TCGRR_EMU_INTAKE_H
@@ -13,7 +13,8 @@
 
 struct tcgrr_intake;
 
-/* Creates the shared memory; `ring_bytes` is a power of two. NULL with TCGRR_ERROR_FAILED if there is none to be had. */
+/* Creates the shared memory; `ring_bytes` is a power of two. NULL with TCGRR_ERROR_FAILED if there is none to be had.
+ */
 struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error);
 /* Detaches and frees. NULL is allowed. */
 void tcgrr_intake_free(struct tcgrr_intake *intake);
@@ -31,8 +32,9 @@ void tcgrr_intake_detach(struct tcgrr_intake *intake);
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 
 /*
- * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back. `*words` are all that were
- * not taken, valid until the next call. Returns how many. At least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does.
+ * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back.
+ * `*words` are all that were not taken, valid until the next call. Returns how many. At least TCGRR_WIRE_RESERVE_WORDS
+ * fit, so that any record does.
  */
 size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words);
 

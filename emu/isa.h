@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an instruction can do to the flow of its block, told from its bytes alone. The plugin uses it to decide where
- * marks are needed to count exactly, the recorder to tell impossible transitions between blocks. It has no state, allocates
- * nothing and uses no library, because it runs inside QEMU. Whatever is not known for sure is answered with the class that costs more but is never wrong.
+ * marks are needed to count exactly, the recorder to tell impossible transitions between blocks. It has no state,
+ * allocates nothing and uses no library, because it runs inside QEMU. Whatever is not known for sure is answered with
+ * the class that costs more but is never wrong.
  */
 #ifndef TCGRR_EMU_ISA_H
 #define TCGRR_EMU_ISA_H
@@ -23,8 +24,10 @@ enum tcgrr_isa {
 enum tcgrr_leave {
     TCGRR_LEAVE_NEVER,  /* plain arithmetic, moves, branches: once started it retires, whatever the machine's state */
     TCGRR_LEAVE_MEMORY, /* it accesses memory, so that it can fault or be a device access; nothing else */
-    TCGRR_LEAVE_SYSTEM, /* its run-time helper can raise an exception without retiring it: CSR or MSR accesses, division on x86, x87, … */
-    TCGRR_LEAVE_TRAP,   /* it always raises an exception, known when it was translated (svc, ecall, int n, syscall, undefined): QEMU counts it as retired */
+    TCGRR_LEAVE_SYSTEM, /* its run-time helper can raise an exception without retiring it: CSR or MSR accesses, division
+                           on x86, x87, … */
+    TCGRR_LEAVE_TRAP,   /* it always raises an exception, known when it was translated (svc, ecall, int n, syscall,
+                           undefined): QEMU counts it as retired */
     TCGRR_LEAVE_WAIT,   /* RISC-V's wfi: QEMU may leave the block right behind it and yet count the block's rest */
     TCGRR_LEAVE_UNKNOWN,
 };
@@ -38,21 +41,22 @@ enum tcgrr_flow {
 };
 
 enum tcgrr_access { /* the direction of the instruction's LAST memory access, if it makes any */
-    TCGRR_ACCESS_NONE = 0,
-    TCGRR_ACCESS_READ = 1,  /* same values as QEMU_PLUGIN_MEM_* */
-    TCGRR_ACCESS_WRITE = 2,
-    TCGRR_ACCESS_EITHER = 3, /* not known, or more accesses of both kinds in an order not known */
+                    TCGRR_ACCESS_NONE = 0,
+                    TCGRR_ACCESS_READ = 1, /* same values as QEMU_PLUGIN_MEM_* */
+                    TCGRR_ACCESS_WRITE = 2,
+                    TCGRR_ACCESS_EITHER = 3, /* not known, or more accesses of both kinds in an order not known */
 };
 
 struct tcgrr_insn_class {
-    uint8_t leave;  /* enum tcgrr_leave */
-    uint8_t flow;   /* enum tcgrr_flow */
-    uint8_t access; /* enum tcgrr_access */
-    bool call;      /* it is a call (branch and link) */
+    uint8_t leave;   /* enum tcgrr_leave */
+    uint8_t flow;    /* enum tcgrr_flow */
+    uint8_t access;  /* enum tcgrr_access */
+    bool call;       /* it is a call (branch and link) */
     uint64_t target; /* for JUMP and BRANCH: absolute, in the target's address width */
 };
 
-/* `target` is QEMU's target name: "aarch64", "arm", "riscv64", "riscv32", "x86_64", "i386"; anything else is UNKNOWN. */
+/* `target` is QEMU's target name: "aarch64", "arm", "riscv64", "riscv32", "x86_64", "i386"; anything else is UNKNOWN.
+ */
 enum tcgrr_isa tcgrr_isa_of_target(const char *target);
 
 /*

@@ -27,37 +27,37 @@
  * as retired.
  */
 static const struct tcgrr_isa_row rows[] = {
-    {0x00000fff, 0x00000017, SYSTEM, NEXT, NONE, 0, false},     /* lpad: auipc x0 */
-    {0x0000007f, 0x00000017, NEVER, NEXT, NONE, 0, false},      /* auipc */
-    {0x0000007f, 0x00000037, NEVER, NEXT, NONE, 0, false},      /* lui */
-    {0x0000007f, 0x00000013, NEVER, NEXT, NONE, 0, false},      /* addi and the like, prefetches */
-    {0x0000007f, 0x0000001b, NEVER, NEXT, NONE, 0, false},      /* addiw and the like */
-    {0x0000007f, 0x00000033, NEVER, NEXT, NONE, 0, false},      /* add and the like, mul, div (which never traps) */
-    {0x0000007f, 0x0000003b, NEVER, NEXT, NONE, 0, false},      /* addw and the like */
-    {0x0000007f, 0x00000003, MEMORY, NEXT, READ, 0, false},     /* lb to ld */
-    {0x0000407f, 0x00000023, MEMORY, NEXT, WRITE, 0, false},    /* sb to sd */
-    {0x0000707f, 0x00001007, MEMORY, NEXT, READ, 0, false},     /* flh */
-    {0x0000607f, 0x00002007, MEMORY, NEXT, READ, 0, false},     /* flw, fld */
-    {0x0000707f, 0x00001027, MEMORY, NEXT, WRITE, 0, false},    /* fsh */
-    {0x0000607f, 0x00002027, MEMORY, NEXT, WRITE, 0, false},    /* fsw, fsd */
-    {0x0000007f, 0x00000007, UNKNOWN, NEXT, EITHER, 0, false},  /* vector loads */
-    {0x0000007f, 0x00000027, UNKNOWN, NEXT, EITHER, 0, false},  /* vector stores */
-    {0xf9f0607f, 0x1000202f, MEMORY, NEXT, READ, 0, false},     /* lr */
-    {0xf800607f, 0x1800202f, MEMORY, NEXT, WRITE, 0, false},    /* sc: none if the reservation was lost */
-    {0xf800607f, 0x0800202f, MEMORY, NEXT, WRITE, 0, false},    /* amoswap */
-    {0x1800607f, 0x0000202f, MEMORY, NEXT, WRITE, 0, false},    /* amoadd, amoxor, amoand, amoor, amomin, … */
-    {0x0000007f, 0x0000002f, UNKNOWN, NEXT, EITHER, 0, false},  /* amocas, ssamoswap, … */
-    {0xffffffff, 0x0100000f, SYSTEM, NEXT, NONE, 0, false},     /* pause */
-    {0x0000607f, 0x0000000f, NEVER, NEXT, NONE, 0, false},      /* fence, fence.i */
-    {0x0000007f, 0x0000000f, SYSTEM, NEXT, EITHER, 0, false},   /* cbo.zero and the like */
-    {0x0000007f, 0x00000057, UNKNOWN, NEXT, EITHER, 0, false},  /* vector arithmetic */
-    {0xffffffff, 0x00000073, TRAP, INDIRECT, NONE, 0, false},   /* ecall */
-    {0xffffffff, 0x00100073, TRAP, INDIRECT, NONE, 0, false},   /* ebreak */
+    {0x00000fff, 0x00000017, SYSTEM, NEXT, NONE, 0, false},    /* lpad: auipc x0 */
+    {0x0000007f, 0x00000017, NEVER, NEXT, NONE, 0, false},     /* auipc */
+    {0x0000007f, 0x00000037, NEVER, NEXT, NONE, 0, false},     /* lui */
+    {0x0000007f, 0x00000013, NEVER, NEXT, NONE, 0, false},     /* addi and the like, prefetches */
+    {0x0000007f, 0x0000001b, NEVER, NEXT, NONE, 0, false},     /* addiw and the like */
+    {0x0000007f, 0x00000033, NEVER, NEXT, NONE, 0, false},     /* add and the like, mul, div (which never traps) */
+    {0x0000007f, 0x0000003b, NEVER, NEXT, NONE, 0, false},     /* addw and the like */
+    {0x0000007f, 0x00000003, MEMORY, NEXT, READ, 0, false},    /* lb to ld */
+    {0x0000407f, 0x00000023, MEMORY, NEXT, WRITE, 0, false},   /* sb to sd */
+    {0x0000707f, 0x00001007, MEMORY, NEXT, READ, 0, false},    /* flh */
+    {0x0000607f, 0x00002007, MEMORY, NEXT, READ, 0, false},    /* flw, fld */
+    {0x0000707f, 0x00001027, MEMORY, NEXT, WRITE, 0, false},   /* fsh */
+    {0x0000607f, 0x00002027, MEMORY, NEXT, WRITE, 0, false},   /* fsw, fsd */
+    {0x0000007f, 0x00000007, UNKNOWN, NEXT, EITHER, 0, false}, /* vector loads */
+    {0x0000007f, 0x00000027, UNKNOWN, NEXT, EITHER, 0, false}, /* vector stores */
+    {0xf9f0607f, 0x1000202f, MEMORY, NEXT, READ, 0, false},    /* lr */
+    {0xf800607f, 0x1800202f, MEMORY, NEXT, WRITE, 0, false},   /* sc: none if the reservation was lost */
+    {0xf800607f, 0x0800202f, MEMORY, NEXT, WRITE, 0, false},   /* amoswap */
+    {0x1800607f, 0x0000202f, MEMORY, NEXT, WRITE, 0, false},   /* amoadd, amoxor, amoand, amoor, amomin, … */
+    {0x0000007f, 0x0000002f, UNKNOWN, NEXT, EITHER, 0, false}, /* amocas, ssamoswap, … */
+    {0xffffffff, 0x0100000f, SYSTEM, NEXT, NONE, 0, false},    /* pause */
+    {0x0000607f, 0x0000000f, NEVER, NEXT, NONE, 0, false},     /* fence, fence.i */
+    {0x0000007f, 0x0000000f, SYSTEM, NEXT, EITHER, 0, false},  /* cbo.zero and the like */
+    {0x0000007f, 0x00000057, UNKNOWN, NEXT, EITHER, 0, false}, /* vector arithmetic */
+    {0xffffffff, 0x00000073, TRAP, INDIRECT, NONE, 0, false},  /* ecall */
+    {0xffffffff, 0x00100073, TRAP, INDIRECT, NONE, 0, false},  /* ebreak */
     {0xffffffff, 0x10500073, TCGRR_LEAVE_WAIT, NEXT, NONE, 0, false}, /* wfi */
-    {0xfe007fff, 0x12000073, SYSTEM, NEXT, NONE, 0, false},     /* sfence.vma */
-    {0x0000707f, 0x00000073, SYSTEM, INDIRECT, NONE, 0, false}, /* mret, sret, … */
-    {0x0000707f, 0x00004073, SYSTEM, NEXT, EITHER, 0, false},   /* hypervisor loads and stores, shadow stack */
-    {0x0000007f, 0x00000073, SYSTEM, NEXT, NONE, 0, false},     /* csrrw and the like */
+    {0xfe007fff, 0x12000073, SYSTEM, NEXT, NONE, 0, false},           /* sfence.vma */
+    {0x0000707f, 0x00000073, SYSTEM, INDIRECT, NONE, 0, false},       /* mret, sret, … */
+    {0x0000707f, 0x00004073, SYSTEM, NEXT, EITHER, 0, false},         /* hypervisor loads and stores, shadow stack */
+    {0x0000007f, 0x00000073, SYSTEM, NEXT, NONE, 0, false},           /* csrrw and the like */
 };
 
 static int64_t jump_offset(uint32_t word)

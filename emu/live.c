@@ -16,7 +16,7 @@ struct code {
     uint64_t sum;
     uint64_t shifted; /* its power as tcgrr_digest_step() takes it */
     uint64_t pc;
-    uint64_t next;   /* where it may go on, besides `target`; NOWHERE if only there */
+    uint64_t next; /* where it may go on, besides `target`; NOWHERE if only there */
     uint64_t target;
     uint32_t block;
     uint16_t insns;
@@ -43,18 +43,21 @@ struct tcgrr_live {
     uint64_t assumed;
     struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
     struct tcgrr_rrlog_asked asked;
-    GArray *doubts;       /* struct tcgrr_doubt; NULL: not kept */
-    uint32_t past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
+    GArray *doubts; /* struct tcgrr_doubt; NULL: not kept */
+    uint32_t
+        past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
 
-    /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent is known. */
+    /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent
+     * is known. */
     const struct code *open; /* NULL: none; into `codes`, or to `kept` */
     struct code kept;
     uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
     uint64_t rerun_pc;
     bool has_rerun;
-    bool hidden; /* the execution before it could go on anywhere, so that an event between the two can have gone unnoticed */
-    bool inside; /* QEMU ended from inside its next instruction */
-    GArray *gap; /* struct tcgrr_event since it began */
+    bool hidden;  /* the execution before it could go on anywhere, so that an event between the two can have gone
+                     unnoticed */
+    bool inside;  /* QEMU ended from inside its next instruction */
+    GArray *gap;  /* struct tcgrr_event since it began */
     bool unusual; /* anything of the above is set */
     tcgrr_vcpu vcpu;
     bool switched;
@@ -259,7 +262,8 @@ static uint32_t count_events(const struct tcgrr_live *live)
     return count;
 }
 
-/* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether there is a log. */
+/* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
+ * there is a log. */
 static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, struct tcgrr_retirement *retirement)
 {
     uint32_t last = live->open->insns - 1;
@@ -393,7 +397,8 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
                         .insns = (uint16_t)block->insns};
     fill_flow(live, block, &code);
     /* The array may move. */
-    ptrdiff_t open = live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
+    ptrdiff_t open =
+        live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
     g_array_append_val(live->codes, code);
     if (open >= 0) {
         live->open = &g_array_index(live->codes, struct code, open);
@@ -414,7 +419,8 @@ static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32
         return damaged(error, "a malformed block");
     }
     uint64_t pc = define.pc_low | (uint64_t)define.pc_high << 32;
-    uint32_t number = tcgrr_blocks_add(live->blocks, pc, define.count, content, define.size, content + define.count, error);
+    uint32_t number =
+        tcgrr_blocks_add(live->blocks, pc, define.count, content, define.size, content + define.count, error);
     if (number == UINT32_MAX) {
         return false;
     }
@@ -473,8 +479,8 @@ static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
 }
 
 /*
- * For x86, QEMU reports an exception first with the block's pc as both ends, then as an interrupt from the instruction that
- * raised it to the handler. They are one event.
+ * For x86, QEMU reports an exception first with the block's pc as both ends, then as an interrupt from the instruction
+ * that raised it to the handler. They are one event.
  */
 static bool completes_exception(struct tcgrr_live *live, const struct tcgrr_event *event)
 {
@@ -633,8 +639,9 @@ static inline void lane_step(struct lane *lane, const struct code *code, uint32_
 }
 
 /*
- * Goes through `count` words that follow the open execution `open`. A digest depends on the one before it, so a single chain would
- * wait for each multiplication; two halves side by side do not. No branch depends on what ran, which the host could not predict.
+ * Goes through `count` words that follow the open execution `open`. A digest depends on the one before it, so a single
+ * chain would wait for each multiplication; two halves side by side do not. No branch depends on what ran, which the
+ * host could not predict.
  */
 static struct lane read_piece(const struct code *codes, const struct code *open, const uint32_t *words, size_t count,
                               uint32_t *to)
@@ -695,8 +702,8 @@ static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
 }
 
 /*
- * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is anything
- * else, which then goes record by record. Returns how many words it took.
+ * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
+ * anything else, which then goes record by record. Returns how many words it took.
  */
 static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available)
 {
@@ -739,8 +746,8 @@ static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, cons
 }
 
 /*
- * Reads `available` words, as many as are whole records and fit into the chunk. `*done` says how many; fewer than there are if the
- * last record is not all there yet.
+ * Reads `available` words, as many as are whole records and fit into the chunk. `*done` says how many; fewer than there
+ * are if the last record is not all there yet.
  */
 static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available,
                        size_t *done, GError **error)

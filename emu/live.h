@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and makes chunks of them, with exact
- * instruction counts, events and checkpoints.
+ * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and makes chunks of them, with
+ * exact instruction counts, events and checkpoints.
  */
 #ifndef TCGRR_EMU_LIVE_H
 #define TCGRR_EMU_LIVE_H
@@ -14,10 +14,10 @@ struct tcgrr_live;
 /* How a live stream ended, or that it has not. */
 enum tcgrr_live_end {
     TCGRR_LIVE_RUNS,
-    TCGRR_LIVE_FINISHED,  /* QEMU left in order and everything was delivered */
-    TCGRR_LIVE_CUT,       /* QEMU went away without a word: everything but the block it was in was delivered */
-    TCGRR_LIVE_THREADS,   /* user mode: the guest started a second thread; recorded up to there */
-    TCGRR_LIVE_UNLOADED,  /* the plugin never came up */
+    TCGRR_LIVE_FINISHED, /* QEMU left in order and everything was delivered */
+    TCGRR_LIVE_CUT,      /* QEMU went away without a word: everything but the block it was in was delivered */
+    TCGRR_LIVE_THREADS,  /* user mode: the guest started a second thread; recorded up to there */
+    TCGRR_LIVE_UNLOADED, /* the plugin never came up */
 };
 
 /* What the plugin said about its QEMU. */
@@ -35,9 +35,11 @@ struct tcgrr_live_info {
 /* Ring size in bytes: power of two, 128 KiB to 1 GiB. */
 #define TCGRR_LIVE_RING_BYTES (16u << 20)
 
-/* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless said. */
+/* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
+ * said. */
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
-/* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is allowed. */
+/* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is
+ * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);
 
 /* Nothing is read any more: the guest runs on unrecorded instead of waiting for us. */
@@ -56,25 +58,27 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
 void tcgrr_live_gone(struct tcgrr_live *live);
 
 /*
- * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's end:
- * then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it (tcgrr_chunk_follow).
- * False: the ring is malformed, TCGRR_ERROR_DAMAGED.
+ * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's
+ * end: then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it
+ * (tcgrr_chunk_follow). False: the ring is malformed, TCGRR_ERROR_DAMAGED.
  */
 bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                      GError **error);
 
 /*
- * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not tell come from there. Before the first
- * tcgrr_live_next(); takes `log` over.
+ * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not tell come from there.
+ * Before the first tcgrr_live_next(); takes `log` over.
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 
-/* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next(). */
+/* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
+ */
 void tcgrr_live_keep_doubts(struct tcgrr_live *live);
 /* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
 const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
 
-/* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one. */
+/* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one.
+ */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
 /* Words in the ring that were not read yet; any thread. */

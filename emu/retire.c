@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's rules, which its own count follows: an instruction whose run-time helper raises an exception has not retired; one
- * that QEMU knew to trap when it translated it (ecall, svc, undefined) has; a device access in the middle of a block is rolled
- * back and repeated in a block of its own, for which only memory callbacks come; code that modifies itself is rolled back
- * and the storing instruction starts a new block.
+ * QEMU's rules, which its own count follows: an instruction whose run-time helper raises an exception has not retired;
+ * one that QEMU knew to trap when it translated it (ecall, svc, undefined) has; a device access in the middle of a
+ * block is rolled back and repeated in a block of its own, for which only memory callbacks come; code that modifies
+ * itself is rolled back and the storing instruction starts a new block.
  */
 #include "emu/retire.h"
 
@@ -44,8 +44,8 @@ static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, co
 }
 
 /*
- * Whether an exception reported at the last instruction itself came before it retired. A block mostly ends with an instruction
- * that cannot be classified because QEMU found that it traps, so such a one is taken to count.
+ * Whether an exception reported at the last instruction itself came before it retired. A block mostly ends with an
+ * instruction that cannot be classified because QEMU found that it traps, so such a one is taken to count.
  */
 static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
@@ -60,7 +60,8 @@ static bool unclear_fault(const struct tcgrr_departure *departure, uint64_t pc, 
            last->leave == TCGRR_LEAVE_UNKNOWN;
 }
 
-/* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having retired. */
+/* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having
+ * retired. */
 static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
     bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
@@ -68,8 +69,8 @@ static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const
 }
 
 /*
- * Whether an instruction that accesses memory can retire without: under a condition (of a T32 one only the code before it knows), with
- * its exclusive access lost, or repeated no times.
+ * Whether an instruction that accesses memory can retire without: under a condition (of a T32 one only the code before
+ * it knows), with its exclusive access lost, or repeated no times.
  */
 static bool may_skip_access(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
@@ -140,7 +141,8 @@ static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, c
     }
 }
 
-/* The end was seen; an access of the last instruction may have been seen, and a later one of the same instruction failed. */
+/* The end was seen; an access of the last instruction may have been seen, and a later one of the same instruction
+ * failed. */
 static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc, const struct tcgrr_insn_class *last,
                        struct tcgrr_retirement *retirement)
 {

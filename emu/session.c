@@ -10,10 +10,10 @@
 #include <unistd.h>
 
 /* Under icount QEMU answers only between slices of guest time, which may take seconds. */
-#define QMP_TIMEOUT_MS 60000
+#define QMP_TIMEOUT_MS   60000
 #define CONNECT_SLICE_MS 1000
-#define QUIT_TIMEOUT_MS 10000
-#define WATCH_US 3000
+#define QUIT_TIMEOUT_MS  10000
+#define WATCH_US         3000
 
 struct tcgrr_session {
     struct tcgrr_qemu qemu;
@@ -26,9 +26,9 @@ struct tcgrr_session {
     const char *directory;
     bool quiet;
     bool start_paused;
-    GThread *watcher; /* while it runs, QMP is its own */
-    gint leave;       /* atomic: the watcher is to end */
-    gint paused;      /* atomic: it saw QEMU stop without shutting down, and has ended */
+    GThread *watcher;    /* while it runs, QMP is its own */
+    gint leave;          /* atomic: the watcher is to end */
+    gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
     bool guest_shutdown; /* written by the watcher, read after it has ended */
     int64_t qemu_icount; /* likewise */
 };
@@ -182,7 +182,8 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
     return result;
 }
 
-/* ---- the watching thread: waits for the guest's shutdown while the caller's thread keeps the ring from filling up ---- */
+/* ---- the watching thread: waits for the guest's shutdown while the caller's thread keeps the ring from filling up
+ * ---- */
 
 /* Whether the guest has shut down and QEMU waits, because it was told to (-action shutdown=pause). */
 static bool is_shut_down(struct tcgrr_session *session)
@@ -258,7 +259,8 @@ char *tcgrr_session_words(struct tcgrr_session *session)
     const char *found = "";
 
     for (char **line = lines; *line; line++) {
-        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") || strstr(*line, "terminating on signal");
+        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
+                     strstr(*line, "terminating on signal");
         if (!noise && **line && (!*found || (g_str_has_prefix(*line, "qemu-") && !g_str_has_prefix(found, "qemu-")))) {
             found = *line;
         }

@@ -133,8 +133,9 @@ static void report(struct tcgrr_comparison *comparison, const struct walk walks[
 #define BEHIND 4096
 
 /*
- * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on purpose; or the guest
- * shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner or later.
+ * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on
+ * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner
+ * or later.
  */
 static bool tolerated_end(const struct tcgrr_compare_options *options, const struct walk walks[2],
                           const struct tcgrr_comparison *comparison)
@@ -161,7 +162,8 @@ static tcgrr_icount surplus(struct walk *walk)
     return walk->icount - from;
 }
 
-/* Looks at the instructions behind checkpoint `from`, where both sides were still the same; at `next` they were not, or were not both there. */
+/* Looks at the instructions behind checkpoint `from`, where both sides were still the same; at `next` they were not, or
+ * were not both there. */
 static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgrr_icount next,
                             const struct tcgrr_compare_options *options, struct tcgrr_comparison *comparison,
                             GError **error)
@@ -196,7 +198,8 @@ static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgr
     if (reached && walks[0].icount >= next) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
                     "the digests before icount %" G_GUINT64_FORMAT " differ though the instructions are the same; "
-                    "check the trace with tcgrr verify", walks[0].icount);
+                    "check the trace with tcgrr verify",
+                    walks[0].icount);
         return false;
     }
     report(comparison, walks, options->history);

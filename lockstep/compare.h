@@ -26,8 +26,8 @@ struct tcgrr_divergence_side {
 
 struct tcgrr_comparison {
     bool diverged;
-    tcgrr_icount compared;   /* instructions that are the same on both sides */
-    tcgrr_icount surplus[2]; /* what a side ran behind the other's tolerated end, as far as it was looked at */
+    tcgrr_icount compared;         /* instructions that are the same on both sides */
+    tcgrr_icount surplus[2];       /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;
@@ -38,14 +38,14 @@ struct tcgrr_comparison {
 };
 
 struct tcgrr_compare_options {
-    tcgrr_icount until; /* stop there; UINT64_MAX: at the end */
-    unsigned history;   /* executions in each list of the report */
+    tcgrr_icount until;  /* stop there; UINT64_MAX: at the end */
+    unsigned history;    /* executions in each list of the report */
     bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no divergence */
 };
 
 /*
- * Compares from the start. Returns false with an error if a side could not be read; the sides stay the caller's and must outlive the
- * comparison's lists.
+ * Compares from the start. Returns false with an error if a side could not be read; the sides stay the caller's and
+ * must outlive the comparison's lists.
  */
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);

@@ -11,12 +11,12 @@
 
 /* How far a side has come. */
 enum tcgrr_side_state {
-    TCGRR_SIDE_REACHED, /* it has passed the checkpoint that was asked for */
-    TCGRR_SIDE_ENDED,   /* it ended in order before */
+    TCGRR_SIDE_REACHED,  /* it has passed the checkpoint that was asked for */
+    TCGRR_SIDE_ENDED,    /* it ended in order before */
     TCGRR_SIDE_SHUTDOWN, /* its guest shut down before: the vCPU runs on until QEMU comes round to stopping it */
-    TCGRR_SIDE_CUT,     /* it was cut short before: killed, or its recording was */
-    TCGRR_SIDE_HUNG,    /* it makes no progress any more */
-    TCGRR_SIDE_STOPPED, /* it was stopped on purpose before */
+    TCGRR_SIDE_CUT,      /* it was cut short before: killed, or its recording was */
+    TCGRR_SIDE_HUNG,     /* it makes no progress any more */
+    TCGRR_SIDE_STOPPED,  /* it was stopped on purpose before */
 };
 
 struct tcgrr_side_position {
@@ -40,8 +40,9 @@ struct tcgrr_side_ops {
     /* Goes on until checkpoint `icount` (a multiple of TCGRR_CHECKPOINT_STEP) is passed or the side has ended. */
     bool (*advance)(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error);
     /*
-     * Fills `execs` (struct tcgrr_exec) with the executions from the one in which instruction `from` runs up to instruction `to` or the
-     * end of what is known. `from` is at most two checkpoints before the last position. Blocks live as long as the side.
+     * Fills `execs` (struct tcgrr_exec) with the executions from the one in which instruction `from` runs up to
+     * instruction `to` or the end of what is known. `from` is at most two checkpoints before the last position. Blocks
+     * live as long as the side.
      */
     bool (*stretch)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error);
     /* Frees it; what it was made from stays. */
@@ -57,10 +58,10 @@ struct tcgrr_side {
 struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error);
 
 struct tcgrr_side_live_options {
-    int hang_ms;              /* without progress for so long it counts as hung */
-    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    int hang_ms;                                       /* without progress for so long it counts as hung */
+    const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
-    bool (*paused)(struct tcgrr_session *session); /* whether QEMU was stopped on purpose; may be NULL */
+    bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
     void *data;
 };
 

@@ -8,10 +8,10 @@
  * has at most as many executions as instructions, save for those that retired nothing; the chunks hold four times that.
  */
 #define KEPT_CHUNKS 8
-#define KEPT_EXECS (128u * 1024)
-#define PUMP_MS 5
+#define KEPT_EXECS  (128u * 1024)
+#define PUMP_MS     5
 #define PROGRESS_US 200000
-#define SETTLE_US 50000 /* without anything new for so long, a QEMU that was stopped has told everything */
+#define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
 
 struct live_side {
     struct tcgrr_side base; /* must be first */
@@ -46,8 +46,7 @@ static void watch_progress(struct live_side *live, const struct tcgrr_chunk *chu
         live->moved = now;
     }
     live->hung = now - live->moved > (gint64)live->options.hang_ms * 1000;
-    live->stopped = now - live->moved > SETTLE_US && live->options.paused &&
-                    live->options.paused(live->session);
+    live->stopped = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
     if (live->options.progress && now - live->told > PROGRESS_US) {
         live->told = now;
         live->options.progress(chunk->end_icount, live->options.data);
@@ -60,7 +59,8 @@ static bool pump(struct live_side *live, GError **error)
     struct tcgrr_chunk *chunk = live->chunks[live->current];
 
     if (live->options.stop && *live->options.stop) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted at icount %" G_GUINT64_FORMAT, chunk->end_icount);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted at icount %" G_GUINT64_FORMAT,
+                    chunk->end_icount);
         return false;
     }
     if (chunk->count == chunk->capacity) {

@@ -22,7 +22,9 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_s
         *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, icount, checkpoint.flow};
     } else {
         const struct tcgrr_run *run = tcgrr_reader_run(stored->reader);
-        position->state = !run->complete ? TCGRR_SIDE_CUT : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
+        position->state = !run->complete        ? TCGRR_SIDE_CUT
+                          : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN
+                                                : TCGRR_SIDE_ENDED;
         position->icount = stored->totals.icount;
         position->flow = stored->totals.flow;
     }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Two threads: the caller's drains the ring and counts, because the guest waits when that stops; the storing one encodes
- * and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so that memory is bounded.
+ * Two threads: the caller's drains the ring and counts, because the guest waits when that stops; the storing one
+ * encodes and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so
+ * that memory is bounded.
  */
 #include "record/record.h"
 
@@ -20,10 +21,11 @@
 #include <xxhash.h>
 
 #define CHUNKS 5
-#define CHUNK_AGE_US (400 * 1000) /* a chunk is handed on at the latest then, so that a crash loses less than a second */
-#define COMMIT_US (400 * 1000)
-#define PROGRESS_US (200 * 1000)
-#define PUMP_MS 5
+#define CHUNK_AGE_US                                                                                                   \
+    (400 * 1000) /* a chunk is handed on at the latest then, so that a crash loses less than a second */
+#define COMMIT_US     (400 * 1000)
+#define PROGRESS_US   (200 * 1000)
+#define PUMP_MS       5
 #define STOP_GRACE_MS 30000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
 
 struct recorder {
@@ -34,8 +36,8 @@ struct recorder {
     GStringChunk *texts;
     char *rr_file;
     gint64 began;
-    GAsyncQueue *full;  /* struct tcgrr_chunk *; the recorder itself as the end mark */
-    GAsyncQueue *empty; /* struct tcgrr_chunk * */
+    GAsyncQueue *full;   /* struct tcgrr_chunk *; the recorder itself as the end mark */
+    GAsyncQueue *empty;  /* struct tcgrr_chunk * */
     GError *store_error; /* set by the storing thread before `store_failed` */
     gint store_failed;   /* atomic */
     gint64 stored_bytes; /* atomic by nature: aligned word, for progress only */
@@ -325,14 +327,15 @@ static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GE
         recorder->run.qemu_icount = (int64_t)log->total;
     }
     if (!task.doubts) {
-        return tcgrr_writer_note(recorder->writer, "too many counts were uncertain to ask QEMU's rr log about them", error);
+        return tcgrr_writer_note(recorder->writer, "too many counts were uncertain to ask QEMU's rr log about them",
+                                 error);
     }
     return tcgrr_repair(recorder->writer, &task, &recorder->run, error);
 }
 
 /*
- * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is complete, so that a replay
- * knows when to follow the log, too.
+ * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is
+ * complete, so that a replay knows when to follow the log, too.
  */
 static bool repair(struct recorder *recorder, GError **error)
 {
@@ -344,7 +347,8 @@ static bool repair(struct recorder *recorder, GError **error)
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, &problem);
     if (!log) {
         bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
-        g_autofree char *text = g_strdup_printf("what this QEMU does not tell plugins stays unknown: %s", problem->message);
+        g_autofree char *text =
+            g_strdup_printf("what this QEMU does not tell plugins stays unknown: %s", problem->message);
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }
@@ -402,7 +406,8 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
         result->end = TCGRR_LIVE_UNLOADED;
         good = false;
     }
-    /* After a malformed ring what was read before it is still worth keeping; after a failed disk nothing more can be. */
+    /* After a malformed ring what was read before it is still worth keeping; after a failed disk nothing more can be.
+     */
     if (!recorder->store_error && result->end != TCGRR_LIVE_UNLOADED) {
         good = finish_trace(recorder, last, result, good ? error : NULL) && good;
     }

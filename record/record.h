@@ -11,8 +11,8 @@ struct tcgrr_record_progress {
     double seconds;
     tcgrr_icount icount;
     uint64_t execs;
-    uint64_t bytes;              /* stored so far */
-    const char *last_event;      /* kind of the guest's last event, NULL if none */
+    uint64_t bytes;         /* stored so far */
+    const char *last_event; /* kind of the guest's last event, NULL if none */
     tcgrr_icount last_event_icount;
 };
 
@@ -29,8 +29,8 @@ struct tcgrr_record_options {
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;
     /*
-     * Set asynchronously (by a signal handler) to the number of the signal that asks to stop, plus TCGRR_RECORD_FORCE when asked
-     * again: then QEMU is killed. Read only.
+     * Set asynchronously (by a signal handler) to the number of the signal that asks to stop, plus TCGRR_RECORD_FORCE
+     * when asked again: then QEMU is killed. Read only.
      */
     const volatile int *stop;
     void (*started)(const struct tcgrr_command *command, void *data); /* once QEMU's command is known; may be NULL */
@@ -47,8 +47,8 @@ struct tcgrr_record_result {
 };
 
 /*
- * Records until QEMU ends or `stop` is set. The trace is valid whenever true is returned; also after most errors (disk full) what
- * was recorded until then is. Uses the calling thread and one more.
+ * Records until QEMU ends or `stop` is set. The trace is valid whenever true is returned; also after most errors (disk
+ * full) what was recorded until then is. Uses the calling thread and one more.
  */
 bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error);
 

@@ -5,8 +5,8 @@
 #include "store/trace.h"
 
 /*
- * Stores the function and code-label symbols of the ELF file at `path` in the trace. A file that is not ELF has none, which
- * is an error only if `required`. `code_only_arm` values with the Thumb bit are stored without it.
+ * Stores the function and code-label symbols of the ELF file at `path` in the trace. A file that is not ELF has none,
+ * which is an error only if `required`. `code_only_arm` values with the Thumb bit are stored without it.
  */
 bool tcgrr_symbols_store(struct tcgrr_writer *writer, const char *path, bool required, GError **error);
 

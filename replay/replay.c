@@ -70,7 +70,8 @@ static bool check_rr(struct tcgrr_reader *reader, const char *path, GError **err
     }
     if (!whole) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can be read all the same",
+                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can "
+                    "be read all the same",
                     tcgrr_reader_path(reader));
     }
     return whole;
@@ -95,7 +96,9 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     struct tcgrr_session_options session = {
-        .qemu = options->qemu ? options->qemu : run->qemu_path ? run->qemu_path : words[0],
+        .qemu = options->qemu    ? options->qemu
+                : run->qemu_path ? run->qemu_path
+                                 : words[0],
         .arguments = (const char *const *)words + 1,
         .plugin = options->plugin,
         .mode = TCGRR_RUN_REPLAY,
@@ -180,7 +183,8 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
     g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
-    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error) && (!options->gdb || tcgrr_snapshot_create(snapshot, error));
+    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error) &&
+                (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, rr_file, snapshot, words, error);
         good = result->session && follow_log(reader, rr_file, result->session, error) &&

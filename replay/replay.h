@@ -8,12 +8,12 @@
 struct tcgrr_replay_options {
     const char *qemu; /* NULL: the one that recorded */
     const char *plugin;
-    tcgrr_icount at;  /* stop there; UINT64_MAX: run to the end */
-    const char *gdb;  /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
+    tcgrr_icount at;          /* stop there; UINT64_MAX: run to the end */
+    const char *gdb;          /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
     const char *const *extra; /* further QEMU arguments, NULL-terminated; NULL: none */
-    int hang_ms;      /* a replay without progress for so long has hung */
-    unsigned history; /* executions in the report's lists */
-    bool quiet;       /* the guest's console goes nowhere */
+    int hang_ms;              /* a replay without progress for so long has hung */
+    unsigned history;         /* executions in the report's lists */
+    bool quiet;               /* the guest's console goes nowhere */
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     /* QEMU has stopped at `at` and waits for gdb; returns when tcgrr is to end it. May be NULL without gdb. */
@@ -23,17 +23,18 @@ struct tcgrr_replay_options {
 
 struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
-    int64_t qemu_icount;  /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
-    char *qemu_version;   /* of the QEMU that replayed */
-    char *exit;           /* how it ended */
-    char *stderr_tail;    /* what it said last */
+    int64_t qemu_icount;         /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
+    char *qemu_version;          /* of the QEMU that replayed */
+    char *exit;                  /* how it ended */
+    char *stderr_tail;           /* what it said last */
     struct tcgrr_side *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
     struct tcgrr_session *session;
 };
 
 /*
- * Replays the trace and compares as it goes. Only traces recorded with rr can be replayed: others are TCGRR_ERROR_USAGE. That QEMU refuses the
- * rr file, aborts or hangs is a divergence where it had begun to run, an error where it had not.
+ * Replays the trace and compares as it goes. Only traces recorded with rr can be replayed: others are
+ * TCGRR_ERROR_USAGE. That QEMU refuses the rr file, aborts or hangs is a divergence where it had begun to run, an error
+ * where it had not.
  */
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                   struct tcgrr_replay_result *result, GError **error);

@@ -3,9 +3,10 @@
 
 #include <string.h>
 
-/* The smallest image with room for nothing but snapshots: four clusters of header, refcount table, refcount block, L1 table. */
+/* The smallest image with room for nothing but snapshots: four clusters of header, refcount table, refcount block, L1
+ * table. */
 #define CLUSTER_BITS 16
-#define CLUSTER (1u << CLUSTER_BITS)
+#define CLUSTER      (1u << CLUSTER_BITS)
 enum { HEADER_AT, REFCOUNT_TABLE_AT, REFCOUNT_BLOCK_AT, L1_AT, CLUSTERS };
 
 static void put32(guint8 *at, guint32 value)
@@ -31,8 +32,8 @@ bool tcgrr_snapshot_create(const char *path, GError **error)
     put32(image + 36, 1);       /* entries in the L1 table */
     put64(image + 40, L1_AT * CLUSTER);
     put64(image + 48, REFCOUNT_TABLE_AT * CLUSTER);
-    put32(image + 56, 1);   /* clusters of refcount table */
-    put32(image + 96, 4);   /* refcounts of 2^4 bits */
+    put32(image + 56, 1);    /* clusters of refcount table */
+    put32(image + 96, 4);    /* refcounts of 2^4 bits */
     put32(image + 100, 104); /* bytes of header */
     put64(image + REFCOUNT_TABLE_AT * CLUSTER, REFCOUNT_BLOCK_AT * CLUSTER);
     for (int i = 0; i < CLUSTERS; i++) {

@@ -6,8 +6,8 @@
 #include <stdbool.h>
 
 /*
- * Writes an empty qcow2 image to `path`. QEMU keeps VM snapshots in it, which its gdb stub goes back to for reverse steps; no guest
- * ever sees it.
+ * Writes an empty qcow2 image to `path`. QEMU keeps VM snapshots in it, which its gdb stub goes back to for reverse
+ * steps; no guest ever sees it.
  */
 bool tcgrr_snapshot_create(const char *path, GError **error);
 

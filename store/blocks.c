@@ -8,10 +8,10 @@
 #include <xxhash.h>
 
 /* Blocks live in segments that never move; their bytes in larger pieces of a string chunk. */
-#define SEGMENT_BITS 12
+#define SEGMENT_BITS   12
 #define SEGMENT_BLOCKS (1u << SEGMENT_BITS)
-#define SEGMENTS (TCGRR_MAX_BLOCKS >> SEGMENT_BITS)
-#define BYTES_PIECE (256 * 1024)
+#define SEGMENTS       (TCGRR_MAX_BLOCKS >> SEGMENT_BITS)
+#define BYTES_PIECE    (256 * 1024)
 
 struct tcgrr_blocks {
     struct tcgrr_block *segments[SEGMENTS];
@@ -104,7 +104,8 @@ static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *co
     uint32_t number = blocks->count++;
     struct tcgrr_block *block = place(blocks, number);
     fill(blocks, block, content);
-    /* Two contents with one hash: the first keeps the entry, the second is found by nobody and numbered anew each time. */
+    /* Two contents with one hash: the first keeps the entry, the second is found by nobody and numbered anew each time.
+     */
     if (!g_hash_table_contains(blocks->by_hash, &block->hash)) {
         g_hash_table_insert(blocks->by_hash, &block->hash, GUINT_TO_POINTER(number + 1));
     }
@@ -129,8 +130,8 @@ static bool check(struct tcgrr_block *content, uint64_t pc, uint32_t insns, cons
     return true;
 }
 
-uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
-                          const uint8_t *bytes, GError **error)
+uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths,
+                          uint32_t size, const uint8_t *bytes, GError **error)
 {
     struct tcgrr_block content;
     if (!check(&content, pc, insns, lengths, size, bytes, error)) {
@@ -141,7 +142,8 @@ uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t ins
         return known - 1;
     }
     if (blocks->count == TCGRR_MAX_BLOCKS) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "there are more than %u different blocks", TCGRR_MAX_BLOCKS);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "there are more than %u different blocks",
+                    TCGRR_MAX_BLOCKS);
         return UINT32_MAX;
     }
     return append(blocks, &content);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The blocks of one stream, numbered from 0 in the order they were first seen. Append-only: a block's address and content
- * never change, so that a thread may read blocks which another thread handed to it while that one appends.
+ * The blocks of one stream, numbered from 0 in the order they were first seen. Append-only: a block's address and
+ * content never change, so that a thread may read blocks which another thread handed to it while that one appends.
  */
 #ifndef TCGRR_STORE_BLOCKS_H
 #define TCGRR_STORE_BLOCKS_H
@@ -22,15 +22,16 @@ uint32_t tcgrr_blocks_count(const struct tcgrr_blocks *blocks);
 const struct tcgrr_block *tcgrr_blocks_get(const struct tcgrr_blocks *blocks, uint32_t number);
 
 /*
- * The number of the block with this content: `insns` lengths and `size` bytes, copied. Appends it if it is new. One thread.
- * The content is checked: TCGRR_ERROR_DAMAGED, and UINT32_MAX, if it has no or more than TCGRR_MAX_INSNS instructions or the lengths do not add up to `size`.
+ * The number of the block with this content: `insns` lengths and `size` bytes, copied. Appends it if it is new. One
+ * thread. The content is checked: TCGRR_ERROR_DAMAGED, and UINT32_MAX, if it has no or more than TCGRR_MAX_INSNS
+ * instructions or the lengths do not add up to `size`.
  */
-uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths, uint32_t size,
-                          const uint8_t *bytes, GError **error);
+uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns, const uint8_t *lengths,
+                          uint32_t size, const uint8_t *bytes, GError **error);
 
 /*
- * For a table that is filled in any order: makes it count `count` blocks at least, which are there once they are set. Such a table is
- * not appended to. One thread.
+ * For a table that is filled in any order: makes it count `count` blocks at least, which are there once they are set.
+ * Such a table is not appended to. One thread.
  */
 void tcgrr_blocks_reserve(struct tcgrr_blocks *blocks, uint32_t count);
 bool tcgrr_blocks_is_set(const struct tcgrr_blocks *blocks, uint32_t number);

@@ -83,8 +83,7 @@ static bool load(struct tcgrr_cursor *cursor)
 
 bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table)
 {
-    *cursor = (struct tcgrr_cursor){
-        .chunk = chunk, .table = table, .icount = chunk->first_icount, .vcpu = chunk->vcpu};
+    *cursor = (struct tcgrr_cursor){.chunk = chunk, .table = table, .icount = chunk->first_icount, .vcpu = chunk->vcpu};
     return load(cursor);
 }
 

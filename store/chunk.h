@@ -17,7 +17,7 @@ struct tcgrr_chunk {
     tcgrr_vcpu vcpu; /* that runs at its start */
     uint32_t count;  /* executions, at most `capacity` */
     uint32_t capacity;
-    uint32_t *blocks; /* number of the block of each execution */
+    uint32_t *blocks;    /* number of the block of each execution */
     uint32_t end_blocks; /* blocks of the stream known at the chunk's end: all numbers are below it */
     GArray *partials;    /* struct tcgrr_partial, ascending index */
     GArray *switches;    /* struct tcgrr_switch, ascending index */
@@ -29,7 +29,8 @@ struct tcgrr_chunk {
 struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity);
 void tcgrr_chunk_free(struct tcgrr_chunk *chunk);
 
-/* Empties it and makes it start where `before` ends; where the stream starts if `before` is NULL. They may be the same chunk. */
+/* Empties it and makes it start where `before` ends; where the stream starts if `before` is NULL. They may be the same
+ * chunk. */
 void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *before);
 
 /* Whether there is nothing in it: no execution, event or checkpoint. */
@@ -39,8 +40,8 @@ bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk);
 struct tcgrr_cursor {
     const struct tcgrr_chunk *chunk;
     const struct tcgrr_blocks *table;
-    uint32_t index;      /* of the execution */
-    uint32_t partial;    /* next entry of chunk->partials */
+    uint32_t index;       /* of the execution */
+    uint32_t partial;     /* next entry of chunk->partials */
     uint32_t next_switch; /* next entry of chunk->switches */
     /* The execution at `index`; not valid at the chunk's end. */
     const struct tcgrr_block *block;
@@ -56,8 +57,8 @@ bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *c
 bool tcgrr_cursor_next(struct tcgrr_cursor *cursor);
 
 /*
- * Recomputes end_icount, end_flow, the checkpoints' icounts and digests from the executions, starting at `first_*`. Fills
- * chunk->checkpoints anew. For chunks that were decoded.
+ * Recomputes end_icount, end_flow, the checkpoints' icounts and digests from the executions, starting at `first_*`.
+ * Fills chunk->checkpoints anew. For chunks that were decoded.
  */
 void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
 

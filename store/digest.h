@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The flow digest: a polynomial over per-instruction hashes modulo 2^61-1, so that H(xy) = H(x)·B^|y| + H(y). It says nothing
- * of how the instructions were cut into blocks. Values are always below the modulus. Part of the trace format.
+ * The flow digest: a polynomial over per-instruction hashes modulo 2^61-1, so that H(xy) = H(x)·B^|y| + H(y). It says
+ * nothing of how the instructions were cut into blocks. Values are always below the modulus. Part of the trace format.
  */
 #ifndef TCGRR_STORE_DIGEST_H
 #define TCGRR_STORE_DIGEST_H
@@ -10,7 +10,7 @@
 
 #define TCGRR_DIGEST_MODULUS ((UINT64_C(1) << 61) - 1)
 /* The base: an arbitrary number below the modulus without structure. */
-#define TCGRR_DIGEST_BASE UINT64_C(0x0b7e151628aed2a6)
+#define TCGRR_DIGEST_BASE    UINT64_C(0x0b7e151628aed2a6)
 
 static inline uint64_t tcgrr_digest_reduce(unsigned __int128 value)
 {
@@ -25,8 +25,8 @@ static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint
 }
 
 /*
- * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is behind bit 61, and the result is
- * only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.
+ * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is behind bit 61,
+ * and the result is only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.
  */
 static inline uint64_t tcgrr_digest_step(uint64_t digest, uint64_t shifted, uint64_t sum)
 {

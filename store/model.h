@@ -15,11 +15,11 @@ typedef uint32_t tcgrr_vcpu;
 /* Icount between two checkpoints. Part of the trace format. */
 #define TCGRR_CHECKPOINT_STEP ((tcgrr_icount)65536)
 /* Executions in one chunk, at most. Part of the trace format. */
-#define TCGRR_CHUNK_EXECS (1u << 20)
+#define TCGRR_CHUNK_EXECS     (1u << 20)
 /* Different blocks in one trace, at most. */
-#define TCGRR_MAX_BLOCKS (1u << 28)
+#define TCGRR_MAX_BLOCKS      (1u << 28)
 /* Instructions in one block, at most; QEMU's own limit is 512. */
-#define TCGRR_MAX_INSNS 4096u
+#define TCGRR_MAX_INSNS       4096u
 
 /* A translated block by content: the same code at the same address is the same block in every run and QEMU version. */
 struct tcgrr_block {
@@ -78,7 +78,7 @@ struct tcgrr_event {
     tcgrr_seq seq;       /* executions before it */
     tcgrr_icount icount; /* instructions retired before it */
     tcgrr_vcpu vcpu;
-    uint8_t kind;  /* enum tcgrr_event_kind */
+    uint8_t kind;   /* enum tcgrr_event_kind */
     bool inferred;  /* from what ran before and after; false: reported by QEMU itself */
     bool confirmed; /* inferred, and QEMU's rr file has it at this icount: its kind is certain */
     bool has_pcs;

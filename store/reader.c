@@ -294,12 +294,13 @@ bool tcgrr_reader_load_block(struct tcgrr_reader *reader, sqlite3_stmt *statemen
                                     (gint64)id);
     }
     uint32_t number = (uint32_t)id;
-    bool good = reader->borrowed ? tcgrr_blocks_set(reader->blocks, number, pc, (uint32_t)insns, lengths, (uint32_t)size,
-                                                    bytes, error)
-                                 : (number = tcgrr_blocks_add(reader->blocks, pc, (uint32_t)insns, lengths,
-                                                              (uint32_t)size, bytes, error)) != UINT32_MAX;
-    if (good && (number != id || tcgrr_blocks_get(reader->blocks, number)->hash !=
-                                     (uint64_t)sqlite3_column_int64(statement, 1))) {
+    bool good =
+        reader->borrowed
+            ? tcgrr_blocks_set(reader->blocks, number, pc, (uint32_t)insns, lengths, (uint32_t)size, bytes, error)
+            : (number = tcgrr_blocks_add(reader->blocks, pc, (uint32_t)insns, lengths, (uint32_t)size, bytes, error)) !=
+                  UINT32_MAX;
+    if (good && (number != id ||
+                 tcgrr_blocks_get(reader->blocks, number)->hash != (uint64_t)sqlite3_column_int64(statement, 1))) {
         return tcgrr_reader_damaged(reader, error, "block %" G_GINT64_FORMAT " does not match its hash", (gint64)id);
     }
     return good;
@@ -476,8 +477,8 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
     return true;
 }
 
-static bool read_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, int64_t key, struct tcgrr_chunk *chunk,
-                       bool *found, GError **error)
+static bool read_chunk(struct tcgrr_reader *reader, enum tcgrr_reader_query which, int64_t key,
+                       struct tcgrr_chunk *chunk, bool *found, GError **error)
 {
     sqlite3_stmt *statement = tcgrr_reader_query(reader, which, error);
     if (!statement) {
@@ -595,11 +596,12 @@ static uint64_t file_bytes(const char *path, const char *suffix)
 bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *totals, GError **error)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = sqlite3_prepare_v2(reader->db,
-                                   "SELECT count(*), total(execs), max(first_icount + insns), (SELECT end_flow FROM chunk"
-                                   " ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM block) FROM chunk",
-                                   -1, &statement, NULL) == SQLITE_OK &&
-                sqlite3_step(statement) == SQLITE_ROW;
+    bool good =
+        sqlite3_prepare_v2(reader->db,
+                           "SELECT count(*), total(execs), max(first_icount + insns), (SELECT end_flow FROM chunk"
+                           " ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM block) FROM chunk",
+                           -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW;
     *totals = (struct tcgrr_totals){0};
     if (good) {
         totals->chunks = (uint64_t)sqlite3_column_int64(statement, 0);
@@ -641,8 +643,8 @@ bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
                               void *data, GError **error)
 {
     sqlite3_stmt *statement = NULL;
-    bool good = sqlite3_prepare_v2(reader->db, "SELECT path, size, xxh128 FROM guest_file ORDER BY path", -1, &statement,
-                                   NULL) == SQLITE_OK;
+    bool good = sqlite3_prepare_v2(reader->db, "SELECT path, size, xxh128 FROM guest_file ORDER BY path", -1,
+                                   &statement, NULL) == SQLITE_OK;
     while (good && sqlite3_step(statement) == SQLITE_ROW) {
         visit((const char *)sqlite3_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1),
               (const char *)sqlite3_column_text(statement, 2), data);

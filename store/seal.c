@@ -99,7 +99,8 @@ bool tcgrr_seal_check(const char *path, enum tcgrr_seal_state *state, GError **e
         return false;
     }
     bool there = status.st_size > SEAL_BYTES &&
-                 pread(fd, stored, SEAL_BYTES, status.st_size - SEAL_BYTES) == SEAL_BYTES && status.st_size % 512 == SEAL_BYTES;
+                 pread(fd, stored, SEAL_BYTES, status.st_size - SEAL_BYTES) == SEAL_BYTES &&
+                 status.st_size % 512 == SEAL_BYTES;
     bool good = true;
     if (there) {
         good = make_seal(fd, (uint64_t)status.st_size - SEAL_BYTES, expected) || fail(path, "read", error);

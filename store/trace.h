@@ -31,10 +31,10 @@ struct tcgrr_run {
     const char *icount_shift; /* "" in user mode */
     uint32_t vcpus;
     bool reports_discontinuities;
-    const char *level; /* "flow" */
-    const char *exit;  /* how QEMU ended; NULL while recording */
+    const char *level;   /* "flow" */
+    const char *exit;    /* how QEMU ended; NULL while recording */
     bool guest_shutdown; /* it was the guest that shut the machine down */
-    bool complete;     /* QEMU left in order and everything is here */
+    bool complete;       /* QEMU left in order and everything is here */
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     uint64_t execs;
@@ -54,12 +54,13 @@ struct tcgrr_writer_sizes {
 };
 
 /*
- * Creates the trace at `path` and stores `run` in it. An existing file is replaced only with `force`. One thread at a time uses a
- * writer. Errors name the path and the reason.
+ * Creates the trace at `path` and stores `run` in it. An existing file is replaced only with `force`. One thread at a
+ * time uses a writer. Errors name the path and the reason.
  */
 struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const struct tcgrr_run *run, GError **error);
 
-/* Stores a chunk with its events, checkpoints and the blocks it is the first to use. Not durable before the next commit. */
+/* Stores a chunk with its events, checkpoints and the blocks it is the first to use. Not durable before the next
+ * commit. */
 bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
                         GError **error);
 bool tcgrr_writer_commit(struct tcgrr_writer *writer, GError **error);
@@ -73,8 +74,8 @@ bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError 
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
 
 /*
- * Changing what was stored, in one transaction with everything up to the next commit. Readers that opened the trace before see it
- * unchanged until then.
+ * Changing what was stored, in one transaction with everything up to the next commit. Readers that opened the trace
+ * before see it unchanged until then.
  */
 /* Number of the chunk that holds execution `seq`; -1 with error if there is none. */
 int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError **error);
@@ -85,8 +86,8 @@ bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct 
 bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
 enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMOVE };
 /*
- * Shows each inferred event, and each of any kind with seq >= `first`, to `change`, in order. TCGRR_EVENT_CHANGE stores the event's icount, kind,
- * `confirmed` and from_pc anew. Of the rest only `seq` and `inferred` are filled.
+ * Shows each inferred event, and each of any kind with seq >= `first`, to `change`, in order. TCGRR_EVENT_CHANGE stores
+ * the event's icount, kind, `confirmed` and from_pc anew. Of the rest only `seq` and `inferred` are filled.
  */
 bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
                                 enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
@@ -105,8 +106,8 @@ void tcgrr_writer_free(struct tcgrr_writer *writer);
 struct tcgrr_reader;
 
 /*
- * Opens a trace read-only, also one that is being recorded or was cut short. One thread. Refuses what is not a trace, or one of another
- * version, with TCGRR_ERROR_DAMAGED or _FAILED.
+ * Opens a trace read-only, also one that is being recorded or was cut short. One thread. Refuses what is not a trace,
+ * or one of another version, with TCGRR_ERROR_DAMAGED or _FAILED.
  */
 struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error);
 void tcgrr_reader_free(struct tcgrr_reader *reader);
@@ -129,14 +130,16 @@ struct tcgrr_totals {
 bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *totals, GError **error);
 
 /*
- * Decodes the chunk in which instruction `icount` runs (first_icount <= icount < its end); with icount = UINT64_MAX the last one.
- * `chunk` must have room for TCGRR_CHUNK_EXECS. Its executions, partials and switches are filled, not its events and checkpoints.
- * *found says whether there is such a chunk. False: an error, TCGRR_ERROR_DAMAGED if the chunk does not check out.
+ * Decodes the chunk in which instruction `icount` runs (first_icount <= icount < its end); with icount = UINT64_MAX the
+ * last one. `chunk` must have room for TCGRR_CHUNK_EXECS. Its executions, partials and switches are filled, not its
+ * events and checkpoints. *found says whether there is such a chunk. False: an error, TCGRR_ERROR_DAMAGED if the chunk
+ * does not check out.
  */
 bool tcgrr_reader_seek(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_chunk *chunk, bool *found,
                        GError **error);
 /* The same for chunk number `id`, 0 being the first. */
-bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found, GError **error);
+bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found,
+                        GError **error);
 
 /* Calls `visit` for each event with first <= icount <= last, in order. */
 bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,
@@ -160,8 +163,9 @@ bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GErr
 char *tcgrr_reader_symbolize(struct tcgrr_reader *reader, uint64_t pc);
 
 /*
- * Checks everything: the seal, SQLite's own structure, each chunk decoded, its digest, counts, events' and checkpoints' places, block hashes,
- * the rr file. `problem` is called with one line for each thing that is wrong, at most 20 times. False with an error only if checking itself failed.
+ * Checks everything: the seal, SQLite's own structure, each chunk decoded, its digest, counts, events' and checkpoints'
+ * places, block hashes, the rr file. `problem` is called with one line for each thing that is wrong, at most 20 times.
+ * False with an error only if checking itself failed.
  */
 bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char *text, void *data), void *data,
                          uint64_t *problems, GError **error);

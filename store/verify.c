@@ -100,7 +100,9 @@ static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chun
     }
     tcgrr_chunk_compute(chunk, check->reader->blocks);
     if (chunk->end_icount != end_icount || chunk->end_flow != end_flow) {
-        complain(check, "chunk %" G_GINT64_FORMAT " says %" G_GUINT64_FORMAT " instructions, its executions make %" G_GUINT64_FORMAT "%s",
+        complain(check,
+                 "chunk %" G_GINT64_FORMAT " says %" G_GUINT64_FORMAT
+                 " instructions, its executions make %" G_GUINT64_FORMAT "%s",
                  id, end_icount - chunk->first_icount, chunk->end_icount - chunk->first_icount,
                  chunk->end_flow != end_flow ? ", and another flow digest" : "");
     }
@@ -120,8 +122,8 @@ static bool check_summary(struct check *check, int64_t id, GError **error)
     }
     tcgrr_summary_collect(check->chunk, check->reader->blocks, check->counts, check->uses);
     if (check->uses->len != check->stored_uses->len ||
-        (check->uses->len && memcmp(check->uses->data, check->stored_uses->data,
-                                    check->uses->len * sizeof(struct tcgrr_block_use)) != 0)) {
+        (check->uses->len &&
+         memcmp(check->uses->data, check->stored_uses->data, check->uses->len * sizeof(struct tcgrr_block_use)) != 0)) {
         complain(check, "the list of blocks of chunk %" G_GINT64_FORMAT " is not that of its executions", id);
     }
     return true;
@@ -188,7 +190,8 @@ static void check_event(const struct tcgrr_event *event, void *data)
 {
     struct event_order *order = data;
     if (event->seq < order->last || event->seq > order->check->end_seq || event->icount > order->check->end_icount) {
-        complain(order->check, "an event at icount %" G_GUINT64_FORMAT " is out of order or behind the end", event->icount);
+        complain(order->check, "an event at icount %" G_GUINT64_FORMAT " is out of order or behind the end",
+                 event->icount);
     }
     order->last = event->seq;
 }

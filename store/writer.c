@@ -70,7 +70,7 @@ struct tcgrr_writer {
     GByteArray *summary;
     GArray *counts; /* of executions by block, zero between two chunks */
     GArray *uses;
-    uint32_t blocks;   /* stored so far */
+    uint32_t blocks; /* stored so far */
     int64_t chunks;
     bool in_transaction;
     struct tcgrr_writer_sizes sizes;
@@ -151,9 +151,10 @@ static bool claim(const char *path, bool force, GError **error)
 
 static bool prepare(struct tcgrr_writer *writer, GError **error)
 {
-    g_autofree char *setup = g_strdup_printf("PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA journal_mode=WAL;"
-                                             "PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;",
-                                             TCGRR_TRACE_APPLICATION_ID, TCGRR_TRACE_VERSION);
+    g_autofree char *setup =
+        g_strdup_printf("PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA journal_mode=WAL;"
+                        "PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;",
+                        TCGRR_TRACE_APPLICATION_ID, TCGRR_TRACE_VERSION);
     if (!execute(writer, setup, "set up the trace", error) ||
         !execute(writer, TCGRR_TRACE_SCHEMA, "create the tables", error)) {
         return false;
@@ -235,8 +236,9 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
         bind_text(statement, at++, texts[i]);
     }
     sqlite3_bind_double(statement, at++, run->duration_s);
-    const char *more[] = {run->host,         run->directory,   run->command,       run->original_command, run->qemu_path,
-                          run->qemu_version, run->qemu_banner, run->qemu_build_id, run->target,           run->mode};
+    const char *more[] = {run->host,      run->directory,    run->command,     run->original_command,
+                          run->qemu_path, run->qemu_version, run->qemu_banner, run->qemu_build_id,
+                          run->target,    run->mode};
     for (size_t i = 0; i < G_N_ELEMENTS(more); i++) {
         bind_text(statement, at++, more[i]);
     }
@@ -499,7 +501,8 @@ int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError
     } else if (status != SQLITE_DONE) {
         fail(writer, "find a chunk", error);
     } else {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s has no execution %" G_GUINT64_FORMAT, writer->path, seq);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s has no execution %" G_GUINT64_FORMAT, writer->path,
+                    seq);
     }
     sqlite3_reset(statement);
     return id;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, the rest are the words that
- * a plugin wrote. Whatever they are, the chunks that come out must be sound.
+ * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, the rest are the
+ * words that a plugin wrote. Whatever they are, the chunks that come out must be sound.
  */
 #include "emu/live.h"
 #include "emu/plugin/ring.h"

@@ -12,18 +12,19 @@ patch "$elf" "$(address "$elf" compute_rounds)" 0000001000000000 # it does not e
 guest rv64-compute "$1" "$elf"
 trace=$work/killed.tcgrr
 
-# Our processes have the folder's name in their arguments. QEMU is the child of the recording one.
-qemu_pid() { pgrep -P "$recorder" -f "$work/" || true; }
-
+# Starts a recording; `recorder` and `emulator` are the two processes.
 start() {
     rm -f "$trace"*
     setsid "$tcgrr" record --json -o "$trace" -- "${guest[@]}" >"$work/out" 2>"$work/err" &
     recorder=$!
-    for ((i = 0; i < 100; i++)); do
-        [ -z "$(qemu_pid)" ] || return 0
+    for ((i = 0; i < 500; i++)); do
+        # Before QEMU tcgrr has other children, which ask it what it can.
+        emulator=$(pgrep -P "$recorder" -f -- "-kernel $elf" || true)
+        [ -z "$emulator" ] || return 0
         sleep 0.02
     done
     fail "QEMU did not start: $(cat "$work/err")"
+    exit 1
 }
 
 # ended STATUS WHAT: tcgrr ends like this, in time, and so does QEMU.
@@ -31,12 +32,12 @@ ended() {
     local status=0
     wait "$recorder" 2>/dev/null || status=$?
     equal "$2: exit status" "$status" "$1"
-    for ((i = 0; i < 400; i++)); do
-        pgrep -f "$work/" >/dev/null || return 0
+    for ((i = 0; i < 600; i++)); do
+        [ -d "/proc/$emulator" ] || return 0
         sleep 0.05
     done
-    fail "$2: still there after 20 s: $(pgrep -af "$work/")"
-    pgrep -f "$work/" | xargs -r kill -9
+    fail "$2: QEMU still runs after 30 s: $(tr '\0' ' ' <"/proc/$emulator/cmdline")"
+    kill -9 "$emulator"
 }
 
 check_trace() {
@@ -53,7 +54,7 @@ for turn in 1 2 3; do
     start
     sleep 0.1
     random_pause
-    kill -9 "$(qemu_pid)"
+    kill -9 "$emulator"
     ended 3 "QEMU killed, turn $turn"
     contains "QEMU killed, turn $turn" "$(cat "$work/err")" "^tcgrr: QEMU went away without notice"
     check_trace "QEMU killed, turn $turn" false
@@ -69,7 +70,7 @@ for turn in 1 2 3; do
     start
     sleep 1.1
     random_pause
-    kill -9 "$recorder" "$(qemu_pid)"
+    kill -9 "$recorder" "$emulator"
     ended 137 "both killed, turn $turn"
     check_trace "both killed, turn $turn" false
 

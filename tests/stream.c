@@ -59,7 +59,8 @@ uint32_t stream_block(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns)
     return tcgrr_blocks_add(blocks, pc, insns, lengths, size, bytes, NULL);
 }
 
-void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint32_t block, uint32_t ran, uint32_t counted)
+void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint32_t block, uint32_t ran,
+                   uint32_t counted)
 {
     if (ran < tcgrr_blocks_get(blocks, block)->insns) {
         struct tcgrr_partial partial = {.index = chunk->count, .ran = ran, .counted = counted};

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Made-up runs for the unit tests: a sequence of instructions, cut into executions of blocks in any way that is wanted. */
+/* Made-up runs for the unit tests: a sequence of instructions, cut into executions of blocks in any way that is wanted.
+ */
 #ifndef TCGRR_TESTS_STREAM_H
 #define TCGRR_TESTS_STREAM_H
 
@@ -15,11 +16,13 @@ GArray *stream_script(uint64_t seed, guint length);
 uint32_t stream_block(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t insns);
 
 /* Appends an execution to the chunk. tcgrr_chunk_compute() makes counts and digests of them. */
-void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint32_t block, uint32_t ran, uint32_t counted);
+void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint32_t block, uint32_t ran,
+                   uint32_t counted);
 
 /*
- * Appends instructions of the script from number `at` on, until the script ends or the chunk is full, as blocks of random size up to
- * `most`, some of which are left early. Returns the number of the next instruction. Computes the chunk.
+ * Appends instructions of the script from number `at` on, until the script ends or the chunk is full, as blocks of
+ * random size up to `most`, some of which are left early. Returns the number of the next instruction. Computes the
+ * chunk.
  */
 guint stream_cut(const GArray *script, guint at, uint64_t seed, uint32_t most, struct tcgrr_blocks *blocks,
                  struct tcgrr_chunk *chunk);

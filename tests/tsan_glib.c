@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Preloaded into programs built with ThreadSanitizer. GLib itself is not built with it and makes its locks of futexes, so that the
- * sanitizer would not see what they order and take everything that they guard for a race. This says it to the sanitizer.
+ * Preloaded into programs built with ThreadSanitizer. GLib itself is not built with it and makes its locks of futexes,
+ * so that the sanitizer would not see what they order and take everything that they guard for a race. This says it to
+ * the sanitizer.
  */
 #include <dlfcn.h>
 #include <glib.h>

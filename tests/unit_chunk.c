@@ -25,7 +25,8 @@ static void test_digest_is_a_polynomial(void **state)
         powers = tcgrr_digest_append(powers, TCGRR_DIGEST_BASE, 0);
     }
     assert_int_equal(tcgrr_digest_reduce(TCGRR_DIGEST_MODULUS), 0);
-    assert_int_equal(tcgrr_digest_reduce((unsigned __int128)(TCGRR_DIGEST_MODULUS - 1) * (TCGRR_DIGEST_MODULUS - 1)), 1);
+    assert_int_equal(tcgrr_digest_reduce((unsigned __int128)(TCGRR_DIGEST_MODULUS - 1) * (TCGRR_DIGEST_MODULUS - 1)),
+                     1);
     for (int i = 0; i < 1000; i++) {
         uint64_t a = ((uint64_t)stream_random(&random) << 32 | stream_random(&random)) % TCGRR_DIGEST_MODULUS;
         uint64_t m = stream_random(&random), n = stream_random(&random);
@@ -236,10 +237,14 @@ static void test_cursor(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_digest_is_a_polynomial), cmocka_unit_test(test_instructions_differ),
-        cmocka_unit_test(test_blocks_by_content),      cmocka_unit_test(test_malformed_blocks),
-        cmocka_unit_test(test_many_blocks),            cmocka_unit_test(test_cuts_make_no_difference),
-        cmocka_unit_test(test_checkpoint_borders),     cmocka_unit_test(test_counted_beyond_ran),
+        cmocka_unit_test(test_digest_is_a_polynomial),
+        cmocka_unit_test(test_instructions_differ),
+        cmocka_unit_test(test_blocks_by_content),
+        cmocka_unit_test(test_malformed_blocks),
+        cmocka_unit_test(test_many_blocks),
+        cmocka_unit_test(test_cuts_make_no_difference),
+        cmocka_unit_test(test_checkpoint_borders),
+        cmocka_unit_test(test_counted_beyond_ran),
         cmocka_unit_test(test_cursor),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The comparator between two made-up sides: the same instructions never differ, and a difference is named where it is. */
+/* The comparator between two made-up sides: the same instructions never differ, and a difference is named where it is.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -138,7 +139,8 @@ static void check_history(const struct tcgrr_comparison *comparison)
 }
 
 /* Compares and frees; wants this divergence after `icount` instructions. */
-static void expect_divergence(struct made_up *a, struct made_up *b, tcgrr_icount icount, enum tcgrr_divergence_kind kind)
+static void expect_divergence(struct made_up *a, struct made_up *b, tcgrr_icount icount,
+                              enum tcgrr_divergence_kind kind)
 {
     struct made_up *runs[2] = {a, b};
     struct tcgrr_comparison comparison;
@@ -164,7 +166,8 @@ static void test_cuts_make_no_difference(void **state)
 {
     static const guint lengths[] = {1, 100, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS};
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
-        expect_same(make_run(lengths[i], 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, TCGRR_SIDE_ENDED), NULL, lengths[i]);
+        expect_same(make_run(lengths[i], 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, TCGRR_SIDE_ENDED), NULL,
+                    lengths[i]);
     }
 }
 
@@ -176,9 +179,22 @@ static void test_nothing_ran(void **state)
 
 static void test_divergence_anywhere(void **state)
 {
-    /* First and last instruction, both sides of checkpoints, and just behind where the second stretch of blocks begins. */
-    static const guint places[] = {0,        1,        77,       STEP - 2,     STEP - 1,  STEP,     STEP + 1,
-                                   2 * STEP - 1, 2 * STEP, 2 * STEP + 1, 3 * STEP - 1, 3 * STEP, INSNS - 2, INSNS - 1};
+    /* First and last instruction, both sides of checkpoints, and just behind where the second stretch of blocks begins.
+     */
+    static const guint places[] = {0,
+                                   1,
+                                   77,
+                                   STEP - 2,
+                                   STEP - 1,
+                                   STEP,
+                                   STEP + 1,
+                                   2 * STEP - 1,
+                                   2 * STEP,
+                                   2 * STEP + 1,
+                                   3 * STEP - 1,
+                                   3 * STEP,
+                                   INSNS - 2,
+                                   INSNS - 1};
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
         struct made_up *a = make_run(INSNS, 4, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 5, TCGRR_SIDE_ENDED);
         lead_astray(i % 2 ? a : b, places[i], 6 + i);
@@ -223,8 +239,10 @@ static void test_one_ends(void **state)
 /* Both did the same, but one was killed or hangs where the other ended. */
 static void test_same_but_not_in_order(void **state)
 {
-    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_HUNG), 5000, TCGRR_DIVERGENCE_HUNG);
-    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_CUT), 5000, TCGRR_DIVERGENCE_CUT);
+    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_HUNG), 5000,
+                      TCGRR_DIVERGENCE_HUNG);
+    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_CUT), 5000,
+                      TCGRR_DIVERGENCE_CUT);
 }
 
 static void test_recording_cut_short(void **state)
@@ -300,11 +318,16 @@ static void test_wrong_digest(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cuts_make_no_difference), cmocka_unit_test(test_nothing_ran),
-        cmocka_unit_test(test_divergence_anywhere),     cmocka_unit_test(test_other_vcpu),
-        cmocka_unit_test(test_one_ends),                cmocka_unit_test(test_same_but_not_in_order),
-        cmocka_unit_test(test_recording_cut_short),     cmocka_unit_test(test_shutdown),
-        cmocka_unit_test(test_until),                   cmocka_unit_test(test_unreadable_side),
+        cmocka_unit_test(test_cuts_make_no_difference),
+        cmocka_unit_test(test_nothing_ran),
+        cmocka_unit_test(test_divergence_anywhere),
+        cmocka_unit_test(test_other_vcpu),
+        cmocka_unit_test(test_one_ends),
+        cmocka_unit_test(test_same_but_not_in_order),
+        cmocka_unit_test(test_recording_cut_short),
+        cmocka_unit_test(test_shutdown),
+        cmocka_unit_test(test_until),
+        cmocka_unit_test(test_unreadable_side),
         cmocka_unit_test(test_wrong_digest),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ring between plugin and tcgrr, from both ends: a made-up plugin writes it from a thread of its own, through the plugin's own
- * code; what comes out has to be exact, and whatever is malformed has to be refused.
+ * The ring between plugin and tcgrr, from both ends: a made-up plugin writes it from a thread of its own, through the
+ * plugin's own code; what comes out has to be exact, and whatever is malformed has to be refused.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +91,8 @@ static void push_define(struct tcgrr_ring *ring, uint32_t number, uint64_t pc, u
     tcgrr_ring_publish(ring, 1 + words);
 }
 
-static void push_event(struct tcgrr_ring *ring, enum tcgrr_wire_event kind, uint32_t vcpu, const uint64_t *values, uint32_t count)
+static void push_event(struct tcgrr_ring *ring, enum tcgrr_wire_event kind, uint32_t vcpu, const uint64_t *values,
+                       uint32_t count)
 {
     uint32_t *space = tcgrr_ring_space(ring);
     space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, kind | (1 + 2 * count) << 8);
@@ -134,7 +135,8 @@ static void define_all(struct truth *truth)
             uint32_t word = i == insns / 2 ? LOAD : NOP;
             memcpy(bytes + 4 * i, &word, sizeof(word));
         }
-        assert_int_equal(tcgrr_blocks_add(truth->blocks, pc_of(number), insns, lengths, 4 * insns, bytes, NULL), number);
+        assert_int_equal(tcgrr_blocks_add(truth->blocks, pc_of(number), insns, lengths, 4 * insns, bytes, NULL),
+                         number);
         push_define(&truth->f->ring, number, pc_of(number), insns);
     }
 }
@@ -212,7 +214,8 @@ static void take_chunk(struct fixture *f, struct result *result)
     assert_int_equal(chunk->end_flow, end_flow);
     assert_int_equal(chunk->checkpoints->len, checkpoints->len);
     if (checkpoints->len > 0) {
-        assert_memory_equal(chunk->checkpoints->data, checkpoints->data, checkpoints->len * sizeof(struct tcgrr_checkpoint));
+        assert_memory_equal(chunk->checkpoints->data, checkpoints->data,
+                            checkpoints->len * sizeof(struct tcgrr_checkpoint));
     }
     tcgrr_chunk_free(chunk);
     f->chunk = again;
@@ -545,12 +548,12 @@ static void test_random_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),          cmocka_unit_test(test_exact_when_slow),
-        cmocka_unit_test(test_back_pressure),  cmocka_unit_test(test_detached),
-        cmocka_unit_test(test_ends),           cmocka_unit_test(test_info),
-        cmocka_unit_test(test_system_calls),   cmocka_unit_test(test_attach_refuses),
-        cmocka_unit_test(test_malformed),      cmocka_unit_test(test_strange),
-        cmocka_unit_test(test_wild_header),    cmocka_unit_test(test_random_words),
+        cmocka_unit_test(test_exact),         cmocka_unit_test(test_exact_when_slow),
+        cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_detached),
+        cmocka_unit_test(test_ends),          cmocka_unit_test(test_info),
+        cmocka_unit_test(test_system_calls),  cmocka_unit_test(test_attach_refuses),
+        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_wild_header),   cmocka_unit_test(test_random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A trace is what was written, byte for byte: round trips, seeking, and files that are damaged, cut off or no traces. */
+/* A trace is what was written, byte for byte: round trips, seeking, and files that are damaged, cut off or no traces.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -19,11 +20,11 @@
 #include "store/trace.h"
 #include "tests/stream.h"
 
-#define INSNS     300000
-#define CAPACITY  3000
-#define FLIPS     250
-#define CUTS      40
-#define RR_BYTES  3000000
+#define INSNS    300000
+#define CAPACITY 3000
+#define FLIPS    250
+#define CUTS     40
+#define RR_BYTES 3000000
 
 struct fixture {
     char *folder;
@@ -591,13 +592,16 @@ static void test_every_flip_is_found(void **state)
     int fd = open(f->path, O_RDWR | O_CLOEXEC);
     for (int i = 0; i < FLIPS; i++) {
         /* Each of the first hundred bytes, which are SQLite's header, and the seal; then anywhere. */
-        off_t at = i < 100 ? i : i < 132 ? status.st_size - 1 - (i - 100) : (off_t)(stream_random(&random) % status.st_size);
+        off_t at = i < 100   ? i
+                   : i < 132 ? status.st_size - 1 - (i - 100)
+                             : (off_t)(stream_random(&random) % status.st_size);
         uint8_t byte = 0, changed;
         assert_int_equal(pread(fd, &byte, 1, at), 1);
         changed = (uint8_t)(byte ^ 1u << stream_random(&random) % 8);
         assert_int_equal(pwrite(fd, &changed, 1, at), 1);
         if (problems_of(f->path, no_problem) == 0) {
-            fail_msg("byte %ld of %ld from %02x to %02x was not noticed", (long)at, (long)status.st_size, byte, changed);
+            fail_msg("byte %ld of %ld from %02x to %02x was not noticed", (long)at, (long)status.st_size, byte,
+                     changed);
         }
         assert_int_equal(pwrite(fd, &byte, 1, at), 1);
     }
@@ -612,7 +616,11 @@ static void test_every_cut_is_found(void **state)
     gsize size = f->size;
 
     for (int i = 0; i < CUTS; i++) {
-        gsize length = i == 0 ? size - 1 : i == 1 ? size - 32 : i == 2 ? 100 : i == 3 ? 4096 : stream_random(&random) % size;
+        gsize length = i == 0   ? size - 1
+                       : i == 1 ? size - 32
+                       : i == 2 ? 100
+                       : i == 3 ? 4096
+                                : stream_random(&random) % size;
         put_file(f, f->bytes, length);
         if (problems_of(f->path, no_problem) == 0) {
             fail_msg("the first %lu of %lu bytes pass for the whole", (unsigned long)length, (unsigned long)size);

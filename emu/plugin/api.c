@@ -89,7 +89,8 @@ bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const 
     return old_form != NULL;
 }
 
-size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes, size_t size)
+size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes,
+                            size_t size)
 {
     size_t length = api->insn_size(insn);
     if (length > size) {

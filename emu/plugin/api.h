@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the plugin uses of QEMU's plugin interface, declared here for all its versions (1 to 7), because one binary is to load
- * into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() finds each function in the running
- * QEMU and tells the version from what is there.
+ * What the plugin uses of QEMU's plugin interface, declared here for all its versions (1 to 7), because one binary is
+ * to load into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() finds each
+ * function in the running QEMU and tells the version from what is there.
  */
 #ifndef TCGRR_EMU_PLUGIN_API_H
 #define TCGRR_EMU_PLUGIN_API_H
@@ -94,14 +94,17 @@ struct tcgrr_api {
 
 /*
  * Finds QEMU's functions with dlsym and settles on a version. Runs in the plugin's constructor, before QEMU looks at
- * qemu_plugin_version. TCGRR_PLUGIN_API in the environment overrides the version where two cannot be told apart by what they export (6 and 7).
+ * qemu_plugin_version. TCGRR_PLUGIN_API in the environment overrides the version where two cannot be told apart by what
+ * they export (6 and 7).
  */
 void tcgrr_api_load(struct tcgrr_api *api);
 
-/* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has it. */
+/* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has
+ * it. */
 bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb);
 
 /* Copies an instruction's bytes, at most `size`; returns how many. */
-size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes, size_t size);
+size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes,
+                            size_t size);
 
 #endif

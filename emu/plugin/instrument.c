@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count. */
+/* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
+ */
 #include "emu/plugin/moving.h"
 
 #include <string.h>
 #include <sys/mman.h>
 
 /* More than QEMU's largest code cache can hold; address space only, memory comes with use. */
-#define MAX_TRANSLATIONS (1u << 25)
+#define MAX_TRANSLATIONS  (1u << 25)
 #define TRANSLATION_BYTES (MAX_TRANSLATIONS * sizeof(struct tcgrr_translation))
 
 /* Instructions of one block as read from QEMU; on the stack of the translation callback. */
@@ -30,16 +31,18 @@ bool tcgrr_instrument_init(struct tcgrr_plugin *plugin)
 }
 
 /*
- * Bytes of instruction `index`. QEMU 7.2 looks ahead in Thumb code near a page's end and adds what it saw to the instruction before, so an
- * instruction reaches at most to the next one.
+ * Bytes of instruction `index`. QEMU 7.2 looks ahead in Thumb code near a page's end and adds what it saw to the
+ * instruction before, so an instruction reaches at most to the next one.
  */
-static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, size_t index, size_t count)
+static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, size_t index,
+                          size_t count)
 {
     const struct qemu_plugin_insn *insn = plugin->api.tb_get_insn(tb, index);
     size_t length = plugin->api.insn_size(insn);
 
     if (index + 1 < count) {
-        uint64_t distance = plugin->api.insn_vaddr(plugin->api.tb_get_insn(tb, index + 1)) - plugin->api.insn_vaddr(insn);
+        uint64_t distance =
+            plugin->api.insn_vaddr(plugin->api.tb_get_insn(tb, index + 1)) - plugin->api.insn_vaddr(insn);
         length = distance > 0 && distance < length ? distance : length;
     }
     return length < 255 ? length : 255;
@@ -56,7 +59,8 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
         size_t room = sizeof(content->bytes) - content->size;
         size_t length = insn_length(plugin, tb, i, count);
         uint8_t *bytes = content->bytes + content->size;
-        length = tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i), bytes, length < room ? length : room);
+        length =
+            tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i), bytes, length < room ? length : room);
         if (thumb && length == 4 && i + 1 == count && bytes[1] >> 3 < 0x1d) {
             length = 2; /* the same for the last one, which has no next */
         }
@@ -67,8 +71,8 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
 }
 
 /*
- * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, cut off at the page's end, which it
- * then leaves to the next block. Such a torso fits no encoding.
+ * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, cut off at the page's end,
+ * which it then leaves to the next block. Such a torso fits no encoding.
  */
 static void drop_torso(const struct tcgrr_plugin *plugin, uint64_t pc, struct content *content)
 {
@@ -125,8 +129,9 @@ static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn
 }
 
 /*
- * The last instruction has no successor in the block to carry its mark; its last memory access does. Under API 1 hooks take both
- * directions, because QEMU 7.2 takes one on reads for one on writes; where an x86 instruction may read, then write, a callback tells.
+ * The last instruction has no successor in the block to carry its mark; its last memory access does. Under API 1 hooks
+ * take both directions, because QEMU 7.2 takes one on reads for one on writes; where an x86 instruction may read, then
+ * write, a callback tells.
  */
 static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access,
                              struct tcgrr_translation *translation)

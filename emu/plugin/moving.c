@@ -5,7 +5,7 @@
 #include <sys/mman.h>
 
 /* Numbers for (translation, pc) found before, so that a guest which switches to and fro needs no new ones each time. */
-#define ALIASES (1u << 16)
+#define ALIASES     (1u << 16)
 /* Numbers between two flushes, at most: what the consumer keeps for each is bounded by this. */
 #define MAX_NUMBERS (1u << 21)
 
@@ -53,7 +53,8 @@ static unsigned remaps_aarch64(uint32_t insn)
     if ((insn & 0xffffffe0) == 0xd5182000) { /* msr ttbr0_el1 */
         return 1;
     }
-    if ((insn & 0xfff8f000) == 0xd5181000 || (insn & 0xfff8f000) == 0xd5182000) { /* msr sctlr, ttbr, tcr of any level */
+    if ((insn & 0xfff8f000) == 0xd5181000 ||
+        (insn & 0xfff8f000) == 0xd5182000) { /* msr sctlr, ttbr, tcr of any level */
         return 3;
     }
     return (insn & 0xfff8f000) == 0xd5088000; /* tlbi */

@@ -38,8 +38,8 @@ static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 
 static void find_mark(struct tcgrr_plugin *plugin)
 {
-    plugin->mark = plugin->api.old_inline ? &plugin->plain_mark
-                                          : plugin->api.scoreboard_find(plugin->score, plugin->vcpu);
+    plugin->mark =
+        plugin->api.old_inline ? &plugin->plain_mark : plugin->api.scoreboard_find(plugin->score, plugin->vcpu);
 }
 
 static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
@@ -55,10 +55,12 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
 }
 
 /*
- * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because its mark is used
- * anew; where neither of the two can be left early there is nothing to set. The variants are made by inlining.
+ * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because
+ * its mark is used anew; where neither of the two can be left early there is nothing to set. The variants are made by
+ * inlining.
  */
-static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus, bool moving)
+static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus,
+                         bool moving)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
@@ -160,14 +162,15 @@ static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, 
 }
 
 /* Whether this is the kind of access that an instruction makes last; API 1 cannot be asked for one kind only. */
-static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint32_t info)
+static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation,
+                           uint32_t info)
 {
     return !translation->ends_with_store || plugin->api.mem_is_store(info);
 }
 
 /*
- * The access of a block of one instruction: its own, if its head was called; otherwise QEMU has made it to repeat a device access. QEMU 7.2
- * also makes the call again for accesses of later blocks, which mean nothing.
+ * The access of a block of one instruction: its own, if its head was called; otherwise QEMU has made it to repeat a
+ * device access. QEMU 7.2 also makes the call again for accesses of later blocks, which mean nothing.
  */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
@@ -438,8 +441,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         }
         fd = atoi(argv[i] + 3);
     }
-    const char *problem = fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
-                                 : tcgrr_ring_attach(&plugin->ring, fd);
+    const char *problem =
+        fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself" : tcgrr_ring_attach(&plugin->ring, fd);
     if (problem) {
         return refuse(problem);
     }

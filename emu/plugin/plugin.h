@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The plugin's state. QEMU hands the per-block callbacks one pointer, which is the translation's, so the rest hangs off one
- * global object; there is no other mutable state at file scope. Unless said otherwise a field belongs to the
- * thread that runs vCPU code (under icount there is one for all vCPUs).
+ * The plugin's state. QEMU hands the per-block callbacks one pointer, which is the translation's, so the rest hangs off
+ * one global object; there is no other mutable state at file scope. Unless said otherwise a field belongs to the thread
+ * that runs vCPU code (under icount there is one for all vCPUs).
  */
 #ifndef TCGRR_EMU_PLUGIN_PLUGIN_H
 #define TCGRR_EMU_PLUGIN_PLUGIN_H
@@ -15,39 +15,41 @@
 
 /*
  * A translation that QEMU holds. Marks count how far a block has surely come: the callback at its head sets the mark to
- * `first`, the instructions before the first one that could leave the block; behind each such instruction an inline operation moves it on.
+ * `first`, the instructions before the first one that could leave the block; behind each such instruction an inline
+ * operation moves it on.
  */
 struct tcgrr_translation {
     uint32_t number;
     uint16_t count; /* instructions */
     uint16_t first : 15;
     uint16_t ends_with_store : 1; /* the last instruction's last access is a store */
-    uint8_t access_retires; /* that access shows that the last instruction retired */
-    uint8_t half;          /* of the address space: 1 the upper one */
-    uint8_t remaps;        /* it may change mappings: bits as of tcgrr_moving_remaps() */
-    uint8_t entered;       /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
-    uint32_t epoch; /* of that half when `pc` was last looked at */
-    uint64_t pc;    /* where it runs */
+    uint8_t access_retires;       /* that access shows that the last instruction retired */
+    uint8_t half;                 /* of the address space: 1 the upper one */
+    uint8_t remaps;               /* it may change mappings: bits as of tcgrr_moving_remaps() */
+    uint8_t entered; /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
+    uint32_t epoch;  /* of that half when `pc` was last looked at */
+    uint64_t pc;     /* where it runs */
 };
 
 struct tcgrr_plugin {
     struct tcgrr_ring ring;
-    volatile uint64_t *mark; /* of the current vCPU: where QEMU's inline operations count */
-    uint64_t full;  /* value of the mark when the open translation ran to its end */
-    pthread_t thread; /* that runs vCPU code; set with the first block */
+    volatile uint64_t *mark;                /* of the current vCPU: where QEMU's inline operations count */
+    uint64_t full;                          /* value of the mark when the open translation ran to its end */
+    pthread_t thread;                       /* that runs vCPU code; set with the first block */
     const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
-    unsigned vcpu;  /* that `mark` belongs to; UINT_MAX before the first block */
-    bool silent;    /* record nothing more */
+    unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
+    bool silent;                            /* record nothing more */
 
-    uint32_t epochs[2]; /* counts the changes of mappings in each half of the address space */
-    uint32_t numbers;   /* given to translations and their aliases since the last flush */
+    uint32_t epochs[2];                       /* counts the changes of mappings in each half of the address space */
+    uint32_t numbers;                         /* given to translations and their aliases since the last flush */
     struct qemu_plugin_register *pc_register; /* NULL: addresses cannot be looked at */
     GByteArray *pc_value;
     struct tcgrr_alias *aliases;
 
-    struct tcgrr_translation *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
+    struct tcgrr_translation
+        *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
     uint32_t used;
-    uint64_t plain_mark; /* API 1: all vCPUs count here */
+    uint64_t plain_mark;                  /* API 1: all vCPUs count here */
     struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
 
     struct tcgrr_api api; /* constant after install, as what follows */

@@ -20,9 +20,9 @@ struct tcgrr_ring {
 const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd);
 
 /*
- * Called when the cursor has reached the limit: takes it back to the ring's first copy and waits until the consumer has made room. This is
- * what slows the guest down instead of losing anything. Returns also when the consumer has detached or died; from then on the
- * ring is written without being read.
+ * Called when the cursor has reached the limit: takes it back to the ring's first copy and waits until the consumer has
+ * made room. This is what slows the guest down instead of losing anything. Returns also when the consumer has detached
+ * or died; from then on the ring is written without being read.
  */
 void tcgrr_ring_turn(struct tcgrr_ring *ring);
 

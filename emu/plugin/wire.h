@@ -3,9 +3,9 @@
  * The ring between the plugin inside QEMU (one producer: the vCPU thread) and tcgrr (one consumer), in a shared memory
  * file: a header page, then a ring of 32-bit words which both sides map twice in a row, so that no record wraps.
  *
- * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported. tcgrr,
- * in record/flow.c, makes exact counts of them. Both ends run on one machine, so words are in its byte order. The consumer still
- * trusts nothing it reads: a guest that breaks out of QEMU can write here.
+ * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported.
+ * tcgrr, in record/flow.c, makes exact counts of them. Both ends run on one machine, so words are in its byte order.
+ * The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
  */
 #ifndef TCGRR_EMU_PLUGIN_WIRE_H
 #define TCGRR_EMU_PLUGIN_WIRE_H
@@ -14,13 +14,13 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define TCGRR_WIRE_MAGIC 0x676e697272676374u /* "tcgrring" */
+#define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
 #define TCGRR_WIRE_VERSION 1u
 
-#define TCGRR_WIRE_HEADER_BYTES 4096u
+#define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
-#define TCGRR_WIRE_MAX_INSNS 4096u     /* in one block; QEMU's own limit is 512 */
+#define TCGRR_WIRE_MAX_INSNS     4096u /* in one block; QEMU's own limit is 512 */
 
 /* What the plugin found out about this QEMU; bits of `features`. */
 enum tcgrr_wire_feature {
@@ -29,9 +29,9 @@ enum tcgrr_wire_feature {
 };
 
 enum tcgrr_wire_state {
-    TCGRR_WIRE_WAITING,   /* the plugin was not loaded yet */
-    TCGRR_WIRE_RUNNING,   /* installed */
-    TCGRR_WIRE_FINISHED,  /* QEMU left in order, the END record is in the ring */
+    TCGRR_WIRE_WAITING,  /* the plugin was not loaded yet */
+    TCGRR_WIRE_RUNNING,  /* installed */
+    TCGRR_WIRE_FINISHED, /* QEMU left in order, the END record is in the ring */
 };
 
 struct tcgrr_wire_header {
@@ -50,8 +50,9 @@ struct tcgrr_wire_header {
     _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
 
     /*
-     * Where the plugin writes next, as an address of its own, and the address of the ring's first word: with it the plugin spends the fewest
-     * instructions per block. What has been written is the difference, in words modulo the ring's size; it never gets as far as to be ambiguous.
+     * Where the plugin writes next, as an address of its own, and the address of the ring's first word: with it the
+     * plugin spends the fewest instructions per block. What has been written is the difference, in words modulo the
+     * ring's size; it never gets as far as to be ambiguous.
      */
     _Alignas(64) _Atomic uint64_t cursor;
     uint64_t base;
@@ -66,8 +67,8 @@ static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the 
  */
 #define TCGRR_WIRE_CONTROL 0xf0000000u
 enum tcgrr_wire_tag {
-    /* The translation that ran before this point surely retired only `payload` instructions: whatever the next one was, its
-     * end was not seen. Comes right before the next translation's word. */
+    /* The translation that ran before this point surely retired only `payload` instructions: whatever the next one was,
+     * its end was not seen. Comes right before the next translation's word. */
     TCGRR_WIRE_LEFT = 0xf0,
     /* What follows runs on vCPU `payload`. */
     TCGRR_WIRE_VCPU = 0xf1,
@@ -77,8 +78,8 @@ enum tcgrr_wire_tag {
     /* An event: payload = kind | words << 8; words follow: the vCPU, then what the kind brings. */
     TCGRR_WIRE_EVENT = 0xf3,
     /*
-     * The same content as translation `words[0]`, found running at another address: 3 words follow: that one, the pc (64). It gets the next
-     * number.
+     * The same content as translation `words[0]`, found running at another address: 3 words follow: that one, the pc
+     * (64). It gets the next number.
      */
     TCGRR_WIRE_ALIAS = 0xf5,
     /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
@@ -95,16 +96,17 @@ struct tcgrr_wire_define {
 
 /* Kinds of TCGRR_WIRE_EVENT and the words behind the vCPU; 64-bit values are two words, low first. */
 enum tcgrr_wire_event {
-    TCGRR_WIRE_INIT,        /* – */
-    TCGRR_WIRE_EXIT,        /* – */
-    TCGRR_WIRE_IDLE,        /* – */
-    TCGRR_WIRE_RESUME,      /* – */
-    TCGRR_WIRE_FLUSH,       /* – ; all translations are gone, numbers start again */
-    TCGRR_WIRE_RERUN,       /* number: a device access rolled back in the middle of a block was run again in this translation of its own */
-    TCGRR_WIRE_DISCONTINUITY, /* type (QEMU's: 1 interrupt, 2 exception, 4 host call), from (64), to (64) */
-    TCGRR_WIRE_SYSCALL_ENTRY, /* number (64), 8 arguments (64 each) */
+    TCGRR_WIRE_INIT,   /* – */
+    TCGRR_WIRE_EXIT,   /* – */
+    TCGRR_WIRE_IDLE,   /* – */
+    TCGRR_WIRE_RESUME, /* – */
+    TCGRR_WIRE_FLUSH,  /* – ; all translations are gone, numbers start again */
+    TCGRR_WIRE_RERUN,  /* number: a device access rolled back in the middle of a block was run again in this translation
+                          of its own */
+    TCGRR_WIRE_DISCONTINUITY,  /* type (QEMU's: 1 interrupt, 2 exception, 4 host call), from (64), to (64) */
+    TCGRR_WIRE_SYSCALL_ENTRY,  /* number (64), 8 arguments (64 each) */
     TCGRR_WIRE_SYSCALL_RETURN, /* number (64), result (64) */
-    TCGRR_WIRE_THREAD,      /* – ; user mode: a further guest thread started, which is not recorded */
+    TCGRR_WIRE_THREAD,         /* – ; user mode: a further guest thread started, which is not recorded */
     TCGRR_WIRE_EVENT_KINDS,
 };
 
