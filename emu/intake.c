@@ -106,7 +106,7 @@ uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake)
     return (written - intake->tail) & intake->mask;
 }
 
-size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words)
+size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words, bool *all)
 {
     size_t left = intake->filled - intake->taken;
     uint64_t backlog = tcgrr_intake_backlog(intake); /* read once: it grows meanwhile */
@@ -119,6 +119,7 @@ size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words)
     intake->tail += more;
     atomic_store_explicit(&intake->header->tail, intake->tail, memory_order_release);
     *words = intake->buffer;
+    *all = more == backlog;
     return intake->filled;
 }
 

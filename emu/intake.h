@@ -33,10 +33,11 @@ uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 
 /*
  * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back.
- * `*words` are all that were not taken, valid until the next call. Returns how many. At least TCGRR_WIRE_RESERVE_WORDS
- * fit, so that any record does.
+ * `*words` are all that were not taken, valid until the next call. `*all` says whether
+ * nothing was left behind: the plugin publishes whole records, so the last one is then whole. Returns how many. At
+ * least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does.
  */
-size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words);
+size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words, bool *all);
 
 /* The first `count` words are done with. */
 void tcgrr_intake_take(struct tcgrr_intake *intake, size_t count);

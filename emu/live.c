@@ -11,7 +11,7 @@
 /* How long to sleep when the ring is empty: far shorter than it takes to fill. */
 #define POLL_US 500
 
-/* A translation as the fast path needs it; one cache line. */
+/* A translation as the fast path needs it. */
 struct code {
     uint64_t sum;
     uint64_t shifted; /* its power as tcgrr_digest_step() takes it */
@@ -166,7 +166,10 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
     memcpy(info->target, header->target, sizeof(info->target));
     info->target[sizeof(info->target) - 1] = '\0';
     for (char *at = info->target; *at; at++) {
-        *at = g_ascii_isgraph(*at) ? *at : '?';
+        if (!g_ascii_isgraph(*at)) {
+            *at = '\0';
+            break;
+        }
     }
     return true;
 }
@@ -789,12 +792,16 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
     while (live->end == TCGRR_LIVE_RUNS && chunk->count < chunk->capacity) {
         bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
         const uint32_t *words = NULL;
-        size_t available = note_info(live) ? tcgrr_intake_fill(live->intake, &words) : 0;
+        bool all = false;
+        size_t available = note_info(live) ? tcgrr_intake_fill(live->intake, &words, &all) : 0;
         size_t done = 0;
         if (!read_words(live, chunk, words, available, &done, error)) {
             return false;
         }
         tcgrr_intake_take(live->intake, done);
+        if (all && done < available && chunk->count < chunk->capacity && live->end == TCGRR_LIVE_RUNS) {
+            return damaged(error, "a record that is cut off");
+        }
         if (done == 0 && gone) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
         } else if (done == 0) {

@@ -25,6 +25,7 @@
     (400 * 1000) /* a chunk is handed on at the latest then, so that a crash loses less than a second */
 #define COMMIT_US     (400 * 1000)
 #define PROGRESS_US   (200 * 1000)
+#define HAND_OVER_US  (100 * 1000)
 #define PUMP_MS       5
 #define STOP_GRACE_MS 30000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
 
@@ -192,7 +193,10 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
         }
         gint64 now = g_get_monotonic_time();
         if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_empty(*chunk))) {
-            struct tcgrr_chunk *next = g_async_queue_pop(recorder->empty);
+            struct tcgrr_chunk *next = g_async_queue_timeout_pop(recorder->empty, HAND_OVER_US);
+            if (!next) {
+                continue; /* the storer is behind; the guest waits, the user's wish to stop does not */
+            }
             note_last_event(&progress, *chunk);
             tcgrr_chunk_follow(next, *chunk);
             g_async_queue_push(recorder->full, *chunk);
@@ -372,6 +376,20 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     return tcgrr_writer_run(recorder->writer, &recorder->run, error) && tcgrr_writer_finish(recorder->writer, error);
 }
 
+/* The program is not recorded any further, but it is the user's: it ends when it wants to, or when the user does. */
+static void let_run_on(struct recorder *recorder)
+{
+    struct tcgrr_process *process = tcgrr_session_process(recorder->session);
+    gint64 asked = 0;
+
+    tcgrr_live_detach(tcgrr_session_live(recorder->session));
+    while (!tcgrr_process_wait(process, 100)) {
+        if (*recorder->options->stop) {
+            heed_stop(recorder, &asked);
+        }
+    }
+}
+
 static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *result, GError **error)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
@@ -385,6 +403,9 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
     if (!good || g_atomic_int_get(&recorder->store_failed)) {
         tcgrr_live_detach(tcgrr_session_live(recorder->session)); /* or the guest would wait for room in the ring */
         tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_MS);
+    }
+    if (result->end == TCGRR_LIVE_THREADS) {
+        let_run_on(recorder);
     }
     result->exit = tcgrr_session_end(recorder->session);
     result->exit_failed = tcgrr_process_status(tcgrr_session_process(recorder->session)) != 0;
@@ -432,7 +453,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     if (wrote_nothing) {
         g_unlink(options->output);
     }
-    if (good || wrote_nothing || !recorder.writer) {
+    if (recorder.writer && (good || wrote_nothing)) {
         g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is left for what it is worth */
     }
     tcgrr_session_free(recorder.session);

@@ -48,7 +48,7 @@ struct tcgrr_record_result {
 
 /*
  * Records until QEMU ends or `stop` is set. The trace is valid whenever true is returned; also after most errors (disk
- * full) what was recorded until then is. Uses the calling thread and one more.
+ * full) what was recorded until then is. Besides the calling thread one more stores; the session has its own.
  */
 bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error);
 

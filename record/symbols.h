@@ -6,7 +6,7 @@
 
 /*
  * Stores the function and code-label symbols of the ELF file at `path` in the trace. A file that is not ELF has none,
- * which is an error only if `required`. `code_only_arm` values with the Thumb bit are stored without it.
+ * which is an error only if `required`. In Arm files the Thumb bit is left out.
  */
 bool tcgrr_symbols_store(struct tcgrr_writer *writer, const char *path, bool required, GError **error);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A chunk: a run of executions with the events and checkpoints that fall into it. It is the unit of the one stream that
- * live QEMUs, stored traces and remote peers deliver (store/stream.h) and that traces store.
+ * live QEMUs, stored traces and remote peers deliver and that traces store.
  */
 #ifndef TCGRR_STORE_CHUNK_H
 #define TCGRR_STORE_CHUNK_H
@@ -27,6 +27,7 @@ struct tcgrr_chunk {
 
 /* `capacity`: executions it can hold, 1..TCGRR_CHUNK_EXECS. */
 struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity);
+/* NULL is allowed. */
 void tcgrr_chunk_free(struct tcgrr_chunk *chunk);
 
 /* Empties it and makes it start where `before` ends; where the stream starts if `before` is NULL. They may be the same

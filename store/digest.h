@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The flow digest: a polynomial over per-instruction hashes modulo 2^61-1, so that H(xy) = H(x)·B^|y| + H(y). It says
- * nothing of how the instructions were cut into blocks. Values are always below the modulus. Part of the trace format.
+ * nothing of how the instructions were cut into blocks. Values are below the modulus, save between steps
+ * (tcgrr_digest_step). Part of the trace format.
  */
 #ifndef TCGRR_STORE_DIGEST_H
 #define TCGRR_STORE_DIGEST_H

@@ -4,6 +4,7 @@
 #include "store/codec.h"
 #include "store/error.h"
 #include "store/schema.h"
+#include "store/varint.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -334,18 +335,14 @@ const struct tcgrr_blocks *tcgrr_reader_blocks(struct tcgrr_reader *reader, GErr
 
 /* ---- chunks ---- */
 
-static bool take_varint(const uint8_t **at, const uint8_t *end, uint32_t *value)
+static bool take_small(const uint8_t **at, const uint8_t *end, uint32_t *value)
 {
-    uint64_t result = 0;
-    for (unsigned shift = 0; shift < 35 && *at < end; shift += 7) {
-        uint8_t byte = *(*at)++;
-        result |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            *value = (uint32_t)result;
-            return result <= UINT32_MAX;
-        }
+    uint64_t number;
+    if (!tcgrr_varint_take(at, end, &number) || number > UINT32_MAX) {
+        return false;
     }
-    return false;
+    *value = (uint32_t)number;
+    return true;
 }
 
 /* Unpacks a blob of varints into reader->scratch: at most `most` bytes. */
@@ -367,7 +364,7 @@ static bool unpack(struct tcgrr_reader *reader, const void *blob, size_t size, u
 static bool take_index(const uint8_t **at, const uint8_t *end, bool first, uint32_t count, uint32_t *index)
 {
     uint32_t distance;
-    if (!take_varint(at, end, &distance) || (!first && distance == 0) || distance >= count - *index) {
+    if (!take_small(at, end, &distance) || (!first && distance == 0) || distance >= count - *index) {
         return false;
     }
     *index += distance;
@@ -387,7 +384,7 @@ static bool decode_partials(struct tcgrr_reader *reader, const void *blob, size_
     const uint8_t *end = at + reader->scratch->len;
     while (at < end) {
         if (!take_index(&at, end, chunk->partials->len == 0, chunk->count, &partial.index) ||
-            !take_varint(&at, end, &partial.ran) || !take_varint(&at, end, &more)) {
+            !take_small(&at, end, &partial.ran) || !take_small(&at, end, &more)) {
             return false;
         }
         uint32_t insns = tcgrr_blocks_get(reader->blocks, chunk->blocks[partial.index])->insns;
@@ -412,7 +409,7 @@ static bool decode_switches(struct tcgrr_reader *reader, const void *blob, size_
     const uint8_t *end = at + reader->scratch->len;
     while (at < end) {
         if (!take_index(&at, end, chunk->switches->len == 0, chunk->count, &change.index) ||
-            !take_varint(&at, end, &change.vcpu)) {
+            !take_small(&at, end, &change.vcpu)) {
             return false;
         }
         g_array_append_val(chunk->switches, change);

@@ -7,7 +7,7 @@
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
 #define TCGRR_TRACE_VERSION        1
 
-/* Encodings of chunk.execs. */
+/* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1
 
 /* Bytes of QEMU's rr file in one row, before compression. */

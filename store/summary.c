@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/summary.h"
 
+#include "store/varint.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <xxhash.h>
@@ -53,18 +55,6 @@ void tcgrr_summary_collect(const struct tcgrr_chunk *chunk, const struct tcgrr_b
     }
 }
 
-static void put(GByteArray *bytes, uint64_t value)
-{
-    guint8 buffer[10];
-    guint length = 0;
-    while (value >= 0x80) {
-        buffer[length++] = (guint8)(value | 0x80);
-        value >>= 7;
-    }
-    buffer[length++] = (guint8)value;
-    g_byte_array_append(bytes, buffer, length);
-}
-
 /* How many; the distances of the numbers; how often each; then, for those that lost any, distance in the list and how
  * many. */
 void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *out)
@@ -73,18 +63,18 @@ void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *o
     uint32_t before = 0;
 
     g_byte_array_set_size(scratch, 0);
-    put(scratch, uses->len);
+    tcgrr_varint_put(scratch, uses->len);
     for (guint i = 0; i < uses->len; before = use[i++].block) {
-        put(scratch, use[i].block - before);
+        tcgrr_varint_put(scratch, use[i].block - before);
     }
     for (guint i = 0; i < uses->len; i++) {
-        put(scratch, use[i].execs);
+        tcgrr_varint_put(scratch, use[i].execs);
     }
     before = 0;
     for (guint i = 0; i < uses->len; i++) {
         if (use[i].lost) {
-            put(scratch, i - before);
-            put(scratch, use[i].lost);
+            tcgrr_varint_put(scratch, i - before);
+            tcgrr_varint_put(scratch, use[i].lost);
             before = i;
         }
     }
@@ -93,19 +83,6 @@ void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *o
     g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, scratch->data, scratch->len, 3));
     guint64 digest = GUINT64_TO_LE(XXH3_64bits(out->data, out->len));
     g_byte_array_append(out, (const guint8 *)&digest, DIGEST_SIZE);
-}
-
-static bool take(const uint8_t **at, const uint8_t *end, uint64_t *value)
-{
-    *value = 0;
-    for (unsigned shift = 0; shift < 63 && *at < end; shift += 7) {
-        uint8_t byte = *(*at)++;
-        *value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 static bool unpack(const uint8_t *blob, size_t size, GByteArray *scratch)
@@ -131,7 +108,8 @@ static bool take_lost(const uint8_t **at, const uint8_t *end, GArray *uses)
     uint64_t lost;
 
     while (*at < end) {
-        if (!take(at, end, &distance) || !take(at, end, &lost) || distance >= uses->len - index) {
+        if (!tcgrr_varint_take(at, end, &distance) || !tcgrr_varint_take(at, end, &lost) ||
+            distance >= uses->len - index) {
             return false;
         }
         index += distance;
@@ -152,11 +130,11 @@ bool tcgrr_summary_decode(const void *blob, size_t size, GByteArray *scratch, GA
     }
     const uint8_t *at = scratch->data;
     const uint8_t *end = at + scratch->len;
-    if (!take(&at, end, &count) || count > TCGRR_CHUNK_EXECS) {
+    if (!tcgrr_varint_take(&at, end, &count) || count > TCGRR_CHUNK_EXECS) {
         return false;
     }
     for (uint64_t i = 0; i < count; i++) {
-        if (!take(&at, end, &value) || value > TCGRR_MAX_BLOCKS || (i > 0 && value == 0)) {
+        if (!tcgrr_varint_take(&at, end, &value) || value > TCGRR_MAX_BLOCKS || (i > 0 && value == 0)) {
             return false;
         }
         block += value;
@@ -167,7 +145,7 @@ bool tcgrr_summary_decode(const void *blob, size_t size, GByteArray *scratch, GA
         }
     }
     for (uint64_t i = 0; i < count; i++) {
-        if (!take(&at, end, &value) || value == 0 || value > TCGRR_CHUNK_EXECS) {
+        if (!tcgrr_varint_take(&at, end, &value) || value == 0 || value > TCGRR_CHUNK_EXECS) {
             return false;
         }
         g_array_index(uses, struct tcgrr_block_use, i).execs = (uint32_t)value;

@@ -5,6 +5,7 @@
 #include "store/store_internal.h"
 #include "store/summary.h"
 #include "store/trace.h"
+#include "store/varint.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -353,18 +354,6 @@ static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *eve
     return step(writer, ADD_EVENT, "store an event", error);
 }
 
-static void put_varint(GByteArray *bytes, uint32_t value)
-{
-    guint8 buffer[5];
-    guint length = 0;
-    while (value >= 0x80) {
-        buffer[length++] = (guint8)(value | 0x80);
-        value >>= 7;
-    }
-    buffer[length++] = (guint8)value;
-    g_byte_array_append(bytes, buffer, length);
-}
-
 /* The varints in writer->scratch behind zstd; none make an empty blob. */
 static void pack(struct tcgrr_writer *writer, GByteArray *out)
 {
@@ -384,9 +373,9 @@ static void encode_partials(struct tcgrr_writer *writer, const GArray *partials)
     g_byte_array_set_size(writer->scratch, 0);
     for (guint i = 0; i < partials->len; i++) {
         const struct tcgrr_partial *partial = &g_array_index(partials, struct tcgrr_partial, i);
-        put_varint(writer->scratch, partial->index - before);
-        put_varint(writer->scratch, partial->ran);
-        put_varint(writer->scratch, partial->counted - partial->ran);
+        tcgrr_varint_put(writer->scratch, partial->index - before);
+        tcgrr_varint_put(writer->scratch, partial->ran);
+        tcgrr_varint_put(writer->scratch, partial->counted - partial->ran);
         before = partial->index;
     }
     pack(writer, writer->partials);
@@ -399,8 +388,8 @@ static void encode_switches(struct tcgrr_writer *writer, const GArray *switches)
     g_byte_array_set_size(writer->scratch, 0);
     for (guint i = 0; i < switches->len; i++) {
         const struct tcgrr_switch *change = &g_array_index(switches, struct tcgrr_switch, i);
-        put_varint(writer->scratch, change->index - before);
-        put_varint(writer->scratch, change->vcpu);
+        tcgrr_varint_put(writer->scratch, change->index - before);
+        tcgrr_varint_put(writer->scratch, change->vcpu);
         before = change->index;
     }
     pack(writer, writer->switches);

@@ -52,6 +52,7 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->insn_vaddr, "qemu_plugin_insn_vaddr");
     find(&api->insn_size, "qemu_plugin_insn_size");
     find(&api->register_tb_exec, "qemu_plugin_register_vcpu_tb_exec_cb");
+    find(&api->register_insn_exec, "qemu_plugin_register_vcpu_insn_exec_cb");
     find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
     find(&api->mem_is_store, "qemu_plugin_mem_is_store");
     if (api->old_inline) {

@@ -75,6 +75,7 @@ struct tcgrr_api {
     size_t (*insn_size)(const struct qemu_plugin_insn *);
 
     void (*register_tb_exec)(struct qemu_plugin_tb *, tcgrr_exec_cb, int flags, void *);
+    void (*register_insn_exec)(struct qemu_plugin_insn *, tcgrr_exec_cb, int flags, void *);
     void (*register_mem)(struct qemu_plugin_insn *, tcgrr_mem_cb, int flags, int rw, void *);
     bool (*mem_is_store)(uint32_t info);
     void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);

@@ -24,7 +24,7 @@ bool tcgrr_instrument_init(struct tcgrr_plugin *plugin)
     void *space =
         mmap(NULL, TRANSLATION_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     plugin->translations = space == MAP_FAILED ? NULL : space;
-    if (!plugin->api.old_inline) {
+    if (!plugin->api.old_inline && !plugin->mark_by_call) {
         plugin->score = plugin->api.scoreboard_new(sizeof(uint64_t));
     }
     return plugin->translations != NULL;
@@ -120,6 +120,10 @@ static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn
         plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, position - before);
         return;
     }
+    if (plugin->mark_by_call) {
+        plugin->api.register_insn_exec(insn, tcgrr_on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)position);
+        return;
+    }
     qemu_plugin_u64 entry = {.score = plugin->score};
     if (plugin->api.has_store) {
         plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_STORE_U64, entry, position);
@@ -146,6 +150,8 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (!translation->access_retires) {
         return;
+    } else if (plugin->mark_by_call) {
+        api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, access, translation);
     } else if (api->old_inline && plugin->isa == TCGRR_ISA_X86 && access == QEMU_PLUGIN_MEM_W) {
         api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, translation);
     } else if (api->old_inline) {

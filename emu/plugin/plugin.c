@@ -38,8 +38,7 @@ static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 
 static void find_mark(struct tcgrr_plugin *plugin)
 {
-    plugin->mark =
-        plugin->api.old_inline ? &plugin->plain_mark : plugin->api.scoreboard_find(plugin->score, plugin->vcpu);
+    plugin->mark = plugin->score ? plugin->api.scoreboard_find(plugin->score, plugin->vcpu) : &plugin->plain_mark;
 }
 
 static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
@@ -187,6 +186,11 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
     } else {
         push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);
     }
+}
+
+void tcgrr_on_mark(unsigned vcpu, void *position)
+{
+    *tcgrr_plugin.mark = (uintptr_t)position;
 }
 
 void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
@@ -449,6 +453,11 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     plugin->isa = tcgrr_isa_of_target(info->target_name);
     plugin->system = info->system_emulation;
     plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
+    /*
+     * With several vCPUs on one thread, as under icount, QEMU 10.0 and 11.1 miscompile inline operations on per-vCPU
+     * data: guests crash. One mark serves all vCPUs, because they take turns between blocks.
+     */
+    plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
     if (!tcgrr_instrument_init(plugin)) {
         return refuse("not enough address space");
     }

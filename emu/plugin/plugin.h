@@ -56,6 +56,7 @@ struct tcgrr_plugin {
     enum tcgrr_isa isa;
     bool system;
     bool one_vcpu;
+    bool mark_by_call; /* marks are set by callbacks, not by inline operations */
 };
 
 extern struct tcgrr_plugin tcgrr_plugin;
@@ -73,6 +74,7 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
 /* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
+void tcgrr_on_mark(unsigned vcpu, void *position);
 void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 
 #endif

@@ -4,8 +4,8 @@
  * file: a header page, then a ring of 32-bit words which both sides map twice in a row, so that no record wraps.
  *
  * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported.
- * tcgrr, in record/flow.c, makes exact counts of them. Both ends run on one machine, so words are in its byte order.
- * The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
+ * tcgrr, in emu/live.c and emu/retire.c, makes exact counts of them. Both ends run on one machine, so words are in its
+ * byte order. The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
  */
 #ifndef TCGRR_EMU_PLUGIN_WIRE_H
 #define TCGRR_EMU_PLUGIN_WIRE_H
