@@ -319,7 +319,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
          "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
-        {NULL},
+        {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;

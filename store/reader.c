@@ -26,8 +26,8 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_BLOCKS] = "SELECT * FROM \"%w\".block ORDER BY id",
     [TCGRR_QUERY_BLOCK] = "SELECT * FROM \"%w\".block WHERE id = ?1",
     [TCGRR_QUERY_BLOCK_LIMIT] = "SELECT max(id) + 1 FROM \"%w\".block",
-    [TCGRR_QUERY_EVENTS] = "SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
-                           " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id",
+    [TCGRR_QUERY_EVENTS] = ("SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
+                            " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id"),
     [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM \"%w\".checkpoint WHERE icount = ?1",
     [TCGRR_QUERY_SYMBOL] =
         "SELECT name, address, size FROM \"%w\".symbol WHERE address <= ?1 ORDER BY address DESC, size DESC LIMIT 1",

@@ -13,17 +13,21 @@ check() {
     icount=$(json .icount)
     run 0 "$tcgrr" replay --json "$work/$name.tcgrr"
     equal "$name: diverged" "$(json .diverged)" false
-    equal "$name: instructions compared" "$(json .compared)" "$icount"
+    # QEMU may run on for a few instructions after the guest has shut down, in one run more than in the other.
+    equal "$name: instructions compared" "$(json ".compared + .surplus.recording")" "$icount"
+    [ "$(json .surplus.recording)" -lt 1000 ] || fail "$name: $(json .surplus.recording) instructions were not compared"
     equal "$name: shifted events" "$(json .shifted_events)" 0
     equal "$name: the replay's QEMU" "$(json .qemu_version)" "$(json .recorded_qemu_version)"
 }
 
-# Stops exactly there, by our count and by QEMU's.
+# QEMU stops exactly there. We have compared up to the block in which that is, because counts are known at blocks' ends.
 check_stop() {
     local name=$1 icount=$2
     run 0 "$tcgrr" replay --json --at "$icount" "$work/$name.tcgrr"
     equal "$name: diverged up to $icount" "$(json .diverged)" false
-    equal "$name: compared up to $icount" "$(json .compared)" "$icount"
+    if (($(json .compared) > icount || $(json .compared) + 512 <= icount)); then
+        fail "$name: compared up to $(json .compared), not $icount"
+    fi
     equal "$name: QEMU's count at $icount" "$(json .qemu_icount)" "$icount"
 }
 

@@ -364,7 +364,7 @@ static void test_info(void **state)
     assert_int_equal(strlen(info.target), sizeof(info.target) - 1);
     memcpy(f->header->target, "a\nb", 4);
     assert_true(tcgrr_live_info(f->live, &info));
-    assert_string_equal(info.target, "a");
+    assert_null(strchr(info.target, '\n'));
     close_ring(f);
 }
 
@@ -462,7 +462,10 @@ static void test_malformed(void **state)
         tcgrr_ring_push(&f->ring, 0);
         memcpy(tcgrr_ring_space(&f->ring), malformed[i].words, malformed[i].count * sizeof(uint32_t));
         tcgrr_ring_publish(&f->ring, malformed[i].count);
-        if (tcgrr_live_next(f->live, f->chunk, 0, &end, &error)) {
+        tcgrr_live_gone(f->live); /* or the rest of a record that is cut off could still come */
+        while (end == TCGRR_LIVE_RUNS && tcgrr_live_next(f->live, f->chunk, 0, &end, &error)) {
+        }
+        if (!error) {
             fail_msg("taken: %s", malformed[i].what);
         }
         assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
