@@ -69,6 +69,11 @@ static volatile int caught_signal;
 
 static void catch (int number)
 {
+    static const char text[] =
+        "\ntcgrr: ending QEMU in order, which can take some seconds; once more to end it by force\n";
+    if (caught_signal == 0 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
+        /* nobody to tell */
+    }
     caught_signal = caught_signal ? number + CLI_ASKED_AGAIN : number;
 }
 

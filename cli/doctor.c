@@ -13,7 +13,8 @@ static char *abilities(const struct tcgrr_qemu *qemu)
     GString *text = g_string_new("blocks, exact counts");
     g_string_append(text, qemu->api >= 6 ? ", interrupts and exceptions (reported)"
                                          : ", interrupts and exceptions (inferred)");
-    g_string_append(text, qemu->system ? ", replay" : ", system calls; no replay");
+    g_string_append(text, qemu->system ? ", replay; no idle and resume (not told under icount)"
+                                       : ", system calls; no replay");
     return g_string_free(text, FALSE);
 }
 

@@ -29,6 +29,12 @@ struct code {
 /* Doubts kept, at most: 256 MiB. */
 #define MOST_DOUBTS (16u << 20)
 
+#define KEPT_CLASSES 256
+struct classes {
+    const struct tcgrr_block *block;
+    struct tcgrr_insn_class *classes;
+};
+
 struct tcgrr_live {
     struct tcgrr_intake *intake;
     bool gone;
@@ -62,6 +68,7 @@ struct tcgrr_live {
     tcgrr_vcpu vcpu;
     bool switched;
     tcgrr_icount next_checkpoint;
+    struct classes classes[KEPT_CLASSES]; /* by block */
 };
 
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
@@ -98,6 +105,9 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
     tcgrr_rrlog_free(live->log);
+    for (size_t i = 0; i < KEPT_CLASSES; i++) {
+        g_free(live->classes[i].classes);
+    }
     if (live->doubts) {
         g_array_unref(live->doubts);
     }
@@ -234,6 +244,18 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
     }
 }
 
+/* The classes of a block's instructions. Guests that poll a device leave the same few blocks early all the time. */
+static const struct tcgrr_insn_class *classes_of(struct tcgrr_live *live, const struct tcgrr_block *block)
+{
+    struct classes *kept = &live->classes[((uintptr_t)block / sizeof(*block)) % KEPT_CLASSES];
+    if (kept->block != block) {
+        kept->block = block;
+        kept->classes = g_renew(struct tcgrr_insn_class, kept->classes, block->insns);
+        tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, kept->classes);
+    }
+    return kept->classes;
+}
+
 static void count_retired(struct tcgrr_live *live, const struct code *next, struct tcgrr_retirement *retirement)
 {
     struct tcgrr_departure departure = {
@@ -246,6 +268,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .next_pc = next ? next->pc : 0,
     };
     find_discontinuity(live, &departure);
+    departure.classes = classes_of(live, departure.block);
     departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
                       live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
     tcgrr_retire(&departure, retirement);
@@ -773,6 +796,15 @@ static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const
     }
     chunk->end_blocks = tcgrr_blocks_count(live->blocks);
     return good;
+}
+
+void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount)
+{
+    uint64_t ran = icount - chunk->end_icount;
+    if (live->open && icount > chunk->end_icount && ran <= live->open->insns && chunk->count < chunk->capacity) {
+        append_exec(live, chunk, (uint32_t)ran, (uint32_t)ran);
+        live->open = NULL;
+    }
 }
 
 static bool note_info(struct tcgrr_live *live)

@@ -58,6 +58,12 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
 void tcgrr_live_gone(struct tcgrr_live *live);
 
 /*
+ * QEMU has been stopped at exactly `icount`, between two instructions: the execution that began last has come to there.
+ * Adds it to `chunk`, the one last given to tcgrr_live_next(). The stream cannot be continued after it.
+ */
+void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount);
+
+/*
  * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's
  * end: then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it
  * (tcgrr_chunk_follow). False: the ring is malformed, TCGRR_ERROR_DAMAGED.

@@ -158,11 +158,14 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
 void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement)
 {
     const struct tcgrr_block *block = departure->block;
-    struct tcgrr_insn_class classes[TCGRR_MAX_INSNS];
+    struct tcgrr_insn_class found[TCGRR_MAX_INSNS];
+    const struct tcgrr_insn_class *classes = departure->classes ? departure->classes : found;
     uint32_t last = block->insns - 1;
 
     *retirement = (struct tcgrr_retirement){0};
-    tcgrr_isa_classify(departure->isa, block->pc, block->bytes, block->lengths, block->insns, classes);
+    if (!departure->classes) {
+        tcgrr_isa_classify(departure->isa, block->pc, block->bytes, block->lengths, block->insns, found);
+    }
     if (departure->inside && departure->mark < block->insns) {
         retirement->ran = departure->mark + 1;
         retirement->counted = retirement->ran;

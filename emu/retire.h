@@ -20,7 +20,8 @@ enum tcgrr_discontinuity { /* QEMU's numbers */
 struct tcgrr_departure {
     const struct tcgrr_block *block;
     enum tcgrr_isa isa;
-    uint32_t mark;                   /* instructions that surely retired; block->insns if the end was seen */
+    const struct tcgrr_insn_class *classes; /* of its instructions, if they are known already; NULL: found out */
+    uint32_t mark;                          /* instructions that surely retired; block->insns if the end was seen */
     bool rerun;                      /* the device access at `mark` was repeated in a block of its own, so it retired */
     bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
     enum tcgrr_discontinuity discon; /* the first after the block's head, if any */

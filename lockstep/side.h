@@ -61,6 +61,7 @@ struct tcgrr_side_live_options {
     int hang_ms;                                       /* without progress for so long it counts as hung */
     const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
+    tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
     void *data;
 };

@@ -38,7 +38,7 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
     g_array_set_size(chunk->events, 0);
 }
 
-static void watch_progress(struct live_side *live, const struct tcgrr_chunk *chunk)
+static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
 {
     gint64 now = g_get_monotonic_time();
     if (chunk->end_icount != live->moved_icount) {
@@ -47,6 +47,9 @@ static void watch_progress(struct live_side *live, const struct tcgrr_chunk *chu
     }
     live->hung = now - live->moved > (gint64)live->options.hang_ms * 1000;
     live->stopped = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
+    if (live->stopped) {
+        tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);
+    }
     if (live->options.progress && now - live->told > PROGRESS_US) {
         live->told = now;
         live->options.progress(chunk->end_icount, live->options.data);
@@ -71,8 +74,8 @@ static bool pump(struct live_side *live, GError **error)
     if (!tcgrr_session_next(live->session, chunk, PUMP_MS, &live->end, error)) {
         return false;
     }
-    take_checkpoints(live, chunk);
     watch_progress(live, chunk);
+    take_checkpoints(live, chunk);
     return true;
 }
 

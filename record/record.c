@@ -27,7 +27,7 @@
 #define PROGRESS_US   (200 * 1000)
 #define HAND_OVER_US  (100 * 1000)
 #define PUMP_MS       5
-#define STOP_GRACE_MS 30000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
+#define STOP_GRACE_MS 120000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
 
 struct recorder {
     const struct tcgrr_record_options *options;
@@ -165,7 +165,7 @@ static void heed_stop(struct recorder *recorder, gint64 *asked)
     if (*asked == 0) {
         *asked = now;
         tcgrr_process_signal(process, SIGTERM);
-    } else if (now - *asked > STOP_GRACE_MS * 1000 || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
+    } else if (now - *asked > (gint64)STOP_GRACE_MS * 1000 || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
         tcgrr_process_signal(process, SIGKILL);
     }
 }

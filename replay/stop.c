@@ -40,6 +40,7 @@ bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_opti
         !tell(qmp, "cont", NULL, error)) {
         return false;
     }
+    watched.stop_at = options->at;
     watched.paused = tcgrr_session_paused;
     tcgrr_session_watch(result->session);
     result->sides[1] = tcgrr_side_live(result->session, &watched);

@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2 10.0 11.1
-# U-Boot, which waits at its prompt until the user ends it: the recording is complete up to there and replays.
+# U-Boot, which waits at its prompt until the user ends it: the recording is complete up to there and replays. With icount's shift
+# being 0 QEMU would not look at signals for a minute, because the prompt sets no timer; hence 7.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 firmware=$TCGRR_QEMUS/guests/u-boot/qemu_arm64/u-boot.bin
 [ -f "$firmware" ] || skip "$firmware is not there; scripts/fetch-qemus.sh gets it"
 qemu=$(qemu aarch64 "$1")
-"$tcgrr" record --json -o "$work/uboot.tcgrr" -- "$qemu" -M virt -cpu cortex-a57 -nic none -bios "$firmware" \
+"$tcgrr" record --json --icount 7 -o "$work/uboot.tcgrr" -- "$qemu" -M virt -cpu cortex-a57 -nic none -bios "$firmware" \
     -display none -monitor none -serial "file:$work/console" >"$work/out" 2>"$work/err" &
 recorder=$!
 for ((i = 0; i < 300; i++)); do
@@ -27,4 +28,4 @@ equal "icount" "$icount" "$(rr_count uboot)"
 verify uboot
 run 0 "$tcgrr" replay --json "$work/uboot.tcgrr"
 equal "diverged" "$(json .diverged)" false
-equal "compared" "$(json .compared)" "$icount"
+equal "compared" "$(json ".compared + .surplus.recording")" "$icount"

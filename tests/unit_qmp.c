@@ -17,7 +17,7 @@
 #include "store/error.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
-#define LONG_MS  10000
+#define LONG_MS  30000
 #define SHORT_MS 150
 
 /* A peer in a thread: accepts one connection, plays its part, closes. */
