@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The live stream's inside, for live.c (the hot loop), live_close.c (what an execution came to) and live_records.c (the
+ * plugin's records). */
+#ifndef TCGRR_EMU_LIVE_INTERNAL_H
+#define TCGRR_EMU_LIVE_INTERNAL_H
+
+#include "emu/intake.h"
+#include "emu/live.h"
+#include "emu/retire.h"
+
+/* A translation as the fast path needs it. */
+struct code {
+    uint64_t sum;
+    uint64_t shifted; /* its power as tcgrr_digest_step() takes it */
+    uint64_t pc;
+    uint64_t next; /* where it may go on, besides `target`; NOWHERE if only there */
+    uint64_t target;
+    uint32_t block;
+    uint16_t insns;
+    bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
+    bool entry;    /* known to be where interrupts or exceptions go */
+    bool indirect; /* it may go on anywhere */
+};
+#define NOWHERE UINT64_MAX
+
+/* Doubts kept, at most: 256 MiB. */
+#define MOST_DOUBTS (16u << 20)
+
+#define KEPT_CLASSES 256
+struct classes {
+    const struct tcgrr_block *block;
+    struct tcgrr_insn_class *classes;
+};
+
+struct tcgrr_live {
+    struct tcgrr_intake *intake;
+    bool gone;
+    enum tcgrr_live_end end;
+
+    struct tcgrr_live_info info;
+    bool informed;
+    enum tcgrr_isa isa;
+    struct tcgrr_blocks *blocks;
+    GArray *codes;       /* struct code by translation number */
+    GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
+    uint64_t assumed;
+    struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
+    struct tcgrr_rrlog_asked asked;
+    GArray *doubts; /* struct tcgrr_doubt; NULL: not kept */
+    uint32_t
+        past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
+
+    /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent
+     * is known. */
+    const struct code *open; /* NULL: none; into `codes`, or to `kept` */
+    struct code kept;
+    uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
+    uint64_t rerun_pc;
+    bool has_rerun;
+    bool hidden;  /* the execution before it could go on anywhere, so that an event between the two can have gone
+                     unnoticed */
+    bool inside;  /* QEMU ended from inside its next instruction */
+    GArray *gap;  /* struct tcgrr_event since it began */
+    bool unusual; /* anything of the above is set */
+    tcgrr_vcpu vcpu;
+    bool switched;
+    tcgrr_icount next_checkpoint;
+    struct classes classes[KEPT_CLASSES]; /* by block */
+};
+
+/* Without branches of its own: which way a block goes is what the host's branch predictor cannot know. */
+static inline bool may_follow(const struct code *code, const struct code *next)
+{
+    return (next->pc == code->next) | (next->pc == code->target) | (code->anywhere & !next->entry);
+}
+
+/* Ends the open execution: how far it came, what happened since. `next`: what begins now on the same vCPU; NULL if that
+ * is not known. There is room in the chunk for one execution. */
+void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next);
+
+/* Appends the open execution, of which `ran` instructions retired and QEMU counted `counted`. */
+void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted);
+
+/* Words of the record that begins with `word`. */
+size_t tcgrr_live_record_length(uint32_t word);
+
+/* One record that the hot loop left alone; it is there as a whole. */
+bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+
+/* Sets TCGRR_ERROR_DAMAGED: the ring holds `what`. Returns false. */
+bool tcgrr_live_damaged(GError **error, const char *what);
+
+#endif
