@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# From a fresh clone to a first recording: installs what is missing (root needed only for that), builds, then records a
-# real guest and replays it.
+# From a fresh clone to a first recording: installs what is missing (root needed only for that), brings further QEMUs and a
+# Linux kernel beside the system (scripts/fetch-qemus.sh), builds, then records a real guest and replays it.
 #
 #   scripts/setup.sh [BUILD-FOLDER]      default: build
 set -euo pipefail
@@ -15,6 +15,7 @@ exec </dev/null
 
 # shellcheck disable=SC2086
 install_packages $packages_build $packages_qemu
+scripts/fetch-qemus.sh >/dev/null || say "no QEMU 10.0 and 11.1 and no Linux kernel: going on with the system's QEMU"
 say "building in $build"
 log=$(mktemp)
 if ! { cmake -B "$build" -G Ninja -S . && ninja -C "$build"; } >"$log" 2>&1; then
@@ -48,6 +49,5 @@ tcgrr works here. Next:
   $tcgrr doctor                     which QEMUs are here and what each can record
   $tcgrr info -v $trace
   $tcgrr record -o my.tcgrr -- qemu-system-… your own QEMU command
-  scripts/fetch-qemus.sh            QEMU 10.0 and 11.1 and a Linux kernel for arm64, beside the system's QEMU
   scripts/test.sh                   all tests
 TXT
