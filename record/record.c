@@ -27,7 +27,8 @@
 #define PROGRESS_US   (200 * 1000)
 #define HAND_OVER_US  (100 * 1000)
 #define PUMP_MS       5
-#define STOP_GRACE_MS 120000 /* QEMU heeds signals between slices of up to 2^31 instructions only */
+#define STOP_GRACE_US (G_USEC_PER_SEC * 90) /* QEMU heeds signals between slices of up to 2^31 instructions only */
+#define STOP_AGAIN_US (G_USEC_PER_SEC * 5)
 
 struct recorder {
     const struct tcgrr_record_options *options;
@@ -156,17 +157,29 @@ static void note_last_event(struct tcgrr_record_progress *progress, const struct
     }
 }
 
-/* Asks QEMU to leave when the user wants to stop; by force when it does not, or when asked twice. */
-static void heed_stop(struct recorder *recorder, gint64 *asked)
+/* When the user wished to stop, and when QEMU was last asked to leave; 0: not yet. */
+struct farewell {
+    gint64 wished;
+    gint64 asked;
+};
+
+/*
+ * Asks QEMU to leave when the user wants to stop, and again now and then, because QEMU can miss it while it waits for
+ * its vCPU; by force when it does not, or when the user asks twice.
+ */
+static void heed_stop(struct recorder *recorder, struct farewell *farewell)
 {
     struct tcgrr_process *process = tcgrr_session_process(recorder->session);
     gint64 now = g_get_monotonic_time();
 
-    if (*asked == 0) {
-        *asked = now;
-        tcgrr_process_signal(process, SIGTERM);
-    } else if (now - *asked > (gint64)STOP_GRACE_MS * 1000 || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
+    if (farewell->wished == 0) {
+        farewell->wished = now;
+    }
+    if (now - farewell->wished > STOP_GRACE_US || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
         tcgrr_process_signal(process, SIGKILL);
+    } else if (farewell->asked == 0 || now - farewell->asked > STOP_AGAIN_US) {
+        farewell->asked = now;
+        tcgrr_process_signal(process, SIGTERM);
     }
 }
 
@@ -176,7 +189,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
     struct tcgrr_record_progress progress = {0};
     gint64 age = g_get_monotonic_time();
     gint64 told = age;
-    gint64 asked = 0;
+    struct farewell farewell = {0};
 
     for (;;) {
         if (!tcgrr_session_next(recorder->session, *chunk, PUMP_MS, end, error)) {
@@ -189,7 +202,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             return true;
         }
         if (*recorder->options->stop) {
-            heed_stop(recorder, &asked);
+            heed_stop(recorder, &farewell);
         }
         gint64 now = g_get_monotonic_time();
         if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_empty(*chunk))) {
@@ -380,12 +393,12 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
 static void let_run_on(struct recorder *recorder)
 {
     struct tcgrr_process *process = tcgrr_session_process(recorder->session);
-    gint64 asked = 0;
+    struct farewell farewell = {0};
 
     tcgrr_live_detach(tcgrr_session_live(recorder->session));
     while (!tcgrr_process_wait(process, 100)) {
         if (*recorder->options->stop) {
-            heed_stop(recorder, &asked);
+            heed_stop(recorder, &farewell);
         }
     }
 }
@@ -402,7 +415,7 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
 
     if (!good || g_atomic_int_get(&recorder->store_failed)) {
         tcgrr_live_detach(tcgrr_session_live(recorder->session)); /* or the guest would wait for room in the ring */
-        tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_MS);
+        tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_US / 1000);
     }
     if (result->end == TCGRR_LIVE_THREADS) {
         let_run_on(recorder);
