@@ -165,21 +165,19 @@ static tcgrr_icount surplus(struct walk *walk)
 /* Looks at the instructions behind checkpoint `from`, where both sides were still the same; at `next` they were not, or
  * were not both there. */
 static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgrr_icount next,
-                            const struct tcgrr_compare_options *options, struct tcgrr_comparison *comparison,
-                            GError **error)
+                            const struct tcgrr_compare_options *options, struct tcgrr_stretch stretches[2],
+                            struct tcgrr_comparison *comparison, GError **error)
 {
     tcgrr_icount to = next + BEHIND;
     tcgrr_icount back = from > TCGRR_CHECKPOINT_STEP ? from - TCGRR_CHECKPOINT_STEP : 0;
-    g_autoptr(GArray) execs_a = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
-    g_autoptr(GArray) execs_b = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
     struct walk walks[2];
 
-    if (!sides[0]->ops->stretch(sides[0], back, to, execs_a, error) ||
-        !sides[1]->ops->stretch(sides[1], back, to, execs_b, error)) {
-        return false;
+    for (int i = 0; i < 2; i++) {
+        if (!sides[i]->ops->stretch(sides[i], back, to, &stretches[i], error)) {
+            return false;
+        }
+        walk_begin(&walks[i], stretches[i].execs, from);
     }
-    walk_begin(&walks[0], execs_a, from);
-    walk_begin(&walks[1], execs_b, from);
     while (walk_exec(&walks[0]) && walk_exec(&walks[1]) && walks[0].icount < options->until &&
            same_insn(&walks[0], &walks[1])) {
         walk_step(&walks[0]);
@@ -206,6 +204,21 @@ static bool compare_stretch(struct tcgrr_side *sides[2], tcgrr_icount from, tcgr
     return true;
 }
 
+/* The sides are the same up to checkpoint `from`, and not, or not both there, at `next`. */
+static bool compare_closely(struct tcgrr_side *sides[2], tcgrr_icount from, tcgrr_icount next,
+                            const struct tcgrr_compare_options *options, struct tcgrr_comparison *comparison,
+                            GError **error)
+{
+    struct tcgrr_stretch stretches[2];
+
+    tcgrr_stretch_init(&stretches[0]);
+    tcgrr_stretch_init(&stretches[1]);
+    bool good = compare_stretch(sides, from, next, options, stretches, comparison, error);
+    tcgrr_stretch_clear(&stretches[0]);
+    tcgrr_stretch_clear(&stretches[1]);
+    return good;
+}
+
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error)
 {
@@ -217,14 +230,14 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
         tcgrr_icount next = same + TCGRR_CHECKPOINT_STEP;
         struct tcgrr_side_position at[2];
         for (int i = 0; i < 2; i++) {
-            if (!sides[i]->ops->advance(sides[i], next, &at[i], error)) {
+            if (!sides[i]->ops->advance(sides[i], 0, next, &at[i], error)) {
                 return false;
             }
             comparison->ends[i] = at[i].state;
         }
         bool reached = at[0].state == TCGRR_SIDE_REACHED && at[1].state == TCGRR_SIDE_REACHED;
         if (!reached || at[0].flow != at[1].flow || next > options->until) {
-            return compare_stretch(sides, same, next, options, comparison, error);
+            return compare_closely(sides, same, next, options, comparison, error);
         }
         same = next;
         comparison->compared = same;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * One side of a comparison: a run that is being executed or was stored, seen as the comparator needs it: digests at
- * checkpoints, and the executions of a recent stretch when two digests differ.
+ * any icount, and the executions of a recent stretch when two digests differ.
  */
 #ifndef TCGRR_LOCKSTEP_SIDE_H
 #define TCGRR_LOCKSTEP_SIDE_H
@@ -21,8 +21,8 @@ enum tcgrr_side_state {
 
 struct tcgrr_side_position {
     enum tcgrr_side_state state;
-    tcgrr_icount icount; /* the checkpoint, or where it ended */
-    uint64_t flow;       /* digest there */
+    tcgrr_icount icount; /* as far as was asked for, or where it ended */
+    uint64_t flow;       /* digest of the instructions up to there */
 };
 
 /* An execution in a stretch. */
@@ -34,17 +34,38 @@ struct tcgrr_exec {
     tcgrr_icount icount; /* before it */
 };
 
+/* What ran and what happened in a part of a run. */
+struct tcgrr_stretch {
+    GArray *execs;  /* struct tcgrr_exec, in order */
+    GArray *events; /* struct tcgrr_event, in order; their `seq` means nothing here */
+};
+void tcgrr_stretch_init(struct tcgrr_stretch *stretch);
+void tcgrr_stretch_clear(struct tcgrr_stretch *stretch);
+
+/* How far back a side can still be asked about, in instructions. */
+#define TCGRR_SIDE_WINDOW (8 * TCGRR_CHECKPOINT_STEP)
+
 struct tcgrr_side;
 
+/* All functions: false with an error if the side could not be read, or TCGRR_ERROR_STOPPED. */
 struct tcgrr_side_ops {
-    /* Goes on until checkpoint `icount` (a multiple of TCGRR_CHECKPOINT_STEP) is passed or the side has ended. */
-    bool (*advance)(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error);
     /*
-     * Fills `execs` (struct tcgrr_exec) with the executions from the one in which instruction `from` runs up to
-     * instruction `to` or the end of what is known. `from` is at most two checkpoints before the last position. Blocks
-     * live as long as the side.
+     * Goes on until `to` instructions have run or the side has ended, and tells the digest of those from `from` on.
+     * `from` is 0 or at most TCGRR_SIDE_WINDOW before the furthest instruction that was asked for; so is `to`. Fastest
+     * where `from` is 0 and `to` a checkpoint.
      */
-    bool (*stretch)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error);
+    bool (*advance)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
+                    GError **error);
+    /*
+     * Fills `stretch`, which is emptied first, with the executions from the one in which instruction `from` runs up to
+     * instruction `to` or the end of the run, and with the events from..to. It goes on as far as it has to. Blocks live
+     * as long as the side.
+     */
+    bool (*stretch)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+                    GError **error);
+    /* The first instruction at `pc` to run among from..to, through which the side has come; *found: there is one. */
+    bool (*find)(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+                 bool *found, GError **error);
     /* Frees it; what it was made from stays. */
     void (*free)(struct tcgrr_side *side);
 };

@@ -3,12 +3,14 @@
 
 #include "store/error.h"
 
+#include "store/digest.h"
+
 /*
- * A stretch reaches back at most two checkpoints before the position, so three intervals must be at hand. An interval
- * has at most as many executions as instructions, save for those that retired nothing; the chunks hold four times that.
+ * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, save for
+ * those that retired nothing; the chunks hold half as many again.
  */
-#define KEPT_CHUNKS 8
-#define KEPT_EXECS  (128u * 1024)
+#define KEPT_CHUNKS 64
+#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 3 / 2 / (KEPT_CHUNKS - 1)))
 #define PUMP_MS     5
 #define PROGRESS_US 200000
 #define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
@@ -35,7 +37,6 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
                                                         sizeof(struct tcgrr_checkpoint)));
     }
     g_array_set_size(chunk->checkpoints, 0);
-    g_array_set_size(chunk->events, 0);
 }
 
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
@@ -95,56 +96,140 @@ static enum tcgrr_side_state end_state(const struct live_side *live)
     return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error)
+/* Calls for each chunk at hand that has some of the instructions from..to, in order, are made with this. NULL: none. */
+static const struct tcgrr_chunk *kept_chunk(const struct live_side *live, unsigned age, tcgrr_icount from,
+                                            tcgrr_icount to, struct tcgrr_cursor *cursor)
 {
-    struct live_side *live = (struct live_side *)side;
-
-    for (;;) {
-        struct tcgrr_checkpoint *next = g_queue_peek_head(&live->checkpoints);
-        if (next && next->icount >= icount) {
-            *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, next->icount, next->flow};
-            return true;
-        }
-        if (next) {
-            g_free(g_queue_pop_head(&live->checkpoints));
-        } else if (over(live)) {
-            const struct tcgrr_chunk *chunk = live->chunks[live->current];
-            *position = (struct tcgrr_side_position){end_state(live), chunk->end_icount, chunk->end_flow};
-            return true;
-        } else if (!pump(live, error)) {
-            return false;
-        }
-    }
-}
-
-void tcgrr_side_append_execs(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, tcgrr_icount from,
-                             tcgrr_icount to, GArray *execs)
-{
-    struct tcgrr_cursor cursor;
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, blocks); more && cursor.icount < to;
-         more = tcgrr_cursor_next(&cursor)) {
-        if (cursor.icount + cursor.counted > from || (cursor.counted == 0 && cursor.icount >= from)) {
-            struct tcgrr_exec exec = {cursor.block, cursor.ran, cursor.counted, cursor.vcpu, cursor.icount};
-            g_array_append_val(execs, exec);
-        }
-    }
-}
-
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
-{
-    struct live_side *live = (struct live_side *)side;
+    const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % KEPT_CHUNKS];
     const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(live->session));
 
+    bool overlaps = chunk->first_icount < to && chunk->end_icount >= from;
+    return overlaps && tcgrr_cursor_begin(cursor, chunk, blocks) ? chunk : NULL;
+}
+
+static bool in_window(const struct live_side *live, tcgrr_icount from, GError **error)
+{
+    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % KEPT_CHUNKS];
+    if (from < oldest->first_icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "icount %" G_GUINT64_FORMAT " is no longer at hand: the guest runs through blocks without retiring "
+                    "an instruction",
+                    from);
+        return false;
+    }
+    return true;
+}
+
+/* Reads on until `to` instructions are at hand or the run is over. */
+static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
+{
     while (live->chunks[live->current]->end_icount < to && !over(live)) {
         if (!pump(live, error)) {
             return false;
         }
     }
-    g_array_set_size(execs, 0);
-    for (unsigned i = 1; i <= KEPT_CHUNKS; i++) {
-        tcgrr_side_append_execs(live->chunks[(live->current + i) % KEPT_CHUNKS], blocks, from, to, execs);
+    return true;
+}
+
+/* Digest of from..to, which is at hand. */
+static uint64_t digest_part(const struct live_side *live, tcgrr_icount from, tcgrr_icount to)
+{
+    struct tcgrr_cursor cursor;
+    uint64_t flow = 0;
+    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
+        if (kept_chunk(live, age, from, to, &cursor)) {
+            flow = tcgrr_side_digest(cursor, from, to, flow);
+        }
+    }
+    return flow;
+}
+
+/* Digest of the first `to` instructions: from the chunk on in which the last of them is. */
+static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
+{
+    struct tcgrr_cursor cursor;
+    uint64_t flow = 0;
+    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
+        const struct tcgrr_chunk *chunk = kept_chunk(live, age, to > 0 ? to - 1 : 0, to, &cursor);
+        if (chunk && chunk->first_icount < to) {
+            flow = tcgrr_side_digest(cursor, chunk->first_icount, to, chunk->first_flow);
+        }
+    }
+    return flow;
+}
+
+/* The checkpoint at `icount` if the run has passed it and was not asked for a later one. */
+static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, tcgrr_icount icount)
+{
+    for (struct tcgrr_checkpoint *next; (next = g_queue_peek_head(&live->checkpoints));) {
+        if (next->icount >= icount) {
+            return next->icount == icount ? next : NULL;
+        }
+        g_free(g_queue_pop_head(&live->checkpoints));
+    }
+    return NULL;
+}
+
+static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
+                    GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+
+    if (!pump_to(live, to, error)) {
+        return false;
+    }
+    const struct tcgrr_checkpoint *checkpoint = from == 0 ? passed_checkpoint(live, to) : NULL;
+    if (checkpoint) {
+        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, checkpoint->flow};
+        return true;
+    }
+    const struct tcgrr_chunk *last = live->chunks[live->current];
+    position->state = last->end_icount >= to ? TCGRR_SIDE_REACHED : end_state(live);
+    position->icount = MIN(to, last->end_icount);
+    if (!in_window(live, from == 0 ? position->icount : from, error)) {
+        return false;
+    }
+    position->flow = from == 0 ? digest_all(live, position->icount) : digest_part(live, from, position->icount);
+    return true;
+}
+
+static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+                    GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+    struct tcgrr_cursor cursor;
+
+    g_array_set_size(stretch->execs, 0);
+    g_array_set_size(stretch->events, 0);
+    if (!pump_to(live, to, error) || !in_window(live, from, error)) {
+        return false;
+    }
+    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
+        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % KEPT_CHUNKS];
+        if (kept_chunk(live, age, from, to, &cursor)) {
+            tcgrr_side_append_execs(cursor, from, to, stretch->execs);
+        }
+        for (guint i = 0; i < chunk->events->len; i++) {
+            const struct tcgrr_event *event = &g_array_index(chunk->events, struct tcgrr_event, i);
+            if (event->icount >= from && event->icount <= to) {
+                g_array_append_val(stretch->events, *event);
+            }
+        }
     }
     return true;
+}
+
+static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+                 bool *found, GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+    struct tcgrr_cursor cursor;
+
+    *found = false;
+    for (unsigned age = 0; age < KEPT_CHUNKS && !*found; age++) {
+        *found = kept_chunk(live, age, from, to, &cursor) && tcgrr_side_find(cursor, pc, from, to, icount);
+    }
+    return in_window(live, from, error);
 }
 
 static void free_live(struct tcgrr_side *side)
@@ -157,7 +242,7 @@ static void free_live(struct tcgrr_side *side)
     g_free(live);
 }
 
-static const struct tcgrr_side_ops live_ops = {advance, stretch, free_live};
+static const struct tcgrr_side_ops live_ops = {advance, stretch, find, free_live};
 
 struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options)
 {

@@ -1,56 +1,154 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/side_internal.h"
 
+/* Places in the decoded chunk, so that a part of it is found without going through all before it. */
+#define PLACE_EXECS (1u << 14)
+#define PLACES      (TCGRR_CHUNK_EXECS / PLACE_EXECS)
+
 struct stored {
     struct tcgrr_side base; /* must be first */
     struct tcgrr_reader *reader;
-    const struct tcgrr_blocks *blocks;
-    struct tcgrr_chunk *chunk; /* made when the first stretch is asked for */
+    struct tcgrr_chunk *chunk; /* the one decoded last; made when first needed */
+    struct tcgrr_cursor places[PLACES];
+    unsigned count; /* of places; 0: no chunk is decoded */
     struct tcgrr_totals totals;
 };
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error)
+static void note_places(struct stored *stored, const struct tcgrr_blocks *blocks)
 {
-    struct stored *stored = (struct stored *)side;
-    struct tcgrr_checkpoint checkpoint;
-    bool found = false;
+    struct tcgrr_cursor cursor;
 
-    if (!tcgrr_reader_checkpoint(stored->reader, icount, &checkpoint, &found, error)) {
-        return false;
+    stored->count = 0;
+    for (bool more = tcgrr_cursor_begin(&cursor, stored->chunk, blocks); more; more = tcgrr_cursor_next(&cursor)) {
+        if (cursor.index % PLACE_EXECS == 0) {
+            stored->places[stored->count++] = cursor;
+        }
     }
-    if (found) {
-        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, icount, checkpoint.flow};
-    } else {
-        const struct tcgrr_run *run = tcgrr_reader_run(stored->reader);
-        position->state = !run->complete        ? TCGRR_SIDE_CUT
-                          : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN
-                                                : TCGRR_SIDE_ENDED;
-        position->icount = stored->totals.icount;
-        position->flow = stored->totals.flow;
-    }
-    return true;
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
+/*
+ * Decodes the chunk in which instruction `icount` runs, if it is not the one decoded last, and puts `cursor` at or
+ * before it. *found: there is one.
+ */
+static bool seek(struct stored *stored, tcgrr_icount icount, struct tcgrr_cursor *cursor, bool *found, GError **error)
 {
-    struct stored *stored = (struct stored *)side;
-    bool found = true;
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(stored->reader, error);
 
-    stored->blocks = tcgrr_reader_blocks(stored->reader, error);
-    if (!stored->blocks) {
+    if (!blocks) {
         return false;
     }
     if (!stored->chunk) {
         stored->chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     }
-    g_array_set_size(execs, 0);
+    *found = stored->count > 0 && icount >= stored->chunk->first_icount && icount < stored->chunk->end_icount;
+    if (!*found) {
+        stored->count = 0;
+        if (!tcgrr_reader_seek(stored->reader, icount, stored->chunk, found, error)) {
+            return false;
+        }
+        if (!*found) {
+            return true;
+        }
+        note_places(stored, blocks);
+    }
+    unsigned place = 0;
+    while (place + 1 < stored->count && stored->places[place + 1].icount <= icount) {
+        place++;
+    }
+    *cursor = stored->places[place];
+    return true;
+}
+
+/* Digest of from..to, which is all there. */
+static bool digest_part(struct stored *stored, tcgrr_icount from, tcgrr_icount to, uint64_t flow, uint64_t *digest,
+                        GError **error)
+{
+    struct tcgrr_cursor cursor;
+    bool found = true;
+
     for (tcgrr_icount at = from; at < to && found; at = stored->chunk->end_icount) {
-        if (!tcgrr_reader_seek(stored->reader, at, stored->chunk, &found, error)) {
+        if (!seek(stored, at, &cursor, &found, error)) {
             return false;
         }
         if (found) {
-            tcgrr_side_append_execs(stored->chunk, stored->blocks, from, to, execs);
+            flow = tcgrr_side_digest(cursor, at, to, flow);
         }
+    }
+    *digest = flow;
+    return true;
+}
+
+/* Digest of the first `to` instructions: from the checkpoint before on. */
+static bool digest_all(struct stored *stored, tcgrr_icount to, uint64_t *digest, GError **error)
+{
+    struct tcgrr_checkpoint checkpoint = {.icount = to / TCGRR_CHECKPOINT_STEP * TCGRR_CHECKPOINT_STEP};
+    bool found;
+
+    if (to == stored->totals.icount) {
+        *digest = stored->totals.flow;
+        return true;
+    }
+    if (!tcgrr_reader_checkpoint(stored->reader, checkpoint.icount, &checkpoint, &found, error)) {
+        return false;
+    }
+    return digest_part(stored, checkpoint.icount, to, found ? checkpoint.flow : 0, digest, error);
+}
+
+static enum tcgrr_side_state end_state(struct stored *stored)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(stored->reader);
+    return !run->complete ? TCGRR_SIDE_CUT : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
+}
+
+static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
+                    GError **error)
+{
+    struct stored *stored = (struct stored *)side;
+
+    position->state = to <= stored->totals.icount ? TCGRR_SIDE_REACHED : end_state(stored);
+    position->icount = MIN(to, stored->totals.icount);
+    return from == 0 ? digest_all(stored, position->icount, &position->flow, error)
+                     : digest_part(stored, from, position->icount, 0, &position->flow, error);
+}
+
+static void append_event(const struct tcgrr_event *event, void *events)
+{
+    g_array_append_val((GArray *)events, *event);
+}
+
+static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+                    GError **error)
+{
+    struct stored *stored = (struct stored *)side;
+    struct tcgrr_cursor cursor;
+    bool found = true;
+
+    g_array_set_size(stretch->execs, 0);
+    g_array_set_size(stretch->events, 0);
+    for (tcgrr_icount at = from; at < to && found; at = stored->chunk->end_icount) {
+        if (!seek(stored, at, &cursor, &found, error)) {
+            return false;
+        }
+        if (found) {
+            tcgrr_side_append_execs(cursor, at, to, stretch->execs);
+        }
+    }
+    return tcgrr_reader_events(stored->reader, from, to, append_event, stretch->events, error);
+}
+
+static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+                 bool *found, GError **error)
+{
+    struct stored *stored = (struct stored *)side;
+    struct tcgrr_cursor cursor;
+    bool there = true;
+
+    *found = false;
+    for (tcgrr_icount at = from; at < to && there && !*found; at = stored->chunk->end_icount) {
+        if (!seek(stored, at, &cursor, &there, error)) {
+            return false;
+        }
+        *found = there && tcgrr_side_find(cursor, pc, at, to, icount);
     }
     return true;
 }
@@ -62,7 +160,7 @@ static void free_stored(struct tcgrr_side *side)
     g_free(stored);
 }
 
-static const struct tcgrr_side_ops stored_ops = {advance, stretch, free_stored};
+static const struct tcgrr_side_ops stored_ops = {advance, stretch, find, free_stored};
 
 struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error)
 {

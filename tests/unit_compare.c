@@ -11,6 +11,7 @@
 
 #include "lockstep/compare.h"
 #include "lockstep/side_internal.h"
+#include "store/digest.h"
 #include "store/error.h"
 #include "tests/stream.h"
 
@@ -26,34 +27,47 @@ struct made_up {
     struct tcgrr_blocks *blocks;
     struct tcgrr_chunk *chunk;
     enum tcgrr_side_state end;
+    tcgrr_icount damaged; /* from here on its digests are wrong */
 };
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount icount, struct tcgrr_side_position *position, GError **error)
+static struct tcgrr_cursor start(const struct made_up *run)
+{
+    struct tcgrr_cursor cursor;
+    tcgrr_cursor_begin(&cursor, run->chunk, run->blocks);
+    return cursor;
+}
+
+static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
+                    GError **error)
 {
     const struct made_up *run = (struct made_up *)side;
-    guint index = (guint)(icount / STEP) - 1;
+    tcgrr_icount end = run->chunk->end_icount;
 
-    if (index < run->chunk->checkpoints->len) {
-        const struct tcgrr_checkpoint *at = &g_array_index(run->chunk->checkpoints, struct tcgrr_checkpoint, index);
-        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, at->icount, at->flow};
-    } else {
-        *position = (struct tcgrr_side_position){run->end, run->chunk->end_icount, run->chunk->end_flow};
-    }
+    *position = (struct tcgrr_side_position){to <= end ? TCGRR_SIDE_REACHED : run->end, MIN(to, end), 0};
+    position->flow = tcgrr_side_digest(start(run), from, position->icount, 0) ^ (to >= run->damaged);
     return true;
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
+static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+                    GError **error)
 {
-    const struct made_up *run = (struct made_up *)side;
-    g_array_set_size(execs, 0);
-    tcgrr_side_append_execs(run->chunk, run->blocks, from, to, execs);
+    g_array_set_size(stretch->execs, 0);
+    tcgrr_side_append_execs(start((struct made_up *)side), from, to, stretch->execs);
     return true;
 }
 
-static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, GArray *execs, GError **error)
+static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+                       GError **error)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "unreadable");
     return false;
+}
+
+static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+                 bool *found, GError **error)
+{
+    *found = tcgrr_side_find(start((struct made_up *)side), pc, from, to, icount);
+    return true;
 }
 
 static void free_run(struct tcgrr_side *side)
@@ -65,8 +79,8 @@ static void free_run(struct tcgrr_side *side)
     g_free(run);
 }
 
-static const struct tcgrr_side_ops ops = {advance, stretch, free_run};
-static const struct tcgrr_side_ops broken_ops = {advance, unreadable, free_run};
+static const struct tcgrr_side_ops ops = {advance, stretch, find, free_run};
+static const struct tcgrr_side_ops broken_ops = {advance, unreadable, find, free_run};
 
 /* The same guest each time; `cut` says how it falls into blocks. */
 static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state end)
@@ -74,6 +88,7 @@ static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state
     struct made_up *run = g_new0(struct made_up, 1);
     run->base.ops = &ops;
     run->end = end;
+    run->damaged = UINT64_MAX;
     run->script = stream_script(1, INSNS);
     g_array_set_size(run->script, insns);
     run->blocks = tcgrr_blocks_new();
@@ -306,13 +321,36 @@ static void test_wrong_digest(void **state)
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
-    g_array_index(b->chunk->checkpoints, struct tcgrr_checkpoint, 1).flow ^= 1;
+    b->damaged = 2 * STEP;
     assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
     g_error_free(error);
     tcgrr_comparison_clear(&comparison);
     free_run(&a->base);
     free_run(&b->base);
+}
+
+/* Digests of parts, put together, are the digest of the whole, wherever they are cut; and instructions are found. */
+static void test_parts(void **state)
+{
+    struct made_up *run = make_run(STEP, 2, TCGRR_SIDE_ENDED);
+    const guint cuts[] = {0, 1, 2, 77, 1000, 1001, STEP - 1, STEP};
+    uint64_t flow = 0;
+
+    for (size_t i = 0; i + 1 < G_N_ELEMENTS(cuts); i++) {
+        struct tcgrr_side_position part;
+        uint64_t pc = g_array_index(run->script, uint64_t, cuts[i]);
+        tcgrr_icount icount;
+        assert_true(advance(&run->base, cuts[i], cuts[i + 1], &part, NULL));
+        flow = tcgrr_digest_append(flow, tcgrr_digest_power(cuts[i + 1] - cuts[i]), part.flow);
+        assert_true(tcgrr_side_find(start(run), pc, cuts[i], STEP, &icount));
+        assert_int_equal(icount, cuts[i]);
+        if (tcgrr_side_find(start(run), pc, cuts[i] + 1, STEP, &icount)) {
+            assert_int_equal(g_array_index(run->script, uint64_t, icount), pc);
+        }
+    }
+    assert_int_equal(flow, run->chunk->end_flow);
+    free_run(&run->base);
 }
 
 int main(void)
@@ -329,6 +367,7 @@ int main(void)
         cmocka_unit_test(test_until),
         cmocka_unit_test(test_unreadable_side),
         cmocka_unit_test(test_wrong_digest),
+        cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
