@@ -40,17 +40,17 @@ enum tcgrr_flow {
     TCGRR_FLOW_INDIRECT, /* anywhere: register jumps, returns, exception returns, traps, and all that is unknown */
 };
 
-enum tcgrr_access { /* the direction of the instruction's LAST memory access, if it makes any */
-                    TCGRR_ACCESS_NONE = 0,
-                    TCGRR_ACCESS_READ = 1, /* same values as QEMU_PLUGIN_MEM_* */
-                    TCGRR_ACCESS_WRITE = 2,
-                    TCGRR_ACCESS_EITHER = 3, /* not known, or more accesses of both kinds in an order not known */
+enum tcgrr_direction { /* the direction of the instruction's LAST memory access, if it makes any */
+                       TCGRR_ACCESS_NONE = 0,
+                       TCGRR_ACCESS_READ = 1, /* same values as QEMU_PLUGIN_MEM_* */
+                       TCGRR_ACCESS_WRITE = 2,
+                       TCGRR_ACCESS_EITHER = 3, /* not known, or more accesses of both kinds in an order not known */
 };
 
 struct tcgrr_insn_class {
     uint8_t leave;   /* enum tcgrr_leave */
     uint8_t flow;    /* enum tcgrr_flow */
-    uint8_t access;  /* enum tcgrr_access */
+    uint8_t access;  /* enum tcgrr_direction */
     bool call;       /* it is a call (branch and link) */
     uint64_t target; /* for JUMP and BRANCH: absolute, in the target's address width */
 };

@@ -49,7 +49,7 @@ struct tcgrr_insn_class tcgrr_isa_a32_insn(uint64_t pc, uint32_t word);
 struct tcgrr_insn_class tcgrr_isa_t32_insn(uint64_t pc, uint32_t word, unsigned length);
 
 static inline struct tcgrr_insn_class tcgrr_isa_class(enum tcgrr_leave leave, enum tcgrr_flow flow,
-                                                      enum tcgrr_access access)
+                                                      enum tcgrr_direction access)
 {
     return (struct tcgrr_insn_class){.leave = (uint8_t)leave, .flow = (uint8_t)flow, .access = (uint8_t)access};
 }

@@ -361,7 +361,7 @@ static struct tcgrr_insn_class plain(void)
     return tcgrr_isa_class(NEVER, NEXT, NONE);
 }
 
-static struct tcgrr_insn_class operand(const struct x86_insn *insn, enum tcgrr_leave leave, enum tcgrr_access access)
+static struct tcgrr_insn_class operand(const struct x86_insn *insn, enum tcgrr_leave leave, enum tcgrr_direction access)
 {
     return is_memory(insn) ? tcgrr_isa_class(leave == NEVER ? MEMORY : leave, NEXT, access)
                            : tcgrr_isa_class(leave, NEXT, NONE);

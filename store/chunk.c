@@ -10,6 +10,7 @@ struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity)
     chunk->switches = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_switch));
     chunk->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     chunk->checkpoints = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_checkpoint));
+    chunk->accesses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_access));
     return chunk;
 }
 
@@ -23,6 +24,7 @@ void tcgrr_chunk_free(struct tcgrr_chunk *chunk)
     g_array_unref(chunk->switches);
     g_array_unref(chunk->events);
     g_array_unref(chunk->checkpoints);
+    g_array_unref(chunk->accesses);
     g_free(chunk);
 }
 
@@ -46,6 +48,7 @@ void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *bef
     g_array_set_size(chunk->switches, 0);
     g_array_set_size(chunk->events, 0);
     g_array_set_size(chunk->checkpoints, 0);
+    g_array_set_size(chunk->accesses, 0);
 }
 
 bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk)

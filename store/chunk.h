@@ -23,6 +23,7 @@ struct tcgrr_chunk {
     GArray *switches;    /* struct tcgrr_switch, ascending index */
     GArray *events;      /* struct tcgrr_event, in order */
     GArray *checkpoints; /* struct tcgrr_checkpoint, ascending */
+    GArray *accesses;    /* struct tcgrr_access in the order in which they were made; empty unless the level is full */
 };
 
 /* `capacity`: executions it can hold, 1..TCGRR_CHUNK_EXECS. */

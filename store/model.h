@@ -51,6 +51,26 @@ struct tcgrr_checkpoint {
     uint64_t flow;       /* digest of all instructions so far */
 };
 
+/* Flags of an access. */
+enum tcgrr_access_flag {
+    TCGRR_ACCESS_STORE = 1u << 0,    /* it wrote; otherwise it read */
+    TCGRR_ACCESS_DEVICE = 1u << 1,   /* it went to a device, not to RAM or ROM */
+    TCGRR_ACCESS_VALUE = 1u << 2,    /* `value` is known: QEMU tells it from API 4 on */
+    TCGRR_ACCESS_PHYSICAL = 1u << 3, /* `physical` is known: system mode */
+};
+
+/* One access to memory of an instruction that retired. */
+struct tcgrr_access {
+    uint32_t exec;     /* of whose instruction: index within the chunk */
+    uint16_t insn;     /* index of the instruction in its block */
+    uint8_t size;      /* bytes: 1, 2, 4, 8 or 16 */
+    uint8_t flags;     /* of enum tcgrr_access_flag */
+    uint32_t device;   /* number of the device's name, 0: RAM or ROM, or not known */
+    uint64_t address;  /* virtual */
+    uint64_t physical; /* 0 where it is not known */
+    uint64_t value[2]; /* what was read or written, low half first; 0 beyond `size`, or where it is not known */
+};
+
 #define TCGRR_EVENT_KINDS(X)                                                                                           \
     X(INTERRUPT, "interrupt")                                                                                          \
     X(EXCEPTION, "exception")                                                                                          \

@@ -459,6 +459,7 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
     chunk->end_blocks = tcgrr_blocks_count(blocks);
     g_array_set_size(chunk->events, 0);
     g_array_set_size(chunk->checkpoints, 0);
+    g_array_set_size(chunk->accesses, 0);
     if (!tcgrr_codec_decode(reader->codec, data[0], (size_t)size[0], chunk->blocks, chunk->count, chunk->end_blocks,
                             error)) {
         g_prefix_error(error, "%s: chunk %" G_GUINT64_FORMAT ": ", reader->path, row.id);
