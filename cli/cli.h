@@ -74,9 +74,10 @@ int cli_print_trace(const char *path, bool json, bool verbose, bool recording);
 
 struct tcgrr_comparison;
 
-/* What names the places of a report: the symbols of a trace, or NULL for none. */
+/* What names the places of a report. */
 struct cli_places {
-    struct tcgrr_reader *reader;
+    struct tcgrr_symbols *symbols[2];     /* of each side; the same one twice is allowed */
+    const struct tcgrr_blocks *blocks[2]; /* likewise, to tell the instruction sets in use; NULL: not known */
     const char *target;
     const char *names[2]; /* what the sides are called: "recording", "replay" */
 };
@@ -85,6 +86,9 @@ struct cli_places {
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places);
 /* Prints the divergence for people; nothing if there is none. */
 void cli_print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places);
+
+/* The symbols of a trace, owned by the caller. What cannot be read is left out: names are a convenience. */
+struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader);
 
 /* Opens a trace for a command that takes one; NULL after having said why not, with the status in `*status`. */
 struct tcgrr_reader *cli_open_trace(const char *path, int *status);

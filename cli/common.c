@@ -157,3 +157,10 @@ struct tcgrr_reader *cli_open_trace(const char *path, int *status)
     }
     return reader;
 }
+
+struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader)
+{
+    struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    tcgrr_symbols_add_trace(symbols, reader, NULL);
+    return symbols;
+}

@@ -49,9 +49,12 @@ static int compare(const struct traces *traces, unsigned history, bool json)
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error)) {
         return cli_fail(error);
     }
-    struct cli_places places = {.reader = traces->readers[0],
-                                .target = tcgrr_reader_run(traces->readers[0])->target,
+    struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
                                 .names = {traces->paths[0], traces->paths[1]}};
+    for (int i = 0; i < 2; i++) {
+        places.symbols[i] = cli_trace_symbols(traces->readers[i]);
+        places.blocks[i] = comparison.diverged ? tcgrr_reader_blocks(traces->readers[i], NULL) : NULL;
+    }
     if (json) {
         json_t *object = json_pack("{s:s, s:s}", "a", traces->paths[0], "b", traces->paths[1]);
         cli_json_comparison(object, &comparison, &places);
@@ -60,6 +63,8 @@ static int compare(const struct traces *traces, unsigned history, bool json)
         cli_print_divergence(&comparison, &places);
         print_verdict(traces, &comparison);
     }
+    tcgrr_symbols_free(places.symbols[0]);
+    tcgrr_symbols_free(places.symbols[1]);
     int status = comparison.diverged ? CLI_DIVERGED : CLI_OK;
     tcgrr_comparison_clear(&comparison);
     return status;

@@ -6,11 +6,6 @@
 
 #include <stdio.h>
 
-static char *symbol_of(const struct cli_places *places, uint64_t pc)
-{
-    return places->reader ? tcgrr_reader_symbolize(places->reader, pc) : NULL;
-}
-
 static char *hex_bytes(const struct tcgrr_divergence_side *side)
 {
     const struct tcgrr_block *block = side->exec.block;
@@ -23,10 +18,10 @@ static char *hex_bytes(const struct tcgrr_divergence_side *side)
 }
 
 /* The parting instruction as text; owned by the caller. */
-static char *disassemble(const struct tcgrr_divergence_side *side, const struct cli_places *places)
+static char *disassemble(const struct tcgrr_divergence_side *side, const char *target,
+                         const struct tcgrr_blocks *blocks)
 {
-    struct tcgrr_disasm *disasm = tcgrr_disasm_new(places->target);
-    const struct tcgrr_blocks *blocks = places->reader ? tcgrr_reader_blocks(places->reader, NULL) : NULL;
+    struct tcgrr_disasm *disasm = tcgrr_disasm_new(target);
 
     if (blocks) {
         tcgrr_disasm_survey(disasm, blocks, tcgrr_blocks_count(blocks));
@@ -43,31 +38,31 @@ static json_t *text_or_null(char *text)
     return value;
 }
 
-static json_t *exec_json(const struct tcgrr_exec *exec, const struct cli_places *places)
+static json_t *exec_json(const struct tcgrr_exec *exec, const struct cli_places *places, int which)
 {
     return json_pack("{s:o, s:i, s:i, s:I, s:o}", "pc", cli_json_address(exec->block->pc), "insns",
                      (int)exec->block->insns, "ran", (int)exec->ran, "icount", (json_int_t)exec->icount, "symbol",
-                     text_or_null(symbol_of(places, exec->block->pc)));
+                     text_or_null(tcgrr_symbols_name(places->symbols[which], exec->block->pc)));
 }
 
-static json_t *execs_json(const GArray *execs, const struct cli_places *places)
+static json_t *execs_json(const GArray *execs, const struct cli_places *places, int which)
 {
     json_t *list = json_array();
     for (guint i = 0; i < execs->len; i++) {
-        json_array_append_new(list, exec_json(&g_array_index(execs, struct tcgrr_exec, i), places));
+        json_array_append_new(list, exec_json(&g_array_index(execs, struct tcgrr_exec, i), places, which));
     }
     return list;
 }
 
-static json_t *side_json(const struct tcgrr_divergence_side *side, const struct cli_places *places)
+static json_t *side_json(const struct tcgrr_divergence_side *side, const struct cli_places *places, int which)
 {
     if (!side->there) {
         return json_null();
     }
     g_autofree char *bytes = hex_bytes(side);
     return json_pack("{s:o, s:o, s:o, s:s}", "pc", cli_json_address(side->pc), "symbol",
-                     text_or_null(symbol_of(places, side->pc)), "disasm", text_or_null(disassemble(side, places)),
-                     "bytes", bytes);
+                     text_or_null(tcgrr_symbols_name(places->symbols[which], side->pc)), "disasm",
+                     text_or_null(disassemble(side, places->target, places->blocks[which])), "bytes", bytes);
 }
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
@@ -80,33 +75,35 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     }
     json_t *divergence =
         json_pack("{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
-                  (int)comparison->vcpu, "a", side_json(&comparison->sides[0], places), "b",
-                  side_json(&comparison->sides[1], places), "common", execs_json(comparison->common, places),
-                  "history_a", execs_json(comparison->sides[0].history, places), "history_b",
-                  execs_json(comparison->sides[1].history, places), "kind", tcgrr_divergence_name(comparison->kind));
+                  (int)comparison->vcpu, "a", side_json(&comparison->sides[0], places, 0), "b",
+                  side_json(&comparison->sides[1], places, 1), "common", execs_json(comparison->common, places, 0),
+                  "history_a", execs_json(comparison->sides[0].history, places, 0), "history_b",
+                  execs_json(comparison->sides[1].history, places, 1), "kind", tcgrr_divergence_name(comparison->kind));
     json_object_set_new(object, "divergence", divergence);
 }
 
-static void print_exec(const struct tcgrr_exec *exec, const struct cli_places *places)
+static void print_exec(const struct tcgrr_exec *exec, const struct cli_places *places, int which)
 {
-    g_autofree char *symbol = symbol_of(places, exec->block->pc);
+    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[which], exec->block->pc);
     g_autofree char *icount = cli_number(exec->icount);
     printf("    %14s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s\n", icount, exec->block->pc, exec->ran,
            exec->block->insns, symbol ? symbol : "");
 }
 
-static void print_side(const struct tcgrr_divergence_side *side, const char *name, const struct cli_places *places)
+static void print_side(const struct tcgrr_divergence_side *side, const struct cli_places *places, int which)
 {
+    const char *name = places->names[which];
+
     if (!side->there) {
         printf("  %s: nothing more\n", name);
         return;
     }
-    g_autofree char *symbol = symbol_of(places, side->pc);
+    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[which], side->pc);
     g_autofree char *bytes = hex_bytes(side);
-    g_autofree char *text = disassemble(side, places);
+    g_autofree char *text = disassemble(side, places->target, places->blocks[which]);
     printf("  %s: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)\n", name, side->pc, symbol ? symbol : "", text, bytes);
     for (guint i = 0; i < side->history->len; i++) {
-        print_exec(&g_array_index(side->history, struct tcgrr_exec, i), places);
+        print_exec(&g_array_index(side->history, struct tcgrr_exec, i), places, which);
     }
 }
 
@@ -119,9 +116,9 @@ void cli_print_divergence(const struct tcgrr_comparison *comparison, const struc
     printf("DIVERGED after %s instructions in common: %s\n", icount, tcgrr_divergence_name(comparison->kind));
     printf("  last blocks in common, newest first (icount, pc, instructions that ran):\n");
     for (guint i = 0; i < comparison->common->len; i++) {
-        print_exec(&g_array_index(comparison->common, struct tcgrr_exec, i), places);
+        print_exec(&g_array_index(comparison->common, struct tcgrr_exec, i), places, 0);
     }
     for (int i = 0; i < 2; i++) {
-        print_side(&comparison->sides[i], places->names[i], places);
+        print_side(&comparison->sides[i], places, i);
     }
 }

@@ -132,9 +132,16 @@ static int replay(const char *path, struct tcgrr_replay_options *options, bool j
         int failed = cli_fail(error);
         status = *context->stop ? status : failed;
     } else {
+        struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
+        const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result.session));
         struct cli_places places = {
-            .reader = reader, .target = tcgrr_reader_run(reader)->target, .names = {"recording", "replay"}};
+            .symbols = {symbols, symbols},
+            .blocks = {blocks, blocks},
+            .target = tcgrr_reader_run(reader)->target,
+            .names = {"recording", "replay"},
+        };
         (json ? print_json : print_text)(reader, &result, &places);
+        tcgrr_symbols_free(symbols);
         status = result.comparison.diverged ? CLI_DIVERGED : CLI_OK;
     }
     tcgrr_replay_result_clear(&result);

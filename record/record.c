@@ -7,7 +7,6 @@
 #include "record/record.h"
 
 #include "record/repair.h"
-#include "record/symbols.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -73,10 +72,27 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
     return tcgrr_writer_guest_file(recorder->writer, path, size, hex, error);
 }
 
+static bool store_symbols(struct recorder *recorder, const char *kernel, GError **error)
+{
+    struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    const char *const *more = recorder->options->symbol_files;
+    bool good = true;
+
+    for (; good && more && *more; more++) {
+        good = tcgrr_symbols_add_elf(symbols, *more, true, error);
+    }
+    good = good && (!kernel || tcgrr_symbols_add_elf(symbols, kernel, false, error));
+    const GArray *list = tcgrr_symbols_list(symbols);
+    for (guint i = 0; good && i < list->len; i++) {
+        good = tcgrr_writer_symbol(recorder->writer, &g_array_index(list, struct tcgrr_symbol, i), error);
+    }
+    tcgrr_symbols_free(symbols);
+    return good;
+}
+
 static bool store_surroundings(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
-    const char *const *more = recorder->options->symbol_files;
 
     for (guint i = 0; i < command->notes->len; i++) {
         if (!tcgrr_writer_note(recorder->writer, g_ptr_array_index(command->notes, i), error)) {
@@ -88,12 +104,7 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
             return false;
         }
     }
-    for (; more && *more; more++) {
-        if (!tcgrr_symbols_store(recorder->writer, *more, true, error)) {
-            return false;
-        }
-    }
-    return !command->kernel || tcgrr_symbols_store(recorder->writer, command->kernel, false, error);
+    return store_symbols(recorder, command->kernel, error);
 }
 
 static void note_size(struct recorder *recorder)

@@ -29,9 +29,7 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_EVENTS] = ("SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
                             " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id"),
     [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM \"%w\".checkpoint WHERE icount = ?1",
-    [TCGRR_QUERY_SYMBOL] =
-        "SELECT name, address, size FROM \"%w\".symbol WHERE address <= ?1 ORDER BY address DESC, size DESC LIMIT 1",
-    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name FROM \"%w\".symbol ORDER BY address, size",
+    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size",
 };
 
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)
@@ -700,20 +698,25 @@ bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GErr
     return good;
 }
 
-char *tcgrr_reader_symbolize(struct tcgrr_reader *reader, uint64_t pc)
+bool tcgrr_reader_symbols(struct tcgrr_reader *reader, void (*visit)(const struct tcgrr_symbol *symbol, void *data),
+                          void *data, GError **error)
 {
-    sqlite3_stmt *statement = reader->queries[TCGRR_QUERY_SYMBOL];
-    char *result = NULL;
+    sqlite3_stmt *statement = tcgrr_reader_query(reader, TCGRR_QUERY_SYMBOLS, error);
+    int status;
 
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)pc);
-    if (sqlite3_step(statement) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(statement, 0);
-        uint64_t offset = pc - (uint64_t)sqlite3_column_int64(statement, 1);
-        uint64_t size = (uint64_t)sqlite3_column_int64(statement, 2);
-        if (name && offset < MAX(size, 1)) {
-            result = offset ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", name, offset) : g_strdup(name);
-        }
+    if (!statement) {
+        return false;
     }
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct tcgrr_symbol symbol = {
+            .address = (uint64_t)sqlite3_column_int64(statement, 0),
+            .size = (uint64_t)sqlite3_column_int64(statement, 1),
+            .name = (const char *)sqlite3_column_text(statement, 2),
+            .file = (const char *)sqlite3_column_text(statement, 3),
+        };
+        visit(&symbol, data);
+    }
+    bool good = status == SQLITE_DONE || tcgrr_reader_fail(reader, "the symbols", error);
     sqlite3_reset(statement);
-    return result;
+    return good;
 }

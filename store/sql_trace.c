@@ -2,17 +2,12 @@
 #include "store/sql_trace.h"
 
 #include "store/disasm.h"
+#include "store/symbols.h"
 
 #include <string.h>
 
 #define CACHED_CHUNKS 4
 #define MOST_TEXTS    8192 /* blocks whose texts are kept */
-
-struct symbol {
-    int64_t address;
-    uint64_t size;
-    const char *name;
-};
 
 struct tcgrr_sql_trace {
     struct tcgrr_sql *sql;
@@ -20,9 +15,8 @@ struct tcgrr_sql_trace {
     struct tcgrr_reader *reader;
     GPtrArray *chunks; /* struct tcgrr_sql_chunk */
     struct tcgrr_disasm *disasm;
-    GHashTable *texts; /* block number → char ** */
-    GArray *symbols;   /* NULL before they are asked for */
-    GStringChunk *names;
+    GHashTable *texts;             /* block number → char ** */
+    struct tcgrr_symbols *symbols; /* NULL before they are asked for */
 };
 
 struct tcgrr_sql {
@@ -121,7 +115,6 @@ struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *s
     trace->chunks = g_ptr_array_new();
     trace->disasm = tcgrr_disasm_new(reader->run.target);
     trace->texts = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_strfreev);
-    trace->names = g_string_chunk_new(4096);
     g_ptr_array_add(sql->traces, trace);
     return trace;
 }
@@ -141,10 +134,7 @@ static void free_trace(struct tcgrr_sql_trace *trace)
     g_ptr_array_unref(trace->chunks);
     tcgrr_disasm_free(trace->disasm);
     g_hash_table_unref(trace->texts);
-    if (trace->symbols) {
-        g_array_unref(trace->symbols);
-    }
-    g_string_chunk_free(trace->names);
+    tcgrr_symbols_free(trace->symbols);
     tcgrr_reader_free(trace->reader);
     g_free(trace);
 }
@@ -286,54 +276,18 @@ bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool 
 
 /* ---- symbols ---- */
 
-static bool load_symbols(struct tcgrr_sql_trace *trace, GError **error)
-{
-    sqlite3_stmt *statement = tcgrr_reader_query(trace->reader, TCGRR_QUERY_SYMBOLS, error);
-    int status = SQLITE_DONE;
-
-    if (!statement) {
-        return false;
-    }
-    GArray *symbols = g_array_new(FALSE, FALSE, sizeof(struct symbol));
-    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
-        const char *name = (const char *)sqlite3_column_text(statement, 2);
-        struct symbol symbol = {sqlite3_column_int64(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1),
-                                g_string_chunk_insert_const(trace->names, name ? name : "")};
-        g_array_append_val(symbols, symbol);
-    }
-    bool good = status == SQLITE_DONE || tcgrr_reader_fail(trace->reader, "the symbols", error);
-    sqlite3_reset(statement);
-    if (good) {
-        trace->symbols = symbols;
-    } else {
-        g_array_unref(symbols);
-    }
-    return good;
-}
-
 char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error)
 {
-    if (!trace->symbols && !load_symbols(trace, error)) {
-        return NULL;
-    }
-    guint low = 0;
-    guint high = trace->symbols->len;
-    while (low < high) {
-        guint middle = low + (high - low) / 2;
-        if (g_array_index(trace->symbols, struct symbol, middle).address <= (int64_t)pc) {
-            low = middle + 1;
-        } else {
-            high = middle;
+    if (!trace->symbols) {
+        trace->symbols = tcgrr_symbols_new();
+        if (!tcgrr_symbols_add_trace(trace->symbols, trace->reader, error)) {
+            g_clear_pointer(&trace->symbols, tcgrr_symbols_free);
+            return NULL;
         }
     }
-    if (low == 0) {
-        return NULL;
+    if (offset) {
+        return tcgrr_symbols_name(trace->symbols, pc);
     }
-    const struct symbol *symbol = &g_array_index(trace->symbols, struct symbol, low - 1);
-    uint64_t distance = pc - (uint64_t)symbol->address;
-    if (distance >= MAX(symbol->size, 1)) {
-        return NULL;
-    }
-    return offset && distance ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", symbol->name, distance)
-                              : g_strdup(symbol->name);
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(trace->symbols, pc);
+    return symbol ? g_strdup(symbol->name) : NULL;
 }

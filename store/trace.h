@@ -9,6 +9,7 @@
 #define TCGRR_STORE_TRACE_H
 
 #include "store/chunk.h"
+#include "store/symbols.h"
 
 /* What the `run` table holds. Strings are owned by whoever fills the struct; for a reader, by the reader. */
 struct tcgrr_run {
@@ -67,8 +68,7 @@ bool tcgrr_writer_commit(struct tcgrr_writer *writer, GError **error);
 bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **error);
 bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint64_t size, const char *xxh128,
                              GError **error);
-bool tcgrr_writer_symbol(struct tcgrr_writer *writer, uint64_t address, uint64_t size, const char *name,
-                         const char *file, GError **error);
+bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol *symbol, GError **error);
 /* Stores the file at `path` as QEMU's rr file. */
 bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error);
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
@@ -159,8 +159,9 @@ bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
 /* Writes QEMU's rr file to `path`. FAILED if the trace has none. */
 bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GError **error);
 
-/* Name and offset of the symbol that covers `pc`, "name+0x10", or NULL; owned by the caller. */
-char *tcgrr_reader_symbolize(struct tcgrr_reader *reader, uint64_t pc);
+/* Calls `visit` for each symbol (store/symbols.h). */
+bool tcgrr_reader_symbols(struct tcgrr_reader *reader, void (*visit)(const struct tcgrr_symbol *symbol, void *data),
+                          void *data, GError **error);
 
 /*
  * Checks everything: the seal, SQLite's own structure, each chunk decoded, its digest, counts, events' and checkpoints'

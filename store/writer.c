@@ -283,14 +283,13 @@ bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint
     return begin(writer, error) && step(writer, ADD_FILE, "store a guest file's digest", error);
 }
 
-bool tcgrr_writer_symbol(struct tcgrr_writer *writer, uint64_t address, uint64_t size, const char *name,
-                         const char *file, GError **error)
+bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol *symbol, GError **error)
 {
     sqlite3_stmt *statement = writer->statements[ADD_SYMBOL];
-    sqlite3_bind_int64(statement, 1, (sqlite3_int64)address);
-    sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
-    bind_text(statement, 3, name);
-    bind_text(statement, 4, file);
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)symbol->address);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)symbol->size);
+    bind_text(statement, 3, symbol->name);
+    bind_text(statement, 4, symbol->file);
     return begin(writer, error) && step(writer, ADD_SYMBOL, "store a symbol", error);
 }
 

@@ -138,7 +138,7 @@ static void write_trace(struct fixture *f, bool finish)
     }
     check(tcgrr_writer_note(writer, "a note", &error), error);
     check(tcgrr_writer_guest_file(writer, "/kernel", 5, "0123", &error), error);
-    check(tcgrr_writer_symbol(writer, 0x80001000, 0x20, "start", "/kernel", &error), error);
+    check(tcgrr_writer_symbol(writer, &(struct tcgrr_symbol){0x80001000, 0x20, "start", "/kernel"}, &error), error);
     check(tcgrr_writer_rr_file(writer, f->rr, &error), error);
     run.complete = finish;
     run.exit = "exit 0";
@@ -394,11 +394,16 @@ static void test_description(void **state)
     assert_int_equal(totals.blocks, tcgrr_blocks_count(f->blocks));
     assert_int_equal(totals.flow, stream_digest(f->script, INSNS));
     assert_int_equal(totals.events[TCGRR_EVENT_SYSCALL], f->chunks->len);
-    g_autofree char *inside = tcgrr_reader_symbolize(reader, 0x80001010);
-    g_autofree char *start = tcgrr_reader_symbolize(reader, 0x80001000);
+    struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    check(tcgrr_symbols_add_trace(symbols, reader, &error), error);
+    g_autofree char *inside = tcgrr_symbols_name(symbols, 0x80001010);
+    g_autofree char *start = tcgrr_symbols_name(symbols, 0x80001000);
     assert_string_equal(inside, "start+0x10");
     assert_string_equal(start, "start");
-    assert_null(tcgrr_reader_symbolize(reader, 0x80001020));
+    assert_null(tcgrr_symbols_name(symbols, 0x80001020));
+    assert_int_equal(tcgrr_symbols_find(symbols, "start")->address, 0x80001000);
+    assert_null(tcgrr_symbols_find(symbols, "star"));
+    tcgrr_symbols_free(symbols);
     tcgrr_reader_free(reader);
 }
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "record/symbols.h"
+#include "store/symbols.h"
 
 #include "store/error.h"
 
@@ -42,8 +42,8 @@ static void fill_sizes(GArray *symbols)
     }
 }
 
-static bool store_table(struct tcgrr_writer *writer, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
-                        const char *path, GError **error)
+static void add_table(struct tcgrr_symbols *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+                      const char *path)
 {
     g_autoptr(GArray) symbols = g_array_new(FALSE, FALSE, sizeof(GElf_Sym));
     Elf_Data *data = elf_getdata(section, NULL);
@@ -62,27 +62,24 @@ static bool store_table(struct tcgrr_writer *writer, Elf *elf, Elf_Scn *section,
     for (guint i = 0; i < symbols->len; i++) {
         const GElf_Sym *found = &g_array_index(symbols, GElf_Sym, i);
         const char *name = elf_strptr(elf, header->sh_link, found->st_name);
-        if (name && !is_marker(name) && g_utf8_validate(name, -1, NULL) &&
-            !tcgrr_writer_symbol(writer, found->st_value, found->st_size, name, path, error)) {
-            return false;
+        if (name && !is_marker(name) && g_utf8_validate(name, -1, NULL)) {
+            const struct tcgrr_symbol symbol_found = {found->st_value, found->st_size, name, path};
+            tcgrr_symbols_add(table, &symbol_found);
         }
     }
-    return true;
 }
 
-static bool store_elf(struct tcgrr_writer *writer, Elf *elf, const char *path, GError **error)
+static void add_tables(struct tcgrr_symbols *table, Elf *elf, const char *path)
 {
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
         GElf_Shdr header;
-        if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB &&
-            !store_table(writer, elf, section, &header, path, error)) {
-            return false;
+        if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB) {
+            add_table(table, elf, section, &header, path);
         }
     }
-    return true;
 }
 
-bool tcgrr_symbols_store(struct tcgrr_writer *writer, const char *path, bool required, GError **error)
+bool tcgrr_symbols_add_elf(struct tcgrr_symbols *table, const char *path, bool required, GError **error)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
@@ -93,7 +90,7 @@ bool tcgrr_symbols_store(struct tcgrr_writer *writer, const char *path, bool req
     Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
     bool good = true;
     if (elf && elf_kind(elf) == ELF_K_ELF) {
-        good = store_elf(writer, elf, path, error);
+        add_tables(table, elf, path);
     } else if (required) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is not an ELF file, so it has no symbols", path);
         good = false;

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/trace.h"
+
+#include <string.h>
+
+struct tcgrr_symbols {
+    GArray *list; /* struct tcgrr_symbol */
+    GStringChunk *texts;
+    bool sorted;
+};
+
+struct tcgrr_symbols *tcgrr_symbols_new(void)
+{
+    struct tcgrr_symbols *symbols = g_new0(struct tcgrr_symbols, 1);
+    symbols->list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_symbol));
+    symbols->texts = g_string_chunk_new(4096);
+    symbols->sorted = true;
+    return symbols;
+}
+
+void tcgrr_symbols_free(struct tcgrr_symbols *symbols)
+{
+    if (symbols) {
+        g_array_unref(symbols->list);
+        g_string_chunk_free(symbols->texts);
+        g_free(symbols);
+    }
+}
+
+void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol *symbol)
+{
+    struct tcgrr_symbol copy = {
+        .address = symbol->address,
+        .size = symbol->size,
+        .name = g_string_chunk_insert_const(symbols->texts, symbol->name ? symbol->name : ""),
+        .file = g_string_chunk_insert_const(symbols->texts, symbol->file ? symbol->file : ""),
+    };
+    guint count = symbols->list->len;
+    symbols->sorted =
+        symbols->sorted &&
+        (count == 0 || g_array_index(symbols->list, struct tcgrr_symbol, count - 1).address <= symbol->address);
+    g_array_append_val(symbols->list, copy);
+}
+
+static gint by_address(gconstpointer a, gconstpointer b)
+{
+    const struct tcgrr_symbol *left = a;
+    const struct tcgrr_symbol *right = b;
+    if (left->address != right->address) {
+        return left->address < right->address ? -1 : 1;
+    }
+    return left->size < right->size ? -1 : left->size > right->size;
+}
+
+static void add_found(const struct tcgrr_symbol *symbol, void *symbols)
+{
+    tcgrr_symbols_add(symbols, symbol);
+}
+
+bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader *reader, GError **error)
+{
+    return tcgrr_reader_symbols(reader, add_found, symbols, error);
+}
+
+const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols)
+{
+    if (!symbols->sorted) {
+        g_array_sort(symbols->list, by_address);
+        symbols->sorted = true;
+    }
+    return symbols->list;
+}
+
+const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc)
+{
+    const GArray *list = tcgrr_symbols_list(symbols);
+    guint low = 0;
+    guint high = list->len;
+
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        if (g_array_index(list, struct tcgrr_symbol, middle).address <= pc) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    if (low == 0) {
+        return NULL;
+    }
+    const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, low - 1);
+    return pc - symbol->address < MAX(symbol->size, 1) ? symbol : NULL;
+}
+
+char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc)
+{
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(symbols, pc);
+    if (!symbol) {
+        return NULL;
+    }
+    return pc > symbol->address ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", symbol->name, pc - symbol->address)
+                                : g_strdup(symbol->name);
+}
+
+const struct tcgrr_symbol *tcgrr_symbols_find(struct tcgrr_symbols *symbols, const char *name)
+{
+    for (guint i = 0; i < symbols->list->len; i++) {
+        const struct tcgrr_symbol *symbol = &g_array_index(symbols->list, struct tcgrr_symbol, i);
+        if (strcmp(symbol->name, name) == 0) {
+            return symbol;
+        }
+    }
+    return NULL;
+}
