@@ -148,7 +148,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc < 2) {
         return cli_usage(command, "record needs the QEMU command to run");
     }
-    if (level && strcmp(level, "flow") != 0) {
+    enum tcgrr_level chosen = TCGRR_LEVEL_FLOW;
+    if (level && (!tcgrr_level_of(level, &chosen) || chosen != TCGRR_LEVEL_FLOW)) {
         return cli_usage(command, "this version records --level flow only, not '%s'", level);
     }
     GError *error = NULL;
@@ -165,6 +166,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .arguments = (const char *const *)argv + 2,
         .plugin = plugin,
         .rr = !no_rr,
+        .level = chosen,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

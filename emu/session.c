@@ -49,7 +49,8 @@ static bool make_folder(struct tcgrr_session *session, GError **error)
 
 static bool build_command(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
-    g_autofree char *plugin_arguments = g_strdup_printf("fd=%d", tcgrr_live_fd(session->live));
+    g_autofree char *plugin_arguments =
+        g_strdup_printf("fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(options->level));
     struct tcgrr_command_options command = {
         .mode = options->mode,
         .icount = options->icount,

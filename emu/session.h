@@ -18,6 +18,7 @@ struct tcgrr_session_options {
     const char *const *arguments; /* the user's words after it, NULL-terminated */
     const char *plugin;           /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
+    enum tcgrr_level level;
     const char *icount;    /* see struct tcgrr_command_options */
     const char *rr_file;   /* likewise */
     const char *gdb;       /* likewise */

@@ -291,7 +291,7 @@ static void describe(struct recorder *recorder)
         .icount_shift = command->icount_shift,
         .vcpus = command->vcpus,
         .reports_discontinuities = qemu->api >= 6,
-        .level = "flow",
+        .level = tcgrr_level_name(recorder->options->level),
         .qemu_icount = -1,
         .decided = -1,
     };
@@ -322,6 +322,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         .arguments = options->arguments,
         .plugin = options->plugin,
         .mode = options->rr ? TCGRR_RUN_RECORD : TCGRR_RUN_PLAIN,
+        .level = options->level,
         .icount = options->icount,
         .rr_file = recorder->rr_file,
     };

@@ -25,6 +25,7 @@ struct tcgrr_record_options {
     const char *const *arguments;
     const char *plugin;
     bool rr;
+    enum tcgrr_level level;
     const char *icount;
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;

@@ -3,6 +3,25 @@
 
 #include <string.h>
 
+#define LEVEL_NAME(id, name) name,
+static const char *const level_names[] = {TCGRR_LEVELS(LEVEL_NAME)};
+
+const char *tcgrr_level_name(enum tcgrr_level level)
+{
+    return level_names[level];
+}
+
+bool tcgrr_level_of(const char *name, enum tcgrr_level *level)
+{
+    for (unsigned i = 0; i < TCGRR_LEVEL_COUNT; i++) {
+        if (strcmp(name, level_names[i]) == 0) {
+            *level = i;
+            return true;
+        }
+    }
+    return false;
+}
+
 #define EVENT_NAME(id, name) name,
 static const char *const event_names[] = {TCGRR_EVENT_KINDS(EVENT_NAME)};
 

@@ -21,6 +21,20 @@ typedef uint32_t tcgrr_vcpu;
 /* Instructions in one block, at most; QEMU's own limit is 512. */
 #define TCGRR_MAX_INSNS       4096u
 
+/* How much of a run is recorded: each level what those before it do, and more. */
+#define TCGRR_LEVELS(X)                                                                                                \
+    X(FLOW, "flow")   /* executions, events and digests */                                                             \
+    X(STATE, "state") /* samples of the registers */                                                                   \
+    X(FULL, "full")   /* memory accesses */
+
+#define TCGRR_LEVEL_ENUM(id, name) TCGRR_LEVEL_##id,
+enum tcgrr_level { TCGRR_LEVELS(TCGRR_LEVEL_ENUM) TCGRR_LEVEL_COUNT };
+
+/* "flow" and so on. */
+const char *tcgrr_level_name(enum tcgrr_level level);
+/* The level with this name. False if there is none. */
+bool tcgrr_level_of(const char *name, enum tcgrr_level *level);
+
 /* A translated block by content: the same code at the same address is the same block in every run and QEMU version. */
 struct tcgrr_block {
     uint64_t hash; /* of everything below; the id that means the same in every trace */

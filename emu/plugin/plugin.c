@@ -2,6 +2,7 @@
 /*
  * libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Arguments, set by tcgrr itself:
  *   fd=N     descriptor of the shared memory (wire.h)
+ *   level=L  how much is to be recorded: flow, state or full
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
 #include "emu/plugin/moving.h"
@@ -398,6 +399,28 @@ static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t
     return features;
 }
 
+struct arguments {
+    int fd;
+    int probe;
+    const char *level;
+};
+
+static bool read_arguments(int argc, char **argv, struct arguments *arguments)
+{
+    for (int i = 0; i < argc; i++) {
+        if (strncmp(argv[i], "probe=", 6) == 0) {
+            arguments->probe = atoi(argv[i] + 6);
+        } else if (strncmp(argv[i], "fd=", 3) == 0) {
+            arguments->fd = atoi(argv[i] + 3);
+        } else if (strncmp(argv[i], "level=", 6) == 0) {
+            arguments->level = argv[i] + 6;
+        } else {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int refuse(const char *why)
 {
     fprintf(stderr, "libtcgrr-plugin: %s\n", why);
@@ -434,19 +457,16 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
-    int fd = -1;
+    struct arguments arguments = {.fd = -1, .probe = -1, .level = "flow"};
 
-    for (int i = 0; i < argc; i++) {
-        if (strncmp(argv[i], "probe=", 6) == 0) {
-            return probe(info, atoi(argv[i] + 6));
-        }
-        if (strncmp(argv[i], "fd=", 3) != 0) {
-            return refuse("an argument is not known; this plugin is loaded by tcgrr itself");
-        }
-        fd = atoi(argv[i] + 3);
+    if (!read_arguments(argc, argv, &arguments)) {
+        return refuse("an argument is not known; this plugin is loaded by tcgrr itself");
     }
-    const char *problem =
-        fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself" : tcgrr_ring_attach(&plugin->ring, fd);
+    if (arguments.probe >= 0) {
+        return probe(info, arguments.probe);
+    }
+    const char *problem = arguments.fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
+                                           : tcgrr_ring_attach(&plugin->ring, arguments.fd);
     if (problem) {
         return refuse(problem);
     }
