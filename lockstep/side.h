@@ -68,6 +68,11 @@ struct tcgrr_side_ops {
                  bool *found, GError **error);
     /* Frees it; what it was made from stays. */
     void (*free)(struct tcgrr_side *side);
+    /*
+     * Goes on towards `to` for about `wait_ms` at most. *there: advance() and stretch() up to there will not have to
+     * wait for a guest. NULL: they never have to.
+     */
+    bool (*approach)(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool *there, GError **error);
 };
 
 /* Base of every side; must be its first field. */
@@ -82,6 +87,7 @@ struct tcgrr_side_live_options {
     int hang_ms;                                       /* without progress for so long it counts as hung */
     const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
+    tcgrr_icount ahead;                                /* how far it is read ahead of what the comparator has come to */
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
     void *data;

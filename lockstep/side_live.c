@@ -7,10 +7,10 @@
 
 /*
  * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, save for
- * those that retired nothing; the chunks hold half as many again.
+ * those that retired nothing; the chunks hold half as many again. They are small, because a digest of a part begins at
+ * a chunk's start.
  */
-#define KEPT_CHUNKS 64
-#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 3 / 2 / (KEPT_CHUNKS - 1)))
+#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 3 / 2 / 63))
 #define PUMP_MS     5
 #define PROGRESS_US 200000
 #define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
@@ -19,7 +19,8 @@ struct live_side {
     struct tcgrr_side base; /* must be first */
     struct tcgrr_session *session;
     struct tcgrr_side_live_options options;
-    struct tcgrr_chunk *chunks[KEPT_CHUNKS]; /* a ring; `current` is being filled */
+    struct tcgrr_chunk **chunks; /* a ring of `kept`; `current` is being filled */
+    unsigned kept;
     unsigned current;
     enum tcgrr_live_end end;
     bool hung;
@@ -68,7 +69,7 @@ static bool pump(struct live_side *live, GError **error)
         return false;
     }
     if (chunk->count == chunk->capacity) {
-        live->current = (live->current + 1) % KEPT_CHUNKS;
+        live->current = (live->current + 1) % live->kept;
         tcgrr_chunk_follow(live->chunks[live->current], chunk);
         chunk = live->chunks[live->current];
     }
@@ -100,7 +101,7 @@ static enum tcgrr_side_state end_state(const struct live_side *live)
 static const struct tcgrr_chunk *kept_chunk(const struct live_side *live, unsigned age, tcgrr_icount from,
                                             tcgrr_icount to, struct tcgrr_cursor *cursor)
 {
-    const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % KEPT_CHUNKS];
+    const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
     const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(live->session));
 
     bool overlaps = chunk->first_icount < to && chunk->end_icount >= from;
@@ -109,7 +110,7 @@ static const struct tcgrr_chunk *kept_chunk(const struct live_side *live, unsign
 
 static bool in_window(const struct live_side *live, tcgrr_icount from, GError **error)
 {
-    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % KEPT_CHUNKS];
+    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
     if (from < oldest->first_icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "icount %" G_GUINT64_FORMAT " is no longer at hand: the guest runs through blocks without retiring "
@@ -131,12 +132,28 @@ static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
     return true;
 }
 
+static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+    gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
+
+    for (;;) {
+        *there = live->chunks[live->current]->end_icount >= to || over(live);
+        if (*there || g_get_monotonic_time() >= deadline) {
+            return true;
+        }
+        if (!pump(live, error)) {
+            return false;
+        }
+    }
+}
+
 /* Digest of from..to, which is at hand. */
 static uint64_t digest_part(const struct live_side *live, tcgrr_icount from, tcgrr_icount to)
 {
     struct tcgrr_cursor cursor;
     uint64_t flow = 0;
-    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
+    for (unsigned age = 0; age < live->kept; age++) {
         if (kept_chunk(live, age, from, to, &cursor)) {
             flow = tcgrr_side_digest(cursor, from, to, flow);
         }
@@ -149,7 +166,7 @@ static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
 {
     struct tcgrr_cursor cursor;
     uint64_t flow = 0;
-    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
+    for (unsigned age = 0; age < live->kept; age++) {
         const struct tcgrr_chunk *chunk = kept_chunk(live, age, to > 0 ? to - 1 : 0, to, &cursor);
         if (chunk && chunk->first_icount < to) {
             flow = tcgrr_side_digest(cursor, chunk->first_icount, to, chunk->first_flow);
@@ -204,8 +221,8 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     if (!pump_to(live, to, error) || !in_window(live, from, error)) {
         return false;
     }
-    for (unsigned age = 0; age < KEPT_CHUNKS; age++) {
-        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % KEPT_CHUNKS];
+    for (unsigned age = 0; age < live->kept; age++) {
+        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
         if (kept_chunk(live, age, from, to, &cursor)) {
             tcgrr_side_append_execs(cursor, from, to, stretch->execs);
         }
@@ -226,7 +243,7 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
     struct tcgrr_cursor cursor;
 
     *found = false;
-    for (unsigned age = 0; age < KEPT_CHUNKS && !*found; age++) {
+    for (unsigned age = 0; age < live->kept && !*found; age++) {
         *found = kept_chunk(live, age, from, to, &cursor) && tcgrr_side_find(cursor, pc, from, to, icount);
     }
     return in_window(live, from, error);
@@ -235,14 +252,16 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
 static void free_live(struct tcgrr_side *side)
 {
     struct live_side *live = (struct live_side *)side;
-    for (int i = 0; i < KEPT_CHUNKS; i++) {
+    for (unsigned i = 0; i < live->kept; i++) {
         tcgrr_chunk_free(live->chunks[i]);
     }
     g_queue_clear_full(&live->checkpoints, g_free);
+    g_free(live->chunks);
     g_free(live);
 }
 
-static const struct tcgrr_side_ops live_ops = {advance, stretch, find, free_live};
+static const struct tcgrr_side_ops live_ops = {
+    .advance = advance, .stretch = stretch, .find = find, .free = free_live, .approach = approach};
 
 struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options)
 {
@@ -251,8 +270,10 @@ struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct t
     live->session = session;
     live->options = *options;
     live->moved = g_get_monotonic_time();
+    live->kept = 1 + (unsigned)((TCGRR_SIDE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
+    live->chunks = g_new(struct tcgrr_chunk *, live->kept);
     g_queue_init(&live->checkpoints);
-    for (int i = 0; i < KEPT_CHUNKS; i++) {
+    for (unsigned i = 0; i < live->kept; i++) {
         live->chunks[i] = tcgrr_chunk_new(KEPT_EXECS);
         tcgrr_chunk_follow(live->chunks[i], NULL);
     }

@@ -160,7 +160,8 @@ static void free_stored(struct tcgrr_side *side)
     g_free(stored);
 }
 
-static const struct tcgrr_side_ops stored_ops = {advance, stretch, find, free_stored};
+static const struct tcgrr_side_ops stored_ops = {
+    .advance = advance, .stretch = stretch, .find = find, .free = free_stored};
 
 struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error)
 {

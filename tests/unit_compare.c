@@ -79,8 +79,9 @@ static void free_run(struct tcgrr_side *side)
     g_free(run);
 }
 
-static const struct tcgrr_side_ops ops = {advance, stretch, find, free_run};
-static const struct tcgrr_side_ops broken_ops = {advance, unreadable, find, free_run};
+static const struct tcgrr_side_ops ops = {.advance = advance, .stretch = stretch, .find = find, .free = free_run};
+static const struct tcgrr_side_ops broken_ops = {
+    .advance = advance, .stretch = unreadable, .find = find, .free = free_run};
 
 /* The same guest each time; `cut` says how it falls into blocks. */
 static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state end)
