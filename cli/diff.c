@@ -39,7 +39,6 @@ static void print_verdict(const struct traces *traces, const struct tcgrr_compar
 static int compare(const struct traces *traces, unsigned history, bool json)
 {
     struct tcgrr_compare_options options = {
-        .until = UINT64_MAX,
         .history = history,
         .tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete,
     };

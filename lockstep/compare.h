@@ -15,9 +15,30 @@ enum tcgrr_divergence_kind {
 /* "control flow", "ended", "aborted", "hung". */
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind);
 
+/* A place in a run. */
+enum tcgrr_where_kind {
+    TCGRR_WHERE_NONE,   /* not given: the run's start, or its end */
+    TCGRR_WHERE_ICOUNT, /* `value` instructions have run */
+    TCGRR_WHERE_PC,     /* the first execution of the instruction at address `value` */
+};
+struct tcgrr_where {
+    enum tcgrr_where_kind kind;
+    uint64_t value;
+};
+
+struct tcgrr_compare_options {
+    struct tcgrr_where from[2];  /* where each side's comparison starts: they need not have run the same before */
+    struct tcgrr_where until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
+    bool strict;                 /* an interrupt that comes at another instruction is a divergence */
+    unsigned history;            /* executions in each list of the report */
+    bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
+                                    divergence */
+};
+
 /* What one side did at the divergence. */
 struct tcgrr_divergence_side {
     bool there;             /* it runs an instruction there; otherwise it has ended */
+    tcgrr_icount icount;    /* its own at the divergence */
     struct tcgrr_exec exec; /* the execution that the instruction is in */
     uint32_t insn;          /* index of the instruction in its block */
     uint64_t pc;
@@ -26,26 +47,22 @@ struct tcgrr_divergence_side {
 
 struct tcgrr_comparison {
     bool diverged;
-    tcgrr_icount compared;         /* instructions that are the same on both sides */
+    tcgrr_icount start[2];         /* each side's own icount where the comparison starts */
+    tcgrr_icount compared;         /* instructions from there on that are the same on both sides, by A's count */
     tcgrr_icount surplus[2];       /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;
-    tcgrr_icount icount;
+    tcgrr_icount icount; /* A's */
     tcgrr_vcpu vcpu;
     GArray *common; /* struct tcgrr_exec: the last executions in common, newest first; of side A */
     struct tcgrr_divergence_side sides[2];
 };
 
-struct tcgrr_compare_options {
-    tcgrr_icount until;  /* stop there; UINT64_MAX: at the end */
-    unsigned history;    /* executions in each list of the report */
-    bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no divergence */
-};
-
 /*
- * Compares from the start. Returns false with an error if a side could not be read; the sides stay the caller's and
- * must outlive the comparison's lists.
+ * Compares two runs. Returns false with an error if a side could not be read, or never came to a place that was asked
+ * for (TCGRR_ERROR_FAILED; a divergence before `until` is a divergence). The sides stay the caller's and must outlive
+ * the comparison's lists; they have not been asked about anything yet.
  */
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);

@@ -138,7 +138,6 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .data = options->data,
     };
     struct tcgrr_compare_options how = {
-        .until = UINT64_MAX,
         .history = options->history,
         .tolerate_cut_a = !tcgrr_reader_run(reader)->complete,
     };

@@ -16,7 +16,7 @@
 #include "tests/stream.h"
 
 #define INSNS    200000
-#define CAPACITY 250000
+#define CAPACITY 500000
 #define STEP     TCGRR_CHECKPOINT_STEP
 #define HISTORY  5
 
@@ -99,22 +99,28 @@ static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state
     return run;
 }
 
+/* Cuts its script into blocks anew. */
+static void recut(struct made_up *run, uint64_t cut)
+{
+    tcgrr_chunk_follow(run->chunk, NULL);
+    tcgrr_blocks_free(run->blocks);
+    run->blocks = tcgrr_blocks_new();
+    assert_int_equal(stream_cut(run->script, 0, cut, 30, run->blocks, run->chunk), run->script->len);
+}
+
 /* The run goes elsewhere from instruction `at` on: to an address where nothing else is. */
 static void lead_astray(struct made_up *run, guint at, uint64_t cut)
 {
     for (guint i = at; i < run->script->len; i++) {
         g_array_index(run->script, uint64_t, i) += 0x40000000;
     }
-    tcgrr_chunk_follow(run->chunk, NULL);
-    tcgrr_blocks_free(run->blocks);
-    run->blocks = tcgrr_blocks_new();
-    stream_cut(run->script, 0, cut, 30, run->blocks, run->chunk);
+    recut(run, cut);
 }
 
 static void compare(struct made_up *a, struct made_up *b, const struct tcgrr_compare_options *told,
                     struct tcgrr_comparison *comparison)
 {
-    const struct tcgrr_compare_options plain = {.until = UINT64_MAX, .history = HISTORY};
+    const struct tcgrr_compare_options plain = {.history = HISTORY};
     GError *error = NULL;
     if (!tcgrr_compare(&a->base, &b->base, told ? told : &plain, comparison, &error)) {
         fail_msg("%s", error->message);
@@ -263,7 +269,7 @@ static void test_same_but_not_in_order(void **state)
 
 static void test_recording_cut_short(void **state)
 {
-    const struct tcgrr_compare_options tolerant = {.until = UINT64_MAX, .history = HISTORY, .tolerate_cut_a = true};
+    const struct tcgrr_compare_options tolerant = {.history = HISTORY, .tolerate_cut_a = true};
     expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(INSNS, 3, TCGRR_SIDE_ENDED), &tolerant, 70000);
     expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(60000, 3, TCGRR_SIDE_CUT), &tolerant, 60000);
     expect_same(make_run(STEP, 2, TCGRR_SIDE_CUT), make_run(STEP, 3, TCGRR_SIDE_ENDED), &tolerant, STEP);
@@ -290,17 +296,111 @@ static void test_until(void **state)
 {
     static const guint limits[] = {1, 1000, STEP - 1, STEP, STEP + 1, INSNS - 1};
     for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
-        const struct tcgrr_compare_options options = {.until = limits[i], .history = HISTORY};
+        const struct tcgrr_compare_options options = {.until[0] = {TCGRR_WHERE_ICOUNT, limits[i]}, .history = HISTORY};
         struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
         lead_astray(b, limits[i], 9);
         expect_same(a, b, &options, limits[i]);
     }
 }
 
+/* Another `count` instructions run before it, of another script. */
+static void put_before(struct made_up *run, guint count, uint64_t cut)
+{
+    GArray *before = stream_script(77, count);
+    g_array_prepend_vals(run->script, before->data, count);
+    g_array_unref(before);
+    recut(run, cut);
+}
+
+/* Instruction `at` is one at an address where nothing else is. */
+static void mark(struct made_up *run, guint at, uint64_t pc, uint64_t cut)
+{
+    g_array_insert_val(run->script, at, pc);
+    recut(run, cut);
+}
+
+static void test_from(void **state)
+{
+    static const guint before[][2] = {{0, 0}, {0, 1}, {10, 3000}, {STEP - 1, 5}, {2 * STEP + 7, STEP + 9}};
+    static const guint places[] = {0, 1, STEP - 1, STEP, STEP + 1, 120000};
+    const uint64_t main_pc = 0x90000000;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(before); i++) {
+        for (size_t p = 0; p < G_N_ELEMENTS(places); p++) {
+            struct tcgrr_compare_options options = {.history = HISTORY};
+            struct tcgrr_comparison comparison;
+            struct made_up *runs[2];
+            for (int s = 0; s < 2; s++) {
+                runs[s] = make_run(INSNS, 4 + (uint64_t)s, TCGRR_SIDE_ENDED);
+                if (s == 1) {
+                    lead_astray(runs[s], places[p], 6);
+                }
+                mark(runs[s], 0, main_pc, 6 + i);
+                put_before(runs[s], before[i][s], 9 + i);
+                options.from[s] = p % 2 ? (struct tcgrr_where){TCGRR_WHERE_PC, main_pc}
+                                        : (struct tcgrr_where){TCGRR_WHERE_ICOUNT, before[i][s]};
+            }
+            compare(runs[0], runs[1], &options, &comparison);
+            assert_true(comparison.diverged);
+            assert_int_equal(comparison.compared, places[p] + 1);
+            for (int s = 0; s < 2; s++) {
+                assert_int_equal(comparison.start[s], before[i][s]);
+                assert_int_equal(comparison.sides[s].icount, before[i][s] + places[p] + 1);
+            }
+            for (guint h = 0; h < comparison.common->len; h++) {
+                const struct tcgrr_exec *exec = &g_array_index(comparison.common, struct tcgrr_exec, h);
+                assert_true(exec->icount + exec->ran > before[i][0]);
+            }
+            tcgrr_comparison_clear(&comparison);
+            free_run(&runs[0]->base);
+            free_run(&runs[1]->base);
+        }
+    }
+}
+
+static void test_until_pc(void **state)
+{
+    static const guint places[] = {1, 5, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS - 1};
+    const struct tcgrr_where end = {TCGRR_WHERE_PC, 0x90000000};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(places) * 2; i++) {
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        struct tcgrr_compare_options options = {.history = HISTORY};
+        mark(a, places[i / 2], end.value, 4);
+        mark(b, places[i / 2], end.value, 5);
+        options.until[i % 2] = end;
+        /* It ends there, and not where the comparison starts. */
+        mark(a, 0, end.value, 6);
+        mark(b, 0, end.value, 7);
+        lead_astray(b, places[i / 2] + 2, 8);
+        expect_same(a, b, &options, places[i / 2] + 1);
+    }
+}
+
+/* A place where a run never comes is said, whether comparing was to start or to end there. */
+static void test_never_reached(void **state)
+{
+    const struct tcgrr_where places[] = {{TCGRR_WHERE_PC, 0x90000000}, {TCGRR_WHERE_ICOUNT, INSNS + 1}};
+    for (int i = 0; i < 8; i++) {
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        struct tcgrr_compare_options options = {.history = HISTORY};
+        struct tcgrr_comparison comparison;
+        GError *error = NULL;
+        (i & 1 ? options.from : options.until)[i >> 1 & 1] = places[i >> 2];
+        assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+        assert_non_null(strstr(error->message, i & 2 ? "side B never comes to" : "side A never comes to"));
+        g_error_free(error);
+        tcgrr_comparison_clear(&comparison);
+        free_run(&a->base);
+        free_run(&b->base);
+    }
+}
+
 static void test_unreadable_side(void **state)
 {
     struct made_up *a = make_run(5000, 2, TCGRR_SIDE_ENDED), *b = make_run(5000, 3, TCGRR_SIDE_ENDED);
-    const struct tcgrr_compare_options options = {.until = UINT64_MAX, .history = HISTORY};
+    const struct tcgrr_compare_options options = {.history = HISTORY};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
@@ -318,7 +418,7 @@ static void test_unreadable_side(void **state)
 static void test_wrong_digest(void **state)
 {
     struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
-    const struct tcgrr_compare_options options = {.until = UINT64_MAX, .history = HISTORY};
+    const struct tcgrr_compare_options options = {.history = HISTORY};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
@@ -366,6 +466,9 @@ int main(void)
         cmocka_unit_test(test_recording_cut_short),
         cmocka_unit_test(test_shutdown),
         cmocka_unit_test(test_until),
+        cmocka_unit_test(test_from),
+        cmocka_unit_test(test_until_pc),
+        cmocka_unit_test(test_never_reached),
         cmocka_unit_test(test_unreadable_side),
         cmocka_unit_test(test_wrong_digest),
         cmocka_unit_test(test_parts),

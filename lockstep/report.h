@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a comparison says about a divergence. */
+#ifndef TCGRR_LOCKSTEP_REPORT_H
+#define TCGRR_LOCKSTEP_REPORT_H
+
+#include "lockstep/compare.h"
+#include "lockstep/walk.h"
+
+/* Fills in that the sides part where the walks stand. */
+void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk walks[2], unsigned history);
+
+#endif
