@@ -24,6 +24,7 @@ extern const struct cli_command cli_doctor;
 extern const struct cli_command cli_record;
 extern const struct cli_command cli_replay;
 extern const struct cli_command cli_diff;
+extern const struct cli_command cli_lockstep;
 extern const struct cli_command cli_info;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_extract;
@@ -84,8 +85,8 @@ struct cli_places {
 
 /* Adds the keys that every comparison guarantees to `object`. */
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places);
-/* Prints the divergence for people; nothing if there is none. */
-void cli_print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places);
+/* Prints what came of it for people. */
+void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places);
 
 /* The symbols of a trace, owned by the caller. What cannot be read is left out: names are a convenience. */
 struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader);

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/cli.h"
-#include "lockstep/compare.h"
+#include "cli/comparing.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -9,6 +8,7 @@ struct traces {
     const char *paths[2];
     struct tcgrr_reader *readers[2];
     struct tcgrr_side *sides[2];
+    struct tcgrr_symbols *symbols[2];
 };
 
 /* Traces of different targets or modes have nothing in common to compare. */
@@ -24,47 +24,46 @@ static bool comparable(const struct cli_command *command, const struct traces *t
     return false;
 }
 
-static void print_verdict(const struct traces *traces, const struct tcgrr_comparison *comparison)
+static void print_text(const struct traces *traces, const struct tcgrr_comparison *comparison,
+                       const struct cli_places *places)
 {
-    g_autofree char *compared = cli_number(comparison->compared);
-    printf("%s and %s: %s; %s instructions compared\n", traces->paths[0], traces->paths[1],
-           comparison->diverged ? "diverged" : "no divergence", compared);
+    cli_print_comparison(comparison, places);
     for (int i = 0; i < 2; i++) {
-        if (!tcgrr_reader_run(traces->readers[i])->complete) {
-            printf("  %s was cut short: compared as far as it goes\n", traces->paths[i]);
-        }
+        const struct tcgrr_run *run = tcgrr_reader_run(traces->readers[i]);
+        printf("  %s: recorded with QEMU %s%s\n", traces->paths[i], run->qemu_version,
+               run->complete ? "" : ", cut short: compared as far as it goes");
     }
 }
 
-static int compare(const struct traces *traces, unsigned history, bool json)
+static int compare(const struct cli_command *command, const struct traces *traces,
+                   const struct cli_comparing *comparing)
 {
-    struct tcgrr_compare_options options = {
-        .history = history,
-        .tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete,
-    };
+    struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
+                                .symbols = {traces->symbols[0], traces->symbols[1]},
+                                .names = {traces->paths[0], traces->paths[1]}};
+    struct tcgrr_compare_options options = {.tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
+    int status = cli_comparing_resolve(command, comparing, traces->symbols, &options);
 
+    if (status != CLI_OK) {
+        return status;
+    }
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error)) {
+        tcgrr_comparison_clear(&comparison);
         return cli_fail(error);
     }
-    struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
-                                .names = {traces->paths[0], traces->paths[1]}};
-    for (int i = 0; i < 2; i++) {
-        places.symbols[i] = cli_trace_symbols(traces->readers[i]);
-        places.blocks[i] = comparison.diverged ? tcgrr_reader_blocks(traces->readers[i], NULL) : NULL;
+    for (int i = 0; i < 2 && comparison.diverged; i++) {
+        places.blocks[i] = tcgrr_reader_blocks(traces->readers[i], NULL);
     }
-    if (json) {
+    if (comparing->json) {
         json_t *object = json_pack("{s:s, s:s}", "a", traces->paths[0], "b", traces->paths[1]);
         cli_json_comparison(object, &comparison, &places);
         cli_print_json(object);
     } else {
-        cli_print_divergence(&comparison, &places);
-        print_verdict(traces, &comparison);
+        print_text(traces, &comparison, &places);
     }
-    tcgrr_symbols_free(places.symbols[0]);
-    tcgrr_symbols_free(places.symbols[1]);
-    int status = comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    status = comparison.diverged ? CLI_DIVERGED : CLI_OK;
     tcgrr_comparison_clear(&comparison);
     return status;
 }
@@ -82,36 +81,34 @@ static int open_both(struct traces *traces)
         if (!traces->sides[i]) {
             return cli_fail(error);
         }
+        traces->symbols[i] = cli_trace_symbols(traces->readers[i]);
     }
     return CLI_OK;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    gboolean json = FALSE;
-    gint history = 10;
-    const GOptionEntry options[] = {
-        {"history", 0, 0, G_OPTION_ARG_INT, &history, "blocks in each list of a divergence (default 10)", "N"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
-        {0},
-    };
+    struct cli_comparing comparing = CLI_COMPARING_INIT;
+    const GOptionEntry options[] = {CLI_COMPARING_OPTIONS(comparing), CLI_STRICT_OPTION(comparing), {0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    if (argc != 3 || history < 1 || history > 1000) {
-        return cli_usage(command, argc != 3 ? "diff takes two traces" : "--history takes 1 to 1000");
+    if (argc != 3) {
+        return cli_usage(command, "diff takes two traces");
     }
     struct traces traces = {.paths = {argv[1], argv[2]}};
     int status = open_both(&traces);
     if (status == CLI_OK) {
-        status = comparable(command, &traces) ? compare(&traces, (unsigned)history, json) : CLI_USAGE;
+        status = comparable(command, &traces) ? compare(command, &traces, &comparing) : CLI_USAGE;
     }
     for (int i = 0; i < 2; i++) {
         if (traces.sides[i]) {
             traces.sides[i]->ops->free(traces.sides[i]);
         }
+        tcgrr_symbols_free(traces.symbols[i]);
         tcgrr_reader_free(traces.readers[i]);
     }
+    cli_comparing_clear(&comparing);
     return status;
 }
 
@@ -119,11 +116,12 @@ const struct cli_command cli_diff = {
     "diff",
     "TRACE_A TRACE_B",
     "Name the first instruction at which two recorded runs part",
-    "Compares from the first instruction on, whatever the blocks; an interrupt that comes an instruction earlier in "
-    "one of\n"
-    "them is a divergence.\n\n"
+    "Compares instructions, whatever the blocks. An interrupt that comes some instructions earlier in one of them, or "
+    "a\n"
+    "loop that polls a clock a few turns more, is listed and is no divergence; --strict tolerates neither.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
+    "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --json | jq .divergence.icount\n",
     run,
 };

@@ -5,31 +5,51 @@
 #include "store/disasm.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
 
-static char *hex_bytes(const struct tcgrr_divergence_side *side)
+/* ---- what both forms need ---- */
+
+/* Disassemblers for both sides: a guest's mode, where it has several, shows in the blocks that it ran. */
+struct texts {
+    const struct cli_places *places;
+    struct tcgrr_disasm *disasms[2];
+};
+
+static void texts_init(struct texts *texts, const struct cli_places *places)
 {
-    const struct tcgrr_block *block = side->exec.block;
-    const uint8_t *bytes = block->bytes + (side->pc - block->pc);
+    texts->places = places;
+    for (int i = 0; i < 2; i++) {
+        texts->disasms[i] = tcgrr_disasm_new(places->target);
+        if (places->blocks[i]) {
+            tcgrr_disasm_survey(texts->disasms[i], places->blocks[i], tcgrr_blocks_count(places->blocks[i]));
+        }
+    }
+}
+
+static void texts_clear(struct texts *texts)
+{
+    tcgrr_disasm_free(texts->disasms[0]);
+    tcgrr_disasm_free(texts->disasms[1]);
+}
+
+static char *symbol_at(const struct texts *texts, int which, uint64_t pc)
+{
+    return tcgrr_symbols_name(texts->places->symbols[which], pc);
+}
+
+/* The bytes of a block's instruction; owned by the caller. */
+static char *hex_bytes(const struct tcgrr_block *block, uint32_t insn)
+{
+    const uint8_t *bytes = block->bytes + (tcgrr_block_pc(block, insn) - block->pc);
     GString *text = g_string_new(NULL);
-    for (uint8_t i = 0; i < block->lengths[side->insn]; i++) {
+    for (uint8_t i = 0; i < block->lengths[insn]; i++) {
         g_string_append_printf(text, "%02x", bytes[i]);
     }
     return g_string_free(text, FALSE);
 }
 
-/* The parting instruction as text; owned by the caller. */
-static char *disassemble(const struct tcgrr_divergence_side *side, const char *target,
-                         const struct tcgrr_blocks *blocks)
-{
-    struct tcgrr_disasm *disasm = tcgrr_disasm_new(target);
-
-    if (blocks) {
-        tcgrr_disasm_survey(disasm, blocks, tcgrr_blocks_count(blocks));
-    }
-    g_auto(GStrv) texts = tcgrr_disasm_block(disasm, side->exec.block);
-    tcgrr_disasm_free(disasm);
-    return g_strdup(texts[side->insn]);
-}
+/* ---- JSON ---- */
 
 static json_t *text_or_null(char *text)
 {
@@ -38,87 +58,166 @@ static json_t *text_or_null(char *text)
     return value;
 }
 
-static json_t *exec_json(const struct tcgrr_exec *exec, const struct cli_places *places, int which)
+static json_t *exec_json(const struct texts *texts, int which, const struct tcgrr_exec *exec)
 {
     return json_pack("{s:o, s:i, s:i, s:I, s:o}", "pc", cli_json_address(exec->block->pc), "insns",
                      (int)exec->block->insns, "ran", (int)exec->ran, "icount", (json_int_t)exec->icount, "symbol",
-                     text_or_null(tcgrr_symbols_name(places->symbols[which], exec->block->pc)));
+                     text_or_null(symbol_at(texts, which, exec->block->pc)));
 }
 
-static json_t *execs_json(const GArray *execs, const struct cli_places *places, int which)
+static json_t *execs_json(const struct texts *texts, int which, const GArray *execs)
 {
     json_t *list = json_array();
     for (guint i = 0; i < execs->len; i++) {
-        json_array_append_new(list, exec_json(&g_array_index(execs, struct tcgrr_exec, i), places, which));
+        json_array_append_new(list, exec_json(texts, which, &g_array_index(execs, struct tcgrr_exec, i)));
     }
     return list;
 }
 
-static json_t *side_json(const struct tcgrr_divergence_side *side, const struct cli_places *places, int which)
+static json_t *side_json(const struct texts *texts, int which, const struct tcgrr_divergence_side *side)
 {
     if (!side->there) {
         return json_null();
     }
-    g_autofree char *bytes = hex_bytes(side);
-    return json_pack("{s:o, s:o, s:o, s:s}", "pc", cli_json_address(side->pc), "symbol",
-                     text_or_null(tcgrr_symbols_name(places->symbols[which], side->pc)), "disasm",
-                     text_or_null(disassemble(side, places->target, places->blocks[which])), "bytes", bytes);
+    g_autofree char *bytes = hex_bytes(side->exec.block, side->insn);
+    g_auto(GStrv) lines = tcgrr_disasm_block(texts->disasms[which], side->exec.block);
+    return json_pack("{s:o, s:I, s:o, s:s, s:s}", "pc", cli_json_address(side->pc), "icount", (json_int_t)side->icount,
+                     "symbol", text_or_null(symbol_at(texts, which, side->pc)), "disasm", lines[side->insn], "bytes",
+                     bytes);
+}
+
+static json_t *divergence_json(const struct texts *texts, const struct tcgrr_comparison *comparison)
+{
+    const struct tcgrr_divergence_side *sides = comparison->sides;
+    return json_pack("{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
+                     (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]), "b", side_json(texts, 1, &sides[1]),
+                     "common", execs_json(texts, 0, comparison->common), "history_a",
+                     execs_json(texts, 0, sides[0].history), "history_b", execs_json(texts, 1, sides[1].history),
+                     "kind", tcgrr_divergence_name(comparison->kind));
 }
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
 {
     json_object_set_new(object, "diverged", json_boolean(comparison->diverged));
     json_object_set_new(object, "compared", json_integer((json_int_t)comparison->compared));
+    json_object_set_new(
+        object, "from",
+        json_pack("{s:I, s:I}", "a", (json_int_t)comparison->start[0], "b", (json_int_t)comparison->start[1]));
     json_object_set_new(object, "shifted_events", json_integer(0));
-    if (!comparison->diverged) {
-        return;
+    if (comparison->diverged) {
+        struct texts texts;
+        texts_init(&texts, places);
+        json_object_set_new(object, "divergence", divergence_json(&texts, comparison));
+        texts_clear(&texts);
     }
-    json_t *divergence =
-        json_pack("{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
-                  (int)comparison->vcpu, "a", side_json(&comparison->sides[0], places, 0), "b",
-                  side_json(&comparison->sides[1], places, 1), "common", execs_json(comparison->common, places, 0),
-                  "history_a", execs_json(comparison->sides[0].history, places, 0), "history_b",
-                  execs_json(comparison->sides[1].history, places, 1), "kind", tcgrr_divergence_name(comparison->kind));
-    json_object_set_new(object, "divergence", divergence);
 }
 
-static void print_exec(const struct tcgrr_exec *exec, const struct cli_places *places, int which)
+/* ---- text ---- */
+
+/* Colours only for people who see them. */
+struct colours {
+    const char *bad, *good, *dim, *off;
+};
+
+static struct colours choose_colours(void)
 {
-    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[which], exec->block->pc);
+    const char *wish = getenv("NO_COLOR");
+    return (wish && *wish) || !isatty(STDOUT_FILENO) ? (struct colours){"", "", "", ""}
+                                                     : (struct colours){"\033[1;31m", "\033[32m", "\033[2m", "\033[0m"};
+}
+
+static void print_exec(const struct texts *texts, int which, const struct tcgrr_exec *exec)
+{
+    g_autofree char *symbol = symbol_at(texts, which, exec->block->pc);
     g_autofree char *icount = cli_number(exec->icount);
-    printf("    %14s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s\n", icount, exec->block->pc, exec->ran,
+    printf("  %16s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s\n", icount, exec->block->pc, exec->ran,
            exec->block->insns, symbol ? symbol : "");
 }
 
-static void print_side(const struct tcgrr_divergence_side *side, const struct cli_places *places, int which)
+/* A block's instructions, with a mark before number `marked` (its count: none); those from `end` on did not run. */
+static void print_block(const struct texts *texts, int which, const struct tcgrr_exec *exec, uint32_t marked,
+                        uint32_t end, const struct colours *colours)
 {
-    const char *name = places->names[which];
-
-    if (!side->there) {
-        printf("  %s: nothing more\n", name);
-        return;
-    }
-    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[which], side->pc);
-    g_autofree char *bytes = hex_bytes(side);
-    g_autofree char *text = disassemble(side, places->target, places->blocks[which]);
-    printf("  %s: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)\n", name, side->pc, symbol ? symbol : "", text, bytes);
-    for (guint i = 0; i < side->history->len; i++) {
-        print_exec(&g_array_index(side->history, struct tcgrr_exec, i), places, which);
+    g_auto(GStrv) lines = tcgrr_disasm_block(texts->disasms[which], exec->block);
+    for (uint32_t i = 0; i < exec->block->insns; i++) {
+        g_autofree char *bytes = hex_bytes(exec->block, i);
+        const char *colour = i == marked ? colours->bad : i >= end ? colours->dim : "";
+        printf("%s  %c 0x%016" G_GINT64_MODIFIER "x  %-16s %s%s%s\n", colour, i == marked ? '>' : ' ',
+               tcgrr_block_pc(exec->block, i), bytes, lines[i], i >= end ? "   (not reached)" : "",
+               *colour ? colours->off : "");
     }
 }
 
-void cli_print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places)
+static void print_common(const struct texts *texts, const struct tcgrr_comparison *comparison,
+                         const struct colours *colours)
 {
-    if (!comparison->diverged) {
+    const GArray *common = comparison->common;
+
+    printf("Last blocks in common, newest first (icount, pc, instructions that ran):\n");
+    for (guint i = 0; i < common->len; i++) {
+        print_exec(texts, 0, &g_array_index(common, struct tcgrr_exec, i));
+    }
+    if (common->len > 0) {
+        const struct tcgrr_exec *last = &g_array_index(common, struct tcgrr_exec, 0);
+        printf("The last of them:\n");
+        print_block(texts, 0, last, last->block->insns, last->ran, colours);
+    }
+}
+
+static void print_side(const struct texts *texts, int which, const struct tcgrr_divergence_side *side,
+                       const struct colours *colours)
+{
+    const char *name = texts->places->names[which];
+    g_autofree char *icount = cli_number(side->icount);
+
+    if (!side->there) {
+        printf("%s%s%s has nothing more to run after icount %s\n", colours->bad, name, colours->off, icount);
         return;
     }
-    g_autofree char *icount = cli_number(comparison->icount);
-    printf("DIVERGED after %s instructions in common: %s\n", icount, tcgrr_divergence_name(comparison->kind));
-    printf("  last blocks in common, newest first (icount, pc, instructions that ran):\n");
-    for (guint i = 0; i < comparison->common->len; i++) {
-        print_exec(&g_array_index(comparison->common, struct tcgrr_exec, i), places, 0);
+    g_autofree char *symbol = symbol_at(texts, which, side->pc);
+    printf("%s%s%s goes on at icount %s with 0x%" G_GINT64_MODIFIER "x%s%s:\n", colours->bad, name, colours->off,
+           icount, side->pc, symbol ? " " : "", symbol ? symbol : "");
+    print_block(texts, which, &side->exec, side->insn, side->exec.ran, colours);
+    for (guint i = 1; i < side->history->len; i++) {
+        print_exec(texts, which, &g_array_index(side->history, struct tcgrr_exec, i));
+    }
+}
+
+static void print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places,
+                             const struct colours *colours)
+{
+    struct texts texts;
+    g_autofree char *compared = cli_number(comparison->compared);
+
+    printf("%sDIVERGED%s after %s instructions in common: %s\n", colours->bad, colours->off, compared,
+           tcgrr_divergence_name(comparison->kind));
+    texts_init(&texts, places);
+    print_common(&texts, comparison, colours);
+    print_side(&texts, 0, &comparison->sides[0], colours);
+    print_side(&texts, 1, &comparison->sides[1], colours);
+    texts_clear(&texts);
+}
+
+void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places)
+{
+    struct colours colours = choose_colours();
+
+    if (comparison->diverged) {
+        print_divergence(comparison, places, &colours);
+    } else {
+        g_autofree char *compared = cli_number(comparison->compared);
+        printf("%sno divergence%s in %s instructions\n", colours.good, colours.off, compared);
+    }
+    if (comparison->start[0] || comparison->start[1]) {
+        g_autofree char *a = cli_number(comparison->start[0]);
+        g_autofree char *b = cli_number(comparison->start[1]);
+        printf("  compared from icount %s of %s and %s of %s on\n", a, places->names[0], b, places->names[1]);
     }
     for (int i = 0; i < 2; i++) {
-        print_side(&comparison->sides[i], places, i);
+        if (comparison->surplus[i] && comparison->ends[!i] == TCGRR_SIDE_SHUTDOWN) {
+            printf("  %s ran %" G_GUINT64_FORMAT
+                   " instructions more after the guest had shut down, before QEMU stopped it\n",
+                   places->names[i], comparison->surplus[i]);
+        }
     }
 }

@@ -5,7 +5,7 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_doctor, &cli_record, &cli_replay, &cli_diff, &cli_info, &cli_verify, &cli_extract, &cli_query,
+    &cli_doctor, &cli_record, &cli_replay, &cli_lockstep, &cli_diff, &cli_info, &cli_verify, &cli_extract, &cli_query,
 };
 
 static void print_overview(FILE *to)

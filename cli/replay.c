@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
-#include "cli/cli.h"
+#include "cli/comparing.h"
 #include "store/error.h"
 
 #include <stdio.h>
@@ -71,22 +71,14 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                        const struct cli_places *places)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    g_autofree char *compared = cli_number(result->comparison.compared);
 
-    cli_print_divergence(&result->comparison, places);
-    printf("%s: %s; %s instructions compared", tcgrr_reader_path(reader), verdict(&result->comparison, run), compared);
+    cli_print_comparison(&result->comparison, places);
+    printf("%s: %s", tcgrr_reader_path(reader), verdict(&result->comparison, run));
     if (result->qemu_icount >= 0) {
         g_autofree char *own = cli_number((uint64_t)result->qemu_icount);
         printf(", QEMU's own count is %s", own);
     }
     printf("\n");
-    for (int i = 0; i < 2; i++) {
-        if (result->comparison.surplus[i] && result->comparison.ends[!i] == TCGRR_SIDE_SHUTDOWN) {
-            printf("  the %s ran %" G_GUINT64_FORMAT
-                   " instructions more after the guest had shut down, before QEMU stopped it\n",
-                   places->names[i], result->comparison.surplus[i]);
-        }
-    }
     if (strcmp(result->qemu_version, run->qemu_version) != 0) {
         printf("  recorded with QEMU %s, replayed with %s\n", run->qemu_version, result->qemu_version);
     }
@@ -113,7 +105,9 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     cli_print_json(object);
 }
 
-static int replay(const char *path, struct tcgrr_replay_options *options, bool json, struct context *context)
+/* Resolves the places to compare from and until, then replays. */
+static int replay(const struct cli_command *command, const char *path, struct tcgrr_replay_options *options,
+                  const struct cli_comparing *comparing, struct context *context)
 {
     struct tcgrr_replay_result result;
     GError *error = NULL;
@@ -121,6 +115,14 @@ static int replay(const char *path, struct tcgrr_replay_options *options, bool j
     struct tcgrr_reader *reader = cli_open_trace(path, &status);
 
     if (!reader) {
+        return status;
+    }
+    struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
+    struct tcgrr_symbols *both[2] = {symbols, symbols};
+    status = cli_comparing_resolve(command, comparing, both, &options->compare);
+    if (status != CLI_OK) {
+        tcgrr_symbols_free(symbols);
+        tcgrr_reader_free(reader);
         return status;
     }
     bool good = tcgrr_replay(reader, options, &result, &error);
@@ -132,7 +134,6 @@ static int replay(const char *path, struct tcgrr_replay_options *options, bool j
         int failed = cli_fail(error);
         status = *context->stop ? status : failed;
     } else {
-        struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
         const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result.session));
         struct cli_places places = {
             .symbols = {symbols, symbols},
@@ -140,11 +141,11 @@ static int replay(const char *path, struct tcgrr_replay_options *options, bool j
             .target = tcgrr_reader_run(reader)->target,
             .names = {"recording", "replay"},
         };
-        (json ? print_json : print_text)(reader, &result, &places);
-        tcgrr_symbols_free(symbols);
+        (comparing->json ? print_json : print_text)(reader, &result, &places);
         status = result.comparison.diverged ? CLI_DIVERGED : CLI_OK;
     }
     tcgrr_replay_result_clear(&result);
+    tcgrr_symbols_free(symbols);
     tcgrr_reader_free(reader);
     return status;
 }
@@ -154,18 +155,18 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *qemu = NULL;
     g_autofree char *at = NULL;
     g_autofree char *gdb_told = NULL;
-    gboolean json = FALSE, console = FALSE, progress = FALSE;
-    gint history = 10, timeout = 60;
+    gboolean console = FALSE, progress = FALSE;
+    gint timeout = 60;
+    struct cli_comparing comparing = CLI_COMPARING_INIT;
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "replay in this QEMU (default: the one that recorded)", "PATH"},
         {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
         {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: leave QEMU's gdb stub there, e.g. :1234", "ADDR"},
-        {"history", 0, 0, G_OPTION_ARG_INT, &history, "blocks in each list of a divergence (default 10)", "N"},
+        CLI_COMPARING_OPTIONS(comparing),
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
@@ -179,9 +180,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (at && !parse_icount(at, &stop_at)) {
         return cli_usage(command, "--at takes a number of instructions, not '%s'", at);
     }
-    if ((gdb_told && !at) || history < 1 || history > 1000 || timeout < 1) {
-        return cli_usage(command,
-                         gdb_told && !at ? "--gdb needs --at" : "--history takes 1 to 1000, --timeout 1 or more");
+    if ((gdb_told && !at) || (at && comparing.until) || timeout < 1) {
+        return cli_usage(command, timeout < 1       ? "--timeout takes 1 or more seconds"
+                                  : gdb_told && !at ? "--gdb needs --at"
+                                                    : "--at and --until exclude each other");
     }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
@@ -197,14 +199,15 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .gdb = gdb,
         .extra = (const char *const *)extra,
         .hang_ms = timeout * 1000,
-        .history = (unsigned)history,
         .quiet = !console,
         .stop = context.stop,
         .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
         .stopped = wait_for_gdb,
         .data = &context,
     };
-    return replay(argv[1], &options, json, &context);
+    int status = replay(command, argv[1], &options, &comparing, &context);
+    cli_comparing_clear(&comparing);
+    return status;
 }
 
 const struct cli_command cli_replay = {
@@ -216,6 +219,7 @@ const struct cli_command cli_replay = {
     "Examples:\n"
     "  tcgrr replay boot.tcgrr\n"
     "  tcgrr replay boot.tcgrr --qemu ./build/qemu-system-aarch64\n"
+    "  tcgrr replay boot.tcgrr --from start_kernel --until panic\n"
     "  tcgrr replay boot.tcgrr --at 868000000 --gdb :1234\n",
     run,
 };

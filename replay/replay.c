@@ -137,10 +137,11 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .progress = options->progress,
         .data = options->data,
     };
-    struct tcgrr_compare_options how = {
-        .history = options->history,
-        .tolerate_cut_a = !tcgrr_reader_run(reader)->complete,
-    };
+    struct tcgrr_compare_options how = options->compare;
+
+    /* Both share what came from outside the guest: nothing can be shifted. */
+    how.strict = true;
+    how.tolerate_cut_a = !tcgrr_reader_run(reader)->complete;
     result->sides[0] = tcgrr_side_stored(reader, error);
     if (!result->sides[0]) {
         return false;

@@ -8,12 +8,12 @@
 struct tcgrr_replay_options {
     const char *qemu; /* NULL: the one that recorded */
     const char *plugin;
-    tcgrr_icount at;          /* stop there; UINT64_MAX: run to the end */
-    const char *gdb;          /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
-    const char *const *extra; /* further QEMU arguments, NULL-terminated; NULL: none */
-    int hang_ms;              /* a replay without progress for so long has hung */
-    unsigned history;         /* executions in the report's lists */
-    bool quiet;               /* the guest's console goes nowhere */
+    tcgrr_icount at;                      /* stop there; UINT64_MAX: run to the end */
+    const char *gdb;                      /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
+    const char *const *extra;             /* further QEMU arguments, NULL-terminated; NULL: none */
+    int hang_ms;                          /* a replay without progress for so long has hung */
+    struct tcgrr_compare_options compare; /* from, until, history; the rest is set by the replay */
+    bool quiet;                           /* the guest's console goes nowhere */
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     /* QEMU has stopped at `at` and waits for gdb; returns when tcgrr is to end it. May be NULL without gdb. */

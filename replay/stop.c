@@ -32,8 +32,10 @@ bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_opti
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_side_live_options watched = *live;
-    struct tcgrr_compare_options how = {.history = options->history,
-                                        .tolerate_cut_a = !tcgrr_reader_run(reader)->complete};
+    struct tcgrr_compare_options how = options->compare;
+
+    how.strict = true;
+    how.tolerate_cut_a = !tcgrr_reader_run(reader)->complete;
 
     if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
         !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)options->at), error) ||

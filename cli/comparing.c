@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/comparing.h"
+
+#include <string.h>
+
+void cli_comparing_clear(struct cli_comparing *comparing)
+{
+    g_free(comparing->from);
+    g_free(comparing->until);
+}
+
+/* A number with 0x is an address, one without an icount, anything else a symbol. */
+static bool parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where)
+{
+    guint64 value;
+    bool address = g_str_has_prefix(text, "0x");
+
+    if (g_ascii_string_to_unsigned(address ? text + 2 : text, address ? 16 : 10, 0, UINT64_MAX, &value, NULL)) {
+        *where = (struct tcgrr_where){address ? TCGRR_WHERE_PC : TCGRR_WHERE_ICOUNT, value};
+        return true;
+    }
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(symbols, text);
+    if (symbol) {
+        *where = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+    }
+    return symbol != NULL;
+}
+
+static int resolve(const struct cli_command *command, const char *option, const char *text,
+                   struct tcgrr_symbols *const symbols[2], struct tcgrr_where where[2])
+{
+    for (int i = 0; text && i < 2; i++) {
+        if (!parse_where(text, symbols[i], &where[i])) {
+            bool none = tcgrr_symbols_list(symbols[i])->len == 0;
+            return cli_usage(
+                command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,
+                none ? ", nor any other (--symbols FILE adds those of an ELF file; a 0x address always works)"
+                     : " (symbols are the functions and code labels of its ELF files)");
+        }
+    }
+    return CLI_OK;
+}
+
+int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
+                          struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options)
+{
+    if (comparing->history < 1 || comparing->history > 1000) {
+        return cli_usage(command, "--history takes 1 to 1000");
+    }
+    options->history = (unsigned)comparing->history;
+    options->strict = options->strict || comparing->strict;
+    int status = resolve(command, "--from", comparing->from, symbols, options->from);
+    return status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The options that diff, replay and lockstep share. */
+#ifndef TCGRR_CLI_COMPARING_H
+#define TCGRR_CLI_COMPARING_H
+
+#include "cli/cli.h"
+#include "lockstep/compare.h"
+
+struct cli_comparing {
+    char *from; /* as the user wrote them; owned */
+    char *until;
+    int history;
+    gboolean strict;
+    gboolean json;
+};
+#define CLI_COMPARING_INIT                                                                                             \
+    {                                                                                                                  \
+        .history = 10                                                                                                  \
+    }
+void cli_comparing_clear(struct cli_comparing *comparing);
+
+/* Rows for a command's table of options. */
+#define CLI_COMPARING_OPTIONS(comparing)                                                                               \
+    {"from",                                                                                                           \
+     0,                                                                                                                \
+     0,                                                                                                                \
+     G_OPTION_ARG_STRING,                                                                                              \
+     &(comparing).from,                                                                                                \
+     "compare from here on: a symbol, a 0x address (its first execution) or an icount",                                \
+     "WHERE"},                                                                                                         \
+        {"until", 0, 0, G_OPTION_ARG_STRING, &(comparing).until, "and up to here (default: the end)", "WHERE"},        \
+        {"history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",  \
+         "N"},                                                                                                         \
+    {                                                                                                                  \
+        "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \
+    }
+/* Where the two runs need not share what happened outside the guest. */
+#define CLI_STRICT_OPTION(comparing)                                                                                   \
+    {                                                                                                                  \
+        "strict", 0, 0, G_OPTION_ARG_NONE, &(comparing).strict,                                                        \
+            "tolerate nothing: an interrupt that comes an instruction later is a divergence", NULL                     \
+    }
+
+/*
+ * Fills in `options` what the user asked for; `symbols` are those of each side. Returns CLI_OK, or another status after
+ * having said what is wrong.
+ */
+int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
+                          struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
+
+#endif

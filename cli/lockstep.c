@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/pair.h"
+
+#include "cli/comparing.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct context {
+    const struct cli_command *command;
+    struct cli_comparing comparing;
+    struct tcgrr_pair_options options;
+    struct tcgrr_pair pair;
+    struct tcgrr_symbols *symbols[2];
+    char **words[2]; /* the arguments of each QEMU */
+    const char *names[2];
+    char *titles[2]; /* what the report calls them */
+    char **symbol_files;
+    bool line_shown;
+};
+
+static void say_progress(tcgrr_icount icount, void *data)
+{
+    struct context *context = data;
+    g_autofree char *text = cli_number(icount);
+    fprintf(stderr, "\r\033[Ktcgrr: %s instructions compared", text);
+    fflush(stderr);
+    context->line_shown = true;
+}
+
+/* The words for both, then those for one. */
+static char **join_words(char **common, char **own)
+{
+    GPtrArray *words = g_ptr_array_new();
+    for (char **word = common; *word; word++) {
+        g_ptr_array_add(words, g_strdup(*word));
+    }
+    for (char **word = own; word && *word; word++) {
+        g_ptr_array_add(words, g_strdup(*word));
+    }
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_free(words, FALSE);
+}
+
+/* A member is a QEMU, or a trace that stands for the run it holds. */
+static bool name_member(struct context *context, int which, const char *told, char **common, char **own, int *status)
+{
+    struct tcgrr_pair_member *member = &context->options.members[which];
+
+    g_autofree char *base = g_path_get_basename(told);
+    context->names[which] = told;
+    context->titles[which] = g_strdup_printf("%c (%s)", 'A' + which, base);
+    context->words[which] = join_words(common, own);
+    if (strchr(told, '/') || g_str_has_suffix(told, ".tcgrr")) {
+        char start[16] = "";
+        FILE *file = fopen(told, "rb");
+        bool database = file && fread(start, 1, sizeof(start), file) == sizeof(start) &&
+                        memcmp(start, "SQLite format 3", sizeof(start)) == 0;
+        if (file) {
+            fclose(file);
+        }
+        if (database) {
+            member->reader = cli_open_trace(told, status);
+            return member->reader != NULL;
+        }
+    }
+    member->qemu = told;
+    member->arguments = (const char *const *)context->words[which];
+    return true;
+}
+
+static bool load_symbols(struct context *context, int which, int *status)
+{
+    GError *error = NULL;
+    const char *kernel = NULL;
+    bool good = true;
+
+    if (context->pair.sessions[which]) {
+        context->symbols[which] = tcgrr_symbols_new();
+        kernel = tcgrr_session_command(context->pair.sessions[which])->kernel;
+    } else {
+        context->symbols[which] = cli_trace_symbols(context->options.members[which].reader);
+    }
+    if (kernel) {
+        good = tcgrr_symbols_add_elf(context->symbols[which], kernel, false, &error);
+    }
+    for (char **file = context->symbol_files; good && file && *file; file++) {
+        good = tcgrr_symbols_add_elf(context->symbols[which], *file, true, &error);
+    }
+    if (!good) {
+        *status = cli_fail(error);
+    }
+    return good;
+}
+
+static void print_json(const struct context *context, const struct cli_places *places)
+{
+    const struct tcgrr_pair *pair = &context->pair;
+    json_t *object = json_object();
+
+    for (int i = 0; i < 2; i++) {
+        const char *exit = pair->exits[i];
+        const char *words = pair->words[i];
+        json_object_set_new(object, i == 0 ? "a" : "b",
+                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
+                                      tcgrr_pair_version(pair, &context->options, i), "exit", exit, "stderr", words));
+    }
+    cli_json_comparison(object, &pair->comparison, places);
+    cli_print_json(object);
+}
+
+static void print_text(const struct context *context, const struct cli_places *places)
+{
+    const struct tcgrr_pair *pair = &context->pair;
+
+    cli_print_comparison(&pair->comparison, places);
+    for (int i = 0; i < 2; i++) {
+        printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
+               tcgrr_pair_version(pair, &context->options, i), pair->exits[i] ? ", ended with " : ", recorded",
+               pair->exits[i] ? pair->exits[i] : "", pair->words[i] && *pair->words[i] ? ", saying: " : "",
+               pair->words[i] ? pair->words[i] : "");
+    }
+}
+
+static int finish(struct context *context, bool good, GError *error)
+{
+    int signal = *context->options.stop;
+    int status = CLI_OK;
+
+    if (context->line_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (!good) {
+        status = cli_fail(error);
+        return signal ? cli_stopped_status(signal) : status;
+    }
+    struct cli_places places = {
+        .target = tcgrr_pair_target(&context->pair, &context->options, 0),
+    };
+    for (int i = 0; i < 2; i++) {
+        places.names[i] = context->titles[i];
+        places.symbols[i] = context->symbols[i];
+        places.blocks[i] =
+            context->pair.comparison.diverged ? tcgrr_pair_blocks(&context->pair, &context->options, i) : NULL;
+    }
+    (context->comparing.json ? print_json : print_text)(context, &places);
+    return context->pair.comparison.diverged ? CLI_DIVERGED : CLI_OK;
+}
+
+static int lockstep(struct context *context)
+{
+    GError *error = NULL;
+    int status = CLI_OK;
+
+    if (!tcgrr_pair_open(&context->pair, &context->options, &error)) {
+        return cli_fail(error);
+    }
+    if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
+        return status;
+    }
+    status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, &context->options.compare);
+    if (status != CLI_OK) {
+        return status;
+    }
+    bool good = tcgrr_pair_run(&context->pair, &context->options, &error);
+    return finish(context, good, error);
+}
+
+static void clear(struct context *context)
+{
+    tcgrr_pair_clear(&context->pair);
+    for (int i = 0; i < 2; i++) {
+        tcgrr_reader_free(context->options.members[i].reader);
+        tcgrr_symbols_free(context->symbols[i]);
+        g_strfreev(context->words[i]);
+        g_free(context->titles[i]);
+    }
+    cli_comparing_clear(&context->comparing);
+    g_strfreev(context->symbol_files);
+}
+
+static int run_pair(struct context *context, const char *const told[2], char **const own[2], char **common)
+{
+    GError *error = NULL;
+    int status = CLI_OK;
+    g_autofree char *plugin = cli_plugin_path(&error);
+
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    context->options.plugin = plugin;
+    context->options.stop = cli_catch_signals();
+    if (name_member(context, 0, told[0], common, own[0], &status) &&
+        name_member(context, 1, told[1], common, own[1], &status)) {
+        const struct tcgrr_reader *a = context->options.members[0].reader;
+        context->options.compare.tolerate_cut_a = a && !tcgrr_reader_run(a)->complete;
+        status = lockstep(context);
+    }
+    clear(context);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *a = NULL, *b = NULL, *icount = NULL;
+    g_auto(GStrv) a_args = NULL, b_args = NULL;
+    gboolean console = FALSE, progress = FALSE;
+    gint timeout = 60;
+    struct context context = {.command = command, .comparing = CLI_COMPARING_INIT};
+    const GOptionEntry entries[] = {
+        {"a", 0, 0, G_OPTION_ARG_FILENAME, &a, "one side: a QEMU, or a trace", "QEMU"},
+        {"b", 0, 0, G_OPTION_ARG_FILENAME, &b, "the other side", "QEMU"},
+        {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a_args, "an argument for A alone (repeatable)", "ARG"},
+        {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &b_args, "an argument for B alone (repeatable)", "ARG"},
+        CLI_COMPARING_OPTIONS(context.comparing),
+        CLI_STRICT_OPTION(context.comparing),
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
+         "a further ELF file with symbols (repeatable)", "FILE"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+         "seconds without progress after which a side has hung (default 60)", "S"},
+        {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the console of A's guest", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {0},
+    };
+    char **common = cli_split_rest(&argc, argv);
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc != 1) {
+        return cli_usage(command, "what is '%s'? QEMU's arguments stand behind --", argv[1]);
+    }
+    if (!a || !b) {
+        return cli_usage(command, "lockstep needs both --a and --b");
+    }
+    if (timeout < 1) {
+        return cli_usage(command, "--timeout takes 1 or more seconds");
+    }
+    context.options = (struct tcgrr_pair_options){
+        .members = {{.quiet = !console}, {.quiet = true}},
+        .icount = icount,
+        .hang_ms = timeout * 1000,
+        .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
+        .data = &context,
+    };
+    return run_pair(&context, (const char *const[]){a, b}, (char **const[]){a_args, b_args}, common);
+}
+
+const struct cli_command cli_lockstep = {
+    "lockstep",
+    "--a QEMU --b QEMU [-- ARG…]",
+    "Run two QEMUs side by side and name where they part",
+    "Both run the same arguments, compared as they run, by instructions. They need not be of one version: an "
+    "interrupt\n"
+    "that comes some instructions earlier on one side, or a loop that polls a clock a few turns more, is listed and "
+    "is\n"
+    "no divergence; --strict tolerates neither. With --from the comparison leaves the firmware out.\n\n"
+    "Examples:\n"
+    "  tcgrr lockstep --a qemu-system-riscv64 --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n"
+    "  tcgrr lockstep --a qemu-system-x86_64 --b qemu-system-x86_64 --b-arg -accel --b-arg tcg,one-insn-per-tb=on \\\n"
+    "    --from _start -- -M pc -kernel guest.elf -display none\n"
+    "  tcgrr lockstep --a good.tcgrr --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n",
+    run,
+};

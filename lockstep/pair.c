@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/pair.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+static const struct tcgrr_run *stored_run(const struct tcgrr_pair_options *options, int which)
+{
+    return options->members[which].reader ? tcgrr_reader_run(options->members[which].reader) : NULL;
+}
+
+const char *tcgrr_pair_target(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? run->target : tcgrr_session_qemu(pair->sessions[which])->target;
+}
+
+const char *tcgrr_pair_version(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? run->qemu_version : tcgrr_session_qemu(pair->sessions[which])->version;
+}
+
+const struct tcgrr_blocks *tcgrr_pair_blocks(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+                                             int which)
+{
+    struct tcgrr_reader *reader = options->members[which].reader;
+    return reader ? tcgrr_reader_blocks(reader, NULL) : tcgrr_live_blocks(tcgrr_session_live(pair->sessions[which]));
+}
+
+static bool is_system(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? strcmp(run->mode, "system") == 0 : tcgrr_session_qemu(pair->sessions[which])->system;
+}
+
+static bool check_comparable(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    const char *targets[2] = {tcgrr_pair_target(pair, options, 0), tcgrr_pair_target(pair, options, 1)};
+    bool system[2] = {is_system(pair, options, 0), is_system(pair, options, 1)};
+
+    if (strcmp(targets[0], targets[1]) == 0 && system[0] == system[1]) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                "A runs %s in %s mode, B %s in %s mode: they have nothing in common to compare", targets[0],
+                system[0] ? "system" : "user", targets[1], system[1] ? "system" : "user");
+    return false;
+}
+
+bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    *pair = (struct tcgrr_pair){0};
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_pair_member *member = &options->members[i];
+        struct tcgrr_session_options session = {
+            .qemu = member->qemu,
+            .arguments = member->arguments,
+            .plugin = options->plugin,
+            .mode = TCGRR_RUN_PLAIN,
+            .icount = options->icount,
+            .quiet = member->quiet,
+        };
+        if (!member->reader) {
+            pair->sessions[i] = tcgrr_session_new(&session, error);
+            if (!pair->sessions[i]) {
+                g_prefix_error(error, "%c: ", 'A' + i);
+                return false;
+            }
+        }
+    }
+    return check_comparable(pair, options, error);
+}
+
+static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    struct tcgrr_side_live_options live = {.hang_ms = options->hang_ms, .stop = options->stop, .data = options->data};
+
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_reader *reader = options->members[i].reader;
+        if (!reader && !tcgrr_session_start(pair->sessions[i], error)) {
+            return false;
+        }
+        live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
+        pair->sides[i] = reader ? tcgrr_side_stored(reader, error) : tcgrr_side_live(pair->sessions[i], &live);
+        if (!pair->sides[i]) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A QEMU that is still there when the comparison is over has nothing more to say. */
+static void conclude(struct tcgrr_pair *pair)
+{
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_session *session = pair->sessions[i];
+        enum tcgrr_side_state end = pair->comparison.ends[i];
+        if (!session) {
+            continue;
+        }
+        if (pair->comparison.diverged || (end != TCGRR_SIDE_ENDED && end != TCGRR_SIDE_SHUTDOWN)) {
+            tcgrr_process_stop(tcgrr_session_process(session), 0);
+        }
+        pair->exits[i] = tcgrr_session_end(session);
+        pair->words[i] = tcgrr_session_words(session);
+    }
+}
+
+bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    if (!start(pair, options, error) ||
+        !tcgrr_compare(pair->sides[0], pair->sides[1], &options->compare, &pair->comparison, error)) {
+        return false;
+    }
+    conclude(pair);
+    return true;
+}
+
+void tcgrr_pair_clear(struct tcgrr_pair *pair)
+{
+    tcgrr_comparison_clear(&pair->comparison);
+    for (int i = 0; i < 2; i++) {
+        if (pair->sides[i]) {
+            pair->sides[i]->ops->free(pair->sides[i]);
+        }
+        tcgrr_session_free(pair->sessions[i]);
+        g_free(pair->exits[i]);
+        g_free(pair->words[i]);
+    }
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Lockstep on one machine: two runs compared while they happen. */
+#ifndef TCGRR_LOCKSTEP_PAIR_H
+#define TCGRR_LOCKSTEP_PAIR_H
+
+#include "lockstep/compare.h"
+
+/* One of the two: a QEMU to start, or a stored run. */
+struct tcgrr_pair_member {
+    struct tcgrr_reader *reader;  /* a stored run, which stays the caller's; NULL: a QEMU */
+    const char *qemu;             /* name or path */
+    const char *const *arguments; /* the words after it, NULL-terminated */
+    bool quiet;                   /* its guest's console goes nowhere */
+};
+
+struct tcgrr_pair_options {
+    struct tcgrr_pair_member members[2];
+    const char *plugin;
+    const char *icount; /* see struct tcgrr_command_options */
+    int hang_ms;        /* a QEMU without progress for so long has hung */
+    struct tcgrr_compare_options compare;
+    const volatile int *stop;
+    void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
+    void *data;
+};
+
+struct tcgrr_pair {
+    struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
+    struct tcgrr_side *sides[2];
+    struct tcgrr_session *sessions[2]; /* NULL: a stored run */
+    char *exits[2];                    /* how each QEMU ended; NULL: a stored run */
+    char *words[2];                    /* what it complained of, "" if of nothing; NULL: a stored run */
+};
+
+/*
+ * Checks that the two can be compared and prepares the QEMUs, without starting them. TCGRR_ERROR_USAGE where they are
+ * of different targets or modes, else errors as of tcgrr_session_new().
+ */
+bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
+
+/*
+ * Starts the QEMUs, which run at the same time, and compares. They have ended when it returns. A QEMU that does not
+ * start is an error; one that is killed, aborts or hangs later is a divergence.
+ */
+bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
+
+/* Ends what still runs and frees everything; also after a failed tcgrr_pair_open(). */
+void tcgrr_pair_clear(struct tcgrr_pair *pair);
+
+/* Of member `which`, while the pair lives: "aarch64" and so on; the version of QEMU; the blocks seen so far, NULL if
+ * they cannot be read. */
+const char *tcgrr_pair_target(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which);
+const char *tcgrr_pair_version(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which);
+const struct tcgrr_blocks *tcgrr_pair_blocks(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+                                             int which);
+
+#endif
