@@ -117,7 +117,7 @@ static void print_text(const struct context *context, const struct cli_places *p
     cli_print_comparison(&pair->comparison, places);
     for (int i = 0; i < 2; i++) {
         printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
-               tcgrr_pair_version(pair, &context->options, i), pair->exits[i] ? ", ended with " : ", recorded",
+               tcgrr_pair_version(pair, &context->options, i), pair->exits[i] ? ": " : ", recorded",
                pair->exits[i] ? pair->exits[i] : "", pair->words[i] && *pair->words[i] ? ", saying: " : "",
                pair->words[i] ? pair->words[i] : "");
     }

@@ -100,10 +100,13 @@ static void conclude(struct tcgrr_pair *pair)
         if (!session) {
             continue;
         }
-        if (pair->comparison.diverged || (end != TCGRR_SIDE_ENDED && end != TCGRR_SIDE_SHUTDOWN)) {
+        bool over = end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN || end == TCGRR_SIDE_CUT;
+        if (!over && !tcgrr_process_ended(tcgrr_session_process(session))) {
             tcgrr_process_stop(tcgrr_session_process(session), 0);
+            pair->exits[i] = g_strdup("stopped by tcgrr");
+        } else {
+            pair->exits[i] = tcgrr_session_end(session);
         }
-        pair->exits[i] = tcgrr_session_end(session);
         pair->words[i] = tcgrr_session_words(session);
     }
 }

@@ -1,0 +1,107 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Two live QEMUs side by side: what must not differ does not, what must is named where it is, and a side that ends, is killed or
+# cannot start is told apart.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+# pair NAME A B: sets `arguments` to the fixture's, `a` and `b` to the QEMUs.
+pair() {
+    guest "$1" "$2"
+    a=${guest[0]}
+    arguments=("${guest[@]:1}")
+    guest "$1" "$3"
+    b=${guest[0]}
+}
+
+lockstep() { run "$1" "$tcgrr" lockstep --json --a "$a" --b "$b" "${@:2}" -- "${arguments[@]}"; }
+
+# same WHAT INSTRUCTIONS OPTION...: they agree in so many at least.
+same() {
+    lockstep 0 "${@:3}"
+    equal "$1: diverged" "$(json .diverged)" false
+    [ "$(json .compared)" -ge "$2" ] || fail "$1: only $(json .compared) instructions compared"
+}
+
+# Guests without interrupts run alike on all versions, however they are cut into blocks.
+for version in 7.2 11.1; do
+    pair rv64-compute-short 10.0 $version
+    same "compute, 10.0 and $version" 20000000
+    pair a64-pagefault 10.0 $version
+    same "page faults, 10.0 and $version" 2900000
+done
+pair a64-pagefault 10.0 10.0
+same "one instruction per block" 2900000 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
+pair user-hello-aarch64 7.2 7.2
+arguments=("$fixtures/user-hello-aarch64.elf")
+same "user mode" 800000
+# A guest that rewrites code ahead of itself without the barriers that arm64 asks for: what it runs then does depend on the blocks.
+pair a64-smc 10.0 10.0
+lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
+equal "rewritten code: A" "$(json '.divergence.a | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x0, x3"
+equal "rewritten code: B" "$(json '.divergence.b | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x3, x0"
+
+# A real fault: 7.2 sets the carry flag of blsi wrongly; the branch on it comes 300,000 instructions later.
+pair x86-blsi 7.2 10.0
+lockstep 1 --from _start
+equal "blsi: kind" "$(json .divergence.kind)" "control flow"
+equal "blsi: A" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
+equal "blsi: B" "$(json .divergence.b.symbol)" "blsi_branch+0x9"
+equal "blsi: common" "$(json '.divergence.common[0].symbol')" "blsi_branch"
+equal "blsi: compared" "$(json .compared)" 301021
+equal "blsi: history" "$(json '.divergence.history_a | length')" 10
+same "blsi, up to the branch" 300000 --from _start --until blsi_branch
+same "blsi, 10.0 with itself" 300000 --from _start --b "$b" --a "$b"
+run 1 "$tcgrr" lockstep --a "$a" --b "$b" --from _start --history 3 -- "${arguments[@]}"
+contains "the report" "$(cat "$work/out")" "DIVERGED after 301,021 instructions in common: control flow"
+contains "the report" "$(cat "$work/out")" "> 0x[0-9a-f]* .* call "
+equal "colours when nobody sees them" "$(grep -c $'\033' "$work/out" || true)" 0
+
+# Against a stored run.
+guest rv64-compute-short 10.0
+record stored
+a=$work/stored.tcgrr
+b=$(qemu riscv64 11.1)
+arguments=("${guest[@]:1}")
+same "a stored run and a live one" 20000000
+
+# One side gets another guest: a nop in the place of an instruction, at a known icount; and one that does fewer rounds, so that it
+# is through first.
+elf=$work/patched.elf
+copy_guest rv64-compute-short "$elf"
+place=$(($(address "$elf" _start) + 12))
+patch "$elf" $place 00000013
+pair rv64-compute-short 10.0 10.0
+lockstep 1 --b-arg -kernel --b-arg "$elf"
+equal "patched: icount" "$(json .divergence.icount)" 9
+equal "patched: pc" "$(json .divergence.b.pc)" "$(printf '0x%x' $place)"
+equal "patched: bytes" "$(json .divergence.b.bytes)" 13000000
+
+# A side that is killed half-way, and one that stands still.
+pair rv64-compute 10.0 10.0
+(
+    for _ in $(seq 300); do
+        victim=$(pgrep -f "^[^ ]*qemu.*$elf.kill" | head -n 1) && kill -9 "$victim" && break
+        sleep 0.1
+    done
+) &
+cp "$fixtures/rv64-compute.elf" "$elf.kill"
+lockstep 1 --b-arg -kernel --b-arg "$elf.kill"
+wait
+equal "killed: kind" "$(json .divergence.kind)" aborted
+equal "killed: B" "$(json .divergence.b)" null
+contains "killed: how" "$(json .b.exit)" "signal 9"
+lockstep 1 --timeout 2 --b-arg -S
+equal "stands still: kind" "$(json .divergence.kind)" hung
+equal "stands still: B" "$(json .divergence.b)" null
+
+# What is wrong with the arguments, and what cannot be.
+pair rv64-compute-short 10.0 10.0
+complains 2 "needs both --a and --b" "$tcgrr" lockstep --a "$a" -- "${arguments[@]}"
+complains 2 "behind --" "$tcgrr" lockstep --a "$a" --b "$b" virt
+complains 2 "has no symbol of this name" "$tcgrr" lockstep --a "$a" --b "$b" --from nowhere -- "${arguments[@]}"
+complains 2 "aarch64" "$tcgrr" lockstep --a "$a" --b "$(qemu aarch64 10.0)" -- "${arguments[@]}"
+complains 3 "never comes to pc 0x12345678" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345678 -- "${arguments[@]}"
+complains 3 "did not start" "$tcgrr" lockstep --a "$a" --b "$b" --b-arg -nonsense -- "${arguments[@]}"
+complains 3 "no-such-qemu" "$tcgrr" lockstep --a no-such-qemu --b "$b" -- "${arguments[@]}"
+equal "QEMUs left behind" "$(pgrep -f "$work" || true)" ""
