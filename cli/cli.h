@@ -25,6 +25,8 @@ extern const struct cli_command cli_record;
 extern const struct cli_command cli_replay;
 extern const struct cli_command cli_diff;
 extern const struct cli_command cli_lockstep;
+extern const struct cli_command cli_bisect;
+extern const struct cli_command cli_bisect_run;
 extern const struct cli_command cli_info;
 extern const struct cli_command cli_verify;
 extern const struct cli_command cli_extract;

@@ -5,7 +5,8 @@
 #include <string.h>
 
 static const struct cli_command *const commands[] = {
-    &cli_doctor, &cli_record, &cli_replay, &cli_lockstep, &cli_diff, &cli_info, &cli_verify, &cli_extract, &cli_query,
+    &cli_doctor,     &cli_record, &cli_replay, &cli_lockstep, &cli_diff,  &cli_bisect,
+    &cli_bisect_run, &cli_info,   &cli_verify, &cli_extract,  &cli_query,
 };
 
 static void print_overview(FILE *to)
@@ -13,7 +14,7 @@ static void print_overview(FILE *to)
     fprintf(to, "Usage: tcgrr COMMAND [OPTION…] …\n\n"
                 "Records what a stock QEMU executes, replays it exactly, and names where two runs part.\n\n");
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        fprintf(to, "  %-9s %s\n", commands[i]->name, commands[i]->summary);
+        fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     }
     fprintf(
         to,

@@ -44,4 +44,11 @@ char **tcgrr_qemu_environment(const struct tcgrr_qemu *qemu);
  */
 char **tcgrr_qemu_find_all(void);
 
+/*
+ * The QEMU for `target`, as the plugin API names it, in a folder that holds a build or an installation: in the folder
+ * itself or where those keep it (build/, bin/, usr/bin/, TARGET-softmmu/…). Returns its absolute path, owned by the
+ * caller; NULL with TCGRR_ERROR_FAILED if there is none.
+ */
+char *tcgrr_qemu_in_folder(const char *folder, const char *target, bool system, GError **error);
+
 #endif

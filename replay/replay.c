@@ -91,6 +91,20 @@ static bool check_replayable(struct tcgrr_reader *reader, GError **error)
     return false;
 }
 
+bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
+{
+    g_auto(GStrv) words = check_replayable(reader, error) ? recorded_words(reader, NULL, error) : NULL;
+    g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
+    if (!folder) {
+        return false;
+    }
+    g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
+    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error);
+    g_unlink(rr_file);
+    g_rmdir(folder);
+    return good;
+}
+
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                                           const char *rr_file, const char *snapshot, char **words, GError **error)
 {
@@ -111,6 +125,21 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .quiet = options->quiet,
     };
     return tcgrr_session_new(&session, error);
+}
+
+static bool check_target(struct tcgrr_reader *reader, struct tcgrr_session *session, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
+    const char *mode = qemu->system ? "system" : "user";
+
+    if (strcmp(qemu->target, run->target) == 0 && strcmp(mode, run->mode) == 0) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "%s is a QEMU for %s in %s mode, but %s was recorded on %s in %s mode", qemu->path, qemu->target, mode,
+                tcgrr_reader_path(reader), run->target, run->mode);
+    return false;
 }
 
 /* Where the recording had its counts from QEMU's rr log, so must the replay: then both are sure to count alike. */
@@ -187,8 +216,8 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
                 (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, rr_file, snapshot, words, error);
-        good = result->session && follow_log(reader, rr_file, result->session, error) &&
-               tcgrr_session_start(result->session, error);
+        good = result->session && check_target(reader, result->session, error) &&
+               follow_log(reader, rr_file, result->session, error) && tcgrr_session_start(result->session, error);
     }
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);

@@ -40,6 +40,12 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
                   struct tcgrr_replay_result *result, GError **error);
 void tcgrr_replay_result_clear(struct tcgrr_replay_result *result);
 
+/*
+ * Whether the trace can be replayed at all, whatever the QEMU: TCGRR_ERROR_USAGE if it was recorded without rr,
+ * TCGRR_ERROR_FAILED or _DAMAGED if its rr file is of no use.
+ */
+bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error);
+
 /* Writes replay.rr and command.txt into `folder`, which is made if it is not there. */
 bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GError **error);
 

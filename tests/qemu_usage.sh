@@ -19,13 +19,15 @@ unfit() { refused "$1" record -o x.tcgrr -- "${guest[@]}" "${@:2}"; }
 # Help, and words that are no commands or options.
 run 0 "$tcgrr" --help
 commands=$(awk '/^  [a-z]/ {print $1}' "$work/out")
-for command in doctor record replay info verify extract; do
+for command in doctor record replay bisect bisect-run info verify extract; do
     contains "the list of commands" "$commands" "^$command\$"
 done
 for command in $commands; do
     run 0 "$tcgrr" "$command" --help
     contains "$command --help" "$(cat "$work/out")" "tcgrr $command"
-    refused "see tcgrr $command --help" "$command" --no-such-option
+    # git would take any other status for an answer.
+    status=$([ "$command" = bisect-run ] && echo 125 || echo 2)
+    complains "$status" "see tcgrr $command --help" "$tcgrr" "$command" --no-such-option
 done
 run 0 "$tcgrr" --version
 run 2 "$tcgrr"
@@ -44,6 +46,10 @@ refused "takes one trace" verify
 refused "takes a trace and a folder" extract a
 refused "takes a number of instructions" replay --at main x.tcgrr
 refused "needs --at" replay --gdb :1234 x.tcgrr
+refused "a trace and --builds" bisect x.tcgrr
+refused "at least one QEMU" bisect x.tcgrr --builds
+refused "timeout" bisect x.tcgrr --builds "$riscv" --timeout 0
+refused "no-such-option" bisect x.tcgrr --builds "$riscv" --no-such-option
 
 # A guest's command that tcgrr would have to change behind the user's back.
 unfit "only TCG" -enable-kvm
@@ -85,6 +91,9 @@ fails "no-such-qemu" replay --qemu no-such-qemu timer.tcgrr
 fails "." extract timer.tcgrr /proc/nowhere
 run 0 "$tcgrr" record --json --no-rr -o plain.tcgrr -- "${guest[@]}"
 refused "rr" replay plain.tcgrr
+refused "rr" bisect plain.tcgrr --builds "$riscv"
+complains 125 "rr" "$tcgrr" bisect-run plain.tcgrr --qemu "$riscv"
+fails "is a QEMU for aarch64" replay --qemu "$(qemu aarch64 10.0)" timer.tcgrr
 refused "rr" replay --at 5 plain.tcgrr
 
 # Reading needs nothing but the file, and its name can be anything.

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `tcgrr bisect` has forms that have little in common but their name; the option that makes each one tells them apart.
+ */
+#include "cli/bisect.h"
+
+#include <string.h>
+
+/* Whether the option stands among the words before "--". */
+static bool has_option(int argc, char **argv, const char *option)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        if (strcmp(argv[i], option) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    if (has_option(argc, argv, "--builds")) {
+        return cli_bisect_builds(command, argc, argv);
+    }
+    const GOptionEntry options[] = {{0}};
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    return cli_usage(command, "bisect takes a trace and --builds PATH…");
+}
+
+const struct cli_command cli_bisect = {
+    "bisect",
+    "TRACE --builds PATH… [-- EXTRA_ARG…]",
+    "Find the first bad one of an ordered list of QEMUs",
+    "The builds are QEMU binaries, or folders with one for the trace's target, oldest first: those that replay the "
+    "trace\n"
+    "without a divergence, then, from one on, those that do not. What cannot replay it at all is skipped.\n"
+    "'tcgrr bisect --builds --help' has the options; docs/bisect.md has more.\n\n"
+    "Exit status: 0 no bad one found, 1 found, 3 it could not be told.\n\n"
+    "Examples:\n"
+    "  tcgrr bisect boot.tcgrr --builds build-1 build-2 build-3 build-4\n"
+    "  tcgrr bisect boot.tcgrr --builds qemu-*/bin/qemu-system-aarch64 --json | jq -r .first_bad\n"
+    "  tcgrr bisect boot.tcgrr --builds build-* -- -bios firmware.bin\n",
+    run,
+};

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/bisect.h"
+
+#include "replay/builds.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct context {
+    const char *const *builds;
+    bool progress;
+    bool line_shown;
+    char *doing; /* what is being tried, for the progress line; owned */
+    tcgrr_icount shown;
+};
+
+/* ---- progress ---- */
+
+static void clear_line(struct context *context)
+{
+    if (context->line_shown) {
+        fputs("\r\033[K", stderr);
+        context->line_shown = false;
+    }
+}
+
+static void say_begins(int build, int most, void *data)
+{
+    struct context *context = data;
+    g_free(context->doing);
+    context->doing =
+        g_strdup_printf("%s (%d replay%s to go at most)", context->builds[build], most, most == 1 ? "" : "s");
+    if (context->progress) {
+        fprintf(stderr, "\r\033[Ktcgrr: %s", context->doing);
+        fflush(stderr);
+        context->line_shown = true;
+    }
+}
+
+static void say_progress(tcgrr_icount icount, void *data)
+{
+    struct context *context = data;
+    if (icount == context->shown) {
+        return;
+    }
+    context->shown = icount;
+    g_autofree char *text = cli_number(icount);
+    fprintf(stderr, "\r\033[Ktcgrr: %s: %s instructions compared", context->doing, text);
+    fflush(stderr);
+    context->line_shown = true;
+}
+
+static void say_ended(const struct tcgrr_trial *trial, void *data)
+{
+    struct context *context = data;
+    if (context->progress) {
+        clear_line(context);
+        fprintf(stderr, "tcgrr: %s: %s\n", context->builds[trial->build], tcgrr_verdict_name(trial->verdict.kind));
+    }
+}
+
+/* ---- the report ---- */
+
+/* The trial of one build; NULL if it was not tried. */
+static const struct tcgrr_trial *trial_of(const struct tcgrr_builds_result *result, int build)
+{
+    for (guint i = 0; i < result->trials->len; i++) {
+        const struct tcgrr_trial *trial = &g_array_index(result->trials, struct tcgrr_trial, i);
+        if (trial->build == build) {
+            return trial;
+        }
+    }
+    return NULL;
+}
+
+static bool found_bad(const struct tcgrr_builds_result *result, int count)
+{
+    return result->first_bad < count;
+}
+
+static bool found_good(const struct tcgrr_builds_result *result)
+{
+    return result->last_good >= 0;
+}
+
+static void print_table(const char *const *builds, const struct tcgrr_builds_result *result)
+{
+    int width = 0;
+    for (int i = 0; builds[i]; i++) {
+        width = MAX(width, (int)g_utf8_strlen(builds[i], -1));
+    }
+    for (int i = 0; builds[i]; i++) {
+        const struct tcgrr_trial *trial = trial_of(result, i);
+        int pad = width - (int)g_utf8_strlen(builds[i], -1);
+        if (!trial) {
+            printf("  %s\n", builds[i]);
+            continue;
+        }
+        printf("  %s%*s  %-7s  %-8s  %s%s\n", builds[i], pad, "", tcgrr_verdict_name(trial->verdict.kind),
+               trial->verdict.version ? trial->verdict.version : "", trial->verdict.reason,
+               trial->remembered ? " (found before)" : "");
+    }
+}
+
+static void print_answer(const char *trace, const char *const *builds, const struct tcgrr_builds_result *result)
+{
+    int count = (int)g_strv_length((char **)builds);
+    const char *good = found_good(result) ? builds[result->last_good] : "the recording itself";
+
+    if (!found_bad(result, count)) {
+        printf("%s: no bad build found; the last good one is %s\n", trace, good);
+        if (result->last_good < count - 1) {
+            printf("  those behind it could not be tried\n");
+        }
+    } else if (result->first_bad == result->last_good + 1) {
+        printf("%s: the first bad build is %s\n  the last good one is %s\n", trace, builds[result->first_bad], good);
+    } else {
+        printf("%s: the first bad build is one of these, of which only the last could be tried:\n", trace);
+        for (int i = result->last_good + 1; i <= result->first_bad; i++) {
+            printf("    %s\n", builds[i]);
+        }
+        printf("  the last good one is %s\n", good);
+    }
+    printf("  %u of %d tried\n", result->trials->len, count);
+}
+
+static json_t *text_json(const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    return valid ? json_string(valid) : json_null();
+}
+
+static json_t *trial_json(const struct tcgrr_trial *trial, const char *build)
+{
+    const struct tcgrr_verdict *verdict = &trial->verdict;
+    json_t *diverged =
+        verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
+    return json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:b}", "qemu", text_json(build), "diverged", diverged,
+                     "verdict", tcgrr_verdict_name(verdict->kind), "reason", text_json(verdict->reason), "compared",
+                     (json_int_t)verdict->compared, "binary", text_json(verdict->binary), "qemu_version",
+                     text_json(verdict->version), "remembered", trial->remembered);
+}
+
+static void print_json(const char *trace, const char *const *builds, const struct tcgrr_builds_result *result)
+{
+    int count = (int)g_strv_length((char **)builds);
+    bool exact = found_bad(result, count) && result->first_bad == result->last_good + 1;
+    json_t *tested = json_array();
+    json_t *among = json_array();
+
+    for (guint i = 0; i < result->trials->len; i++) {
+        const struct tcgrr_trial *trial = &g_array_index(result->trials, struct tcgrr_trial, i);
+        json_array_append_new(tested, trial_json(trial, builds[trial->build]));
+    }
+    for (int i = result->last_good + 1; found_bad(result, count) && i <= result->first_bad; i++) {
+        json_array_append_new(among, text_json(builds[i]));
+    }
+    cli_print_json(json_pack("{s:o, s:o, s:o, s:o, s:i, s:o}", "trace", text_json(trace), "first_bad",
+                             text_json(exact ? builds[result->first_bad] : NULL), "first_bad_among", among, "last_good",
+                             text_json(found_good(result) ? builds[result->last_good] : NULL), "builds", count,
+                             "tested", tested));
+}
+
+/* ---- running ---- */
+
+/* Beside the trace, or where -o says: a file, or a folder to put it into. */
+static char *state_path(const char *trace, const char *told)
+{
+    g_autofree char *name = g_strconcat(trace, ".bisect", NULL);
+    if (!told) {
+        return g_steal_pointer(&name);
+    }
+    g_autofree char *base = g_path_get_basename(name);
+    return g_file_test(told, G_FILE_TEST_IS_DIR) ? g_build_filename(told, base, NULL) : g_strdup(told);
+}
+
+static int report(const char *trace, const struct tcgrr_builds_options *options,
+                  const struct tcgrr_builds_result *result, bool json)
+{
+    int count = (int)g_strv_length((char **)options->builds);
+    bool any = found_bad(result, count) || found_good(result);
+
+    if (json) {
+        print_json(trace, options->builds, result);
+    } else {
+        if (any) {
+            print_answer(trace, options->builds, result);
+        }
+        print_table(options->builds, result);
+    }
+    if (!any) {
+        fprintf(stderr, "tcgrr: none of these builds can replay %s; the trace's own QEMU is the one to begin with\n",
+                trace);
+        return CLI_FAILED;
+    }
+    return found_bad(result, count) ? CLI_DIVERGED : CLI_OK;
+}
+
+static int search(const char *trace, const struct tcgrr_builds_options *options, struct context *context, bool json)
+{
+    struct tcgrr_builds_result result;
+    GError *error = NULL;
+    int status = CLI_OK;
+    struct tcgrr_reader *reader = cli_open_trace(trace, &status);
+
+    if (!reader) {
+        return status;
+    }
+    if (tcgrr_builds_search(reader, options, &result, &error)) {
+        clear_line(context);
+        status = report(trace, options, &result, json);
+    } else {
+        clear_line(context);
+        bool stopped = g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
+        status = cli_fail(error);
+        if (stopped) {
+            status = cli_stopped_status(*options->replay.stop);
+            fprintf(stderr, "tcgrr: the same command goes on from here (%u of %u tried, kept in %s)\n",
+                    result.trials->len, g_strv_length((char **)options->builds), options->state_file);
+        }
+    }
+    tcgrr_builds_result_clear(&result);
+    tcgrr_reader_free(reader);
+    return status;
+}
+
+int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *told_state = NULL;
+    gboolean builds = FALSE, json = FALSE, progress = FALSE, fresh = FALSE;
+    gint timeout = 60;
+    const GOptionEntry entries[] = {
+        {"builds", 0, 0, G_OPTION_ARG_NONE, &builds, "the words behind the trace are QEMUs or folders with one", NULL},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told_state,
+         "keep what was found here while searching (default: TRACE.bisect)", "FILE"},
+        {"fresh", 0, 0, G_OPTION_ARG_NONE, &fresh, "forget what an interrupted search has found", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+         "seconds without progress after which a replay has hung (default 60)", "S"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {0},
+    };
+    char **extra = cli_split_rest(&argc, argv);
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc < 3) {
+        return cli_usage(command, "bisect --builds takes a trace and at least one QEMU");
+    }
+    if (timeout < 1) {
+        return cli_usage(command, "--timeout takes 1 or more");
+    }
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    struct context context = {.builds = (const char *const *)argv + 2, .progress = progress || isatty(STDERR_FILENO)};
+    g_autofree char *state_file = state_path(argv[1], told_state);
+    struct tcgrr_builds_options options = {
+        .replay = {.plugin = plugin,
+                   .extra = (const char *const *)extra,
+                   .hang_ms = timeout * 1000,
+                   .compare = {.history = 1},
+                   .quiet = true,
+                   .stop = cli_catch_signals(),
+                   .progress = context.progress ? say_progress : NULL,
+                   .data = &context},
+        .builds = context.builds,
+        .state_file = state_file,
+        .fresh = fresh,
+        .begins = say_begins,
+        .ended = say_ended,
+        .data = &context,
+    };
+    int status = search(argv[1], &options, &context, json);
+    g_free(context.doing);
+    return status;
+}

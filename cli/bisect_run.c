@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include "replay/verdict.h"
+
+#include <stdio.h>
+
+/* What `git bisect run` makes of an exit status. Nothing else may come from here: it would end the whole bisection. */
+enum { GIT_GOOD = 0, GIT_BAD = 1, GIT_CANNOT_TELL = 125 };
+
+static int status_of(enum tcgrr_verdict_kind kind)
+{
+    return kind == TCGRR_VERDICT_GOOD ? GIT_GOOD : kind == TCGRR_VERDICT_BAD ? GIT_BAD : GIT_CANNOT_TELL;
+}
+
+static void print_verdict(const char *trace, const char *qemu, const struct tcgrr_verdict *verdict, bool json)
+{
+    const char *name = verdict->kind == TCGRR_VERDICT_SKIPPED ? "cannot tell" : tcgrr_verdict_name(verdict->kind);
+    const char *version = verdict->version ? verdict->version : "";
+    if (!json) {
+        printf("%s: %s%s%s: %s\n", name, verdict->binary ? verdict->binary : qemu, *version ? ", QEMU " : "", version,
+               verdict->reason);
+        return;
+    }
+    g_autofree char *reason = g_utf8_make_valid(verdict->reason, -1);
+    json_t *diverged =
+        verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "trace", trace, "qemu", qemu, "qemu_version",
+                             version, "verdict", name, "diverged", diverged, "reason", reason, "compared",
+                             (json_int_t)verdict->compared));
+}
+
+static int judge(const char *path, const char *qemu, const struct tcgrr_replay_options *options, bool json)
+{
+    struct tcgrr_verdict verdict = {0};
+    GError *error = NULL;
+    int status = GIT_CANNOT_TELL;
+    int ignored;
+    struct tcgrr_reader *reader = cli_open_trace(path, &ignored);
+
+    if (!reader) {
+        return status;
+    }
+    if (tcgrr_replay_check(reader, &error) && tcgrr_verdict_find(reader, qemu, options, &verdict, &error)) {
+        print_verdict(path, qemu, &verdict, json);
+        status = status_of(verdict.kind);
+    } else {
+        cli_fail(error);
+    }
+    tcgrr_verdict_clear(&verdict);
+    tcgrr_reader_free(reader);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *qemu = NULL;
+    gboolean json = FALSE;
+    gint timeout = 60;
+    const GOptionEntry entries[] = {
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "the QEMU to judge, or a folder that it was built in", "PATH"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+         "seconds without progress after which the replay has hung (default 60)", "S"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {0},
+    };
+    char **extra = cli_split_rest(&argc, argv);
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return GIT_CANNOT_TELL;
+    }
+    if (argc != 2 || !qemu || timeout < 1) {
+        cli_usage(command,
+                  argc == 2 && qemu ? "--timeout takes 1 or more" : "bisect-run takes one trace and --qemu PATH");
+        return GIT_CANNOT_TELL;
+    }
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    if (!plugin) {
+        cli_fail(error);
+        return GIT_CANNOT_TELL;
+    }
+    struct tcgrr_replay_options options = {
+        .plugin = plugin,
+        .extra = (const char *const *)extra,
+        .hang_ms = timeout * 1000,
+        .compare = {.history = 1},
+        .quiet = true,
+        .stop = cli_catch_signals(),
+    };
+    return judge(argv[1], qemu, &options, json);
+}
+
+const struct cli_command cli_bisect_run = {
+    "bisect-run",
+    "TRACE --qemu PATH [-- EXTRA_ARG…]",
+    "Judge one QEMU by a trace, for git bisect run",
+    "Exit status: 0 good, 1 bad, 125 cannot tell, which makes git skip the commit; never another, whatever goes "
+    "wrong.\n"
+    "docs/bisect.md has a script that builds QEMU and calls this.\n\n"
+    "Examples:\n"
+    "  tcgrr bisect-run boot.tcgrr --qemu ./build/qemu-system-aarch64\n"
+    "  git bisect run sh -c 'ninja -C build || exit 125; tcgrr bisect-run ~/boot.tcgrr --qemu build'\n",
+    run,
+};
