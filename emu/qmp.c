@@ -5,14 +5,13 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
+#include "emu/connect.h"
 #include "store/error.h"
 
 #define LINE_MAX_BYTES  (1024 * 1024)
 #define EVENTS_MAX      64
-#define RETRY_MS        10  /* between attempts to connect */
 #define DESCRIPTION_MAX 400 /* characters of the peer's text in our error messages */
 #define PEEK_READS      64  /* bound on what tcgrr_qmp_has_event() reads in one call */
 
@@ -24,18 +23,6 @@ struct tcgrr_qmp {
     GQueue events;  /* json_t*, oldest first */
     json_int_t next_id;
 };
-
-static gint64 deadline_after(int timeout_ms)
-{
-    return g_get_monotonic_time() + (gint64)MAX(timeout_ms, 0) * 1000;
-}
-
-/* Milliseconds until the deadline, rounded up so that poll() does not spin at its end. */
-static int time_left(gint64 deadline)
-{
-    gint64 left = deadline - g_get_monotonic_time();
-    return left <= 0 ? 0 : (int)MIN((left + 999) / 1000, G_MAXINT);
-}
 
 /* The peer's text on one line, bounded and without control characters. Owned by the caller. */
 static char *tidy(const char *text)
@@ -62,7 +49,7 @@ static bool wait_ready(struct tcgrr_qmp *qmp, short events, gint64 deadline, GEr
 {
     for (;;) {
         struct pollfd ready = {.fd = qmp->fd, .events = events};
-        int left = time_left(deadline);
+        int left = tcgrr_time_left(deadline);
         int n = left > 0 ? poll(&ready, 1, left) : 0;
         if (n > 0) {
             return true;
@@ -256,35 +243,6 @@ static json_t *execute(struct tcgrr_qmp *qmp, const char *command, json_t *argum
     return result;
 }
 
-/* Connects, trying again while QEMU has not made its socket yet. Returns -1 with error. */
-static int connect_socket(const char *path, gint64 deadline, GError **error)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    if (strlen(path) >= sizeof(address.sun_path)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: too long for a unix socket (%zu characters at most)",
-                    path, sizeof(address.sun_path) - 1);
-        return -1;
-    }
-    g_strlcpy(address.sun_path, path, sizeof(address.sun_path));
-    for (;;) {
-        int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-        if (fd >= 0 && connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-            return fd;
-        }
-        int reason = errno;
-        if (fd >= 0) {
-            close(fd);
-        }
-        bool again = reason == ENOENT || reason == ECONNREFUSED || reason == EAGAIN || reason == EINTR;
-        if (!again || time_left(deadline) == 0) {
-            g_set_error(error, TCGRR_ERROR, again ? TCGRR_ERROR_HUNG : TCGRR_ERROR_FAILED,
-                        "cannot connect to QEMU at %s: %s", path, g_strerror(reason));
-            return -1;
-        }
-        g_usleep((gulong)MIN(RETRY_MS, time_left(deadline)) * 1000);
-    }
-}
-
 /* The greeting comes first, and nothing else is understood until capabilities are negotiated. */
 static bool negotiate(struct tcgrr_qmp *qmp, gint64 deadline, GError **error)
 {
@@ -305,8 +263,8 @@ static bool negotiate(struct tcgrr_qmp *qmp, gint64 deadline, GError **error)
 
 struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **error)
 {
-    gint64 deadline = deadline_after(timeout_ms);
-    int fd = connect_socket(path, deadline, error);
+    gint64 deadline = tcgrr_deadline_after(timeout_ms);
+    int fd = tcgrr_connect(path, deadline, error);
     if (fd < 0) {
         return NULL;
     }
@@ -338,12 +296,12 @@ void tcgrr_qmp_free(struct tcgrr_qmp *qmp)
 
 json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, int timeout_ms, GError **error)
 {
-    return execute(qmp, command, arguments, deadline_after(timeout_ms), error);
+    return execute(qmp, command, arguments, tcgrr_deadline_after(timeout_ms), error);
 }
 
 json_t *tcgrr_qmp_wait_event(struct tcgrr_qmp *qmp, const char *name, int timeout_ms, GError **error)
 {
-    gint64 deadline = deadline_after(timeout_ms);
+    gint64 deadline = tcgrr_deadline_after(timeout_ms);
     tcgrr_qmp_has_event(qmp, name); /* reads what is there even if the timeout is 0 */
     for (;;) {
         GList *link = find_event(qmp, name);

@@ -1,81 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
+#include "replay/recorded.h"
 #include "replay/snapshot.h"
 #include "replay/stop.h"
 #include "store/error.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
-#include <stdio.h>
 #include <string.h>
-
-/* The user's own QEMU command out of the trace: qemu and its arguments, NULL-terminated, with `extra` behind. */
-static char **recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
-{
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    json_t *array = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
-    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
-    size_t i;
-    json_t *word;
-
-    json_array_foreach(array, i, word)
-    {
-        if (json_is_string(word)) {
-            g_ptr_array_add(words, g_strdup(json_string_value(word)));
-        }
-    }
-    bool good = json_is_array(array) && words->len > 0 && words->len == json_array_size(array);
-    json_decref(array);
-    if (!good) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s does not say which command was recorded",
-                    tcgrr_reader_path(reader));
-        return NULL;
-    }
-    for (; extra && *extra; extra++) {
-        g_ptr_array_add(words, g_strdup(*extra));
-    }
-    g_ptr_array_add(words, NULL);
-    return (char **)g_ptr_array_steal(words, NULL);
-}
-
-/* QEMU's rr file: from the trace, or, where recording was cut short, what QEMU left beside it. */
-static bool fetch_rr(struct tcgrr_reader *reader, const char *path, GError **error)
-{
-    g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".rr", NULL);
-    GError *problem = NULL;
-
-    if (tcgrr_reader_extract_rr(reader, path, &problem)) {
-        return true;
-    }
-    if (problem->code != TCGRR_ERROR_DAMAGED && g_file_test(left, G_FILE_TEST_EXISTS)) {
-        g_autofree char *bytes = NULL;
-        gsize size = 0;
-        g_clear_error(&problem);
-        return g_file_get_contents(left, &bytes, &size, error) && g_file_set_contents(path, bytes, (gssize)size, error);
-    }
-    g_propagate_error(error, problem);
-    return false;
-}
-
-/* QEMU writes the head of its rr file last; one that was killed leaves it empty. */
-static bool check_rr(struct tcgrr_reader *reader, const char *path, GError **error)
-{
-    char head[4] = {0};
-    FILE *file = fopen(path, "rbe");
-    bool whole = file && fread(head, sizeof(head), 1, file) == 1 && memcmp(head, "\0\0\0", sizeof(head)) != 0;
-
-    if (file) {
-        fclose(file);
-    }
-    if (!whole) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can "
-                    "be read all the same",
-                    tcgrr_reader_path(reader));
-    }
-    return whole;
-}
 
 static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 {
@@ -93,13 +26,13 @@ static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 
 bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
 {
-    g_auto(GStrv) words = check_replayable(reader, error) ? recorded_words(reader, NULL, error) : NULL;
+    g_auto(GStrv) words = check_replayable(reader, error) ? tcgrr_recorded_words(reader, NULL, error) : NULL;
     g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
     if (!folder) {
         return false;
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
-    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error);
+    bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error);
     g_unlink(rr_file);
     g_rmdir(folder);
     return good;
@@ -205,14 +138,14 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (!check_replayable(reader, error)) {
         return false;
     }
-    g_auto(GStrv) words = recorded_words(reader, options->extra, error);
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, options->extra, error);
     g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
     if (!folder) {
         return false;
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
     g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
-    bool good = fetch_rr(reader, rr_file, error) && check_rr(reader, rr_file, error) &&
+    bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error) &&
                 (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, rr_file, snapshot, words, error);
@@ -248,7 +181,7 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
 static bool write_command(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    g_auto(GStrv) words = recorded_words(reader, NULL, error);
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, error);
     if (!words) {
         return false;
     }
@@ -278,6 +211,6 @@ bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GErro
     }
     g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
     g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
-    return (!tcgrr_reader_run(reader)->rr || fetch_rr(reader, rr_file, error)) &&
+    return (!tcgrr_reader_run(reader)->rr || tcgrr_recorded_rr(reader, rr_file, error)) &&
            write_command(reader, folder, rr_file, error);
 }

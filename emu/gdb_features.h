@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The registers of a machine as QEMU's gdb stub describes them (target.xml and what it includes), and states: the
+ * values of all of them at one moment.
+ */
+#ifndef TCGRR_EMU_GDB_FEATURES_H
+#define TCGRR_EMU_GDB_FEATURES_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Part of a register with a name of its own: a flag. */
+struct tcgrr_register_field {
+    char *name;
+    uint8_t first; /* bit, 0 being the lowest */
+    uint8_t last;
+};
+
+struct tcgrr_register {
+    char *name;
+    char *type;      /* "" if it does not say */
+    unsigned number; /* as the stub counts them */
+    unsigned bytes;
+    unsigned index;  /* in the list */
+    unsigned offset; /* of its value in a state */
+    GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
+};
+
+struct tcgrr_registers {
+    GPtrArray *list;      /* struct tcgrr_register *, in the order in which they are described */
+    GHashTable *by_name;  /* char * → struct tcgrr_register * */
+    unsigned state_bytes; /* of one state */
+    bool big_endian;      /* in which order a value's bytes are */
+};
+
+/* No registers yet. `target` is QEMU's target name, which tells the order of bytes. */
+struct tcgrr_registers *tcgrr_registers_new(const char *target);
+/* NULL is allowed. */
+void tcgrr_registers_free(struct tcgrr_registers *registers);
+
+/*
+ * Adds the registers that a document describes; names of further documents that it includes are appended to `includes`
+ * (char *). Numbers go on from `*number`. Registers of more than 256 bytes are left out, as is one whose name is there
+ * already. TCGRR_ERROR_DAMAGED if it is not such a document or has too much of anything.
+ */
+bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, gsize length, unsigned *number,
+                           GPtrArray *includes, GError **error);
+
+/* NULL if there is none of this name. */
+const struct tcgrr_register *tcgrr_registers_find(const struct tcgrr_registers *registers, const char *name);
+
+/*
+ * A state is one piece of memory of `state_bytes`: for each register in turn a byte that tells whether its value is
+ * known, then the values.
+ */
+static inline bool tcgrr_state_knows(const uint8_t *state, unsigned index)
+{
+    return state[index] != 0;
+}
+
+/* The value's bytes, in the target's order. */
+static inline const uint8_t *tcgrr_state_value(const uint8_t *state, const struct tcgrr_register *reg)
+{
+    return state + reg->offset;
+}
+
+/* The low 64 bits of a value. */
+uint64_t tcgrr_state_number(const struct tcgrr_registers *registers, const uint8_t *state,
+                            const struct tcgrr_register *reg);
+
+/* "0x…" with all digits of the register; owned by the caller. */
+char *tcgrr_state_text(const struct tcgrr_registers *registers, const uint8_t *state, const struct tcgrr_register *reg);
+
+#endif

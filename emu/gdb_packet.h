@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Packets of gdb's remote protocol: "$payload#checksum" with escapes and runs. Pure functions; the peer is untrusted.
+ */
+#ifndef TCGRR_EMU_GDB_PACKET_H
+#define TCGRR_EMU_GDB_PACKET_H
+
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A packet's payload, after runs were written out, is at most so long. */
+#define TCGRR_GDB_PACKET_MAX (1u << 20)
+
+/* Appends `payload` as a packet. */
+void tcgrr_gdb_packet_append(GString *out, const char *payload);
+
+/*
+ * Takes the first whole packet out of `input`, with everything before it (acknowledgements, and notifications, which
+ * nobody asked for), and puts its payload into `payload`. *found is false if it has not all come yet. False with
+ * TCGRR_ERROR_DAMAGED: a wrong checksum, an escape or run at the wrong place, a packet that is too long, or a request
+ * to send ours again.
+ */
+bool tcgrr_gdb_packet_take(GString *input, GString *payload, bool *found, GError **error);
+
+/*
+ * Reads `bytes` bytes written as hexadecimal digits. False if there are fewer, or other characters. "x" for a digit, as
+ * gdb's protocol writes what cannot be known, is another character.
+ */
+bool tcgrr_gdb_packet_hex(const char *text, size_t bytes, uint8_t *out);
+
+#endif

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/recorded.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "store/error.h"
+
+char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    json_t *array = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
+    g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
+    size_t i;
+    json_t *word;
+
+    json_array_foreach(array, i, word)
+    {
+        if (json_is_string(word)) {
+            g_ptr_array_add(words, g_strdup(json_string_value(word)));
+        }
+    }
+    bool good = json_is_array(array) && words->len > 0 && words->len == json_array_size(array);
+    json_decref(array);
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s does not say which command was recorded",
+                    tcgrr_reader_path(reader));
+        return NULL;
+    }
+    for (; extra && *extra; extra++) {
+        g_ptr_array_add(words, g_strdup(*extra));
+    }
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_steal(words, NULL);
+}
+
+bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+{
+    g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".rr", NULL);
+    GError *problem = NULL;
+
+    if (tcgrr_reader_extract_rr(reader, path, &problem)) {
+        return true;
+    }
+    if (problem->code != TCGRR_ERROR_DAMAGED && g_file_test(left, G_FILE_TEST_EXISTS)) {
+        g_autofree char *bytes = NULL;
+        gsize size = 0;
+        g_clear_error(&problem);
+        return g_file_get_contents(left, &bytes, &size, error) && g_file_set_contents(path, bytes, (gssize)size, error);
+    }
+    g_propagate_error(error, problem);
+    return false;
+}
+
+bool tcgrr_recorded_check_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+{
+    char head[4] = {0};
+    FILE *file = fopen(path, "rbe");
+    bool whole = file && fread(head, sizeof(head), 1, file) == 1 && memcmp(head, "\0\0\0", sizeof(head)) != 0;
+
+    if (file) {
+        fclose(file);
+    }
+    if (!whole) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can "
+                    "be read all the same",
+                    tcgrr_reader_path(reader));
+    }
+    return whole;
+}

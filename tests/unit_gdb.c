@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What comes from a gdb stub is untrusted: its packets and its description of registers. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+#include <string.h>
+
+#include "emu/gdb_features.h"
+#include "emu/gdb_packet.h"
+#include "store/error.h"
+
+/* Takes one packet out of `text`; its payload, or NULL if there is none. Both are owned by the caller. */
+static char *take(const char *text, gssize length, GString **rest)
+{
+    GString *input = g_string_new_len(text, length);
+    GString *payload = g_string_new(NULL);
+    GError *error = NULL;
+    bool found;
+
+    assert_true(tcgrr_gdb_packet_take(input, payload, &found, &error));
+    assert_null(error);
+    if (rest) {
+        *rest = input;
+    } else {
+        g_string_free(input, TRUE);
+    }
+    return g_string_free(payload, !found);
+}
+
+static void refuses(const char *text, gssize length)
+{
+    GString *input = g_string_new_len(text, length);
+    GString *payload = g_string_new(NULL);
+    GError *error = NULL;
+    bool found;
+
+    assert_false(tcgrr_gdb_packet_take(input, payload, &found, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+    g_error_free(error);
+    g_string_free(input, TRUE);
+    g_string_free(payload, TRUE);
+}
+
+static void test_packet(void **unused)
+{
+    GString *rest;
+    char *payload = take("+$OK#9a$T05#b9", -1, &rest);
+
+    assert_string_equal(payload, "OK");
+    assert_string_equal(rest->str, "$T05#b9");
+    g_free(payload);
+    g_string_free(rest, TRUE);
+    payload = take("$#00", -1, NULL);
+    assert_string_equal(payload, "");
+    g_free(payload);
+}
+
+static void test_packet_in_parts(void **unused)
+{
+    static const char whole[] = "++$OK#9a";
+    for (gssize length = 0; length < (gssize)strlen(whole); length++) {
+        assert_null(take(whole, length, NULL));
+    }
+}
+
+static void test_noise_before(void **unused)
+{
+    static const char noise[] = "\0\0x+%Stop:T05#99$OK#9a";
+    char *payload = take(noise, sizeof(noise) - 1, NULL);
+    assert_string_equal(payload, "OK");
+    g_free(payload);
+}
+
+static void test_runs_and_escapes(void **unused)
+{
+    char *payload = take("$0* 1}\x03#2b", -1, NULL);
+    assert_string_equal(payload, "00001#");
+    g_free(payload);
+}
+
+/* What is appended is taken out again. */
+static void test_append(void **unused)
+{
+    static const char payload[] = "a$b#c}d*e";
+    GString *packet = g_string_new(NULL);
+
+    tcgrr_gdb_packet_append(packet, payload);
+    char *back = take(packet->str, (gssize)packet->len, NULL);
+    assert_string_equal(back, payload);
+    g_free(back);
+    g_string_free(packet, TRUE);
+}
+
+static void test_malformed(void **unused)
+{
+    refuses("$OK#9b", -1);
+    refuses("$OK#zz", -1);
+    refuses("-$OK#9a", -1);
+    refuses("$* #4a", -1); /* a run of nothing */
+    refuses("$0*#5a", -1); /* a run without its count */
+    refuses("$0*\x1f#79", -1);
+    refuses("$0}#ad", -1);
+}
+
+static void test_too_long(void **unused)
+{
+    GString *text = g_string_new("$");
+    while (text->len < TCGRR_GDB_PACKET_MAX + 2) {
+        g_string_append(text, "0123456789abcdef");
+    }
+    refuses(text->str, (gssize)text->len);
+    g_string_assign(text, "");
+    /* Runs make it long. */
+    GString *runs = g_string_new(NULL);
+    uint8_t sum = 0;
+    while (runs->len < 3 * (TCGRR_GDB_PACKET_MAX / 90)) {
+        g_string_append(runs, "0*~");
+    }
+    for (gsize i = 0; i < runs->len; i++) {
+        sum = (uint8_t)(sum + (uint8_t)runs->str[i]);
+    }
+    g_string_printf(text, "$%s#%02x", runs->str, sum);
+    refuses(text->str, (gssize)text->len);
+    g_string_free(runs, TRUE);
+    g_string_free(text, TRUE);
+}
+
+static void test_hex(void **unused)
+{
+    uint8_t bytes[2] = {0};
+    assert_true(tcgrr_gdb_packet_hex("01fE", 2, bytes));
+    assert_int_equal(bytes[0], 0x01);
+    assert_int_equal(bytes[1], 0xfe);
+    assert_false(tcgrr_gdb_packet_hex("01f", 2, bytes));
+    assert_false(tcgrr_gdb_packet_hex("xxxx", 2, bytes));
+    assert_false(tcgrr_gdb_packet_hex("", 1, bytes));
+}
+
+static const char feature[] =
+    "<?xml version=\"1.0\"?><!DOCTYPE feature SYSTEM \"gdb-target.dtd\">"
+    "<feature name=\"f\">"
+    "<flags id=\"fl\" size=\"4\"><field name=\"CF\" start=\"0\" end=\"0\"/>"
+    "<field name=\"\" start=\"1\" end=\"1\"/><field name=\"IOPL\" start=\"12\" end=\"13\"/></flags>"
+    "<reg name=\"a\" bitsize=\"16\"/><!--<reg name=\"hidden\" bitsize=\"64\"/>-->"
+    "<reg name=\"eflags\" bitsize=\"32\" type=\"fl\" regnum=\"7\"/>"
+    "<reg name=\"next\" bitsize=\"8\"/><reg name=\"a\" bitsize=\"64\"/>"
+    "<reg name=\"huge\" bitsize=\"524288\"/></feature>";
+
+static void test_features(void **unused)
+{
+    struct tcgrr_registers *registers = tcgrr_registers_new("x86_64");
+    GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
+    unsigned number = 3;
+
+    assert_true(tcgrr_registers_parse(registers, feature, strlen(feature), &number, includes, NULL));
+    assert_int_equal(registers->list->len, 3);
+    assert_int_equal(includes->len, 0);
+    const struct tcgrr_register *a = tcgrr_registers_find(registers, "a");
+    const struct tcgrr_register *eflags = tcgrr_registers_find(registers, "eflags");
+    const struct tcgrr_register *next = tcgrr_registers_find(registers, "next");
+    assert_int_equal(a->number, 3);
+    assert_int_equal(a->bytes, 2);
+    assert_int_equal(eflags->number, 7);
+    assert_int_equal(next->number, 8);
+    assert_int_equal(number, 11);
+    assert_null(tcgrr_registers_find(registers, "hidden"));
+    assert_null(tcgrr_registers_find(registers, "huge"));
+    assert_int_equal(eflags->fields->len, 2);
+    const struct tcgrr_register_field *field = &g_array_index(eflags->fields, struct tcgrr_register_field, 1);
+    assert_string_equal(field->name, "IOPL");
+    assert_int_equal(field->first, 12);
+    assert_int_equal(field->last, 13);
+    assert_null(a->fields);
+    assert_int_equal(registers->state_bytes, 3 + 2 + 4 + 1);
+    g_ptr_array_unref(includes);
+    tcgrr_registers_free(registers);
+}
+
+static void test_values(void **unused)
+{
+    static const char *const targets[] = {"x86_64", "s390x"};
+    static const uint64_t numbers[] = {0x0201, 0x0102};
+    static const char *const texts[] = {"0x0201", "0x0102"};
+
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_registers *registers = tcgrr_registers_new(targets[i]);
+        GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
+        unsigned number = 0;
+        assert_true(tcgrr_registers_parse(registers, feature, strlen(feature), &number, includes, NULL));
+        const struct tcgrr_register *a = tcgrr_registers_find(registers, "a");
+        uint8_t state[16] = {1, 0, 0, 1, 2};
+        assert_true(tcgrr_state_knows(state, 0));
+        assert_false(tcgrr_state_knows(state, 1));
+        assert_int_equal(tcgrr_state_number(registers, state, a), numbers[i]);
+        char *text = tcgrr_state_text(registers, state, a);
+        assert_string_equal(text, texts[i]);
+        g_free(text);
+        g_ptr_array_unref(includes);
+        tcgrr_registers_free(registers);
+    }
+}
+
+static void test_includes(void **unused)
+{
+    static const char text[] = "<target><architecture>x</architecture><xi:include href=\"a.xml\"/>"
+                               "<xi:include href=\"b.xml\"/></target>";
+    struct tcgrr_registers *registers = tcgrr_registers_new("arm");
+    GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
+    unsigned number = 0;
+
+    assert_true(tcgrr_registers_parse(registers, text, strlen(text), &number, includes, NULL));
+    assert_int_equal(includes->len, 2);
+    assert_string_equal(g_ptr_array_index(includes, 1), "b.xml");
+    g_ptr_array_unref(includes);
+    tcgrr_registers_free(registers);
+}
+
+static void refuses_features(const char *text)
+{
+    struct tcgrr_registers *registers = tcgrr_registers_new("arm");
+    GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
+    GError *error = NULL;
+    unsigned number = 0;
+
+    assert_false(tcgrr_registers_parse(registers, text, strlen(text), &number, includes, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
+    g_error_free(error);
+    g_ptr_array_unref(includes);
+    tcgrr_registers_free(registers);
+}
+
+static void test_malformed_features(void **unused)
+{
+    refuses_features("");
+    refuses_features("<feature><reg name=\"a\" bitsize=\"8\"/>");
+    refuses_features("<feature><reg name=\"a\"/></feature>");
+    refuses_features("<feature><reg bitsize=\"8\"/></feature>");
+    GString *many = g_string_new("<feature>");
+    for (int i = 0; i < 5000; i++) {
+        g_string_append_printf(many, "<reg name=\"r%d\" bitsize=\"8\"/>", i);
+    }
+    g_string_append(many, "</feature>");
+    refuses_features(many->str);
+    g_string_assign(many, "<target>");
+    for (int i = 0; i < 100; i++) {
+        g_string_append(many, "<xi:include href=\"target.xml\"/>");
+    }
+    g_string_append(many, "</target>");
+    refuses_features(many->str);
+    g_string_free(many, TRUE);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_packet),       cmocka_unit_test(test_packet_in_parts),
+        cmocka_unit_test(test_noise_before), cmocka_unit_test(test_runs_and_escapes),
+        cmocka_unit_test(test_append),       cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_features),     cmocka_unit_test(test_values),
+        cmocka_unit_test(test_includes),     cmocka_unit_test(test_malformed_features),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
