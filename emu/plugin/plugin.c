@@ -54,10 +54,28 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
 }
 
+/* The same as enter(), for the calls where something other than the ring is to be looked after. */
+static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *translation, bool marked, bool moving)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (*plugin->mark < plugin->full) {
+        push_left(plugin);
+    }
+    if (marked) {
+        *plugin->mark = translation->first;
+        plugin->full = translation->count;
+    }
+    if (moving && translation->epoch != plugin->epochs[translation->half]) {
+        tcgrr_moving_check(plugin, translation);
+    }
+    tcgrr_ring_push(&plugin->ring, translation->number);
+}
+
 /*
  * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because
  * its mark is used anew; where neither of the two can be left early there is nothing to set. The variants are made by
- * inlining.
+ * inlining. Whatever is rare is called last, so that nothing has to be kept over it.
  */
 static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus,
                          bool moving)
@@ -70,15 +88,17 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
         }
         switch_vcpu(plugin, vcpu);
     }
-    if (__builtin_expect(*plugin->mark < plugin->full, 0)) {
-        push_left(plugin);
+    bool rare = *plugin->mark < plugin->full;
+    if (moving) {
+        rare |= translation->epoch != plugin->epochs[translation->half];
+    }
+    if (__builtin_expect(rare, 0)) {
+        enter_slowly(translation, marked, moving);
+        return;
     }
     if (marked) {
         *plugin->mark = translation->first;
         plugin->full = translation->count;
-    }
-    if (moving && __builtin_expect(translation->epoch != plugin->epochs[translation->half], 0)) {
-        tcgrr_moving_check(plugin, translation);
     }
     tcgrr_ring_push(&plugin->ring, translation->number);
 }

@@ -47,8 +47,13 @@ static inline void tcgrr_ring_publish(struct tcgrr_ring *ring, uint64_t count)
 
 static inline void tcgrr_ring_push(struct tcgrr_ring *ring, uint32_t word)
 {
-    *tcgrr_ring_space(ring) = word;
-    tcgrr_ring_publish(ring, 1);
+    struct tcgrr_wire_header *header = ring->header;
+    uint32_t *cursor = (uint32_t *)(uintptr_t)atomic_load_explicit(&header->cursor, memory_order_relaxed);
+    *cursor++ = word;
+    atomic_store_explicit(&header->cursor, (uintptr_t)cursor, memory_order_release);
+    if (__builtin_expect(cursor >= ring->limit, 0)) {
+        tcgrr_ring_turn(ring);
+    }
 }
 
 #endif
