@@ -129,8 +129,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
-        {"level", 0, 0, G_OPTION_ARG_STRING, &level, "how much is recorded: flow (the default, and all there is yet)",
-         "LEVEL"},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &level,
+         "how much is recorded: flow (the default), or state: registers sampled along the run, too", "LEVEL"},
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
@@ -149,8 +149,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "record needs the QEMU command to run");
     }
     enum tcgrr_level chosen = TCGRR_LEVEL_FLOW;
-    if (level && (!tcgrr_level_of(level, &chosen) || chosen != TCGRR_LEVEL_FLOW)) {
-        return cli_usage(command, "this version records --level flow only, not '%s'", level);
+    if (level && (!tcgrr_level_of(level, &chosen) || chosen == TCGRR_LEVEL_FULL)) {
+        return cli_usage(command, "--level takes flow or state, not '%s'", level);
     }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);

@@ -2,6 +2,7 @@
 #include "emu/intake.h"
 
 #include "store/error.h"
+#include "store/model.h"
 
 #include <errno.h>
 #include <string.h>
@@ -61,6 +62,7 @@ struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error)
     intake->header->version = TCGRR_WIRE_VERSION;
     intake->header->ring_words = ring_bytes / sizeof(uint32_t);
     intake->header->consumer_pid = (uint32_t)getpid();
+    tcgrr_intake_set_sample_step(intake, TCGRR_SAMPLE_STEP);
     return intake;
 }
 
@@ -96,6 +98,11 @@ const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *i
 void tcgrr_intake_detach(struct tcgrr_intake *intake)
 {
     atomic_store_explicit(&intake->header->detach, 1, memory_order_release);
+}
+
+void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step)
+{
+    atomic_store_explicit(&intake->header->sample_step, step, memory_order_relaxed);
 }
 
 /* Taken modulo the ring, whatever the other process says. */

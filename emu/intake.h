@@ -28,6 +28,9 @@ const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *i
 /* Nothing is read any more: tells the plugin, if it still runs. Any thread. */
 void tcgrr_intake_detach(struct tcgrr_intake *intake);
 
+/* Tells the plugin where to take samples (wire.h). Any thread. */
+void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
+
 /* Words in the ring that were not copied yet. Any thread; to others than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 

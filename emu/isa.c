@@ -94,3 +94,19 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
         out[i] = tcgrr_isa_unknown();
     }
 }
+
+/* 32-bit Arm code says its instruction set itself here; c.jal of RV32 is c.addiw in RV64. */
+bool tcgrr_isa_transfers(enum tcgrr_isa isa, bool thumb, uint64_t pc, const uint8_t *bytes, uint8_t length)
+{
+    struct tcgrr_insn_class class = tcgrr_isa_unknown();
+
+    if (isa == TCGRR_ISA_ARM && length == 4) {
+        uint32_t word = thumb ? tcgrr_isa_load16(bytes) << 16 | tcgrr_isa_load16(bytes + 2) : tcgrr_isa_load32(bytes);
+        class = thumb ? tcgrr_isa_t32_insn(pc, word, 4) : tcgrr_isa_a32_insn(pc, word);
+    } else if (isa == TCGRR_ISA_ARM && length == 2) {
+        class = tcgrr_isa_t32_insn(pc, tcgrr_isa_load16(bytes), 2);
+    } else if (isa != TCGRR_ISA_RISCV || length != 2 || (tcgrr_isa_load16(bytes) & 0xe003) != 0x2001) {
+        tcgrr_isa_classify(isa, pc, bytes, &length, 1, &class);
+    }
+    return class.leave == TCGRR_LEAVE_NEVER && class.flow != TCGRR_FLOW_NEXT;
+}

@@ -66,4 +66,11 @@ enum tcgrr_isa tcgrr_isa_of_target(const char *target);
 void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, const uint8_t *lengths, size_t count,
                         struct tcgrr_insn_class *out);
 
+/*
+ * Whether it is, for certain, a branch or jump that cannot fail, behind which every QEMU ends its block. Unlike
+ * tcgrr_isa_classify() it tells by the instruction alone, so that the answer does not depend on how blocks are cut;
+ * `thumb` says whether 32-bit Arm code is T32.
+ */
+bool tcgrr_isa_transfers(enum tcgrr_isa isa, bool thumb, uint64_t pc, const uint8_t *bytes, uint8_t length);
+
 #endif

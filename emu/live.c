@@ -43,6 +43,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
     tcgrr_rrlog_free(live->log);
+    tcgrr_live_sampling_clear(&live->sampling);
     for (size_t i = 0; i < KEPT_CLASSES; i++) {
         g_free(live->classes[i].classes);
     }
@@ -110,6 +111,7 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
         .vcpus = header->vcpus,
         .reports_discon = header->features & TCGRR_WIRE_DISCON,
         .reports_syscalls = header->features & TCGRR_WIRE_SYSCALL,
+        .digests_stores = header->features & TCGRR_WIRE_STORES,
     };
     memcpy(info->target, header->target, sizeof(info->target));
     info->target[sizeof(info->target) - 1] = '\0';
@@ -218,7 +220,7 @@ static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, cons
     size_t most = MIN(available, (size_t)(chunk->capacity - chunk->count));
     size_t done = 0;
 
-    if (live->unusual || live->switched || !live->open) {
+    if (live->unusual || live->switched || !live->open || live->sampling.pending) {
         return 0;
     }
     while (done < most) {

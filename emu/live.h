@@ -30,6 +30,7 @@ struct tcgrr_live_info {
     uint32_t vcpus;
     bool reports_discon;
     bool reports_syscalls;
+    bool digests_stores; /* samples have a digest of all stores */
 };
 
 /* Ring size in bytes: power of two, 128 KiB to 1 GiB. */
@@ -82,6 +83,17 @@ void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 void tcgrr_live_keep_doubts(struct tcgrr_live *live);
 /* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
 const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
+
+/* The registers of the samples; NULL before the first sample. Owned by `live`. */
+struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live);
+
+/*
+ * Where the plugin takes samples, if the session's level has them: behind each branch or jump whose number is a
+ * multiple of `step` (TCGRR_SAMPLE_STEP unless told otherwise); with 0 or 1 at the head of each block, which is before
+ * each instruction if QEMU makes blocks of one instruction. Can be changed while QEMU runs, and is heeded from the next
+ * sample on. Any thread.
+ */
+void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
 
 /* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one.
  */

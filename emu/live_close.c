@@ -137,6 +137,9 @@ void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint3
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
 
+    if (live->sampling.pending) {
+        tcgrr_live_place_sample(live, chunk);
+    }
     if (live->switched) {
         struct tcgrr_switch change = {.index = chunk->count, .vcpu = live->vcpu};
         g_array_append_val(chunk->switches, change);

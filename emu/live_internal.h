@@ -32,6 +32,14 @@ struct classes {
     struct tcgrr_insn_class *classes;
 };
 
+/* What the plugin tells of the guest's state (live_sample.c). */
+struct tcgrr_live_sampling {
+    struct tcgrr_register_table *registers; /* the pc, then those of the plugin; NULL before the first one came */
+    uint8_t *image;                         /* their values as told so far; NULL before the first value came */
+    uint64_t stores;
+    bool pending; /* the open execution has a sample */
+};
+
 struct tcgrr_live {
     struct tcgrr_intake *intake;
     bool gone;
@@ -65,6 +73,7 @@ struct tcgrr_live {
     tcgrr_vcpu vcpu;
     bool switched;
     tcgrr_icount next_checkpoint;
+    struct tcgrr_live_sampling sampling;
     struct classes classes[KEPT_CLASSES]; /* by block */
 };
 
@@ -86,6 +95,14 @@ size_t tcgrr_live_record_length(uint32_t word);
 
 /* One record that the hot loop left alone; it is there as a whole. */
 bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+
+/* The records about the guest's state; the first two take what follows their first word. */
+bool tcgrr_live_read_register(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_read_value(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_read_sample(struct tcgrr_live *live, const uint32_t *words, GError **error);
+/* Adds the sample of the open execution to the chunk, to which that is about to be appended. */
+void tcgrr_live_place_sample(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling);
 
 /* Sets TCGRR_ERROR_DAMAGED: the ring holds `what`. Returns false. */
 bool tcgrr_live_damaged(GError **error, const char *what);

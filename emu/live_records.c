@@ -206,6 +206,11 @@ size_t tcgrr_live_record_length(uint32_t word)
         return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_ALIAS:
         return 4;
+    case TCGRR_WIRE_REGISTER:
+    case TCGRR_WIRE_VALUE:
+        return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_SAMPLE:
+        return 3;
     case TCGRR_WIRE_EVENT:
         return 1 + (word >> 8 & 0xffffu);
     default:
@@ -251,6 +256,12 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return read_define(live, words + 1, payload, error);
     case TCGRR_WIRE_ALIAS:
         return read_alias(live, words + 1, error);
+    case TCGRR_WIRE_REGISTER:
+        return tcgrr_live_read_register(live, words + 1, payload, error);
+    case TCGRR_WIRE_VALUE:
+        return tcgrr_live_read_value(live, words + 1, payload, error);
+    case TCGRR_WIRE_SAMPLE:
+        return tcgrr_live_read_sample(live, words, error);
     case TCGRR_WIRE_EVENT:
         return read_event(live, payload & 0xff, words + 1, payload >> 8, error);
     default:

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu.h"
 
+#include "emu/isa.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
@@ -423,4 +425,20 @@ char **tcgrr_qemu_find_all(void)
     g_ptr_array_sort(found, compare_paths);
     g_ptr_array_add(found, NULL);
     return (char **)g_ptr_array_free(found, FALSE);
+}
+
+const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level)
+{
+    if (qemu->api == 0) {
+        return "it cannot load plugins";
+    }
+    if (level == TCGRR_LEVEL_STATE && qemu->api < 2) {
+        return "it does not tell plugins its registers; QEMU from 9.0 on does";
+    }
+    if (level == TCGRR_LEVEL_STATE && tcgrr_isa_of_target(qemu->target) == TCGRR_ISA_UNKNOWN) {
+        return "samples are taken behind branches, which tcgrr knows of aarch64, arm, riscv32, riscv64, i386 and "
+               "x86_64 "
+               "only";
+    }
+    return NULL;
 }

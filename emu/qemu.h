@@ -3,6 +3,8 @@
 #ifndef TCGRR_EMU_QEMU_H
 #define TCGRR_EMU_QEMU_H
 
+#include "store/model.h"
+
 #include <glib.h>
 #include <stdbool.h>
 
@@ -29,6 +31,9 @@ struct tcgrr_qemu {
  */
 bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *qemu, GError **error);
 void tcgrr_qemu_clear(struct tcgrr_qemu *qemu);
+
+/* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */
+const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);
 
 /*
  * The environment to start this QEMU with: ours, with TCGRR_PLUGIN_API=<api> where the plugin has to be told the

@@ -66,6 +66,17 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
     return tcgrr_command_build(&session->qemu, options->arguments, &command, &session->command, error);
 }
 
+/* QEMU does not tell for sure which vCPU runs a block, so whose registers it shows is not known with several. */
+static bool check_vcpus(const struct tcgrr_session *session, enum tcgrr_level level, GError **error)
+{
+    if (level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level %s takes a machine of one vCPU, this one has %u",
+                tcgrr_level_name(level), session->command.vcpus);
+    return false;
+}
+
 static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
     if (!tcgrr_qemu_probe(options->qemu, options->plugin, &session->qemu, error)) {
@@ -77,8 +88,16 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
                     session->qemu.plugin_error ? session->qemu.plugin_error : "no reason given");
         return false;
     }
+    const char *lack = tcgrr_qemu_lacks(&session->qemu, options->level);
+    if (lack) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s (QEMU %s) cannot be recorded at level %s: %s. At level flow it can; see tcgrr doctor",
+                    session->qemu.path, session->qemu.version, tcgrr_level_name(options->level), lack);
+        return false;
+    }
     session->live = tcgrr_live_new(TCGRR_LIVE_RING_BYTES, error);
-    return session->live && make_folder(session, error) && build_command(session, options, error);
+    return session->live && make_folder(session, error) && build_command(session, options, error) &&
+           check_vcpus(session, options->level, error);
 }
 
 struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error)

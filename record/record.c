@@ -111,7 +111,7 @@ static void note_size(struct recorder *recorder)
 {
     struct tcgrr_writer_sizes sizes;
     tcgrr_writer_sizes(recorder->writer, &sizes);
-    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides);
+    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides + sizes.samples);
 }
 
 static gpointer store_chunks(gpointer data)

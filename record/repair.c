@@ -129,9 +129,12 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
             chunk->first_flow = flow;
         }
         first = false;
-        good = good && patch_chunk(work, chunk, &next, error);
+        int64_t sampled;
+        good = good && patch_chunk(work, chunk, &next, error) &&
+               tcgrr_reader_samples_of(reader, id, chunk->samples, &sampled, error);
         if (good) {
             tcgrr_chunk_compute(chunk, work->repair->blocks);
+            tcgrr_chunk_place_samples(chunk, work->repair->blocks);
             icount = chunk->end_icount;
             flow = chunk->end_flow;
             good = tcgrr_writer_replace(work->writer, id++, chunk, work->repair->blocks, error) &&

@@ -5,11 +5,13 @@ struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity)
 {
     struct tcgrr_chunk *chunk = g_new0(struct tcgrr_chunk, 1);
     chunk->capacity = capacity;
+    chunk->room = capacity;
     chunk->blocks = g_new(uint32_t, capacity);
     chunk->partials = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_partial));
     chunk->switches = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_switch));
     chunk->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     chunk->checkpoints = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_checkpoint));
+    chunk->samples = tcgrr_samples_new();
     chunk->accesses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_access));
     return chunk;
 }
@@ -24,6 +26,7 @@ void tcgrr_chunk_free(struct tcgrr_chunk *chunk)
     g_array_unref(chunk->switches);
     g_array_unref(chunk->events);
     g_array_unref(chunk->checkpoints);
+    tcgrr_samples_free(chunk->samples);
     g_array_unref(chunk->accesses);
     g_free(chunk);
 }
@@ -44,10 +47,12 @@ void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *bef
     chunk->end_icount = chunk->first_icount;
     chunk->end_flow = chunk->first_flow;
     chunk->count = 0;
+    chunk->capacity = chunk->room;
     g_array_set_size(chunk->partials, 0);
     g_array_set_size(chunk->switches, 0);
     g_array_set_size(chunk->events, 0);
     g_array_set_size(chunk->checkpoints, 0);
+    tcgrr_samples_clear(chunk->samples);
     g_array_set_size(chunk->accesses, 0);
 }
 
@@ -118,4 +123,21 @@ void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *t
     }
     chunk->end_icount = icount;
     chunk->end_flow = flow;
+}
+
+bool tcgrr_chunk_place_samples(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table)
+{
+    struct tcgrr_cursor cursor;
+    bool placed = true;
+    bool more = tcgrr_cursor_begin(&cursor, chunk, table);
+
+    for (guint i = 0; i < chunk->samples->list->len; i++) {
+        struct tcgrr_sample *sample = &g_array_index(chunk->samples->list, struct tcgrr_sample, i);
+        while (more && cursor.index < sample->exec) {
+            more = tcgrr_cursor_next(&cursor);
+        }
+        placed = placed && more && sample->icount == cursor.icount;
+        sample->icount = cursor.icount;
+    }
+    return placed;
 }

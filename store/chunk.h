@@ -7,6 +7,7 @@
 #define TCGRR_STORE_CHUNK_H
 
 #include "store/blocks.h"
+#include "store/samples.h"
 
 struct tcgrr_chunk {
     tcgrr_seq first_seq;       /* executions before the chunk */
@@ -14,16 +15,18 @@ struct tcgrr_chunk {
     tcgrr_icount end_icount;   /* and at its end */
     uint64_t first_flow;       /* digest before the chunk */
     uint64_t end_flow;
-    tcgrr_vcpu vcpu; /* that runs at its start */
-    uint32_t count;  /* executions, at most `capacity` */
-    uint32_t capacity;
-    uint32_t *blocks;    /* number of the block of each execution */
-    uint32_t end_blocks; /* blocks of the stream known at the chunk's end: all numbers are below it */
-    GArray *partials;    /* struct tcgrr_partial, ascending index */
-    GArray *switches;    /* struct tcgrr_switch, ascending index */
-    GArray *events;      /* struct tcgrr_event, in order */
-    GArray *checkpoints; /* struct tcgrr_checkpoint, ascending */
-    GArray *accesses;    /* struct tcgrr_access in the order in which they were made; empty unless the level is full */
+    tcgrr_vcpu vcpu;               /* that runs at its start */
+    uint32_t count;                /* executions, at most `capacity` */
+    uint32_t capacity;             /* lowered to `count` where something else says that the chunk is full */
+    uint32_t room;                 /* what it was made for */
+    uint32_t *blocks;              /* number of the block of each execution */
+    uint32_t end_blocks;           /* blocks of the stream known at the chunk's end: all numbers are below it */
+    GArray *partials;              /* struct tcgrr_partial, ascending index */
+    GArray *switches;              /* struct tcgrr_switch, ascending index */
+    GArray *events;                /* struct tcgrr_event, in order */
+    GArray *checkpoints;           /* struct tcgrr_checkpoint, ascending */
+    struct tcgrr_samples *samples; /* empty below level state */
+    GArray *accesses; /* struct tcgrr_access in the order in which they were made; empty unless the level is full */
 };
 
 /* `capacity`: executions it can hold, 1..TCGRR_CHUNK_EXECS. */
@@ -63,5 +66,8 @@ bool tcgrr_cursor_next(struct tcgrr_cursor *cursor);
  * Fills chunk->checkpoints anew. For chunks that were decoded.
  */
 void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
+
+/* Gives each sample the icount of the execution that it belongs to. Returns whether all had it before. */
+bool tcgrr_chunk_place_samples(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
 
 #endif

@@ -13,7 +13,7 @@ const char *tcgrr_level_name(enum tcgrr_level level)
 
 bool tcgrr_level_of(const char *name, enum tcgrr_level *level)
 {
-    for (unsigned i = 0; i < TCGRR_LEVEL_COUNT; i++) {
+    for (unsigned i = 0; name && i < TCGRR_LEVEL_COUNT; i++) {
         if (strcmp(name, level_names[i]) == 0) {
             *level = i;
             return true;

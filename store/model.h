@@ -16,6 +16,8 @@ typedef uint32_t tcgrr_vcpu;
 #define TCGRR_CHECKPOINT_STEP ((tcgrr_icount)65536)
 /* Executions in one chunk, at most. Part of the trace format. */
 #define TCGRR_CHUNK_EXECS     (1u << 20)
+/* Branches and jumps between two samples of the state, unless told otherwise. */
+#define TCGRR_SAMPLE_STEP     8192u
 /* Different blocks in one trace, at most. */
 #define TCGRR_MAX_BLOCKS      (1u << 28)
 /* Instructions in one block, at most; QEMU's own limit is 512. */
@@ -24,7 +26,7 @@ typedef uint32_t tcgrr_vcpu;
 /* How much of a run is recorded: each level what those before it do, and more. */
 #define TCGRR_LEVELS(X)                                                                                                \
     X(FLOW, "flow")   /* executions, events and digests */                                                             \
-    X(STATE, "state") /* samples of the registers */                                                                   \
+    X(STATE, "state") /* samples of registers and stores */                                                            \
     X(FULL, "full")   /* memory accesses */
 
 #define TCGRR_LEVEL_ENUM(id, name) TCGRR_LEVEL_##id,
@@ -32,7 +34,7 @@ enum tcgrr_level { TCGRR_LEVELS(TCGRR_LEVEL_ENUM) TCGRR_LEVEL_COUNT };
 
 /* "flow" and so on. */
 const char *tcgrr_level_name(enum tcgrr_level level);
-/* The level with this name. False if there is none. */
+/* The level with this name. False if there is none; `name` may be NULL. */
 bool tcgrr_level_of(const char *name, enum tcgrr_level *level);
 
 /* A translated block by content: the same code at the same address is the same block in every run and QEMU version. */

@@ -13,7 +13,12 @@
 #include <xxhash.h>
 #include <zstd.h>
 
-/* %w is the schema. */
+#define SAMPLES                                                                                                        \
+    "SELECT sample.*, chunk.execs, chunk.first_icount FROM \"%w\".sample JOIN \"%w\".chunk ON chunk.id = "             \
+    "sample.chunk "                                                                                                    \
+    "WHERE "
+
+/* Every %w is the schema. */
 static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_CHUNK_AT] =
         "SELECT * FROM \"%w\".chunk WHERE first_icount <= ?1 ORDER BY first_icount DESC, id DESC LIMIT 1",
@@ -29,6 +34,10 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_EVENTS] = ("SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
                             " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id"),
     [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM \"%w\".checkpoint WHERE icount = ?1",
+    [TCGRR_QUERY_REGISTERS] = "SELECT id, name, feature, size FROM \"%w\".register ORDER BY id",
+    [TCGRR_QUERY_SAMPLES_FROM] = SAMPLES "last_icount >= ?1 ORDER BY last_icount, sample.chunk LIMIT 1",
+    [TCGRR_QUERY_SAMPLES_AFTER] = SAMPLES "sample.chunk > ?1 ORDER BY sample.chunk LIMIT 1",
+    [TCGRR_QUERY_SAMPLES_OF] = SAMPLES "sample.chunk = ?1",
     [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size",
 };
 
@@ -61,7 +70,7 @@ bool tcgrr_reader_damaged(struct tcgrr_reader *reader, GError **error, const cha
 static sqlite3_stmt *prepare_in_schema(struct tcgrr_reader *reader, const char *format, unsigned flags)
 {
     sqlite3_stmt *statement = NULL;
-    char *sql = sqlite3_mprintf(format, reader->schema);
+    char *sql = sqlite3_mprintf(format, reader->schema, reader->schema);
     if (!sql) {
         g_error("out of memory for SQL");
     }
@@ -257,6 +266,7 @@ void tcgrr_reader_free(struct tcgrr_reader *reader)
         sqlite3_close(reader->db);
     }
     tcgrr_blocks_free(reader->blocks);
+    tcgrr_register_table_unref(reader->registers);
     tcgrr_codec_free(reader->codec);
     g_byte_array_unref(reader->scratch);
     g_string_chunk_free(reader->texts);
@@ -457,6 +467,7 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
     chunk->end_blocks = tcgrr_blocks_count(blocks);
     g_array_set_size(chunk->events, 0);
     g_array_set_size(chunk->checkpoints, 0);
+    tcgrr_samples_clear(chunk->samples);
     g_array_set_size(chunk->accesses, 0);
     if (!tcgrr_codec_decode(reader->codec, data[0], (size_t)size[0], chunk->blocks, chunk->count, chunk->end_blocks,
                             error)) {

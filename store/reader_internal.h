@@ -18,6 +18,10 @@ enum tcgrr_reader_query {
     TCGRR_QUERY_BLOCK_LIMIT,
     TCGRR_QUERY_EVENTS,
     TCGRR_QUERY_CHECKPOINT,
+    TCGRR_QUERY_REGISTERS,
+    TCGRR_QUERY_SAMPLES_FROM,
+    TCGRR_QUERY_SAMPLES_AFTER,
+    TCGRR_QUERY_SAMPLES_OF,
     TCGRR_QUERY_SYMBOLS,
     TCGRR_QUERIES,
 };
@@ -33,6 +37,7 @@ struct tcgrr_reader {
     struct tcgrr_blocks *blocks; /* NULL before they are asked for; on a borrowed connection not all are filled */
     uint32_t loaded_to;          /* borrowed: all blocks below are filled */
     uint32_t needed;             /* borrowed: how often some were asked for */
+    struct tcgrr_register_table *registers; /* NULL: not asked for yet, or none were there */
     struct tcgrr_codec *codec;
     GByteArray *scratch;
 };

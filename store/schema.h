@@ -5,7 +5,7 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION        1
+#define TCGRR_TRACE_VERSION        2
 
 /* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1
@@ -48,11 +48,15 @@
     "CREATE TABLE event(id INTEGER PRIMARY KEY, seq INTEGER, icount INTEGER, vcpu INTEGER, kind TEXT, source TEXT,"    \
     " from_pc INTEGER, to_pc INTEGER, number INTEGER, arguments TEXT, result INTEGER);"                                \
     "CREATE TABLE checkpoint(icount INTEGER PRIMARY KEY, flow INTEGER);"                                               \
+    "CREATE TABLE register(id INTEGER PRIMARY KEY, name TEXT, feature TEXT, size INTEGER);"                            \
+    "CREATE TABLE sample(chunk INTEGER PRIMARY KEY, samples INTEGER, first_icount INTEGER, last_icount INTEGER,"       \
+    " data BLOB, digest INTEGER);"                                                                                     \
     "CREATE TABLE symbol(address INTEGER, size INTEGER, name TEXT, file TEXT);"                                        \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
     "CREATE UNIQUE INDEX chunk_icount ON chunk(first_icount, id);"                                                     \
     "CREATE UNIQUE INDEX chunk_seq ON chunk(first_seq, id);"                                                           \
     "CREATE INDEX event_icount ON event(icount);"                                                                      \
+    "CREATE INDEX sample_icount ON sample(last_icount);"                                                               \
     "CREATE INDEX symbol_address ON symbol(address);" TCGRR_TRACE_VIEWS
 
 #endif

@@ -20,6 +20,17 @@ struct tcgrr_chunk_row {
     uint64_t codec;
 };
 
+/* The numbers of a `sample` row, all as stored. */
+struct tcgrr_sample_row {
+    uint64_t chunk;
+    uint64_t samples;
+    uint64_t first_icount;
+    uint64_t last_icount;
+};
+
+/* sample.digest: over the numbers as little-endian 64-bit words, then the blob. */
+uint64_t tcgrr_sample_row_digest(const struct tcgrr_sample_row *row, const void *data, size_t size);
+
 /* chunk.digest: over the numbers as little-endian 64-bit words, then the three blobs in order. */
 uint64_t tcgrr_chunk_row_digest(const struct tcgrr_chunk_row *row, const void *data, size_t data_size,
                                 const void *partials, size_t partials_size, const void *switches, size_t switches_size);

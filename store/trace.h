@@ -32,7 +32,7 @@ struct tcgrr_run {
     const char *icount_shift; /* "" in user mode */
     uint32_t vcpus;
     bool reports_discontinuities;
-    const char *level;   /* "flow" */
+    const char *level;   /* tcgrr_level_name() */
     const char *exit;    /* how QEMU ended; NULL while recording */
     bool guest_shutdown; /* it was the guest that shut the machine down */
     bool complete;       /* QEMU left in order and everything is here */
@@ -49,8 +49,9 @@ struct tcgrr_writer;
 
 /* Bytes written by kind, for reports. */
 struct tcgrr_writer_sizes {
-    uint64_t execs; /* chunk.data */
-    uint64_t sides; /* chunk.partials, chunk.switches and chunk.blocks */
+    uint64_t execs;   /* chunk.data */
+    uint64_t sides;   /* chunk.partials, chunk.switches and chunk.blocks */
+    uint64_t samples; /* sample.data */
     uint64_t chunks;
 };
 
@@ -140,6 +141,21 @@ bool tcgrr_reader_seek(struct tcgrr_reader *reader, tcgrr_icount icount, struct 
 /* The same for chunk number `id`, 0 being the first. */
 bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found,
                         GError **error);
+
+/* The registers that the trace has samples of; owned by the reader. NULL with error; none at all below level state. */
+struct tcgrr_register_table *tcgrr_reader_registers(struct tcgrr_reader *reader, GError **error);
+
+/*
+ * Decodes the samples of one chunk into `samples`, which is emptied first: of the first chunk that has any at `icount`
+ * or later; of the first one behind chunk `after`; or of chunk `wanted` alone. *id is which chunk it was, -1 if there
+ * is none.
+ */
+bool tcgrr_reader_samples_from(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_samples *samples,
+                               int64_t *id, GError **error);
+bool tcgrr_reader_samples_after(struct tcgrr_reader *reader, int64_t after, struct tcgrr_samples *samples, int64_t *id,
+                                GError **error);
+bool tcgrr_reader_samples_of(struct tcgrr_reader *reader, int64_t wanted, struct tcgrr_samples *samples, int64_t *id,
+                             GError **error);
 
 /* Calls `visit` for each event with first <= icount <= last, in order. */
 bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,

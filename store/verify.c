@@ -129,6 +129,56 @@ static bool check_summary(struct check *check, int64_t id, GError **error)
     return true;
 }
 
+/* Whether each sample says the pc of the execution that it stands before. */
+static bool right_pcs(const struct check *check)
+{
+    const struct tcgrr_samples *samples = check->chunk->samples;
+    const struct tcgrr_state_register *pc = tcgrr_register_table_find(samples->registers, "pc");
+    struct tcgrr_sample_cursor cursor;
+    bool right = pc && pc->size == sizeof(uint64_t);
+
+    for (bool more = tcgrr_sample_begin(&cursor, samples); right && more; more = tcgrr_sample_next(&cursor)) {
+        uint32_t block = check->chunk->blocks[cursor.sample->exec];
+        uint64_t value;
+        memcpy(&value, cursor.image + pc->offset, sizeof(value));
+        right = GUINT64_FROM_LE(value) == tcgrr_blocks_get(check->reader->blocks, block)->pc;
+    }
+    tcgrr_sample_end(&cursor);
+    return right;
+}
+
+/* Whether the samples of the chunk stand where its executions are. */
+static bool check_samples(struct check *check, int64_t id, GError **error)
+{
+    GError *problem = NULL;
+    int64_t found = -1;
+
+    if (!tcgrr_reader_samples_of(check->reader, id, check->chunk->samples, &found, &problem)) {
+        return absorb(check, problem, error);
+    }
+    if (found >= 0 && (!tcgrr_chunk_place_samples(check->chunk, check->reader->blocks) || !right_pcs(check))) {
+        complain(check, "the samples of chunk %" G_GINT64_FORMAT " do not stand where its executions are", id);
+    }
+    return true;
+}
+
+/* After all chunks: nothing may be left over. */
+static bool check_last_samples(struct check *check, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good =
+        sqlite3_prepare_v2(check->reader->db, "SELECT count(*) FROM sample WHERE chunk NOT IN (SELECT id FROM chunk)",
+                           -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW;
+    if (!good) {
+        tcgrr_reader_fail(check->reader, "the samples", error);
+    } else if (sqlite3_column_int64(statement, 0) > 0) {
+        complain(check, "there are samples of chunks that are not there");
+    }
+    sqlite3_finalize(statement);
+    return good;
+}
+
 static bool check_chunks(struct check *check, GError **error)
 {
     struct tcgrr_chunk *chunk = check->chunk;
@@ -153,7 +203,7 @@ static bool check_chunks(struct check *check, GError **error)
             break;
         }
         check_chunk(check, id, &expected);
-        if (!check_summary(check, id, error)) {
+        if (!check_summary(check, id, error) || !check_samples(check, id, error)) {
             return false;
         }
         expected.first_seq = chunk->first_seq + chunk->count;
@@ -253,7 +303,7 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
         } else {
             good = open_checkpoints(&check, error) && check_chunks(&check, error);
             check_last_checkpoint(&check);
-            good = good && check_events(&check, error) && check_rr(&check, error);
+            good = good && check_last_samples(&check, error) && check_events(&check, error) && check_rr(&check, error);
             check_run(&check);
         }
     }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/codec.h"
+#include "store/codec_sample.h"
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/store_internal.h"
@@ -25,6 +26,8 @@ enum statement {
     ADD_CHUNK,
     ADD_EVENT,
     ADD_CHECKPOINT,
+    ADD_REGISTER,
+    ADD_SAMPLES,
     ADD_NOTE,
     ADD_FILE,
     ADD_SYMBOL,
@@ -45,6 +48,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_CHUNK] = "INSERT OR REPLACE INTO chunk VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
     [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
+    [ADD_REGISTER] = "INSERT INTO register VALUES(?,?,?,?)",
+    [ADD_SAMPLES] = "INSERT OR REPLACE INTO sample VALUES(?,?,?,?,?,?)",
     [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
@@ -71,7 +76,8 @@ struct tcgrr_writer {
     GByteArray *summary;
     GArray *counts; /* of executions by block, zero between two chunks */
     GArray *uses;
-    uint32_t blocks; /* stored so far */
+    uint32_t blocks;    /* stored so far */
+    uint32_t registers; /* stored so far */
     int64_t chunks;
     bool in_transaction;
     struct tcgrr_writer_sizes sizes;
@@ -394,6 +400,51 @@ static void encode_switches(struct tcgrr_writer *writer, const GArray *switches)
     pack(writer, writer->switches);
 }
 
+static bool add_registers(struct tcgrr_writer *writer, const struct tcgrr_register_table *registers, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_REGISTER];
+
+    for (; writer->registers < tcgrr_register_table_count(registers); writer->registers++) {
+        const struct tcgrr_state_register *added = tcgrr_register_table_get(registers, writer->registers);
+        sqlite3_bind_int64(statement, 1, writer->registers);
+        bind_text(statement, 2, added->name);
+        bind_text(statement, 3, added->feature);
+        sqlite3_bind_int64(statement, 4, added->size);
+        if (!step(writer, ADD_REGISTER, "store a register's name", error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The samples of chunk `id`, if it has any. writer->data is written over. */
+static bool put_samples(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_SAMPLES];
+    const GArray *list = chunk->samples->list;
+
+    if (list->len == 0) {
+        return true;
+    }
+    struct tcgrr_sample_row row = {
+        .chunk = (uint64_t)id,
+        .samples = list->len,
+        .first_icount = g_array_index(list, struct tcgrr_sample, 0).icount,
+        .last_icount = g_array_index(list, struct tcgrr_sample, list->len - 1).icount,
+    };
+    tcgrr_samples_encode(chunk->samples, chunk->first_icount, writer->scratch, writer->data);
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)row.chunk);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)row.samples);
+    sqlite3_bind_int64(statement, 3, (sqlite3_int64)row.first_icount);
+    sqlite3_bind_int64(statement, 4, (sqlite3_int64)row.last_icount);
+    bind_blob(statement, 5, writer->data);
+    sqlite3_bind_int64(statement, 6,
+                       (sqlite3_int64)tcgrr_sample_row_digest(&row, writer->data->data, writer->data->len));
+    writer->sizes.samples += writer->data->len;
+    return add_registers(writer, chunk->samples->registers, error) &&
+           step(writer, ADD_SAMPLES, "store the samples of a chunk", error);
+}
+
 static bool put_chunk(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                       const struct tcgrr_blocks *blocks, GError **error)
 {
@@ -440,7 +491,7 @@ static bool add_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chu
     writer->sizes.sides += writer->partials->len + writer->switches->len + writer->summary->len;
     writer->sizes.chunks++;
     writer->chunks++;
-    return true;
+    return put_samples(writer, writer->chunks - 1, chunk, error);
 }
 
 static bool add_checkpoints(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
@@ -499,7 +550,8 @@ int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError
 bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                           const struct tcgrr_blocks *blocks, GError **error)
 {
-    return begin(writer, error) && add_checkpoints(writer, chunk, error) && put_chunk(writer, id, chunk, blocks, error);
+    return begin(writer, error) && add_checkpoints(writer, chunk, error) &&
+           put_chunk(writer, id, chunk, blocks, error) && put_samples(writer, id, chunk, error);
 }
 
 bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error)

@@ -48,6 +48,15 @@ static void check_chunk(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *bl
             abort();
         }
     }
+    for (guint i = 0; i < chunk->samples->list->len; i++) {
+        const struct tcgrr_sample *sample = &g_array_index(chunk->samples->list, struct tcgrr_sample, i);
+        if (sample->exec >= chunk->count || (i > 0 && sample->exec <= sample[-1].exec)) {
+            abort();
+        }
+    }
+    if (!tcgrr_chunk_place_samples(chunk, blocks)) {
+        abort();
+    }
     tcgrr_chunk_compute(chunk, blocks);
     if (chunk->end_icount != icount || chunk->end_flow != flow || chunk->checkpoints->len != checkpoints) {
         abort();

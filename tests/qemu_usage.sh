@@ -37,7 +37,7 @@ refused "no command 'x'; see tcgrr --help" x
 # What each command takes.
 refused "needs the QEMU command" record
 refused "needs the QEMU command" record -o x.tcgrr --
-refused "level flow only" record --level nonsense -- "${guest[@]}"
+refused "takes flow or state" record --level nonsense -- "${guest[@]}"
 refused "icount" record --icount nonsense -- "${guest[@]}"
 refused "takes one trace" replay
 refused "takes one trace" info

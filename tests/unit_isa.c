@@ -328,6 +328,59 @@ static void test_any_bytes(void **state)
     }
 }
 
+struct transfer {
+    enum tcgrr_isa isa;
+    bool thumb;
+    const char *insn;
+    bool transfers;
+};
+
+/* Told by the instruction alone: what can fail, or be something else in another mode, is not one. */
+static void test_transfers(void **state)
+{
+    static const struct transfer rows[] = {
+        {TCGRR_ISA_AARCH64, false, "00000014", true},  /* b */
+        {TCGRR_ISA_AARCH64, false, "e0ffff54", true},  /* b.eq */
+        {TCGRR_ISA_AARCH64, false, "00000094", true},  /* bl */
+        {TCGRR_ISA_AARCH64, false, "c0035fd6", true},  /* ret */
+        {TCGRR_ISA_AARCH64, false, "1f2003d5", false}, /* nop */
+        {TCGRR_ISA_AARCH64, false, "010000d4", false}, /* svc */
+        {TCGRR_ISA_AARCH64, false, "e0039fd6", false}, /* eret */
+        {TCGRR_ISA_ARM, false, "feffffea", true},      /* b: as T32, a coprocessor instruction */
+        {TCGRR_ISA_ARM, true, "feffffea", false},      {TCGRR_ISA_ARM, true, "fff7febf", true}, /* b.w */
+        {TCGRR_ISA_ARM, false, "fff7febf", false},                                              /* as A32, svclt */
+        {TCGRR_ISA_ARM, true, "7047", true},                                                    /* bx lr */
+        {TCGRR_ISA_ARM, true, "00bf", false},                                                   /* nop */
+        {TCGRR_ISA_ARM, true, "00bd", false},         /* pop {pc}: it can fault */
+        {TCGRR_ISA_RISCV, false, "6f000000", true},   /* j */
+        {TCGRR_ISA_RISCV, false, "e30a05fe", true},   /* beqz */
+        {TCGRR_ISA_RISCV, false, "67800000", true},   /* ret */
+        {TCGRR_ISA_RISCV, false, "01a0", true},       /* c.j */
+        {TCGRR_ISA_RISCV, false, "8280", true},       /* c.jr ra */
+        {TCGRR_ISA_RISCV, false, "0125", false},      /* c.jal of RV32 is c.addiw of RV64 */
+        {TCGRR_ISA_RISCV, false, "73000000", false},  /* ecall */
+        {TCGRR_ISA_RISCV, false, "73002030", false},  /* mret */
+        {TCGRR_ISA_X86, false, "ebfe", true},         /* jmp */
+        {TCGRR_ISA_X86, false, "75fe", true},         /* jne */
+        {TCGRR_ISA_X86, false, "0f8500000000", true}, /* jne */
+        {TCGRR_ISA_X86, false, "41ffe4", true},       /* jmp *%r12 */
+        {TCGRR_ISA_X86, false, "ff20", false},        /* jmp *(%rax) */
+        {TCGRR_ISA_X86, false, "e800000000", false},  /* call */
+        {TCGRR_ISA_X86, false, "c3", false},          /* ret */
+        {TCGRR_ISA_X86, false, "f3a4", false},        /* rep movsb */
+        {TCGRR_ISA_X86, false, "90", false},          /* nop */
+        {TCGRR_ISA_UNKNOWN, false, "00000014", false},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        struct block block = {0};
+        append(&block, rows[i].insn);
+        if (tcgrr_isa_transfers(rows[i].isa, rows[i].thumb, 0x80000000, block.bytes, block.lengths[0]) !=
+            rows[i].transfers) {
+            fail_msg("%s in row %zu", rows[i].insn, i);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,7 +388,7 @@ int main(void)
         cmocka_unit_test(test_riscv),       cmocka_unit_test(test_x86_64),       cmocka_unit_test(test_i386),
         cmocka_unit_test(test_targets),     cmocka_unit_test(test_unknown),      cmocka_unit_test(test_a32_or_t32),
         cmocka_unit_test(test_aarch64_low), cmocka_unit_test(test_riscv_widths), cmocka_unit_test(test_x86_modes),
-        cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_any_bytes),   cmocka_unit_test(test_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -55,6 +55,7 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->register_insn_exec, "qemu_plugin_register_vcpu_insn_exec_cb");
     find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
     find(&api->mem_is_store, "qemu_plugin_mem_is_store");
+    find(&api->mem_value, "qemu_plugin_mem_get_value");
     if (api->old_inline) {
         find(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
         find(&api->register_mem_inline_1, "qemu_plugin_register_vcpu_mem_inline");

@@ -46,6 +46,28 @@ enum { QEMU_PLUGIN_CB_NO_REGS = 0, QEMU_PLUGIN_CB_R_REGS = 1 };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 = 0, QEMU_PLUGIN_INLINE_STORE_U64 = 1 };
 enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W = 2, QEMU_PLUGIN_MEM_RW = 3 };
 
+/* The value of a memory access, API 4. */
+enum {
+    QEMU_PLUGIN_MEM_VALUE_U8,
+    QEMU_PLUGIN_MEM_VALUE_U16,
+    QEMU_PLUGIN_MEM_VALUE_U32,
+    QEMU_PLUGIN_MEM_VALUE_U64,
+    QEMU_PLUGIN_MEM_VALUE_U128
+};
+typedef struct {
+    int type;
+    union {
+        uint8_t u8;
+        uint16_t u16;
+        uint32_t u32;
+        uint64_t u64;
+        struct {
+            uint64_t low;
+            uint64_t high;
+        } u128;
+    } data;
+} qemu_plugin_mem_value;
+
 /* Discontinuity types, API 6. */
 enum { QEMU_PLUGIN_DISCON_INTERRUPT = 1, QEMU_PLUGIN_DISCON_EXCEPTION = 2, QEMU_PLUGIN_DISCON_HOSTCALL = 4 };
 enum { QEMU_PLUGIN_DISCON_ALL = 7 };
@@ -78,6 +100,7 @@ struct tcgrr_api {
     void (*register_insn_exec)(struct qemu_plugin_insn *, tcgrr_exec_cb, int flags, void *);
     void (*register_mem)(struct qemu_plugin_insn *, tcgrr_mem_cb, int flags, int rw, void *);
     bool (*mem_is_store)(uint32_t info);
+    qemu_plugin_mem_value (*mem_value)(uint32_t info); /* NULL before API 4 */
     void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);
     void (*register_mem_inline_1)(struct qemu_plugin_insn *, int rw, int op, void *, uint64_t);
     void (*register_insn_inline)(struct qemu_plugin_insn *, int op, qemu_plugin_u64, uint64_t);

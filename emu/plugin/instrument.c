@@ -195,6 +195,27 @@ static uint8_t remaps(enum tcgrr_isa isa, const struct content *content)
     return (uint8_t)halves;
 }
 
+/* For the digest of stores. QEMU makes nothing of it where an instruction does not store. */
+static void watch_stores(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const struct content *content)
+{
+    if (!plugin->sampling.on || !plugin->api.mem_value) {
+        return;
+    }
+    for (uint32_t i = 0; i < content->count; i++) {
+        if (content->class[i].leave != TCGRR_LEAVE_NEVER) {
+            plugin->api.register_mem(plugin->api.tb_get_insn(tb, i), tcgrr_on_store, QEMU_PLUGIN_CB_NO_REGS,
+                                     QEMU_PLUGIN_MEM_W, NULL);
+        }
+    }
+}
+
+static bool ends_with_transfer(struct tcgrr_plugin *plugin, uint64_t pc, const struct content *content)
+{
+    uint8_t length = content->lengths[content->count - 1];
+    uint32_t offset = content->size - length;
+    return tcgrr_sampling_counts(plugin, pc + offset, content->bytes + offset, length);
+}
+
 void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
@@ -215,11 +236,14 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
     drop_torso(plugin, pc, &content);
     translation->count = (uint16_t)content.count;
+    translation->transfer = ends_with_transfer(plugin, pc, &content);
     translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
     describe(plugin, translation->number, pc, &content);
     place_marks(plugin, tb, &content, translation);
+    watch_stores(plugin, tb, &content);
+    bool reads = plugin->pc_register || plugin->sampling.on;
     plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),
-                                 plugin->pc_register ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, translation);
+                                 reads ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, translation);
 }
 
 void tcgrr_instrument_forget(struct tcgrr_plugin *plugin)

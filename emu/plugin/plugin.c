@@ -22,7 +22,7 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_inf
 /* Read by QEMU after dlopen(), that is after our constructor. */
 int qemu_plugin_version = 1;
 
-struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX};
+struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .sampling = TCGRR_SAMPLING_OFF};
 
 __attribute__((constructor)) static void settle_version(void)
 {
@@ -35,6 +35,7 @@ static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 {
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, (uint32_t)*plugin->mark));
     plugin->full = 0;
+    plugin->sampling.countdown += plugin->sampling.open_transfer;
 }
 
 static void find_mark(struct tcgrr_plugin *plugin)
@@ -54,8 +55,16 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
 }
 
+/* Taken back by push_left() if the translation does not come to its end. */
+static inline void count_transfer(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
+{
+    plugin->sampling.countdown -= translation->transfer;
+    plugin->sampling.open_transfer = translation->transfer;
+}
+
 /* The same as enter(), for the calls where something other than the ring is to be looked after. */
-static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *translation, bool marked, bool moving)
+static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *translation, bool marked, bool moving,
+                                                   bool sampled)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
@@ -70,6 +79,12 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
         tcgrr_moving_check(plugin, translation);
     }
     tcgrr_ring_push(&plugin->ring, translation->number);
+    if (sampled) {
+        if (plugin->sampling.countdown <= 0) {
+            tcgrr_sample(plugin);
+        }
+        count_transfer(plugin, translation);
+    }
 }
 
 /*
@@ -78,7 +93,7 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
  * inlining. Whatever is rare is called last, so that nothing has to be kept over it.
  */
 static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus,
-                         bool moving)
+                         bool moving, bool sampled)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
@@ -92,47 +107,53 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
     if (moving) {
         rare |= translation->epoch != plugin->epochs[translation->half];
     }
+    if (sampled) {
+        rare |= plugin->sampling.countdown <= 0;
+    }
     if (__builtin_expect(rare, 0)) {
-        enter_slowly(translation, marked, moving);
+        enter_slowly(translation, marked, moving, sampled);
         return;
     }
     if (marked) {
         *plugin->mark = translation->first;
         plugin->full = translation->count;
     }
+    if (sampled) {
+        count_transfer(plugin, translation);
+    }
     tcgrr_ring_push(&plugin->ring, translation->number);
 }
 
 static void on_plain_block(unsigned vcpu, void *translation)
 {
-    enter(vcpu, translation, false, false, false);
+    enter(vcpu, translation, false, false, false, false);
 }
 
 static void on_marked_block(unsigned vcpu, void *translation)
 {
-    enter(vcpu, translation, true, false, false);
+    enter(vcpu, translation, true, false, false, false);
 }
 
 static void on_moving_plain_block(unsigned vcpu, void *translation)
 {
-    enter(vcpu, translation, false, false, true);
+    enter(vcpu, translation, false, false, true, false);
 }
 
 static void on_moving_marked_block(unsigned vcpu, void *translation)
 {
-    enter(vcpu, translation, true, false, true);
+    enter(vcpu, translation, true, false, true, false);
 }
 
-static void on_block_of_any_vcpu(unsigned vcpu, void *translation)
+static void on_any_block(unsigned vcpu, void *translation)
 {
-    enter(vcpu, translation, true, true, true);
+    enter(vcpu, translation, true, true, true, true);
 }
 
 /* What runs from here on may run elsewhere than before. */
 static void on_remapping_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
-    enter(vcpu, translation, true, true, true);
+    enter(vcpu, translation, true, true, true, true);
     tcgrr_plugin.epochs[0] += translation->remaps & 1;
     tcgrr_plugin.epochs[1] += translation->remaps >> 1;
 }
@@ -143,7 +164,7 @@ static void on_single_block(unsigned vcpu, void *userdata)
     struct tcgrr_translation *translation = userdata;
     translation->entered = 1;
     tcgrr_plugin.single = translation;
-    enter(vcpu, translation, true, true, true);
+    enter(vcpu, translation, true, true, true, true);
 }
 
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
@@ -154,8 +175,8 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
     if (translation->count == 1) {
         return on_single_block;
     }
-    if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX) {
-        return on_block_of_any_vcpu; /* also while the first block has not run, which sets things up */
+    if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on) {
+        return on_any_block; /* also while the first block has not run, which sets things up */
     }
     bool marked = translation->first < translation->count;
     if (plugin->pc_register) {
@@ -234,6 +255,7 @@ static void vcpu_started(unsigned vcpu)
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
     tcgrr_moving_init(plugin);
+    tcgrr_sampling_init(plugin);
     if (plugin->vcpu != UINT_MAX) {
         find_mark(plugin); /* QEMU may have moved the scoreboard to make it longer */
     }
@@ -470,7 +492,7 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
     header->api_cur = info->version.cur;
     header->system = plugin->system;
     header->vcpus = plugin->system ? (uint32_t)info->system.smp_vcpus : 1;
-    header->features = features;
+    header->features = features | (plugin->sampling.on && plugin->api.mem_value ? TCGRR_WIRE_STORES : 0);
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 
@@ -489,6 +511,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
                                            : tcgrr_ring_attach(&plugin->ring, arguments.fd);
     if (problem) {
         return refuse(problem);
+    }
+    if (strcmp(arguments.level, "flow") != 0 && plugin->api.get_registers && plugin->api.read_register) {
+        plugin->sampling = (struct tcgrr_sampling){.on = true};
     }
     plugin->isa = tcgrr_isa_of_target(info->target_name);
     plugin->system = info->system_emulation;

@@ -10,6 +10,7 @@
 #include "emu/isa.h"
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
+#include "emu/plugin/sample.h"
 
 #include <pthread.h>
 
@@ -26,9 +27,10 @@ struct tcgrr_translation {
     uint8_t access_retires;       /* that access shows that the last instruction retired */
     uint8_t half;                 /* of the address space: 1 the upper one */
     uint8_t remaps;               /* it may change mappings: bits as of tcgrr_moving_remaps() */
-    uint8_t entered; /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
-    uint32_t epoch;  /* of that half when `pc` was last looked at */
-    uint64_t pc;     /* where it runs */
+    uint8_t transfer; /* sampling: its last instruction is a branch or jump that cannot fail (tcgrr_isa_transfers) */
+    uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
+    uint32_t epoch;   /* of that half when `pc` was last looked at */
+    uint64_t pc;      /* where it runs */
 };
 
 struct tcgrr_plugin {
@@ -39,6 +41,8 @@ struct tcgrr_plugin {
     const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
     unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;                            /* record nothing more */
+
+    struct tcgrr_sampling sampling;
 
     uint32_t epochs[2];                       /* counts the changes of mappings in each half of the address space */
     uint32_t numbers;                         /* given to translations and their aliases since the last flush */

@@ -16,7 +16,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 1u
+#define TCGRR_WIRE_VERSION 2u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -26,6 +26,7 @@
 enum tcgrr_wire_feature {
     TCGRR_WIRE_DISCON = 1u << 0,  /* reports interrupts, exceptions and host calls itself (API 6) */
     TCGRR_WIRE_SYSCALL = 1u << 1, /* user mode: reports system calls */
+    TCGRR_WIRE_STORES = 1u << 2,  /* tells the values of stores, so that samples have a digest of them (API 4) */
 };
 
 enum tcgrr_wire_state {
@@ -58,6 +59,11 @@ struct tcgrr_wire_header {
     uint64_t base;
     _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
     _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
+    /*
+     * Written by tcgrr at any time, heeded from the next sample on: samples are taken behind each branch or jump whose
+     * number is a multiple of this; with 0 or 1 at every translation's head.
+     */
+    _Atomic uint32_t sample_step;
 };
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
 
@@ -82,6 +88,17 @@ enum tcgrr_wire_tag {
      * (64). It gets the next number.
      */
     TCGRR_WIRE_ALIAS = 0xf5,
+    /*
+     * Only if tcgrr asked for samples. A register, all before the first VALUE: `payload` words follow: bytes of its
+     * value, then its name and its feature, each with a zero behind it, padded. Numbers count from 0.
+     */
+    TCGRR_WIRE_REGISTER = 0xf8,
+    /* A part of a register's value since the sample before: `payload` words follow: struct tcgrr_wire_value, then its
+     * bytes, padded. What does not come has not changed. */
+    TCGRR_WIRE_VALUE = 0xf9,
+    /* The registers stand as told at the head of the translation whose word came last; the digest of stores so far
+     * (64) follows. */
+    TCGRR_WIRE_SAMPLE = 0xfa,
     /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };
@@ -93,6 +110,18 @@ struct tcgrr_wire_define {
     uint32_t pc_high;
     uint32_t size; /* bytes of all instructions */
 };
+
+struct tcgrr_wire_value {
+    uint32_t number; /* of the register */
+    uint32_t offset; /* in its value */
+    uint32_t size;   /* bytes */
+};
+#define TCGRR_WIRE_VALUE_BYTES        16384u /* in one record */
+/* What the plugin tells of registers, at most. */
+#define TCGRR_WIRE_MAX_REGISTERS      4095u
+#define TCGRR_WIRE_MAX_REGISTER_BYTES 65536u
+#define TCGRR_WIRE_MAX_STATE_BYTES    ((1u << 20) - 8u) /* all registers together */
+#define TCGRR_WIRE_MAX_NAME           255u
 
 /* Kinds of TCGRR_WIRE_EVENT and the words behind the vCPU; 64-bit values are two words, low first. */
 enum tcgrr_wire_event {

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Samples of the guest's state: all registers that QEMU tells, and a digest of all stores. They are taken at the heads
+ * of translations, because only there all that QEMU computes lazily is in its place, and at those heads that only the
+ * guest's instructions decide about: where as many branches and jumps as are wanted have run since the sample before.
+ * Every QEMU ends a translation with those, however else it cuts the code.
+ */
+#ifndef TCGRR_EMU_PLUGIN_SAMPLE_H
+#define TCGRR_EMU_PLUGIN_SAMPLE_H
+
+#include "emu/plugin/api.h"
+
+struct tcgrr_plugin;
+
+/* Belongs to the thread that runs vCPU code; zero but for `countdown` if samples are not wanted. */
+struct tcgrr_sampling {
+    bool on;               /* constant after install */
+    uint8_t open_transfer; /* whether the translation that runs ends with a branch or jump */
+    int64_t countdown;     /* of those until the next sample, the one of the translation that runs taken off already */
+    int64_t interval;      /* what it counts down from */
+    uint64_t transfers;    /* all before the last sample */
+    uint64_t stores;       /* digest of all stores so far */
+
+    bool told; /* tcgrr knows the registers' names */
+    unsigned count;
+    struct tcgrr_sampled *registers;     /* `count` of them */
+    struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
+    uint32_t thumb_bit;
+    uint8_t *values; /* of all registers at the last sample */
+    GByteArray *value;
+};
+
+/* Samples are not wanted: never counts down. */
+#define TCGRR_SAMPLING_OFF                                                                                             \
+    {                                                                                                                  \
+        .countdown = INT64_MAX                                                                                         \
+    }
+
+/* Finds the registers; in a vCPU's init callback. */
+void tcgrr_sampling_init(struct tcgrr_plugin *plugin);
+
+/* Whether the instruction, the last of a translation that is just made, is a branch or jump that samples count. */
+bool tcgrr_sampling_counts(struct tcgrr_plugin *plugin, uint64_t pc, const uint8_t *bytes, uint8_t length);
+
+/* Takes a sample, at the head of the translation whose word was pushed last, and decides when the next one is due. */
+void tcgrr_sample(struct tcgrr_plugin *plugin);
+
+/* A memory callback for stores: adds one to the digest. */
+void tcgrr_on_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata);
+
+#endif
