@@ -9,6 +9,10 @@
 /* How long to sleep when the ring is empty: far shorter than it takes to fill. */
 #define POLL_US 500
 
+/* Executions that the fast path takes at once; fewer than SHORT are not worth two lanes. */
+#define PIECE_WORDS 4096
+#define SHORT_WORDS 64
+
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
 {
     struct tcgrr_live *live = g_new0(struct tcgrr_live, 1);
@@ -24,6 +28,8 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     live->gap = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     live->mark = UINT32_MAX;
     live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
+    live->longest = 1;
+    live->stride = PIECE_WORDS;
     return live;
 }
 
@@ -38,7 +44,10 @@ void tcgrr_live_free(struct tcgrr_live *live)
         return;
     }
     tcgrr_intake_free(live->intake);
-    tcgrr_blocks_free(live->blocks);
+    if (!live->leader) {
+        tcgrr_blocks_free(live->blocks);
+    }
+    g_free(live->pieces);
     g_array_unref(live->codes);
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
@@ -86,6 +95,17 @@ const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
     return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
 }
 
+bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk)
+{
+    /* A follower takes over whole pieces. */
+    return chunk->capacity - chunk->count < (live->leader ? PIECE_WORDS : 1);
+}
+
+void tcgrr_live_bound(struct tcgrr_live *live, tcgrr_icount icount)
+{
+    live->bound = icount;
+}
+
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
 {
     return tcgrr_intake_backlog(live->intake);
@@ -124,19 +144,7 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
     return true;
 }
 
-/* Executions that the fast path takes at once; fewer than SHORT are not worth two lanes. */
-#define PIECE_WORDS 4096
-#define SHORT_WORDS 64
-
-/* A stretch of executions: the digest over those from `before` on, up to and without the last of `words`. */
-struct lane {
-    const struct code *before;
-    uint64_t flow;
-    uint64_t insns;
-    bool fits; /* each execution can follow the one before it */
-};
-
-static inline void lane_step(struct lane *lane, const struct code *code, uint32_t *to)
+static inline void lane_step(struct tcgrr_lane *lane, const struct code *code, uint32_t *to)
 {
     *to = lane->before->block;
     lane->flow = tcgrr_digest_step(lane->flow, lane->before->shifted, lane->before->sum);
@@ -146,21 +154,25 @@ static inline void lane_step(struct lane *lane, const struct code *code, uint32_
 }
 
 /*
- * Goes through `count` words that follow the open execution `open`. A digest depends on the one before it, so a single
- * chain would wait for each multiplication; two halves side by side do not. No branch depends on what ran, which the
- * host could not predict.
+ * Goes through `count` words that follow the open execution. A digest depends on the one before it, so a single chain
+ * would wait for each multiplication; two halves side by side do not. No branch depends on what ran, which the host
+ * could not predict. Words that are not of known translations find some entry of the table all the same; with them the
+ * piece does not fit.
  */
-static struct lane read_piece(const struct code *codes, const struct code *open, const uint32_t *words, size_t count,
-                              uint32_t *to)
+static struct tcgrr_lane read_piece(const struct tcgrr_live *live, const uint32_t *words, size_t count, uint32_t *to)
 {
-    struct lane first = {.before = open, .fits = true};
+    const struct code *codes = (const struct code *)live->codes->data;
+    uint32_t mask = live->codes->len - 1;
+    uint32_t seen = 0;
+    struct tcgrr_lane first = {.before = live->open, .fits = true};
     size_t half = count < SHORT_WORDS ? 0 : count / 2;
 
     if (half > 0) {
-        struct lane second = {.before = &codes[words[half - 1]], .fits = true};
+        struct tcgrr_lane second = {.before = &codes[words[half - 1] & mask], .fits = true};
         for (size_t i = 0; i < half; i++) {
-            lane_step(&first, &codes[words[i]], &to[i]);
-            lane_step(&second, &codes[words[half + i]], &to[half + i]);
+            seen |= words[i] | words[half + i];
+            lane_step(&first, &codes[words[i] & mask], &to[i]);
+            lane_step(&second, &codes[words[half + i] & mask], &to[half + i]);
         }
         first.flow = tcgrr_digest_append(tcgrr_digest_settle(first.flow), tcgrr_digest_power(second.insns),
                                          tcgrr_digest_settle(second.flow));
@@ -169,20 +181,40 @@ static struct lane read_piece(const struct code *codes, const struct code *open,
         first.before = second.before;
     }
     for (size_t i = 2 * half; i < count; i++) {
-        lane_step(&first, &codes[words[i]], &to[i]);
+        seen |= words[i];
+        lane_step(&first, &codes[words[i] & mask], &to[i]);
     }
+    first.fits &= seen <= mask;
     first.flow = tcgrr_digest_settle(first.flow);
     return first;
 }
 
-/* How many words can follow one another; some word cannot. */
-static size_t fitting(const struct code *codes, const struct code *open, const uint32_t *words)
+/* How many words are of known translations that can follow one another. */
+static size_t fitting(const struct tcgrr_live *live, const uint32_t *words, size_t most)
 {
+    const struct code *codes = (const struct code *)live->codes->data;
+    const struct code *open = live->open;
     size_t count = 0;
-    while (may_follow(open, &codes[words[count]])) {
+    while (count < most && words[count] < live->known && may_follow(open, &codes[words[count]])) {
         open = &codes[words[count++]];
     }
     return count;
+}
+
+/* Reads what of the next *count words, at least one, fits; *count says how many they are then. */
+static struct tcgrr_lane read_fitting(struct tcgrr_live *live, const uint32_t *words, size_t *count, uint32_t *to)
+{
+    struct tcgrr_lane piece;
+
+    *count = MIN(*count, live->stride);
+    live->stride = MIN(2 * live->stride, PIECE_WORDS);
+    piece = read_piece(live, words, *count, to);
+    if (!piece.fits) {
+        *count = fitting(live, words, *count);
+        piece = read_piece(live, words, *count, to);
+        live->stride = SHORT_WORDS;
+    }
+    return piece;
 }
 
 /* The checkpoints that fall into the executions from `open` on, up to and without the last of `words`. */
@@ -208,6 +240,12 @@ static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     }
 }
 
+/* A follower does not overtake its leader without need. */
+static bool far_enough(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk)
+{
+    return live->leader && chunk->end_icount >= live->bound;
+}
+
 /*
  * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
  * anything else, which then goes record by record. Returns how many words it took.
@@ -216,27 +254,29 @@ static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, cons
 {
     const struct code *codes = (const struct code *)live->codes->data;
     const struct code *open = live->open;
-    uint32_t known = live->codes->len;
     size_t most = MIN(available, (size_t)(chunk->capacity - chunk->count));
     size_t done = 0;
 
-    if (live->unusual || live->switched || !live->open || live->sampling.pending) {
+    if (live->unusual || live->switched || !live->open || live->known == 0 || live->sampling.pending) {
         return 0;
     }
-    while (done < most) {
-        size_t limit = MIN((size_t)PIECE_WORDS, most - done);
-        size_t count = 0;
-        while (count < limit && words[done + count] < known) {
-            count++;
+    while (done < most && !far_enough(live, chunk)) {
+        size_t count = most - done;
+        struct tcgrr_lane piece;
+        enum tcgrr_follow follow =
+            live->leader ? tcgrr_live_following(live, chunk, words + done, &count, &piece) : TCGRR_FOLLOW_ALONE;
+        live->waits = follow == TCGRR_FOLLOW_WAITS;
+        if (follow == TCGRR_FOLLOW_ALONE) {
+            size_t wanted = MIN(count, live->stride);
+            piece = read_fitting(live, words + done, &count, chunk->blocks + chunk->count);
+            most = count < wanted ? done + count : most;
         }
-        struct lane piece = read_piece(codes, live->open, words + done, count, chunk->blocks + chunk->count);
-        if (!piece.fits) {
-            count = fitting(codes, live->open, words + done);
-            most = done + count;
-            piece = read_piece(codes, live->open, words + done, count, chunk->blocks + chunk->count);
-        }
-        if (count == 0) {
+        if (live->waits || count == 0) {
             break;
+        }
+        if (live->pieces) {
+            tcgrr_live_lead(live, &(struct tcgrr_piece){chunk->end_icount, chunk->blocks + chunk->count,
+                                                        (uint32_t)count, piece.before->block, piece.insns, piece.flow});
         }
         add_checkpoints(live, chunk, codes, words + done, chunk->end_icount + piece.insns);
         chunk->end_flow = tcgrr_digest_append(chunk->end_flow, tcgrr_digest_power(piece.insns), piece.flow);
@@ -260,9 +300,10 @@ static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const
                        size_t *done, GError **error)
 {
     bool good = true;
+    live->waits = false;
     for (*done = 0; good && *done < available && live->end == TCGRR_LIVE_RUNS;) {
         *done += read_fast(live, chunk, words + *done, available - *done);
-        if (*done == available || chunk->count == chunk->capacity) {
+        if (*done == available || tcgrr_live_full(live, chunk) || live->waits || far_enough(live, chunk)) {
             break;
         }
         size_t length = tcgrr_live_record_length(words[*done]);
@@ -302,7 +343,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
 
-    while (live->end == TCGRR_LIVE_RUNS && chunk->count < chunk->capacity) {
+    while (live->end == TCGRR_LIVE_RUNS && !tcgrr_live_full(live, chunk)) {
         bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
         const uint32_t *words = NULL;
         bool all = false;
@@ -312,7 +353,11 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
             return false;
         }
         tcgrr_intake_take(live->intake, done);
-        if (all && done < available && chunk->count < chunk->capacity && live->end == TCGRR_LIVE_RUNS) {
+        if (done > 0) {
+            live->fed = g_get_monotonic_time();
+        }
+        bool left = live->waits || far_enough(live, chunk) || tcgrr_live_full(live, chunk);
+        if (all && done < available && !left && live->end == TCGRR_LIVE_RUNS) {
             return tcgrr_live_damaged(error, "a record that is cut off");
         }
         if (done == 0 && gone) {
@@ -320,7 +365,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         } else if (done == 0) {
             g_usleep(POLL_US);
         }
-        if (g_get_monotonic_time() >= deadline) {
+        if (far_enough(live, chunk) || g_get_monotonic_time() >= deadline) {
             break;
         }
     }

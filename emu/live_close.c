@@ -8,7 +8,7 @@ static void learn_entry(struct tcgrr_live *live, uint64_t pc)
         return;
     }
     g_hash_table_add(live->entries, g_memdup2(&pc, sizeof(pc)));
-    for (guint i = 0; i < live->codes->len; i++) {
+    for (guint i = 0; i < live->known; i++) {
         struct code *code = &g_array_index(live->codes, struct code, i);
         code->entry = code->entry || code->pc == pc;
     }

@@ -40,7 +40,39 @@ struct tcgrr_live_sampling {
     bool pending; /* the open execution has a sample */
 };
 
+/* A stretch of executions: the digest over those from `before` on, up to and without the one that began last. */
+struct tcgrr_lane {
+    const struct code *before;
+    uint64_t flow;
+    uint64_t insns;
+    bool fits; /* each execution can follow the one before it */
+};
+
+/* A stretch that a leading stream has read, for the one that follows it. */
+struct tcgrr_piece {
+    tcgrr_icount icount;    /* before it */
+    const uint32_t *blocks; /* of its `count` executions, in the leader's chunk */
+    uint32_t count;
+    uint32_t last; /* the block of the execution that began behind it */
+    uint64_t insns;
+    uint64_t flow; /* of these instructions alone */
+};
+/* So few that the leader's chunks are not used anew meanwhile. */
+#define TCGRR_PIECES 128
+struct tcgrr_pieces {
+    struct tcgrr_piece ring[TCGRR_PIECES];
+    unsigned first;
+    unsigned count;
+};
+
 struct tcgrr_live {
+    struct tcgrr_pieces *pieces; /* NULL: nobody follows */
+    struct tcgrr_live *leader;   /* NULL: it follows nobody; else `blocks` is the leader's */
+    tcgrr_icount bound;          /* a follower has no hurry beyond this */
+    uint32_t longest;            /* instructions of the longest block seen */
+    gint64 fed;                  /* when words came last */
+    bool waits;                  /* it left words in the ring until there are more */
+
     struct tcgrr_intake *intake;
     bool gone;
     enum tcgrr_live_end end;
@@ -49,7 +81,9 @@ struct tcgrr_live {
     bool informed;
     enum tcgrr_isa isa;
     struct tcgrr_blocks *blocks;
-    GArray *codes;       /* struct code by translation number */
+    GArray *codes; /* struct code by translation number, the first `known` of a power of two of them */
+    uint32_t known;
+    uint32_t stride;     /* words that the hot loop tries at once */
     GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
     uint64_t assumed;
     struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
@@ -89,6 +123,17 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
 
 /* Appends the open execution, of which `ran` instructions retired and QEMU counted `counted`. */
 void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted);
+
+enum tcgrr_follow {
+    TCGRR_FOLLOW_ALONE, /* nothing to share: *count words at most are to be read as usual */
+    TCGRR_FOLLOW_SAME,  /* *count words are what the leader has read: the result is in *lane, the blocks in the chunk */
+    TCGRR_FOLLOW_WAITS, /* the rest of what the leader has read is about to come */
+};
+/* What a follower does with the next *count words. */
+enum tcgrr_follow tcgrr_live_following(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const uint32_t *words,
+                                       size_t *count, struct tcgrr_lane *lane);
+/* Tells the follower of a piece that was read. */
+void tcgrr_live_lead(struct tcgrr_live *live, const struct tcgrr_piece *piece);
 
 /* Words of the record that begins with `word`. */
 size_t tcgrr_live_record_length(uint32_t word);

@@ -27,6 +27,17 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     code->entry = g_hash_table_contains(live->entries, &block->pc);
 }
 
+/* Makes room for another code. The table's size is a power of two, filled up with what follows nothing. */
+static void grow_codes(struct tcgrr_live *live)
+{
+    static const struct code nothing = {.pc = NOWHERE - 1, .block = UINT32_MAX, .entry = true};
+
+    g_array_set_size(live->codes, MAX(2 * live->codes->len, 1024));
+    for (guint i = live->known; i < live->codes->len; i++) {
+        g_array_index(live->codes, struct code, i) = nothing;
+    }
+}
+
 /* The next translation number stands for block `number`. */
 static void add_code(struct tcgrr_live *live, uint32_t number)
 {
@@ -37,13 +48,17 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
                         .block = number,
                         .insns = (uint16_t)block->insns};
     fill_flow(live, block, &code);
-    /* The array may move. */
-    ptrdiff_t open =
-        live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
-    g_array_append_val(live->codes, code);
-    if (open >= 0) {
-        live->open = &g_array_index(live->codes, struct code, open);
+    live->longest = MAX(live->longest, block->insns);
+    if (live->known == live->codes->len) {
+        /* The array may move. */
+        ptrdiff_t open =
+            live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
+        grow_codes(live);
+        if (open >= 0) {
+            live->open = &g_array_index(live->codes, struct code, open);
+        }
     }
+    g_array_index(live->codes, struct code, live->known++) = code;
 }
 
 static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error)
@@ -55,7 +70,7 @@ static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32
         return tcgrr_live_damaged(error, "a truncated block");
     }
     memcpy(&define, payload, sizeof(define));
-    if (define.number != live->codes->len || define.count > TCGRR_WIRE_MAX_INSNS || define.size > words * 4 ||
+    if (define.number != live->known || define.count > TCGRR_WIRE_MAX_INSNS || define.size > words * 4 ||
         sizeof(define) + define.count + define.size > words * 4) {
         return tcgrr_live_damaged(error, "a malformed block");
     }
@@ -71,7 +86,7 @@ static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32
 
 static bool read_alias(struct tcgrr_live *live, const uint32_t *words, GError **error)
 {
-    if (words[0] >= live->codes->len) {
+    if (words[0] >= live->known) {
         return tcgrr_live_damaged(error, "an alias of no block");
     }
     const struct tcgrr_block *block =
@@ -90,6 +105,7 @@ static void forget_codes(struct tcgrr_live *live)
         live->kept = *live->open;
         live->open = &live->kept;
     }
+    live->known = 0;
     g_array_set_size(live->codes, 0);
 }
 
@@ -140,7 +156,7 @@ static bool completes_exception(struct tcgrr_live *live, const struct tcgrr_even
 static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
 {
     uint64_t number = value_at(words, 0);
-    if (number >= live->codes->len) {
+    if (number >= live->known) {
         return false;
     }
     live->rerun_pc = g_array_index(live->codes, struct code, number).pc;
@@ -220,7 +236,7 @@ size_t tcgrr_live_record_length(uint32_t word)
 
 static bool read_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t number, GError **error)
 {
-    if (number >= live->codes->len) {
+    if (number >= live->known) {
         return tcgrr_live_damaged(error, "a block that was never described");
     }
     const struct code *code = &g_array_index(live->codes, struct code, number);

@@ -82,6 +82,7 @@ static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
         if (!reader && !tcgrr_session_start(pair->sessions[i], error)) {
             return false;
         }
+        live.leader = i == 1 && !reader && pair->sessions[0] ? pair->sides[0] : NULL;
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
         pair->sides[i] = reader ? tcgrr_side_stored(reader, error) : tcgrr_side_live(pair->sessions[i], &live);
         if (!pair->sides[i]) {

@@ -10,7 +10,7 @@
  * those that retired nothing; the chunks hold half as many again. They are small, because a digest of a part begins at
  * a chunk's start.
  */
-#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 3 / 2 / 63))
+#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 2 / 63))
 #define PUMP_MS     5
 #define PROGRESS_US 200000
 #define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
@@ -58,17 +58,27 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     }
 }
 
-/* Reads a little more of the run. */
-static bool pump(struct live_side *live, GError **error)
+static tcgrr_icount furthest(const struct live_side *live)
+{
+    return live->chunks[live->current]->end_icount;
+}
+
+/* Reads a little more of the run, on the way to `to`. */
+static bool pump(struct live_side *live, tcgrr_icount to, GError **error)
 {
     struct tcgrr_chunk *chunk = live->chunks[live->current];
+
+    if (live->options.leader) {
+        const struct live_side *leader = (const struct live_side *)live->options.leader;
+        tcgrr_live_bound(tcgrr_session_live(live->session), MAX(to, furthest(leader)));
+    }
 
     if (live->options.stop && *live->options.stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted at icount %" G_GUINT64_FORMAT,
                     chunk->end_icount);
         return false;
     }
-    if (chunk->count == chunk->capacity) {
+    if (tcgrr_live_full(tcgrr_session_live(live->session), chunk)) {
         live->current = (live->current + 1) % live->kept;
         tcgrr_chunk_follow(live->chunks[live->current], chunk);
         chunk = live->chunks[live->current];
@@ -124,8 +134,8 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
 /* Reads on until `to` instructions are at hand or the run is over. */
 static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
 {
-    while (live->chunks[live->current]->end_icount < to && !over(live)) {
-        if (!pump(live, error)) {
+    while (furthest(live) < to && !over(live)) {
+        if (!pump(live, to, error)) {
             return false;
         }
     }
@@ -142,7 +152,7 @@ static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool
         if (*there || g_get_monotonic_time() >= deadline) {
             return true;
         }
-        if (!pump(live, error)) {
+        if (!pump(live, to, error)) {
             return false;
         }
     }
@@ -270,6 +280,10 @@ struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct t
     live->session = session;
     live->options = *options;
     live->moved = g_get_monotonic_time();
+    if (options->leader) {
+        const struct live_side *leader = (const struct live_side *)options->leader;
+        tcgrr_live_follow(tcgrr_session_live(session), tcgrr_session_live(leader->session));
+    }
     live->kept = 1 + (unsigned)((TCGRR_SIDE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
     live->chunks = g_new(struct tcgrr_chunk *, live->kept);
     g_queue_init(&live->checkpoints);

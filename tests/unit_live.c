@@ -113,6 +113,7 @@ struct truth {
     uint64_t execs, partials, flushes, faults;
     tcgrr_vcpu vcpu;
     uint64_t random;
+    uint64_t swerve; /* after so many executions it does something else; 0: never */
 };
 
 static uint64_t pc_of(uint32_t number)
@@ -145,6 +146,7 @@ static void define_all(struct truth *truth)
 static void run_block(struct truth *truth)
 {
     struct tcgrr_ring *ring = &truth->f->ring;
+    truth->random ^= truth->swerve && truth->execs == truth->swerve;
     uint32_t number = stream_random(&truth->random) % BLOCKS;
     uint32_t insns = insns_of(number), ran = insns;
     uint32_t dice = stream_random(&truth->random) % 1000;
@@ -270,6 +272,63 @@ static void test_exact(void **state)
 static void test_exact_when_slow(void **state)
 {
     check_exact(true);
+}
+
+static void read_until(struct fixture *f, tcgrr_icount to, enum tcgrr_live_end *end)
+{
+    GError *error = NULL;
+    while (f->chunk->end_icount < to && *end == TCGRR_LIVE_RUNS) {
+        if (!tcgrr_live_next(f->live, f->chunk, 5, end, &error)) {
+            fail_msg("%s", error->message);
+        }
+    }
+}
+
+/* One stream follows another: both are exact, wherever the follower begins to do something else. */
+static void check_follower(uint64_t swerve)
+{
+    struct truth truths[2];
+    GThread *plugins[2];
+    enum tcgrr_live_end ends[2] = {TCGRR_LIVE_RUNS, TCGRR_LIVE_RUNS};
+
+    for (int i = 0; i < 2; i++) {
+        truths[i] = (struct truth){.f = open_ring(TCGRR_WIRE_DISCON), .blocks = tcgrr_blocks_new(), .random = 5};
+        tcgrr_chunk_free(truths[i].f->chunk);
+        truths[i].f->chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS); /* all of it */
+        tcgrr_chunk_follow(truths[i].f->chunk, NULL);
+    }
+    truths[1].swerve = swerve;
+    tcgrr_live_follow(truths[1].f->live, truths[0].f->live);
+    for (int i = 0; i < 2; i++) {
+        plugins[i] = g_thread_new("plugin", run_plugin, &truths[i]);
+    }
+    for (tcgrr_icount to = 0; ends[0] == TCGRR_LIVE_RUNS || ends[1] == TCGRR_LIVE_RUNS; to += 10000) {
+        read_until(truths[0].f, to, &ends[0]);
+        tcgrr_live_bound(truths[1].f->live, MAX(to, truths[0].f->chunk->end_icount));
+        read_until(truths[1].f, to, &ends[1]);
+    }
+    for (int i = 1; i >= 0; i--) {
+        const struct tcgrr_chunk *chunk = truths[i].f->chunk;
+        g_thread_join(plugins[i]);
+        assert_int_equal(ends[i], TCGRR_LIVE_FINISHED);
+        assert_int_equal(chunk->count, truths[i].execs);
+        assert_int_equal(chunk->end_icount, truths[i].icount);
+        assert_int_equal(chunk->end_flow, truths[i].flow);
+        assert_int_equal(chunk->partials->len, truths[i].partials);
+        assert_int_equal(chunk->checkpoints->len, truths[i].icount / TCGRR_CHECKPOINT_STEP);
+        struct result result = {0};
+        take_chunk(truths[i].f, &result);
+        tcgrr_blocks_free(truths[i].blocks);
+        close_ring(truths[i].f);
+    }
+}
+
+static void test_follower(void **state)
+{
+    check_follower(0);
+    check_follower(1);
+    check_follower(RUNS / 2);
+    check_follower(RUNS - 1);
 }
 
 /* Nobody reads: the plugin waits with a full ring and loses nothing. */
@@ -551,12 +610,13 @@ static void test_random_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),         cmocka_unit_test(test_exact_when_slow),
-        cmocka_unit_test(test_back_pressure), cmocka_unit_test(test_detached),
-        cmocka_unit_test(test_ends),          cmocka_unit_test(test_info),
-        cmocka_unit_test(test_system_calls),  cmocka_unit_test(test_attach_refuses),
-        cmocka_unit_test(test_malformed),     cmocka_unit_test(test_strange),
-        cmocka_unit_test(test_wild_header),   cmocka_unit_test(test_random_words),
+        cmocka_unit_test(test_exact),          cmocka_unit_test(test_exact_when_slow),
+        cmocka_unit_test(test_follower),       cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_detached),       cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_info),           cmocka_unit_test(test_system_calls),
+        cmocka_unit_test(test_attach_refuses), cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_strange),        cmocka_unit_test(test_wild_header),
+        cmocka_unit_test(test_random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
