@@ -6,7 +6,7 @@
 
 static const struct cli_command *const commands[] = {
     &cli_doctor,     &cli_record, &cli_replay, &cli_lockstep, &cli_diff,  &cli_bisect,
-    &cli_bisect_run, &cli_info,   &cli_verify, &cli_extract,  &cli_query,
+    &cli_bisect_run, &cli_info,   &cli_verify, &cli_extract,  &cli_query, &cli_report,
 };
 
 static void print_overview(FILE *to)

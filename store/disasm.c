@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/disasm.h"
+#include "store/disasm_internal.h"
 
-#include <capstone/capstone.h>
 #include <string.h>
 
 #define MOST_MODES 4
 
 /* Sizes of the areas around a block whose code is likely to run in the same mode, the most telling first. */
 static const unsigned area_bits[] = {12, 16, 20, 24};
-
-enum family { OTHER, AARCH64, ARM, RISCV, X86 };
 
 /* What code shows about its mode, as bits: a page may show both. */
 enum evidence { WIDE = 1, NARROW = 2 }; /* x86: 64 bits, fewer; arm: Thumb, A32 */
@@ -34,26 +31,26 @@ struct mode {
 
 static const struct target {
     const char *name;
-    enum family family;
+    enum tcgrr_family family;
     struct mode modes[MOST_MODES]; /* in the order in which they are tried; arch -1 ends them */
 } targets[] = {
-    {"aarch64", AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
+    {"aarch64", TCGRR_FAMILY_AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
     {"arm",
-     ARM,
+     TCGRR_FAMILY_ARM,
      {{CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8, WIDE},
       {CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS, WIDE},
       {CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8, NARROW},
       {-1, 0, 0}}},
-    {"riscv64", RISCV, {RISCV_MODES(64), {-1, 0, 0}}},
-    {"riscv32", RISCV, {RISCV_MODES(32), {-1, 0, 0}}},
+    {"riscv64", TCGRR_FAMILY_RISCV, {RISCV_MODES(64), {-1, 0, 0}}},
+    {"riscv32", TCGRR_FAMILY_RISCV, {RISCV_MODES(32), {-1, 0, 0}}},
     {"x86_64",
-     X86,
+     TCGRR_FAMILY_X86,
      {{CS_ARCH_X86, CS_MODE_64, WIDE},
       {CS_ARCH_X86, CS_MODE_32, NARROW},
       {CS_ARCH_X86, CS_MODE_16, NARROW},
       {-1, 0, 0}}},
-    {"i386", X86, {{CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
-    {"", OTHER, {{-1, 0, 0}}},
+    {"i386", TCGRR_FAMILY_X86, {{CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
+    {"", TCGRR_FAMILY_OTHER, {{-1, 0, 0}}},
 };
 
 struct tcgrr_disasm {
@@ -61,6 +58,7 @@ struct tcgrr_disasm {
     int modes;
     csh handles[MOST_MODES];
     cs_insn *insn;
+    cs_insn *details;  /* the same with operands and groups; NULL before they are asked for */
     GHashTable *areas; /* key of an area → enum evidence, both bits where it has both */
     uint8_t anywhere;  /* evidence of all areas together */
     uint32_t surveyed; /* blocks */
@@ -71,7 +69,7 @@ struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
     struct tcgrr_disasm *disasm = g_new0(struct tcgrr_disasm, 1);
     const struct target *found = targets;
 
-    while (found->family != OTHER && g_strcmp0(found->name, target) != 0) {
+    while (found->family != TCGRR_FAMILY_OTHER && g_strcmp0(found->name, target) != 0) {
         found++;
     }
     disasm->target = found;
@@ -99,6 +97,9 @@ void tcgrr_disasm_free(struct tcgrr_disasm *disasm)
     }
     if (disasm->insn) {
         cs_free(disasm->insn, 1);
+    }
+    if (disasm->details) {
+        cs_free(disasm->details, 1);
     }
     for (int i = 0; i < disasm->modes; i++) {
         cs_close(&disasm->handles[i]);
@@ -154,9 +155,9 @@ static unsigned arm_evidence(const struct tcgrr_block *block)
 static unsigned evidence_of(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
     switch (disasm->target->family) {
-    case X86:
+    case TCGRR_FAMILY_X86:
         return x86_evidence(block);
-    case ARM:
+    case TCGRR_FAMILY_ARM:
         return arm_evidence(block);
     default:
         return 0;
@@ -171,7 +172,7 @@ static bool is_clear(unsigned evidence)
 
 bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm)
 {
-    return disasm->target->family == X86 || disasm->target->family == ARM;
+    return disasm->target->family == TCGRR_FAMILY_X86 || disasm->target->family == TCGRR_FAMILY_ARM;
 }
 
 static gint64 area_key(uint64_t pc, size_t size)
@@ -264,11 +265,11 @@ static int choose_mode(struct tcgrr_disasm *disasm, const struct tcgrr_block *bl
 
 static char *as_bytes(const struct tcgrr_disasm *disasm, const uint8_t *bytes, uint8_t length)
 {
-    enum family family = disasm->target->family;
-    if ((family == AARCH64 || family == ARM || family == RISCV) && length == 4) {
+    enum tcgrr_family family = disasm->target->family;
+    if ((family == TCGRR_FAMILY_AARCH64 || family == TCGRR_FAMILY_ARM || family == TCGRR_FAMILY_RISCV) && length == 4) {
         return g_strdup_printf(".4byte 0x%02x%02x%02x%02x", bytes[3], bytes[2], bytes[1], bytes[0]);
     }
-    if ((family == ARM || family == RISCV) && length == 2) {
+    if ((family == TCGRR_FAMILY_ARM || family == TCGRR_FAMILY_RISCV) && length == 2) {
         return g_strdup_printf(".2byte 0x%02x%02x", bytes[1], bytes[0]);
     }
     GString *text = g_string_new(".byte");
@@ -283,7 +284,7 @@ static char *as_text(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const u
     bool good = disasm->modes > 0 && decode(disasm, mode, pc, bytes, length);
     /* One Arm handle does not know all system registers: those of other profiles are tried, where lengths cannot
      * mislead. */
-    for (int other = 0; !good && disasm->target->family == ARM && other < disasm->modes; other++) {
+    for (int other = 0; !good && disasm->target->family == TCGRR_FAMILY_ARM && other < disasm->modes; other++) {
         good = disasm->target->modes[other].evidence == disasm->target->modes[mode].evidence &&
                decode(disasm, other, pc, bytes, length);
     }
@@ -308,6 +309,41 @@ char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block 
     }
     texts[block->insns] = NULL;
     return texts;
+}
+
+/* ---- details ---- */
+
+enum tcgrr_family tcgrr_disasm_family(const struct tcgrr_disasm *disasm)
+{
+    return disasm->target->family;
+}
+
+void tcgrr_disasm_each(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
+                       void (*visit)(uint32_t index, const cs_insn *insn, void *data), void *data)
+{
+    int mode = choose_mode(disasm, block);
+    csh handle = disasm->modes > 0 ? disasm->handles[mode] : 0;
+    const uint8_t *bytes = block->bytes;
+    uint64_t pc = block->pc;
+
+    if (handle) {
+        cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON); /* costs time, and memory in what it decodes into */
+    }
+    if (handle && !disasm->details) {
+        disasm->details = cs_malloc(handle);
+    }
+    for (uint32_t i = 0; i < block->insns; i++) {
+        const uint8_t *at = bytes;
+        size_t left = block->lengths[i];
+        uint64_t address = pc;
+        bool good = disasm->details && cs_disasm_iter(handle, &at, &left, &address, disasm->details) && left == 0;
+        visit(i, good ? disasm->details : NULL, data);
+        bytes += block->lengths[i];
+        pc += block->lengths[i];
+    }
+    if (handle) {
+        cs_option(handle, CS_OPT_DETAIL, CS_OPT_OFF);
+    }
 }
 
 /* ---- calls ---- */
@@ -363,18 +399,18 @@ bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct
         return false;
     }
     const uint8_t *bytes = block->bytes + block->size - length;
-    if (disasm->target->family == X86) {
+    if (disasm->target->family == TCGRR_FAMILY_X86) {
         return x86_call(bytes, length, preferred(disasm, block) != NARROW);
     }
     if (length != 2 && length != 4) {
         return false;
     }
     switch (disasm->target->family) {
-    case AARCH64:
+    case TCGRR_FAMILY_AARCH64:
         return aarch64_call(word(bytes, length));
-    case ARM:
+    case TCGRR_FAMILY_ARM:
         return arm_call(word(bytes, length), length, preferred(disasm, block) != NARROW);
-    case RISCV:
+    case TCGRR_FAMILY_RISCV:
         return riscv_call(disasm, word(bytes, length), length);
     default:
         return false;

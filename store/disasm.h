@@ -33,6 +33,38 @@ bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
  */
 char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 
+/*
+ * What an instruction is for, as far as capstone's groups and operands tell: an instruction that fits several is of the
+ * first. With each a short name and a title.
+ */
+#define TCGRR_INSN_KINDS(X)                                                                                            \
+    X(CALL, "call", "Calls")                                                                                           \
+    X(RETURN, "ret", "Returns")                                                                                        \
+    X(TRAP, "int", "Traps & Interrupt Returns")                                                                        \
+    X(BRANCH, "branch", "Branches")                                                                                    \
+    X(SYSTEM, "priv", "Privileged")                                                                                    \
+    X(CRYPTO, "crypto", "Cryptography & CRC")                                                                          \
+    X(AVX512, "avx512", "AVX-512")                                                                                     \
+    X(AVX, "avx", "AVX")                                                                                               \
+    X(SSE, "sse", "SSE")                                                                                               \
+    X(MMX, "mmx", "MMX")                                                                                               \
+    X(NEON, "neon", "Advanced SIMD")                                                                                   \
+    X(FLOAT, "fp", "Floating Point")                                                                                   \
+    X(BITS, "bmi", "Bit Manipulation")                                                                                 \
+    X(MULDIV, "muldiv", "Multiply & Divide")                                                                           \
+    X(MEMORY, "ldst", "Loads & Stores")                                                                                \
+    X(OTHER, "dpr", "Data Proc")                                                                                       \
+    X(UNKNOWN, "unclas", "Unclassified")
+
+#define TCGRR_INSN_KIND_ENUM(id, name, title) TCGRR_INSN_##id,
+enum tcgrr_insn_kind { TCGRR_INSN_KINDS(TCGRR_INSN_KIND_ENUM) TCGRR_INSN_KIND_COUNT };
+
+/* Fills `kinds` with the kind of each of the block's instructions (enum tcgrr_insn_kind). For x86 and arm; all are
+ * UNKNOWN otherwise. */
+void tcgrr_disasm_kinds(struct tcgrr_disasm *disasm, const struct tcgrr_block *block, uint8_t *kinds);
+/* Whether instructions of this kind can be found on this target. */
+bool tcgrr_disasm_has_kind(const struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind);
+
 /* Whether the block ends with a call: an instruction that keeps the address behind it for a return. */
 bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 

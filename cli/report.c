@@ -1,0 +1,188 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include "cli/report/report.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct report *const reports[] = {
+    &report_bb,        &report_bbv,    &report_cache, &report_cflow,   &report_drcov, &report_execlog,
+    &report_hotblocks, &report_howvec, &report_insn,  &report_syscall, &report_traps,
+};
+
+static const struct report *find_report(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(reports); i++) {
+        if (strcmp(reports[i]->name, name) == 0) {
+            return reports[i];
+        }
+    }
+    return NULL;
+}
+
+static bool asks_for_help(const char *word)
+{
+    return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
+}
+
+/* ---- lists and help ---- */
+
+static void print_list(FILE *to)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(reports); i++) {
+        fprintf(to, "  %-10s %s\n", reports[i]->name, reports[i]->summary);
+    }
+    fputs("\n'tcgrr report TRACE NAME help' has a report's options and examples.\n", to);
+}
+
+static void print_list_json(void)
+{
+    json_t *list = json_array();
+    for (size_t i = 0; i < G_N_ELEMENTS(reports); i++) {
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:o}", "name", reports[i]->name, "summary", reports[i]->summary,
+                                        "options", report_options_json(reports[i]->options)));
+    }
+    cli_print_json(json_pack("{s:o}", "reports", list));
+}
+
+/* `path` is the trace, if there is one, for what depends on it. */
+static void print_help(const struct report *report, const char *path)
+{
+    struct tcgrr_reader *reader = path ? tcgrr_reader_open(path, NULL) : NULL;
+
+    printf("Usage: tcgrr report TRACE %s [OPTION=VALUE…] [--json]\n\n%c%s, as QEMU's plugin of that name.\n\n",
+           report->name, g_ascii_toupper(report->summary[0]), report->summary + 1);
+    if (report->options->name) {
+        printf("Options:\n");
+        report_print_options(report->options);
+        printf("\n");
+    }
+    printf("%s", report->help);
+    if (reader && report->explain) {
+        report->explain(tcgrr_reader_run(reader));
+    }
+    tcgrr_reader_free(reader);
+}
+
+/*
+ * `tcgrr report TRACE NAME help`, and the same without TRACE. The options would otherwise take --help for the
+ * command's.
+ */
+static bool helped(int argc, char **argv)
+{
+    const struct report *report = NULL;
+    const char *path = NULL;
+    bool asked = false;
+
+    for (int i = 1; i < argc; i++) {
+        asked = asked || asks_for_help(argv[i]);
+        if (argv[i][0] != '-' && !report) {
+            report = find_report(argv[i]);
+            path = report || asks_for_help(argv[i]) ? path : argv[i];
+        }
+    }
+    if (asked && report) {
+        print_help(report, path);
+    }
+    return asked && report;
+}
+
+/* ---- running ---- */
+
+static void say_without(const struct report_job *job)
+{
+    for (int i = 0; job->report->options[i].name; i++) {
+        if (job->values[i].given && job->report->options[i].kind == REPORT_WITHOUT) {
+            report_note("%s changes nothing in a report", job->report->options[i].name);
+        }
+    }
+}
+
+static int run_report(struct report_job *job, char **words)
+{
+    GError *error = NULL;
+    bool good = report_parse_options(job, words, &error);
+
+    if (good) {
+        say_without(job);
+        job->run = tcgrr_reader_run(job->reader);
+        job->blocks = tcgrr_reader_blocks(job->reader, &error);
+        good = job->blocks != NULL;
+    }
+    if (good) {
+        job->block_count = tcgrr_blocks_count(job->blocks);
+        job->disasm = tcgrr_disasm_new(job->run->target);
+        job->symbols = cli_trace_symbols(job->reader);
+        good = job->report->run(job, &error);
+        tcgrr_symbols_free(job->symbols);
+        tcgrr_disasm_free(job->disasm);
+    }
+    report_clear_options(job);
+    if (good && (fflush(stdout) != 0 || ferror(stdout))) {
+        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write to standard output: %m");
+        good = false;
+    }
+    if (good) {
+        return CLI_OK;
+    }
+    if (error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE) {
+        fprintf(stderr, "tcgrr: %s; see tcgrr report TRACE %s help\n", error->message, job->report->name);
+        g_error_free(error);
+        return CLI_USAGE;
+    }
+    return cli_fail(error);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    gboolean json = FALSE;
+    gboolean progress = FALSE;
+    const GOptionEntry entries[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {0},
+    };
+    if (helped(argc, argv)) {
+        return CLI_OK;
+    }
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    int status = CLI_OK;
+    struct tcgrr_reader *reader = argc > 1 ? cli_open_trace(argv[1], &status) : NULL;
+    if (status != CLI_OK) {
+        return status;
+    }
+    if (argc <= 2) {
+        if (json) {
+            print_list_json();
+        } else {
+            print_list(stdout);
+        }
+        tcgrr_reader_free(reader);
+        return CLI_OK;
+    }
+    struct report_job job = {
+        .report = find_report(argv[2]), .json = json, .progress = progress || isatty(STDERR_FILENO), .reader = reader};
+    status = job.report ? run_report(&job, argv + 3)
+                        : cli_usage(command, "there is no report '%s'; 'tcgrr report TRACE' lists them", argv[2]);
+    tcgrr_reader_free(reader);
+    return status;
+}
+
+const struct cli_command cli_report = {
+    "report",
+    "TRACE [NAME [OPTION=VALUE…]]",
+    "Ready-made analyses: what QEMU's example plugins tell, from a trace",
+    "Without NAME: a list of the reports. 'tcgrr report TRACE NAME help' has the options of one; they, and what is\n"
+    "printed, are those of the plugin with the same name in QEMU (docs/reports.md).\n\n"
+    "Examples:\n"
+    "  tcgrr report boot.tcgrr\n"
+    "  tcgrr report boot.tcgrr hotblocks limit=10\n"
+    "  tcgrr report boot.tcgrr howvec count=sreg --json\n",
+    run,
+};

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Each instruction that ran, a line each. */
+#include "cli/report/report.h"
+
+#include "cli/cli.h"
+#include "store/error.h"
+
+#include <string.h>
+
+enum { IFILTER, AFILTER, FROM, UNTIL };
+
+static const struct report_option options[] = {
+    {"ifilter", REPORT_LIST, "TEXT", "only instructions whose disassembly begins with TEXT", 0, 0, 0},
+    {"afilter", REPORT_LIST, "ADDRESS", "only the instruction at this address (hexadecimal)", 0, 0, 0},
+    {"from", REPORT_NUMBER, "ICOUNT", "begin with the instruction that has so many before it (0)", 0, 0, INT64_MAX},
+    {"until", REPORT_NUMBER, "ICOUNT", "and end before this one (the end)", INT64_MAX, 0, INT64_MAX},
+    {0},
+};
+
+/* Blocks whose lines are kept ready. */
+#define MOST_READY 8192
+
+/* A block's instructions as they are printed behind the vCPU; NULL: filtered out. */
+struct ready {
+    uint32_t insns;
+    char *lines[];
+};
+
+struct log {
+    struct report_job *job;
+    GHashTable *ready; /* block → struct ready */
+    uint8_t *silent;   /* by block: 1 if none of its instructions is wanted */
+    GArray *addresses; /* uint64_t: of afilter */
+    bool first;
+};
+
+/* ---- what is wanted ---- */
+
+static bool parse_addresses(struct log *log, GError **error)
+{
+    const GPtrArray *told = log->job->values[AFILTER].texts;
+    for (guint i = 0; i < told->len; i++) {
+        const char *text = g_ptr_array_index(told, i);
+        char *end = NULL;
+        uint64_t address = g_ascii_strtoull(text, &end, 16);
+        if (end == text || *end) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "afilter takes an address in hexadecimal, not '%s'",
+                        text);
+            return false;
+        }
+        g_array_append_val(log->addresses, address);
+    }
+    return true;
+}
+
+static bool is_wanted(const struct log *log, uint64_t pc, const char *text)
+{
+    const GPtrArray *prefixes = log->job->values[IFILTER].texts;
+    bool all = prefixes->len == 0 && log->addresses->len == 0;
+
+    for (guint i = 0; i < prefixes->len && !all; i++) {
+        all = g_str_has_prefix(text, g_ptr_array_index(prefixes, i));
+    }
+    for (guint i = 0; i < log->addresses->len && !all; i++) {
+        all = g_array_index(log->addresses, uint64_t, i) == pc;
+    }
+    return all;
+}
+
+/* ---- lines ---- */
+
+static void free_ready(gpointer data)
+{
+    struct ready *ready = data;
+    for (uint32_t i = 0; i < ready->insns; i++) {
+        g_free(ready->lines[i]);
+    }
+    g_free(ready);
+}
+
+static char *make_line(const struct log *log, const struct tcgrr_block *block, uint32_t insn, const char *text)
+{
+    uint64_t pc = tcgrr_block_pc(block, insn);
+    uint32_t opcode = report_opcode(block, insn);
+    if (!log->job->json) {
+        return g_strdup_printf("0x%" G_GINT64_MODIFIER "x, 0x%x, \"%s\"", pc, opcode, text);
+    }
+    json_t *object = json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(pc), "opcode", cli_json_address(opcode),
+                               "disasm", report_text_json(g_strdup(text)));
+    g_autofree char *whole = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and behind */
+}
+
+static struct ready *get_ready(struct log *log, uint32_t number)
+{
+    struct ready *ready = g_hash_table_lookup(log->ready, GUINT_TO_POINTER(number));
+    if (ready) {
+        return ready;
+    }
+    const struct tcgrr_block *block = tcgrr_blocks_get(log->job->blocks, number);
+    g_auto(GStrv) texts = report_texts(log->job, block);
+    bool any = false;
+
+    ready = g_malloc(sizeof(*ready) + block->insns * sizeof(char *));
+    ready->insns = block->insns;
+    for (uint32_t i = 0; i < block->insns; i++) {
+        bool wanted = is_wanted(log, tcgrr_block_pc(block, i), texts[i]);
+        ready->lines[i] = wanted ? make_line(log, block, i, texts[i]) : NULL;
+        any = any || wanted;
+    }
+    log->silent[number] = !any;
+    if (g_hash_table_size(log->ready) >= MOST_READY) {
+        g_hash_table_remove_all(log->ready);
+    }
+    g_hash_table_insert(log->ready, GUINT_TO_POINTER(number), ready);
+    return ready;
+}
+
+static void print_insn(struct log *log, const struct tcgrr_cursor *cursor, uint32_t insn, const char *line)
+{
+    if (log->job->json) {
+        printf("%s\n    {\"icount\":%" G_GUINT64_FORMAT ",\"vcpu\":%u,%s}", log->first ? "" : ",",
+               cursor->icount + insn, cursor->vcpu, line);
+    } else {
+        printf("%u, %s\n", cursor->vcpu, line);
+    }
+    log->first = false;
+}
+
+static void print_exec(struct log *log, const struct tcgrr_cursor *cursor, uint32_t number)
+{
+    uint64_t from = log->job->values[FROM].number;
+    uint64_t until = log->job->values[UNTIL].number;
+    const struct ready *ready = get_ready(log, number);
+
+    for (uint32_t i = 0; i < cursor->ran; i++) {
+        if (ready->lines[i] && cursor->icount + i >= from && cursor->icount + i < until) {
+            print_insn(log, cursor, i, ready->lines[i]);
+        }
+    }
+}
+
+static bool print_chunk(struct log *log, const struct tcgrr_chunk *chunk)
+{
+    struct tcgrr_cursor cursor;
+    for (bool more = tcgrr_cursor_begin(&cursor, chunk, log->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
+        uint32_t number = chunk->blocks[cursor.index];
+        if (cursor.icount >= log->job->values[UNTIL].number) {
+            return false;
+        }
+        if (!log->silent[number] && cursor.icount + cursor.ran > log->job->values[FROM].number) {
+            print_exec(log, &cursor, number);
+        }
+    }
+    return true;
+}
+
+/* All chunks from that on in which instruction `from` runs. */
+static bool print_all(struct log *log, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    tcgrr_icount icount = log->job->values[FROM].number;
+    bool found = true;
+    bool more = true;
+    bool good = true;
+
+    while (good && found && more) {
+        good = tcgrr_reader_seek(log->job->reader, icount, chunk, &found, error);
+        more = good && found && print_chunk(log, chunk) && !ferror(stdout);
+        icount = chunk->end_icount;
+    }
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+static bool run(struct report_job *job, GError **error)
+{
+    struct log log = {.job = job, .first = true, .addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t))};
+
+    bool good = parse_addresses(&log, error);
+    if (good) {
+        log.ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
+        log.silent = g_new0(uint8_t, MAX(job->block_count, 1));
+        if (job->json) {
+            report_begin_json(job, "insns");
+        }
+        good = print_all(&log, error);
+        if (job->json) {
+            printf("%s]\n}\n", log.first ? "" : "\n  ");
+        }
+        g_hash_table_unref(log.ready);
+        g_free(log.silent);
+    }
+    g_array_unref(log.addresses);
+    return good;
+}
+
+const struct report report_execlog = {
+    "execlog",
+    "each instruction that ran, a line each",
+    "vCPU, address, opcode, disassembly. Instructions that did not run to their ends are left out; the plugin prints\n"
+    "them. A whole boot of Linux has about 900 million lines: from= and until= pick a part, and begin there at "
+    "once.\n\n"
+    "Examples:\n"
+    "  tcgrr report boot.tcgrr execlog from=5000000 until=5000100\n"
+    "  tcgrr report boot.tcgrr execlog ifilter=msr ifilter=eret\n"
+    "  tcgrr report boot.tcgrr execlog afilter=0xffff800008010000\n",
+    options,
+    run,
+    NULL,
+};

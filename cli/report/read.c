@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the reports share: going through a trace, names of places, output. */
+#include "cli/report/report.h"
+
+#include "cli/cli.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* More vCPUs than any machine of QEMU has. */
+#define MOST_VCPUS 65536u
+
+/* What a shell takes as it is. */
+#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
+
+/* The user's command, to be typed into a shell; owned by the caller. */
+static char *original_command(const struct tcgrr_run *run)
+{
+    json_t *words = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
+    GString *line = g_string_new(NULL);
+    json_t *word;
+    size_t i;
+
+    json_array_foreach(words, i, word)
+    {
+        g_autofree char *quoted = g_shell_quote(json_is_string(word) ? json_string_value(word) : "");
+        bool plain = json_is_string(word) && strspn(json_string_value(word), PLAIN) == json_string_length(word);
+        g_string_append_printf(line, " %s", plain ? json_string_value(word) : quoted);
+    }
+    json_decref(words);
+    return g_string_free(line, FALSE);
+}
+
+bool report_need_accesses(struct report_job *job, GError **error)
+{
+    if (g_strcmp0(job->run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+        return true;
+    }
+    g_autofree char *command = original_command(job->run);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "%s was recorded without memory accesses, which %s needs; record it again with: tcgrr record --level "
+                "full -o NEW.tcgrr --%s",
+                tcgrr_reader_path(job->reader), job->report->name, command);
+    return false;
+}
+
+/* ---- chunks ---- */
+
+static void show_progress(const struct report_job *job, tcgrr_icount icount, gint64 *next)
+{
+    gint64 now = g_get_monotonic_time();
+    if (job->progress && now >= *next) {
+        g_autofree char *done = cli_number(icount);
+        g_autofree char *all = cli_number(job->run->icount);
+        fprintf(stderr, "\r\033[Ktcgrr: %s of %s instructions", done, all);
+        fflush(stderr);
+        *next = now + G_USEC_PER_SEC / 2;
+    }
+}
+
+bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    gint64 started = g_get_monotonic_time() + G_USEC_PER_SEC;
+    gint64 next = started;
+    bool found = true;
+    bool good = true;
+
+    for (int64_t id = 0; good && found; id++) {
+        good = tcgrr_reader_chunk(job->reader, id, chunk, &found, error);
+        if (good && found) {
+            show_progress(job, chunk->first_icount, &next);
+            good = visit(chunk, data, error);
+        }
+    }
+    if (next != started) {
+        fputs("\r\033[K", stderr);
+    }
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+struct wanted_events {
+    tcgrr_seq first;
+    tcgrr_seq last;
+    GArray *events;
+};
+
+static void take_event(const struct tcgrr_event *event, void *data)
+{
+    const struct wanted_events *wanted = data;
+    if (event->seq >= wanted->first && event->seq <= wanted->last) {
+        g_array_append_vals(wanted->events, event, 1);
+    }
+}
+
+bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk, GArray *events, GError **error)
+{
+    struct wanted_events wanted = {chunk->first_seq + 1, chunk->first_seq + chunk->count, events};
+    g_array_set_size(events, 0);
+    return tcgrr_reader_events(job->reader, chunk->first_icount, chunk->end_icount, take_event, &wanted, error);
+}
+
+/* ---- places ---- */
+
+char **report_texts(struct report_job *job, const struct tcgrr_block *block)
+{
+    tcgrr_disasm_survey(job->disasm, job->blocks, job->block_count);
+    return tcgrr_disasm_block(job->disasm, block);
+}
+
+char *report_symbol(struct report_job *job, uint64_t pc)
+{
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(job->symbols, pc);
+    return symbol ? g_strdup(symbol->name) : NULL;
+}
+
+char *report_place(struct report_job *job, uint64_t pc)
+{
+    return tcgrr_symbols_name(job->symbols, pc);
+}
+
+uint32_t report_offset(const struct tcgrr_block *block, uint32_t insn)
+{
+    uint32_t offset = 0;
+    for (uint32_t i = 0; i < insn; i++) {
+        offset += block->lengths[i];
+    }
+    return offset;
+}
+
+uint32_t report_opcode(const struct tcgrr_block *block, uint32_t insn)
+{
+    const uint8_t *bytes = block->bytes + report_offset(block, insn);
+    uint32_t opcode = 0;
+    for (unsigned i = 0; i < 4 && i < block->lengths[insn]; i++) {
+        opcode |= (uint32_t)bytes[i] << (8 * i);
+    }
+    return opcode;
+}
+
+/* ---- profile ---- */
+
+struct making {
+    struct report_job *job;
+    struct report_profile *profile;
+    uint16_t *insns;      /* of each block */
+    GHashTable *partials; /* block << 16 | ran → index in profile->partials + 1 */
+};
+
+struct report_vcpu *report_vcpu(GArray *vcpus, tcgrr_vcpu vcpu, GError **error)
+{
+    if (vcpu >= MOST_VCPUS) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the trace is damaged: it names vCPU %u", vcpu);
+        return NULL;
+    }
+    if (vcpu >= vcpus->len) {
+        g_array_set_size(vcpus, vcpu + 1); /* cleared */
+    }
+    return &g_array_index(vcpus, struct report_vcpu, vcpu);
+}
+
+/* Executions first to end - 1 ran on `vcpu`, all of them to their ends so far. */
+static bool count_stretch(struct making *making, const struct tcgrr_chunk *chunk, tcgrr_vcpu vcpu, uint32_t first,
+                          uint32_t end, GError **error)
+{
+    struct report_vcpu *entry = report_vcpu(making->profile->vcpus, vcpu, error);
+    if (!entry) {
+        return false;
+    }
+    uint64_t *execs = making->profile->execs;
+    uint64_t insns = 0;
+    for (uint32_t i = first; i < end; i++) {
+        uint32_t block = chunk->blocks[i];
+        execs[block]++;
+        insns += making->insns[block];
+    }
+    entry->execs += end - first;
+    entry->ran += insns;
+    return true;
+}
+
+static void count_partial(struct making *making, uint32_t block, uint32_t ran)
+{
+    GArray *partials = making->profile->partials;
+    gpointer key = (gpointer)(uintptr_t)((uint64_t)block << 16 | ran); /* ran is at most TCGRR_MAX_INSNS */
+    guint index = GPOINTER_TO_UINT(g_hash_table_lookup(making->partials, key));
+
+    if (index == 0) {
+        struct report_partial partial = {.block = block, .ran = ran};
+        g_array_append_val(partials, partial);
+        index = partials->len;
+        g_hash_table_insert(making->partials, key, GUINT_TO_POINTER(index));
+    }
+    g_array_index(partials, struct report_partial, index - 1).execs++;
+}
+
+static bool profile_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+{
+    struct making *making = data;
+    tcgrr_vcpu vcpu = chunk->vcpu;
+    uint32_t first = 0;
+    guint next = 0;
+
+    for (guint i = 0; i <= chunk->switches->len; i++) {
+        const struct tcgrr_switch *change =
+            i < chunk->switches->len ? &g_array_index(chunk->switches, struct tcgrr_switch, i) : NULL;
+        uint32_t end = change ? change->index : chunk->count;
+        if (!count_stretch(making, chunk, vcpu, first, end, error)) {
+            return false;
+        }
+        struct report_vcpu *entry = report_vcpu(making->profile->vcpus, vcpu, NULL);
+        for (; next < chunk->partials->len; next++) {
+            const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, next);
+            if (partial->index >= end) {
+                break;
+            }
+            uint32_t block = chunk->blocks[partial->index];
+            count_partial(making, block, partial->ran);
+            entry->ran -= making->insns[block] - partial->ran;
+        }
+        first = end;
+        vcpu = change ? change->vcpu : vcpu;
+    }
+    return true;
+}
+
+static int by_block(const void *a, const void *b)
+{
+    const struct report_partial *left = a;
+    const struct report_partial *right = b;
+    return left->block != right->block ? (left->block < right->block ? -1 : 1)
+                                       : (left->ran > right->ran) - (left->ran < right->ran);
+}
+
+bool report_profile_make(struct report_job *job, struct report_profile *profile, GError **error)
+{
+    struct making making = {.job = job, .profile = profile, .partials = g_hash_table_new(NULL, NULL)};
+
+    making.insns = g_new(uint16_t, MAX(job->block_count, 1));
+    for (uint32_t block = 0; block < job->block_count; block++) {
+        making.insns[block] = (uint16_t)tcgrr_blocks_get(job->blocks, block)->insns;
+    }
+    profile->execs = g_new0(uint64_t, MAX(job->block_count, 1));
+    profile->partials = g_array_new(FALSE, FALSE, sizeof(struct report_partial));
+    profile->vcpus = g_array_new(FALSE, TRUE, sizeof(struct report_vcpu));
+    bool good = report_vcpu(profile->vcpus, MAX(job->run->vcpus, 1) - 1, error) &&
+                report_each_chunk(job, profile_chunk, &making, error);
+    g_hash_table_unref(making.partials);
+    g_free(making.insns);
+    if (good) {
+        g_array_sort(profile->partials, by_block);
+    } else {
+        report_profile_clear(profile);
+    }
+    return good;
+}
+
+void report_profile_clear(struct report_profile *profile)
+{
+    g_clear_pointer(&profile->execs, g_free);
+    g_clear_pointer(&profile->partials, g_array_unref);
+    g_clear_pointer(&profile->vcpus, g_array_unref);
+}
+
+/* Index of the first partial of `block` or of a later one. */
+static guint first_partial(const GArray *partials, uint32_t block)
+{
+    guint low = 0;
+    guint high = partials->len;
+    while (low < high) {
+        guint middle = low + (high - low) / 2;
+        if (g_array_index(partials, struct report_partial, middle).block < block) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+void report_profile_insns(const struct report_job *job, const struct report_profile *profile, uint32_t block,
+                          uint64_t *counts)
+{
+    uint32_t insns = tcgrr_blocks_get(job->blocks, block)->insns;
+    uint64_t left = profile->execs[block];
+    guint next = first_partial(profile->partials, block);
+
+    for (uint32_t i = 0; i < insns; i++) {
+        for (; next < profile->partials->len; next++) {
+            const struct report_partial *partial = &g_array_index(profile->partials, struct report_partial, next);
+            if (partial->block != block || partial->ran > i) {
+                break;
+            }
+            left -= partial->execs;
+        }
+        counts[i] = left;
+    }
+}
+
+/* ---- output ---- */
+
+void report_print_json(struct report_job *job, json_t *object)
+{
+    json_t *whole = json_pack("{s:s, s:o}", "report", job->report->name, "trace",
+                              report_text_json(g_strdup(tcgrr_reader_path(job->reader))));
+    json_object_update(whole, object);
+    json_decref(object);
+    cli_print_json(whole);
+}
+
+void report_begin_json(struct report_job *job, const char *key)
+{
+    json_t *path = report_text_json(g_strdup(tcgrr_reader_path(job->reader)));
+    g_autofree char *quoted = json_dumps(path, JSON_ENCODE_ANY);
+    printf("{\n  \"report\": \"%s\",\n  \"trace\": %s,\n  \"%s\": [", job->report->name, quoted, key);
+    json_decref(path);
+}
+
+json_t *report_text_json(char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    g_free(text);
+    return valid ? json_string(valid) : json_null();
+}
+
+json_t *report_number_json(uint64_t number)
+{
+    return json_integer((json_int_t)number);
+}
+
+void report_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "tcgrr: %s\n", text);
+}
+
+FILE *report_create(struct report_job *job, const char *path, GError **error)
+{
+    const char *trace = tcgrr_reader_path(job->reader);
+    struct stat old;
+    struct stat own;
+    if (stat(path, &old) == 0 && stat(trace, &own) == 0 && old.st_dev == own.st_dev && old.st_ino == own.st_ino) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is the trace itself; name another file", path);
+        return NULL;
+    }
+    FILE *file = fopen(path, "wbe");
+    if (!file) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot create %s: %s", path, g_strerror(errno));
+    }
+    return file;
+}
+
+bool report_close(FILE *file, const char *path, GError **error)
+{
+    bool good = !ferror(file);
+    good = fclose(file) == 0 && good;
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
+        unlink(path);
+    }
+    return good;
+}

@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reports: what QEMU's example plugins tell of a run while it goes on, told from a recorded one. Each report is one
+ * file and one row of the table in cli/report.c, with the name, options and columns of the plugin, so that scripts move
+ * over; docs/reports.md says where a figure differs on purpose.
+ */
+#ifndef TCGRR_CLI_REPORT_REPORT_H
+#define TCGRR_CLI_REPORT_REPORT_H
+
+#include "store/disasm.h"
+#include "store/symbols.h"
+#include "store/trace.h"
+
+#include <jansson.h>
+#include <stdio.h>
+
+enum report_kind {
+    REPORT_NUMBER,  /* decimal, or 0x… */
+    REPORT_SWITCH,  /* on, yes, true, off, no, false; the name alone is on */
+    REPORT_CHOICE,  /* one of the words in `values` */
+    REPORT_TEXT,    /* not empty */
+    REPORT_LIST,    /* the same, may be given more than once */
+    REPORT_WITHOUT, /* a switch of the plugin's that changes nothing here: allowed, and said so */
+};
+
+struct report_option {
+    const char *name; /* NULL ends a list */
+    enum report_kind kind;
+    const char *values; /* as help shows them: "N", "PATH"; for a choice all of them, "lru|fifo|rand" */
+    const char *text;
+    uint64_t fallback; /* NUMBER: its value, SWITCH: 0 or 1, CHOICE: the index of the word */
+    uint64_t least;    /* NUMBER */
+    uint64_t most;
+};
+
+/* What an option was given as. */
+struct report_value {
+    bool given;
+    uint64_t number;  /* NUMBER, SWITCH, CHOICE; else 0 */
+    const char *text; /* TEXT; NULL if not given */
+    GPtrArray *texts; /* LIST of const char *, empty if not given */
+};
+
+#define REPORT_MOST_OPTIONS 16
+
+/* One run of a report. */
+struct report_job {
+    const struct report *report;
+    struct report_value values[REPORT_MOST_OPTIONS]; /* in the order of the report's options */
+    bool json;                                       /* print one object, not text */
+    bool progress;                                   /* show how far it is, on standard error */
+    struct tcgrr_reader *reader;
+    const struct tcgrr_run *run;
+    const struct tcgrr_blocks *blocks; /* all of the trace */
+    uint32_t block_count;
+    struct tcgrr_disasm *disasm;
+    struct tcgrr_symbols *symbols;
+};
+
+struct report {
+    const char *name;
+    const char *summary;                 /* one line */
+    const char *help;                    /* what it prints, where that differs from the plugin; examples */
+    const struct report_option *options; /* ends with an empty row */
+    /* Prints to standard output. An error of TCGRR_ERROR_USAGE is about the options. */
+    bool (*run)(struct report_job *job, GError **error);
+    /* More for help that depends on the trace; may be NULL. */
+    void (*explain)(const struct tcgrr_run *run);
+};
+
+extern const struct report report_bb;
+extern const struct report report_bbv;
+extern const struct report report_cache;
+extern const struct report report_cflow;
+extern const struct report report_drcov;
+extern const struct report report_execlog;
+extern const struct report report_hotblocks;
+extern const struct report report_howvec;
+extern const struct report report_insn;
+extern const struct report report_syscall;
+extern const struct report report_traps;
+
+/* Whether the trace holds memory accesses; if not, the error says how to record one that does. */
+bool report_need_accesses(struct report_job *job, GError **error);
+
+/* ---- options ---- */
+
+/*
+ * Takes over `words`, "NAME=VALUE" each, into job->values; they must live as long as the job. TCGRR_ERROR_USAGE names
+ * the option and what it takes. report_clear_options() frees what it made, also after an error.
+ */
+bool report_parse_options(struct report_job *job, char **words, GError **error);
+void report_clear_options(struct report_job *job);
+/* Prints the options for help. */
+void report_print_options(const struct report_option *options);
+json_t *report_options_json(const struct report_option *options);
+
+/* ---- reading ---- */
+
+/* Calls `visit` for each chunk, in order. The chunk is valid during the call. */
+typedef bool (*report_chunk_visitor)(const struct tcgrr_chunk *chunk, void *data, GError **error);
+bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error);
+
+/*
+ * Fills `events` (struct tcgrr_event) with those behind the chunk's first execution and up to that behind its last one,
+ * in order. An event stands behind execution event.seq - 1 of the trace.
+ */
+bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk, GArray *events, GError **error);
+
+/* The text of each of the block's instructions, for g_strfreev(). */
+char **report_texts(struct report_job *job, const struct tcgrr_block *block);
+/* The name of the symbol that covers `pc`, without an offset; NULL if none does. Owned by the caller. */
+char *report_symbol(struct report_job *job, uint64_t pc);
+/* With an offset, "name+0x10". */
+char *report_place(struct report_job *job, uint64_t pc);
+/* The first four bytes of an instruction at most, as a number, the first one lowest. */
+uint32_t report_opcode(const struct tcgrr_block *block, uint32_t insn);
+/* Offset of an instruction's bytes in its block. */
+uint32_t report_offset(const struct tcgrr_block *block, uint32_t insn);
+
+/* How often blocks ran, and how far. */
+struct report_profile {
+    uint64_t *execs;  /* by block: executions that began */
+    GArray *partials; /* struct report_partial, by block, then by `ran` */
+    GArray *vcpus;    /* struct report_vcpu, by vCPU; at least as many as the machine has */
+};
+struct report_partial {
+    uint32_t block;
+    uint32_t ran;   /* instructions that ran; fewer than the block has */
+    uint64_t execs; /* how often no more did */
+};
+struct report_vcpu {
+    uint64_t execs;
+    uint64_t ran; /* instructions */
+};
+bool report_profile_make(struct report_job *job, struct report_profile *profile, GError **error);
+void report_profile_clear(struct report_profile *profile);
+/* How often each instruction of `block` ran to its end: fills `counts`, which has room for all of them. */
+void report_profile_insns(const struct report_job *job, const struct report_profile *profile, uint32_t block,
+                          uint64_t *counts);
+/* The entry of a vCPU, made if it is new. NULL with an error for a number that no machine has. */
+struct report_vcpu *report_vcpu(GArray *vcpus, tcgrr_vcpu vcpu, GError **error);
+
+/* ---- printing ---- */
+
+/* Prints `object` with the report's and the trace's name, as JSON. Takes the reference over. */
+void report_print_json(struct report_job *job, json_t *object);
+/* Begins such an object by hand, up to the opening bracket of the list `key`, for lists that are printed as they come.
+ */
+void report_begin_json(struct report_job *job, const char *key);
+/* A string or null; frees the text. */
+json_t *report_text_json(char *text);
+json_t *report_number_json(uint64_t number);
+/* Says something about the figures on standard error. */
+void report_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/* Opens a file to write to, replacing what is there, unless that is the trace itself. NULL with error. */
+FILE *report_create(struct report_job *job, const char *path, GError **error);
+/* Closes it. False with error if not all could be written; the file is removed then. */
+bool report_close(FILE *file, const char *path, GError **error);
+
+#endif
