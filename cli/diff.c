@@ -41,7 +41,8 @@ static int compare(const struct cli_command *command, const struct traces *trace
     struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
                                 .symbols = {traces->symbols[0], traces->symbols[1]},
                                 .names = {traces->paths[0], traces->paths[1]}};
-    struct tcgrr_compare_options options = {.tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete};
+    struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(tcgrr_reader_run(traces->readers[0])->target),
+                                            .tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
     int status = cli_comparing_resolve(command, comparing, traces->symbols, &options);

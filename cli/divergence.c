@@ -86,14 +86,66 @@ static json_t *side_json(const struct texts *texts, int which, const struct tcgr
                      bytes);
 }
 
+static json_t *pc_or_null(uint64_t pc)
+{
+    return pc == TCGRR_NO_PC ? json_null() : cli_json_address(pc);
+}
+
+static json_t *events_json(const struct texts *texts, int which, const GArray *events)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < events->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(events, struct tcgrr_event, i);
+        uint64_t from = event->has_pcs ? event->from_pc : TCGRR_NO_PC;
+        uint64_t to = event->has_pcs ? event->to_pc : TCGRR_NO_PC;
+        json_array_append_new(list, json_pack("{s:s, s:I, s:i, s:o, s:o, s:o}", "kind", tcgrr_event_name(event->kind),
+                                              "icount", (json_int_t)event->icount, "vcpu", (int)event->vcpu, "from_pc",
+                                              pc_or_null(from), "to_pc", pc_or_null(to), "symbol",
+                                              text_or_null(symbol_at(texts, which, to))));
+    }
+    return list;
+}
+
 static json_t *divergence_json(const struct texts *texts, const struct tcgrr_comparison *comparison)
 {
     const struct tcgrr_divergence_side *sides = comparison->sides;
-    return json_pack("{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:s}", "icount", (json_int_t)comparison->icount, "vcpu",
-                     (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]), "b", side_json(texts, 1, &sides[1]),
-                     "common", execs_json(texts, 0, comparison->common), "history_a",
-                     execs_json(texts, 0, sides[0].history), "history_b", execs_json(texts, 1, sides[1].history),
-                     "kind", tcgrr_divergence_name(comparison->kind));
+    json_t *note = comparison->note ? json_string_nocheck(comparison->note) : json_null();
+    return json_pack(
+        "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "icount", (json_int_t)comparison->icount, "vcpu",
+        (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]), "b", side_json(texts, 1, &sides[1]), "common",
+        execs_json(texts, 0, comparison->common), "history_a", execs_json(texts, 0, sides[0].history), "history_b",
+        execs_json(texts, 1, sides[1].history), "events_a", events_json(texts, 0, sides[0].events), "events_b",
+        events_json(texts, 1, sides[1].events), "kind", tcgrr_divergence_name(comparison->kind), "note", note);
+}
+
+static json_t *reasons_json(unsigned reasons)
+{
+    json_t *list = json_array();
+    for (int i = 0; tcgrr_reason_name(i); i++) {
+        if (reasons >> i & 1) {
+            json_array_append_new(list, json_string(tcgrr_reason_name(i)));
+        }
+    }
+    return list;
+}
+
+static json_t *tolerated_json(const struct tcgrr_comparison *comparison, const struct texts *texts)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < comparison->places->len; i++) {
+        const struct tcgrr_tolerated *place = &g_array_index(comparison->places, struct tcgrr_tolerated, i);
+        json_t *object = json_pack(
+            "{s:s, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "kind", tcgrr_tolerated_name(place->kind), "icount_a",
+            (json_int_t)place->icount[0], "icount_b", (json_int_t)place->icount[1], "pc", cli_json_address(place->pc),
+            "symbol", text_or_null(symbol_at(texts, 0, place->pc)), "insns_a", (json_int_t)place->insns[0], "insns_b",
+            (json_int_t)place->insns[1], "reasons", reasons_json(place->reasons));
+        if (place->kind == TCGRR_TOLERATED_EVENT) {
+            json_object_set_new(object, "from_a", pc_or_null(place->from_pc[0]));
+            json_object_set_new(object, "from_b", pc_or_null(place->from_pc[1]));
+        }
+        json_array_append_new(list, object);
+    }
+    return list;
 }
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
@@ -103,13 +155,17 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     json_object_set_new(
         object, "from",
         json_pack("{s:I, s:I}", "a", (json_int_t)comparison->start[0], "b", (json_int_t)comparison->start[1]));
-    json_object_set_new(object, "shifted_events", json_integer(0));
-    if (comparison->diverged) {
-        struct texts texts;
-        texts_init(&texts, places);
-        json_object_set_new(object, "divergence", divergence_json(&texts, comparison));
-        texts_clear(&texts);
+    static const char *const counts[] = {"shifted_events", "polling_loops", "transients"};
+    struct texts texts;
+    texts_init(&texts, places);
+    for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
+        json_object_set_new(object, counts[i], json_integer((json_int_t)comparison->tolerated[i]));
     }
+    json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
+    if (comparison->diverged) {
+        json_object_set_new(object, "divergence", divergence_json(&texts, comparison));
+    }
+    texts_clear(&texts);
 }
 
 /* ---- text ---- */
@@ -183,6 +239,26 @@ static void print_side(const struct texts *texts, int which, const struct tcgrr_
     }
 }
 
+static void print_events(const struct texts *texts, const struct tcgrr_comparison *comparison)
+{
+    for (int side = 0; side < 2; side++) {
+        const GArray *events = comparison->sides[side].events;
+        if (events->len > 0) {
+            printf("Events around there, %s:\n", texts->places->names[side]);
+        }
+        for (guint i = 0; i < events->len; i++) {
+            const struct tcgrr_event *event = &g_array_index(events, struct tcgrr_event, i);
+            g_autofree char *icount = cli_number(event->icount);
+            g_autofree char *symbol = event->has_pcs ? symbol_at(texts, side, event->to_pc) : NULL;
+            printf("  %16s  %-14s", icount, tcgrr_event_name(event->kind));
+            if (event->has_pcs) {
+                printf("  to 0x%016" G_GINT64_MODIFIER "x  %s", event->to_pc, symbol ? symbol : "");
+            }
+            printf("\n");
+        }
+    }
+}
+
 static void print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places,
                              const struct colours *colours)
 {
@@ -191,11 +267,60 @@ static void print_divergence(const struct tcgrr_comparison *comparison, const st
 
     printf("%sDIVERGED%s after %s instructions in common: %s\n", colours->bad, colours->off, compared,
            tcgrr_divergence_name(comparison->kind));
+    if (comparison->note) {
+        printf("  %s\n", comparison->note);
+    }
     texts_init(&texts, places);
     print_common(&texts, comparison, colours);
     print_side(&texts, 0, &comparison->sides[0], colours);
     print_side(&texts, 1, &comparison->sides[1], colours);
+    print_events(&texts, comparison);
     texts_clear(&texts);
+}
+
+/* How many lines of tolerated places people get to see. */
+#define PLACES_SHOWN 10
+
+static void print_place(const struct tcgrr_tolerated *place, const struct cli_places *places)
+{
+    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], place->pc);
+    g_autofree char *a = cli_number(place->icount[0]);
+    g_autofree char *b = cli_number(place->icount[1]);
+
+    printf("  %16s %16s  %-13s  0x%" G_GINT64_MODIFIER "x %s: ", a, b, tcgrr_tolerated_name(place->kind), place->pc,
+           symbol ? symbol : "");
+    if (place->kind == TCGRR_TOLERATED_EVENT) {
+        int late = place->insns[1] > 0;
+        printf("%" G_GUINT64_FORMAT " instructions later in %c", place->insns[late], 'A' + late);
+    } else {
+        printf("%" G_GUINT64_FORMAT " against %" G_GUINT64_FORMAT " instructions", place->insns[0], place->insns[1]);
+    }
+    for (int i = 0; tcgrr_reason_name(i); i++) {
+        if (place->reasons >> i & 1) {
+            printf(", %s", tcgrr_reason_name(i));
+        }
+    }
+    printf("\n");
+}
+
+static void print_tolerated(const struct tcgrr_comparison *comparison, const struct cli_places *places)
+{
+    const uint64_t *counts = comparison->tolerated;
+    uint64_t all = counts[0] + counts[1] + counts[2];
+
+    if (all == 0) {
+        return;
+    }
+    printf("tolerated: %" G_GUINT64_FORMAT " shifted events, %" G_GUINT64_FORMAT " polling loops, %" G_GUINT64_FORMAT
+           " transients (icount of A and B, kind, where, why):\n",
+           counts[TCGRR_TOLERATED_EVENT], counts[TCGRR_TOLERATED_LOOP], counts[TCGRR_TOLERATED_TRANSIENT]);
+    guint shown = MIN(comparison->places->len, PLACES_SHOWN);
+    for (guint i = 0; i < shown; i++) {
+        print_place(&g_array_index(comparison->places, struct tcgrr_tolerated, i), places);
+    }
+    if (all > shown) {
+        printf("  and %" G_GUINT64_FORMAT " more (--json lists the first %d)\n", all - shown, TCGRR_TOLERATED_LISTED);
+    }
 }
 
 void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places)
@@ -208,6 +333,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
         g_autofree char *compared = cli_number(comparison->compared);
         printf("%sno divergence%s in %s instructions\n", colours.good, colours.off, compared);
     }
+    print_tolerated(comparison, places);
     if (comparison->start[0] || comparison->start[1]) {
         g_autofree char *a = cli_number(comparison->start[0]);
         g_autofree char *b = cli_number(comparison->start[1]);

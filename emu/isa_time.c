@@ -150,12 +150,12 @@ static bool a32_return(uint32_t word)
 static enum tcgrr_isa_return t32_return(uint32_t word, unsigned length)
 {
     static const struct pattern narrow[] = {
-        {0xff87, 0x4700}, /* bx */
+        {0xffff, 0x4770}, /* bx lr */
         {0xff00, 0xbd00}, /* pop with pc */
     };
     static const struct pattern wide[] = {
         {0xfe508000, 0xe8108000}, /* ldm with pc */
-        {0xff70f000, 0xf850f000}, /* ldr pc */
+        {0xff7ff000, 0xf85df000}, /* ldr pc from the stack */
     };
     static const struct pattern returns[] = {
         {0xffffff00, 0xf3de8f00}, /* subs pc, lr */
@@ -173,6 +173,34 @@ static uint32_t t32_word(const uint8_t *bytes, unsigned length)
 {
     uint32_t half = tcgrr_isa_load16(bytes);
     return length == 2 ? half : half << 16 | tcgrr_isa_load16(bytes + 2);
+}
+
+/* An instruction that can go to a few places only, and went to one of them. */
+static bool goes_there(const struct tcgrr_insn_class *class, uint64_t following, uint64_t next)
+{
+    bool has_target = class->flow == TCGRR_FLOW_JUMP || class->flow == TCGRR_FLOW_BRANCH;
+    bool can_follow = class->flow == TCGRR_FLOW_NEXT || class->flow == TCGRR_FLOW_BRANCH;
+    return (has_target && class->target == next) || (can_follow && following == next);
+}
+
+/* What is A32 and what T32 cannot always be told: it is no return if it can be something else that goes there. */
+static enum tcgrr_isa_return arm_returns(uint64_t pc, const uint8_t *bytes, unsigned length, uint64_t next)
+{
+    struct tcgrr_insn_class class;
+
+    if (length != 2 && length != 4) {
+        return TCGRR_ISA_RETURN_NO;
+    }
+    enum tcgrr_isa_return found = t32_return(t32_word(bytes, length), length);
+    if (length == 4) {
+        found = a32_return(tcgrr_isa_load32(bytes)) ? TCGRR_ISA_RETURN_YES : found;
+        class = tcgrr_isa_a32_insn(pc, tcgrr_isa_load32(bytes));
+        if (pc % 4 == 0 && goes_there(&class, pc + length, next)) {
+            return TCGRR_ISA_RETURN_NO;
+        }
+    }
+    class = tcgrr_isa_t32_insn(pc, t32_word(bytes, length), length);
+    return goes_there(&class, pc + length, next) ? TCGRR_ISA_RETURN_NO : found;
 }
 
 /* ---- x86 ---- */
@@ -265,7 +293,8 @@ bool tcgrr_isa_depends_on_time(enum tcgrr_isa isa, const uint8_t *bytes, unsigne
     }
 }
 
-enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, const uint8_t *bytes, unsigned length)
+enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, unsigned length,
+                                        uint64_t next)
 {
     bool returns;
     switch (isa) {
@@ -273,11 +302,7 @@ enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, const uint8_t *bytes
         returns = length == 4 && aarch64_return(tcgrr_isa_load32(bytes));
         break;
     case TCGRR_ISA_ARM:
-        returns = length == 4 && a32_return(tcgrr_isa_load32(bytes));
-        if (!returns && (length == 2 || length == 4)) {
-            return t32_return(t32_word(bytes, length), length);
-        }
-        break;
+        return arm_returns(pc, bytes, length, next);
     case TCGRR_ISA_RISCV:
         returns = length == 4 && riscv_return(tcgrr_isa_load32(bytes));
         break;

@@ -20,7 +20,11 @@ enum tcgrr_isa_return {
     TCGRR_ISA_RETURN_YES,   /* a return from an interrupt or exception, and nothing else */
 };
 
-/* Whether a handler goes back by it. UNKNOWN machines: MAYBE for every instruction. */
-enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, const uint8_t *bytes, unsigned length);
+/*
+ * Whether a handler goes back by the instruction at `pc`, behind which the vCPU went to `next`. That matters where its
+ * bytes leave open what it is. UNKNOWN machines: MAYBE for every instruction.
+ */
+enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, unsigned length,
+                                        uint64_t next);
 
 #endif

@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/compare.h"
 
+#include "lockstep/align.h"
 #include "lockstep/report.h"
-#include "lockstep/walk.h"
 #include "lockstep/where.h"
 #include "store/error.h"
 
-/* Instructions to look at behind an interval, for the history after a divergence at its end. */
-#define BEHIND 4096
+/* Instructions at hand behind the place that is compared, for the history after a divergence. */
+#define BEHIND        4096
+/* How many instructions QEMU may run on after the guest shut down, where another QEMU ends at once. */
+#define SHUTDOWN_MOST 1024
 
 static const char *const names[2] = {"side A", "side B"};
 
@@ -15,16 +17,46 @@ struct comparing {
     struct tcgrr_side *sides[2];
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison;
-    tcgrr_icount at[2];    /* both are the same up to here */
-    tcgrr_icount next[2];  /* the end of the interval that is being looked at */
-    tcgrr_icount limit[2]; /* where in it comparing ends; UINT64_MAX: not in it */
+    tcgrr_icount at[2];       /* both are the same up to here */
+    tcgrr_icount next[2];     /* the end of the interval behind it */
+    tcgrr_icount searched[2]; /* up to here for where comparing ends */
+    tcgrr_icount limit[2];    /* that is here; UINT64_MAX: not found yet */
+    bool digests_differ;      /* in the interval */
+    bool shifted;             /* the digests of all instructions so far are not the same any more */
     bool done;
 };
+
+static void set_compared(struct comparing *c, tcgrr_icount icount)
+{
+    c->comparison->compared = icount - c->comparison->start[0] - c->comparison->differing;
+}
+
+/* Looks for where comparing ends up to instruction `to`. */
+static bool find_limit(struct comparing *c, int which, tcgrr_icount to, GError **error)
+{
+    tcgrr_icount from = c->searched[which];
+
+    if (c->limit[which] != UINT64_MAX || to <= from) {
+        return true;
+    }
+    c->searched[which] = to;
+    return tcgrr_where_find(c->sides[which], &c->options->until[which], from, to, &c->limit[which], error);
+}
+
+/* How many instructions one side ran more than the other after the guest had shut down. */
+static tcgrr_icount surplus(struct tcgrr_walk walk)
+{
+    tcgrr_icount from = walk.icount;
+    while (tcgrr_walk_exec(&walk)) {
+        tcgrr_walk_skip(&walk);
+    }
+    return walk.icount - from;
+}
 
 /*
  * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on
  * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner
- * or later.
+ * or later - or at once, in QEMUs that end inside the device.
  */
 static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk walks[2])
 {
@@ -36,35 +68,19 @@ static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk wal
             return true;
         }
     }
+    for (int i = 0; i < 2 && !c->options->strict; i++) {
+        if (over[i] && ends[i] == TCGRR_SIDE_ENDED && ends[!i] == TCGRR_SIDE_SHUTDOWN &&
+            surplus(walks[!i]) <= SHUTDOWN_MOST) {
+            return true;
+        }
+    }
     return (over[0] && over[1] && ends[0] == TCGRR_SIDE_ENDED && ends[1] == TCGRR_SIDE_ENDED) ||
            (c->options->tolerate_cut_a && (over[0] || over[1]));
 }
 
-/* How many instructions one side ran more than the other after the guest had shut down. */
-static tcgrr_icount surplus(struct tcgrr_walk *walk)
+static bool end_reached(const struct comparing *c, GError **error)
 {
-    tcgrr_icount from = walk->icount;
-    while (tcgrr_walk_exec(walk)) {
-        tcgrr_walk_step(walk);
-    }
-    return walk->icount - from;
-}
-
-static bool at_limit(const struct comparing *c, const struct tcgrr_walk walks[2])
-{
-    return walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1];
-}
-
-/* The runs end here, or part. */
-static bool conclude(struct comparing *c, struct tcgrr_walk walks[2], GError **error)
-{
-    c->done = true;
-    if (!tolerated_end(c, walks)) {
-        tcgrr_report_divergence(c->comparison, walks, c->options->history);
-        return true;
-    }
     for (int i = 0; i < 2; i++) {
-        c->comparison->surplus[i] = c->comparison->ends[!i] == TCGRR_SIDE_STOPPED ? 0 : surplus(&walks[i]);
         if (c->options->until[i].kind != TCGRR_WHERE_NONE) {
             g_autofree char *text = tcgrr_where_text(&c->options->until[i]);
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -77,49 +93,132 @@ static bool conclude(struct comparing *c, struct tcgrr_walk walks[2], GError **e
     return true;
 }
 
-/* Walks through the stretches, which go on behind the interval. */
-static bool walk_interval(struct comparing *c, struct tcgrr_walk walks[2], GError **error)
+static void report(struct comparing *c, struct tcgrr_align *align)
 {
-    while (tcgrr_walk_exec(&walks[0]) && tcgrr_walk_exec(&walks[1]) && !at_limit(c, walks) &&
-           tcgrr_walk_same(&walks[0], &walks[1])) {
-        tcgrr_walk_step(&walks[0]);
-        tcgrr_walk_step(&walks[1]);
-    }
-    c->comparison->compared = walks[0].icount - c->comparison->start[0];
-    if (at_limit(c, walks)) {
-        c->done = true;
-        return true;
-    }
-    bool reached = c->comparison->ends[0] == TCGRR_SIDE_REACHED && c->comparison->ends[1] == TCGRR_SIDE_REACHED;
-    if (reached && walks[0].icount >= c->next[0] && walks[1].icount >= c->next[1]) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
-                    "the digests before icount %" G_GUINT64_FORMAT " differ though the instructions are the same; "
-                    "check the trace with tcgrr verify",
-                    walks[0].icount);
-        return false;
-    }
-    return conclude(c, walks, error);
+    set_compared(c, align->runs.walks[0].icount);
+    tcgrr_report_divergence(c->comparison, align->runs.walks, c->options->history);
+    c->comparison->note = g_steal_pointer(&align->note);
+    c->done = true;
 }
 
-/* The sides are the same up to `at`, and not, or not both there, at `next`; or comparing ends in between. */
-static bool compare_closely(struct comparing *c, GError **error)
+/* The runs end here, in whatever way, or comparing does. */
+static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_limit, GError **error)
 {
-    struct tcgrr_stretch stretches[2];
-    struct tcgrr_walk walks[2];
-    bool good = true;
+    const struct tcgrr_walk *walks = align->runs.walks;
+
+    c->done = true;
+    /* Where one ends, the other may have an interrupt left. */
+    for (int i = 0; i < 2 && !at_limit && !c->options->strict; i++) {
+        if (!tcgrr_walk_exec(&walks[i])) {
+            tcgrr_align_set_aside(align, &align->runs, !i, false);
+        }
+    }
+    set_compared(c, walks[0].icount);
+    if ((!at_limit && !tolerated_end(c, walks)) || !tcgrr_align_finish(align)) {
+        report(c, align);
+        return true;
+    }
+    for (int i = 0; i < 2 && !at_limit; i++) {
+        c->comparison->surplus[i] = c->comparison->ends[!i] == TCGRR_SIDE_STOPPED ? 0 : surplus(walks[i]);
+    }
+    return at_limit || end_reached(c, error);
+}
+
+static bool check_digests(const struct comparing *c, const struct tcgrr_align *align, GError **error)
+{
+    const struct tcgrr_walk *walks = align->runs.walks;
+
+    if (!c->digests_differ || walks[0].icount < c->next[0] || walks[1].icount < c->next[1] ||
+        walks[0].icount - c->at[0] != walks[1].icount - c->at[1]) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                "the digests before icount %" G_GUINT64_FORMAT " differ though the instructions are the same; "
+                "check the trace with tcgrr verify",
+                walks[0].icount);
+    return false;
+}
+
+static tcgrr_icount ahead(const struct comparing *c)
+{
+    return c->options->strict ? BEHIND : TCGRR_ALIGN_AHEAD;
+}
+
+static bool begin(struct comparing *c, struct tcgrr_align *align, GError **error)
+{
+    for (int i = 0; i < 2; i++) {
+        tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], TCGRR_CHECKPOINT_STEP);
+        if (!tcgrr_reel_begin(&align->reels[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
+            return false;
+        }
+        tcgrr_walk_begin(&align->runs.walks[i], &align->reels[i], c->at[i]);
+        align->runs.start[i] = c->comparison->start[i];
+    }
+    return true;
+}
+
+/* Goes on by what is at hand. */
+static bool go_on(struct comparing *c, struct tcgrr_align *align, GError **error)
+{
+    struct tcgrr_strands *runs = &align->runs;
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_stretch_init(&stretches[i]);
+        struct tcgrr_reel *reel = &align->reels[i];
+        if (!tcgrr_reel_extend(reel, MAX(runs->walks[i].icount, c->at[i]) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
+            !find_limit(c, i, reel->to, error)) {
+            return false;
+        }
+        c->comparison->ends[i] = reel->state;
+        runs->end[i] = c->digests_differ                   ? c->next[i]
+                       : reel->state == TCGRR_SIDE_REACHED ? reel->to - ahead(c)
+                                                           : UINT64_MAX;
+        runs->end[i] = MIN(runs->end[i], c->limit[i]);
     }
-    for (int i = 0; i < 2 && good; i++) {
-        tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], TCGRR_CHECKPOINT_STEP);
-        good = c->sides[i]->ops->stretch(c->sides[i], c->at[i] - before, c->next[i] + BEHIND, &stretches[i], error);
-        tcgrr_walk_begin(&walks[i], stretches[i].execs, c->at[i]);
+    if (!tcgrr_align_run(align)) {
+        report(c, align);
+        return true;
     }
-    good = good && walk_interval(c, walks, error);
+    bool at_limit = runs->walks[0].icount >= c->limit[0] || runs->walks[1].icount >= c->limit[1];
+    if (at_limit || !tcgrr_walk_exec(&runs->walks[0]) || !tcgrr_walk_exec(&runs->walks[1])) {
+        return conclude(c, align, at_limit, error);
+    }
+    tcgrr_align_trim(align);
+    return true;
+}
+
+static uint64_t tolerated(const struct tcgrr_comparison *comparison)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
+        count += comparison->tolerated[i];
+    }
+    return count;
+}
+
+/*
+ * The sides are the same up to `at`, and not, or not both there, at `next`; or comparing ends in between. Goes on
+ * instruction by instruction until that is over, or for some time nothing differed.
+ */
+static bool compare_closely(struct comparing *c, GError **error)
+{
+    struct tcgrr_align align;
+    uint64_t before;
+
+    tcgrr_align_init(&align, c->options, c->comparison);
+    bool good = begin(c, &align, error);
+    do {
+        before = tolerated(c->comparison);
+        good = good && go_on(c, &align, error);
+        if (good && !c->done && before == tolerated(c->comparison)) {
+            good = check_digests(c, &align, error);
+        }
+        c->digests_differ = false;
+    } while (good && !c->done && (before != tolerated(c->comparison) || !tcgrr_align_settled(&align)));
+    c->shifted = c->shifted || tolerated(c->comparison) > 0 || align.runs.walks[0].icount != align.runs.walks[1].icount;
     for (int i = 0; i < 2; i++) {
-        tcgrr_stretch_clear(&stretches[i]);
+        c->at[i] = align.runs.walks[i].icount;
     }
+    tcgrr_align_clear(&align);
     return good;
 }
 
@@ -130,25 +229,23 @@ static bool compare_interval(struct comparing *c, GError **error)
     bool close = false;
 
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_where *until = &c->options->until[i];
-        bool first = until->kind == TCGRR_WHERE_PC && c->at[i] == c->comparison->start[i];
         c->next[i] = c->at[i] + TCGRR_CHECKPOINT_STEP;
         /* From 0 on both have the digests of checkpoints ready. */
-        tcgrr_icount from = c->comparison->start[0] == 0 && c->comparison->start[1] == 0 ? 0 : c->at[i];
-        if (!c->sides[i]->ops->advance(c->sides[i], from, c->next[i], &position[i], error) ||
-            !tcgrr_where_find(c->sides[i], until, c->at[i] + first, position[i].icount, &c->limit[i], error)) {
+        if (!c->sides[i]->ops->advance(c->sides[i], c->shifted ? c->at[i] : 0, c->next[i], &position[i], error) ||
+            !find_limit(c, i, position[i].icount, error)) {
             return false;
         }
         c->comparison->ends[i] = position[i].state;
-        close = close || position[i].state != TCGRR_SIDE_REACHED || c->limit[i] != UINT64_MAX;
+        close = close || position[i].state != TCGRR_SIDE_REACHED || c->limit[i] <= c->next[i];
     }
-    if (close || position[0].flow != position[1].flow) {
+    c->digests_differ = position[0].flow != position[1].flow;
+    if (close || c->digests_differ) {
         return compare_closely(c, error);
     }
     for (int i = 0; i < 2; i++) {
         c->at[i] = c->next[i];
     }
-    c->comparison->compared = c->at[0] - c->comparison->start[0];
+    set_compared(c, c->at[0]);
     return true;
 }
 
@@ -158,10 +255,13 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
     struct comparing c = {.sides = {a, b}, .options = options, .comparison = comparison};
     bool good = true;
 
-    *comparison = (struct tcgrr_comparison){0};
+    *comparison = (struct tcgrr_comparison){.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated))};
     for (int i = 0; i < 2 && good; i++) {
         good = tcgrr_where_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
         c.at[i] = comparison->start[i];
+        c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_WHERE_PC);
+        c.limit[i] = UINT64_MAX;
+        c.shifted = c.shifted || c.at[i] > 0;
     }
     while (good && !c.done) {
         good = compare_interval(&c, error);

@@ -5,6 +5,8 @@
 
 #include "lockstep/side.h"
 
+#include "emu/isa.h"
+
 enum tcgrr_divergence_kind {
     TCGRR_DIVERGENCE_FLOW,  /* another instruction, or the same on another vCPU */
     TCGRR_DIVERGENCE_ENDED, /* one side ended while the other went on */
@@ -29,11 +31,51 @@ struct tcgrr_where {
 struct tcgrr_compare_options {
     struct tcgrr_where from[2];  /* where each side's comparison starts: they need not have run the same before */
     struct tcgrr_where until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
-    bool strict;                 /* an interrupt that comes at another instruction is a divergence */
+    bool strict;                 /* nothing is tolerated: for runs that share all that happens outside the guest */
     unsigned history;            /* executions in each list of the report */
+    enum tcgrr_isa isa;          /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
     bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
                                     divergence */
 };
+
+/* Why a place at which the runs differ is no divergence. Flags. */
+enum tcgrr_reason {
+    TCGRR_REASON_CLOCK = 1u << 0,     /* an instruction there reads a clock or waits */
+    TCGRR_REASON_DEVICE = 1u << 1,    /* one accesses a device */
+    TCGRR_REASON_INTERRUPT = 1u << 2, /* an interrupt came there */
+    TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
+    TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
+    TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not tell whether the interrupted instruction had run */
+};
+
+enum tcgrr_tolerated_kind {
+    TCGRR_TOLERATED_EVENT,     /* an interrupt came at another instruction; its handler was compared with its handler */
+    TCGRR_TOLERATED_LOOP,      /* a loop that waits for something turned more often on one side */
+    TCGRR_TOLERATED_TRANSIENT, /* right behind reading a clock or a device, or in an interrupt's handler, the two
+                                  took different ways and met again */
+    TCGRR_TOLERATED_KINDS,
+};
+
+/* What flag number `i` stands for, as a short phrase; NULL behind the last. */
+const char *tcgrr_reason_name(int i);
+
+/* "shifted event", "polling loop", "transient". */
+const char *tcgrr_tolerated_name(enum tcgrr_tolerated_kind kind);
+
+/* A place at which the runs differ and need to. */
+struct tcgrr_tolerated {
+    enum tcgrr_tolerated_kind kind;
+    unsigned reasons;       /* of enum tcgrr_reason */
+    tcgrr_icount icount[2]; /* each side's; of an event: where it came */
+    uint64_t pc;            /* event: its handler; loop: its instruction that the other side does not come to again;
+                               transient: A's first instruction of its own */
+    uint64_t from_pc[2];    /* event: the interrupted instruction; TCGRR_NO_PC: not known */
+    uint64_t insns[2];      /* loop, transient: what each side ran of its own; event: what each had run of the
+                               interrupted code since the other was interrupted */
+};
+
+/* Tolerated places that are listed, at most; the others are only counted. */
+#define TCGRR_TOLERATED_LISTED 256
 
 /* What one side did at the divergence. */
 struct tcgrr_divergence_side {
@@ -43,12 +85,16 @@ struct tcgrr_divergence_side {
     uint32_t insn;          /* index of the instruction in its block */
     uint64_t pc;
     GArray *history; /* struct tcgrr_exec: that execution and those after it, oldest first */
+    GArray *events;  /* struct tcgrr_event: the last ones before it and the first ones behind it */
 };
 
 struct tcgrr_comparison {
     bool diverged;
-    tcgrr_icount start[2];         /* each side's own icount where the comparison starts */
-    tcgrr_icount compared;         /* instructions from there on that are the same on both sides, by A's count */
+    tcgrr_icount start[2]; /* each side's own icount where the comparison starts */
+    tcgrr_icount compared; /* instructions from there on that are the same on both sides, by A's count */
+    uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* how many places of each kind */
+    GArray *places;                            /* struct tcgrr_tolerated: the first of them */
+    uint64_t differing;                        /* instructions of A's own in loops and transients */
     tcgrr_icount surplus[2];       /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
     /* Only if diverged: */
@@ -56,6 +102,7 @@ struct tcgrr_comparison {
     tcgrr_icount icount; /* A's */
     tcgrr_vcpu vcpu;
     GArray *common; /* struct tcgrr_exec: the last executions in common, newest first; of side A */
+    char *note;     /* what else there is to say of it; NULL: nothing */
     struct tcgrr_divergence_side sides[2];
 };
 

@@ -114,8 +114,11 @@ static void conclude(struct tcgrr_pair *pair)
 
 bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
+    struct tcgrr_compare_options compare = options->compare;
+
+    compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
     if (!start(pair, options, error) ||
-        !tcgrr_compare(pair->sides[0], pair->sides[1], &options->compare, &pair->comparison, error)) {
+        !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;
     }
     conclude(pair);

@@ -7,6 +7,20 @@ const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind)
     return names[kind];
 }
 
+const char *tcgrr_tolerated_name(enum tcgrr_tolerated_kind kind)
+{
+    static const char *const names[] = {"shifted event", "polling loop", "transient"};
+    return names[kind];
+}
+
+const char *tcgrr_reason_name(int i)
+{
+    static const char *const names[] = {"reads a clock or waits",       "accesses a device",
+                                        "an interrupt came into it",    "in the handler of a shifted interrupt",
+                                        "the other run ends before it", "the count at the interrupt is not certain"};
+    return i < (int)G_N_ELEMENTS(names) ? names[i] : NULL;
+}
+
 static void fill_common(GArray *common, const struct tcgrr_walk *walk, unsigned history)
 {
     /* The execution the walk stands in is common as far as it was walked. */
@@ -16,7 +30,20 @@ static void fill_common(GArray *common, const struct tcgrr_walk *walk, unsigned 
         g_array_append_val(common, begun);
     }
     for (guint i = walk->exec; i > 0 && common->len < history; i--) {
-        g_array_append_val(common, g_array_index(walk->execs, struct tcgrr_exec, i - 1));
+        g_array_append_val(common, *tcgrr_reel_exec(walk->reel, i - 1));
+    }
+}
+
+static void fill_events(GArray *events, const struct tcgrr_walk *walk, unsigned history)
+{
+    guint at = tcgrr_reel_find_event(walk->reel, walk->icount);
+    const struct tcgrr_event *event;
+
+    for (guint i = at > history ? at - history : 0; i < at + history; i++) {
+        event = tcgrr_reel_event(walk->reel, i);
+        if (event) {
+            g_array_append_val(events, *event);
+        }
     }
 }
 
@@ -24,6 +51,8 @@ static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_wal
 {
     const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
     side->history = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
+    side->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    fill_events(side->events, walk, history);
     side->there = exec != NULL;
     side->icount = walk->icount;
     if (!exec) {
@@ -32,8 +61,8 @@ static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_wal
     side->exec = *exec;
     side->insn = walk->insn;
     side->pc = tcgrr_walk_pc(walk);
-    for (guint i = walk->exec; i < walk->execs->len && side->history->len < history; i++) {
-        g_array_append_val(side->history, g_array_index(walk->execs, struct tcgrr_exec, i));
+    for (guint i = walk->exec; (exec = tcgrr_reel_exec(walk->reel, i)) && side->history->len < history; i++) {
+        g_array_append_val(side->history, *exec);
     }
 }
 
@@ -70,6 +99,10 @@ void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct t
 void tcgrr_comparison_clear(struct tcgrr_comparison *comparison)
 {
     g_clear_pointer(&comparison->common, g_array_unref);
-    g_clear_pointer(&comparison->sides[0].history, g_array_unref);
-    g_clear_pointer(&comparison->sides[1].history, g_array_unref);
+    g_clear_pointer(&comparison->places, g_array_unref);
+    g_clear_pointer(&comparison->note, g_free);
+    for (int i = 0; i < 2; i++) {
+        g_clear_pointer(&comparison->sides[i].history, g_array_unref);
+        g_clear_pointer(&comparison->sides[i].events, g_array_unref);
+    }
 }

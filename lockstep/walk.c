@@ -23,15 +23,49 @@ void tcgrr_walk_step(struct tcgrr_walk *walk)
     settle(walk);
 }
 
-void tcgrr_walk_begin(struct tcgrr_walk *walk, const GArray *execs, tcgrr_icount from)
+void tcgrr_walk_skip(struct tcgrr_walk *walk)
 {
-    *walk = (struct tcgrr_walk){.execs = execs, .icount = from};
-    if (execs->len > 0) {
-        walk->icount = g_array_index(execs, struct tcgrr_exec, 0).icount;
-        settle(walk);
-        while (tcgrr_walk_exec(walk) && walk->icount < from) {
-            tcgrr_walk_step(walk);
+    walk->insn = UINT32_MAX;
+    settle(walk);
+}
+
+bool tcgrr_walk_back(struct tcgrr_walk *walk)
+{
+    guint exec = walk->exec;
+
+    if (walk->insn == 0) {
+        while (exec > 0 && tcgrr_reel_exec(walk->reel, exec - 1)->ran == 0) {
+            exec--;
         }
+        if (exec == 0) {
+            return false;
+        }
+        const struct tcgrr_exec *before = tcgrr_reel_exec(walk->reel, --exec);
+        walk->exec = exec;
+        walk->insn = before->ran;
+        walk->offset = (uint32_t)(tcgrr_block_pc(before->block, before->ran) - before->block->pc);
+        walk->icount = before->icount + before->ran;
+    }
+    walk->insn--;
+    walk->offset -= tcgrr_walk_exec(walk)->block->lengths[walk->insn];
+    walk->icount--;
+    return true;
+}
+
+void tcgrr_walk_begin(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_icount icount)
+{
+    *walk = (struct tcgrr_walk){.reel = reel, .exec = tcgrr_reel_find_exec(reel, icount), .icount = icount};
+    const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
+    if (exec && icount > exec->icount) {
+        walk->insn = (uint32_t)MIN(icount - exec->icount, exec->ran);
+        walk->offset = (uint32_t)(tcgrr_block_pc(exec->block, walk->insn) - exec->block->pc);
+    }
+    if (exec) {
+        walk->icount = exec->icount + walk->insn;
+        settle(walk);
+    } else if (reel->stretch.execs->len > 0) {
+        const struct tcgrr_exec *last = tcgrr_reel_exec(reel, reel->stretch.execs->len - 1);
+        walk->icount = last->icount + last->counted;
     }
 }
 
@@ -44,4 +78,33 @@ bool tcgrr_walk_same(const struct tcgrr_walk *a, const struct tcgrr_walk *b)
     return left->vcpu == right->vcpu && left->block->pc + a->offset == right->block->pc + b->offset &&
            length == right->block->lengths[b->insn] &&
            memcmp(left->block->bytes + a->offset, right->block->bytes + b->offset, length) == 0;
+}
+
+/* Both are at the head of executions that ran the same, and end before `end`. */
+static bool same_exec(const struct tcgrr_walk walks[2], const tcgrr_icount end[2])
+{
+    const struct tcgrr_exec *a = tcgrr_walk_exec(&walks[0]), *b = tcgrr_walk_exec(&walks[1]);
+    return walks[0].insn == 0 && walks[1].insn == 0 && a->block->hash == b->block->hash && a->ran == b->ran &&
+           a->vcpu == b->vcpu && a->icount + a->counted <= end[0] && b->icount + b->counted <= end[1];
+}
+
+uint64_t tcgrr_walk_together(struct tcgrr_walk walks[2], const tcgrr_icount end[2])
+{
+    uint64_t insns = 0;
+
+    while (tcgrr_walk_exec(&walks[0]) && tcgrr_walk_exec(&walks[1]) && walks[0].icount < end[0] &&
+           walks[1].icount < end[1]) {
+        if (same_exec(walks, end)) {
+            insns += tcgrr_walk_exec(&walks[0])->ran;
+            tcgrr_walk_skip(&walks[0]);
+            tcgrr_walk_skip(&walks[1]);
+        } else if (tcgrr_walk_same(&walks[0], &walks[1])) {
+            insns++;
+            tcgrr_walk_step(&walks[0]);
+            tcgrr_walk_step(&walks[1]);
+        } else {
+            break;
+        }
+    }
+    return insns;
 }

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Walking through a stretch of a run instruction by instruction. */
+/* Walking through what is at hand of a run, instruction by instruction. */
 #ifndef TCGRR_LOCKSTEP_WALK_H
 #define TCGRR_LOCKSTEP_WALK_H
 
-#include "lockstep/side.h"
+#include "lockstep/reel.h"
 
 struct tcgrr_walk {
-    const GArray *execs; /* struct tcgrr_exec */
-    guint exec;
+    const struct tcgrr_reel *reel;
+    guint exec;      /* number of the execution */
     uint32_t insn;   /* of the execution */
     uint32_t offset; /* of that instruction's bytes */
     tcgrr_icount icount;
 };
 
-/* Puts it on the first instruction that runs at or behind `from`. */
-void tcgrr_walk_begin(struct tcgrr_walk *walk, const GArray *execs, tcgrr_icount from);
+/* Puts it on the first instruction that runs at or behind `icount`. */
+void tcgrr_walk_begin(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_icount icount);
 
-/* The execution that it is in; NULL at the stretch's end. */
+/* The execution that it is in; NULL at the reel's end. */
 static inline const struct tcgrr_exec *tcgrr_walk_exec(const struct tcgrr_walk *walk)
 {
-    return walk->exec < walk->execs->len ? &g_array_index(walk->execs, struct tcgrr_exec, walk->exec) : NULL;
+    return tcgrr_reel_exec(walk->reel, walk->exec);
 }
 
 /* Address of the instruction; not at the end. */
@@ -28,10 +28,20 @@ static inline uint64_t tcgrr_walk_pc(const struct tcgrr_walk *walk)
     return tcgrr_walk_exec(walk)->block->pc + walk->offset;
 }
 
-/* Goes on to the next instruction; not at the end. */
+/* Goes on to the next instruction, or to the first one of the next execution; not at the end. */
 void tcgrr_walk_step(struct tcgrr_walk *walk);
+void tcgrr_walk_skip(struct tcgrr_walk *walk);
+
+/* Goes back by one instruction. Returns false, without moving, at the reel's start. */
+bool tcgrr_walk_back(struct tcgrr_walk *walk);
 
 /* Whether both are on the same instruction, run by the same vCPU; neither is at its end. */
 bool tcgrr_walk_same(const struct tcgrr_walk *a, const struct tcgrr_walk *b);
+
+/*
+ * Goes on with both as long as they are the same, at most to instruction `end` of each. Returns the number of
+ * instructions.
+ */
+uint64_t tcgrr_walk_together(struct tcgrr_walk walks[2], const tcgrr_icount end[2]);
 
 #endif

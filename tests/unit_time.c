@@ -182,7 +182,7 @@ static void test_rows(void **state)
             bytes[b] = (uint8_t)strtoul(digits, NULL, 16);
         }
         bool time = tcgrr_isa_depends_on_time(rows[i].isa, bytes, length);
-        enum tcgrr_isa_return found = tcgrr_isa_returns(rows[i].isa, bytes, length);
+        enum tcgrr_isa_return found = tcgrr_isa_returns(rows[i].isa, 0x8000, bytes, length, 0x100);
         enum tcgrr_isa_return wanted = rows[i].returns == MAYBE ? TCGRR_ISA_RETURN_MAYBE
                                        : rows[i].returns        ? TCGRR_ISA_RETURN_YES
                                                                 : TCGRR_ISA_RETURN_NO;
@@ -195,10 +195,19 @@ static void test_rows(void **state)
     assert_int_equal(wrong, 0);
 }
 
+/* Bytes that are an A32 ldm with pc, or a T32 b.w: where it went tells. */
+static void test_either(void **state)
+{
+    const uint8_t bytes[] = {0x00, 0xf0, 0x72, 0xb8};
+    assert_int_equal(tcgrr_isa_returns(ARM, 0x2d4, bytes, 4, 0x3bc), TCGRR_ISA_RETURN_NO);
+    assert_int_equal(tcgrr_isa_returns(ARM, 0x2d4, bytes, 4, 0x3c0), TCGRR_ISA_RETURN_YES);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_either),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

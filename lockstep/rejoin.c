@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/rejoin.h"
+
+/* How many of the parts taken out last are looked through. */
+#define TAKEN_MOST 64
+/* A loop's turn, and so much before it, is looked at; instructions. */
+#define BODY_MOST  2048
+/* Turns that make up what is known of its body. */
+#define BODY_TURNS 4
+/* What one side may turn more than the other; instructions. */
+#define EXTRA_MOST 32768
+/* So many instructions alike show that the two have met again. */
+#define ALIKE      16
+/* Behind a clock or a device that was read, so near; instructions. */
+#define NEAR       32
+/* Ways apart that meet again; instructions. */
+#define APART_MOST 256
+
+/* ---- looking back ---- */
+
+/* Goes back through a strand, past what was taken out of it. */
+struct back {
+    const struct tcgrr_align *align;
+    struct tcgrr_walk walk;
+    tcgrr_icount start;
+    int which;
+    bool crossed; /* something was taken out right behind the instruction */
+};
+
+static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+{
+    return (struct back){align, strands->walks[which], strands->start[which], which, false};
+}
+
+static bool step_back(struct back *back)
+{
+    const GArray *taken = back->align->taken[back->which];
+
+    back->crossed = false;
+    for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MOST; i--) {
+        const struct tcgrr_taken *part = &g_array_index(taken, struct tcgrr_taken, i - 1);
+        if (part->end == back->walk.icount && part->start >= back->walk.reel->from) {
+            tcgrr_walk_begin(&back->walk, back->walk.reel, part->start);
+            back->crossed = true;
+        }
+    }
+    return back->walk.icount > back->start && tcgrr_walk_back(&back->walk) && back->walk.icount >= back->start;
+}
+
+static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_walk *walk)
+{
+    return (tcgrr_codes_clock(&align->codes, walk) ? TCGRR_REASON_CLOCK : 0) |
+           (tcgrr_codes_device(&align->codes, walk) ? TCGRR_REASON_DEVICE : 0);
+}
+
+/* ---- going on alike ---- */
+
+/* Whether so many instructions are the same from here on, up to both ends, or up to where there is a reason to differ
+ * again. */
+static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands)
+{
+    struct tcgrr_strands ahead = *strands;
+    struct tcgrr_interrupt interrupt;
+    unsigned reasons = 0;
+
+    for (int insns = 0; insns < ALIKE; insns++) {
+        bool over[2] = {tcgrr_strand_over(&ahead, 0), tcgrr_strand_over(&ahead, 1)};
+        if (over[0] && over[1]) {
+            return true;
+        }
+        if (over[0] || over[1] || !tcgrr_walk_same(&ahead.walks[0], &ahead.walks[1])) {
+            return insns > 0 && (reasons || tcgrr_interrupt_at(&ahead.walks[0], &interrupt) ||
+                                 tcgrr_interrupt_at(&ahead.walks[1], &interrupt));
+        }
+        for (int i = 0; i < 2; i++) {
+            reasons |= reasons_at(align, &ahead.walks[i]);
+            tcgrr_walk_step(&ahead.walks[i]);
+        }
+    }
+    return true;
+}
+
+/* ---- loops ---- */
+
+/* The loop that a side is in: the addresses of its instructions, and what makes it turn. */
+struct body {
+    GHashTable *pcs; /* set of uint64_t */
+    uint32_t insns;  /* of the turns that were looked at */
+    unsigned reasons;
+};
+
+static void body_add(struct body *body, uint64_t pc)
+{
+    if (!g_hash_table_contains(body->pcs, &pc)) {
+        g_hash_table_add(body->pcs, g_memdup2(&pc, sizeof(pc)));
+    }
+}
+
+/* Goes back to where the side was at its next instruction before. False: never, so it is in no loop. */
+static bool find_body(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, struct body *body)
+{
+    struct back back = look_back(align, strands, which);
+    uint64_t head = tcgrr_walk_pc(&back.walk);
+    GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    unsigned reasons = 0, turns = 0;
+
+    for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
+        uint64_t pc = tcgrr_walk_pc(&back.walk);
+        g_array_append_val(pcs, pc);
+        reasons |= reasons_at(align, &back.walk) | (back.crossed ? TCGRR_REASON_INTERRUPT : 0);
+        if (pc == head) {
+            turns++;
+            body->insns = pcs->len;
+            body->reasons = reasons;
+        }
+    }
+    body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    for (uint32_t i = 0; i < body->insns; i++) {
+        body_add(body, g_array_index(pcs, uint64_t, i));
+    }
+    g_array_unref(pcs);
+    return turns > 0;
+}
+
+/* Whether the side that left the loop was interrupted in its last turns. */
+static unsigned interrupted(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                            const struct body *body)
+{
+    struct back back = look_back(align, strands, which);
+    for (uint32_t i = 0; i < body->insns && step_back(&back); i++) {
+        uint64_t pc = tcgrr_walk_pc(&back.walk);
+        if (back.crossed) {
+            return TCGRR_REASON_INTERRUPT;
+        }
+        if (!g_hash_table_contains(body->pcs, &pc)) {
+            break;
+        }
+    }
+    return 0;
+}
+
+/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took, 0 if it
+ * does not. */
+static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+                        unsigned *reasons)
+{
+    struct tcgrr_walk *walk = &strands->walks[late];
+    uint64_t out = tcgrr_walk_pc(&strands->walks[!late]);
+
+    for (uint32_t extra = 0; extra < EXTRA_MOST && !tcgrr_strand_over(strands, late);) {
+        uint64_t pc = tcgrr_walk_pc(walk);
+        if (extra > 0 && pc == out && alike(align, strands)) {
+            return extra;
+        }
+        if (!g_hash_table_contains(body->pcs, &pc)) {
+            if (!tcgrr_align_set_aside(align, strands, late, false)) {
+                return 0;
+            }
+            *reasons |= TCGRR_REASON_INTERRUPT;
+            continue;
+        }
+        *reasons |= reasons_at(align, walk);
+        tcgrr_walk_step(walk);
+        extra++;
+    }
+    return 0;
+}
+
+static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands, int late)
+{
+    struct tcgrr_align_state state;
+    struct tcgrr_strands trial = *strands;
+    struct body body = {0};
+    uint32_t extra = 0;
+
+    tcgrr_align_save(align, &state);
+    if (find_body(align, strands, late, &body)) {
+        body.reasons |= interrupted(align, strands, !late, &body);
+        extra = turn_on(align, &trial, late, &body, &body.reasons);
+    }
+    bool good = extra > 0 && body.reasons;
+    tcgrr_align_restore(align, &state, good);
+    if (good) {
+        struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
+                                        .reasons = body.reasons,
+                                        .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                        .pc = tcgrr_walk_pc(&strands->walks[late]),
+                                        .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+        place.insns[late] = extra;
+        tcgrr_align_tolerate(align, &place);
+        *strands = trial;
+    }
+    g_hash_table_destroy(body.pcs);
+    return good;
+}
+
+bool tcgrr_rejoin_loop(struct tcgrr_align *align, struct tcgrr_strands *strands)
+{
+    return leave_loop(align, strands, 0) || leave_loop(align, strands, 1);
+}
+
+/* ---- transients ---- */
+
+static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+{
+    struct back back = look_back(align, strands, which);
+    unsigned reasons = 0;
+    for (int i = 0; i < NEAR && step_back(&back); i++) {
+        reasons |= reasons_at(align, &back.walk);
+    }
+    return reasons;
+}
+
+/* Instructions that the side runs from here on, without interrupts. The place behind the last one counts if the strand
+ * ends there. */
+static guint ways(const struct tcgrr_strands *strands, int which, struct tcgrr_walk *places)
+{
+    struct tcgrr_walk walk = strands->walks[which];
+    struct tcgrr_interrupt interrupt;
+    guint count = 0;
+
+    while (count < APART_MOST) {
+        places[count++] = walk;
+        bool over = !tcgrr_walk_exec(&walk) || walk.icount >= strands->end[which];
+        if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, &interrupt))) {
+            break;
+        }
+        tcgrr_walk_step(&walk);
+    }
+    return count;
+}
+
+/* The nearest place at which both go on alike. */
+static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met)
+{
+    struct tcgrr_walk places[2][APART_MOST];
+    guint counts[2] = {ways(strands, 0, places[0]), ways(strands, 1, places[1])};
+
+    *met = *strands;
+    for (guint sum = 1; sum < counts[0] + counts[1] - 1; sum++) {
+        for (guint a = sum < counts[1] ? 0 : sum - counts[1] + 1; a <= sum && a < counts[0]; a++) {
+            met->walks[0] = places[0][a];
+            met->walks[1] = places[1][sum - a];
+            bool over[2] = {tcgrr_strand_over(met, 0), tcgrr_strand_over(met, 1)};
+            bool possible = over[0] == over[1] && (over[0] || tcgrr_walk_same(&met->walks[0], &met->walks[1]));
+            if (possible && (strands->depth > 0 || !over[0]) && alike(align, met)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+bool tcgrr_rejoin_transient(struct tcgrr_align *align, struct tcgrr_strands *strands)
+{
+    unsigned reasons[2] = {read_before(align, strands, 0), read_before(align, strands, 1)};
+    struct tcgrr_strands met;
+    struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_TRANSIENT,
+                                    .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                    .pc = tcgrr_walk_pc(&strands->walks[0]),
+                                    .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+
+    place.reasons =
+        (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (strands->depth > 0 ? TCGRR_REASON_HANDLER : 0);
+    if (!place.reasons || !meet(align, strands, &met)) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        place.insns[i] = met.walks[i].icount - strands->walks[i].icount;
+    }
+    tcgrr_align_tolerate(align, &place);
+    *strands = met;
+    return true;
+}
