@@ -236,10 +236,42 @@ static char *explain(const struct answer *answer)
     return line;
 }
 
-static bool probe_plugin(struct tcgrr_qemu *qemu, const char *plugin, GError **error)
-{
+/* A first question, asked while another one is answered: starting a QEMU takes longer than all else. */
+struct early {
+    struct tcgrr_qemu qemu; /* its path, and whether its name looks like a system emulator's */
+    const char *plugin;
     struct answer answer;
-    if (!ask_plugin(qemu, plugin, NULL, &answer, error)) {
+    bool good;
+    GError *error;
+};
+
+static gpointer ask_early(gpointer data)
+{
+    struct early *early = data;
+    early->good = ask_plugin(&early->qemu, early->plugin, NULL, &early->answer, &early->error);
+    return NULL;
+}
+
+/* Takes over the early answer, if it was the right question. */
+static bool first_answer(struct tcgrr_qemu *qemu, struct early *early, struct answer *answer, GError **error)
+{
+    *answer = early->answer;
+    early->answer.errors = NULL;
+    if (early->qemu.system == qemu->system) {
+        if (early->error) {
+            g_propagate_error(error, g_steal_pointer(&early->error));
+        }
+        return early->good;
+    }
+    g_free(answer->errors);
+    return ask_plugin(qemu, early->plugin, NULL, answer, error);
+}
+
+static bool probe_plugin(struct tcgrr_qemu *qemu, struct early *early, GError **error)
+{
+    const char *plugin = early->plugin;
+    struct answer answer;
+    if (!first_answer(qemu, early, &answer, error)) {
         g_free(answer.errors);
         return false;
     }
@@ -326,7 +358,16 @@ bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *q
     qemu->target = g_strdup("");
     qemu->build_id = read_build_id(qemu->path);
     char *whole = g_canonicalize_filename(plugin, NULL);
-    bool good = read_version(qemu, error) && probe_plugin(qemu, whole, error);
+    struct early early = {
+        .qemu = {.path = qemu->path, .system = strstr(strrchr(qemu->path, '/') + 1, "qemu-system") != NULL},
+        .plugin = whole,
+    };
+    GThread *thread = g_thread_new("tcgrr-probe", ask_early, &early);
+    bool good = read_version(qemu, error);
+    g_thread_join(thread);
+    good = good && probe_plugin(qemu, &early, error);
+    g_free(early.answer.errors);
+    g_clear_error(&early.error);
     g_free(whole);
     if (!good) {
         tcgrr_qemu_clear(qemu);

@@ -49,12 +49,30 @@ static bool check_comparable(const struct tcgrr_pair *pair, const struct tcgrr_p
     return false;
 }
 
+/* Finding out what a QEMU is takes some time, so that it is done for both at once. */
+struct opening {
+    struct tcgrr_session_options options;
+    struct tcgrr_session *session;
+    GError *error;
+};
+
+static gpointer open_session(gpointer data)
+{
+    struct opening *opening = data;
+    opening->session = tcgrr_session_new(&opening->options, &opening->error);
+    return NULL;
+}
+
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
+    struct opening openings[2] = {0};
+    GThread *threads[2] = {NULL, NULL};
+    bool good = true;
+
     *pair = (struct tcgrr_pair){0};
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_pair_member *member = &options->members[i];
-        struct tcgrr_session_options session = {
+        openings[i].options = (struct tcgrr_session_options){
             .qemu = member->qemu,
             .arguments = member->arguments,
             .plugin = options->plugin,
@@ -62,15 +80,20 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .icount = options->icount,
             .quiet = member->quiet,
         };
-        if (!member->reader) {
-            pair->sessions[i] = tcgrr_session_new(&session, error);
-            if (!pair->sessions[i]) {
-                g_prefix_error(error, "%c: ", 'A' + i);
-                return false;
-            }
-        }
+        threads[i] = member->reader ? NULL : g_thread_new("tcgrr-open", open_session, &openings[i]);
     }
-    return check_comparable(pair, options, error);
+    for (int i = 0; i < 2; i++) {
+        if (threads[i]) {
+            g_thread_join(threads[i]);
+        }
+        pair->sessions[i] = openings[i].session;
+        if (openings[i].error && good) {
+            g_propagate_prefixed_error(error, g_steal_pointer(&openings[i].error), "%c: ", 'A' + i);
+            good = false;
+        }
+        g_clear_error(&openings[i].error);
+    }
+    return good && check_comparable(pair, options, error);
 }
 
 static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
