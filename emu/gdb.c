@@ -186,11 +186,11 @@ void tcgrr_gdb_free(struct tcgrr_gdb *gdb)
     g_string_free(gdb->input, TRUE);
     g_string_free(gdb->payload, TRUE);
     g_string_free(gdb->output, TRUE);
-    tcgrr_registers_free(gdb->registers);
+    tcgrr_registers_unref(gdb->registers);
     g_free(gdb);
 }
 
-const struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
+struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
 {
     return gdb->registers;
 }

@@ -19,8 +19,8 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
 /* NULL is allowed. */
 void tcgrr_gdb_free(struct tcgrr_gdb *gdb);
 
-/* Owned by `gdb`. */
-const struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
+/* Owned by `gdb`; take a reference to keep it longer. */
+struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
 
 /* Reads all registers into `state`, of tcgrr_gdb_registers()->state_bytes. What the stub cannot read is not known. */
 bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, uint8_t *state, GError **error);

@@ -45,19 +45,29 @@ static void free_register(gpointer data)
 
 struct tcgrr_registers *tcgrr_registers_new(const char *target)
 {
-    struct tcgrr_registers *registers = g_new0(struct tcgrr_registers, 1);
+    struct tcgrr_registers *registers = g_atomic_rc_box_new0(struct tcgrr_registers);
     registers->list = g_ptr_array_new_with_free_func(free_register);
     registers->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     registers->big_endian = is_big_endian(target);
     return registers;
 }
 
-void tcgrr_registers_free(struct tcgrr_registers *registers)
+static void clear_registers(gpointer data)
+{
+    struct tcgrr_registers *registers = data;
+    g_hash_table_unref(registers->by_name);
+    g_ptr_array_unref(registers->list);
+}
+
+struct tcgrr_registers *tcgrr_registers_ref(struct tcgrr_registers *registers)
+{
+    return g_atomic_rc_box_acquire(registers);
+}
+
+void tcgrr_registers_unref(struct tcgrr_registers *registers)
 {
     if (registers) {
-        g_hash_table_unref(registers->by_name);
-        g_ptr_array_unref(registers->list);
-        g_free(registers);
+        g_atomic_rc_box_release_full(registers, clear_registers);
     }
 }
 

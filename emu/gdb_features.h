@@ -27,6 +27,7 @@ struct tcgrr_register {
     GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
 };
 
+/* Never changes once it is complete; any thread. */
 struct tcgrr_registers {
     GPtrArray *list;      /* struct tcgrr_register *, in the order in which they are described */
     GHashTable *by_name;  /* char * → struct tcgrr_register * */
@@ -34,10 +35,11 @@ struct tcgrr_registers {
     bool big_endian;      /* in which order a value's bytes are */
 };
 
-/* No registers yet. `target` is QEMU's target name, which tells the order of bytes. */
+/* No registers yet, and one reference. `target` is QEMU's target name, which tells the order of bytes. */
 struct tcgrr_registers *tcgrr_registers_new(const char *target);
-/* NULL is allowed. */
-void tcgrr_registers_free(struct tcgrr_registers *registers);
+struct tcgrr_registers *tcgrr_registers_ref(struct tcgrr_registers *registers);
+/* Frees it with the last reference. NULL is allowed. */
+void tcgrr_registers_unref(struct tcgrr_registers *registers);
 
 /*
  * Adds the registers that a document describes; names of further documents that it includes are appended to `includes`

@@ -176,7 +176,7 @@ static void test_features(void **unused)
     assert_null(a->fields);
     assert_int_equal(registers->state_bytes, 3 + 2 + 4 + 1);
     g_ptr_array_unref(includes);
-    tcgrr_registers_free(registers);
+    tcgrr_registers_unref(registers);
 }
 
 static void test_values(void **unused)
@@ -199,7 +199,7 @@ static void test_values(void **unused)
         assert_string_equal(text, texts[i]);
         g_free(text);
         g_ptr_array_unref(includes);
-        tcgrr_registers_free(registers);
+        tcgrr_registers_unref(registers);
     }
 }
 
@@ -215,7 +215,7 @@ static void test_includes(void **unused)
     assert_int_equal(includes->len, 2);
     assert_string_equal(g_ptr_array_index(includes, 1), "b.xml");
     g_ptr_array_unref(includes);
-    tcgrr_registers_free(registers);
+    tcgrr_registers_unref(registers);
 }
 
 static void refuses_features(const char *text)
@@ -229,7 +229,7 @@ static void refuses_features(const char *text)
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
     g_error_free(error);
     g_ptr_array_unref(includes);
-    tcgrr_registers_free(registers);
+    tcgrr_registers_unref(registers);
 }
 
 static void test_malformed_features(void **unused)

@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/search.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "store/error.h"
+
+#define LOOKS      384 /* moments looked at in one replay */
+#define NEAR_SHARE 2   /* every second one lies near the end of the stretch, where most answers are */
+#define NEAREST    200 /* the closest of those to the end, in instructions */
+
+/* What differed at a moment, of all registers and of the places that were watched then. */
+struct sighting {
+    tcgrr_moment moment;
+    GArray *registers; /* struct seen, only those that differ */
+    GArray *places;    /* struct seen, all that were watched */
+};
+
+struct seen {
+    unsigned number;
+    uint64_t mask;
+};
+
+static void free_sighting(gpointer data)
+{
+    struct sighting *sighting = data;
+    g_array_unref(sighting->registers);
+    g_array_unref(sighting->places);
+    g_free(sighting);
+}
+
+void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_twins *twins)
+{
+    *search = (struct tcgrr_search){.twins = twins};
+    search->places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    search->sightings = g_ptr_array_new_with_free_func(free_sighting);
+}
+
+void tcgrr_search_clear(struct tcgrr_search *search)
+{
+    g_array_unref(search->places);
+    g_ptr_array_unref(search->sightings);
+    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
+    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+}
+
+unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_place *place)
+{
+    for (guint i = 0; i < search->places->len; i++) {
+        if (memcmp(&g_array_index(search->places, struct tcgrr_place, i), place, sizeof(*place)) == 0) {
+            return i;
+        }
+    }
+    g_array_append_vals(search->places, place, 1);
+    return search->places->len - 1;
+}
+
+static G_GNUC_PRINTF(2, 3) void tell(struct tcgrr_search *search, const char *format, ...)
+{
+    if (search->progress) {
+        va_list list;
+        va_start(list, format);
+        g_autofree char *text = g_strdup_vprintf(format, list);
+        va_end(list);
+        search->progress(text, search->data);
+    }
+}
+
+/* The places that `wanted` names, in the order in which it does. */
+static GArray *wanted_places(const struct tcgrr_search *search, const GArray *wanted)
+{
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    for (guint i = 0; i < wanted->len; i++) {
+        const struct tcgrr_location *location = &g_array_index(wanted, struct tcgrr_location, i);
+        if (location->memory) {
+            g_array_append_val(places, g_array_index(search->places, struct tcgrr_place, location->place));
+        }
+    }
+    return places;
+}
+
+/* Bytes that differ, as bits. What is memory on one side only differs altogether. */
+static uint64_t content_difference(const struct tcgrr_content *a, const struct tcgrr_content *b, uint16_t size)
+{
+    uint64_t mask = 0;
+    for (uint16_t i = 0; i < size; i++) {
+        mask |= (uint64_t)(a->ram != b->ram || a->bytes[i] != b->bytes[i]) << i;
+    }
+    return mask;
+}
+
+/* ---- walking ---- */
+
+static bool same_stop(const struct tcgrr_stop *a, const struct tcgrr_stop *b)
+{
+    bool known = a->length > 0 && b->length > 0;
+    return a->moment == b->moment && a->pc == b->pc &&
+           (!known || (a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0));
+}
+
+bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                       const GArray *wanted, GError **error)
+{
+    tcgrr_moment quiet;
+
+    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
+    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+    search->common = 0;
+    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
+        return false;
+    }
+    tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides", quiet,
+         to);
+    search->replays++;
+    g_autoptr(GArray) places = wanted_places(search, wanted);
+    if (!tcgrr_twins_walk(search->twins, quiet, to, more, places, search->stops, error)) {
+        return false;
+    }
+    while (search->common < search->stops[0]->len && search->common < search->stops[1]->len &&
+           same_stop(g_ptr_array_index(search->stops[0], search->common),
+                     g_ptr_array_index(search->stops[1], search->common))) {
+        search->common++;
+    }
+    return true;
+}
+
+uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, const struct tcgrr_location *location,
+                                 const GArray *wanted)
+{
+    const struct tcgrr_stop *a = g_ptr_array_index(search->stops[0], stop);
+    const struct tcgrr_stop *b = g_ptr_array_index(search->stops[1], stop);
+
+    if (!location->memory) {
+        const uint8_t *const states[] = {a->state, b->state};
+        return tcgrr_twins_difference(search->twins, states, location->index) & location->mask;
+    }
+    guint slot = 0;
+    for (guint i = 0; i < wanted->len; i++) {
+        const struct tcgrr_location *other = &g_array_index(wanted, struct tcgrr_location, i);
+        if (other->memory && other->place == location->place) {
+            break;
+        }
+        slot += other->memory;
+    }
+    uint16_t size = g_array_index(search->places, struct tcgrr_place, location->place).size;
+    return content_difference(&a->contents[slot], &b->contents[slot], size);
+}
+
+static bool all_same(const struct tcgrr_search *search, guint stop, const GArray *wanted)
+{
+    for (guint i = 0; i < wanted->len; i++) {
+        if (tcgrr_search_difference(search, stop, &g_array_index(wanted, struct tcgrr_location, i), wanted)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
+                          bool *found)
+{
+    guint last = search->common;
+    bool seen = false; /* a stop where it differs, behind the one looked for */
+
+    *found = false;
+    while (last > 0 && !*found) {
+        const struct tcgrr_stop *at = g_ptr_array_index(search->stops[0], --last);
+        if (at->moment > differs) {
+            continue;
+        }
+        bool same = all_same(search, last, wanted);
+        *found = same && seen;
+        seen = seen || !same;
+    }
+    *stop = last;
+}
+
+/* ---- looking ---- */
+
+static bool seen_in(const GArray *list, unsigned number, uint64_t *mask)
+{
+    for (guint i = 0; i < list->len; i++) {
+        const struct seen *seen = &g_array_index(list, struct seen, i);
+        if (seen->number == number) {
+            *mask = seen->mask;
+            return true;
+        }
+    }
+    return false;
+}
+
+enum answer { SAME, DIFFERS, UNKNOWN };
+
+static enum answer ask(const struct sighting *sighting, const GArray *wanted)
+{
+    enum answer answer = SAME;
+    for (guint i = 0; i < wanted->len; i++) {
+        const struct tcgrr_location *location = &g_array_index(wanted, struct tcgrr_location, i);
+        uint64_t mask = 0;
+        bool there = seen_in(location->memory ? sighting->places : sighting->registers,
+                             location->memory ? location->place : location->index, &mask);
+        if (location->memory ? there && mask : mask & location->mask) {
+            return DIFFERS;
+        }
+        answer = location->memory && !there ? UNKNOWN : answer;
+    }
+    return answer;
+}
+
+static struct sighting *digest_look(const struct tcgrr_search *search, const struct tcgrr_look *look,
+                                    const GArray *wanted)
+{
+    struct sighting *sighting = g_new0(struct sighting, 1);
+    const uint8_t *const states[] = {look->states[0], look->states[1]};
+    guint slot = 0;
+
+    sighting->moment = look->moment;
+    sighting->registers = g_array_new(FALSE, FALSE, sizeof(struct seen));
+    sighting->places = g_array_new(FALSE, FALSE, sizeof(struct seen));
+    for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len; i++) {
+        struct seen seen = {i, tcgrr_twins_difference(search->twins, states, i)};
+        if (seen.mask) {
+            g_array_append_val(sighting->registers, seen);
+        }
+    }
+    for (guint i = 0; i < wanted->len; i++) {
+        const struct tcgrr_location *location = &g_array_index(wanted, struct tcgrr_location, i);
+        if (location->memory) {
+            uint16_t size = g_array_index(search->places, struct tcgrr_place, location->place).size;
+            struct seen seen = {location->place,
+                                content_difference(&look->contents[0][slot], &look->contents[1][slot], size)};
+            g_array_append_val(sighting->places, seen);
+            slot++;
+        }
+    }
+    return sighting;
+}
+
+static int by_moment(gconstpointer a, gconstpointer b)
+{
+    tcgrr_moment left = *(const tcgrr_moment *)a;
+    tcgrr_moment right = *(const tcgrr_moment *)b;
+    return left < right ? -1 : left > right;
+}
+
+static int by_sighting(gconstpointer a, gconstpointer b)
+{
+    return by_moment(&(*(struct sighting *const *)a)->moment, &(*(struct sighting *const *)b)->moment);
+}
+
+/* Moments in low..high, without the latter: half of them evenly, half ever denser towards its end. */
+static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, GError **error)
+{
+    GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
+    double length = (double)(high - low);
+    guint even = LOOKS / NEAR_SHARE;
+
+    for (guint i = 0; i < LOOKS; i++) {
+        guint step = i / NEAR_SHARE;
+        double back = i % NEAR_SHARE ? NEAREST * pow(length / NEAREST, (double)step / even)
+                                     : length * (double)(even - step) / even;
+        tcgrr_moment moment = high - MIN((tcgrr_moment)back, high - low);
+        tcgrr_moment quiet;
+        if (!tcgrr_twins_quiet(search->twins, moment, &quiet, error)) {
+            g_array_unref(moments);
+            return NULL;
+        }
+        if (quiet >= low && quiet < high) {
+            g_array_append_val(moments, quiet);
+        }
+    }
+    g_array_sort(moments, by_moment);
+    guint kept = 0;
+    for (guint i = 0; i < moments->len; i++) {
+        tcgrr_moment moment = g_array_index(moments, tcgrr_moment, i);
+        if (i == 0 || moment != g_array_index(moments, tcgrr_moment, kept - 1)) {
+            g_array_index(moments, tcgrr_moment, kept++) = moment;
+        }
+    }
+    g_array_set_size(moments, kept);
+    return moments;
+}
+
+static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, const GArray *wanted, GError **error)
+{
+    GArray *moments = choose_moments(search, low, high, error);
+    if (!moments) {
+        return false;
+    }
+    tell(search, "looking at %u moments from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
+         moments->len, low, high);
+    search->replays++;
+    g_autoptr(GArray) places = wanted_places(search, wanted);
+    GPtrArray *looks =
+        tcgrr_twins_look(search->twins, (const tcgrr_moment *)(void *)moments->data, moments->len, places, error);
+    for (guint i = 0; looks && i < looks->len; i++) {
+        g_ptr_array_add(search->sightings, digest_look(search, g_ptr_array_index(looks, i), wanted));
+    }
+    g_ptr_array_sort(search->sightings, by_sighting);
+    g_array_unref(moments);
+    bool good = looks != NULL;
+    if (looks) {
+        g_ptr_array_unref(looks);
+    }
+    return good;
+}
+
+/* The latest sighting before `*high` where all is the same, and the earliest behind it where something differs. *low is
+ * false if there is none: then *high is where the sightings that say anything begin. */
+static bool narrow(const struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *low, tcgrr_moment *high)
+{
+    for (guint i = search->sightings->len; i > 0; i--) {
+        const struct sighting *sighting = g_ptr_array_index(search->sightings, i - 1);
+        if (sighting->moment >= *high) {
+            continue;
+        }
+        enum answer answer = ask(sighting, wanted);
+        if (answer == SAME) {
+            *low = sighting->moment;
+            return true;
+        }
+        if (answer == DIFFERS) {
+            *high = sighting->moment;
+        }
+    }
+    return false;
+}
+
+static bool walk_back(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, const GArray *wanted,
+                      guint *stop, bool *found, GError **error)
+{
+    if (!tcgrr_search_walk(search, low, high, 1, wanted, error)) {
+        return false;
+    }
+    tcgrr_search_in_walk(search, high, wanted, stop, found);
+    if (!*found) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "what differs at instruction %" G_GUINT64_FORMAT " when both stop there does not when they are "
+                    "stepped: a replay is not exact",
+                    high);
+    }
+    return *found;
+}
+
+bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
+                       bool *found, GError **error)
+{
+    tcgrr_moment high = differs;
+    tcgrr_moment low = 0;
+    tcgrr_moment length = UINT64_MAX; /* of the stretch that is left, before the last look */
+
+    *found = false;
+    while (high > 0) {
+        bool bounded = narrow(search, wanted, &low, &high);
+        /* Where interrupts leave no quiet moment in between, looking does not bring the ends closer. */
+        bool stuck = length == high - low;
+        if (bounded && (high - low <= TCGRR_SEARCH_WALK || stuck)) {
+            return walk_back(search, low, high, wanted, stop, found, error);
+        }
+        if (stuck || high == 0) {
+            return true;
+        }
+        length = high - low;
+        if (!look(search, bounded ? low + 1 : 0, high, wanted, error)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where something that differs between two runs was still the same. */
+#ifndef TCGRR_REPLAY_SEARCH_H
+#define TCGRR_REPLAY_SEARCH_H
+
+#include "replay/twins.h"
+
+/* A register, some bits of one, or a piece of memory. */
+struct tcgrr_location {
+    bool memory;
+    unsigned index;   /* of the register in A's list */
+    uint64_t mask;    /* of its bits */
+    unsigned place;   /* memory: number of the place */
+    uint64_t address; /* memory: the vCPU's own, for people */
+};
+
+struct tcgrr_search {
+    struct tcgrr_twins *twins;
+    GArray *places;       /* struct tcgrr_place: all that were ever looked at */
+    GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
+    GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */
+    guint common;
+    unsigned replays;
+    void (*progress)(const char *text, void *data);
+    void *data;
+};
+
+/* Steps that are walked at a time. */
+#define TCGRR_SEARCH_WALK 400
+
+void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_twins *twins);
+void tcgrr_search_clear(struct tcgrr_search *search);
+
+/* Adds a place to watch and returns its number. */
+unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_place *place);
+
+/*
+ * Walks from a quiet moment at or before `from` to `to` and `more` steps on. The places that `wanted` (struct
+ * tcgrr_location) names are watched.
+ */
+bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                       const GArray *wanted, GError **error);
+
+/* What differs of a location at stop number `stop` of the walk; 0: nothing. A place must have been watched. */
+uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, const struct tcgrr_location *location,
+                                 const GArray *wanted);
+
+/*
+ * All of `wanted` is the same at *stop of the walk, and differs in something from there on to where it is known to, at
+ * or before moment `differs`. *found is false if there is no such stop in the walk.
+ */
+void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
+                          bool *found);
+
+/*
+ * Finds the last time before `differs`, at which something of `wanted` is known to differ, that all of it was the same,
+ * and walks there. *found is false if it differs from the very start on.
+ */
+bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
+                       bool *found, GError **error);
+
+#endif

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/twins_internal.h"
+
+#include <string.h>
+
+#include "store/error.h"
+
+/* Counters and clocks, which QEMUs may advance differently though the guest does not see it. */
+static const char *const counters[] = {"time",   "timeh",    "cycle",   "cycleh",    "instret",  "instreth",
+                                       "mcycle", "minstret", "mcycleh", "minstreth", "stimecmp", "vstimecmp"};
+static const char *const counter_prefixes[] = {"CNT", "PMCCNTR", "PMEVCNTR", "hpmcounter", "mhpmcounter"};
+
+static bool is_counter(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(counters); i++) {
+        if (strcmp(name, counters[i]) == 0) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(counter_prefixes); i++) {
+        if (g_str_has_prefix(name, counter_prefixes[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tcgrr_is_pc(const char *name)
+{
+    return strcmp(name, "pc") == 0 || strcmp(name, "rip") == 0 || strcmp(name, "eip") == 0;
+}
+
+static void pair_registers(struct tcgrr_twins *twins)
+{
+    const GPtrArray *list = twins->registers[0]->list;
+
+    twins->others = g_new0(const struct tcgrr_register *, list->len);
+    twins->compared = g_new0(bool, list->len);
+    for (guint i = 0; i < list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        const char *const *ignore = twins->options.ignore;
+        twins->others[i] = tcgrr_registers_find(twins->registers[1], reg->name);
+        twins->compared[i] = twins->others[i] && !is_counter(reg->name) && !tcgrr_is_pc(reg->name) &&
+                             !(ignore && g_strv_contains(ignore, reg->name));
+    }
+}
+
+static bool open_side(struct tcgrr_twins *twins, int side, GError **error)
+{
+    const struct tcgrr_twin_options *options = &twins->options;
+    struct tcgrr_rerun_options rerun = {
+        .reader = options->readers[side],
+        .qemu = options->qemus[side],
+        .plugin = options->plugin,
+        .hang_ms = options->hang_ms,
+        .stop = options->stop,
+    };
+    twins->sides[side] = tcgrr_side_stored(options->readers[side], error);
+    twins->reruns[side] = twins->sides[side] ? tcgrr_rerun_new(&rerun, error) : NULL;
+    if (!twins->reruns[side]) {
+        return false;
+    }
+    const char *target = tcgrr_rerun_qemu(twins->reruns[side])->target;
+    struct tcgrr_paused *paused = tcgrr_paused_start(twins->reruns[side], error);
+    if (paused) {
+        twins->registers[side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
+        twins->decoders[side] = tcgrr_decoder_new(target);
+    }
+    tcgrr_paused_free(paused);
+    return paused != NULL;
+}
+
+struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GError **error)
+{
+    struct tcgrr_twins *twins = g_new0(struct tcgrr_twins, 1);
+    twins->options = *options;
+    if (!open_side(twins, 0, error) || !open_side(twins, 1, error)) {
+        tcgrr_twins_free(twins);
+        return NULL;
+    }
+    pair_registers(twins);
+    return twins;
+}
+
+void tcgrr_twins_free(struct tcgrr_twins *twins)
+{
+    if (!twins) {
+        return;
+    }
+    for (int side = 0; side < 2; side++) {
+        tcgrr_rerun_free(twins->reruns[side]);
+        tcgrr_registers_unref(twins->registers[side]);
+        tcgrr_decoder_free(twins->decoders[side]);
+        if (twins->sides[side]) {
+            twins->sides[side]->ops->free(twins->sides[side]);
+        }
+    }
+    g_free(twins->others);
+    g_free(twins->compared);
+    g_free(twins);
+}
+
+tcgrr_icount tcgrr_twins_icount(const struct tcgrr_twins *twins, int side, tcgrr_moment moment)
+{
+    return twins->options.start[side] + moment;
+}
+
+const struct tcgrr_qemu *tcgrr_twins_qemu(const struct tcgrr_twins *twins, int side)
+{
+    return tcgrr_rerun_qemu(twins->reruns[side]);
+}
+
+static void note_event(const struct tcgrr_event *event, void *data)
+{
+    bool *seen = data;
+    *seen = true;
+}
+
+bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *quiet, GError **error)
+{
+    for (*quiet = moment;; (*quiet)--) {
+        bool seen = false;
+        for (int side = 0; side < 2; side++) {
+            tcgrr_icount icount = tcgrr_twins_icount(twins, side, *quiet);
+            if (!tcgrr_reader_events(twins->options.readers[side], icount, icount, note_event, &seen, error)) {
+                return false;
+            }
+        }
+        if (!seen || *quiet == 0) {
+            return true;
+        }
+    }
+}
+
+static void note_interrupt(const struct tcgrr_event *event, void *data)
+{
+    bool *seen = data;
+    *seen = *seen || event->kind == TCGRR_EVENT_INTERRUPT;
+}
+
+bool tcgrr_twins_interrupted(struct tcgrr_twins *twins, int side, tcgrr_moment moment, bool *interrupted,
+                             GError **error)
+{
+    tcgrr_icount icount = tcgrr_twins_icount(twins, side, moment);
+    *interrupted = false;
+    return tcgrr_reader_events(twins->options.readers[side], icount, icount, note_interrupt, interrupted, error);
+}
+
+bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],
+                           bool *mapped, GError **error)
+{
+    *mapped = true;
+    for (int side = 0; side < 2; side++) {
+        struct tcgrr_paused *paused = tcgrr_paused_start(twins->reruns[side], error);
+        bool there = false;
+        bool good = paused && tcgrr_paused_go(paused, tcgrr_twins_icount(twins, side, moment), error) &&
+                    tcgrr_paused_translate(paused, address, &physical[side], &there, error);
+        tcgrr_paused_free(paused);
+        if (!good) {
+            return false;
+        }
+        *mapped = *mapped && there;
+    }
+    return true;
+}
+
+const struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side)
+{
+    return twins->registers[side];
+}
+
+const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index)
+{
+    return twins->others[index];
+}
+
+uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index)
+{
+    const struct tcgrr_register *a = g_ptr_array_index(twins->registers[0]->list, index);
+    const struct tcgrr_register *b = twins->others[index];
+
+    if (!twins->compared[index] || !tcgrr_state_knows(states[0], index) || !tcgrr_state_knows(states[1], b->index)) {
+        return 0;
+    }
+    uint64_t low =
+        tcgrr_state_number(twins->registers[0], states[0], a) ^ tcgrr_state_number(twins->registers[1], states[1], b);
+    if (a->bytes != b->bytes) {
+        unsigned bytes = MIN(a->bytes, b->bytes);
+        return bytes < 8 ? low & ((UINT64_C(1) << 8 * bytes) - 1) : low;
+    }
+    bool same = memcmp(tcgrr_state_value(states[0], a), tcgrr_state_value(states[1], b), a->bytes) == 0;
+    return same ? 0 : low ? low : UINT64_MAX;
+}
+
+/* ---- looking at moments ---- */
+
+bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
+                       GError **error)
+{
+    for (guint i = 0; i < places->len; i++) {
+        const struct tcgrr_place *place = &g_array_index(places, struct tcgrr_place, i);
+        if (!tcgrr_paused_read_memory(paused, place->physical[side], place->size, contents[i].bytes, &contents[i].ram,
+                                      error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+struct looking {
+    struct tcgrr_twins *twins;
+    int side;
+    GPtrArray *looks;
+    const GArray *places;
+    GError *error;
+};
+
+static bool look_through(struct looking *looking, struct tcgrr_paused *paused, GError **error)
+{
+    int side = looking->side;
+
+    for (guint i = 0; i < looking->looks->len; i++) {
+        struct tcgrr_look *look = g_ptr_array_index(looking->looks, i);
+        if (!tcgrr_paused_go(paused, tcgrr_twins_icount(looking->twins, side, look->moment), error) ||
+            !tcgrr_paused_read_state(paused, look->states[side], error) ||
+            !tcgrr_read_places(paused, side, looking->places, look->contents[side], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static gpointer look_at_side(gpointer data)
+{
+    struct looking *looking = data;
+    struct tcgrr_paused *paused = tcgrr_paused_start(looking->twins->reruns[looking->side], &looking->error);
+
+    bool good = paused && look_through(looking, paused, &looking->error);
+    tcgrr_paused_free(paused);
+    return GINT_TO_POINTER(good);
+}
+
+bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b)
+{
+    GThread *thread = g_thread_new("tcgrr-side", work, b);
+    bool good = GPOINTER_TO_INT(work(a));
+    return GPOINTER_TO_INT(g_thread_join(thread)) && good;
+}
+
+void tcgrr_look_free(gpointer data)
+{
+    struct tcgrr_look *look = data;
+    for (int side = 0; side < 2; side++) {
+        g_free(look->states[side]);
+        g_free(look->contents[side]);
+    }
+    g_free(look);
+}
+
+GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count, const GArray *places,
+                            GError **error)
+{
+    GPtrArray *looks = g_ptr_array_new_with_free_func(tcgrr_look_free);
+    struct looking looking[2];
+
+    for (guint i = 0; i < count; i++) {
+        struct tcgrr_look *look = g_new0(struct tcgrr_look, 1);
+        look->moment = moments[i];
+        for (int side = 0; side < 2; side++) {
+            look->states[side] = g_malloc0(twins->registers[side]->state_bytes);
+            look->contents[side] = g_new0(struct tcgrr_content, places->len);
+        }
+        g_ptr_array_add(looks, look);
+    }
+    for (int side = 0; side < 2; side++) {
+        looking[side] = (struct looking){twins, side, looks, places, NULL};
+    }
+    if (tcgrr_both_sides(look_at_side, &looking[0], &looking[1])) {
+        return looks;
+    }
+    tcgrr_propagate_first(error, looking[0].error, looking[1].error);
+    g_ptr_array_unref(looks);
+    return NULL;
+}
+
+void tcgrr_propagate_first(GError **error, GError *a, GError *b)
+{
+    if (a && b) {
+        g_error_free(b);
+    }
+    g_propagate_error(error, a ? a : b);
+}

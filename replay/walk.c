@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Going through two runs instruction by instruction. */
+#include "replay/twins_internal.h"
+
+#include <string.h>
+
+#include "store/error.h"
+
+/* An instruction of the recorded run. */
+struct code {
+    tcgrr_icount icount; /* UINT64_MAX: it did not retire */
+    uint64_t pc;
+    uint8_t length;
+    uint8_t bytes[16];
+};
+
+struct walking {
+    struct tcgrr_twins *twins;
+    int side;
+    tcgrr_moment from;
+    tcgrr_moment to;
+    unsigned more;
+    const GArray *places;
+    GArray *code; /* struct code */
+    GPtrArray *stops;
+    const struct tcgrr_register *pc;
+    GError *error;
+};
+
+/* ---- what was recorded of the stretch ---- */
+
+static void add_code(GArray *code, const struct tcgrr_exec *exec)
+{
+    const struct tcgrr_block *block = exec->block;
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns; offset += block->lengths[i++]) {
+        struct code insn = {i < exec->ran ? exec->icount + i : UINT64_MAX, block->pc + offset, block->lengths[i], {0}};
+        if (block->lengths[i] <= sizeof(insn.bytes)) {
+            memcpy(insn.bytes, block->bytes + offset, insn.length);
+            g_array_append_val(code, insn);
+        }
+    }
+}
+
+static bool load_code(struct walking *walking, GError **error)
+{
+    struct tcgrr_side *side = walking->twins->sides[walking->side];
+    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to) + walking->more + 1;
+    struct tcgrr_stretch stretch;
+
+    tcgrr_stretch_init(&stretch);
+    bool good = side->ops->stretch(side, from, to, &stretch, error);
+    for (guint i = 0; good && i < stretch.execs->len; i++) {
+        add_code(walking->code, &g_array_index(stretch.execs, struct tcgrr_exec, i));
+    }
+    tcgrr_stretch_clear(&stretch);
+    return good;
+}
+
+/*
+ * The recorded instruction that stands at `pc`. In x86's real mode the trace has linear addresses and the stub offsets
+ * in a segment.
+ */
+static const struct code *find_code(const struct walking *walking, tcgrr_icount icount, uint64_t pc)
+{
+    const struct code *found = NULL;
+
+    for (guint i = 0; i < walking->code->len; i++) {
+        const struct code *code = &g_array_index(walking->code, struct code, i);
+        bool there = code->pc == pc;
+        if (code->icount == icount && (there || (pc <= UINT16_MAX && (code->pc - pc) % 16 == 0))) {
+            return code;
+        }
+        found = there ? code : found;
+    }
+    return found;
+}
+
+/* ---- stops ---- */
+
+static void free_stop(gpointer data)
+{
+    struct tcgrr_stop *stop = data;
+    g_free(stop->state);
+    g_free(stop->contents);
+    tcgrr_inputs_clear(&stop->inputs);
+    g_array_unref(stop->touched);
+    g_free(stop);
+}
+
+static bool touch(struct tcgrr_paused *paused, struct tcgrr_touched *touched, GError **error)
+{
+    touched->size = MIN(touched->operand.size, (uint16_t)TCGRR_PLACE_MAX);
+    if (!tcgrr_paused_translate(paused, touched->operand.address, &touched->physical, &touched->mapped, error)) {
+        return false;
+    }
+    return !touched->mapped ||
+           tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->before, &touched->ram, error);
+}
+
+/* What the instruction ahead takes in, and the memory that it is about to access. */
+static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
+{
+    const struct code *code = find_code(walking, tcgrr_paused_icount(paused), stop->pc);
+    if (!code) {
+        return true;
+    }
+    bool there;
+    stop->length = code->length;
+    memcpy(stop->bytes, code->bytes, sizeof(stop->bytes));
+    /* What is in memory now counts: of a side that replays the other's recording nothing was recorded. */
+    if (!tcgrr_paused_read_code(paused, code->pc, stop->length, stop->bytes, &there, error)) {
+        return false;
+    }
+    tcgrr_decoder_inputs(walking->twins->decoders[walking->side], walking->twins->registers[walking->side], stop->state,
+                         code->pc, stop->bytes, stop->length, &stop->inputs);
+    for (guint i = 0; i < stop->inputs.memory->len; i++) {
+        struct tcgrr_touched touched = {.operand = g_array_index(stop->inputs.memory, struct tcgrr_operand, i)};
+        if (!touch(paused, &touched, error)) {
+            return false;
+        }
+        g_array_append_val(stop->touched, touched);
+    }
+    return true;
+}
+
+static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    const struct tcgrr_registers *registers = walking->twins->registers[walking->side];
+    struct tcgrr_stop *stop = g_new0(struct tcgrr_stop, 1);
+
+    g_ptr_array_add(walking->stops, stop);
+    stop->moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    stop->state = g_malloc0(registers->state_bytes);
+    stop->contents = g_new0(struct tcgrr_content, walking->places->len);
+    stop->touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
+    tcgrr_inputs_init(&stop->inputs);
+    if (!tcgrr_paused_read_state(paused, stop->state, error) ||
+        !tcgrr_read_places(paused, walking->side, walking->places, stop->contents, error)) {
+        return false;
+    }
+    stop->pc = walking->pc ? tcgrr_state_number(registers, stop->state, walking->pc) : 0;
+    return look_ahead(walking, paused, stop, error);
+}
+
+/* What the last instruction left where it stored. */
+static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, walking->stops->len - 1);
+
+    for (guint i = 0; i < stop->touched->len; i++) {
+        struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+        if (touched->operand.store && touched->ram &&
+            !tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->after, &touched->ram, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to);
+    unsigned more = walking->more;
+    unsigned steps = 0;
+
+    if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
+        return false;
+    }
+    for (; tcgrr_paused_icount(paused) < to || more > 0; steps++) {
+        more -= tcgrr_paused_icount(paused) >= to;
+        if (steps > 4 * (walking->to - walking->from + walking->more + 16)) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG,
+                        "%s takes %u steps from icount %" G_GUINT64_FORMAT " on without coming to %" G_GUINT64_FORMAT,
+                        tcgrr_twins_qemu(walking->twins, walking->side)->path, steps, from, to);
+            return false;
+        }
+        if (!tcgrr_paused_step(paused, error) || !look_back(walking, paused, error) ||
+            !add_stop(walking, paused, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static gpointer walk_side(gpointer data)
+{
+    struct walking *walking = data;
+    struct tcgrr_paused *paused = tcgrr_paused_start(walking->twins->reruns[walking->side], &walking->error);
+
+    bool good = paused && walk(walking, paused, &walking->error);
+    tcgrr_paused_free(paused);
+    return GINT_TO_POINTER(good);
+}
+
+static const struct tcgrr_register *find_pc(const struct tcgrr_registers *registers)
+{
+    for (guint i = 0; i < registers->list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
+        if (tcgrr_is_pc(reg->name)) {
+            return reg;
+        }
+    }
+    return NULL;
+}
+
+bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                      const GArray *places, GPtrArray *stops[2], GError **error)
+{
+    struct walking walking[2];
+    bool good = true;
+
+    for (int side = 0; side < 2; side++) {
+        stops[side] = g_ptr_array_new_with_free_func(free_stop);
+        walking[side] = (struct walking){.twins = twins,
+                                         .side = side,
+                                         .from = from,
+                                         .to = to,
+                                         .more = more,
+                                         .places = places,
+                                         .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
+                                         .stops = stops[side],
+                                         .pc = find_pc(twins->registers[side])};
+        good = good && load_code(&walking[side], error);
+    }
+    if (good) {
+        good = tcgrr_both_sides(walk_side, &walking[0], &walking[1]);
+        if (!good) {
+            tcgrr_propagate_first(error, walking[0].error, walking[1].error);
+        }
+    }
+    for (int side = 0; side < 2; side++) {
+        g_array_unref(walking[side].code);
+        if (!good) {
+            g_clear_pointer(&stops[side], g_ptr_array_unref);
+        }
+    }
+    return good;
+}
