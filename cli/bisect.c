@@ -9,7 +9,8 @@
 static bool has_option(int argc, char **argv, const char *option)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
-        if (strcmp(argv[i], option) == 0) {
+        size_t length = strlen(option);
+        if (strncmp(argv[i], option, length) == 0 && (argv[i][length] == '\0' || argv[i][length] == '=')) {
             return true;
         }
     }
@@ -21,11 +22,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (has_option(argc, argv, "--builds")) {
         return cli_bisect_builds(command, argc, argv);
     }
+    if (has_option(argc, argv, "--qemu")) {
+        return cli_bisect_cause(command, argc, argv);
+    }
     const GOptionEntry options[] = {{0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    return cli_usage(command, "bisect takes a trace and --builds PATH…");
+    return cli_usage(command, "bisect takes a trace and --builds PATH… or --qemu PATH");
 }
 
 const struct cli_command cli_bisect = {

@@ -8,4 +8,7 @@
 /* bisect TRACE --builds PATH…: the first bad one of an ordered list of QEMUs. */
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv);
 
+/* bisect TRACE --qemu PATH: the first instruction whose effect differs in another QEMU. */
+int cli_bisect_cause(const struct cli_command *command, int argc, char **argv);
+
 #endif

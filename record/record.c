@@ -268,7 +268,8 @@ static void describe(struct recorder *recorder)
 {
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(recorder->session);
     const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
-    g_autofree char *directory = g_get_current_dir();
+    const char *told = recorder->options->directory;
+    g_autofree char *directory = told ? g_strdup(told) : g_get_current_dir();
     struct utsname host = {0};
     uname(&host);
     g_autofree char *host_text = g_strdup_printf("%s %s %s", host.sysname, host.release, host.machine);
@@ -325,6 +326,8 @@ static bool open_session(struct recorder *recorder, GError **error)
         .level = options->level,
         .icount = options->icount,
         .rr_file = recorder->rr_file,
+        .directory = options->directory,
+        .quiet = options->quiet,
     };
     recorder->session = tcgrr_session_new(&session, error);
     if (!recorder->session) {

@@ -29,6 +29,8 @@ struct tcgrr_record_options {
     const char *icount;
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;
+    const char *directory; /* QEMU's working directory; NULL: ours. Must live as long as the recording */
+    bool quiet;            /* the guest gets no terminal and its console goes nowhere */
     /*
      * Set asynchronously (by a signal handler) to the number of the signal that asks to stop, plus TCGRR_RECORD_FORCE
      * when asked again: then QEMU is killed. Read only.

@@ -224,7 +224,7 @@ static void add_link(struct tcgrr_trail *trail, guint stop, const struct tcgrr_l
     for (int side = 0; side < 2; side++) {
         link->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, at->moment);
     }
-    link->pc = at->pc;
+    link->pc = at->address;
     link->length = at->length;
     memcpy(link->bytes, at->bytes, sizeof(link->bytes));
     link->takes = location ? tcgrr_trail_describe(trail, location) : NULL;
@@ -245,7 +245,7 @@ static unsigned passes(const struct tcgrr_trail *trail, uint64_t pc)
  * where none of them differed yet. */
 static void want(struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
 {
-    bool round = passes(trail, stop_of(&trail->search, 0, stop)->pc) >= ROUND;
+    bool round = passes(trail, stop_of(&trail->search, 0, stop)->address) >= ROUND;
 
     g_array_append_vals(trail->met, location, 1);
     if (!round) {

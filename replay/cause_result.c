@@ -178,8 +178,8 @@ static void compare_registers(struct tcgrr_trail *trail, guint stop)
         uint64_t is = tcgrr_twins_difference(twins, after, i);
         bool pc = tcgrr_is_pc(register_at(trail, i)->name) && tcgrr_twins_other(twins, i);
         if ((is & ~was) || (pc && next[0]->pc != next[1]->pc)) {
-            add_register(trail, i, before[0], after,
-                         reads(at[0], i) || at[0]->inputs.flags_known ? at[0]->inputs.undefined : 0);
+            bool flags = g_strcmp0(register_at(trail, i)->name, at[0]->inputs.condition) == 0;
+            add_register(trail, i, before[0], after, flags ? at[0]->inputs.undefined : 0);
         } else if (was && !reads(at[0], i)) {
             g_ptr_array_add(trail->cause->also, g_strdup(register_at(trail, i)->name));
         }
@@ -209,7 +209,7 @@ static void set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop)
     for (int side = 0; side < 2; side++) {
         cause->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, stop->moment);
     }
-    cause->pc = stop->pc;
+    cause->pc = stop->address;
     cause->length = stop->length;
     memcpy(cause->bytes, stop->bytes, sizeof(cause->bytes));
 }
@@ -306,13 +306,13 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
                                GError **error)
 {
     struct tcgrr_place place = {.size = MAX(a->length, b->length)};
-    struct tcgrr_location location = {.memory = true, .address = a->pc};
+    struct tcgrr_location location = {.memory = true, .address = a->address};
     bool mapped;
     bool found = false;
     guint stop;
 
     set_place(trail, a);
-    if (!tcgrr_twins_translate(trail->search.twins, a->moment, a->pc, place.physical, &mapped, error)) {
+    if (!tcgrr_twins_translate(trail->search.twins, a->moment, a->address, place.physical, &mapped, error)) {
         return false;
     }
     if (mapped) {

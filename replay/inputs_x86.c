@@ -148,6 +148,27 @@ static uint64_t segment_base(const struct tcgrr_decoding *decoding, x86_reg segm
     return 0; /* flat, as all protected-mode systems of today have them */
 }
 
+/* Capstone 4 does not tell well which memory is written: the first operand of all but these. */
+static bool keeps_first(const char *mnemonic)
+{
+    static const char *const exact[] = {"bt", "call", "jmp", "ret", "imul", NULL};
+    static const char *const prefixes[] = {"cmp",   "test",   "push",    "mul",     "div",    "idiv",  "fld",  "fild",
+                                           "fcom",  "fucom",  "ficom",   "fadd",    "fsub",   "fmul",  "fdiv", "fiadd",
+                                           "fisub", "fimul",  "fidiv",   "comis",   "ucomis", "vcomi", "vuco", "ptest",
+                                           "vptes", "prefet", "ldmxcsr", "vldmxcs", "lgdt",   "lidt",  "lldt", "ltr",
+                                           "invl",  "clfl",   "nop",     "lods",    "scas",   "out",   "frst", "fxrst",
+                                           "xrst",  "verr",   "verw",    "lmsw",    "fbld",   NULL};
+    if (g_str_has_prefix(mnemonic, "cmpxchg")) {
+        return false;
+    }
+    for (const char *const *prefix = prefixes; *prefix; prefix++) {
+        if (g_str_has_prefix(mnemonic, *prefix)) {
+            return true;
+        }
+    }
+    return g_strv_contains(exact, mnemonic);
+}
+
 static void access_operands(struct tcgrr_decoding *decoding)
 {
     const cs_x86 *x86 = &decoding->insn->detail->x86;
@@ -167,10 +188,11 @@ static void access_operands(struct tcgrr_decoding *decoding)
         if (fs_or_gs) {
             tcgrr_decoding_read(decoding, memory->segment == X86_REG_FS ? "fs_base" : "gs_base", TCGRR_INPUT_ALL);
         }
-        /* Capstone 4 does not tell the direction of some: then it is taken as both. */
-        bool told = operand->access & (CS_AC_READ | CS_AC_WRITE);
+        bool sets = g_str_has_prefix(decoding->insn->mnemonic, "set");
+        bool store = operand->access & CS_AC_WRITE || (i == 0 && !keeps_first(decoding->insn->mnemonic));
+        bool load = !sets && (operand->access & CS_AC_READ || !store);
         tcgrr_decoding_access(decoding, segment_base(decoding, memory->segment, stack) + (offset & mask), operand->size,
-                              !told || operand->access & CS_AC_READ, !told || operand->access & CS_AC_WRITE);
+                              load, store);
     }
 }
 

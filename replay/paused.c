@@ -333,7 +333,7 @@ static bool is_ram(struct tcgrr_paused *paused, uint64_t physical, bool *ram, GE
 {
     g_autofree char *text = monitor(paused, error, "gpa2hva 0x%" G_GINT64_MODIFIER "x", physical);
     if (text) {
-        *ram = strstr(text, "host virtual address for") != NULL;
+        *ram = g_ascii_strncasecmp(text, "host virtual address", strlen("host virtual address")) == 0;
     }
     return text != NULL;
 }

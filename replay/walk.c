@@ -108,6 +108,7 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
         return true;
     }
     bool there;
+    stop->address = code->pc;
     stop->length = code->length;
     memcpy(stop->bytes, code->bytes, sizeof(stop->bytes));
     /* What is in memory now counts: of a side that replays the other's recording nothing was recorded. */
@@ -142,6 +143,7 @@ static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GErro
         return false;
     }
     stop->pc = walking->pc ? tcgrr_state_number(registers, stop->state, walking->pc) : 0;
+    stop->address = stop->pc;
     return look_ahead(walking, paused, stop, error);
 }
 

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/bisect.h"
+
+#include "cli/cause.h"
+#include "record/record.h"
+#include "replay/recorded.h"
+#include "replay/replay.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct bisecting {
+    const struct cli_command *command;
+    struct cli_comparing comparing;
+    struct cli_cause cause;
+    char *qemu;
+    char *bundle;
+    char *b_path; /* of the trace of B, where it needed one of its own */
+    gboolean force;
+    gboolean progress;
+    int timeout;
+    char **ignore;
+    struct tcgrr_symbols *symbols;
+    struct tcgrr_side *sides[2];
+    struct tcgrr_replay_result replay; /* of A's recording in B */
+    struct tcgrr_comparison comparison;
+    struct tcgrr_cause found;
+    bool has_cause;
+};
+
+/* ---- B replays A's recording, or records itself ---- */
+
+/* rr files belong to a release: those of one development cycle have its number and the same format. */
+static bool same_release(const char *a, const char *b)
+{
+    const char *dot = strchr(a, '.');
+    const char *end = dot ? strchr(dot + 1, '.') : NULL;
+    size_t length = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
+    return strncmp(a, b, length) == 0;
+}
+
+struct recording {
+    struct bisecting *bisecting;
+    tcgrr_icount limit;
+    tcgrr_icount seen;
+    gint64 moved;
+    volatile int stop;
+    bool hung;
+};
+
+/* B has gone far enough when it has run as much as A and some more, or nothing any more. */
+static void watch_recording(const struct tcgrr_record_progress *progress, void *data)
+{
+    struct recording *recording = data;
+    const struct cli_cause *cause = &recording->bisecting->cause;
+    g_autofree char *icount = cli_number(progress->icount);
+    g_autofree char *text = g_strdup_printf("recording B: %s instructions", icount);
+    gint64 now = g_get_monotonic_time();
+
+    cli_cause_say(text, &recording->bisecting->cause);
+    if (progress->icount != recording->seen) {
+        recording->seen = progress->icount;
+        recording->moved = now;
+    }
+    recording->hung = now - recording->moved > (gint64)cause->hang_ms * 1000;
+    if (*cause->stop || progress->icount > recording->limit || recording->hung) {
+        recording->stop = *cause->stop ? *cause->stop : SIGTERM;
+    }
+}
+
+static bool make_bundle(struct bisecting *bisecting, GError **error)
+{
+    if (!bisecting->force && g_file_test(bisecting->bundle, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "%s is there already; name another folder with --bundle, or use --force", bisecting->bundle);
+        return false;
+    }
+    if (g_mkdir_with_parents(bisecting->bundle, 0777) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", bisecting->bundle,
+                    g_strerror(errno));
+        return false;
+    }
+    return true;
+}
+
+static bool record_b(struct bisecting *bisecting, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    const struct tcgrr_run *run = tcgrr_reader_run(cause->readers[0]);
+    g_auto(GStrv) words = tcgrr_recorded_words(cause->readers[0], NULL, error);
+    g_autofree char *output = g_canonicalize_filename(bisecting->b_path, NULL);
+    struct recording recording = {
+        .bisecting = bisecting, .limit = 2 * run->icount + 10000000, .moved = g_get_monotonic_time()};
+    struct tcgrr_record_result result = {0};
+    if (!words || !make_bundle(bisecting, error)) {
+        return false;
+    }
+    struct tcgrr_record_options options = {
+        .output = output,
+        .force = true,
+        .qemu = bisecting->qemu,
+        .arguments = (const char *const *)words + 1,
+        .plugin = cause->plugin,
+        .rr = true,
+        .level = TCGRR_LEVEL_FLOW,
+        .icount = run->icount_shift,
+        .tool_version = TCGRR_VERSION,
+        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .quiet = true,
+        .stop = &recording.stop,
+        .progress = watch_recording,
+        .data = &recording,
+    };
+    bool good = tcgrr_record(&options, &result, error);
+    g_free(result.exit);
+    if (good && *cause->stop) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while B was recorded");
+    }
+    return good && !*cause->stop;
+}
+
+static bool compare_recordings(struct bisecting *bisecting, const struct tcgrr_where from[2], GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct tcgrr_compare_options options = {
+        .from = {from[0], from[1]},
+        .strict = true,
+        .history = (unsigned)bisecting->comparing.history,
+        .tolerate_cut_a = !tcgrr_reader_run(cause->readers[0])->complete,
+    };
+    for (int i = 0; i < 2; i++) {
+        if (bisecting->sides[i]) {
+            bisecting->sides[i]->ops->free(bisecting->sides[i]);
+        }
+        bisecting->sides[i] = tcgrr_side_stored(cause->readers[i], error);
+        if (!bisecting->sides[i]) {
+            return false;
+        }
+    }
+    tcgrr_comparison_clear(&bisecting->comparison);
+    return tcgrr_compare(bisecting->sides[0], bisecting->sides[1], &options, &bisecting->comparison, error);
+}
+
+static void say_replayed(tcgrr_icount icount, void *data)
+{
+    g_autofree char *number = cli_number(icount);
+    g_autofree char *text = g_strdup_printf("B replays the recording: %s instructions compared", number);
+    cli_cause_say(text, data);
+}
+
+/* *replayed is false if B cannot replay what A recorded. */
+static bool replay_in_b(struct bisecting *bisecting, const struct tcgrr_where from[2], bool *replayed, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct tcgrr_replay_options options = {
+        .qemu = bisecting->qemu,
+        .plugin = cause->plugin,
+        .at = UINT64_MAX,
+        .hang_ms = cause->hang_ms,
+        .compare = {.from = {from[0], from[1]}, .history = (unsigned)bisecting->comparing.history, .strict = true},
+        .quiet = true,
+        .stop = cause->stop,
+        .progress = say_replayed,
+        .data = cause,
+    };
+    GError *problem = NULL;
+    bool good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
+
+    if (!good && *cause->stop) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    const struct tcgrr_comparison *comparison = &bisecting->replay.comparison;
+    *replayed = good && (!comparison->diverged || comparison->compared > 0);
+    return true;
+}
+
+/* Compares the two in the way they allow. */
+static bool compare(struct bisecting *bisecting, const struct tcgrr_where from[2],
+                    const struct tcgrr_comparison **comparison, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct tcgrr_qemu qemu;
+    bool replayed = false;
+
+    if (!tcgrr_qemu_probe(bisecting->qemu, cause->plugin, &qemu, error)) {
+        return false;
+    }
+    bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, qemu.version);
+    tcgrr_qemu_clear(&qemu);
+    if (same && !replay_in_b(bisecting, from, &replayed, error)) {
+        return false;
+    }
+    if (replayed) {
+        cause->readers[1] = cause->readers[0];
+        cause->paths[1] = cause->paths[0];
+        cause->qemus[1] = bisecting->qemu;
+        *comparison = &bisecting->replay.comparison;
+        return true;
+    }
+    if (!record_b(bisecting, error)) {
+        return false;
+    }
+    cause->readers[1] = tcgrr_reader_open(bisecting->b_path, error);
+    cause->paths[1] = bisecting->b_path;
+    *comparison = &bisecting->comparison;
+    return cause->readers[1] && compare_recordings(bisecting, from, error);
+}
+
+/* ---- the cause ---- */
+
+/* Firmware differs between releases and polls clocks: the first instruction that a symbol of the guest covers. */
+static bool guest_start(struct bisecting *bisecting, struct tcgrr_where from[2])
+{
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisecting->symbols, "_start");
+    if (!symbol || bisecting->cause.readers[0] == bisecting->cause.readers[1]) {
+        return false;
+    }
+    from[0] = from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+    return true;
+}
+
+static bool search(struct bisecting *bisecting, const struct tcgrr_where given[2],
+                   const struct tcgrr_comparison **comparison, GError **error)
+{
+    struct tcgrr_where from[2] = {given[0], given[1]};
+
+    if (!compare(bisecting, from, comparison, error)) {
+        return false;
+    }
+    if (!(*comparison)->diverged) {
+        return true;
+    }
+    if (!cli_cause_find(&bisecting->cause, *comparison, &bisecting->found, error)) {
+        return false;
+    }
+    bisecting->has_cause = true;
+    if (bisecting->found.kind == TCGRR_CAUSE_INSTRUCTION || given[0].kind != TCGRR_WHERE_NONE ||
+        !guest_start(bisecting, from)) {
+        return true;
+    }
+    cli_cause_clear_line(&bisecting->cause);
+    fprintf(stderr, "tcgrr: before the guest itself runs: %s; comparing from _start on\n",
+            bisecting->found.explanation);
+    tcgrr_cause_clear(&bisecting->found);
+    bisecting->has_cause = false;
+    if (!compare_recordings(bisecting, from, error)) {
+        return false;
+    }
+    bisecting->has_cause = bisecting->comparison.diverged;
+    return !bisecting->has_cause || cli_cause_find(&bisecting->cause, &bisecting->comparison, &bisecting->found, error);
+}
+
+static void print(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct cli_places places = {.target = tcgrr_reader_run(cause->readers[0])->target,
+                                .symbols = {bisecting->symbols, bisecting->symbols},
+                                .names = {"A", "B"}};
+    for (int i = 0; i < 2; i++) {
+        places.blocks[i] = tcgrr_reader_blocks(cause->readers[i], NULL);
+    }
+    if (bisecting->comparing.json) {
+        json_t *object = json_pack("{s:s, s:s}", "trace", cause->paths[0], "qemu", bisecting->qemu);
+        cli_json_comparison(object, comparison, &places);
+        if (bisecting->has_cause) {
+            cli_cause_json(object, cause, &bisecting->found, &places);
+        }
+        cli_print_json(object);
+        return;
+    }
+    cli_print_comparison(comparison, &places);
+    if (bisecting->has_cause) {
+        cli_cause_print(cause, &bisecting->found, &places);
+    }
+}
+
+static int bisect(struct bisecting *bisecting)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    const struct tcgrr_comparison *comparison = NULL;
+    struct tcgrr_compare_options places = {0};
+    GError *error = NULL;
+    struct tcgrr_symbols *symbols[] = {bisecting->symbols, bisecting->symbols};
+    int status = cli_comparing_resolve(bisecting->command, &bisecting->comparing, symbols, &places);
+
+    if (status != CLI_OK) {
+        return status;
+    }
+    bool good = tcgrr_replay_check(cause->readers[0], &error) && search(bisecting, places.from, &comparison, &error);
+    cli_cause_clear_line(cause);
+    if (!good) {
+        int signal = *cause->stop;
+        status = cli_fail(error);
+        return signal ? cli_stopped_status(signal) : status;
+    }
+    print(bisecting, comparison);
+    return comparison->diverged ? CLI_DIVERGED : CLI_OK;
+}
+
+static void clear(struct bisecting *bisecting)
+{
+    struct cli_cause *cause = &bisecting->cause;
+
+    tcgrr_cause_clear(&bisecting->found);
+    tcgrr_comparison_clear(&bisecting->comparison);
+    tcgrr_replay_result_clear(&bisecting->replay);
+    for (int i = 0; i < 2; i++) {
+        if (bisecting->sides[i]) {
+            bisecting->sides[i]->ops->free(bisecting->sides[i]);
+        }
+    }
+    if (cause->readers[1] != cause->readers[0]) {
+        tcgrr_reader_free(cause->readers[1]);
+    }
+    tcgrr_reader_free(cause->readers[0]);
+    tcgrr_symbols_free(bisecting->symbols);
+    cli_comparing_clear(&bisecting->comparing);
+    g_strfreev(bisecting->ignore);
+    g_free(bisecting->qemu);
+    g_free(bisecting->bundle);
+    g_free(bisecting->b_path);
+}
+
+/* TRACE-cause, where TRACE ends in .tcgrr. */
+static char *default_bundle(const char *trace)
+{
+    size_t length = strlen(trace) - (g_str_has_suffix(trace, ".tcgrr") ? strlen(".tcgrr") : 0);
+    return g_strdup_printf("%.*s-cause", (int)length, trace);
+}
+
+int cli_bisect_cause(const struct cli_command *command, int argc, char **argv)
+{
+    struct bisecting bisecting = {.command = command, .comparing = CLI_COMPARING_INIT, .timeout = 60};
+    const GOptionEntry options[] = {
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.qemu, "the QEMU to compare with the one that recorded",
+         "PATH"},
+        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.bundle,
+         "folder for all that a bug report needs (default: the trace's name with -cause)", "DIR"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &bisecting.force, "use the folder even if it is there", NULL},
+        {"ignore-reg", 0, 0, G_OPTION_ARG_STRING_ARRAY, &bisecting.ignore, "do not compare this register; repeatable",
+         "NAME"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &bisecting.timeout,
+         "seconds without progress after which a QEMU has hung (default 60)", "S"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &bisecting.progress,
+         "show progress even if standard error is no terminal", NULL},
+        CLI_COMPARING_OPTIONS(bisecting.comparing),
+        {0},
+    };
+    GError *error = NULL;
+    int status = CLI_USAGE;
+
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        clear(&bisecting);
+        return CLI_USAGE;
+    }
+    if (argc != 2 || bisecting.timeout < 1) {
+        status = cli_usage(command, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
+        clear(&bisecting);
+        return status;
+    }
+    g_autofree char *plugin = cli_plugin_path(&error);
+    bisecting.bundle = bisecting.bundle ? bisecting.bundle : default_bundle(argv[1]);
+    bisecting.b_path = g_build_filename(bisecting.bundle, "b.tcgrr", NULL);
+    bisecting.cause = (struct cli_cause){
+        .readers = {plugin ? cli_open_trace(argv[1], &status) : NULL},
+        .paths = {argv[1]},
+        .plugin = plugin,
+        .ignore = (const char *const *)bisecting.ignore,
+        .bundle = bisecting.bundle,
+        .hang_ms = bisecting.timeout * 1000,
+        .progress = bisecting.progress || isatty(STDERR_FILENO),
+        .stop = cli_catch_signals(),
+    };
+    if (!plugin) {
+        status = cli_fail(error);
+    } else if (bisecting.cause.readers[0]) {
+        bisecting.symbols = cli_trace_symbols(bisecting.cause.readers[0]);
+        status = bisect(&bisecting);
+    }
+    clear(&bisecting);
+    return status;
+}

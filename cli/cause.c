@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cause.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "store/disasm.h"
+#include "store/error.h"
+
+void cli_cause_clear_line(struct cli_cause *cause)
+{
+    if (cause->line_shown) {
+        fputs("\r\033[K", stderr);
+        cause->line_shown = false;
+    }
+}
+
+void cli_cause_say(const char *text, void *data)
+{
+    struct cli_cause *cause = data;
+    if (cause->progress) {
+        fprintf(stderr, "\r\033[Ktcgrr: %s", text);
+        fflush(stderr);
+        cause->line_shown = true;
+    }
+}
+
+bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comparison, struct tcgrr_cause *found,
+                    GError **error)
+{
+    struct tcgrr_cause_options options = {
+        .twins = {.readers = {cause->readers[0], cause->readers[1]},
+                  .qemus = {cause->qemus[0], cause->qemus[1]},
+                  .start = {comparison->start[0], comparison->start[1]},
+                  .plugin = cause->plugin,
+                  .ignore = cause->ignore,
+                  .hang_ms = cause->hang_ms,
+                  .stop = cause->stop},
+        .parted = comparison->icount - comparison->start[0],
+        .progress = cli_cause_say,
+        .data = cause,
+    };
+    return tcgrr_cause_find(&options, found, error);
+}
+
+/* ---- the report ---- */
+
+static char *hex(const uint8_t *bytes, size_t length)
+{
+    GString *text = g_string_new(NULL);
+    for (size_t i = 0; i < length; i++) {
+        g_string_append_printf(text, "%02x", bytes[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+/* An instruction as text; NULL if its bytes are not known. Owned by the caller. */
+static char *disassemble(struct tcgrr_disasm *disasm, uint64_t pc, const uint8_t *bytes, uint8_t length)
+{
+    if (length == 0) {
+        return NULL;
+    }
+    struct tcgrr_block block = {.pc = pc, .insns = 1, .size = length, .lengths = &length, .bytes = bytes};
+    g_auto(GStrv) texts = tcgrr_disasm_block(disasm, &block);
+    return g_strdup(texts[0]);
+}
+
+static struct tcgrr_disasm *open_disasm(const struct cli_places *places)
+{
+    struct tcgrr_disasm *disasm = tcgrr_disasm_new(places->target);
+    if (places->blocks[0]) {
+        tcgrr_disasm_survey(disasm, places->blocks[0], tcgrr_blocks_count(places->blocks[0]));
+    }
+    return disasm;
+}
+
+/* What to type to stand before the instruction in gdb; owned by the caller. */
+static char *landing(const struct cli_cause *cause, const struct tcgrr_cause *found, int side)
+{
+    g_autofree char *path = g_shell_quote(cause->paths[side]);
+    g_autofree char *qemu = cause->qemus[side] ? g_shell_quote(cause->qemus[side]) : NULL;
+    return g_strdup_printf("tcgrr replay %s%s%s --at %" G_GUINT64_FORMAT " --gdb :1234", path, qemu ? " --qemu " : "",
+                           qemu ? qemu : "", found->icounts[side]);
+}
+
+static json_t *text_or_null(char *text)
+{
+    json_t *value = text ? json_string_nocheck(text) : json_null();
+    g_free(text);
+    return value;
+}
+
+static json_t *flags_json(const GArray *flags)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < flags->len; i++) {
+        const struct tcgrr_cause_flag *flag = &g_array_index(flags, struct tcgrr_cause_flag, i);
+        json_array_append_new(list, json_pack("{s:s, s:I, s:I, s:I, s:b}", "name", flag->name, "before",
+                                              (json_int_t)flag->before, "a", (json_int_t)flag->values[0], "b",
+                                              (json_int_t)flag->values[1], "undefined", flag->undefined));
+    }
+    return list;
+}
+
+static json_t *registers_json(const struct tcgrr_cause *found)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < found->registers->len; i++) {
+        const struct tcgrr_cause_register *reg = g_ptr_array_index(found->registers, i);
+        json_array_append_new(list,
+                              json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", reg->name, "before", reg->before, "a",
+                                        reg->values[0], "b", reg->values[1], "flags", flags_json(reg->flags)));
+    }
+    return list;
+}
+
+static json_t *memory_json(const struct tcgrr_cause *found)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < found->memory->len; i++) {
+        const struct tcgrr_cause_memory *memory = &g_array_index(found->memory, struct tcgrr_cause_memory, i);
+        g_autofree char *a = hex(memory->values[0], memory->size);
+        g_autofree char *b = hex(memory->values[1], memory->size);
+        json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:s, s:s}", "address", cli_json_address(memory->address),
+                                              "physical", cli_json_address(memory->physical), "size", (int)memory->size,
+                                              "a", a, "b", b));
+    }
+    return list;
+}
+
+static json_t *names_json(const GPtrArray *names)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < names->len; i++) {
+        json_array_append_new(list, json_string_nocheck(g_ptr_array_index(names, i)));
+    }
+    return list;
+}
+
+static json_t *chain_json(const struct tcgrr_cause *found, struct tcgrr_disasm *disasm, const struct cli_places *places)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < found->links->len; i++) {
+        const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
+        json_array_append_new(list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?}", "icount", (json_int_t)link->icounts[0],
+                                              "icount_b", (json_int_t)link->icounts[1], "pc",
+                                              cli_json_address(link->pc), "symbol",
+                                              text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "disasm",
+                                              text_or_null(disassemble(disasm, link->pc, link->bytes, link->length)),
+                                              "takes", link->takes));
+    }
+    return list;
+}
+
+void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct tcgrr_cause *found,
+                    const struct cli_places *places)
+{
+    struct tcgrr_disasm *disasm = open_disasm(places);
+    g_autofree char *bytes = hex(found->bytes, found->length);
+    g_autofree char *land_a = landing(cause, found, 0);
+    g_autofree char *land_b = landing(cause, found, 1);
+    json_t *json = json_pack(
+        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
+        tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
+        "icount_b", (json_int_t)found->icounts[1], "pc", cli_json_address(found->pc), "symbol",
+        text_or_null(tcgrr_symbols_name(places->symbols[0], found->pc)), "disasm",
+        text_or_null(disassemble(disasm, found->pc, found->bytes, found->length)), "bytes", bytes, "registers",
+        registers_json(found), "memory", memory_json(found), "chain", chain_json(found, disasm, places),
+        "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands", land_a, land_b,
+        "bundle", cause->bundle, "replays", (int)found->replays);
+    tcgrr_disasm_free(disasm);
+    json_object_set_new(object, "cause", json);
+}
+
+static void print_flags(const GArray *flags)
+{
+    for (guint i = 0; i < flags->len; i++) {
+        const struct tcgrr_cause_flag *flag = &g_array_index(flags, struct tcgrr_cause_flag, i);
+        printf("      %-8s before %" G_GUINT64_FORMAT ", A %" G_GUINT64_FORMAT ", B %" G_GUINT64_FORMAT "%s\n",
+               flag->name, flag->before, flag->values[0], flag->values[1],
+               flag->undefined ? "  (undefined by the architecture)" : "");
+    }
+}
+
+static void print_effect(const struct tcgrr_cause *found)
+{
+    for (guint i = 0; i < found->registers->len; i++) {
+        const struct tcgrr_cause_register *reg = g_ptr_array_index(found->registers, i);
+        printf("    %-10s before %s\n               A      %s\n               B      %s\n", reg->name, reg->before,
+               reg->values[0], reg->values[1]);
+        print_flags(reg->flags);
+    }
+    for (guint i = 0; i < found->memory->len; i++) {
+        const struct tcgrr_cause_memory *memory = &g_array_index(found->memory, struct tcgrr_cause_memory, i);
+        g_autofree char *a = hex(memory->values[0], memory->size);
+        g_autofree char *b = hex(memory->values[1], memory->size);
+        printf("    memory 0x%" G_GINT64_MODIFIER "x (%u byte%s, lowest address first)\n"
+               "               A      %s\n               B      %s\n",
+               memory->address, memory->size, memory->size == 1 ? "" : "s", a, b);
+    }
+}
+
+static void print_insn(struct tcgrr_disasm *disasm, const struct cli_places *places, uint64_t pc, const uint8_t *bytes,
+                       uint8_t length)
+{
+    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], pc);
+    g_autofree char *text = disassemble(disasm, pc, bytes, length);
+    g_autofree char *raw = hex(bytes, length);
+    printf("0x%" G_GINT64_MODIFIER "x %s: %s (%s)", pc, symbol ? symbol : "", text ? text : "?", raw);
+}
+
+static void print_chain(const struct tcgrr_cause *found, struct tcgrr_disasm *disasm, const struct cli_places *places)
+{
+    printf("  how it came to the parting, oldest first (icount of A, instruction, what it read that differed):\n");
+    for (guint i = 0; i < found->links->len; i++) {
+        const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
+        g_autofree char *icount = cli_number(link->icounts[0]);
+        printf("    %14s  ", icount);
+        print_insn(disasm, places, link->pc, link->bytes, link->length);
+        printf("%s%s\n", link->takes ? "  <- " : "", link->takes ? link->takes : "");
+    }
+}
+
+static void print_names(const char *title, const GPtrArray *names)
+{
+    if (names->len > 0) {
+        printf("  %s:", title);
+        for (guint i = 0; i < names->len && i < 12; i++) {
+            printf("%s %s", i ? "," : "", (const char *)g_ptr_array_index(names, i));
+        }
+        printf(names->len > 12 ? " and %u more\n" : "\n", names->len - 12);
+    }
+}
+
+void cli_cause_print(const struct cli_cause *cause, const struct tcgrr_cause *found, const struct cli_places *places)
+{
+    struct tcgrr_disasm *disasm = open_disasm(places);
+    g_autofree char *a = cli_number(found->icounts[0]);
+    g_autofree char *b = cli_number(found->icounts[1]);
+    g_autofree char *land_a = landing(cause, found, 0);
+    g_autofree char *land_b = landing(cause, found, 1);
+
+    printf("CAUSE (%s) at icount %s of A, %s of B\n  ", tcgrr_cause_name(found->kind), a, b);
+    print_insn(disasm, places, found->pc, found->bytes, found->length);
+    printf("\n  %s\n", found->explanation);
+    print_effect(found);
+    print_chain(found, disasm, places);
+    print_names("registers that differed before already, which it does not read", found->also);
+    print_names("not compared, because only one of the two QEMUs has them", found->left_out);
+    printf("  to stand before it:\n    %s\n    %s\n", land_a, land_b);
+    if (cause->bundle) {
+        printf("  all of it is in %s\n", cause->bundle);
+    }
+    tcgrr_disasm_free(disasm);
+}

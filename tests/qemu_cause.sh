@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 400
+# The cause of a real difference between two stock QEMUs: 7.2 computes the carry flag of x86's blsi wrongly, and the guest
+# branches on it 300,000 instructions later.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+export TMPDIR=$work/tmp
+mkdir "$TMPDIR"
+
+# left_nothing WHAT: no temporary file stays behind, nor any process that works in them.
+left_nothing() {
+    equal "$1: temporary files" "$(ls -A "$TMPDIR")" ""
+    equal "$1: processes left" "$(pgrep -af "$TMPDIR" || true)" ""
+}
+
+# cause A B [OPTION...]: of the difference between a recording in version A and version B.
+cause() {
+    local a=$1 b=$2
+    shift 2
+    run 1 "$tcgrr" bisect "$work/blsi-$a.tcgrr" --qemu "$(qemu x86_64 "$b")" --json --force "$@"
+    equal "$a, $b: diverged" "$(json .diverged)" true
+    equal "$a, $b: kind" "$(json .cause.kind)" instruction
+    equal "$a, $b: symbol" "$(json .cause.symbol)" blsi_instruction
+    equal "$a, $b: bytes" "$(json .cause.bytes)" c4e268f3d8
+    contains "$a, $b: disassembly" "$(json .cause.disasm)" "^blsi"
+    equal "$a, $b: registers" "$(json '[.cause.registers[].name] | join(" ")')" eflags
+    equal "$a, $b: carry flag" "$(json '.cause.registers[0].flags[] | select(.name == "CF") | "\(.a) \(.b)"')" "$flags"
+    equal "$a, $b: memory" "$(json '.cause.memory | length')" 0
+    local later
+    later=$(json '.divergence.icount - .cause.icount')
+    [ "$later" -ge 100000 ] || fail "$a, $b: only $later instructions from the cause to the divergence"
+    equal "$a, $b: the chain" "$(json '[.cause.chain[].symbol] | join(" ")')" \
+        "blsi_instruction blsi_instruction+0x5 blsi_branch blsi_branch+0x7"
+    equal "$a, $b: what passed it on" "$(json '[.cause.chain[].takes] | join(";")')" \
+        ";eflags (CF);memory $(address "$fixtures/x86-blsi.elf" blsi_carry) (1 byte);eflags (ZF)"
+    left_nothing "$a, $b"
+}
+
+guest x86-blsi 7.2
+record blsi-7.2
+guest x86-blsi 10.0
+record blsi-10.0
+
+# Firmware of two releases differs: what counts is found from the guest's own start on, by itself or as it is told.
+flags="0 1"
+cause 7.2 10.0
+cause 7.2 10.0 --from guest_main
+flags="1 0"
+cause 10.0 7.2 --bundle "$work/other"
+
+# Each command lands before the instruction.
+mapfile -t commands < <(json '.cause.commands[]')
+equal "commands" "${#commands[@]}" 2
+for line in "${commands[@]}"; do
+    line=${line/#tcgrr/$tcgrr}
+    run 0 bash -c "${line% --gdb :1234}"
+    contains "landing" "$(cat "$work/out")" "no divergence up to here"
+done
+
+# The text says the same.
+run 1 "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --from _start --force
+contains "text: cause" "$(cat "$work/out")" "^CAUSE \(instruction\) at icount"
+contains "text: instruction" "$(cat "$work/out")" "blsi_instruction: blsi edx, eax \(c4e268f3d8\)"
+contains "text: flag" "$(cat "$work/out")" "^ *CF +before 0, A 0, B 1$"
+
+# No difference, no cause: the same QEMU replays the recording.
+run 0 "$tcgrr" bisect "$work/blsi-10.0.tcgrr" --qemu "$(qemu x86_64 10.0)" --json --bundle "$work/none"
+equal "same QEMU: diverged" "$(json .diverged)" false
+equal "same QEMU: cause" "$(json .cause)" null
+[ ! -e "$work/none" ] || fail "a folder was made for nothing"
+
+# Nothing is overwritten unasked.
+complains 2 "is there already" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)"
+# What cannot be replayed has no cause.
+guest x86-blsi 10.0
+record plain --no-rr
+complains 2 "recorded without rr" "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$(qemu x86_64 7.2)"
+complains 3 "no-such-qemu" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$work/no-such-qemu" --force
+left_nothing "refusals"
+
+# Interrupted in the middle of it.
+"$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --force >"$work/out" 2>"$work/err" &
+sleep 2
+kill -TERM $!
+status=0
+wait $! || status=$?
+equal "interrupted: exit status" "$status" 143
+left_nothing "interrupted"
