@@ -23,7 +23,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_bisect_builds(command, argc, argv);
     }
     if (has_option(argc, argv, "--qemu")) {
-        return cli_bisect_cause(command, argc, argv);
+        return cli_bisect_cause(argc, argv);
     }
     const GOptionEntry options[] = {{0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
@@ -34,14 +34,18 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_bisect = {
     "bisect",
-    "TRACE --builds PATH… [-- EXTRA_ARG…]",
-    "Find the first bad one of an ordered list of QEMUs",
-    "The builds are QEMU binaries, or folders with one for the trace's target, oldest first: those that replay the "
+    "TRACE --builds PATH… [-- EXTRA_ARG…] | TRACE --qemu PATH",
+    "Find the first bad one of an ordered list of QEMUs, or the instruction that makes one of them differ",
+    "With --qemu: the first instruction whose effect differs between the QEMU that recorded and this one;\n"
+    "'tcgrr bisect --qemu --help' has the options.\n\n"
+    "With --builds: the builds are QEMU binaries, or folders with one for the trace's target, oldest first: those that "
+    "replay the "
     "trace\n"
     "without a divergence, then, from one on, those that do not. What cannot replay it at all is skipped.\n"
     "'tcgrr bisect --builds --help' has the options; docs/bisect.md has more.\n\n"
-    "Exit status: 0 no bad one found, 1 found, 3 it could not be told.\n\n"
+    "Exit status: 0 nothing bad or different found, 1 found, 3 it could not be told.\n\n"
     "Examples:\n"
+    "  tcgrr bisect boot.tcgrr --qemu qemu-system-aarch64-11.1\n"
     "  tcgrr bisect boot.tcgrr --builds build-1 build-2 build-3 build-4\n"
     "  tcgrr bisect boot.tcgrr --builds qemu-*/bin/qemu-system-aarch64 --json | jq -r .first_bad\n"
     "  tcgrr bisect boot.tcgrr --builds build-* -- -bios firmware.bin\n",

@@ -9,6 +9,6 @@
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv);
 
 /* bisect TRACE --qemu PATH: the first instruction whose effect differs in another QEMU. */
-int cli_bisect_cause(const struct cli_command *command, int argc, char **argv);
+int cli_bisect_cause(int argc, char **argv);
 
 #endif

@@ -16,6 +16,7 @@
 struct bisecting {
     const struct cli_command *command;
     struct cli_comparing comparing;
+    struct tcgrr_compare_options how;
     struct cli_cause cause;
     char *qemu;
     char *bundle;
@@ -123,15 +124,11 @@ static bool record_b(struct bisecting *bisecting, GError **error)
     return good && !*cause->stop;
 }
 
-static bool compare_recordings(struct bisecting *bisecting, const struct tcgrr_where from[2], GError **error)
+static bool compare_recordings(struct bisecting *bisecting, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
-    struct tcgrr_compare_options options = {
-        .from = {from[0], from[1]},
-        .strict = true,
-        .history = (unsigned)bisecting->comparing.history,
-        .tolerate_cut_a = !tcgrr_reader_run(cause->readers[0])->complete,
-    };
+
+    bisecting->how.tolerate_cut_a = !tcgrr_reader_run(cause->readers[0])->complete;
     for (int i = 0; i < 2; i++) {
         if (bisecting->sides[i]) {
             bisecting->sides[i]->ops->free(bisecting->sides[i]);
@@ -142,7 +139,7 @@ static bool compare_recordings(struct bisecting *bisecting, const struct tcgrr_w
         }
     }
     tcgrr_comparison_clear(&bisecting->comparison);
-    return tcgrr_compare(bisecting->sides[0], bisecting->sides[1], &options, &bisecting->comparison, error);
+    return tcgrr_compare(bisecting->sides[0], bisecting->sides[1], &bisecting->how, &bisecting->comparison, error);
 }
 
 static void say_replayed(tcgrr_icount icount, void *data)
@@ -153,7 +150,7 @@ static void say_replayed(tcgrr_icount icount, void *data)
 }
 
 /* *replayed is false if B cannot replay what A recorded. */
-static bool replay_in_b(struct bisecting *bisecting, const struct tcgrr_where from[2], bool *replayed, GError **error)
+static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
     struct tcgrr_replay_options options = {
@@ -161,7 +158,7 @@ static bool replay_in_b(struct bisecting *bisecting, const struct tcgrr_where fr
         .plugin = cause->plugin,
         .at = UINT64_MAX,
         .hang_ms = cause->hang_ms,
-        .compare = {.from = {from[0], from[1]}, .history = (unsigned)bisecting->comparing.history, .strict = true},
+        .compare = bisecting->how,
         .quiet = true,
         .stop = cause->stop,
         .progress = say_replayed,
@@ -181,8 +178,7 @@ static bool replay_in_b(struct bisecting *bisecting, const struct tcgrr_where fr
 }
 
 /* Compares the two in the way they allow. */
-static bool compare(struct bisecting *bisecting, const struct tcgrr_where from[2],
-                    const struct tcgrr_comparison **comparison, GError **error)
+static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
     struct tcgrr_qemu qemu;
@@ -193,7 +189,7 @@ static bool compare(struct bisecting *bisecting, const struct tcgrr_where from[2
     }
     bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, qemu.version);
     tcgrr_qemu_clear(&qemu);
-    if (same && !replay_in_b(bisecting, from, &replayed, error)) {
+    if (same && !replay_in_b(bisecting, &replayed, error)) {
         return false;
     }
     if (replayed) {
@@ -209,47 +205,48 @@ static bool compare(struct bisecting *bisecting, const struct tcgrr_where from[2
     cause->readers[1] = tcgrr_reader_open(bisecting->b_path, error);
     cause->paths[1] = bisecting->b_path;
     *comparison = &bisecting->comparison;
-    return cause->readers[1] && compare_recordings(bisecting, from, error);
+    return cause->readers[1] && compare_recordings(bisecting, error);
 }
 
 /* ---- the cause ---- */
 
 /* Firmware differs between releases and polls clocks: the first instruction that a symbol of the guest covers. */
-static bool guest_start(struct bisecting *bisecting, struct tcgrr_where from[2])
+static bool guest_start(struct bisecting *bisecting)
 {
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisecting->symbols, "_start");
     if (!symbol || bisecting->cause.readers[0] == bisecting->cause.readers[1]) {
         return false;
     }
-    from[0] = from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+    bisecting->how.from[0] = bisecting->how.from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
     return true;
 }
 
-static bool search(struct bisecting *bisecting, const struct tcgrr_where given[2],
-                   const struct tcgrr_comparison **comparison, GError **error)
+static bool search(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
 {
-    struct tcgrr_where from[2] = {given[0], given[1]};
+    bool told = bisecting->how.from[0].kind != TCGRR_WHERE_NONE;
 
-    if (!compare(bisecting, from, comparison, error)) {
+    if (!compare(bisecting, comparison, error)) {
         return false;
     }
     if (!(*comparison)->diverged) {
         return true;
     }
-    if (!cli_cause_find(&bisecting->cause, *comparison, &bisecting->found, error)) {
-        return false;
-    }
-    bisecting->has_cause = true;
-    if (bisecting->found.kind == TCGRR_CAUSE_INSTRUCTION || given[0].kind != TCGRR_WHERE_NONE ||
-        !guest_start(bisecting, from)) {
-        return true;
+    GError *problem = NULL;
+    bisecting->has_cause = cli_cause_find(&bisecting->cause, *comparison, &bisecting->found, &problem);
+    bool answered = bisecting->has_cause && bisecting->found.kind == TCGRR_CAUSE_INSTRUCTION;
+    if (answered || *bisecting->cause.stop || told || !guest_start(bisecting)) {
+        if (problem) {
+            g_propagate_error(error, problem);
+        }
+        return bisecting->has_cause;
     }
     cli_cause_clear_line(&bisecting->cause);
     fprintf(stderr, "tcgrr: before the guest itself runs: %s; comparing from _start on\n",
-            bisecting->found.explanation);
+            problem ? problem->message : bisecting->found.explanation);
+    g_clear_error(&problem);
     tcgrr_cause_clear(&bisecting->found);
     bisecting->has_cause = false;
-    if (!compare_recordings(bisecting, from, error)) {
+    if (!compare_recordings(bisecting, error)) {
         return false;
     }
     bisecting->has_cause = bisecting->comparison.diverged;
@@ -284,15 +281,16 @@ static int bisect(struct bisecting *bisecting)
 {
     struct cli_cause *cause = &bisecting->cause;
     const struct tcgrr_comparison *comparison = NULL;
-    struct tcgrr_compare_options places = {0};
     GError *error = NULL;
     struct tcgrr_symbols *symbols[] = {bisecting->symbols, bisecting->symbols};
-    int status = cli_comparing_resolve(bisecting->command, &bisecting->comparing, symbols, &places);
+    int status = cli_comparing_resolve(bisecting->command, &bisecting->comparing, symbols, &bisecting->how);
+
+    bisecting->how.strict = true;
 
     if (status != CLI_OK) {
         return status;
     }
-    bool good = tcgrr_replay_check(cause->readers[0], &error) && search(bisecting, places.from, &comparison, &error);
+    bool good = tcgrr_replay_check(cause->readers[0], &error) && search(bisecting, &comparison, &error);
     cli_cause_clear_line(cause);
     if (!good) {
         int signal = *cause->stop;
@@ -334,8 +332,28 @@ static char *default_bundle(const char *trace)
     return g_strdup_printf("%.*s-cause", (int)length, trace);
 }
 
-int cli_bisect_cause(const struct cli_command *command, int argc, char **argv)
+/* Its own help; the dispatcher's is about all forms of bisect. */
+static const struct cli_command form = {
+    "bisect",
+    "TRACE --qemu PATH",
+    "Find the first instruction whose effect differs between the QEMU that recorded and another one",
+    "Where the two part is not yet what went wrong: what the parting instruction read is followed back, from one\n"
+    "instruction to the one before that made it differ, until one takes in the same on both sides and makes\n"
+    "something else of it. docs/cause.md tells how, and what the kinds of causes mean.\n"
+    "A QEMU of the same release replays the recording; one of another release cannot, and is recorded itself, into\n"
+    "the folder. If the two part in firmware that differs, they are compared from the guest's _start on; --from "
+    "tells\n"
+    "another place.\n\n"
+    "Exit status: 0 no divergence, 1 the two part, 3 it could not be told.\n\n"
+    "Examples:\n"
+    "  tcgrr bisect guest.tcgrr --qemu qemu-system-x86_64-10.0\n"
+    "  tcgrr bisect guest.tcgrr --qemu ./build/qemu-system-aarch64 --from start_kernel --json | jq .cause\n",
+    NULL,
+};
+
+int cli_bisect_cause(int argc, char **argv)
 {
+    const struct cli_command *command = &form;
     struct bisecting bisecting = {.command = command, .comparing = CLI_COMPARING_INIT, .timeout = 60};
     const GOptionEntry options[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.qemu, "the QEMU to compare with the one that recorded",
@@ -355,6 +373,12 @@ int cli_bisect_cause(const struct cli_command *command, int argc, char **argv)
     GError *error = NULL;
     int status = CLI_USAGE;
 
+    /* "bisect --qemu --help" is how one asks for this help, though --qemu takes a value. */
+    char *help[] = {argv[0], (char *)"--help", NULL};
+    if (argc == 3 && strcmp(argv[2], help[1]) == 0) {
+        argc = 2;
+        argv = help;
+    }
     if (!cli_parse(command, options, false, &argc, &argv)) {
         clear(&bisecting);
         return CLI_USAGE;
