@@ -41,9 +41,17 @@ static int unknown_command(const char *name)
     return CLI_USAGE;
 }
 
+/* GLib prints --help through this, and would otherwise put "?" for what the locale's character set lacks. */
+static void print_as_is(const char *text)
+{
+    fputs(text, stdout);
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
+
+    g_set_print_handler(print_as_is);
 
     if (argc < 2) {
         print_overview(stderr);
