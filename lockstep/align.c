@@ -102,6 +102,17 @@ static void say(struct tcgrr_align *align, char *note)
 
 static bool follow(struct tcgrr_align *align, struct tcgrr_strands *strands);
 
+/* Instructions of handlers do not count for those that are set aside. */
+static void rewind_walked(struct tcgrr_align *align, uint64_t walked)
+{
+    align->walked = walked;
+    for (int i = 0; i < 2; i++) {
+        for (guint k = 0; k < align->aside[i]->len; k++) {
+            aside_at(align, i, k)->walked = MIN(aside_at(align, i, k)->walked, walked);
+        }
+    }
+}
+
 /* Compares two handlers. If they differ, `a` remembers where. */
 static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_aside *a, const struct tcgrr_aside *b,
                           unsigned depth)
@@ -113,8 +124,11 @@ static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_asi
         tcgrr_walk_begin(&strands.walks[i], &align->reels[i], handlers[i]->start);
         strands.start[i] = handlers[i]->start;
         strands.end[i] = handlers[i]->end;
+        strands.number[i] = handlers[i]->interrupt.number;
     }
+    uint64_t walked = align->walked;
     bool same = follow(align, &strands);
+    rewind_walked(align, walked);
     if (!same && !a->differs) {
         a->differs = true;
         a->differs_at[0] = strands.walks[0].icount;
@@ -134,7 +148,10 @@ static void tolerate_event(struct tcgrr_align *align, int which, const struct tc
     place.from_pc[which] = late->interrupt.from_pc;
     place.from_pc[!which] = early->interrupt.from_pc;
     place.insns[which] = late->walked - early->walked;
-    tcgrr_align_tolerate(align, &place);
+    /* Interrupts that came at one place on both sides are set aside where something else came there, too. */
+    if (early->other != late->start || place.insns[which] > 0 || place.reasons) {
+        tcgrr_align_tolerate(align, &place);
+    }
 }
 
 /* Looks for the counterpart, on the other side, of the one that was set aside last on side `which`. */
@@ -172,13 +189,13 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_strands
     const struct tcgrr_walk *walk = &strands->walks[which];
     const struct tcgrr_walk *other = &strands->walks[!which];
 
-    if (!tcgrr_interrupt_at(walk, interrupt) &&
+    if (!tcgrr_strand_interrupt(strands, which, interrupt) &&
         !tcgrr_interrupt_unnoticed(&align->codes, walk, align->reels, interrupt)) {
         return false;
     }
     if (interrupt->from_pc == TCGRR_NO_PC && beside && !tcgrr_strand_over(strands, !which)) {
         struct tcgrr_interrupt there;
-        interrupt->from_pc = tcgrr_interrupt_at(other, &there) ? there.from_pc : tcgrr_walk_pc(other);
+        interrupt->from_pc = tcgrr_strand_interrupt(strands, !which, &there) ? there.from_pc : tcgrr_walk_pc(other);
     }
     return true;
 }
@@ -219,7 +236,8 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *stra
         !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
         return false;
     }
-    if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) || back.icount > strands->end[which]) {
+    if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) ||
+        (strands->depth > 0 && back.icount > strands->end[which])) {
         say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER "x on side %c at icount %" G_GUINT64_FORMAT
                                    " does not return to where it came within %d instructions",
                                    aside.interrupt.to_pc, 'A' + which, aside.start, (int)TCGRR_HANDLER_MOST));
@@ -243,21 +261,28 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *stra
 /* The two are not on the same instruction, or one is over. Returns whether they can go on all the same. */
 static bool explain(struct tcgrr_align *align, struct tcgrr_strands *strands)
 {
+    tcgrr_icount end[2] = {strands->end[0], strands->end[1]};
+    bool good = false;
+
+    /* The runs can be looked through as far as they are at hand. */
+    if (strands->depth == 0) {
+        strands->end[0] = strands->end[1] = UINT64_MAX;
+    }
     bool a = tcgrr_align_set_aside(align, strands, 0, true);
     bool b = tcgrr_align_set_aside(align, strands, 1, true);
-    if (a || b) {
-        return true;
-    }
-    return !tcgrr_strand_over(strands, 0) && !tcgrr_strand_over(strands, 1) &&
-           tcgrr_walk_pc(&strands->walks[0]) != tcgrr_walk_pc(&strands->walks[1]) &&
-           (tcgrr_rejoin_loop(align, strands) || tcgrr_rejoin_transient(align, strands));
+    good = a || b ||
+           (!tcgrr_strand_over(strands, 0) && !tcgrr_strand_over(strands, 1) &&
+            tcgrr_walk_pc(&strands->walks[0]) != tcgrr_walk_pc(&strands->walks[1]) &&
+            (tcgrr_rejoin_loop(align, strands) || tcgrr_rejoin_transient(align, strands)));
+    memcpy(strands->end, end, sizeof(end));
+    return good;
 }
 
 /* Handlers: true if they are the same up to the end of both. */
 static bool follow(struct tcgrr_align *align, struct tcgrr_strands *strands)
 {
     for (;;) {
-        tcgrr_walk_together(strands->walks, strands->end);
+        align->walked += tcgrr_walk_together(strands->walks, strands->end);
         if (tcgrr_strand_over(strands, 0) && tcgrr_strand_over(strands, 1)) {
             return true;
         }
@@ -342,10 +367,14 @@ bool tcgrr_align_run(struct tcgrr_align *align)
         }
         bool there = tcgrr_strand_over(runs, 0) || tcgrr_strand_over(runs, 1) || runs->walks[0].icount >= end[0];
         g_clear_pointer(&align->note, g_free);
-        if (!there && (align->options->strict || !explain(align, runs))) {
+        if (there) {
+            continue;
+        }
+        if (align->options->strict || !explain(align, runs)) {
             part(align);
             return false;
         }
+        align->explained++;
     }
     return true;
 }

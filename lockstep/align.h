@@ -20,6 +20,7 @@
 struct tcgrr_strands {
     struct tcgrr_walk walks[2];
     tcgrr_icount start[2]; /* nothing before is looked at */
+    unsigned number[2];    /* there: the discontinuity that led to it (struct tcgrr_interrupt) */
     tcgrr_icount end[2];   /* nor anything from here on */
     unsigned depth;        /* 0: the runs; else handlers, interrupted handlers, … */
 };
@@ -46,10 +47,11 @@ struct tcgrr_align {
     struct tcgrr_codes codes;
     struct tcgrr_reel reels[2];
     struct tcgrr_strands runs;
-    GArray *aside[2]; /* struct tcgrr_aside */
-    GArray *taken[2]; /* struct tcgrr_taken */
-    uint64_t walked;  /* instructions that were the same, outside of what was set aside */
-    char *note;       /* why the last difference is not tolerated; NULL: nothing to say */
+    GArray *aside[2];   /* struct tcgrr_aside */
+    GArray *taken[2];   /* struct tcgrr_taken */
+    uint64_t explained; /* differences that have a reason */
+    uint64_t walked;    /* instructions that were the same, outside of what was set aside */
+    char *note;         /* why the last difference is not tolerated; NULL: nothing to say */
 };
 
 /* The sides are the same up to `at`; `start` is where comparing started. The reels are empty yet. */
@@ -95,6 +97,15 @@ void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *st
 bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *strands, int which, bool beside);
 
 void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
+
+/* Whether an interrupt came on side `which` where its walk is. */
+static inline bool tcgrr_strand_interrupt(const struct tcgrr_strands *strands, int which,
+                                          struct tcgrr_interrupt *interrupt)
+{
+    const struct tcgrr_walk *walk = &strands->walks[which];
+    unsigned number = walk->icount == strands->start[which] ? strands->number[which] : 0;
+    return tcgrr_interrupt_at(walk, number, interrupt);
+}
 
 static inline bool tcgrr_strand_over(const struct tcgrr_strands *strands, int which)
 {

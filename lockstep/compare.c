@@ -128,7 +128,7 @@ static bool check_digests(const struct comparing *c, const struct tcgrr_align *a
 {
     const struct tcgrr_walk *walks = align->runs.walks;
 
-    if (!c->digests_differ || walks[0].icount < c->next[0] || walks[1].icount < c->next[1] ||
+    if (!c->digests_differ || align->explained > 0 || walks[0].icount < c->next[0] || walks[1].icount < c->next[1] ||
         walks[0].icount - c->at[0] != walks[1].icount - c->at[1]) {
         return true;
     }
@@ -186,15 +186,6 @@ static bool go_on(struct comparing *c, struct tcgrr_align *align, GError **error
     return true;
 }
 
-static uint64_t tolerated(const struct tcgrr_comparison *comparison)
-{
-    uint64_t count = 0;
-    for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
-        count += comparison->tolerated[i];
-    }
-    return count;
-}
-
 /*
  * The sides are the same up to `at`, and not, or not both there, at `next`; or comparing ends in between. Goes on
  * instruction by instruction until that is over, or for some time nothing differed.
@@ -207,14 +198,14 @@ static bool compare_closely(struct comparing *c, GError **error)
     tcgrr_align_init(&align, c->options, c->comparison);
     bool good = begin(c, &align, error);
     do {
-        before = tolerated(c->comparison);
+        before = align.explained;
         good = good && go_on(c, &align, error);
-        if (good && !c->done && before == tolerated(c->comparison)) {
+        if (good && !c->done && before == align.explained) {
             good = check_digests(c, &align, error);
         }
         c->digests_differ = false;
-    } while (good && !c->done && (before != tolerated(c->comparison) || !tcgrr_align_settled(&align)));
-    c->shifted = c->shifted || tolerated(c->comparison) > 0 || align.runs.walks[0].icount != align.runs.walks[1].icount;
+    } while (good && !c->done && (before != align.explained || !tcgrr_align_settled(&align)));
+    c->shifted = c->shifted || align.explained > 0 || align.runs.walks[0].icount != align.runs.walks[1].icount;
     for (int i = 0; i < 2; i++) {
         c->at[i] = align.runs.walks[i].icount;
     }

@@ -9,36 +9,29 @@ static bool is_discontinuity(const struct tcgrr_event *event)
     return event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
 }
 
-/* The first interrupt, or else what may be one, of those events that come right before the walk's instruction. */
-static const struct tcgrr_event *first_interrupt(const struct tcgrr_walk *walk, guint *index)
+bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct tcgrr_interrupt *interrupt)
 {
-    const struct tcgrr_event *event, *last = NULL, *found = NULL;
+    const struct tcgrr_event *event, *last = NULL;
+    unsigned count = 0;
+    bool found = false;
 
+    if (!tcgrr_walk_exec(walk)) {
+        return false;
+    }
     for (guint i = tcgrr_reel_find_event(walk->reel, walk->icount);
          (event = tcgrr_reel_event(walk->reel, i)) && event->icount == walk->icount; i++) {
-        if (!is_discontinuity(event)) {
+        if (!is_discontinuity(event) || ++count <= number) {
             continue;
         }
         last = event;
+        bool certain = event->kind == TCGRR_EVENT_INTERRUPT;
         bool maybe = event->inferred && !event->confirmed && !found;
-        bool better = event->kind == TCGRR_EVENT_INTERRUPT && (!found || found->kind != TCGRR_EVENT_INTERRUPT);
-        if (maybe || better) {
-            found = event;
-            *index = i;
+        if (maybe || (certain && !(found && interrupt->certain))) {
+            *interrupt = (struct tcgrr_interrupt){event->to_pc, event->from_pc, certain, count};
+            found = true;
         }
     }
-    return last && last->has_pcs && last->to_pc == tcgrr_walk_pc(walk) ? found : NULL;
-}
-
-bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, struct tcgrr_interrupt *interrupt)
-{
-    guint index;
-    const struct tcgrr_event *event = tcgrr_walk_exec(walk) ? first_interrupt(walk, &index) : NULL;
-
-    if (event) {
-        *interrupt = (struct tcgrr_interrupt){event->to_pc, event->from_pc, event->kind == TCGRR_EVENT_INTERRUPT};
-    }
-    return event != NULL;
+    return found && last->has_pcs && last->to_pc == tcgrr_walk_pc(walk);
 }
 
 bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_walk *walk,
@@ -50,7 +43,7 @@ bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_wal
         !tcgrr_codes_indirect(codes, tcgrr_reel_exec(walk->reel, walk->exec - 1))) {
         return false;
     }
-    *interrupt = (struct tcgrr_interrupt){tcgrr_walk_pc(walk), TCGRR_NO_PC, true};
+    *interrupt = (struct tcgrr_interrupt){tcgrr_walk_pc(walk), TCGRR_NO_PC, true, 0};
     for (int i = 0; i < 2; i++) {
         for (guint e = 0; (event = tcgrr_reel_event(&reels[i], e)); e++) {
             if (event->kind == TCGRR_EVENT_INTERRUPT && event->has_pcs && event->to_pc == interrupt->to_pc) {
@@ -152,14 +145,14 @@ bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt
 {
     struct frames frames = {.count = 0};
     tcgrr_icount limit = walk->icount + TCGRR_HANDLER_MOST;
-    guint index = 0;
+    guint index = tcgrr_reel_find_event(walk->reel, walk->icount);
 
     push(&frames, interrupt->from_pc, !interrupt->certain);
-    if (first_interrupt(walk, &index)) {
+    for (unsigned i = 0; i < interrupt->number && next_discontinuity(walk->reel, &index, walk->icount); i++) {
         index++;
-        push_events(&frames, walk, &index);
-    } else {
-        index = tcgrr_reel_find_event(walk->reel, walk->icount);
+    }
+    if (!push_events(&frames, walk, &index)) {
+        return false;
     }
     while (walk->icount < limit) {
         const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);

@@ -12,10 +12,14 @@ struct tcgrr_interrupt {
     uint64_t to_pc;   /* its handler */
     uint64_t from_pc; /* the interrupted instruction, which has not run; TCGRR_NO_PC: not known */
     bool certain;     /* it is an interrupt; otherwise QEMU did not say so, and it may be an exception at `from_pc` */
+    unsigned number;  /* of the discontinuities that come right before the instruction; from 1, 0: it went unnoticed */
 };
 
-/* Whether an interrupt was delivered right before the instruction that the walk is on. */
-bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, struct tcgrr_interrupt *interrupt);
+/*
+ * Whether an interrupt was delivered right before the instruction that the walk is on: the first one behind
+ * discontinuity number `number` there, which was looked at already (0: none was).
+ */
+bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct tcgrr_interrupt *interrupt);
 
 /*
  * The same where QEMU does not report interrupts and this one went unnoticed, because it came behind an instruction

@@ -69,8 +69,8 @@ static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands
             return true;
         }
         if (over[0] || over[1] || !tcgrr_walk_same(&ahead.walks[0], &ahead.walks[1])) {
-            return insns > 0 && (reasons || tcgrr_interrupt_at(&ahead.walks[0], &interrupt) ||
-                                 tcgrr_interrupt_at(&ahead.walks[1], &interrupt));
+            return insns > 0 && (reasons || tcgrr_strand_interrupt(&ahead, 0, &interrupt) ||
+                                 tcgrr_strand_interrupt(&ahead, 1, &interrupt));
         }
         for (int i = 0; i < 2; i++) {
             reasons |= reasons_at(align, &ahead.walks[i]);
@@ -222,7 +222,7 @@ static guint ways(const struct tcgrr_strands *strands, int which, struct tcgrr_w
     while (count < APART_MOST) {
         places[count++] = walk;
         bool over = !tcgrr_walk_exec(&walk) || walk.icount >= strands->end[which];
-        if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, &interrupt))) {
+        if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, 0, &interrupt))) {
             break;
         }
         tcgrr_walk_step(&walk);

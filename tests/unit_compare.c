@@ -13,48 +13,13 @@
 #include "lockstep/side_internal.h"
 #include "store/digest.h"
 #include "store/error.h"
+#include "tests/made_up.h"
 #include "tests/stream.h"
 
 #define INSNS    200000
 #define CAPACITY 500000
 #define STEP     TCGRR_CHECKPOINT_STEP
 #define HISTORY  5
-
-/* A run that is all there from the start. */
-struct made_up {
-    struct tcgrr_side base; /* must be first */
-    GArray *script;
-    struct tcgrr_blocks *blocks;
-    struct tcgrr_chunk *chunk;
-    enum tcgrr_side_state end;
-    tcgrr_icount damaged; /* from here on its digests are wrong */
-};
-
-static struct tcgrr_cursor start(const struct made_up *run)
-{
-    struct tcgrr_cursor cursor;
-    tcgrr_cursor_begin(&cursor, run->chunk, run->blocks);
-    return cursor;
-}
-
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
-{
-    const struct made_up *run = (struct made_up *)side;
-    tcgrr_icount end = run->chunk->end_icount;
-
-    *position = (struct tcgrr_side_position){to <= end ? TCGRR_SIDE_REACHED : run->end, MIN(to, end), 0};
-    position->flow = tcgrr_side_digest(start(run), from, position->icount, 0) ^ (to >= run->damaged);
-    return true;
-}
-
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
-                    GError **error)
-{
-    g_array_set_size(stretch->execs, 0);
-    tcgrr_side_append_execs(start((struct made_up *)side), from, to, stretch->execs);
-    return true;
-}
 
 static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                        GError **error)
@@ -63,38 +28,17 @@ static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount 
     return false;
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
-                 bool *found, GError **error)
-{
-    *found = tcgrr_side_find(start((struct made_up *)side), pc, from, to, icount);
-    return true;
-}
-
+/* Frees what any made-up run has. */
 static void free_run(struct tcgrr_side *side)
 {
-    struct made_up *run = (struct made_up *)side;
-    g_array_unref(run->script);
-    tcgrr_blocks_free(run->blocks);
-    tcgrr_chunk_free(run->chunk);
-    g_free(run);
+    side->ops->free(side);
 }
-
-static const struct tcgrr_side_ops ops = {.advance = advance, .stretch = stretch, .find = find, .free = free_run};
-static const struct tcgrr_side_ops broken_ops = {
-    .advance = advance, .stretch = unreadable, .find = find, .free = free_run};
-
 /* The same guest each time; `cut` says how it falls into blocks. */
 static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state end)
 {
-    struct made_up *run = g_new0(struct made_up, 1);
-    run->base.ops = &ops;
-    run->end = end;
-    run->damaged = UINT64_MAX;
+    struct made_up *run = made_up_new(CAPACITY, end);
     run->script = stream_script(1, INSNS);
     g_array_set_size(run->script, insns);
-    run->blocks = tcgrr_blocks_new();
-    run->chunk = tcgrr_chunk_new(CAPACITY);
-    tcgrr_chunk_follow(run->chunk, NULL);
     assert_int_equal(stream_cut(run->script, 0, cut, 1 + (uint32_t)(cut * 13 % 40), run->blocks, run->chunk), insns);
     return run;
 }
@@ -102,9 +46,7 @@ static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state
 /* Cuts its script into blocks anew. */
 static void recut(struct made_up *run, uint64_t cut)
 {
-    tcgrr_chunk_follow(run->chunk, NULL);
-    tcgrr_blocks_free(run->blocks);
-    run->blocks = tcgrr_blocks_new();
+    made_up_reset(run);
     assert_int_equal(stream_cut(run->script, 0, cut, 30, run->blocks, run->chunk), run->script->len);
 }
 
@@ -405,7 +347,9 @@ static void test_unreadable_side(void **state)
     GError *error = NULL;
 
     lead_astray(b, 100, 4);
-    b->base.ops = &broken_ops;
+    struct tcgrr_side_ops broken = *b->base.ops;
+    broken.stretch = unreadable;
+    b->base.ops = &broken;
     assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
     g_error_free(error);
@@ -442,11 +386,11 @@ static void test_parts(void **state)
         struct tcgrr_side_position part;
         uint64_t pc = g_array_index(run->script, uint64_t, cuts[i]);
         tcgrr_icount icount;
-        assert_true(advance(&run->base, cuts[i], cuts[i + 1], &part, NULL));
+        assert_true(run->base.ops->advance(&run->base, cuts[i], cuts[i + 1], &part, NULL));
         flow = tcgrr_digest_append(flow, tcgrr_digest_power(cuts[i + 1] - cuts[i]), part.flow);
-        assert_true(tcgrr_side_find(start(run), pc, cuts[i], STEP, &icount));
+        assert_true(tcgrr_side_find(made_up_start(run), pc, cuts[i], STEP, &icount));
         assert_int_equal(icount, cuts[i]);
-        if (tcgrr_side_find(start(run), pc, cuts[i] + 1, STEP, &icount)) {
+        if (tcgrr_side_find(made_up_start(run), pc, cuts[i] + 1, STEP, &icount)) {
             assert_int_equal(g_array_index(run->script, uint64_t, icount), pc);
         }
     }
