@@ -297,6 +297,23 @@ static bool never_came_up(struct tcgrr_session *session, GError **error)
     return false;
 }
 
+bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error)
+{
+    struct tcgrr_live_info info;
+
+    for (bool ended = false; !tcgrr_live_info(session->live, &info); g_usleep(WATCH_US)) {
+        if (ended) {
+            return never_came_up(session, error);
+        }
+        if (*stop) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted before %s came up", session->qemu.path);
+            return false;
+        }
+        ended = tcgrr_process_ended(session->process);
+    }
+    return true;
+}
+
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                         GError **error)
 {

@@ -61,6 +61,12 @@ bool tcgrr_session_paused(struct tcgrr_session *session);
 struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **error);
 
 /*
+ * Waits until the plugin has come up. TCGRR_ERROR_FAILED if QEMU ends before, TCGRR_ERROR_STOPPED if `*stop` becomes
+ * something else than 0.
+ */
+bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error);
+
+/*
  * tcgrr_live_next() that also looks after the process: when QEMU has ended, the rest is read. A QEMU that ended before
  * the plugin came up is TCGRR_ERROR_FAILED with what it wrote to standard error.
  */

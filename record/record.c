@@ -315,6 +315,13 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
 
 /* ---- all of it ---- */
 
+static bool create_trace(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_record_options *options = recorder->options;
+    recorder->writer = tcgrr_writer_create(options->output, options->force, &recorder->run, error);
+    return recorder->writer != NULL;
+}
+
 static bool open_session(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_record_options *options = recorder->options;
@@ -340,9 +347,13 @@ static bool open_session(struct recorder *recorder, GError **error)
     if (recorder->run.rr) {
         tcgrr_live_keep_doubts(tcgrr_session_live(recorder->session));
     }
-    recorder->writer = tcgrr_writer_create(options->output, options->force, &recorder->run, error);
     recorder->began = g_get_monotonic_time();
-    return recorder->writer && tcgrr_session_start(recorder->session, error);
+    /* What is to be replaced stays until QEMU has come up. */
+    if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
+        return tcgrr_session_start(recorder->session, error) &&
+               tcgrr_session_loaded(recorder->session, options->stop, error) && create_trace(recorder, error);
+    }
+    return create_trace(recorder, error) && tcgrr_session_start(recorder->session, error);
 }
 
 static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GError **error)

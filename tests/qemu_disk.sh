@@ -15,6 +15,10 @@ complains 3 "$work/folder" "$tcgrr" record --force -o "$work/folder" -- "${guest
 complains 3 "No such file or directory" "$tcgrr" record -o "$work/nowhere/x.tcgrr" -- "${guest[@]}"
 complains 3 "cannot create /proc/x.tcgrr" "$tcgrr" record -o /proc/x.tcgrr -- "${guest[@]}"
 run 0 "$tcgrr" record --json --force -o "$work/file.tcgrr" -- "${guest[@]}"
+# A QEMU that does not come up leaves what was to be replaced.
+before=$(sha256sum <"$work/file.tcgrr")
+complains 3 "did not start" "$tcgrr" record --force -o "$work/file.tcgrr" -- "${guest[@]}" -nonsense
+equal "the trace that was not replaced" "$(sha256sum <"$work/file.tcgrr")" "$before"
 verify file
 
 mkdir "$work/disk"
