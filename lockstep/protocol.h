@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What two tcgrr say to each other when each runs one side of a comparison (docs/protocol.md). Each message has a
+ * function that writes its payload and one that reads it. The reading ones trust nothing: TCGRR_ERROR_DAMAGED for a
+ * payload that is too short, too long, or holds a value out of its range.
+ */
+#ifndef TCGRR_LOCKSTEP_PROTOCOL_H
+#define TCGRR_LOCKSTEP_PROTOCOL_H
+
+#include "lockstep/compare.h"
+
+/* Raise it with every change of what is sent. */
+#define TCGRR_PROTOCOL_VERSION 1
+
+/* The first bytes of either side, before any message. */
+#define TCGRR_HELLO_BYTES 64
+#define TCGRR_NONCE_BYTES 32
+#define TCGRR_PROOF_BYTES 32
+
+/* How far the serving side may be asked to run ahead, in instructions. */
+#define TCGRR_PROTOCOL_AHEAD (64 * TCGRR_CHECKPOINT_STEP)
+
+/* The longest part of a run that can be asked about, in instructions. */
+#define TCGRR_MOST_PART (2 * TCGRR_SIDE_WINDOW)
+
+/* No icount on the wire is beyond. */
+#define TCGRR_PROTOCOL_LAST_ICOUNT (UINT64_C(1) << 62)
+
+/* id, name, and the longest payload in bytes */
+#define TCGRR_MESSAGES(X)                                                                                              \
+    X(PROOF, "proof", TCGRR_PROOF_BYTES)                                                                               \
+    X(DESCRIPTION, "description", 4096)                                                                                \
+    X(ALIVE, "alive", 16)                                                                                              \
+    X(FAILED, "failed", 2048)                                                                                          \
+    X(ASK, "ask", 128)                                                                                                 \
+    X(MORE, "more", 32)                                                                                                \
+    X(POSITIONS, "positions", 65536)                                                                                   \
+    X(STRETCH_ASK, "stretch-ask", 32)                                                                                  \
+    X(STRETCH, "stretch", 64u << 20)                                                                                   \
+    X(FIND_ASK, "find-ask", 64)                                                                                        \
+    X(FOUND, "found", 16)                                                                                              \
+    X(RESULT, "result", 64u << 20)
+
+#define TCGRR_MESSAGE_ENUM(id, name, longest) TCGRR_MESSAGE_##id,
+enum tcgrr_message_type { TCGRR_MESSAGES(TCGRR_MESSAGE_ENUM) TCGRR_MESSAGE_TYPES };
+
+/* A message as it came. */
+struct tcgrr_message {
+    enum tcgrr_message_type type;
+    const uint8_t *payload;
+    size_t length;
+};
+
+/* "positions". */
+const char *tcgrr_message_name(enum tcgrr_message_type type);
+/* Its longest payload. */
+size_t tcgrr_message_longest(enum tcgrr_message_type type);
+
+/* ---- what the two have to agree on ---- */
+
+struct tcgrr_description {
+    char tool[32];            /* version of tcgrr */
+    char target[32];          /* "aarch64" */
+    char mode[8];             /* "system" or "user" */
+    char level[8];            /* "flow" */
+    char source[192];         /* what the side is, for people: "QEMU 10.0.2", or a trace's name */
+    char qemu[32];            /* its QEMU's version */
+    uint64_t step;            /* TCGRR_CHECKPOINT_STEP */
+    uint64_t base;            /* TCGRR_DIGEST_BASE */
+    uint64_t modulus;         /* TCGRR_DIGEST_MODULUS */
+    uint64_t window;          /* TCGRR_SIDE_WINDOW */
+    uint64_t ahead;           /* TCGRR_PROTOCOL_AHEAD */
+    char options[512];        /* those that decide what is compared, as the user gave them: the same on both sides */
+    struct tcgrr_where from;  /* where this side's comparison starts */
+    struct tcgrr_where until; /* and ends */
+    bool cut;                 /* it is a recording that was cut short */
+    uint32_t patience_s;      /* how long it lets its guest stand still before it counts as hung */
+};
+
+/* The constants among them. */
+void tcgrr_description_init(struct tcgrr_description *description);
+void tcgrr_put_description(GByteArray *to, const struct tcgrr_description *description);
+bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_description *description, GError **error);
+/* Refuses a side that cannot be compared with ours: TCGRR_ERROR_FAILED with both values. */
+bool tcgrr_description_check(const struct tcgrr_description *ours, const struct tcgrr_description *theirs,
+                             GError **error);
+
+/* ---- positions ---- */
+
+/*
+ * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) tells. The
+ * first `count` may be told without being asked again.
+ */
+struct tcgrr_plan {
+    uint32_t serial; /* tells its positions from those of an earlier plan */
+    tcgrr_icount from;
+    tcgrr_icount to;
+    uint64_t from_stride;
+    uint64_t to_stride;
+    uint32_t count;
+    bool watches; /* find `watch` in what each position adds */
+    uint64_t watch;
+};
+
+tcgrr_icount tcgrr_plan_from(const struct tcgrr_plan *plan, uint32_t index);
+tcgrr_icount tcgrr_plan_to(const struct tcgrr_plan *plan, uint32_t index);
+/* Where what position `index` adds begins: where `watch` is looked for. */
+tcgrr_icount tcgrr_plan_begin(const struct tcgrr_plan *plan, uint32_t index);
+
+/* One of a plan's positions. */
+struct tcgrr_planned {
+    struct tcgrr_side_position position;
+    bool found;         /* `watch` runs in what it adds, */
+    tcgrr_icount first; /* first here */
+};
+
+/* Some positions of plan `serial`, from number `first` on. Only the last can be short of what was asked for. */
+struct tcgrr_positions {
+    uint32_t serial;
+    uint32_t first;
+    GArray *list; /* struct tcgrr_planned */
+};
+/* Positions in one message, at most. */
+#define TCGRR_MOST_POSITIONS 256
+
+void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan);
+bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error);
+
+/* `count` counts from the plan's start. */
+void tcgrr_put_more(GByteArray *to, uint32_t serial, uint32_t count);
+bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint32_t *count, GError **error);
+
+void tcgrr_put_positions(GByteArray *to, const struct tcgrr_plan *plan, const struct tcgrr_positions *positions);
+/* Empties `positions->list` and fills it, unless they are of another plan than this one; then it stays empty. */
+bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_plan *plan,
+                          struct tcgrr_positions *positions, GError **error);
+
+/* ---- stretches ---- */
+
+/* The blocks that one end has told the other of, numbered from 0 in the order they were first named. */
+struct tcgrr_told {
+    GHashTable *numbers; /* of those that we told of: const struct tcgrr_block * → number + 1 */
+};
+void tcgrr_told_init(struct tcgrr_told *told);
+void tcgrr_told_clear(struct tcgrr_told *told);
+
+/* Memory for the other end's blocks, at most. */
+#define TCGRR_MOST_HEARD (UINT64_C(256) << 20)
+/* The blocks that the other end told us of. They live until it is cleared. */
+struct tcgrr_heard {
+    struct tcgrr_blocks *blocks;
+    GArray *numbers; /* uint32_t: number in `blocks` of each */
+    uint64_t bytes;  /* of memory that they take */
+};
+void tcgrr_heard_init(struct tcgrr_heard *heard);
+void tcgrr_heard_clear(struct tcgrr_heard *heard);
+
+struct tcgrr_part {
+    tcgrr_icount from;
+    tcgrr_icount to;
+};
+void tcgrr_put_part(GByteArray *to, const struct tcgrr_part *part);
+bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *part, GError **error);
+
+/* Whether the answer for `part` is small enough to be told. */
+bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part);
+void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_told *told);
+/* Empties `stretch` and fills it with what must be the answer for `part`. */
+bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part, struct tcgrr_heard *heard,
+                        struct tcgrr_stretch *stretch, GError **error);
+
+void tcgrr_put_find(GByteArray *to, uint64_t pc, const struct tcgrr_part *part);
+bool tcgrr_take_find(const struct tcgrr_message *message, uint64_t *pc, struct tcgrr_part *part, GError **error);
+void tcgrr_put_found(GByteArray *to, bool found, tcgrr_icount icount);
+bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_part *part, bool *found,
+                      tcgrr_icount *icount, GError **error);
+
+/* ---- how it ends ---- */
+
+void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told);
+/* Fills `comparison`, whose lists point into `heard`. */
+bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *heard,
+                       struct tcgrr_comparison *comparison, GError **error);
+
+void tcgrr_put_failed(GByteArray *to, const GError *failure);
+/* Makes an error of what the other side failed with. */
+void tcgrr_take_failed(const struct tcgrr_message *message, GError **error);
+
+#endif
