@@ -30,7 +30,7 @@ static int resolve(const struct cli_command *command, const char *option, const 
                    struct tcgrr_symbols *const symbols[2], struct tcgrr_where where[2])
 {
     for (int i = 0; text && i < 2; i++) {
-        if (!parse_where(text, symbols[i], &where[i])) {
+        if (symbols[i] && !parse_where(text, symbols[i], &where[i])) {
             bool none = tcgrr_symbols_list(symbols[i])->len == 0;
             return cli_usage(
                 command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,

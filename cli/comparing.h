@@ -42,7 +42,8 @@ void cli_comparing_clear(struct cli_comparing *comparing);
     }
 
 /*
- * Fills in `options` what the user asked for; `symbols` are those of each side. Returns CLI_OK, or another status after
+ * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks
+ * after. Returns CLI_OK, or another status after
  * having said what is wrong.
  */
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/pair.h"
 
-#include "cli/comparing.h"
+#include "cli/lockstep.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -43,6 +43,22 @@ static char **join_words(char **common, char **own)
     return (char **)g_ptr_array_free(words, FALSE);
 }
 
+bool cli_lockstep_is_trace(const char *told)
+{
+    char start[16] = "";
+
+    if (!strchr(told, '/') && !g_str_has_suffix(told, ".tcgrr")) {
+        return false;
+    }
+    FILE *file = fopen(told, "rb");
+    bool database = file && fread(start, 1, sizeof(start), file) == sizeof(start) &&
+                    memcmp(start, "SQLite format 3", sizeof(start)) == 0;
+    if (file) {
+        fclose(file);
+    }
+    return database;
+}
+
 /* A member is a QEMU, or a trace that stands for the run it holds. */
 static bool name_member(struct context *context, int which, const char *told, char **common, char **own, int *status)
 {
@@ -52,46 +68,38 @@ static bool name_member(struct context *context, int which, const char *told, ch
     context->names[which] = told;
     context->titles[which] = g_strdup_printf("%c (%s)", 'A' + which, base);
     context->words[which] = join_words(common, own);
-    if (strchr(told, '/') || g_str_has_suffix(told, ".tcgrr")) {
-        char start[16] = "";
-        FILE *file = fopen(told, "rb");
-        bool database = file && fread(start, 1, sizeof(start), file) == sizeof(start) &&
-                        memcmp(start, "SQLite format 3", sizeof(start)) == 0;
-        if (file) {
-            fclose(file);
-        }
-        if (database) {
-            member->reader = cli_open_trace(told, status);
-            return member->reader != NULL;
-        }
+    if (cli_lockstep_is_trace(told)) {
+        member->reader = cli_open_trace(told, status);
+        return member->reader != NULL;
     }
     member->qemu = told;
     member->arguments = (const char *const *)context->words[which];
     return true;
 }
 
-static bool load_symbols(struct context *context, int which, int *status)
+struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, struct tcgrr_reader *reader,
+                                           char **files, int *status)
 {
+    struct tcgrr_symbols *symbols = session ? tcgrr_symbols_new() : cli_trace_symbols(reader);
+    const char *kernel = session ? tcgrr_session_command(session)->kernel : NULL;
     GError *error = NULL;
-    const char *kernel = NULL;
-    bool good = true;
+    bool good = !kernel || tcgrr_symbols_add_elf(symbols, kernel, false, &error);
 
-    if (context->pair.sessions[which]) {
-        context->symbols[which] = tcgrr_symbols_new();
-        kernel = tcgrr_session_command(context->pair.sessions[which])->kernel;
-    } else {
-        context->symbols[which] = cli_trace_symbols(context->options.members[which].reader);
-    }
-    if (kernel) {
-        good = tcgrr_symbols_add_elf(context->symbols[which], kernel, false, &error);
-    }
-    for (char **file = context->symbol_files; good && file && *file; file++) {
-        good = tcgrr_symbols_add_elf(context->symbols[which], *file, true, &error);
+    for (; good && files && *files; files++) {
+        good = tcgrr_symbols_add_elf(symbols, *files, true, &error);
     }
     if (!good) {
         *status = cli_fail(error);
+        g_clear_pointer(&symbols, tcgrr_symbols_free);
     }
-    return good;
+    return symbols;
+}
+
+static bool load_symbols(struct context *context, int which, int *status)
+{
+    context->symbols[which] = cli_lockstep_symbols(
+        context->pair.sessions[which], context->options.members[which].reader, context->symbol_files, status);
+    return context->symbols[which] != NULL;
 }
 
 static void print_json(const struct context *context, const struct cli_places *places)
@@ -201,6 +209,41 @@ static int run_pair(struct context *context, const char *const told[2], char **c
     return status;
 }
 
+/* Whether the command's own options name another tcgrr; the words of a QEMU may follow them then without "--". */
+static bool names_peer(char **argv)
+{
+    while (*++argv && strcmp(*argv, "--") != 0) {
+        if (g_str_has_prefix(*argv, "--listen") || g_str_has_prefix(*argv, "--connect")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int run_peer(struct context *context, struct cli_lockstep_peer *told, bool pair, char **words)
+{
+    int status;
+
+    if (pair || (told->listen && told->connect)) {
+        status = cli_usage(context->command, pair ? "--a and --b are for two sides here, --listen and --connect for one"
+                                                  : "one side gives --listen, the other --connect");
+    } else if (!words[0]) {
+        status = cli_usage(context->command, "lockstep needs the QEMU command, or the trace, of this side");
+    } else if (told->peer_timeout < 1 || told->peer_timeout > 3600 || told->wait < 0 || told->wait > 86400 ||
+               told->timeout > 86400) {
+        status = cli_usage(context->command, "--peer-timeout takes 1 to 3600 seconds, --wait and --timeout to 86400");
+    } else {
+        told->comparing = &context->comparing;
+        told->symbol_files = context->symbol_files;
+        status = cli_lockstep_with_peer(context->command, told, words);
+    }
+    g_free(told->listen);
+    g_free(told->connect);
+    g_free(told->token_file);
+    clear(context);
+    return status;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *a = NULL, *b = NULL, *icount = NULL;
@@ -208,11 +251,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gboolean console = FALSE, progress = FALSE;
     gint timeout = 60;
     struct context context = {.command = command, .comparing = CLI_COMPARING_INIT};
+    struct cli_lockstep_peer peer = {.peer_timeout = 30};
     const GOptionEntry entries[] = {
         {"a", 0, 0, G_OPTION_ARG_FILENAME, &a, "one side: a QEMU, or a trace", "QEMU"},
         {"b", 0, 0, G_OPTION_ARG_FILENAME, &b, "the other side", "QEMU"},
         {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a_args, "an argument for A alone (repeatable)", "ARG"},
         {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &b_args, "an argument for B alone (repeatable)", "ARG"},
+        CLI_LOCKSTEP_PEER_OPTIONS(peer),
         CLI_COMPARING_OPTIONS(context.comparing),
         CLI_STRICT_OPTION(context.comparing),
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
@@ -224,24 +269,33 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
         {0},
     };
-    char **common = cli_split_rest(&argc, argv);
-    if (!cli_parse(command, entries, false, &argc, &argv)) {
+    bool apart = names_peer(argv);
+    char **common = apart ? NULL : cli_split_rest(&argc, argv);
+    if (!cli_parse(command, entries, apart, &argc, &argv)) {
         return CLI_USAGE;
+    }
+    progress = progress || isatty(STDERR_FILENO);
+    if (timeout < 1) {
+        return cli_usage(command, "--timeout takes 1 or more seconds");
+    }
+    if (apart) {
+        peer.icount = icount;
+        peer.timeout = timeout;
+        peer.console = console;
+        peer.progress = progress;
+        return run_peer(&context, &peer, a || b, argv + 1);
     }
     if (argc != 1) {
         return cli_usage(command, "what is '%s'? QEMU's arguments stand behind --", argv[1]);
     }
     if (!a || !b) {
-        return cli_usage(command, "lockstep needs both --a and --b");
-    }
-    if (timeout < 1) {
-        return cli_usage(command, "--timeout takes 1 or more seconds");
+        return cli_usage(command, "lockstep needs both --a and --b, or --listen or --connect");
     }
     context.options = (struct tcgrr_pair_options){
         .members = {{.quiet = !console}, {.quiet = true}},
         .icount = icount,
         .hang_ms = timeout * 1000,
-        .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
+        .progress = progress ? say_progress : NULL,
         .data = &context,
     };
     return run_pair(&context, (const char *const[]){a, b}, (char **const[]){a_args, b_args}, common);
@@ -249,17 +303,26 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_lockstep = {
     "lockstep",
-    "--a QEMU --b QEMU [-- ARG…]",
+    "--a QEMU --b QEMU [-- ARG…] | --listen ADDR QEMU ARG… | --connect ADDR QEMU ARG…",
     "Run two QEMUs side by side and name where they part",
     "Both run the same arguments, compared as they run, by instructions. They need not be of one version: an "
     "interrupt\n"
     "that comes some instructions earlier on one side, or a loop that polls a clock a few turns more, is listed and "
     "is\n"
     "no divergence; --strict tolerates neither. With --from the comparison leaves the firmware out.\n\n"
+    "The two sides can also be two people's, on two machines: one starts his side with --listen, the other his with\n"
+    "--connect, and both get the same report. ADDR is unix:PATH or tcp:HOST:PORT. An address that is not only for "
+    "this\n"
+    "machine needs --token-file on both sides. What is said is neither encrypted nor signed: across networks that are\n"
+    "not yours, go through ssh -L. --from, --until, --history and --strict have to be the same on both.\n\n"
     "Examples:\n"
     "  tcgrr lockstep --a qemu-system-riscv64 --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n"
     "  tcgrr lockstep --a qemu-system-x86_64 --b qemu-system-x86_64 --b-arg -accel --b-arg tcg,one-insn-per-tb=on \\\n"
     "    --from _start -- -M pc -kernel guest.elf -display none\n"
-    "  tcgrr lockstep --a good.tcgrr --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n",
+    "  tcgrr lockstep --a good.tcgrr --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n"
+    "  tcgrr lockstep --listen tcp:0.0.0.0:7007 --token-file secret qemu-system-riscv64 -M virt -bios none -kernel "
+    "g.elf\n"
+    "  tcgrr lockstep --connect tcp:alice:7007 --token-file secret ./qemu-system-riscv64 -M virt -bios none -kernel "
+    "g.elf\n",
     run,
 };

@@ -115,24 +115,17 @@ static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
     return true;
 }
 
-/* A QEMU that is still there when the comparison is over has nothing more to say. */
-static void conclude(struct tcgrr_pair *pair)
+void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state end, char **exit, char **words)
 {
-    for (int i = 0; i < 2; i++) {
-        struct tcgrr_session *session = pair->sessions[i];
-        enum tcgrr_side_state end = pair->comparison.ends[i];
-        if (!session) {
-            continue;
-        }
-        bool over = end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN || end == TCGRR_SIDE_CUT;
-        if (!over && !tcgrr_process_ended(tcgrr_session_process(session))) {
-            tcgrr_process_stop(tcgrr_session_process(session), 0);
-            pair->exits[i] = g_strdup("stopped by tcgrr");
-        } else {
-            pair->exits[i] = tcgrr_session_end(session);
-        }
-        pair->words[i] = tcgrr_session_words(session);
+    bool over = end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN || end == TCGRR_SIDE_CUT;
+
+    if (!over && !tcgrr_process_ended(tcgrr_session_process(session))) {
+        tcgrr_process_stop(tcgrr_session_process(session), 0);
+        *exit = g_strdup("stopped by tcgrr");
+    } else {
+        *exit = tcgrr_session_end(session);
     }
+    *words = tcgrr_session_words(session);
 }
 
 bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
@@ -144,7 +137,11 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;
     }
-    conclude(pair);
+    for (int i = 0; i < 2; i++) {
+        if (pair->sessions[i]) {
+            tcgrr_pair_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i], &pair->words[i]);
+        }
+    }
     return true;
 }
 

@@ -44,6 +44,12 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
  */
 bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
 
+/*
+ * Ends a QEMU whose side came to `end`: one that is still there has nothing more to say. `*exit` says how it ended and
+ * `*words` what it complained of; both are the caller's.
+ */
+void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state end, char **exit, char **words);
+
 /* Ends what still runs and frees everything; also after a failed tcgrr_pair_open(). */
 void tcgrr_pair_clear(struct tcgrr_pair *pair);
 

@@ -12,24 +12,27 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define HEAD_BYTES 5 /* type, and length as 32 bits little-endian */
-#define PIECE      65536
-#define SLICE_MS   100 /* the user's wish to stop is looked for so often */
-#define BEAT_US    (400 * 1000)
-#define LAST_MS    500 /* for the last words */
+#define HEAD_BYTES  5 /* type, and length as 32 bits little-endian */
+#define PIECE       65536
+#define SLICE_MS    100 /* the user's wish to stop is looked for so often */
+#define BEAT_US     (400 * 1000)
+#define PROGRESS_US (200 * 1000)
+#define LAST_MS     500 /* for the last words */
 /* However slow the connection: below so many bytes in a millisecond a message counts as not coming. */
-#define SLOWEST    16
+#define SLOWEST     16
 
 struct tcgrr_peer {
     int fd;
     struct tcgrr_peer_options options;
     int patience_ms;
+    bool beating;
     GByteArray *in; /* what came and was not taken; the message that was taken last is in front */
     guint taken;    /* bytes of that */
     gint64 began;   /* when the message began to come that is not there as a whole; 0: none */
     gint64 heard;   /* when something came */
     gint64 moved;   /* when the other side did something, or got further */
-    gint64 said;    /* when we sent something */
+    gint64 beaten;  /* when we said last that we live */
+    gint64 shown;   /* when progress was told last */
     tcgrr_icount ours;
     tcgrr_icount theirs;
     struct tcgrr_peer_traffic traffic;
@@ -44,7 +47,7 @@ struct tcgrr_peer *tcgrr_peer_new(int fd, const struct tcgrr_peer_options *optio
     peer->options = *options;
     peer->patience_ms = options->timeout_ms;
     peer->in = g_byte_array_new();
-    peer->heard = peer->moved = peer->said = g_get_monotonic_time();
+    peer->heard = peer->moved = peer->beaten = g_get_monotonic_time();
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on Unix sockets, which do not wait anyway */
     return peer;
@@ -63,16 +66,18 @@ void tcgrr_peer_free(struct tcgrr_peer *peer)
 void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms)
 {
     peer->patience_ms = patience_ms;
+    peer->beating = true;
 }
 
 void tcgrr_peer_tell_icount(struct tcgrr_peer *peer, tcgrr_icount icount)
 {
-    peer->ours = MAX(peer->ours, icount);
-}
+    gint64 now = g_get_monotonic_time();
 
-tcgrr_icount tcgrr_peer_icount(const struct tcgrr_peer *peer)
-{
-    return peer->theirs;
+    peer->ours = MAX(peer->ours, icount);
+    if (peer->options.progress && now - peer->shown >= PROGRESS_US) {
+        peer->shown = now;
+        peer->options.progress(MIN(peer->ours, peer->theirs), peer->options.data);
+    }
 }
 
 struct tcgrr_peer_traffic tcgrr_peer_traffic(const struct tcgrr_peer *peer)
@@ -174,7 +179,6 @@ bool tcgrr_peer_write(struct tcgrr_peer *peer, const uint8_t *bytes, size_t leng
         }
         wait_ready(peer, POLLOUT, deadline);
     }
-    peer->said = g_get_monotonic_time();
     return true;
 }
 
@@ -195,12 +199,16 @@ bool tcgrr_peer_send(struct tcgrr_peer *peer, enum tcgrr_message_type type, cons
     return tcgrr_peer_write(peer, bytes->data, bytes->len, error);
 }
 
-bool tcgrr_peer_beat(struct tcgrr_peer *peer, GError **error)
+/* Lets the other side hear that we live, and how far we are. */
+static bool beat(struct tcgrr_peer *peer, GError **error)
 {
-    if (g_get_monotonic_time() - peer->said < BEAT_US) {
+    gint64 now = g_get_monotonic_time();
+
+    if (!peer->beating || now - peer->beaten < BEAT_US) {
         return true;
     }
     g_autoptr(GByteArray) payload = g_byte_array_new();
+    peer->beaten = now;
     tcgrr_put_number(payload, peer->ours);
     return tcgrr_peer_send(peer, TCGRR_MESSAGE_ALIVE, payload, error);
 }
@@ -361,6 +369,9 @@ bool tcgrr_peer_poll(struct tcgrr_peer *peer, int wait_ms, struct tcgrr_message 
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
 
+    if (!beat(peer, error)) {
+        return false;
+    }
     for (bool last = false;;) {
         bool more;
         if (!next_message(peer, message, got, error)) {
@@ -373,7 +384,7 @@ bool tcgrr_peer_poll(struct tcgrr_peer *peer, int wait_ms, struct tcgrr_message 
             return true;
         }
         if (!read_piece(peer, &more, error) || !heed_stop(peer, error) || !check_silence(peer, error) ||
-            !tcgrr_peer_beat(peer, error)) {
+            !beat(peer, error)) {
             return false;
         }
         last = g_get_monotonic_time() >= deadline;

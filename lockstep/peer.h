@@ -15,8 +15,10 @@
 struct tcgrr_peer;
 
 struct tcgrr_peer_options {
-    int timeout_ms;           /* so long it may be silent */
-    const volatile int *stop; /* not 0: the user wants to end; may be NULL */
+    int timeout_ms;                                    /* so long it may be silent */
+    const volatile int *stop;                          /* not 0: the user wants to end; may be NULL */
+    void (*progress)(tcgrr_icount icount, void *data); /* how far both have come, now and then; may be NULL */
+    void *data;
 };
 
 /* Takes over the connected stream socket `fd`. */
@@ -45,16 +47,14 @@ bool tcgrr_peer_poll(struct tcgrr_peer *peer, int wait_ms, struct tcgrr_message 
  */
 bool tcgrr_peer_receive(struct tcgrr_peer *peer, struct tcgrr_message *message, GError **error);
 
-/* How long the other side's guest may stand still while we wait for it; without it the timeout holds for that, too. */
+/*
+ * From now on messages are understood on both sides: each lets the other hear that it lives. `patience_ms`: how long
+ * the other side's guest may stand still while we wait for it; before, the timeout holds for that, too.
+ */
 void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms);
 
-/* Lets the other side hear that we live, if it has not heard of us for a while. To be called about twice a second. */
-bool tcgrr_peer_beat(struct tcgrr_peer *peer, GError **error);
-
-/* How far our own side has come, for the other one's user. May be called at any time. */
+/* How far our own side has come, for the other one's user. */
 void tcgrr_peer_tell_icount(struct tcgrr_peer *peer, tcgrr_icount icount);
-/* How far the other side said that it has come. */
-tcgrr_icount tcgrr_peer_icount(const struct tcgrr_peer *peer);
 
 /*
  * Nothing more is said. Takes what the other side still sends until it closes, half a second at most: a connection that

@@ -341,7 +341,50 @@ bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_pa
     return taken(&in, message, error);
 }
 
-/* ---- failures ---- */
+/* ---- the end ---- */
+
+#define MOST_SYMBOLS 16384u
+#define MOST_NAME    1024u
+
+void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue)
+{
+    const GArray *list = epilogue->symbols ? tcgrr_symbols_list(epilogue->symbols) : NULL;
+    guint count = list ? MIN(list->len, MOST_SYMBOLS) : 0;
+
+    tcgrr_put_text(to, epilogue->exit);
+    tcgrr_put_text(to, epilogue->words);
+    tcgrr_put_number(to, count);
+    for (guint i = 0; i < count; i++) {
+        const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
+        g_autofree char *name = g_strndup(symbol->name, MOST_NAME - 1);
+        tcgrr_put_fixed(to, symbol->address);
+        tcgrr_put_fixed(to, symbol->size);
+        tcgrr_put_text(to, name);
+    }
+}
+
+bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilogue *epilogue, GError **error)
+{
+    struct tcgrr_fields in = fields_of(message);
+    char name[MOST_NAME];
+
+    epilogue->symbols = tcgrr_symbols_new();
+    tcgrr_take_text(&in, epilogue->exit, sizeof(epilogue->exit));
+    tcgrr_take_text(&in, epilogue->words, sizeof(epilogue->words));
+    uint64_t count = tcgrr_take_number(&in, MOST_SYMBOLS);
+    for (uint64_t i = 0; i < count && !in.bad; i++) {
+        struct tcgrr_symbol symbol = {.name = name, .file = ""};
+        symbol.address = tcgrr_take_fixed(&in);
+        symbol.size = tcgrr_take_fixed(&in);
+        tcgrr_take_text(&in, name, sizeof(name));
+        tcgrr_symbols_add(epilogue->symbols, &symbol);
+    }
+    if (!taken(&in, message, error)) {
+        g_clear_pointer(&epilogue->symbols, tcgrr_symbols_free);
+        return false;
+    }
+    return true;
+}
 
 void tcgrr_put_failed(GByteArray *to, const GError *failure)
 {

@@ -8,6 +8,7 @@
 #define TCGRR_LOCKSTEP_PROTOCOL_H
 
 #include "lockstep/compare.h"
+#include "store/symbols.h"
 
 /* Raise it with every change of what is sent. */
 #define TCGRR_PROTOCOL_VERSION 1
@@ -39,7 +40,8 @@
     X(STRETCH, "stretch", 64u << 20)                                                                                   \
     X(FIND_ASK, "find-ask", 64)                                                                                        \
     X(FOUND, "found", 16)                                                                                              \
-    X(RESULT, "result", 64u << 20)
+    X(RESULT, "result", 64u << 20)                                                                                     \
+    X(EPILOGUE, "epilogue", 8u << 20)
 
 #define TCGRR_MESSAGE_ENUM(id, name, longest) TCGRR_MESSAGE_##id,
 enum tcgrr_message_type { TCGRR_MESSAGES(TCGRR_MESSAGE_ENUM) TCGRR_MESSAGE_TYPES };
@@ -181,6 +183,16 @@ void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison,
 /* Fills `comparison`, whose lists point into `heard`. */
 bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *heard,
                        struct tcgrr_comparison *comparison, GError **error);
+
+/* What a side adds to the report when its run is over. */
+struct tcgrr_epilogue {
+    char exit[128];                /* how its QEMU ended; "": it is a stored run */
+    char words[512];               /* what QEMU complained of, "" if of nothing */
+    struct tcgrr_symbols *symbols; /* those that cover the report's places; NULL: none */
+};
+void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue);
+/* Makes `epilogue->symbols`, which the caller frees. */
+bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilogue *epilogue, GError **error);
 
 void tcgrr_put_failed(GByteArray *to, const GError *failure);
 /* Makes an error of what the other side failed with. */

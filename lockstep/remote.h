@@ -17,7 +17,10 @@ struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer);
  */
 struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote);
 
-/* The comparison is over: tells the other end, which is served no more. `comparison` may be of any sides. */
+/* The blocks of it that are known here; they live as long as the side. */
+const struct tcgrr_blocks *tcgrr_remote_blocks(const struct tcgrr_side *remote);
+
+/* The comparison is over: tells the other end, which is asked no more. */
 bool tcgrr_remote_conclude(struct tcgrr_side *remote, const struct tcgrr_comparison *comparison, GError **error);
 
 #endif

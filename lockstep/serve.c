@@ -229,14 +229,9 @@ bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_side *side, struct tcgrr_
         .comparison = comparison,
         .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned)),
     };
-    GError *problem = NULL;
 
     tcgrr_told_init(&server.told);
-    bool good = serve(&server, &problem);
-    if (!good) {
-        tcgrr_peer_give_up(peer, problem);
-        g_propagate_error(error, problem);
-    }
+    bool good = serve(&server, error);
     tcgrr_told_clear(&server.told);
     g_array_unref(server.positions.list);
     return good;

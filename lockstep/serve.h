@@ -7,8 +7,7 @@
 
 /*
  * Serves `side` until the comparing end tells the result, which goes to `comparison`; its lists point into `heard`,
- * which the caller has initialised. A live side must have been given TCGRR_PROTOCOL_AHEAD as `ahead`. An error of our
- * own side, or the user's wish to stop, is told to the other end.
+ * which the caller has initialised. A live side must have been given TCGRR_PROTOCOL_AHEAD as `ahead`.
  */
 bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_side *side, struct tcgrr_heard *heard,
                  struct tcgrr_comparison *comparison, GError **error);

@@ -262,11 +262,12 @@ bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_compariso
     g_autoptr(GByteArray) payload = g_byte_array_new();
 
     tcgrr_put_result(payload, comparison, &remote->told);
-    if (!tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_RESULT, payload, error)) {
-        return false;
-    }
-    tcgrr_peer_finish(remote->peer);
-    return true;
+    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_RESULT, payload, error);
+}
+
+const struct tcgrr_blocks *tcgrr_remote_blocks(const struct tcgrr_side *side)
+{
+    return ((const struct remote_side *)side)->heard.blocks;
 }
 
 /* ---- our own side beside it ---- */

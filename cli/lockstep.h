@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What lockstep of two local sides (lockstep.c) and with another tcgrr (lockstep_peer.c) share. */
+#ifndef TCGRR_CLI_LOCKSTEP_H
+#define TCGRR_CLI_LOCKSTEP_H
+
+#include "cli/comparing.h"
+#include "emu/session.h"
+
+/* What the user said; owned by the caller. */
+struct cli_lockstep_peer {
+    char *listen;
+    char *connect;
+    char *token_file;
+    int peer_timeout; /* seconds */
+    int wait;         /* seconds; 0: not told */
+    const struct cli_comparing *comparing;
+    const char *icount;
+    int timeout; /* seconds */
+    bool console;
+    bool progress;
+    char **symbol_files;
+};
+
+/* Rows for the command's table of options. */
+#define CLI_LOCKSTEP_PEER_OPTIONS(peer)                                                                                \
+    {"listen", 0, 0, G_OPTION_ARG_FILENAME, &(peer).listen, "wait for another tcgrr that has side B", "ADDR"},         \
+        {"connect", 0, 0, G_OPTION_ARG_FILENAME, &(peer).connect, "go to another tcgrr that has side A", "ADDR"},      \
+        {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &(peer).token_file, "a secret that the other side has, too",       \
+         "FILE"},                                                                                                      \
+        {"peer-timeout",                                                                                               \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         G_OPTION_ARG_INT,                                                                                             \
+         &(peer).peer_timeout,                                                                                         \
+         "seconds of silence after which the other side is gone (default 30)",                                         \
+         "S"},                                                                                                         \
+    {                                                                                                                  \
+        "wait", 0, 0, G_OPTION_ARG_INT, &(peer).wait,                                                                  \
+            "seconds to wait for the other side to come (default 3600), or to listen (default 10)", "S"                \
+    }
+
+/* `words`: our side, a QEMU and its arguments or a trace. Returns an exit status. */
+int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *told, char **words);
+
+/* Whether a side's name is that of a trace rather than a QEMU. */
+bool cli_lockstep_is_trace(const char *told);
+
+/* The symbols of a side, a session or else a trace, and those of the ELF files `files`; NULL after having said what is
+ * wrong, with the status in `*status`. */
+struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, struct tcgrr_reader *reader,
+                                           char **files, int *status);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* `tcgrr lockstep --listen` and `--connect`: one side here, the other with another tcgrr. */
+#include "cli/lockstep.h"
+#include "lockstep/apart.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct context {
+    struct tcgrr_apart_options options;
+    struct tcgrr_apart apart;
+    struct tcgrr_compare_options compare;
+    struct tcgrr_symbols *symbols; /* of our side */
+    char *text;                    /* what is compared, in the user's words */
+    bool line_shown;
+};
+
+static void say_waiting(const char *address, void *data)
+{
+    fprintf(stderr, "tcgrr: waiting for the other side at %s\n", address);
+}
+
+static void say_progress(tcgrr_icount icount, void *data)
+{
+    struct context *context = data;
+    g_autofree char *text = cli_number(icount);
+    fprintf(stderr, "\r\033[Ktcgrr: %s instructions on both sides", text);
+    fflush(stderr);
+    context->line_shown = true;
+}
+
+static const char *text_or(const char *text, const char *otherwise)
+{
+    return *text ? text : otherwise;
+}
+
+static void print_json(const struct context *context, const struct cli_places *places)
+{
+    const struct tcgrr_apart *apart = &context->apart;
+    json_t *object = json_object();
+
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_epilogue *end = &apart->epilogues[i];
+        json_object_set_new(object, i == 0 ? "a" : "b",
+                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", apart->sides[i].source, "qemu_version",
+                                      apart->sides[i].qemu, "exit", text_or(end->exit, NULL), "stderr",
+                                      *end->exit ? end->words : NULL));
+    }
+    json_object_set_new(object, "own", json_string(apart->own == 0 ? "a" : "b"));
+    json_object_set_new(object, "traffic",
+                        json_pack("{s:I, s:I}", "sent", (json_int_t)apart->traffic.sent, "received",
+                                  (json_int_t)apart->traffic.received));
+    cli_json_comparison(object, &apart->comparison, places);
+    cli_print_json(object);
+}
+
+static void print_text(const struct context *context, const struct cli_places *places)
+{
+    const struct tcgrr_apart *apart = &context->apart;
+
+    cli_print_comparison(&apart->comparison, places);
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_epilogue *end = &apart->epilogues[i];
+        printf("  %c: %s, QEMU %s: %s%s%s\n", 'A' + i, apart->sides[i].source, apart->sides[i].qemu,
+               text_or(end->exit, "recorded"), *end->words ? ", saying: " : "", end->words);
+    }
+}
+
+static int report(const struct context *context, bool json)
+{
+    const struct tcgrr_apart *apart = &context->apart;
+    struct cli_places places = {.target = apart->sides[0].target};
+    char *titles[2];
+
+    for (int i = 0; i < 2; i++) {
+        g_autofree char *base = g_path_get_basename(apart->sides[i].source);
+        places.names[i] = titles[i] = g_strdup_printf("%c (%s)", 'A' + i, base);
+        places.symbols[i] = i == apart->own ? context->symbols : apart->epilogues[i].symbols;
+        places.blocks[i] = apart->comparison.diverged ? tcgrr_apart_blocks(apart, &context->options, i) : NULL;
+    }
+    (json ? print_json : print_text)(context, &places);
+    for (int i = 0; i < 2; i++) {
+        g_free(titles[i]);
+    }
+    return apart->comparison.diverged ? CLI_DIVERGED : CLI_OK;
+}
+
+static int finish(struct context *context, bool good, GError *error, bool json)
+{
+    int signal = *context->options.stop;
+
+    if (context->line_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (!good) {
+        int status = cli_fail(error);
+        return signal ? cli_stopped_status(signal) : status;
+    }
+    if (context->apart.unheard) {
+        fprintf(stderr, "tcgrr: the other side may not know the result: %s\n", context->apart.unheard->message);
+    }
+    return report(context, json);
+}
+
+static int compare(struct context *context, const struct cli_command *command, const struct cli_lockstep_peer *told)
+{
+    struct tcgrr_symbols *symbols[2] = {NULL, NULL};
+    const struct cli_comparing *comparing = told->comparing;
+    GError *error = NULL;
+    int status = CLI_OK;
+
+    if (!tcgrr_apart_open(&context->apart, &context->options, &error)) {
+        return cli_fail(error);
+    }
+    context->symbols =
+        cli_lockstep_symbols(context->apart.session, context->options.member.reader, told->symbol_files, &status);
+    if (!context->symbols) {
+        return status;
+    }
+    symbols[context->apart.own] = context->symbols;
+    status = cli_comparing_resolve(command, comparing, symbols, &context->compare);
+    if (status != CLI_OK) {
+        return status;
+    }
+    context->text = g_strdup_printf("from %s until %s, history %d%s", comparing->from ? comparing->from : "the start",
+                                    comparing->until ? comparing->until : "the end", comparing->history,
+                                    comparing->strict ? ", strict" : "");
+    bool good =
+        tcgrr_apart_run(&context->apart, &context->options, &context->compare, context->text, context->symbols, &error);
+    return finish(context, good, error, comparing->json);
+}
+
+static void clear(struct context *context)
+{
+    tcgrr_apart_clear(&context->apart);
+    tcgrr_reader_free(context->options.member.reader);
+    tcgrr_address_clear(&context->options.address);
+    tcgrr_token_clear(&context->options.token);
+    tcgrr_symbols_free(context->symbols);
+    g_free(context->text);
+}
+
+/* Our side: a QEMU, or a trace that stands for the run it holds. */
+static bool name_member(struct context *context, char **words, int *status)
+{
+    struct tcgrr_pair_member *member = &context->options.member;
+
+    context->options.name = words[0];
+    if (cli_lockstep_is_trace(words[0])) {
+        member->reader = cli_open_trace(words[0], status);
+        return member->reader != NULL;
+    }
+    member->qemu = words[0];
+    member->arguments = (const char *const *)words + 1;
+    return true;
+}
+
+/* The other side may be started after ours: long after, if it is told to come to us. */
+#define LISTEN_WAIT_S  3600
+#define CONNECT_WAIT_S 10
+
+static bool fill_options(struct context *context, const struct cli_lockstep_peer *told, GError **error)
+{
+    int wait = told->wait ? told->wait : told->listen ? LISTEN_WAIT_S : CONNECT_WAIT_S;
+
+    context->options = (struct tcgrr_apart_options){
+        .member = {.quiet = !told->console},
+        .icount = told->icount,
+        .hang_ms = told->timeout * 1000,
+        .listens = told->listen != NULL,
+        .timeout_ms = told->peer_timeout * 1000,
+        .wait_ms = wait * 1000,
+        .tool_version = TCGRR_VERSION,
+        .stop = cli_catch_signals(),
+        .waiting = say_waiting,
+        .progress = told->progress ? say_progress : NULL,
+        .data = context,
+    };
+    return tcgrr_address_parse(told->listen ? told->listen : told->connect, &context->options.address, error) &&
+           (!told->token_file || tcgrr_token_read(told->token_file, &context->options.token, error));
+}
+
+int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *told, char **words)
+{
+    struct context context = {0};
+    GError *error = NULL;
+    int status = CLI_OK;
+    g_autofree char *plugin = cli_plugin_path(&error);
+
+    if (!plugin || !fill_options(&context, told, &error)) {
+        status = cli_fail(error);
+    } else {
+        context.options.plugin = plugin;
+        if (name_member(&context, words, &status)) {
+            status = compare(&context, command, told);
+        }
+    }
+    clear(&context);
+    return status;
+}
