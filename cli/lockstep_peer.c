@@ -123,9 +123,9 @@ static int compare(struct context *context, const struct cli_command *command, c
     if (status != CLI_OK) {
         return status;
     }
-    context->text = g_strdup_printf("from %s until %s, history %d%s", comparing->from ? comparing->from : "the start",
-                                    comparing->until ? comparing->until : "the end", comparing->history,
-                                    comparing->strict ? ", strict" : "");
+    context->text =
+        g_strdup_printf("from %s until %s%s", comparing->from ? comparing->from : "the start",
+                        comparing->until ? comparing->until : "the end", comparing->strict ? ", strict" : "");
     bool good =
         tcgrr_apart_run(&context->apart, &context->options, &context->compare, context->text, context->symbols, &error);
     return finish(context, good, error, comparing->json);

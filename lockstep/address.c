@@ -179,7 +179,8 @@ static bool is_stale(const struct sockaddr_un *un)
     if (lstat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return false;
     }
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    /* Of another type, so that whoever does listen is not disturbed: he would be another error. */
+    int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
     if (fd >= 0) {
         close(fd);

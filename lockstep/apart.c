@@ -152,7 +152,8 @@ static bool compare_here(struct tcgrr_apart *apart, const struct tcgrr_compare_o
 static void add_place(struct tcgrr_symbols *to, struct tcgrr_symbols *from, uint64_t pc)
 {
     const struct tcgrr_symbol *symbol = tcgrr_symbols_at(from, pc);
-    if (symbol && !tcgrr_symbols_at(to, symbol->address)) {
+    const struct tcgrr_symbol *there = symbol ? tcgrr_symbols_at(to, symbol->address) : NULL;
+    if (symbol && (!there || there->address != symbol->address)) {
         tcgrr_symbols_add(to, symbol);
     }
 }
