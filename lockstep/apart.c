@@ -141,6 +141,7 @@ static bool compare_here(struct tcgrr_apart *apart, const struct tcgrr_compare_o
         compare.until[i] = apart->sides[i].until;
     }
     compare.tolerate_cut_a = apart->sides[0].cut;
+    compare.isa = tcgrr_isa_of_target(apart->sides[0].target);
     apart->remote = tcgrr_side_remote(apart->peer);
     apart->beside = tcgrr_side_watchful(apart->side, apart->remote);
     return tcgrr_compare(apart->remote, apart->beside, &compare, &apart->comparison, error) &&
@@ -173,8 +174,14 @@ static struct tcgrr_symbols *choose_symbols(const struct tcgrr_apart *apart, str
 
     if (apart->own == 0) {
         add_places(chosen, ours, apart->comparison.common);
+        for (guint i = 0; i < apart->comparison.places->len; i++) {
+            add_place(chosen, ours, g_array_index(apart->comparison.places, struct tcgrr_tolerated, i).pc);
+        }
     }
     add_places(chosen, ours, side->history);
+    for (guint i = 0; side->events && i < side->events->len; i++) {
+        add_place(chosen, ours, g_array_index(side->events, struct tcgrr_event, i).to_pc);
+    }
     if (side->there) {
         add_place(chosen, ours, side->pc);
     }

@@ -8,8 +8,10 @@
 #define MOST_VCPUS   65536u
 /* Bytes of one block, at most. */
 #define MOST_SIZE    65536u
-/* Executions in each list of a result, at most. */
+/* Entries of each list of a result, at most. */
 #define MOST_HISTORY 4096u
+/* Bytes of its note, with a zero behind them. */
+#define NOTE_SIZE    1024u
 /* Executions and events of a stretch that go with no instruction, at most. */
 #define MOST_EMPTY   131072u
 
@@ -315,6 +317,63 @@ static GArray *take_list(struct input *in)
     return execs;
 }
 
+static void put_events(GByteArray *to, const GArray *events)
+{
+    tcgrr_put_number(to, events->len);
+    for (guint i = 0; i < events->len; i++) {
+        put_event(to, &g_array_index(events, struct tcgrr_event, i));
+    }
+}
+
+static GArray *take_events(struct input *in)
+{
+    GArray *events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    uint64_t count = tcgrr_take_number(&in->fields, MOST_HISTORY);
+
+    for (uint64_t i = 0; i < count && !in->fields.bad; i++) {
+        struct tcgrr_event event;
+        take_event(in, &event);
+        g_array_append_val(events, event);
+    }
+    return events;
+}
+
+static void put_places(GByteArray *to, const GArray *places)
+{
+    tcgrr_put_number(to, places->len);
+    for (guint i = 0; i < places->len; i++) {
+        const struct tcgrr_tolerated *place = &g_array_index(places, struct tcgrr_tolerated, i);
+        tcgrr_put_number(to, place->kind);
+        tcgrr_put_number(to, place->reasons);
+        tcgrr_put_fixed(to, place->pc);
+        for (int side = 0; side < 2; side++) {
+            tcgrr_put_number(to, place->icount[side]);
+            tcgrr_put_fixed(to, place->from_pc[side]);
+            tcgrr_put_number(to, place->insns[side]);
+        }
+    }
+}
+
+static GArray *take_places(struct input *in)
+{
+    GArray *places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated));
+    uint64_t count = tcgrr_take_number(&in->fields, TCGRR_TOLERATED_LISTED);
+
+    for (uint64_t i = 0; i < count && !in->fields.bad; i++) {
+        struct tcgrr_tolerated place;
+        place.kind = (enum tcgrr_tolerated_kind)tcgrr_take_number(&in->fields, TCGRR_TOLERATED_KINDS - 1);
+        place.reasons = (unsigned)tcgrr_take_number(&in->fields, UINT32_MAX);
+        place.pc = tcgrr_take_fixed(&in->fields);
+        for (int side = 0; side < 2; side++) {
+            place.icount[side] = tcgrr_take_number(&in->fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+            place.from_pc[side] = tcgrr_take_fixed(&in->fields);
+            place.insns[side] = tcgrr_take_number(&in->fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+        }
+        g_array_append_val(places, place);
+    }
+    return places;
+}
+
 static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, struct tcgrr_told *told)
 {
     tcgrr_vcpu vcpu = 0;
@@ -327,6 +386,7 @@ static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, s
         tcgrr_put_number(to, side->insn);
     }
     put_list(to, side->history, told);
+    put_events(to, side->events);
 }
 
 static void take_side(struct input *in, struct tcgrr_divergence_side *side)
@@ -340,6 +400,34 @@ static void take_side(struct input *in, struct tcgrr_divergence_side *side)
         side->pc = tcgrr_block_pc(side->exec.block, side->insn);
     }
     side->history = take_list(in);
+    side->events = take_events(in);
+}
+
+static void put_divergence(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told)
+{
+    g_autofree char *note = g_strndup(comparison->note ? comparison->note : "", NOTE_SIZE - 1);
+
+    tcgrr_put_number(to, comparison->kind);
+    tcgrr_put_number(to, comparison->icount);
+    tcgrr_put_number(to, comparison->vcpu);
+    tcgrr_put_text(to, note);
+    put_list(to, comparison->common, told);
+    put_side(to, &comparison->sides[0], told);
+    put_side(to, &comparison->sides[1], told);
+}
+
+static void take_divergence(struct input *in, struct tcgrr_comparison *comparison)
+{
+    char note[NOTE_SIZE];
+
+    comparison->kind = (enum tcgrr_divergence_kind)tcgrr_take_number(&in->fields, TCGRR_DIVERGENCE_HUNG);
+    comparison->icount = tcgrr_take_number(&in->fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+    comparison->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in->fields, MOST_VCPUS - 1);
+    tcgrr_take_text(&in->fields, note, sizeof(note));
+    comparison->note = *note ? g_strdup(note) : NULL;
+    comparison->common = take_list(in);
+    take_side(in, &comparison->sides[0]);
+    take_side(in, &comparison->sides[1]);
 }
 
 void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told)
@@ -350,14 +438,14 @@ void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison,
         tcgrr_put_number(to, comparison->ends[i]);
     }
     tcgrr_put_number(to, comparison->compared);
+    for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
+        tcgrr_put_number(to, comparison->tolerated[i]);
+    }
+    tcgrr_put_number(to, comparison->differing);
+    put_places(to, comparison->places);
     tcgrr_put_number(to, comparison->diverged);
     if (comparison->diverged) {
-        tcgrr_put_number(to, comparison->kind);
-        tcgrr_put_number(to, comparison->icount);
-        tcgrr_put_number(to, comparison->vcpu);
-        put_list(to, comparison->common, told);
-        put_side(to, &comparison->sides[0], told);
-        put_side(to, &comparison->sides[1], told);
+        put_divergence(to, comparison, told);
     }
 }
 
@@ -373,14 +461,14 @@ bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *
         comparison->ends[i] = (enum tcgrr_side_state)tcgrr_take_number(&in.fields, TCGRR_SIDE_STOPPED);
     }
     comparison->compared = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+    for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
+        comparison->tolerated[i] = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+    }
+    comparison->differing = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
+    comparison->places = take_places(&in);
     comparison->diverged = tcgrr_take_number(&in.fields, 1);
     if (comparison->diverged) {
-        comparison->kind = (enum tcgrr_divergence_kind)tcgrr_take_number(&in.fields, TCGRR_DIVERGENCE_HUNG);
-        comparison->icount = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
-        comparison->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in.fields, MOST_VCPUS - 1);
-        comparison->common = take_list(&in);
-        take_side(&in, &comparison->sides[0]);
-        take_side(&in, &comparison->sides[1]);
+        take_divergence(&in, comparison);
     }
     if (!taken(&in, message)) {
         tcgrr_comparison_clear(comparison);

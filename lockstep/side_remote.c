@@ -19,6 +19,7 @@ struct remote_side {
     uint32_t arrived;       /* and that are here */
     uint32_t reach;         /* how many may be on their way */
     bool ended;             /* the last that arrived is the run's end */
+    tcgrr_icount come;      /* the other side's run is known to have come there */
     GQueue waiting;         /* struct tcgrr_planned *, arrived and not used */
     struct tcgrr_positions positions;
     struct tcgrr_planned last; /* the one used last */
@@ -52,6 +53,7 @@ static bool take_positions(struct remote_side *remote, const struct tcgrr_messag
         const struct tcgrr_planned *planned = &g_array_index(list, struct tcgrr_planned, i);
         g_queue_push_tail(&remote->waiting, g_memdup2(planned, sizeof(*planned)));
         remote->ended = planned->position.state != TCGRR_SIDE_REACHED;
+        remote->come = MAX(remote->come, planned->position.icount);
     }
     remote->arrived += list->len;
     return true;
@@ -118,7 +120,7 @@ static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, 
         .to = to,
         .from_stride = from > 0 ? stride : 0,
         .to_stride = stride,
-        .count = FIRST_COUNT,
+        .count = from == to ? 1 : FIRST_COUNT,
         .watches = remote->looking,
         .watch = remote->looked_for,
     };
@@ -162,6 +164,10 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     struct remote_side *remote = (struct remote_side *)side;
     struct tcgrr_message message;
 
+    if (from == to && from > 0 && to <= remote->come) {
+        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, 0};
+        return true;
+    }
     if (!is_next(remote, from, to) && !ask(remote, from, to, error)) {
         return false;
     }

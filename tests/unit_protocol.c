@@ -602,7 +602,16 @@ static void test_result(void **state)
                                                  .diverged = true,
                                                  .kind = TCGRR_DIVERGENCE_HUNG,
                                                  .icount = 82,
-                                                 .vcpu = 1};
+                                                 .vcpu = 1,
+                                                 .tolerated = {3, 0, 1},
+                                                 .differing = 9,
+                                                 .note = "a note"};
+    const struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_TRANSIENT,
+                                          .reasons = TCGRR_REASON_CLOCK,
+                                          .icount = {30, 31},
+                                          .pc = 0x1004,
+                                          .from_pc = {TCGRR_NO_PC, 0x2000},
+                                          .insns = {4, 5}};
     struct sample sample;
     struct tcgrr_told told;
     struct tcgrr_heard heard;
@@ -616,8 +625,12 @@ static void test_result(void **state)
                                                          .exec = *exec_of(&sample, 1),
                                                          .insn = 2,
                                                          .pc = tcgrr_block_pc(exec_of(&sample, 1)->block, 2),
-                                                         .history = sample.stretch.execs};
-    comparison.sides[1] = (struct tcgrr_divergence_side){.icount = 83, .history = g_array_new(FALSE, FALSE, 1)};
+                                                         .history = sample.stretch.execs,
+                                                         .events = sample.stretch.events};
+    comparison.sides[1] = (struct tcgrr_divergence_side){
+        .icount = 83, .history = g_array_new(FALSE, FALSE, 1), .events = g_array_new(FALSE, FALSE, 1)};
+    comparison.places = g_array_new(FALSE, FALSE, sizeof(place));
+    g_array_append_val(comparison.places, place);
     tcgrr_put_result(payload, &comparison, &told);
     expect_whole(TCGRR_MESSAGE_RESULT, payload, take_result, &taken);
     struct tcgrr_message message = message_of(TCGRR_MESSAGE_RESULT, payload);
@@ -637,8 +650,18 @@ static void test_result(void **state)
     assert_int_equal(taken.sides[0].pc, comparison.sides[0].pc);
     assert_false(taken.sides[1].there);
     assert_int_equal(taken.sides[1].icount, 83);
+    assert_string_equal(taken.note, "a note");
+    assert_memory_equal(taken.tolerated, comparison.tolerated, sizeof(taken.tolerated));
+    assert_int_equal(taken.differing, 9);
+    assert_int_equal(taken.places->len, 1);
+    assert_memory_equal(taken.places->data, &place, sizeof(place));
+    assert_int_equal(taken.sides[0].events->len, 2);
+    assert_memory_equal(taken.sides[0].events->data, sample.stretch.events->data, 2 * sizeof(struct tcgrr_event));
+    assert_int_equal(taken.sides[1].events->len, 0);
     tcgrr_comparison_clear(&taken);
+    g_array_unref(comparison.places);
     g_array_unref(comparison.sides[1].history);
+    g_array_unref(comparison.sides[1].events);
     tcgrr_heard_clear(&heard);
     tcgrr_told_clear(&told);
     clear_sample(&sample);
