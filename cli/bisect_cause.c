@@ -13,6 +13,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define FIRST_PATIENCE_MS 4000
+
 struct bisecting {
     const struct cli_command *command;
     struct cli_comparing comparing;
@@ -149,15 +151,14 @@ static void say_replayed(tcgrr_icount icount, void *data)
     cli_cause_say(text, data);
 }
 
-/* *replayed is false if B cannot replay what A recorded. */
-static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
+static bool replay_once(struct bisecting *bisecting, int hang_ms, bool *good, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
     struct tcgrr_replay_options options = {
         .qemu = bisecting->qemu,
         .plugin = cause->plugin,
         .at = UINT64_MAX,
-        .hang_ms = cause->hang_ms,
+        .hang_ms = hang_ms,
         .compare = bisecting->how,
         .quiet = true,
         .stop = cause->stop,
@@ -165,14 +166,35 @@ static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **er
         .data = cause,
     };
     GError *problem = NULL;
-    bool good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
 
-    if (!good && *cause->stop) {
+    tcgrr_replay_result_clear(&bisecting->replay);
+    *good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
+    if (!*good && *cause->stop) {
         g_propagate_error(error, problem);
         return false;
     }
     g_clear_error(&problem);
+    return true;
+}
+
+/*
+ * *replayed is false if B cannot replay what A recorded. A replay that has parted from its recording mostly waits for
+ * ever for what does not come; what it ran until then tells. Only one that stands still without having parted is given
+ * all the time that it may take.
+ */
+static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
+{
     const struct tcgrr_comparison *comparison = &bisecting->replay.comparison;
+    int hang_ms = bisecting->cause.hang_ms;
+    bool good;
+
+    if (!replay_once(bisecting, MIN(hang_ms, FIRST_PATIENCE_MS), &good, error)) {
+        return false;
+    }
+    if (good && comparison->diverged && comparison->kind == TCGRR_DIVERGENCE_HUNG && hang_ms > FIRST_PATIENCE_MS &&
+        !replay_once(bisecting, hang_ms, &good, error)) {
+        return false;
+    }
     *replayed = good && (!comparison->diverged || comparison->compared > 0);
     return true;
 }

@@ -24,6 +24,7 @@ struct tcgrr_gdb {
     GString *output;
     bool physical; /* what the stub was told memory addresses are */
     struct tcgrr_registers *registers;
+    GPtrArray *core; /* struct tcgrr_register *, by number */
 };
 
 static bool fail(GError **error, enum tcgrr_error_code code, const char *text)
@@ -157,6 +158,41 @@ static bool read_description(struct tcgrr_gdb *gdb, GError **error)
     return gdb->registers->list->len > 0 || fail(error, TCGRR_ERROR_DAMAGED, "names no registers");
 }
 
+static gint by_number(gconstpointer a, gconstpointer b)
+{
+    const struct tcgrr_register *left = *(struct tcgrr_register *const *)a;
+    const struct tcgrr_register *right = *(struct tcgrr_register *const *)b;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/* The core registers: as many of the first as the answer to "g", which has one behind the other, has room for. */
+static bool find_core(struct tcgrr_gdb *gdb, GError **error)
+{
+    const GPtrArray *list = gdb->registers->list;
+    gsize text = 0;
+
+    gdb->core = g_ptr_array_new();
+    ask(gdb, "g");
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        g_ptr_array_add(sorted, g_ptr_array_index(list, i));
+    }
+    g_ptr_array_sort(sorted, by_number);
+    for (guint i = 0; i < sorted->len; i++) {
+        struct tcgrr_register *reg = g_ptr_array_index(sorted, i);
+        text += 2 * (gsize)reg->bytes;
+        if (reg->number != i || text > gdb->payload->len) {
+            break;
+        }
+        reg->core = true;
+        g_ptr_array_add(gdb->core, reg);
+    }
+    return true;
+}
+
 struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int timeout_ms, GError **error)
 {
     int fd = tcgrr_connect(path, tcgrr_deadline_after(timeout_ms), error);
@@ -170,7 +206,7 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
     gdb->output = g_string_new(NULL);
     gdb->registers = tcgrr_registers_new(target);
     ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
-    if (!answer(gdb, error) || !read_description(gdb, error)) {
+    if (!answer(gdb, error) || !read_description(gdb, error) || !find_core(gdb, error)) {
         tcgrr_gdb_free(gdb);
         return NULL;
     }
@@ -187,6 +223,7 @@ void tcgrr_gdb_free(struct tcgrr_gdb *gdb)
     g_string_free(gdb->payload, TRUE);
     g_string_free(gdb->output, TRUE);
     tcgrr_registers_unref(gdb->registers);
+    g_clear_pointer(&gdb->core, g_ptr_array_unref);
     g_free(gdb);
 }
 
@@ -195,35 +232,74 @@ struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
     return gdb->registers;
 }
 
-static bool take_value(struct tcgrr_gdb *gdb, guint index, uint8_t *state, GError **error)
+/* Puts a value, as it stands at `text` in the payload, into the state. */
+static void take_value(struct tcgrr_gdb *gdb, const struct tcgrr_register *reg, gsize text, uint8_t *state)
 {
-    const struct tcgrr_register *reg = g_ptr_array_index(gdb->registers->list, index);
+    gsize digits = 2 * (gsize)reg->bytes;
+    state[reg->index] = gdb->payload->len >= text + digits &&
+                        tcgrr_gdb_packet_hex(gdb->payload->str + text, reg->bytes, state + reg->offset);
+    if (!state[reg->index]) {
+        memset(state + reg->offset, 0, reg->bytes);
+    }
+}
+
+static bool read_core(struct tcgrr_gdb *gdb, uint8_t *state, GError **error)
+{
+    gsize text = 0;
+
+    ask(gdb, "g");
     if (!answer(gdb, error)) {
         return false;
     }
-    state[index] = gdb->payload->len == 2 * (gsize)reg->bytes &&
-                   tcgrr_gdb_packet_hex(gdb->payload->str, reg->bytes, state + reg->offset);
-    if (!state[index]) {
-        memset(state + reg->offset, 0, reg->bytes);
+    for (guint i = 0; i < gdb->core->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(gdb->core, i);
+        take_value(gdb, reg, text, state);
+        text += 2 * (gsize)reg->bytes;
     }
     return true;
 }
 
-bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, uint8_t *state, GError **error)
+/* Reads some registers one by one, asking for all before the first answer is read. */
+static bool read_single(struct tcgrr_gdb *gdb, const GPtrArray *some, uint8_t *state, GError **error)
 {
-    const GPtrArray *list = gdb->registers->list;
-    for (guint first = 0; first < list->len; first += PIPELINE) {
-        guint end = MIN(first + PIPELINE, list->len);
-        for (guint i = first; i < end; i++) {
-            ask(gdb, "p%x", ((const struct tcgrr_register *)g_ptr_array_index(list, i))->number);
+    for (guint i = 0; i < some->len; i++) {
+        ask(gdb, "p%x", ((const struct tcgrr_register *)g_ptr_array_index(some, i))->number);
+    }
+    for (guint i = 0; i < some->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(some, i);
+        if (!answer(gdb, error)) {
+            return false;
         }
-        for (guint i = first; i < end; i++) {
-            if (!take_value(gdb, i, state, error)) {
-                return false;
-            }
+        if (gdb->payload->len == 2 * (gsize)reg->bytes) {
+            take_value(gdb, reg, 0, state);
         }
     }
     return true;
+}
+
+bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error)
+{
+    memset(state, 0, gdb->registers->list->len);
+    return (gdb->core->len == 0 || read_core(gdb, state, error)) && tcgrr_gdb_read_more(gdb, wanted, state, error);
+}
+
+bool tcgrr_gdb_read_more(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error)
+{
+    const GPtrArray *list = gdb->registers->list;
+    g_autoptr(GPtrArray) some = g_ptr_array_new();
+    bool good = true;
+
+    for (guint i = 0; good && i < list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        if (!state[i] && (!wanted || wanted[i])) {
+            g_ptr_array_add(some, (gpointer)reg);
+        }
+        if (some->len == PIPELINE) {
+            good = read_single(gdb, some, state, error);
+            g_ptr_array_set_size(some, 0);
+        }
+    }
+    return good && read_single(gdb, some, state, error);
 }
 
 static bool choose_addresses(struct tcgrr_gdb *gdb, bool physical, GError **error)

@@ -22,8 +22,14 @@ void tcgrr_gdb_free(struct tcgrr_gdb *gdb);
 /* Owned by `gdb`; take a reference to keep it longer. */
 struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
 
-/* Reads all registers into `state`, of tcgrr_gdb_registers()->state_bytes. What the stub cannot read is not known. */
-bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, uint8_t *state, GError **error);
+/*
+ * Reads registers into `state`, of tcgrr_gdb_registers()->state_bytes: the core ones, and of the others those for which
+ * `wanted`, by index, is true; NULL: all. The rest, and what the stub cannot read, is not known.
+ */
+bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error);
+
+/* Reads registers for which `wanted`, by index, is true and which are not known yet; NULL: all such. */
+bool tcgrr_gdb_read_more(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error);
 
 /*
  * Reads guest memory, at most 4096 bytes a call; by physical addresses if `physical`, else as the vCPU translates them

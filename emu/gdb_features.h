@@ -24,6 +24,7 @@ struct tcgrr_register {
     unsigned bytes;
     unsigned index;  /* in the list */
     unsigned offset; /* of its value in a state */
+    bool core;       /* one of those that the stub tells all at once, which is fast */
     GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
 };
 

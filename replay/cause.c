@@ -168,8 +168,9 @@ static bool in_stretch(const struct tcgrr_trail *trail, guint before, guint *sto
     const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
     bool found = false;
 
-    if (trail->wanted->len > 1) {
-        return false; /* of several, memory was not watched everywhere */
+    /* Of several, memory was not watched everywhere; a register may not have been, either. */
+    if (trail->wanted->len > 1 || (!location->memory && !tcgrr_search_watches(&trail->search, location->index))) {
+        return false;
     }
     if (by_writer(trail, before, location)) {
         return last_writer(trail, location, before, stop);
@@ -179,6 +180,24 @@ static bool in_stretch(const struct tcgrr_trail *trail, guint before, guint *sto
         *stop = i - 1;
     }
     return found;
+}
+
+/* A register that was not watched may be found in the same stretch when it is. */
+static bool walk_again(struct tcgrr_trail *trail, tcgrr_moment differs, guint *stop, bool *found, GError **error)
+{
+    const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
+    struct tcgrr_search *search = &trail->search;
+
+    *found = false;
+    if (trail->wanted->len > 1 || location->memory || tcgrr_search_watches(search, location->index)) {
+        return true;
+    }
+    tcgrr_moment from = stop_of(search, 0, 0)->moment;
+    if (!tcgrr_search_walk(search, from, differs, 1, trail->wanted, error)) {
+        return false;
+    }
+    tcgrr_search_in_walk(search, differs, trail->wanted, stop, found);
+    return true;
 }
 
 /* Flags are looked for a stretch further back; they do not live long. */
@@ -210,7 +229,8 @@ static bool find_birth(struct tcgrr_trail *trail, guint *stop, bool *found, GErr
     if (*found) {
         return true;
     }
-    bool good = flags_further_back(trail, stop, found, error);
+    bool good =
+        walk_again(trail, moment, stop, found, error) && (*found || flags_further_back(trail, stop, found, error));
     return good && (*found || tcgrr_search_back(&trail->search, moment, trail->wanted, stop, found, error));
 }
 

@@ -232,6 +232,29 @@ static bool reads_device(const struct tcgrr_stop *stop)
     return false;
 }
 
+/* Steps through the instruction once more, watching all registers. */
+static bool look_closely(struct tcgrr_trail *trail, guint *stop, GError **error)
+{
+    struct tcgrr_search *search = &trail->search;
+    tcgrr_moment moment = stop_of(trail, 0, *stop)->moment;
+    uint64_t address = stop_of(trail, 0, *stop)->address;
+
+    if (!tcgrr_search_walk(search, moment, moment + 1, 1, NULL, error)) {
+        return false;
+    }
+    for (*stop = 0; *stop < search->common; (*stop)++) {
+        const struct tcgrr_stop *at = stop_of(trail, 0, *stop);
+        if (at->moment == moment && at->address == address) {
+            return true;
+        }
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "instruction %" G_GUINT64_FORMAT " was not there when it was stepped through again: a replay is not "
+                "exact",
+                moment);
+    return false;
+}
+
 bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
@@ -245,6 +268,12 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
         }
     }
     set_place(trail, at[0]);
+    if (!look_closely(trail, &stop, error)) {
+        return false;
+    }
+    for (int side = 0; side < 2; side++) {
+        at[side] = stop_of(trail, side, stop);
+    }
     compare_registers(trail, stop);
     compare_memory(trail, stop);
     if (interrupted[0] != interrupted[1]) {

@@ -297,9 +297,14 @@ struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused
     return tcgrr_gdb_registers(paused->gdb);
 }
 
-bool tcgrr_paused_read_state(struct tcgrr_paused *paused, uint8_t *state, GError **error)
+bool tcgrr_paused_read_state(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error)
 {
-    return tcgrr_gdb_read_state(paused->gdb, state, error);
+    return tcgrr_gdb_read_state(paused->gdb, wanted, state, error);
+}
+
+bool tcgrr_paused_read_more(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error)
+{
+    return tcgrr_gdb_read_more(paused->gdb, wanted, state, error);
 }
 
 /* What QEMU's own monitor says to `format`; owned by the caller. */

@@ -51,7 +51,11 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error);
 
 /* See emu/gdb_features.h; owned by `paused`, take a reference to keep it longer. */
 struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused);
-bool tcgrr_paused_read_state(struct tcgrr_paused *paused, uint8_t *state, GError **error);
+/* See tcgrr_gdb_read_state(). */
+bool tcgrr_paused_read_state(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error);
+
+/* See tcgrr_gdb_read_more(). */
+bool tcgrr_paused_read_more(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error);
 
 /* The physical address that the vCPU's own address stands for now; *mapped: there is one. */
 bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,

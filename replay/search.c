@@ -13,8 +13,8 @@
 /* What differed at a moment, of all registers and of the places that were watched then. */
 struct sighting {
     tcgrr_moment moment;
-    GArray *registers; /* struct seen, only those that differ */
-    GArray *places;    /* struct seen, all that were watched */
+    GArray *registers; /* struct seen: those that differ, and of all but the core ones those that were watched */
+    GArray *places;    /* struct seen: those that were watched */
 };
 
 struct seen {
@@ -43,6 +43,7 @@ void tcgrr_search_clear(struct tcgrr_search *search)
     g_ptr_array_unref(search->sightings);
     g_clear_pointer(&search->stops[0], g_ptr_array_unref);
     g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+    g_clear_pointer(&search->watched, g_free);
 }
 
 unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_place *place)
@@ -67,11 +68,38 @@ static G_GNUC_PRINTF(2, 3) void tell(struct tcgrr_search *search, const char *fo
     }
 }
 
+static const struct tcgrr_register *register_at(const struct tcgrr_search *search, unsigned index)
+{
+    return g_ptr_array_index(tcgrr_twins_registers(search->twins, 0)->list, index);
+}
+
+/* The registers that `wanted` names, and the flags. Owned by the caller. */
+static bool *wanted_registers(const struct tcgrr_search *search, const GArray *wanted)
+{
+    static const char *const flags[] = {"eflags", "cpsr", "xpsr"};
+    const struct tcgrr_registers *registers = tcgrr_twins_registers(search->twins, 0);
+    bool *set = g_new0(bool, registers->list->len);
+
+    for (guint i = 0; i < wanted->len; i++) {
+        const struct tcgrr_location *location = &g_array_index(wanted, struct tcgrr_location, i);
+        if (!location->memory) {
+            set[location->index] = true;
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
+        const struct tcgrr_register *reg = tcgrr_registers_find(registers, flags[i]);
+        if (reg) {
+            set[reg->index] = true;
+        }
+    }
+    return set;
+}
+
 /* The places that `wanted` names, in the order in which it does. */
 static GArray *wanted_places(const struct tcgrr_search *search, const GArray *wanted)
 {
     GArray *places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    for (guint i = 0; i < wanted->len; i++) {
+    for (guint i = 0; wanted && i < wanted->len; i++) {
         const struct tcgrr_location *location = &g_array_index(wanted, struct tcgrr_location, i);
         if (location->memory) {
             g_array_append_val(places, g_array_index(search->places, struct tcgrr_place, location->place));
@@ -106,6 +134,7 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
 
     g_clear_pointer(&search->stops[0], g_ptr_array_unref);
     g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+    g_clear_pointer(&search->watched, g_free);
     search->common = 0;
     if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
         return false;
@@ -114,7 +143,9 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
          to);
     search->replays++;
     g_autoptr(GArray) places = wanted_places(search, wanted);
-    if (!tcgrr_twins_walk(search->twins, quiet, to, more, places, search->stops, error)) {
+    search->watched = wanted ? wanted_registers(search, wanted) : NULL;
+    struct tcgrr_watch watch = {search->watched, places};
+    if (!tcgrr_twins_walk(search->twins, quiet, to, more, &watch, search->stops, error)) {
         return false;
     }
     while (search->common < search->stops[0]->len && search->common < search->stops[1]->len &&
@@ -123,6 +154,11 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
         search->common++;
     }
     return true;
+}
+
+bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index)
+{
+    return !search->watched || search->watched[index] || register_at(search, index)->core;
 }
 
 uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, const struct tcgrr_location *location,
@@ -192,7 +228,7 @@ static bool seen_in(const GArray *list, unsigned number, uint64_t *mask)
 
 enum answer { SAME, DIFFERS, UNKNOWN };
 
-static enum answer ask(const struct sighting *sighting, const GArray *wanted)
+static enum answer ask(const struct tcgrr_search *search, const struct sighting *sighting, const GArray *wanted)
 {
     enum answer answer = SAME;
     for (guint i = 0; i < wanted->len; i++) {
@@ -200,10 +236,11 @@ static enum answer ask(const struct sighting *sighting, const GArray *wanted)
         uint64_t mask = 0;
         bool there = seen_in(location->memory ? sighting->places : sighting->registers,
                              location->memory ? location->place : location->index, &mask);
-        if (location->memory ? there && mask : mask & location->mask) {
+        if (there && (location->memory ? mask : mask & location->mask)) {
             return DIFFERS;
         }
-        answer = location->memory && !there ? UNKNOWN : answer;
+        bool core = !location->memory && register_at(search, location->index)->core;
+        answer = there || core ? answer : UNKNOWN;
     }
     return answer;
 }
@@ -220,7 +257,7 @@ static struct sighting *digest_look(const struct tcgrr_search *search, const str
     sighting->places = g_array_new(FALSE, FALSE, sizeof(struct seen));
     for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len; i++) {
         struct seen seen = {i, tcgrr_twins_difference(search->twins, states, i)};
-        if (seen.mask) {
+        if (seen.mask || (!register_at(search, i)->core && tcgrr_twins_know(search->twins, states, i))) {
             g_array_append_val(sighting->registers, seen);
         }
     }
@@ -292,8 +329,10 @@ static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment hig
          moments->len, low, high);
     search->replays++;
     g_autoptr(GArray) places = wanted_places(search, wanted);
+    g_autofree bool *registers = wanted_registers(search, wanted);
+    struct tcgrr_watch watch = {registers, places};
     GPtrArray *looks =
-        tcgrr_twins_look(search->twins, (const tcgrr_moment *)(void *)moments->data, moments->len, places, error);
+        tcgrr_twins_look(search->twins, (const tcgrr_moment *)(void *)moments->data, moments->len, &watch, error);
     for (guint i = 0; looks && i < looks->len; i++) {
         g_ptr_array_add(search->sightings, digest_look(search, g_ptr_array_index(looks, i), wanted));
     }
@@ -315,7 +354,7 @@ static bool narrow(const struct tcgrr_search *search, const GArray *wanted, tcgr
         if (sighting->moment >= *high) {
             continue;
         }
-        enum answer answer = ask(sighting, wanted);
+        enum answer answer = ask(search, sighting, wanted);
         if (answer == SAME) {
             *low = sighting->moment;
             return true;

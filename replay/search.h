@@ -20,6 +20,7 @@ struct tcgrr_search {
     GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
     GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */
     guint common;
+    bool *watched; /* in that stretch, by A's index: registers that were read at each stop; NULL: all */
     unsigned replays;
     void (*progress)(const char *text, void *data);
     void *data;
@@ -35,11 +36,14 @@ void tcgrr_search_clear(struct tcgrr_search *search);
 unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_place *place);
 
 /*
- * Walks from a quiet moment at or before `from` to `to` and `more` steps on. The places that `wanted` (struct
- * tcgrr_location) names are watched.
+ * Walks from a quiet moment at or before `from` to `to` and `more` steps on. What `wanted` (struct tcgrr_location)
+ * names is watched; NULL: all registers are.
  */
 bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
                        const GArray *wanted, GError **error);
+
+/* Whether a register was read at each stop of the walk. */
+bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index);
 
 /* What differs of a location at stop number `stop` of the walk; 0: nothing. A place must have been watched. */
 uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, const struct tcgrr_location *location,

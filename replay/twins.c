@@ -174,12 +174,18 @@ const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, 
     return twins->others[index];
 }
 
+bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index)
+{
+    const struct tcgrr_register *other = twins->others[index];
+    return other && tcgrr_state_knows(states[0], index) && tcgrr_state_knows(states[1], other->index);
+}
+
 uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index)
 {
     const struct tcgrr_register *a = g_ptr_array_index(twins->registers[0]->list, index);
     const struct tcgrr_register *b = twins->others[index];
 
-    if (!twins->compared[index] || !tcgrr_state_knows(states[0], index) || !tcgrr_state_knows(states[1], b->index)) {
+    if (!twins->compared[index] || !tcgrr_twins_know(twins, states, index)) {
         return 0;
     }
     uint64_t low =
@@ -193,6 +199,22 @@ uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *
 }
 
 /* ---- looking at moments ---- */
+
+bool *tcgrr_watched_registers(const struct tcgrr_twins *twins, int side, const struct tcgrr_watch *watch)
+{
+    const GPtrArray *list = twins->registers[0]->list;
+    if (!watch->registers) {
+        return NULL;
+    }
+    bool *own = g_new0(bool, twins->registers[side]->list->len);
+    for (guint i = 0; i < list->len; i++) {
+        const struct tcgrr_register *reg = side == 0 ? g_ptr_array_index(list, i) : twins->others[i];
+        if (reg) {
+            own[reg->index] = watch->registers[i];
+        }
+    }
+    return own;
+}
 
 bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
                        GError **error)
@@ -212,6 +234,7 @@ struct looking {
     int side;
     GPtrArray *looks;
     const GArray *places;
+    bool *registers;
     GError *error;
 };
 
@@ -222,7 +245,7 @@ static bool look_through(struct looking *looking, struct tcgrr_paused *paused, G
     for (guint i = 0; i < looking->looks->len; i++) {
         struct tcgrr_look *look = g_ptr_array_index(looking->looks, i);
         if (!tcgrr_paused_go(paused, tcgrr_twins_icount(looking->twins, side, look->moment), error) ||
-            !tcgrr_paused_read_state(paused, look->states[side], error) ||
+            !tcgrr_paused_read_state(paused, looking->registers, look->states[side], error) ||
             !tcgrr_read_places(paused, side, looking->places, look->contents[side], error)) {
             return false;
         }
@@ -257,8 +280,8 @@ void tcgrr_look_free(gpointer data)
     g_free(look);
 }
 
-GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count, const GArray *places,
-                            GError **error)
+GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+                            const struct tcgrr_watch *watch, GError **error)
 {
     GPtrArray *looks = g_ptr_array_new_with_free_func(tcgrr_look_free);
     struct looking looking[2];
@@ -268,14 +291,18 @@ GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *momen
         look->moment = moments[i];
         for (int side = 0; side < 2; side++) {
             look->states[side] = g_malloc0(twins->registers[side]->state_bytes);
-            look->contents[side] = g_new0(struct tcgrr_content, places->len);
+            look->contents[side] = g_new0(struct tcgrr_content, watch->places->len);
         }
         g_ptr_array_add(looks, look);
     }
     for (int side = 0; side < 2; side++) {
-        looking[side] = (struct looking){twins, side, looks, places, NULL};
+        looking[side] =
+            (struct looking){twins, side, looks, watch->places, tcgrr_watched_registers(twins, side, watch), NULL};
     }
-    if (tcgrr_both_sides(look_at_side, &looking[0], &looking[1])) {
+    bool good = tcgrr_both_sides(look_at_side, &looking[0], &looking[1]);
+    g_free(looking[0].registers);
+    g_free(looking[1].registers);
+    if (good) {
         return looks;
     }
     tcgrr_propagate_first(error, looking[0].error, looking[1].error);

@@ -47,6 +47,8 @@ uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *
 /* Whether this is what a target calls its program counter, which is never compared: it is what the runs have in common.
  */
 bool tcgrr_is_pc(const char *name);
+/* Whether both states have the register's value. */
+bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
 /* B's register of this name; NULL if B has none. */
 const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index);
 
@@ -66,6 +68,12 @@ struct tcgrr_content {
     uint8_t bytes[TCGRR_PLACE_MAX];
 };
 
+/* What is to be looked at besides the core registers, which are fast to read. */
+struct tcgrr_watch {
+    const bool *registers; /* by A's index; NULL: all */
+    const GArray *places;  /* struct tcgrr_place */
+};
+
 /* A moment at which both sides were stopped. */
 struct tcgrr_look {
     tcgrr_moment moment;
@@ -78,8 +86,8 @@ void tcgrr_look_free(gpointer look);
  * Replays both from the start and looks at `count` moments, in ascending order. Returns struct tcgrr_look * in a
  * GPtrArray of the caller's.
  */
-GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count, const GArray *places,
-                            GError **error);
+GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+                            const struct tcgrr_watch *watch, GError **error);
 
 /* Memory that an instruction accesses. */
 struct tcgrr_touched {
@@ -107,10 +115,11 @@ struct tcgrr_stop {
 
 /*
  * Replays both up to `from` and goes on instruction by instruction until `to`, and `more` steps behind it. Fills
- * stops[side] with struct tcgrr_stop * of the caller's; they have no more in common than the runs have.
+ * stops[side] with struct tcgrr_stop * of the caller's; they have no more in common than the runs have. What the
+ * instruction at a stop reads is read there, whatever is watched.
  */
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const GArray *places, GPtrArray *stops[2], GError **error);
+                      const struct tcgrr_watch *watch, GPtrArray *stops[2], GError **error);
 
 /* The physical address that `address` stands for on each side at a moment; *mapped: on both it stands for one. */
 bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],

@@ -15,6 +15,9 @@ struct tcgrr_twins {
     bool *compared;                       /* by A's index */
 };
 
+/* The registers to watch, by a side's own index; NULL: all. Owned by the caller. */
+bool *tcgrr_watched_registers(const struct tcgrr_twins *twins, int side, const struct tcgrr_watch *watch);
+
 bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
                        GError **error);
 

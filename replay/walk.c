@@ -21,6 +21,7 @@ struct walking {
     tcgrr_moment to;
     unsigned more;
     const GArray *places;
+    bool *registers;
     GArray *code; /* struct code */
     GPtrArray *stops;
     const struct tcgrr_register *pc;
@@ -100,6 +101,20 @@ static bool touch(struct tcgrr_paused *paused, struct tcgrr_touched *touched, GE
            tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->before, &touched->ram, error);
 }
 
+/* Reads the registers that the instruction ahead reads; all where that is not known. */
+static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
+{
+    g_autofree bool *wanted = NULL;
+
+    if (stop->inputs.known) {
+        wanted = g_new0(bool, walking->twins->registers[walking->side]->list->len);
+        for (guint i = 0; i < stop->inputs.registers->len; i++) {
+            wanted[g_array_index(stop->inputs.registers, struct tcgrr_input, i).index] = true;
+        }
+    }
+    return tcgrr_paused_read_more(paused, wanted, stop->state, error);
+}
+
 /* What the instruction ahead takes in, and the memory that it is about to access. */
 static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
 {
@@ -117,6 +132,9 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
     }
     tcgrr_decoder_inputs(walking->twins->decoders[walking->side], walking->twins->registers[walking->side], stop->state,
                          code->pc, stop->bytes, stop->length, &stop->inputs);
+    if (!read_inputs(walking, paused, stop, error)) {
+        return false;
+    }
     for (guint i = 0; i < stop->inputs.memory->len; i++) {
         struct tcgrr_touched touched = {.operand = g_array_index(stop->inputs.memory, struct tcgrr_operand, i)};
         if (!touch(paused, &touched, error)) {
@@ -138,7 +156,7 @@ static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GErro
     stop->contents = g_new0(struct tcgrr_content, walking->places->len);
     stop->touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
     tcgrr_inputs_init(&stop->inputs);
-    if (!tcgrr_paused_read_state(paused, stop->state, error) ||
+    if (!tcgrr_paused_read_state(paused, walking->registers, stop->state, error) ||
         !tcgrr_read_places(paused, walking->side, walking->places, stop->contents, error)) {
         return false;
     }
@@ -210,7 +228,7 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
 }
 
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const GArray *places, GPtrArray *stops[2], GError **error)
+                      const struct tcgrr_watch *watch, GPtrArray *stops[2], GError **error)
 {
     struct walking walking[2];
     bool good = true;
@@ -222,7 +240,8 @@ bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment
                                          .from = from,
                                          .to = to,
                                          .more = more,
-                                         .places = places,
+                                         .places = watch->places,
+                                         .registers = tcgrr_watched_registers(twins, side, watch),
                                          .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
                                          .stops = stops[side],
                                          .pc = find_pc(twins->registers[side])};
@@ -236,6 +255,7 @@ bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment
     }
     for (int side = 0; side < 2; side++) {
         g_array_unref(walking[side].code);
+        g_free(walking[side].registers);
         if (!good) {
             g_clear_pointer(&stops[side], g_ptr_array_unref);
         }

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A QEMU plugin that makes a fault: it flips one bit of a register or of memory right before the instruction at a
+ * chosen icount, as a wrong translation might. For QEMUs of plugin API 7.
+ *
+ *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,reg=NAME,bit=N
+ *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,mem=ADDRESS,bit=N
+ *
+ * pc is that of the instruction at `at`, which spares asking at all others.
+ */
+#include <glib.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct qemu_plugin_tb;
+struct qemu_plugin_insn;
+struct qemu_plugin_scoreboard;
+struct qemu_plugin_register;
+typedef struct {
+    struct qemu_plugin_scoreboard *score;
+    size_t offset;
+} qemu_plugin_u64;
+typedef struct {
+    struct qemu_plugin_register *handle;
+    const char *name;
+    const char *feature;
+} qemu_plugin_reg_descriptor;
+
+enum { RW_REGS = 2, INLINE_ADD = 0, COND_EQ = 2 };
+
+typedef void (*exec_cb)(unsigned vcpu, void *data);
+void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(unsigned vcpu, void *data), void *data);
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*cb)(struct qemu_plugin_tb *tb, void *data), void *data);
+void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn, int op, qemu_plugin_u64 entry,
+                                                         uint64_t imm);
+void qemu_plugin_register_vcpu_insn_exec_cond_cb(struct qemu_plugin_insn *insn, exec_cb cb, int flags, int cond,
+                                                 qemu_plugin_u64 entry, uint64_t imm, void *data);
+size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
+struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
+uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
+struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
+GArray *qemu_plugin_get_registers(void);
+bool qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *value);
+bool qemu_plugin_write_register(struct qemu_plugin_register *handle, GByteArray *value);
+bool qemu_plugin_read_memory_vaddr(uint64_t address, GByteArray *data, size_t length);
+bool qemu_plugin_write_memory_vaddr(uint64_t address, GByteArray *data);
+
+__attribute__((visibility("default"))) int qemu_plugin_version = 7;
+__attribute__((visibility("default"))) int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
+
+static uint64_t at;
+static uint64_t pc;
+static uint64_t address;
+static unsigned bit;
+static char reg[32];
+static struct qemu_plugin_register *handle;
+static qemu_plugin_u64 count;
+
+static void flip(unsigned vcpu, void *data)
+{
+    g_autoptr(GByteArray) value = g_byte_array_new();
+    bool read =
+        reg[0] ? qemu_plugin_read_register(handle, value) : qemu_plugin_read_memory_vaddr(address + bit / 8, value, 1);
+    unsigned byte = reg[0] ? bit / 8 : 0;
+
+    if (read && byte < value->len) {
+        value->data[byte] ^= (guint8)(1u << bit % 8);
+        read = reg[0] ? qemu_plugin_write_register(handle, value)
+                      : qemu_plugin_write_memory_vaddr(address + bit / 8, value);
+    }
+    if (!read) {
+        fprintf(stderr, "inject: the bit could not be flipped\n");
+        abort();
+    }
+}
+
+static void translate(struct qemu_plugin_tb *tb, void *data)
+{
+    for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
+        struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
+        if (qemu_plugin_insn_vaddr(insn) == pc) {
+            qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, flip, RW_REGS, COND_EQ, count, at, NULL);
+        }
+        qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD, count, 1);
+    }
+}
+
+static void find_register(unsigned vcpu, void *data)
+{
+    g_autoptr(GArray) list = qemu_plugin_get_registers();
+    for (guint i = 0; i < list->len; i++) {
+        /* Later versions append fields. */
+        const void *place = list->data + (size_t)i * g_array_get_element_size(list);
+        const qemu_plugin_reg_descriptor *one = place;
+        if (strcmp(one->name, reg) == 0) {
+            handle = one->handle;
+        }
+    }
+    if (reg[0] && !handle) {
+        fprintf(stderr, "inject: there is no register %s\n", reg);
+        abort();
+    }
+}
+
+int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
+{
+    for (int i = 0; i < argc; i++) {
+        const char *equals = strchr(argv[i], '=');
+        const char *value = equals ? equals + 1 : "";
+        if (g_str_has_prefix(argv[i], "at=")) {
+            at = strtoull(value, NULL, 0);
+        } else if (g_str_has_prefix(argv[i], "pc=")) {
+            pc = strtoull(value, NULL, 0);
+        } else if (g_str_has_prefix(argv[i], "mem=")) {
+            address = strtoull(value, NULL, 0);
+        } else if (g_str_has_prefix(argv[i], "reg=")) {
+            g_strlcpy(reg, value, sizeof(reg));
+        } else if (g_str_has_prefix(argv[i], "bit=")) {
+            bit = (unsigned)strtoul(value, NULL, 0);
+        } else {
+            fprintf(stderr, "inject: what is %s?\n", argv[i]);
+            return -1;
+        }
+    }
+    count.score = qemu_plugin_scoreboard_new(sizeof(uint64_t));
+    qemu_plugin_register_vcpu_init_cb(id, find_register, NULL);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, translate, NULL);
+    return 0;
+}
