@@ -13,6 +13,7 @@
 #define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 2 / 63))
 #define PUMP_MS     5
 #define PROGRESS_US 200000
+#define PARTED_US   500000
 #define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
 
 struct live_side {
@@ -28,6 +29,7 @@ struct live_side {
     gint64 moved; /* when it last made progress */
     gint64 told;
     tcgrr_icount moved_icount;
+    bool compared;      /* with the original, since then */
     GQueue checkpoints; /* struct tcgrr_checkpoint *, those not yet asked for */
 };
 
@@ -40,14 +42,30 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
     g_array_set_size(chunk->checkpoints, 0);
 }
 
+/* Whether it did something else than the original, as far as that goes. Not to be asked again before it has moved. */
+static bool has_parted(struct live_side *live, const struct tcgrr_chunk *chunk)
+{
+    struct tcgrr_side *original = live->options.original;
+    struct tcgrr_side_position position;
+
+    if (!original || live->compared) {
+        return false;
+    }
+    live->compared = true;
+    return original->ops->advance(original, 0, chunk->end_icount, &position, NULL) &&
+           position.state == TCGRR_SIDE_REACHED && position.flow != chunk->end_flow;
+}
+
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
 {
     gint64 now = g_get_monotonic_time();
     if (chunk->end_icount != live->moved_icount) {
         live->moved_icount = chunk->end_icount;
         live->moved = now;
+        live->compared = false;
     }
-    live->hung = now - live->moved > (gint64)live->options.hang_ms * 1000;
+    live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
+                 (now - live->moved > PARTED_US && has_parted(live, chunk));
     live->stopped = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
     if (live->stopped) {
         tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);

@@ -108,6 +108,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (!result->sides[0]) {
         return false;
     }
+    if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
+        live.original = result->sides[0];
+    }
     if (options->at != UINT64_MAX) {
         return tcgrr_replay_to(reader, options, &live, result, error);
     }
