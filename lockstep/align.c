@@ -193,7 +193,9 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_strands
         !tcgrr_interrupt_unnoticed(&align->codes, walk, align->reels, interrupt)) {
         return false;
     }
-    if (interrupt->from_pc == TCGRR_NO_PC && beside && !tcgrr_strand_over(strands, !which)) {
+    /* On a machine whose returns are not known, the handler is taken to go back to where the other side is. */
+    if (interrupt->from_pc == TCGRR_NO_PC && align->codes.isa == TCGRR_ISA_UNKNOWN && beside &&
+        !tcgrr_strand_over(strands, !which)) {
         struct tcgrr_interrupt there;
         interrupt->from_pc = tcgrr_strand_interrupt(strands, !which, &there) ? there.from_pc : tcgrr_walk_pc(other);
     }
@@ -248,6 +250,9 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *stra
         return false;
     }
     aside.end = back.icount;
+    if (aside.interrupt.from_pc == TCGRR_NO_PC) {
+        aside.interrupt.from_pc = tcgrr_walk_pc(&back);
+    }
     struct tcgrr_taken taken = {aside.start, aside.end};
     *walk = back;
     g_array_append_val(align->taken[which], taken);
@@ -272,8 +277,7 @@ static bool explain(struct tcgrr_align *align, struct tcgrr_strands *strands)
     bool b = tcgrr_align_set_aside(align, strands, 1, true);
     good = a || b ||
            (!tcgrr_strand_over(strands, 0) && !tcgrr_strand_over(strands, 1) &&
-            tcgrr_walk_pc(&strands->walks[0]) != tcgrr_walk_pc(&strands->walks[1]) &&
-            (tcgrr_rejoin_loop(align, strands) || tcgrr_rejoin_transient(align, strands)));
+            tcgrr_walk_pc(&strands->walks[0]) != tcgrr_walk_pc(&strands->walks[1]) && tcgrr_rejoin(align, strands));
     memcpy(strands->end, end, sizeof(end));
     return good;
 }

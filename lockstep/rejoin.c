@@ -4,17 +4,19 @@
 /* How many of the parts taken out last are looked through. */
 #define TAKEN_MOST 64
 /* A loop's turn, and so much before it, is looked at; instructions. */
-#define BODY_MOST  2048
+#define BODY_MOST  1024
 /* Turns that make up what is known of its body. */
 #define BODY_TURNS 4
 /* What one side may turn more than the other; instructions. */
 #define EXTRA_MOST 32768
+/* A loop is left because of what was read so few instructions before. */
+#define LEAVE_NEAR 128
 /* So many instructions alike show that the two have met again. */
 #define ALIKE      16
 /* Behind a clock or a device that was read, so near; instructions. */
 #define NEAR       32
 /* Ways apart that meet again; instructions. */
-#define APART_MOST 256
+#define APART_MOST 128
 
 /* ---- looking back ---- */
 
@@ -82,11 +84,10 @@ static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands
 
 /* ---- loops ---- */
 
-/* The loop that a side is in: the addresses of its instructions, and what makes it turn. */
+/* A loop that a side is in. */
 struct body {
-    GHashTable *pcs; /* set of uint64_t */
-    uint32_t insns;  /* of the turns that were looked at */
-    unsigned reasons;
+    GHashTable *pcs; /* set of uint64_t: the addresses of its instructions */
+    uint32_t turn;   /* instructions of the last turn; UINT32_MAX: it is in no loop */
 };
 
 static void body_add(struct body *body, uint64_t pc)
@@ -96,117 +97,164 @@ static void body_add(struct body *body, uint64_t pc)
     }
 }
 
-/* Goes back to where the side was at its next instruction before. False: never, so it is in no loop. */
-static bool find_body(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, struct body *body)
+/* Goes back to where the side was at its next instruction before, and through some turns more. */
+static void find_body(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                      struct body *body)
 {
     struct back back = look_back(align, strands, which);
     uint64_t head = tcgrr_walk_pc(&back.walk);
     GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
-    unsigned reasons = 0, turns = 0;
+    guint whole = 0;
+    unsigned turns = 0;
 
+    body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    body->turn = UINT32_MAX;
     for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
         uint64_t pc = tcgrr_walk_pc(&back.walk);
         g_array_append_val(pcs, pc);
-        reasons |= reasons_at(align, &back.walk) | (back.crossed ? TCGRR_REASON_INTERRUPT : 0);
         if (pc == head) {
+            whole = pcs->len;
+            body->turn = MIN(body->turn, whole);
             turns++;
-            body->insns = pcs->len;
-            body->reasons = reasons;
         }
     }
-    body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    for (uint32_t i = 0; i < body->insns; i++) {
+    for (guint i = 0; i < whole; i++) {
         body_add(body, g_array_index(pcs, uint64_t, i));
     }
     g_array_unref(pcs);
-    return turns > 0;
 }
 
-/* Whether the side that left the loop was interrupted in its last turns. */
-static unsigned interrupted(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
-                            const struct body *body)
+/* How often the side ran the instruction at `pc` in its last turn. */
+static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                              const struct body *body, uint64_t pc)
 {
     struct back back = look_back(align, strands, which);
-    for (uint32_t i = 0; i < body->insns && step_back(&back); i++) {
+    unsigned times = 0;
+
+    for (uint32_t i = 0; i < body->turn && step_back(&back); i++) {
+        times += tcgrr_walk_pc(&back.walk) == pc;
+    }
+    return times;
+}
+
+/*
+ * What the loop read last, or what came into it, right before the side left it: it can have left it because of that. An
+ * instruction that runs several times a turn is one of another loop inside, which has been left already.
+ */
+static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                                 const struct body *body)
+{
+    struct back back = look_back(align, strands, which);
+    unsigned reads = 0, interrupts = 0;
+
+    for (uint32_t i = 0; i < LEAVE_NEAR && step_back(&back); i++) {
         uint64_t pc = tcgrr_walk_pc(&back.walk);
-        if (back.crossed) {
-            return TCGRR_REASON_INTERRUPT;
-        }
         if (!g_hash_table_contains(body->pcs, &pc)) {
             break;
         }
+        if (back.crossed && i < 2 * body->turn + NEAR) {
+            interrupts = TCGRR_REASON_INTERRUPT;
+        }
+        if (!reads) {
+            reads = reasons_at(align, &back.walk);
+            if (reads && times_in_turn(align, strands, which, body, pc) > 1) {
+                return interrupts;
+            }
+        }
     }
-    return 0;
+    return reads | interrupts;
 }
 
-/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took, 0 if it
- * does not. */
+/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0: it
+ * does not within `most`. */
 static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
-                        unsigned *reasons)
+                        uint64_t most)
 {
     struct tcgrr_walk *walk = &strands->walks[late];
     uint64_t out = tcgrr_walk_pc(&strands->walks[!late]);
 
-    for (uint32_t extra = 0; extra < EXTRA_MOST && !tcgrr_strand_over(strands, late);) {
+    for (uint32_t extra = 0; extra <= most && !tcgrr_strand_over(strands, late);) {
         uint64_t pc = tcgrr_walk_pc(walk);
-        if (extra > 0 && pc == out && alike(align, strands)) {
+        /* Outside of the body it is surely the way out. */
+        if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, strands))) {
             return extra;
         }
-        if (!g_hash_table_contains(body->pcs, &pc)) {
-            if (!tcgrr_align_set_aside(align, strands, late, false)) {
-                return 0;
-            }
-            *reasons |= TCGRR_REASON_INTERRUPT;
-            continue;
+        if (g_hash_table_contains(body->pcs, &pc)) {
+            tcgrr_walk_step(walk);
+            extra++;
+        } else if (!tcgrr_align_set_aside(align, strands, late, false)) {
+            return 0;
         }
-        *reasons |= reasons_at(align, walk);
-        tcgrr_walk_step(walk);
-        extra++;
     }
     return 0;
 }
 
-static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands, int late)
+static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+                       uint64_t most)
 {
+    struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
+                                    .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                    .pc = tcgrr_walk_pc(&strands->walks[late]),
+                                    .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
     struct tcgrr_align_state state;
     struct tcgrr_strands trial = *strands;
-    struct body body = {0};
-    uint32_t extra = 0;
 
     tcgrr_align_save(align, &state);
-    if (find_body(align, strands, late, &body)) {
-        body.reasons |= interrupted(align, strands, !late, &body);
-        extra = turn_on(align, &trial, late, &body, &body.reasons);
+    place.insns[late] = turn_on(align, &trial, late, body, most);
+    /* Less than a turn or so is no turn. */
+    if (place.insns[late] * 2 > body->turn) {
+        unsigned reasons[2] = {reasons_to_leave(align, strands, !late, body),
+                               reasons_to_leave(align, &trial, late, body)};
+        /* What is read shows on one side at least; each has to have been interrupted by itself. */
+        place.reasons = ((reasons[0] | reasons[1]) & ~(unsigned)TCGRR_REASON_INTERRUPT) | (reasons[0] & reasons[1]);
     }
-    bool good = extra > 0 && body.reasons;
-    tcgrr_align_restore(align, &state, good);
-    if (good) {
-        struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
-                                        .reasons = body.reasons,
-                                        .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                        .pc = tcgrr_walk_pc(&strands->walks[late]),
-                                        .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
-        place.insns[late] = extra;
+    tcgrr_align_restore(align, &state, place.reasons != 0);
+    if (place.reasons) {
         tcgrr_align_tolerate(align, &place);
         *strands = trial;
     }
-    g_hash_table_destroy(body.pcs);
-    return good;
+    return place.reasons != 0;
 }
 
-bool tcgrr_rejoin_loop(struct tcgrr_align *align, struct tcgrr_strands *strands)
+/* If one side has left a loop in which the other turns at most so many instructions further, goes on behind it. */
+static bool leave_either(struct tcgrr_align *align, struct tcgrr_strands *strands, uint64_t most)
 {
-    return leave_loop(align, strands, 0) || leave_loop(align, strands, 1);
+    struct body bodies[2];
+    bool good = false;
+
+    find_body(align, strands, 0, &bodies[0]);
+    find_body(align, strands, 1, &bodies[1]);
+    /* The inner loop first, where one side goes back in it and the other in one around it. */
+    int inner = bodies[1].turn < bodies[0].turn;
+    for (int i = 0; i < 2 && !good; i++) {
+        int late = i == 0 ? inner : !inner;
+        good = bodies[late].turn != UINT32_MAX && leave_loop(align, strands, late, &bodies[late], most);
+    }
+    g_hash_table_destroy(bodies[0].pcs);
+    g_hash_table_destroy(bodies[1].pcs);
+    return good;
 }
 
 /* ---- transients ---- */
 
+/*
+ * What the side read last, shortly before. If it read that several times, it was polling, and has left that loop as the
+ * other side did: what comes next is not due to it.
+ */
 static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
 {
     struct back back = look_back(align, strands, which);
     unsigned reasons = 0;
-    for (int i = 0; i < NEAR && step_back(&back); i++) {
-        reasons |= reasons_at(align, &back.walk);
+    uint64_t pc = 0;
+
+    for (int i = 0; i < 2 * NEAR && step_back(&back); i++) {
+        if (reasons && tcgrr_walk_pc(&back.walk) == pc) {
+            return 0;
+        }
+        if (!reasons && i < NEAR) {
+            reasons = reasons_at(align, &back.walk);
+            pc = tcgrr_walk_pc(&back.walk);
+        }
     }
     return reasons;
 }
@@ -251,24 +299,40 @@ static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands,
     return false;
 }
 
-bool tcgrr_rejoin_transient(struct tcgrr_align *align, struct tcgrr_strands *strands)
+/* Whether the two meet again soon, and what explains that they took different ways. */
+static bool find_transient(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met,
+                           struct tcgrr_tolerated *place)
 {
     unsigned reasons[2] = {read_before(align, strands, 0), read_before(align, strands, 1)};
-    struct tcgrr_strands met;
-    struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_TRANSIENT,
-                                    .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                    .pc = tcgrr_walk_pc(&strands->walks[0]),
-                                    .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
 
-    place.reasons =
+    *place = (struct tcgrr_tolerated){.kind = TCGRR_TOLERATED_TRANSIENT,
+                                      .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                      .pc = tcgrr_walk_pc(&strands->walks[0]),
+                                      .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+    place->reasons =
         (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (strands->depth > 0 ? TCGRR_REASON_HANDLER : 0);
-    if (!place.reasons || !meet(align, strands, &met)) {
+    if (!place->reasons || !meet(align, strands, met)) {
         return false;
     }
     for (int i = 0; i < 2; i++) {
-        place.insns[i] = met.walks[i].icount - strands->walks[i].icount;
+        place->insns[i] = met->walks[i].icount - strands->walks[i].icount;
     }
-    tcgrr_align_tolerate(align, &place);
-    *strands = met;
     return true;
+}
+
+bool tcgrr_rejoin(struct tcgrr_align *align, struct tcgrr_strands *strands)
+{
+    struct tcgrr_strands met;
+    struct tcgrr_tolerated place;
+    bool transient = find_transient(align, strands, &met, &place);
+
+    /* What explains the difference with fewer instructions is more likely. */
+    if (leave_either(align, strands, transient ? place.insns[0] + place.insns[1] : EXTRA_MOST)) {
+        return true;
+    }
+    if (transient) {
+        tcgrr_align_tolerate(align, &place);
+        *strands = met;
+    }
+    return transient;
 }

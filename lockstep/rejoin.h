@@ -6,16 +6,13 @@
 #include "lockstep/align.h"
 
 /*
- * The two go different ways. If one of them leaves a loop which the other turns further, all that the other runs of its
- * own is the loop's body as it ran before, both go on alike behind it, and the loop reads a clock or a device or was
- * interrupted: goes on behind it and returns true.
+ * The two go different ways. Goes on behind that, and returns true, in two cases:
+ * - One leaves a loop which the other turns further, all that the other runs of its own is the loop's body as it ran
+ *   before, both go on alike behind it, and the last that the loop did was to read a clock or a device, or it was
+ *   interrupted on both sides.
+ * - Both have just read a clock or a device, or this is the handler of an interrupt that came at different places, and
+ *   they meet again soon.
  */
-bool tcgrr_rejoin_loop(struct tcgrr_align *align, struct tcgrr_strands *strands);
-
-/*
- * If both have just read a clock or a device, or this is the handler of an interrupt that came at different places, and
- * they meet again soon: goes on there and returns true.
- */
-bool tcgrr_rejoin_transient(struct tcgrr_align *align, struct tcgrr_strands *strands);
+bool tcgrr_rejoin(struct tcgrr_align *align, struct tcgrr_strands *strands);
 
 #endif

@@ -21,6 +21,7 @@ declare -A rr_guests=(
     [rv64-smc]=936f21ad952e52b7 [a64-timer]=1265c656e9502065 [a64-pagefault]=817e58e9b23efba4
     [a64-mmio]=38c055f907b87999 [a64-wfi]=d6217ab1377690dd [a64-smc]=ec1089f9739e0621
     [x86-timer]=ff529556e11bd22d [x86-fault]=b70e60d0a6dbb706 [x86-mmio]=b8b84dd196f87a29
+    [rv64-clock]=4a2620373cd184b5 [a64-clock]=4a2620373cd184b5 [x86-clock]=4a2620373cd184b5
     [x86-smc]=627ed8be9df99a7d [thumb-systick]=5bdacde49194f9a7
     [thumb-fault]=007a0cb5e55513ed [thumb-wfi]=d6217ab1377690dd [x86-blsi]=000000002fafaa01
     [rv64-ctzw]=1e56b72a6e9d7802 [a64-fcvtzs]=1b21c280cafa3002 [x86-fcomi]=0000000032ad7cc2)

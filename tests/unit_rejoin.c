@@ -149,6 +149,46 @@ static void test_interrupt_while_polling(void **state)
     }
 }
 
+/* Rounds of a loop that counts, each of which waits for the clock: one more on one side is no waiting. */
+static void test_rounds_with_waiting(void **state)
+{
+    static const unsigned turns[] = {3, 10, 300};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(turns); i++) {
+        struct pair pair = pair_start();
+        unsigned rounds = 6, round = 20 + turns[i / 2] * LOOP_INSNS + 8;
+        for (int s = 0; s < 2; s++) {
+            struct guest *guest = &pair.guests[s];
+            guest_main(guest, 1000);
+            for (unsigned r = 0; r < rounds + (s == (int)i % 2); r++) {
+                guest_run(guest, DETOUR, 20);
+                guest_loop(guest, CLOCK_LOOP, turns[i / 2], false);
+                guest_leave_loop(guest, CLOCK_LOOP);
+            }
+            guest_main(guest, 70000);
+        }
+        pair_parts(&pair, 1000 + rounds * round, 1000 + rounds * round);
+    }
+}
+
+/* The loop inside is the one that turns more, though the one around it reads the clock as well. */
+static void test_inner_loop(void **state)
+{
+    struct pair pair = pair_start();
+    for (int s = 0; s < 2; s++) {
+        struct guest *guest = &pair.guests[s];
+        guest_main(guest, 1000);
+        for (unsigned r = 0; r < 9; r++) {
+            guest_run(guest, DETOUR, 20);
+            guest_loop(guest, CLOCK_LOOP, r == 4 && s ? 17 : 20, false);
+            guest_leave_loop(guest, CLOCK_LOOP);
+        }
+        guest_main(guest, 70000);
+    }
+    pair_same(&pair, 0, 1, 0);
+    assert_int_equal(pair_place(&pair, 0)->insns[0], 3 * LOOP_INSNS);
+    pair_end(&pair);
+}
+
 /* ---- transients ---- */
 
 /* Behind a read of the clock one side takes another way. */
@@ -214,6 +254,8 @@ int main(void)
         cmocka_unit_test(test_waiting_for_interrupt),
         cmocka_unit_test(test_interrupt_elsewhere),
         cmocka_unit_test(test_interrupt_while_polling),
+        cmocka_unit_test(test_rounds_with_waiting),
+        cmocka_unit_test(test_inner_loop),
         cmocka_unit_test(test_transient),
         cmocka_unit_test(test_transient_in_handler),
     };
