@@ -7,6 +7,7 @@ void cli_comparing_clear(struct cli_comparing *comparing)
 {
     g_free(comparing->from);
     g_free(comparing->until);
+    g_strfreev(comparing->ignored);
 }
 
 /* A number with 0x is an address, one without an icount, anything else a symbol. */
@@ -48,6 +49,7 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
         return cli_usage(command, "--history takes 1 to 1000");
     }
     options->history = (unsigned)comparing->history;
+    options->state.ignored = (const char *const *)comparing->ignored;
     options->strict = options->strict || comparing->strict;
     int status = resolve(command, "--from", comparing->from, symbols, options->from);
     return status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);

@@ -12,6 +12,7 @@ struct cli_comparing {
     int history;
     gboolean strict;
     gboolean json;
+    char **ignored; /* registers */
 };
 #define CLI_COMPARING_INIT                                                                                             \
     {                                                                                                                  \
@@ -31,6 +32,13 @@ void cli_comparing_clear(struct cli_comparing *comparing);
         {"until", 0, 0, G_OPTION_ARG_STRING, &(comparing).until, "and up to here (default: the end)", "WHERE"},        \
         {"history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",  \
          "N"},                                                                                                         \
+        {"ignore-reg",                                                                                                 \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         G_OPTION_ARG_STRING_ARRAY,                                                                                    \
+         &(comparing).ignored,                                                                                         \
+         "a register that may differ (* and ? stand for any letters); may repeat",                                     \
+         "NAME"},                                                                                                      \
     {                                                                                                                  \
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \
     }
@@ -48,5 +56,9 @@ void cli_comparing_clear(struct cli_comparing *comparing);
  */
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
+
+/* Adds the keys about the data to a comparison's object; prints what is to be said of it, if anything. */
+void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data);
+void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_places *places);
 
 #endif

@@ -35,6 +35,16 @@ static void print_text(const struct traces *traces, const struct tcgrr_compariso
     }
 }
 
+/* States are compared where both traces have them. */
+static void choose_state(const struct traces *traces, struct tcgrr_compare_options *options)
+{
+    const struct tcgrr_run *a = tcgrr_reader_run(traces->readers[0]);
+    const struct tcgrr_run *b = tcgrr_reader_run(traces->readers[1]);
+
+    options->state.target = a->target; /* without samples there is nothing to compare */
+    options->state.stores = tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);
+}
+
 static int compare(const struct cli_command *command, const struct traces *traces,
                    const struct cli_comparing *comparing)
 {
@@ -50,6 +60,7 @@ static int compare(const struct cli_command *command, const struct traces *trace
     if (status != CLI_OK) {
         return status;
     }
+    choose_state(traces, &options);
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error)) {
         tcgrr_comparison_clear(&comparison);
         return cli_fail(error);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The report of a comparison, as text and as JSON. */
-#include "cli/cli.h"
+#include "cli/comparing.h"
 #include "lockstep/compare.h"
 #include "store/disasm.h"
 
@@ -162,6 +162,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
         json_object_set_new(object, counts[i], json_integer((json_int_t)comparison->tolerated[i]));
     }
     json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
+    cli_json_data(object, &comparison->data);
     if (comparison->diverged) {
         json_object_set_new(object, "divergence", divergence_json(&texts, comparison));
     }
@@ -334,6 +335,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
         printf("%sno divergence%s in %s instructions\n", colours.good, colours.off, compared);
     }
     print_tolerated(comparison, places);
+    cli_print_data(&comparison->data, places);
     if (comparison->start[0] || comparison->start[1]) {
         g_autofree char *a = cli_number(comparison->start[0]);
         g_autofree char *b = cli_number(comparison->start[1]);

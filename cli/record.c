@@ -125,12 +125,15 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *level = NULL;
     g_autofree char *icount = NULL;
     g_auto(GStrv) symbols = NULL;
+    gint step = 0;
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE;
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
         {"level", 0, 0, G_OPTION_ARG_STRING, &level,
          "how much is recorded: flow (the default), or state: registers sampled along the run, too", "LEVEL"},
+        {"sample-step", 0, 0, G_OPTION_ARG_INT, &step,
+         "level state: branches between two samples (default 8192; 1: a sample before every block)", "N"},
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
@@ -152,6 +155,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (level && (!tcgrr_level_of(level, &chosen) || chosen == TCGRR_LEVEL_FULL)) {
         return cli_usage(command, "--level takes flow or state, not '%s'", level);
     }
+    if (step < 0 || (step > 0 && chosen < TCGRR_LEVEL_STATE)) {
+        return cli_usage(command, step < 0 ? "--sample-step takes 1 or more" : "--sample-step needs --level state");
+    }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
     if (!plugin) {
@@ -167,6 +173,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .plugin = plugin,
         .rr = !no_rr,
         .level = chosen,
+        .sample_step = (uint32_t)step,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

@@ -95,17 +95,26 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
     }
 }
 
-/* 32-bit Arm code says its instruction set itself here; c.jal of RV32 is c.addiw in RV64. */
+/*
+ * Where the bytes could be code of several instruction sets or sizes, an instruction that branches in one and not in
+ * the other must not count: it would if it happened to end a block. Arm's are known, but for AArch32 code on a 64-bit
+ * machine, which is taken for A64. c.jal of RV32 is c.addiw in RV64. x86's branches are branches in all three modes.
+ */
 bool tcgrr_isa_transfers(enum tcgrr_isa isa, bool thumb, uint64_t pc, const uint8_t *bytes, uint8_t length)
 {
     struct tcgrr_insn_class class = tcgrr_isa_unknown();
+    bool arm = isa == TCGRR_ISA_ARM || isa == TCGRR_ISA_AARCH64;
+    bool either = isa == TCGRR_ISA_RISCV && length == 2 && (tcgrr_isa_load16(bytes) & 0xe003) == 0x2001;
 
-    if (isa == TCGRR_ISA_ARM && length == 4) {
-        uint32_t word = thumb ? tcgrr_isa_load16(bytes) << 16 | tcgrr_isa_load16(bytes + 2) : tcgrr_isa_load32(bytes);
-        class = thumb ? tcgrr_isa_t32_insn(pc, word, 4) : tcgrr_isa_a32_insn(pc, word);
+    if (isa == TCGRR_ISA_AARCH64 && length == 4) {
+        class = tcgrr_isa_a64_insn(pc, tcgrr_isa_load32(bytes));
     } else if (isa == TCGRR_ISA_ARM && length == 2) {
         class = tcgrr_isa_t32_insn(pc, tcgrr_isa_load16(bytes), 2);
-    } else if (isa != TCGRR_ISA_RISCV || length != 2 || (tcgrr_isa_load16(bytes) & 0xe003) != 0x2001) {
+    } else if (isa == TCGRR_ISA_ARM && length == 4 && thumb) {
+        class = tcgrr_isa_t32_insn(pc, tcgrr_isa_load16(bytes) << 16 | tcgrr_isa_load16(bytes + 2), 4);
+    } else if (isa == TCGRR_ISA_ARM && length == 4) {
+        class = tcgrr_isa_a32_insn(pc, tcgrr_isa_load32(bytes));
+    } else if (!arm && !either) {
         tcgrr_isa_classify(isa, pc, bytes, &length, 1, &class);
     }
     return class.leave == TCGRR_LEAVE_NEVER && class.flow != TCGRR_FLOW_NEXT;

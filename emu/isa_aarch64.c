@@ -180,7 +180,7 @@ static struct tcgrr_insn_class branch_or_system(uint64_t pc, uint32_t word)
     return class;
 }
 
-static struct tcgrr_insn_class a64_insn(uint64_t pc, uint32_t word)
+struct tcgrr_insn_class tcgrr_isa_a64_insn(uint64_t pc, uint32_t word)
 {
     if (word >> 16 == 0) {
         return tcgrr_isa_class(TRAP, INDIRECT, NONE); /* udf */
@@ -238,7 +238,7 @@ static struct candidates find_candidates(uint64_t pc, const uint8_t *bytes, size
 
     for (size_t i = 0; i < count; i++, pc += 4) {
         uint32_t word = tcgrr_isa_load32(bytes + 4 * i);
-        a64 = a64_insn(pc, word);
+        a64 = tcgrr_isa_a64_insn(pc, word);
         a32 = tcgrr_isa_a32_insn(pc, word);
         t32 = tcgrr_isa_t32_insn(pc, swap_halves(word), 4);
         always += word >> 28 == 14;
@@ -264,7 +264,7 @@ static struct tcgrr_insn_class classify_word(struct candidates can, uint64_t pc,
     bool any = false;
 
     if (can.a64) {
-        class = a64_insn(pc, word);
+        class = tcgrr_isa_a64_insn(pc, word);
         any = true;
     }
     if (can.a32) {

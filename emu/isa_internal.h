@@ -43,8 +43,9 @@ void tcgrr_isa_classify_riscv(uint64_t pc, const uint8_t *bytes, const uint8_t *
 void tcgrr_isa_classify_x86(uint64_t pc, const uint8_t *bytes, const uint8_t *lengths, size_t count,
                             struct tcgrr_insn_class *out);
 
-/* The class of one A32 instruction, and of one T32 instruction: `word` is a 16-bit one, or a wide one's first half <<
+/* The class of one A64, of one A32, and of one T32 instruction: `word` is a 16-bit one, or a wide one's first half <<
  * 16 | second. */
+struct tcgrr_insn_class tcgrr_isa_a64_insn(uint64_t pc, uint32_t word);
 struct tcgrr_insn_class tcgrr_isa_a32_insn(uint64_t pc, uint32_t word);
 struct tcgrr_insn_class tcgrr_isa_t32_insn(uint64_t pc, uint32_t word, unsigned length);
 

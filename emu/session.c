@@ -17,6 +17,7 @@
 
 struct tcgrr_session {
     struct tcgrr_qemu qemu;
+    enum tcgrr_level level;
     struct tcgrr_command command;
     struct tcgrr_live *live;
     struct tcgrr_process *process;
@@ -50,7 +51,7 @@ static bool make_folder(struct tcgrr_session *session, GError **error)
 static bool build_command(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
     g_autofree char *plugin_arguments =
-        g_strdup_printf("fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(options->level));
+        g_strdup_printf("fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level));
     struct tcgrr_command_options command = {
         .mode = options->mode,
         .icount = options->icount,
@@ -67,14 +68,28 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
 }
 
 /* QEMU does not tell for sure which vCPU runs a block, so whose registers it shows is not known with several. */
-static bool check_vcpus(const struct tcgrr_session *session, enum tcgrr_level level, GError **error)
+static bool check_vcpus(const struct tcgrr_session *session, GError **error)
 {
-    if (level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
+    if (session->level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level %s takes a machine of one vCPU, this one has %u",
-                tcgrr_level_name(level), session->command.vcpus);
+                tcgrr_level_name(session->level), session->command.vcpus);
     return false;
+}
+
+static bool choose_level(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
+{
+    const char *lack = tcgrr_qemu_lacks(&session->qemu, options->level);
+
+    session->level = lack ? TCGRR_LEVEL_FLOW : options->level;
+    if (lack && !options->lower) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s (QEMU %s) cannot be recorded at level %s: %s. At level flow it can; see tcgrr doctor",
+                    session->qemu.path, session->qemu.version, tcgrr_level_name(options->level), lack);
+        return false;
+    }
+    return true;
 }
 
 static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
@@ -88,16 +103,12 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
                     session->qemu.plugin_error ? session->qemu.plugin_error : "no reason given");
         return false;
     }
-    const char *lack = tcgrr_qemu_lacks(&session->qemu, options->level);
-    if (lack) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s (QEMU %s) cannot be recorded at level %s: %s. At level flow it can; see tcgrr doctor",
-                    session->qemu.path, session->qemu.version, tcgrr_level_name(options->level), lack);
+    if (!choose_level(session, options, error)) {
         return false;
     }
     session->live = tcgrr_live_new(TCGRR_LIVE_RING_BYTES, error);
     return session->live && make_folder(session, error) && build_command(session, options, error) &&
-           check_vcpus(session, options->level, error);
+           check_vcpus(session, error);
 }
 
 struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error)
@@ -163,6 +174,11 @@ void tcgrr_session_free(struct tcgrr_session *session)
 const struct tcgrr_qemu *tcgrr_session_qemu(const struct tcgrr_session *session)
 {
     return &session->qemu;
+}
+
+enum tcgrr_level tcgrr_session_level(const struct tcgrr_session *session)
+{
+    return session->level;
 }
 
 const struct tcgrr_command *tcgrr_session_command(const struct tcgrr_session *session)

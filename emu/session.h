@@ -19,6 +19,7 @@ struct tcgrr_session_options {
     const char *plugin;           /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
     enum tcgrr_level level;
+    bool lower;            /* take a lower level where this QEMU cannot be recorded at that one */
     const char *icount;    /* see struct tcgrr_command_options */
     const char *rr_file;   /* likewise */
     const char *gdb;       /* likewise */
@@ -42,6 +43,8 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error);
 void tcgrr_session_free(struct tcgrr_session *session);
 
 const struct tcgrr_qemu *tcgrr_session_qemu(const struct tcgrr_session *session);
+/* The level that it has, which may be lower than was asked for. */
+enum tcgrr_level tcgrr_session_level(const struct tcgrr_session *session);
 const struct tcgrr_command *tcgrr_session_command(const struct tcgrr_session *session);
 struct tcgrr_live *tcgrr_session_live(const struct tcgrr_session *session);
 struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session);

@@ -24,6 +24,7 @@ struct comparing {
     bool digests_differ;      /* in the interval */
     bool shifted;             /* the digests of all instructions so far are not the same any more */
     bool done;
+    struct tcgrr_state_comparing *state;
 };
 
 static void set_compared(struct comparing *c, tcgrr_icount icount)
@@ -186,6 +187,19 @@ static bool go_on(struct comparing *c, struct tcgrr_align *align, GError **error
     return true;
 }
 
+/* The samples behind `at`, unless something differed there and was explained. */
+static bool compare_state(struct comparing *c, const struct tcgrr_align *align, GError **error)
+{
+    /* The state where they part is the last that can be compared. */
+    tcgrr_icount to[2] = {align->runs.walks[0].icount + c->done, align->runs.walks[1].icount + c->done};
+
+    if (align->explained > 0) {
+        tcgrr_state_shifted(c->state);
+        return true;
+    }
+    return to[0] - c->at[0] > TCGRR_SIDE_WINDOW / 2 || tcgrr_state_compare(c->state, c->at, to, error);
+}
+
 /*
  * The sides are the same up to `at`, and not, or not both there, at `next`; or comparing ends in between. Goes on
  * instruction by instruction until that is over, or for some time nothing differed.
@@ -206,6 +220,7 @@ static bool compare_closely(struct comparing *c, GError **error)
         c->digests_differ = false;
     } while (good && !c->done && (before != align.explained || !tcgrr_align_settled(&align)));
     c->shifted = c->shifted || align.explained > 0 || align.runs.walks[0].icount != align.runs.walks[1].icount;
+    good = good && compare_state(c, &align, error);
     for (int i = 0; i < 2; i++) {
         c->at[i] = align.runs.walks[i].icount;
     }
@@ -233,6 +248,9 @@ static bool compare_interval(struct comparing *c, GError **error)
     if (close || c->digests_differ) {
         return compare_closely(c, error);
     }
+    if (!tcgrr_state_compare(c->state, c->at, c->next, error)) {
+        return false;
+    }
     for (int i = 0; i < 2; i++) {
         c->at[i] = c->next[i];
     }
@@ -254,8 +272,11 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
         c.limit[i] = UINT64_MAX;
         c.shifted = c.shifted || c.at[i] > 0;
     }
+    c.state = tcgrr_state_comparing_new(c.sides, comparison->start, options, &comparison->data);
     while (good && !c.done) {
         good = compare_interval(&c, error);
     }
+    tcgrr_state_comparing_free(c.state);
+    tcgrr_state_conclude(comparison);
     return good;
 }

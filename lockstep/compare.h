@@ -3,6 +3,7 @@
 #ifndef TCGRR_LOCKSTEP_COMPARE_H
 #define TCGRR_LOCKSTEP_COMPARE_H
 
+#include "lockstep/compare_state.h"
 #include "lockstep/side.h"
 
 #include "emu/isa.h"
@@ -12,9 +13,10 @@ enum tcgrr_divergence_kind {
     TCGRR_DIVERGENCE_ENDED, /* one side ended while the other went on */
     TCGRR_DIVERGENCE_CUT,   /* one side's QEMU was killed or aborted */
     TCGRR_DIVERGENCE_HUNG,  /* one side makes no progress any more */
+    TCGRR_DIVERGENCE_DATA,  /* registers or stores differ, and control flow does not */
 };
 
-/* "control flow", "ended", "aborted", "hung". */
+/* "control flow", "ended", "aborted", "hung", "data". */
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind);
 
 /* A place in a run. */
@@ -36,6 +38,7 @@ struct tcgrr_compare_options {
     enum tcgrr_isa isa;          /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
     bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
                                     divergence */
+    struct tcgrr_state_options state;
 };
 
 /* Why a place at which the runs differ is no divergence. Flags. */
@@ -97,6 +100,7 @@ struct tcgrr_comparison {
     uint64_t differing;                        /* instructions of A's own in loops and transients */
     tcgrr_icount surplus[2];       /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
+    struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;
     tcgrr_icount icount; /* A's */

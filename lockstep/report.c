@@ -3,7 +3,7 @@
 
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind)
 {
-    static const char *const names[] = {"control flow", "ended", "aborted", "hung"};
+    static const char *const names[] = {"control flow", "ended", "aborted", "hung", "data"};
     return names[kind];
 }
 
@@ -105,4 +105,5 @@ void tcgrr_comparison_clear(struct tcgrr_comparison *comparison)
         g_clear_pointer(&comparison->sides[i].history, g_array_unref);
         g_clear_pointer(&comparison->sides[i].events, g_array_unref);
     }
+    tcgrr_data_divergence_clear(&comparison->data);
 }

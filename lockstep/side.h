@@ -69,6 +69,12 @@ struct tcgrr_side_ops {
     /* Frees it; what it was made from stays. */
     void (*free)(struct tcgrr_side *side);
     /*
+     * Fills `samples`, which is emptied first, with those of the state with from <= icount < to; the side has come to
+     * `to`, and `from` is in the window. NULL: it has none.
+     */
+    bool (*samples)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *samples,
+                    GError **error);
+    /*
      * Goes on towards `to` for about `wait_ms` at most. *there: advance() and stretch() up to there will not have to
      * wait for a guest. NULL: they never have to.
      */

@@ -277,6 +277,21 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
     return in_window(live, from, error);
 }
 
+static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
+                    GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+
+    tcgrr_samples_clear(found);
+    for (unsigned age = 0; age < live->kept && from < to; age++) {
+        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
+        if (chunk->samples->list->len > 0 && chunk->first_icount < to && chunk->end_icount >= from) {
+            tcgrr_samples_append(found, chunk->samples, from, to - 1);
+        }
+    }
+    return in_window(live, from, error);
+}
+
 static void free_live(struct tcgrr_side *side)
 {
     struct live_side *live = (struct live_side *)side;
@@ -289,7 +304,7 @@ static void free_live(struct tcgrr_side *side)
 }
 
 static const struct tcgrr_side_ops live_ops = {
-    .advance = advance, .stretch = stretch, .find = find, .free = free_live, .approach = approach};
+    .advance = advance, .stretch = stretch, .find = find, .free = free_live, .approach = approach, .samples = samples};
 
 struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options)
 {

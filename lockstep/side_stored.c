@@ -12,6 +12,10 @@ struct stored {
     struct tcgrr_cursor places[PLACES];
     unsigned count; /* of places; 0: no chunk is decoded */
     struct tcgrr_totals totals;
+    /* The samples decoded last: all with icount >= `samples_from` up to their last one. Made when first needed. */
+    struct tcgrr_samples *samples;
+    int64_t samples_id; /* of their chunk; -1: there are none from `samples_from` on */
+    tcgrr_icount samples_from;
 };
 
 static void note_places(struct stored *stored, const struct tcgrr_blocks *blocks)
@@ -153,15 +157,51 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
     return true;
 }
 
+static tcgrr_icount last_icount(const struct tcgrr_samples *samples)
+{
+    return g_array_index(samples->list, struct tcgrr_sample, samples->list->len - 1).icount;
+}
+
+static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
+                    GError **error)
+{
+    struct stored *stored = (struct stored *)side;
+    struct tcgrr_samples *decoded = stored->samples;
+
+    tcgrr_samples_clear(found);
+    bool known = decoded && from >= stored->samples_from && (stored->samples_id < 0 || from <= last_icount(decoded));
+    if (!decoded) {
+        decoded = stored->samples = tcgrr_samples_new();
+    }
+    if (!known) {
+        stored->samples_from = from;
+        if (!tcgrr_reader_samples_from(stored->reader, from, decoded, &stored->samples_id, error)) {
+            return false;
+        }
+    }
+    while (stored->samples_id >= 0 && from < to) {
+        tcgrr_samples_append(found, decoded, from, to - 1);
+        if (last_icount(decoded) >= to) {
+            break;
+        }
+        stored->samples_from = last_icount(decoded) + 1;
+        if (!tcgrr_reader_samples_after(stored->reader, stored->samples_id, decoded, &stored->samples_id, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static void free_stored(struct tcgrr_side *side)
 {
     struct stored *stored = (struct stored *)side;
     tcgrr_chunk_free(stored->chunk);
+    tcgrr_samples_free(stored->samples);
     g_free(stored);
 }
 
 static const struct tcgrr_side_ops stored_ops = {
-    .advance = advance, .stretch = stretch, .find = find, .free = free_stored};
+    .advance = advance, .stretch = stretch, .find = find, .free = free_stored, .samples = samples};
 
 struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error)
 {

@@ -264,6 +264,11 @@ static const char *words_json(struct recorder *recorder, const char *first, cons
     return kept;
 }
 
+static uint32_t sample_step(const struct tcgrr_record_options *options)
+{
+    return options->sample_step ? options->sample_step : TCGRR_SAMPLE_STEP;
+}
+
 static void describe(struct recorder *recorder)
 {
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(recorder->session);
@@ -295,6 +300,7 @@ static void describe(struct recorder *recorder)
         .level = tcgrr_level_name(recorder->options->level),
         .qemu_icount = -1,
         .decided = -1,
+        .sample_step = recorder->options->level < TCGRR_LEVEL_STATE ? 0 : sample_step(recorder->options),
     };
 }
 
@@ -344,6 +350,7 @@ static bool open_session(struct recorder *recorder, GError **error)
     if (options->started) {
         options->started(tcgrr_session_command(recorder->session), options->data);
     }
+    tcgrr_live_set_sample_step(tcgrr_session_live(recorder->session), sample_step(options));
     if (recorder->run.rr) {
         tcgrr_live_keep_doubts(tcgrr_session_live(recorder->session));
     }

@@ -42,6 +42,8 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
                                           const char *rr_file, const char *snapshot, char **words, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
+    tcgrr_level_of(run->level, &level);
     struct tcgrr_session_options session = {
         .qemu = options->qemu    ? options->qemu
                 : run->qemu_path ? run->qemu_path
@@ -49,6 +51,8 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .arguments = (const char *const *)words + 1,
         .plugin = options->plugin,
         .mode = TCGRR_RUN_REPLAY,
+        .level = MIN(level, TCGRR_LEVEL_STATE),
+        .lower = true,
         .icount = run->icount_shift,
         .rr_file = rr_file,
         .gdb = options->gdb,
@@ -57,7 +61,11 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .start_paused = options->at != UINT64_MAX,
         .quiet = options->quiet,
     };
-    return tcgrr_session_new(&session, error);
+    struct tcgrr_session *opened = tcgrr_session_new(&session, error);
+    if (opened) {
+        tcgrr_live_set_sample_step(tcgrr_session_live(opened), run->sample_step);
+    }
+    return opened;
 }
 
 static bool check_target(struct tcgrr_reader *reader, struct tcgrr_session *session, GError **error)
@@ -90,6 +98,24 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     return log != NULL;
 }
 
+/* The states are compared where both have samples. */
+static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                               struct tcgrr_session *session)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_compare_options how = options->compare;
+
+    /* Both share what came from outside the guest: nothing can be shifted. */
+    how.strict = true;
+    how.tolerate_cut_a = !run->complete;
+    if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE) {
+        const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
+        how.state.target = run->target;
+        how.state.stores = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+    }
+    return how;
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -99,11 +125,8 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .progress = options->progress,
         .data = options->data,
     };
-    struct tcgrr_compare_options how = options->compare;
+    struct tcgrr_compare_options how = choose_how(reader, options, result->session);
 
-    /* Both share what came from outside the guest: nothing can be shifted. */
-    how.strict = true;
-    how.tolerate_cut_a = !tcgrr_reader_run(reader)->complete;
     result->sides[0] = tcgrr_side_stored(reader, error);
     if (!result->sides[0]) {
         return false;
@@ -112,7 +135,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         live.original = result->sides[0];
     }
     if (options->at != UINT64_MAX) {
-        return tcgrr_replay_to(reader, options, &live, result, error);
+        return tcgrr_replay_to(&how, options, &live, result, error);
     }
     result->sides[1] = tcgrr_side_live(result->session, &live);
     return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);

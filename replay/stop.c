@@ -27,15 +27,11 @@ static bool take_snapshot(struct tcgrr_qmp *qmp, GError **error)
     return good;
 }
 
-bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_side_live_options *live, struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_side_live_options watched = *live;
-    struct tcgrr_compare_options how = options->compare;
-
-    how.strict = true;
-    how.tolerate_cut_a = !tcgrr_reader_run(reader)->complete;
 
     if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
         !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)options->at), error) ||
@@ -46,7 +42,7 @@ bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_opti
     watched.paused = tcgrr_session_paused;
     tcgrr_session_watch(result->session);
     result->sides[1] = tcgrr_side_live(result->session, &watched);
-    if (!tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error)) {
+    if (!tcgrr_compare(result->sides[0], result->sides[1], how, &result->comparison, error)) {
         return false;
     }
     if (result->comparison.diverged || result->comparison.ends[1] != TCGRR_SIDE_STOPPED) {

@@ -5,10 +5,10 @@
 #include "replay/replay.h"
 
 /*
- * The session, started paused, is run to options->at exactly and compared up to there; then QEMU is left to gdb if one
- * was asked for. Sets result->sides[1], comparison and qemu_icount.
+ * The session, started paused, is run to options->at exactly and compared up to there as `how` says; then QEMU is left
+ * to gdb if one was asked for. Sets result->sides[1], comparison and qemu_icount.
  */
-bool tcgrr_replay_to(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_side_live_options *live, struct tcgrr_replay_result *result, GError **error);
 
 #endif

@@ -174,6 +174,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.execs = (uint64_t)number_column(statement, "execs", 0);
     reader->run.assumed = (uint64_t)number_column(statement, "assumed", 0);
     reader->run.decided = number_column(statement, "decided", -1);
+    reader->run.sample_step = (uint32_t)number_column(statement, "sample_step", 0);
 }
 
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)

@@ -2,6 +2,8 @@
 #include "store/codec_sample.h"
 #include "store/reader_internal.h"
 
+#include <string.h>
+
 static bool load_registers(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_register_table *registers,
                            GError **error)
 {
@@ -16,6 +18,9 @@ static bool load_registers(struct tcgrr_reader *reader, sqlite3_stmt *statement,
             size < 0) {
             return tcgrr_reader_damaged(reader, error, "register %u is not there",
                                         tcgrr_register_table_count(registers));
+        }
+        if (tcgrr_register_table_count(registers) == 0 && (strcmp(name, "pc") != 0 || size != sizeof(uint64_t))) {
+            return tcgrr_reader_damaged(reader, error, "its first register is not the pc");
         }
         good =
             tcgrr_register_table_add(registers, name, feature, (uint32_t)MIN(size, (sqlite3_int64)UINT32_MAX), error);

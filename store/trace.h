@@ -39,8 +39,9 @@ struct tcgrr_run {
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     uint64_t execs;
-    uint64_t assumed; /* executions whose count is not certain by one instruction */
-    int64_t decided;  /* and those of which QEMU's rr file told; -1: it was not asked */
+    uint64_t assumed;     /* executions whose count is not certain by one instruction */
+    int64_t decided;      /* and those of which QEMU's rr file told; -1: it was not asked */
+    uint32_t sample_step; /* branches and jumps between two samples of the state; 0: it has none */
 };
 
 /* ---- writing ---- */

@@ -343,7 +343,9 @@ static void test_transfers(void **state)
         {TCGRR_ISA_AARCH64, false, "e0ffff54", true},  /* b.eq */
         {TCGRR_ISA_AARCH64, false, "00000094", true},  /* bl */
         {TCGRR_ISA_AARCH64, false, "c0035fd6", true},  /* ret */
+        {TCGRR_ISA_AARCH64, false, "a1fcff54", true},  /* b.ne: as A32, ldrb */
         {TCGRR_ISA_AARCH64, false, "1f2003d5", false}, /* nop */
+        {TCGRR_ISA_AARCH64, false, "000000ea", false}, /* ands: as A32, b */
         {TCGRR_ISA_AARCH64, false, "010000d4", false}, /* svc */
         {TCGRR_ISA_AARCH64, false, "e0039fd6", false}, /* eret */
         {TCGRR_ISA_ARM, false, "feffffea", true},      /* b: as T32, a coprocessor instruction */

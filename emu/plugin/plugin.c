@@ -34,8 +34,11 @@ __attribute__((constructor)) static void settle_version(void)
 static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 {
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, (uint32_t)*plugin->mark));
+    /* A last instruction that was come to has retired if it is a branch, even where its class leaves that open. */
+    if (*plugin->mark + 1 < plugin->full) {
+        plugin->sampling.countdown += plugin->sampling.open_transfer;
+    }
     plugin->full = 0;
-    plugin->sampling.countdown += plugin->sampling.open_transfer;
 }
 
 static void find_mark(struct tcgrr_plugin *plugin)
@@ -55,7 +58,7 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
 }
 
-/* Taken back by push_left() if the translation does not come to its end. */
+/* Taken back by push_left() if the translation does not come to its branch. */
 static inline void count_transfer(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
 {
     plugin->sampling.countdown -= translation->transfer;

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The part of a comparison's report that is about the data. */
+#include "cli/comparing.h"
+
+#include <stdio.h>
+
+#define MOST_SHOWN 24 /* registers in the text */
+
+static json_t *registers_json(const GArray *registers)
+{
+    json_t *list = json_array();
+    for (guint i = 0; i < registers->len; i++) {
+        const struct tcgrr_register_difference *differs =
+            &g_array_index(registers, struct tcgrr_register_difference, i);
+        g_autofree char *a = tcgrr_register_text(differs->a, differs->size);
+        g_autofree char *b = tcgrr_register_text(differs->b, differs->size);
+        json_array_append_new(list, json_pack("{s:s, s:s, s:s}", "name", differs->name, "a", a, "b", b));
+    }
+    return list;
+}
+
+void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data)
+{
+    json_object_set_new(object, "samples", json_integer((json_int_t)data->samples));
+    if (data->initial && data->initial->len > 0) {
+        json_object_set_new(object, "initial_differences", registers_json(data->initial));
+    }
+    if (data->found) {
+        json_object_set_new(object, "data_divergence",
+                            json_pack("{s:I, s:I, s:o, s:b}", "icount_from", (json_int_t)data->from[0], "icount_to",
+                                      (json_int_t)data->to[0], "registers", registers_json(data->registers),
+                                      "stores_differ", data->stores_differ));
+    }
+}
+
+static void print_registers(const GArray *registers, const struct cli_places *places)
+{
+    for (guint i = 0; i < registers->len && i < MOST_SHOWN; i++) {
+        const struct tcgrr_register_difference *differs =
+            &g_array_index(registers, struct tcgrr_register_difference, i);
+        g_autofree char *a = tcgrr_register_text(differs->a, differs->size);
+        g_autofree char *b = tcgrr_register_text(differs->b, differs->size);
+        printf("  %-12s %s: %s\n  %-12s %s: %s\n", differs->name, places->names[0], a, "", places->names[1], b);
+    }
+    if (registers->len > MOST_SHOWN) {
+        printf("  and %u more\n", registers->len - MOST_SHOWN);
+    }
+}
+
+void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_places *places)
+{
+    if (data->samples > 0) {
+        g_autofree char *samples = cli_number(data->samples);
+        printf("  compared %u registers%s in %s samples\n", data->registers_compared,
+               data->stores ? " and the digest of all stores" : "", samples);
+    }
+    if (data->initial && data->initial->len > 0) {
+        printf("  these differ before the first instruction and were left out:\n");
+        print_registers(data->initial, places);
+    }
+    if (!data->found) {
+        return;
+    }
+    g_autofree char *from = cli_number(data->from[0]);
+    g_autofree char *to = cli_number(data->to[0]);
+    const char *stores = !data->stores_differ       ? ""
+                         : data->registers->len > 0 ? "; the stores up to there differ, too"
+                                                    : "; the stores up to there differ, no register does";
+    printf("The data parted between icount %s and %s%s%s:\n", from, to, stores,
+           data->shifted ? "; that may come from what was tolerated before" : "");
+    print_registers(data->registers, places);
+}

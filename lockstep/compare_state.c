@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/compare_state.h"
+
+#include "lockstep/compare.h"
+#include "lockstep/report.h"
+#include "lockstep/walk.h"
+
+#include <string.h>
+
+/* Instructions to look at around the place, for the lists of what ran before and after. */
+#define AROUND 4096
+
+struct tcgrr_state_comparing {
+    struct tcgrr_side *sides[2];
+    const struct tcgrr_state_options *options;
+    unsigned history;
+    struct tcgrr_data_divergence *data;
+    struct tcgrr_samples *samples[2];
+    GPtrArray *ignored;              /* as make_match() takes it */
+    struct tcgrr_state_match *match; /* NULL: both sides' registers are not known yet */
+    tcgrr_icount start[2];
+    tcgrr_icount same[2]; /* the last sample in which they were the same */
+    bool apart;
+    bool shifted;
+};
+
+struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_side *const sides[2], const tcgrr_icount start[2],
+                                                        const struct tcgrr_compare_options *options,
+                                                        struct tcgrr_data_divergence *data)
+{
+    struct tcgrr_state_comparing *comparing = g_new0(struct tcgrr_state_comparing, 1);
+    comparing->options = &options->state;
+    comparing->history = options->history;
+    comparing->apart = !options->strict;
+    comparing->data = data;
+    comparing->ignored = g_ptr_array_new();
+    for (int i = 0; i < 2; i++) {
+        comparing->sides[i] = sides[i];
+        comparing->samples[i] = tcgrr_samples_new();
+        comparing->start[i] = start[i];
+        comparing->same[i] = start[i];
+    }
+    return comparing;
+}
+
+void tcgrr_state_comparing_free(struct tcgrr_state_comparing *comparing)
+{
+    if (comparing) {
+        tcgrr_state_match_free(comparing->match);
+        g_ptr_array_unref(comparing->ignored);
+        tcgrr_samples_free(comparing->samples[0]);
+        tcgrr_samples_free(comparing->samples[1]);
+        g_free(comparing);
+    }
+}
+
+void tcgrr_state_shifted(struct tcgrr_state_comparing *comparing)
+{
+    comparing->shifted = true;
+    comparing->data->stores = false;
+}
+
+/* What the user named, and what differs from the start; valid until the next call. */
+static const char *const *ignored(struct tcgrr_state_comparing *comparing)
+{
+    const char *const *more = comparing->options->ignored;
+    const GArray *initial = comparing->data->initial;
+
+    g_ptr_array_set_size(comparing->ignored, 0);
+    for (; more && *more; more++) {
+        g_ptr_array_add(comparing->ignored, (gpointer)*more);
+    }
+    for (guint i = 0; initial && i < initial->len; i++) {
+        g_ptr_array_add(comparing->ignored, g_array_index(initial, struct tcgrr_register_difference, i).name);
+    }
+    g_ptr_array_add(comparing->ignored, NULL);
+    return (const char *const *)comparing->ignored->pdata;
+}
+
+static void make_match(struct tcgrr_state_comparing *comparing)
+{
+    if (!comparing->match) {
+        comparing->match = tcgrr_state_match_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
+                                                 comparing->options->target, comparing->apart, ignored(comparing));
+        comparing->data->registers_compared = tcgrr_state_match_count(comparing->match);
+        comparing->data->stores = comparing->options->stores && !comparing->shifted && comparing->start[0] == 0 &&
+                                  comparing->start[1] == 0 && comparing->samples[0]->has_stores &&
+                                  comparing->samples[1]->has_stores;
+    }
+}
+
+static bool stores_differ(const struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2])
+{
+    return comparing->data->stores && cursors[0].sample->stores != cursors[1].sample->stores;
+}
+
+/* What both sides run at the samples. */
+static bool describe_place(struct tcgrr_state_comparing *comparing, GError **error)
+{
+    struct tcgrr_data_divergence *data = comparing->data;
+    struct tcgrr_reel reels[2] = {0};
+    struct tcgrr_walk walks[2];
+    bool good = true;
+
+    for (int i = 0; i < 2 && good; i++) {
+        tcgrr_icount before = MIN(data->to[i] - comparing->start[i], (tcgrr_icount)AROUND);
+        good = tcgrr_reel_begin(&reels[i], comparing->sides[i], data->to[i] - before, data->to[i] + AROUND, error);
+        if (good) {
+            tcgrr_walk_begin(&walks[i], &reels[i], data->to[i]);
+        }
+    }
+    if (good) {
+        data->place = g_new0(struct tcgrr_comparison, 1);
+        tcgrr_report_divergence(data->place, walks, comparing->history);
+        data->place->kind = TCGRR_DIVERGENCE_DATA;
+    }
+    tcgrr_reel_clear(&reels[0]);
+    tcgrr_reel_clear(&reels[1]);
+    return good;
+}
+
+/* Before the first instruction nothing has gone wrong yet: what differs there is how the machines are made. */
+static void set_initial(struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2])
+{
+    comparing->data->initial = tcgrr_state_differences(comparing->match, cursors[0].image, cursors[1].image);
+    tcgrr_state_match_free(comparing->match);
+    comparing->match = NULL;
+    make_match(comparing);
+}
+
+/* Compares two samples at the same place. */
+static bool compare_samples(struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2],
+                            GError **error)
+{
+    struct tcgrr_data_divergence *data = comparing->data;
+
+    if (data->samples++ == 0 && cursors[0].sample->icount == 0 && cursors[1].sample->icount == 0) {
+        set_initial(comparing, cursors);
+    }
+    data->shifted = comparing->shifted;
+    data->stores_differ = stores_differ(comparing, cursors);
+    data->found = data->stores_differ || !tcgrr_state_same(comparing->match, cursors[0].image, cursors[1].image);
+    for (int i = 0; i < 2; i++) {
+        data->from[i] = comparing->same[i];
+        data->to[i] = cursors[i].sample->icount;
+        comparing->same[i] = cursors[i].sample->icount;
+    }
+    if (!data->found) {
+        return true;
+    }
+    data->registers = tcgrr_state_differences(comparing->match, cursors[0].image, cursors[1].image);
+    return describe_place(comparing, error);
+}
+
+/* Register 0 is the pc on every side. */
+static bool same_place(const struct tcgrr_sample_cursor cursors[2])
+{
+    return cursors[0].sample->vcpu == cursors[1].sample->vcpu &&
+           memcmp(cursors[0].image, cursors[1].image, sizeof(uint64_t)) == 0;
+}
+
+/* Whether the next sample is at the same icount: blocks that retired nothing come between. */
+static bool stays(const struct tcgrr_sample_cursor *cursor)
+{
+    return cursor->index + 1 < cursor->samples->list->len && cursor->sample[1].icount == cursor->sample->icount;
+}
+
+/* Goes through the samples of both sides side by side; those at the same distance from `from` are compared. */
+static bool compare_all(struct tcgrr_state_comparing *comparing, const tcgrr_icount from[2],
+                        struct tcgrr_sample_cursor cursors[2], GError **error)
+{
+    while (cursors[0].sample && cursors[1].sample && !comparing->data->found) {
+        tcgrr_icount a = cursors[0].sample->icount - from[0];
+        tcgrr_icount b = cursors[1].sample->icount - from[1];
+        bool leave[2] = {a <= b, b <= a};
+        if (a == b && same_place(cursors)) {
+            if (!compare_samples(comparing, cursors, error)) {
+                return false;
+            }
+        } else if (a == b && (stays(&cursors[0]) || stays(&cursors[1]))) {
+            leave[0] = stays(&cursors[0]);
+            leave[1] = !leave[0];
+        }
+        for (int i = 0; i < 2; i++) {
+            if (leave[i]) {
+                tcgrr_sample_next(&cursors[i]);
+            }
+        }
+    }
+    return true;
+}
+
+bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_icount from[2], const tcgrr_icount to[2],
+                         GError **error)
+{
+    struct tcgrr_sample_cursor cursors[2];
+
+    if (!comparing->options->target || comparing->data->found) {
+        return true;
+    }
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_side_ops *ops = comparing->sides[i]->ops;
+        if (!ops->samples) {
+            return true;
+        }
+        if (!ops->samples(comparing->sides[i], from[i], to[i], comparing->samples[i], error)) {
+            return false;
+        }
+        if (comparing->samples[i]->list->len == 0) {
+            return true;
+        }
+    }
+    make_match(comparing);
+    tcgrr_sample_begin(&cursors[0], comparing->samples[0]);
+    tcgrr_sample_begin(&cursors[1], comparing->samples[1]);
+    bool good = compare_all(comparing, from, cursors, error);
+    tcgrr_sample_end(&cursors[0]);
+    tcgrr_sample_end(&cursors[1]);
+    return good;
+}
+
+void tcgrr_state_conclude(struct tcgrr_comparison *comparison)
+{
+    struct tcgrr_comparison *place = comparison->data.place;
+
+    if (comparison->diverged || !comparison->data.found || comparison->data.shifted) {
+        return;
+    }
+    comparison->diverged = true;
+    comparison->kind = place->kind;
+    comparison->icount = place->icount;
+    comparison->vcpu = place->vcpu;
+    comparison->common = g_steal_pointer(&place->common);
+    for (int i = 0; i < 2; i++) {
+        comparison->sides[i] = place->sides[i];
+        place->sides[i] = (struct tcgrr_divergence_side){0};
+    }
+}
+
+void tcgrr_data_divergence_clear(struct tcgrr_data_divergence *data)
+{
+    g_clear_pointer(&data->initial, g_array_unref);
+    g_clear_pointer(&data->registers, g_array_unref);
+    if (data->place) {
+        tcgrr_comparison_clear(data->place);
+        g_clear_pointer(&data->place, g_free);
+    }
+}

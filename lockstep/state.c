@@ -1,0 +1,152 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/state.h"
+
+#include <string.h>
+
+/*
+ * Registers that runs may differ in though they do the same, as patterns (* and ?), for targets whose names begin so.
+ * Recordings and their replays were found to agree in all the others, the counters and timers among them.
+ */
+static const struct {
+    const char *target;
+    const char *name;
+    bool apart; /* only where what happens outside the guest is not the same */
+} ignored[] = {
+    {"", "pc", false}, /* compared as the flow */
+    {"aarch64", "ELR_*", true},
+    {"aarch64", "SPSR_*", true},
+    {"aarch64", "CNT*_CTL*", true},
+    {"aarch64", "CNT*_CVAL*", true},
+    {"aarch64", "PMCCNTR*", true},
+    {"aarch64", "PMEVCNTR*", true},
+    {"arm", "ELR_*", true},
+    {"arm", "*SPSR*", true},
+    {"arm", "CNT*_CTL*", true},
+    {"arm", "CNT*_CVAL*", true},
+    {"arm", "PMCCNTR*", true},
+    {"arm", "PMEVCNTR*", true},
+    {"riscv", "?epc", true},
+    {"riscv", "vsepc", true},
+    {"riscv", "?ip", true},
+    {"riscv", "hvip", true},
+    {"riscv", "vsip", true},
+    {"riscv", "*top*i", true},
+    {"riscv", "*timecmp*", true},
+    {"riscv", "htimedelta*", true},
+};
+
+bool tcgrr_state_ignores(const char *target, const char *name, bool apart, const char *const *more)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++) {
+        if (g_str_has_prefix(target, ignored[i].target) && (apart || !ignored[i].apart) &&
+            g_pattern_match_simple(ignored[i].name, name)) {
+            return true;
+        }
+    }
+    for (; more && *more; more++) {
+        if (g_pattern_match_simple(*more, name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tcgrr_state_same_qemu(const char *version_a, const char *build_a, const char *version_b, const char *build_b)
+{
+    return g_strcmp0(version_a, version_b) == 0 && g_strcmp0(build_a ? build_a : "", build_b ? build_b : "") == 0;
+}
+
+/* A register that both sides have. */
+struct pair {
+    const char *name;
+    uint32_t size;
+    uint32_t a; /* where it is in the image */
+    uint32_t b;
+};
+
+struct tcgrr_state_match {
+    GArray *pairs; /* struct pair */
+};
+
+struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
+                                                const struct tcgrr_register_table *b, const char *target, bool apart,
+                                                const char *const *more)
+{
+    struct tcgrr_state_match *match = g_new0(struct tcgrr_state_match, 1);
+
+    match->pairs = g_array_new(FALSE, FALSE, sizeof(struct pair));
+    for (uint32_t i = 0; i < tcgrr_register_table_count(a); i++) {
+        const struct tcgrr_state_register *left = tcgrr_register_table_get(a, i);
+        const struct tcgrr_state_register *right = tcgrr_register_table_find(b, left->name);
+        if (right && right->size == left->size && !tcgrr_state_ignores(target, left->name, apart, more)) {
+            struct pair pair = {.name = left->name, .size = left->size, .a = left->offset, .b = right->offset};
+            g_array_append_val(match->pairs, pair);
+        }
+    }
+    return match;
+}
+
+void tcgrr_state_match_free(struct tcgrr_state_match *match)
+{
+    if (match) {
+        g_array_unref(match->pairs);
+        g_free(match);
+    }
+}
+
+uint32_t tcgrr_state_match_count(const struct tcgrr_state_match *match)
+{
+    return match->pairs->len;
+}
+
+static bool same(const struct pair *pair, const uint8_t *a, const uint8_t *b)
+{
+    return memcmp(a + pair->a, b + pair->b, pair->size) == 0;
+}
+
+bool tcgrr_state_same(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+{
+    for (guint i = 0; i < match->pairs->len; i++) {
+        if (!same(&g_array_index(match->pairs, struct pair, i), a, b)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static void clear_difference(gpointer data)
+{
+    struct tcgrr_register_difference *difference = data;
+    g_free(difference->name);
+    g_free(difference->a);
+    g_free(difference->b);
+}
+
+GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+{
+    GArray *differences = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_register_difference));
+
+    g_array_set_clear_func(differences, clear_difference);
+    for (guint i = 0; i < match->pairs->len; i++) {
+        const struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+        if (!same(pair, a, b)) {
+            struct tcgrr_register_difference difference = {
+                .name = g_strdup(pair->name),
+                .size = pair->size,
+                .a = g_memdup2(a + pair->a, pair->size),
+                .b = g_memdup2(b + pair->b, pair->size),
+            };
+            g_array_append_val(differences, difference);
+        }
+    }
+    return differences;
+}
+
+char *tcgrr_register_text(const uint8_t *value, uint32_t size)
+{
+    GString *text = g_string_new("0x");
+    for (uint32_t i = size; i > 0; i--) {
+        g_string_append_printf(text, "%02x", value[i - 1]);
+    }
+    return g_string_free(text, FALSE);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Comparing the states of two runs at the same place: registers by name, those that both have, save for those that
+ * legitimately differ.
+ */
+#ifndef TCGRR_LOCKSTEP_STATE_H
+#define TCGRR_LOCKSTEP_STATE_H
+
+#include "store/samples.h"
+
+/*
+ * Whether this register of this target (QEMU's name) can differ between runs that do the same: always; or, if they do
+ * not share what happens outside the guest (`apart`), because it holds a time, what is pending, or where an event came.
+ * And those that `more` names (NULL-terminated, * and ? as in file names; NULL: none).
+ */
+bool tcgrr_state_ignores(const char *target, const char *name, bool apart, const char *const *more);
+
+/* Whether two QEMUs are the same, by version and GNU build id ("": not known; NULL likewise). */
+bool tcgrr_state_same_qemu(const char *version_a, const char *build_a, const char *version_b, const char *build_b);
+
+/* A register that differs. Values are bytes as in the samples, owned by the array it is in. */
+struct tcgrr_register_difference {
+    char *name;
+    uint32_t size; /* bytes of each value */
+    uint8_t *a;
+    uint8_t *b;
+};
+
+/* Which registers of two runs can be compared. */
+struct tcgrr_state_match;
+
+/*
+ * Matches the tables of the two sides, which must outlive it. The rest as tcgrr_state_ignores() takes it. A register
+ * whose size is not the same on both sides is left out.
+ */
+struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
+                                                const struct tcgrr_register_table *b, const char *target, bool apart,
+                                                const char *const *more);
+/* NULL is allowed. */
+void tcgrr_state_match_free(struct tcgrr_state_match *match);
+/* How many registers are compared. */
+uint32_t tcgrr_state_match_count(const struct tcgrr_state_match *match);
+
+/* Whether two images agree in all of them. */
+bool tcgrr_state_same(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+/* Those in which they do not: struct tcgrr_register_difference, in the order of side A; owned by the caller. */
+GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+
+/* "0x…" of a value with its lowest byte first, all its digits; owned by the caller. */
+char *tcgrr_register_text(const uint8_t *value, uint32_t size);
+
+#endif

@@ -1,0 +1,108 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 10.0 11.1
+# timeout: 240
+# Recordings at level state: their replays have the same registers and stores at the same instructions, also where QEMU cuts the
+# code in other blocks; a guest in which one word of data differs is told from where it does.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+sql() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1 | tr -d '\r'; }
+
+# replays NAME [ARGUMENT...]: nothing differs in any of the samples.
+replays() {
+    local name=$1
+    shift
+    run 0 "$tcgrr" replay --json "$work/$name.tcgrr" -- "$@"
+    equal "$name $*: diverged" "$(json .diverged)" false
+    equal "$name $*: samples compared" "$(json .samples)" "$(sql "$name" "SELECT sum(samples) FROM sample")"
+    equal "$name $*: registers that differ from the start" "$(json '.initial_differences | length')" 0
+}
+
+# check NAME LEAST: at least so many samples.
+check() {
+    local name=$1
+    guest "$name" "$version"
+    record "$name" --level state
+    verify "$name"
+    equal "$name: level" "$(sql "$name" "SELECT level FROM run")" state
+    samples=$(sql "$name" "SELECT sum(samples) FROM sample")
+    [ "$samples" -ge "$2" ] || fail "$name: only $samples samples"
+    equal "$name: rows of a register" "$(sql "$name" "SELECT count(*) FROM state WHERE register = 'pc'")" "$samples"
+    equal "$name: samples where no execution begins" \
+        "$(sql "$name" "SELECT count(*) FROM state WHERE register = 'pc' AND NOT EXISTS
+            (SELECT 1 FROM exec WHERE exec.icount = state.icount AND exec.pc = state.value)")" 0
+    replays "$name"
+}
+
+check rv64-timer 100
+check rv64-pagefault 15
+check rv64-mmio 5
+check rv64-smc 2
+check a64-timer 80
+check a64-pagefault 30
+check a64-mmio 5
+check thumb-systick 80
+check thumb-fault 2
+check x86-fault 200
+check x86-timer 200
+
+# One instruction in each block.
+for name in rv64-timer rv64-pagefault rv64-mmio a64-timer a64-pagefault a64-mmio thumb-systick thumb-fault; do
+    replays "$name" -accel tcg,one-insn-per-tb=on
+done
+
+# changes NAME REGISTER: in the loop of float.c, a floating-point register has another value in each sample.
+changes() {
+    check "$1" 48
+    local values
+    values=$(sql "$1" "SELECT count(DISTINCT value) FROM state WHERE register = '$2'")
+    [ "$values" -ge 49 ] || fail "$1: $2 has only $values different values"
+}
+
+changes rv64-float ft0
+changes a64-float v0
+changes x86-float xmm0
+
+# A sample every so many branches, also before each block.
+guest rv64-smc "$version"
+record denser --level state --sample-step 64
+replays denser
+many=$(sql denser "SELECT sum(samples) FROM sample")
+record densest --level state --sample-step 1
+replays densest
+equal "samples before each block" "$(sql densest "SELECT sum(samples) FROM sample")" "$(sql densest "SELECT count(*) FROM exec")"
+[ "$many" -gt 50 ] || fail "only $many samples, one each 64 branches"
+
+# parts NAME REGISTERS: 0.0625 becomes 0.5, which is loaded half-way through. Up to there all is the same; then the
+# registers differ, and the flow only at the end.
+parts() {
+    local name=$1 registers=$2 elf=$work/$1.elf late from to
+    copy_guest "$name" "$elf"
+    guest "$name" "$version" "$elf"
+    record "$name-late" --level state
+    late=$(sql "$name-late" "SELECT min(icount) FROM insn WHERE pc = $(address "$elf" float_takes_late)")
+    patch "$elf" "$(address "$elf" float_late)" 3fe0000000000000
+    run 1 "$tcgrr" replay --json --timeout 10 "$work/$name-late.tcgrr"
+    from=$(json .data_divergence.icount_from)
+    to=$(json .data_divergence.icount_to)
+    ((from <= late && late < to && to - from < 200000)) || fail "$name: data parts between $from and $to, not at $late"
+    contains "$name: registers" "$(json '[.data_divergence.registers[].name] | sort | join(" ")')" "^($registers)$"
+    equal "$name: stores" "$(json .data_divergence.stores_differ)" false
+    equal "$name: kind" "$(json .divergence.kind)" "control flow"
+    [ "$(json .divergence.icount)" -gt $((to + 500000)) ] || fail "$name: the flow parts at $(json .divergence.icount)"
+    # Where the flow does not come that far, the data is all there is.
+    run 1 "$tcgrr" replay --json --timeout 10 --until $((to + 100000)) "$work/$name-late.tcgrr"
+    equal "$name: kind up to there" "$(json .divergence.kind)" data
+    equal "$name: icount of the data" "$(json .divergence.icount)" "$to"
+    equal "$name: both sides are at the same instruction" "$(json .divergence.a.pc)" "$(json .divergence.b.pc)"
+}
+
+parts rv64-float "fflags fcsr ft0 ft3 ft4|fcsr fflags ft0 ft3 ft4|ft0 ft3 ft4"
+parts a64-float "v0 v3 v4"
+parts x86-float "xmm0 xmm3"
+
+# The same, told to be allowed.
+run 1 "$tcgrr" replay --json --timeout 10 --ignore-reg "xmm*" "$work/x86-float-late.tcgrr"
+equal "registers that may differ" "$(json .data_divergence)" null
