@@ -3,12 +3,29 @@
 #ifndef TCGRR_CLI_BISECT_H
 #define TCGRR_CLI_BISECT_H
 
-#include "cli/cli.h"
+#include "cli/comparing.h"
 
 /* bisect TRACE --builds PATH…: the first bad one of an ordered list of QEMUs. */
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv);
 
 /* bisect TRACE --qemu PATH: the first instruction whose effect differs in another QEMU. */
 int cli_bisect_cause(int argc, char **argv);
+
+/* lockstep --bisect: two QEMUs that share no trace. */
+struct cli_bisect_pair {
+    const struct cli_command *command;
+    struct cli_comparing comparing;
+    const char *qemus[2];
+    const char *const *words[2]; /* the arguments of each, NULL-terminated */
+    const char *icount;          /* NULL: the default */
+    const char *bundle;          /* folder for the recordings and the finding; NULL: lockstep-cause */
+    bool force;                  /* use it even if it is there */
+    char **ignore;               /* registers that are not compared; NULL: none */
+    char **symbol_files;         /* further ELF files; NULL: none */
+    int hang_ms;
+    bool progress;
+};
+/* Records both and finds the cause. Returns an exit status. */
+int cli_bisect_pair(const struct cli_bisect_pair *pair);
 
 #endif

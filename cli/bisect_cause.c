@@ -22,7 +22,10 @@ struct bisecting {
     struct cli_cause cause;
     char *qemu;
     char *bundle;
-    char *b_path; /* of the trace of B, where it needed one of its own */
+    char *b_path;               /* of the trace of B, where it needed one of its own */
+    char *a_path;               /* of the trace of A, where there was none before */
+    const char *const *b_words; /* B's own arguments; NULL: those of A */
+    const char *icount;
     gboolean force;
     gboolean progress;
     int timeout;
@@ -61,7 +64,7 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
     struct recording *recording = data;
     const struct cli_cause *cause = &recording->bisecting->cause;
     g_autofree char *icount = cli_number(progress->icount);
-    g_autofree char *text = g_strdup_printf("recording B: %s instructions", icount);
+    g_autofree char *text = g_strdup_printf("recording: %s instructions", icount);
     gint64 now = g_get_monotonic_time();
 
     cli_cause_say(text, &recording->bisecting->cause);
@@ -90,29 +93,28 @@ static bool make_bundle(struct bisecting *bisecting, GError **error)
     return true;
 }
 
-static bool record_b(struct bisecting *bisecting, GError **error)
+/* Records into the bundle. `like`: the run that it is to do the same as, whose length bounds it; NULL: none. */
+static bool record(struct bisecting *bisecting, const char *qemu, const char *const *words, const char *path,
+                   const struct tcgrr_run *like, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
-    const struct tcgrr_run *run = tcgrr_reader_run(cause->readers[0]);
-    g_auto(GStrv) words = tcgrr_recorded_words(cause->readers[0], NULL, error);
-    g_autofree char *output = g_canonicalize_filename(bisecting->b_path, NULL);
-    struct recording recording = {
-        .bisecting = bisecting, .limit = 2 * run->icount + 10000000, .moved = g_get_monotonic_time()};
+    const char *directory = like ? like->directory : NULL;
+    g_autofree char *output = g_canonicalize_filename(path, NULL);
+    struct recording recording = {.bisecting = bisecting,
+                                  .limit = like ? 2 * like->icount + 10000000 : UINT64_MAX,
+                                  .moved = g_get_monotonic_time()};
     struct tcgrr_record_result result = {0};
-    if (!words || !make_bundle(bisecting, error)) {
-        return false;
-    }
     struct tcgrr_record_options options = {
         .output = output,
         .force = true,
-        .qemu = bisecting->qemu,
-        .arguments = (const char *const *)words + 1,
+        .qemu = qemu,
+        .arguments = words,
         .plugin = cause->plugin,
         .rr = true,
         .level = TCGRR_LEVEL_FLOW,
-        .icount = run->icount_shift,
+        .icount = like ? like->icount_shift : bisecting->icount,
         .tool_version = TCGRR_VERSION,
-        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .directory = directory && g_file_test(directory, G_FILE_TEST_IS_DIR) ? directory : NULL,
         .quiet = true,
         .stop = &recording.stop,
         .progress = watch_recording,
@@ -121,9 +123,19 @@ static bool record_b(struct bisecting *bisecting, GError **error)
     bool good = tcgrr_record(&options, &result, error);
     g_free(result.exit);
     if (good && *cause->stop) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while B was recorded");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
     }
     return good && !*cause->stop;
+}
+
+static bool record_b(struct bisecting *bisecting, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    g_auto(GStrv) recorded = tcgrr_recorded_words(cause->readers[0], NULL, error);
+    const char *const *words = bisecting->b_words ? bisecting->b_words : (const char *const *)recorded + 1;
+
+    return recorded && (bisecting->a_path || make_bundle(bisecting, error)) &&
+           record(bisecting, bisecting->qemu, words, bisecting->b_path, tcgrr_reader_run(cause->readers[0]), error);
 }
 
 static bool compare_recordings(struct bisecting *bisecting, GError **error)
@@ -211,7 +223,7 @@ static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison *
     }
     bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, qemu.version);
     tcgrr_qemu_clear(&qemu);
-    if (same && !replay_in_b(bisecting, &replayed, error)) {
+    if (same && !bisecting->b_words && !replay_in_b(bisecting, &replayed, error)) {
         return false;
     }
     if (replayed) {
@@ -345,6 +357,7 @@ static void clear(struct bisecting *bisecting)
     g_free(bisecting->qemu);
     g_free(bisecting->bundle);
     g_free(bisecting->b_path);
+    g_free(bisecting->a_path);
 }
 
 /* TRACE-cause, where TRACE ends in .tcgrr. */
@@ -429,6 +442,69 @@ int cli_bisect_cause(int argc, char **argv)
         bisecting.symbols = cli_trace_symbols(bisecting.cause.readers[0]);
         status = bisect(&bisecting);
     }
+    clear(&bisecting);
+    return status;
+}
+
+/* The same words, so that B can do with A's. */
+static bool same_words(const char *const *a, const char *const *b)
+{
+    return g_strv_equal(a, b);
+}
+
+/* Records A, then goes on as with a trace that was there. */
+static int bisect_pair(struct bisecting *bisecting, const struct cli_bisect_pair *pair)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    GError *error = NULL;
+    int status = CLI_OK;
+
+    if (!make_bundle(bisecting, &error) ||
+        !record(bisecting, pair->qemus[0], pair->words[0], bisecting->a_path, NULL, &error)) {
+        cli_cause_clear_line(cause);
+        status = cli_fail(error);
+        return *cause->stop ? cli_stopped_status(*cause->stop) : status;
+    }
+    cause->readers[0] = cli_open_trace(bisecting->a_path, &status);
+    if (!cause->readers[0]) {
+        return status;
+    }
+    cause->paths[0] = bisecting->a_path;
+    bisecting->symbols = cli_trace_symbols(cause->readers[0]);
+    for (char **file = pair->symbol_files; file && *file; file++) {
+        if (!tcgrr_symbols_add_elf(bisecting->symbols, *file, true, &error)) {
+            return cli_fail(error);
+        }
+    }
+    return bisect(bisecting);
+}
+
+int cli_bisect_pair(const struct cli_bisect_pair *pair)
+{
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    struct bisecting bisecting = {
+        .command = pair->command,
+        .comparing = pair->comparing,
+        .qemu = g_strdup(pair->qemus[1]),
+        .b_words = same_words(pair->words[0], pair->words[1]) ? NULL : pair->words[1],
+        .icount = pair->icount,
+        .bundle = g_strdup(pair->bundle ? pair->bundle : "lockstep-cause"),
+        .force = pair->force,
+    };
+    bisecting.comparing.from = g_strdup(pair->comparing.from);
+    bisecting.comparing.until = g_strdup(pair->comparing.until);
+    bisecting.a_path = g_build_filename(bisecting.bundle, "a.tcgrr", NULL);
+    bisecting.b_path = g_build_filename(bisecting.bundle, "b.tcgrr", NULL);
+    bisecting.cause = (struct cli_cause){
+        .plugin = plugin,
+        .ignore = (const char *const *)pair->ignore,
+        .bundle = bisecting.bundle,
+        .hang_ms = pair->hang_ms,
+        .progress = pair->progress,
+        .stop = cli_catch_signals(),
+    };
+    int status = plugin ? bisect_pair(&bisecting, pair) : cli_fail(error);
     clear(&bisecting);
     return status;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/pair.h"
 
+#include "cli/bisect.h"
 #include "cli/lockstep.h"
 
 #include <stdio.h>
@@ -244,61 +245,142 @@ static int run_peer(struct context *context, struct cli_lockstep_peer *told, boo
     return status;
 }
 
+/* What the user asked for, besides what other commands share. */
+struct told {
+    char *members[2];
+    char **own_words[2]; /* NULL: none */
+    char *icount;
+    char *bundle;
+    char **ignore;
+    gboolean bisect, force, console, progress;
+    gint timeout;
+};
+
+static void told_clear(struct told *told)
+{
+    for (int i = 0; i < 2; i++) {
+        g_free(told->members[i]);
+        g_strfreev(told->own_words[i]);
+    }
+    g_free(told->icount);
+    g_free(told->bundle);
+    g_strfreev(told->ignore);
+}
+
+static int bisect(struct context *context, const struct told *told, char **common)
+{
+    char **words[2];
+    int status;
+
+    for (int i = 0; i < 2; i++) {
+        if (cli_lockstep_is_trace(told->members[i])) {
+            return cli_usage(context->command, "%s is a trace: its cause is found with tcgrr bisect", told->members[i]);
+        }
+    }
+    for (int i = 0; i < 2; i++) {
+        words[i] = join_words(common, told->own_words[i]);
+    }
+    struct cli_bisect_pair pair = {
+        .command = context->command,
+        .comparing = context->comparing,
+        .qemus = {told->members[0], told->members[1]},
+        .words = {(const char *const *)words[0], (const char *const *)words[1]},
+        .icount = told->icount,
+        .bundle = told->bundle,
+        .force = told->force,
+        .ignore = told->ignore,
+        .symbol_files = context->symbol_files,
+        .hang_ms = told->timeout * 1000,
+        .progress = told->progress,
+    };
+    status = cli_bisect_pair(&pair);
+    g_strfreev(words[0]);
+    g_strfreev(words[1]);
+    return status;
+}
+
+/* Two sides on this machine. */
+static int run_here(struct context *context, struct told *told, int argc, char **argv, char **common)
+{
+    if (argc != 1) {
+        return cli_usage(context->command, "what is '%s'? QEMU's arguments stand behind --", argv[1]);
+    }
+    if (!told->members[0] || !told->members[1]) {
+        return cli_usage(context->command, "lockstep needs both --a and --b, or --listen or --connect");
+    }
+    if (!told->bisect && (told->bundle || told->force || told->ignore)) {
+        return cli_usage(context->command, "--bundle, --force and --ignore-reg go with --bisect");
+    }
+    if (told->bisect) {
+        int status = bisect(context, told, common);
+        clear(context);
+        return status;
+    }
+    context->options = (struct tcgrr_pair_options){
+        .members = {{.quiet = !told->console}, {.quiet = true}},
+        .icount = told->icount,
+        .hang_ms = told->timeout * 1000,
+        .progress = told->progress ? say_progress : NULL,
+        .data = context,
+    };
+    return run_pair(context, (const char *const[]){told->members[0], told->members[1]}, told->own_words, common);
+}
+
+/* This machine has one side; the other is a peer's. */
+static int run_apart(struct context *context, struct told *told, struct cli_lockstep_peer *peer, char **words)
+{
+    if (told->bisect) {
+        return cli_usage(context->command, "--bisect needs both sides here");
+    }
+    peer->icount = told->icount;
+    peer->timeout = told->timeout;
+    peer->console = told->console;
+    peer->progress = told->progress;
+    return run_peer(context, peer, told->members[0] || told->members[1], words);
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    g_autofree char *a = NULL, *b = NULL, *icount = NULL;
-    g_auto(GStrv) a_args = NULL, b_args = NULL;
-    gboolean console = FALSE, progress = FALSE;
-    gint timeout = 60;
+    struct told told = {.timeout = 60};
     struct context context = {.command = command, .comparing = CLI_COMPARING_INIT};
     struct cli_lockstep_peer peer = {.peer_timeout = 30};
     const GOptionEntry entries[] = {
-        {"a", 0, 0, G_OPTION_ARG_FILENAME, &a, "one side: a QEMU, or a trace", "QEMU"},
-        {"b", 0, 0, G_OPTION_ARG_FILENAME, &b, "the other side", "QEMU"},
-        {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &a_args, "an argument for A alone (repeatable)", "ARG"},
-        {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &b_args, "an argument for B alone (repeatable)", "ARG"},
+        {"a", 0, 0, G_OPTION_ARG_FILENAME, &told.members[0], "one side: a QEMU, or a trace", "QEMU"},
+        {"b", 0, 0, G_OPTION_ARG_FILENAME, &told.members[1], "the other side", "QEMU"},
+        {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told.own_words[0], "an argument for A alone (repeatable)", "ARG"},
+        {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told.own_words[1], "an argument for B alone (repeatable)", "ARG"},
         CLI_LOCKSTEP_PEER_OPTIONS(peer),
         CLI_COMPARING_OPTIONS(context.comparing),
         CLI_STRICT_OPTION(context.comparing),
-        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
+        {"bisect", 0, 0, G_OPTION_ARG_NONE, &told.bisect,
+         "record both, and go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
+        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
+         "with --bisect: folder for all that a bug report needs (default: lockstep-cause)", "DIR"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
+        {"ignore-reg", 0, 0, G_OPTION_ARG_STRING_ARRAY, &told.ignore,
+         "with --bisect: do not compare this register (repeatable)", "NAME"},
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
          "a further ELF file with symbols (repeatable)", "FILE"},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a side has hung (default 60)", "S"},
-        {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the console of A's guest", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"console", 0, 0, G_OPTION_ARG_NONE, &told.console, "show the console of A's guest", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
+         NULL},
         {0},
     };
     bool apart = names_peer(argv);
     char **common = apart ? NULL : cli_split_rest(&argc, argv);
-    if (!cli_parse(command, entries, apart, &argc, &argv)) {
-        return CLI_USAGE;
+    int status = CLI_USAGE;
+
+    if (cli_parse(command, entries, apart, &argc, &argv)) {
+        told.progress = told.progress || isatty(STDERR_FILENO);
+        status = told.timeout < 1 ? cli_usage(command, "--timeout takes 1 or more seconds")
+                 : apart          ? run_apart(&context, &told, &peer, argv + 1)
+                                  : run_here(&context, &told, argc, argv, common);
     }
-    progress = progress || isatty(STDERR_FILENO);
-    if (timeout < 1) {
-        return cli_usage(command, "--timeout takes 1 or more seconds");
-    }
-    if (apart) {
-        peer.icount = icount;
-        peer.timeout = timeout;
-        peer.console = console;
-        peer.progress = progress;
-        return run_peer(&context, &peer, a || b, argv + 1);
-    }
-    if (argc != 1) {
-        return cli_usage(command, "what is '%s'? QEMU's arguments stand behind --", argv[1]);
-    }
-    if (!a || !b) {
-        return cli_usage(command, "lockstep needs both --a and --b, or --listen or --connect");
-    }
-    context.options = (struct tcgrr_pair_options){
-        .members = {{.quiet = !console}, {.quiet = true}},
-        .icount = icount,
-        .hang_ms = timeout * 1000,
-        .progress = progress ? say_progress : NULL,
-        .data = &context,
-    };
-    return run_pair(&context, (const char *const[]){a, b}, (char **const[]){a_args, b_args}, common);
+    told_clear(&told);
+    return status;
 }
 
 const struct cli_command cli_lockstep = {
@@ -310,6 +392,8 @@ const struct cli_command cli_lockstep = {
     "that comes some instructions earlier on one side, or a loop that polls a clock a few turns more, is listed and "
     "is\n"
     "no divergence; --strict tolerates neither. With --from the comparison leaves the firmware out.\n\n"
+    "With --bisect both are recorded into a folder and replayed until the first instruction is known whose effect "
+    "differs.\n\n"
     "The two sides can also be two people's, on two machines: one starts his side with --listen, the other his with\n"
     "--connect, and both get the same report. ADDR is unix:PATH or tcp:HOST:PORT. An address that is not only for "
     "this\n"
@@ -321,6 +405,8 @@ const struct cli_command cli_lockstep = {
     "  tcgrr lockstep --a qemu-system-x86_64 --b qemu-system-x86_64 --b-arg -accel --b-arg tcg,one-insn-per-tb=on \\\n"
     "    --from _start -- -M pc -kernel guest.elf -display none\n"
     "  tcgrr lockstep --a good.tcgrr --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n"
+    "  tcgrr lockstep --bisect --a qemu-system-x86_64-7.2 --b qemu-system-x86_64-10.0 -- -M pc -cpu max -kernel "
+    "guest.elf\n"
     "  tcgrr lockstep --listen tcp:0.0.0.0:7007 --token-file secret qemu-system-riscv64 -M virt -bios none -kernel "
     "g.elf\n"
     "  tcgrr lockstep --connect tcp:alice:7007 --token-file secret ./qemu-system-riscv64 -M virt -bios none -kernel "

@@ -57,6 +57,14 @@ contains "the report" "$(cat "$work/out")" "DIVERGED after 301,021 instructions 
 contains "the report" "$(cat "$work/out")" "> 0x[0-9a-f]* .* call "
 equal "colours when nobody sees them" "$(grep -c $'\033' "$work/out" || true)" 0
 
+# From there to the instruction that is to blame, without a trace before.
+lockstep 1 --bisect --bundle "$work/cause"
+equal "blsi: cause" "$(json .cause.symbol)" blsi_instruction
+equal "blsi: divergence" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
+[ -f "$work/cause/a.tcgrr" ] && [ -f "$work/cause/b.tcgrr" ] || fail "the recordings are not in the folder"
+complains 2 "is there already" "$tcgrr" lockstep --bisect --bundle "$work/cause" --a "$a" --b "$b" -- "${arguments[@]}"
+complains 2 "go with --bisect" "$tcgrr" lockstep --bundle "$work/x" --a "$a" --b "$b" -- "${arguments[@]}"
+
 # Against a stored run.
 guest rv64-compute-short 10.0
 record stored
