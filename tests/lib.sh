@@ -5,6 +5,8 @@
 set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+# shellcheck source=scripts/lib-elf.sh
+. "$tests/../scripts/lib-elf.sh"
 export HOME=${HOME:-/root}
 export TCGRR_BUILD=${TCGRR_BUILD:-$(dirname "$tests")/build}
 export TCGRR_QEMUS=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
@@ -125,22 +127,6 @@ guest() {
 copy_guest() {
     [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is not there; building the guests needs clang and lld"
     cp "$fixtures/$1.elf" "$2"
-}
-
-# address ELF SYMBOL: as 0x….
-address() { printf '0x%x\n' "0x$(readelf -sW "$1" | awk -v name="$2" '$8 == name {print $2}')"; }
-
-# patch ELF ADDRESS BYTES: writes bytes, in hexadecimal and lowest address last, over what is loaded there.
-patch() {
-    local offset bytes=$3 text=""
-    offset=$(readelf -lW "$1" | awk '$1 == "LOAD" {print $2, $3, $5}' | while read -r file memory size; do
-        if ((memory <= $2 && $2 < memory + size)); then echo $(($2 - memory + file)); fi
-    done)
-    while [ -n "$bytes" ]; do
-        text+="\\x${bytes: -2}"
-        bytes=${bytes:0:-2}
-    done
-    printf '%b' "$text" | dd of="$1" bs=1 seek="$offset" conv=notrunc status=none
 }
 
 # Sets `guest` to a boot of Linux that ends by itself.

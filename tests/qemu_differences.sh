@@ -54,3 +54,15 @@ find_bad() {
 find_bad rv64-ctzw riscv64 "^control flow after 35[0-9]{4} instructions: at .*ctzw_branch.0x10, recorded .*ctzw_branch.0x4"
 find_bad a64-fcvtzs aarch64 "^control flow after 30[0-9]{4} instructions: at .*fcvtzs_branch.0xc, recorded .*fcvtzs_branch.0x4"
 find_bad rv64-vfcvt riscv64 "^aborted after 100[0-9]{3} instructions \(signal 6 .*Assertion"
+
+# The search that found them finds them again, and nothing else.
+# search GUEST TARGET DIFFERENCE...
+search() {
+    [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is not there; building the guests needs clang and lld"
+    run 0 "$tests/../scripts/differential.sh" "$fixtures/$1.elf" "$(qemu "$2" 7.2)" "$(qemu "$2" 10.0)" "$(qemu "$2" 11.1)"
+    equal "$1: what differs" "$(grep -v '^[0-9]: ' out | sed 's/  */ /g')" "$(printf '%s\n' "${@:3}")"
+}
+search rv64-differential riscv64 "ctzw a0, a1 general:abb"
+search a64-differential aarch64 "fcvtzs h0, h1, #1 vectors:abb" "fcvtzs h0, h1, #16 vectors:abb" "fjcvtzs w0, d1 flags:abb"
+run 0 "$tests/../scripts/differential.sh" --inputs "ctzw a0, a1" "$fixtures/rv64-differential.elf" "$(qemu riscv64 7.2)" "$(qemu riscv64 10.0)"
+contains "ctzw: on 10.0" "$(grep -A 2 '^input .* 0000002000000000 ' out | tail -n 1)" "^2  *0000000000000020 "
