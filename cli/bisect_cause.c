@@ -143,6 +143,7 @@ static bool compare_recordings(struct bisecting *bisecting, GError **error)
     struct cli_cause *cause = &bisecting->cause;
 
     bisecting->how.tolerate_cut_a = !tcgrr_reader_run(cause->readers[0])->complete;
+    bisecting->how.isa = tcgrr_isa_of_target(tcgrr_reader_run(cause->readers[0])->target);
     for (int i = 0; i < 2; i++) {
         if (bisecting->sides[i]) {
             bisecting->sides[i]->ops->free(bisecting->sides[i]);
@@ -318,8 +319,6 @@ static int bisect(struct bisecting *bisecting)
     GError *error = NULL;
     struct tcgrr_symbols *symbols[] = {bisecting->symbols, bisecting->symbols};
     int status = cli_comparing_resolve(bisecting->command, &bisecting->comparing, symbols, &bisecting->how);
-
-    bisecting->how.strict = true;
 
     if (status != CLI_OK) {
         return status;

@@ -31,12 +31,12 @@ bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comp
     struct tcgrr_cause_options options = {
         .twins = {.readers = {cause->readers[0], cause->readers[1]},
                   .qemus = {cause->qemus[0], cause->qemus[1]},
-                  .start = {comparison->start[0], comparison->start[1]},
+                  .start = {comparison->aligned[0], comparison->aligned[1]},
                   .plugin = cause->plugin,
                   .ignore = cause->ignore,
                   .hang_ms = cause->hang_ms,
                   .stop = cause->stop},
-        .parted = comparison->icount - comparison->start[0],
+        .parted = comparison->icount - comparison->aligned[0],
         .progress = cli_cause_say,
         .data = cause,
     };

@@ -223,6 +223,9 @@ static bool compare_closely(struct comparing *c, GError **error)
     good = good && compare_state(c, &align, error);
     for (int i = 0; i < 2; i++) {
         c->at[i] = align.runs.walks[i].icount;
+        if (align.explained > 0) {
+            c->comparison->aligned[i] = c->at[i];
+        }
     }
     tcgrr_align_clear(&align);
     return good;
@@ -267,7 +270,7 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
     *comparison = (struct tcgrr_comparison){.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated))};
     for (int i = 0; i < 2 && good; i++) {
         good = tcgrr_where_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
-        c.at[i] = comparison->start[i];
+        c.at[i] = comparison->aligned[i] = comparison->start[i];
         c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_WHERE_PC);
         c.limit[i] = UINT64_MAX;
         c.shifted = c.shifted || c.at[i] > 0;

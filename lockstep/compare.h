@@ -93,8 +93,10 @@ struct tcgrr_divergence_side {
 
 struct tcgrr_comparison {
     bool diverged;
-    tcgrr_icount start[2]; /* each side's own icount where the comparison starts */
-    tcgrr_icount compared; /* instructions from there on that are the same on both sides, by A's count */
+    tcgrr_icount start[2];   /* each side's own icount where the comparison starts */
+    tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or behind the
+                                last place that was tolerated */
+    tcgrr_icount compared;   /* instructions from there on that are the same on both sides, by A's count */
     uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* how many places of each kind */
     GArray *places;                            /* struct tcgrr_tolerated: the first of them */
     uint64_t differing;                        /* instructions of A's own in loops and transients */
