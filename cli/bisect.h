@@ -20,7 +20,6 @@ struct cli_bisect_pair {
     const char *icount;          /* NULL: the default */
     const char *bundle;          /* folder for the recordings and the finding; NULL: lockstep-cause */
     bool force;                  /* use it even if it is there */
-    char **ignore;               /* registers that are not compared; NULL: none */
     char **symbol_files;         /* further ELF files; NULL: none */
     int hang_ms;
     bool progress;

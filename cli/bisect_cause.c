@@ -29,7 +29,6 @@ struct bisecting {
     gboolean force;
     gboolean progress;
     int timeout;
-    char **ignore;
     struct tcgrr_symbols *symbols;
     struct tcgrr_side *sides[2];
     struct tcgrr_replay_result replay; /* of A's recording in B */
@@ -352,7 +351,6 @@ static void clear(struct bisecting *bisecting)
     tcgrr_reader_free(cause->readers[0]);
     tcgrr_symbols_free(bisecting->symbols);
     cli_comparing_clear(&bisecting->comparing);
-    g_strfreev(bisecting->ignore);
     g_free(bisecting->qemu);
     g_free(bisecting->bundle);
     g_free(bisecting->b_path);
@@ -395,8 +393,6 @@ int cli_bisect_cause(int argc, char **argv)
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.bundle,
          "folder for all that a bug report needs (default: the trace's name with -cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &bisecting.force, "use the folder even if it is there", NULL},
-        {"ignore-reg", 0, 0, G_OPTION_ARG_STRING_ARRAY, &bisecting.ignore, "do not compare this register; repeatable",
-         "NAME"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &bisecting.timeout,
          "seconds without progress after which a QEMU has hung (default 60)", "S"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &bisecting.progress,
@@ -429,7 +425,7 @@ int cli_bisect_cause(int argc, char **argv)
         .readers = {plugin ? cli_open_trace(argv[1], &status) : NULL},
         .paths = {argv[1]},
         .plugin = plugin,
-        .ignore = (const char *const *)bisecting.ignore,
+        .ignore = (const char *const *)bisecting.comparing.ignored,
         .bundle = bisecting.bundle,
         .hang_ms = bisecting.timeout * 1000,
         .progress = bisecting.progress || isatty(STDERR_FILENO),
@@ -493,11 +489,12 @@ int cli_bisect_pair(const struct cli_bisect_pair *pair)
     };
     bisecting.comparing.from = g_strdup(pair->comparing.from);
     bisecting.comparing.until = g_strdup(pair->comparing.until);
+    bisecting.comparing.ignored = g_strdupv(pair->comparing.ignored);
     bisecting.a_path = g_build_filename(bisecting.bundle, "a.tcgrr", NULL);
     bisecting.b_path = g_build_filename(bisecting.bundle, "b.tcgrr", NULL);
     bisecting.cause = (struct cli_cause){
         .plugin = plugin,
-        .ignore = (const char *const *)pair->ignore,
+        .ignore = (const char *const *)pair->comparing.ignored,
         .bundle = bisecting.bundle,
         .hang_ms = pair->hang_ms,
         .progress = pair->progress,

@@ -251,7 +251,6 @@ struct told {
     char **own_words[2]; /* NULL: none */
     char *icount;
     char *bundle;
-    char **ignore;
     gboolean bisect, force, console, progress;
     gint timeout;
 };
@@ -264,7 +263,6 @@ static void told_clear(struct told *told)
     }
     g_free(told->icount);
     g_free(told->bundle);
-    g_strfreev(told->ignore);
 }
 
 static int bisect(struct context *context, const struct told *told, char **common)
@@ -288,7 +286,6 @@ static int bisect(struct context *context, const struct told *told, char **commo
         .icount = told->icount,
         .bundle = told->bundle,
         .force = told->force,
-        .ignore = told->ignore,
         .symbol_files = context->symbol_files,
         .hang_ms = told->timeout * 1000,
         .progress = told->progress,
@@ -308,8 +305,8 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     if (!told->members[0] || !told->members[1]) {
         return cli_usage(context->command, "lockstep needs both --a and --b, or --listen or --connect");
     }
-    if (!told->bisect && (told->bundle || told->force || told->ignore)) {
-        return cli_usage(context->command, "--bundle, --force and --ignore-reg go with --bisect");
+    if (!told->bisect && (told->bundle || told->force)) {
+        return cli_usage(context->command, "--bundle and --force go with --bisect");
     }
     if (told->bisect) {
         int status = bisect(context, told, common);
@@ -357,8 +354,6 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
          "with --bisect: folder for all that a bug report needs (default: lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
-        {"ignore-reg", 0, 0, G_OPTION_ARG_STRING_ARRAY, &told.ignore,
-         "with --bisect: do not compare this register (repeatable)", "NAME"},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
          "a further ELF file with symbols (repeatable)", "FILE"},
