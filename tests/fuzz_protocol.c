@@ -18,6 +18,7 @@
 #include "tests/stream.h"
 
 #define INSNS (3 * TCGRR_CHECKPOINT_STEP / 2)
+#define TURN  500
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -167,16 +168,20 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
 
 static const struct tcgrr_side_ops ops = {.advance = advance, .stretch = stretch, .find = find};
 
-/* The same run for all inputs. */
+/* The same run for all inputs: a long loop, so that not much has to be said of it. */
 static struct tcgrr_side *own_side(void)
 {
     static struct made_up run = {.base.ops = &ops};
     if (!run.blocks) {
-        GArray *script = stream_script(1, INSNS);
+        GArray *script = stream_script(1, TURN);
+        while (script->len < INSNS) {
+            uint64_t pc = g_array_index(script, uint64_t, script->len - TURN);
+            g_array_append_val(script, pc);
+        }
         run.blocks = tcgrr_blocks_new();
         run.chunk = tcgrr_chunk_new(INSNS);
         tcgrr_chunk_follow(run.chunk, NULL);
-        stream_cut(script, 0, 2, 30, run.blocks, run.chunk);
+        stream_cut(script, 0, 2, 60, run.blocks, run.chunk);
         g_array_unref(script);
     }
     return &run.base;
