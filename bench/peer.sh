@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What lockstep with another tcgrr costs: two live QEMUs, each with a tcgrr of its own, over a Unix socket and over one whose way
+# takes 0.5 ms and 5 ms each way; against both under one tcgrr, and one QEMU alone. Run in turn.
+#
+#   bench/peer.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
+#
+# All four processes share this machine; on two of them each tcgrr has a core that is here another QEMU's.
+set -euo pipefail
+
+build=${1:-build}
+runs=${2:-5}
+qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+tcgrr=$build/bin/tcgrr
+
+# timed NAME COMMAND...: wall seconds to NAME.times.
+timed() {
+    local name=$1
+    shift
+    /usr/bin/time -a -o "$folder/$name.times" -f '%e' "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
+        { cat "$folder/err" >&2; exit 1; }
+}
+
+# apart NAME MICROSECONDS QEMU ARG...: both sides; through a relay if there are any.
+apart() {
+    local name=$1 delay=$2 to=unix:$folder/a pids=()
+    shift 2
+    "$tcgrr" lockstep --json --listen "unix:$folder/a" "$@" >"$folder/a.out" 2>"$folder/a.err" </dev/null &
+    pids+=($!)
+    if [ "$delay" -gt 0 ]; then
+        to=unix:$folder/relay
+        "$build/bench/bench-relay" "$to" "unix:$folder/a" "$delay" &
+        pids+=($!)
+    fi
+    timed "$name" "$tcgrr" lockstep --json --connect "$to" "$@"
+    cp "$folder/out" "$folder/$name.json"
+    wait "${pids[@]}"
+}
+
+median() { sort -n "$folder/$1.times" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
+
+# line NAME TITLE
+line() {
+    awk -v t="$(median "$1")" -v near="$(median near)" -v title="$2" \
+        'BEGIN { printf "  %-34s %5.2f s, %.2f times that over a socket without delay\n", title, t, t / near }'
+}
+
+# all TITLE QEMU ARG...; or all TITLE TRACE
+all() {
+    local title=$1
+    shift
+    rm -f "$folder"/*.times
+    for _ in $(seq "$runs"); do
+        if [ $# -gt 1 ]; then
+            timed alone "$1" -icount shift=0 "${@:2}"
+            timed pair "$tcgrr" lockstep --json --a "$1" --b "$1" -- "${@:2}"
+        fi
+        apart near 0 "$@"
+        apart far 500 "$@"
+        apart farther 5000 "$@"
+    done
+    echo "== $title (median of $runs)"
+    if [ $# -gt 1 ]; then
+        line alone "one QEMU alone, without tcgrr"
+        line pair "two under one tcgrr"
+    fi
+    line near "two tcgrr, Unix socket"
+    line far "two tcgrr, 1 ms there and back"
+    line farther "two tcgrr, 10 ms there and back"
+    jq -r '"  \(.compared) instructions, diverged: \(.diverged), shifted events: \(.shifted_events)",
+        "  bytes for each 65,536 instructions: \(100 * .traffic.received * 65536 / .compared | round / 100) from the listening side, \(100 * .traffic.sent * 65536 / .compared | round / 100) from the connecting one"' \
+        "$folder/near.json"
+}
+
+grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
+quiet=(-display none -monitor none -serial null -nic none)
+all "compute loop, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none "${quiet[@]}" \
+    -kernel "$build/fixtures/rv64-compute.elf"
+all "timer interrupts that shift, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none "${quiet[@]}" \
+    -kernel "$build/fixtures/rv64-timer.elf"
+"$tcgrr" record -o "$folder/boot.tcgrr" -- "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 "${quiet[@]}" \
+    -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1 nokaslr" -no-reboot >"$folder/out" 2>&1
+all "a recorded boot of Linux on both sides, arm64" "$folder/boot.tcgrr"
