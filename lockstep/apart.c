@@ -44,7 +44,7 @@ static void describe(const struct tcgrr_apart *apart, const struct tcgrr_apart_o
     copy_text(ours->tool, sizeof(ours->tool), options->tool_version);
     copy_text(ours->target, sizeof(ours->target), run ? run->target : qemu->target);
     copy_text(ours->mode, sizeof(ours->mode), run ? run->mode : qemu->system ? "system" : "user");
-    copy_text(ours->level, sizeof(ours->level), run ? run->level : "flow");
+    copy_text(ours->level, sizeof(ours->level), "flow"); /* all that is compared, whatever a trace has besides */
     copy_text(ours->source, sizeof(ours->source), options->name);
     copy_text(ours->qemu, sizeof(ours->qemu), run ? run->qemu_version : qemu->version);
     copy_text(ours->options, sizeof(ours->options), text);

@@ -68,6 +68,10 @@ both 0 "page faults" a64-pagefault 10.0 7.2
 both 0 "user mode" user-hello-aarch64 7.2 7.2
 [ "$(json .compared)" -ge 800000 ] || fail "user mode: only $(json .compared) instructions compared"
 
+# Interrupts that come at different instructions are told of on both ends.
+both 0 "timer" rv64-timer 10.0 11.1
+[ "$(json .compared)" -ge 5000000 ] || fail "timer: only $(json .compared) instructions compared"
+
 # A long run is not slowed down by its way over the socket, and that way is short: bytes for 65,536 instructions.
 guest rv64-compute 10.0
 if [ -f "$fixtures/rv64-compute.elf" ]; then
@@ -146,6 +150,19 @@ listen --from _start "${guest[@]}"
 connect 3 --from guest_main "${guest[@]}"
 contains "another place" "$(cat "$work/err")" "guest_main.*_start"
 listened 3 "_start.*guest_main"
+
+address=$unix
+listen --strict "${guest[@]}"
+connect 3 "${guest[@]}"
+contains "another strictness" "$(cat "$work/err")" "until the end'.*until the end, strict'"
+listened 3 "strict"
+
+# ---- a QEMU that cannot start, which is only known when both have met ----
+address=$unix
+listen "${guest[@]}" -nonsense
+connect 3 "${guest[@]}"
+contains "the other QEMU" "$(cat "$work/err")" "^tcgrr: the other side gave up: .*did not start.*nonsense"
+listened 3 "did not start.*nonsense"
 
 # ---- tokens ----
 head -c 32 /dev/urandom | od -An -tx1 | tr -d ' \n' >"$work/token"
