@@ -9,6 +9,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+/* Names of registers in a reason. */
+#define MOST_REGISTERS 4
+
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind)
 {
     static const char *const names[] = {"good", "bad", "skipped"};
@@ -68,7 +71,24 @@ static char *describe_place(struct tcgrr_symbols *symbols, const struct tcgrr_di
     return g_strdup_printf("0x%" G_GINT64_MODIFIER "x%s%s", side->pc, symbol ? " " : "", symbol ? symbol : "");
 }
 
-/* Both run an instruction, but not the same. */
+/* What differs in the data: "a4, a5, stores"; owned by the caller. */
+static char *describe_data(const struct tcgrr_data_divergence *data)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    for (guint i = 0; i < data->registers->len && i < MOST_REGISTERS; i++) {
+        g_ptr_array_add(names, g_array_index(data->registers, struct tcgrr_register_difference, i).name);
+    }
+    if (data->registers->len > MOST_REGISTERS) {
+        g_ptr_array_add(names, (char *)"…");
+    }
+    if (data->stores_differ) {
+        g_ptr_array_add(names, (char *)"stores");
+    }
+    g_ptr_array_add(names, NULL);
+    return g_strjoinv(", ", (char **)names->pdata);
+}
+
+/* Both run an instruction, but not the same, or with other data. */
 static char *describe_parting(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison)
 {
     const struct tcgrr_divergence_side *a = &comparison->sides[0];
@@ -79,6 +99,12 @@ static char *describe_parting(struct tcgrr_reader *reader, const struct tcgrr_co
     g_autofree char *here = describe_place(symbols, b);
     tcgrr_symbols_free(symbols);
 
+    if (comparison->kind == TCGRR_DIVERGENCE_DATA) {
+        g_autofree char *data = describe_data(&comparison->data);
+        return g_strdup_printf("data after %" G_GUINT64_FORMAT " instructions, at %s (the same after %" G_GUINT64_FORMAT
+                               "): %s",
+                               comparison->data.to[0], here, comparison->data.from[0], data);
+    }
     if (a->pc == b->pc) {
         return g_strdup_printf("%s after %" G_GUINT64_FORMAT " instructions: another instruction at %s; does the guest "
                                "or the firmware differ?",

@@ -79,6 +79,16 @@ judged 125 "QEMU for aarch64" ./other-target
 judged 125 "no qemu-system-riscv64" empty-folder
 judged 125 "no such file" nowhere
 
+# A recording with samples of the registers and stores: data that control flow does not depend on count, too.
+guest rv64-ctzw 10.0
+record data --level state --sample-step 10
+copy_guest rv64-ctzw other-name.elf
+patch other-name.elf "$(address other-name.elf ctzw_name)" 36767278 # "xrv6" instead of "rv64"
+build other-data "$riscv10" -kernel "$work/other-name.elf"
+run 0 "$tcgrr" bisect-run data.tcgrr --qemu ./good2
+run 1 "$tcgrr" bisect-run data.tcgrr --qemu ./other-data
+contains "other data" "$(cat out)" "^bad: .*: data after 35[0-9]* instructions, at .*guest_puts.*the same after .*: a1$"
+
 # A run that takes long, so that there is time to end it.
 guest rv64-compute 10.0
 record long
