@@ -125,21 +125,22 @@ static bool overlaps(const struct tcgrr_touched *touched, uint64_t physical, uin
            physical < touched->physical + touched->size;
 }
 
-/* Whether the instruction at this stop writes the location, as far as its bytes tell. */
+/* Whether the instruction at this stop writes the location, on either side, as far as its bytes tell. */
 static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
 {
-    const struct tcgrr_stop *at = stop_of(&trail->search, 0, stop);
+    bool found = false;
 
     if (!location->memory) {
-        return at->inputs.flags & location->mask;
+        return stop_of(&trail->search, 0, stop)->inputs.flags & location->mask;
     }
     const struct tcgrr_place *place = &g_array_index(trail->search.places, struct tcgrr_place, location->place);
-    for (guint i = 0; i < at->touched->len; i++) {
-        if (overlaps(&g_array_index(at->touched, struct tcgrr_touched, i), place->physical[0], place->size)) {
-            return true;
+    for (int side = 0; side < 2; side++) {
+        const GArray *touched = stop_of(&trail->search, side, stop)->touched;
+        for (guint i = 0; i < touched->len && !found; i++) {
+            found = overlaps(&g_array_index(touched, struct tcgrr_touched, i), place->physical[side], place->size);
         }
     }
-    return false;
+    return found;
 }
 
 /*
