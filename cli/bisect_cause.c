@@ -77,13 +77,18 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
     }
 }
 
-static bool make_bundle(struct bisecting *bisecting, GError **error)
+static bool check_bundle(struct bisecting *bisecting, GError **error)
 {
     if (!bisecting->force && g_file_test(bisecting->bundle, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "%s is there already; name another folder with --bundle, or use --force", bisecting->bundle);
         return false;
     }
+    return true;
+}
+
+static bool make_bundle(struct bisecting *bisecting, GError **error)
+{
     if (g_mkdir_with_parents(bisecting->bundle, 0777) != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", bisecting->bundle,
                     g_strerror(errno));
@@ -287,28 +292,67 @@ static bool search(struct bisecting *bisecting, const struct tcgrr_comparison **
     return !bisecting->has_cause || cli_cause_find(&bisecting->cause, &bisecting->comparison, &bisecting->found, error);
 }
 
-static void print(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
+static void print(struct bisecting *bisecting, const struct tcgrr_comparison *comparison,
+                  const struct cli_places *places)
+{
+    struct cli_cause *cause = &bisecting->cause;
+
+    if (bisecting->comparing.json) {
+        json_t *object = json_pack("{s:s, s:s}", "trace", cause->paths[0], "qemu", bisecting->qemu);
+        cli_json_comparison(object, comparison, places);
+        if (bisecting->has_cause) {
+            cli_cause_json(object, cause, &bisecting->found, places);
+        }
+        cli_print_json(object);
+        return;
+    }
+    cli_print_comparison(comparison, places);
+    if (bisecting->has_cause) {
+        cli_cause_print(stdout, cause, &bisecting->found, places);
+    }
+}
+
+/* A finding is told even if its folder cannot be filled. */
+static bool fill_bundle(struct bisecting *bisecting, const struct tcgrr_comparison *comparison,
+                        const struct cli_places *places, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+
+    if (!bisecting->has_cause) {
+        /* Without a divergence nothing of B is worth keeping. */
+        g_unlink(bisecting->b_path);
+        g_rmdir(bisecting->bundle);
+        return true;
+    }
+    bool good = make_bundle(bisecting, error) && cli_cause_bundle(cause, comparison, &bisecting->found, places, error);
+    cli_cause_clear_line(cause);
+    if (!good) {
+        cause->bundle = NULL;
+    }
+    return good;
+}
+
+static int conclude(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
 {
     struct cli_cause *cause = &bisecting->cause;
     struct cli_places places = {.target = tcgrr_reader_run(cause->readers[0])->target,
                                 .symbols = {bisecting->symbols, bisecting->symbols},
                                 .names = {"A", "B"}};
+    GError *error = NULL;
+
     for (int i = 0; i < 2; i++) {
         places.blocks[i] = tcgrr_reader_blocks(cause->readers[i], NULL);
     }
-    if (bisecting->comparing.json) {
-        json_t *object = json_pack("{s:s, s:s}", "trace", cause->paths[0], "qemu", bisecting->qemu);
-        cli_json_comparison(object, comparison, &places);
-        if (bisecting->has_cause) {
-            cli_cause_json(object, cause, &bisecting->found, &places);
+    if (!fill_bundle(bisecting, comparison, &places, &error)) {
+        int status = cli_fail(error);
+        if (*cause->stop) {
+            return cli_stopped_status(*cause->stop);
         }
-        cli_print_json(object);
-        return;
+        print(bisecting, comparison, &places);
+        return status;
     }
-    cli_print_comparison(comparison, &places);
-    if (bisecting->has_cause) {
-        cli_cause_print(cause, &bisecting->found, &places);
-    }
+    print(bisecting, comparison, &places);
+    return comparison->diverged ? CLI_DIVERGED : CLI_OK;
 }
 
 static int bisect(struct bisecting *bisecting)
@@ -322,15 +366,16 @@ static int bisect(struct bisecting *bisecting)
     if (status != CLI_OK) {
         return status;
     }
-    bool good = tcgrr_replay_check(cause->readers[0], &error) && search(bisecting, &comparison, &error);
+    bisecting->how.strict = true;
+    bool good = tcgrr_replay_check(cause->readers[0], &error) && check_bundle(bisecting, &error) &&
+                search(bisecting, &comparison, &error);
     cli_cause_clear_line(cause);
     if (!good) {
         int signal = *cause->stop;
         status = cli_fail(error);
         return signal ? cli_stopped_status(signal) : status;
     }
-    print(bisecting, comparison);
-    return comparison->diverged ? CLI_DIVERGED : CLI_OK;
+    return conclude(bisecting, comparison);
 }
 
 static void clear(struct bisecting *bisecting)
@@ -338,6 +383,7 @@ static void clear(struct bisecting *bisecting)
     struct cli_cause *cause = &bisecting->cause;
 
     tcgrr_cause_clear(&bisecting->found);
+    tcgrr_standalone_clear(&cause->standalone);
     tcgrr_comparison_clear(&bisecting->comparison);
     tcgrr_replay_result_clear(&bisecting->replay);
     for (int i = 0; i < 2; i++) {

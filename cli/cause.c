@@ -74,8 +74,7 @@ static struct tcgrr_disasm *open_disasm(const struct cli_places *places)
     return disasm;
 }
 
-/* What to type to stand before the instruction in gdb; owned by the caller. */
-static char *landing(const struct cli_cause *cause, const struct tcgrr_cause *found, int side)
+char *cli_cause_landing(const struct cli_cause *cause, const struct tcgrr_cause *found, int side)
 {
     g_autofree char *path = g_shell_quote(cause->paths[side]);
     g_autofree char *qemu = cause->qemus[side] ? g_shell_quote(cause->qemus[side]) : NULL;
@@ -157,8 +156,8 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct 
 {
     struct tcgrr_disasm *disasm = open_disasm(places);
     g_autofree char *bytes = hex(found->bytes, found->length);
-    g_autofree char *land_a = landing(cause, found, 0);
-    g_autofree char *land_b = landing(cause, found, 1);
+    g_autofree char *land_a = cli_cause_landing(cause, found, 0);
+    g_autofree char *land_b = cli_cause_landing(cause, found, 1);
     json_t *json = json_pack(
         "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
@@ -169,87 +168,96 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct 
         "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands", land_a, land_b,
         "bundle", cause->bundle, "replays", (int)found->replays);
     tcgrr_disasm_free(disasm);
+    json_object_set_new(json, "standalone",
+                        json_pack("{s:b, s:s?, s:s?, s:b}", "reproduces", cause->standalone.reproduces, "reason",
+                                  cause->standalone.reason, "difference", cause->standalone.difference, "whole_block",
+                                  cause->standalone.whole_block));
     json_object_set_new(object, "cause", json);
 }
 
-static void print_flags(const GArray *flags)
+static void print_flags(FILE *to, const GArray *flags)
 {
     for (guint i = 0; i < flags->len; i++) {
         const struct tcgrr_cause_flag *flag = &g_array_index(flags, struct tcgrr_cause_flag, i);
-        printf("      %-8s before %" G_GUINT64_FORMAT ", A %" G_GUINT64_FORMAT ", B %" G_GUINT64_FORMAT "%s\n",
-               flag->name, flag->before, flag->values[0], flag->values[1],
-               flag->undefined ? "  (undefined by the architecture)" : "");
+        fprintf(to, "      %-8s before %" G_GUINT64_FORMAT ", A %" G_GUINT64_FORMAT ", B %" G_GUINT64_FORMAT "%s\n",
+                flag->name, flag->before, flag->values[0], flag->values[1],
+                flag->undefined ? "  (undefined by the architecture)" : "");
     }
 }
 
-static void print_effect(const struct tcgrr_cause *found)
+static void print_effect(FILE *to, const struct tcgrr_cause *found)
 {
     for (guint i = 0; i < found->registers->len; i++) {
         const struct tcgrr_cause_register *reg = g_ptr_array_index(found->registers, i);
-        printf("    %-10s before %s\n               A      %s\n               B      %s\n", reg->name, reg->before,
-               reg->values[0], reg->values[1]);
-        print_flags(reg->flags);
+        fprintf(to, "    %-10s before %s\n               A      %s\n               B      %s\n", reg->name, reg->before,
+                reg->values[0], reg->values[1]);
+        print_flags(to, reg->flags);
     }
     for (guint i = 0; i < found->memory->len; i++) {
         const struct tcgrr_cause_memory *memory = &g_array_index(found->memory, struct tcgrr_cause_memory, i);
         g_autofree char *a = hex(memory->values[0], memory->size);
         g_autofree char *b = hex(memory->values[1], memory->size);
-        printf("    memory 0x%" G_GINT64_MODIFIER "x (%u byte%s, lowest address first)\n"
-               "               A      %s\n               B      %s\n",
-               memory->address, memory->size, memory->size == 1 ? "" : "s", a, b);
+        fprintf(to,
+                "    memory 0x%" G_GINT64_MODIFIER "x (%u byte%s, lowest address first)\n"
+                "               A      %s\n               B      %s\n",
+                memory->address, memory->size, memory->size == 1 ? "" : "s", a, b);
     }
 }
 
-static void print_insn(struct tcgrr_disasm *disasm, const struct cli_places *places, uint64_t pc, const uint8_t *bytes,
-                       uint8_t length)
+static void print_insn(FILE *to, struct tcgrr_disasm *disasm, const struct cli_places *places, uint64_t pc,
+                       const uint8_t *bytes, uint8_t length)
 {
     g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], pc);
     g_autofree char *text = disassemble(disasm, pc, bytes, length);
     g_autofree char *raw = hex(bytes, length);
-    printf("0x%" G_GINT64_MODIFIER "x %s: %s (%s)", pc, symbol ? symbol : "", text ? text : "?", raw);
+    fprintf(to, "0x%" G_GINT64_MODIFIER "x %s: %s (%s)", pc, symbol ? symbol : "", text ? text : "?", raw);
 }
 
-static void print_chain(const struct tcgrr_cause *found, struct tcgrr_disasm *disasm, const struct cli_places *places)
+static void print_chain(FILE *to, const struct tcgrr_cause *found, struct tcgrr_disasm *disasm,
+                        const struct cli_places *places)
 {
-    printf("  how it came to the parting, oldest first (icount of A, instruction, what it read that differed):\n");
+    fprintf(to, "  how it came to the parting, oldest first (icount of A, instruction, what it read that differed):\n");
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
         g_autofree char *icount = cli_number(link->icounts[0]);
-        printf("    %14s  ", icount);
-        print_insn(disasm, places, link->pc, link->bytes, link->length);
-        printf("%s%s\n", link->takes ? "  <- " : "", link->takes ? link->takes : "");
+        fprintf(to, "    %14s  ", icount);
+        print_insn(to, disasm, places, link->pc, link->bytes, link->length);
+        fprintf(to, "%s%s\n", link->takes ? "  <- " : "", link->takes ? link->takes : "");
     }
 }
 
-static void print_names(const char *title, const GPtrArray *names)
+static void print_names(FILE *to, const char *title, const GPtrArray *names)
 {
     if (names->len > 0) {
-        printf("  %s:", title);
+        fprintf(to, "  %s:", title);
         for (guint i = 0; i < names->len && i < 12; i++) {
-            printf("%s %s", i ? "," : "", (const char *)g_ptr_array_index(names, i));
+            fprintf(to, "%s %s", i ? "," : "", (const char *)g_ptr_array_index(names, i));
         }
-        printf(names->len > 12 ? " and %u more\n" : "\n", names->len - 12);
+        fprintf(to, names->len > 12 ? " and %u more\n" : "\n", names->len - 12);
     }
 }
 
-void cli_cause_print(const struct cli_cause *cause, const struct tcgrr_cause *found, const struct cli_places *places)
+void cli_cause_print(FILE *to, const struct cli_cause *cause, const struct tcgrr_cause *found,
+                     const struct cli_places *places)
 {
     struct tcgrr_disasm *disasm = open_disasm(places);
     g_autofree char *a = cli_number(found->icounts[0]);
     g_autofree char *b = cli_number(found->icounts[1]);
-    g_autofree char *land_a = landing(cause, found, 0);
-    g_autofree char *land_b = landing(cause, found, 1);
+    g_autofree char *land_a = cli_cause_landing(cause, found, 0);
+    g_autofree char *land_b = cli_cause_landing(cause, found, 1);
 
-    printf("CAUSE (%s) at icount %s of A, %s of B\n  ", tcgrr_cause_name(found->kind), a, b);
-    print_insn(disasm, places, found->pc, found->bytes, found->length);
-    printf("\n  %s\n", found->explanation);
-    print_effect(found);
-    print_chain(found, disasm, places);
-    print_names("registers that differed before already, which it does not read", found->also);
-    print_names("not compared, because only one of the two QEMUs has them", found->left_out);
-    printf("  to stand before it:\n    %s\n    %s\n", land_a, land_b);
+    fprintf(to, "CAUSE (%s) at icount %s of A, %s of B\n  ", tcgrr_cause_name(found->kind), a, b);
+    print_insn(to, disasm, places, found->pc, found->bytes, found->length);
+    fprintf(to, "\n  %s\n", found->explanation);
+    print_effect(to, found);
+    print_chain(to, found, disasm, places);
+    print_names(to, "registers that differed before already, which it does not read", found->also);
+    print_names(to, "not compared, because only one of the two QEMUs has them", found->left_out);
+    fprintf(to, "  to stand before it:\n    %s\n    %s\n", land_a, land_b);
     if (cause->bundle) {
-        printf("  all of it is in %s\n", cause->bundle);
+        fprintf(to, "  all of it is in %s%s\n", cause->bundle,
+                cause->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"
+                                             : "");
     }
     tcgrr_disasm_free(disasm);
 }

@@ -6,6 +6,9 @@
 #include "cli/cli.h"
 #include "cli/comparing.h"
 #include "replay/cause.h"
+#include "replay/standalone.h"
+
+#include <stdio.h>
 
 /* The two runs and what came of comparing them. */
 struct cli_cause {
@@ -13,8 +16,9 @@ struct cli_cause {
     const char *paths[2];            /* of the traces */
     const char *qemus[2];            /* NULL: the one that recorded */
     const char *plugin;
-    const char *const *ignore; /* registers that are not compared, NULL-terminated; NULL: none */
-    const char *bundle;        /* folder with all that belongs to the finding */
+    const char *const *ignore;          /* registers that are not compared, NULL-terminated; NULL: none */
+    const char *bundle;                 /* folder with all that belongs to the finding; NULL: it could not be made */
+    struct tcgrr_standalone standalone; /* what the folder has of such a guest */
     int hang_ms;
     bool progress;
     const volatile int *stop;
@@ -30,9 +34,20 @@ void cli_cause_say(const char *text, void *cause);
 bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comparison, struct tcgrr_cause *found,
                     GError **error);
 
+/*
+ * Fills the folder cause->bundle, which is there, with what a bug report needs. False with an error if it cannot be
+ * written or a QEMU does not run.
+ */
+bool cli_cause_bundle(struct cli_cause *cause, const struct tcgrr_comparison *comparison,
+                      const struct tcgrr_cause *found, const struct cli_places *places, GError **error);
+
+/* What to type to stand before the instruction in gdb; owned by the caller. */
+char *cli_cause_landing(const struct cli_cause *cause, const struct tcgrr_cause *found, int side);
+
 /* Adds the key `cause` to `object`. */
 void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct tcgrr_cause *found,
                     const struct cli_places *places);
-void cli_cause_print(const struct cli_cause *cause, const struct tcgrr_cause *found, const struct cli_places *places);
+void cli_cause_print(FILE *to, const struct cli_cause *cause, const struct tcgrr_cause *found,
+                     const struct cli_places *places);
 
 #endif

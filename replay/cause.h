@@ -54,6 +54,14 @@ struct tcgrr_cause_link {
         *takes; /* what differed of what it took in: "eflags (ZF)", "memory 0x105000"; NULL: nothing, it is the cause */
 };
 
+/* The cause's block as it was stepped through, with all registers at each stop. */
+struct tcgrr_cause_scene {
+    struct tcgrr_registers *registers[2]; /* NULL: there is no scene */
+    GPtrArray *stops[2];                  /* struct tcgrr_stop */
+    guint first;                          /* where the block begins */
+    guint at;                             /* before the cause; behind it is the next */
+};
+
 struct tcgrr_cause {
     enum tcgrr_cause_kind kind;
     tcgrr_icount icounts[2];
@@ -66,7 +74,8 @@ struct tcgrr_cause {
     char *explanation;    /* one sentence */
     GPtrArray *also;      /* char *: registers that differed before the instruction, which it does not read */
     GPtrArray *left_out;  /* char *: registers that only one of the two QEMUs has */
-    unsigned replays;     /* of each side, that it took */
+    struct tcgrr_cause_scene scene;
+    unsigned replays; /* of each side, that it took */
 };
 
 struct tcgrr_cause_options {

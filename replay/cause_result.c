@@ -52,6 +52,10 @@ void tcgrr_cause_clear(struct tcgrr_cause *cause)
         g_ptr_array_unref(cause->left_out);
     }
     g_free(cause->explanation);
+    for (int side = 0; side < 2; side++) {
+        tcgrr_registers_unref(cause->scene.registers[side]);
+        g_clear_pointer(&cause->scene.stops[side], g_ptr_array_unref);
+    }
     *cause = (struct tcgrr_cause){0};
 }
 
@@ -203,6 +207,29 @@ static void compare_memory(struct tcgrr_trail *trail, guint stop)
     }
 }
 
+/* Keeps the stretch that was walked last, in which the cause's block begins at moment `first`. */
+static void keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment first)
+{
+    struct tcgrr_cause_scene *scene = &trail->cause->scene;
+    tcgrr_moment moment = stop_of(trail, 0, stop)->moment;
+
+    for (int side = 0; side < 2; side++) {
+        scene->registers[side] = tcgrr_registers_ref(tcgrr_twins_registers(trail->search.twins, side));
+        scene->stops[side] = g_steal_pointer(&trail->search.stops[side]);
+    }
+    scene->at = stop;
+    scene->first = stop;
+    /* One stop for each instruction of the block: an interrupt in between makes another block of the rest. */
+    while (scene->first > 0) {
+        const struct tcgrr_stop *before = g_ptr_array_index(scene->stops[0], scene->first - 1);
+        if (before->moment + 1 != moment || before->moment < first || before->length == 0) {
+            break;
+        }
+        moment = before->moment;
+        scene->first--;
+    }
+}
+
 static void set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop)
 {
     struct tcgrr_cause *cause = trail->cause;
@@ -232,14 +259,15 @@ static bool reads_device(const struct tcgrr_stop *stop)
     return false;
 }
 
-/* Steps through the instruction once more, watching all registers. */
-static bool look_closely(struct tcgrr_trail *trail, guint *stop, GError **error)
+/* Steps through the instruction's block once more, watching all registers. */
+static bool look_closely(struct tcgrr_trail *trail, guint *stop, tcgrr_moment *first, GError **error)
 {
     struct tcgrr_search *search = &trail->search;
     tcgrr_moment moment = stop_of(trail, 0, *stop)->moment;
     uint64_t address = stop_of(trail, 0, *stop)->address;
 
-    if (!tcgrr_search_walk(search, moment, moment + 1, 1, NULL, error)) {
+    if (!tcgrr_twins_block(search->twins, moment, first, error) ||
+        !tcgrr_search_walk(search, *first, moment + 1, 1, NULL, error)) {
         return false;
     }
     for (*stop = 0; *stop < search->common; (*stop)++) {
@@ -260,6 +288,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
     const struct tcgrr_stop *next[] = {stop_of(trail, 0, stop + 1), stop_of(trail, 1, stop + 1)};
     bool interrupted[2] = {false, false};
+    tcgrr_moment first;
 
     for (int side = 0; side < 2; side++) {
         bool stays = next[side] && next[side]->moment == at[side]->moment;
@@ -268,7 +297,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
         }
     }
     set_place(trail, at[0]);
-    if (!look_closely(trail, &stop, error)) {
+    if (!look_closely(trail, &stop, &first, error)) {
         return false;
     }
     for (int side = 0; side < 2; side++) {
@@ -292,6 +321,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
         explain(trail, TCGRR_CAUSE_INSTRUCTION,
                 "everything this instruction takes in is the same on both sides, what it does is not");
     }
+    keep_scene(trail, stop, first);
     return true;
 }
 

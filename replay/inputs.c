@@ -100,9 +100,12 @@ void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint
     }
 }
 
-void tcgrr_decoding_access(struct tcgrr_decoding *decoding, uint64_t address, unsigned size, bool load, bool store)
+void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
+                           bool load, bool store)
 {
-    struct tcgrr_operand operand = {address & decoding->address_mask, (uint16_t)size, load, store};
+    const struct tcgrr_register *reg = base ? tcgrr_registers_find(decoding->registers, base) : NULL;
+    struct tcgrr_operand operand = {address & decoding->address_mask, (uint16_t)size,
+                                    reg ? (uint16_t)reg->index : TCGRR_NO_BASE, load, store};
     if (size > 0) {
         g_array_append_val(decoding->inputs->memory, operand);
     }

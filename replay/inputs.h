@@ -13,9 +13,12 @@ struct tcgrr_input {
     uint64_t mask;  /* the bits that are read, of its lowest 64; all ones: the whole register */
 };
 
+#define TCGRR_NO_BASE UINT16_MAX
+
 struct tcgrr_operand {
     uint64_t address; /* the vCPU's own, with segments resolved */
     uint16_t size;    /* in bytes; at least as much as is accessed */
+    uint16_t base;    /* index of the register that the address is relative to; TCGRR_NO_BASE: none */
     bool load;
     bool store;
 };

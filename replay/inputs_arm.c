@@ -140,12 +140,14 @@ static void access64(struct tcgrr_decoding *decoding)
         }
         bool either = starts_with_any(mnemonic, both) || starts_with_any(mnemonic, atomic);
         bool store = g_str_has_prefix(mnemonic, "st");
-        tcgrr_decoding_access(decoding, address, accessed64(decoding), either || !store, either || store);
+        char base[16];
+        full_name64(name_of(decoding, operand->mem.base), base);
+        tcgrr_decoding_access(decoding, base, address, accessed64(decoding), either || !store, either || store);
     }
     /* A literal: ldr x0, #address */
     const cs_arm64_op *second = &arm64->operands[1];
     if (g_str_has_prefix(mnemonic, "ldr") && arm64->op_count == 2 && second->type == ARM64_OP_IMM) {
-        tcgrr_decoding_access(decoding, (uint64_t)second->imm, accessed64(decoding), true, false);
+        tcgrr_decoding_access(decoding, NULL, (uint64_t)second->imm, accessed64(decoding), true, false);
     }
 }
 
@@ -285,7 +287,8 @@ static void access_operand32(struct tcgrr_decoding *decoding, const cs_arm_op *o
     uint64_t address =
         value32(decoding, operand->mem.base) + (minus ? -index : index) + (uint64_t)(int64_t)operand->mem.disp;
     if (!g_str_has_prefix(mnemonic, "pl") && !g_str_has_prefix(mnemonic, "adr")) {
-        tcgrr_decoding_access(decoding, address, accessed32(decoding), !store, store);
+        tcgrr_decoding_access(decoding, name_of(decoding, operand->mem.base), address, accessed32(decoding), !store,
+                              store);
     }
 }
 
@@ -310,7 +313,7 @@ static void access_list32(struct tcgrr_decoding *decoding)
     } else if (strstr(mnemonic, "mib")) {
         base += 4;
     }
-    tcgrr_decoding_access(decoding, base, size, load || pop, store || push);
+    tcgrr_decoding_access(decoding, NULL, base, size, load || pop, store || push);
 }
 
 void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)

@@ -56,8 +56,10 @@ static uint64_t value_x(const struct tcgrr_decoding *decoding, unsigned number)
 static void access_at(struct tcgrr_decoding *decoding, unsigned base, int64_t offset, unsigned size, bool load,
                       bool store)
 {
+    const struct tcgrr_register *reg = by_number(decoding, base);
     read_x(decoding, base);
-    tcgrr_decoding_access(decoding, value_x(decoding, base) + (uint64_t)offset, size, load, store);
+    tcgrr_decoding_access(decoding, reg ? reg->name : NULL, value_x(decoding, base) + (uint64_t)offset, size, load,
+                          store);
 }
 
 static bool is_counter(unsigned csr)

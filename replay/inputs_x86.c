@@ -191,8 +191,12 @@ static void access_operands(struct tcgrr_decoding *decoding)
         bool sets = g_str_has_prefix(decoding->insn->mnemonic, "set");
         bool store = operand->access & CS_AC_WRITE || (i == 0 && !keeps_first(decoding->insn->mnemonic));
         bool load = !sets && (operand->access & CS_AC_READ || !store);
-        tcgrr_decoding_access(decoding, segment_base(decoding, memory->segment, stack) + (offset & mask), operand->size,
-                              load, store);
+        char base[16] = "";
+        if (memory->base != X86_REG_INVALID) {
+            full_name(decoding, cs_reg_name(decoding->handle, memory->base), base);
+        }
+        tcgrr_decoding_access(decoding, base, segment_base(decoding, memory->segment, stack) + (offset & mask),
+                              operand->size, load, store);
     }
 }
 
@@ -213,34 +217,34 @@ static void access_stack(struct tcgrr_decoding *decoding)
     case X86_INS_POPFD:
     case X86_INS_POPFQ:
     case X86_INS_RET:
-        tcgrr_decoding_access(decoding, sp, word, true, false);
+        tcgrr_decoding_access(decoding, wide, sp, word, true, false);
         break;
     case X86_INS_RETF:
-        tcgrr_decoding_access(decoding, sp, 2 * word, true, false);
+        tcgrr_decoding_access(decoding, wide, sp, 2 * word, true, false);
         break;
     case X86_INS_IRET:
     case X86_INS_IRETD:
     case X86_INS_IRETQ:
-        tcgrr_decoding_access(decoding, sp, 5 * word, true, false);
+        tcgrr_decoding_access(decoding, wide, sp, 5 * word, true, false);
         tcgrr_decoding_read(decoding, wide, TCGRR_INPUT_ALL);
         break;
     case X86_INS_POPAL:
     case X86_INS_POPAW:
-        tcgrr_decoding_access(decoding, sp, 8 * word, true, false);
+        tcgrr_decoding_access(decoding, wide, sp, 8 * word, true, false);
         break;
     case X86_INS_LEAVE:
-        tcgrr_decoding_access(decoding, base + tcgrr_decoding_value(decoding, frame), word, true, false);
+        tcgrr_decoding_access(decoding, frame, base + tcgrr_decoding_value(decoding, frame), word, true, false);
         break;
     case X86_INS_PUSH:
     case X86_INS_PUSHF:
     case X86_INS_PUSHFD:
     case X86_INS_PUSHFQ:
     case X86_INS_CALL:
-        tcgrr_decoding_access(decoding, sp - word, word, false, true);
+        tcgrr_decoding_access(decoding, wide, sp - word, word, false, true);
         break;
     case X86_INS_PUSHAL:
     case X86_INS_PUSHAW:
-        tcgrr_decoding_access(decoding, sp - 8 * word, 8 * word, false, true);
+        tcgrr_decoding_access(decoding, wide, sp - 8 * word, 8 * word, false, true);
         break;
     default:
         break;

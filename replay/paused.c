@@ -73,7 +73,7 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
 {
     struct tcgrr_reader *reader = rerun->options.reader;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, error);
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, rerun->options.extra, error);
     if (!words) {
         return false;
     }

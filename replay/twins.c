@@ -164,7 +164,24 @@ bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint6
     return true;
 }
 
-const struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side)
+bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, GError **error)
+{
+    tcgrr_icount icount = tcgrr_twins_icount(twins, 0, moment);
+    struct tcgrr_side *side = twins->sides[0];
+    struct tcgrr_stretch stretch;
+
+    *first = moment;
+    tcgrr_stretch_init(&stretch);
+    bool good = side->ops->stretch(side, icount, icount + 1, &stretch, error);
+    if (good && stretch.execs->len > 0) {
+        tcgrr_icount begin = g_array_index(stretch.execs, struct tcgrr_exec, 0).icount;
+        *first = begin > tcgrr_twins_icount(twins, 0, 0) ? moment - (icount - begin) : 0;
+    }
+    tcgrr_stretch_clear(&stretch);
+    return good;
+}
+
+struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side)
 {
     return twins->registers[side];
 }

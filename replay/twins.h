@@ -40,7 +40,7 @@ bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_mom
 
 /* ---- registers: by their index in A's list ---- */
 
-const struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side);
+struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side);
 /* What differs in a register of two states: of its lowest 64 bits, or all ones if only higher ones differ. 0 also where
  * it is not compared: one side has no such register, or it is ignored. */
 uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
@@ -51,6 +51,9 @@ bool tcgrr_is_pc(const char *name);
 bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
 /* B's register of this name; NULL if B has none. */
 const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index);
+
+/* The moment at which the execution began, in A's recording, that instruction `moment` is in. */
+bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, GError **error);
 
 /* ---- looking ---- */
 

@@ -50,6 +50,30 @@ cause 7.2 10.0 --from guest_main
 flags="1 0"
 cause 10.0 7.2 --bundle "$work/other"
 
+# The folder is a bug report: both translations of the block, all registers, the trace around it, and a guest that shows the
+# difference by itself, in QEMUs that are told nothing else.
+equal "bundle" "$(json .cause.bundle)" "$work/other"
+for file in README.md finding.json registers.csv window-a.csv window-b.csv block-a.log block-b.log a.tcgrr b.tcgrr guest.S; do
+    [ -s "$work/other/$file" ] || fail "the bundle has no $file"
+done
+contains "window" "$(cat "$work/other/window-b.csv")" "blsi edx, eax"
+contains "README" "$(cat "$work/other/README.md")" "^- A: QEMU emulator version 10.0"
+contains "README" "$(cat "$work/other/README.md")" "^- B: QEMU emulator version 7.2"
+for side in a b; do
+    contains "block-$side.log" "$(cat "$work/other/block-$side.log")" "^OP after optimization"
+    contains "block-$side.log" "$(cat "$work/other/block-$side.log")" "^OUT: "
+done
+equal "finding.json" "$(jq -r .cause.symbol "$work/other/finding.json")" blsi_instruction
+equal "guest" "$(json .cause.standalone.reproduces)" true
+for version in 7.2 10.0 11.1; do
+    "$work/other/run.sh" "$(qemu x86_64 "$version")" >"$work/guest.$version" 2>/dev/null || true
+done
+contains "guest in 7.2" "$(cat "$work/guest.7.2")" "^eflags 00000002$"
+contains "guest in 10.0" "$(cat "$work/guest.10.0")" "^eflags 00000003$"
+equal "guest in 11.1" "$(cat "$work/guest.11.1")" "$(cat "$work/guest.10.0")"
+equal "what else differs in the guest" "$(diff "$work/guest.7.2" "$work/guest.10.0" | grep -c '^[<>]')" 2
+verify other/b
+
 # Each command lands before the instruction.
 mapfile -t commands < <(json '.cause.commands[]')
 equal "commands" "${#commands[@]}" 2
@@ -70,6 +94,11 @@ run 0 "$tcgrr" bisect "$work/blsi-10.0.tcgrr" --qemu "$(qemu x86_64 10.0)" --jso
 equal "same QEMU: diverged" "$(json .diverged)" false
 equal "same QEMU: cause" "$(json .cause)" null
 [ ! -e "$work/none" ] || fail "a folder was made for nothing"
+guest rv64-trap 7.2
+record trap
+run 0 "$tcgrr" bisect "$work/trap.tcgrr" --qemu "$(qemu riscv64 10.0)" --json --from guest_main --until trap_entry_m
+equal "other QEMU: diverged" "$(json .diverged)" false
+[ ! -e "$work/trap-cause" ] || fail "a folder was left for nothing"
 
 # Nothing is overwritten unasked.
 complains 2 "is there already" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)"

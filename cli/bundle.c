@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The folder for a bug report. */
+#include "cli/cause.h"
+
+#include <string.h>
+
+#include "lockstep/side.h"
+#include "replay/block_log.h"
+#include "replay/recorded.h"
+#include "store/disasm.h"
+#include "store/error.h"
+
+#define WINDOW_BEFORE 200        /* instructions of the window before the cause */
+#define WINDOW_BEHIND 20         /* and behind it */
+#define LOG_BEHIND    2000       /* instructions that run on behind the cause, so that its block is not cut short */
+#define TRACE_BYTES   (64 << 20) /* a larger trace is not copied */
+
+struct bundle {
+    struct cli_cause *cause;
+    const struct tcgrr_comparison *comparison;
+    const struct tcgrr_cause *found;
+    const struct cli_places *places;
+    struct tcgrr_qemu qemus[2];
+    char *cpu;
+    bool copied; /* A's trace is in it */
+    uint64_t block;
+    uint64_t block_bytes;
+};
+
+static char *inside(const struct bundle *bundle, const char *name)
+{
+    return g_build_filename(bundle->cause->bundle, name, NULL);
+}
+
+static FILE *create(const struct bundle *bundle, const char *name, GError **error)
+{
+    g_autofree char *path = inside(bundle, name);
+    FILE *file = fopen(path, "w");
+    if (!file) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", path);
+    }
+    return file;
+}
+
+static bool finish(FILE *file, GError **error)
+{
+    bool good = !ferror(file);
+    good = fclose(file) == 0 && good;
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the bundle could not be written; is the disk full?");
+    }
+    return good;
+}
+
+/* ---- the trace around the cause ---- */
+
+static void write_exec(FILE *file, const struct bundle *bundle, int side, struct tcgrr_disasm *disasm,
+                       const struct tcgrr_exec *exec)
+{
+    g_auto(GStrv) texts = tcgrr_disasm_block(disasm, exec->block);
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < exec->ran; offset += exec->block->lengths[i++]) {
+        g_autofree char *symbol = tcgrr_symbols_name(bundle->places->symbols[side], exec->block->pc + offset);
+        fprintf(file, "%" G_GUINT64_FORMAT ",0x%" G_GINT64_MODIFIER "x,", exec->icount + i, exec->block->pc + offset);
+        for (uint8_t k = 0; k < exec->block->lengths[i]; k++) {
+            fprintf(file, "%02x", exec->block->bytes[offset + k]);
+        }
+        fprintf(file, ",\"%s\",%s\n", texts[i], symbol ? symbol : "");
+    }
+}
+
+static bool write_window(const struct bundle *bundle, int side, GError **error)
+{
+    struct tcgrr_reader *reader = bundle->cause->readers[side];
+    tcgrr_icount icount = bundle->found->icounts[side];
+    struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
+    g_autofree char *name = g_strdup_printf("window-%c.csv", 'a' + side);
+    FILE *file = stored ? create(bundle, name, error) : NULL;
+    struct tcgrr_stretch stretch;
+
+    tcgrr_stretch_init(&stretch);
+    bool good = file && stored->ops->stretch(stored, icount > WINDOW_BEFORE ? icount - WINDOW_BEFORE : 0,
+                                             icount + WINDOW_BEHIND, &stretch, error);
+    if (good) {
+        struct tcgrr_disasm *disasm = tcgrr_disasm_new(bundle->places->target);
+        if (bundle->places->blocks[side]) {
+            tcgrr_disasm_survey(disasm, bundle->places->blocks[side], tcgrr_blocks_count(bundle->places->blocks[side]));
+        }
+        fprintf(file, "icount,pc,bytes,disasm,symbol\n");
+        for (guint i = 0; i < stretch.execs->len; i++) {
+            write_exec(file, bundle, side, disasm, &g_array_index(stretch.execs, struct tcgrr_exec, i));
+        }
+        tcgrr_disasm_free(disasm);
+    }
+    tcgrr_stretch_clear(&stretch);
+    if (stored) {
+        stored->ops->free(stored);
+    }
+    return file && finish(file, good ? error : NULL) && good;
+}
+
+/* The block that the cause was executed in, as A recorded it. */
+static bool find_block(struct bundle *bundle, GError **error)
+{
+    tcgrr_icount icount = bundle->found->icounts[0];
+    struct tcgrr_side *stored = tcgrr_side_stored(bundle->cause->readers[0], error);
+    struct tcgrr_stretch stretch;
+
+    bundle->block = bundle->found->pc;
+    bundle->block_bytes = bundle->found->length;
+    tcgrr_stretch_init(&stretch);
+    bool good = stored && stored->ops->stretch(stored, icount, icount + 1, &stretch, error);
+    if (good && stretch.execs->len > 0) {
+        const struct tcgrr_block *block = g_array_index(stretch.execs, struct tcgrr_exec, 0).block;
+        bundle->block = block->pc;
+        bundle->block_bytes = block->size;
+    }
+    tcgrr_stretch_clear(&stretch);
+    if (stored) {
+        stored->ops->free(stored);
+    }
+    return good;
+}
+
+/* ---- how both translate it ---- */
+
+static bool write_log(struct bundle *bundle, int side, GError **error)
+{
+    struct cli_cause *cause = bundle->cause;
+    g_autofree char *name = g_strdup_printf("block-%c.log", 'a' + side);
+    g_autofree char *path = inside(bundle, name);
+    tcgrr_icount parted = bundle->comparison->icount - bundle->comparison->start[0] + bundle->comparison->start[side];
+    struct tcgrr_rerun_options options = {
+        .reader = cause->readers[side],
+        .qemu = cause->qemus[side],
+        .plugin = cause->plugin,
+        .hang_ms = cause->hang_ms,
+        .stop = cause->stop,
+    };
+    cli_cause_say(side == 0 ? "A shows how it translates the block" : "B shows how it translates the block", cause);
+    return tcgrr_block_log(&options, bundle->block, bundle->block_bytes,
+                           MIN(bundle->found->icounts[side] + LOG_BEHIND, parted), path, error);
+}
+
+/* ---- registers ---- */
+
+static void write_value(FILE *file, const struct tcgrr_registers *registers, const struct tcgrr_stop *stop,
+                        const char *name)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(registers, name);
+    g_autofree char *text = reg && stop && tcgrr_state_knows(stop->state, reg->index)
+                                ? tcgrr_state_text(registers, stop->state, reg)
+                                : NULL;
+    fprintf(file, ",%s", text ? text : "");
+}
+
+static bool write_registers(const struct bundle *bundle, GError **error)
+{
+    const struct tcgrr_cause_scene *scene = &bundle->found->scene;
+    FILE *file = create(bundle, "registers.csv", error);
+
+    if (!file) {
+        return false;
+    }
+    fprintf(file, "register,before_a,before_b,after_a,after_b\n");
+    for (guint i = 0; i < scene->registers[0]->list->len; i++) {
+        const char *name = ((const struct tcgrr_register *)g_ptr_array_index(scene->registers[0]->list, i))->name;
+        fprintf(file, "%s", name);
+        for (guint at = scene->at; at < scene->at + 2; at++) {
+            for (int side = 0; side < 2; side++) {
+                const GPtrArray *stops = scene->stops[side];
+                write_value(file, scene->registers[side], at < stops->len ? g_ptr_array_index(stops, at) : NULL, name);
+            }
+        }
+        fprintf(file, "\n");
+    }
+    return finish(file, error);
+}
+
+/* ---- the text ---- */
+
+static void write_standalone(FILE *file, const struct bundle *bundle)
+{
+    const struct tcgrr_standalone *standalone = &bundle->cause->standalone;
+
+    fprintf(file, "\n## A guest that shows it by itself\n");
+    if (!standalone->reproduces) {
+        fprintf(file, "There is none: %s.\n", standalone->reason);
+        return;
+    }
+    fprintf(file,
+            "`guest.S` and `guest.elf` set the recorded registers%s, run %s and print all registers as they are then.\n"
+            "`./run.sh QEMU` runs it. It was run in both, with this difference (< A, > B):\n\n```\n%s```\n",
+            standalone->moved ? " (one of them moved, with the data it points to, to where the machine has RAM)" : "",
+            standalone->whole_block ? "the block up to the cause" : "the one instruction", standalone->difference);
+}
+
+static void write_files(FILE *file, const struct bundle *bundle)
+{
+    bool own = bundle->cause->readers[0] != bundle->cause->readers[1];
+
+    fprintf(file, "\n## Files\n");
+    fprintf(file, "- `finding.json`: the finding, for programs\n");
+    fprintf(file,
+            "- `block-a.log`, `block-b.log`: what each QEMU makes of the block at 0x%" G_GINT64_MODIFIER "x "
+            "(`-d in_asm,op,op_opt,out_asm`); the last translation counts\n",
+            bundle->block);
+    if (bundle->found->scene.registers[0]) {
+        fprintf(file, "- `registers.csv`: all registers before and behind the instruction, of both\n");
+    }
+    fprintf(file,
+            "- `window-a.csv`%s: the instructions around it, as `tcgrr query TRACE \"SELECT icount, pc, bytes, disasm, "
+            "symbol FROM insn WHERE icount >= N\"` gives them\n",
+            own ? ", `window-b.csv`" : "");
+    if (bundle->copied) {
+        fprintf(file, "- `a.tcgrr`: the recording of A\n");
+    }
+    if (own) {
+        fprintf(file, "- `b.tcgrr`: the recording of B\n");
+    }
+}
+
+static bool write_readme(const struct bundle *bundle, GError **error)
+{
+    struct cli_cause *cause = bundle->cause;
+    FILE *file = create(bundle, "README.md", error);
+    g_auto(GStrv) words = tcgrr_recorded_words(cause->readers[0], NULL, NULL);
+    g_autofree char *command = words ? g_strjoinv(" ", words) : NULL;
+
+    if (!file) {
+        return false;
+    }
+    fprintf(file, "# Two QEMUs disagree about one instruction\n\n");
+    for (int side = 0; side < 2; side++) {
+        fprintf(file, "- %c: %s (%s%s%s)\n", 'A' + side, bundle->qemus[side].banner, bundle->qemus[side].path,
+                *bundle->qemus[side].build_id ? ", build id " : "", bundle->qemus[side].build_id);
+    }
+    fprintf(file, "- command: `%s`\n\n```\n", command ? command : "");
+    cli_cause_print(file, cause, bundle->found, bundle->places);
+    fprintf(file, "```\n");
+    write_standalone(file, bundle);
+    write_files(file, bundle);
+    return finish(file, error);
+}
+
+static bool write_json(const struct bundle *bundle, GError **error)
+{
+    g_autofree char *path = inside(bundle, "finding.json");
+    json_t *object = json_pack("{s:s, s:s}", "a", bundle->qemus[0].banner, "b", bundle->qemus[1].banner);
+    cli_json_comparison(object, bundle->comparison, bundle->places);
+    cli_cause_json(object, bundle->cause, bundle->found, bundle->places);
+    bool good = json_dump_file(object, path, JSON_INDENT(2)) == 0;
+    json_decref(object);
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", path);
+    }
+    return good;
+}
+
+/* ---- all of it ---- */
+
+/* What the recorded command says to -cpu. */
+static char *find_cpu(struct tcgrr_reader *reader)
+{
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
+    char *cpu = NULL;
+    for (char **word = words; word && *word && word[1]; word++) {
+        if (strcmp(*word, "-cpu") == 0 || strcmp(*word, "--cpu") == 0) {
+            g_free(cpu);
+            cpu = g_strdup(word[1]);
+        }
+    }
+    return cpu;
+}
+
+static bool probe(struct bundle *bundle, GError **error)
+{
+    const struct cli_cause *cause = bundle->cause;
+    for (int side = 0; side < 2; side++) {
+        const char *path = cause->qemus[side] ? cause->qemus[side] : tcgrr_reader_run(cause->readers[side])->qemu_path;
+        if (!tcgrr_qemu_probe(path, cause->plugin, &bundle->qemus[side], error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool copy_trace(struct bundle *bundle, GError **error)
+{
+    g_autofree char *path = inside(bundle, "a.tcgrr");
+    g_autofree char *bytes = NULL;
+    gsize size = 0;
+    struct tcgrr_totals totals;
+
+    if (!tcgrr_reader_totals(bundle->cause->readers[0], &totals, error)) {
+        return false;
+    }
+    bundle->copied = totals.bytes <= TRACE_BYTES;
+    return !bundle->copied || (g_file_get_contents(bundle->cause->paths[0], &bytes, &size, error) &&
+                               g_file_set_contents(path, bytes, (gssize)size, error));
+}
+
+static bool make_standalone(struct bundle *bundle, GError **error)
+{
+    struct tcgrr_standalone_options options = {
+        .cause = bundle->found,
+        .folder = bundle->cause->bundle,
+        .target = bundle->places->target,
+        .qemus = {bundle->qemus[0].path, bundle->qemus[1].path},
+        .cpu = bundle->cpu,
+        .stop = bundle->cause->stop,
+    };
+    cli_cause_say("trying a guest of its own", bundle->cause);
+    return tcgrr_standalone_make(&options, &bundle->cause->standalone, error);
+}
+
+bool cli_cause_bundle(struct cli_cause *cause, const struct tcgrr_comparison *comparison,
+                      const struct tcgrr_cause *found, const struct cli_places *places, GError **error)
+{
+    struct bundle bundle = {.cause = cause, .comparison = comparison, .found = found, .places = places};
+
+    bool good = probe(&bundle, error) && find_block(&bundle, error) && write_log(&bundle, 0, error) &&
+                write_log(&bundle, 1, error) && write_window(&bundle, 0, error) &&
+                (cause->readers[0] == cause->readers[1] || write_window(&bundle, 1, error)) &&
+                (!found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
+    bundle.cpu = find_cpu(cause->readers[0]);
+    good = good && make_standalone(&bundle, error) && write_json(&bundle, error) && write_readme(&bundle, error);
+    tcgrr_qemu_clear(&bundle.qemus[0]);
+    tcgrr_qemu_clear(&bundle.qemus[1]);
+    g_free(bundle.cpu);
+    return good;
+}
