@@ -165,8 +165,7 @@ static struct made_up *finish(struct guest *guest, uint64_t seed)
 
 struct pair pair_start(void)
 {
-    return (struct pair){.guests = {guest_start(), guest_start()},
-                         .options = {.isa = TCGRR_ISA_RISCV, .history = 5}};
+    return (struct pair){.guests = {guest_start(), guest_start()}, .options = {.isa = TCGRR_ISA_RISCV, .history = 5}};
 }
 
 void pair_compare(struct pair *pair)

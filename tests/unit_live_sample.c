@@ -209,7 +209,6 @@ static void test_full(void **state)
 {
     struct fixture *f = open_ring();
     enum tcgrr_live_end end;
-    g_autofree uint8_t *value = g_malloc0(LARGE);
     uint64_t samples = 0;
 
     push_define(f, 0);
