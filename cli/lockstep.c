@@ -329,6 +329,10 @@ static int run_apart(struct context *context, struct told *told, struct cli_lock
     if (told->bisect) {
         return cli_usage(context->command, "--bisect needs both sides here");
     }
+    if (context->comparing.ignored) {
+        return cli_usage(context->command,
+                         "--ignore-reg needs both sides here: with another tcgrr only the flow is compared");
+    }
     peer->icount = told->icount;
     peer->timeout = told->timeout;
     peer->console = told->console;

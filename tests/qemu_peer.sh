@@ -249,7 +249,20 @@ contains "an interrupted side" "$(cat "$work/a.err")" "^tcgrr: the other side ga
 leave STOP 3 3 a
 contains "a side that stands still" "$(cat "$work/err")" "^tcgrr: the other side has said nothing for 5 s"
 
+# A stored run whose other side is killed half-way.
+address=$unix
+listen --peer-timeout 5 "$work/stored.tcgrr"
+"$tcgrr" lockstep --connect "$address" "${guest[@]}" -S >"$work/out" 2>"$work/err" &
+connector=$!
+sleep 1
+kill -9 $connector
+wait $connector || true
+listened 3 "went away"
+equal "the stored run" "$(sha256sum <"$work/stored.tcgrr")" "$sum"
+
 # ---- what is wrong with the arguments, and sockets ----
+complains 2 "only the flow is compared" "$tcgrr" lockstep --connect "$unix" --ignore-reg x "${guest[@]}"
+complains 2 "give --token-file" "$tcgrr" lockstep --connect tcp:192.0.2.1:7007 "${guest[@]}"
 complains 2 "--listen, the other --connect" "$tcgrr" lockstep --listen "$unix" --connect "$unix" "${guest[@]}"
 complains 2 "is no address" "$tcgrr" lockstep --listen "$work/socket" "${guest[@]}"
 complains 2 "is no address" "$tcgrr" lockstep --connect tcp:host:port "${guest[@]}"
@@ -277,4 +290,3 @@ listened 0
 echo precious >"$work/socket"
 complains 3 "Address already in use" "$tcgrr" lockstep --listen "$unix" "${guest[@]}"
 equal "a file in the socket's place" "$(cat "$work/socket")" precious
-equal "the stored run" "$(sha256sum <"$work/stored.tcgrr")" "$sum"

@@ -11,7 +11,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lockstep/address.h"
 #include "lockstep/fields.h"
 #include "lockstep/handshake.h"
 #include "lockstep/remote.h"
@@ -32,47 +31,6 @@ static void make_pair(struct tcgrr_peer *peers[2], int timeout_ms)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     peers[0] = tcgrr_peer_new(fds[0], &options);
     peers[1] = tcgrr_peer_new(fds[1], &options);
-}
-
-/* ---- addresses ---- */
-
-static void test_addresses(void **state)
-{
-    static const struct {
-        const char *text, *host, *port;
-        bool local;
-    } good[] = {
-        {"tcp:127.0.0.1:7007", "127.0.0.1", "7007", true}, {"tcp:localhost:0", "localhost", "0", true},
-        {"tcp::7007", "localhost", "7007", true},          {"tcp:7007", "localhost", "7007", true},
-        {"tcp:[::1]:7007", "::1", "7007", true},           {"tcp:127.9.9.9:1", "127.9.9.9", "1", true},
-        {"tcp:0.0.0.0:7007", "0.0.0.0", "7007", false},    {"tcp:192.0.2.1:7007", "192.0.2.1", "7007", false},
-        {"tcp:[::]:65535", "::", "65535", false},          {"tcp:[2001:db8::1]:1", "2001:db8::1", "1", false},
-    };
-    static const char *const bad[] = {"",           "/tmp/socket",    "unix:",        "tcp:",          "tcp:host:",
-                                      "tcp:host:x", "tcp:host:70000", "tcp:::1:7007", "tcp:[::1:7007", "udp:host:1",
-                                      "tcp:host:-1"};
-    struct tcgrr_address address;
-    GError *error = NULL;
-    bool local;
-
-    for (size_t i = 0; i < G_N_ELEMENTS(good); i++) {
-        assert_true(tcgrr_address_parse(good[i].text, &address, NULL));
-        assert_string_equal(address.host, good[i].host);
-        assert_string_equal(address.port, good[i].port);
-        assert_true(tcgrr_address_local(&address, &local, NULL));
-        assert_int_equal(local, good[i].local);
-        tcgrr_address_clear(&address);
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(bad); i++) {
-        assert_false(tcgrr_address_parse(bad[i], &address, &error));
-        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_USAGE));
-        g_clear_error(&error);
-    }
-    assert_true(tcgrr_address_parse("unix:/tmp/a:b", &address, NULL));
-    assert_string_equal(address.path, "/tmp/a:b");
-    assert_true(tcgrr_address_local(&address, &local, NULL));
-    assert_true(local);
-    tcgrr_address_clear(&address);
 }
 
 /* ---- introducing ---- */
@@ -780,19 +738,12 @@ static void test_stop(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_addresses),
-        cmocka_unit_test(test_handshake),
-        cmocka_unit_test(test_refusals),
-        cmocka_unit_test(test_tokens),
-        cmocka_unit_test(test_token_is_not_sent),
-        cmocka_unit_test(test_token_file),
-        cmocka_unit_test(test_strangers),
-        cmocka_unit_test(test_comparing),
-        cmocka_unit_test(test_places),
-        cmocka_unit_test(test_traffic),
-        cmocka_unit_test(test_bad_servers),
-        cmocka_unit_test(test_bad_clients),
-        cmocka_unit_test(test_standing_still),
+        cmocka_unit_test(test_handshake),   cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_tokens),      cmocka_unit_test(test_token_is_not_sent),
+        cmocka_unit_test(test_token_file),  cmocka_unit_test(test_strangers),
+        cmocka_unit_test(test_comparing),   cmocka_unit_test(test_places),
+        cmocka_unit_test(test_traffic),     cmocka_unit_test(test_bad_servers),
+        cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_standing_still),
         cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
