@@ -26,6 +26,7 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     live->codes = g_array_new(FALSE, FALSE, sizeof(struct code));
     live->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     live->gap = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    live->text = g_byte_array_new();
     live->mark = UINT32_MAX;
     live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
     live->longest = 1;
@@ -51,6 +52,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_array_unref(live->codes);
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
+    g_byte_array_unref(live->text);
     tcgrr_rrlog_free(live->log);
     tcgrr_live_sampling_clear(&live->sampling);
     for (size_t i = 0; i < KEPT_CLASSES; i++) {

@@ -108,6 +108,7 @@ struct tcgrr_live {
     bool switched;
     tcgrr_icount next_checkpoint;
     struct tcgrr_live_sampling sampling;
+    GByteArray *text; /* of the block that is described next, as QEMU disassembles it: a string for each instruction */
     struct classes classes[KEPT_CLASSES]; /* by block */
 };
 
@@ -148,6 +149,14 @@ bool tcgrr_live_read_sample(struct tcgrr_live *live, const uint32_t *words, GErr
 /* Adds the sample of the open execution to the chunk, to which that is about to be appended. */
 void tcgrr_live_place_sample(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling);
+
+/*
+ * Texts of instructions (live_text.c): keeps those that came; gives them to the block they belong to, which is new;
+ * gives a new block those of one with the same content elsewhere, without what they say of addresses.
+ */
+bool tcgrr_live_read_text(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_take_text(struct tcgrr_live *live, uint32_t number, GError **error);
+void tcgrr_live_copy_text(struct tcgrr_live *live, uint32_t number, const struct tcgrr_block *from);
 
 /* Sets TCGRR_ERROR_DAMAGED: the ring holds `what`. Returns false. */
 bool tcgrr_live_damaged(GError **error, const char *what);

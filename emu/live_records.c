@@ -75,11 +75,14 @@ static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32
         return tcgrr_live_damaged(error, "a malformed block");
     }
     uint64_t pc = define.pc_low | (uint64_t)define.pc_high << 32;
+    uint32_t before = tcgrr_blocks_count(live->blocks);
     uint32_t number =
         tcgrr_blocks_add(live->blocks, pc, define.count, content, define.size, content + define.count, error);
-    if (number == UINT32_MAX) {
+    if (number == UINT32_MAX ||
+        (live->text->len > 0 && number == before && !tcgrr_live_take_text(live, number, error))) {
         return false;
     }
+    g_byte_array_set_size(live->text, 0);
     add_code(live, number);
     return true;
 }
@@ -91,14 +94,19 @@ static bool read_alias(struct tcgrr_live *live, const uint32_t *words, GError **
     }
     const struct tcgrr_block *block =
         tcgrr_blocks_get(live->blocks, g_array_index(live->codes, struct code, words[0]).block);
+    uint32_t before = tcgrr_blocks_count(live->blocks);
     uint32_t number = tcgrr_blocks_add(live->blocks, words[1] | (uint64_t)words[2] << 32, block->insns, block->lengths,
                                        block->size, block->bytes, error);
     if (number == UINT32_MAX) {
         return false;
     }
+    if (block->text && number == before) {
+        tcgrr_live_copy_text(live, number, block);
+    }
     add_code(live, number);
     return true;
 }
+
 static void forget_codes(struct tcgrr_live *live)
 {
     if (live->open) {
@@ -219,6 +227,7 @@ size_t tcgrr_live_record_length(uint32_t word)
 {
     switch (word >> 24) {
     case TCGRR_WIRE_DEFINE:
+    case TCGRR_WIRE_TEXT:
         return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_ALIAS:
         return 4;
@@ -270,6 +279,8 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return true;
     case TCGRR_WIRE_DEFINE:
         return read_define(live, words + 1, payload, error);
+    case TCGRR_WIRE_TEXT:
+        return tcgrr_live_read_text(live, words + 1, payload, error);
     case TCGRR_WIRE_ALIAS:
         return read_alias(live, words + 1, error);
     case TCGRR_WIRE_REGISTER:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/session.h"
 
+#include "store/disasm.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -51,7 +52,8 @@ static bool make_folder(struct tcgrr_session *session, GError **error)
 static bool build_command(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
     g_autofree char *plugin_arguments =
-        g_strdup_printf("fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level));
+        g_strdup_printf("fd=%d,level=%s%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level),
+                        tcgrr_disasm_knows(session->qemu.target) ? "" : ",texts=on");
     struct tcgrr_command_options command = {
         .mode = options->mode,
         .icount = options->icount,

@@ -171,6 +171,29 @@ bool tcgrr_blocks_set(struct tcgrr_blocks *blocks, uint32_t number, uint64_t pc,
     return true;
 }
 
+bool tcgrr_blocks_set_text(struct tcgrr_blocks *blocks, uint32_t number, const char *text)
+{
+    struct tcgrr_block *block = place(blocks, number);
+    size_t size = strlen(text) + 1;
+    char *copy = (char *)take_bytes(blocks, size);
+    uint32_t lines = 1;
+    uint32_t column = 0;
+    char *to = copy;
+
+    for (; *text; text++) {
+        column = *text == '\n' ? 0 : column + 1;
+        lines += *text == '\n';
+        if (column <= TCGRR_MAX_INSN_TEXT) {
+            *to++ = (char)(*text == '\n' || g_ascii_isprint(*text) ? *text : '?');
+        }
+    }
+    *to = '\0';
+    if (lines == block->insns) {
+        block->text = copy;
+    }
+    return lines == block->insns;
+}
+
 uint64_t tcgrr_block_prefix(const struct tcgrr_block *block, uint32_t insns)
 {
     const uint8_t *bytes = block->bytes;

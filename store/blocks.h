@@ -30,6 +30,13 @@ uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t ins
                           uint32_t size, const uint8_t *bytes, GError **error);
 
 /*
+ * Gives block `number`, which must exist and have none, its text as in struct tcgrr_block: copied, with everything that
+ * is not printable ASCII shown as a question mark. False if it does not have a line for each instruction. By the thread
+ * that appends, before any other thread is told of the block.
+ */
+bool tcgrr_blocks_set_text(struct tcgrr_blocks *blocks, uint32_t number, const char *text);
+
+/*
  * For a table that is filled in any order: makes it count `count` blocks at least, which are there once they are set.
  * Such a table is not appended to. One thread.
  */

@@ -64,14 +64,26 @@ struct tcgrr_disasm {
     uint32_t surveyed; /* blocks */
 };
 
+static const struct target *find_target(const char *name)
+{
+    const struct target *found = targets;
+    while (found->family != TCGRR_FAMILY_OTHER && g_strcmp0(found->name, name) != 0) {
+        found++;
+    }
+    return found;
+}
+
+bool tcgrr_disasm_knows(const char *target)
+{
+    int arch = find_target(target)->modes[0].arch;
+    return arch >= 0 && cs_support(arch);
+}
+
 struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
 {
     struct tcgrr_disasm *disasm = g_new0(struct tcgrr_disasm, 1);
-    const struct target *found = targets;
+    const struct target *found = find_target(target);
 
-    while (found->family != TCGRR_FAMILY_OTHER && g_strcmp0(found->name, target) != 0) {
-        found++;
-    }
     disasm->target = found;
     disasm->areas = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     for (const struct mode *mode = found->modes; mode->arch >= 0; mode++) {
@@ -295,8 +307,26 @@ static char *as_text(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const u
                                    : g_strstrip(g_strdup(disasm->insn->mnemonic));
 }
 
+/* What QEMU said, and bytes where it said nothing. */
+static char **lines_of(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    char **texts = g_strsplit(block->text, "\n", -1); /* as many as instructions */
+    const uint8_t *bytes = block->bytes;
+    for (uint32_t i = 0; i < block->insns; i++) {
+        if (!*texts[i]) {
+            g_free(texts[i]);
+            texts[i] = as_bytes(disasm, bytes, block->lengths[i]);
+        }
+        bytes += block->lengths[i];
+    }
+    return texts;
+}
+
 char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
+    if (disasm->modes == 0 && block->text) {
+        return lines_of(disasm, block);
+    }
     char **texts = g_new(char *, block->insns + 1);
     int mode = choose_mode(disasm, block);
     const uint8_t *bytes = block->bytes;

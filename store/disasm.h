@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Instructions as text, by capstone. Where capstone does not know the target (RISC-V before capstone 5) or an
- * instruction, the text is an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses
- * a disassembler.
+ * Instructions as text, by capstone. Where capstone does not know the target (RISC-V before capstone 5) it is how QEMU
+ * disassembled the instruction, if the block says so. Else, and where capstone does not know an instruction, the text
+ * is an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses a disassembler.
  */
 #ifndef TCGRR_STORE_DISASM_H
 #define TCGRR_STORE_DISASM_H
@@ -13,6 +13,8 @@ struct tcgrr_disasm;
 
 /* `target` is QEMU's target name, run.target of a trace; any name works. Never NULL; owned by the caller. */
 struct tcgrr_disasm *tcgrr_disasm_new(const char *target);
+/* Whether capstone knows this target, so that texts by QEMU are not needed. */
+bool tcgrr_disasm_knows(const char *target);
 /* NULL is allowed. */
 void tcgrr_disasm_free(struct tcgrr_disasm *disasm);
 

@@ -22,6 +22,8 @@ typedef uint32_t tcgrr_vcpu;
 #define TCGRR_MAX_BLOCKS      (1u << 28)
 /* Instructions in one block, at most; QEMU's own limit is 512. */
 #define TCGRR_MAX_INSNS       4096u
+/* Bytes of an instruction's text, at most; longer ones are cut off. */
+#define TCGRR_MAX_INSN_TEXT   127u
 
 /* How much of a run is recorded: each level what those before it do, and more. */
 #define TCGRR_LEVELS(X)                                                                                                \
@@ -45,6 +47,7 @@ struct tcgrr_block {
     uint32_t size;          /* bytes of all instructions together */
     const uint8_t *lengths; /* `insns` entries: bytes of each instruction */
     const uint8_t *bytes;   /* `size` bytes, one instruction after the other */
+    const char *text;       /* its instructions as QEMU disassembled them, a line feed between two; NULL: not known */
     uint64_t sum;           /* its flow digest (store/digest.h) */
     uint64_t power;         /* of `insns` instructions */
 };

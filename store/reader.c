@@ -2,6 +2,7 @@
 #include "store/reader_internal.h"
 
 #include "store/codec.h"
+#include "store/disasm.h"
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/varint.h"
@@ -31,6 +32,8 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_BLOCKS] = "SELECT * FROM \"%w\".block ORDER BY id",
     [TCGRR_QUERY_BLOCK] = "SELECT * FROM \"%w\".block WHERE id = ?1",
     [TCGRR_QUERY_BLOCK_LIMIT] = "SELECT max(id) + 1 FROM \"%w\".block",
+    [TCGRR_QUERY_TEXTS] = "SELECT * FROM \"%w\".block_text ORDER BY first",
+    [TCGRR_QUERY_TEXT_OF] = "SELECT * FROM \"%w\".block_text WHERE first <= ?1 ORDER BY first DESC LIMIT 1",
     [TCGRR_QUERY_EVENTS] = ("SELECT seq, icount, vcpu, kind, source, from_pc, to_pc, number, arguments, result"
                             " FROM \"%w\".event WHERE icount BETWEEN ?1 AND ?2 ORDER BY icount, id"),
     [TCGRR_QUERY_CHECKPOINT] = "SELECT flow FROM \"%w\".checkpoint WHERE icount = ?1",
@@ -335,6 +338,7 @@ const struct tcgrr_blocks *tcgrr_reader_blocks(struct tcgrr_reader *reader, GErr
         good = tcgrr_reader_fail(reader, "the blocks", error);
     }
     sqlite3_reset(statement);
+    good = good && (tcgrr_disasm_knows(reader->run.target) || tcgrr_reader_need_texts(reader, error));
     if (!good) {
         tcgrr_blocks_free(reader->blocks);
         reader->blocks = NULL;

@@ -16,6 +16,8 @@ enum tcgrr_reader_query {
     TCGRR_QUERY_BLOCKS,
     TCGRR_QUERY_BLOCK,
     TCGRR_QUERY_BLOCK_LIMIT,
+    TCGRR_QUERY_TEXTS,
+    TCGRR_QUERY_TEXT_OF,
     TCGRR_QUERY_EVENTS,
     TCGRR_QUERY_CHECKPOINT,
     TCGRR_QUERY_REGISTERS,
@@ -61,6 +63,10 @@ bool tcgrr_reader_load_block(struct tcgrr_reader *reader, sqlite3_stmt *statemen
 const struct tcgrr_blocks *tcgrr_reader_reserve(struct tcgrr_reader *reader, GError **error);
 const struct tcgrr_blocks *tcgrr_reader_need_all(struct tcgrr_reader *reader, GError **error);
 bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uint32_t count, GError **error);
+
+/* Takes the texts of all blocks that are loaded, or of block `number`, where the trace has them. */
+bool tcgrr_reader_need_texts(struct tcgrr_reader *reader, GError **error);
+bool tcgrr_reader_need_text(struct tcgrr_reader *reader, uint32_t number, GError **error);
 
 /* The statement for a query, ready to be bound; NULL with error. */
 sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);

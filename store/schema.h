@@ -5,7 +5,7 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION        2
+#define TCGRR_TRACE_VERSION        3
 
 /* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1
@@ -43,6 +43,7 @@
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
     "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \
     " lengths BLOB, bytes BLOB);"                                                                                      \
+    "CREATE TABLE block_text(first INTEGER PRIMARY KEY, blocks INTEGER, data BLOB, digest INTEGER);"                   \
     "CREATE TABLE chunk(id INTEGER PRIMARY KEY, first_seq INTEGER, execs INTEGER, first_icount INTEGER,"               \
     " insns INTEGER, vcpu INTEGER, first_flow INTEGER, end_flow INTEGER, codec INTEGER, data BLOB, partials BLOB,"     \
     " switches BLOB, digest INTEGER, blocks BLOB);"                                                                    \

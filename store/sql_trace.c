@@ -250,7 +250,9 @@ static const struct tcgrr_block *surveyed(struct tcgrr_sql_trace *trace, uint32_
     } else if (!tcgrr_reader_need(reader, &number, 1, error)) {
         return NULL;
     }
-    return tcgrr_blocks_get(reader->blocks, number);
+    const struct tcgrr_block *block = tcgrr_blocks_get(reader->blocks, number);
+    bool named = block->text || tcgrr_disasm_knows(reader->run.target);
+    return named || tcgrr_reader_need_text(reader, number, error) ? block : NULL;
 }
 
 char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error)

@@ -179,6 +179,32 @@ static bool check_last_samples(struct check *check, GError **error)
     return good;
 }
 
+/* Texts of blocks: that they are well-formed, and of blocks that are there. */
+static bool check_texts(struct check *check, GError **error)
+{
+    struct tcgrr_reader *reader = check->reader;
+    sqlite3_stmt *statement = tcgrr_reader_query(reader, TCGRR_QUERY_TEXTS, error);
+    uint32_t end = 0;
+    int status = SQLITE_DONE;
+
+    while (statement && (status = sqlite3_step(statement)) == SQLITE_ROW) {
+        sqlite3_int64 first = sqlite3_column_int64(statement, 0);
+        sqlite3_int64 count = sqlite3_column_int64(statement, 1);
+        if (first < end || count > tcgrr_blocks_count(reader->blocks) - first) {
+            complain(check, "there are texts of blocks from %" G_GINT64_FORMAT " on that are not there or have others",
+                     (gint64)first);
+            break;
+        }
+        end = (uint32_t)(first + count);
+    }
+    sqlite3_reset(statement);
+    GError *problem = NULL;
+    if (!statement || (status != SQLITE_ROW && status != SQLITE_DONE)) {
+        return tcgrr_reader_fail(reader, "the texts of blocks", error);
+    }
+    return tcgrr_reader_need_texts(reader, &problem) || absorb(check, problem, error);
+}
+
 static bool check_chunks(struct check *check, GError **error)
 {
     struct tcgrr_chunk *chunk = check->chunk;
@@ -303,7 +329,8 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
         } else {
             good = open_checkpoints(&check, error) && check_chunks(&check, error);
             check_last_checkpoint(&check);
-            good = good && check_last_samples(&check, error) && check_events(&check, error) && check_rr(&check, error);
+            good = good && check_last_samples(&check, error) && check_texts(&check, error) &&
+                   check_events(&check, error) && check_rr(&check, error);
             check_run(&check);
         }
     }

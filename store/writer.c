@@ -5,6 +5,7 @@
 #include "store/schema.h"
 #include "store/store_internal.h"
 #include "store/summary.h"
+#include "store/texts.h"
 #include "store/trace.h"
 #include "store/varint.h"
 
@@ -23,6 +24,7 @@ enum statement {
     BEGIN,
     COMMIT,
     ADD_BLOCK,
+    ADD_TEXTS,
     ADD_CHUNK,
     ADD_EVENT,
     ADD_CHECKPOINT,
@@ -45,6 +47,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [BEGIN] = "BEGIN",
     [COMMIT] = "COMMIT",
     [ADD_BLOCK] = "INSERT INTO block VALUES(?,?,?,?,?,?,?)",
+    [ADD_TEXTS] = "INSERT INTO block_text VALUES(?,?,?,?)",
     [ADD_CHUNK] = "INSERT OR REPLACE INTO chunk VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
     [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
@@ -313,6 +316,28 @@ static bool add_block(struct tcgrr_writer *writer, uint32_t number, const struct
     return step(writer, ADD_BLOCK, "store a block", error);
 }
 
+/* Of the blocks that come below `end`, which few targets have. */
+static bool add_texts(struct tcgrr_writer *writer, const struct tcgrr_blocks *blocks, uint32_t end, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_TEXTS];
+    uint32_t count;
+
+    for (uint32_t first = writer->blocks; first < end; first += count) {
+        count = tcgrr_texts_encode(blocks, first, end, writer->scratch, writer->data);
+        if (writer->data->len == 0) {
+            continue;
+        }
+        sqlite3_bind_int64(statement, 1, first);
+        sqlite3_bind_int64(statement, 2, count);
+        bind_blob(statement, 3, writer->data);
+        sqlite3_bind_int64(statement, 4, (sqlite3_int64)XXH3_64bits(writer->data->data, writer->data->len));
+        if (!step(writer, ADD_TEXTS, "store texts of blocks", error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static char *arguments_json(const struct tcgrr_event *event)
 {
     GString *text = g_string_new("[");
@@ -512,6 +537,9 @@ bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *c
                         GError **error)
 {
     if (!begin(writer, error)) {
+        return false;
+    }
+    if (!add_texts(writer, blocks, chunk->end_blocks, error)) {
         return false;
     }
     for (; writer->blocks < chunk->end_blocks; writer->blocks++) {

@@ -51,6 +51,7 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(api->copy_data ? (void *)&api->insn_data_copy : (void *)&api->insn_data_pointer, "qemu_plugin_insn_data");
     find(&api->insn_vaddr, "qemu_plugin_insn_vaddr");
     find(&api->insn_size, "qemu_plugin_insn_size");
+    find(&api->insn_disas, "qemu_plugin_insn_disas");
     find(&api->register_tb_exec, "qemu_plugin_register_vcpu_tb_exec_cb");
     find(&api->register_insn_exec, "qemu_plugin_register_vcpu_insn_exec_cb");
     find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");

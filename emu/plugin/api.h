@@ -95,6 +95,7 @@ struct tcgrr_api {
     size_t (*insn_data_copy)(const struct qemu_plugin_insn *, void *, size_t);
     uint64_t (*insn_vaddr)(const struct qemu_plugin_insn *);
     size_t (*insn_size)(const struct qemu_plugin_insn *);
+    char *(*insn_disas)(const struct qemu_plugin_insn *); /* for g_free() */
 
     void (*register_tb_exec)(struct qemu_plugin_tb *, tcgrr_exec_cb, int flags, void *);
     void (*register_insn_exec)(struct qemu_plugin_insn *, tcgrr_exec_cb, int flags, void *);

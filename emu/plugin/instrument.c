@@ -2,6 +2,7 @@
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
  */
 #include "emu/plugin/moving.h"
+#include "emu/plugin/text.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -238,6 +239,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     translation->count = (uint16_t)content.count;
     translation->transfer = ends_with_transfer(plugin, pc, &content);
     translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
+    if (plugin->texts) {
+        tcgrr_text(plugin, tb, content.count);
+    }
     describe(plugin, translation->number, pc, &content);
     place_marks(plugin, tb, &content, translation);
     watch_stores(plugin, tb, &content);

@@ -3,6 +3,7 @@
  * libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Arguments, set by tcgrr itself:
  *   fd=N     descriptor of the shared memory (wire.h)
  *   level=L  how much is to be recorded: flow, state or full
+ *   texts=on QEMU's disassembly is wanted
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
 #include "emu/plugin/moving.h"
@@ -448,6 +449,7 @@ struct arguments {
     int fd;
     int probe;
     const char *level;
+    bool texts;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -459,6 +461,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {
             arguments->level = argv[i] + 6;
+        } else if (strcmp(argv[i], "texts=on") == 0) {
+            arguments->texts = true;
         } else {
             return false;
         }
@@ -519,6 +523,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         plugin->sampling = (struct tcgrr_sampling){.on = true};
     }
     plugin->isa = tcgrr_isa_of_target(info->target_name);
+    plugin->texts = arguments.texts;
     plugin->system = info->system_emulation;
     plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
     /*

@@ -60,6 +60,7 @@ struct tcgrr_plugin {
     enum tcgrr_isa isa;
     bool system;
     bool one_vcpu;
+    bool texts;        /* tcgrr wants QEMU's disassembly */
     bool mark_by_call; /* marks are set by callbacks, not by inline operations */
 };
 

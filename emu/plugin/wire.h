@@ -16,7 +16,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 2u
+#define TCGRR_WIRE_VERSION 3u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -88,6 +88,11 @@ enum tcgrr_wire_tag {
      * (64). It gets the next number.
      */
     TCGRR_WIRE_ALIAS = 0xf5,
+    /*
+     * Only if tcgrr asked for texts: how QEMU disassembles the instructions of the DEFINE that comes next. `payload`
+     * words follow: a text and a zero byte for each, padded. An empty text is one that did not fit.
+     */
+    TCGRR_WIRE_TEXT = 0xfb,
     /*
      * Only if tcgrr asked for samples. A register, all before the first VALUE: `payload` words follow: bytes of its
      * value, then its name and its feature, each with a zero behind it, padded. Numbers count from 0.
