@@ -8,8 +8,8 @@
 
 /* Instructions at hand behind the place that is compared, for the history after a divergence. */
 #define BEHIND        4096
-/* How many instructions QEMU may run on after the guest shut down, where another QEMU ends at once. */
-#define SHUTDOWN_MOST 1024
+/* How many instructions QEMU may run on after the guest shut down; fewer than are at hand behind an interval. */
+#define SHUTDOWN_MOST 4000
 
 static const char *const names[2] = {"side A", "side B"};
 
@@ -65,7 +65,8 @@ static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk wal
     const enum tcgrr_side_state *ends = c->comparison->ends;
 
     for (int i = 0; i < 2; i++) {
-        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED || ends[i] == TCGRR_SIDE_SHUTDOWN)) {
+        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED ||
+                        (ends[i] == TCGRR_SIDE_SHUTDOWN && surplus(walks[!i]) <= SHUTDOWN_MOST))) {
             return true;
         }
     }

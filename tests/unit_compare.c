@@ -231,6 +231,11 @@ static void test_shutdown(void **state)
     tcgrr_comparison_clear(&comparison);
     free_run(&a->base);
     free_run(&b->base);
+    /* But not tens of thousands of instructions. */
+    expect_divergence(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(70000, 3, TCGRR_SIDE_SHUTDOWN), 70000,
+                      TCGRR_DIVERGENCE_ENDED);
+    expect_divergence(make_run(70000, 2, TCGRR_SIDE_SHUTDOWN), make_run(INSNS, 3, TCGRR_SIDE_SHUTDOWN), 70000,
+                      TCGRR_DIVERGENCE_ENDED);
     expect_same(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(70000, 3, TCGRR_SIDE_STOPPED), NULL, 70000);
 }
 
