@@ -251,6 +251,7 @@ struct told {
     char **own_words[2]; /* NULL: none */
     char *icount;
     char *bundle;
+    char *level;
     gboolean bisect, force, console, progress;
     gint timeout;
 };
@@ -263,6 +264,7 @@ static void told_clear(struct told *told)
     }
     g_free(told->icount);
     g_free(told->bundle);
+    g_free(told->level);
 }
 
 static int bisect(struct context *context, const struct told *told, char **common)
@@ -305,6 +307,10 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     if (!told->members[0] || !told->members[1]) {
         return cli_usage(context->command, "lockstep needs both --a and --b, or --listen or --connect");
     }
+    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
+    if (told->level && (!tcgrr_level_of(told->level, &level) || level > TCGRR_LEVEL_STATE)) {
+        return cli_usage(context->command, "--level takes flow or state, not '%s'", told->level);
+    }
     if (!told->bisect && (told->bundle || told->force)) {
         return cli_usage(context->command, "--bundle and --force go with --bisect");
     }
@@ -315,6 +321,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     }
     context->options = (struct tcgrr_pair_options){
         .members = {{.quiet = !told->console}, {.quiet = true}},
+        .level = level,
         .icount = told->icount,
         .hang_ms = told->timeout * 1000,
         .progress = told->progress ? say_progress : NULL,
@@ -326,8 +333,8 @@ static int run_here(struct context *context, struct told *told, int argc, char *
 /* This machine has one side; the other is a peer's. */
 static int run_apart(struct context *context, struct told *told, struct cli_lockstep_peer *peer, char **words)
 {
-    if (told->bisect) {
-        return cli_usage(context->command, "--bisect needs both sides here");
+    if (told->bisect || told->level) {
+        return cli_usage(context->command, "%s needs both sides here", told->bisect ? "--bisect" : "--level");
     }
     if (context->comparing.ignored) {
         return cli_usage(context->command,
@@ -358,6 +365,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
          "with --bisect: folder for all that a bug report needs (default: lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
+         "what is compared: flow (the default), or state: registers and stores, too, at samples along the run",
+         "LEVEL"},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
          "a further ELF file with symbols (repeatable)", "FILE"},

@@ -77,6 +77,7 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .arguments = member->arguments,
             .plugin = options->plugin,
             .mode = TCGRR_RUN_PLAIN,
+            .level = options->level,
             .icount = options->icount,
             .quiet = member->quiet,
         };
@@ -128,11 +129,36 @@ void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state en
     *words = tcgrr_session_words(session);
 }
 
+static const char *build_id(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? run->qemu_build_id : tcgrr_session_qemu(pair->sessions[which])->build_id;
+}
+
+/* The states are compared where both sides have samples, at the same steps. */
+static void choose_state(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+                         struct tcgrr_state_options *state)
+{
+    if (options->level < TCGRR_LEVEL_STATE) {
+        return;
+    }
+    state->target = tcgrr_pair_target(pair, options, 0);
+    state->stores = tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
+                                          tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_run *other = stored_run(options, !i);
+        if (pair->sessions[i] && other && other->sample_step > 0) {
+            tcgrr_live_set_sample_step(tcgrr_session_live(pair->sessions[i]), other->sample_step);
+        }
+    }
+}
+
 bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     struct tcgrr_compare_options compare = options->compare;
 
     compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
+    choose_state(pair, options, &compare.state);
     if (!start(pair, options, error) ||
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;

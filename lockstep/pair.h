@@ -16,6 +16,8 @@ struct tcgrr_pair_member {
 struct tcgrr_pair_options {
     struct tcgrr_pair_member members[2];
     const char *plugin;
+    enum tcgrr_level
+        level;          /* STATE or more: the states are compared, too; a stored run has what it was recorded with */
     const char *icount; /* see struct tcgrr_command_options */
     int hang_ms;        /* a QEMU without progress for so long has hung */
     struct tcgrr_compare_options compare;
