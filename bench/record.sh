@@ -25,18 +25,18 @@ run() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-# compare TITLE COMMAND...: bare and recorded in turn.
+# compare LEVEL TITLE COMMAND...: bare and recorded in turn.
 compare() {
-    local title=$1 key=${1%% *} trace
-    shift
+    local level=$1 title=$2 key=$1-${2%% *} trace
+    shift 2
     trace=$folder/$key.tcgrr
     run "$key.warm" "$@"
     for _ in $(seq "$runs"); do
         run "$key.bare" "$@"
-        run "$key.recorded" "$tcgrr" record --json --force -o "$trace" -- "$@"
+        run "$key.recorded" "$tcgrr" record --json --force --level "$level" -o "$trace" -- "$@"
         cp "$folder/out" "$folder/$key.json"
     done
-    echo "== $title"
+    echo "== $title, level $level"
     paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
         awk '{ printf "  run %d: bare %.2f s, recorded %.2f s, ratio %.2f\n", NR, $1, $3, $3 / $1 }'
     printf '  time    median ratio %s\n' "$(paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
@@ -47,6 +47,8 @@ compare() {
         SELECT printf('  tables  chunks %d KiB, partials and switches %d KiB, blocks %d KiB, checkpoints %d, events %d',
             (SELECT total(length(data)) FROM chunk) / 1024, (SELECT total(length(partials) + length(switches)) FROM chunk) / 1024,
             (SELECT total(length(lengths) + length(bytes) + 24) FROM block) / 1024, (SELECT count(*) FROM checkpoint), (SELECT count(*) FROM event));"
+    sqlite3 "$trace" "SELECT printf('  state   %d samples, %d KiB: %.0f bytes a sample', total(samples), total(length(data)) / 1024,
+            total(length(data)) / total(samples)) FROM sample HAVING count(*) > 0;"
     "$build/bench/bench-trace" "$trace" | sed 's/^/  /'
     jq -r '"  memory  tcgrr \(.peak_memory_bytes / 1048576 | floor) MiB at most"' "$folder/$key.json"
     printf '  memory  plugin: QEMU with it %d MiB, without %d MiB\n' \
@@ -55,8 +57,11 @@ compare() {
 }
 
 grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
-compare "compute loop, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none -display none \
-    -monitor none -serial null -nic none -icount shift=0 -kernel "$build/fixtures/rv64-compute.elf"
-compare "boot of Linux, arm64, QEMU 10.0" "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 \
-    -display none -monitor none -serial null -nic none -icount shift=0 -kernel "$qemus/guests/linux-arm64" \
-    -append "console=ttyAMA0 panic=-1" -no-reboot
+compute=("$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none -display none -monitor none -serial null -nic none
+    -icount shift=0 -kernel "$build/fixtures/rv64-compute.elf")
+boot=("$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 -display none -monitor none -serial null
+    -nic none -icount shift=0 -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1" -no-reboot)
+for level in flow state; do
+    compare "$level" "compute loop, riscv64, QEMU 10.0" "${compute[@]}"
+    compare "$level" "boot of Linux, arm64, QEMU 10.0" "${boot[@]}"
+done

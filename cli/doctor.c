@@ -13,6 +13,10 @@ static char *abilities(const struct tcgrr_qemu *qemu)
     GString *text = g_string_new("blocks, exact counts");
     g_string_append(text, qemu->api >= 6 ? ", interrupts and exceptions (reported)"
                                          : ", interrupts and exceptions (inferred)");
+    if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)) {
+        g_string_append(text,
+                        qemu->api >= 4 ? ", level state (registers, digest of stores)" : ", level state (registers)");
+    }
     g_string_append(text, qemu->system ? ", replay; no idle and resume (not told under icount)"
                                        : ", system calls; no replay");
     return g_string_free(text, FALSE);
@@ -29,6 +33,17 @@ static const char *advice(const struct tcgrr_qemu *qemu)
     return qemu->api < 6 ? "a QEMU from 10.2 on reports interrupts and exceptions itself" : NULL;
 }
 
+static json_t *levels_json(const struct tcgrr_qemu *qemu)
+{
+    json_t *list = json_array();
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level <= TCGRR_LEVEL_STATE; level++) {
+        if (!tcgrr_qemu_lacks(qemu, level)) {
+            json_array_append_new(list, json_string(tcgrr_level_name(level)));
+        }
+    }
+    return list;
+}
+
 static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 {
     json_t *object =
@@ -37,6 +52,7 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
                   qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
     bool reports = qemu->api >= 6;
     json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
+    json_object_set_new(object, "levels", levels_json(qemu));
     json_object_set_new(object, "replay", json_boolean(qemu->api > 0 && qemu->system));
     json_object_set_new(object, "problem", qemu->plugin_error ? json_string_nocheck(qemu->plugin_error) : json_null());
     json_object_set_new(object, "advice", advice(qemu) ? json_string(advice(qemu)) : json_null());

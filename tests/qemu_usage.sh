@@ -38,6 +38,8 @@ refused "no command 'x'; see tcgrr --help" x
 refused "needs the QEMU command" record
 refused "needs the QEMU command" record -o x.tcgrr --
 refused "takes flow or state" record --level nonsense -- "${guest[@]}"
+refused "needs --level state" record --sample-step 5 -- "${guest[@]}"
+refused "takes 1 or more" record --level state --sample-step -5 -- "${guest[@]}"
 refused "icount" record --icount nonsense -- "${guest[@]}"
 refused "takes one trace" replay
 refused "takes one trace" info
@@ -70,6 +72,13 @@ fails "is not QEMU|no QEMU|not.* QEMU" record -o x.tcgrr -- /bin/true
 fails "unsupported machine type" record -o x.tcgrr -- "$riscv" -M no-such-machine
 fails "nowhere.elf" record -o x.tcgrr -- "$riscv" -M virt -bios none -kernel nowhere.elf -display none -monitor none
 fails "no-such-qemu" doctor no-such-qemu
+fails "does not tell plugins its registers.*QEMU from 9.0 on" record --level state -o x.tcgrr -- \
+    "$(qemu riscv64 7.2)" -M virt -bios none -kernel "$fixtures/rv64-timer.elf"
+refused "one vCPU.*has 2" record --level state --no-rr -o x.tcgrr -- "$riscv" -M virt -smp 2 -bios none \
+    -kernel "$fixtures/rv64-smp.elf"
+run 0 "$tcgrr" doctor --json "$(qemu riscv64 7.2)" "$riscv"
+equal "levels of 7.2" "$(json '.qemus[0].levels | join(" ")')" "flow"
+equal "levels of 10.0" "$(json '.qemus[1].levels | join(" ")')" "flow state"
 [ -z "$(ls x.tcgrr* 2>/dev/null)" ] || fail "files are left behind: $(ls x.tcgrr*)"
 
 # Files that are no traces.
