@@ -70,10 +70,14 @@ guest rv64-smc "$version"
 record denser --level state --sample-step 64
 replays denser
 many=$(sql denser "SELECT sum(samples) FROM sample")
-record densest --level state --sample-step 1
-replays densest
-equal "samples before each block" "$(sql densest "SELECT sum(samples) FROM sample")" "$(sql densest "SELECT count(*) FROM exec")"
 [ "$many" -gt 50 ] || fail "only $many samples, one each 64 branches"
+record densest --level state --sample-step 1
+verify densest
+most=$(sql densest "SELECT count(*) FROM exec")
+equal "samples before each block" "$(sql densest "SELECT sum(samples) FROM sample")" "$most"
+run 0 "$tcgrr" replay --json "$work/densest.tcgrr"
+# The two cut some blocks in different places.
+(($(json .samples) > most * 9 / 10)) || fail "only $(json .samples) of $most samples before blocks were compared"
 
 # parts NAME REGISTERS: 0.0625 becomes 0.5, which is loaded half-way through. Up to there all is the same; then the
 # registers differ, and the flow only at the end.
@@ -106,3 +110,20 @@ parts x86-float "xmm0 xmm3"
 # The same, told to be allowed.
 run 1 "$tcgrr" replay --json --timeout 10 --ignore-reg "xmm*" "$work/x86-float-late.tcgrr"
 equal "registers that may differ" "$(json .data_divergence)" null
+
+# Two live QEMUs: the other version has the same registers, with the same data; and with another word of it not.
+other=10.0
+[ "$version" = 10.0 ] && other=11.1
+words=(-M virt -cpu cortex-a57 -display none -monitor none -serial null)
+sides=(--level state --a "$(qemu aarch64 "$version")" --b "$(qemu aarch64 "$other")")
+run 0 "$tcgrr" lockstep --json "${sides[@]}" -- "${words[@]}" -kernel "$fixtures/a64-float.elf"
+equal "lockstep of both versions: samples" "$(json .samples)" 49
+equal "lockstep of both versions: data" "$(json .data_divergence)" null
+run 1 "$tcgrr" lockstep --json "${sides[@]}" --a-arg -kernel --a-arg "$fixtures/a64-float.elf" --b-arg -kernel \
+    --b-arg "$work/a64-float.elf" -- "${words[@]}"
+late=$(sql a64-float-late "SELECT min(icount) FROM insn WHERE pc = $(address "$fixtures/a64-float.elf" float_takes_late)")
+from=$(json .data_divergence.icount_from)
+to=$(json .data_divergence.icount_to)
+((from <= late && late < to)) || fail "lockstep: data parts between $from and $to, not at $late"
+equal "lockstep: kind" "$(json .divergence.kind)" "control flow"
+complains 2 "level takes flow or state" "$tcgrr" lockstep --level full "${sides[@]:2}" -- "${words[@]}"
