@@ -218,6 +218,24 @@ equal "faults" "$(awk '{ sum += $2 } END { print sum }' "$work/faults")" "$(awk 
 equal "traps of page faults" "$(report fault traps | sed -n 2p | tr -d ' ' | cut -d, -f3)" \
     "$(($(grep -c '^Taking exception' "$work/fault.log") - 1))"
 
+# Registers where they were sampled: the program counter is where the run went on.
+complains 3 "without registers, .* tcgrr record --level state -o NEW.tcgrr -- " "$tcgrr" report "$work/mmio.tcgrr" execlog reg=pc
+if [ "$version" != 7.2 ]; then
+    guest a64-mmio "$version"
+    record state --level state
+    samples=$("$tcgrr" query "$work/state.tcgrr" --format csv "SELECT count(DISTINCT icount) FROM state WHERE icount > 0" | tail -n 1 | tr -d '\r')
+    report state execlog 'reg=p?' >"$work/execlog"
+    equal "execlog's registers" "$(grep -c 'pc -> ' "$work/execlog")" "$samples"
+    wrong=$(awk -F '[ ,]+' 'wanted { if (substr($2, 3) != wanted) print $2, wanted; wanted = "" } / pc -> / { wanted = $NF; sub(/^0x0*/, "", wanted) }' "$work/execlog")
+    equal "where execlog's pc leads to" "$wrong" ""
+    equal "execlog's registers in JSON" \
+        "$(report state execlog reg=pc reg=sp --json | jq '[.insns[] | select(.registers.pc)] | length')" "$samples"
+    equal "registers that the text mentions" \
+        "$(report state execlog 'reg=x*' rdisas=on | sed -n 's/.*"[a-z.]* \(.*\)", \(x[0-9]*\) -> .*/\2 \1/p' | awk 'index($0, $1 ",") == 0 && substr($0, length($1) + 1) !~ $1')" ""
+    complains 2 "no register of aarch64 matches 'nope'" "$tcgrr" report "$work/state.tcgrr" execlog reg=nope
+fi
+complains 2 "rdisas goes with reg" "$tcgrr" report "$work/mmio.tcgrr" execlog rdisas=on
+
 # What is asked wrongly is said.
 complains 2 "there is no report 'nope'" "$tcgrr" report "$work/mmio.tcgrr" nope
 complains 2 "hotblocks has no option 'foo'; it has limit, inline" "$tcgrr" report "$work/mmio.tcgrr" hotblocks foo=1

@@ -49,7 +49,7 @@ static bool say_idle(struct idling *idling, const struct tcgrr_event *event, GEr
     return true;
 }
 
-static bool idle_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool idle_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct idling *idling = data;
     struct tcgrr_cursor cursor;

@@ -98,7 +98,7 @@ static bool free_vcpu(struct vcpu *vcpu, GError **error)
     return good;
 }
 
-static bool count_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool count_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct vectors *vectors = data;
     uint64_t interval = vectors->job->values[INTERVAL].number;

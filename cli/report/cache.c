@@ -87,7 +87,7 @@ static bool check_level(struct report_job *job, GError **error)
 {
     bool asked = job->values[DCACHESIZE].given || job->values[DBLKSIZE].given || job->values[DASSOC].given;
     GError *reason = NULL;
-    if (report_need_accesses(job, &reason)) {
+    if (report_need_level(job, TCGRR_LEVEL_FULL, "memory accesses", &reason)) {
         return true;
     }
     if (asked) {
@@ -196,7 +196,7 @@ static void run_exec(struct model *model, struct core *core, const struct tcgrr_
     core->insns.accesses += cursor->ran;
 }
 
-static bool run_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool run_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct model *model = data;
     struct tcgrr_cursor cursor;

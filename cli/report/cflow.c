@@ -195,7 +195,7 @@ static bool changes_flow(const struct tcgrr_event *event)
     return event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
 }
 
-static bool count_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool count_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct flow *flow = data;
     const struct tcgrr_blocks *blocks = flow->job->blocks;

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Each instruction that ran, a line each. */
+#include "cli/report/registers.h"
 #include "cli/report/report.h"
 
 #include "cli/cli.h"
 #include "store/error.h"
 
 #include <string.h>
+#include <unistd.h>
 
-enum { IFILTER, AFILTER, FROM, UNTIL };
+enum { IFILTER, AFILTER, REG, RDISAS, FROM, UNTIL };
 
 static const struct report_option options[] = {
     {"ifilter", REPORT_LIST, "TEXT", "only instructions whose disassembly begins with TEXT", 0, 0, 0},
     {"afilter", REPORT_LIST, "ADDRESS", "only the instruction at this address (hexadecimal)", 0, 0, 0},
+    {"reg", REPORT_LIST, "NAME", "also registers of that name (with * and ?), where the trace has samples", 0, 0, 0},
+    {"rdisas", REPORT_SWITCH, NULL, "of those only the ones that the instruction's disassembly mentions", 0, 0, 0},
     {"from", REPORT_NUMBER, "ICOUNT", "begin with the instruction that has so many before it (0)", 0, 0, INT64_MAX},
     {"until", REPORT_NUMBER, "ICOUNT", "and end before this one (the end)", INT64_MAX, 0, INT64_MAX},
     {0},
@@ -28,10 +32,14 @@ struct ready {
 
 struct log {
     struct report_job *job;
-    GHashTable *ready; /* block → struct ready */
-    uint8_t *silent;   /* by block: 1 if none of its instructions is wanted */
-    GArray *addresses; /* uint64_t: of afilter */
+    GHashTable *ready;                  /* block → struct ready */
+    uint8_t *silent;                    /* by block: 1 if none of its instructions is wanted */
+    GArray *addresses;                  /* uint64_t: of afilter */
+    struct report_registers *registers; /* NULL: none are asked for */
+    char *line; /* of the instruction that ran last, printed up to its end, to which registers may be added; NULL: it
+                   was filtered out */
     bool first;
+    bool brackets; /* JSON: something was added */
 };
 
 /* ---- what is wanted ---- */
@@ -92,6 +100,16 @@ static char *make_line(const struct log *log, const struct tcgrr_block *block, u
     return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and behind */
 }
 
+/* Ends the line of the last instruction. */
+static void end_line(struct log *log)
+{
+    if (log->line) {
+        fputs(!log->job->json ? "\n" : log->brackets ? "}}" : "}", stdout);
+    }
+    log->line = NULL;
+    log->brackets = false;
+}
+
 static struct ready *get_ready(struct log *log, uint32_t number)
 {
     struct ready *ready = g_hash_table_lookup(log->ready, GUINT_TO_POINTER(number));
@@ -111,20 +129,33 @@ static struct ready *get_ready(struct log *log, uint32_t number)
     }
     log->silent[number] = !any;
     if (g_hash_table_size(log->ready) >= MOST_READY) {
+        end_line(log); /* which is one of them */
         g_hash_table_remove_all(log->ready);
     }
     g_hash_table_insert(log->ready, GUINT_TO_POINTER(number), ready);
     return ready;
 }
 
-static void print_insn(struct log *log, const struct tcgrr_cursor *cursor, uint32_t insn, const char *line)
+static void add_register(const char *name, const char *value, void *data)
+{
+    struct log *log = data;
+    if (log->job->json) {
+        printf("%s\"%s\":\"%s\"", log->brackets ? "," : ",\"registers\":{", name, value);
+        log->brackets = true;
+    } else {
+        printf(", %s -> %s", name, value);
+    }
+}
+
+static void begin_line(struct log *log, const struct tcgrr_cursor *cursor, uint32_t insn, char *line)
 {
     if (log->job->json) {
-        printf("%s\n    {\"icount\":%" G_GUINT64_FORMAT ",\"vcpu\":%u,%s}", log->first ? "" : ",",
-               cursor->icount + insn, cursor->vcpu, line);
+        printf("%s\n    {\"icount\":%" G_GUINT64_FORMAT ",\"vcpu\":%u,%s", log->first ? "" : ",", cursor->icount + insn,
+               cursor->vcpu, line);
     } else {
-        printf("%u, %s\n", cursor->vcpu, line);
+        printf("%u, %s", cursor->vcpu, line);
     }
+    log->line = line;
     log->first = false;
 }
 
@@ -135,63 +166,74 @@ static void print_exec(struct log *log, const struct tcgrr_cursor *cursor, uint3
     const struct ready *ready = get_ready(log, number);
 
     for (uint32_t i = 0; i < cursor->ran; i++) {
+        end_line(log);
         if (ready->lines[i] && cursor->icount + i >= from && cursor->icount + i < until) {
-            print_insn(log, cursor, i, ready->lines[i]);
+            begin_line(log, cursor, i, ready->lines[i]);
         }
     }
 }
 
-static bool print_chunk(struct log *log, const struct tcgrr_chunk *chunk)
+static bool print_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
+    struct log *log = data;
     struct tcgrr_cursor cursor;
+
+    if (log->registers && !report_registers_begin(log->registers, id, error)) {
+        return false;
+    }
     for (bool more = tcgrr_cursor_begin(&cursor, chunk, log->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
         uint32_t number = chunk->blocks[cursor.index];
-        if (cursor.icount >= log->job->values[UNTIL].number) {
-            return false;
+        if (log->line && log->registers && report_registers_at(log->registers, cursor.index)) {
+            report_registers_changes(log->registers, log->job->values[RDISAS].number ? log->line : NULL, add_register,
+                                     log);
         }
-        if (!log->silent[number] && cursor.icount + cursor.ran > log->job->values[FROM].number) {
+        if (cursor.icount >= log->job->values[UNTIL].number || ferror(stdout)) {
+            log->job->stop = true;
+            break;
+        }
+        if (cursor.ran > 0 && !log->silent[number] && cursor.icount + cursor.ran > log->job->values[FROM].number) {
             print_exec(log, &cursor, number);
+        } else if (cursor.ran > 0) {
+            end_line(log);
         }
     }
     return true;
 }
 
-/* All chunks from that on in which instruction `from` runs. */
 static bool print_all(struct log *log, GError **error)
 {
-    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
-    tcgrr_icount icount = log->job->values[FROM].number;
-    bool found = true;
-    bool more = true;
-    bool good = true;
-
-    while (good && found && more) {
-        good = tcgrr_reader_seek(log->job->reader, icount, chunk, &found, error);
-        more = good && found && print_chunk(log, chunk) && !ferror(stdout);
-        icount = chunk->end_icount;
+    struct report_job *job = log->job;
+    job->from = job->values[FROM].number;
+    job->progress = job->progress && !isatty(STDOUT_FILENO);
+    log->ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
+    log->silent = g_new0(uint8_t, MAX(job->block_count, 1));
+    if (job->json) {
+        report_begin_json(job, "insns");
     }
-    tcgrr_chunk_free(chunk);
+    bool good = report_each_chunk(job, print_chunk, log, error);
+    end_line(log);
+    if (job->json) {
+        printf("%s]\n}\n", log->first ? "" : "\n  ");
+    }
+    g_hash_table_unref(log->ready);
+    g_free(log->silent);
     return good;
 }
 
 static bool run(struct report_job *job, GError **error)
 {
     struct log log = {.job = job, .first = true, .addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t))};
-
     bool good = parse_addresses(&log, error);
-    if (good) {
-        log.ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
-        log.silent = g_new0(uint8_t, MAX(job->block_count, 1));
-        if (job->json) {
-            report_begin_json(job, "insns");
-        }
-        good = print_all(&log, error);
-        if (job->json) {
-            printf("%s]\n}\n", log.first ? "" : "\n  ");
-        }
-        g_hash_table_unref(log.ready);
-        g_free(log.silent);
+
+    if (good && job->values[REG].texts->len > 0) {
+        log.registers = report_registers_new(job, job->values[REG].texts, error);
+        good = log.registers != NULL;
+    } else if (good && job->values[RDISAS].number) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "rdisas goes with reg=NAME");
+        good = false;
     }
+    good = good && print_all(&log, error);
+    report_registers_free(log.registers);
     g_array_unref(log.addresses);
     return good;
 }
@@ -199,13 +241,18 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_execlog = {
     "execlog",
     "each instruction that ran, a line each",
-    "vCPU, address, opcode, disassembly. Instructions that did not run to their ends are left out; the plugin prints\n"
-    "them. A whole boot of Linux has about 900 million lines: from= and until= pick a part, and begin there at "
-    "once.\n\n"
+    "vCPU, address, opcode, disassembly[, register -> value]. Instructions that did not run to their ends are left "
+    "out;\n"
+    "the plugin prints them. A whole boot of Linux has about 900 million lines: from= and until= pick a part, and "
+    "begin\n"
+    "there at once. Registers are shown where the trace has a sample of them (record --level state), in the line of "
+    "the\n"
+    "instruction before it, if they are other than when they were shown last.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr execlog from=5000000 until=5000100\n"
     "  tcgrr report boot.tcgrr execlog ifilter=msr ifilter=eret\n"
-    "  tcgrr report boot.tcgrr execlog afilter=0xffff800008010000\n",
+    "  tcgrr report boot.tcgrr execlog afilter=0xffff800008010000\n"
+    "  tcgrr report boot.tcgrr execlog reg=sp reg=x2? until=1000000\n",
     options,
     run,
     NULL,

@@ -113,7 +113,7 @@ static void trace_hit(struct matches *matches, const struct place *place, tcgrr_
            place->record->pc, place->record->text, place->record->hits, vcpu, tally->hits, delta, icount / tally->hits);
 }
 
-static bool trace_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool trace_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct matches *matches = data;
     struct tcgrr_cursor cursor;

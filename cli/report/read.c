@@ -34,16 +34,18 @@ static char *original_command(const struct tcgrr_run *run)
     return g_string_free(line, FALSE);
 }
 
-bool report_need_accesses(struct report_job *job, GError **error)
+bool report_need_level(struct report_job *job, enum tcgrr_level level, const char *what, GError **error)
 {
-    if (g_strcmp0(job->run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+    enum tcgrr_level has = TCGRR_LEVEL_FLOW;
+    tcgrr_level_of(job->run->level ? job->run->level : "", &has);
+    if (has >= level) {
         return true;
     }
     g_autofree char *command = original_command(job->run);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "%s was recorded without memory accesses, which %s needs; record it again with: tcgrr record --level "
-                "full -o NEW.tcgrr --%s",
-                tcgrr_reader_path(job->reader), job->report->name, command);
+                "%s was recorded without %s, which %s needs here; record it again with: tcgrr record --level %s -o "
+                "NEW.tcgrr --%s",
+                tcgrr_reader_path(job->reader), what, job->report->name, tcgrr_level_name(level), command);
     return false;
 }
 
@@ -61,19 +63,51 @@ static void show_progress(const struct report_job *job, tcgrr_icount icount, gin
     }
 }
 
+/* The number of the chunk in which instruction `icount` runs, or of the first one behind all that there are. */
+static bool find_chunk(struct report_job *job, tcgrr_icount icount, struct tcgrr_chunk *chunk, int64_t *id,
+                       GError **error)
+{
+    struct tcgrr_totals totals;
+    int64_t low = 0;
+
+    *id = 0;
+    if (icount == 0) {
+        return true;
+    }
+    if (!tcgrr_reader_totals(job->reader, &totals, error)) {
+        return false;
+    }
+    for (int64_t high = (int64_t)totals.chunks; low < high;) {
+        int64_t middle = low + (high - low) / 2;
+        bool found = false;
+        if (!tcgrr_reader_chunk(job->reader, middle, chunk, &found, error)) {
+            return false;
+        }
+        if (found && chunk->end_icount <= icount) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    *id = low;
+    return true;
+}
+
 bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     gint64 started = g_get_monotonic_time() + G_USEC_PER_SEC;
     gint64 next = started;
     bool found = true;
-    bool good = true;
+    int64_t id;
 
-    for (int64_t id = 0; good && found; id++) {
+    job->stop = false;
+    bool good = find_chunk(job, job->from, chunk, &id, error);
+    for (; good && found && !job->stop; id++) {
         good = tcgrr_reader_chunk(job->reader, id, chunk, &found, error);
         if (good && found) {
             show_progress(job, chunk->first_icount, &next);
-            good = visit(chunk, data, error);
+            good = visit(id, chunk, data, error);
         }
     }
     if (next != started) {
@@ -198,7 +232,7 @@ static void count_partial(struct making *making, uint32_t block, uint32_t ran)
     g_array_index(partials, struct report_partial, index - 1).execs++;
 }
 
-static bool profile_chunk(const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool profile_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct making *making = data;
     tcgrr_vcpu vcpu = chunk->vcpu;

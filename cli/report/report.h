@@ -55,6 +55,9 @@ struct report_job {
     uint32_t block_count;
     struct tcgrr_disasm *disasm;
     struct tcgrr_symbols *symbols;
+    tcgrr_icount
+        from;  /* report_each_chunk() begins with the chunk in which this instruction runs; 0 by itself, and may */
+    bool stop; /* be told to stop by the function it calls */
 };
 
 struct report {
@@ -80,8 +83,9 @@ extern const struct report report_insn;
 extern const struct report report_syscall;
 extern const struct report report_traps;
 
-/* Whether the trace holds memory accesses; if not, the error says how to record one that does. */
-bool report_need_accesses(struct report_job *job, GError **error);
+/* Whether the trace was recorded at this level or a higher one; if not, the error says that it lacks `what`, and how to
+ * record one that does not. */
+bool report_need_level(struct report_job *job, enum tcgrr_level level, const char *what, GError **error);
 
 /* ---- options ---- */
 
@@ -97,8 +101,8 @@ json_t *report_options_json(const struct report_option *options);
 
 /* ---- reading ---- */
 
-/* Calls `visit` for each chunk, in order. The chunk is valid during the call. */
-typedef bool (*report_chunk_visitor)(const struct tcgrr_chunk *chunk, void *data, GError **error);
+/* Calls `visit` for each chunk, in order; `id` is its number. The chunk is valid during the call. */
+typedef bool (*report_chunk_visitor)(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error);
 bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error);
 
 /*
