@@ -79,7 +79,9 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
 
 static bool check_bundle(struct bisecting *bisecting, GError **error)
 {
-    if (!bisecting->force && g_file_test(bisecting->bundle, G_FILE_TEST_EXISTS)) {
+    /* With A's recording in it, it is ours already. */
+    bool ours = bisecting->cause.readers[0] && bisecting->a_path;
+    if (!bisecting->force && !ours && g_file_test(bisecting->bundle, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "%s is there already; name another folder with --bundle, or use --force", bisecting->bundle);
         return false;
@@ -138,7 +140,7 @@ static bool record_b(struct bisecting *bisecting, GError **error)
     g_auto(GStrv) recorded = tcgrr_recorded_words(cause->readers[0], NULL, error);
     const char *const *words = bisecting->b_words ? bisecting->b_words : (const char *const *)recorded + 1;
 
-    return recorded && (bisecting->a_path || make_bundle(bisecting, error)) &&
+    return recorded && make_bundle(bisecting, error) &&
            record(bisecting, bisecting->qemu, words, bisecting->b_path, tcgrr_reader_run(cause->readers[0]), error);
 }
 
@@ -500,7 +502,7 @@ static int bisect_pair(struct bisecting *bisecting, const struct cli_bisect_pair
     GError *error = NULL;
     int status = CLI_OK;
 
-    if (!make_bundle(bisecting, &error) ||
+    if (!check_bundle(bisecting, &error) || !make_bundle(bisecting, &error) ||
         !record(bisecting, pair->qemus[0], pair->words[0], bisecting->a_path, NULL, &error)) {
         cli_cause_clear_line(cause);
         status = cli_fail(error);

@@ -61,7 +61,7 @@ equal "colours when nobody sees them" "$(grep -c $'\033' "$work/out" || true)" 0
 lockstep 1 --bisect --bundle "$work/cause"
 equal "blsi: cause" "$(json .cause.symbol)" blsi_instruction
 equal "blsi: divergence" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
-for name in a b; do [ -f "$work/cause/$name.tcgrr" ] || fail "the recording $name is not in the folder"; done
+for name in a.tcgrr b.tcgrr README.md; do [ -f "$work/cause/$name" ] || fail "$name is not in the folder"; done
 complains 2 "is there already" "$tcgrr" lockstep --bisect --bundle "$work/cause" --a "$a" --b "$b" -- "${arguments[@]}"
 complains 2 "go with --bisect" "$tcgrr" lockstep --bundle "$work/x" --a "$a" --b "$b" -- "${arguments[@]}"
 
