@@ -25,6 +25,11 @@ void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data)
     if (data->initial && data->initial->len > 0) {
         json_object_set_new(object, "initial_differences", registers_json(data->initial));
     }
+    if (data->stores_parted) {
+        json_object_set_new(object, "stores_parted",
+                            json_pack("{s:I, s:I}", "icount_from", (json_int_t)data->stores_from[0], "icount_to",
+                                      (json_int_t)data->stores_to[0]));
+    }
     if (data->found) {
         json_object_set_new(object, "data_divergence",
                             json_pack("{s:I, s:I, s:o, s:b}", "icount_from", (json_int_t)data->from[0], "icount_to",
@@ -52,11 +57,16 @@ void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_p
     if (data->samples > 0) {
         g_autofree char *samples = cli_number(data->samples);
         printf("  compared %u registers%s in %s samples\n", data->registers_compared,
-               data->stores ? " and the digest of all stores" : "", samples);
+               data->stores || data->stores_parted ? " and the digest of all stores" : "", samples);
     }
     if (data->initial && data->initial->len > 0) {
-        printf("  these differ before the first instruction and were left out:\n");
+        printf("  these differed from the start and were left out until they agreed:\n");
         print_registers(data->initial, places);
+    }
+    if (data->stores_parted) {
+        g_autofree char *from = cli_number(data->stores_from[0]);
+        g_autofree char *to = cli_number(data->stores_to[0]);
+        printf("  the stores, as these two QEMUs tell them, parted between icount %s and %s\n", from, to);
     }
     if (!data->found) {
         return;

@@ -125,6 +125,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *level = NULL;
     g_autofree char *icount = NULL;
     g_auto(GStrv) symbols = NULL;
+    g_autofree char *sample_from = NULL;
     gint step = 0;
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE;
     const GOptionEntry options[] = {
@@ -134,6 +135,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "how much is recorded: flow (the default), or state: registers sampled along the run, too", "LEVEL"},
         {"sample-step", 0, 0, G_OPTION_ARG_INT, &step,
          "level state: branches between two samples (default 8192; 1: a sample before every block)", "N"},
+        {"sample-from", 0, 0, G_OPTION_ARG_STRING, &sample_from,
+         "level state: count branches for samples from here on, a symbol or a 0x address, when it first runs: for "
+         "comparing runs that did not do the same before",
+         "WHERE"},
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
@@ -155,8 +160,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (level && (!tcgrr_level_of(level, &chosen) || chosen == TCGRR_LEVEL_FULL)) {
         return cli_usage(command, "--level takes flow or state, not '%s'", level);
     }
-    if (step < 0 || (step > 0 && chosen < TCGRR_LEVEL_STATE)) {
-        return cli_usage(command, step < 0 ? "--sample-step takes 1 or more" : "--sample-step needs --level state");
+    if (step < 0 || ((step > 0 || sample_from) && chosen < TCGRR_LEVEL_STATE)) {
+        return cli_usage(command, step < 0 ? "--sample-step takes 1 or more"
+                                           : "--sample-step and --sample-from need --level state");
     }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
@@ -174,6 +180,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .rr = !no_rr,
         .level = chosen,
         .sample_step = (uint32_t)step,
+        .sample_from = sample_from,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

@@ -105,6 +105,12 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step)
     atomic_store_explicit(&intake->header->sample_step, step, memory_order_relaxed);
 }
 
+void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc)
+{
+    intake->header->sample_origin = pc;
+    intake->header->has_sample_origin = 1;
+}
+
 /* Taken modulo the ring, whatever the other process says. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake)
 {

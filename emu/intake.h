@@ -31,6 +31,9 @@ void tcgrr_intake_detach(struct tcgrr_intake *intake);
 /* Tells the plugin where to take samples (wire.h). Any thread. */
 void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 
+/* From where branches count for samples, before QEMU starts. */
+void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
+
 /* Words in the ring that were not copied yet. Any thread; to others than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 

@@ -106,6 +106,13 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
 /* A follower need not go beyond `icount` for now: where it is ahead of its leader, nothing is shared. */
 void tcgrr_live_bound(struct tcgrr_live *live, tcgrr_icount icount);
 
+/*
+ * From the first time that a block begins at `pc`, branches count from 0 anew, and the digest of stores begins anew,
+ * and there is a sample there: so runs that did not do the same before have samples at the same places behind it, with
+ * the same digests. Before QEMU is started.
+ */
+void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
+
 /* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one.
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);

@@ -132,3 +132,8 @@ void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step)
 {
     tcgrr_intake_set_sample_step(live->intake, step);
 }
+
+void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc)
+{
+    tcgrr_intake_set_sample_origin(live->intake, pc);
+}

@@ -16,7 +16,6 @@ struct tcgrr_state_comparing {
     unsigned history;
     struct tcgrr_data_divergence *data;
     struct tcgrr_samples *samples[2];
-    GPtrArray *ignored;              /* as make_match() takes it */
     struct tcgrr_state_match *match; /* NULL: both sides' registers are not known yet */
     tcgrr_icount start[2];
     tcgrr_icount same[2]; /* the last sample in which they were the same */
@@ -33,7 +32,6 @@ struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_side *const
     comparing->history = options->history;
     comparing->apart = !options->strict;
     comparing->data = data;
-    comparing->ignored = g_ptr_array_new();
     for (int i = 0; i < 2; i++) {
         comparing->sides[i] = sides[i];
         comparing->samples[i] = tcgrr_samples_new();
@@ -47,7 +45,6 @@ void tcgrr_state_comparing_free(struct tcgrr_state_comparing *comparing)
 {
     if (comparing) {
         tcgrr_state_match_free(comparing->match);
-        g_ptr_array_unref(comparing->ignored);
         tcgrr_samples_free(comparing->samples[0]);
         tcgrr_samples_free(comparing->samples[1]);
         g_free(comparing);
@@ -60,38 +57,31 @@ void tcgrr_state_shifted(struct tcgrr_state_comparing *comparing)
     comparing->data->stores = false;
 }
 
-/* What the user named, and what differs from the start; valid until the next call. */
-static const char *const *ignored(struct tcgrr_state_comparing *comparing)
-{
-    const char *const *more = comparing->options->ignored;
-    const GArray *initial = comparing->data->initial;
-
-    g_ptr_array_set_size(comparing->ignored, 0);
-    for (; more && *more; more++) {
-        g_ptr_array_add(comparing->ignored, (gpointer)*more);
-    }
-    for (guint i = 0; initial && i < initial->len; i++) {
-        g_ptr_array_add(comparing->ignored, g_array_index(initial, struct tcgrr_register_difference, i).name);
-    }
-    g_ptr_array_add(comparing->ignored, NULL);
-    return (const char *const *)comparing->ignored->pdata;
-}
-
 static void make_match(struct tcgrr_state_comparing *comparing)
 {
     if (!comparing->match) {
-        comparing->match = tcgrr_state_match_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
-                                                 comparing->options->target, comparing->apart, ignored(comparing));
+        comparing->match =
+            tcgrr_state_match_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
+                                  comparing->options->target, comparing->apart, comparing->options->ignored);
         comparing->data->registers_compared = tcgrr_state_match_count(comparing->match);
-        comparing->data->stores = comparing->options->stores && !comparing->shifted && comparing->start[0] == 0 &&
-                                  comparing->start[1] == 0 && comparing->samples[0]->has_stores &&
-                                  comparing->samples[1]->has_stores;
     }
 }
 
-static bool stores_differ(const struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2])
+/* Whether the digests say that other things were stored. */
+static bool stores_differ(struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2])
 {
-    return comparing->data->stores && cursors[0].sample->stores != cursors[1].sample->stores;
+    struct tcgrr_data_divergence *data = comparing->data;
+
+    if (!data->stores || cursors[0].sample->stores == cursors[1].sample->stores) {
+        return false;
+    }
+    for (int i = 0; i < 2 && !comparing->options->same_qemu; i++) {
+        data->stores_parted = true;
+        data->stores_from[i] = comparing->same[i];
+        data->stores_to[i] = cursors[i].sample->icount;
+    }
+    data->stores = comparing->options->same_qemu;
+    return comparing->options->same_qemu;
 }
 
 /* What both sides run at the samples. */
@@ -119,13 +109,14 @@ static bool describe_place(struct tcgrr_state_comparing *comparing, GError **err
     return good;
 }
 
-/* Before the first instruction nothing has gone wrong yet: what differs there is how the machines are made. */
+/* In the first sample nothing has gone wrong yet: what differs there is how the machines are made, or what ran before.
+ */
 static void set_initial(struct tcgrr_state_comparing *comparing, const struct tcgrr_sample_cursor cursors[2])
 {
-    comparing->data->initial = tcgrr_state_differences(comparing->match, cursors[0].image, cursors[1].image);
-    tcgrr_state_match_free(comparing->match);
-    comparing->match = NULL;
-    make_match(comparing);
+    bool known = comparing->samples[0]->has_stores && comparing->samples[1]->has_stores;
+
+    comparing->data->initial = tcgrr_state_set_aside(comparing->match, cursors[0].image, cursors[1].image);
+    comparing->data->stores = known && !comparing->shifted && cursors[0].sample->stores == cursors[1].sample->stores;
 }
 
 /* Compares two samples at the same place. */
@@ -134,12 +125,12 @@ static bool compare_samples(struct tcgrr_state_comparing *comparing, const struc
 {
     struct tcgrr_data_divergence *data = comparing->data;
 
-    if (data->samples++ == 0 && cursors[0].sample->icount == 0 && cursors[1].sample->icount == 0) {
+    if (data->samples++ == 0) {
         set_initial(comparing, cursors);
     }
     data->shifted = comparing->shifted;
     data->stores_differ = stores_differ(comparing, cursors);
-    data->found = data->stores_differ || !tcgrr_state_same(comparing->match, cursors[0].image, cursors[1].image);
+    data->found = !tcgrr_state_same(comparing->match, cursors[0].image, cursors[1].image) || data->stores_differ;
     for (int i = 0; i < 2; i++) {
         data->from[i] = comparing->same[i];
         data->to[i] = cursors[i].sample->icount;

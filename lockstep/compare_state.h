@@ -14,7 +14,7 @@ struct tcgrr_compare_options;
 
 struct tcgrr_state_options {
     const char *target;         /* of both runs, as QEMU names it; NULL: their states are not compared */
-    bool stores;                /* the same QEMU ran both, so that their digests of stores mean the same */
+    bool same_qemu;             /* it ran both: if digests of stores differ, so did the stores */
     const char *const *ignored; /* further registers that may differ, as tcgrr_state_ignores() takes them */
 };
 
@@ -23,7 +23,15 @@ struct tcgrr_data_divergence {
     uint64_t samples; /* compared */
     uint32_t registers_compared;
     bool stores;     /* and their digests of stores */
-    GArray *initial; /* struct tcgrr_register_difference: before the first instruction; not compared; NULL: none */
+    GArray *initial; /* struct tcgrr_register_difference: in the first sample; each compared once it agreed; NULL: none
+                        was compared */
+    /*
+     * Between different QEMUs, which may tell the same stores in other pieces: where the digests first differ, if they
+     * do. No divergence by itself. Each side's own count, as below.
+     */
+    bool stores_parted;
+    tcgrr_icount stores_from[2];
+    tcgrr_icount stores_to[2];
     bool found;
     /* Only if found; each side's own count. */
     tcgrr_icount from[2];           /* the last sample in which they are the same; where comparing began if none is */

@@ -143,12 +143,24 @@ static void choose_state(const struct tcgrr_pair *pair, const struct tcgrr_pair_
         return;
     }
     state->target = tcgrr_pair_target(pair, options, 0);
-    state->stores = tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
-                                          tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+    state->same_qemu = tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
+                                             tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+}
+
+/* A live side takes samples as the stored one did; two live sides from where comparing starts. */
+static void choose_samples(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+{
     for (int i = 0; i < 2; i++) {
+        const struct tcgrr_where *from = &options->compare.from[i];
         const struct tcgrr_run *other = stored_run(options, !i);
-        if (pair->sessions[i] && other && other->sample_step > 0) {
-            tcgrr_live_set_sample_step(tcgrr_session_live(pair->sessions[i]), other->sample_step);
+        struct tcgrr_live *live = pair->sessions[i] ? tcgrr_session_live(pair->sessions[i]) : NULL;
+        if (live && other && other->sample_step > 0) {
+            tcgrr_live_set_sample_step(live, other->sample_step);
+        }
+        if (live && other && other->has_sample_from) {
+            tcgrr_live_set_sample_origin(live, other->sample_from);
+        } else if (live && !other && from->kind == TCGRR_WHERE_PC) {
+            tcgrr_live_set_sample_origin(live, from->value);
         }
     }
 }
@@ -159,6 +171,7 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
 
     compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
     choose_state(pair, options, &compare.state);
+    choose_samples(pair, options);
     if (!start(pair, options, error) ||
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;

@@ -62,6 +62,7 @@ struct pair {
     uint32_t size;
     uint32_t a; /* where it is in the image */
     uint32_t b;
+    bool aside;
 };
 
 struct tcgrr_state_match {
@@ -104,14 +105,16 @@ static bool same(const struct pair *pair, const uint8_t *a, const uint8_t *b)
     return memcmp(a + pair->a, b + pair->b, pair->size) == 0;
 }
 
-bool tcgrr_state_same(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+bool tcgrr_state_same(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
 {
+    bool all = true;
     for (guint i = 0; i < match->pairs->len; i++) {
-        if (!same(&g_array_index(match->pairs, struct pair, i), a, b)) {
-            return false;
-        }
+        struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+        bool agree = same(pair, a, b);
+        all = all && (agree || pair->aside);
+        pair->aside = pair->aside && !agree;
     }
-    return true;
+    return all;
 }
 
 static void clear_difference(gpointer data)
@@ -129,7 +132,7 @@ GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uin
     g_array_set_clear_func(differences, clear_difference);
     for (guint i = 0; i < match->pairs->len; i++) {
         const struct pair *pair = &g_array_index(match->pairs, struct pair, i);
-        if (!same(pair, a, b)) {
+        if (!pair->aside && !same(pair, a, b)) {
             struct tcgrr_register_difference difference = {
                 .name = g_strdup(pair->name),
                 .size = pair->size,
@@ -138,6 +141,16 @@ GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uin
             };
             g_array_append_val(differences, difference);
         }
+    }
+    return differences;
+}
+
+GArray *tcgrr_state_set_aside(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+{
+    GArray *differences = tcgrr_state_differences(match, a, b);
+    for (guint i = 0; i < match->pairs->len; i++) {
+        struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+        pair->aside = !same(pair, a, b);
     }
     return differences;
 }

@@ -41,8 +41,13 @@ void tcgrr_state_match_free(struct tcgrr_state_match *match);
 /* How many registers are compared. */
 uint32_t tcgrr_state_match_count(const struct tcgrr_state_match *match);
 
-/* Whether two images agree in all of them. */
-bool tcgrr_state_same(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+/*
+ * Sets those aside that differ in the first two images, before anything was compared; each is compared from the first
+ * image on in which it is the same. Returns them, struct tcgrr_register_difference; owned by the caller.
+ */
+GArray *tcgrr_state_set_aside(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+/* Whether two images agree in all that are not set aside. */
+bool tcgrr_state_same(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
 /* Those in which they do not: struct tcgrr_register_difference, in the order of side A; owned by the caller. */
 GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
 

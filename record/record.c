@@ -72,9 +72,11 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
     return tcgrr_writer_guest_file(recorder->writer, path, size, hex, error);
 }
 
-static bool store_symbols(struct recorder *recorder, const char *kernel, GError **error)
+/* Those of the guest and of the files that the user named; NULL with error. */
+static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GError **error)
 {
     struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    const char *kernel = tcgrr_session_command(recorder->session)->kernel;
     const char *const *more = recorder->options->symbol_files;
     bool good = true;
 
@@ -82,7 +84,18 @@ static bool store_symbols(struct recorder *recorder, const char *kernel, GError 
         good = tcgrr_symbols_add_elf(symbols, *more, true, error);
     }
     good = good && (!kernel || tcgrr_symbols_add_elf(symbols, kernel, false, error));
-    const GArray *list = tcgrr_symbols_list(symbols);
+    if (!good) {
+        g_clear_pointer(&symbols, tcgrr_symbols_free);
+    }
+    return symbols;
+}
+
+static bool store_symbols(struct recorder *recorder, GError **error)
+{
+    struct tcgrr_symbols *symbols = load_symbols(recorder, error);
+    const GArray *list = symbols ? tcgrr_symbols_list(symbols) : NULL;
+    bool good = symbols != NULL;
+
     for (guint i = 0; good && i < list->len; i++) {
         good = tcgrr_writer_symbol(recorder->writer, &g_array_index(list, struct tcgrr_symbol, i), error);
     }
@@ -104,7 +117,7 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
             return false;
         }
     }
-    return store_symbols(recorder, command->kernel, error);
+    return store_symbols(recorder, error);
 }
 
 static void note_size(struct recorder *recorder)
@@ -321,6 +334,35 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
 
 /* ---- all of it ---- */
 
+/* The address from which branches count for samples. */
+static bool find_origin(struct recorder *recorder, GError **error)
+{
+    const char *told = recorder->options->sample_from;
+    struct tcgrr_run *run = &recorder->run;
+
+    if (!told) {
+        return true;
+    }
+    run->has_sample_from = g_str_has_prefix(told, "0x") &&
+                           g_ascii_string_to_unsigned(told + 2, 16, 0, UINT64_MAX, &run->sample_from, NULL);
+    struct tcgrr_symbols *symbols = run->has_sample_from ? NULL : load_symbols(recorder, error);
+    const struct tcgrr_symbol *symbol = symbols ? tcgrr_symbols_find(symbols, told) : NULL;
+    if (symbol) {
+        run->has_sample_from = true;
+        run->sample_from = symbol->address;
+    } else if (symbols) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "there is no symbol %s to count branches from; --symbols FILE adds those of an ELF file, a 0x "
+                    "address always works",
+                    told);
+    }
+    tcgrr_symbols_free(symbols);
+    if (run->has_sample_from) {
+        tcgrr_live_set_sample_origin(tcgrr_session_live(recorder->session), run->sample_from);
+    }
+    return run->has_sample_from;
+}
+
 static bool create_trace(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_record_options *options = recorder->options;
@@ -351,6 +393,9 @@ static bool open_session(struct recorder *recorder, GError **error)
         options->started(tcgrr_session_command(recorder->session), options->data);
     }
     tcgrr_live_set_sample_step(tcgrr_session_live(recorder->session), sample_step(options));
+    if (!find_origin(recorder, error)) {
+        return false;
+    }
     if (recorder->run.rr) {
         tcgrr_live_keep_doubts(tcgrr_session_live(recorder->session));
     }

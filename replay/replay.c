@@ -64,6 +64,9 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
     if (opened) {
         tcgrr_live_set_sample_step(tcgrr_session_live(opened), run->sample_step);
+        if (run->has_sample_from) {
+            tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from);
+        }
     }
     return opened;
 }
@@ -111,7 +114,7 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;
-        how.state.stores = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+        how.state.same_qemu = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
     }
     return how;
 }

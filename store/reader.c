@@ -178,6 +178,8 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.assumed = (uint64_t)number_column(statement, "assumed", 0);
     reader->run.decided = number_column(statement, "decided", -1);
     reader->run.sample_step = (uint32_t)number_column(statement, "sample_step", 0);
+    reader->run.has_sample_from = text_column(reader, statement, "sample_from") != NULL;
+    reader->run.sample_from = (uint64_t)number_column(statement, "sample_from", 0);
 }
 
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)

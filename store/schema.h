@@ -5,7 +5,7 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION        3
+#define TCGRR_TRACE_VERSION        4
 
 /* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1
@@ -38,7 +38,7 @@
     " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, "          \
     "guest_shutdown INTEGER,"                                                                                          \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER,"         \
-    " sample_step INTEGER);"                                                                                           \
+    " sample_step INTEGER, sample_from INTEGER);"                                                                      \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
     "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \

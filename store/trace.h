@@ -42,6 +42,8 @@ struct tcgrr_run {
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
     int64_t decided;      /* and those of which QEMU's rr file told; -1: it was not asked */
     uint32_t sample_step; /* branches and jumps between two samples of the state; 0: it has none */
+    bool has_sample_from;
+    uint64_t sample_from; /* address where they were counted from 0 anew when it first ran */
 };
 
 /* ---- writing ---- */

@@ -57,7 +57,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
-    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
     [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
@@ -275,6 +275,11 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
         sqlite3_bind_null(statement, at++);
     }
     sqlite3_bind_int64(statement, at++, run->sample_step);
+    if (run->has_sample_from) {
+        sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->sample_from);
+    } else {
+        sqlite3_bind_null(statement, at++);
+    }
     return step(writer, SET_RUN, "store the run's description", error);
 }
 

@@ -238,6 +238,8 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     drop_torso(plugin, pc, &content);
     translation->count = (uint16_t)content.count;
     translation->transfer = ends_with_transfer(plugin, pc, &content);
+    translation->origin = plugin->sampling.on && !plugin->sampling.begun && plugin->ring.header->has_sample_origin &&
+                          plugin->ring.header->sample_origin == pc;
     translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
     if (plugin->texts) {
         tcgrr_text(plugin, tb, content.count);

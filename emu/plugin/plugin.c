@@ -84,6 +84,10 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
     }
     tcgrr_ring_push(&plugin->ring, translation->number);
     if (sampled) {
+        if (translation->origin) {
+            tcgrr_sampling_begin(plugin);
+            translation->origin = 0;
+        }
         if (plugin->sampling.countdown <= 0) {
             tcgrr_sample(plugin);
         }
@@ -112,7 +116,7 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
         rare |= translation->epoch != plugin->epochs[translation->half];
     }
     if (sampled) {
-        rare |= plugin->sampling.countdown <= 0;
+        rare |= (plugin->sampling.countdown <= 0) | translation->origin;
     }
     if (__builtin_expect(rare, 0)) {
         enter_slowly(translation, marked, moving, sampled);

@@ -28,6 +28,7 @@ struct tcgrr_translation {
     uint8_t half;                 /* of the address space: 1 the upper one */
     uint8_t remaps;               /* it may change mappings: bits as of tcgrr_moving_remaps() */
     uint8_t transfer; /* sampling: its last instruction is a branch or jump that cannot fail (tcgrr_isa_transfers) */
+    uint8_t origin;   /* sampling: where branches count from 0, if it was not come to yet */
     uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
     uint32_t epoch;   /* of that half when `pc` was last looked at */
     uint64_t pc;      /* where it runs */

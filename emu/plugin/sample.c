@@ -187,6 +187,19 @@ static void set_next(struct tcgrr_plugin *plugin)
     sampling->countdown = sampling->interval;
 }
 
+void tcgrr_sampling_begin(struct tcgrr_plugin *plugin)
+{
+    struct tcgrr_sampling *sampling = &plugin->sampling;
+
+    if (!sampling->begun) {
+        sampling->begun = true;
+        sampling->transfers = 0;
+        sampling->stores = 0;
+        sampling->interval = 0;
+        sampling->countdown = 0;
+    }
+}
+
 void tcgrr_sample(struct tcgrr_plugin *plugin)
 {
     if (!plugin->sampling.told) {

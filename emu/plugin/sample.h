@@ -21,7 +21,8 @@ struct tcgrr_sampling {
     uint64_t transfers;    /* all before the last sample */
     uint64_t stores;       /* digest of all stores so far */
 
-    bool told; /* tcgrr knows the registers' names */
+    bool begun; /* the place from which branches count anew was come to */
+    bool told;  /* tcgrr knows the registers' names */
     unsigned count;
     struct tcgrr_sampled *registers;     /* `count` of them */
     struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
@@ -41,6 +42,9 @@ void tcgrr_sampling_init(struct tcgrr_plugin *plugin);
 
 /* Whether the instruction, the last of a translation that is just made, is a branch or jump that samples count. */
 bool tcgrr_sampling_counts(struct tcgrr_plugin *plugin, uint64_t pc, const uint8_t *bytes, uint8_t length);
+
+/* The place from which branches count anew: it has a sample. */
+void tcgrr_sampling_begin(struct tcgrr_plugin *plugin);
 
 /* Takes a sample, at the head of the translation whose word was pushed last, and decides when the next one is due. */
 void tcgrr_sample(struct tcgrr_plugin *plugin);
