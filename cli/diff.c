@@ -42,7 +42,8 @@ static void choose_state(const struct traces *traces, struct tcgrr_compare_optio
     const struct tcgrr_run *b = tcgrr_reader_run(traces->readers[1]);
 
     options->state.target = a->target; /* without samples there is nothing to compare */
-    options->state.same_qemu = tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);
+    options->state.same_qemu =
+        tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);
 }
 
 static int compare(const struct cli_command *command, const struct traces *traces,

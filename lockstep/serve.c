@@ -3,9 +3,9 @@
 
 #include "store/error.h"
 
-#define APPROACH_MS 5   /* for so long the guest is waited for before the peer is listened to again */
-#define IDLE_MS     100 /* and when it has to be waited for first */
-#define BATCH       32  /* positions in a message while the guest runs at full speed, */
+#define APPROACH_MS 5    /* for so long the guest is waited for before the peer is listened to again */
+#define IDLE_MS     100  /* and when it has to be waited for first */
+#define BATCH       32   /* positions in a message while the guest runs at full speed, */
 #define BATCH_US    2000 /* and for how long the first of them may wait for the others */
 
 struct server {

@@ -114,7 +114,8 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;
-        how.state.same_qemu = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+        how.state.same_qemu =
+            tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
     }
     return how;
 }
