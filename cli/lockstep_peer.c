@@ -77,7 +77,7 @@ static int report(const struct context *context, bool json)
         g_autofree char *base = g_path_get_basename(apart->sides[i].source);
         places.names[i] = titles[i] = g_strdup_printf("%c (%s)", 'A' + i, base);
         places.symbols[i] = i == apart->own ? context->symbols : apart->epilogues[i].symbols;
-        places.blocks[i] = apart->comparison.diverged ? tcgrr_apart_blocks(apart, &context->options, i) : NULL;
+        places.blocks[i] = apart->heard.blocks;
     }
     (json ? print_json : print_text)(context, &places);
     for (int i = 0; i < 2; i++) {

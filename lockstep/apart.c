@@ -135,6 +135,7 @@ static bool start(struct tcgrr_apart *apart, const struct tcgrr_apart_options *o
 static bool compare_here(struct tcgrr_apart *apart, const struct tcgrr_compare_options *told, GError **error)
 {
     struct tcgrr_compare_options compare = *told;
+    struct tcgrr_comparison found;
 
     for (int i = 0; i < 2; i++) {
         compare.from[i] = apart->sides[i].from;
@@ -144,8 +145,10 @@ static bool compare_here(struct tcgrr_apart *apart, const struct tcgrr_compare_o
     compare.isa = tcgrr_isa_of_target(apart->sides[0].target);
     apart->remote = tcgrr_side_remote(apart->peer);
     apart->beside = tcgrr_side_watchful(apart->side, apart->remote);
-    return tcgrr_compare(apart->remote, apart->beside, &compare, &apart->comparison, error) &&
-           tcgrr_remote_conclude(apart->remote, &apart->comparison, error);
+    bool good = tcgrr_compare(apart->remote, apart->beside, &compare, &found, error) &&
+                tcgrr_remote_conclude(apart->remote, &found, &apart->heard, &apart->comparison, error);
+    tcgrr_comparison_clear(&found);
+    return good;
 }
 
 /* ---- the report ---- */
@@ -276,14 +279,4 @@ void tcgrr_apart_clear(struct tcgrr_apart *apart)
     tcgrr_heard_clear(&apart->heard);
     tcgrr_symbols_free(apart->epilogues[0].symbols);
     tcgrr_symbols_free(apart->epilogues[1].symbols);
-}
-
-const struct tcgrr_blocks *tcgrr_apart_blocks(const struct tcgrr_apart *apart,
-                                              const struct tcgrr_apart_options *options, int which)
-{
-    if (which != apart->own) {
-        return apart->remote ? tcgrr_remote_blocks(apart->remote) : apart->heard.blocks;
-    }
-    return apart->session ? tcgrr_live_blocks(tcgrr_session_live(apart->session))
-                          : tcgrr_reader_blocks(options->member.reader, NULL);
 }

@@ -26,7 +26,7 @@ struct tcgrr_apart_options {
 };
 
 struct tcgrr_apart {
-    struct tcgrr_comparison comparison; /* its lists point into what is below */
+    struct tcgrr_comparison comparison; /* its lists point into `heard` */
     struct tcgrr_description sides[2];  /* A is the listening one */
     struct tcgrr_epilogue epilogues[2];
     struct tcgrr_peer_traffic traffic;
@@ -38,7 +38,7 @@ struct tcgrr_apart {
     struct tcgrr_peer *peer;
     struct tcgrr_side *remote; /* where we compare; otherwise NULL */
     struct tcgrr_side *beside; /* likewise: our side as the comparator sees it */
-    struct tcgrr_heard heard;  /* where we are served, the result's blocks */
+    struct tcgrr_heard heard;  /* the result's blocks, on both ends as the result told of them */
 };
 
 /* Prepares our QEMU, without starting it. Errors as of tcgrr_session_new(). */
@@ -56,9 +56,5 @@ bool tcgrr_apart_run(struct tcgrr_apart *apart, const struct tcgrr_apart_options
 
 /* Ends what still runs and frees everything; also after a failure. */
 void tcgrr_apart_clear(struct tcgrr_apart *apart);
-
-/* Blocks of a side that are known here, while it lives. */
-const struct tcgrr_blocks *tcgrr_apart_blocks(const struct tcgrr_apart *apart,
-                                              const struct tcgrr_apart_options *options, int which);
 
 #endif

@@ -81,6 +81,17 @@ static void put_block(GByteArray *to, const struct tcgrr_block *block)
     tcgrr_put_number(to, block->insns);
     g_byte_array_append(to, block->lengths, block->insns);
     g_byte_array_append(to, block->bytes, block->size);
+    tcgrr_put_text(to, block->text ? block->text : "");
+}
+
+/* The instructions' text, if there is one and it is not known. False if it does not fit the block. */
+static bool keep_text(struct tcgrr_blocks *blocks, uint32_t number, const uint8_t *text, uint64_t letters)
+{
+    if (letters == 0 || tcgrr_blocks_get(blocks, number)->text) {
+        return true;
+    }
+    g_autofree char *copy = g_strndup((const char *)text, letters);
+    return tcgrr_blocks_set_text(blocks, number, copy);
 }
 
 /* Makes a block known that is named for the first time. NULL if it is malformed. */
@@ -96,7 +107,9 @@ static const struct tcgrr_block *take_block(struct input *in)
         size += lengths[i];
     }
     const uint8_t *bytes = tcgrr_take_bytes(&in->fields, size);
-    heard->bytes += sizeof(struct tcgrr_block) + insns + size;
+    uint64_t letters = tcgrr_take_number(&in->fields, insns * (TCGRR_MAX_INSN_TEXT + 1));
+    const uint8_t *text = tcgrr_take_bytes(&in->fields, letters);
+    heard->bytes += sizeof(struct tcgrr_block) + insns + size + letters;
     if (in->fields.bad || size > MOST_SIZE) {
         in->fields.bad = true;
         return NULL;
@@ -108,7 +121,7 @@ static const struct tcgrr_block *take_block(struct input *in)
         return NULL;
     }
     uint32_t number = tcgrr_blocks_add(heard->blocks, pc, insns, lengths, size, bytes, in->error);
-    if (number == UINT32_MAX) {
+    if (number == UINT32_MAX || !keep_text(heard->blocks, number, text, letters)) {
         in->fields.bad = true;
         return NULL;
     }

@@ -17,10 +17,11 @@ struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer);
  */
 struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote);
 
-/* The blocks of it that are known here; they live as long as the side. */
-const struct tcgrr_blocks *tcgrr_remote_blocks(const struct tcgrr_side *remote);
-
-/* The comparison is over: tells the other end, which is asked no more. */
-bool tcgrr_remote_conclude(struct tcgrr_side *remote, const struct tcgrr_comparison *comparison, GError **error);
+/*
+ * The comparison is over: tells the other end, which is asked no more. `result` becomes what it gets to hear, so that
+ * both report alike; its lists point into `heard`, which the caller has initialised.
+ */
+bool tcgrr_remote_conclude(struct tcgrr_side *remote, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error);
 
 #endif

@@ -13,7 +13,6 @@ struct remote_side {
     struct tcgrr_side base; /* must be first */
     struct tcgrr_peer *peer;
     struct tcgrr_heard heard;
-    struct tcgrr_told told;
     struct tcgrr_plan plan; /* what the other end was asked for last; count 0: nothing yet */
     uint32_t used;          /* positions of it that the comparator has taken */
     uint32_t arrived;       /* and that are here */
@@ -241,7 +240,6 @@ static void free_remote(struct tcgrr_side *side)
 {
     struct remote_side *remote = (struct remote_side *)side;
     tcgrr_heard_clear(&remote->heard);
-    tcgrr_told_clear(&remote->told);
     g_queue_clear_full(&remote->waiting, g_free);
     g_array_unref(remote->positions.list);
     g_free(remote);
@@ -256,24 +254,23 @@ struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer)
     remote->base.ops = &remote_ops;
     remote->peer = peer;
     tcgrr_heard_init(&remote->heard);
-    tcgrr_told_init(&remote->told);
     g_queue_init(&remote->waiting);
     remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned));
     return &remote->base;
 }
 
-bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_comparison *comparison, GError **error)
+bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error)
 {
-    struct remote_side *remote = (struct remote_side *)side;
     g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct tcgrr_told told;
 
-    tcgrr_put_result(payload, comparison, &remote->told);
-    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_RESULT, payload, error);
-}
-
-const struct tcgrr_blocks *tcgrr_remote_blocks(const struct tcgrr_side *side)
-{
-    return ((const struct remote_side *)side)->heard.blocks;
+    tcgrr_told_init(&told);
+    tcgrr_put_result(payload, comparison, &told);
+    tcgrr_told_clear(&told);
+    const struct tcgrr_message message = {TCGRR_MESSAGE_RESULT, payload->data, payload->len};
+    return tcgrr_peer_send(((struct remote_side *)side)->peer, TCGRR_MESSAGE_RESULT, payload, error) &&
+           tcgrr_take_result(&message, heard, result, error);
 }
 
 /* ---- our own side beside it ---- */

@@ -190,12 +190,17 @@ static struct tcgrr_side *own_side(void)
 static void compare(struct tcgrr_peer *peer)
 {
     const struct tcgrr_compare_options options = {.history = 5};
-    struct tcgrr_comparison comparison;
+    struct tcgrr_comparison comparison, result;
+    struct tcgrr_heard heard;
     struct tcgrr_side *remote = tcgrr_side_remote(peer);
     struct tcgrr_side *local = tcgrr_side_watchful(own_side(), remote);
 
     if (tcgrr_compare(remote, local, &options, &comparison, NULL)) {
-        tcgrr_remote_conclude(remote, &comparison, NULL);
+        tcgrr_heard_init(&heard);
+        if (tcgrr_remote_conclude(remote, &comparison, &heard, &result, NULL)) {
+            tcgrr_comparison_clear(&result);
+        }
+        tcgrr_heard_clear(&heard);
     }
     tcgrr_comparison_clear(&comparison);
     local->ops->free(local);

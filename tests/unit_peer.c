@@ -396,7 +396,8 @@ static struct tcgrr_peer_traffic compare(struct made_up *a, struct made_up *b,
                                          const struct tcgrr_compare_options *options)
 {
     struct tcgrr_peer *peers[2];
-    struct tcgrr_comparison here, directly;
+    struct tcgrr_comparison found, here, directly;
+    struct tcgrr_heard heard;
     GError *error = NULL;
 
     make_pair(peers, TIMEOUT_MS);
@@ -407,7 +408,9 @@ static struct tcgrr_peer_traffic compare(struct made_up *a, struct made_up *b,
     GThread *server = g_thread_new("server", serve, &serving);
     struct tcgrr_side *remote = tcgrr_side_remote(peers[1]);
     struct tcgrr_side *local = tcgrr_side_watchful(&b->base, remote);
-    if (!tcgrr_compare(remote, local, options, &here, &error) || !tcgrr_remote_conclude(remote, &here, &error)) {
+    tcgrr_heard_init(&heard);
+    if (!tcgrr_compare(remote, local, options, &found, &error) ||
+        !tcgrr_remote_conclude(remote, &found, &heard, &here, &error)) {
         fail_msg("%s", error->message);
     }
     g_thread_join(server);
@@ -417,10 +420,13 @@ static struct tcgrr_peer_traffic compare(struct made_up *a, struct made_up *b,
     /* Neither ran further ahead than may be. */
     assert_true(a->furthest <= here.compared + here.start[0] + TCGRR_PROTOCOL_AHEAD + 2 * STEP);
     assert_true(tcgrr_compare(&a->base, &b->base, options, &directly, NULL));
+    assert_same_comparison(&found, &directly);
     assert_same_comparison(&here, &directly);
     assert_same_comparison(&serving.comparison, &directly);
     struct tcgrr_peer_traffic traffic = tcgrr_peer_traffic(peers[1]);
+    tcgrr_comparison_clear(&found);
     tcgrr_comparison_clear(&here);
+    tcgrr_heard_clear(&heard);
     tcgrr_comparison_clear(&directly);
     tcgrr_comparison_clear(&serving.comparison);
     tcgrr_heard_clear(&serving.heard);

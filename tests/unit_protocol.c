@@ -356,6 +356,7 @@ static void make_sample(struct sample *sample)
     sample->part = (struct tcgrr_part){12, 40};
     tcgrr_stretch_init(&sample->stretch);
     append(sample, 0x1000, 5, 5, 5, 0);
+    assert_true(tcgrr_blocks_set_text(sample->blocks, 0, "one\ntwo\nthree\nfour\nfive"));
     append(sample, 0x2000, 7, 3, 3, 0);
     append(sample, 0x1000, 5, 0, 0, 1);
     append(sample, 0x3000, 9, 8, 9, 1);
@@ -377,6 +378,7 @@ static void assert_same_execs(const GArray *left, const GArray *right)
         const struct tcgrr_exec *a = &g_array_index(left, struct tcgrr_exec, i);
         const struct tcgrr_exec *b = &g_array_index(right, struct tcgrr_exec, i);
         assert_int_equal(a->block->hash, b->block->hash);
+        assert_string_equal(a->block->text ? a->block->text : "", b->block->text ? b->block->text : "");
         assert_int_equal(a->ran, b->ran);
         assert_int_equal(a->counted, b->counted);
         assert_int_equal(a->vcpu, b->vcpu);
@@ -503,11 +505,17 @@ static void spoil_event_order(struct sample *sample)
     event_of(sample, 1)->icount = 19;
 }
 
+/* A text with another number of lines than its block has instructions. */
+static void spoil_text(struct sample *sample)
+{
+    ((struct tcgrr_block *)exec_of(sample, 1)->block)->text = "one\ntwo";
+}
+
 static void test_bad_stretches(void **state)
 {
-    void (*const spoils[])(struct sample *) = {spoil_counted,      spoil_ran,          spoil_vcpu,
-                                               spoil_before,       spoil_behind,       spoil_kind,
-                                               spoil_event_before, spoil_event_behind, spoil_event_order};
+    void (*const spoils[])(struct sample *) = {spoil_counted,     spoil_ran,  spoil_vcpu,         spoil_before,
+                                               spoil_behind,      spoil_kind, spoil_event_before, spoil_event_behind,
+                                               spoil_event_order, spoil_text};
     for (size_t i = 0; i < G_N_ELEMENTS(spoils); i++) {
         refuse_stretch(spoils[i]);
     }
@@ -540,6 +548,7 @@ static void test_bad_blocks(void **state)
         guint at = payload->len;
         g_byte_array_set_size(payload, at + insns[i] * 101);
         memset(payload->data + at, 100, insns[i] * 101);
+        tcgrr_put_text(payload, "");
         tcgrr_put_number(payload, 0);
         message = message_of(TCGRR_MESSAGE_STRETCH, payload);
         expect_refused(take_stretch(&message, &test, &error), &error);
@@ -569,6 +578,7 @@ static void test_memory_is_bounded(void **state)
         guint at = payload->len;
         g_byte_array_set_size(payload, at + 5 * TCGRR_MAX_INSNS);
         memset(payload->data + at, 4, 5 * TCGRR_MAX_INSNS);
+        tcgrr_put_text(payload, "");
         tcgrr_put_number(payload, 0);
         struct tcgrr_message message = message_of(TCGRR_MESSAGE_STRETCH, payload);
         good = tcgrr_take_stretch(&message, &test.part, &test.heard, &test.stretch, &error);
