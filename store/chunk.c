@@ -13,6 +13,7 @@ struct tcgrr_chunk *tcgrr_chunk_new(uint32_t capacity)
     chunk->checkpoints = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_checkpoint));
     chunk->samples = tcgrr_samples_new();
     chunk->accesses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_access));
+    chunk->devices = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_device));
     return chunk;
 }
 
@@ -28,6 +29,7 @@ void tcgrr_chunk_free(struct tcgrr_chunk *chunk)
     g_array_unref(chunk->checkpoints);
     tcgrr_samples_free(chunk->samples);
     g_array_unref(chunk->accesses);
+    g_array_unref(chunk->devices);
     g_free(chunk);
 }
 
@@ -54,6 +56,7 @@ void tcgrr_chunk_follow(struct tcgrr_chunk *chunk, const struct tcgrr_chunk *bef
     g_array_set_size(chunk->checkpoints, 0);
     tcgrr_samples_clear(chunk->samples);
     g_array_set_size(chunk->accesses, 0);
+    g_array_set_size(chunk->devices, 0);
 }
 
 bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk)

@@ -27,6 +27,7 @@ struct tcgrr_chunk {
     GArray *checkpoints;           /* struct tcgrr_checkpoint, ascending */
     struct tcgrr_samples *samples; /* empty below level state */
     GArray *accesses; /* struct tcgrr_access in the order in which they were made; empty unless the level is full */
+    GArray *devices;  /* struct tcgrr_device: those that accesses here are the first to go to */
 };
 
 /* `capacity`: executions it can hold, 1..TCGRR_CHUNK_EXECS. */

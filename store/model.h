@@ -24,6 +24,10 @@ typedef uint32_t tcgrr_vcpu;
 #define TCGRR_MAX_INSNS       4096u
 /* Bytes of an instruction's text, at most; longer ones are cut off. */
 #define TCGRR_MAX_INSN_TEXT   127u
+/* A chunk with this many memory accesses is full; */
+#define TCGRR_CHUNK_ACCESSES  (1u << 18)
+/* and its last execution has fewer than so many. Parts of the trace format. */
+#define TCGRR_EXEC_ACCESSES   (1u << 18)
 
 /* How much of a run is recorded: each level what those before it do, and more. */
 #define TCGRR_LEVELS(X)                                                                                                \
@@ -88,6 +92,14 @@ struct tcgrr_access {
     uint64_t address;  /* virtual */
     uint64_t physical; /* 0 where it is not known */
     uint64_t value[2]; /* what was read or written, low half first; 0 beyond `size`, or where it is not known */
+};
+
+/* A device that accesses go to; number 1 stands for all whose names QEMU does not tell, and is not in lists. */
+#define TCGRR_DEVICE_UNNAMED 1u
+#define TCGRR_DEVICE_NAME    256u
+struct tcgrr_device {
+    uint32_t number;                  /* in the stream: 2, 3, … */
+    char name[TCGRR_DEVICE_NAME + 1]; /* printable */
 };
 
 #define TCGRR_EVENT_KINDS(X)                                                                                           \

@@ -41,6 +41,10 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_SAMPLES_FROM] = SAMPLES "last_icount >= ?1 ORDER BY last_icount, sample.chunk LIMIT 1",
     [TCGRR_QUERY_SAMPLES_AFTER] = SAMPLES "sample.chunk > ?1 ORDER BY sample.chunk LIMIT 1",
     [TCGRR_QUERY_SAMPLES_OF] = SAMPLES "sample.chunk = ?1",
+    [TCGRR_QUERY_MEM] = "SELECT accesses, data, digest FROM \"%w\".mem_chunk WHERE chunk = ?1",
+    [TCGRR_QUERY_MEM_PAGES] = "SELECT pages FROM \"%w\".chunk LEFT JOIN \"%w\".mem_chunk ON chunk = id WHERE id = ?1",
+    [TCGRR_QUERY_DEVICES] = "SELECT id, name FROM \"%w\".device ORDER BY id",
+    [TCGRR_QUERY_REGIONS] = "SELECT first, last, name FROM \"%w\".region ORDER BY rowid",
     [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size",
 };
 
@@ -180,6 +184,8 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.sample_step = (uint32_t)number_column(statement, "sample_step", 0);
     reader->run.has_sample_from = text_column(reader, statement, "sample_from") != NULL;
     reader->run.sample_from = (uint64_t)number_column(statement, "sample_from", 0);
+    reader->run.mem_from = number_column(statement, "mem_from", -1);
+    reader->run.mem_until = number_column(statement, "mem_until", -1);
 }
 
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
@@ -274,6 +280,7 @@ void tcgrr_reader_free(struct tcgrr_reader *reader)
     tcgrr_blocks_free(reader->blocks);
     tcgrr_register_table_unref(reader->registers);
     tcgrr_codec_free(reader->codec);
+    tcgrr_reader_free_accesses(reader);
     g_byte_array_unref(reader->scratch);
     g_string_chunk_free(reader->texts);
     g_free(reader->path);
@@ -476,6 +483,7 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
     g_array_set_size(chunk->checkpoints, 0);
     tcgrr_samples_clear(chunk->samples);
     g_array_set_size(chunk->accesses, 0);
+    g_array_set_size(chunk->devices, 0);
     if (!tcgrr_codec_decode(reader->codec, data[0], (size_t)size[0], chunk->blocks, chunk->count, chunk->end_blocks,
                             error)) {
         g_prefix_error(error, "%s: chunk %" G_GUINT64_FORMAT ": ", reader->path, row.id);
@@ -611,10 +619,12 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
 {
     sqlite3_stmt *statement = NULL;
     bool good =
-        sqlite3_prepare_v2(reader->db,
-                           "SELECT count(*), total(execs), max(first_icount + insns), (SELECT end_flow FROM chunk"
-                           " ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM block) FROM chunk",
-                           -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(
+            reader->db,
+            "SELECT count(*), total(execs), max(first_icount + insns), (SELECT end_flow FROM chunk"
+            " ORDER BY id DESC LIMIT 1), (SELECT count(*) FROM block), (SELECT total(accesses) FROM mem_chunk) FROM"
+            " chunk",
+            -1, &statement, NULL) == SQLITE_OK &&
         sqlite3_step(statement) == SQLITE_ROW;
     *totals = (struct tcgrr_totals){0};
     if (good) {
@@ -623,6 +633,7 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
         totals->icount = (uint64_t)sqlite3_column_int64(statement, 2);
         totals->flow = (uint64_t)sqlite3_column_int64(statement, 3);
         totals->blocks = (uint64_t)sqlite3_column_int64(statement, 4);
+        totals->accesses = (uint64_t)sqlite3_column_double(statement, 5);
     }
     sqlite3_finalize(statement);
     statement = NULL;

@@ -24,6 +24,10 @@ enum tcgrr_reader_query {
     TCGRR_QUERY_SAMPLES_FROM,
     TCGRR_QUERY_SAMPLES_AFTER,
     TCGRR_QUERY_SAMPLES_OF,
+    TCGRR_QUERY_MEM,
+    TCGRR_QUERY_MEM_PAGES,
+    TCGRR_QUERY_DEVICES,
+    TCGRR_QUERY_REGIONS,
     TCGRR_QUERY_SYMBOLS,
     TCGRR_QUERIES,
 };
@@ -39,7 +43,10 @@ struct tcgrr_reader {
     struct tcgrr_blocks *blocks; /* NULL before they are asked for; on a borrowed connection not all are filled */
     uint32_t loaded_to;          /* borrowed: all blocks below are filled */
     uint32_t needed;             /* borrowed: how often some were asked for */
-    struct tcgrr_register_table *registers; /* NULL: not asked for yet, or none were there */
+    struct tcgrr_register_table *registers;  /* NULL: not asked for yet, or none were there */
+    struct tcgrr_access_codec *access_codec; /* NULL before it is needed, as what follows */
+    GPtrArray *devices;                      /* names by number; NULL where there is none */
+    GArray *regions;                         /* struct tcgrr_region, ascending */
     struct tcgrr_codec *codec;
     GByteArray *scratch;
 };
@@ -83,6 +90,12 @@ bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64
  * whether there is such a chunk.
  */
 bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
+
+/* Replaces `uses` (struct tcgrr_page_use) by the pages that the accesses of chunk `id` go to; none if it has no
+ * accesses. *found says whether there is such a chunk. */
+bool tcgrr_reader_pages(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
+/* What accesses need besides statements. */
+void tcgrr_reader_free_accesses(struct tcgrr_reader *reader);
 
 /* Both return false. */
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error);

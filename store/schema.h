@@ -38,7 +38,7 @@
     " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, "          \
     "guest_shutdown INTEGER,"                                                                                          \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER,"         \
-    " sample_step INTEGER, sample_from INTEGER);"                                                                      \
+    " sample_step INTEGER, sample_from INTEGER, mem_from INTEGER, mem_until INTEGER);"                                 \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
     "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \
@@ -53,6 +53,9 @@
     "CREATE TABLE register(id INTEGER PRIMARY KEY, name TEXT, feature TEXT, size INTEGER);"                            \
     "CREATE TABLE sample(chunk INTEGER PRIMARY KEY, samples INTEGER, first_icount INTEGER, last_icount INTEGER,"       \
     " data BLOB, digest INTEGER);"                                                                                     \
+    "CREATE TABLE mem_chunk(chunk INTEGER PRIMARY KEY, accesses INTEGER, pages BLOB, data BLOB, digest INTEGER);"      \
+    "CREATE TABLE device(id INTEGER PRIMARY KEY, name TEXT);"                                                          \
+    "CREATE TABLE region(first INTEGER, last INTEGER, kind TEXT, name TEXT);"                                          \
     "CREATE TABLE symbol(address INTEGER, size INTEGER, name TEXT, file TEXT);"                                        \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
     "CREATE UNIQUE INDEX chunk_icount ON chunk(first_icount, id);"                                                     \

@@ -47,6 +47,19 @@ uint64_t tcgrr_sample_row_digest(const struct tcgrr_sample_row *row, const void 
     return digest;
 }
 
+uint64_t tcgrr_mem_row_digest(uint64_t chunk, uint64_t accesses, const void *data, size_t size)
+{
+    const uint64_t words[] = {GUINT64_TO_LE(chunk), GUINT64_TO_LE(accesses)};
+    XXH3_state_t *state = XXH3_createState();
+
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, words, sizeof(words));
+    XXH3_64bits_update(state, size ? data : "", size);
+    uint64_t digest = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return digest;
+}
+
 /* The seal's bytes for the first `length` bytes of the file. */
 static bool make_seal(int fd, uint64_t length, uint8_t seal[SEAL_BYTES])
 {

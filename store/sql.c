@@ -74,8 +74,8 @@ static const struct {
 /* ---- tables and views ---- */
 
 static const struct tcgrr_vtab_table *const tables[] = {
-    &tcgrr_vtab_exec,    &tcgrr_vtab_insn,      &tcgrr_vtab_chunk_block, &tcgrr_vtab_edge,
-    &tcgrr_vtab_history, &tcgrr_vtab_callstack, &tcgrr_vtab_disassemble, &tcgrr_vtab_state,
+    &tcgrr_vtab_exec,      &tcgrr_vtab_insn,        &tcgrr_vtab_chunk_block, &tcgrr_vtab_edge, &tcgrr_vtab_history,
+    &tcgrr_vtab_callstack, &tcgrr_vtab_disassemble, &tcgrr_vtab_state,       &tcgrr_vtab_mem,
 };
 
 const char *tcgrr_sql_table_name(size_t index)

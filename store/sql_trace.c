@@ -197,6 +197,7 @@ struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int
     }
     struct tcgrr_sql_chunk *chunk = take_place(trace);
     chunk->id = -1; /* until it is what it claims */
+    chunk->has_accesses = false;
     bool good = tcgrr_reader_chunk(trace->reader, id, chunk->chunk, found, error);
     if (!good) {
         *found = true;
@@ -215,6 +216,12 @@ void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk)
     if (chunk) {
         chunk->pins--;
     }
+}
+
+bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error)
+{
+    chunk->has_accesses = chunk->has_accesses || tcgrr_reader_accesses(trace->reader, chunk->id, chunk->chunk, error);
+    return chunk->has_accesses;
 }
 
 const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk)

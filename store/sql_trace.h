@@ -19,6 +19,7 @@ struct tcgrr_sql_chunk {
     int64_t id;
     struct tcgrr_chunk *chunk;
     struct tcgrr_cursor *marks; /* one each TCGRR_SQL_MARK_STEP executions; NULL before somebody seeks in the chunk */
+    bool has_accesses;          /* chunk->accesses is filled */
     unsigned pins;              /* walks that stand in it */
     uint64_t used;              /* when it was last asked for */
 };
@@ -56,6 +57,8 @@ struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int
 void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk);
 /* The marks, computed where they are not yet. */
 const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk);
+/* Fills chunk->accesses where that was not done yet. False: an error. */
+bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error);
 /* The text of each instruction of block `number`, valid until the next call. NULL with error. */
 char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error);
 /* Whether block `number` ends with a call. False: an error. */

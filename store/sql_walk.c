@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/sql_walk.h"
 
+#include "store/access_pages.h"
 #include "store/summary.h"
 
 /* ---- which chunk ---- */
@@ -28,6 +29,36 @@ static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, 
     return true;
 }
 
+static bool overlap(uint64_t page, int64_t first, int64_t last)
+{
+    int64_t start = (int64_t)(page << TCGRR_PAGE_SHIFT);
+    int64_t end = (int64_t)(page << TCGRR_PAGE_SHIFT | ((UINT64_C(1) << TCGRR_PAGE_SHIFT) - 1));
+    return end >= first && start <= last;
+}
+
+/* Whether chunk `id` has any of the wanted accesses; *found is false behind the last chunk. */
+static bool accesses_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
+{
+    const struct tcgrr_sql_accesses *accesses = walk->range.accesses;
+
+    if (!walk->pages) {
+        walk->pages = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_page_use));
+    }
+    if (!tcgrr_reader_pages(tcgrr_sql_trace_reader(walk->trace), id, walk->pages, found, error)) {
+        return false;
+    }
+    *wanted = false;
+    for (guint i = 0; i < walk->pages->len && !*wanted; i++) {
+        const struct tcgrr_page_use *use = &g_array_index(walk->pages, struct tcgrr_page_use, i);
+        bool everywhere = accesses->first_physical == INT64_MIN && accesses->last_physical == INT64_MAX;
+        *wanted = (use->flags & accesses->flags) &&
+                  overlap(use->page, accesses->first_address, accesses->last_address) &&
+                  (everywhere || ((use->flags & TCGRR_PAGE_PHYSICAL) &&
+                                  overlap(use->physical, accesses->first_physical, accesses->last_physical)));
+    }
+    return true;
+}
+
 /* Leaves the chunk for `id`, or the next one in the walk's direction that is wanted; sets walk->end where there is
  * none. */
 static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
@@ -38,7 +69,8 @@ static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
     tcgrr_sql_chunk_unpin(walk->chunk);
     walk->chunk = NULL;
     for (; id >= 0; id += walk->range.descending ? -1 : 1) {
-        if (!chunk_wanted(walk, id, &wanted, &found, error)) {
+        if (!chunk_wanted(walk, id, &wanted, &found, error) ||
+            (wanted && walk->range.accesses && !accesses_wanted(walk, id, &wanted, &found, error))) {
             return false;
         }
         if (wanted || !found) {
@@ -260,6 +292,9 @@ void tcgrr_sql_walk_end(struct tcgrr_sql_walk *walk)
     g_free(walk->window);
     if (walk->uses) {
         g_array_unref(walk->uses);
+    }
+    if (walk->pages) {
+        g_array_unref(walk->pages);
     }
     *walk = (struct tcgrr_sql_walk){0};
 }

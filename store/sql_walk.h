@@ -6,6 +6,13 @@
 
 #include "store/sql_trace.h"
 
+/* Which memory accesses, by ranges of addresses taken as SQL's signed integers; all bounds are inclusive. */
+struct tcgrr_sql_accesses {
+    int64_t first_address, last_address;
+    int64_t first_physical, last_physical; /* all where that of an access is not known */
+    uint8_t flags;                         /* loads or stores or both: of enum tcgrr_page_flag */
+};
+
 /* Which executions; all bounds are inclusive. */
 struct tcgrr_sql_range {
     int64_t first_seq, last_seq;
@@ -13,6 +20,7 @@ struct tcgrr_sql_range {
     int64_t first_icount, last_icount;
     int64_t vcpu;         /* -1: all */
     const GArray *wanted; /* of bool by block number: only those, chunks without any are skipped; NULL: all */
+    const struct tcgrr_sql_accesses *accesses; /* chunks without any of these are skipped; NULL: none are */
     bool descending;
 };
 
@@ -32,6 +40,7 @@ struct tcgrr_sql_walk {
     uint32_t mark;
     uint32_t left; /* of the window, before `at` */
     GArray *uses;
+    GArray *pages;
 };
 
 /*

@@ -31,6 +31,9 @@ struct tcgrr_sample_row {
 /* sample.digest: over the numbers as little-endian 64-bit words, then the blob. */
 uint64_t tcgrr_sample_row_digest(const struct tcgrr_sample_row *row, const void *data, size_t size);
 
+/* mem_chunk.digest: over the two numbers as little-endian 64-bit words, then the data. */
+uint64_t tcgrr_mem_row_digest(uint64_t chunk, uint64_t accesses, const void *data, size_t size);
+
 /* chunk.digest: over the numbers as little-endian 64-bit words, then the three blobs in order. */
 uint64_t tcgrr_chunk_row_digest(const struct tcgrr_chunk_row *row, const void *data, size_t data_size,
                                 const void *partials, size_t partials_size, const void *switches, size_t switches_size);

@@ -44,6 +44,10 @@ struct tcgrr_run {
     uint32_t sample_step; /* branches and jumps between two samples of the state; 0: it has none */
     bool has_sample_from;
     uint64_t sample_from; /* address where they were counted from 0 anew when it first ran */
+    /* Level full: the instructions whose memory accesses are here, from the first up to, and without, the second; -1
+     * where the window did not begin, or did not end. */
+    int64_t mem_from;
+    int64_t mem_until;
 };
 
 /* ---- writing ---- */
@@ -55,6 +59,7 @@ struct tcgrr_writer_sizes {
     uint64_t execs;   /* chunk.data */
     uint64_t sides;   /* chunk.partials, chunk.switches and chunk.blocks */
     uint64_t samples; /* sample.data */
+    uint64_t mem;     /* mem_chunk.data and mem_chunk.pages */
     uint64_t chunks;
 };
 
@@ -73,6 +78,10 @@ bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **e
 bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint64_t size, const char *xxh128,
                              GError **error);
 bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol *symbol, GError **error);
+/* Stores a part of the machine's physical memory map: addresses `first` to `last`, both included, are `kind` ("ram",
+ * "i/o" and so on, as QEMU says) and belong to `name`. */
+bool tcgrr_writer_region(struct tcgrr_writer *writer, uint64_t first, uint64_t last, const char *kind, const char *name,
+                         GError **error);
 /* Stores the file at `path` as QEMU's rr file. */
 bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error);
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes);
@@ -128,6 +137,7 @@ struct tcgrr_totals {
     uint64_t blocks;
     uint64_t chunks;
     uint64_t bytes; /* of the file, and of its -wal while there is one */
+    uint64_t accesses;
     uint64_t events[TCGRR_EVENT_KIND_COUNT];
     uint64_t flow; /* digest at the end */
 };
@@ -159,6 +169,18 @@ bool tcgrr_reader_samples_after(struct tcgrr_reader *reader, int64_t after, stru
                                 GError **error);
 bool tcgrr_reader_samples_of(struct tcgrr_reader *reader, int64_t wanted, struct tcgrr_samples *samples, int64_t *id,
                              GError **error);
+
+/*
+ * Decodes the memory accesses of chunk number `id` into chunk->accesses, for which `chunk` must hold its executions and
+ * partials. Accesses of instructions that did not retire are left out. There are none below level full, nor outside of
+ * the window (run.mem_from, run.mem_until).
+ */
+bool tcgrr_reader_accesses(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, GError **error);
+/*
+ * The name of an access's device, where QEMU does not tell it the one that the memory map has at the physical address.
+ * NULL for memory, "" where it is not known; owned by the reader. *error is set if names cannot be read.
+ */
+const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_access *access, GError **error);
 
 /* Calls `visit` for each event with first <= icount <= last, in order. */
 bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,

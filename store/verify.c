@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/reader_internal.h"
 
+#include "store/access_pages.h"
 #include "store/error.h"
 #include "store/summary.h"
 
@@ -19,6 +20,9 @@ struct check {
     GArray *counts; /* for tcgrr_summary_collect() */
     GArray *uses;   /* struct tcgrr_block_use, as they are and as they are stored */
     GArray *stored_uses;
+    struct tcgrr_page_set pages; /* as the accesses make them, and as they are stored */
+    GArray *stored_pages;        /* struct tcgrr_page_use */
+    int64_t devices;             /* the highest number of one */
 };
 
 #define MOST_PROBLEMS 20
@@ -205,6 +209,74 @@ static bool check_texts(struct check *check, GError **error)
     return tcgrr_reader_need_texts(reader, &problem) || absorb(check, problem, error);
 }
 
+/* Whether all pages of one list, ascending, are in the other one; that may have more, of instructions that did not
+ * retire. */
+static bool within(const GArray *some, const GArray *all)
+{
+    guint at = 0;
+    for (guint i = 0; i < some->len; i++) {
+        const struct tcgrr_page_use *use = &g_array_index(some, struct tcgrr_page_use, i);
+        const struct tcgrr_page_use *other;
+        do {
+            if (at == all->len) {
+                return false;
+            }
+            other = &g_array_index(all, struct tcgrr_page_use, at++);
+        } while (other->page < use->page || (other->page == use->page && other->physical < use->physical));
+        if (other->page != use->page || other->physical != use->physical || (use->flags & ~other->flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the accesses of the chunk are in its list of pages, and their devices in that of the devices. */
+static bool check_accesses(struct check *check, int64_t id, GError **error)
+{
+    GError *problem = NULL;
+    bool found = false;
+    bool known = true;
+
+    if (!tcgrr_reader_accesses(check->reader, id, check->chunk, &problem) ||
+        !tcgrr_reader_pages(check->reader, id, check->stored_pages, &found, &problem)) {
+        return absorb(check, problem, error);
+    }
+    tcgrr_page_set_clear(&check->pages);
+    for (guint i = 0; i < check->chunk->accesses->len; i++) {
+        const struct tcgrr_access *access = &g_array_index(check->chunk->accesses, struct tcgrr_access, i);
+        tcgrr_page_set_add(&check->pages, access);
+        known = known && (access->device <= TCGRR_DEVICE_UNNAMED || access->device <= check->devices);
+    }
+    if (!within(tcgrr_page_set_sort(&check->pages), check->stored_pages)) {
+        complain(check, "the list of pages of chunk %" G_GINT64_FORMAT " is not that of its memory accesses", id);
+    }
+    if (!known) {
+        complain(check, "memory accesses of chunk %" G_GINT64_FORMAT " go to a device that is not there", id);
+    }
+    return true;
+}
+
+/* Before all chunks: nothing may be left over. */
+static bool check_tables(struct check *check, GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(check->reader->db,
+                                   "SELECT (SELECT count(*) FROM mem_chunk WHERE chunk NOT IN (SELECT id FROM chunk)),"
+                                   " (SELECT coalesce(max(id), 0) FROM device)",
+                                   -1, &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    if (!good) {
+        tcgrr_reader_fail(check->reader, "the memory accesses", error);
+    } else {
+        if (sqlite3_column_int64(statement, 0) > 0) {
+            complain(check, "there are memory accesses of chunks that are not there");
+        }
+        check->devices = sqlite3_column_int64(statement, 1);
+    }
+    sqlite3_finalize(statement);
+    return good;
+}
+
 static bool check_chunks(struct check *check, GError **error)
 {
     struct tcgrr_chunk *chunk = check->chunk;
@@ -229,7 +301,7 @@ static bool check_chunks(struct check *check, GError **error)
             break;
         }
         check_chunk(check, id, &expected);
-        if (!check_summary(check, id, error) || !check_samples(check, id, error)) {
+        if (!check_summary(check, id, error) || !check_samples(check, id, error) || !check_accesses(check, id, error)) {
             return false;
         }
         expected.first_seq = chunk->first_seq + chunk->count;
@@ -322,12 +394,14 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
     check.counts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     check.uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
     check.stored_uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
+    check.stored_pages = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_page_use));
+    tcgrr_page_set_init(&check.pages);
     if (good) {
         check_structure(&check);
         if (!tcgrr_reader_blocks(reader, &blocks_error)) {
             good = absorb(&check, blocks_error, error);
         } else {
-            good = open_checkpoints(&check, error) && check_chunks(&check, error);
+            good = open_checkpoints(&check, error) && check_tables(&check, error) && check_chunks(&check, error);
             check_last_checkpoint(&check);
             good = good && check_last_samples(&check, error) && check_texts(&check, error) &&
                    check_events(&check, error) && check_rr(&check, error);
@@ -338,6 +412,8 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
     g_array_unref(check.counts);
     g_array_unref(check.uses);
     g_array_unref(check.stored_uses);
+    g_array_unref(check.stored_pages);
+    tcgrr_page_set_free(&check.pages);
     sqlite3_finalize(check.checkpoints);
     *problems = check.problems;
     return good;

@@ -86,5 +86,6 @@ extern const struct tcgrr_vtab_table tcgrr_vtab_history;
 extern const struct tcgrr_vtab_table tcgrr_vtab_callstack;
 extern const struct tcgrr_vtab_table tcgrr_vtab_disassemble;
 extern const struct tcgrr_vtab_table tcgrr_vtab_state;
+extern const struct tcgrr_vtab_table tcgrr_vtab_mem;
 
 #endif

@@ -74,7 +74,7 @@ static int exec_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     static const struct tcgrr_vtab_columns columns = {
         .seq = SEQ, .icount = ICOUNT, .vcpu = VCPU, .pc = PC, .block = BLOCK, .schema = SCHEMA, .rowid = SEQ};
-    int status = tcgrr_vtab_query_plan(info, &columns, EXPECTED_ROWS);
+    int status = tcgrr_vtab_query_plan(info, &columns, NULL, 0, EXPECTED_ROWS);
     return status == SQLITE_OK ? plan_grouped(info) : status;
 }
 

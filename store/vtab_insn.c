@@ -42,7 +42,7 @@ static int insn_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     static const struct tcgrr_vtab_columns columns = {
         .seq = SEQ, .icount = ICOUNT, .vcpu = VCPU, .pc = PC, .block = BLOCK, .schema = SCHEMA, .rowid = ICOUNT};
-    return tcgrr_vtab_query_plan(info, &columns, EXPECTED_ROWS);
+    return tcgrr_vtab_query_plan(info, &columns, NULL, 0, EXPECTED_ROWS);
 }
 
 static int insn_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)

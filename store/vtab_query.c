@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define RULES 12
+#define RULES TCGRR_VTAB_QUERY_RULES
 
 static void make_rules(const struct tcgrr_vtab_columns *columns, struct tcgrr_vtab_rule *rules)
 {
@@ -24,12 +24,21 @@ static void make_rules(const struct tcgrr_vtab_columns *columns, struct tcgrr_vt
     memcpy(rules, made, sizeof(made));
 }
 
-int tcgrr_vtab_query_plan(sqlite3_index_info *info, const struct tcgrr_vtab_columns *columns, double rows)
+int tcgrr_vtab_query_arguments(int bits)
 {
-    struct tcgrr_vtab_rule rules[RULES];
+    return __builtin_popcount((unsigned)bits & ((1u << RULES) - 1));
+}
+
+int tcgrr_vtab_query_plan(sqlite3_index_info *info, const struct tcgrr_vtab_columns *columns,
+                          const struct tcgrr_vtab_rule *more, size_t more_count, double rows)
+{
+    struct tcgrr_vtab_rule rules[RULES + TCGRR_VTAB_QUERY_MORE];
     bool descending;
 
     make_rules(columns, rules);
+    if (more_count > 0) {
+        memcpy(rules + RULES, more, more_count * sizeof(*more));
+    }
     for (int i = 0; i < info->nConstraint; i++) {
         if (info->aConstraint[i].iColumn == -1) {
             for (int r = 0; r < RULES; r++) { /* rowid is another name of a column */
@@ -40,7 +49,7 @@ int tcgrr_vtab_query_plan(sqlite3_index_info *info, const struct tcgrr_vtab_colu
             break;
         }
     }
-    int status = tcgrr_vtab_plan(info, rules, RULES, rows);
+    int status = tcgrr_vtab_plan(info, rules, RULES + more_count, rows);
     if (status != SQLITE_OK) {
         return status;
     }

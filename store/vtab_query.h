@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What exec and insn share: the same constraints, on columns of different places. */
+/* What exec, insn and mem share: the same constraints, on columns of different places. */
 #ifndef TCGRR_STORE_VTAB_QUERY_H
 #define TCGRR_STORE_VTAB_QUERY_H
 
 #include "store/vtab.h"
 
-/* idxNum. The first twelve say which arguments xFilter has, in this order. */
+/* idxNum. The first twelve say which arguments xFilter has, in this order; further ones come behind them. */
 enum tcgrr_vtab_query_bit {
     TCGRR_VTAB_SEQ = 1 << 0,
     TCGRR_VTAB_SEQ_LOW = 1 << 1,
@@ -23,15 +23,23 @@ enum tcgrr_vtab_query_bit {
     TCGRR_VTAB_GROUPED = 1 << 13, /* exec only: rows come block by block, from chunk.blocks */
     TCGRR_VTAB_BY_PC = 1 << 14,   /* the blocks in the order of their pcs */
     TCGRR_VTAB_ONCE = 1 << 15,    /* one row a block is enough */
+    TCGRR_VTAB_MORE = 1 << 16,    /* the first bit that a table's further rules may take */
 };
+#define TCGRR_VTAB_QUERY_RULES 12
 
-/* Where the columns are; rowid stands for the column `rowid`. */
+/* Where the columns are; rowid stands for the column `rowid`, of none if that is TCGRR_VTAB_NO_COLUMN. */
 struct tcgrr_vtab_columns {
     int seq, icount, vcpu, pc, block, schema;
     int rowid;
 };
+#define TCGRR_VTAB_NO_COLUMN (-2)
 
-int tcgrr_vtab_query_plan(sqlite3_index_info *info, const struct tcgrr_vtab_columns *columns, double rows);
+/* `more`: the table's further rules, at most TCGRR_VTAB_QUERY_MORE; NULL: none. */
+#define TCGRR_VTAB_QUERY_MORE 8
+int tcgrr_vtab_query_plan(sqlite3_index_info *info, const struct tcgrr_vtab_columns *columns,
+                          const struct tcgrr_vtab_rule *more, size_t more_count, double rows);
+/* Index of the first further argument. */
+int tcgrr_vtab_query_arguments(int bits);
 
 /* What xFilter's arguments ask for. */
 struct tcgrr_vtab_query {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/codec.h"
+#include "store/codec_access.h"
 #include "store/codec_sample.h"
 #include "store/error.h"
 #include "store/schema.h"
@@ -29,6 +30,9 @@ enum statement {
     ADD_EVENT,
     ADD_CHECKPOINT,
     ADD_REGISTER,
+    ADD_MEM,
+    ADD_DEVICE,
+    ADD_REGION,
     ADD_SAMPLES,
     ADD_NOTE,
     ADD_FILE,
@@ -52,12 +56,15 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
     [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
     [ADD_REGISTER] = "INSERT INTO register VALUES(?,?,?,?)",
+    [ADD_MEM] = "INSERT INTO mem_chunk VALUES(?,?,?,?,?)",
+    [ADD_DEVICE] = "INSERT INTO device VALUES(?,?)",
+    [ADD_REGION] = "INSERT INTO region VALUES(?,?,?,?)",
     [ADD_SAMPLES] = "INSERT OR REPLACE INTO sample VALUES(?,?,?,?,?,?)",
     [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
-    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
     [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
@@ -72,6 +79,8 @@ struct tcgrr_writer {
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct tcgrr_codec *codec;
+    struct tcgrr_access_codec *access_codec;
+    struct tcgrr_page_set pages; /* of one chunk's accesses */
     GByteArray *data;
     GByteArray *partials;
     GByteArray *switches;
@@ -126,6 +135,16 @@ static void bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
     if (text) {
         sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);
+    } else {
+        sqlite3_bind_null(statement, index);
+    }
+}
+
+/* A number below 0 is not known. */
+static void bind_known(sqlite3_stmt *statement, int index, int64_t number)
+{
+    if (number >= 0) {
+        sqlite3_bind_int64(statement, index, number);
     } else {
         sqlite3_bind_null(statement, index);
     }
@@ -186,6 +205,8 @@ struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const str
     struct tcgrr_writer *writer = g_new0(struct tcgrr_writer, 1);
     writer->path = g_strdup(path);
     writer->codec = tcgrr_codec_new();
+    writer->access_codec = tcgrr_access_codec_new();
+    tcgrr_page_set_init(&writer->pages);
     writer->data = g_byte_array_new();
     writer->partials = g_byte_array_new();
     writer->switches = g_byte_array_new();
@@ -213,6 +234,8 @@ void tcgrr_writer_free(struct tcgrr_writer *writer)
     }
     sqlite3_close(writer->db);
     tcgrr_codec_free(writer->codec);
+    tcgrr_access_codec_free(writer->access_codec);
+    tcgrr_page_set_free(&writer->pages);
     g_byte_array_unref(writer->data);
     g_byte_array_unref(writer->partials);
     g_byte_array_unref(writer->switches);
@@ -262,24 +285,18 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     sqlite3_bind_int(statement, at++, run->guest_shutdown);
     sqlite3_bind_int(statement, at++, run->complete);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->icount);
-    if (run->qemu_icount >= 0) {
-        sqlite3_bind_int64(statement, at++, run->qemu_icount);
-    } else {
-        sqlite3_bind_null(statement, at++);
-    }
+    bind_known(statement, at++, run->qemu_icount);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->execs);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->assumed);
-    if (run->decided >= 0) {
-        sqlite3_bind_int64(statement, at++, run->decided);
-    } else {
-        sqlite3_bind_null(statement, at++);
-    }
+    bind_known(statement, at++, run->decided);
     sqlite3_bind_int64(statement, at++, run->sample_step);
     if (run->has_sample_from) {
         sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->sample_from);
     } else {
         sqlite3_bind_null(statement, at++);
     }
+    bind_known(statement, at++, run->mem_from);
+    bind_known(statement, at++, run->mem_until);
     return step(writer, SET_RUN, "store the run's description", error);
 }
 
@@ -306,6 +323,17 @@ bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol 
     bind_text(statement, 3, symbol->name);
     bind_text(statement, 4, symbol->file);
     return begin(writer, error) && step(writer, ADD_SYMBOL, "store a symbol", error);
+}
+
+bool tcgrr_writer_region(struct tcgrr_writer *writer, uint64_t first, uint64_t last, const char *kind, const char *name,
+                         GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_REGION];
+    sqlite3_bind_int64(statement, 1, (sqlite3_int64)first);
+    sqlite3_bind_int64(statement, 2, (sqlite3_int64)last);
+    bind_text(statement, 3, kind);
+    bind_text(statement, 4, name);
+    return begin(writer, error) && step(writer, ADD_REGION, "store a part of the memory map", error);
 }
 
 static bool add_block(struct tcgrr_writer *writer, uint32_t number, const struct tcgrr_block *block, GError **error)
@@ -476,6 +504,38 @@ static bool put_samples(struct tcgrr_writer *writer, int64_t id, const struct tc
            step(writer, ADD_SAMPLES, "store the samples of a chunk", error);
 }
 
+/* The memory accesses of the chunk that comes next, and the devices that they are the first to go to. writer->data is
+ * written over. */
+static bool add_accesses(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
+{
+    sqlite3_stmt *statement = writer->statements[ADD_MEM];
+    guint count = chunk->accesses->len;
+
+    for (guint i = 0; i < chunk->devices->len; i++) {
+        const struct tcgrr_device *device = &g_array_index(chunk->devices, struct tcgrr_device, i);
+        sqlite3_bind_int64(writer->statements[ADD_DEVICE], 1, device->number);
+        bind_text(writer->statements[ADD_DEVICE], 2, device->name);
+        if (!step(writer, ADD_DEVICE, "store a device's name", error)) {
+            return false;
+        }
+    }
+    if (count == 0) {
+        return true;
+    }
+    g_byte_array_set_size(writer->data, 0);
+    tcgrr_access_encode(writer->access_codec, chunk, &writer->pages, writer->data);
+    tcgrr_pages_encode(tcgrr_page_set_sort(&writer->pages), writer->scratch, writer->summary);
+    sqlite3_bind_int64(statement, 1, writer->chunks);
+    sqlite3_bind_int64(statement, 2, count);
+    bind_blob(statement, 3, writer->summary);
+    bind_blob(statement, 4, writer->data);
+    sqlite3_bind_int64(
+        statement, 5,
+        (sqlite3_int64)tcgrr_mem_row_digest((uint64_t)writer->chunks, count, writer->data->data, writer->data->len));
+    writer->sizes.mem += writer->data->len + writer->summary->len;
+    return step(writer, ADD_MEM, "store the memory accesses of a chunk", error);
+}
+
 static bool put_chunk(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                       const struct tcgrr_blocks *blocks, GError **error)
 {
@@ -515,7 +575,7 @@ static bool put_chunk(struct tcgrr_writer *writer, int64_t id, const struct tcgr
 static bool add_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
                       GError **error)
 {
-    if (!put_chunk(writer, writer->chunks, chunk, blocks, error)) {
+    if (!add_accesses(writer, chunk, error) || !put_chunk(writer, writer->chunks, chunk, blocks, error)) {
         return false;
     }
     writer->sizes.execs += writer->data->len;

@@ -110,3 +110,57 @@ uint64_t stream_digest(const GArray *script, guint count)
     }
     return digest;
 }
+
+/* What the instruction at `pc` accesses the `turn`-th time it runs, if anything. */
+static bool access_at(uint64_t pc, uint32_t turn, uint64_t *state, struct tcgrr_access *access)
+{
+    uint64_t place = pc / 2;
+    unsigned kind = place % 11;
+
+    if (kind > 7) {
+        return false;
+    }
+    *access = (struct tcgrr_access){
+        .size = (uint8_t)(1u << place % 5),
+        .flags = (place % 3 ? 0 : TCGRR_ACCESS_STORE) | TCGRR_ACCESS_VALUE | TCGRR_ACCESS_PHYSICAL,
+        .address = kind < 3    ? 0xffff000000000000u + pc * 4 + turn * 8u            /* a stream */
+                   : kind < 6  ? 0x4000 + stream_random(state) % 64 * 8              /* a stack */
+                   : kind == 6 ? (uint64_t)stream_random(state) << 32 | turn % 4096u /* anywhere */
+                               : 0x9000000u + place % 8,                             /* a device */
+        .value = {kind < 6 ? turn / 3 : (uint64_t)stream_random(state) << 31, stream_random(state)},
+    };
+    access->physical = access->address - 0x1000 * (turn / 1000 % 3);
+    if (kind == 7) {
+        access->flags |= TCGRR_ACCESS_DEVICE;
+        access->device = 1 + place % 3;
+    } else if (kind == 6 && turn % 7 == 0) {
+        access->flags &= (uint8_t) ~(TCGRR_ACCESS_VALUE | TCGRR_ACCESS_PHYSICAL);
+        access->physical = 0;
+    }
+    access->value[0] &= access->size < 8 ? (UINT64_C(1) << 8 * access->size) - 1 : UINT64_MAX;
+    access->value[1] = access->size == 16 ? access->value[1] : 0;
+    if (!(access->flags & TCGRR_ACCESS_VALUE)) {
+        access->value[0] = access->value[1] = 0;
+    }
+    return true;
+}
+
+void stream_accesses(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint64_t seed, bool unretired)
+{
+    struct tcgrr_cursor at;
+
+    g_array_set_size(chunk->accesses, 0);
+    for (bool more = tcgrr_cursor_begin(&at, chunk, blocks); more; more = tcgrr_cursor_next(&at)) {
+        for (uint32_t insn = 0; insn < (unretired ? at.block->insns : at.ran); insn++) {
+            uint64_t pc = tcgrr_block_pc(at.block, insn);
+            struct tcgrr_access access;
+            for (unsigned part = 0; part <= pc % 37 / 36; part++) {
+                if (access_at(pc + part, at.index, &seed, &access)) {
+                    access.exec = at.index;
+                    access.insn = (uint16_t)insn;
+                    g_array_append_val(chunk->accesses, access);
+                }
+            }
+        }
+    }
+}

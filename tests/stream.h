@@ -27,6 +27,12 @@ void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
 guint stream_cut(const GArray *script, guint at, uint64_t seed, uint32_t most, struct tcgrr_blocks *blocks,
                  struct tcgrr_chunk *chunk);
 
+/*
+ * Fills chunk->accesses with accesses of all kinds by the chunk's executions, as a machine would make them: streams,
+ * copies, a stack, a few devices. Those of instructions that did not retire too if `unretired`.
+ */
+void stream_accesses(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks, uint64_t seed, bool unretired);
+
 /* The flow digest of the script's first `count` instructions. */
 uint64_t stream_digest(const GArray *script, guint count);
 
