@@ -10,8 +10,7 @@ void cli_comparing_clear(struct cli_comparing *comparing)
     g_strfreev(comparing->ignored);
 }
 
-/* A number with 0x is an address, one without an icount, anything else a symbol. */
-static bool parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where)
+bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where)
 {
     guint64 value;
     bool address = g_str_has_prefix(text, "0x");
@@ -31,7 +30,7 @@ static int resolve(const struct cli_command *command, const char *option, const 
                    struct tcgrr_symbols *const symbols[2], struct tcgrr_where where[2])
 {
     for (int i = 0; text && i < 2; i++) {
-        if (symbols[i] && !parse_where(text, symbols[i], &where[i])) {
+        if (symbols[i] && !cli_parse_where(text, symbols[i], &where[i])) {
             bool none = tcgrr_symbols_list(symbols[i])->len == 0;
             return cli_usage(
                 command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,

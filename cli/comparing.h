@@ -49,6 +49,10 @@ void cli_comparing_clear(struct cli_comparing *comparing);
             "tolerate nothing: an interrupt that comes an instruction later is a divergence", NULL                     \
     }
 
+/* A place: a number with 0x is an address, one without an icount, anything else a symbol. False if there is none of
+ * this name. */
+bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where);
+
 /*
  * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks
  * after. Returns CLI_OK, or another status after

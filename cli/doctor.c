@@ -17,6 +17,10 @@ static char *abilities(const struct tcgrr_qemu *qemu)
         g_string_append(text,
                         qemu->api >= 4 ? ", level state (registers, digest of stores)" : ", level state (registers)");
     }
+    if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_FULL)) {
+        g_string_append(text, qemu->api >= 4 ? ", level full (memory accesses)"
+                                             : ", level full (memory accesses, without values)");
+    }
     g_string_append(text, qemu->system ? ", replay; no idle and resume (not told under icount)"
                                        : ", system calls; no replay");
     return g_string_free(text, FALSE);
@@ -36,7 +40,7 @@ static const char *advice(const struct tcgrr_qemu *qemu)
 static json_t *levels_json(const struct tcgrr_qemu *qemu)
 {
     json_t *list = json_array();
-    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level <= TCGRR_LEVEL_STATE; level++) {
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
         if (!tcgrr_qemu_lacks(qemu, level)) {
             json_array_append_new(list, json_string(tcgrr_level_name(level)));
         }

@@ -2,6 +2,7 @@
 #include "record/record.h"
 
 #include "cli/cli.h"
+#include "cli/level.h"
 #include "store/error.h"
 
 #include <stdio.h>
@@ -119,26 +120,36 @@ static int record(struct tcgrr_record_options *options, bool json)
     return status ? status : printed;
 }
 
+/* What there is to do once the options are read. */
+static int start(const struct cli_command *command, struct tcgrr_record_options *options, const struct cli_level *level,
+                 bool json)
+{
+    GError *error = NULL;
+    int status = cli_level_resolve(command, level, options);
+
+    if (status != CLI_OK) {
+        return status;
+    }
+    g_autofree char *plugin = cli_plugin_path(&error);
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    options->plugin = plugin;
+    options->stop = cli_catch_signals();
+    return record(options, json);
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *output = NULL;
-    g_autofree char *level = NULL;
     g_autofree char *icount = NULL;
     g_auto(GStrv) symbols = NULL;
-    g_autofree char *sample_from = NULL;
-    gint step = 0;
+    struct cli_level level = {0};
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE;
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
-        {"level", 0, 0, G_OPTION_ARG_STRING, &level,
-         "how much is recorded: flow (the default), or state: registers sampled along the run, too", "LEVEL"},
-        {"sample-step", 0, 0, G_OPTION_ARG_INT, &step,
-         "level state: branches between two samples (default 8192; 1: a sample before every block)", "N"},
-        {"sample-from", 0, 0, G_OPTION_ARG_STRING, &sample_from,
-         "level state: count branches for samples from here on, a symbol or a 0x address, when it first runs: for "
-         "comparing runs that did not do the same before",
-         "WHERE"},
+        CLI_LEVEL_OPTIONS(level),
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
@@ -156,19 +167,6 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc < 2) {
         return cli_usage(command, "record needs the QEMU command to run");
     }
-    enum tcgrr_level chosen = TCGRR_LEVEL_FLOW;
-    if (level && (!tcgrr_level_of(level, &chosen) || chosen == TCGRR_LEVEL_FULL)) {
-        return cli_usage(command, "--level takes flow or state, not '%s'", level);
-    }
-    if (step < 0 || ((step > 0 || sample_from) && chosen < TCGRR_LEVEL_STATE)) {
-        return cli_usage(command, step < 0 ? "--sample-step takes 1 or more"
-                                           : "--sample-step and --sample-from need --level state");
-    }
-    GError *error = NULL;
-    g_autofree char *plugin = cli_plugin_path(&error);
-    if (!plugin) {
-        return cli_fail(error);
-    }
     struct screen screen = {.verbose = verbose};
     g_autofree char *name = output_name(output, argv[1], argv + 2);
     struct tcgrr_record_options record_options = {
@@ -176,20 +174,17 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .force = force,
         .qemu = argv[1],
         .arguments = (const char *const *)argv + 2,
-        .plugin = plugin,
         .rr = !no_rr,
-        .level = chosen,
-        .sample_step = (uint32_t)step,
-        .sample_from = sample_from,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,
-        .stop = cli_catch_signals(),
         .started = say_started,
         .progress = progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2)) ? say_progress : NULL,
         .data = &screen,
     };
-    return record(&record_options, json);
+    int status = start(command, &record_options, &level, json);
+    cli_level_clear(&level);
+    return status;
 }
 
 const struct cli_command cli_record = {
@@ -202,6 +197,7 @@ const struct cli_command cli_record = {
     "Examples:\n"
     "  tcgrr record -o boot.tcgrr -- qemu-system-aarch64 -M virt -cpu cortex-a57 -nographic -kernel Image\n"
     "  tcgrr record --symbols vmlinux -- qemu-system-x86_64 -nographic -kernel bzImage\n"
+    "  tcgrr record --level full --full-from panic -- qemu-system-riscv64 -M virt -nographic -kernel vmlinux\n"
     "  tcgrr record -- qemu-aarch64 ./program argument\n",
     run,
 };

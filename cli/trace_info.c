@@ -54,6 +54,11 @@ static void print_as_json(const char *path, const struct tcgrr_run *run, const s
     json_object_set_new(object, "qemu_path", text_or_null(run->qemu_path));
     json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
     json_object_set_new(object, "command", command ? command : json_null());
+    if (g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+        json_object_set_new(object, "accesses", json_integer((json_int_t)totals->accesses));
+        json_object_set_new(object, "mem_from", run->mem_from >= 0 ? json_integer(run->mem_from) : json_null());
+        json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
+    }
     if (recording) {
         add_memory(object);
     }
@@ -81,6 +86,15 @@ static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
     }
     return (uint64_t)run->qemu_icount == icount ? g_strdup("QEMU's own count is the same")
                                                 : g_strdup_printf("QEMU's own count is %s: please report this", own);
+}
+
+/* Of which instructions the memory accesses are here. */
+static char *window_text(const struct tcgrr_run *run)
+{
+    g_autofree char *from = run->mem_from > 0 ? cli_number((uint64_t)run->mem_from) : NULL;
+    g_autofree char *until = run->mem_until >= 0 ? cli_number((uint64_t)run->mem_until) : NULL;
+    return g_strdup_printf("%s%s%s%s", from ? " from icount " : "", from ? from : "", until ? " up to icount " : "",
+                           until ? until : "");
 }
 
 static void print_note(const char *text, void *data)
@@ -116,6 +130,11 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     printf("  executions   %s of %s different blocks\n", execs, blocks);
     printf("  events       %s%s\n", *events ? events : "none",
            run->reports_discontinuities || !*events ? "" : " (interrupts and exceptions inferred)");
+    if (g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+        g_autofree char *accesses = cli_number(totals->accesses);
+        g_autofree char *window = window_text(run);
+        printf("  memory       %s accesses%s\n", accesses, window);
+    }
     printf("  size         %s in %" G_GUINT64_FORMAT " chunks\n", bytes, totals->chunks);
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
     if (run->assumed) {

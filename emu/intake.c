@@ -111,6 +111,11 @@ void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc)
     intake->header->has_sample_origin = 1;
 }
 
+void tcgrr_intake_end_window(struct tcgrr_intake *intake)
+{
+    atomic_store_explicit(&intake->header->past_window, 1, memory_order_relaxed);
+}
+
 /* Taken modulo the ring, whatever the other process says. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake)
 {

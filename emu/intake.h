@@ -34,6 +34,9 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 /* From where branches count for samples, before QEMU starts. */
 void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
 
+/* No further accesses are wanted. */
+void tcgrr_intake_end_window(struct tcgrr_intake *intake);
+
 /* Words in the ring that were not copied yet. Any thread; to others than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 

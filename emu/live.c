@@ -61,6 +61,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     if (live->doubts) {
         g_array_unref(live->doubts);
     }
+    tcgrr_live_free_accesses(live->accesses);
     g_free(live);
 }
 
@@ -248,18 +249,14 @@ static bool far_enough(const struct tcgrr_live *live, const struct tcgrr_chunk *
     return live->leader && chunk->end_icount >= live->bound;
 }
 
-/*
- * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
- * anything else, which then goes record by record. Returns how many words it took.
- */
-static size_t read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available)
+size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, size_t available)
 {
     const struct code *codes = (const struct code *)live->codes->data;
     const struct code *open = live->open;
     size_t most = MIN(available, (size_t)(chunk->capacity - chunk->count));
     size_t done = 0;
 
-    if (live->unusual || live->switched || !live->open || live->known == 0 || live->sampling.pending) {
+    if (!tcgrr_live_is_quiet(live)) {
         return 0;
     }
     while (done < most && !far_enough(live, chunk)) {
@@ -304,7 +301,8 @@ static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const
     bool good = true;
     live->waits = false;
     for (*done = 0; good && *done < available && live->end == TCGRR_LIVE_RUNS;) {
-        *done += read_fast(live, chunk, words + *done, available - *done);
+        *done += live->accesses ? tcgrr_live_read_full(live, chunk, words + *done, available - *done)
+                                : tcgrr_live_read_fast(live, chunk, words + *done, available - *done);
         if (*done == available || tcgrr_live_full(live, chunk) || live->waits || far_enough(live, chunk)) {
             break;
         }
@@ -370,6 +368,9 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         if (far_enough(live, chunk) || g_get_monotonic_time() >= deadline) {
             break;
         }
+    }
+    if (live->accesses) {
+        tcgrr_live_put_off(live, chunk);
     }
     *end = live->end;
     return true;

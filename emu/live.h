@@ -117,6 +117,23 @@ void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
+/* The part of a run whose memory accesses are wanted: from one instruction up to, and without, another. */
+struct tcgrr_window {
+    tcgrr_icount from;
+    bool has_from_pc; /* begins where the instruction at `from_pc` first runs instead */
+    uint64_t from_pc;
+    tcgrr_icount until; /* UINT64_MAX: the run's end */
+    bool has_until_pc;  /* ends where the instruction at `until_pc` next runs instead */
+    uint64_t until_pc;
+};
+
+/* Chunks are to have the memory accesses that the plugin sends. Before the first tcgrr_live_next(). */
+void tcgrr_live_want_accesses(struct tcgrr_live *live, const struct tcgrr_window *window);
+/* Where the window lay; icounts are UINT64_MAX where it did not begin or end. Accesses must be wanted. */
+void tcgrr_live_window(const struct tcgrr_live *live, tcgrr_icount *from, tcgrr_icount *until);
+/* Accesses that QEMU reported and that belong to no instruction that ran. */
+uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
+
 /* Words in the ring that were not read yet; any thread. */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 

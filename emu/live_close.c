@@ -140,6 +140,9 @@ void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint3
     if (live->sampling.pending) {
         tcgrr_live_place_sample(live, chunk);
     }
+    if (live->accesses) {
+        tcgrr_live_settle_accesses(live, chunk, ran);
+    }
     if (live->switched) {
         struct tcgrr_switch change = {.index = chunk->count, .vcpu = live->vcpu};
         g_array_append_val(chunk->switches, change);
@@ -190,6 +193,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         if (retirement.assumed) {
             settle_doubt(live, chunk, &retirement);
         }
+        live->doubtful = retirement.assumed && live->doubts;
         if (retirement.assumed || retirement.counted > 0) {
             live->past_events = 0;
         }
@@ -200,4 +204,5 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
     live->open = NULL;
     live->mark = UINT32_MAX;
     live->has_rerun = false;
+    live->doubtful = false;
 }

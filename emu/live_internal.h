@@ -20,6 +20,7 @@ struct code {
     bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
     bool entry;    /* known to be where interrupts or exceptions go */
     bool indirect; /* it may go on anywhere */
+    bool watched;  /* level full: an instruction that begins or ends the window is in it */
 };
 #define NOWHERE UINT64_MAX
 
@@ -65,6 +66,8 @@ struct tcgrr_pieces {
     unsigned count;
 };
 
+struct tcgrr_live_accesses;
+
 struct tcgrr_live {
     struct tcgrr_pieces *pieces; /* NULL: nobody follows */
     struct tcgrr_live *leader;   /* NULL: it follows nobody; else `blocks` is the leader's */
@@ -99,23 +102,31 @@ struct tcgrr_live {
     uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
     uint64_t rerun_pc;
     bool has_rerun;
-    bool hidden;  /* the execution before it could go on anywhere, so that an event between the two can have gone
-                     unnoticed */
-    bool inside;  /* QEMU ended from inside its next instruction */
-    GArray *gap;  /* struct tcgrr_event since it began */
-    bool unusual; /* anything of the above is set */
+    bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
+                      unnoticed */
+    bool doubtful; /* whether its last instruction retired is to be asked later */
+    bool inside;   /* QEMU ended from inside its next instruction */
+    GArray *gap;   /* struct tcgrr_event since it began */
+    bool unusual;  /* anything of the above is set */
     tcgrr_vcpu vcpu;
     bool switched;
     tcgrr_icount next_checkpoint;
     struct tcgrr_live_sampling sampling;
     GByteArray *text; /* of the block that is described next, as QEMU disassembles it: a string for each instruction */
     struct classes classes[KEPT_CLASSES]; /* by block */
+    struct tcgrr_live_accesses *accesses; /* live_access.c; NULL: none are wanted */
 };
 
 /* Without branches of its own: which way a block goes is what the host's branch predictor cannot know. */
 static inline bool may_follow(const struct code *code, const struct code *next)
 {
     return (next->pc == code->next) | (next->pc == code->target) | (code->anywhere & !next->entry);
+}
+
+/* Whether the open execution may be one of many complete ones in a row: nothing is to be looked after at its end. */
+static inline bool tcgrr_live_is_quiet(const struct tcgrr_live *live)
+{
+    return live->open && live->known > 0 && !live->unusual && !live->switched && !live->sampling.pending;
 }
 
 /* Ends the open execution: how far it came, what happened since. `next`: what begins now on the same vCPU; NULL if that
@@ -135,6 +146,32 @@ enum tcgrr_follow tcgrr_live_following(struct tcgrr_live *live, const struct tcg
                                        size_t *count, struct tcgrr_lane *lane);
 /* Tells the follower of a piece that was read. */
 void tcgrr_live_lead(struct tcgrr_live *live, const struct tcgrr_piece *piece);
+
+/*
+ * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
+ * anything else, which then goes record by record. Returns how many words it took.
+ */
+size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
+                            size_t available);
+
+/* ---- level full (live_access.c): only if live->accesses ---- */
+
+/* The hot loop with accesses in between. */
+size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
+                            size_t available);
+/* The records TCGRR_WIRE_ACCESS, _PAGE and _DEVICE, one by one. False with TCGRR_ERROR_DAMAGED. */
+bool tcgrr_live_read_access(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+bool tcgrr_live_read_page(struct tcgrr_live *live, const uint32_t *words, GError **error);
+bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+/* Words of an access's record. */
+size_t tcgrr_live_access_length(uint32_t word);
+/* Whether the window begins or ends at one of the block's instructions. */
+bool tcgrr_live_is_watched(const struct tcgrr_live *live, const struct tcgrr_block *block);
+/* The open execution is about to be appended, of which `ran` instructions retired: keeps what they accessed. */
+void tcgrr_live_settle_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran);
+/* The chunk is handed out: what belongs to the open execution comes into the one that this is appended to. */
+void tcgrr_live_put_off(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_free_accesses(struct tcgrr_live_accesses *accesses);
 
 /* Words of the record that begins with `word`. */
 size_t tcgrr_live_record_length(uint32_t word);

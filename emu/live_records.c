@@ -48,6 +48,7 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
                         .block = number,
                         .insns = (uint16_t)block->insns};
     fill_flow(live, block, &code);
+    code.watched = live->accesses && tcgrr_live_is_watched(live, block);
     live->longest = MAX(live->longest, block->insns);
     if (live->known == live->codes->len) {
         /* The array may move. */
@@ -229,6 +230,8 @@ size_t tcgrr_live_record_length(uint32_t word)
     case TCGRR_WIRE_DEFINE:
     case TCGRR_WIRE_TEXT:
         return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_DEVICE:
+        return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_ALIAS:
         return 4;
     case TCGRR_WIRE_REGISTER:
@@ -236,6 +239,10 @@ size_t tcgrr_live_record_length(uint32_t word)
         return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_SAMPLE:
         return 3;
+    case TCGRR_WIRE_ACCESS:
+        return tcgrr_live_access_length(word);
+    case TCGRR_WIRE_PAGE:
+        return 6;
     case TCGRR_WIRE_EVENT:
         return 1 + (word >> 8 & 0xffffu);
     default:
@@ -263,6 +270,12 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return read_exec(live, chunk, words[0], error);
     }
     switch (words[0] >> 24) {
+    case TCGRR_WIRE_ACCESS:
+        return tcgrr_live_read_access(live, chunk, words, error);
+    case TCGRR_WIRE_PAGE:
+        return tcgrr_live_read_page(live, words, error);
+    case TCGRR_WIRE_DEVICE:
+        return tcgrr_live_read_device(live, chunk, words, error);
     case TCGRR_WIRE_LEFT:
         live->mark = payload;
         live->unusual = true;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/session.h"
 
+#include "emu/memory_map.h"
 #include "store/disasm.h"
 #include "store/error.h"
 
@@ -28,6 +29,9 @@ struct tcgrr_session {
     const char *directory;
     bool quiet;
     bool start_paused;
+    bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
+    bool holds;          /* which it does not do until then */
+    GPtrArray *maps;     /* of GArray: as often as it was asked for; written by the watcher, read after it has ended */
     GThread *watcher;    /* while it runs, QMP is its own */
     gint leave;          /* atomic: the watcher is to end */
     gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
@@ -49,11 +53,26 @@ static bool make_folder(struct tcgrr_session *session, GError **error)
     return session->folder != NULL;
 }
 
+static char *plugin_arguments(const struct tcgrr_session *session, const struct tcgrr_session_options *options)
+{
+    const struct tcgrr_window *window = &options->window;
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level));
+    if (session->level == TCGRR_LEVEL_FULL && window->has_from_pc) {
+        g_string_append_printf(text, ",from-pc=%" G_GUINT64_FORMAT, window->from_pc);
+    } else if (session->level == TCGRR_LEVEL_FULL) {
+        g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT, window->from);
+    }
+    if (!tcgrr_disasm_knows(session->qemu.target)) {
+        g_string_append(text, ",texts=on");
+    }
+    return g_string_free(text, FALSE);
+}
+
 static bool build_command(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
-    g_autofree char *plugin_arguments =
-        g_strdup_printf("fd=%d,level=%s%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level),
-                        tcgrr_disasm_knows(session->qemu.target) ? "" : ",texts=on");
+    g_autofree char *arguments = plugin_arguments(session, options);
     struct tcgrr_command_options command = {
         .mode = options->mode,
         .icount = options->icount,
@@ -62,11 +81,18 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .gdb = options->gdb,
         .snapshot = options->snapshot,
         .pause_at_end = session->qemu.system,
-        .start_paused = options->start_paused,
+        .start_paused = options->start_paused || session->holds,
         .plugin = options->plugin,
-        .plugin_arguments = plugin_arguments,
+        .plugin_arguments = arguments,
     };
-    return tcgrr_command_build(&session->qemu, options->arguments, &command, &session->command, error);
+    if (!tcgrr_command_build(&session->qemu, options->arguments, &command, &session->command, error)) {
+        return false;
+    }
+    if (session->holds) {
+        g_ptr_array_add(session->command.notes,
+                        g_strdup("added -S: the guest starts once the memory map was asked for"));
+    }
+    return true;
 }
 
 /* QEMU does not tell for sure which vCPU runs a block, so whose registers it shows is not known with several. */
@@ -109,6 +135,11 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
         return false;
     }
     session->live = tcgrr_live_new(TCGRR_LIVE_RING_BYTES, error);
+    if (session->live && session->level == TCGRR_LEVEL_FULL) {
+        tcgrr_live_want_accesses(session->live, &options->window);
+        session->asks_map = session->qemu.system && !options->start_paused;
+        session->holds = session->asks_map && !g_strv_contains(options->arguments, "-S");
+    }
     return session->live && make_folder(session, error) && build_command(session, options, error) &&
            check_vcpus(session, error);
 }
@@ -117,6 +148,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
 {
     struct tcgrr_session *session = g_new0(struct tcgrr_session, 1);
     session->qemu_icount = -1;
+    session->maps = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     session->quiet = options->quiet;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
@@ -168,6 +200,7 @@ void tcgrr_session_free(struct tcgrr_session *session)
         g_unlink(session->socket);
         g_rmdir(session->folder);
     }
+    g_ptr_array_unref(session->maps);
     g_free(session->socket);
     g_free(session->folder);
     g_free(session);
@@ -233,6 +266,16 @@ static bool is_shut_down(struct tcgrr_session *session)
     return result;
 }
 
+static void ask_map(struct tcgrr_session *session)
+{
+    json_t *arguments = json_pack("{s:s}", "command-line", "info mtree -f");
+    json_t *answer = tcgrr_qmp_execute(session->qmp, "human-monitor-command", arguments, QMP_TIMEOUT_MS, NULL);
+    if (json_is_string(answer)) {
+        g_ptr_array_add(session->maps, tcgrr_memory_map_parse(json_string_value(answer)));
+    }
+    json_decref(answer);
+}
+
 /* The SHUTDOWN event comes shortly before the machine has really stopped. */
 static void say_goodbye(struct tcgrr_session *session)
 {
@@ -240,6 +283,9 @@ static void say_goodbye(struct tcgrr_session *session)
         g_usleep(WATCH_US);
     }
     session->qemu_icount = tcgrr_session_ask_icount(session);
+    if (session->asks_map) {
+        ask_map(session); /* firmware and drivers place devices */
+    }
     json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL));
     session->guest_shutdown = true;
 }
@@ -260,8 +306,15 @@ static bool connect_early(struct tcgrr_session *session)
 static gpointer watch(gpointer data)
 {
     struct tcgrr_session *session = data;
+    bool connected = connect_early(session);
+    if (connected && session->asks_map) {
+        ask_map(session);
+    }
+    if (connected && session->holds) {
+        json_decref(tcgrr_qmp_execute(session->qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL));
+    }
     /* A short guest can be through before we were there to hear the event. */
-    bool shut_down = connect_early(session) && is_shut_down(session);
+    bool shut_down = connected && is_shut_down(session);
 
     while (!shut_down && watching(session)) {
         shut_down = tcgrr_qmp_has_event(session->qmp, "SHUTDOWN");
@@ -350,6 +403,13 @@ bool tcgrr_session_guest_shutdown(struct tcgrr_session *session)
     tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
     end_watch(session);
     return session->guest_shutdown;
+}
+
+const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session)
+{
+    tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
+    end_watch(session);
+    return session->maps;
 }
 
 int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session)

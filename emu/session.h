@@ -19,12 +19,13 @@ struct tcgrr_session_options {
     const char *plugin;           /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
     enum tcgrr_level level;
-    bool lower;            /* take a lower level where this QEMU cannot be recorded at that one */
-    const char *icount;    /* see struct tcgrr_command_options */
-    const char *rr_file;   /* likewise */
-    const char *gdb;       /* likewise */
-    const char *directory; /* QEMU's working directory; NULL: ours. Must live as long as the session */
-    const char *snapshot;  /* likewise */
+    bool lower;                 /* take a lower level where this QEMU cannot be recorded at that one */
+    struct tcgrr_window window; /* level full: of which part memory accesses are wanted */
+    const char *icount;         /* see struct tcgrr_command_options */
+    const char *rr_file;        /* likewise */
+    const char *gdb;            /* likewise */
+    const char *directory;      /* QEMU's working directory; NULL: ours. Must live as long as the session */
+    const char *snapshot;       /* likewise */
     bool start_paused;
     bool quiet; /* the guest gets no terminal and its console goes nowhere */
 };
@@ -83,6 +84,12 @@ int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
 /* After the stream's end: whether the guest shut the machine down, rather than QEMU being told to leave or leaving by
  * itself. */
 bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
+
+/*
+ * After the stream's end, level full in system mode: the machine's memory map when it started and, where the guest shut
+ * it down, when it ended. GArrays of struct tcgrr_region (emu/memory_map.h); owned by the session.
+ */
+const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session);
 
 /* Asks QEMU for its count now. -1 if it cannot say. */
 int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);

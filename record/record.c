@@ -6,6 +6,7 @@
  */
 #include "record/record.h"
 
+#include "emu/memory_map.h"
 #include "record/repair.h"
 #include "store/error.h"
 
@@ -124,7 +125,7 @@ static void note_size(struct recorder *recorder)
 {
     struct tcgrr_writer_sizes sizes;
     tcgrr_writer_sizes(recorder->writer, &sizes);
-    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides + sizes.samples);
+    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides + sizes.samples + sizes.mem);
 }
 
 static gpointer store_chunks(gpointer data)
@@ -314,6 +315,8 @@ static void describe(struct recorder *recorder)
         .qemu_icount = -1,
         .decided = -1,
         .sample_step = recorder->options->level < TCGRR_LEVEL_STATE ? 0 : sample_step(recorder->options),
+        .mem_from = -1,
+        .mem_until = -1,
     };
 }
 
@@ -329,6 +332,13 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
     run->icount = last->end_icount;
     run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);
     run->execs = last->first_seq + last->count;
+    if (recorder->options->level == TCGRR_LEVEL_FULL) {
+        tcgrr_icount from;
+        tcgrr_icount until;
+        tcgrr_live_window(tcgrr_session_live(recorder->session), &from, &until);
+        run->mem_from = from <= run->icount ? (int64_t)from : -1;
+        run->mem_until = until <= run->icount ? (int64_t)until : -1;
+    }
     run->assumed = tcgrr_live_assumed(tcgrr_session_live(recorder->session));
 }
 
@@ -379,6 +389,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         .plugin = options->plugin,
         .mode = options->rr ? TCGRR_RUN_RECORD : TCGRR_RUN_PLAIN,
         .level = options->level,
+        .window = options->window,
         .icount = options->icount,
         .rr_file = recorder->rr_file,
         .directory = options->directory,
@@ -452,10 +463,56 @@ static bool repair(struct recorder *recorder, GError **error)
     return good;
 }
 
+/* What the memory accesses need that is known at the end only. */
+static bool store_memory_map(struct recorder *recorder, GError **error)
+{
+    const GPtrArray *maps = tcgrr_session_maps(recorder->session);
+
+    for (guint i = 0; i < maps->len; i++) {
+        const GArray *map = g_ptr_array_index(maps, i);
+        for (guint k = 0; k < map->len; k++) {
+            const struct tcgrr_region *region = &g_array_index(map, struct tcgrr_region, k);
+            if (!tcgrr_writer_region(recorder->writer, region->first, region->last, region->kind, region->name,
+                                     error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* What of the memory accesses is not as it should be. */
+static bool note_accesses(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_live *live = tcgrr_session_live(recorder->session);
+    uint64_t strays = tcgrr_live_strays(live);
+    g_autofree char *lost = g_strdup_printf("%" G_GUINT64_FORMAT " memory accesses that QEMU reported belong to no"
+                                            " instruction that ran and are left out",
+                                            strays);
+
+    if (strays > 0 && !tcgrr_writer_note(recorder->writer, lost, error)) {
+        return false;
+    }
+    if (recorder->run.mem_from < 0 && !tcgrr_writer_note(recorder->writer,
+                                                         "the place from which memory accesses were wanted was not"
+                                                         " reached: there are none",
+                                                         error)) {
+        return false;
+    }
+    return recorder->run.api_version >= 4 ||
+           tcgrr_writer_note(recorder->writer,
+                             "this QEMU does not tell plugins the values of memory accesses; QEMU from 9.2 on does",
+                             error);
+}
+
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
     describe_end(recorder, last, result);
+    if (recorder->options->level == TCGRR_LEVEL_FULL &&
+        (!store_memory_map(recorder, error) || !note_accesses(recorder, error))) {
+        return false;
+    }
     if (!tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error)) {
         return false;
     }

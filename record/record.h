@@ -26,8 +26,9 @@ struct tcgrr_record_options {
     const char *plugin;
     bool rr;
     enum tcgrr_level level;
-    const char *sample_from; /* where branches count from for samples: a symbol or a 0x address; NULL: the start */
-    uint32_t sample_step;    /* branches and jumps between two samples of the state; 0: TCGRR_SAMPLE_STEP */
+    const char *sample_from;    /* where branches count from for samples: a symbol or a 0x address; NULL: the start */
+    uint32_t sample_step;       /* branches and jumps between two samples of the state; 0: TCGRR_SAMPLE_STEP */
+    struct tcgrr_window window; /* level full: of which part memory accesses are wanted */
     const char *icount;
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;

@@ -5,7 +5,7 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION        4
+#define TCGRR_TRACE_VERSION        5
 
 /* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1

@@ -37,9 +37,12 @@ refused "no command 'x'; see tcgrr --help" x
 # What each command takes.
 refused "needs the QEMU command" record
 refused "needs the QEMU command" record -o x.tcgrr --
-refused "takes flow or state" record --level nonsense -- "${guest[@]}"
-refused "needs --level state" record --sample-step 5 -- "${guest[@]}"
+refused "takes flow, state or full" record --level nonsense -- "${guest[@]}"
+refused "need --level state" record --sample-step 5 -- "${guest[@]}"
 refused "takes 1 or more" record --level state --sample-step -5 -- "${guest[@]}"
+refused "add --level full" record --level state --full-from main -- "${guest[@]}"
+refused "no symbol of this name" record --level full --full-until no-such-symbol -- "${guest[@]}"
+refused "is not behind" record --level full --full-from 1000 --full-until 1000 -- "${guest[@]}"
 refused "icount" record --icount nonsense -- "${guest[@]}"
 refused "takes one trace" replay
 refused "takes one trace" info
@@ -77,8 +80,8 @@ fails "does not tell plugins its registers.*QEMU from 9.0 on" record --level sta
 refused "one vCPU.*has 2" record --level state --no-rr -o x.tcgrr -- "$riscv" -M virt -smp 2 -bios none \
     -kernel "$fixtures/rv64-smp.elf"
 run 0 "$tcgrr" doctor --json "$(qemu riscv64 7.2)" "$riscv"
-equal "levels of 7.2" "$(json '.qemus[0].levels | join(" ")')" "flow"
-equal "levels of 10.0" "$(json '.qemus[1].levels | join(" ")')" "flow state"
+equal "levels of 7.2" "$(json '.qemus[0].levels | join(" ")')" "flow full"
+equal "levels of 10.0" "$(json '.qemus[1].levels | join(" ")')" "flow state full"
 [ -z "$(ls x.tcgrr* 2>/dev/null)" ] || fail "files are left behind: $(ls x.tcgrr*)"
 
 # Files that are no traces.

@@ -57,6 +57,11 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
     find(&api->mem_is_store, "qemu_plugin_mem_is_store");
     find(&api->mem_value, "qemu_plugin_mem_get_value");
+    find(&api->mem_size_shift, "qemu_plugin_mem_size_shift");
+    find(&api->get_hwaddr, "qemu_plugin_get_hwaddr");
+    find(&api->hwaddr_is_io, "qemu_plugin_hwaddr_is_io");
+    find(&api->hwaddr_phys_addr, "qemu_plugin_hwaddr_phys_addr");
+    find(&api->hwaddr_device_name, "qemu_plugin_hwaddr_device_name");
     if (api->old_inline) {
         find(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
         find(&api->register_mem_inline_1, "qemu_plugin_register_vcpu_mem_inline");

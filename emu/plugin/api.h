@@ -30,6 +30,8 @@ struct qemu_plugin_info {
     } system;
 };
 
+struct qemu_plugin_hwaddr;
+
 typedef struct {
     struct qemu_plugin_scoreboard *score;
     size_t offset;
@@ -102,6 +104,12 @@ struct tcgrr_api {
     void (*register_mem)(struct qemu_plugin_insn *, tcgrr_mem_cb, int flags, int rw, void *);
     bool (*mem_is_store)(uint32_t info);
     qemu_plugin_mem_value (*mem_value)(uint32_t info); /* NULL before API 4 */
+    unsigned (*mem_size_shift)(uint32_t info);
+    /* Only in an access's callback, and its result only until the next call. NULL in user mode. */
+    struct qemu_plugin_hwaddr *(*get_hwaddr)(uint32_t info, uint64_t vaddr);
+    bool (*hwaddr_is_io)(const struct qemu_plugin_hwaddr *);
+    uint64_t (*hwaddr_phys_addr)(const struct qemu_plugin_hwaddr *);
+    const char *(*hwaddr_device_name)(const struct qemu_plugin_hwaddr *); /* the same pointer for the same name */
     void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);
     void (*register_mem_inline_1)(struct qemu_plugin_insn *, int rw, int op, void *, uint64_t);
     void (*register_insn_inline)(struct qemu_plugin_insn *, int op, qemu_plugin_u64, uint64_t);

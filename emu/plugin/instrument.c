@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
  */
+#include "emu/plugin/access.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/text.h"
 
@@ -196,10 +197,11 @@ static uint8_t remaps(enum tcgrr_isa isa, const struct content *content)
     return (uint8_t)halves;
 }
 
-/* For the digest of stores. QEMU makes nothing of it where an instruction does not store. */
+/* For the digest of stores, which at level full is made with the accesses. QEMU makes nothing of it where an
+ * instruction does not store. */
 static void watch_stores(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const struct content *content)
 {
-    if (!plugin->sampling.on || !plugin->api.mem_value) {
+    if (!plugin->sampling.on || !plugin->api.mem_value || plugin->accesses) {
         return;
     }
     for (uint32_t i = 0; i < content->count; i++) {
@@ -237,6 +239,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
     drop_torso(plugin, pc, &content);
     translation->count = (uint16_t)content.count;
+    translation->size = content.size;
     translation->transfer = ends_with_transfer(plugin, pc, &content);
     translation->origin = plugin->sampling.on && !plugin->sampling.begun && plugin->ring.header->has_sample_origin &&
                           plugin->ring.header->sample_origin == pc;
@@ -247,6 +250,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     describe(plugin, translation->number, pc, &content);
     place_marks(plugin, tb, &content, translation);
     watch_stores(plugin, tb, &content);
+    if (plugin->accesses) {
+        tcgrr_access_instrument(plugin, tb, translation);
+    }
     bool reads = plugin->pc_register || plugin->sampling.on;
     plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),
                                  reads ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, translation);

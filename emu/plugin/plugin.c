@@ -4,8 +4,10 @@
  *   fd=N     descriptor of the shared memory (wire.h)
  *   level=L  how much is to be recorded: flow, state or full
  *   texts=on QEMU's disassembly is wanted
+ *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
+#include "emu/plugin/access.h"
 #include "emu/plugin/moving.h"
 
 #include <limits.h>
@@ -157,11 +159,21 @@ static void on_any_block(unsigned vcpu, void *translation)
     enter(vcpu, translation, true, true, true, true);
 }
 
+/* Level full. */
+static void on_accessing_block(unsigned vcpu, void *translation)
+{
+    enter(vcpu, translation, true, true, true, true);
+    tcgrr_access_enter(&tcgrr_plugin, translation);
+}
+
 /* What runs from here on may run elsewhere than before. */
 static void on_remapping_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
     enter(vcpu, translation, true, true, true, true);
+    if (tcgrr_plugin.accesses) {
+        tcgrr_access_enter(&tcgrr_plugin, translation);
+    }
     tcgrr_plugin.epochs[0] += translation->remaps & 1;
     tcgrr_plugin.epochs[1] += translation->remaps >> 1;
 }
@@ -173,6 +185,9 @@ static void on_single_block(unsigned vcpu, void *userdata)
     translation->entered = 1;
     tcgrr_plugin.single = translation;
     enter(vcpu, translation, true, true, true, true);
+    if (tcgrr_plugin.accesses) {
+        tcgrr_access_enter(&tcgrr_plugin, translation);
+    }
 }
 
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
@@ -182,6 +197,9 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
     }
     if (translation->count == 1) {
         return on_single_block;
+    }
+    if (plugin->accesses) {
+        return on_accessing_block;
     }
     if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on) {
         return on_any_block; /* also while the first block has not run, which sets things up */
@@ -288,6 +306,9 @@ static void flushed(void)
 {
     push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
     tcgrr_instrument_forget(&tcgrr_plugin);
+    if (tcgrr_plugin.accesses) {
+        tcgrr_access_forget(&tcgrr_plugin);
+    }
 }
 
 static void discontinued(unsigned vcpu, unsigned type, uint64_t from, uint64_t to)
@@ -454,6 +475,7 @@ struct arguments {
     int probe;
     const char *level;
     bool texts;
+    struct tcgrr_access_window window;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -467,6 +489,11 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->level = argv[i] + 6;
         } else if (strcmp(argv[i], "texts=on") == 0) {
             arguments->texts = true;
+        } else if (strncmp(argv[i], "from=", 5) == 0) {
+            arguments->window.from = strtoull(argv[i] + 5, NULL, 10);
+        } else if (strncmp(argv[i], "from-pc=", 8) == 0) {
+            arguments->window.has_from_pc = true;
+            arguments->window.from_pc = strtoull(argv[i] + 8, NULL, 10);
         } else {
             return false;
         }
@@ -535,7 +562,8 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
      * data: guests crash. One mark serves all vCPUs, because they take turns between blocks.
      */
     plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
-    if (!tcgrr_instrument_init(plugin)) {
+    bool full = strcmp(arguments.level, "full") == 0;
+    if (!tcgrr_instrument_init(plugin) || (full && !tcgrr_access_init(plugin, &arguments.window))) {
         return refuse("not enough address space");
     }
     pthread_atfork(NULL, NULL, forked);

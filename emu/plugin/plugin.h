@@ -31,6 +31,7 @@ struct tcgrr_translation {
     uint8_t origin;   /* sampling: where branches count from 0, if it was not come to yet */
     uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
     uint32_t epoch;   /* of that half when `pc` was last looked at */
+    uint32_t size;    /* bytes of its instructions */
     uint64_t pc;      /* where it runs */
 };
 
@@ -56,6 +57,8 @@ struct tcgrr_plugin {
     uint32_t used;
     uint64_t plain_mark;                  /* API 1: all vCPUs count here */
     struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
+
+    struct tcgrr_accesses *accesses; /* level full, else NULL */
 
     struct tcgrr_api api; /* constant after install, as what follows */
     enum tcgrr_isa isa;

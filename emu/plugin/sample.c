@@ -216,17 +216,6 @@ void tcgrr_sample(struct tcgrr_plugin *plugin)
 
 /* ---- stores ---- */
 
-/* Numbers without structure. docs/trace-format.md says how the digest is made. */
-#define SALT_ADDRESS UINT64_C(0x243f6a8885a308d3)
-#define SALT_VALUE   UINT64_C(0x13198a2e03707344)
-#define FACTOR       UINT64_C(0x9e3779b97f4a7c15)
-
-static inline uint64_t fold(uint64_t a, uint64_t b)
-{
-    unsigned __int128 product = (unsigned __int128)a * b;
-    return (uint64_t)product ^ (uint64_t)(product >> 64);
-}
-
 void tcgrr_on_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     struct tcgrr_sampling *sampling = &tcgrr_plugin.sampling;
@@ -252,6 +241,5 @@ void tcgrr_on_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata
         high = value.data.u128.high;
         break;
     }
-    uint64_t store = fold(vaddr ^ SALT_ADDRESS, low ^ SALT_VALUE) + high * FACTOR + (uint64_t)value.type;
-    sampling->stores = ((sampling->stores << 27 | sampling->stores >> 37) ^ store) * FACTOR;
+    tcgrr_sampling_add_store(sampling, vaddr, value.type, low, high);
 }

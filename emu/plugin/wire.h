@@ -16,7 +16,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 4u
+#define TCGRR_WIRE_VERSION 5u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -66,6 +66,9 @@ struct tcgrr_wire_header {
      * number is a multiple of this; with 0 or 1 at every translation's head.
      */
     _Atomic uint32_t sample_step;
+    _Atomic uint32_t past_window; /* level full: tcgrr wants no further accesses */
+
+    _Alignas(64) uint64_t strays; /* accesses that QEMU reported for code that did not run; written by the plugin */
 };
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
 
@@ -106,6 +109,21 @@ enum tcgrr_wire_tag {
     /* The registers stand as told at the head of the translation whose word came last; the digest of stores so far
      * (64) follows. */
     TCGRR_WIRE_SAMPLE = 0xfa,
+    /*
+     * Level full: a memory access by the translation that began last. `payload`: index of its instruction, and bits of
+     * enum tcgrr_wire_access. A word follows: the slot of its page (TCGRR_WIRE_PAGE) << 12 | the low 12 bits of its
+     * address. Then, with TCGRR_WIRE_ACCESS_VALUE, its value: a word up to 4 bytes, 2 for 8 bytes, 4 for 16.
+     */
+    TCGRR_WIRE_ACCESS = 0xf6,
+    /*
+     * Level full: the page that a slot stands for from here on. `payload`: the slot; 5 words follow: the virtual
+     * address without its low 12 bits (64), what to add to a virtual address for the physical one (64), the device's
+     * number, 0 for memory, with TCGRR_WIRE_NOWHERE if the physical address is not known.
+     */
+    TCGRR_WIRE_PAGE = 0xf7,
+    /* Level full: `payload` words of the name of the next device, padded with zeros. The first gets number 2; number 1
+     * are all without a name. */
+    TCGRR_WIRE_DEVICE = 0xfc,
     /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };
@@ -145,6 +163,26 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_THREAD,         /* – ; user mode: a further guest thread started, which is not recorded */
     TCGRR_WIRE_EVENT_KINDS,
 };
+
+enum tcgrr_wire_access {
+    TCGRR_WIRE_ACCESS_INSN = 0xfff, /* mask */
+    TCGRR_WIRE_ACCESS_SIZE = 12,    /* shift; three bits: 0 for a byte to 4 for 16 bytes */
+    TCGRR_WIRE_ACCESS_STORE = 1 << 15,
+    TCGRR_WIRE_ACCESS_VALUE = 1 << 16,
+    TCGRR_WIRE_ACCESS_RERUN = 1 << 17, /* by the repetition of the instruction at which the open translation was left */
+};
+
+#define TCGRR_WIRE_PAGES       4096u
+#define TCGRR_WIRE_DEVICES     1024u
+#define TCGRR_WIRE_DEVICE_NAME 256u /* bytes, at most */
+#define TCGRR_WIRE_UNNAMED     1u
+#define TCGRR_WIRE_NOWHERE     (1u << 31)
+
+/* The slot that says where an access goes. */
+static inline uint32_t tcgrr_wire_slot(uint64_t address)
+{
+    return (uint32_t)(address >> 12 ^ address >> 24) & (TCGRR_WIRE_PAGES - 1);
+}
 
 static inline uint32_t tcgrr_wire_word(enum tcgrr_wire_tag tag, uint32_t payload)
 {

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* record --level and its --sample-… and --full-… options: how much of a run is recorded. */
+#ifndef TCGRR_CLI_LEVEL_H
+#define TCGRR_CLI_LEVEL_H
+
+#include "cli/cli.h"
+#include "record/record.h"
+
+/* As the user wrote them; NULL: not at all. */
+struct cli_level {
+    char *level;
+    char *from;
+    char *until;
+    char *sample_from;
+    int sample_step;
+};
+void cli_level_clear(struct cli_level *asked);
+
+/* Rows for the command's table of options. */
+#define CLI_LEVEL_OPTIONS(asked)                                                                                       \
+    {"level",                                                                                                          \
+     0,                                                                                                                \
+     0,                                                                                                                \
+     G_OPTION_ARG_STRING,                                                                                              \
+     &(asked).level,                                                                                                   \
+     "how much is recorded: flow (the default); state: registers sampled along the run, too; full: memory accesses, "  \
+     "too",                                                                                                            \
+     "LEVEL"},                                                                                                         \
+        {"full-from",                                                                                                  \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         G_OPTION_ARG_STRING,                                                                                          \
+         &(asked).from,                                                                                                \
+         "memory accesses from here on only: a symbol, a 0x address (its first execution) or an icount",               \
+         "WHERE"},                                                                                                     \
+        {"sample-step",                                                                                                \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         G_OPTION_ARG_INT,                                                                                             \
+         &(asked).sample_step,                                                                                         \
+         "level state: branches between two samples (default 8192; 1: a sample before every block)",                   \
+         "N"},                                                                                                         \
+        {"sample-from",                                                                                                \
+         0,                                                                                                            \
+         0,                                                                                                            \
+         G_OPTION_ARG_STRING,                                                                                          \
+         &(asked).sample_from,                                                                                         \
+         "level state: count branches for samples from here on, a symbol or a 0x address, when it first runs: for "    \
+         "comparing runs that did not do the same before",                                                             \
+         "WHERE"},                                                                                                     \
+    {                                                                                                                  \
+        "full-until", 0, 0, G_OPTION_ARG_STRING, &(asked).until,                                                       \
+            "and up to here, its next execution (default: the end)", "WHERE"                                           \
+    }
+
+/*
+ * Fills in options->level, ->sample_step, ->sample_from and ->window. Symbols are those of options->symbol_files and of
+ * all words of QEMU's command that name an ELF file. Returns CLI_OK, or another status after having said what is wrong.
+ */
+int cli_level_resolve(const struct cli_command *command, const struct cli_level *asked,
+                      struct tcgrr_record_options *options);
+
+#endif

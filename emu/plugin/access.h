@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Level full: every memory access goes into the ring behind the translation that makes it. QEMU is asked for each one
+ * where it went, because it alone knows when a mapping changes.
+ */
+#ifndef TCGRR_EMU_PLUGIN_ACCESS_H
+#define TCGRR_EMU_PLUGIN_ACCESS_H
+
+#include "emu/plugin/plugin.h"
+
+/* Which part of the run is wanted. Whatever is sent before it begins and after it ends, tcgrr leaves out. */
+struct tcgrr_access_window {
+    uint64_t from;    /* accesses of earlier instructions need not be sent */
+    bool has_from_pc; /* nor those before the first execution of the instruction at `from_pc` */
+    uint64_t from_pc;
+};
+
+/* What an access's `info` says of its size. */
+#define TCGRR_ACCESS_KINDS 512
+struct tcgrr_access_kind {
+    uint32_t info;
+    uint32_t shift;
+};
+
+struct tcgrr_access_page {
+    uint64_t page;
+    uint64_t offset; /* from virtual to physical */
+    uint32_t device;
+};
+
+struct tcgrr_accesses {
+    /* The translation whose accesses are sent: the one that began last; NULL while none are wanted. */
+    const struct tcgrr_translation *open;
+    bool past_window;
+    uint64_t begun; /* instructions of all translations that began: at least as many as retired */
+    struct tcgrr_access_window window;
+    const char *devices[TCGRR_WIRE_DEVICES]; /* names by number; QEMU's own strings, which stay */
+    uint32_t next_device;
+    struct tcgrr_access_kind kinds[TCGRR_ACCESS_KINDS];
+    struct tcgrr_access_page pages[TCGRR_WIRE_PAGES];
+};
+
+/* Before the first translation. Returns whether there is memory for it. */
+bool tcgrr_access_init(struct tcgrr_plugin *plugin, const struct tcgrr_access_window *window);
+
+/* Asks QEMU for the accesses of all instructions of a new translation. */
+void tcgrr_access_instrument(const struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
+                             const struct tcgrr_translation *translation);
+
+/* The translation begins to run; its number is in the ring. Only if plugin->accesses. */
+void tcgrr_access_enter(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
+
+/* QEMU has thrown all translations away. Only if plugin->accesses. */
+void tcgrr_access_forget(struct tcgrr_plugin *plugin);
+
+#endif
