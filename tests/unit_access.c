@@ -242,7 +242,7 @@ static void test_pages(void **state)
     for (guint i = 0; i < f->chunks->len; i++) {
         const struct tcgrr_chunk *chunk = g_ptr_array_index(f->chunks, i);
         struct tcgrr_page_set all; /* the encoder adds a page when it is new only */
-        g_autoptr(GByteArray) bytes = encode(f, chunk);
+        g_byte_array_unref(encode(f, chunk));
         tcgrr_page_set_init(&all);
         for (guint k = 0; k < chunk->accesses->len; k++) {
             tcgrr_page_set_add(&all, access_of(chunk, k));
