@@ -155,16 +155,33 @@ static bool load_regions(struct tcgrr_reader *reader, GError **error)
     return statement && (status == SQLITE_DONE || tcgrr_reader_fail(reader, "the memory map", error));
 }
 
-/* The map may have been asked for more than once: what it said last counts. */
-static const char *mapped_name(struct tcgrr_reader *reader, uint64_t physical)
+/* The map may have been asked for more than once: what it said last counts. NULL if it has nothing there. */
+static const struct region *region_at(const struct tcgrr_reader *reader, uint64_t physical)
 {
     for (guint i = reader->regions->len; i > 0; i--) {
         const struct region *region = &g_array_index(reader->regions, struct region, i - 1);
         if (physical >= region->first && physical <= region->last && region->name) {
-            return region->name;
+            return region;
         }
     }
-    return "";
+    return NULL;
+}
+
+static const char *mapped_name(const struct tcgrr_reader *reader, uint64_t physical)
+{
+    const struct region *region = region_at(reader, physical);
+    return region ? region->name : "";
+}
+
+bool tcgrr_reader_region(struct tcgrr_reader *reader, uint64_t physical, uint64_t *first, GError **error)
+{
+    if (!reader->regions && !load_regions(reader, error)) {
+        g_clear_pointer(&reader->regions, g_array_unref);
+        return false;
+    }
+    const struct region *region = region_at(reader, physical);
+    *first = region ? region->first : 0;
+    return true;
 }
 
 const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_access *access, GError **error)

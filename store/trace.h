@@ -181,6 +181,9 @@ bool tcgrr_reader_accesses(struct tcgrr_reader *reader, int64_t id, struct tcgrr
  * NULL for memory, "" where it is not known; owned by the reader. *error is set if names cannot be read.
  */
 const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_access *access, GError **error);
+/* Where the part of the memory map begins in which `physical` is; 0 if the map does not have it. False with an error if
+ * it cannot be read. */
+bool tcgrr_reader_region(struct tcgrr_reader *reader, uint64_t physical, uint64_t *first, GError **error);
 
 /* Calls `visit` for each event with first <= icount <= last, in order. */
 bool tcgrr_reader_events(struct tcgrr_reader *reader, tcgrr_icount first, tcgrr_icount last,

@@ -62,13 +62,22 @@ struct core {
     struct cache both;
 };
 
+/* Misses of an instruction's accesses. */
+struct data_misses {
+    uint32_t block;
+    uint32_t insn;
+    uint64_t data;
+    uint64_t l2;
+};
+
 struct model {
     struct report_job *job;
     bool l2;
     struct core *cores;
     uint32_t core_count;
-    GArray *groups; /* struct group, block by block */
-    guint *first;   /* by block: its first group; the last entry is the end */
+    GArray *groups;          /* struct group, block by block */
+    guint *first;            /* by block: its first group; the last entry is the end */
+    GHashTable *data_misses; /* block << 16 | instruction → struct data_misses */
 };
 
 /* Misses of the instruction at an address. */
@@ -87,15 +96,16 @@ static bool check_level(struct report_job *job, GError **error)
 {
     bool asked = job->values[DCACHESIZE].given || job->values[DBLKSIZE].given || job->values[DASSOC].given;
     GError *reason = NULL;
-    if (report_need_level(job, TCGRR_LEVEL_FULL, "memory accesses", &reason)) {
-        return true;
-    }
-    if (asked) {
+
+    job->accesses = report_need_accesses(job, &reason);
+    if (!job->accesses && asked) {
         g_propagate_error(error, reason);
         return false;
     }
-    report_note("only instructions: the trace was recorded without memory accesses (record --level full)");
-    g_error_free(reason);
+    if (!job->accesses) {
+        report_note("only instructions: the trace was recorded without memory accesses (record --level full)");
+        g_error_free(reason);
+    }
     return true;
 }
 
@@ -174,14 +184,42 @@ static void make_groups(struct model *model)
 
 /* ---- running ---- */
 
-static void run_exec(struct model *model, struct core *core, const struct tcgrr_cursor *cursor, uint32_t number)
+static void count_data_miss(struct model *model, uint32_t block, uint32_t insn, bool l2)
+{
+    gpointer key = (gpointer)(uintptr_t)((uint64_t)block << 16 | insn);
+    struct data_misses *misses = g_hash_table_lookup(model->data_misses, key);
+    if (!misses) {
+        misses = g_new0(struct data_misses, 1);
+        misses->block = block;
+        misses->insn = insn;
+        g_hash_table_insert(model->data_misses, key, misses);
+    }
+    misses->data++;
+    misses->l2 += l2;
+}
+
+/* Devices are not cached. */
+static void run_access(struct model *model, struct core *core, uint32_t block, const struct tcgrr_access *access)
+{
+    if (access->flags & TCGRR_ACCESS_DEVICE) {
+        return;
+    }
+    uint64_t address = access->flags & TCGRR_ACCESS_PHYSICAL ? access->physical : access->address;
+    if (!cache_access(&core->data, address)) {
+        count_data_miss(model, block, access->insn, model->l2 && !cache_access(&core->both, address));
+    }
+}
+
+/* Fetches an execution's instructions, and makes its accesses, up to `end`, in between. */
+static void run_exec(struct model *model, struct core *core, const struct tcgrr_cursor *cursor, uint32_t number,
+                     const struct tcgrr_access *access, const struct tcgrr_access *end)
 {
     struct group *group = &g_array_index(model->groups, struct group, model->first[number]);
-    const struct group *end = &g_array_index(model->groups, struct group, model->first[number + 1]);
+    const struct group *last = &g_array_index(model->groups, struct group, model->first[number + 1]);
     uint64_t pc = cursor->block->pc;
     uint32_t insn = 0;
 
-    for (; group < end && group->first < cursor->ran; group++) {
+    for (; group < last && group->first < cursor->ran; group++) {
         for (; insn < group->first; insn++) {
             pc += cursor->block->lengths[insn];
         }
@@ -192,6 +230,10 @@ static void run_exec(struct model *model, struct core *core, const struct tcgrr_
             }
         }
         core->insns.accesses--; /* all of the block are counted below */
+        uint32_t next = group + 1 < last ? group[1].first : cursor->block->insns;
+        for (; access < end && access->insn < next; access++) {
+            run_access(model, core, number, access);
+        }
     }
     core->insns.accesses += cursor->ran;
 }
@@ -199,10 +241,17 @@ static void run_exec(struct model *model, struct core *core, const struct tcgrr_
 static bool run_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
 {
     struct model *model = data;
+    const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
+    const struct tcgrr_access *end = access + chunk->accesses->len;
     struct tcgrr_cursor cursor;
 
     for (bool more = tcgrr_cursor_begin(&cursor, chunk, model->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        run_exec(model, &model->cores[cursor.vcpu % model->core_count], &cursor, chunk->blocks[cursor.index]);
+        const struct tcgrr_access *first = access;
+        while (access < end && access->exec == cursor.index) {
+            access++;
+        }
+        run_exec(model, &model->cores[cursor.vcpu % model->core_count], &cursor, chunk->blocks[cursor.index], first,
+                 access);
     }
     return true;
 }
@@ -236,6 +285,14 @@ static GHashTable *collect(const struct model *model)
                 insn->misses[OF_L2] += group->l2_misses;
             }
         }
+    }
+    g_autoptr(GPtrArray) misses = report_values_of(model->data_misses);
+    for (guint i = 0; i < misses->len; i++) {
+        const struct data_misses *of = g_ptr_array_index(misses, i);
+        uint64_t pc = tcgrr_block_pc(tcgrr_blocks_get(job->blocks, of->block), of->insn);
+        struct insn *insn = get_insn(insns, pc, of->block, of->insn);
+        insn->misses[OF_DATA] += of->data;
+        insn->misses[OF_L2] += of->l2;
     }
     return insns;
 }
@@ -340,16 +397,10 @@ static void print_all(const struct model *model)
     static const char *const titles[] = {"data misses", "fetch misses", "L2 misses"};
     static const char *const keys[] = {"data_misses", "fetch_misses", "l2_misses"};
     g_autoptr(GHashTable) table = collect(model);
-    GPtrArray *insns = g_ptr_array_new();
+    GPtrArray *insns = report_values_of(table);
     json_t *cores = json_array();
     json_t *object = json_object();
-    GHashTableIter iterator;
-    gpointer insn;
 
-    g_hash_table_iter_init(&iterator, table);
-    while (g_hash_table_iter_next(&iterator, NULL, &insn)) {
-        g_ptr_array_add(insns, insn);
-    }
     print_cores(model, cores);
     json_object_set_new(object, "cores", cores);
     for (int i = 0; i <= OF_L2; i++) {
@@ -371,6 +422,7 @@ static bool run(struct report_job *job, GError **error)
     struct model model = {.job = job};
     bool good = make_cores(&model, error) && check_level(job, error);
 
+    model.data_misses = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (good) {
         make_groups(&model);
         good = report_each_chunk(job, run_chunk, &model, error);
@@ -379,6 +431,7 @@ static bool run(struct report_job *job, GError **error)
         print_all(&model);
     }
     g_clear_pointer(&model.groups, g_array_unref);
+    g_hash_table_unref(model.data_misses);
     g_free(model.first);
     free_cores(&model);
     return good;
@@ -387,10 +440,11 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_cache = {
     "cache",
     "a model of caches, and the instructions that miss most",
-    "Instructions that did not run to their ends are no accesses.\n\n"
+    "Instructions that did not run to their ends are no accesses. The data cache needs a trace recorded at\n"
+    "--level full; it goes by physical addresses where they are known, and leaves devices out.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr cache icachesize=32768 iassoc=4\n"
-    "  tcgrr report boot.tcgrr cache l2=on evict=fifo limit=10\n",
+    "  tcgrr report full.tcgrr cache l2=on evict=fifo limit=10\n",
     options,
     run,
     NULL,

@@ -271,13 +271,31 @@ static gint by_rank(gconstpointer a, gconstpointer b, gpointer data)
     return ranks[0] != ranks[1] ? (ranks[0] > ranks[1] ? -1 : 1) : (left->pc > right->pc) - (left->pc < right->pc);
 }
 
+/* An instruction whose fetch failed is in no block that ran up to it; it may be in one that ran later. */
+static bool find_block(const struct report_job *job, uint64_t pc, uint32_t *number, uint32_t *insn)
+{
+    for (*number = 0; *number < job->block_count; (*number)++) {
+        const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, *number);
+        uint64_t at = block->pc;
+        for (*insn = 0; pc - block->pc < block->size && *insn < block->insns; (*insn)++) {
+            if (at == pc) {
+                return true;
+            }
+            at += block->lengths[*insn];
+        }
+    }
+    return false;
+}
+
 static char *text_of(struct report_job *job, const struct node *node)
 {
-    if (node->block == NO_BLOCK) {
+    uint32_t block = node->block;
+    uint32_t insn = node->insn;
+    if (block == NO_BLOCK && !find_block(job, node->pc, &block, &insn)) {
         return NULL;
     }
-    g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, node->block));
-    return g_strdup(texts[node->insn]);
+    g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, block));
+    return g_strdup(texts[insn]);
 }
 
 static void print_node(struct report_job *job, const struct node *node, json_t *list)
@@ -312,17 +330,11 @@ static void print_node(struct report_job *job, const struct node *node, json_t *
 
 static void print_nodes(struct report_job *job, const struct flow *flow)
 {
-    GPtrArray *nodes = g_ptr_array_new();
-    GHashTableIter iterator;
-    gpointer node;
+    GPtrArray *nodes = report_values_of(flow->nodes);
     json_t *list = json_array();
     uint64_t sort = job->values[SORT].number;
     uint64_t limit = job->values[LIMIT].number ? job->values[LIMIT].number : UINT64_MAX;
 
-    g_hash_table_iter_init(&iterator, flow->nodes);
-    while (g_hash_table_iter_next(&iterator, NULL, &node)) {
-        g_ptr_array_add(nodes, node);
-    }
     g_ptr_array_sort_with_data(nodes, by_rank, &sort);
     if (!job->json) {
         printf("collected %u control flow nodes in the hash table\n", nodes->len);

@@ -6,6 +6,7 @@
 #include "cli/cli.h"
 #include "store/error.h"
 
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -38,6 +39,9 @@ struct log {
     struct report_registers *registers; /* NULL: none are asked for */
     char *line; /* of the instruction that ran last, printed up to its end, to which registers may be added; NULL: it
                    was filtered out */
+    const struct tcgrr_access *access; /* the next ones of the chunk */
+    const struct tcgrr_access *end;
+    GError *error; /* why an access could not be named */
     bool first;
     bool brackets; /* JSON: something was added */
 };
@@ -159,6 +163,48 @@ static void begin_line(struct log *log, const struct tcgrr_cursor *cursor, uint3
     log->first = false;
 }
 
+static void add_access(struct log *log, const struct tcgrr_access *access, bool first)
+{
+    const char *kind = access->flags & TCGRR_ACCESS_STORE ? "store" : "load";
+    bool physical = access->flags & TCGRR_ACCESS_PHYSICAL;
+    uint64_t address = physical ? access->physical : access->address;
+    const char *device = tcgrr_reader_device(log->job->reader, access, log->error ? NULL : &log->error);
+    const char *name = !(access->flags & TCGRR_ACCESS_DEVICE) ? "RAM" : device && *device ? device : "unknown";
+
+    if (!log->job->json) {
+        printf(", %s, 0x%08" G_GINT64_MODIFIER "x%s%s", kind, address, physical ? ", " : "", physical ? name : "");
+        return;
+    }
+    json_t *entry = json_pack("{s:s, s:o, s:i}", "kind", kind, "address", cli_json_address(access->address), "size",
+                              (int)access->size);
+    if (physical) {
+        json_object_set_new(entry, "physical", cli_json_address(address));
+        json_object_set_new(entry, "device", report_text_json(g_strdup(name)));
+    }
+    char *text = json_dumps(entry, JSON_COMPACT);
+    printf("%s%s", first ? ",\"accesses\":[" : ",", text);
+    free(text);
+    json_decref(entry);
+}
+
+/* Those of the instruction whose line was begun; those before it are passed over. */
+static void add_accesses(struct log *log, uint32_t exec, uint32_t insn)
+{
+    bool any = false;
+    for (; log->access < log->end; log->access++) {
+        if (log->access->exec > exec || (log->access->exec == exec && log->access->insn > insn)) {
+            break;
+        }
+        if (log->access->exec == exec && log->access->insn == insn) {
+            add_access(log, log->access, !any);
+            any = true;
+        }
+    }
+    if (any && log->job->json) {
+        putchar(']');
+    }
+}
+
 static void print_exec(struct log *log, const struct tcgrr_cursor *cursor, uint32_t number)
 {
     uint64_t from = log->job->values[FROM].number;
@@ -169,6 +215,7 @@ static void print_exec(struct log *log, const struct tcgrr_cursor *cursor, uint3
         end_line(log);
         if (ready->lines[i] && cursor->icount + i >= from && cursor->icount + i < until) {
             begin_line(log, cursor, i, ready->lines[i]);
+            add_accesses(log, cursor->index, i);
         }
     }
 }
@@ -178,6 +225,8 @@ static bool print_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data,
     struct log *log = data;
     struct tcgrr_cursor cursor;
 
+    log->access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
+    log->end = log->access + chunk->accesses->len;
     if (log->registers && !report_registers_begin(log->registers, id, error)) {
         return false;
     }
@@ -197,7 +246,22 @@ static bool print_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data,
             end_line(log);
         }
     }
+    if (log->error) {
+        g_propagate_error(error, g_steal_pointer(&log->error));
+        return false;
+    }
     return true;
+}
+
+/* Without memory accesses there are none to print, which is said. */
+static void check_level(struct report_job *job)
+{
+    GError *reason = NULL;
+    job->accesses = report_need_accesses(job, &reason);
+    if (!job->accesses) {
+        report_note("no memory accesses: the trace was recorded without them (record --level full)");
+        g_error_free(reason);
+    }
 }
 
 static bool print_all(struct log *log, GError **error)
@@ -207,6 +271,7 @@ static bool print_all(struct log *log, GError **error)
     job->progress = job->progress && !isatty(STDOUT_FILENO);
     log->ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
     log->silent = g_new0(uint8_t, MAX(job->block_count, 1));
+    check_level(job);
     if (job->json) {
         report_begin_json(job, "insns");
     }
@@ -241,13 +306,11 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_execlog = {
     "execlog",
     "each instruction that ran, a line each",
-    "vCPU, address, opcode, disassembly[, register -> value]. Instructions that did not run to their ends are left "
-    "out;\n"
-    "the plugin prints them. A whole boot of Linux has about 900 million lines: from= and until= pick a part, and "
-    "begin\n"
-    "there at once. Registers are shown where the trace has a sample of them (record --level state), in the line of "
-    "the\n"
-    "instruction before it, if they are other than when they were shown last.\n\n"
+    "vCPU, address, opcode, disassembly[, load or store, address, device]…[, register -> value]…\n"
+    "Instructions that did not run to their ends are left out; the plugin prints them. A whole boot of Linux has\n"
+    "about 900 million lines: from= and until= pick a part, and begin there at once. Memory accesses need a trace\n"
+    "recorded at --level full. Registers are shown where the trace has a sample of them (--level state), in the\n"
+    "line of the instruction before it, if they are other than when they were shown last.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr execlog from=5000000 until=5000100\n"
     "  tcgrr report boot.tcgrr execlog ifilter=msr ifilter=eret\n"

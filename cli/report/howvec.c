@@ -248,14 +248,8 @@ static void print_singles(const struct howvec *howvec, json_t *list)
 {
     struct report_job *job = howvec->job;
     uint64_t limit = job->values[LIMIT].number ? job->values[LIMIT].number : UINT64_MAX;
-    GPtrArray *singles = g_ptr_array_new();
-    GHashTableIter iterator;
-    gpointer single;
+    GPtrArray *singles = report_values_of(howvec->singles);
 
-    g_hash_table_iter_init(&iterator, howvec->singles);
-    while (g_hash_table_iter_next(&iterator, NULL, &single)) {
-        g_ptr_array_add(singles, single);
-    }
     g_ptr_array_sort(singles, by_count);
     if (singles->len > 0 && !job->json) {
         printf("Individual Instructions:\n");

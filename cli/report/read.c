@@ -49,6 +49,23 @@ bool report_need_level(struct report_job *job, enum tcgrr_level level, const cha
     return false;
 }
 
+bool report_need_accesses(struct report_job *job, GError **error)
+{
+    const struct tcgrr_run *run = job->run;
+    if (!report_need_level(job, TCGRR_LEVEL_FULL, "memory accesses", error)) {
+        return false;
+    }
+    if (run->mem_from < 0) {
+        report_note("there are no memory accesses: the run did not come to where they were to be recorded from");
+    } else if (run->mem_until >= 0) {
+        report_note("memory accesses were recorded from instruction %" G_GINT64_FORMAT " until %" G_GINT64_FORMAT,
+                    run->mem_from, run->mem_until);
+    } else if (run->mem_from > 0) {
+        report_note("memory accesses were recorded from instruction %" G_GINT64_FORMAT " on", run->mem_from);
+    }
+    return true;
+}
+
 /* ---- chunks ---- */
 
 static void show_progress(const struct report_job *job, tcgrr_icount icount, gint64 *next)
@@ -105,6 +122,9 @@ bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void 
     bool good = find_chunk(job, job->from, chunk, &id, error);
     for (; good && found && !job->stop; id++) {
         good = tcgrr_reader_chunk(job->reader, id, chunk, &found, error);
+        if (good && found && job->accesses) {
+            good = tcgrr_reader_accesses(job->reader, id, chunk, error);
+        }
         if (good && found) {
             show_progress(job, chunk->first_icount, &next);
             good = visit(id, chunk, data, error);
@@ -115,6 +135,52 @@ bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void 
     }
     tcgrr_chunk_free(chunk);
     return good;
+}
+
+struct visiting {
+    struct report_job *job;
+    void (*visit)(const struct report_access *access, void *data);
+    void *data;
+};
+
+static bool visit_accesses(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+{
+    const struct visiting *visiting = data;
+    const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
+    const struct tcgrr_access *end = access + chunk->accesses->len;
+    struct tcgrr_cursor cursor;
+    bool more = access < end && tcgrr_cursor_begin(&cursor, chunk, visiting->job->blocks);
+
+    for (; more && access < end; access++) {
+        while (more && cursor.index < access->exec) {
+            more = tcgrr_cursor_next(&cursor);
+        }
+        if (more) {
+            struct report_access at = {access, cursor.block, cursor.icount, cursor.vcpu};
+            visiting->visit(&at, visiting->data);
+        }
+    }
+    return true;
+}
+
+bool report_each_access(struct report_job *job, void (*visit)(const struct report_access *access, void *data),
+                        void *data, GError **error)
+{
+    struct visiting visiting = {job, visit, data};
+    job->accesses = true;
+    return report_each_chunk(job, visit_accesses, &visiting, error);
+}
+
+GPtrArray *report_values_of(GHashTable *table)
+{
+    GPtrArray *values = g_ptr_array_sized_new(g_hash_table_size(table));
+    GHashTableIter iterator;
+    gpointer value;
+    g_hash_table_iter_init(&iterator, table);
+    while (g_hash_table_iter_next(&iterator, NULL, &value)) {
+        g_ptr_array_add(values, value);
+    }
+    return values;
 }
 
 struct wanted_events {

@@ -56,8 +56,9 @@ struct report_job {
     struct tcgrr_disasm *disasm;
     struct tcgrr_symbols *symbols;
     tcgrr_icount
-        from;  /* report_each_chunk() begins with the chunk in which this instruction runs; 0 by itself, and may */
-    bool stop; /* be told to stop by the function it calls */
+        from;      /* report_each_chunk() begins with the chunk in which this instruction runs; 0 by itself, and may */
+    bool stop;     /* be told to stop by the function it calls */
+    bool accesses; /* it also reads the memory accesses of each chunk */
 };
 
 struct report {
@@ -78,14 +79,20 @@ extern const struct report report_cflow;
 extern const struct report report_drcov;
 extern const struct report report_execlog;
 extern const struct report report_hotblocks;
+extern const struct report report_hotpages;
 extern const struct report report_howvec;
+extern const struct report report_hwprofile;
 extern const struct report report_insn;
+extern const struct report report_mem;
 extern const struct report report_syscall;
 extern const struct report report_traps;
 
 /* Whether the trace was recorded at this level or a higher one; if not, the error says that it lacks `what`, and how to
  * record one that does not. */
 bool report_need_level(struct report_job *job, enum tcgrr_level level, const char *what, GError **error);
+
+/* The same for memory accesses, which a trace may have of a part of the run only; then that is said. */
+bool report_need_accesses(struct report_job *job, GError **error);
 
 /* ---- options ---- */
 
@@ -110,6 +117,17 @@ bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void 
  * in order. An event stands behind execution event.seq - 1 of the trace.
  */
 bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk, GArray *events, GError **error);
+
+/* A memory access and where it was made. */
+struct report_access {
+    const struct tcgrr_access *access;
+    const struct tcgrr_block *block;
+    tcgrr_icount icount; /* before the block's execution */
+    tcgrr_vcpu vcpu;
+};
+/* Calls `visit` for each memory access, in order. */
+bool report_each_access(struct report_job *job, void (*visit)(const struct report_access *access, void *data),
+                        void *data, GError **error);
 
 /* The text of each of the block's instructions, for g_strfreev(). */
 char **report_texts(struct report_job *job, const struct tcgrr_block *block);
@@ -144,6 +162,9 @@ void report_profile_insns(const struct report_job *job, const struct report_prof
                           uint64_t *counts);
 /* The entry of a vCPU, made if it is new. NULL with an error for a number that no machine has. */
 struct report_vcpu *report_vcpu(GArray *vcpus, tcgrr_vcpu vcpu, GError **error);
+
+/* All values of a table, in no order; to be unreferenced. */
+GPtrArray *report_values_of(GHashTable *table);
 
 /* ---- printing ---- */
 
