@@ -52,8 +52,11 @@ static int compare(const struct cli_command *command, const struct traces *trace
     struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
                                 .symbols = {traces->symbols[0], traces->symbols[1]},
                                 .names = {traces->paths[0], traces->paths[1]}};
-    struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(tcgrr_reader_run(traces->readers[0])->target),
-                                            .tolerate_cut_a = !tcgrr_reader_run(traces->readers[0])->complete};
+    const struct tcgrr_run *runs[2] = {tcgrr_reader_run(traces->readers[0]), tcgrr_reader_run(traces->readers[1])};
+    struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(runs[0]->target),
+                                            .vcpus_told = tcgrr_compare_vcpus_told(runs[0]->api_version) &&
+                                                          tcgrr_compare_vcpus_told(runs[1]->api_version),
+                                            .tolerate_cut_a = !runs[0]->complete};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
     int status = cli_comparing_resolve(command, comparing, traces->symbols, &options);

@@ -290,15 +290,19 @@ static void print_place(const struct tcgrr_tolerated *place, const struct cli_pl
 
     printf("  %16s %16s  %-13s  0x%" G_GINT64_MODIFIER "x %s: ", a, b, tcgrr_tolerated_name(place->kind), place->pc,
            symbol ? symbol : "");
-    if (place->kind == TCGRR_TOLERATED_EVENT) {
-        int late = place->insns[1] > 0;
+    const char *between = ", ";
+    int late = place->insns[1] > 0;
+    if (place->kind == TCGRR_TOLERATED_EVENT && place->insns[late] > 0) {
         printf("%" G_GUINT64_FORMAT " instructions later in %c", place->insns[late], 'A' + late);
+    } else if (place->kind == TCGRR_TOLERATED_EVENT) {
+        between = "";
     } else {
         printf("%" G_GUINT64_FORMAT " against %" G_GUINT64_FORMAT " instructions", place->insns[0], place->insns[1]);
     }
     for (int i = 0; tcgrr_reason_name(i); i++) {
         if (place->reasons >> i & 1) {
-            printf(", %s", tcgrr_reason_name(i));
+            printf("%s%s", between, tcgrr_reason_name(i));
+            between = ", ";
         }
     }
     printf("\n");

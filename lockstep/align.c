@@ -9,18 +9,18 @@
 #define MOST_ASIDE 16
 /* Instructions between two looks at what is set aside. */
 #define LOOK_EVERY 4096
-/* What is kept at hand before the place that is being compared, for reports: executions. */
-#define KEPT_EXECS 4096
-#define CUT_EXECS  65536
 
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison)
+                      struct tcgrr_comparison *comparison, struct tcgrr_reel reels[2], tcgrr_vcpu only,
+                      const tcgrr_icount at[2])
 {
-    *align = (struct tcgrr_align){.options = options, .comparison = comparison};
+    *align = (struct tcgrr_align){.options = options, .comparison = comparison, .reels = reels, .only = only};
     tcgrr_codes_init(&align->codes, options->isa);
     for (int i = 0; i < 2; i++) {
         align->aside[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_aside));
         align->taken[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_taken));
+        tcgrr_walk_begin_on(&align->runs.walks[i], &reels[i], only, at[i]);
+        align->runs.start[i] = comparison->start[i];
     }
 }
 
@@ -30,7 +30,6 @@ void tcgrr_align_clear(struct tcgrr_align *align)
     for (int i = 0; i < 2; i++) {
         g_array_unref(align->aside[i]);
         g_array_unref(align->taken[i]);
-        tcgrr_reel_clear(&align->reels[i]);
     }
     g_free(align->note);
 }
@@ -121,7 +120,7 @@ static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_asi
     struct tcgrr_strands strands = {.depth = depth};
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_walk_begin(&strands.walks[i], &align->reels[i], handlers[i]->start);
+        tcgrr_walk_begin_on(&strands.walks[i], &align->reels[i], align->only, handlers[i]->start);
         strands.start[i] = handlers[i]->start;
         strands.end[i] = handlers[i]->end;
         strands.number[i] = handlers[i]->interrupt.number;
@@ -189,8 +188,10 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_strands
     const struct tcgrr_walk *walk = &strands->walks[which];
     const struct tcgrr_walk *other = &strands->walks[!which];
 
+    /* What led to a handler is not looked at again. */
+    bool entered = strands->depth > 0 && walk->icount == strands->start[which];
     if (!tcgrr_strand_interrupt(strands, which, interrupt) &&
-        !tcgrr_interrupt_unnoticed(&align->codes, walk, align->reels, interrupt)) {
+        (entered || !tcgrr_interrupt_unnoticed(&align->codes, walk, align->reels, interrupt))) {
         return false;
     }
     /* On a machine whose returns are not known, the handler is taken to go back to where the other side is. */
@@ -326,7 +327,7 @@ static void part_at(struct tcgrr_align *align, const struct tcgrr_aside *aside, 
                                    aside->interrupt.to_pc, 'A' + which, TCGRR_ALIGN_SHIFT));
     }
     for (int i = 0; i < 2; i++) {
-        tcgrr_walk_begin(&align->runs.walks[i], &align->reels[i], at[i]);
+        tcgrr_walk_begin_on(&align->runs.walks[i], &align->reels[i], align->only, at[i]);
     }
 }
 
@@ -406,28 +407,27 @@ bool tcgrr_align_finish(struct tcgrr_align *align)
     return true;
 }
 
-void tcgrr_align_trim(struct tcgrr_align *align)
+guint tcgrr_align_needs(const struct tcgrr_align *align, int which)
 {
-    for (int i = 0; i < 2; i++) {
-        tcgrr_icount needed = align->runs.walks[i].icount;
-        for (guint k = 0; k < align->aside[i]->len; k++) {
-            needed = MIN(needed, aside_at(align, i, k)->start);
-        }
-        for (guint k = 0; k < align->aside[!i]->len; k++) {
-            needed = MIN(needed, aside_at(align, !i, k)->other);
-        }
-        guint exec = tcgrr_reel_find_exec(&align->reels[i], needed);
-        if (exec < CUT_EXECS) {
-            continue;
-        }
-        guint cut = exec - KEPT_EXECS;
-        tcgrr_reel_cut(&align->reels[i], cut);
-        align->runs.walks[i].exec -= cut;
-        guint gone = 0;
-        while (gone < align->taken[i]->len &&
-               g_array_index(align->taken[i], struct tcgrr_taken, gone).end <= align->reels[i].from) {
-            gone++;
-        }
-        g_array_remove_range(align->taken[i], 0, gone);
+    tcgrr_icount needed = align->runs.walks[which].icount;
+
+    for (guint k = 0; k < align->aside[which]->len; k++) {
+        needed = MIN(needed, aside_at(align, which, k)->start);
     }
+    for (guint k = 0; k < align->aside[!which]->len; k++) {
+        needed = MIN(needed, aside_at(align, !which, k)->other);
+    }
+    return tcgrr_reel_find_exec(&align->reels[which], needed);
+}
+
+void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs)
+{
+    const GArray *taken = align->taken[which];
+    guint gone = 0;
+
+    align->runs.walks[which].exec -= execs;
+    while (gone < taken->len && g_array_index(taken, struct tcgrr_taken, gone).end <= align->reels[which].from) {
+        gone++;
+    }
+    g_array_remove_range(align->taken[which], 0, gone);
 }

@@ -45,7 +45,8 @@ struct tcgrr_align {
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison; /* what is tolerated goes there */
     struct tcgrr_codes codes;
-    struct tcgrr_reel reels[2];
+    struct tcgrr_reel *reels; /* both sides'; the caller's */
+    tcgrr_vcpu only;          /* the vCPU that is followed; or TCGRR_ANY_VCPU */
     struct tcgrr_strands runs;
     GArray *aside[2];   /* struct tcgrr_aside */
     GArray *taken[2];   /* struct tcgrr_taken */
@@ -54,9 +55,10 @@ struct tcgrr_align {
     char *note;         /* why the last difference is not tolerated; NULL: nothing to say */
 };
 
-/* The sides are the same up to `at`; `start` is where comparing started. The reels are empty yet. */
+/* Begins where the sides have come to instructions `at`, up to which they are the same. */
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison);
+                      struct tcgrr_comparison *comparison, struct tcgrr_reel reels[2], tcgrr_vcpu only,
+                      const tcgrr_icount at[2]);
 void tcgrr_align_clear(struct tcgrr_align *align);
 
 /*
@@ -73,8 +75,9 @@ bool tcgrr_align_settled(const struct tcgrr_align *align);
  * walks are where the runs part. */
 bool tcgrr_align_finish(struct tcgrr_align *align);
 
-/* Lets go of what is no longer needed at hand. */
-void tcgrr_align_trim(struct tcgrr_align *align);
+/* The first execution of a reel that is still needed; and telling that so many were cut off it. */
+guint tcgrr_align_needs(const struct tcgrr_align *align, int which);
+void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
 
 /* ---- for lockstep/rejoin.c ---- */
 

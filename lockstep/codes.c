@@ -5,11 +5,13 @@ void tcgrr_codes_init(struct tcgrr_codes *codes, enum tcgrr_isa isa)
 {
     codes->isa = isa;
     codes->classes = g_hash_table_new_full(NULL, NULL, NULL, g_free);
+    codes->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
 }
 
 void tcgrr_codes_clear(struct tcgrr_codes *codes)
 {
     g_clear_pointer(&codes->classes, g_hash_table_destroy);
+    g_clear_pointer(&codes->entries, g_hash_table_destroy);
 }
 
 const struct tcgrr_insn_class *tcgrr_codes_classes(struct tcgrr_codes *codes, const struct tcgrr_block *block)
@@ -38,10 +40,14 @@ bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_walk 
 bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_walk *walk)
 {
     const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
-    const struct tcgrr_exec *next = tcgrr_reel_exec(walk->reel, walk->exec + 1);
+    struct tcgrr_walk behind_exec = *walk;
     uint32_t behind = walk->insn + 1;
 
-    return next && behind == exec->ran && behind < exec->block->insns && exec->counted == exec->ran &&
-           next->block->pc == tcgrr_walk_pc(walk) + exec->block->lengths[walk->insn] &&
+    if (behind != exec->ran || behind == exec->block->insns || exec->counted != exec->ran) {
+        return false;
+    }
+    tcgrr_walk_skip(&behind_exec);
+    const struct tcgrr_exec *next = tcgrr_walk_exec(&behind_exec);
+    return next && next->block->pc == tcgrr_walk_pc(walk) + exec->block->lengths[walk->insn] &&
            tcgrr_codes_classes(codes, exec->block)[walk->insn].access != TCGRR_ACCESS_NONE;
 }

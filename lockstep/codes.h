@@ -9,6 +9,7 @@
 struct tcgrr_codes {
     enum tcgrr_isa isa;
     GHashTable *classes; /* struct tcgrr_block * → array of struct tcgrr_insn_class */
+    GHashTable *entries; /* set of uint64_t: where interrupts were seen to lead */
 };
 
 void tcgrr_codes_init(struct tcgrr_codes *codes, enum tcgrr_isa isa);

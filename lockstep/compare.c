@@ -3,6 +3,7 @@
 
 #include "lockstep/align.h"
 #include "lockstep/report.h"
+#include "lockstep/turns.h"
 #include "lockstep/where.h"
 #include "store/error.h"
 
@@ -10,6 +11,12 @@
 #define BEHIND        4096
 /* How many instructions QEMU may run on after the guest shut down; fewer than are at hand behind an interval. */
 #define SHUTDOWN_MOST 4000
+/* What is kept at hand before the place that is being compared, for reports; and how much more is there before it is
+ * let go. Executions. */
+#define KEPT_EXECS    4096
+#define CUT_EXECS     65536
+/* So far a vCPU may be behind in one of the runs; instructions of all vCPUs. */
+#define BEHIND_MOST   (32 * TCGRR_CHECKPOINT_STEP)
 
 static const char *const names[2] = {"side A", "side B"};
 
@@ -17,12 +24,16 @@ struct comparing {
     struct tcgrr_side *sides[2];
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison;
-    tcgrr_icount at[2];       /* both are the same up to here */
-    tcgrr_icount next[2];     /* the end of the interval behind it */
-    tcgrr_icount searched[2]; /* up to here for where comparing ends */
-    tcgrr_icount limit[2];    /* that is here; UINT64_MAX: not found yet */
-    bool digests_differ;      /* in the interval */
-    bool shifted;             /* the digests of all instructions so far are not the same any more */
+    tcgrr_icount at[2];         /* both are the same up to here */
+    tcgrr_icount next[2];       /* the end of the interval behind it */
+    tcgrr_icount searched[2];   /* up to here for where comparing ends */
+    tcgrr_icount limit[2];      /* that is here; UINT64_MAX: not found yet */
+    struct tcgrr_reel reels[2]; /* where runs are walked side by side */
+    struct tcgrr_align *aligns; /* there: of all that runs, or of each vCPU */
+    uint32_t count;             /* of them */
+    struct tcgrr_turns turns;   /* of vCPUs, if there is more than one */
+    bool digests_differ;        /* in the interval */
+    bool shifted;               /* the digests of all instructions so far are not the same any more */
     bool done;
     struct tcgrr_state_comparing *state;
 };
@@ -95,11 +106,33 @@ static bool end_reached(const struct comparing *c, GError **error)
     return true;
 }
 
+/* How many vCPUs run in what is at hand. */
+static uint32_t vcpus(const struct comparing *c)
+{
+    const struct tcgrr_exec *exec;
+    tcgrr_vcpu last = 0;
+
+    for (int i = 0; i < 2; i++) {
+        for (guint k = 0; (exec = tcgrr_reel_exec(&c->reels[i], k)); k++) {
+            last = MAX(last, exec->vcpu);
+        }
+    }
+    return MIN(last + 1, TCGRR_TURNS_VCPUS);
+}
+
 static void report(struct comparing *c, struct tcgrr_align *align)
 {
     set_compared(c, align->runs.walks[0].icount);
     tcgrr_report_divergence(c->comparison, align->runs.walks, c->options->history);
     c->comparison->note = g_steal_pointer(&align->note);
+    if (!c->options->vcpus_told && !c->options->strict && vcpus(c) > 1) {
+        g_autofree char *before = c->comparison->note;
+        c->comparison->note =
+            g_strconcat(before ? before : "", before ? "; " : "",
+                        "QEMU does not tell which vCPU runs what several run: that they took turns at other "
+                        "instructions cannot be told from a divergence",
+                        NULL);
+    }
     c->done = true;
 }
 
@@ -146,55 +179,191 @@ static tcgrr_icount ahead(const struct comparing *c)
     return c->options->strict ? BEHIND : TCGRR_ALIGN_AHEAD;
 }
 
-static bool begin(struct comparing *c, struct tcgrr_align *align, GError **error)
+static bool begin(struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], TCGRR_CHECKPOINT_STEP);
-        if (!tcgrr_reel_begin(&align->reels[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
+        if (!tcgrr_reel_begin(&c->reels[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
             return false;
         }
-        tcgrr_walk_begin(&align->runs.walks[i], &align->reels[i], c->at[i]);
-        align->runs.start[i] = c->comparison->start[i];
+    }
+    c->count = c->options->vcpus_told && !c->options->strict ? vcpus(c) : 1;
+    bool each = c->count > 1;
+    c->aligns = g_new0(struct tcgrr_align, c->count);
+    for (uint32_t k = 0; k < c->count; k++) {
+        tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->reels, each ? k : TCGRR_ANY_VCPU, c->at);
+    }
+    if (each) {
+        tcgrr_turns_init(&c->turns, c->reels, c->at);
     }
     return true;
 }
 
-/* Goes on by what is at hand. */
-static bool go_on(struct comparing *c, struct tcgrr_align *align, GError **error)
+static void end(struct comparing *c)
 {
-    struct tcgrr_strands *runs = &align->runs;
-
+    for (uint32_t k = 0; k < c->count; k++) {
+        tcgrr_align_clear(&c->aligns[k]);
+    }
+    g_clear_pointer(&c->aligns, g_free);
+    c->count = 0;
+    tcgrr_turns_clear(&c->turns);
     for (int i = 0; i < 2; i++) {
-        struct tcgrr_reel *reel = &align->reels[i];
-        if (!tcgrr_reel_extend(reel, MAX(runs->walks[i].icount, c->at[i]) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
+        tcgrr_reel_clear(&c->reels[i]);
+    }
+}
+
+/* How far side `which` was walked. */
+static tcgrr_icount furthest(const struct comparing *c, int which)
+{
+    tcgrr_icount icount = c->at[which];
+    for (uint32_t k = 0; k < c->count; k++) {
+        icount = MAX(icount, c->aligns[k].runs.walks[which].icount);
+    }
+    return icount;
+}
+
+static uint64_t explained(const struct comparing *c)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < c->count; k++) {
+        sum += c->aligns[k].explained;
+    }
+    return sum;
+}
+
+/* Lets go of what is no longer needed at hand. */
+static void trim(struct comparing *c)
+{
+    for (int i = 0; i < 2; i++) {
+        guint needed = c->reels[i].stretch.execs->len;
+        for (uint32_t k = 0; k < c->count; k++) {
+            needed = MIN(needed, tcgrr_align_needs(&c->aligns[k], i));
+        }
+        if (needed < CUT_EXECS) {
+            continue;
+        }
+        tcgrr_reel_cut(&c->reels[i], needed - KEPT_EXECS);
+        for (uint32_t k = 0; k < c->count; k++) {
+            tcgrr_align_cut(&c->aligns[k], i, needed - KEPT_EXECS);
+        }
+        tcgrr_turns_cut(&c->turns, i, needed - KEPT_EXECS);
+    }
+}
+
+/* Whether the vCPU has nothing more to run on a side that has ended. */
+static bool stopped(const struct comparing *c, const struct tcgrr_align *align, int which)
+{
+    return c->reels[which].state != TCGRR_SIDE_REACHED && !tcgrr_walk_exec(&align->runs.walks[which]);
+}
+
+/*
+ * Each vCPU has ended on one side. One of them ended the run, on both sides; the others were stopped wherever they
+ * were.
+ */
+static bool conclude_each(struct comparing *c, GError **error)
+{
+    struct tcgrr_align *longest = &c->aligns[0];
+    tcgrr_icount most = 0;
+    bool ended = false;
+
+    for (uint32_t k = 0; k < c->count; k++) {
+        const struct tcgrr_walk *walks = c->aligns[k].runs.walks;
+        tcgrr_icount left = surplus(walks[0]) + surplus(walks[1]);
+        ended = ended || (tolerated_end(c, walks) && left <= SHUTDOWN_MOST && tcgrr_align_finish(&c->aligns[k]));
+        if (left > most) {
+            longest = &c->aligns[k];
+            most = left;
+        }
+    }
+    c->done = true;
+    if (!ended) {
+        report(c, longest);
+        return true;
+    }
+    set_compared(c, furthest(c, 0));
+    return end_reached(c, error);
+}
+
+/* The same as go_on(), vCPU by vCPU. */
+static bool go_on_each(struct comparing *c, GError **error)
+{
+    bool over = true;
+
+    for (uint32_t k = 0; k < c->count; k++) {
+        struct tcgrr_align *align = &c->aligns[k];
+        const struct tcgrr_walk *walks = align->runs.walks;
+        if (!tcgrr_align_run(align)) {
+            report(c, align);
+            return true;
+        }
+        over = over && (stopped(c, align, 0) || stopped(c, align, 1));
+        if (walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1]) {
+            c->done = true;
+            set_compared(c, furthest(c, 0));
+            return true;
+        }
+        for (int i = 0; i < 2; i++) {
+            if (c->reels[i].to - walks[i].icount > BEHIND_MOST && c->reels[i].to > walks[i].icount) {
+                report(c, align);
+                return true;
+            }
+        }
+    }
+    return over ? conclude_each(c, error) : true;
+}
+
+/* Brings more of both runs to hand, and says how far that can be walked. */
+static bool bring_more(struct comparing *c, GError **error)
+{
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_reel *reel = &c->reels[i];
+        if (!tcgrr_reel_extend(reel, furthest(c, i) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
             !find_limit(c, i, reel->to, error)) {
             return false;
         }
         c->comparison->ends[i] = reel->state;
-        runs->end[i] = c->digests_differ                   ? c->next[i]
-                       : reel->state == TCGRR_SIDE_REACHED ? reel->to - ahead(c)
-                                                           : UINT64_MAX;
-        runs->end[i] = MIN(runs->end[i], c->limit[i]);
+        tcgrr_icount stop = c->digests_differ && c->count == 1  ? c->next[i]
+                            : reel->state == TCGRR_SIDE_REACHED ? reel->to - ahead(c)
+                                                                : UINT64_MAX;
+        for (uint32_t k = 0; k < c->count; k++) {
+            c->aligns[k].runs.end[i] = MIN(stop, c->limit[i]);
+            tcgrr_walk_settle(&c->aligns[k].runs.walks[i]);
+        }
+    }
+    if (c->count > 1) {
+        tcgrr_turns_look(&c->turns, c->reels, &c->aligns[0]);
+    }
+    return true;
+}
+
+/* Walks both runs as far as they are at hand. */
+static bool go_on(struct comparing *c, GError **error)
+{
+    struct tcgrr_align *align = &c->aligns[0];
+    const struct tcgrr_walk *walks = align->runs.walks;
+
+    if (c->count > 1) {
+        return go_on_each(c, error);
     }
     if (!tcgrr_align_run(align)) {
         report(c, align);
         return true;
     }
-    bool at_limit = runs->walks[0].icount >= c->limit[0] || runs->walks[1].icount >= c->limit[1];
-    if (at_limit || !tcgrr_walk_exec(&runs->walks[0]) || !tcgrr_walk_exec(&runs->walks[1])) {
+    bool at_limit = walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1];
+    if (at_limit || !tcgrr_walk_exec(&walks[0]) || !tcgrr_walk_exec(&walks[1])) {
         return conclude(c, align, at_limit, error);
     }
-    tcgrr_align_trim(align);
     return true;
 }
 
 /* The samples behind `at`, unless something differed there and was explained. */
-static bool compare_state(struct comparing *c, const struct tcgrr_align *align, GError **error)
+static bool compare_state(struct comparing *c, GError **error)
 {
+    const struct tcgrr_align *align = &c->aligns[0];
     /* The state where they part is the last that can be compared. */
     tcgrr_icount to[2] = {align->runs.walks[0].icount + c->done, align->runs.walks[1].icount + c->done};
 
-    if (align->explained > 0) {
+    if (explained(c) > 0 || c->count > 1) {
         tcgrr_state_shifted(c->state);
         return true;
     }
@@ -207,28 +376,31 @@ static bool compare_state(struct comparing *c, const struct tcgrr_align *align, 
  */
 static bool compare_closely(struct comparing *c, GError **error)
 {
-    struct tcgrr_align align;
-    uint64_t before;
+    bool good = begin(c, error);
+    uint64_t before = 0;
+    bool again = good;
 
-    tcgrr_align_init(&align, c->options, c->comparison);
-    bool good = begin(c, &align, error);
-    do {
-        before = align.explained;
-        good = good && go_on(c, &align, error);
-        if (good && !c->done && before == align.explained) {
-            good = check_digests(c, &align, error);
+    while (again) {
+        before = explained(c);
+        good = bring_more(c, error) && go_on(c, error);
+        if (good && !c->done && before == explained(c) && c->count == 1) {
+            good = check_digests(c, &c->aligns[0], error);
         }
         c->digests_differ = false;
-    } while (good && !c->done && (before != align.explained || !tcgrr_align_settled(&align)));
-    c->shifted = c->shifted || align.explained > 0 || align.runs.walks[0].icount != align.runs.walks[1].icount;
-    good = good && compare_state(c, &align, error);
-    for (int i = 0; i < 2; i++) {
-        c->at[i] = align.runs.walks[i].icount;
-        if (align.explained > 0) {
+        again = good && !c->done && (c->count > 1 || before != explained(c) || !tcgrr_align_settled(&c->aligns[0]));
+        if (again) {
+            trim(c);
+        }
+    }
+    c->shifted = c->shifted || explained(c) > 0 || furthest(c, 0) != furthest(c, 1);
+    good = good && compare_state(c, error);
+    for (int i = 0; i < 2 && good; i++) {
+        c->at[i] = furthest(c, i);
+        if (explained(c) > 0) {
             c->comparison->aligned[i] = c->at[i];
         }
     }
-    tcgrr_align_clear(&align);
+    end(c);
     return good;
 }
 
@@ -260,6 +432,11 @@ static bool compare_interval(struct comparing *c, GError **error)
     }
     set_compared(c, c->at[0]);
     return true;
+}
+
+bool tcgrr_compare_vcpus_told(int api_version)
+{
+    return api_version == 1;
 }
 
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,

@@ -36,6 +36,7 @@ struct tcgrr_compare_options {
     bool strict;                 /* nothing is tolerated: for runs that share all that happens outside the guest */
     unsigned history;            /* executions in each list of the report */
     enum tcgrr_isa isa;          /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
+    bool vcpus_told;             /* it is known which vCPU ran what: they can be compared one by one */
     bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
                                     divergence */
     struct tcgrr_state_options state;
@@ -49,6 +50,7 @@ enum tcgrr_reason {
     TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
     TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
     TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not tell whether the interrupted instruction had run */
+    TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took turns there */
 };
 
 enum tcgrr_tolerated_kind {
@@ -119,6 +121,9 @@ struct tcgrr_comparison {
  */
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
+/* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
+ * which of them translated it. */
+bool tcgrr_compare_vcpus_told(int api_version);
 void tcgrr_comparison_clear(struct tcgrr_comparison *comparison);
 
 #endif

@@ -9,6 +9,12 @@ static bool is_discontinuity(const struct tcgrr_event *event)
     return event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
 }
 
+/* Whether the walk's vCPU, of which it is an event. */
+static bool concerns(const struct tcgrr_walk *walk, const struct tcgrr_event *event)
+{
+    return is_discontinuity(event) && (walk->only == TCGRR_ANY_VCPU || event->vcpu == walk->only);
+}
+
 bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct tcgrr_interrupt *interrupt)
 {
     const struct tcgrr_event *event, *last = NULL;
@@ -20,7 +26,7 @@ bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct t
     }
     for (guint i = tcgrr_reel_find_event(walk->reel, walk->icount);
          (event = tcgrr_reel_event(walk->reel, i)) && event->icount == walk->icount; i++) {
-        if (!is_discontinuity(event) || ++count <= number) {
+        if (!concerns(walk, event) || ++count <= number) {
             continue;
         }
         last = event;
@@ -34,24 +40,57 @@ bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct t
     return found && last->has_pcs && last->to_pc == tcgrr_walk_pc(walk);
 }
 
-bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_walk *walk,
-                               const struct tcgrr_reel reels[2], struct tcgrr_interrupt *interrupt)
+/* Whether interrupts are known to lead to `pc`. */
+static bool is_entry(const struct tcgrr_codes *codes, const struct tcgrr_reel reels[2], uint64_t pc)
 {
     const struct tcgrr_event *event;
 
-    if (!tcgrr_walk_exec(walk) || walk->insn > 0 || walk->exec == 0 ||
-        !tcgrr_codes_indirect(codes, tcgrr_reel_exec(walk->reel, walk->exec - 1))) {
-        return false;
-    }
-    *interrupt = (struct tcgrr_interrupt){tcgrr_walk_pc(walk), TCGRR_NO_PC, true, 0};
     for (int i = 0; i < 2; i++) {
         for (guint e = 0; (event = tcgrr_reel_event(&reels[i], e)); e++) {
-            if (event->kind == TCGRR_EVENT_INTERRUPT && event->has_pcs && event->to_pc == interrupt->to_pc) {
+            if (event->kind == TCGRR_EVENT_INTERRUPT && event->has_pcs && event->to_pc == pc) {
                 return true;
             }
         }
     }
-    return false;
+    return g_hash_table_contains(codes->entries, &pc);
+}
+
+/* The walk is on a vCPU's first instruction behind `before`, which ran to its block's end. Whether an interrupt is all
+ * that can have led there. */
+static bool leads_elsewhere(struct tcgrr_codes *codes, const struct tcgrr_exec *before, uint64_t pc, uint64_t *from)
+{
+    const struct tcgrr_block *block = before->block;
+    const struct tcgrr_insn_class *last = &tcgrr_codes_classes(codes, block)[block->insns - 1];
+    bool follows = last->flow == TCGRR_FLOW_NEXT || last->flow == TCGRR_FLOW_BRANCH;
+    bool jumps = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH;
+
+    if (last->flow == TCGRR_FLOW_INDIRECT || (follows && pc == block->pc + block->size) ||
+        (jumps && pc == last->target)) {
+        return false;
+    }
+    *from = !jumps ? block->pc + block->size : !follows ? last->target : TCGRR_NO_PC;
+    return true;
+}
+
+bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_walk *walk,
+                               const struct tcgrr_reel reels[2], struct tcgrr_interrupt *interrupt)
+{
+    struct tcgrr_walk back = *walk;
+
+    if (!tcgrr_walk_exec(walk) || walk->insn > 0 || !tcgrr_walk_back(&back)) {
+        return false;
+    }
+    const struct tcgrr_exec *before = tcgrr_walk_exec(&back);
+    uint64_t pc = tcgrr_walk_pc(walk);
+    *interrupt = (struct tcgrr_interrupt){pc, TCGRR_NO_PC, true, 0};
+    if (before->ran < before->block->insns) {
+        return false;
+    }
+    if (walk->only != TCGRR_ANY_VCPU && leads_elsewhere(codes, before, pc, &interrupt->from_pc)) {
+        g_hash_table_add(codes->entries, g_memdup2(&pc, sizeof(pc)));
+        return true;
+    }
+    return tcgrr_codes_indirect(codes, before) && is_entry(codes, reels, pc);
 }
 
 /* ---- going through a handler ---- */
@@ -119,10 +158,11 @@ static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, c
     }
 }
 
-static const struct tcgrr_event *next_discontinuity(const struct tcgrr_reel *reel, guint *index, tcgrr_icount icount)
+/* The first one at the walk's place or behind it, from number `index` on. */
+static const struct tcgrr_event *next_discontinuity(const struct tcgrr_walk *walk, guint *index)
 {
     const struct tcgrr_event *event;
-    while ((event = tcgrr_reel_event(reel, *index)) && (event->icount < icount || !is_discontinuity(event))) {
+    while ((event = tcgrr_reel_event(walk->reel, *index)) && (event->icount < walk->icount || !concerns(walk, event))) {
         (*index)++;
     }
     return event;
@@ -132,7 +172,7 @@ static const struct tcgrr_event *next_discontinuity(const struct tcgrr_reel *ree
 static bool push_events(struct frames *frames, const struct tcgrr_walk *walk, guint *index)
 {
     const struct tcgrr_event *event;
-    while ((event = next_discontinuity(walk->reel, index, walk->icount)) && event->icount == walk->icount) {
+    while ((event = next_discontinuity(walk, index)) && event->icount == walk->icount) {
         if (!push(frames, event->from_pc, event->kind == TCGRR_EVENT_EXCEPTION)) {
             return false;
         }
@@ -148,7 +188,7 @@ bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt
     guint index = tcgrr_reel_find_event(walk->reel, walk->icount);
 
     push(&frames, interrupt->from_pc, !interrupt->certain);
-    for (unsigned i = 0; i < interrupt->number && next_discontinuity(walk->reel, &index, walk->icount); i++) {
+    for (unsigned i = 0; i < interrupt->number && next_discontinuity(walk, &index); i++) {
         index++;
     }
     if (!push_events(&frames, walk, &index)) {
@@ -160,7 +200,7 @@ bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt
         if (!tcgrr_walk_exec(walk)) {
             return false;
         }
-        end_exec(codes, exec, walk, next_discontinuity(walk->reel, &index, walk->icount), &frames);
+        end_exec(codes, exec, walk, next_discontinuity(walk, &index), &frames);
         if (frames.count == 0) {
             return true;
         }

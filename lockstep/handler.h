@@ -22,8 +22,9 @@ struct tcgrr_interrupt {
 bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct tcgrr_interrupt *interrupt);
 
 /*
- * The same where QEMU does not report interrupts and this one went unnoticed, because it came behind an instruction
- * that can go anywhere: the walk is where other interrupts lead, in one of the `reels`.
+ * The same where QEMU does not report interrupts and this one went unnoticed: behind an instruction that can go
+ * anywhere, if the walk is where other interrupts lead, in one of the `reels`; and, where the walk follows one vCPU,
+ * behind one that cannot go there, because what comes between two turns of a vCPU is not looked at.
  */
 bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_walk *walk,
                                const struct tcgrr_reel reels[2], struct tcgrr_interrupt *interrupt);

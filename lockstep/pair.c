@@ -165,11 +165,20 @@ static void choose_samples(const struct tcgrr_pair *pair, const struct tcgrr_pai
     }
 }
 
+/* The version of the plugin API that a member speaks or spoke. */
+static int api_of(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? run->api_version : tcgrr_session_qemu(pair->sessions[which])->api;
+}
+
 bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     struct tcgrr_compare_options compare = options->compare;
 
     compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
+    compare.vcpus_told =
+        api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
     choose_samples(pair, options);
     if (!start(pair, options, error) ||

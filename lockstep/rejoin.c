@@ -26,12 +26,13 @@ struct back {
     struct tcgrr_walk walk;
     tcgrr_icount start;
     int which;
-    bool crossed; /* something was taken out right behind the instruction */
+    bool crossed;  /* something was taken out right behind the instruction */
+    bool switched; /* another vCPU ran behind the instruction */
 };
 
 static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
 {
-    return (struct back){align, strands->walks[which], strands->start[which], which, false};
+    return (struct back){align, strands->walks[which], strands->start[which], which, false, false};
 }
 
 static bool step_back(struct back *back)
@@ -42,11 +43,17 @@ static bool step_back(struct back *back)
     for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MOST; i--) {
         const struct tcgrr_taken *part = &g_array_index(taken, struct tcgrr_taken, i - 1);
         if (part->end == back->walk.icount && part->start >= back->walk.reel->from) {
-            tcgrr_walk_begin(&back->walk, back->walk.reel, part->start);
+            tcgrr_walk_begin_on(&back->walk, back->walk.reel, back->walk.only, part->start);
             back->crossed = true;
         }
     }
-    return back->walk.icount > back->start && tcgrr_walk_back(&back->walk) && back->walk.icount >= back->start;
+    guint exec = back->walk.exec;
+    if (back->walk.icount <= back->start || !tcgrr_walk_back(&back->walk) || back->walk.icount < back->start) {
+        return false;
+    }
+    const struct tcgrr_exec *between = tcgrr_reel_exec(back->walk.reel, back->walk.exec + 1);
+    back->switched = back->walk.exec + 1 < exec && between->vcpu != tcgrr_walk_exec(&back->walk)->vcpu;
+    return true;
 }
 
 static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_walk *walk)
@@ -88,6 +95,7 @@ static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands
 struct body {
     GHashTable *pcs; /* set of uint64_t: the addresses of its instructions */
     uint32_t turn;   /* instructions of the last turn; UINT32_MAX: it is in no loop */
+    bool memory;     /* it accesses memory */
 };
 
 static void body_add(struct body *body, uint64_t pc)
@@ -98,8 +106,7 @@ static void body_add(struct body *body, uint64_t pc)
 }
 
 /* Goes back to where the side was at its next instruction before, and through some turns more. */
-static void find_body(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
-                      struct body *body)
+static void find_body(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, struct body *body)
 {
     struct back back = look_back(align, strands, which);
     uint64_t head = tcgrr_walk_pc(&back.walk);
@@ -109,9 +116,15 @@ static void find_body(const struct tcgrr_align *align, const struct tcgrr_strand
 
     body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     body->turn = UINT32_MAX;
+    body->memory = false;
     for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
         uint64_t pc = tcgrr_walk_pc(&back.walk);
         g_array_append_val(pcs, pc);
+        if (body->turn == UINT32_MAX) {
+            const struct tcgrr_block *block = tcgrr_walk_exec(&back.walk)->block;
+            body->memory =
+                body->memory || tcgrr_codes_classes(&align->codes, block)[back.walk.insn].access != TCGRR_ACCESS_NONE;
+        }
         if (pc == head) {
             whole = pcs->len;
             body->turn = MIN(body->turn, whole);
@@ -152,8 +165,9 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_s
         if (!g_hash_table_contains(body->pcs, &pc)) {
             break;
         }
-        if (back.crossed && i < 2 * body->turn + NEAR) {
-            interrupts = TCGRR_REASON_INTERRUPT;
+        if (i < 2 * body->turn + NEAR) {
+            interrupts |=
+                (back.crossed ? TCGRR_REASON_INTERRUPT : 0) | (back.switched && body->memory ? TCGRR_REASON_VCPU : 0);
         }
         if (!reads) {
             reads = reasons_at(align, &back.walk);

@@ -3,16 +3,27 @@
 
 #include <string.h>
 
-/* Passes executions that have no instruction left. */
-static void settle(struct tcgrr_walk *walk)
+static bool passed_over(const struct tcgrr_walk *walk, const struct tcgrr_exec *exec)
 {
-    const struct tcgrr_exec *exec;
-    while ((exec = tcgrr_walk_exec(walk)) && walk->insn >= exec->ran) {
-        walk->icount = exec->icount + exec->counted;
+    return exec->ran == 0 || (walk->only != TCGRR_ANY_VCPU && exec->vcpu != walk->only);
+}
+
+/* Passes executions that have no instruction left. */
+void tcgrr_walk_settle(struct tcgrr_walk *walk)
+{
+    const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
+
+    if (!exec || (walk->insn < exec->ran && !passed_over(walk, exec))) {
+        return;
+    }
+    tcgrr_icount end = walk->icount;
+    for (; exec && (walk->insn >= exec->ran || passed_over(walk, exec)); exec = tcgrr_walk_exec(walk)) {
+        end = exec->icount + exec->counted;
         walk->exec++;
         walk->insn = 0;
         walk->offset = 0;
     }
+    walk->icount = exec ? exec->icount : end;
 }
 
 void tcgrr_walk_step(struct tcgrr_walk *walk)
@@ -20,13 +31,13 @@ void tcgrr_walk_step(struct tcgrr_walk *walk)
     walk->offset += tcgrr_walk_exec(walk)->block->lengths[walk->insn];
     walk->insn++;
     walk->icount++;
-    settle(walk);
+    tcgrr_walk_settle(walk);
 }
 
 void tcgrr_walk_skip(struct tcgrr_walk *walk)
 {
     walk->insn = UINT32_MAX;
-    settle(walk);
+    tcgrr_walk_settle(walk);
 }
 
 bool tcgrr_walk_back(struct tcgrr_walk *walk)
@@ -34,7 +45,7 @@ bool tcgrr_walk_back(struct tcgrr_walk *walk)
     guint exec = walk->exec;
 
     if (walk->insn == 0) {
-        while (exec > 0 && tcgrr_reel_exec(walk->reel, exec - 1)->ran == 0) {
+        while (exec > 0 && passed_over(walk, tcgrr_reel_exec(walk->reel, exec - 1))) {
             exec--;
         }
         if (exec == 0) {
@@ -54,7 +65,13 @@ bool tcgrr_walk_back(struct tcgrr_walk *walk)
 
 void tcgrr_walk_begin(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_icount icount)
 {
-    *walk = (struct tcgrr_walk){.reel = reel, .exec = tcgrr_reel_find_exec(reel, icount), .icount = icount};
+    tcgrr_walk_begin_on(walk, reel, TCGRR_ANY_VCPU, icount);
+}
+
+void tcgrr_walk_begin_on(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_vcpu only, tcgrr_icount icount)
+{
+    *walk =
+        (struct tcgrr_walk){.reel = reel, .only = only, .exec = tcgrr_reel_find_exec(reel, icount), .icount = icount};
     const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
     if (exec && icount > exec->icount) {
         walk->insn = (uint32_t)MIN(icount - exec->icount, exec->ran);
@@ -62,7 +79,7 @@ void tcgrr_walk_begin(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tc
     }
     if (exec) {
         walk->icount = exec->icount + walk->insn;
-        settle(walk);
+        tcgrr_walk_settle(walk);
     } else if (reel->stretch.execs->len > 0) {
         const struct tcgrr_exec *last = tcgrr_reel_exec(reel, reel->stretch.execs->len - 1);
         walk->icount = last->icount + last->counted;

@@ -5,16 +5,21 @@
 
 #include "lockstep/reel.h"
 
+/* All that runs, whichever vCPU runs it. */
+#define TCGRR_ANY_VCPU UINT32_MAX
+
 struct tcgrr_walk {
     const struct tcgrr_reel *reel;
+    tcgrr_vcpu only; /* executions of other vCPUs are passed over; or TCGRR_ANY_VCPU */
     guint exec;      /* number of the execution */
     uint32_t insn;   /* of the execution */
     uint32_t offset; /* of that instruction's bytes */
     tcgrr_icount icount;
 };
 
-/* Puts it on the first instruction that runs at or behind `icount`. */
+/* Puts it on the first instruction that runs at or behind `icount`, on whichever vCPU or on that one. */
 void tcgrr_walk_begin(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_icount icount);
+void tcgrr_walk_begin_on(struct tcgrr_walk *walk, const struct tcgrr_reel *reel, tcgrr_vcpu only, tcgrr_icount icount);
 
 /* The execution that it is in; NULL at the reel's end. */
 static inline const struct tcgrr_exec *tcgrr_walk_exec(const struct tcgrr_walk *walk)
@@ -31,6 +36,9 @@ static inline uint64_t tcgrr_walk_pc(const struct tcgrr_walk *walk)
 /* Goes on to the next instruction, or to the first one of the next execution; not at the end. */
 void tcgrr_walk_step(struct tcgrr_walk *walk);
 void tcgrr_walk_skip(struct tcgrr_walk *walk);
+
+/* Finds the next instruction when the reel has grown behind a walk that was at its end. */
+void tcgrr_walk_settle(struct tcgrr_walk *walk);
 
 /* Goes back by one instruction. Returns false, without moving, at the reel's start. */
 bool tcgrr_walk_back(struct tcgrr_walk *walk);

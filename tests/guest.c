@@ -61,7 +61,7 @@ struct guest guest_start(void)
 void guest_run(struct guest *guest, uint64_t pc, unsigned insns)
 {
     for (unsigned i = 0; i < insns; i++) {
-        struct guest_step step = {.pc = pc + 4 * i, .event = guest->happened};
+        struct guest_step step = {.pc = pc + 4 * i, .event = guest->happened, .vcpu = guest->vcpu};
         g_array_append_val(guest->steps, step);
         guest->happened = false;
     }
@@ -82,8 +82,12 @@ void guest_main(struct guest *guest, unsigned insns)
 
 struct tcgrr_event *guest_event(struct guest *guest, enum tcgrr_event_kind kind, uint64_t from, uint64_t to)
 {
-    struct tcgrr_event event = {
-        .icount = guest->steps->len, .kind = (uint8_t)kind, .has_pcs = true, .from_pc = from, .to_pc = to};
+    struct tcgrr_event event = {.icount = guest->steps->len,
+                                .kind = (uint8_t)kind,
+                                .vcpu = guest->vcpu,
+                                .has_pcs = true,
+                                .from_pc = from,
+                                .to_pc = to};
     g_array_append_val(guest->events, event);
     guest->happened = true;
     return &g_array_index(guest->events, struct tcgrr_event, guest->events->len - 1);
@@ -130,7 +134,7 @@ static uint32_t block_at(const GArray *steps, guint at, uint32_t most)
         const struct guest_step *last = &g_array_index(steps, struct guest_step, at + count - 1), *next = last + 1;
         uint32_t word = word_at(last->pc);
         bool leaves = (word & 0x7f) == 0x63 || word == MRET || word == RET || word == RDTIME;
-        if (leaves || last->device || next->event || next->pc != last->pc + 4) {
+        if (leaves || last->device || next->event || next->vcpu != last->vcpu || next->pc != last->pc + 4) {
             break;
         }
     }
@@ -142,6 +146,7 @@ static struct made_up *finish(struct guest *guest, uint64_t seed)
 {
     struct made_up *run = made_up_new(CAPACITY, TCGRR_SIDE_ENDED);
     uint8_t lengths[64];
+    tcgrr_vcpu vcpu = 0;
     uint32_t words[64];
 
     memset(lengths, 4, sizeof(lengths));
@@ -151,6 +156,11 @@ static struct made_up *finish(struct guest *guest, uint64_t seed)
         uint32_t insns = first[ran - 1].device ? ran + 3 : ran;
         for (uint32_t i = 0; i < insns; i++) {
             words[i] = i < ran && first[i].other ? OTHER : word_at(first->pc + 4 * i);
+        }
+        if (first->vcpu != vcpu) {
+            struct tcgrr_switch change = {run->chunk->count, first->vcpu};
+            g_array_append_val(run->chunk->switches, change);
+            vcpu = first->vcpu;
         }
         uint32_t block = tcgrr_blocks_add(run->blocks, first->pc, insns, lengths, insns * 4, (uint8_t *)words, NULL);
         stream_append(run->chunk, run->blocks, block, ran, ran);

@@ -23,6 +23,7 @@ struct guest_step {
     bool device; /* its access goes to a device, so QEMU leaves the block behind it */
     bool event;  /* something happened before it */
     bool other;  /* it is another instruction than is there otherwise */
+    tcgrr_vcpu vcpu;
 };
 
 struct guest {
@@ -30,6 +31,7 @@ struct guest {
     GArray *events; /* struct tcgrr_event */
     unsigned main;  /* instructions of the main loop so far */
     bool happened;
+    tcgrr_vcpu vcpu; /* that runs what comes next */
 };
 
 struct guest guest_start(void);

@@ -105,7 +105,7 @@ guest() {
     local name=$1 version=$2 elf=${3:-$fixtures/$1.elf}
     [ -f "$elf" ] || skip "$elf is not there; building the guests needs clang and lld"
     case $name in
-    rv64-smp) guest=("$(qemu riscv64 "$version")" -M virt -bios none -smp 2) ;;
+    rv64-smp*) guest=("$(qemu riscv64 "$version")" -M virt -bios none -smp 2) ;;
     rv64-vfcvt) guest=("$(qemu riscv64 "$version")" -M virt -bios none -cpu "rv64,v=true") ;;
     rv64-*) guest=("$(qemu riscv64 "$version")" -M virt -bios none) ;;
     a64-fcvtzs) guest=("$(qemu aarch64 "$version")" -M virt -cpu neoverse-n1) ;;

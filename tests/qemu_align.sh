@@ -84,3 +84,15 @@ for name in rv64-clock a64-clock x86-clock; do
     equal "$name, fewer rounds: rounds of A" "$(rounds "$name" $loop "$a")" 101
     equal "$name, fewer rounds: rounds of B" "$(rounds "$name-fewer" $loop "$b")" 101
 done
+
+# Two processors, whose interrupts decide when they take turns. QEMU 7.2 tells which of them runs what, newer ones do not.
+plain smp rv64-smp-timer "$version"
+plain smp-again rv64-smp-timer "$version"
+if [ "$version" = 7.2 ]; then
+    run 0 "$tcgrr" diff --json "$work/smp.tcgrr" "$work/smp-again.tcgrr"
+    equal "two processors: diverged" "$(json .diverged)" false
+    [ "$(json .compared)" -gt 2000000 ] || fail "two processors: only $(json .compared) instructions compared"
+else
+    "$tcgrr" diff --json "$work/smp.tcgrr" "$work/smp-again.tcgrr" >"$work/out" || true
+    [ "$(json .diverged)" = false ] || contains "two processors" "$(json .divergence.note)" "does not tell which vCPU"
+fi

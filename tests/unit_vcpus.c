@@ -1,0 +1,257 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The comparator between two made-up runs with several vCPUs, which take turns at other instructions: where it is known
+ * which of them ran what, each is compared with itself.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "lockstep/align.h"
+#include "tests/guest.h"
+#include "tests/stream.h"
+
+#define VCPUS 3
+
+/* What each vCPU does. Its main loop is where it was when its turn comes. */
+struct machine {
+    struct guest *guest;
+    unsigned main[VCPUS];
+};
+
+static void turn(struct machine *machine, tcgrr_vcpu vcpu)
+{
+    machine->main[machine->guest->vcpu] = machine->guest->main;
+    machine->guest->vcpu = vcpu;
+    machine->guest->main = machine->main[vcpu];
+}
+
+/* Each runs so many instructions of the main loop, in turns of random lengths. */
+static void run_turns(struct machine *machine, unsigned vcpus, unsigned insns, uint64_t seed)
+{
+    unsigned ran[VCPUS] = {0};
+    bool more = true;
+
+    while (more) {
+        more = false;
+        for (tcgrr_vcpu vcpu = 0; vcpu < vcpus; vcpu++) {
+            unsigned length = 100 + stream_random(&seed) % 900;
+            unsigned now = MIN(length, insns - ran[vcpu]);
+            turn(machine, vcpu);
+            guest_main(machine->guest, now);
+            ran[vcpu] += now;
+            more = more || ran[vcpu] < insns;
+        }
+    }
+}
+
+static void start(struct machine machines[2], struct pair *pair)
+{
+    *pair = pair_start();
+    pair->options.vcpus_told = true;
+    for (int s = 0; s < 2; s++) {
+        machines[s] = (struct machine){.guest = &pair->guests[s]};
+    }
+}
+
+static void expect_same(struct pair *pair)
+{
+    pair_compare(pair);
+    if (pair->result.diverged) {
+        fail_msg("diverged at %lu and %lu: %s", (unsigned long)pair->result.sides[0].icount,
+                 (unsigned long)pair->result.sides[1].icount, pair->result.note ? pair->result.note : "");
+    }
+}
+
+static void test_turns(void **state)
+{
+    for (unsigned vcpus = 2; vcpus <= VCPUS; vcpus++) {
+        struct machine machines[2];
+        struct pair pair;
+        start(machines, &pair);
+        for (int s = 0; s < 2; s++) {
+            run_turns(&machines[s], vcpus, 100000, 3 + (uint64_t)s);
+        }
+        expect_same(&pair);
+        assert_in_range(pair.result.tolerated[TCGRR_TOLERATED_EVENT], 100, 1000);
+        assert_int_equal(pair_place(&pair, 0)->reasons, TCGRR_REASON_VCPU);
+        assert_int_equal(pair.result.compared, vcpus * 100000);
+        pair_end(&pair);
+    }
+}
+
+/* The same turns are nothing to tolerate. */
+static void test_same_turns(void **state)
+{
+    struct machine machines[2];
+    struct pair pair;
+    start(machines, &pair);
+    for (int s = 0; s < 2; s++) {
+        run_turns(&machines[s], 2, 100000, 3);
+    }
+    pair_same(&pair, 0, 0, 0);
+    pair_end(&pair);
+}
+
+/* It is not known which vCPU ran what, or nothing is to be tolerated. */
+static void test_not_told(void **state)
+{
+    for (int strict = 0; strict < 2; strict++) {
+        struct machine machines[2];
+        struct pair pair;
+        start(machines, &pair);
+        pair.options.vcpus_told = strict;
+        pair.options.strict = strict;
+        for (int s = 0; s < 2; s++) {
+            run_turns(&machines[s], 2, 10000, 3 + (uint64_t)s);
+        }
+        pair_compare(&pair);
+        assert_true(pair.result.diverged);
+        if (strict) {
+            assert_null(pair.result.note);
+        } else {
+            assert_non_null(strstr(pair.result.note, "does not tell which vCPU"));
+        }
+        pair_end(&pair);
+    }
+}
+
+/* One of them does something else: it is named, and where. */
+static void test_divergence(void **state)
+{
+    for (tcgrr_vcpu vcpu = 0; vcpu < 2; vcpu++) {
+        struct machine machines[2];
+        struct pair pair;
+        uint64_t parted[2];
+        start(machines, &pair);
+        for (int s = 0; s < 2; s++) {
+            run_turns(&machines[s], 2, 80000, 3 + (uint64_t)s);
+            turn(&machines[s], vcpu);
+            parted[s] = pair.guests[s].steps->len;
+            guest_run(&pair.guests[s], DETOUR, s ? 3 : 0);
+            run_turns(&machines[s], 2, 80000, 5 + (uint64_t)s);
+        }
+        pair_compare(&pair);
+        assert_true(pair.result.diverged);
+        assert_int_equal(pair.result.vcpu, vcpu);
+        assert_int_equal(pair.result.sides[1].icount, parted[1]);
+        assert_in_range(pair.result.sides[0].icount, parted[0], parted[0] + 1000);
+        pair_end(&pair);
+    }
+}
+
+/* Each has interrupts of its own, which come as its turn begins and go unnoticed. */
+static void test_interrupts(void **state)
+{
+    struct machine machines[2];
+    struct pair pair;
+    start(machines, &pair);
+    for (int s = 0; s < 2; s++) {
+        uint64_t seed = 11 + (uint64_t)s;
+        for (unsigned round = 1; round <= 60; round++) {
+            for (tcgrr_vcpu vcpu = 0; vcpu < 2; vcpu++) {
+                turn(&machines[s], vcpu);
+                guest_run(&pair.guests[s], TICK, TICK_INSNS);
+                guest_main(&pair.guests[s], round * 1000 + stream_random(&seed) % 300 - pair.guests[s].main);
+            }
+        }
+        for (tcgrr_vcpu vcpu = 0; vcpu < 2; vcpu++) {
+            turn(&machines[s], vcpu);
+            guest_main(&pair.guests[s], 65000 - pair.guests[s].main);
+        }
+    }
+    expect_same(&pair);
+    assert_in_range(pair.result.tolerated[TCGRR_TOLERATED_EVENT], 100, 400);
+    pair_end(&pair);
+}
+
+/* One waits for a lock until the other had its turn; on the other side it gets it at once. */
+static void run_lock(struct machine *machine, bool waits, bool turns)
+{
+    run_turns(machine, 2, 5000, 3);
+    turn(machine, 1);
+    guest_loop(machine->guest, LOAD_LOOP, waits ? 50 : 1, false);
+    if (turns) {
+        turn(machine, 0);
+        guest_main(machine->guest, 100);
+        turn(machine, 1);
+    }
+    guest_loop(machine->guest, LOAD_LOOP, 1, false);
+    guest_leave_loop(machine->guest, LOAD_LOOP);
+    run_turns(machine, 2, 80000, 4);
+}
+
+static void test_lock(void **state)
+{
+    for (int late = 0; late < 2; late++) {
+        for (int turns = 0; turns < 2; turns++) {
+            struct machine machines[2];
+            struct pair pair;
+            start(machines, &pair);
+            for (int s = 0; s < 2; s++) {
+                run_lock(&machines[s], s == late, turns);
+            }
+            if (turns) {
+                expect_same(&pair);
+                assert_int_equal(pair.result.tolerated[TCGRR_TOLERATED_LOOP], 1);
+                pair_end(&pair);
+                continue;
+            }
+            pair_compare(&pair);
+            assert_true(pair.result.diverged);
+            assert_int_equal(pair.result.vcpu, 1);
+            pair_end(&pair);
+        }
+    }
+}
+
+/* A vCPU that does not go on any more in one of the runs: bounded, and a divergence. */
+static void test_left_behind(void **state)
+{
+    struct machine machines[2];
+    struct pair pair;
+    start(machines, &pair);
+    for (int s = 0; s < 2; s++) {
+        run_turns(&machines[s], 2, 30000, 3 + (uint64_t)s);
+        turn(&machines[s], 0);
+        if (s == 0) {
+            guest_main(&pair.guests[s], 3000000);
+        } else {
+            run_turns(&machines[s], 2, 1500000, 9);
+        }
+    }
+    pair_compare(&pair);
+    assert_true(pair.result.diverged);
+    pair_end(&pair);
+}
+
+/* The one that ends the run does so in both; the others are stopped somewhere. */
+static void test_end(void **state)
+{
+    struct machine machines[2];
+    struct pair pair;
+    start(machines, &pair);
+    for (int s = 0; s < 2; s++) {
+        run_turns(&machines[s], 2, 30000, 3 + (uint64_t)s);
+        turn(&machines[s], 1);
+        guest_main(&pair.guests[s], s ? 5000 : 700);
+        turn(&machines[s], 0);
+        guest_main(&pair.guests[s], 90);
+    }
+    expect_same(&pair);
+    pair_end(&pair);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_turns),       cmocka_unit_test(test_same_turns), cmocka_unit_test(test_not_told),
+        cmocka_unit_test(test_divergence),  cmocka_unit_test(test_interrupts), cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_left_behind), cmocka_unit_test(test_end),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
