@@ -180,6 +180,7 @@ static bool replay_once(struct bisecting *bisecting, int hang_ms, bool *good, GE
         .hang_ms = hang_ms,
         .compare = bisecting->how,
         .quiet = true,
+        .states = true,
         .stop = cause->stop,
         .progress = say_replayed,
         .data = cause,
@@ -334,17 +335,24 @@ static bool fill_bundle(struct bisecting *bisecting, const struct tcgrr_comparis
     return good;
 }
 
-static int conclude(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
+static struct cli_places places_of(const struct bisecting *bisecting)
 {
-    struct cli_cause *cause = &bisecting->cause;
+    const struct cli_cause *cause = &bisecting->cause;
     struct cli_places places = {.target = tcgrr_reader_run(cause->readers[0])->target,
                                 .symbols = {bisecting->symbols, bisecting->symbols},
                                 .names = {"A", "B"}};
-    GError *error = NULL;
-
     for (int i = 0; i < 2; i++) {
         places.blocks[i] = tcgrr_reader_blocks(cause->readers[i], NULL);
     }
+    return places;
+}
+
+static int conclude(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct cli_places places = places_of(bisecting);
+    GError *error = NULL;
+
     if (!fill_bundle(bisecting, comparison, &places, &error)) {
         int status = cli_fail(error);
         if (*cause->stop) {
@@ -375,6 +383,11 @@ static int bisect(struct bisecting *bisecting)
     if (!good) {
         int signal = *cause->stop;
         status = cli_fail(error);
+        if (!signal && comparison && comparison->diverged) {
+            /* Where they part is worth telling even if why is not known. */
+            struct cli_places places = places_of(bisecting);
+            print(bisecting, comparison, &places);
+        }
         return signal ? cli_stopped_status(signal) : status;
     }
     return conclude(bisecting, comparison);

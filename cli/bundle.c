@@ -125,22 +125,29 @@ static bool find_block(struct bundle *bundle, GError **error)
 
 /* ---- how both translate it ---- */
 
-static bool write_log(struct bundle *bundle, int side, GError **error)
+static bool write_logs(struct bundle *bundle, GError **error)
 {
     struct cli_cause *cause = bundle->cause;
-    g_autofree char *name = g_strdup_printf("block-%c.log", 'a' + side);
-    g_autofree char *path = inside(bundle, name);
-    tcgrr_icount parted = bundle->comparison->icount - bundle->comparison->start[0] + bundle->comparison->start[side];
-    struct tcgrr_rerun_options options = {
-        .reader = cause->readers[side],
-        .qemu = cause->qemus[side],
-        .plugin = cause->plugin,
-        .hang_ms = cause->hang_ms,
-        .stop = cause->stop,
-    };
-    cli_cause_say(side == 0 ? "A shows how it translates the block" : "B shows how it translates the block", cause);
-    return tcgrr_block_log(&options, bundle->block, bundle->block_bytes,
-                           MIN(bundle->found->icounts[side] + LOG_BEHIND, parted), path, error);
+    const struct tcgrr_comparison *comparison = bundle->comparison;
+    g_autofree char *a = inside(bundle, "block-a.log");
+    g_autofree char *b = inside(bundle, "block-b.log");
+    struct tcgrr_block_log logs[2];
+
+    for (int side = 0; side < 2; side++) {
+        tcgrr_icount parted = comparison->icount - comparison->aligned[0] + comparison->aligned[side];
+        logs[side] = (struct tcgrr_block_log){
+            .run = {.reader = cause->readers[side],
+                    .known = &bundle->qemus[side],
+                    .hang_ms = cause->hang_ms,
+                    .stop = cause->stop},
+            .address = bundle->block,
+            .size = bundle->block_bytes,
+            .until = MIN(bundle->found->icounts[side] + LOG_BEHIND, parted),
+            .path = side == 0 ? a : b,
+        };
+    }
+    cli_cause_say("both show how they translate the block", cause);
+    return tcgrr_block_logs(logs, error);
 }
 
 /* ---- registers ---- */
@@ -320,8 +327,8 @@ bool cli_cause_bundle(struct cli_cause *cause, const struct tcgrr_comparison *co
 {
     struct bundle bundle = {.cause = cause, .comparison = comparison, .found = found, .places = places};
 
-    bool good = probe(&bundle, error) && find_block(&bundle, error) && write_log(&bundle, 0, error) &&
-                write_log(&bundle, 1, error) && write_window(&bundle, 0, error) &&
+    bool good = probe(&bundle, error) && find_block(&bundle, error) && write_logs(&bundle, error) &&
+                write_window(&bundle, 0, error) &&
                 (cause->readers[0] == cause->readers[1] || write_window(&bundle, 1, error)) &&
                 (!found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
     bundle.cpu = find_cpu(cause->readers[0]);

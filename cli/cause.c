@@ -25,9 +25,16 @@ void cli_cause_say(const char *text, void *data)
     }
 }
 
+static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
+{
+    return icount > start ? icount - start : 0;
+}
+
 bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comparison, struct tcgrr_cause *found,
                     GError **error)
 {
+    const struct tcgrr_data_divergence *data = &comparison->data;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
     struct tcgrr_cause_options options = {
         .twins = {.readers = {cause->readers[0], cause->readers[1]},
                   .qemus = {cause->qemus[0], cause->qemus[1]},
@@ -37,9 +44,25 @@ bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comp
                   .hang_ms = cause->hang_ms,
                   .stop = cause->stop},
         .parted = comparison->icount - comparison->aligned[0],
+        .dated = {.differs = UINT64_MAX},
         .progress = cli_cause_say,
         .data = cause,
     };
+    /* Of two runs that share all that happens outside the guest, the first difference in the data is where it began. */
+    bool together = cause->readers[0] == cause->readers[1];
+    bool only_data = comparison->kind == TCGRR_DIVERGENCE_DATA;
+    options.dated.first = together;
+    if (together) {
+        options.dated.same = behind(data->same[0], comparison->aligned[0]);
+    }
+    if (data->found && data->registers && (together || only_data)) {
+        for (guint i = 0; i < data->registers->len; i++) {
+            g_ptr_array_add(names, g_array_index(data->registers, struct tcgrr_register_difference, i).name);
+        }
+        options.dated.differs = data->to[0] - comparison->aligned[0];
+        options.dated.registers = names;
+    }
+    options.parted = only_data ? UINT64_MAX : options.parted;
     return tcgrr_cause_find(&options, found, error);
 }
 
@@ -141,12 +164,12 @@ static json_t *chain_json(const struct tcgrr_cause *found, struct tcgrr_disasm *
     json_t *list = json_array();
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
-        json_array_append_new(list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?}", "icount", (json_int_t)link->icounts[0],
-                                              "icount_b", (json_int_t)link->icounts[1], "pc",
-                                              cli_json_address(link->pc), "symbol",
+        json_array_append_new(list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?, s:b}", "icount",
+                                              (json_int_t)link->icounts[0], "icount_b", (json_int_t)link->icounts[1],
+                                              "pc", cli_json_address(link->pc), "symbol",
                                               text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "disasm",
                                               text_or_null(disassemble(disasm, link->pc, link->bytes, link->length)),
-                                              "takes", link->takes));
+                                              "takes", link->takes, "gap", link->gap));
     }
     return list;
 }
@@ -220,6 +243,9 @@ static void print_chain(FILE *to, const struct tcgrr_cause *found, struct tcgrr_
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
         g_autofree char *icount = cli_number(link->icounts[0]);
+        if (link->gap) {
+            fprintf(to, "    %14s  where it began is known; not followed in between\n", "...");
+        }
         fprintf(to, "    %14s  ", icount);
         print_insn(to, disasm, places, link->pc, link->bytes, link->length);
         fprintf(to, "%s%s\n", link->takes ? "  <- " : "", link->takes ? link->takes : "");

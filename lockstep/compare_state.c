@@ -36,7 +36,7 @@ struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_side *const
         comparing->sides[i] = sides[i];
         comparing->samples[i] = tcgrr_samples_new();
         comparing->start[i] = start[i];
-        comparing->same[i] = start[i];
+        comparing->same[i] = data->same[i] = start[i];
     }
     return comparing;
 }
@@ -135,6 +135,7 @@ static bool compare_samples(struct tcgrr_state_comparing *comparing, const struc
         data->from[i] = comparing->same[i];
         data->to[i] = cursors[i].sample->icount;
         comparing->same[i] = cursors[i].sample->icount;
+        data->same[i] = data->found ? data->same[i] : cursors[i].sample->icount;
     }
     if (!data->found) {
         return true;

@@ -32,6 +32,7 @@ struct tcgrr_data_divergence {
     bool stores_parted;
     tcgrr_icount stores_from[2];
     tcgrr_icount stores_to[2];
+    tcgrr_icount same[2]; /* the last sample in which all is the same; where comparing began if there is none */
     bool found;
     /* Only if found; each side's own count. */
     tcgrr_icount from[2];           /* the last sample in which they are the same; where comparing began if none is */

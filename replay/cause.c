@@ -220,6 +220,38 @@ static bool flags_further_back(struct tcgrr_trail *trail, guint *stop, bool *fou
     return true;
 }
 
+/*
+ * Goes to the first difference of all, before moment `high`. `wanted` is emptied then: nothing is followed any more,
+ * what counts is what the instruction found reads.
+ */
+static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, bool *found, GError **error)
+{
+    const struct tcgrr_registers *registers = tcgrr_twins_registers(trail->search.twins, 0);
+    const struct tcgrr_cause_dated *dated = g_steal_pointer(&trail->dated);
+    g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
+
+    for (guint i = 0; dated->registers && i < dated->registers->len; i++) {
+        const struct tcgrr_register *reg = tcgrr_registers_find(registers, g_ptr_array_index(dated->registers, i));
+        if (reg && !tcgrr_is_pc(reg->name)) {
+            struct tcgrr_location location = {.index = reg->index, .mask = UINT64_MAX};
+            g_array_append_val(named, location);
+        }
+    }
+    /* One more, so that the moment itself is looked at. */
+    tcgrr_moment end = dated->differs < high ? dated->differs + 1 : high;
+    if (!tcgrr_search_first(&trail->search, dated->same, end, named, stop, found, error)) {
+        return false;
+    }
+    if (*found) {
+        g_array_set_size(trail->wanted, 0);
+        g_array_set_size(trail->met, 0);
+        if (trail->cause->links->len > 0) {
+            ((struct tcgrr_cause_link *)g_ptr_array_index(trail->cause->links, 0))->gap = true;
+        }
+    }
+    return true;
+}
+
 /* Finds the instruction that made `wanted` differ, before stop `*stop` of the stretch walked last. */
 static bool find_birth(struct tcgrr_trail *trail, guint *stop, bool *found, GError **error)
 {
@@ -229,6 +261,14 @@ static bool find_birth(struct tcgrr_trail *trail, guint *stop, bool *found, GErr
     *found = in_stretch(trail, before, stop);
     if (*found) {
         return true;
+    }
+    if (trail->dated && trail->dated->first) {
+        bool went = go_first(trail, moment, stop, found, error);
+        if (!went || *found) {
+            return went;
+        }
+        /* The walk that `stop` belonged to is gone. */
+        return tcgrr_search_back(&trail->search, moment, trail->wanted, stop, found, error);
     }
     bool good =
         walk_again(trail, moment, stop, found, error) && (*found || flags_further_back(trail, stop, found, error));
@@ -304,8 +344,9 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
         if (!found) {
             return tcgrr_trail_conclude_start(trail, error);
         }
-        if (location.memory && trail->wanted->len == 1 && !writes(trail, stop, &location)) {
-            return tcgrr_trail_conclude_device(trail, stop, &location, error);
+        const struct tcgrr_location *now = (const struct tcgrr_location *)(const void *)trail->wanted->data;
+        if (trail->wanted->len == 1 && now->memory && !writes(trail, stop, now)) {
+            return tcgrr_trail_conclude_device(trail, stop, now, error);
         }
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -321,7 +362,9 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, GError **error
     tcgrr_moment from = parted > TCGRR_SEARCH_WALK / 2 ? parted - TCGRR_SEARCH_WALK / 2 : 0;
     struct tcgrr_search *search = &trail->search;
 
-    if (!tcgrr_search_walk(search, from, parted, 1, trail->wanted, error)) {
+    bool toured = trail->dated->first && trail->dated->same < from;
+    if (toured ? !tcgrr_search_tour(search, trail->dated->same, from, parted, 1, error)
+               : !tcgrr_search_walk(search, from, parted, 1, trail->wanted, error)) {
         return false;
     }
     if (search->common == search->stops[0]->len && search->common == search->stops[1]->len) {
@@ -342,6 +385,29 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, GError **error
         return false;
     }
     return tcgrr_trail_follow(trail, search->common - 1, error);
+}
+
+/* The runs' flow is the same: begins where their data first differ. */
+static bool begin_at_data(struct tcgrr_trail *trail, GError **error)
+{
+    tcgrr_moment differs = trail->dated->differs;
+    guint stop;
+    bool found;
+
+    if (differs == UINT64_MAX) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "no register differs: there is nothing to follow back");
+        return false;
+    }
+    if (!go_first(trail, UINT64_MAX, &stop, &found, error)) {
+        return false;
+    }
+    if (!found) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no register that can be compared differs before instruction %" G_GUINT64_FORMAT
+                    ": there is nothing to follow back",
+                    differs);
+    }
+    return found && tcgrr_trail_follow(trail, stop, error);
 }
 
 /* The first registers that are described, up to the program counter, are the general ones. */
@@ -372,7 +438,9 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     trail.general = count_general(tcgrr_twins_registers(twins, 0));
     trail.wanted = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.met = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
-    bool good = begin(&trail, options->parted, error);
+    trail.dated = &options->dated;
+    trail.search.hint = options->dated.same;
+    bool good = options->parted == UINT64_MAX ? begin_at_data(&trail, error) : begin(&trail, options->parted, error);
     cause->replays = trail.search.replays;
     tcgrr_trail_left_out(&trail);
     g_array_unref(trail.wanted);

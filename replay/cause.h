@@ -46,6 +46,8 @@ struct tcgrr_cause_memory {
 
 /* How the difference came from the cause to where the runs part: one instruction that passed it on. */
 struct tcgrr_cause_link {
+    bool gap; /* between the link before and this one the difference was not followed, because it is known where it
+                 began */
     tcgrr_icount icounts[2];
     uint64_t pc;
     uint8_t length; /* 0: its bytes are not known */
@@ -78,9 +80,19 @@ struct tcgrr_cause {
     unsigned replays; /* of each side, that it took */
 };
 
+/* What is known of when data first differed. */
+struct tcgrr_cause_dated {
+    bool first;           /* the first difference is the cause, because the two share all that happens outside */
+    tcgrr_moment same;    /* the last moment at which all registers are known to be the same; 0: no later one */
+    tcgrr_moment differs; /* one at which registers are known to differ; UINT64_MAX: none is */
+    GPtrArray *registers; /* char *: which then; NULL: not known */
+};
+
 struct tcgrr_cause_options {
     struct tcgrr_twin_options twins;
-    tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on */
+    tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on; UINT64_MAX:
+                            only their data do */
+    struct tcgrr_cause_dated dated;
     void (*progress)(const char *text, void *data); /* may be NULL */
     void *data;
 };

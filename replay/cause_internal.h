@@ -9,9 +9,10 @@
 struct tcgrr_trail {
     struct tcgrr_search search;
     struct tcgrr_cause *cause;
-    unsigned general; /* the first so many registers are general ones */
-    GArray *wanted;   /* struct tcgrr_location: what is followed now; most often one */
-    GArray *met;      /* struct tcgrr_location: all that was followed so far */
+    unsigned general;                      /* the first so many registers are general ones */
+    GArray *wanted;                        /* struct tcgrr_location: what is followed now; most often one */
+    GArray *met;                           /* struct tcgrr_location: all that was followed so far */
+    const struct tcgrr_cause_dated *dated; /* not used yet; NULL: there is none, or it was */
 };
 
 void tcgrr_cause_init(struct tcgrr_cause *cause);

@@ -259,15 +259,21 @@ static bool reads_device(const struct tcgrr_stop *stop)
     return false;
 }
 
-/* Steps through the instruction's block once more, watching all registers. */
+/* Sees to it that the instruction's block was stepped through with all registers watched. */
 static bool look_closely(struct tcgrr_trail *trail, guint *stop, tcgrr_moment *first, GError **error)
 {
     struct tcgrr_search *search = &trail->search;
     tcgrr_moment moment = stop_of(trail, 0, *stop)->moment;
     uint64_t address = stop_of(trail, 0, *stop)->address;
 
-    if (!tcgrr_twins_block(search->twins, moment, first, error) ||
-        !tcgrr_search_walk(search, *first, moment + 1, 1, NULL, error)) {
+    if (!tcgrr_twins_block(search->twins, moment, first, error)) {
+        return false;
+    }
+    /* Perhaps the last walk did. */
+    if (!search->watched && stop_of(trail, 0, 0)->moment <= *first) {
+        return true;
+    }
+    if (!tcgrr_search_walk(search, *first, moment + 1, 1, NULL, error)) {
         return false;
     }
     for (*stop = 0; *stop < search->common; (*stop)++) {
@@ -328,7 +334,11 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
 /* The place and values of what is followed, at the first stop of the chain so far. */
 bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
 {
-    const struct tcgrr_cause_link *link = g_ptr_array_index(trail->cause->links, 0);
+    const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
+    g_autofree char *what = tcgrr_trail_describe(trail, location);
+    struct tcgrr_cause_link none = {0};
+    const struct tcgrr_cause_link *link =
+        trail->cause->links->len > 0 ? g_ptr_array_index(trail->cause->links, 0) : &none;
 
     for (int side = 0; side < 2; side++) {
         trail->cause->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, 0);
@@ -336,8 +346,8 @@ bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
     trail->cause->pc = link->pc;
     trail->cause->length = link->length;
     memcpy(trail->cause->bytes, link->bytes, sizeof(link->bytes));
-    g_autofree char *text =
-        g_strdup_printf("%s, which this instruction reads, differs from the start of the comparison on", link->takes);
+    g_autofree char *text = g_strdup_printf(
+        "%s, which this instruction reads, differs from where the two begin to run alike on", link->takes);
     explain(trail, TCGRR_CAUSE_START, text);
     return true;
 }

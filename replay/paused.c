@@ -16,7 +16,8 @@
 
 struct tcgrr_rerun {
     struct tcgrr_rerun_options options;
-    struct tcgrr_qemu qemu;
+    struct tcgrr_qemu probed;
+    const struct tcgrr_qemu *qemu; /* that, or the one that was known */
     struct tcgrr_command command;
     char *folder;
     char *rr_file;
@@ -66,7 +67,7 @@ static bool build_command(struct tcgrr_rerun *rerun, char **words, GError **erro
         .start_paused = true,
     };
     keep_semihosting(words + 1, kept);
-    return tcgrr_command_build(&rerun->qemu, (const char *const *)kept->pdata, &options, &rerun->command, error);
+    return tcgrr_command_build(rerun->qemu, (const char *const *)kept->pdata, &options, &rerun->command, error);
 }
 
 static bool prepare(struct tcgrr_rerun *rerun, GError **error)
@@ -83,7 +84,8 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
         return false;
     }
     const char *qemu = rerun->options.qemu ? rerun->options.qemu : run->qemu_path ? run->qemu_path : words[0];
-    if (!tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->qemu, error)) {
+    rerun->qemu = rerun->options.known ? rerun->options.known : &rerun->probed;
+    if (!rerun->options.known && !tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->probed, error)) {
         return false;
     }
     rerun->folder = g_dir_make_tmp("tcgrr-rerun-XXXXXX", error);
@@ -118,7 +120,7 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
         g_rmdir(rerun->folder);
     }
     tcgrr_command_clear(&rerun->command);
-    tcgrr_qemu_clear(&rerun->qemu);
+    tcgrr_qemu_clear(&rerun->probed);
     g_free(rerun->folder);
     g_free(rerun->rr_file);
     g_free(rerun->qmp_socket);
@@ -128,7 +130,7 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
 
 const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun)
 {
-    return &rerun->qemu;
+    return rerun->qemu;
 }
 
 /* ---- a QEMU that stands still ---- */
@@ -145,7 +147,7 @@ static void explain_end(struct tcgrr_paused *paused, GError **error)
     const char *words = line ? line + 1 : tail;
     g_clear_error(error);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s ended behind icount %" G_GUINT64_FORMAT " (%s)%s%s",
-                paused->rerun->qemu.path, paused->icount, end, *words ? ": " : "", words);
+                paused->rerun->qemu->path, paused->icount, end, *words ? ": " : "", words);
 }
 
 static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError **error)
@@ -168,7 +170,7 @@ static bool connect_both(struct tcgrr_paused *paused, GError **error)
     struct tcgrr_rerun *rerun = paused->rerun;
 
     paused->qmp = tcgrr_qmp_connect(rerun->qmp_socket, CONNECT_MS, error);
-    paused->gdb = paused->qmp ? tcgrr_gdb_connect(rerun->gdb_socket, rerun->qemu.target, CONNECT_MS, error) : NULL;
+    paused->gdb = paused->qmp ? tcgrr_gdb_connect(rerun->gdb_socket, rerun->qemu->target, CONNECT_MS, error) : NULL;
     return paused->gdb && ask_icount(paused, &paused->icount, error);
 }
 
@@ -240,7 +242,7 @@ static bool wait_still(struct tcgrr_paused *paused, GError **error)
             moved = g_get_monotonic_time();
         } else if (!stopped && g_get_monotonic_time() - moved > (gint64)options->hang_ms * 1000) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs behind icount %" G_GUINT64_FORMAT,
-                        paused->rerun->qemu.path, seen);
+                        paused->rerun->qemu->path, seen);
             return false;
         }
     }
@@ -258,7 +260,7 @@ static bool run_to(struct tcgrr_paused *paused, tcgrr_icount icount, GError **er
     if (paused->icount != icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "%s was to stop at icount %" G_GUINT64_FORMAT " and stands at %" G_GUINT64_FORMAT,
-                    paused->rerun->qemu.path, icount, paused->icount);
+                    paused->rerun->qemu->path, icount, paused->icount);
         return false;
     }
     return true;

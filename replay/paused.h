@@ -14,12 +14,13 @@
 struct tcgrr_rerun;
 
 struct tcgrr_rerun_options {
-    struct tcgrr_reader *reader; /* the command and the rr file; must outlive the rerun */
-    const char *qemu;            /* name or path; NULL: the one that recorded */
-    const char *plugin;          /* only to probe the QEMU with */
-    const char *const *extra;    /* further QEMU arguments, NULL-terminated; NULL: none */
-    int hang_ms;                 /* a run that makes no progress for so long has hung */
-    const volatile int *stop;    /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    struct tcgrr_reader *reader;    /* the command and the rr file; must outlive the rerun */
+    const char *qemu;               /* name or path; NULL: the one that recorded */
+    const char *plugin;             /* only to probe the QEMU with */
+    const struct tcgrr_qemu *known; /* the QEMU, probed already, which must outlive the rerun; NULL: probe `qemu` */
+    const char *const *extra;       /* further QEMU arguments, NULL-terminated; NULL: none */
+    int hang_ms;                    /* a run that makes no progress for so long has hung */
+    const volatile int *stop;       /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
 };
 
 /*

@@ -38,14 +38,22 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
     return good;
 }
 
+static enum tcgrr_level recorded_level(struct tcgrr_reader *reader)
+{
+    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
+    tcgrr_level_of(tcgrr_reader_run(reader)->level, &level);
+    return level;
+}
+
+/* `qemu`: NULL for the one that recorded. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          const char *rr_file, const char *snapshot, char **words, GError **error)
+                                          const char *qemu, const char *rr_file, const char *snapshot, char **words,
+                                          GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
-    tcgrr_level_of(run->level, &level);
+    enum tcgrr_level level = options->states ? TCGRR_LEVEL_STATE : recorded_level(reader);
     struct tcgrr_session_options session = {
-        .qemu = options->qemu    ? options->qemu
+        .qemu = qemu             ? qemu
                 : run->qemu_path ? run->qemu_path
                                  : words[0],
         .arguments = (const char *const *)words + 1,
@@ -63,8 +71,9 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
     };
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
     if (opened) {
-        tcgrr_live_set_sample_step(tcgrr_session_live(opened), run->sample_step);
-        if (run->has_sample_from) {
+        bool sampled = recorded_level(reader) >= TCGRR_LEVEL_STATE;
+        tcgrr_live_set_sample_step(tcgrr_session_live(opened), sampled ? run->sample_step : TCGRR_SAMPLE_STEP);
+        if (sampled && run->has_sample_from) {
             tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from);
         }
     }
@@ -101,9 +110,22 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     return log != NULL;
 }
 
+/* The QEMU that recorded, where the recording has no samples to compare with. */
+static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *rr_file,
+                          char **words, struct tcgrr_replay_result *result, GError **error)
+{
+    if (!options->states || recorded_level(reader) >= TCGRR_LEVEL_STATE ||
+        tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE || tcgrr_reader_run(reader)->api_version < 2) {
+        return true;
+    }
+    result->original = open_session(reader, options, NULL, rr_file, NULL, words, error);
+    return result->original && follow_log(reader, rr_file, result->original, error) &&
+           tcgrr_session_start(result->original, error);
+}
+
 /* The states are compared where both have samples. */
 static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                               struct tcgrr_session *session)
+                                               struct tcgrr_session *session, bool original)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     struct tcgrr_compare_options how = options->compare;
@@ -111,7 +133,8 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     /* Both share what came from outside the guest: nothing can be shifted. */
     how.strict = true;
     how.tolerate_cut_a = !run->complete;
-    if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE) {
+    if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
+        (original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;
         how.state.same_qemu =
@@ -129,14 +152,20 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .progress = options->progress,
         .data = options->data,
     };
-    struct tcgrr_compare_options how = choose_how(reader, options, result->session);
+    struct tcgrr_compare_options how = choose_how(reader, options, result->session, result->original != NULL);
 
-    result->sides[0] = tcgrr_side_stored(reader, error);
-    if (!result->sides[0]) {
+    struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
+    if (!stored) {
         return false;
     }
+    result->sides[0] = stored;
+    if (result->original) {
+        result->stored = stored;
+        result->sides[0] = tcgrr_side_live(result->original, &live);
+        live.leader = result->sides[0];
+    }
     if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
-        live.original = result->sides[0];
+        live.original = stored;
     }
     if (options->at != UINT64_MAX) {
         return tcgrr_replay_to(&how, options, &live, result, error);
@@ -154,6 +183,9 @@ static void conclude(struct tcgrr_replay_result *result)
         tcgrr_process_stop(process, 2000);
     }
     result->exit = tcgrr_session_end(result->session);
+    if (result->original) {
+        tcgrr_process_stop(tcgrr_session_process(result->original), 0);
+    }
     if (result->qemu_icount < 0) {
         result->qemu_icount = tcgrr_session_qemu_icount(result->session);
     }
@@ -178,9 +210,11 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error) &&
                 (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
-        result->session = open_session(reader, options, rr_file, snapshot, words, error);
+        result->session = open_session(reader, options, options->qemu, rr_file, snapshot, words, error);
         good = result->session && check_target(reader, result->session, error) &&
-               follow_log(reader, rr_file, result->session, error) && tcgrr_session_start(result->session, error);
+               follow_log(reader, rr_file, result->session, error) &&
+               open_original(reader, options, rr_file, words, result, error) &&
+               tcgrr_session_start(result->session, error);
     }
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
@@ -201,7 +235,11 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
             result->sides[i]->ops->free(result->sides[i]);
         }
     }
+    if (result->stored) {
+        result->stored->ops->free(result->stored);
+    }
     tcgrr_session_free(result->session);
+    tcgrr_session_free(result->original);
     g_free(result->qemu_version);
     g_free(result->exit);
     g_free(result->stderr_tail);

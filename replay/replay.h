@@ -14,6 +14,9 @@ struct tcgrr_replay_options {
     int hang_ms;                          /* a replay without progress for so long has hung */
     struct tcgrr_compare_options compare; /* from, until, history; the rest is set by the replay */
     bool quiet;                           /* the guest's console goes nowhere */
+    /* Compare states even if the recording has none: then the QEMU that recorded replays it, too, at the same time.
+     * Where one of the two cannot tell its state, they are not compared. */
+    bool states;
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     /* QEMU has stopped at `at` and waits for gdb; returns when tcgrr is to end it. May be NULL without gdb. */
@@ -28,7 +31,9 @@ struct tcgrr_replay_result {
     char *exit;                  /* how it ended */
     char *stderr_tail;           /* what it said last */
     struct tcgrr_side *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
+    struct tcgrr_side *stored;   /* with `original`: the recording, which sides[0] is not then */
     struct tcgrr_session *session;
+    struct tcgrr_session *original; /* the QEMU that recorded, replaying; NULL: it did not need to */
 };
 
 /*

@@ -8,6 +8,7 @@
 
 #define LOOKS      384 /* moments looked at in one replay */
 #define NEAR_SHARE 2   /* every second one lies near the end of the stretch, where most answers are */
+#define BLOCK      32  /* instructions that a block is likely to have at most */
 #define NEAREST    200 /* the closest of those to the end, in instructions */
 
 /* What differed at a moment, of all registers and of the places that were watched then. */
@@ -127,25 +128,16 @@ static bool same_stop(const struct tcgrr_stop *a, const struct tcgrr_stop *b)
            (!known || (a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0));
 }
 
-bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                       const GArray *wanted, GError **error)
+static bool walk_stretch(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                         const struct tcgrr_watch *watch, GPtrArray *looks, GError **error)
 {
-    tcgrr_moment quiet;
-
-    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
-    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
-    g_clear_pointer(&search->watched, g_free);
-    search->common = 0;
-    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
-        return false;
-    }
-    tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides", quiet,
+    tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides", from,
          to);
     search->replays++;
-    g_autoptr(GArray) places = wanted_places(search, wanted);
-    search->watched = wanted ? wanted_registers(search, wanted) : NULL;
-    struct tcgrr_watch watch = {search->watched, places};
-    if (!tcgrr_twins_walk(search->twins, quiet, to, more, &watch, search->stops, error)) {
+    search->common = 0;
+    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
+    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+    if (!tcgrr_twins_walk(search->twins, from, to, more, watch, looks, search->stops, error)) {
         return false;
     }
     while (search->common < search->stops[0]->len && search->common < search->stops[1]->len &&
@@ -154,6 +146,21 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
         search->common++;
     }
     return true;
+}
+
+bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                       const GArray *wanted, GError **error)
+{
+    tcgrr_moment quiet;
+
+    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
+        return false;
+    }
+    g_autoptr(GArray) places = wanted_places(search, wanted);
+    g_free(search->watched);
+    search->watched = wanted ? wanted_registers(search, wanted) : NULL;
+    struct tcgrr_watch watch = {search->watched, places};
+    return walk_stretch(search, quiet, to, more, &watch, NULL, error);
 }
 
 bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index)
@@ -286,17 +293,19 @@ static int by_sighting(gconstpointer a, gconstpointer b)
     return by_moment(&(*(struct sighting *const *)a)->moment, &(*(struct sighting *const *)b)->moment);
 }
 
-/* Moments in low..high, without the latter: half of them evenly, half ever denser towards its end. */
-static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, GError **error)
+/* Moments in low..high, without the latter: evenly, or half of them so and half ever denser towards its end. */
+static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
+                              GError **error)
 {
+    guint share = all_even ? 1 : NEAR_SHARE;
     GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
     double length = (double)(high - low);
-    guint even = LOOKS / NEAR_SHARE;
+    guint even = LOOKS / share;
 
     for (guint i = 0; i < LOOKS; i++) {
-        guint step = i / NEAR_SHARE;
-        double back = i % NEAR_SHARE ? NEAREST * pow(length / NEAREST, (double)step / even)
-                                     : length * (double)(even - step) / even;
+        guint step = i / share;
+        double back =
+            i % share ? NEAREST * pow(length / NEAREST, (double)step / even) : length * (double)(even - step) / even;
         tcgrr_moment moment = high - MIN((tcgrr_moment)back, high - low);
         tcgrr_moment quiet;
         if (!tcgrr_twins_quiet(search->twins, moment, &quiet, error)) {
@@ -319,9 +328,23 @@ static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcg
     return moments;
 }
 
-static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, const GArray *wanted, GError **error)
+static void keep_looks(struct tcgrr_search *search, const GPtrArray *looks, const GArray *wanted)
 {
-    GArray *moments = choose_moments(search, low, high, error);
+    for (guint i = 0; i < looks->len; i++) {
+        g_ptr_array_add(search->sightings, digest_look(search, g_ptr_array_index(looks, i), wanted));
+    }
+    g_ptr_array_sort(search->sightings, by_sighting);
+}
+
+static const tcgrr_moment *data_of(const GArray *moments)
+{
+    return (const tcgrr_moment *)(const void *)moments->data;
+}
+
+static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even, const GArray *wanted,
+                 GError **error)
+{
+    g_autoptr(GArray) moments = choose_moments(search, low, high, all_even, error);
     if (!moments) {
         return false;
     }
@@ -331,16 +354,35 @@ static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment hig
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_autofree bool *registers = wanted_registers(search, wanted);
     struct tcgrr_watch watch = {registers, places};
-    GPtrArray *looks =
-        tcgrr_twins_look(search->twins, (const tcgrr_moment *)(void *)moments->data, moments->len, &watch, error);
-    for (guint i = 0; looks && i < looks->len; i++) {
-        g_ptr_array_add(search->sightings, digest_look(search, g_ptr_array_index(looks, i), wanted));
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &watch);
+    bool good = tcgrr_twins_look(search->twins, looks, &watch, error);
+    if (good) {
+        keep_looks(search, looks, wanted);
     }
-    g_ptr_array_sort(search->sightings, by_sighting);
-    g_array_unref(moments);
-    bool good = looks != NULL;
-    if (looks) {
-        g_ptr_array_unref(looks);
+    return good;
+}
+
+bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                       GError **error)
+{
+    g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    tcgrr_moment quiet;
+
+    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
+        return false;
+    }
+    g_autoptr(GArray) moments = choose_moments(search, low, MAX(quiet, low), true, error);
+    if (!moments) {
+        return false;
+    }
+    g_free(search->watched);
+    search->watched = wanted_registers(search, nothing);
+    struct tcgrr_watch watch = {search->watched, places};
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &watch);
+    bool good = walk_stretch(search, quiet, to, more, &watch, looks, error);
+    if (good) {
+        keep_looks(search, looks, nothing);
     }
     return good;
 }
@@ -401,9 +443,86 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
             return true;
         }
         length = high - low;
-        if (!look(search, bounded ? low + 1 : 0, high, wanted, error)) {
+        if (!look(search, bounded ? low + 1 : search->hint < high ? search->hint : 0, high, false, wanted, error)) {
             return false;
         }
     }
     return true;
+}
+
+/* ---- the first difference ---- */
+
+static bool any_register(const struct sighting *sighting)
+{
+    for (guint i = 0; i < sighting->registers->len; i++) {
+        if (g_array_index(sighting->registers, struct seen, i).mask) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Brings `*same` and `*differs` as close as the sightings between them allow. */
+static bool narrow_first(const struct tcgrr_search *search, tcgrr_moment *same, tcgrr_moment *differs)
+{
+    for (guint i = 0; i < search->sightings->len; i++) {
+        const struct sighting *sighting = g_ptr_array_index(search->sightings, i);
+        if (sighting->moment <= *same || sighting->moment >= *differs) {
+            continue;
+        }
+        if (any_register(sighting)) {
+            *differs = sighting->moment;
+            return true;
+        }
+        *same = sighting->moment;
+    }
+    return false;
+}
+
+/* The first stop of the walk at which no register differs while one does at the next. */
+static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
+{
+    bool same = false;
+    for (guint i = 0; i < search->common; i++) {
+        const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], i),
+                                         g_ptr_array_index(search->stops[1], i)};
+        const uint8_t *const states[] = {at[0]->state, at[1]->state};
+        bool differs = false;
+        for (guint k = 0; k < tcgrr_twins_registers(search->twins, 0)->list->len && !differs; k++) {
+            differs = tcgrr_search_watches(search, k) && tcgrr_twins_difference(search->twins, states, k);
+        }
+        if (differs && same) {
+            *stop = i - 1;
+            return true;
+        }
+        same = !differs;
+    }
+    return false;
+}
+
+bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, const GArray *wanted,
+                        guint *stop, bool *found, GError **error)
+{
+    tcgrr_moment end = differs;
+    tcgrr_moment length = UINT64_MAX;
+
+    *found = false;
+    for (;;) {
+        bool seen = narrow_first(search, &same, &differs) || differs < end;
+        bool stuck = length == differs - same;
+        if (differs - same <= TCGRR_SEARCH_WALK || (seen && stuck)) {
+            /* What is found is likely to be the cause, of which all registers are wanted, and its block. */
+            tcgrr_moment from = same > BLOCK ? same - BLOCK : 0;
+            bool good = tcgrr_search_walk(search, from, differs, 1, NULL, error);
+            *found = good && first_in_walk(search, stop);
+            return good;
+        }
+        if (stuck) {
+            return true;
+        }
+        length = differs - same;
+        if (!look(search, same + 1, differs, true, wanted, error)) {
+            return false;
+        }
+    }
 }

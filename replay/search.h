@@ -17,6 +17,7 @@ struct tcgrr_location {
 struct tcgrr_search {
     struct tcgrr_twins *twins;
     GArray *places;       /* struct tcgrr_place: all that were ever looked at */
+    tcgrr_moment hint;    /* what differs is likely to have been the same there */
     GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
     GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */
     guint common;
@@ -42,6 +43,13 @@ unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_plac
 bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
                        const GArray *wanted, GError **error);
 
+/*
+ * The same with nothing but the core registers and the flags, after a look at some hundred moments from `low` to
+ * `from`.
+ */
+bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment from, tcgrr_moment to, unsigned more,
+                       GError **error);
+
 /* Whether a register was read at each stop of the walk. */
 bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index);
 
@@ -62,5 +70,13 @@ void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differ
  */
 bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
                        bool *found, GError **error);
+
+/*
+ * Finds the first instruction behind moment `same`, at which all is the same, that makes a core register or one that
+ * `wanted` names differ, and walks there. What differs for less than a look's distance can be missed. *found is false
+ * if nothing was seen to differ before `differs`.
+ */
+bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, const GArray *wanted,
+                        guint *stop, bool *found, GError **error);
 
 #endif

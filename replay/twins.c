@@ -45,36 +45,71 @@ static void pair_registers(struct tcgrr_twins *twins)
     }
 }
 
-static bool open_side(struct tcgrr_twins *twins, int side, GError **error)
+struct opening {
+    struct tcgrr_twins *twins;
+    int side;
+    GError *error;
+};
+
+static const char *qemu_of(const struct tcgrr_twin_options *options, int side)
+{
+    return options->qemus[side] ? options->qemus[side] : tcgrr_reader_run(options->readers[side])->qemu_path;
+}
+
+static gpointer probe_side(gpointer data)
+{
+    struct opening *opening = data;
+    const struct tcgrr_twin_options *options = &opening->twins->options;
+    bool good = tcgrr_qemu_probe(qemu_of(options, opening->side), options->plugin,
+                                 &opening->twins->qemus[opening->side], &opening->error);
+    return GINT_TO_POINTER(good);
+}
+
+static bool prepare_side(struct tcgrr_twins *twins, int side, GError **error)
 {
     const struct tcgrr_twin_options *options = &twins->options;
     struct tcgrr_rerun_options rerun = {
         .reader = options->readers[side],
-        .qemu = options->qemus[side],
-        .plugin = options->plugin,
+        .known = &twins->qemus[side],
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };
     twins->sides[side] = tcgrr_side_stored(options->readers[side], error);
     twins->reruns[side] = twins->sides[side] ? tcgrr_rerun_new(&rerun, error) : NULL;
-    if (!twins->reruns[side]) {
-        return false;
-    }
-    const char *target = tcgrr_rerun_qemu(twins->reruns[side])->target;
-    struct tcgrr_paused *paused = tcgrr_paused_start(twins->reruns[side], error);
+    twins->decoders[side] = tcgrr_decoder_new(twins->qemus[side].target);
+    return twins->reruns[side] != NULL;
+}
+
+static gpointer learn_registers(gpointer data)
+{
+    struct opening *opening = data;
+    struct tcgrr_twins *twins = opening->twins;
+    struct tcgrr_paused *paused = tcgrr_paused_start(twins->reruns[opening->side], &opening->error);
+
     if (paused) {
-        twins->registers[side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
-        twins->decoders[side] = tcgrr_decoder_new(target);
+        twins->registers[opening->side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
     }
     tcgrr_paused_free(paused);
-    return paused != NULL;
+    return GINT_TO_POINTER(paused != NULL);
+}
+
+static bool for_both(struct tcgrr_twins *twins, GThreadFunc work, GError **error)
+{
+    struct opening opening[] = {{twins, 0, NULL}, {twins, 1, NULL}};
+    bool good = tcgrr_both_sides(work, &opening[0], &opening[1]);
+    if (!good) {
+        tcgrr_propagate_first(error, opening[0].error, opening[1].error);
+    }
+    return good;
 }
 
 struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GError **error)
 {
     struct tcgrr_twins *twins = g_new0(struct tcgrr_twins, 1);
+
     twins->options = *options;
-    if (!open_side(twins, 0, error) || !open_side(twins, 1, error)) {
+    if (!for_both(twins, probe_side, error) || !prepare_side(twins, 0, error) || !prepare_side(twins, 1, error) ||
+        !for_both(twins, learn_registers, error)) {
         tcgrr_twins_free(twins);
         return NULL;
     }
@@ -91,6 +126,7 @@ void tcgrr_twins_free(struct tcgrr_twins *twins)
         tcgrr_rerun_free(twins->reruns[side]);
         tcgrr_registers_unref(twins->registers[side]);
         tcgrr_decoder_free(twins->decoders[side]);
+        tcgrr_qemu_clear(&twins->qemus[side]);
         if (twins->sides[side]) {
             twins->sides[side]->ops->free(twins->sides[side]);
         }
@@ -107,7 +143,7 @@ tcgrr_icount tcgrr_twins_icount(const struct tcgrr_twins *twins, int side, tcgrr
 
 const struct tcgrr_qemu *tcgrr_twins_qemu(const struct tcgrr_twins *twins, int side)
 {
-    return tcgrr_rerun_qemu(twins->reruns[side]);
+    return &twins->qemus[side];
 }
 
 static void note_event(const struct tcgrr_event *event, void *data)
@@ -255,15 +291,14 @@ struct looking {
     GError *error;
 };
 
-static bool look_through(struct looking *looking, struct tcgrr_paused *paused, GError **error)
+bool tcgrr_look_through(struct tcgrr_twins *twins, int side, GPtrArray *looks, const bool *registers,
+                        const GArray *places, struct tcgrr_paused *paused, GError **error)
 {
-    int side = looking->side;
-
-    for (guint i = 0; i < looking->looks->len; i++) {
-        struct tcgrr_look *look = g_ptr_array_index(looking->looks, i);
-        if (!tcgrr_paused_go(paused, tcgrr_twins_icount(looking->twins, side, look->moment), error) ||
-            !tcgrr_paused_read_state(paused, looking->registers, look->states[side], error) ||
-            !tcgrr_read_places(paused, side, looking->places, look->contents[side], error)) {
+    for (guint i = 0; i < looks->len; i++) {
+        struct tcgrr_look *look = g_ptr_array_index(looks, i);
+        if (!tcgrr_paused_go(paused, tcgrr_twins_icount(twins, side, look->moment), error) ||
+            !tcgrr_paused_read_state(paused, registers, look->states[side], error) ||
+            !tcgrr_read_places(paused, side, places, look->contents[side], error)) {
             return false;
         }
     }
@@ -275,7 +310,8 @@ static gpointer look_at_side(gpointer data)
     struct looking *looking = data;
     struct tcgrr_paused *paused = tcgrr_paused_start(looking->twins->reruns[looking->side], &looking->error);
 
-    bool good = paused && look_through(looking, paused, &looking->error);
+    bool good = paused && tcgrr_look_through(looking->twins, looking->side, looking->looks, looking->registers,
+                                             looking->places, paused, &looking->error);
     tcgrr_paused_free(paused);
     return GINT_TO_POINTER(good);
 }
@@ -297,11 +333,10 @@ void tcgrr_look_free(gpointer data)
     g_free(look);
 }
 
-GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
-                            const struct tcgrr_watch *watch, GError **error)
+GPtrArray *tcgrr_looks_new(const struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+                           const struct tcgrr_watch *watch)
 {
     GPtrArray *looks = g_ptr_array_new_with_free_func(tcgrr_look_free);
-    struct looking looking[2];
 
     for (guint i = 0; i < count; i++) {
         struct tcgrr_look *look = g_new0(struct tcgrr_look, 1);
@@ -312,6 +347,13 @@ GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *momen
         }
         g_ptr_array_add(looks, look);
     }
+    return looks;
+}
+
+bool tcgrr_twins_look(struct tcgrr_twins *twins, GPtrArray *looks, const struct tcgrr_watch *watch, GError **error)
+{
+    struct looking looking[2];
+
     for (int side = 0; side < 2; side++) {
         looking[side] =
             (struct looking){twins, side, looks, watch->places, tcgrr_watched_registers(twins, side, watch), NULL};
@@ -319,12 +361,10 @@ GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *momen
     bool good = tcgrr_both_sides(look_at_side, &looking[0], &looking[1]);
     g_free(looking[0].registers);
     g_free(looking[1].registers);
-    if (good) {
-        return looks;
+    if (!good) {
+        tcgrr_propagate_first(error, looking[0].error, looking[1].error);
     }
-    tcgrr_propagate_first(error, looking[0].error, looking[1].error);
-    g_ptr_array_unref(looks);
-    return NULL;
+    return good;
 }
 
 void tcgrr_propagate_first(GError **error, GError *a, GError *b)

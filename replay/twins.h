@@ -85,12 +85,12 @@ struct tcgrr_look {
 };
 void tcgrr_look_free(gpointer look);
 
-/*
- * Replays both from the start and looks at `count` moments, in ascending order. Returns struct tcgrr_look * in a
- * GPtrArray of the caller's.
- */
-GPtrArray *tcgrr_twins_look(struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
-                            const struct tcgrr_watch *watch, GError **error);
+/* Looks to be taken at `count` moments, in ascending order: struct tcgrr_look *, owned by the caller. */
+GPtrArray *tcgrr_looks_new(const struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+                           const struct tcgrr_watch *watch);
+
+/* Replays both from the start and takes the looks. */
+bool tcgrr_twins_look(struct tcgrr_twins *twins, GPtrArray *looks, const struct tcgrr_watch *watch, GError **error);
 
 /* Memory that an instruction accesses. */
 struct tcgrr_touched {
@@ -119,10 +119,10 @@ struct tcgrr_stop {
 /*
  * Replays both up to `from` and goes on instruction by instruction until `to`, and `more` steps behind it. Fills
  * stops[side] with struct tcgrr_stop * of the caller's; they have no more in common than the runs have. What the
- * instruction at a stop reads is read there, whatever is watched.
+ * instruction at a stop reads is read there, whatever is watched. On the way to `from` the looks are taken, if any.
  */
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const struct tcgrr_watch *watch, GPtrArray *stops[2], GError **error);
+                      const struct tcgrr_watch *watch, GPtrArray *looks, GPtrArray *stops[2], GError **error);
 
 /* The physical address that `address` stands for on each side at a moment; *mapped: on both it stands for one. */
 bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],

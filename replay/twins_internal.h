@@ -7,6 +7,7 @@
 
 struct tcgrr_twins {
     struct tcgrr_twin_options options;
+    struct tcgrr_qemu qemus[2];
     struct tcgrr_rerun *reruns[2];
     struct tcgrr_side *sides[2]; /* what was recorded */
     struct tcgrr_registers *registers[2];
@@ -20,6 +21,10 @@ bool *tcgrr_watched_registers(const struct tcgrr_twins *twins, int side, const s
 
 bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
                        GError **error);
+
+/* Takes a side's part of the looks. */
+bool tcgrr_look_through(struct tcgrr_twins *twins, int side, GPtrArray *looks, const bool *registers,
+                        const GArray *places, struct tcgrr_paused *paused, GError **error);
 
 /* Calls `work` for both at the same time, one in a thread of its own; whether both returned something. */
 bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b);

@@ -22,7 +22,8 @@ struct walking {
     unsigned more;
     const GArray *places;
     bool *registers;
-    GArray *code; /* struct code */
+    GArray *code;     /* struct code */
+    GPtrArray *looks; /* to take before; NULL: none */
     GPtrArray *stops;
     const struct tcgrr_register *pc;
     GError *error;
@@ -187,6 +188,10 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
     unsigned more = walking->more;
     unsigned steps = 0;
 
+    if (walking->looks && !tcgrr_look_through(walking->twins, walking->side, walking->looks, walking->registers,
+                                              walking->places, paused, error)) {
+        return false;
+    }
     if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
         return false;
     }
@@ -228,7 +233,7 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
 }
 
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const struct tcgrr_watch *watch, GPtrArray *stops[2], GError **error)
+                      const struct tcgrr_watch *watch, GPtrArray *looks, GPtrArray *stops[2], GError **error)
 {
     struct walking walking[2];
     bool good = true;
@@ -243,6 +248,7 @@ bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment
                                          .places = watch->places,
                                          .registers = tcgrr_watched_registers(twins, side, watch),
                                          .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
+                                         .looks = looks,
                                          .stops = stops[side],
                                          .pc = find_pc(twins->registers[side])};
         good = good && load_code(&walking[side], error);
