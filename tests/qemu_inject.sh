@@ -58,6 +58,11 @@ faulty rv64-compute-short "$icount" "$pc" "reg=s1,bit=63"
 found rv64-compute-short "$icount" "mixed value" 10
 differs s1
 
+# A value that no branch ever depends on: the data part, the flow does not.
+faulty rv64-compute-short "$icount" "$pc" "reg=s2,bit=7"
+found rv64-compute-short "$icount" "data only" 0
+equal "data only: kind" "$(json .divergence.kind)" data
+
 # A counter in memory that an interrupt handler counts up 100 times more before it ends something.
 recording a64-timer
 counter=$(address "$fixtures/a64-timer.elf" interrupts)
