@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Putting a recording right by the rr log: what was assumed wrongly moves all that stands behind it, samples of the
+ * state, too. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <glib/gstdio.h>
+#include <string.h>
+
+#include "record/repair.h"
+#include "store/trace.h"
+#include "tests/stream.h"
+
+#define EXECS    5000
+#define CAPACITY 700 /* executions in a chunk */
+#define INSNS    3   /* in each block */
+#define EACH     10  /* executions from sample to sample */
+
+/* Executions whose last instruction was taken to have retired, and had not. */
+static const tcgrr_seq wrong[] = {1000, 1003, 2799, 2800, 4990};
+
+struct fixture {
+    char *folder;
+    char *path;
+    struct tcgrr_blocks *blocks;
+    struct tcgrr_register_table *table;
+    struct tcgrr_writer *writer;
+    struct tcgrr_run run;
+};
+
+static void check(bool good, GError *error)
+{
+    if (!good) {
+        fail_msg("%s", error ? error->message : "failed without an error");
+    }
+}
+
+static void add_sample(struct fixture *f, struct tcgrr_chunk *chunk, uint64_t pc)
+{
+    struct tcgrr_sample sample = {.icount = chunk->first_icount + (tcgrr_icount)chunk->count * INSNS,
+                                  .exec = chunk->count};
+    uint8_t image[16] = {0};
+    uint64_t seq = chunk->first_seq + chunk->count;
+
+    memcpy(image, &pc, sizeof(pc));
+    memcpy(image + 8, &seq, sizeof(seq));
+    tcgrr_samples_add(chunk->samples, f->table, &sample, image);
+}
+
+static void write_executions(struct fixture *f)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(CAPACITY);
+    GError *error = NULL;
+
+    tcgrr_chunk_follow(chunk, NULL);
+    for (uint32_t i = 0; i < EXECS; i++) {
+        uint32_t block = stream_block(f->blocks, 0x1000 + 0x100 * (i % 7), INSNS);
+        if (i % EACH == 0) {
+            add_sample(f, chunk, tcgrr_blocks_get(f->blocks, block)->pc);
+        }
+        stream_append(chunk, f->blocks, block, INSNS, INSNS);
+        if (chunk->count == CAPACITY || i + 1 == EXECS) {
+            tcgrr_chunk_compute(chunk, f->blocks);
+            check(tcgrr_writer_chunk(f->writer, chunk, f->blocks, &error), error);
+            tcgrr_chunk_follow(chunk, chunk);
+        }
+    }
+    check(tcgrr_writer_commit(f->writer, &error), error);
+    tcgrr_chunk_free(chunk);
+}
+
+static int set_up(void **state)
+{
+    struct fixture *f = g_new0(struct fixture, 1);
+    f->folder = g_dir_make_tmp("tcgrr-repair-XXXXXX", NULL);
+    f->path = g_build_filename(f->folder, "trace.tcgrr", NULL);
+    f->blocks = tcgrr_blocks_new();
+    f->table = tcgrr_register_table_new();
+    tcgrr_register_table_add(f->table, "pc", "", 8, NULL);
+    tcgrr_register_table_add(f->table, "seq", "", 8, NULL);
+    f->run = (struct tcgrr_run){.command = "[]",
+                                .original_command = "[]",
+                                .qemu_version = "10.0.2",
+                                .target = "aarch64",
+                                .mode = "system",
+                                .level = "state",
+                                .qemu_icount = -1};
+    f->writer = tcgrr_writer_create(f->path, true, &f->run, NULL);
+    assert_non_null(f->writer);
+    write_executions(f);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    tcgrr_writer_free(f->writer);
+    tcgrr_blocks_free(f->blocks);
+    tcgrr_register_table_unref(f->table);
+    g_unlink(f->path);
+    g_rmdir(f->folder);
+    g_free(f->path);
+    g_free(f->folder);
+    g_free(f);
+    return 0;
+}
+
+/* The log has an exception at each of the wrong places, which are further back than was assumed by those before. */
+static void repair(struct fixture *f)
+{
+    struct tcgrr_rrlog log = {
+        .events = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_rrlog_event)), .total = EXECS * INSNS, .complete = true};
+    g_autoptr(GArray) doubts = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_doubt));
+    struct tcgrr_repair task = {.path = f->path, .doubts = doubts, .log = &log, .blocks = f->blocks};
+    GError *error = NULL;
+
+    for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+        struct tcgrr_doubt doubt = {
+            .seq = wrong[i], .retired = 1, .left = 1, .inside = 1, .place = wrong[i] * INSNS + INSNS - 1};
+        struct tcgrr_rrlog_event event = {.icount = doubt.place - i, .kind = TCGRR_RRLOG_EXCEPTION};
+        g_array_append_val(doubts, doubt);
+        g_array_append_val(log.events, event);
+    }
+    check(tcgrr_repair(f->writer, &task, &f->run, &error), error);
+    f->run.execs = EXECS;
+    f->run.complete = true;
+    check(tcgrr_writer_run(f->writer, &f->run, &error), error);
+    check(tcgrr_writer_finish(f->writer, &error), error);
+    g_array_unref(log.events);
+}
+
+static void say(const char *text, void *data)
+{
+    print_error("%s\n", text);
+}
+
+static void test_samples_move(void **state)
+{
+    struct fixture *f = *state;
+    GError *error = NULL;
+    struct tcgrr_samples *samples = tcgrr_samples_new();
+    uint64_t problems = 1;
+    uint64_t seen = 0;
+    int64_t id = -1;
+
+    repair(f);
+    assert_int_equal(f->run.decided, G_N_ELEMENTS(wrong));
+    assert_int_equal(f->run.icount, EXECS * INSNS - G_N_ELEMENTS(wrong));
+    struct tcgrr_reader *reader = tcgrr_reader_open(f->path, &error);
+    check(reader, error);
+    check(tcgrr_reader_verify(reader, say, NULL, &problems, &error), error);
+    assert_int_equal(problems, 0);
+    do {
+        struct tcgrr_sample_cursor cursor;
+        check(tcgrr_reader_samples_after(reader, id, samples, &id, &error), error);
+        for (bool more = tcgrr_sample_begin(&cursor, samples); more; more = tcgrr_sample_next(&cursor)) {
+            uint64_t seq;
+            uint64_t icount;
+            memcpy(&seq, cursor.image + 8, sizeof(seq));
+            assert_int_equal(seq, seen * EACH);
+            icount = seq * INSNS;
+            for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
+                icount -= wrong[i] < seq;
+            }
+            assert_int_equal(cursor.sample->icount, icount);
+            seen++;
+        }
+        tcgrr_sample_end(&cursor);
+    } while (id >= 0);
+    assert_int_equal(seen, EXECS / EACH);
+    tcgrr_samples_free(samples);
+    tcgrr_reader_free(reader);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test_setup_teardown(test_samples_move, set_up, tear_down)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
