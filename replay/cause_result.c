@@ -334,8 +334,6 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
 /* The place and values of what is followed, at the first stop of the chain so far. */
 bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
 {
-    const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
-    g_autofree char *what = tcgrr_trail_describe(trail, location);
     struct tcgrr_cause_link none = {0};
     const struct tcgrr_cause_link *link =
         trail->cause->links->len > 0 ? g_ptr_array_index(trail->cause->links, 0) : &none;
