@@ -49,6 +49,8 @@ compare() {
             (SELECT total(length(lengths) + length(bytes) + 24) FROM block) / 1024, (SELECT count(*) FROM checkpoint), (SELECT count(*) FROM event));"
     sqlite3 "$trace" "SELECT printf('  state   %d samples, %d KiB: %.0f bytes a sample', total(samples), total(length(data)) / 1024,
             total(length(data)) / total(samples)) FROM sample HAVING count(*) > 0;"
+    sqlite3 "$trace" "SELECT printf('  memory accesses: %d, %d KiB: %.2f bytes an access', total(accesses), total(length(data)) / 1024,
+            total(length(data) + length(pages)) / total(accesses)) FROM mem_chunk HAVING count(*) > 0;"
     "$build/bench/bench-trace" "$trace" | sed 's/^/  /'
     jq -r '"  memory  tcgrr \(.peak_memory_bytes / 1048576 | floor) MiB at most"' "$folder/$key.json"
     printf '  memory  plugin: QEMU with it %d MiB, without %d MiB\n' \
@@ -65,3 +67,4 @@ for level in flow state; do
     compare "$level" "compute loop, riscv64, QEMU 10.0" "${compute[@]}"
     compare "$level" "boot of Linux, arm64, QEMU 10.0" "${boot[@]}"
 done
+compare full "boot of Linux, arm64, QEMU 10.0" "${boot[@]}" # the loop accesses no memory
