@@ -70,7 +70,7 @@ static tcgrr_icount surplus(struct tcgrr_walk walk)
  * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner
  * or later - or at once, in QEMUs that end inside the device.
  */
-static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk walks[2])
+static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk *walks)
 {
     bool over[2] = {!tcgrr_walk_exec(&walks[0]), !tcgrr_walk_exec(&walks[1])};
     const enum tcgrr_side_state *ends = c->comparison->ends;

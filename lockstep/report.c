@@ -67,7 +67,7 @@ static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_wal
     }
 }
 
-static enum tcgrr_divergence_kind kind_of(const struct tcgrr_walk walks[2], const enum tcgrr_side_state ends[2])
+static enum tcgrr_divergence_kind kind_of(const struct tcgrr_walk *walks, const enum tcgrr_side_state ends[2])
 {
     bool over[2] = {!tcgrr_walk_exec(&walks[0]), !tcgrr_walk_exec(&walks[1])};
     for (int i = 0; i < 2; i++) {
@@ -81,7 +81,7 @@ static enum tcgrr_divergence_kind kind_of(const struct tcgrr_walk walks[2], cons
     return TCGRR_DIVERGENCE_FLOW;
 }
 
-void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk walks[2], unsigned history)
+void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk *walks, unsigned history)
 {
     const struct tcgrr_exec *exec =
         tcgrr_walk_exec(&walks[0]) ? tcgrr_walk_exec(&walks[0]) : tcgrr_walk_exec(&walks[1]);

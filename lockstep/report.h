@@ -7,6 +7,6 @@
 #include "lockstep/walk.h"
 
 /* Fills in that the sides part where the walks stand. */
-void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk walks[2], unsigned history);
+void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk *walks, unsigned history);
 
 #endif

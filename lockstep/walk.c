@@ -98,14 +98,14 @@ bool tcgrr_walk_same(const struct tcgrr_walk *a, const struct tcgrr_walk *b)
 }
 
 /* Both are at the head of executions that ran the same, and end before `end`. */
-static bool same_exec(const struct tcgrr_walk walks[2], const tcgrr_icount end[2])
+static bool same_exec(const struct tcgrr_walk *walks, const tcgrr_icount *end)
 {
     const struct tcgrr_exec *a = tcgrr_walk_exec(&walks[0]), *b = tcgrr_walk_exec(&walks[1]);
     return walks[0].insn == 0 && walks[1].insn == 0 && a->block->hash == b->block->hash && a->ran == b->ran &&
            a->vcpu == b->vcpu && a->icount + a->counted <= end[0] && b->icount + b->counted <= end[1];
 }
 
-uint64_t tcgrr_walk_together(struct tcgrr_walk walks[2], const tcgrr_icount end[2])
+uint64_t tcgrr_walk_together(struct tcgrr_walk *walks, const tcgrr_icount *end)
 {
     uint64_t insns = 0;
 

@@ -47,9 +47,9 @@ bool tcgrr_walk_back(struct tcgrr_walk *walk);
 bool tcgrr_walk_same(const struct tcgrr_walk *a, const struct tcgrr_walk *b);
 
 /*
- * Goes on with both as long as they are the same, at most to instruction `end` of each. Returns the number of
+ * Goes on with both of the two walks as long as they are the same, each at most to its `end`. Returns the number of
  * instructions.
  */
-uint64_t tcgrr_walk_together(struct tcgrr_walk walks[2], const tcgrr_icount end[2]);
+uint64_t tcgrr_walk_together(struct tcgrr_walk *walks, const tcgrr_icount *end);
 
 #endif
