@@ -6,9 +6,11 @@
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,reg=NAME,bit=N
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,mem=ADDRESS,bit=N
  *
- * pc is that of the instruction at `at`, which spares asking at all others.
+ * pc is that of the instruction at `at`, which spares asking at all others. With reg and mem, the memory is that at so
+ * many bytes from where the register points. log=FILE: a line is added to it when the bit has been flipped.
  */
 #include <glib.h>
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -55,26 +57,53 @@ static uint64_t at;
 static uint64_t pc;
 static uint64_t address;
 static unsigned bit;
+static bool memory;
 static char reg[32];
+static char *log_path;
 static struct qemu_plugin_register *handle;
 static qemu_plugin_u64 count;
+
+static void note(void)
+{
+    FILE *file = log_path ? fopen(log_path, "ae") : NULL;
+
+    if (file) {
+        fprintf(file, "flipped at %" PRIu64 "\n", at);
+        fclose(file);
+    }
+}
+
+/* Reads the byte that has the bit, with all that is written together with it. */
+static bool read_value(GByteArray *value, unsigned *byte)
+{
+    *byte = memory ? 0 : bit / 8;
+    if (reg[0] && !qemu_plugin_read_register(handle, value)) {
+        return false;
+    }
+    if (memory && reg[0]) {
+        uint64_t base = 0;
+        memcpy(&base, value->data, MIN(value->len, sizeof(base)));
+        address += base;
+    }
+    return !memory || qemu_plugin_read_memory_vaddr(address + bit / 8, value, 1);
+}
 
 static void flip(unsigned vcpu, void *data)
 {
     g_autoptr(GByteArray) value = g_byte_array_new();
-    bool read =
-        reg[0] ? qemu_plugin_read_register(handle, value) : qemu_plugin_read_memory_vaddr(address + bit / 8, value, 1);
-    unsigned byte = reg[0] ? bit / 8 : 0;
+    unsigned byte;
+    bool good = read_value(value, &byte);
 
-    if (read && byte < value->len) {
+    if (good && byte < value->len) {
         value->data[byte] ^= (guint8)(1u << bit % 8);
-        read = reg[0] ? qemu_plugin_write_register(handle, value)
-                      : qemu_plugin_write_memory_vaddr(address + bit / 8, value);
+        good = memory ? qemu_plugin_write_memory_vaddr(address + bit / 8, value)
+                      : qemu_plugin_write_register(handle, value);
     }
-    if (!read) {
+    if (!good) {
         fprintf(stderr, "inject: the bit could not be flipped\n");
         abort();
     }
+    note();
 }
 
 static void translate(struct qemu_plugin_tb *tb, void *data)
@@ -116,6 +145,9 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
             pc = strtoull(value, NULL, 0);
         } else if (g_str_has_prefix(argv[i], "mem=")) {
             address = strtoull(value, NULL, 0);
+            memory = true;
+        } else if (g_str_has_prefix(argv[i], "log=")) {
+            log_path = g_strdup(value);
         } else if (g_str_has_prefix(argv[i], "reg=")) {
             g_strlcpy(reg, value, sizeof(reg));
         } else if (g_str_has_prefix(argv[i], "bit=")) {

@@ -1,0 +1,136 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# What finding a cause costs, and whether it is the right one: a boot of Linux is recorded, a QEMU that flips one bit at a random place
+# replays it, and `tcgrr bisect` is to name that place. Time against one plain replay of the whole boot, memory and disk.
+#
+#   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 10, 1. Needs scripts/fetch-qemus.sh to have run.
+#
+# Registers are flipped in one of x0 to x30, memory somewhere in the 256 bytes above the stack pointer; each at an instruction that is
+# taken at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it is
+# told as masked and another place is taken. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
+# The machine should have two idle cores.
+set -euo pipefail
+
+build=$(realpath "${1:-build}")
+places=${2:-10}
+seed=${3:-1}
+qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
+folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
+trap 'rm -rf "$folder"' EXIT
+tcgrr=$build/bin/tcgrr
+qemu=$qemus/bin/qemu-system-aarch64-11.1
+trace=$folder/boot.tcgrr
+export TMPDIR=$folder/tmp
+mkdir "$TMPDIR"
+
+seconds() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
+
+# tree PID: it and all processes below it.
+tree() {
+    ps -eo pid=,ppid= | awk -v root="$1" '{ up[$1] = $2 } END {
+        for (pid in up) { for (p = pid; p in up && p != root; p = up[p]) { } if (p == root) print pid } }'
+}
+
+# watch PID: the most memory of the tree below PID and of PID alone, and the most disk, in KiB, to $folder/most, until it ends.
+watch() {
+    local all=0 own=0 disk=0 now
+    while [ -d "/proc/$1" ]; do
+        now=$(for pid in $(tree "$1"); do cat "/proc/$pid/smaps_rollup" 2>/dev/null || true; done |
+            awk '$1 == "Pss:" { sum += $2 } END { print sum + 0 }')
+        all=$((now > all ? now : all))
+        now=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status" 2>/dev/null || true)
+        own=$((${now:-0} > own ? now : own))
+        now=$(du -sk "$TMPDIR" "$folder/cause" 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
+        disk=$((now > disk ? now : disk))
+        echo "$all $own $disk" >"$folder/most"
+        sleep 0.3
+    done
+}
+
+# random BELOW
+random() { echo $((((RANDOM << 45) ^ (RANDOM << 30) ^ (RANDOM << 15) ^ RANDOM) % $1)); }
+
+# faulty ICOUNT PC WHAT: a QEMU with that fault, $folder/faulty.
+faulty() {
+    {
+        echo "#!/bin/sh"
+        echo "exec $qemu \"\$@\" -plugin $build/tests/libinject.so,at=$1,pc=$2,$3,log=$folder/flips"
+    } >"$folder/faulty"
+    chmod +x "$folder/faulty"
+    rm -f "$folder/flips"
+}
+
+# place: one at random, to icount, pc, disasm and what.
+place() {
+    while :; do
+        icount=$(random "$total")
+        IFS=$'\t' read -r pc disasm < <("$tcgrr" query "$trace" --format json \
+            "SELECT printf('0x%x', pc) AS pc, disasm FROM insn WHERE icount = $icount" | jq -r '.[] | [.pc, .disasm] | @tsv') && break
+    done
+    if [ "$((RANDOM % 2))" = 0 ]; then
+        what="reg=x$(random 31),bit=$(random 64)"
+    else
+        what="reg=sp,mem=$((8 * $(random 32))),bit=$(random 64)"
+    fi
+}
+
+# attempt: finds the cause; false if the bit was masked.
+attempt() {
+    local start=$EPOCHREALTIME pid status=0 took all own disk
+    rm -rf "$folder/cause" "$folder/most"
+    "$tcgrr" bisect "$trace" --qemu "$folder/faulty" --bundle "$folder/cause" --json >"$folder/out" 2>"$folder/err" </dev/null &
+    pid=$!
+    watch "$pid" &
+    wait "$pid" || status=$?
+    took=$(seconds "$start")
+    wait
+    printf '  icount %d (%s), %s: ' "$icount" "$disasm" "$what"
+    if [ "$status" = 0 ]; then
+        [ -s "$folder/flips" ] || { echo "the bit was not flipped"; exit 1; }
+        printf 'masked (%s s)\n' "$took"
+        return 1
+    fi
+    read -r all own disk <"$folder/most"
+    if [ "$status" != 1 ]; then
+        echo "FAILED: $(grep -a '^tcgrr: ' "$folder/err" | tail -n 1)"
+        echo "no" >>"$folder/right"
+    else
+        jq -r --argjson at "$icount" '"\(if .cause.icount == $at then "found" else "WRONG, \(.cause.icount)" end) (\(.cause.kind)), " +
+            "parted by \(.divergence.kind // "data") \((.divergence.icount // 0) - $at) later"' "$folder/out"
+        jq --argjson at "$icount" 'if .cause.icount == $at then "yes" else "no" end' "$folder/out" >>"$folder/right"
+    fi
+    echo "$took $(awk -v t="$took" -v p="$plain" 'BEGIN { printf "%.2f", t / p }') $all $own $disk" >>"$folder/figures"
+    awk '{ printf "    %s s, %s plain replays; memory %d MiB in all, %d MiB tcgrr; disk %d MiB", $1, $2, $3 / 1024, $4 / 1024, $5 / 1024 }' \
+        <(tail -n 1 "$folder/figures")
+    printf '; passed %d times\n' "$(wc -l <"$folder/flips")"
+}
+
+grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
+"$tcgrr" record --json -o "$trace" -- "$qemu" -M virt -cpu cortex-a57 -m 512 -display none -monitor none -serial null -nic none \
+    -no-reboot -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1" >"$folder/out" 2>"$folder/err" ||
+    { cat "$folder/err" >&2; exit 1; }
+total=$(jq .icount "$folder/out")
+for _ in 1 2 3; do
+    start=$EPOCHREALTIME
+    "$tcgrr" replay --json "$trace" --qemu "$qemu" >"$folder/out" 2>&1
+    seconds "$start"
+    echo
+done >"$folder/plain"
+plain=$(sort -n "$folder/plain" | sed -n 2p)
+echo "== boot of Linux, arm64, QEMU 11.1: $total instructions, a plain replay takes $plain s; seed $seed"
+RANDOM=$seed
+found=0
+masked=0
+while [ "$found" -lt "$places" ]; do
+    place
+    faulty "$icount" "$pc" "$what"
+    if attempt; then found=$((found + 1)); else masked=$((masked + 1)); fi
+done
+echo "== $found places, $masked masked ones beside"
+printf '  right   %d of %d\n' "$(grep -c yes "$folder/right")" "$found"
+awk '{ print $2 }' "$folder/figures" | sort -n |
+    awk '{ v[NR] = $1 } END { printf "  time    median %.2f plain replays, at most %.2f\n", v[int((NR + 1) / 2)], v[NR] }'
+awk '{ for (i = 3; i <= 5; i++) if ($i > most[i]) most[i] = $i }
+    END { printf "  memory  %d MiB in all, %d MiB tcgrr, at most\n  disk    %d MiB at most\n", most[3] / 1024, most[4] / 1024, most[5] / 1024 }' \
+    "$folder/figures"
