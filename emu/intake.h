@@ -37,16 +37,24 @@ void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
 /* No further accesses are wanted. */
 void tcgrr_intake_end_window(struct tcgrr_intake *intake);
 
-/* Words in the ring that were not copied yet. Any thread; to others than the reader it is an estimate. */
+/* Words in the ring and in the draft that were not copied yet. To other threads than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 
+/* What there is to read; the words are valid until the next call. */
+struct tcgrr_intake_words {
+    const uint32_t *words; /* all that were not taken */
+    const uint16_t *slots; /* for each word: 1 + the slot of the phrase that begins there, 0 if none is known to */
+    size_t count;
+    bool all; /* nothing was left behind: the plugin publishes whole records, so the last one is whole */
+};
+
 /*
- * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back.
- * `*words` are all that were not taken, valid until the next call. `*all` says whether
- * nothing was left behind: the plugin publishes whole records, so the last one is then whole. Returns how many. At
- * least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does.
+ * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back. At
+ * least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does. A draft that the plugin is still writing is only looked
+ * at when nothing else came in two calls on end, or if `gone`, which says that the plugin is: looking slows it down.
+ * Returns false if the ring holds what no plugin writes.
  */
-size_t tcgrr_intake_fill(struct tcgrr_intake *intake, const uint32_t **words, bool *all);
+bool tcgrr_intake_fill(struct tcgrr_intake *intake, bool gone, struct tcgrr_intake_words *words);
 
 /* The first `count` words are done with. */
 void tcgrr_intake_take(struct tcgrr_intake *intake, size_t count);

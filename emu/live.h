@@ -95,16 +95,8 @@ struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live)
  */
 void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
 
-/*
- * `live` is expected to do the same as `leader`, whose next chunks are always asked for first, by the same thread: what
- * is the same is then not worked out twice. They share the leader's blocks, so that the leader must be freed last.
- * Before the first tcgrr_live_next() of either.
- */
-void tcgrr_live_follow(struct tcgrr_live *live, struct tcgrr_live *leader);
 /* Whether the chunk takes no more: the caller has to replace it. */
 bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk);
-/* A follower need not go beyond `icount` for now: where it is ahead of its leader, nothing is shared. */
-void tcgrr_live_bound(struct tcgrr_live *live, tcgrr_icount icount);
 
 /*
  * From the first time that a block begins at `pc`, branches count from 0 anew, and the digest of stores begins anew,

@@ -378,7 +378,7 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     size_t execs =
         part(live, chunk->accesses, &parting, MIN((size_t)PIECE_EXECS, (size_t)(chunk->capacity - chunk->count)));
     if (execs > 0) {
-        tcgrr_live_read_fast(live, chunk, live->accesses->execs, execs);
+        tcgrr_live_read_fast(live, chunk, live->accesses->execs, NULL, execs);
         clip(live, chunk, before, icount);
         if (first_open(chunk) >= TCGRR_CHUNK_ACCESSES) {
             chunk->capacity = chunk->count;

@@ -12,6 +12,7 @@ static void learn_entry(struct tcgrr_live *live, uint64_t pc)
         struct code *code = &g_array_index(live->codes, struct code, i);
         code->entry = code->entry || code->pc == pc;
     }
+    live->epoch++;
 }
 
 static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind, bool has_from, uint64_t from,

@@ -41,41 +41,25 @@ struct tcgrr_live_sampling {
     bool pending; /* the open execution has a sample */
 };
 
-/* A stretch of executions: the digest over those from `before` on, up to and without the one that began last. */
-struct tcgrr_lane {
-    const struct code *before;
-    uint64_t flow;
-    uint64_t insns;
-    bool fits; /* each execution can follow the one before it */
-};
-
-/* A stretch that a leading stream has read, for the one that follows it. */
-struct tcgrr_piece {
-    tcgrr_icount icount;    /* before it */
-    const uint32_t *blocks; /* of its `count` executions, in the leader's chunk */
-    uint32_t count;
-    uint32_t last; /* the block of the execution that began behind it */
-    uint64_t insns;
-    uint64_t flow; /* of these instructions alone */
-};
-/* So few that the leader's chunks are not used anew meanwhile. */
-#define TCGRR_PIECES 128
-struct tcgrr_pieces {
-    struct tcgrr_piece ring[TCGRR_PIECES];
-    unsigned first;
-    unsigned count;
+/*
+ * What the executions of a phrase (wire.h) come to: of all, and of all but the last, which is the open one when a
+ * phrase has been read.
+ */
+struct phrase {
+    uint32_t words[TCGRR_WIRE_PHRASE];
+    uint32_t blocks[TCGRR_WIRE_PHRASE - 1];
+    uint32_t epoch; /* if it is another one than the stream's, nothing here means anything */
+    uint64_t sum;
+    uint64_t shifted; /* as in struct code */
+    uint64_t sum_before;
+    uint64_t shifted_before;
+    uint32_t insns;
+    uint32_t insns_before;
 };
 
 struct tcgrr_live_accesses;
 
 struct tcgrr_live {
-    struct tcgrr_pieces *pieces; /* NULL: nobody follows */
-    struct tcgrr_live *leader;   /* NULL: it follows nobody; else `blocks` is the leader's */
-    tcgrr_icount bound;          /* a follower has no hurry beyond this */
-    uint32_t longest;            /* instructions of the longest block seen */
-    gint64 fed;                  /* when words came last */
-    bool waits;                  /* it left words in the ring until there are more */
-
     struct tcgrr_intake *intake;
     bool gone;
     enum tcgrr_live_end end;
@@ -86,7 +70,8 @@ struct tcgrr_live {
     struct tcgrr_blocks *blocks;
     GArray *codes; /* struct code by translation number, the first `known` of a power of two of them */
     uint32_t known;
-    uint32_t stride;     /* words that the hot loop tries at once */
+    struct phrase *phrases; /* by slot */
+    uint32_t epoch; /* from 1; changes when numbers stand for other translations or others may follow one another */
     GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
     uint64_t assumed;
     struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
@@ -136,23 +121,13 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
 /* Appends the open execution, of which `ran` instructions retired and QEMU counted `counted`. */
 void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted);
 
-enum tcgrr_follow {
-    TCGRR_FOLLOW_ALONE, /* nothing to share: *count words at most are to be read as usual */
-    TCGRR_FOLLOW_SAME,  /* *count words are what the leader has read: the result is in *lane, the blocks in the chunk */
-    TCGRR_FOLLOW_WAITS, /* the rest of what the leader has read is about to come */
-};
-/* What a follower does with the next *count words. */
-enum tcgrr_follow tcgrr_live_following(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const uint32_t *words,
-                                       size_t *count, struct tcgrr_lane *lane);
-/* Tells the follower of a piece that was read. */
-void tcgrr_live_lead(struct tcgrr_live *live, const struct tcgrr_piece *piece);
-
 /*
  * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
- * anything else, which then goes record by record. Returns how many words it took.
+ * anything else, which then goes record by record. `slots` are as of the intake; NULL: none. Returns how many words it
+ * took.
  */
 size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
-                            size_t available);
+                            const uint16_t *slots, size_t available);
 
 /* ---- level full (live_access.c): only if live->accesses ---- */
 

@@ -49,7 +49,6 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
                         .insns = (uint16_t)block->insns};
     fill_flow(live, block, &code);
     code.watched = live->accesses && tcgrr_live_is_watched(live, block);
-    live->longest = MAX(live->longest, block->insns);
     if (live->known == live->codes->len) {
         /* The array may move. */
         ptrdiff_t open =
@@ -116,6 +115,7 @@ static void forget_codes(struct tcgrr_live *live)
     }
     live->known = 0;
     g_array_set_size(live->codes, 0);
+    live->epoch++;
 }
 
 static uint64_t value_at(const uint32_t *words, unsigned index)

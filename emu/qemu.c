@@ -386,6 +386,17 @@ void tcgrr_qemu_clear(struct tcgrr_qemu *qemu)
     *qemu = (struct tcgrr_qemu){0};
 }
 
+void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu)
+{
+    *copy = *qemu;
+    copy->path = g_strdup(qemu->path);
+    copy->version = g_strdup(qemu->version);
+    copy->banner = g_strdup(qemu->banner);
+    copy->build_id = g_strdup(qemu->build_id);
+    copy->target = g_strdup(qemu->target);
+    copy->plugin_error = g_strdup(qemu->plugin_error);
+}
+
 char **tcgrr_qemu_environment(const struct tcgrr_qemu *qemu)
 {
     if (!qemu->api_forced) {

@@ -31,6 +31,8 @@ struct tcgrr_qemu {
  */
 bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *qemu, GError **error);
 void tcgrr_qemu_clear(struct tcgrr_qemu *qemu);
+/* `copy` gets strings of its own; it was empty. */
+void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu);
 
 /* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);

@@ -122,7 +122,9 @@ static bool choose_level(struct tcgrr_session *session, const struct tcgrr_sessi
 
 static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
-    if (!tcgrr_qemu_probe(options->qemu, options->plugin, &session->qemu, error)) {
+    if (options->known) {
+        tcgrr_qemu_copy(&session->qemu, options->known);
+    } else if (!tcgrr_qemu_probe(options->qemu, options->plugin, &session->qemu, error)) {
         return false;
     }
     if (session->qemu.api == 0) {

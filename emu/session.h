@@ -14,9 +14,10 @@
 struct tcgrr_session;
 
 struct tcgrr_session_options {
-    const char *qemu;             /* name or path */
-    const char *const *arguments; /* the user's words after it, NULL-terminated */
-    const char *plugin;           /* path of libtcgrr-plugin.so */
+    const char *qemu;               /* name or path */
+    const struct tcgrr_qemu *known; /* what that is, if it has been probed already; else NULL */
+    const char *const *arguments;   /* the user's words after it, NULL-terminated */
+    const char *plugin;             /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
     enum tcgrr_level level;
     bool lower;                 /* take a lower level where this QEMU cannot be recorded at that one */

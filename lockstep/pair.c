@@ -63,17 +63,42 @@ static gpointer open_session(gpointer data)
     return NULL;
 }
 
+/* Opens them both; the second one's error is told if the first has none. */
+static bool open_sessions(struct opening openings[2], bool same_qemu, GError **error)
+{
+    GThread *thread = NULL;
+
+    if (openings[1].options.qemu && !same_qemu) {
+        thread = g_thread_new("tcgrr-open", open_session, &openings[1]);
+    }
+    if (openings[0].options.qemu) {
+        open_session(&openings[0]);
+    }
+    if (thread) {
+        g_thread_join(thread);
+    } else if (same_qemu && openings[0].session) {
+        openings[1].options.known = tcgrr_session_qemu(openings[0].session);
+        open_session(&openings[1]);
+    }
+    for (int i = 0; i < 2; i++) {
+        if (openings[i].error) {
+            g_propagate_prefixed_error(error, g_steal_pointer(&openings[i].error), "%c: ", 'A' + i);
+            g_clear_error(&openings[1].error);
+            return false;
+        }
+    }
+    return true;
+}
+
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     struct opening openings[2] = {0};
-    GThread *threads[2] = {NULL, NULL};
-    bool good = true;
 
     *pair = (struct tcgrr_pair){0};
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_pair_member *member = &options->members[i];
         openings[i].options = (struct tcgrr_session_options){
-            .qemu = member->qemu,
+            .qemu = member->reader ? NULL : member->qemu,
             .arguments = member->arguments,
             .plugin = options->plugin,
             .mode = TCGRR_RUN_PLAIN,
@@ -81,18 +106,11 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .icount = options->icount,
             .quiet = member->quiet,
         };
-        threads[i] = member->reader ? NULL : g_thread_new("tcgrr-open", open_session, &openings[i]);
     }
+    const char *names[2] = {openings[0].options.qemu, openings[1].options.qemu};
+    bool good = open_sessions(openings, names[0] && g_strcmp0(names[0], names[1]) == 0, error);
     for (int i = 0; i < 2; i++) {
-        if (threads[i]) {
-            g_thread_join(threads[i]);
-        }
         pair->sessions[i] = openings[i].session;
-        if (openings[i].error && good) {
-            g_propagate_prefixed_error(error, g_steal_pointer(&openings[i].error), "%c: ", 'A' + i);
-            good = false;
-        }
-        g_clear_error(&openings[i].error);
     }
     return good && check_comparable(pair, options, error);
 }
@@ -106,7 +124,6 @@ static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
         if (!reader && !tcgrr_session_start(pair->sessions[i], error)) {
             return false;
         }
-        live.leader = i == 1 && !reader && pair->sessions[0] ? pair->sides[0] : NULL;
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
         pair->sides[i] = reader ? tcgrr_side_stored(reader, error) : tcgrr_side_live(pair->sessions[i], &live);
         if (!pair->sides[i]) {

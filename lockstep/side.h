@@ -96,9 +96,6 @@ struct tcgrr_side_live_options {
     tcgrr_icount ahead;                                /* how far it is read ahead of what the comparator has come to */
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
-    /* Another live side, expected to do the same, that the comparator always advances first and that is freed after
-     * this one; what is the same is not worked out twice. NULL: none. */
-    struct tcgrr_side *leader;
     /* What it is expected to do, from the first instruction on: once it has parted from that and makes no progress for
      * half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_side *original;

@@ -86,11 +86,6 @@ static bool pump(struct live_side *live, tcgrr_icount to, GError **error)
 {
     struct tcgrr_chunk *chunk = live->chunks[live->current];
 
-    if (live->options.leader) {
-        const struct live_side *leader = (const struct live_side *)live->options.leader;
-        tcgrr_live_bound(tcgrr_session_live(live->session), MAX(to, furthest(leader)));
-    }
-
     if (live->options.stop && *live->options.stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted at icount %" G_GUINT64_FORMAT,
                     chunk->end_icount);
@@ -313,10 +308,6 @@ struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct t
     live->session = session;
     live->options = *options;
     live->moved = g_get_monotonic_time();
-    if (options->leader) {
-        const struct live_side *leader = (const struct live_side *)options->leader;
-        tcgrr_live_follow(tcgrr_session_live(session), tcgrr_session_live(leader->session));
-    }
     live->kept = 1 + (unsigned)((TCGRR_SIDE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
     live->chunks = g_new(struct tcgrr_chunk *, live->kept);
     g_queue_init(&live->checkpoints);

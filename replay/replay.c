@@ -162,7 +162,6 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (result->original) {
         result->stored = stored;
         result->sides[0] = tcgrr_side_live(result->original, &live);
-        live.leader = result->sides[0];
     }
     if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
         live.original = stored;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, the rest are the
- * words that a plugin wrote. Whatever they are, the chunks that come out must be sound.
+ * Fuzz target for the reading end of the ring: the first byte chooses the target and what it reports, and whether the
+ * rest are the words that a plugin wrote or what stands in the ring. Whatever they are, the chunks that come out must
+ * be sound.
  */
 #include "emu/live.h"
 #include "emu/plugin/ring.h"
@@ -14,6 +15,7 @@
 
 #define RING_BYTES (128u << 10)
 #define CAPACITY   64 /* small, so that chunks end often */
+#define PACKED     0x80
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -24,7 +26,7 @@ static void introduce(struct tcgrr_wire_header *header, uint8_t choice)
     header->api = 4;
     header->system = 1;
     header->vcpus = 1;
-    header->features = choice >> 3;
+    header->features = (choice & ~PACKED) >> 3;
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 
@@ -93,11 +95,15 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     introduce(ring.header, data[0]);
     size_t words = MIN((size - 1) / sizeof(uint32_t), TCGRR_WIRE_RESERVE_WORDS);
-    memcpy(tcgrr_ring_space(&ring), data + 1, words * sizeof(uint32_t));
-    tcgrr_ring_publish(&ring, words);
+    if (data[0] & PACKED) {
+        memcpy(ring.words, data + 1, words * sizeof(uint32_t));
+        atomic_store_explicit(&ring.header->head, words, memory_order_release);
+    } else {
+        memcpy(tcgrr_ring_space(&ring), data + 1, words * sizeof(uint32_t));
+        tcgrr_ring_publish(&ring, words);
+    }
     read_all(live);
     tcgrr_live_free(live);
-    munmap(ring.words, 2 * (size_t)RING_BYTES);
-    munmap(ring.header, TCGRR_WIRE_HEADER_BYTES);
+    tcgrr_ring_close(&ring);
     return 0;
 }

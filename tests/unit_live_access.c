@@ -112,8 +112,7 @@ static void close_ring(struct fixture *f)
 {
     tcgrr_live_free(f->live);
     tcgrr_chunk_free(f->chunk);
-    munmap(f->ring.words, 2 * (size_t)RING_BYTES);
-    munmap(f->ring.header, TCGRR_WIRE_HEADER_BYTES);
+    tcgrr_ring_close(&f->ring);
     g_free(f);
 }
 

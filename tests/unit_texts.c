@@ -278,8 +278,7 @@ static void close_ring(struct fixture *f)
 {
     tcgrr_live_free(f->live);
     tcgrr_chunk_free(f->chunk);
-    munmap(f->ring.words, 2 * (size_t)RING_BYTES);
-    munmap(f->ring.header, TCGRR_WIRE_HEADER_BYTES);
+    tcgrr_ring_close(&f->ring);
 }
 
 static void push_text(struct tcgrr_ring *ring, const char *bytes, uint32_t size)

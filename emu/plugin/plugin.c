@@ -276,7 +276,6 @@ static void vcpu_started(unsigned vcpu)
     if (vcpu > 0 && !plugin->system) {
         push_event(plugin, TCGRR_WIRE_THREAD, vcpu, NULL, 0);
         plugin->silent = true;
-        plugin->ring.unread = true;
         return;
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
@@ -563,6 +562,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
      */
     plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
     bool full = strcmp(arguments.level, "full") == 0;
+    plugin->ring.as_written = full; /* accesses hardly repeat */
     if (!tcgrr_instrument_init(plugin) || (full && !tcgrr_access_init(plugin, &arguments.window))) {
         return refuse("not enough address space");
     }

@@ -3,21 +3,23 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
-#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define RING_PHRASES_BYTES (TCGRR_WIRE_PHRASES * TCGRR_WIRE_PHRASE * sizeof(uint32_t))
 
 static bool plausible(const struct tcgrr_wire_header *header, size_t file_bytes)
 {
     uint64_t words = header->ring_words;
     return words >= 2 * TCGRR_WIRE_RESERVE_WORDS && (words & (words - 1)) == 0 &&
-           file_bytes == TCGRR_WIRE_HEADER_BYTES + words * sizeof(uint32_t);
+           file_bytes == TCGRR_WIRE_RING_OFFSET + words * sizeof(uint32_t);
 }
+static_assert(2 * TCGRR_WIRE_RESERVE_WORDS > TCGRR_WIRE_PACKED_WORDS, "a draft must fit the smallest ring");
 
-/* One address range in which the ring's file pages stand twice, so that a record may run over the end. */
+/* One address range in which the ring's file pages stand twice, so that a draft may run over the end. */
 static uint32_t *map_twice(int fd, size_t bytes)
 {
     char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -26,7 +28,7 @@ static uint32_t *map_twice(int fd, size_t bytes)
     }
     for (int copy = 0; copy < 2; copy++) {
         if (mmap(base + copy * bytes, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, fd,
-                 TCGRR_WIRE_HEADER_BYTES) == MAP_FAILED) {
+                 TCGRR_WIRE_RING_OFFSET) == MAP_FAILED) {
             munmap(base, 2 * bytes);
             return NULL;
         }
@@ -34,36 +36,55 @@ static uint32_t *map_twice(int fd, size_t bytes)
     return (uint32_t *)base;
 }
 
+static void begin_draft(struct tcgrr_ring *ring, uint32_t *draft)
+{
+    ring->draft = draft;
+    ring->limit = draft + TCGRR_WIRE_DRAFT_FULL;
+    atomic_store_explicit(&ring->header->cursor, (uintptr_t)draft, memory_order_release);
+}
+
 const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd)
 {
     struct stat status;
-    const char *problem = "cannot map the shared memory";
 
+    *ring = (struct tcgrr_ring){0};
     if (fstat(fd, &status) != 0) {
         return "the descriptor in fd= is not open";
     }
-    ring->header = mmap(NULL, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (ring->header == MAP_FAILED) {
-        return problem;
+    char *front = mmap(NULL, TCGRR_WIRE_RING_OFFSET, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (front == MAP_FAILED) {
+        return "cannot map the shared memory";
     }
+    ring->header = (struct tcgrr_wire_header *)(void *)front;
+    ring->drafts = (uint32_t *)(void *)(front + TCGRR_WIRE_HEADER_BYTES);
     if (ring->header->magic != TCGRR_WIRE_MAGIC || ring->header->version != TCGRR_WIRE_VERSION ||
         !plausible(ring->header, status.st_size)) {
-        problem = "the shared memory is not this version's; plugin and tcgrr must come from the same build";
-        goto fail;
+        tcgrr_ring_close(ring);
+        return "the shared memory is not this version's; plugin and tcgrr must come from the same build";
     }
-    ring->words = map_twice(fd, ring->header->ring_words * sizeof(uint32_t));
-    if (!ring->words) {
-        goto fail;
+    ring->size = ring->header->ring_words;
+    ring->words = map_twice(fd, ring->size * sizeof(uint32_t));
+    void *phrases = mmap(NULL, RING_PHRASES_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ring->phrases = phrases == MAP_FAILED ? NULL : phrases;
+    if (!ring->words || !ring->phrases) {
+        tcgrr_ring_close(ring);
+        return "cannot map the shared memory";
     }
     close(fd);
-    ring->size = ring->header->ring_words;
-    ring->limit = ring->words + ring->size - TCGRR_WIRE_RESERVE_WORDS;
-    ring->header->base = (uintptr_t)ring->words;
-    atomic_store_explicit(&ring->header->cursor, (uintptr_t)ring->words, memory_order_release);
+    ring->header->base = (uintptr_t)ring->drafts;
+    begin_draft(ring, ring->drafts);
     return NULL;
-fail:
-    munmap(ring->header, TCGRR_WIRE_HEADER_BYTES);
-    return problem;
+}
+
+void tcgrr_ring_close(struct tcgrr_ring *ring)
+{
+    munmap(ring->header, TCGRR_WIRE_RING_OFFSET);
+    if (ring->words) {
+        munmap(ring->words, 2 * ring->size * sizeof(uint32_t));
+    }
+    if (ring->phrases) {
+        munmap(ring->phrases, RING_PHRASES_BYTES);
+    }
 }
 
 static bool consumer_gone(const struct tcgrr_wire_header *header)
@@ -72,41 +93,80 @@ static bool consumer_gone(const struct tcgrr_wire_header *header)
            (kill((pid_t)header->consumer_pid, 0) != 0 && errno == ESRCH);
 }
 
-/* Words that can be written before the consumer's place is reached, with the reserve kept free. */
-static uint64_t room(const struct tcgrr_ring *ring, uint64_t written)
-{
-    uint64_t tail = atomic_load_explicit(&ring->header->tail, memory_order_acquire);
-    uint64_t backlog = (written - tail) & (ring->size - 1);
-    return ring->size - TCGRR_WIRE_RESERVE_WORDS - MIN(backlog, ring->size - TCGRR_WIRE_RESERVE_WORDS);
-}
-
-void tcgrr_ring_turn(struct tcgrr_ring *ring)
+static void wait_for_room(struct tcgrr_ring *ring, uint64_t words)
 {
     const struct timespec pause = {.tv_nsec = 50 * 1000};
-    uint32_t *cursor = tcgrr_ring_space(ring);
-    uint64_t left;
 
-    if (cursor >= ring->words + ring->size) {
-        cursor -= ring->size;
-        atomic_store_explicit(&ring->header->cursor, (uintptr_t)cursor, memory_order_release);
-    }
-    while ((left = room(ring, (uint64_t)(cursor - ring->words))) == 0 && !ring->unread) {
+    while (ring->head + words - atomic_load_explicit(&ring->header->tail, memory_order_acquire) > ring->size &&
+           !ring->unread) {
         ring->unread = consumer_gone(ring->header);
         nanosleep(&pause, NULL);
     }
-    /* Within the first copy; the reserve may reach into the second. */
-    uint64_t to_end = (uint64_t)(ring->words + ring->size - cursor);
-    ring->limit = cursor + (ring->unread ? to_end : MIN(left, to_end));
+}
+
+/* The slot that a phrase may be in: the upper bits of a sum of products with odd numbers without structure. */
+static uint32_t slot_of(const uint32_t *words)
+{
+    uint64_t pairs[TCGRR_WIRE_PHRASE / 2];
+    const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
+    uint64_t factor = 1, sum = 0;
+    memcpy(pairs, words, sizeof(pairs));
+    for (unsigned i = 0; i < TCGRR_WIRE_PHRASE / 2; i++) {
+        factor *= odd;
+        sum += pairs[i] * factor;
+    }
+    return (uint32_t)(sum >> 32) >> 20;
+}
+static_assert(TCGRR_WIRE_PHRASES == 1u << 12, "slot_of() gives 12 bits");
+
+/* Writes the phrase to the ring or, if it is known, where it is; returns where the next word goes. */
+static uint32_t *pack_phrase(struct tcgrr_ring *ring, const uint32_t *words, uint32_t *to)
+{
+    uint32_t slot = slot_of(words);
+
+    if (tcgrr_wire_same_phrase(words, ring->phrases[slot])) {
+        *to = slot | TCGRR_WIRE_KNOWN;
+        return to + 1;
+    }
+    *to = slot;
+    memcpy(to + 1, words, sizeof(*ring->phrases));
+    memcpy(ring->phrases[slot], words, sizeof(*ring->phrases));
+    return to + 1 + TCGRR_WIRE_PHRASE;
+}
+
+/* Returns the number of words that it takes in the ring. */
+static uint64_t pack_draft(struct tcgrr_ring *ring, uint32_t count)
+{
+    uint32_t *begin = ring->words + (ring->head & (ring->size - 1));
+    uint32_t *to = begin + 1;
+    uint32_t done = 0;
+
+    *begin = count | (ring->as_written ? TCGRR_WIRE_AS_WRITTEN : 0);
+    while (!ring->as_written && count - done >= TCGRR_WIRE_PHRASE) {
+        to = pack_phrase(ring, ring->draft + done, to);
+        done += TCGRR_WIRE_PHRASE;
+    }
+    memcpy(to, ring->draft + done, (count - done) * sizeof(uint32_t));
+    return (uint64_t)(to - begin) + count - done;
+}
+
+void tcgrr_ring_pack(struct tcgrr_ring *ring)
+{
+    wait_for_room(ring, TCGRR_WIRE_PACKED_WORDS);
+    if (!ring->unread) {
+        ring->head += pack_draft(ring, (uint32_t)(tcgrr_ring_space(ring) - ring->draft));
+        atomic_store_explicit(&ring->header->head, ring->head, memory_order_release);
+    }
+    /* Who reads a draft while that is written anew must find that the head has moved. */
+    begin_draft(ring, ring->draft == ring->drafts ? ring->drafts + TCGRR_WIRE_DRAFT_WORDS : ring->drafts);
+    atomic_thread_fence(memory_order_release);
 }
 
 void tcgrr_ring_disown(struct tcgrr_ring *ring)
 {
-    size_t bytes = 2 * ring->size * sizeof(uint32_t);
     int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 
-    mmap(ring->words, bytes, PROT_READ | PROT_WRITE, how, -1, 0);
-    mmap(ring->header, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, how, -1, 0);
-    atomic_store_explicit(&ring->header->cursor, (uintptr_t)ring->words, memory_order_relaxed);
-    ring->limit = ring->words + ring->size;
+    mmap(ring->header, TCGRR_WIRE_RING_OFFSET, PROT_READ | PROT_WRITE, how, -1, 0);
+    begin_draft(ring, ring->drafts);
     ring->unread = true;
 }

@@ -10,21 +10,29 @@
 
 struct tcgrr_ring {
     struct tcgrr_wire_header *header; /* its `cursor` is written by nobody else, so it serves as our own, too */
-    uint32_t *words;                  /* mapped twice in a row */
-    uint64_t size;                    /* words */
-    const uint32_t *limit; /* the cursor may not pass this without a look at the other end, or at the ring's own end */
-    bool unread;           /* nobody reads any more */
+    uint32_t *drafts;                 /* two, one behind the other */
+    uint32_t *draft;                  /* the one that is being written */
+    const uint32_t *limit;            /* it is full when the cursor comes here */
+    uint32_t *words;                  /* the ring, mapped twice in a row */
+    uint64_t size;                    /* words of the ring */
+    uint64_t head;                    /* as in the header */
+    uint32_t (*phrases)[TCGRR_WIRE_PHRASE];
+    bool as_written; /* words hardly repeat: no phrases are looked for */
+    bool unread;     /* nobody reads any more */
 };
 
 /* Maps the shared file `fd` and closes it. Returns NULL if it worked, else what is wrong with it. */
 const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd);
 
+/* Gives back what attaching took. */
+void tcgrr_ring_close(struct tcgrr_ring *ring);
+
 /*
- * Called when the cursor has reached the limit: takes it back to the ring's first copy and waits until the consumer has
- * made room. This is what slows the guest down instead of losing anything. Returns also when the consumer has detached
- * or died; from then on the ring is written without being read.
+ * Packs the draft into the ring and begins the other one. Waits until the consumer has made room, which is what slows
+ * the guest down instead of losing anything. Returns also when the consumer has detached or died; from then on what is
+ * written is lost.
  */
-void tcgrr_ring_turn(struct tcgrr_ring *ring);
+void tcgrr_ring_pack(struct tcgrr_ring *ring);
 
 /* In a forked child: its copy of the guest is not recorded and must not write to the parent's ring. */
 void tcgrr_ring_disown(struct tcgrr_ring *ring);
@@ -41,7 +49,7 @@ static inline void tcgrr_ring_publish(struct tcgrr_ring *ring, uint64_t count)
     uint32_t *cursor = tcgrr_ring_space(ring) + count;
     atomic_store_explicit(&ring->header->cursor, (uintptr_t)cursor, memory_order_release);
     if (__builtin_expect(cursor >= ring->limit, 0)) {
-        tcgrr_ring_turn(ring);
+        tcgrr_ring_pack(ring);
     }
 }
 
@@ -52,7 +60,7 @@ static inline void tcgrr_ring_push(struct tcgrr_ring *ring, uint32_t word)
     *cursor++ = word;
     atomic_store_explicit(&header->cursor, (uintptr_t)cursor, memory_order_release);
     if (__builtin_expect(cursor >= ring->limit, 0)) {
-        tcgrr_ring_turn(ring);
+        tcgrr_ring_pack(ring);
     }
 }
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The ring between the plugin inside QEMU (one producer: the vCPU thread) and tcgrr (one consumer), in a shared memory
- * file: a header page, then a ring of 32-bit words which both sides map twice in a row, so that no record wraps.
+ * What goes from the plugin inside QEMU (one producer: the vCPU thread) to tcgrr (one consumer), in a shared memory
+ * file: a header page, two drafts of 32-bit words, and a ring. The plugin writes its words into a draft. When that is
+ * full it packs them into the ring, where phrases that it has sent before take one word, and goes on in the other one:
+ * what two cores hand to each other is the dearest part of all, and guests run in loops. What is still in a draft can
+ * be read there.
  *
  * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported.
  * tcgrr, in emu/live.c and emu/retire.c, makes exact counts of them. Both ends run on one machine, so words are in its
@@ -12,15 +15,36 @@
 
 #include <assert.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 5u
+#define TCGRR_WIRE_VERSION 6u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
 #define TCGRR_WIRE_MAX_INSNS     4096u /* in one block; QEMU's own limit is 512 */
+
+/* The draft: once this many words are in it, it is packed; then the last record may reach into the reserve. */
+#define TCGRR_WIRE_DRAFT_FULL  1024u
+#define TCGRR_WIRE_DRAFT_WORDS (TCGRR_WIRE_DRAFT_FULL + TCGRR_WIRE_RESERVE_WORDS)
+#define TCGRR_WIRE_RING_OFFSET (TCGRR_WIRE_HEADER_BYTES + 2 * TCGRR_WIRE_DRAFT_WORDS * 4u) /* bytes into the file */
+static_assert(TCGRR_WIRE_RING_OFFSET % 4096 == 0, "the ring is mapped by itself");
+
+/*
+ * A draft in the ring: a word that says how many words it was and whether they follow as they were. If not, a word for
+ * each TCGRR_WIRE_PHRASE of them comes first, which names one of TCGRR_WIRE_PHRASES slots; the phrase itself follows
+ * if it is not what the slot has held so far, and is there from now on. The words that are left over follow as they
+ * were. Slots hold zeros at first.
+ */
+#define TCGRR_WIRE_AS_WRITTEN (1u << 31)
+#define TCGRR_WIRE_PHRASE     16u
+#define TCGRR_WIRE_PHRASES    4096u
+#define TCGRR_WIRE_KNOWN      (1u << 31) /* the slot holds the phrase */
+#define TCGRR_WIRE_PACKED_WORDS                                                                                        \
+    (1 + TCGRR_WIRE_DRAFT_WORDS + TCGRR_WIRE_DRAFT_WORDS / TCGRR_WIRE_PHRASE) /* at most                               \
+                                                                               */
 
 /* What the plugin found out about this QEMU; bits of `features`. */
 enum tcgrr_wire_feature {
@@ -53,12 +77,12 @@ struct tcgrr_wire_header {
     _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
 
     /*
-     * Where the plugin writes next, as an address of its own, and the address of the ring's first word: with it the
-     * plugin spends the fewest instructions per block. What has been written is the difference, in words modulo the
-     * ring's size; it never gets as far as to be ambiguous.
+     * Where the plugin writes next, as an address of its own, and the address of the first draft's first word: with it
+     * the plugin spends the fewest instructions per block. Drafts are written by turns, the first one first.
      */
     _Alignas(64) _Atomic uint64_t cursor;
     uint64_t base;
+    _Alignas(64) _Atomic uint64_t head;   /* words written to the ring so far, whole drafts */
     _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
     _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
     /*
@@ -187,6 +211,16 @@ static inline uint32_t tcgrr_wire_slot(uint64_t address)
 static inline uint32_t tcgrr_wire_word(enum tcgrr_wire_tag tag, uint32_t payload)
 {
     return (uint32_t)tag << 24 | (payload & 0xffffffu);
+}
+
+/* Whether two phrases are the same. */
+static inline bool tcgrr_wire_same_phrase(const uint32_t *a, const uint32_t *b)
+{
+    typedef uint64_t pair __attribute__((vector_size(16), aligned(4), may_alias));
+    const pair *x = (const pair *)a, *y = (const pair *)b;
+    pair differences = (x[0] ^ y[0]) | (x[1] ^ y[1]) | (x[2] ^ y[2]) | (x[3] ^ y[3]);
+    static_assert(TCGRR_WIRE_PHRASE == 4 * sizeof(pair) / sizeof(uint32_t), "a phrase is four such pairs");
+    return (differences[0] | differences[1]) == 0;
 }
 
 #endif
