@@ -155,11 +155,10 @@ void tcgrr_ring_pack(struct tcgrr_ring *ring)
     wait_for_room(ring, TCGRR_WIRE_PACKED_WORDS);
     if (!ring->unread) {
         ring->head += pack_draft(ring, (uint32_t)(tcgrr_ring_space(ring) - ring->draft));
-        atomic_store_explicit(&ring->header->head, ring->head, memory_order_release);
+        /* Not a mere store: who reads a draft while that is written anew must find that the head has moved. */
+        atomic_exchange_explicit(&ring->header->head, ring->head, memory_order_acq_rel);
     }
-    /* Who reads a draft while that is written anew must find that the head has moved. */
     begin_draft(ring, ring->draft == ring->drafts ? ring->drafts + TCGRR_WIRE_DRAFT_WORDS : ring->drafts);
-    atomic_thread_fence(memory_order_release);
 }
 
 void tcgrr_ring_disown(struct tcgrr_ring *ring)
