@@ -3,6 +3,7 @@
 
 #include "cli/cause.h"
 #include "record/record.h"
+#include "replay/closer.h"
 #include "replay/recorded.h"
 #include "replay/replay.h"
 #include "store/error.h"
@@ -12,8 +13,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
-
-#define FIRST_PATIENCE_MS 4000
 
 struct bisecting {
     const struct cli_command *command;
@@ -32,6 +31,7 @@ struct bisecting {
     struct tcgrr_symbols *symbols;
     struct tcgrr_side *sides[2];
     struct tcgrr_replay_result replay; /* of A's recording in B */
+    struct tcgrr_replay_result closer; /* the same up to where data differ */
     struct tcgrr_comparison comparison;
     struct tcgrr_cause found;
     bool has_cause;
@@ -170,14 +170,14 @@ static void say_replayed(tcgrr_icount icount, void *data)
     cli_cause_say(text, data);
 }
 
-static bool replay_once(struct bisecting *bisecting, int hang_ms, bool *good, GError **error)
+static struct tcgrr_replay_options replay_options(struct bisecting *bisecting)
 {
     struct cli_cause *cause = &bisecting->cause;
-    struct tcgrr_replay_options options = {
+    return (struct tcgrr_replay_options){
         .qemu = bisecting->qemu,
         .plugin = cause->plugin,
         .at = UINT64_MAX,
-        .hang_ms = hang_ms,
+        .hang_ms = cause->hang_ms,
         .compare = bisecting->how,
         .quiet = true,
         .states = true,
@@ -185,37 +185,30 @@ static bool replay_once(struct bisecting *bisecting, int hang_ms, bool *good, GE
         .progress = say_replayed,
         .data = cause,
     };
-    GError *problem = NULL;
+}
 
-    tcgrr_replay_result_clear(&bisecting->replay);
-    *good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
-    if (!*good && *cause->stop) {
+/* *replayed is false if B cannot replay what A recorded. */
+static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
+{
+    struct tcgrr_replay_options options = replay_options(bisecting);
+    const struct tcgrr_comparison *comparison = &bisecting->replay.comparison;
+    struct cli_cause *cause = &bisecting->cause;
+    GError *problem = NULL;
+    bool known = false;
+
+    bool good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
+
+    if (!good && *cause->stop) {
         g_propagate_error(error, problem);
         return false;
     }
     g_clear_error(&problem);
-    return true;
-}
-
-/*
- * *replayed is false if B cannot replay what A recorded. A replay that has parted from its recording mostly waits for
- * ever for what does not come; what it ran until then tells. Only one that stands still without having parted is given
- * all the time that it may take.
- */
-static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
-{
-    const struct tcgrr_comparison *comparison = &bisecting->replay.comparison;
-    int hang_ms = bisecting->cause.hang_ms;
-    bool good;
-
-    if (!replay_once(bisecting, MIN(hang_ms, FIRST_PATIENCE_MS), &good, error)) {
-        return false;
-    }
-    if (good && comparison->diverged && comparison->kind == TCGRR_DIVERGENCE_HUNG && hang_ms > FIRST_PATIENCE_MS &&
-        !replay_once(bisecting, hang_ms, &good, error)) {
-        return false;
-    }
     *replayed = good && (!comparison->diverged || comparison->compared > 0);
+    if (*replayed &&
+        !tcgrr_replay_closer(cause->readers[0], &options, &bisecting->replay, &bisecting->closer, &known, error)) {
+        return false;
+    }
+    cause->closer = known ? &bisecting->closer.comparison.data : NULL;
     return true;
 }
 
@@ -401,6 +394,7 @@ static void clear(struct bisecting *bisecting)
     tcgrr_standalone_clear(&cause->standalone);
     tcgrr_comparison_clear(&bisecting->comparison);
     tcgrr_replay_result_clear(&bisecting->replay);
+    tcgrr_replay_result_clear(&bisecting->closer);
     for (int i = 0; i < 2; i++) {
         if (bisecting->sides[i]) {
             bisecting->sides[i]->ops->free(bisecting->sides[i]);

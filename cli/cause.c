@@ -33,7 +33,8 @@ static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
 bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comparison, struct tcgrr_cause *found,
                     GError **error)
 {
-    const struct tcgrr_data_divergence *data = &comparison->data;
+    const struct tcgrr_data_divergence *closer = cause->closer ? cause->closer : &comparison->data;
+    const struct tcgrr_data_divergence *data = closer->found ? closer : &comparison->data;
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     struct tcgrr_cause_options options = {
         .twins = {.readers = {cause->readers[0], cause->readers[1]},
@@ -53,7 +54,7 @@ bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comp
     bool only_data = comparison->kind == TCGRR_DIVERGENCE_DATA;
     options.dated.first = together;
     if (together) {
-        options.dated.same = behind(data->same[0], comparison->aligned[0]);
+        options.dated.same = behind(closer->same[0], comparison->aligned[0]);
     }
     if (data->found && data->registers && (together || only_data)) {
         for (guint i = 0; i < data->registers->len; i++) {
@@ -62,6 +63,8 @@ bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comp
         options.dated.differs = data->to[0] - comparison->aligned[0];
         options.dated.registers = names;
     }
+    options.halts = comparison->kind == TCGRR_DIVERGENCE_HUNG || comparison->kind == TCGRR_DIVERGENCE_CUT ||
+                    comparison->kind == TCGRR_DIVERGENCE_ENDED;
     options.parted = only_data ? UINT64_MAX : options.parted;
     return tcgrr_cause_find(&options, found, error);
 }

@@ -16,7 +16,9 @@ struct cli_cause {
     const char *paths[2];            /* of the traces */
     const char *qemus[2];            /* NULL: the one that recorded */
     const char *plugin;
-    const char *const *ignore;          /* registers that are not compared, NULL-terminated; NULL: none */
+    const struct tcgrr_data_divergence *closer; /* when data first differed, more exactly than the comparison knows;
+                                                   NULL: it is all that is known */
+    const char *const *ignore;                  /* registers that are not compared, NULL-terminated; NULL: none */
     const char *bundle;                 /* folder with all that belongs to the finding; NULL: it could not be made */
     struct tcgrr_standalone standalone; /* what the folder has of such a guest */
     int hang_ms;

@@ -123,6 +123,12 @@ void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc)
     intake->header->has_sample_origin = 1;
 }
 
+void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from, uint64_t to)
+{
+    intake->header->closer_from = from;
+    intake->header->closer_to = to;
+}
+
 void tcgrr_intake_end_window(struct tcgrr_intake *intake)
 {
     atomic_store_explicit(&intake->header->past_window, 1, memory_order_relaxed);

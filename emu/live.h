@@ -105,6 +105,12 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
  */
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
 
+/*
+ * Samples behind each branch or jump from number `from` on and before `to` as well, whatever the step. Before QEMU is
+ * started.
+ */
+void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
+
 /* Executions whose count could not be told for certain on this QEMU (emu/retire.h), nor from the log if there is one.
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);

@@ -137,3 +137,8 @@ void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc)
 {
     tcgrr_intake_set_sample_origin(live->intake, pc);
 }
+
+void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to)
+{
+    tcgrr_intake_set_closer_samples(live->intake, from, to);
+}

@@ -11,6 +11,7 @@
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <termios.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "store/error.h"
@@ -387,6 +388,17 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process)
 int tcgrr_process_pid(struct tcgrr_process *process)
 {
     return process->pid;
+}
+
+int64_t tcgrr_process_spent(struct tcgrr_process *process)
+{
+    clockid_t clock;
+    struct timespec spent;
+
+    if (clock_getcpuclockid(process->pid, &clock) != 0 || clock_gettime(clock, &spent) != 0) {
+        return 0;
+    }
+    return (int64_t)spent.tv_sec * G_USEC_PER_SEC + spent.tv_nsec / 1000;
 }
 
 void tcgrr_process_free(struct tcgrr_process *process)

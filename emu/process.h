@@ -59,6 +59,9 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process);
 
 int tcgrr_process_pid(struct tcgrr_process *process);
 
+/* Microseconds of processor time that it has spent, all threads together; 0 if that is not known. */
+int64_t tcgrr_process_spent(struct tcgrr_process *process);
+
 /* Stops it if it still runs (2 s of grace), reaps it and frees everything. NULL is allowed. Not to be called while
  * another thread uses it. */
 void tcgrr_process_free(struct tcgrr_process *process);

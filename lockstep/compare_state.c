@@ -19,6 +19,7 @@ struct tcgrr_state_comparing {
     struct tcgrr_state_match *match; /* NULL: both sides' registers are not known yet */
     tcgrr_icount start[2];
     tcgrr_icount same[2]; /* the last sample in which they were the same */
+    uint64_t passed;      /* samples of A before those that are compared now */
     bool apart;
     bool shifted;
 };
@@ -138,8 +139,10 @@ static bool compare_samples(struct tcgrr_state_comparing *comparing, const struc
         data->same[i] = data->found ? data->same[i] : cursors[i].sample->icount;
     }
     if (!data->found) {
+        data->same_number = comparing->passed + cursors[0].index;
         return true;
     }
+    data->to_number = comparing->passed + cursors[0].index;
     data->registers = tcgrr_state_differences(comparing->match, cursors[0].image, cursors[1].image);
     return describe_place(comparing, error);
 }
@@ -198,16 +201,18 @@ bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_ic
         if (!ops->samples(comparing->sides[i], from[i], to[i], comparing->samples[i], error)) {
             return false;
         }
-        if (comparing->samples[i]->list->len == 0) {
-            return true;
-        }
     }
-    make_match(comparing);
-    tcgrr_sample_begin(&cursors[0], comparing->samples[0]);
-    tcgrr_sample_begin(&cursors[1], comparing->samples[1]);
-    bool good = compare_all(comparing, from, cursors, error);
-    tcgrr_sample_end(&cursors[0]);
-    tcgrr_sample_end(&cursors[1]);
+    guint counts[] = {comparing->samples[0]->list->len, comparing->samples[1]->list->len};
+    bool good = true;
+    if (counts[0] > 0 && counts[1] > 0) {
+        make_match(comparing);
+        tcgrr_sample_begin(&cursors[0], comparing->samples[0]);
+        tcgrr_sample_begin(&cursors[1], comparing->samples[1]);
+        good = compare_all(comparing, from, cursors, error);
+        tcgrr_sample_end(&cursors[0]);
+        tcgrr_sample_end(&cursors[1]);
+    }
+    comparing->passed += counts[0];
     return good;
 }
 

@@ -33,10 +33,12 @@ struct tcgrr_data_divergence {
     tcgrr_icount stores_from[2];
     tcgrr_icount stores_to[2];
     tcgrr_icount same[2]; /* the last sample in which all is the same; where comparing began if there is none */
+    uint64_t same_number; /* of that sample among A's; 0 also if there is none */
     bool found;
     /* Only if found; each side's own count. */
     tcgrr_icount from[2];           /* the last sample in which they are the same; where comparing began if none is */
     tcgrr_icount to[2];             /* the first in which they differ */
+    uint64_t to_number;             /* of that sample among A's */
     GArray *registers;              /* struct tcgrr_register_difference */
     bool stores_differ;             /* so do the stores up to there */
     bool shifted;                   /* something came at different instructions before, which this may come from */

@@ -91,11 +91,14 @@ struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error
 
 struct tcgrr_side_live_options {
     int hang_ms;                                       /* without progress for so long it counts as hung */
+    bool replays;                                      /* QEMU gets all that comes from outside out of an rr file: one
+                                                          that works and retires nothing waits for what is not there */
     const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
     tcgrr_icount ahead;                                /* how far it is read ahead of what the comparator has come to */
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
+    tcgrr_icount enough;                               /* here at the latest it counts as stopped; 0: nowhere */
     /* What it is expected to do, from the first instruction on: once it has parted from that and makes no progress for
      * half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_side *original;

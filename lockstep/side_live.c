@@ -14,7 +14,8 @@
 #define PUMP_MS     5
 #define PROGRESS_US 200000
 #define PARTED_US   500000
-#define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
+#define SPIN_US     1000000 /* of its own time without retiring an instruction, and a replay has hung */
+#define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has told everything */
 
 struct live_side {
     struct tcgrr_side base; /* must be first */
@@ -27,6 +28,7 @@ struct live_side {
     bool hung;
     bool stopped;
     gint64 moved; /* when it last made progress */
+    gint64 spent; /* QEMU's time then */
     gint64 told;
     tcgrr_icount moved_icount;
     bool compared;      /* with the original, since then */
@@ -56,18 +58,27 @@ static bool has_parted(struct live_side *live, const struct tcgrr_chunk *chunk)
            position.state == TCGRR_SIDE_REACHED && position.flow != chunk->end_flow;
 }
 
+/* Whether a replay works hard on getting nowhere. */
+static bool spins(const struct live_side *live)
+{
+    return live->options.replays && live->moved_icount > 0 &&
+           tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > SPIN_US;
+}
+
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
 {
     gint64 now = g_get_monotonic_time();
     if (chunk->end_icount != live->moved_icount) {
         live->moved_icount = chunk->end_icount;
         live->moved = now;
+        live->spent = tcgrr_process_spent(tcgrr_session_process(live->session));
         live->compared = false;
     }
     live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
-                 (now - live->moved > PARTED_US && has_parted(live, chunk));
-    live->stopped = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
-    if (live->stopped) {
+                 (now - live->moved > PARTED_US && (has_parted(live, chunk) || spins(live)));
+    bool paused = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
+    live->stopped = paused || (live->options.enough > 0 && chunk->end_icount >= live->options.enough);
+    if (paused) {
         tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);
     }
     if (live->options.progress && now - live->told > PROGRESS_US) {

@@ -326,6 +326,19 @@ static void want(struct tcgrr_trail *trail, guint stop, const struct tcgrr_locat
     }
 }
 
+/* Going to the first difference may lead to the very instruction that the chain has come to. */
+static void drop_repeated(struct tcgrr_trail *trail, guint stop)
+{
+    GPtrArray *links = trail->cause->links;
+    const struct tcgrr_stop *at = stop_of(&trail->search, 0, stop);
+    const struct tcgrr_cause_link *link = g_ptr_array_index(links, 0);
+
+    if (link->gap && link->pc == at->address &&
+        link->icounts[0] == tcgrr_twins_icount(trail->search.twins, 0, at->moment)) {
+        g_ptr_array_remove_index(links, 0);
+    }
+}
+
 bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     for (unsigned i = 0; i < LINKS_MAX; i++) {
@@ -344,6 +357,7 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
         if (!found) {
             return tcgrr_trail_conclude_start(trail, error);
         }
+        drop_repeated(trail, stop);
         const struct tcgrr_location *now = (const struct tcgrr_location *)(const void *)trail->wanted->data;
         if (trail->wanted->len == 1 && now->memory && !writes(trail, stop, now)) {
             return tcgrr_trail_conclude_device(trail, stop, now, error);
@@ -357,14 +371,20 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 /* ---- the parting instruction ---- */
 
 /* Steps up to where the runs part, and begins there. */
-static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, GError **error)
+static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GError **error)
 {
     tcgrr_moment from = parted > TCGRR_SEARCH_WALK / 2 ? parted - TCGRR_SEARCH_WALK / 2 : 0;
     struct tcgrr_search *search = &trail->search;
+    tcgrr_moment first;
+    unsigned more = 1;
 
+    /* What was told of a side that halts may lack its last block. */
+    if (halts && !tcgrr_twins_block(search->twins, parted, &first, &more, error)) {
+        return false;
+    }
     bool toured = trail->dated->first && trail->dated->same < from;
-    if (toured ? !tcgrr_search_tour(search, trail->dated->same, from, parted, 1, error)
-               : !tcgrr_search_walk(search, from, parted, 1, trail->wanted, error)) {
+    if (toured ? !tcgrr_search_tour(search, trail->dated->same, from, parted, more, error)
+               : !tcgrr_search_walk(search, from, parted, more, trail->wanted, error)) {
         return false;
     }
     if (search->common == search->stops[0]->len && search->common == search->stops[1]->len) {
@@ -440,7 +460,8 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     trail.met = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.dated = &options->dated;
     trail.search.hint = options->dated.same;
-    bool good = options->parted == UINT64_MAX ? begin_at_data(&trail, error) : begin(&trail, options->parted, error);
+    bool good = options->parted == UINT64_MAX ? begin_at_data(&trail, error)
+                                              : begin(&trail, options->parted, options->halts, error);
     cause->replays = trail.search.replays;
     tcgrr_trail_left_out(&trail);
     g_array_unref(trail.wanted);

@@ -92,6 +92,7 @@ struct tcgrr_cause_options {
     struct tcgrr_twin_options twins;
     tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on; UINT64_MAX:
                             only their data do */
+    bool halts; /* one side does not go on there: it hangs, aborts or ends. That may be some instructions later */
     struct tcgrr_cause_dated dated;
     void (*progress)(const char *text, void *data); /* may be NULL */
     void *data;

@@ -248,6 +248,23 @@ static void explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, const
     trail->cause->explanation = g_strdup(text);
 }
 
+/* What is told of the instruction itself. */
+static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment)
+{
+    const char *obstacles[] = {tcgrr_twins_obstacle(trail->search.twins, 0, moment),
+                               tcgrr_twins_obstacle(trail->search.twins, 1, moment)};
+    int side = obstacles[0] ? 0 : 1;
+
+    explain(trail, TCGRR_CAUSE_INSTRUCTION,
+            "everything this instruction takes in is the same on both sides, what it does is not");
+    if (obstacles[side]) {
+        char *text = g_strdup_printf("%s: %c does not get past it (%s)", trail->cause->explanation, side ? 'B' : 'A',
+                                     obstacles[side]);
+        g_free(trail->cause->explanation);
+        trail->cause->explanation = text;
+    }
+}
+
 static bool reads_device(const struct tcgrr_stop *stop)
 {
     for (guint i = 0; i < stop->touched->len; i++) {
@@ -265,15 +282,16 @@ static bool look_closely(struct tcgrr_trail *trail, guint *stop, tcgrr_moment *f
     struct tcgrr_search *search = &trail->search;
     tcgrr_moment moment = stop_of(trail, 0, *stop)->moment;
     uint64_t address = stop_of(trail, 0, *stop)->address;
+    unsigned rest;
 
-    if (!tcgrr_twins_block(search->twins, moment, first, error)) {
+    if (!tcgrr_twins_block(search->twins, moment, first, &rest, error)) {
         return false;
     }
     /* Perhaps the last walk did. */
     if (!search->watched && stop_of(trail, 0, 0)->moment <= *first) {
         return true;
     }
-    if (!tcgrr_search_walk(search, *first, moment + 1, 1, NULL, error)) {
+    if (!tcgrr_search_walk(search, *first, moment, 2, NULL, error)) {
         return false;
     }
     for (*stop = 0; *stop < search->common; (*stop)++) {
@@ -324,8 +342,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     } else if (reads_device(at[0])) {
         explain(trail, TCGRR_CAUSE_INPUT, "the instruction reads a device, which told the two something else");
     } else {
-        explain(trail, TCGRR_CAUSE_INSTRUCTION,
-                "everything this instruction takes in is the same on both sides, what it does is not");
+        explain_instruction(trail, at[0]->moment);
     }
     keep_scene(trail, stop, first);
     return true;

@@ -13,6 +13,7 @@
 #define CONNECT_MS 60000
 #define QMP_MS     60000
 #define SLICE_MS   500
+#define SPIN_US    600000 /* of QEMU's own time without executing an instruction, and it has hung */
 
 struct tcgrr_rerun {
     struct tcgrr_rerun_options options;
@@ -220,11 +221,15 @@ tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
     return paused->icount;
 }
 
-/* Waits for QEMU to stand still, as long as it gets anywhere. */
-static bool wait_still(struct tcgrr_paused *paused, GError **error)
+/*
+ * Waits for QEMU to stand still, as long as it gets anywhere. Of a long run it may tell so only at its end, but of one
+ * that spends time on a single step no more is to be expected.
+ */
+static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
 {
     const struct tcgrr_rerun_options *options = &paused->rerun->options;
     gint64 moved = g_get_monotonic_time();
+    gint64 spent = tcgrr_process_spent(paused->process);
     tcgrr_icount seen = paused->icount;
     bool stopped = false;
 
@@ -240,7 +245,8 @@ static bool wait_still(struct tcgrr_paused *paused, GError **error)
         if (now != seen) {
             seen = now;
             moved = g_get_monotonic_time();
-        } else if (!stopped && g_get_monotonic_time() - moved > (gint64)options->hang_ms * 1000) {
+        } else if (!stopped && (g_get_monotonic_time() - moved > (gint64)options->hang_ms * 1000 ||
+                                (step && tcgrr_process_spent(paused->process) - spent > SPIN_US))) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs behind icount %" G_GUINT64_FORMAT,
                         paused->rerun->qemu->path, seen);
             return false;
@@ -254,7 +260,7 @@ static bool run_to(struct tcgrr_paused *paused, tcgrr_icount icount, GError **er
     json_t *answer =
         tcgrr_qmp_execute(paused->qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), QMP_MS, error);
     json_decref(answer);
-    if (!answer || !tcgrr_gdb_continue(paused->gdb, error) || !wait_still(paused, error)) {
+    if (!answer || !tcgrr_gdb_continue(paused->gdb, error) || !wait_still(paused, false, error)) {
         return false;
     }
     if (paused->icount != icount) {
@@ -284,7 +290,7 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
 {
     GError *problem = NULL;
 
-    if (tcgrr_gdb_step(paused->gdb, &problem) && wait_still(paused, &problem)) {
+    if (tcgrr_gdb_step(paused->gdb, &problem) && wait_still(paused, true, &problem)) {
         return true;
     }
     if (problem->code == TCGRR_ERROR_FAILED) {

@@ -45,6 +45,11 @@ static enum tcgrr_level recorded_level(struct tcgrr_reader *reader)
     return level;
 }
 
+static bool is_closer(const struct tcgrr_replay_options *options)
+{
+    return options->closer.from < options->closer.to;
+}
+
 /* `qemu`: NULL for the one that recorded. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                                           const char *qemu, const char *rr_file, const char *snapshot, char **words,
@@ -76,6 +81,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         if (sampled && run->has_sample_from) {
             tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from);
         }
+        tcgrr_live_set_closer_samples(tcgrr_session_live(opened), options->closer.from, options->closer.to);
     }
     return opened;
 }
@@ -114,8 +120,9 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
 static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *rr_file,
                           char **words, struct tcgrr_replay_result *result, GError **error)
 {
-    if (!options->states || recorded_level(reader) >= TCGRR_LEVEL_STATE ||
-        tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE || tcgrr_reader_run(reader)->api_version < 2) {
+    bool stored = recorded_level(reader) >= TCGRR_LEVEL_STATE && !is_closer(options);
+    if (!options->states || stored || tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE ||
+        tcgrr_reader_run(reader)->api_version < 2) {
         return true;
     }
     result->original = open_session(reader, options, NULL, rr_file, NULL, words, error);
@@ -148,6 +155,8 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
 {
     struct tcgrr_side_live_options live = {
         .hang_ms = options->hang_ms,
+        .replays = true,
+        .enough = options->closer.enough,
         .stop = options->stop,
         .progress = options->progress,
         .data = options->data,
@@ -173,13 +182,13 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
 }
 
-static void conclude(struct tcgrr_replay_result *result)
+static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)
 {
     struct tcgrr_process *process = tcgrr_session_process(result->session);
 
     if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SIDE_HUNG ||
         result->comparison.ends[1] == TCGRR_SIDE_REACHED || result->comparison.ends[1] == TCGRR_SIDE_STOPPED) {
-        tcgrr_process_stop(process, 2000);
+        tcgrr_process_stop(process, options->quiet ? 0 : 2000); /* quiet, nobody waits for what it might still say */
     }
     result->exit = tcgrr_session_end(result->session);
     if (result->original) {
@@ -218,7 +227,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
-        conclude(result);
+        conclude(options, result);
     }
     g_unlink(rr_file);
     g_unlink(snapshot);

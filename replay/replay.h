@@ -17,6 +17,13 @@ struct tcgrr_replay_options {
     /* Compare states even if the recording has none: then the QEMU that recorded replays it, too, at the same time.
      * Where one of the two cannot tell its state, they are not compared. */
     bool states;
+    /* With `states`: samples behind all branches in this part of the run, too, where it is not empty. Numbers of
+     * branches, which the recording must not count from a place of its own. */
+    struct {
+        uint64_t from;
+        uint64_t to;
+        tcgrr_icount enough; /* the replay is ended when it has come so far */
+    } closer;
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     /* QEMU has stopped at `at` and waits for gdb; returns when tcgrr is to end it. May be NULL without gdb. */

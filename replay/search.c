@@ -479,23 +479,50 @@ static bool narrow_first(const struct tcgrr_search *search, tcgrr_moment *same, 
     return false;
 }
 
-/* The first stop of the walk at which no register differs while one does at the next. */
+static bool registers_differ(const struct tcgrr_search *search, guint stop)
+{
+    const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], stop),
+                                     g_ptr_array_index(search->stops[1], stop)};
+    const uint8_t *const states[] = {at[0]->state, at[1]->state};
+    bool differs = false;
+
+    for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len && !differs; i++) {
+        differs = tcgrr_search_watches(search, i) && tcgrr_twins_difference(search->twins, states, i);
+    }
+    return differs;
+}
+
+/* Whether the instruction at this stop leaves other bytes in memory. */
+static bool stores_differ(const struct tcgrr_search *search, guint stop)
+{
+    const GArray *touched[] = {((const struct tcgrr_stop *)g_ptr_array_index(search->stops[0], stop))->touched,
+                               ((const struct tcgrr_stop *)g_ptr_array_index(search->stops[1], stop))->touched};
+
+    for (guint i = 0; i < MIN(touched[0]->len, touched[1]->len); i++) {
+        const struct tcgrr_touched *a = &g_array_index(touched[0], struct tcgrr_touched, i);
+        const struct tcgrr_touched *b = &g_array_index(touched[1], struct tcgrr_touched, i);
+        if (a->operand.store && a->ram && b->ram && a->size == b->size && memcmp(a->after, b->after, a->size) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first stop of the walk at which no register differs while one does at the next, or that stores other bytes. */
 static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
 {
     bool same = false;
     for (guint i = 0; i < search->common; i++) {
-        const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], i),
-                                         g_ptr_array_index(search->stops[1], i)};
-        const uint8_t *const states[] = {at[0]->state, at[1]->state};
-        bool differs = false;
-        for (guint k = 0; k < tcgrr_twins_registers(search->twins, 0)->list->len && !differs; k++) {
-            differs = tcgrr_search_watches(search, k) && tcgrr_twins_difference(search->twins, states, k);
-        }
+        bool differs = registers_differ(search, i);
         if (differs && same) {
             *stop = i - 1;
             return true;
         }
         same = !differs;
+        if (same && stores_differ(search, i)) {
+            *stop = i;
+            return true;
+        }
     }
     return false;
 }

@@ -114,6 +114,7 @@ struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GE
         return NULL;
     }
     pair_registers(twins);
+    twins->last[0] = twins->last[1] = UINT64_MAX;
     return twins;
 }
 
@@ -127,6 +128,7 @@ void tcgrr_twins_free(struct tcgrr_twins *twins)
         tcgrr_registers_unref(twins->registers[side]);
         tcgrr_decoder_free(twins->decoders[side]);
         tcgrr_qemu_clear(&twins->qemus[side]);
+        g_free(twins->obstacles[side]);
         if (twins->sides[side]) {
             twins->sides[side]->ops->free(twins->sides[side]);
         }
@@ -200,17 +202,26 @@ bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint6
     return true;
 }
 
-bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, GError **error)
+const char *tcgrr_twins_obstacle(const struct tcgrr_twins *twins, int side, tcgrr_moment moment)
+{
+    return twins->last[side] == moment ? twins->obstacles[side] : NULL;
+}
+
+bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, unsigned *rest,
+                       GError **error)
 {
     tcgrr_icount icount = tcgrr_twins_icount(twins, 0, moment);
     struct tcgrr_side *side = twins->sides[0];
     struct tcgrr_stretch stretch;
 
     *first = moment;
+    *rest = 1;
     tcgrr_stretch_init(&stretch);
     bool good = side->ops->stretch(side, icount, icount + 1, &stretch, error);
     if (good && stretch.execs->len > 0) {
-        tcgrr_icount begin = g_array_index(stretch.execs, struct tcgrr_exec, 0).icount;
+        const struct tcgrr_exec *exec = &g_array_index(stretch.execs, struct tcgrr_exec, 0);
+        tcgrr_icount begin = exec->icount;
+        *rest = exec->block->insns - (unsigned)MIN(icount - begin, exec->block->insns);
         *first = begin > tcgrr_twins_icount(twins, 0, 0) ? moment - (icount - begin) : 0;
     }
     tcgrr_stretch_clear(&stretch);

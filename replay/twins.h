@@ -52,8 +52,10 @@ bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const stat
 /* B's register of this name; NULL if B has none. */
 const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index);
 
-/* The moment at which the execution began, in A's recording, that instruction `moment` is in. */
-bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, GError **error);
+/* The moment at which the execution began, in A's recording, that instruction `moment` is in; and the instructions that
+ * its block has from `moment` on. */
+bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, unsigned *rest,
+                       GError **error);
 
 /* ---- looking ---- */
 
@@ -120,9 +122,16 @@ struct tcgrr_stop {
  * Replays both up to `from` and goes on instruction by instruction until `to`, and `more` steps behind it. Fills
  * stops[side] with struct tcgrr_stop * of the caller's; they have no more in common than the runs have. What the
  * instruction at a stop reads is read there, whatever is watched. On the way to `from` the looks are taken, if any.
+ * That a side hangs or ends in the steps behind `to` ends its stops.
  */
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
                       const struct tcgrr_watch *watch, GPtrArray *looks, GPtrArray *stops[2], GError **error);
+
+/*
+ * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.
+ * NULL if it did not; it is not asked to again. What `twins` owns.
+ */
+const char *tcgrr_twins_obstacle(const struct tcgrr_twins *twins, int side, tcgrr_moment moment);
 
 /* The physical address that `address` stands for on each side at a moment; *mapped: on both it stands for one. */
 bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],

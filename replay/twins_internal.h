@@ -14,6 +14,8 @@ struct tcgrr_twins {
     struct tcgrr_decoder *decoders[2];
     const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
     bool *compared;                       /* by A's index */
+    char *obstacles[2];                   /* what kept a side from going on; NULL: nothing did */
+    tcgrr_moment last[2];                 /* and where; not more than this is stepped */
 };
 
 /* The registers to watch, by a side's own index; NULL: all. Owned by the caller. */

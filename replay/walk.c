@@ -181,12 +181,48 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
     return true;
 }
 
+/* A run may not get past the instruction where it parts from the other: then that is its last stop. */
+static bool is_over(struct walking *walking, tcgrr_moment moment, GError **problem)
+{
+    struct tcgrr_twins *twins = walking->twins;
+
+    if (moment < walking->to || (*problem)->code == TCGRR_ERROR_STOPPED) {
+        return false;
+    }
+    g_free(twins->obstacles[walking->side]);
+    twins->obstacles[walking->side] = g_strdup((*problem)->message);
+    twins->last[walking->side] = moment;
+    g_clear_error(problem);
+    return true;
+}
+
+/* One step on; *over: there is none. */
+static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *over, GError **error)
+{
+    tcgrr_moment moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    GError *problem = NULL;
+
+    *over = moment >= walking->twins->last[walking->side];
+    if (*over) {
+        return true;
+    }
+    if (!tcgrr_paused_step(paused, &problem)) {
+        *over = is_over(walking, moment, &problem);
+        if (!*over) {
+            g_propagate_error(error, problem);
+        }
+        return *over;
+    }
+    return look_back(walking, paused, error) && add_stop(walking, paused, error);
+}
+
 static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
     tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
     tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to);
     unsigned more = walking->more;
     unsigned steps = 0;
+    bool over = false;
 
     if (walking->looks && !tcgrr_look_through(walking->twins, walking->side, walking->looks, walking->registers,
                                               walking->places, paused, error)) {
@@ -195,7 +231,7 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
     if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
         return false;
     }
-    for (; tcgrr_paused_icount(paused) < to || more > 0; steps++) {
+    for (; !over && (tcgrr_paused_icount(paused) < to || more > 0); steps++) {
         more -= tcgrr_paused_icount(paused) >= to;
         if (steps > 4 * (walking->to - walking->from + walking->more + 16)) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG,
@@ -203,8 +239,7 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
                         tcgrr_twins_qemu(walking->twins, walking->side)->path, steps, from, to);
             return false;
         }
-        if (!tcgrr_paused_step(paused, error) || !look_back(walking, paused, error) ||
-            !add_stop(walking, paused, error)) {
+        if (!advance(walking, paused, &over, error)) {
             return false;
         }
     }

@@ -181,9 +181,14 @@ static void set_next(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_sampling *sampling = &plugin->sampling;
     uint32_t step = atomic_load_explicit(&plugin->ring.header->sample_step, memory_order_relaxed);
+    uint64_t from = plugin->ring.header->closer_from;
 
     sampling->transfers += (uint64_t)(sampling->interval - sampling->countdown);
-    sampling->interval = step <= 1 ? 0 : (int64_t)(step - sampling->transfers % step);
+    uint64_t next = step <= 1 ? 0 : step - sampling->transfers % step;
+    if (next > 1 && sampling->transfers < plugin->ring.header->closer_to && sampling->transfers + next > from) {
+        next = sampling->transfers < from ? from - sampling->transfers : 1;
+    }
+    sampling->interval = (int64_t)next;
     sampling->countdown = sampling->interval;
 }
 

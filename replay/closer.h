@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Dating more exactly when the data of a replay first differed from the recording's. */
+#ifndef TCGRR_REPLAY_CLOSER_H
+#define TCGRR_REPLAY_CLOSER_H
+
+#include "replay/replay.h"
+
+/*
+ * `replay` was made with these options, with states, and found a difference. Both QEMUs replay again, up to that
+ * difference, with a sample behind each branch since the last sample in which all was the same: `closer`, which the
+ * caller has to clear, tells the same as replay->comparison.data, but to within some instructions. *known is false if
+ * there is nothing to be had: no states were compared, or the recording counts branches from a place of its own.
+ */
+bool tcgrr_replay_closer(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                         const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer, bool *known,
+                         GError **error);
+
+#endif
