@@ -136,7 +136,7 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
     if (!choose_level(session, options, error)) {
         return false;
     }
-    session->live = tcgrr_live_new(TCGRR_LIVE_RING_BYTES, error);
+    session->live = tcgrr_live_new(options->ring_bytes ? options->ring_bytes : TCGRR_LIVE_RING_BYTES, error);
     if (session->live && session->level == TCGRR_LEVEL_FULL) {
         tcgrr_live_want_accesses(session->live, &options->window);
         session->asks_map = session->qemu.system && !options->start_paused;

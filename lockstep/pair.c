@@ -5,6 +5,9 @@
 
 #include <string.h>
 
+/* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
+#define RING_BYTES (1u << 20)
+
 static const struct tcgrr_run *stored_run(const struct tcgrr_pair_options *options, int which)
 {
     return options->members[which].reader ? tcgrr_reader_run(options->members[which].reader) : NULL;
@@ -105,6 +108,7 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .level = options->level,
             .icount = options->icount,
             .quiet = member->quiet,
+            .ring_bytes = RING_BYTES,
         };
     }
     const char *names[2] = {openings[0].options.qemu, openings[1].options.qemu};
