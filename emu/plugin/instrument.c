@@ -223,6 +223,10 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
 
+    if (atomic_load_explicit(&plugin->threads, memory_order_relaxed)) {
+        plugin->api.register_tb_exec(tb, tcgrr_on_thread_block, QEMU_PLUGIN_CB_NO_REGS, NULL);
+        return;
+    }
     if (plugin->silent || plugin->used == MAX_TRANSLATIONS) {
         plugin->silent = true;
         return;

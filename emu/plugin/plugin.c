@@ -68,12 +68,32 @@ static inline void count_transfer(struct tcgrr_plugin *plugin, const struct tcgr
     plugin->sampling.open_transfer = translation->transfer;
 }
 
+static inline bool has_threads(const struct tcgrr_plugin *plugin)
+{
+    return atomic_load_explicit(&plugin->threads, memory_order_relaxed);
+}
+
+static void end_with_threads(struct tcgrr_plugin *plugin)
+{
+    if (!plugin->silent) {
+        uint32_t *space = tcgrr_ring_space(&plugin->ring);
+        space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, TCGRR_WIRE_THREAD | 1 << 8);
+        space[1] = plugin->vcpu;
+        tcgrr_ring_publish(&plugin->ring, 2);
+        plugin->silent = true;
+    }
+}
+
 /* The same as enter(), for the calls where something other than the ring is to be looked after. */
 static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *translation, bool marked, bool moving,
                                                    bool sampled)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
+    if (has_threads(plugin)) {
+        end_with_threads(plugin);
+        return;
+    }
     if (*plugin->mark < plugin->full) {
         push_left(plugin);
     }
@@ -108,12 +128,15 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
     if (several_vcpus && __builtin_expect(vcpu != plugin->vcpu, 0)) {
-        if (plugin->silent) {
+        if (plugin->silent || has_threads(plugin)) {
             return;
         }
         switch_vcpu(plugin, vcpu);
     }
     bool rare = *plugin->mark < plugin->full;
+    if (several_vcpus) {
+        rare |= has_threads(plugin);
+    }
     if (moving) {
         rare |= translation->epoch != plugin->epochs[translation->half];
     }
@@ -178,6 +201,13 @@ static void on_remapping_block(unsigned vcpu, void *userdata)
     tcgrr_plugin.epochs[1] += translation->remaps >> 1;
 }
 
+void tcgrr_on_thread_block(unsigned vcpu, void *nothing)
+{
+    if (vcpu == tcgrr_plugin.vcpu) {
+        end_with_threads(&tcgrr_plugin);
+    }
+}
+
 /* A block of one instruction; see tcgrr_on_single_access(). */
 static void on_single_block(unsigned vcpu, void *userdata)
 {
@@ -190,19 +220,30 @@ static void on_single_block(unsigned vcpu, void *userdata)
     }
 }
 
+/* The same where there is nothing else to look after. */
+static void on_plain_single_block(unsigned vcpu, void *userdata)
+{
+    struct tcgrr_translation *translation = userdata;
+    translation->entered = 1;
+    tcgrr_plugin.single = translation;
+    enter(vcpu, translation, true, false, true, false);
+}
+
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
 {
     if (translation->remaps) {
         return on_remapping_block;
     }
+    /* Also while the first block has not run, which sets things up. */
+    bool anything = !plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on || plugin->accesses;
     if (translation->count == 1) {
-        return on_single_block;
+        return anything ? on_single_block : on_plain_single_block;
     }
     if (plugin->accesses) {
         return on_accessing_block;
     }
-    if (!plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on) {
-        return on_any_block; /* also while the first block has not run, which sets things up */
+    if (anything) {
+        return on_any_block;
     }
     bool marked = translation->first < translation->count;
     if (plugin->pc_register) {
@@ -215,7 +256,8 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
 static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values,
                        unsigned count)
 {
-    if (plugin->silent) {
+    bool other_thread = !plugin->system && plugin->vcpu != UINT_MAX && vcpu != plugin->vcpu;
+    if (plugin->silent || other_thread) {
         return;
     }
     uint32_t *space = tcgrr_ring_space(&plugin->ring);
@@ -274,8 +316,7 @@ static void vcpu_started(unsigned vcpu)
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
     if (vcpu > 0 && !plugin->system) {
-        push_event(plugin, TCGRR_WIRE_THREAD, vcpu, NULL, 0);
-        plugin->silent = true;
+        atomic_store_explicit(&plugin->threads, true, memory_order_relaxed);
         return;
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);

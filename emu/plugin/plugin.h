@@ -43,6 +43,8 @@ struct tcgrr_plugin {
     const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
     unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;                            /* record nothing more */
+    _Atomic bool threads; /* user mode: a further thread began, in which this is set; recording ends with the next block
+                             of the first one, which alone writes to the ring */
 
     struct tcgrr_sampling sampling;
 
@@ -81,6 +83,8 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 
 /* The callback for a translation's head, once it is known what it needs. */
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
+/* The callback for blocks that are translated once the guest has threads. */
+void tcgrr_on_thread_block(unsigned vcpu, void *nothing);
 /* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 void tcgrr_on_mark(unsigned vcpu, void *position);
