@@ -220,6 +220,12 @@ static bool flags_further_back(struct tcgrr_trail *trail, guint *stop, bool *fou
     return true;
 }
 
+/* Where looking for the first difference ends: one more than is known, so that the moment itself is looked at. */
+static tcgrr_moment first_end(const struct tcgrr_cause_dated *dated, tcgrr_moment high)
+{
+    return dated->differs < high ? dated->differs + 1 : high;
+}
+
 /*
  * Goes to the first difference of all, before moment `high`. `wanted` is emptied then: nothing is followed any more,
  * what counts is what the instruction found reads.
@@ -237,8 +243,7 @@ static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, 
             g_array_append_val(named, location);
         }
     }
-    /* One more, so that the moment itself is looked at. */
-    tcgrr_moment end = dated->differs < high ? dated->differs + 1 : high;
+    tcgrr_moment end = first_end(dated, high);
     if (!tcgrr_search_first(&trail->search, dated->same, end, named, stop, found, error)) {
         return false;
     }
@@ -382,9 +387,9 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
     if (halts && !tcgrr_twins_block(search->twins, parted, &first, &more, error)) {
         return false;
     }
-    bool toured = trail->dated->first && trail->dated->same < from;
-    if (toured ? !tcgrr_search_tour(search, trail->dated->same, from, parted, more, error)
-               : !tcgrr_search_walk(search, from, parted, more, trail->wanted, error)) {
+    if (trail->dated->first
+            ? !tcgrr_search_tour(search, trail->dated->same, first_end(trail->dated, parted), from, parted, more, error)
+            : !tcgrr_search_walk(search, from, parted, more, trail->wanted, error)) {
         return false;
     }
     if (search->common == search->stops[0]->len && search->common == search->stops[1]->len) {

@@ -42,8 +42,10 @@ void tcgrr_search_clear(struct tcgrr_search *search)
 {
     g_array_unref(search->places);
     g_ptr_array_unref(search->sightings);
-    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
-    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
+    for (int side = 0; side < 2; side++) {
+        g_clear_pointer(&search->stops[side], g_ptr_array_unref);
+        g_clear_pointer(&search->early[side], g_ptr_array_unref);
+    }
     g_clear_pointer(&search->watched, g_free);
 }
 
@@ -128,23 +130,42 @@ static bool same_stop(const struct tcgrr_stop *a, const struct tcgrr_stop *b)
            (!known || (a->length == b->length && memcmp(a->bytes, b->bytes, a->length) == 0));
 }
 
-static bool walk_stretch(struct tcgrr_search *search, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                         const struct tcgrr_watch *watch, GPtrArray *looks, GError **error)
+static void forget_stops(struct tcgrr_search *search)
 {
-    tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides", from,
-         to);
-    search->replays++;
-    search->common = 0;
-    g_clear_pointer(&search->stops[0], g_ptr_array_unref);
-    g_clear_pointer(&search->stops[1], g_ptr_array_unref);
-    if (!tcgrr_twins_walk(search->twins, from, to, more, watch, looks, search->stops, error)) {
-        return false;
+    for (int side = 0; side < 2; side++) {
+        g_clear_pointer(&search->stops[side], g_ptr_array_unref);
+        g_clear_pointer(&search->early[side], g_ptr_array_unref);
     }
+}
+
+static void count_common(struct tcgrr_search *search)
+{
+    search->common = 0;
     while (search->common < search->stops[0]->len && search->common < search->stops[1]->len &&
            same_stop(g_ptr_array_index(search->stops[0], search->common),
                      g_ptr_array_index(search->stops[1], search->common))) {
         search->common++;
     }
+}
+
+/* Walks one or two legs. */
+static bool walk_legs(struct tcgrr_search *search, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+                      GError **error)
+{
+    const struct tcgrr_leg *last = &legs[count - 1];
+
+    tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
+         last->from, last->to);
+    search->replays++;
+    forget_stops(search);
+    if (!tcgrr_twins_walk(search->twins, legs, count, looks, error)) {
+        return false;
+    }
+    for (int side = 0; side < 2; side++) {
+        search->stops[side] = last->stops[side];
+        search->early[side] = count > 1 ? legs[0].stops[side] : NULL;
+    }
+    count_common(search);
     return true;
 }
 
@@ -159,8 +180,8 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_free(search->watched);
     search->watched = wanted ? wanted_registers(search, wanted) : NULL;
-    struct tcgrr_watch watch = {search->watched, places};
-    return walk_stretch(search, quiet, to, more, &watch, NULL, error);
+    struct tcgrr_leg leg = {.from = quiet, .to = to, .more = more, .watch = {search->watched, places}};
+    return walk_legs(search, &leg, 1, NULL, error);
 }
 
 bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index)
@@ -362,31 +383,6 @@ static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment hig
     return good;
 }
 
-bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                       GError **error)
-{
-    g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    tcgrr_moment quiet;
-
-    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
-        return false;
-    }
-    g_autoptr(GArray) moments = choose_moments(search, low, MAX(quiet, low), true, error);
-    if (!moments) {
-        return false;
-    }
-    g_free(search->watched);
-    search->watched = wanted_registers(search, nothing);
-    struct tcgrr_watch watch = {search->watched, places};
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &watch);
-    bool good = walk_stretch(search, quiet, to, more, &watch, looks, error);
-    if (good) {
-        keep_looks(search, looks, nothing);
-    }
-    return good;
-}
-
 /* The latest sighting before `*high` where all is the same, and the earliest behind it where something differs. *low is
  * false if there is none: then *high is where the sightings that say anything begin. */
 static bool narrow(const struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *low, tcgrr_moment *high)
@@ -527,6 +523,37 @@ static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
     return false;
 }
 
+/* Where to walk from: what is found is likely to be the cause, of which its block is wanted. */
+static tcgrr_moment first_from(tcgrr_moment same)
+{
+    return same > BLOCK ? same - BLOCK : 0;
+}
+
+static bool covers(const GPtrArray *stops, tcgrr_moment from, tcgrr_moment to)
+{
+    return stops && stops->len > 0 && ((const struct tcgrr_stop *)g_ptr_array_index(stops, 0))->moment <= from &&
+           ((const struct tcgrr_stop *)g_ptr_array_index(stops, stops->len - 1))->moment >= to;
+}
+
+/* Whether what lies between the two was walked last, with all registers; or on the way, which is the last stretch then.
+ */
+static bool is_walked(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs)
+{
+    if (!search->watched && covers(search->stops[0], same, differs)) {
+        return true;
+    }
+    if (!covers(search->early[0], same, differs)) {
+        return false;
+    }
+    for (int side = 0; side < 2; side++) {
+        g_ptr_array_unref(search->stops[side]);
+        search->stops[side] = g_steal_pointer(&search->early[side]);
+    }
+    g_clear_pointer(&search->watched, g_free);
+    count_common(search);
+    return true;
+}
+
 bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, const GArray *wanted,
                         guint *stop, bool *found, GError **error)
 {
@@ -538,9 +565,8 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
         bool seen = narrow_first(search, &same, &differs) || differs < end;
         bool stuck = length == differs - same;
         if (differs - same <= TCGRR_SEARCH_WALK || (seen && stuck)) {
-            /* What is found is likely to be the cause, of which all registers are wanted, and its block. */
-            tcgrr_moment from = same > BLOCK ? same - BLOCK : 0;
-            bool good = tcgrr_search_walk(search, from, differs, 1, NULL, error);
+            bool good = is_walked(search, same, differs) ||
+                        tcgrr_search_walk(search, first_from(same), differs, 1, NULL, error);
             *found = good && first_in_walk(search, stop);
             return good;
         }
@@ -552,4 +578,50 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
             return false;
         }
     }
+}
+
+/* ---- both on one way ---- */
+
+static bool tour_with_looks(struct tcgrr_search *search, tcgrr_moment low, struct tcgrr_leg *leg, GError **error)
+{
+    g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
+    g_autoptr(GArray) moments = choose_moments(search, low, MAX(leg->from, low), true, error);
+    if (!moments) {
+        return false;
+    }
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &leg->watch);
+    bool good = walk_legs(search, leg, 1, looks, error);
+    if (good) {
+        keep_looks(search, looks, nothing);
+    }
+    return good;
+}
+
+bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, tcgrr_moment from,
+                       tcgrr_moment to, unsigned more, GError **error)
+{
+    g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    bool close = differs >= same && differs - same <= TCGRR_SEARCH_WALK;
+    tcgrr_moment early;
+
+    /* The first leg ends one step behind `differs`. */
+    if (!tcgrr_twins_quiet(search->twins, close ? MAX(from, differs + 2) : from, &from, error) ||
+        !tcgrr_twins_quiet(search->twins, first_from(same), &early, error)) {
+        return false;
+    }
+    g_free(search->watched);
+    search->watched = wanted_registers(search, nothing);
+    struct tcgrr_leg legs[] = {{.from = early, .to = differs, .more = 1, .watch = {NULL, places}},
+                               {.from = from, .to = to, .more = more, .watch = {search->watched, places}}};
+    if (close && differs + 1 < from && from <= to) {
+        return walk_legs(search, legs, 2, NULL, error);
+    }
+    if (close && to - early <= TCGRR_SEARCH_WALK) {
+        g_clear_pointer(&search->watched, g_free);
+        legs[0].to = to;
+        legs[0].more = more;
+        return walk_legs(search, legs, 1, NULL, error);
+    }
+    return same < from ? tour_with_looks(search, same, &legs[1], error) : walk_legs(search, &legs[1], 1, NULL, error);
 }

@@ -21,7 +21,8 @@ struct tcgrr_search {
     GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
     GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */
     guint common;
-    bool *watched; /* in that stretch, by A's index: registers that were read at each stop; NULL: all */
+    GPtrArray *early[2]; /* a stretch that was walked on the way to that one, with all registers; NULL: none */
+    bool *watched; /* in the stretch walked last, by A's index: registers that were read at each stop; NULL: all */
     unsigned replays;
     void (*progress)(const char *text, void *data);
     void *data;
@@ -44,11 +45,11 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
                        const GArray *wanted, GError **error);
 
 /*
- * The same with nothing but the core registers and the flags, after a look at some hundred moments from `low` to
- * `from`.
+ * The same with nothing but the core registers and the flags. Before, if `same` and `differs`, as tcgrr_search_first()
+ * takes them, are close enough, what lies between them is walked for it, else it takes its first looks.
  */
-bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                       GError **error);
+bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, tcgrr_moment from,
+                       tcgrr_moment to, unsigned more, GError **error);
 
 /* Whether a register was read at each stop of the walk. */
 bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index);

@@ -118,14 +118,23 @@ struct tcgrr_stop {
     GArray *touched;            /* struct tcgrr_touched */
 };
 
+/* A stretch that is walked: from `from` to `to`, and `more` steps behind it. */
+struct tcgrr_leg {
+    tcgrr_moment from;
+    tcgrr_moment to;
+    unsigned more;
+    struct tcgrr_watch watch;
+    GPtrArray *stops[2]; /* struct tcgrr_stop *, filled; the caller's */
+};
+
 /*
- * Replays both up to `from` and goes on instruction by instruction until `to`, and `more` steps behind it. Fills
- * stops[side] with struct tcgrr_stop * of the caller's; they have no more in common than the runs have. What the
- * instruction at a stop reads is read there, whatever is watched. On the way to `from` the looks are taken, if any.
- * That a side hangs or ends in the steps behind `to` ends its stops.
+ * Replays both and goes through the legs, which follow each other, instruction by instruction. They have no more stops
+ * in common than the runs have. What the instruction at a stop reads is read there, whatever is watched. On the way to
+ * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps behind `to`
+ * ends its stops.
  */
-bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const struct tcgrr_watch *watch, GPtrArray *looks, GPtrArray *stops[2], GError **error);
+bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+                      GError **error);
 
 /*
  * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.

@@ -26,7 +26,6 @@ struct walking {
     GPtrArray *looks; /* to take before; NULL: none */
     GPtrArray *stops;
     const struct tcgrr_register *pc;
-    GError *error;
 };
 
 /* ---- what was recorded of the stretch ---- */
@@ -246,12 +245,23 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
     return true;
 }
 
+/* All the legs of a side. */
+struct route {
+    struct walking *walkings;
+    unsigned count;
+    GError *error;
+};
+
 static gpointer walk_side(gpointer data)
 {
-    struct walking *walking = data;
-    struct tcgrr_paused *paused = tcgrr_paused_start(walking->twins->reruns[walking->side], &walking->error);
+    struct route *route = data;
+    const struct walking *first = &route->walkings[0];
+    struct tcgrr_paused *paused = tcgrr_paused_start(first->twins->reruns[first->side], &route->error);
+    bool good = paused != NULL;
 
-    bool good = paused && walk(walking, paused, &walking->error);
+    for (unsigned i = 0; i < route->count && good; i++) {
+        good = walk(&route->walkings[i], paused, &route->error);
+    }
     tcgrr_paused_free(paused);
     return GINT_TO_POINTER(good);
 }
@@ -267,38 +277,46 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
     return NULL;
 }
 
-bool tcgrr_twins_walk(struct tcgrr_twins *twins, tcgrr_moment from, tcgrr_moment to, unsigned more,
-                      const struct tcgrr_watch *watch, GPtrArray *looks, GPtrArray *stops[2], GError **error)
+static void begin(struct tcgrr_twins *twins, int side, struct tcgrr_leg *leg, struct walking *walking)
 {
-    struct walking walking[2];
+    leg->stops[side] = g_ptr_array_new_with_free_func(free_stop);
+    *walking = (struct walking){.twins = twins,
+                                .side = side,
+                                .from = leg->from,
+                                .to = leg->to,
+                                .more = leg->more,
+                                .places = leg->watch.places,
+                                .registers = tcgrr_watched_registers(twins, side, &leg->watch),
+                                .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
+                                .stops = leg->stops[side],
+                                .pc = find_pc(twins->registers[side])};
+}
+
+bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+                      GError **error)
+{
+    g_autofree struct walking *walkings = g_new0(struct walking, 2 * (size_t)count);
+    struct route routes[] = {{walkings, count, NULL}, {walkings + count, count, NULL}};
     bool good = true;
 
-    for (int side = 0; side < 2; side++) {
-        stops[side] = g_ptr_array_new_with_free_func(free_stop);
-        walking[side] = (struct walking){.twins = twins,
-                                         .side = side,
-                                         .from = from,
-                                         .to = to,
-                                         .more = more,
-                                         .places = watch->places,
-                                         .registers = tcgrr_watched_registers(twins, side, watch),
-                                         .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
-                                         .looks = looks,
-                                         .stops = stops[side],
-                                         .pc = find_pc(twins->registers[side])};
-        good = good && load_code(&walking[side], error);
+    for (unsigned i = 0; i < 2 * count; i++) {
+        begin(twins, i / count, &legs[i % count], &walkings[i]);
+        walkings[i].looks = i % count == 0 ? looks : NULL;
+    }
+    for (unsigned i = 0; i < 2 * count && good; i++) {
+        good = load_code(&walkings[i], error);
     }
     if (good) {
-        good = tcgrr_both_sides(walk_side, &walking[0], &walking[1]);
+        good = tcgrr_both_sides(walk_side, &routes[0], &routes[1]);
         if (!good) {
-            tcgrr_propagate_first(error, walking[0].error, walking[1].error);
+            tcgrr_propagate_first(error, routes[0].error, routes[1].error);
         }
     }
-    for (int side = 0; side < 2; side++) {
-        g_array_unref(walking[side].code);
-        g_free(walking[side].registers);
+    for (unsigned i = 0; i < 2 * count; i++) {
+        g_array_unref(walkings[i].code);
+        g_free(walkings[i].registers);
         if (!good) {
-            g_clear_pointer(&stops[side], g_ptr_array_unref);
+            g_clear_pointer(&legs[i % count].stops[i / count], g_ptr_array_unref);
         }
     }
     return good;
