@@ -53,6 +53,7 @@ struct slot {
     uint16_t insn;
     uint8_t kind;
     uint8_t noted; /* encoding: its page and place are in the set of pages */
+    uint32_t head; /* encoding: what head_of() makes of its accesses */
 };
 
 /* The accesses that a block made the last time it ran: its slots. Blocks that share a shape's place forget each
@@ -130,7 +131,7 @@ static void begin(struct tcgrr_access_codec *codec, uint64_t accesses, uint32_t 
     }
     memset(codec->shapes, 0, sizeof(codec->shapes));
     memset(codec->words, 0xff, sizeof(codec->words));
-    codec->slots[0].kind = KINDS;
+    codec->slots[0] = (struct slot){.kind = KINDS};
     codec->used = 1;
     codec->address = 0;
     codec->offset = 0;
@@ -157,19 +158,26 @@ static struct slot *add_slot(struct tcgrr_access_codec *codec, struct slot *old,
     slot->noted = 0;
     slot->insn = insn;
     slot->kind = kind;
+    slot->head = insn | 1u << (kind & 7) << 16 | (uint32_t)kind >> KIND_FLAGS_SHIFT << 24;
     return old->kind == KINDS ? old : old + 1;
 }
 
 /* From `first` on stand the slots of the block's new shape. */
 static void end_shape(struct tcgrr_access_codec *codec, uint32_t block, uint32_t first)
 {
-    codec->slots[codec->used++].kind = KINDS;
+    codec->slots[codec->used++] = (struct slot){.kind = KINDS};
     codec->shapes[block % SHAPES] = (struct shape){.block = block + 1, .first = first};
 }
 
 static inline uint8_t kind_of(const struct tcgrr_access *access)
 {
     return (uint8_t)(__builtin_ctz(access->size) | access->flags << KIND_FLAGS_SHIFT);
+}
+
+/* The same and the instruction's index, for comparing; no access's is 0, because its size is not. */
+static inline uint32_t head_of(const struct tcgrr_access *access)
+{
+    return access->insn | (uint32_t)access->size << 16 | (uint32_t)access->flags << 24;
 }
 
 static inline uint64_t mask_of(unsigned size)
@@ -239,14 +247,12 @@ static inline void learn_address(struct tcgrr_access_codec *codec, struct slot *
     codec->address = address;
 }
 
-static inline void learn_value(struct tcgrr_access_codec *codec, struct slot *slot, uint64_t address, unsigned size,
-                               struct value value)
+static inline void learn_value(struct tcgrr_access_codec *codec, struct slot *slot, struct value value)
 {
     slot->value_stride = value.low - slot->value.low;
     slot->value = value;
     codec->before = codec->last;
     codec->last = value;
-    remember(codec, address, size, value);
 }
 
 static inline bool equal(struct value a, struct value b)
@@ -314,10 +320,31 @@ static void tell_value(struct tcgrr_access_codec *codec, unsigned size, struct v
     stream->size += size;
 }
 
+/*
+ * Whether memory was known to hold the value. From here on it is. As recall() and remember(), with one look at the
+ * table for both.
+ */
+static inline bool encode_memory(struct tcgrr_access_codec *codec, uint64_t address, unsigned size, struct value value)
+{
+    if (G_UNLIKELY(size == 16 || !is_kept(address, size))) {
+        bool known = equal(value, recall(codec, address, size));
+        remember(codec, address, size, value);
+        return known;
+    }
+    struct word *word = word_at(codec, address >> 3);
+    unsigned shift = 8 * (address & 7);
+    uint64_t mask = mask_of(size) << shift;
+    uint64_t old = word->number == address >> 3 ? word->value : 0;
+    uint64_t now = (old & ~mask) | value.low << shift;
+    word->number = address >> 3;
+    word->value = now;
+    return now == old;
+}
+
 static inline unsigned encode_value(struct tcgrr_access_codec *codec, const struct slot *slot,
                                     const struct tcgrr_access *access, struct value value)
 {
-    if (equal(value, recall(codec, access->address, access->size))) {
+    if (encode_memory(codec, access->address, access->size, value)) {
         return VALUE_MEMORY;
     }
     if (equal(value, (struct value){next_value(slot, access->size), slot->value.high})) {
@@ -360,20 +387,21 @@ static inline void encode_access(struct tcgrr_access_codec *codec, struct slot *
     if (access->flags & TCGRR_ACCESS_VALUE) {
         struct value value = {access->value[0], access->value[1]};
         token |= encode_value(codec, slot, access, value) << VALUE_SHIFT;
-        learn_value(codec, slot, access->address, access->size, value);
+        learn_value(codec, slot, value);
     }
     tokens->data[tokens->size++] = (uint8_t)token;
 }
 
-/* Whether the execution's accesses, up to `end`, are as expected. */
-static inline bool fits(const struct slot *slot, const struct tcgrr_access *access, const struct tcgrr_access *end)
+/* Where the execution's accesses end, if they are as expected, else NULL. */
+static inline const struct tcgrr_access *fitting(const struct slot *slot, const struct tcgrr_access *access,
+                                                 const struct tcgrr_access *last, uint32_t exec)
 {
-    for (; access < end; access++, slot++) {
-        if (slot->kind != kind_of(access) || slot->insn != access->insn) {
-            return false;
+    for (; access < last && access->exec == exec; access++, slot++) {
+        if (slot->head != head_of(access)) {
+            return NULL;
         }
     }
-    return slot->kind == KINDS;
+    return slot->kind == KINDS ? access : NULL;
 }
 
 static struct slot *encode_shape(struct tcgrr_access_codec *codec, uint32_t block, uint32_t distance,
@@ -403,11 +431,11 @@ static void encode_all(struct tcgrr_access_codec *codec, const struct tcgrr_chun
     for (uint32_t exec = 0; exec < chunk->count; exec++) {
         uint32_t block = chunk->blocks[exec];
         struct slot *slot = expected(codec, block);
-        const struct tcgrr_access *end = access;
-        while (end < last && end->exec == exec) {
-            end++;
-        }
-        if (G_UNLIKELY(!fits(slot, access, end))) {
+        const struct tcgrr_access *end = fitting(slot, access, last, exec);
+        if (G_UNLIKELY(!end)) {
+            for (end = access; end < last && end->exec == exec;) {
+                end++;
+            }
             slot = encode_shape(codec, block, exec - told, access, (size_t)(end - access));
             told = exec;
         }
@@ -599,7 +627,8 @@ static inline bool decode_access(struct tcgrr_access_codec *codec, struct source
         if (!decode_value(codec, source, slot, how, access, &value) || !is_within(value, access->size)) {
             return false;
         }
-        learn_value(codec, slot, access->address, access->size, value);
+        learn_value(codec, slot, value);
+        remember(codec, access->address, access->size, value);
     } else if (how != 0) {
         return false;
     }
