@@ -56,7 +56,7 @@ struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error)
     struct tcgrr_intake *intake = g_new0(struct tcgrr_intake, 1);
 
     intake->mask = ring_bytes / sizeof(uint32_t) - 1;
-    intake->buffer = g_new(uint32_t, BUFFER_WORDS);
+    intake->buffer = g_new0(uint32_t, BUFFER_WORDS + TCGRR_INTAKE_SLACK);
     intake->slots = g_new(uint16_t, BUFFER_WORDS);
     intake->phrases = g_malloc0(TCGRR_WIRE_PHRASES * sizeof(*intake->phrases));
     intake->quiet = true;

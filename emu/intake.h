@@ -43,9 +43,11 @@ void tcgrr_intake_end_window(struct tcgrr_intake *intake);
 /* Words in the ring and in the draft that were not copied yet. To other threads than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 
+#define TCGRR_INTAKE_SLACK 4
+
 /* What there is to read; the words are valid until the next call. */
 struct tcgrr_intake_words {
-    const uint32_t *words; /* all that were not taken */
+    const uint32_t *words; /* all that were not taken; TCGRR_INTAKE_SLACK more can be read, and hold anything */
     const uint16_t *slots; /* for each word: 1 + the slot of the phrase that begins there, 0 if none is known to */
     size_t count;
     bool all; /* nothing was left behind: the plugin publishes whole records, so the last one is whole */

@@ -18,7 +18,18 @@
 struct page {
     uint64_t page;
     uint64_t offset;
+    uint64_t known; /* mask for the physical address: all bits or none */
     uint32_t device;
+    uint8_t flags;
+};
+
+/* What the bits of an access's word behind its instruction's index say. */
+#define KIND_BITS 6
+struct kind {
+    uint64_t low; /* masks for the value */
+    uint64_t high;
+    uint32_t length; /* words; UINT32_MAX: not for the fast path */
+    uint8_t size;
     uint8_t flags;
 };
 
@@ -29,10 +40,47 @@ struct tcgrr_live_accesses {
     bool told; /* the plugin, that the window is over */
     uint64_t strays;
     uint32_t devices;
+    struct kind kinds[1 << KIND_BITS];
     struct page pages[TCGRR_WIRE_PAGES];
     GArray *pending; /* struct tcgrr_access: of the open execution, between two chunks */
     uint32_t execs[PIECE_EXECS];
 };
+
+static inline size_t value_words(uint32_t word)
+{
+    static const uint8_t words[8] = {1, 1, 1, 2, 4};
+    return word & TCGRR_WIRE_ACCESS_VALUE ? words[word >> TCGRR_WIRE_ACCESS_SIZE & 7] : 0;
+}
+
+size_t tcgrr_live_access_length(uint32_t word)
+{
+    return 2 + value_words(word);
+}
+
+static inline bool makes_sense(uint32_t word)
+{
+    return (word >> TCGRR_WIRE_ACCESS_SIZE & 7) <= 4;
+}
+
+static void fill_kinds(struct kind *kinds)
+{
+    static const uint64_t low[] = {0xff, 0xffff, 0xffffffff, UINT64_MAX, UINT64_MAX};
+
+    for (uint32_t i = 0; i < 1u << KIND_BITS; i++) {
+        uint32_t word = i << TCGRR_WIRE_ACCESS_SIZE;
+        uint32_t shift = i & 7;
+        bool value = word & TCGRR_WIRE_ACCESS_VALUE;
+        if (makes_sense(word)) {
+            kinds[i].low = value ? low[shift] : 0;
+            kinds[i].high = value && shift == 4 ? UINT64_MAX : 0;
+            kinds[i].size = (uint8_t)(1u << shift);
+            kinds[i].flags =
+                (uint8_t)((word & TCGRR_WIRE_ACCESS_STORE ? TCGRR_ACCESS_STORE : 0) | (value ? TCGRR_ACCESS_VALUE : 0));
+        }
+        bool fast = makes_sense(word) && !(word & TCGRR_WIRE_ACCESS_RERUN);
+        kinds[i].length = fast ? (uint32_t)tcgrr_live_access_length(word) : UINT32_MAX;
+    }
+}
 
 void tcgrr_live_want_accesses(struct tcgrr_live *live, const struct tcgrr_window *window)
 {
@@ -43,6 +91,7 @@ void tcgrr_live_want_accesses(struct tcgrr_live *live, const struct tcgrr_window
     accesses->until = window->has_until_pc ? UINT64_MAX : window->until;
     accesses->devices = TCGRR_DEVICE_UNNAMED;
     accesses->pending = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_access));
+    fill_kinds(accesses->kinds);
     for (size_t i = 0; i < TCGRR_WIRE_PAGES; i++) {
         accesses->pages[i].page = UINT64_MAX;
     }
@@ -105,44 +154,34 @@ static void take_up(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 
 /* ---- reading ---- */
 
-static inline size_t value_words(uint32_t word)
-{
-    static const uint8_t words[8] = {1, 1, 1, 2, 4};
-    return word & TCGRR_WIRE_ACCESS_VALUE ? words[word >> TCGRR_WIRE_ACCESS_SIZE & 7] : 0;
-}
-
-size_t tcgrr_live_access_length(uint32_t word)
-{
-    return 2 + value_words(word);
-}
-
 static inline uint64_t long_at(const uint32_t *words)
 {
     return words[0] | (uint64_t)words[1] << 32;
 }
 
-/* Fills all but `exec`, field by field: put together elsewhere and copied it would take the host twice as long. */
-static inline void decode(const struct tcgrr_live *live, const uint32_t *words, struct tcgrr_access *access)
+static inline const struct kind *kind_of(const struct tcgrr_live_accesses *accesses, uint32_t word)
 {
-    uint32_t word = words[0];
-    size_t values = value_words(word);
-    const struct page *page = &live->accesses->pages[words[1] >> 12 & (TCGRR_WIRE_PAGES - 1)];
-    uint64_t address = page->page + (words[1] & 0xfff);
-
-    access->insn = word & TCGRR_WIRE_ACCESS_RERUN ? RERUN_INSN : (uint16_t)(word & TCGRR_WIRE_ACCESS_INSN);
-    access->size = (uint8_t)(1u << (word >> TCGRR_WIRE_ACCESS_SIZE & 7));
-    access->flags = (uint8_t)(page->flags | (word & TCGRR_WIRE_ACCESS_STORE ? TCGRR_ACCESS_STORE : 0) |
-                              (values ? TCGRR_ACCESS_VALUE : 0));
-    access->device = page->device;
-    access->address = address;
-    access->physical = page->flags & TCGRR_ACCESS_PHYSICAL ? address + page->offset : 0;
-    access->value[0] = values > 1 ? long_at(words + 2) : values ? words[2] : 0;
-    access->value[1] = values == 4 ? long_at(words + 4) : 0;
+    return &accesses->kinds[word >> TCGRR_WIRE_ACCESS_SIZE & ((1u << KIND_BITS) - 1)];
 }
 
-static inline bool makes_sense(uint32_t word)
+/*
+ * Fills all but `exec` and `insn`, field by field: put together elsewhere and copied it would take the host twice as
+ * long. No branch depends on the kind of access, which the host could not predict: words behind a short record are read
+ * and masked away.
+ */
+static inline void decode(const struct tcgrr_live_accesses *accesses, const uint32_t *words, const struct kind *kind,
+                          struct tcgrr_access *access)
 {
-    return (word >> TCGRR_WIRE_ACCESS_SIZE & 7) <= 4;
+    const struct page *page = &accesses->pages[words[1] >> 12 & (TCGRR_WIRE_PAGES - 1)];
+    uint64_t address = page->page + (words[1] & 0xfff);
+
+    access->size = kind->size;
+    access->flags = page->flags | kind->flags;
+    access->device = page->device;
+    access->address = address;
+    access->physical = (address + page->offset) & page->known;
+    access->value[0] = long_at(words + 2) & kind->low;
+    access->value[1] = long_at(words + 4) & kind->high;
 }
 
 bool tcgrr_live_read_access(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error)
@@ -151,7 +190,8 @@ bool tcgrr_live_read_access(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return tcgrr_live_damaged(error, "a memory access that makes no sense");
     }
     struct tcgrr_access access;
-    decode(live, words, &access);
+    decode(live->accesses, words, kind_of(live->accesses, words[0]), &access);
+    access.insn = words[0] & TCGRR_WIRE_ACCESS_RERUN ? RERUN_INSN : (uint16_t)(words[0] & TCGRR_WIRE_ACCESS_INSN);
     take_up(live, chunk);
     guint first = first_open(chunk);
     guint count = chunk->accesses->len - first;
@@ -172,6 +212,7 @@ static void set_page(struct tcgrr_live_accesses *accesses, const uint32_t *words
     accesses->pages[words[0] & (TCGRR_WIRE_PAGES - 1)] = (struct page){
         .page = long_at(words + 1),
         .offset = long_at(words + 3),
+        .known = words[5] & TCGRR_WIRE_NOWHERE ? 0 : UINT64_MAX,
         .device = device,
         .flags = (device ? TCGRR_ACCESS_DEVICE : 0) | (words[5] & TCGRR_WIRE_NOWHERE ? 0 : TCGRR_ACCESS_PHYSICAL),
     };
@@ -212,73 +253,56 @@ bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
 
 /* Where the words of executions and those of accesses stand while they are parted. */
 struct parting {
-    const uint32_t *words;
-    size_t available;
-    size_t at;               /* words done */
+    const uint32_t *at; /* words from here on are to be done */
+    const uint32_t *end;
     const struct code *code; /* the execution that began last */
     uint32_t exec;           /* its index in the chunk */
-    uint16_t insn;           /* of its last access */
+    uint32_t insn;           /* of its last access */
     guint first;             /* its first access */
 };
-
-/* One access into `to`, where there is room. False if it has to go record by record. */
-static inline bool part_access(const struct tcgrr_live *live, struct parting *parting, struct tcgrr_access *to)
-{
-    const uint32_t *words = parting->words + parting->at;
-    size_t length = tcgrr_live_access_length(words[0]);
-
-    if (length > parting->available - parting->at || !makes_sense(words[0])) {
-        return false;
-    }
-    decode(live, words, to);
-    if (to->insn < parting->insn || to->insn >= parting->code->insns) {
-        return false;
-    }
-    to->exec = parting->exec;
-    parting->insn = to->insn;
-    parting->at += length;
-    return true;
-}
 
 /* Goes on through executions and accesses as long as nothing else comes; returns how many executions began. */
 static size_t part(struct tcgrr_live *live, GArray *into, struct parting *parting, size_t most)
 {
     struct tcgrr_live_accesses *accesses = live->accesses;
     const struct code *codes = (const struct code *)live->codes->data;
-    uint32_t known = live->known;
+    struct parting now = *parting; /* where the compiler can keep it in registers */
     guint count = into->len;
     size_t execs = 0;
 
     /* An access takes two words or more. */
-    g_array_set_size(into, count + (guint)((parting->available - parting->at) / 2 + 1));
+    g_array_set_size(into, count + (guint)((now.end - now.at) / 2 + 1));
     struct tcgrr_access *data = (struct tcgrr_access *)(void *)into->data;
-    while (parting->at < parting->available) {
-        uint32_t word = parting->words[parting->at];
-        if (word < known) {
+    while (now.at < now.end) {
+        uint32_t word = *now.at;
+        if (word >> 24 == TCGRR_WIRE_ACCESS) {
+            const struct kind *kind = kind_of(accesses, word);
+            uint32_t insn = word & TCGRR_WIRE_ACCESS_INSN;
+            if (kind->length > (size_t)(now.end - now.at) || insn < now.insn || insn >= now.code->insns ||
+                count - now.first >= TCGRR_EXEC_ACCESSES) {
+                break;
+            }
+            data[count].exec = now.exec;
+            data[count].insn = (uint16_t)insn;
+            decode(accesses, now.at, kind, &data[count++]);
+            now.insn = insn;
+            now.at += kind->length;
+        } else if (word < live->known) {
             const struct code *code = &codes[word];
-            if (execs == most || count >= TCGRR_CHUNK_ACCESSES || code->watched || !may_follow(parting->code, code)) {
+            if (execs == most || count >= TCGRR_CHUNK_ACCESSES || code->watched || !may_follow(now.code, code)) {
                 break;
             }
             accesses->execs[execs++] = word;
-            parting->at++;
-            parting->code = code;
-            parting->exec++;
-            parting->insn = 0;
-            parting->first = count;
-        } else if (word >> 24 == TCGRR_WIRE_ACCESS) {
-            if (count - parting->first >= TCGRR_EXEC_ACCESSES || !part_access(live, parting, &data[count])) {
-                break;
-            }
-            count++;
-        } else if (word >> 24 == TCGRR_WIRE_PAGE && parting->available - parting->at >= 6 &&
-                   is_page(accesses, parting->words + parting->at)) {
-            set_page(accesses, parting->words + parting->at);
-            parting->at += 6;
+            now = (struct parting){now.at + 1, now.end, code, now.exec + 1, 0, count};
+        } else if (word >> 24 == TCGRR_WIRE_PAGE && now.end - now.at >= 6 && is_page(accesses, now.at)) {
+            set_page(accesses, now.at);
+            now.at += 6;
         } else {
             break;
         }
     }
     g_array_set_size(into, count);
+    *parting = now;
     return execs;
 }
 
@@ -364,8 +388,8 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     take_up(live, chunk);
     guint open = first_open(chunk);
     struct parting parting = {
-        .words = words,
-        .available = available,
+        .at = words,
+        .end = words + available,
         .code = live->open,
         .exec = chunk->count,
         .insn = open < chunk->accesses->len
@@ -384,7 +408,7 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
             chunk->capacity = chunk->count;
         }
     }
-    return parting.at;
+    return (size_t)(parting.at - words);
 }
 
 /* Whether the instruction at which the open execution was left was repeated, and retired. A segment base may part the
