@@ -108,11 +108,16 @@ static inline uint64_t ask_place(struct tcgrr_plugin *plugin, uint32_t info, uin
 /* Makes the page's slot say where this access goes, and returns the slot. */
 static inline uint32_t locate(struct tcgrr_plugin *plugin, uint32_t info, uint64_t address)
 {
-    uint32_t device;
-    uint64_t offset = ask_place(plugin, info, address, &device);
+    struct tcgrr_accesses *accesses = plugin->accesses;
     uint32_t slot = tcgrr_wire_slot(address);
-    const struct tcgrr_access_page *page = &plugin->accesses->pages[slot];
+    uint32_t device;
 
+    if ((address & ~UINT64_C(0xfff)) == accesses->near) {
+        return slot;
+    }
+    uint64_t offset = ask_place(plugin, info, address, &device);
+    const struct tcgrr_access_page *page = &accesses->pages[slot];
+    accesses->near = accesses->open->plain && device == 0 ? address & ~UINT64_C(0xfff) : UINT64_MAX;
     if (__builtin_expect(
             (page->page ^ (address & ~UINT64_C(0xfff))) | (page->offset ^ offset) | (page->device ^ device), 0)) {
         push_page(plugin, address, offset, device);
@@ -231,11 +236,14 @@ static void on_either(unsigned vcpu, uint32_t info, uint64_t address, void *plac
 }
 
 void tcgrr_access_instrument(const struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
-                             const struct tcgrr_translation *translation)
+                             const struct tcgrr_translation *translation, const struct tcgrr_insn_class *class)
 {
     const struct tcgrr_api *api = &plugin->api;
 
     for (uint32_t i = 0; i < translation->count; i++) {
+        if (class[i].leave == TCGRR_LEAVE_NEVER) {
+            continue; /* no memory access, which could fault */
+        }
         struct qemu_plugin_insn *insn = api->tb_get_insn(tb, i);
         void *place = (void *)((uintptr_t)translation << PLACE_SHIFT | i);
         if (api->version < 2) {
@@ -263,6 +271,7 @@ void tcgrr_access_enter(struct tcgrr_plugin *plugin, const struct tcgrr_translat
 {
     struct tcgrr_accesses *accesses = plugin->accesses;
 
+    accesses->near = UINT64_MAX;
     if (__builtin_expect(!accesses->open, 0) && (accesses->past_window || !is_reached(accesses, translation))) {
         return;
     }

@@ -31,6 +31,7 @@ struct tcgrr_access_page {
 struct tcgrr_accesses {
     /* The translation whose accesses are sent: the one that began last; NULL while none are wanted. */
     const struct tcgrr_translation *open;
+    uint64_t near; /* page of its last access, if that went to memory and nothing in it can change mappings */
     bool past_window;
     uint64_t begun; /* instructions of all translations that began: at least as many as retired */
     struct tcgrr_access_window window;
@@ -43,9 +44,9 @@ struct tcgrr_accesses {
 /* Before the first translation. Returns whether there is memory for it. */
 bool tcgrr_access_init(struct tcgrr_plugin *plugin, const struct tcgrr_access_window *window);
 
-/* Asks QEMU for the accesses of all instructions of a new translation. */
+/* Asks QEMU for the accesses of all instructions of a new translation; `class`: what the instructions are. */
 void tcgrr_access_instrument(const struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
-                             const struct tcgrr_translation *translation);
+                             const struct tcgrr_translation *translation, const struct tcgrr_insn_class *class);
 
 /* The translation begins to run; its number is in the ring. Only if plugin->accesses. */
 void tcgrr_access_enter(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);

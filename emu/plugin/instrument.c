@@ -212,6 +212,17 @@ static void watch_stores(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
     }
 }
 
+/* Whether nothing in the block can change where an address leads, between two accesses of one execution. */
+static bool is_plain(const struct content *content)
+{
+    for (uint32_t i = 0; i + 1 < content->count; i++) {
+        if (content->class[i].leave != TCGRR_LEAVE_NEVER && content->class[i].leave != TCGRR_LEAVE_MEMORY) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool ends_with_transfer(struct tcgrr_plugin *plugin, uint64_t pc, const struct content *content)
 {
     uint8_t length = content->lengths[content->count - 1];
@@ -247,6 +258,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     translation->transfer = ends_with_transfer(plugin, pc, &content);
     translation->origin = plugin->sampling.on && !plugin->sampling.begun && plugin->ring.header->has_sample_origin &&
                           plugin->ring.header->sample_origin == pc;
+    translation->plain = plugin->accesses && is_plain(&content);
     translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
     if (plugin->texts) {
         tcgrr_text(plugin, tb, content.count);
@@ -255,7 +267,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     place_marks(plugin, tb, &content, translation);
     watch_stores(plugin, tb, &content);
     if (plugin->accesses) {
-        tcgrr_access_instrument(plugin, tb, translation);
+        tcgrr_access_instrument(plugin, tb, translation, content.class);
     }
     bool reads = plugin->pc_register || plugin->sampling.on;
     plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),

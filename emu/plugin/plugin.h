@@ -30,6 +30,7 @@ struct tcgrr_translation {
     uint8_t transfer; /* sampling: its last instruction is a branch or jump that cannot fail (tcgrr_isa_transfers) */
     uint8_t origin;   /* sampling: where branches count from 0, if it was not come to yet */
     uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
+    uint8_t plain;    /* level full: what it does besides accessing memory leaves mappings alone */
     uint32_t epoch;   /* of that half when `pc` was last looked at */
     uint32_t size;    /* bytes of its instructions */
     uint64_t pc;      /* where it runs */
