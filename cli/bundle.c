@@ -125,6 +125,13 @@ static bool find_block(struct bundle *bundle, GError **error)
 
 /* ---- how both translate it ---- */
 
+/* Where a device is at fault, or what came before, no translation of the block shows anything. */
+static bool has_logs(const struct bundle *bundle)
+{
+    enum tcgrr_cause_kind kind = bundle->found->kind;
+    return kind != TCGRR_CAUSE_DEVICE && kind != TCGRR_CAUSE_START;
+}
+
 static bool write_logs(struct bundle *bundle, GError **error)
 {
     struct cli_cause *cause = bundle->cause;
@@ -133,6 +140,9 @@ static bool write_logs(struct bundle *bundle, GError **error)
     g_autofree char *b = inside(bundle, "block-b.log");
     struct tcgrr_block_log logs[2];
 
+    if (!has_logs(bundle)) {
+        return true;
+    }
     for (int side = 0; side < 2; side++) {
         tcgrr_icount parted = comparison->icount - comparison->aligned[0] + comparison->aligned[side];
         logs[side] = (struct tcgrr_block_log){
@@ -209,10 +219,12 @@ static void write_files(FILE *file, const struct bundle *bundle)
 
     fprintf(file, "\n## Files\n");
     fprintf(file, "- `finding.json`: the finding, for programs\n");
-    fprintf(file,
-            "- `block-a.log`, `block-b.log`: what each QEMU makes of the block at 0x%" G_GINT64_MODIFIER "x "
-            "(`-d in_asm,op,op_opt,out_asm`); the last translation counts\n",
-            bundle->block);
+    if (has_logs(bundle)) {
+        fprintf(file,
+                "- `block-a.log`, `block-b.log`: what each QEMU makes of the block at 0x%" G_GINT64_MODIFIER "x "
+                "(`-d in_asm,op,op_opt,out_asm`); the last translation counts\n",
+                bundle->block);
+    }
     if (bundle->found->scene.registers[0]) {
         fprintf(file, "- `registers.csv`: all registers before and behind the instruction, of both\n");
     }

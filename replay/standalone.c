@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/standalone_internal.h"
+#include "replay/twins_internal.h"
 
 #include <fcntl.h>
 #include <glib/gstdio.h>
@@ -11,6 +12,7 @@
 
 #define COMPILE_MS 60000
 #define RUN_MS     15000
+#define RUN_US     2000000 /* of QEMU's own time: the guest takes some milliseconds, and x86's BIOS less than a second */
 #define SLICE_MS   50
 
 void tcgrr_standalone_clear(struct tcgrr_standalone *standalone)
@@ -27,9 +29,15 @@ static void add_words(GPtrArray *argv, const char *const *words)
     }
 }
 
+/* How long a command may take, and how much of the processor. */
+struct patience {
+    int ms;
+    int64_t us;
+};
+
 /* Runs a command to its end, or for so long. *ended: it did, with a status; its output goes to the file `output`. */
-static bool run(const GPtrArray *argv, const char *output, int timeout_ms, const volatile int *stop, bool *ended,
-                int *status, GError **error)
+static bool run(const GPtrArray *argv, const char *output, struct patience patience, const volatile int *stop,
+                bool *ended, int *status, GError **error)
 {
     int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = fd, .quiet = true};
@@ -43,7 +51,9 @@ static bool run(const GPtrArray *argv, const char *output, int timeout_ms, const
         return false;
     }
     *ended = false;
-    for (int waited = 0; !*ended && waited < timeout_ms && !(stop && *stop); waited += SLICE_MS) {
+    for (int waited = 0;
+         !*ended && waited < patience.ms && tcgrr_process_spent(process) < patience.us && !(stop && *stop);
+         waited += SLICE_MS) {
         *ended = tcgrr_process_wait(process, SLICE_MS);
     }
     tcgrr_process_stop(process, 0);
@@ -79,7 +89,7 @@ static bool build(const struct tcgrr_standalone_options *options, const struct t
     add_words(argv, stage->compiler);
     add_words(argv, last);
     g_ptr_array_add(argv, NULL);
-    if (!run(argv, log, COMPILE_MS, options->stop, &ended, &status, error)) {
+    if (!run(argv, log, (struct patience){COMPILE_MS, INT64_MAX}, options->stop, &ended, &status, error)) {
         return false;
     }
     g_unlink(log);
@@ -107,22 +117,33 @@ static void add_command(GPtrArray *argv, const struct tcgrr_standalone_options *
     add_words(argv, kernel);
 }
 
-/* What the guest prints in one of the QEMUs. */
-static bool run_guest(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage, int side,
-                      char **output, GError **error)
+/* The guest in one of the QEMUs. */
+struct performance {
+    const struct tcgrr_standalone_options *options;
+    const struct tcgrr_stage *stage;
+    int side;
+    char *output; /* what it printed */
+    bool ended;   /* by itself */
+    GError *error;
+};
+
+static gpointer run_guest(gpointer data)
 {
+    struct performance *performance = data;
+    const struct tcgrr_standalone_options *options = performance->options;
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
     g_autofree char *elf = g_build_filename(options->folder, "guest.elf", NULL);
-    g_autofree char *name = g_strdup_printf("guest-%c.txt", 'a' + side);
+    g_autofree char *name = g_strdup_printf("guest-%c.txt", 'a' + performance->side);
     g_autofree char *path = g_build_filename(options->folder, name, NULL);
-    bool ended;
     int status;
 
-    g_ptr_array_add(argv, (gpointer)options->qemus[side]);
-    add_command(argv, options, stage, elf);
+    g_ptr_array_add(argv, (gpointer)options->qemus[performance->side]);
+    add_command(argv, options, performance->stage, elf);
     g_ptr_array_add(argv, NULL);
-    return run(argv, path, RUN_MS, options->stop, &ended, &status, error) &&
-           g_file_get_contents(path, output, NULL, error);
+    bool good = run(argv, path, (struct patience){RUN_MS, RUN_US}, options->stop, &performance->ended, &status,
+                    &performance->error) &&
+                g_file_get_contents(path, &performance->output, NULL, &performance->error);
+    return GINT_TO_POINTER(good);
 }
 
 /* Lines that differ; NULL if none does. Owned by the caller. */
@@ -164,13 +185,34 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     return good;
 }
 
+/* Runs the guest in both. One that comes to its end in neither has run away: what it printed means nothing. */
+static bool perform(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage,
+                    struct tcgrr_standalone *standalone, GError **error)
+{
+    struct performance both[] = {{.options = options, .stage = stage, .side = 0},
+                                 {.options = options, .stage = stage, .side = 1}};
+    bool good = tcgrr_both_sides(run_guest, &both[0], &both[1]);
+
+    if (!good) {
+        tcgrr_propagate_first(error, both[0].error, both[1].error);
+    } else if (both[0].ended || both[1].ended) {
+        standalone->difference = compare_outputs((char *const[]){both[0].output, both[1].output});
+        standalone->reproduces = standalone->difference != NULL;
+        standalone->reason = standalone->reproduces ? NULL : g_strdup("what it printed was the same in both QEMUs");
+    } else {
+        standalone->reason = g_strdup("it did not come to its end in either QEMU");
+    }
+    g_free(both[0].output);
+    g_free(both[1].output);
+    return good;
+}
+
 /* One form of the guest: the block or the instruction alone. */
 static bool try(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage, guint first, bool move,
                 struct tcgrr_standalone *standalone, GError **error)
 {
     g_autofree char *source = tcgrr_standalone_source(stage, &options->cause->scene, first, move, &standalone->moved);
     g_autofree char *path = g_build_filename(options->folder, "guest.S", NULL);
-    char *outputs[2] = {NULL, NULL};
     bool built = false;
 
     if (!source) {
@@ -179,23 +221,13 @@ static bool try(const struct tcgrr_standalone_options *options, const struct tcg
     if (!g_file_set_contents(path, source, -1, error) || !build(options, stage, &built, error)) {
         return false;
     }
-    bool good = true;
-    for (int side = 0; side < 2 && built && good; side++) {
-        good = run_guest(options, stage, side, &outputs[side], error);
-    }
-    if (good && built) {
-        standalone->difference = compare_outputs(outputs);
-        standalone->reproduces = standalone->difference != NULL;
-        standalone->whole_block = first != options->cause->scene.at;
-    }
     g_clear_pointer(&standalone->reason, g_free);
-    if (!standalone->reproduces) {
-        standalone->reason = g_strdup(built ? "what it printed was the same in both QEMUs"
-                                            : "it could not be built: that takes clang and lld");
+    if (!built) {
+        standalone->reason = g_strdup("it could not be built: that takes clang and lld");
+        return true;
     }
-    g_free(outputs[0]);
-    g_free(outputs[1]);
-    return good;
+    standalone->whole_block = first != options->cause->scene.at;
+    return perform(options, stage, standalone, error);
 }
 
 static void remove_files(const char *folder)
@@ -216,6 +248,12 @@ static const char *unfit(const struct tcgrr_cause *cause)
         if (tcgrr_is_pc(((const struct tcgrr_cause_register *)g_ptr_array_index(cause->registers, i))->name)) {
             return "the instruction goes to another place, where such a guest has nothing";
         }
+    }
+    const struct tcgrr_cause_scene *scene = &cause->scene;
+    const struct tcgrr_stop *next =
+        scene->at + 1 < scene->stops[0]->len ? g_ptr_array_index(scene->stops[0], scene->at + 1) : NULL;
+    if (next && next->address != cause->pc + cause->length) {
+        return "the instruction goes to another place, where such a guest has nothing";
     }
     return cause->length == 0 ? "its bytes are not known" : NULL;
 }
