@@ -119,13 +119,14 @@ static const struct tcgrr_location *choose(const struct tcgrr_trail *trail, cons
 
 /* ---- who made it differ, in the stretch that was walked last ---- */
 
-static bool overlaps(const struct tcgrr_touched *touched, uint64_t physical, uint16_t size)
+/* Whether it changed something there: a store whose condition does not hold, or that writes what is there, did not. */
+static bool changed(const struct tcgrr_touched *touched, uint64_t physical, uint16_t size)
 {
     return touched->operand.store && touched->mapped && touched->physical < physical + size &&
-           physical < touched->physical + touched->size;
+           physical < touched->physical + touched->size && memcmp(touched->before, touched->after, touched->size) != 0;
 }
 
-/* Whether the instruction at this stop writes the location, on either side, as far as its bytes tell. */
+/* Whether the instruction at this stop writes the location, on either side; flags as far as its bytes tell. */
 static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
 {
     bool found = false;
@@ -137,7 +138,7 @@ static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcg
     for (int side = 0; side < 2; side++) {
         const GArray *touched = stop_of(&trail->search, side, stop)->touched;
         for (guint i = 0; i < touched->len && !found; i++) {
-            found = overlaps(&g_array_index(touched, struct tcgrr_touched, i), place->physical[side], place->size);
+            found = changed(&g_array_index(touched, struct tcgrr_touched, i), place->physical[side], place->size);
         }
     }
     return found;

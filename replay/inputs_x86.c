@@ -189,7 +189,8 @@ static void access_operands(struct tcgrr_decoding *decoding)
             tcgrr_decoding_read(decoding, memory->segment == X86_REG_FS ? "fs_base" : "gs_base", TCGRR_INPUT_ALL);
         }
         bool sets = g_str_has_prefix(decoding->insn->mnemonic, "set");
-        bool store = operand->access & CS_AC_WRITE || (i == 0 && !keeps_first(decoding->insn->mnemonic));
+        bool keeps = keeps_first(decoding->insn->mnemonic);
+        bool store = !keeps && (i == 0 || operand->access & CS_AC_WRITE);
         bool load = !sets && (operand->access & CS_AC_READ || !store);
         char base[16] = "";
         if (memory->base != X86_REG_INVALID) {
