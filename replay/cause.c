@@ -151,13 +151,25 @@ static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcg
 static bool last_writer(const struct tcgrr_trail *trail, const struct tcgrr_location *location, guint before,
                         guint *stop)
 {
-    for (guint i = before; i > 0; i--) {
-        if (writes(trail, i - 1, location)) {
-            *stop = i - 1;
-            return true;
+    const struct tcgrr_search *search = &trail->search;
+    guint behind = before;
+
+    while (behind > 0 && !writes(trail, behind - 1, location)) {
+        behind--;
+    }
+    if (behind == 0) {
+        return false;
+    }
+    *stop = behind - 1;
+    /* Flags that are the same behind their writer have another one, of which that is not known. */
+    if (!location->memory && tcgrr_search_difference(search, before, location, trail->wanted) &&
+        !tcgrr_search_difference(search, behind, location, trail->wanted)) {
+        *stop = before - 1;
+        while (tcgrr_search_difference(search, *stop, location, trail->wanted)) {
+            (*stop)--;
         }
     }
-    return false;
+    return true;
 }
 
 static bool by_writer(const struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)

@@ -254,9 +254,12 @@ static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment)
     const char *obstacles[] = {tcgrr_twins_obstacle(trail->search.twins, 0, moment),
                                tcgrr_twins_obstacle(trail->search.twins, 1, moment)};
     int side = obstacles[0] ? 0 : 1;
+    bool shown = trail->cause->registers->len > 0 || trail->cause->memory->len > 0 || obstacles[side];
 
     explain(trail, TCGRR_CAUSE_INSTRUCTION,
-            "everything this instruction takes in is the same on both sides, what it does is not");
+            shown ? "everything this instruction takes in is the same on both sides, what it does is not"
+                  : "everything this instruction is known to take in is the same on both sides, and so are the "
+                    "registers and the memory behind it: what it did differently cannot be seen");
     if (obstacles[side]) {
         char *text = g_strdup_printf("%s: %c does not get past it (%s)", trail->cause->explanation, side ? 'B' : 'A',
                                      obstacles[side]);

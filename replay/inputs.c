@@ -170,6 +170,8 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
     g_array_set_size(lists[1], 0);
     if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
         tcgrr_inputs_aarch64(&decoding);
+    } else if (decoder->family == AARCH64) {
+        tcgrr_inputs_aarch64_unknown(&decoding);
     } else if (decoder->family == ARM && decode_arm(decoder, &decoding)) {
         tcgrr_inputs_arm(&decoding);
     } else if (decoder->family == X86 && decode_x86(decoder, &decoding)) {

@@ -172,6 +172,52 @@ static void read_system64(struct tcgrr_decoding *decoding)
     }
 }
 
+static void read_numbered(struct tcgrr_decoding *decoding, const char *kinds, uint32_t number)
+{
+    for (; *kinds; kinds++) {
+        char name[8];
+        g_snprintf(name, sizeof(name), "%c%u", *kinds, number);
+        tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
+    }
+}
+
+/*
+ * Instructions that capstone does not know, such as those on half-precision numbers: all that stands where their group
+ * of encodings has registers that are read. Known only of those that access no memory.
+ */
+void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
+{
+    uint32_t code;
+    if (decoding->length != sizeof(code)) {
+        decoding->inputs->known = false;
+        return;
+    }
+    memcpy(&code, decoding->bytes, sizeof(code));
+    code = GUINT32_FROM_LE(code);
+    uint32_t numbers[] = {code & 31, code >> 5 & 31, code >> 16 & 31, code >> 10 & 31};
+    unsigned group = code >> 25 & 15;
+    bool vectors = (group & 7) == 7;
+    bool scalable = group == 2 && !(code >> 31);
+    bool general = (group & 7) == 5 || (group & 14) == 8;
+
+    decoding->inputs->known = vectors || scalable || general;
+    decoding->inputs->condition = "cpsr";
+    for (size_t i = 0; i < G_N_ELEMENTS(numbers) && decoding->inputs->known; i++) {
+        read_numbered(decoding, general ? "x" : "vz", numbers[i]);
+    }
+    for (uint32_t i = 0; i < 16 && scalable; i++) {
+        read_numbered(decoding, "p", i);
+    }
+    if (!general) {
+        read_numbered(decoding, "x", numbers[1]);
+        tcgrr_decoding_read(decoding, "fpcr", TCGRR_INPUT_ALL);
+    }
+    bool conditional = (code >> 24 & 0x5f) == 0x1e && code & 1u << 21 && code & 1u << 10; /* fccmp, fcsel */
+    if (general || conditional) {
+        tcgrr_decoding_read(decoding, "cpsr", 0xf0000000);
+    }
+}
+
 void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
 {
     /* Capstone 4 calls the first operand of these written. */

@@ -31,6 +31,7 @@ uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char 
 
 void tcgrr_inputs_x86(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding);
+void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_arm(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding);
 

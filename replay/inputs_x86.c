@@ -66,6 +66,26 @@ static void read_x87(struct tcgrr_decoding *decoding)
     }
 }
 
+/* What of the flags the x87 writes and reads, which capstone does not tell. */
+static void flags_of_x87(struct tcgrr_decoding *decoding)
+{
+    enum { CF = 1u << 0, PF = 1u << 2, AF = 1u << 4, ZF = 1u << 6, SF = 1u << 7, OF = 1u << 11 };
+    uint64_t tested = 0;
+
+    const char *mnemonic = decoding->insn->mnemonic;
+
+    decoding->inputs->flags_known = true;
+    if (g_str_has_prefix(mnemonic, "fcomi") || g_str_has_prefix(mnemonic, "fcompi") ||
+        g_str_has_prefix(mnemonic, "fucomi") || g_str_has_prefix(mnemonic, "fucompi")) {
+        decoding->inputs->flags = CF | PF | AF | ZF | SF | OF;
+    } else if (g_str_has_prefix(mnemonic, "fcmov")) {
+        tested = strchr(mnemonic, 'u') ? PF : (strchr(mnemonic, 'b') ? CF : 0) | (strchr(mnemonic, 'e') ? ZF : 0);
+    }
+    if (tested) {
+        tcgrr_decoding_read(decoding, "eflags", tested);
+    }
+}
+
 static bool in_group(const struct tcgrr_decoding *decoding, unsigned group)
 {
     return cs_insn_group(decoding->handle, decoding->insn, group);
@@ -116,6 +136,9 @@ static void read_registers(struct tcgrr_decoding *decoding)
     }
     if (x87) {
         read_x87(decoding);
+    }
+    if (in_group(decoding, X86_GRP_FPU)) {
+        flags_of_x87(decoding);
     } else {
         read_flags(decoding, whole_flags);
     }
