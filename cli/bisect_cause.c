@@ -212,6 +212,45 @@ static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **er
     return true;
 }
 
+/* From now on B is what replays A's recording. */
+static void share_recording(struct bisecting *bisecting, const struct tcgrr_comparison **comparison)
+{
+    struct cli_cause *cause = &bisecting->cause;
+
+    cause->readers[1] = cause->readers[0];
+    cause->paths[1] = cause->paths[0];
+    cause->qemus[1] = bisecting->qemu;
+    *comparison = &bisecting->replay.comparison;
+}
+
+/*
+ * A QEMU that aborted has left no rr file, and cannot be stopped before the end again. Perhaps it replays A's recording
+ * though its release is another: some do.
+ */
+static bool rescue(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
+{
+    struct cli_cause *cause = &bisecting->cause;
+    struct tcgrr_reader *own = cause->readers[1];
+    bool replayed = false;
+
+    if (bisecting->b_words || tcgrr_replay_check(own, NULL)) {
+        return true;
+    }
+    if (!replay_in_b(bisecting, &replayed, error)) {
+        return false;
+    }
+    if (replayed && bisecting->replay.comparison.diverged) {
+        share_recording(bisecting, comparison);
+        tcgrr_comparison_clear(&bisecting->comparison);
+        bisecting->comparison = (struct tcgrr_comparison){0};
+        bisecting->sides[1]->ops->free(bisecting->sides[1]);
+        bisecting->sides[1] = NULL;
+        tcgrr_reader_free(own);
+        g_unlink(bisecting->b_path);
+    }
+    return true;
+}
+
 /* Compares the two in the way they allow. */
 static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
 {
@@ -228,10 +267,7 @@ static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison *
         return false;
     }
     if (replayed) {
-        cause->readers[1] = cause->readers[0];
-        cause->paths[1] = cause->paths[0];
-        cause->qemus[1] = bisecting->qemu;
-        *comparison = &bisecting->replay.comparison;
+        share_recording(bisecting, comparison);
         return true;
     }
     if (!record_b(bisecting, error)) {
@@ -240,7 +276,7 @@ static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison *
     cause->readers[1] = tcgrr_reader_open(bisecting->b_path, error);
     cause->paths[1] = bisecting->b_path;
     *comparison = &bisecting->comparison;
-    return cause->readers[1] && compare_recordings(bisecting, error);
+    return cause->readers[1] && compare_recordings(bisecting, error) && rescue(bisecting, comparison, error);
 }
 
 /* ---- the cause ---- */

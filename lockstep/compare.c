@@ -439,6 +439,14 @@ bool tcgrr_compare_vcpus_told(int api_version)
     return api_version == 1;
 }
 
+static void relieve(struct comparing *c)
+{
+    if (c->options->relief && c->comparison->data.found && c->sides[0] != c->options->relief) {
+        c->sides[0] = c->options->relief;
+        c->options->relieved(c->options->data);
+    }
+}
+
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error)
 {
@@ -456,6 +464,7 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
     c.state = tcgrr_state_comparing_new(c.sides, comparison->start, options, &comparison->data);
     while (good && !c.done) {
         good = compare_interval(&c, error);
+        relieve(&c);
     }
     tcgrr_state_comparing_free(c.state);
     tcgrr_state_conclude(comparison);

@@ -40,6 +40,11 @@ struct tcgrr_compare_options {
     bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
                                     divergence */
     struct tcgrr_state_options state;
+    /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
+     * compared. NULL: none. relieved() is told that A is not needed any more. */
+    struct tcgrr_side *relief;
+    void (*relieved)(void *data);
+    void *data;
 };
 
 /* Why a place at which the runs differ is no divergence. Flags. */

@@ -11,6 +11,7 @@
 #include "store/error.h"
 
 #define LINKS_MAX 1000 /* instructions in the chain; more is a chain that goes round in circles */
+#define BLOCK     64   /* instructions that a block is likely to have at most */
 #define ROUND     3 /* so often the chain may come by the same instruction before all that it met is followed at once */
 
 static const char *const names[] = {"instruction", "input", "event", "device", "start", "code"};
@@ -260,6 +261,8 @@ static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, 
     if (!tcgrr_search_first(&trail->search, dated->same, end, named, stop, found, error)) {
         return false;
     }
+    /* Of what that instruction reads, nothing is known to have been the same at any time. */
+    trail->search.hint = 0;
     if (*found) {
         g_array_set_size(trail->wanted, 0);
         g_array_set_size(trail->met, 0);
@@ -396,10 +399,11 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
     tcgrr_moment first;
     unsigned more = 1;
 
-    /* What was told of a side that halts may lack its last block. */
+    /* What was told of a side that halts may lack its last block, and it may have halted in the one behind that. */
     if (halts && !tcgrr_twins_block(search->twins, parted, &first, &more, error)) {
         return false;
     }
+    more += halts ? BLOCK : 0;
     if (trail->dated->first
             ? !tcgrr_search_tour(search, trail->dated->same, first_end(trail->dated, parted), from, parted, more, error)
             : !tcgrr_search_walk(search, from, parted, more, trail->wanted, error)) {

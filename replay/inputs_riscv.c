@@ -114,6 +114,29 @@ static void float_insn(struct tcgrr_decoding *decoding, uint32_t code)
     }
 }
 
+/* Arithmetic on vectors: how many registers make one is decided by vtype, so that any of them may be meant. */
+static void vector_insn(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    static const char *const modes[] = {"vl", "vtype", "vstart", "vxrm", "frm", "fcsr"};
+    unsigned function = bits(code, 12, 3);
+
+    if (function >= 4) {
+        (function == 5 ? read_f : read_x)(decoding, bits(code, 15, 5));
+    }
+    if (function == 7) { /* vsetvl */
+        read_x(decoding, bits(code, 20, 5));
+        return;
+    }
+    for (unsigned i = 0; i < 32; i++) {
+        char name[8];
+        g_snprintf(name, sizeof(name), "v%u", i);
+        tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        tcgrr_decoding_read(decoding, modes[i], TCGRR_INPUT_ALL);
+    }
+}
+
 static void long_insn(struct tcgrr_decoding *decoding, uint32_t code)
 {
     unsigned first = bits(code, 15, 5);
@@ -163,6 +186,9 @@ static void long_insn(struct tcgrr_decoding *decoding, uint32_t code)
     case 0x4f:
     case 0x53:
         float_insn(decoding, code);
+        break;
+    case 0x57:
+        vector_insn(decoding, code);
         break;
     case 0x0f: /* fences, constants, jal */
     case 0x17:

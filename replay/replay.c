@@ -150,6 +150,13 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     return how;
 }
 
+/* A has told all that it was started for. */
+static void end_original(void *data)
+{
+    struct tcgrr_replay_result *result = data;
+    tcgrr_process_stop(tcgrr_session_process(result->original), 0);
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -171,6 +178,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (result->original) {
         result->stored = stored;
         result->sides[0] = tcgrr_side_live(result->original, &live);
+        how.relief = stored;
+        how.relieved = end_original;
+        how.data = result;
     }
     if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
         live.original = stored;

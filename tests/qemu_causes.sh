@@ -41,3 +41,18 @@ registers a64-fcvtzs "v0 0x00000000000000000000000000000000 0x000000000000000000
 
 cause rv64-ctzw riscv64 7.2 10.0
 registers rv64-ctzw "a4 0x5182a22000000000 0x0000000000000025 0x0000000000000020"
+
+# 7.2 aborts while it translates the instruction: its own recording cannot be replayed, but it replays that of 10.0 up to there.
+guest rv64-vfcvt 10.0
+record vfcvt
+run 1 "$tcgrr" bisect "$work/vfcvt.tcgrr" --qemu "$(qemu riscv64 7.2)" --json
+equal "rv64-vfcvt: divergence" "$(json .divergence.kind)" aborted
+equal "rv64-vfcvt: kind" "$(json .cause.kind)" instruction
+equal "rv64-vfcvt: instruction" "$(json .cause.symbol)" vfcvt_instruction
+equal "rv64-vfcvt: bytes" "$(json .cause.bytes)" 5794834a
+contains "rv64-vfcvt: what QEMU said" "$(json .cause.explanation)" "B does not get past it .*Assertion"
+for file in README.md registers.csv window-a.csv block-a.log; do
+    [ -s "$work/vfcvt-cause/$file" ] || fail "rv64-vfcvt: the bundle has no $file"
+done
+[ ! -e "$work/vfcvt-cause/b.tcgrr" ] || fail "rv64-vfcvt: a recording was left that cannot be replayed"
+equal "rv64-vfcvt: temporary files" "$(ls -A "$TMPDIR")" ""
