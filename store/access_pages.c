@@ -165,7 +165,7 @@ bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArr
         return false;
     }
     const uint8_t *at = scratch->data;
-    const uint8_t *end = at + scratch->len;
+    const uint8_t *end = at ? at + scratch->len : NULL;
     while (at < end) {
         if (!tcgrr_varint_take(&at, end, &value) || value >> 3 > MOST_PAGE - page || uses->len == MOST_USES) {
             return false;

@@ -392,16 +392,17 @@ static inline void encode_access(struct tcgrr_access_codec *codec, struct slot *
     tokens->data[tokens->size++] = (uint8_t)token;
 }
 
-/* Where the execution's accesses end, if they are as expected, else NULL. */
-static inline const struct tcgrr_access *fitting(const struct slot *slot, const struct tcgrr_access *access,
-                                                 const struct tcgrr_access *last, uint32_t exec)
+/* Whether the execution's accesses are as expected; *end says where they end, if they are. */
+static inline bool fits(const struct slot *slot, const struct tcgrr_access *access, const struct tcgrr_access *last,
+                        uint32_t exec, const struct tcgrr_access **end)
 {
     for (; access < last && access->exec == exec; access++, slot++) {
         if (slot->head != head_of(access)) {
-            return NULL;
+            return false;
         }
     }
-    return slot->kind == KINDS ? access : NULL;
+    *end = access;
+    return slot->kind == KINDS;
 }
 
 static struct slot *encode_shape(struct tcgrr_access_codec *codec, uint32_t block, uint32_t distance,
@@ -425,14 +426,14 @@ static struct slot *encode_shape(struct tcgrr_access_codec *codec, uint32_t bloc
 static void encode_all(struct tcgrr_access_codec *codec, const struct tcgrr_chunk *chunk, struct tcgrr_page_set *pages)
 {
     const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
-    const struct tcgrr_access *last = access + chunk->accesses->len;
+    const struct tcgrr_access *last = access ? access + chunk->accesses->len : NULL;
     uint32_t told = 0;
 
     for (uint32_t exec = 0; exec < chunk->count; exec++) {
         uint32_t block = chunk->blocks[exec];
         struct slot *slot = expected(codec, block);
-        const struct tcgrr_access *end = fitting(slot, access, last, exec);
-        if (G_UNLIKELY(!end)) {
+        const struct tcgrr_access *end;
+        if (G_UNLIKELY(!fits(slot, access, last, exec, &end))) {
             for (end = access; end < last && end->exec == exec;) {
                 end++;
             }
@@ -689,7 +690,7 @@ static bool decode_all(struct tcgrr_access_codec *codec, struct source *source, 
                        const struct tcgrr_blocks *table)
 {
     struct tcgrr_access *access = (struct tcgrr_access *)(void *)chunk->accesses->data;
-    const struct tcgrr_access *end = access + chunk->accesses->len;
+    const struct tcgrr_access *end = access ? access + chunk->accesses->len : NULL;
     uint32_t told = 0;
 
     if (!next_told(source, chunk->count, true, &told)) {
@@ -764,7 +765,7 @@ bool tcgrr_access_decode(struct tcgrr_access_codec *codec, const uint8_t *data, 
     if (count > TCGRR_ACCESS_CODEC_MOST) {
         return damaged(error, "too many of them");
     }
-    if (!expand_all(codec, data, size, count, chunk->count, &source)) {
+    if (size == 0 || !expand_all(codec, data, size, count, chunk->count, &source)) {
         return damaged(error, "a stream is malformed");
     }
     begin(codec, count, chunk->count);
