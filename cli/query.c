@@ -303,7 +303,10 @@ static int execute(const struct query *query, const char *trace, const char *sql
         text = path ? read_sql_file(path, &status) : read_sql(stdin, "standard input", &status);
         sql = text;
     }
-    return sql ? query_run(query, sql) : status;
+    if (!sql) {
+        return status;
+    }
+    return *sql == '.' ? query_command(query, sql) : query_run(query, sql);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
@@ -348,13 +351,19 @@ const struct cli_command cli_query = {
     "query",
     "TRACE [SQL]",
     "Ask a trace anything with SQL",
-    "Tables: run, block, exec, insn, event, checkpoint, symbol, chunk, chunk_block, edge and more; docs/sql.md "
-    "describes\n"
-    "them. Without SQL it is read from standard input, or on a terminal asked for (.help there says more).\n\n"
+    "Without SQL it is read from standard input, or on a terminal asked for (.help there says more).\n\n"
+    "Tables: exec and insn (what ran), event, block, edge, callstack(icount), history(icount, n), mem (--level full),\n"
+    "state (--level state), run, symbol and more; views: hot_block, hot_function, exec_count and more. '.tables' in "
+    "the\n"
+    "place of SQL lists all, '.schema' and '.schema mem' say what their columns mean, docs/sql.md what is fast.\n"
+    "Functions: addr(pc), symbolize(pc), function_of(pc).\n\n"
     "Examples:\n"
     "  tcgrr query boot.tcgrr \"SELECT kind, count(*) FROM event GROUP BY kind\"\n"
     "  tcgrr query boot.tcgrr \"SELECT icount, addr(pc), disasm FROM insn WHERE icount < 5000000 ORDER BY icount DESC "
     "LIMIT 20\"\n"
+    "  tcgrr query boot.tcgrr \"SELECT function, ran FROM hot_function ORDER BY ran DESC LIMIT 10\"\n"
+    "  tcgrr query boot.tcgrr \"SELECT icount, addr(pc), value FROM mem WHERE covers = 0xffff000012345678\n"
+    "      AND kind = 'store' ORDER BY icount DESC LIMIT 1\"\n"
     "  tcgrr query a.tcgrr --attach b=b.tcgrr \"SELECT addr(pc) FROM block WHERE hash NOT IN (SELECT hash FROM "
     "b.block)\"\n",
     run,

@@ -34,6 +34,9 @@ int query_print(sqlite3_stmt *statement, enum query_format format);
 /* What is printed where there are no rows. */
 void query_print_nothing(sqlite3_stmt *statement, enum query_format format);
 
+/* Does what one of the shell's commands, such as .schema, says. Returns an exit status. */
+int query_command(const struct query *query, const char *line);
+
 /* Reads statements and commands from the terminal until its end. Returns an exit status. */
 int query_shell(const struct query *query, const char *trace);
 

@@ -209,7 +209,8 @@ static void print_tables(sqlite3 *db)
     }
 }
 
-static void print_schema(sqlite3 *db, const char *name)
+/* Returns whether there is such a table. */
+static bool print_schema(sqlite3 *db, const char *name)
 {
     sqlite3_stmt *statement = NULL;
     bool any = false;
@@ -238,39 +239,51 @@ static void print_schema(sqlite3 *db, const char *name)
     if (!any) {
         fprintf(stderr, "tcgrr: there is no table '%s'; .tables lists them\n", name);
     }
+    return any;
 }
 
-/* Returns false if the shell is to end. */
-static bool run_command(struct query *query, char *line)
+static bool set_format(struct query *query, const char *name)
 {
     static const char *const formats[] = {"table", "csv", "json", "jsonl"};
-    g_auto(GStrv) parts = g_strsplit_set(g_strstrip(line), " \t", 2);
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        if (g_strcmp0(name, formats[i]) == 0) {
+            query->format = (enum query_format)i;
+            return true;
+        }
+    }
+    fputs("tcgrr: the formats are table, csv, json and jsonl\n", stderr);
+    return false;
+}
+
+/* `*quit` if the shell is to end. Returns whether the command could be done. */
+static bool run_command(struct query *query, const char *line, bool *quit)
+{
+    g_autofree char *stripped = g_strstrip(g_strdup(line));
+    g_auto(GStrv) parts = g_strsplit_set(stripped, " \t", 2);
     const char *argument = parts[1] && *g_strstrip(parts[1]) ? parts[1] : NULL;
 
     if (strcmp(parts[0], ".quit") == 0 || strcmp(parts[0], ".exit") == 0) {
-        return false;
-    }
-    if (strcmp(parts[0], ".help") == 0) {
+        *quit = true;
+    } else if (strcmp(parts[0], ".help") == 0) {
         print_help();
     } else if (strcmp(parts[0], ".tables") == 0) {
         print_tables(query->db);
     } else if (strcmp(parts[0], ".schema") == 0) {
-        print_schema(query->db, argument);
+        return print_schema(query->db, argument);
     } else if (strcmp(parts[0], ".format") == 0) {
-        bool known = false;
-        for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
-            if (g_strcmp0(argument, formats[i]) == 0) {
-                query->format = (enum query_format)i;
-                known = true;
-            }
-        }
-        if (!known) {
-            fputs("tcgrr: the formats are table, csv, json and jsonl\n", stderr);
-        }
+        return set_format(query, argument);
     } else {
         fprintf(stderr, "tcgrr: there is no command '%s'; see .help\n", parts[0]);
+        return false;
     }
     return true;
+}
+
+int query_command(const struct query *given, const char *line)
+{
+    struct query query = *given;
+    bool quit = false;
+    return run_command(&query, line, &quit) ? CLI_OK : CLI_USAGE;
 }
 
 /* ---- shell ---- */
@@ -280,11 +293,11 @@ int query_shell(const struct query *given, const char *trace)
     struct query query = *given;
     GString *sql = g_string_new(NULL);
     int signal_seen = 0;
-    bool open = true;
+    bool quit = false;
 
     printf("%s; SQL, or .help\n", trace);
     begin_lines(query.db);
-    while (open) {
+    while (!quit) {
         char *line = read_line(sql->len ? "  ...> " : "tcgrr> ");
         signal_seen = query_take_signal();
         if (!line || signal_seen == SIGTERM) {
@@ -293,7 +306,7 @@ int query_shell(const struct query *given, const char *trace)
         }
         if (signal_seen == 0 && sql->len == 0 && line[0] == '.') {
             remember(line);
-            open = run_command(&query, line);
+            run_command(&query, line, &quit);
         } else if (signal_seen) {
             g_string_truncate(sql, 0);
         } else if (*line || sql->len) {

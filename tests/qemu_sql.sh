@@ -48,6 +48,10 @@ equal "executions of the loop" "$(ask compute "SELECT count(*) FROM exec WHERE b
 equal "executions of the loop by group" "$(ask compute "SELECT count(*) FROM exec GROUP BY block HAVING block = $head")" \
     "$(ask compute "SELECT sum(execs) FROM chunk_block WHERE block = $head")"
 
+# What the tables are, without a terminal.
+contains "columns are described" "$("$tcgrr" query "$work/compute.tcgrr" ".schema mem")" "memory accesses of instructions"
+contains "tables are listed" "$(echo .tables | "$tcgrr" query "$work/compute.tcgrr")" exec_count
+
 # The timer's interrupts, one each 20,000 instructions.
 guest rv64-timer "$version"
 record timer --symbols "$fixtures/rv64-timer.elf"

@@ -450,10 +450,13 @@ static void test_counts_agree(void **state)
     struct fixture *fixture = *state;
     g_autofree char *groups = ask(
         fixture,
-        "SELECT count(*) FROM (SELECT block, count(*) AS n, sum(insns) AS i FROM exec GROUP BY block) AS a JOIN"
-        " (SELECT block, count(*) AS n, sum(insns) AS i, sum(ran) AS r FROM exec WHERE seq >= 0 GROUP BY block) AS b"
+        "SELECT count(*) FROM (SELECT block, count(*) AS n, sum(insns) AS i, sum(ran) AS r, min(ran) AS least,"
+        " sum(ran * ran) AS squares FROM exec GROUP BY block) AS a JOIN"
+        " (SELECT block, count(*) AS n, sum(insns) AS i, sum(ran) AS r, min(ran) AS least, sum(ran * ran) AS squares"
+        " FROM exec WHERE seq >= 0 GROUP BY block) AS b"
         " USING (block) JOIN hot_block AS h USING (block) WHERE a.n <> b.n OR a.i <> b.i OR h.execs <> b.n OR"
-        " h.ran <> b.r");
+        " h.ran <> b.r OR a.r <> b.r OR a.least <> b.least OR a.squares <> b.squares");
+    g_autofree char *early = ask(fixture, "SELECT count(*) > 0 FROM exec WHERE ran < insns");
     g_autofree char *distinct =
         ask(fixture, "SELECT (SELECT count(*) FROM (SELECT DISTINCT block FROM exec)) ="
                      " (SELECT count(DISTINCT block) FROM exec WHERE ran >= 0),"
@@ -465,8 +468,31 @@ static void test_counts_agree(void **state)
                      " FROM exec_count");
     g_autofree char *wanted = g_strdup_printf("%u %u %u;", fixture->rows->len, fixture->rows->len, fixture->rows->len);
     assert_string_equal(groups, "0;");
+    assert_string_equal(early, "1;");
     assert_string_equal(distinct, "1 1;");
     assert_string_equal(total, wanted);
+}
+
+/* Nothing but rowids looks to SQLite like nothing at all. */
+static void test_rowids(void **state)
+{
+    struct fixture *fixture = *state;
+    g_autofree char *same =
+        ask(fixture, "SELECT count(*), total(a <> b) FROM (SELECT rowid AS a, row_number() OVER () - 1"
+                     " AS b FROM exec)");
+    g_autofree char *order =
+        ask(fixture, "SELECT (SELECT group_concat(pc) FROM (SELECT pc, ran FROM exec LIMIT 50)) ="
+                     " (SELECT group_concat(pc) FROM (SELECT seq, pc FROM exec ORDER BY seq LIMIT 50))");
+    g_autofree char *wanted = g_strdup_printf("%u 0.0;", fixture->rows->len);
+    assert_string_equal(same, wanted);
+    assert_string_equal(order, "1;");
+    sqlite3_stmt *statement = NULL;
+    assert_int_equal(
+        sqlite3_prepare_v2(fixture->db, "SELECT rowid, block FROM exec GROUP BY block", -1, &statement, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ERROR);
+    assert_non_null(strstr(sqlite3_errmsg(fixture->db), "ask for seq"));
+    sqlite3_finalize(statement);
 }
 
 static void test_edges(void **state)
@@ -651,6 +677,7 @@ int main(void)
         SQL_TEST(test_decodes_no_more_than_needed),
         SQL_TEST(test_skips_chunks_by_their_blocks),
         SQL_TEST(test_counts_agree),
+        SQL_TEST(test_rowids),
         SQL_TEST(test_edges),
         SQL_TEST(test_plans),
         SQL_TEST(test_joins_with_another_trace),
