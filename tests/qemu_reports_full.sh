@@ -107,6 +107,8 @@ equal "misses of the second cache" "$(json '[.l2_misses[].misses] | add')" "$(js
 
 # Of a part of the run.
 complains 2 "source and pattern" "$tcgrr" report "$work/mmio.tcgrr" hwprofile source pattern
+complains 2 "until must be beyond from" "$tcgrr" report "$work/mmio.tcgrr" execlog from=5 until=5
+contains "a device that nobody accessed" "$("$tcgrr" report "$work/mmio.tcgrr" hwprofile match=nosuch 2>&1)" "no device .nosuch. was accessed"
 guest a64-mmio "$version"
 record part --level full --full-from 100000 --full-until 200000
 run 0 "$tcgrr" report "$work/part.tcgrr" mem

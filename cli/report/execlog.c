@@ -290,7 +290,10 @@ static bool run(struct report_job *job, GError **error)
     struct log log = {.job = job, .first = true, .addresses = g_array_new(FALSE, FALSE, sizeof(uint64_t))};
     bool good = parse_addresses(&log, error);
 
-    if (good && job->values[REG].texts->len > 0) {
+    if (good && job->values[UNTIL].number <= job->values[FROM].number) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "until must be beyond from");
+        good = false;
+    } else if (good && job->values[REG].texts->len > 0) {
         log.registers = report_registers_new(job, job->values[REG].texts, error);
         good = log.registers != NULL;
     } else if (good && job->values[RDISAS].number) {

@@ -244,6 +244,23 @@ static bool check(struct report_job *job, GError **error)
     return report_need_accesses(job, error);
 }
 
+/* What match= names is told to have had no accesses, which may be a wrong name. */
+static void note_unmatched(const struct report_job *job, const GPtrArray *devices)
+{
+    const GPtrArray *matches = job->values[MATCH].texts;
+    for (guint i = 0; i < matches->len; i++) {
+        bool any = false;
+        for (guint k = 0; k < devices->len; k++) {
+            any |= strcmp(((const struct device *)g_ptr_array_index(devices, k))->name,
+                          g_ptr_array_index(matches, i)) == 0;
+        }
+        if (!any) {
+            report_note("no device '%s' was accessed; without match= all are listed",
+                        (const char *)g_ptr_array_index(matches, i));
+        }
+    }
+}
+
 static bool run(struct report_job *job, GError **error)
 {
     struct profile profile = {.job = job};
@@ -261,6 +278,7 @@ static bool run(struct report_job *job, GError **error)
     if (good) {
         g_autoptr(GPtrArray) list = report_values_of(profile.devices);
         print(job, list);
+        note_unmatched(job, list);
     }
     g_hash_table_unref(profile.devices);
     return good;
