@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/bisect.h"
+#include "cli/comparing.h"
 
 #include "replay/builds.h"
 #include "store/error.h"
@@ -198,7 +199,8 @@ static int report(const char *trace, const struct tcgrr_builds_options *options,
     return found_bad(result, count) ? CLI_DIVERGED : CLI_OK;
 }
 
-static int search(const char *trace, const struct tcgrr_builds_options *options, struct context *context, bool json)
+static int search(const struct cli_command *command, const char *trace, struct tcgrr_builds_options *options,
+                  const struct cli_comparing *comparing, struct context *context)
 {
     struct tcgrr_builds_result result;
     GError *error = NULL;
@@ -208,9 +210,17 @@ static int search(const char *trace, const struct tcgrr_builds_options *options,
     if (!reader) {
         return status;
     }
+    struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
+    struct tcgrr_symbols *const both[] = {symbols, symbols};
+    status = cli_comparing_resolve(command, comparing, both, &options->replay.compare);
+    tcgrr_symbols_free(symbols);
+    if (status != CLI_OK) {
+        tcgrr_reader_free(reader);
+        return status;
+    }
     if (tcgrr_builds_search(reader, options, &result, &error)) {
         clear_line(context);
-        status = report(trace, options, &result, json);
+        status = report(trace, options, &result, comparing->json);
     } else {
         clear_line(context);
         bool stopped = g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
@@ -229,7 +239,8 @@ static int search(const char *trace, const struct tcgrr_builds_options *options,
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *told_state = NULL;
-    gboolean builds = FALSE, json = FALSE, progress = FALSE, fresh = FALSE;
+    gboolean builds = FALSE, progress = FALSE, fresh = FALSE;
+    struct cli_comparing comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
         {"builds", 0, 0, G_OPTION_ARG_NONE, &builds, "the words behind the trace are QEMUs or folders with one", NULL},
@@ -239,43 +250,45 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which a replay has hung (default 60)", "S"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        CLI_EXTENT_OPTIONS(comparing),
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
+    int status = CLI_USAGE;
+    GError *error = NULL;
+    g_autofree char *plugin = NULL;
+
     if (!cli_parse(command, entries, false, &argc, &argv)) {
+        cli_comparing_clear(&comparing);
         return CLI_USAGE;
     }
-    if (argc < 3) {
-        return cli_usage(command, "bisect --builds takes a trace and at least one QEMU");
+    if (argc < 3 || timeout < 1) {
+        status = cli_usage(command, argc < 3 ? "bisect --builds takes a trace and at least one QEMU"
+                                             : "--timeout takes 1 or more");
+    } else if (!(plugin = cli_plugin_path(&error))) {
+        status = cli_fail(error);
+    } else {
+        struct context context = {.builds = (const char *const *)argv + 2,
+                                  .progress = progress || isatty(STDERR_FILENO)};
+        g_autofree char *state_file = state_path(argv[1], told_state);
+        struct tcgrr_builds_options options = {
+            .replay = {.plugin = plugin,
+                       .extra = (const char *const *)extra,
+                       .hang_ms = timeout * 1000,
+                       .quiet = true,
+                       .stop = cli_catch_signals(),
+                       .progress = context.progress ? say_progress : NULL,
+                       .data = &context},
+            .builds = context.builds,
+            .state_file = state_file,
+            .fresh = fresh,
+            .begins = say_begins,
+            .ended = say_ended,
+            .data = &context,
+        };
+        status = search(command, argv[1], &options, &comparing, &context);
+        g_free(context.doing);
     }
-    if (timeout < 1) {
-        return cli_usage(command, "--timeout takes 1 or more");
-    }
-    GError *error = NULL;
-    g_autofree char *plugin = cli_plugin_path(&error);
-    if (!plugin) {
-        return cli_fail(error);
-    }
-    struct context context = {.builds = (const char *const *)argv + 2, .progress = progress || isatty(STDERR_FILENO)};
-    g_autofree char *state_file = state_path(argv[1], told_state);
-    struct tcgrr_builds_options options = {
-        .replay = {.plugin = plugin,
-                   .extra = (const char *const *)extra,
-                   .hang_ms = timeout * 1000,
-                   .compare = {.history = 1},
-                   .quiet = true,
-                   .stop = cli_catch_signals(),
-                   .progress = context.progress ? say_progress : NULL,
-                   .data = &context},
-        .builds = context.builds,
-        .state_file = state_file,
-        .fresh = fresh,
-        .begins = say_begins,
-        .ended = say_ended,
-        .data = &context,
-    };
-    int status = search(argv[1], &options, &context, json);
-    g_free(context.doing);
+    cli_comparing_clear(&comparing);
     return status;
 }

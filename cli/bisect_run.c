@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/cli.h"
+#include "cli/comparing.h"
 
 #include "replay/verdict.h"
 
@@ -30,7 +30,8 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
                              (json_int_t)verdict->compared));
 }
 
-static int judge(const char *path, const char *qemu, const struct tcgrr_replay_options *options, bool json)
+static int judge(const struct cli_command *command, const char *path, const char *qemu,
+                 const struct cli_comparing *comparing, struct tcgrr_replay_options *options)
 {
     struct tcgrr_verdict verdict = {0};
     GError *error = NULL;
@@ -41,13 +42,17 @@ static int judge(const char *path, const char *qemu, const struct tcgrr_replay_o
     if (!reader) {
         return status;
     }
-    if (tcgrr_replay_check(reader, &error) && tcgrr_verdict_find(reader, qemu, options, &verdict, &error)) {
-        print_verdict(path, qemu, &verdict, json);
+    struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
+    struct tcgrr_symbols *const both[] = {symbols, symbols};
+    bool resolved = cli_comparing_resolve(command, comparing, both, &options->compare) == CLI_OK;
+    if (resolved && tcgrr_replay_check(reader, &error) && tcgrr_verdict_find(reader, qemu, options, &verdict, &error)) {
+        print_verdict(path, qemu, &verdict, comparing->json);
         status = status_of(verdict.kind);
-    } else {
+    } else if (resolved) {
         cli_fail(error);
     }
     tcgrr_verdict_clear(&verdict);
+    tcgrr_symbols_free(symbols);
     tcgrr_reader_free(reader);
     return status;
 }
@@ -55,39 +60,41 @@ static int judge(const char *path, const char *qemu, const struct tcgrr_replay_o
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *qemu = NULL;
-    gboolean json = FALSE;
+    struct cli_comparing comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "the QEMU to judge, or a folder that it was built in", "PATH"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        CLI_EXTENT_OPTIONS(comparing),
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
+    int status = GIT_CANNOT_TELL;
+
     if (!cli_parse(command, entries, false, &argc, &argv)) {
-        return GIT_CANNOT_TELL;
-    }
-    if (argc != 2 || !qemu || timeout < 1) {
-        cli_usage(command,
-                  argc == 2 && qemu ? "--timeout takes 1 or more" : "bisect-run takes one trace and --qemu PATH");
+        cli_comparing_clear(&comparing);
         return GIT_CANNOT_TELL;
     }
     GError *error = NULL;
-    g_autofree char *plugin = cli_plugin_path(&error);
-    if (!plugin) {
+    g_autofree char *plugin = NULL;
+    if (argc != 2 || !qemu || timeout < 1) {
+        cli_usage(command,
+                  argc == 2 && qemu ? "--timeout takes 1 or more" : "bisect-run takes one trace and --qemu PATH");
+    } else if (!(plugin = cli_plugin_path(&error))) {
         cli_fail(error);
-        return GIT_CANNOT_TELL;
+    } else {
+        struct tcgrr_replay_options options = {
+            .plugin = plugin,
+            .extra = (const char *const *)extra,
+            .hang_ms = timeout * 1000,
+            .quiet = true,
+            .stop = cli_catch_signals(),
+        };
+        status = judge(command, argv[1], qemu, &comparing, &options);
     }
-    struct tcgrr_replay_options options = {
-        .plugin = plugin,
-        .extra = (const char *const *)extra,
-        .hang_ms = timeout * 1000,
-        .compare = {.history = 1},
-        .quiet = true,
-        .stop = cli_catch_signals(),
-    };
-    return judge(argv[1], qemu, &options, json);
+    cli_comparing_clear(&comparing);
+    return status;
 }
 
 const struct cli_command cli_bisect_run = {
@@ -99,6 +106,7 @@ const struct cli_command cli_bisect_run = {
     "docs/bisect.md has a script that builds QEMU and calls this.\n\n"
     "Examples:\n"
     "  tcgrr bisect-run boot.tcgrr --qemu ./build/qemu-system-aarch64\n"
+    "  tcgrr bisect-run boot.tcgrr --qemu build --from start_kernel --until 40000000\n"
     "  git bisect run sh -c 'ninja -C build || exit 125; tcgrr bisect-run ~/boot.tcgrr --qemu build'\n",
     run,
 };

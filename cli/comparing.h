@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The options that diff, replay and lockstep share. */
+/* The options that diff, replay, lockstep and bisect share. */
 #ifndef TCGRR_CLI_COMPARING_H
 #define TCGRR_CLI_COMPARING_H
 
@@ -20,8 +20,8 @@ struct cli_comparing {
     }
 void cli_comparing_clear(struct cli_comparing *comparing);
 
-/* Rows for a command's table of options. */
-#define CLI_COMPARING_OPTIONS(comparing)                                                                               \
+/* Rows for a command's table of options: what is compared. */
+#define CLI_EXTENT_OPTIONS(comparing)                                                                                  \
     {"from",                                                                                                           \
      0,                                                                                                                \
      0,                                                                                                                \
@@ -30,8 +30,6 @@ void cli_comparing_clear(struct cli_comparing *comparing);
      "compare from here on: a symbol, a 0x address (its first execution) or an icount",                                \
      "WHERE"},                                                                                                         \
         {"until", 0, 0, G_OPTION_ARG_STRING, &(comparing).until, "and up to here (default: the end)", "WHERE"},        \
-        {"history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",  \
-         "N"},                                                                                                         \
         {"ignore-reg",                                                                                                 \
          0,                                                                                                            \
          0,                                                                                                            \
@@ -41,6 +39,13 @@ void cli_comparing_clear(struct cli_comparing *comparing);
          "NAME"},                                                                                                      \
     {                                                                                                                  \
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \
+    }
+/* The same, and how much is told of a divergence. */
+#define CLI_COMPARING_OPTIONS(comparing)                                                                               \
+    CLI_EXTENT_OPTIONS(comparing),                                                                                     \
+    {                                                                                                                  \
+        "history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",   \
+            "N"                                                                                                        \
     }
 /* Where the two runs need not share what happened outside the guest. */
 #define CLI_STRICT_OPTION(comparing)                                                                                   \

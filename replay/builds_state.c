@@ -51,12 +51,21 @@ static json_t *binary_identity(const char *binary)
                      json_sprintf("%lld.%09ld", (long long)status.st_mtim.tv_sec, status.st_mtim.tv_nsec));
 }
 
+/* What of the runs is compared. */
+static json_t *extent(const struct tcgrr_compare_options *compare)
+{
+    return json_pack("{s:i, s:o, s:i, s:o, s:o}", "from_kind", (int)compare->from[0].kind, "from",
+                     json_sprintf("%" G_GUINT64_FORMAT, compare->from[0].value), "until_kind",
+                     (int)compare->until[0].kind, "until", json_sprintf("%" G_GUINT64_FORMAT, compare->until[0].value),
+                     "ignored", words(compare->state.ignored));
+}
+
 /* What all trials of a file have in common. */
 static json_t *search_identity(struct tcgrr_reader *reader, const struct tcgrr_builds_options *options, GError **error)
 {
     json_t *trace = trace_identity(reader, error);
-    return trace ? json_pack("{s:i, s:o, s:o}", "version", STATE_VERSION, "trace", trace, "arguments",
-                             words(options->replay.extra))
+    return trace ? json_pack("{s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "trace", trace, "arguments",
+                             words(options->replay.extra), "extent", extent(&options->replay.compare))
                  : NULL;
 }
 
@@ -197,7 +206,8 @@ bool tcgrr_builds_load(struct tcgrr_reader *reader, const struct tcgrr_builds_op
     bool good = object != NULL;
     bool same = good && !options->fresh &&
                 json_equal(json_object_get(object, "trace"), json_object_get(wanted, "trace")) &&
-                json_equal(json_object_get(object, "arguments"), json_object_get(wanted, "arguments"));
+                json_equal(json_object_get(object, "arguments"), json_object_get(wanted, "arguments")) &&
+                json_equal(json_object_get(object, "extent"), json_object_get(wanted, "extent"));
     size_t i;
     json_t *entry;
 

@@ -7,9 +7,9 @@
 
 /*
  * Appends to `trials` (struct tcgrr_trial) those that the state file at options->state_file remembers of builds in the
- * list: of the same trace, with the same further arguments, of a binary that has not changed since; none with
- * options->fresh. A file that is not there is an empty one; one that is something else is TCGRR_ERROR_DAMAGED, because
- * it would be overwritten.
+ * list: of the same trace, with the same further arguments, compared in the same part, of a binary that has not changed
+ * since; none with options->fresh. A file that is not there is an empty one; one that is something else is
+ * TCGRR_ERROR_DAMAGED, because it would be overwritten.
  */
 bool tcgrr_builds_load(struct tcgrr_reader *reader, const struct tcgrr_builds_options *options, GArray *trials,
                        GError **error);

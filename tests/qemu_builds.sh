@@ -72,6 +72,16 @@ judged 1 "control flow after .*: at .*, recorded .*compute_round" ./bad0
 judged 1 "control flow after .*: at .*, recorded .*compute_round" ./bad1
 judged 1 "after" ./bad3
 judged 1 "control flow" ./good0 -- -kernel "$work/early.elf"
+# bad0 parts near the end.
+judged 0 "no divergence in 1000000 instructions" ./bad0 --until 1000000
+judged 0 "no divergence in" ./bad0 --from guest_main --until compute_call
+judged 1 "control flow after .*compute_round" ./bad0 --from compute_call
+judged 125 "never" ./good0 --until 0x1234
+complains 125 "no symbol of this name" "$tcgrr" bisect-run guest.tcgrr --qemu ./good0 --from nowhere
+run 0 "$tcgrr" bisect guest.tcgrr --builds ./good0 ./bad0 --until 1000000
+run 1 "$tcgrr" bisect guest.tcgrr --json --builds ./good0 ./bad0 --from 1000000
+equal "first bad one from there on" "$(json .first_bad)" ./bad0
+complains 2 "no symbol of this name" "$tcgrr" bisect guest.tcgrr --builds ./good0 --until nowhere
 judged 125 "invalid input log file version" ./other-release
 judged 125 "is not a QEMU" ./no-qemu
 judged 125 "plugin" ./no-plugins
@@ -183,6 +193,9 @@ equal "remembered with --fresh" "$(json '[.tested[] | select(.remembered)] | len
 interrupted_search
 run 0 "$tcgrr" bisect guest.tcgrr --json --timeout 3 --builds ./good{0,1,2,3,4} -- -m 256
 equal "remembered of other arguments" "$(json '[.tested[] | select(.remembered)] | length')" 0
+interrupted_search
+run 0 "$tcgrr" bisect guest.tcgrr --json --timeout 3 --until 1000000 --builds ./good{0,1,2,3,4}
+equal "remembered of another part" "$(json '[.tested[] | select(.remembered)] | length')" 0
 mkdir states
 interrupted_search -o states
 [ -s states/guest.tcgrr.bisect ] || fail "-o FOLDER keeps nothing there"
