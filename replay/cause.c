@@ -360,6 +360,52 @@ static void drop_repeated(struct tcgrr_trail *trail, guint stop)
     }
 }
 
+/* Puts `*stop` where this instruction is in a stretch that is walked anew. */
+static bool walk_to(struct tcgrr_trail *trail, tcgrr_moment moment, uint64_t address, guint *stop, GError **error)
+{
+    struct tcgrr_search *search = &trail->search;
+
+    if (!tcgrr_search_walk(search, moment > BLOCK ? moment - BLOCK : 0, moment, 1, NULL, error)) {
+        return false;
+    }
+    for (*stop = search->common; *stop > 0; (*stop)--) {
+        const struct tcgrr_stop *at = stop_of(search, 0, *stop - 1);
+        if (at->moment == moment && at->address == address) {
+            (*stop)--;
+            return true;
+        }
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "instruction %" G_GUINT64_FORMAT " was not there when it was stepped through again: a replay is not "
+                "exact",
+                moment);
+    return false;
+}
+
+/*
+ * The chain ends at an instruction behind the first difference of all: then it is not known well what that instruction
+ * takes in. *further: `*stop` is the one that made the first difference.
+ */
+static bool go_before(struct tcgrr_trail *trail, guint *stop, bool *further, GError **error)
+{
+    const struct tcgrr_stop *at = stop_of(&trail->search, 0, *stop);
+    tcgrr_moment moment = at->moment;
+    uint64_t address = at->address;
+
+    *further = false;
+    if (!trail->dated || !trail->dated->first || trail->dated->differs > moment) {
+        return true;
+    }
+    if (!go_first(trail, moment, stop, further, error)) {
+        return false;
+    }
+    if (*further) {
+        drop_repeated(trail, *stop);
+        return true;
+    }
+    return walk_to(trail, moment, address, stop, error);
+}
+
 bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     for (unsigned i = 0; i < LINKS_MAX; i++) {
@@ -367,6 +413,12 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
         bool found;
         if (inputs->len == 0) {
             add_link(trail, stop, NULL);
+            if (!go_before(trail, &stop, &found, error)) {
+                return false;
+            }
+            if (found) {
+                continue;
+            }
             return tcgrr_trail_conclude(trail, stop, error);
         }
         const struct tcgrr_location location = *choose(trail, inputs);

@@ -220,8 +220,9 @@ void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
 
 void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
 {
-    /* Capstone 4 calls the first operand of these written. */
-    static const char *const compares[] = {"cmp", "cmn", "tst", "ccm", "fcmp", "fccmp", NULL};
+    /* Capstone 4 calls the first operand of some of these written. */
+    static const char *const compares[] = {"cmp",  "cmn", "tst",  "ccm", "fcmp", "fccmp", "cbz",
+                                           "cbnz", "tbz", "tbnz", "br",  "blr",  "ret",   NULL};
     /* And does not know that these keep a part of what they write. */
     static const char *const merges[] = {"movk",  "bfi",   "bfxil", "bfc",   "ins",  "mla",  "mls", "fml",   "bit",
                                          "bif",   "bsl",   "sli",   "sri",   "tbx",  "sha",  "aes", "sqdml", "sqrdml",
@@ -248,6 +249,9 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
     }
     if (arm64->cc != ARM64_CC_INVALID && arm64->cc != ARM64_CC_AL) {
         read_name64(decoding, "nzcv");
+    }
+    if (strcmp(decoding->insn->mnemonic, "ret") == 0 && arm64->op_count == 0) {
+        tcgrr_decoding_read(decoding, "x30", TCGRR_INPUT_ALL);
     }
     if (decoding->insn->mnemonic[0] == 'f') {
         tcgrr_decoding_read(decoding, "fpcr", TCGRR_INPUT_ALL);

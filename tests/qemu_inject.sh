@@ -75,6 +75,18 @@ IFS=, read -r icount pc < <(nth a64-timer "icount >= 2000000 AND disasm LIKE 'b.
 faulty a64-timer "$icount" "$pc" "reg=cpsr,bit=30"
 found a64-timer "$icount" "flag" 1
 
+# The return address, which `ret` reads without naming it.
+IFS=, read -r icount pc < <(nth a64-timer "icount >= 2000000 AND symbol = 'gic_acknowledge+0x4'" 0)
+faulty a64-timer "$icount" "$pc" "reg=x30,bit=5"
+found a64-timer "$icount" "return address" 2
+differs x30
+
+# A register that is only put away and taken back.
+IFS=, read -r icount pc < <(nth a64-timer "icount >= 2000000 AND disasm LIKE 'stp x29, x30, %'" 0)
+faulty a64-timer "$icount" "$pc" "reg=x29,bit=3"
+found a64-timer "$icount" "frame pointer" 0
+differs x29
+
 # A loop's counter that the compiler keeps in memory: it is loaded, counted and stored again at each of many turns.
 recording x86-timer
 IFS=, read -r icount pc < <(nth x86-timer "icount >= 9000000 AND symbol LIKE 'guest_main+%' AND disasm LIKE 'mov dword ptr [ebp - 0x10], ebx'" 0)
