@@ -76,6 +76,7 @@ static const char *const statement_sql[STATEMENTS] = {
 
 struct tcgrr_writer {
     char *path;
+    int replaced; /* -1, or the file that had the name before */
     sqlite3 *db;
     sqlite3_stmt *statements[STATEMENTS];
     struct tcgrr_codec *codec;
@@ -155,10 +156,22 @@ static bool execute(struct tcgrr_writer *writer, const char *sql, const char *wh
     return sqlite3_exec(writer->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(writer, what, error);
 }
 
-/* Claims the name, so that two recordings or a typo never destroy a trace. */
-static bool claim(const char *path, bool force, GError **error)
+static void close_replaced(int *replaced)
+{
+    if (*replaced >= 0) {
+        close(*replaced);
+        *replaced = -1;
+    }
+}
+
+/*
+ * Claims the name, so that two recordings or a typo never destroy a trace. *replaced is the file that had it before,
+ * unlinked, or -1: to free a large one takes long, for which a guest should not wait.
+ */
+static bool claim(const char *path, bool force, int *replaced, GError **error)
 {
     static const char *const leftovers[] = {"", "-wal", "-shm", "-journal"};
+    *replaced = force ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
     for (size_t i = 0; force && i < G_N_ELEMENTS(leftovers); i++) {
         g_autofree char *name = g_strconcat(path, leftovers[i], NULL);
         unlink(name);
@@ -201,10 +214,13 @@ static bool prepare(struct tcgrr_writer *writer, const struct tcgrr_run *run, GE
 
 struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const struct tcgrr_run *run, GError **error)
 {
-    if (!claim(path, force, error)) {
+    int replaced;
+    if (!claim(path, force, &replaced, error)) {
+        close_replaced(&replaced);
         return NULL;
     }
     struct tcgrr_writer *writer = g_new0(struct tcgrr_writer, 1);
+    writer->replaced = replaced;
     writer->path = g_strdup(path);
     writer->codec = tcgrr_codec_new();
     writer->access_codec = tcgrr_access_codec_new();
@@ -235,6 +251,7 @@ void tcgrr_writer_free(struct tcgrr_writer *writer)
         sqlite3_finalize(writer->statements[i]);
     }
     sqlite3_close(writer->db);
+    close_replaced(&writer->replaced);
     tcgrr_codec_free(writer->codec);
     tcgrr_access_codec_free(writer->access_codec);
     tcgrr_page_set_free(&writer->pages);
@@ -603,6 +620,7 @@ static bool add_checkpoints(struct tcgrr_writer *writer, const struct tcgrr_chun
 bool tcgrr_writer_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
                         GError **error)
 {
+    close_replaced(&writer->replaced);
     if (!begin(writer, error)) {
         return false;
     }
