@@ -96,8 +96,9 @@ attempt() {
     wait
     printf '  icount %d (%s), %s: ' "$icount" "$disasm" "$what"
     if [ "$status" = 0 ]; then
-        [ -s "$folder/flips" ] || { echo "the bit was not flipped"; exit 1; }
+        [ -s "$folder/flips" ] || { echo "the bit was not flipped"; return 1; }
         printf 'masked (%s s)\n' "$took"
+        masked=$((masked + 1))
         return 1
     fi
     read -r all own disk <"$folder/most"
@@ -127,7 +128,7 @@ masked=0
 while [ "$found" -lt "$places" ]; do
     place
     faulty "$icount" "$pc" "$what"
-    if attempt; then found=$((found + 1)); else masked=$((masked + 1)); fi
+    if attempt; then found=$((found + 1)); fi
 done
 echo "== $found places, $masked masked ones beside"
 printf '  right   %d of %d\n' "$(grep -c yes "$folder/right")" "$found"

@@ -240,12 +240,26 @@ static void write_files(FILE *file, const struct bundle *bundle)
     }
 }
 
+/* What was recorded, as one types it. */
+static void write_command(FILE *file, const struct bundle *bundle, int side, const char *title)
+{
+    static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_=+,.:/@%";
+    g_auto(GStrv) words = tcgrr_recorded_words(bundle->cause->readers[side], NULL, NULL);
+
+    fprintf(file, "- %s: `", title);
+    for (char **word = words; word && *word; word++) {
+        bool safe = **word && (*word)[strspn(*word, plain)] == '\0';
+        g_autofree char *quoted = safe ? g_strdup(*word) : g_shell_quote(*word);
+        fprintf(file, "%s%s", word == words ? "" : " ", quoted);
+    }
+    fprintf(file, "`\n");
+}
+
 static bool write_readme(const struct bundle *bundle, GError **error)
 {
     struct cli_cause *cause = bundle->cause;
     FILE *file = create(bundle, "README.md", error);
-    g_auto(GStrv) words = tcgrr_recorded_words(cause->readers[0], NULL, NULL);
-    g_autofree char *command = words ? g_strjoinv(" ", words) : NULL;
+    const struct tcgrr_comparison *comparison = bundle->comparison;
 
     if (!file) {
         return false;
@@ -255,7 +269,14 @@ static bool write_readme(const struct bundle *bundle, GError **error)
         fprintf(file, "- %c: %s (%s%s%s)\n", 'A' + side, bundle->qemus[side].banner, bundle->qemus[side].path,
                 *bundle->qemus[side].build_id ? ", build id " : "", bundle->qemus[side].build_id);
     }
-    fprintf(file, "- command: `%s`\n\n```\n", command ? command : "");
+    write_command(file, bundle, 0, "command");
+    if (cause->readers[0] == cause->readers[1]) {
+        fprintf(file, "- B replays A's recording\n");
+    } else {
+        write_command(file, bundle, 1, "command of B");
+    }
+    fprintf(file, "- they part at icount %" G_GUINT64_FORMAT " of A: %s\n\n```\n", comparison->icount,
+            tcgrr_divergence_name(comparison->kind));
     cli_cause_print(file, cause, bundle->found, bundle->places);
     fprintf(file, "```\n");
     write_standalone(file, bundle);

@@ -13,6 +13,8 @@
 #define CONNECT_MS 60000
 #define QMP_MS     60000
 #define SLICE_MS   500
+#define PAGE_BITS  12
+#define RAM_PAGES  64
 #define SPIN_US    600000 /* of QEMU's own time without executing an instruction, and it has hung */
 
 struct tcgrr_rerun {
@@ -32,6 +34,7 @@ struct tcgrr_paused {
     struct tcgrr_qmp *qmp;
     struct tcgrr_gdb *gdb;
     tcgrr_icount icount;
+    uint64_t ram[RAM_PAGES]; /* by a page's number modulo RAM_PAGES: 1 + the number of the one last seen to be RAM */
 };
 
 /* ---- what starts it ---- */
@@ -341,12 +344,20 @@ bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint6
     return true;
 }
 
-/* gpa2hva knows whether RAM or ROM is there, without touching it. */
+/* gpa2hva knows whether RAM or ROM is there, without touching it. RAM seldom goes away, and asking takes long. */
 static bool is_ram(struct tcgrr_paused *paused, uint64_t physical, bool *ram, GError **error)
 {
+    uint64_t page = physical >> PAGE_BITS;
+    uint64_t *seen = &paused->ram[page % RAM_PAGES];
+
+    *ram = *seen == page + 1;
+    if (*ram) {
+        return true;
+    }
     g_autofree char *text = monitor(paused, error, "gpa2hva 0x%" G_GINT64_MODIFIER "x", physical);
     if (text) {
         *ram = g_ascii_strncasecmp(text, "host virtual address", strlen("host virtual address")) == 0;
+        *seen = *ram ? page + 1 : *seen;
     }
     return text != NULL;
 }

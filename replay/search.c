@@ -6,7 +6,7 @@
 
 #include "store/error.h"
 
-#define LOOKS      384 /* moments looked at in one replay */
+#define LOOKS      512 /* moments looked at in one replay */
 #define NEAR_SHARE 2   /* every second one lies near the end of the stretch, where most answers are */
 #define BLOCK      32  /* instructions that a block is likely to have at most */
 #define NEAREST    200 /* the closest of those to the end, in instructions */
