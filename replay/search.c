@@ -7,7 +7,8 @@
 #include "store/error.h"
 
 #define LOOKS      512 /* moments looked at in one replay */
-#define NEAR_SHARE 2   /* every second one lies near the end of the stretch, where most answers are */
+#define FAR_SHARE  4   /* one in so many lies anywhere; the others near the end, where most answers are */
+#define STEPS_BACK 800 /* are not more than another look takes */
 #define BLOCK      32  /* instructions that a block is likely to have at most */
 #define NEAREST    200 /* the closest of those to the end, in instructions */
 
@@ -314,19 +315,19 @@ static int by_sighting(gconstpointer a, gconstpointer b)
     return by_moment(&(*(struct sighting *const *)a)->moment, &(*(struct sighting *const *)b)->moment);
 }
 
-/* Moments in low..high, without the latter: evenly, or half of them so and half ever denser towards its end. */
+/* Moments in low..high, without the latter: evenly, or some of them so and the others ever denser towards its end. */
 static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
                               GError **error)
 {
-    guint share = all_even ? 1 : NEAR_SHARE;
+    guint share = all_even ? 1 : FAR_SHARE;
     GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
     double length = (double)(high - low);
     guint even = LOOKS / share;
 
     for (guint i = 0; i < LOOKS; i++) {
-        guint step = i / share;
-        double back =
-            i % share ? NEAREST * pow(length / NEAREST, (double)step / even) : length * (double)(even - step) / even;
+        guint step = i / share; /* of the even ones up to this one, without the first */
+        double back = i % share ? NEAREST * pow(length / NEAREST, (double)(i - step - 1) / (LOOKS - even))
+                                : length * (double)(even - step) / even;
         tcgrr_moment moment = high - MIN((tcgrr_moment)back, high - low);
         tcgrr_moment quiet;
         if (!tcgrr_twins_quiet(search->twins, moment, &quiet, error)) {
@@ -432,7 +433,7 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
         bool bounded = narrow(search, wanted, &low, &high);
         /* Where interrupts leave no quiet moment in between, looking does not bring the ends closer. */
         bool stuck = length == high - low;
-        if (bounded && (high - low <= TCGRR_SEARCH_WALK || stuck)) {
+        if (bounded && (high - low <= STEPS_BACK || stuck)) {
             return walk_back(search, low, high, wanted, stop, found, error);
         }
         if (stuck || high == 0) {
