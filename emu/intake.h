@@ -34,7 +34,7 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 /* From where branches count for samples, before QEMU starts. */
 void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
 
-/* Branches behind which samples are taken beside those that the step names (wire.h), before QEMU starts. */
+/* Branches behind which samples are taken instead of those that the step names (wire.h), before QEMU starts. */
 void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from, uint64_t to);
 
 /* No further accesses are wanted. */

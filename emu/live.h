@@ -106,8 +106,8 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
 
 /*
- * Samples behind each branch or jump from number `from` on and before `to` as well, whatever the step. Before QEMU is
- * started.
+ * Samples behind each branch or jump from number `from` on and before `to`, whatever the step, and none between the
+ * first of all and these; digests of stores begin with them. Before QEMU is started.
  */
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
 

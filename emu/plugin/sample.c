@@ -176,7 +176,10 @@ static void tell_changes(struct tcgrr_plugin *plugin)
     }
 }
 
-/* Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. */
+/*
+ * Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. Where
+ * they are wanted behind each branch of a part of the run, there are none between the first one and that part.
+ */
 static void set_next(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_sampling *sampling = &plugin->sampling;
@@ -185,8 +188,10 @@ static void set_next(struct tcgrr_plugin *plugin)
 
     sampling->transfers += (uint64_t)(sampling->interval - sampling->countdown);
     uint64_t next = step <= 1 ? 0 : step - sampling->transfers % step;
-    if (next > 1 && sampling->transfers < plugin->ring.header->closer_to && sampling->transfers + next > from) {
-        next = sampling->transfers < from ? from - sampling->transfers : 1;
+    sampling->waits = false;
+    if (next > 1 && sampling->transfers < plugin->ring.header->closer_to) {
+        sampling->waits = sampling->transfers < from;
+        next = sampling->waits ? from - sampling->transfers : 1;
     }
     sampling->interval = (int64_t)next;
     sampling->countdown = sampling->interval;
@@ -224,6 +229,9 @@ void tcgrr_sample(struct tcgrr_plugin *plugin)
 void tcgrr_on_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     struct tcgrr_sampling *sampling = &tcgrr_plugin.sampling;
+    if (sampling->waits) {
+        return;
+    }
     qemu_plugin_mem_value value = tcgrr_plugin.api.mem_value(info);
     uint64_t low = 0;
     uint64_t high = 0;

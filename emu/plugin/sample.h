@@ -19,8 +19,10 @@ struct tcgrr_sampling {
     int64_t countdown;     /* of those until the next sample, the one of the translation that runs taken off already */
     int64_t interval;      /* what it counts down from */
     uint64_t transfers;    /* all before the last sample */
-    uint64_t stores;       /* digest of all stores so far */
+    uint64_t stores;       /* digest of all stores so far that count */
 
+    bool
+        waits; /* for the part of the run where samples are wanted behind each branch: stores do not count until then */
     bool begun; /* the place from which branches count anew was come to */
     bool told;  /* tcgrr knows the registers' names */
     unsigned count;

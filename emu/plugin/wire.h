@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 7u
+#define TCGRR_WIRE_VERSION 8u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -66,7 +66,9 @@ struct tcgrr_wire_header {
     uint32_t consumer_pid;
     uint32_t has_sample_origin;
     uint64_t sample_origin; /* if there is one: when a translation first begins there, branches count from 0 anew */
-    uint64_t closer_from;   /* behind each branch from this number on, and before `closer_to`, samples are taken, too */
+    /* If `closer_to` is not 0, samples are taken behind each branch from number `closer_from` on and before
+     * `closer_to`, and none between the first sample of all and these; stores do not count until then. */
+    uint64_t closer_from;
     uint64_t closer_to;
 
     char target[32]; /* this group: written by the plugin before `state` leaves WAITING */
