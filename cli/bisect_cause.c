@@ -20,6 +20,7 @@ struct bisecting {
     struct tcgrr_compare_options how;
     struct cli_cause cause;
     char *qemu;
+    struct tcgrr_qemu probed; /* B's */
     char *bundle;
     char *b_path;               /* of the trace of B, where it needed one of its own */
     char *a_path;               /* of the trace of A, where there was none before */
@@ -175,6 +176,7 @@ static struct tcgrr_replay_options replay_options(struct bisecting *bisecting)
     struct cli_cause *cause = &bisecting->cause;
     return (struct tcgrr_replay_options){
         .qemu = bisecting->qemu,
+        .known = {NULL, bisecting->probed.path ? &bisecting->probed : NULL},
         .plugin = cause->plugin,
         .at = UINT64_MAX,
         .hang_ms = cause->hang_ms,
@@ -220,6 +222,8 @@ static void share_recording(struct bisecting *bisecting, const struct tcgrr_comp
     cause->readers[1] = cause->readers[0];
     cause->paths[1] = cause->paths[0];
     cause->qemus[1] = bisecting->qemu;
+    cause->known[0] = bisecting->replay.original ? tcgrr_session_qemu(bisecting->replay.original) : NULL;
+    cause->known[1] = tcgrr_session_qemu(bisecting->replay.session);
     *comparison = &bisecting->replay.comparison;
 }
 
@@ -255,14 +259,12 @@ static bool rescue(struct bisecting *bisecting, const struct tcgrr_comparison **
 static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
 {
     struct cli_cause *cause = &bisecting->cause;
-    struct tcgrr_qemu qemu;
     bool replayed = false;
 
-    if (!tcgrr_qemu_probe(bisecting->qemu, cause->plugin, &qemu, error)) {
+    if (!tcgrr_qemu_probe(bisecting->qemu, cause->plugin, &bisecting->probed, error)) {
         return false;
     }
-    bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, qemu.version);
-    tcgrr_qemu_clear(&qemu);
+    bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, bisecting->probed.version);
     if (same && !bisecting->b_words && !replay_in_b(bisecting, &replayed, error)) {
         return false;
     }
@@ -429,6 +431,7 @@ static void clear(struct bisecting *bisecting)
     tcgrr_cause_clear(&bisecting->found);
     tcgrr_standalone_clear(&cause->standalone);
     tcgrr_comparison_clear(&bisecting->comparison);
+    tcgrr_qemu_clear(&bisecting->probed);
     tcgrr_replay_result_clear(&bisecting->replay);
     tcgrr_replay_result_clear(&bisecting->closer);
     for (int i = 0; i < 2; i++) {

@@ -319,7 +319,9 @@ static bool probe(struct bundle *bundle, GError **error)
     const struct cli_cause *cause = bundle->cause;
     for (int side = 0; side < 2; side++) {
         const char *path = cause->qemus[side] ? cause->qemus[side] : tcgrr_reader_run(cause->readers[side])->qemu_path;
-        if (!tcgrr_qemu_probe(path, cause->plugin, &bundle->qemus[side], error)) {
+        if (cause->known[side]) {
+            tcgrr_qemu_copy(&bundle->qemus[side], cause->known[side]);
+        } else if (!tcgrr_qemu_probe(path, cause->plugin, &bundle->qemus[side], error)) {
             return false;
         }
     }

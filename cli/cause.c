@@ -39,6 +39,7 @@ bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comp
     struct tcgrr_cause_options options = {
         .twins = {.readers = {cause->readers[0], cause->readers[1]},
                   .qemus = {cause->qemus[0], cause->qemus[1]},
+                  .known = {cause->known[0], cause->known[1]},
                   .start = {comparison->aligned[0], comparison->aligned[1]},
                   .plugin = cause->plugin,
                   .ignore = cause->ignore,

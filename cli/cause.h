@@ -12,9 +12,10 @@
 
 /* The two runs and what came of comparing them. */
 struct cli_cause {
-    struct tcgrr_reader *readers[2]; /* the recordings; the same one twice if B replays A's */
-    const char *paths[2];            /* of the traces */
-    const char *qemus[2];            /* NULL: the one that recorded */
+    struct tcgrr_reader *readers[2];   /* the recordings; the same one twice if B replays A's */
+    const char *paths[2];              /* of the traces */
+    const char *qemus[2];              /* NULL: the one that recorded */
+    const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
     const char *plugin;
     const struct tcgrr_data_divergence *closer; /* when data first differed, more exactly than the comparison knows;
                                                    NULL: it is all that is known */

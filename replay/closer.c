@@ -23,6 +23,8 @@ bool tcgrr_replay_closer(struct tcgrr_reader *reader, const struct tcgrr_replay_
     if (data->samples == 0 || run->has_sample_from || !replay->comparison.diverged) {
         return true;
     }
+    again.known[0] = replay->original ? tcgrr_session_qemu(replay->original) : NULL;
+    again.known[1] = tcgrr_session_qemu(replay->session);
     again.closer.from = data->same_number * step;
     again.closer.to = MIN(last * step, again.closer.from + SAMPLES_MAX);
     again.closer.enough = data->found ? data->to[0] + 1 : replay->comparison.icount;

@@ -50,17 +50,19 @@ static bool is_closer(const struct tcgrr_replay_options *options)
     return options->closer.from < options->closer.to;
 }
 
-/* `qemu`: NULL for the one that recorded. */
+/* `original`: in the QEMU that recorded, whatever the options say. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          const char *qemu, const char *rr_file, const char *snapshot, char **words,
+                                          bool original, const char *rr_file, const char *snapshot, char **words,
                                           GError **error)
 {
+    const char *qemu = original ? NULL : options->qemu;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     enum tcgrr_level level = options->states ? TCGRR_LEVEL_STATE : recorded_level(reader);
     struct tcgrr_session_options session = {
         .qemu = qemu             ? qemu
                 : run->qemu_path ? run->qemu_path
                                  : words[0],
+        .known = options->known[original ? 0 : 1],
         .arguments = (const char *const *)words + 1,
         .plugin = options->plugin,
         .mode = TCGRR_RUN_REPLAY,
@@ -125,7 +127,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
         tcgrr_reader_run(reader)->api_version < 2) {
         return true;
     }
-    result->original = open_session(reader, options, NULL, rr_file, NULL, words, error);
+    result->original = open_session(reader, options, true, rr_file, NULL, words, error);
     return result->original && follow_log(reader, rr_file, result->original, error) &&
            tcgrr_session_start(result->original, error);
 }
@@ -228,7 +230,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error) &&
                 (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
-        result->session = open_session(reader, options, options->qemu, rr_file, snapshot, words, error);
+        result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
         good = result->session && check_target(reader, result->session, error) &&
                follow_log(reader, rr_file, result->session, error) &&
                open_original(reader, options, rr_file, words, result, error) &&

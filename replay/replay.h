@@ -11,6 +11,7 @@ struct tcgrr_replay_options {
     tcgrr_icount at;                      /* stop there; UINT64_MAX: run to the end */
     const char *gdb;                      /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
     const char *const *extra;             /* further QEMU arguments, NULL-terminated; NULL: none */
+    const struct tcgrr_qemu *known[2];    /* what the one that recorded and `qemu` are; NULL: not probed yet */
     int hang_ms;                          /* a replay without progress for so long has hung */
     struct tcgrr_compare_options compare; /* from, until, history; the rest is set by the replay */
     bool quiet;                           /* the guest's console goes nowhere */

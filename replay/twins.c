@@ -60,8 +60,13 @@ static gpointer probe_side(gpointer data)
 {
     struct opening *opening = data;
     const struct tcgrr_twin_options *options = &opening->twins->options;
-    bool good = tcgrr_qemu_probe(qemu_of(options, opening->side), options->plugin,
-                                 &opening->twins->qemus[opening->side], &opening->error);
+    struct tcgrr_qemu *qemu = &opening->twins->qemus[opening->side];
+
+    if (options->known[opening->side]) {
+        tcgrr_qemu_copy(qemu, options->known[opening->side]);
+        return GINT_TO_POINTER(true);
+    }
+    bool good = tcgrr_qemu_probe(qemu_of(options, opening->side), options->plugin, qemu, &opening->error);
     return GINT_TO_POINTER(good);
 }
 

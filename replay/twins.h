@@ -13,8 +13,9 @@
 typedef uint64_t tcgrr_moment;
 
 struct tcgrr_twin_options {
-    struct tcgrr_reader *readers[2]; /* may be the same: then both sides replay one recording */
-    const char *qemus[2];            /* NULL: the one that recorded */
+    struct tcgrr_reader *readers[2];   /* may be the same: then both sides replay one recording */
+    const char *qemus[2];              /* NULL: the one that recorded */
+    const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
     tcgrr_icount start[2];
     const char *plugin;
     const char *const *ignore; /* names of registers that are not compared, NULL-terminated; NULL: none */
