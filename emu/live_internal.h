@@ -68,7 +68,7 @@ struct tcgrr_live {
     bool informed;
     enum tcgrr_isa isa;
     struct tcgrr_blocks *blocks;
-    GArray *codes; /* struct code by translation number, the first `known` of a power of two of them */
+    GArray *codes; /* struct code by translation number; the first `known` are in use */
     uint32_t known;
     struct phrase *phrases; /* by slot */
     uint32_t epoch; /* from 1; changes when numbers stand for other translations or others may follow one another */

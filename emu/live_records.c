@@ -27,17 +27,6 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     code->entry = g_hash_table_contains(live->entries, &block->pc);
 }
 
-/* Makes room for another code. The table's size is a power of two, filled up with what follows nothing. */
-static void grow_codes(struct tcgrr_live *live)
-{
-    static const struct code nothing = {.pc = NOWHERE - 1, .block = UINT32_MAX, .entry = true};
-
-    g_array_set_size(live->codes, MAX(2 * live->codes->len, 1024));
-    for (guint i = live->known; i < live->codes->len; i++) {
-        g_array_index(live->codes, struct code, i) = nothing;
-    }
-}
-
 /* The next translation number stands for block `number`. */
 static void add_code(struct tcgrr_live *live, uint32_t number)
 {
@@ -53,7 +42,7 @@ static void add_code(struct tcgrr_live *live, uint32_t number)
         /* The array may move. */
         ptrdiff_t open =
             live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
-        grow_codes(live);
+        g_array_set_size(live->codes, MAX(2 * live->codes->len, 1024));
         if (open >= 0) {
             live->open = &g_array_index(live->codes, struct code, open);
         }

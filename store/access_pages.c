@@ -1,14 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/access_pages.h"
 
+#include "store/packed.h"
 #include "store/varint.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include <zstd.h>
 
-#define DIGEST_SIZE 8
 #define FIRST_SLOTS 1024u
 /* Each access adds two pages at most, each of three numbers of up to ten bytes. */
 #define MOST_USES   (2u * (TCGRR_CHUNK_ACCESSES + TCGRR_EXEC_ACCESSES))
@@ -131,27 +129,7 @@ void tcgrr_pages_encode(const GArray *uses, GByteArray *scratch, GByteArray *out
             offset += distance;
         }
     }
-    size_t bound = ZSTD_compressBound(scratch->len);
-    g_byte_array_set_size(out, (guint)bound);
-    g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, scratch->data, scratch->len, 3));
-    guint64 digest = GUINT64_TO_LE(XXH3_64bits(out->data, out->len));
-    g_byte_array_append(out, (const guint8 *)&digest, DIGEST_SIZE);
-}
-
-static bool unpack(const uint8_t *blob, size_t size, GByteArray *scratch)
-{
-    guint64 digest;
-    if (!blob || size <= DIGEST_SIZE) {
-        return false;
-    }
-    size -= DIGEST_SIZE;
-    memcpy(&digest, blob + size, DIGEST_SIZE);
-    unsigned long long plain = ZSTD_getFrameContentSize(blob, size);
-    if (XXH3_64bits(blob, size) != GUINT64_FROM_LE(digest) || plain > MOST_PLAIN) { /* zstd's errors are larger, too */
-        return false;
-    }
-    g_byte_array_set_size(scratch, (guint)plain);
-    return ZSTD_decompress(scratch->data, plain, blob, size) == plain;
+    tcgrr_packed_write(scratch, out);
 }
 
 bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArray *uses)
@@ -161,7 +139,7 @@ bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArr
     uint64_t value;
 
     g_array_set_size(uses, 0);
-    if (!unpack(blob, size, scratch)) {
+    if (!tcgrr_packed_read(blob, size, MOST_PLAIN, scratch)) {
         return false;
     }
     const uint8_t *at = scratch->data;

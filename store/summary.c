@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/summary.h"
 
+#include "store/packed.h"
 #include "store/varint.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <xxhash.h>
-#include <zstd.h>
 
-#define DIGEST_SIZE 8
-#define MOST_PLAIN  (TCGRR_CHUNK_EXECS * 30ull) /* each of three numbers of a use takes at most 10 bytes */
+#define MOST_PLAIN (TCGRR_CHUNK_EXECS * 30ull) /* each of three numbers of a use takes at most 10 bytes */
 
 static int by_block(const void *a, const void *b)
 {
@@ -78,27 +76,7 @@ void tcgrr_summary_encode(const GArray *uses, GByteArray *scratch, GByteArray *o
             before = i;
         }
     }
-    size_t bound = ZSTD_compressBound(scratch->len);
-    g_byte_array_set_size(out, (guint)bound);
-    g_byte_array_set_size(out, (guint)ZSTD_compress(out->data, bound, scratch->data, scratch->len, 3));
-    guint64 digest = GUINT64_TO_LE(XXH3_64bits(out->data, out->len));
-    g_byte_array_append(out, (const guint8 *)&digest, DIGEST_SIZE);
-}
-
-static bool unpack(const uint8_t *blob, size_t size, GByteArray *scratch)
-{
-    guint64 digest;
-    if (!blob || size <= DIGEST_SIZE) {
-        return false;
-    }
-    size -= DIGEST_SIZE;
-    memcpy(&digest, blob + size, DIGEST_SIZE);
-    unsigned long long plain = ZSTD_getFrameContentSize(blob, size);
-    if (XXH3_64bits(blob, size) != GUINT64_FROM_LE(digest) || plain > MOST_PLAIN) { /* zstd's errors are larger, too */
-        return false;
-    }
-    g_byte_array_set_size(scratch, (guint)plain);
-    return ZSTD_decompress(scratch->data, plain, blob, size) == plain;
+    tcgrr_packed_write(scratch, out);
 }
 
 static bool take_lost(const uint8_t **at, const uint8_t *end, GArray *uses)
@@ -125,7 +103,7 @@ bool tcgrr_summary_decode(const void *blob, size_t size, GByteArray *scratch, GA
     uint64_t block = 0;
 
     g_array_set_size(uses, 0);
-    if (!unpack(blob, size, scratch)) {
+    if (!tcgrr_packed_read(blob, size, MOST_PLAIN, scratch)) {
         return false;
     }
     const uint8_t *at = scratch->data;
