@@ -3,7 +3,7 @@
  * Speed and size of the codec for block ids: synthetic streams, and files of raw little-endian u32 ids given as
  * arguments. Speeds are the best of several passes, because other programs share the machine.
  */
-#include "store/codec.h"
+#include "store/codec/codec.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A long way between two sockets: what comes in at one goes out at the other after a fixed time, in both directions. */
-#include "lockstep/address.h"
+#include "lockstep/peer/address.h"
 
 #include <errno.h>
 #include <poll.h>

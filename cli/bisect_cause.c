@@ -3,7 +3,7 @@
 
 #include "cli/cause.h"
 #include "record/record.h"
-#include "replay/closer.h"
+#include "replay/cause/closer.h"
 #include "replay/recorded.h"
 #include "replay/replay.h"
 #include "store/error.h"

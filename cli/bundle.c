@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "lockstep/side.h"
-#include "replay/block_log.h"
+#include "replay/cause/block_log.h"
 #include "replay/recorded.h"
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 #include "store/error.h"
 
 #define WINDOW_BEFORE 200        /* instructions of the window before the cause */

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 #include "store/error.h"
 
 void cli_cause_clear_line(struct cli_cause *cause)

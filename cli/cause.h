@@ -5,8 +5,8 @@
 
 #include "cli/cli.h"
 #include "cli/comparing.h"
-#include "replay/cause.h"
-#include "replay/standalone.h"
+#include "replay/cause/cause.h"
+#include "replay/cause/standalone.h"
 
 #include <stdio.h>
 

@@ -2,7 +2,7 @@
 /* The report of a comparison, as text and as JSON. */
 #include "cli/comparing.h"
 #include "lockstep/compare.h"
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 
 #include <stdio.h>
 #include <stdlib.h>

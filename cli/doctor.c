@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/cli.h"
-#include "emu/qemu.h"
+#include "emu/qemu/qemu.h"
 
 #include <stdio.h>
 

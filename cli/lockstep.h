@@ -4,7 +4,7 @@
 #define TCGRR_CLI_LOCKSTEP_H
 
 #include "cli/comparing.h"
-#include "emu/session.h"
+#include "emu/qemu/session.h"
 
 /* What the user said; owned by the caller. */
 struct cli_lockstep_peer {

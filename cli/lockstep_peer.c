@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `tcgrr lockstep --listen` and `--connect`: one side here, the other with another tcgrr. */
 #include "cli/lockstep.h"
-#include "lockstep/apart.h"
+#include "lockstep/peer/apart.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,7 +3,7 @@
 #ifndef TCGRR_CLI_QUERY_H
 #define TCGRR_CLI_QUERY_H
 
-#include "store/sql.h"
+#include "store/sql/sql.h"
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/compare.h"
 
-#include "lockstep/align.h"
+#include "lockstep/align/align.h"
 #include "lockstep/report.h"
-#include "lockstep/turns.h"
+#include "lockstep/align/turns.h"
 #include "lockstep/where.h"
 #include "store/error.h"
 

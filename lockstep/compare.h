@@ -6,7 +6,7 @@
 #include "lockstep/compare_state.h"
 #include "lockstep/side.h"
 
-#include "emu/isa.h"
+#include "store/isa/isa.h"
 
 enum tcgrr_divergence_kind {
     TCGRR_DIVERGENCE_FLOW,  /* another instruction, or the same on another vCPU */

@@ -6,7 +6,7 @@
 #ifndef TCGRR_LOCKSTEP_SIDE_H
 #define TCGRR_LOCKSTEP_SIDE_H
 
-#include "emu/session.h"
+#include "emu/qemu/session.h"
 #include "store/trace.h"
 
 /* How far a side has come. */

@@ -3,7 +3,7 @@
 #ifndef TCGRR_LOCKSTEP_WALK_H
 #define TCGRR_LOCKSTEP_WALK_H
 
-#include "lockstep/reel.h"
+#include "lockstep/align/reel.h"
 
 /* All that runs, whichever vCPU runs it. */
 #define TCGRR_ANY_VCPU UINT32_MAX

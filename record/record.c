@@ -6,7 +6,7 @@
  */
 #include "record/record.h"
 
-#include "emu/memory_map.h"
+#include "emu/qemu/memory_map.h"
 #include "record/repair.h"
 #include "store/error.h"
 

@@ -3,7 +3,7 @@
 #ifndef TCGRR_RECORD_RECORD_H
 #define TCGRR_RECORD_RECORD_H
 
-#include "emu/session.h"
+#include "emu/qemu/session.h"
 #include "store/trace.h"
 
 /* What is told while it runs, about five times a second. */

@@ -6,7 +6,7 @@
 #ifndef TCGRR_RECORD_REPAIR_H
 #define TCGRR_RECORD_REPAIR_H
 
-#include "emu/rrlog.h"
+#include "emu/rrlog/rrlog.h"
 #include "store/trace.h"
 
 struct tcgrr_repair {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/access_pages.h"
 
-#include "store/packed.h"
-#include "store/varint.h"
+#include "store/codec/packed.h"
+#include "store/codec/varint.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/callstack.h"
 
-#include "store/sql_walk.h"
+#include "store/sql/sql_walk.h"
 
 #define MOST_VCPUS      4096u
 #define FILTER_BITS     12

@@ -8,7 +8,7 @@
 #ifndef TCGRR_STORE_CALLSTACK_H
 #define TCGRR_STORE_CALLSTACK_H
 
-#include "store/sql_trace.h"
+#include "store/sql/sql_trace.h"
 
 enum tcgrr_frame_kind { TCGRR_FRAME_START, TCGRR_FRAME_CALL, TCGRR_FRAME_INTERRUPT, TCGRR_FRAME_EXCEPTION };
 

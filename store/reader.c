@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/reader_internal.h"
 
-#include "store/codec.h"
-#include "store/disasm.h"
+#include "store/codec/codec.h"
+#include "store/isa/disasm.h"
 #include "store/error.h"
 #include "store/schema.h"
-#include "store/varint.h"
+#include "store/codec/varint.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/codec_access.h"
+#include "store/codec/codec_access.h"
 #include "store/reader_internal.h"
 
 struct region {

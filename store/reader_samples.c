@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/codec_sample.h"
+#include "store/codec/codec_sample.h"
 #include "store/reader_internal.h"
 
 #include <string.h>

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/codec.h"
-#include "store/codec_access.h"
-#include "store/codec_sample.h"
+#include "store/codec/codec.h"
+#include "store/codec/codec_access.h"
+#include "store/codec/codec_sample.h"
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/store_internal.h"
 #include "store/summary.h"
 #include "store/texts.h"
 #include "store/trace.h"
-#include "store/varint.h"
+#include "store/codec/varint.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -4,7 +4,7 @@
  * are, as accesses of a made-up chunk; take it for accesses that have to survive a round trip; or take it for the pages
  * that accesses go to, before zstd, which would only hide them. Streams of accesses need no zstd.
  */
-#include "store/codec_access.h"
+#include "store/codec/codec_access.h"
 #include "store/error.h"
 #include "tests/stream.h"
 

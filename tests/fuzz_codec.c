@@ -3,7 +3,7 @@
  * Fuzz target for the codec of block ids. The first byte selects: decode the rest as an encoded run of as many ids
  * as it says, or take it for ids of one, two or four bytes that have to survive a round trip.
  */
-#include "store/codec.h"
+#include "store/codec/codec.h"
 #include "store/error.h"
 
 #include <stdlib.h>

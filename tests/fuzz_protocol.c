@@ -10,8 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lockstep/remote.h"
-#include "lockstep/serve.h"
+#include "lockstep/peer/remote.h"
+#include "lockstep/peer/serve.h"
 #include "lockstep/side_internal.h"
 #include "store/digest.h"
 #include "store/error.h"

@@ -4,7 +4,7 @@
  * rest are the words that a plugin wrote or what stands in the ring. Whatever they are, the chunks that come out must
  * be sound.
  */
-#include "emu/live.h"
+#include "emu/live/live.h"
 #include "emu/plugin/ring.h"
 #include "store/error.h"
 

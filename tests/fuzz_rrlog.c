@@ -3,7 +3,7 @@
  * Fuzz target for QEMU's rr log. The first byte selects a version, or takes the input as it is; what was read has to be
  * in order, the same up to where it ends, and fit to be asked.
  */
-#include "emu/rrlog.h"
+#include "emu/rrlog/rrlog.h"
 #include "store/error.h"
 
 #include <stdlib.h>

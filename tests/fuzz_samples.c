@@ -3,7 +3,7 @@
  * Fuzz target for stored samples: the input is what a chunk's samples are before zstd, which would only hide it. What
  * is taken for samples must be sound, and come back the same when it is encoded.
  */
-#include "store/codec_sample.h"
+#include "store/codec/codec_sample.h"
 
 #include <stdlib.h>
 #include <string.h>

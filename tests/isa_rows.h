@@ -3,7 +3,7 @@
 #ifndef TCGRR_TESTS_ISA_ROWS_H
 #define TCGRR_TESTS_ISA_ROWS_H
 
-#include "emu/isa.h"
+#include "store/isa/isa.h"
 
 #define NEVER   TCGRR_LEAVE_NEVER
 #define MEMORY  TCGRR_LEAVE_MEMORY

@@ -4,7 +4,7 @@
  * of the recording: icount, instruction, address, size, value, physical address, device. Prints how many there were, or
  * the first that differs. Exit status 0, 1, 3.
  */
-#include "emu/session.h"
+#include "emu/qemu/session.h"
 #include "replay/recorded.h"
 #include "store/trace.h"
 

@@ -15,9 +15,9 @@
 #include <unistd.h>
 
 #include "store/access_pages.h"
-#include "store/codec_access.h"
+#include "store/codec/codec_access.h"
 #include "store/error.h"
-#include "store/sql.h"
+#include "store/sql/sql.h"
 #include "store/trace.h"
 #include "tests/stream.h"
 

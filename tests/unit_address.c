@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "lockstep/address.h"
+#include "lockstep/peer/address.h"
 #include "store/error.h"
 
 static void test_good_addresses(void **state)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The codec for block ids: round trips of every kind of stream, and inputs that no encoder made. */
-#include "store/codec.h"
+#include "store/codec/codec.h"
 #include "store/error.h"
 
 #include <setjmp.h>

@@ -7,8 +7,8 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "emu/command.h"
-#include "emu/command_options.h"
+#include "emu/qemu/command.h"
+#include "emu/qemu/command_options.h"
 #include "store/error.h"
 
 static const struct tcgrr_qemu system_qemu = {

@@ -8,8 +8,8 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "emu/gdb_features.h"
-#include "emu/gdb_packet.h"
+#include "emu/qemu/gdb_features.h"
+#include "emu/qemu/gdb_packet.h"
 #include "store/error.h"
 
 /* Takes one packet out of `text`; its payload, or NULL if there is none. Both are owned by the caller. */

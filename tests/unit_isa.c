@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* emu/isa.h: single instructions by tables, then what depends on the block around them. */
+/* store/isa/isa.h: single instructions by tables, then what depends on the block around them. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <setjmp.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/isa.h"
+#include "store/isa/isa.h"
 #include "tests/isa_rows.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))

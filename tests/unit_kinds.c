@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 
 struct row {
     const char *bytes;

@@ -13,7 +13,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "emu/live.h"
+#include "emu/live/live.h"
 #include "emu/plugin/ring.h"
 #include "store/error.h"
 

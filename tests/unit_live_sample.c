@@ -11,9 +11,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "emu/live.h"
+#include "emu/live/live.h"
 #include "emu/plugin/ring.h"
-#include "store/codec_sample.h"
+#include "store/codec/codec_sample.h"
 #include "store/error.h"
 #include "tests/stream.h"
 

@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "lockstep/fields.h"
-#include "lockstep/handshake.h"
-#include "lockstep/remote.h"
-#include "lockstep/serve.h"
+#include "lockstep/peer/fields.h"
+#include "lockstep/peer/handshake.h"
+#include "lockstep/peer/remote.h"
+#include "lockstep/peer/serve.h"
 #include "lockstep/side_internal.h"
 #include "store/error.h"
 #include "tests/stream.h"

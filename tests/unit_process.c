@@ -15,7 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "emu/process.h"
+#include "emu/qemu/process.h"
 #include "store/error.h"
 
 #define LONG_MS 10000

@@ -8,8 +8,8 @@
 
 #include <string.h>
 
-#include "lockstep/fields.h"
-#include "lockstep/protocol.h"
+#include "lockstep/peer/fields.h"
+#include "lockstep/peer/protocol.h"
 #include "store/digest.h"
 #include "store/error.h"
 #include "tests/stream.h"

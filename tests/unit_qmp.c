@@ -12,8 +12,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "emu/process.h"
-#include "emu/qmp.h"
+#include "emu/qemu/process.h"
+#include "emu/qemu/qmp.h"
 #include "store/error.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"

@@ -11,7 +11,7 @@
 
 #include <string.h>
 
-#include "lockstep/align.h"
+#include "lockstep/align/align.h"
 #include "tests/guest.h"
 #include "tests/stream.h"
 

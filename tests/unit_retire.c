@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/retire.h"
+#include "emu/live/retire.h"
 
 #define AT      0x1000u
 #define HANDLER 0x9000u

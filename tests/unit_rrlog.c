@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* QEMU's rr log: every kind of event, logs cut off at each byte, and what is concluded from one. */
-#include "emu/rrlog.h"
+#include "emu/rrlog/rrlog.h"
 #include "store/error.h"
 
 #include <setjmp.h>

@@ -12,9 +12,9 @@
 #include <string.h>
 #include <zstd.h>
 
-#include "store/codec_sample.h"
+#include "store/codec/codec_sample.h"
 #include "store/error.h"
-#include "store/sql.h"
+#include "store/sql/sql.h"
 #include "store/trace.h"
 #include "tests/stream.h"
 

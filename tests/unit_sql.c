@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #include "store/error.h"
-#include "store/sql.h"
+#include "store/sql/sql.h"
 #include "store/summary.h"
 #include "store/trace.h"
 #include "tests/stream.h"

@@ -13,9 +13,9 @@
 #include <unistd.h>
 #include <zstd.h>
 
-#include "emu/live.h"
+#include "emu/live/live.h"
 #include "emu/plugin/ring.h"
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 #include "store/error.h"
 #include "store/texts.h"
 #include "store/trace.h"

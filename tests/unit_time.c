@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* emu/isa_time.h by tables of instructions as an assembler gives them. */
+/* store/isa/isa_time.h by tables of instructions as an assembler gives them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "emu/isa_time.h"
+#include "store/isa/isa_time.h"
 
 #define MAYBE 2
 

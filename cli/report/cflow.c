@@ -7,7 +7,7 @@
 #include "cli/report/report.h"
 
 #include "cli/cli.h"
-#include "emu/isa.h"
+#include "store/isa/isa.h"
 
 #include <string.h>
 

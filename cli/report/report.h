@@ -7,7 +7,7 @@
 #ifndef TCGRR_CLI_REPORT_REPORT_H
 #define TCGRR_CLI_REPORT_REPORT_H
 
-#include "store/disasm.h"
+#include "store/isa/disasm.h"
 #include "store/symbols.h"
 #include "store/trace.h"
 

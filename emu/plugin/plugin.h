@@ -7,7 +7,7 @@
 #ifndef TCGRR_EMU_PLUGIN_PLUGIN_H
 #define TCGRR_EMU_PLUGIN_PLUGIN_H
 
-#include "emu/isa.h"
+#include "store/isa/isa.h"
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
 #include "emu/plugin/sample.h"

@@ -7,8 +7,8 @@
  * be read there.
  *
  * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported.
- * tcgrr, in emu/live.c and emu/retire.c, makes exact counts of them. Both ends run on one machine, so words are in its
- * byte order. The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
+ * tcgrr, in emu/live/live.c and emu/live/retire.c, makes exact counts of them. Both ends run on one machine, so words
+ * are in its byte order. The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
  */
 #ifndef TCGRR_EMU_PLUGIN_WIRE_H
 #define TCGRR_EMU_PLUGIN_WIRE_H

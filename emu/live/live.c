@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/live/live_internal.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+/* How long to sleep when the ring is empty: far shorter than it takes to fill. */
+#define POLL_US 500
+
+struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
+{
+    struct tcgrr_live *live = g_new0(struct tcgrr_live, 1);
+
+    live->intake = tcgrr_intake_new(ring_bytes, error);
+    if (!live->intake) {
+        g_free(live);
+        return NULL;
+    }
+    live->blocks = tcgrr_blocks_new();
+    live->codes = g_array_new(FALSE, FALSE, sizeof(struct code));
+    live->entries = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    live->gap = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
+    live->text = g_byte_array_new();
+    live->mark = UINT32_MAX;
+    live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
+    live->phrases = g_new0(struct phrase, TCGRR_WIRE_PHRASES);
+    live->epoch = 1;
+    return live;
+}
+
+void tcgrr_live_detach(struct tcgrr_live *live)
+{
+    tcgrr_intake_detach(live->intake);
+}
+
+void tcgrr_live_free(struct tcgrr_live *live)
+{
+    if (!live) {
+        return;
+    }
+    tcgrr_intake_free(live->intake);
+    tcgrr_blocks_free(live->blocks);
+    g_free(live->phrases);
+    g_array_unref(live->codes);
+    g_hash_table_destroy(live->entries);
+    g_array_unref(live->gap);
+    g_byte_array_unref(live->text);
+    tcgrr_rrlog_free(live->log);
+    tcgrr_live_sampling_clear(&live->sampling);
+    for (size_t i = 0; i < KEPT_CLASSES; i++) {
+        g_free(live->classes[i].classes);
+    }
+    if (live->doubts) {
+        g_array_unref(live->doubts);
+    }
+    tcgrr_live_free_accesses(live->accesses);
+    g_free(live);
+}
+
+int tcgrr_live_fd(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_fd(live->intake);
+}
+
+const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live)
+{
+    return live->blocks;
+}
+
+uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)
+{
+    return live->assumed;
+}
+
+void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log)
+{
+    tcgrr_rrlog_free(live->log);
+    live->log = log;
+}
+
+void tcgrr_live_keep_doubts(struct tcgrr_live *live)
+{
+    if (!live->doubts) {
+        live->doubts = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_doubt));
+    }
+}
+
+const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
+{
+    return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
+}
+
+bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk)
+{
+    return chunk->count == chunk->capacity;
+}
+
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_backlog(live->intake);
+}
+
+void tcgrr_live_gone(struct tcgrr_live *live)
+{
+    live->gone = true;
+}
+
+bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info)
+{
+    const struct tcgrr_wire_header *header = tcgrr_intake_header(live->intake);
+
+    if (atomic_load_explicit(&header->state, memory_order_acquire) == TCGRR_WIRE_WAITING) {
+        return false;
+    }
+    *info = (struct tcgrr_live_info){
+        .api = header->api,
+        .api_min = header->api_min,
+        .api_cur = header->api_cur,
+        .system = header->system != 0,
+        .vcpus = header->vcpus,
+        .reports_discon = header->features & TCGRR_WIRE_DISCON,
+        .reports_syscalls = header->features & TCGRR_WIRE_SYSCALL,
+        .digests_stores = header->features & TCGRR_WIRE_STORES,
+    };
+    memcpy(info->target, header->target, sizeof(info->target));
+    info->target[sizeof(info->target) - 1] = '\0';
+    for (char *at = info->target; *at; at++) {
+        if (!g_ascii_isgraph(*at)) {
+            *at = '\0';
+            break;
+        }
+    }
+    return true;
+}
+
+/*
+ * Reads `available` words, as many as are whole records and fit into the chunk. `*done` says how many; fewer than there
+ * are if the last record is not all there yet.
+ */
+static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct tcgrr_intake_words *in,
+                       size_t *done, GError **error)
+{
+    const uint32_t *words = in->words;
+    size_t available = in->count;
+    bool good = true;
+    for (*done = 0; good && *done < available && live->end == TCGRR_LIVE_RUNS;) {
+        *done += live->accesses
+                     ? tcgrr_live_read_full(live, chunk, words + *done, available - *done)
+                     : tcgrr_live_read_fast(live, chunk, words + *done, in->slots + *done, available - *done);
+        if (*done == available || tcgrr_live_full(live, chunk)) {
+            break;
+        }
+        size_t length = tcgrr_live_record_length(words[*done]);
+        if (length > TCGRR_WIRE_RESERVE_WORDS) {
+            return tcgrr_live_damaged(error, "a record of impossible length");
+        }
+        if (length > available - *done) {
+            break;
+        }
+        good = tcgrr_live_read_record(live, chunk, words + *done, error);
+        *done += length;
+    }
+    chunk->end_blocks = tcgrr_blocks_count(live->blocks);
+    return good;
+}
+
+void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount)
+{
+    uint64_t ran = icount - chunk->end_icount;
+    if (live->open && icount > chunk->end_icount && ran <= live->open->insns && chunk->count < chunk->capacity) {
+        tcgrr_live_append(live, chunk, (uint32_t)ran, (uint32_t)ran);
+        live->open = NULL;
+    }
+}
+
+static bool note_info(struct tcgrr_live *live)
+{
+    if (!live->informed && tcgrr_live_info(live, &live->info)) {
+        live->isa = tcgrr_isa_of_target(live->info.target);
+        live->informed = true;
+    }
+    return live->informed;
+}
+
+bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                     GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
+
+    while (live->end == TCGRR_LIVE_RUNS && !tcgrr_live_full(live, chunk)) {
+        bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
+        struct tcgrr_intake_words words = {0};
+        size_t done = 0;
+        if (note_info(live) && !tcgrr_intake_fill(live->intake, gone, &words)) {
+            return tcgrr_live_damaged(error, "a draft that nobody has packed");
+        }
+        if (!read_words(live, chunk, &words, &done, error)) {
+            return false;
+        }
+        tcgrr_intake_take(live->intake, done);
+        if (words.all && done < words.count && !tcgrr_live_full(live, chunk) && live->end == TCGRR_LIVE_RUNS) {
+            return tcgrr_live_damaged(error, "a record that is cut off");
+        }
+        if (done == 0 && gone) {
+            live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
+        } else if (done == 0) {
+            g_usleep(POLL_US);
+        }
+        if (g_get_monotonic_time() >= deadline) {
+            break;
+        }
+    }
+    if (live->accesses) {
+        tcgrr_live_put_off(live, chunk);
+    }
+    *end = live->end;
+    return true;
+}

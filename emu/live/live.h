@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and makes chunks of them, with
+ * exact instruction counts, events and checkpoints.
+ */
+#ifndef TCGRR_EMU_LIVE_H
+#define TCGRR_EMU_LIVE_H
+
+#include "emu/rrlog/rrlog.h"
+#include "store/chunk.h"
+
+struct tcgrr_live;
+
+/* How a live stream ended, or that it has not. */
+enum tcgrr_live_end {
+    TCGRR_LIVE_RUNS,
+    TCGRR_LIVE_FINISHED, /* QEMU left in order and everything was delivered */
+    TCGRR_LIVE_CUT,      /* QEMU went away without a word: everything but the block it was in was delivered */
+    TCGRR_LIVE_THREADS,  /* user mode: the guest started a second thread; recorded up to there */
+    TCGRR_LIVE_UNLOADED, /* the plugin never came up */
+};
+
+/* What the plugin said about its QEMU. */
+struct tcgrr_live_info {
+    char target[32];
+    int api;
+    int api_min;
+    int api_cur;
+    bool system;
+    uint32_t vcpus;
+    bool reports_discon;
+    bool reports_syscalls;
+    bool digests_stores; /* samples have a digest of all stores */
+};
+
+/* Ring size in bytes: power of two, 128 KiB to 1 GiB. */
+#define TCGRR_LIVE_RING_BYTES (16u << 20)
+
+/* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
+ * said. */
+struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
+/* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is
+ * allowed. */
+void tcgrr_live_free(struct tcgrr_live *live);
+
+/* Nothing is read any more: the guest runs on unrecorded instead of waiting for us. */
+void tcgrr_live_detach(struct tcgrr_live *live);
+
+/* The descriptor which QEMU has to inherit. */
+int tcgrr_live_fd(const struct tcgrr_live *live);
+
+/* The blocks that its chunks refer to; owned by `live`. */
+const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live);
+
+/* Whether the plugin was loaded; fills `info` then. */
+bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info);
+
+/* The process has ended: what is in the ring is all there will be. */
+void tcgrr_live_gone(struct tcgrr_live *live);
+
+/*
+ * QEMU has been stopped at exactly `icount`, between two instructions: the execution that began last has come to there.
+ * Adds it to `chunk`, the one last given to tcgrr_live_next(). The stream cannot be continued after it.
+ */
+void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount);
+
+/*
+ * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's
+ * end: then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it
+ * (tcgrr_chunk_follow). False: the ring is malformed, TCGRR_ERROR_DAMAGED.
+ */
+bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                     GError **error);
+
+/*
+ * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not tell come from there.
+ * Before the first tcgrr_live_next(); takes `log` over.
+ */
+void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
+
+/* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
+ */
+void tcgrr_live_keep_doubts(struct tcgrr_live *live);
+/* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
+const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
+
+/* The registers of the samples; NULL before the first sample. Owned by `live`. */
+struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live);
+
+/*
+ * Where the plugin takes samples, if the session's level has them: behind each branch or jump whose number is a
+ * multiple of `step` (TCGRR_SAMPLE_STEP unless told otherwise); with 0 or 1 at the head of each block, which is before
+ * each instruction if QEMU makes blocks of one instruction. Can be changed while QEMU runs, and is heeded from the next
+ * sample on. Any thread.
+ */
+void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
+
+/* Whether the chunk takes no more: the caller has to replace it. */
+bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk);
+
+/*
+ * From the first time that a block begins at `pc`, branches count from 0 anew, and the digest of stores begins anew,
+ * and there is a sample there: so runs that did not do the same before have samples at the same places behind it, with
+ * the same digests. Before QEMU is started.
+ */
+void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
+
+/*
+ * Samples behind each branch or jump from number `from` on and before `to`, whatever the step, and none between the
+ * first of all and these; digests of stores begin with them. Before QEMU is started.
+ */
+void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
+
+/* Executions whose count could not be told for certain on this QEMU (emu/live/retire.h), nor from the log if there is
+ * one.
+ */
+uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
+
+/* The part of a run whose memory accesses are wanted: from one instruction up to, and without, another. */
+struct tcgrr_window {
+    tcgrr_icount from;
+    bool has_from_pc; /* begins where the instruction at `from_pc` first runs instead */
+    uint64_t from_pc;
+    tcgrr_icount until; /* UINT64_MAX: the run's end */
+    bool has_until_pc;  /* ends where the instruction at `until_pc` next runs instead */
+    uint64_t until_pc;
+};
+
+/* Chunks are to have the memory accesses that the plugin sends. Before the first tcgrr_live_next(). */
+void tcgrr_live_want_accesses(struct tcgrr_live *live, const struct tcgrr_window *window);
+/* Where the window lay; icounts are UINT64_MAX where it did not begin or end. Accesses must be wanted. */
+void tcgrr_live_window(const struct tcgrr_live *live, tcgrr_icount *from, tcgrr_icount *until);
+/* Accesses that QEMU reported and that belong to no instruction that ran. */
+uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
+
+/* Words in the ring that were not read yet; any thread. */
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
+
+#endif

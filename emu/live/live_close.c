@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What an execution came to, which is known only when the next one begins. */
+#include "emu/live/live_internal.h"
+
+static void learn_entry(struct tcgrr_live *live, uint64_t pc)
+{
+    if (g_hash_table_contains(live->entries, &pc)) {
+        return;
+    }
+    g_hash_table_add(live->entries, g_memdup2(&pc, sizeof(pc)));
+    for (guint i = 0; i < live->known; i++) {
+        struct code *code = &g_array_index(live->codes, struct code, i);
+        code->entry = code->entry || code->pc == pc;
+    }
+    live->epoch++;
+}
+
+static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind, bool has_from, uint64_t from,
+                         uint64_t to)
+{
+    struct tcgrr_event event = {
+        .kind = kind == TCGRR_DISCON_INTERRUPT ? TCGRR_EVENT_INTERRUPT : TCGRR_EVENT_EXCEPTION,
+        .inferred = true,
+        .has_pcs = true,
+        .from_pc = has_from ? from : TCGRR_NO_PC,
+        .to_pc = to,
+        .vcpu = live->vcpu,
+    };
+    g_array_append_val(live->gap, event);
+    learn_entry(live, to);
+}
+
+/* Where it would have gone on if that is known: for an interrupt that came right behind a complete block. */
+static bool only_successor(const struct code *code, uint64_t *pc)
+{
+    if (code->anywhere || (code->next != NOWHERE && code->target != NOWHERE)) {
+        return false;
+    }
+    *pc = code->next != NOWHERE ? code->next : code->target;
+    return true;
+}
+
+/* The first discontinuity since the open execution began. */
+static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_departure *departure)
+{
+    for (guint i = 0; i < live->gap->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        if (event->kind <= TCGRR_EVENT_HOSTCALL) {
+            departure->discon = event->kind == TCGRR_EVENT_INTERRUPT   ? TCGRR_DISCON_INTERRUPT
+                                : event->kind == TCGRR_EVENT_EXCEPTION ? TCGRR_DISCON_EXCEPTION
+                                                                       : TCGRR_DISCON_HOSTCALL;
+            departure->discon_from = event->from_pc;
+            return;
+        }
+    }
+}
+
+/* The classes of a block's instructions. Guests that poll a device leave the same few blocks early all the time. */
+static const struct tcgrr_insn_class *classes_of(struct tcgrr_live *live, const struct tcgrr_block *block)
+{
+    struct classes *kept = &live->classes[((uintptr_t)block / sizeof(*block)) % KEPT_CLASSES];
+    if (kept->block != block) {
+        kept->block = block;
+        kept->classes = g_renew(struct tcgrr_insn_class, kept->classes, block->insns);
+        tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, kept->classes);
+    }
+    return kept->classes;
+}
+
+static void count_retired(struct tcgrr_live *live, const struct code *next, struct tcgrr_retirement *retirement)
+{
+    struct tcgrr_departure departure = {
+        .block = tcgrr_blocks_get(live->blocks, live->open->block),
+        .isa = live->isa,
+        .mark = MIN(live->mark, live->open->insns),
+        .reports_discon = live->info.reports_discon,
+        .inside = live->inside,
+        .has_next = next != NULL,
+        .next_pc = next ? next->pc : 0,
+    };
+    find_discontinuity(live, &departure);
+    departure.classes = classes_of(live, departure.block);
+    departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
+                      live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
+    tcgrr_retire(&departure, retirement);
+    if (retirement->inferred) {
+        add_inferred(live, retirement->inferred, retirement->has_from, retirement->from_pc, next->pc);
+    }
+}
+
+/* Interrupts and exceptions, reported or inferred, since the open execution began. */
+static uint32_t count_events(const struct tcgrr_live *live)
+{
+    uint32_t count = 0;
+    for (guint i = 0; i < live->gap->len; i++) {
+        uint8_t kind = g_array_index(live->gap, struct tcgrr_event, i).kind;
+        count += kind == TCGRR_EVENT_INTERRUPT || kind == TCGRR_EVENT_EXCEPTION;
+    }
+    return count;
+}
+
+/* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
+ * there is a log. */
+static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, struct tcgrr_retirement *retirement)
+{
+    uint32_t last = live->open->insns - 1;
+    struct tcgrr_doubt doubt = {
+        .seq = chunk->first_seq + chunk->count,
+        .retired = retirement->ran > last,
+        .left = count_events(live) > 0,
+        .inside = last > 0,
+        .hidden = live->hidden,
+        .events = MIN(live->past_events, TCGRR_DOUBT_EVENTS),
+        .place = chunk->end_icount + last,
+    };
+    bool retired = doubt.retired;
+
+    if (live->log && tcgrr_rrlog_decide(live->log, &live->asked, &doubt, doubt.place, &retired)) {
+        retirement->ran = last + retired;
+        retirement->counted = retirement->ran;
+    } else {
+        live->assumed++;
+    }
+    if (live->doubts && live->doubts->len <= MOST_DOUBTS) {
+        g_array_append_val(live->doubts, doubt);
+    }
+}
+
+/* A complete block whose successor it cannot have chosen itself. */
+static void infer_between(struct tcgrr_live *live, const struct code *next)
+{
+    uint64_t from = 0;
+    bool known = only_successor(live->open, &from);
+    add_inferred(live, TCGRR_DISCON_INTERRUPT, known, from, next->pc);
+}
+
+void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+
+    if (live->sampling.pending) {
+        tcgrr_live_place_sample(live, chunk);
+    }
+    if (live->accesses) {
+        tcgrr_live_settle_accesses(live, chunk, ran);
+    }
+    if (live->switched) {
+        struct tcgrr_switch change = {.index = chunk->count, .vcpu = live->vcpu};
+        g_array_append_val(chunk->switches, change);
+        live->switched = false;
+    }
+    if (ran < block->insns) {
+        struct tcgrr_partial partial = {.index = chunk->count, .ran = ran, .counted = counted};
+        g_array_append_val(chunk->partials, partial);
+    }
+    chunk->blocks[chunk->count++] = live->open->block;
+    while (chunk->end_icount + counted >= live->next_checkpoint) {
+        uint32_t inside = (uint32_t)MIN(live->next_checkpoint - chunk->end_icount, ran);
+        struct tcgrr_checkpoint checkpoint = {.icount = live->next_checkpoint,
+                                              .flow = tcgrr_block_append(chunk->end_flow, block, inside)};
+        g_array_append_val(chunk->checkpoints, checkpoint);
+        live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
+    }
+    chunk->end_icount += counted;
+    chunk->end_flow = tcgrr_block_append(chunk->end_flow, block, ran);
+}
+
+static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    for (guint i = 0; i < live->gap->len; i++) {
+        struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        event->seq = chunk->first_seq + chunk->count;
+        event->icount = chunk->end_icount;
+    }
+    live->past_events += count_events(live);
+    g_array_append_vals(chunk->events, live->gap->data, live->gap->len);
+    g_array_set_size(live->gap, 0);
+    live->unusual = false;
+}
+
+/* `next`: what begins now on the same vCPU; NULL if that is not known. There is room in the chunk for one execution. */
+void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next)
+{
+    if (live->open) {
+        struct tcgrr_retirement retirement = {.ran = live->open->insns, .counted = live->open->insns};
+        guint reported = live->gap->len;
+        if (live->unusual) {
+            count_retired(live, next, &retirement);
+        }
+        bool complete = retirement.ran == live->open->insns && live->gap->len == reported;
+        if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
+            infer_between(live, next);
+        }
+        if (retirement.assumed) {
+            settle_doubt(live, chunk, &retirement);
+        }
+        live->doubtful = retirement.assumed && live->doubts;
+        if (retirement.assumed || retirement.counted > 0) {
+            live->past_events = 0;
+        }
+        tcgrr_live_append(live, chunk, retirement.ran, retirement.counted);
+        live->hidden = complete && live->open->indirect;
+    }
+    flush_gap(live, chunk);
+    live->open = NULL;
+    live->mark = UINT32_MAX;
+    live->has_rerun = false;
+    live->doubtful = false;
+}

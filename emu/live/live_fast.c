@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The hot loop: complete executions in a row. Guests run in loops, and the plugin tells where a phrase begins that it
+ * has sent before; what such a phrase comes to is worked out once.
+ */
+#include "emu/live/live_internal.h"
+
+#include "store/digest.h"
+
+#include <string.h>
+
+/* A stretch of executions: the digest over those up to and without the one that began last. */
+struct lane {
+    const struct code *before; /* the one that began last */
+    uint64_t flow;
+    uint64_t insns;
+};
+
+static const struct code *code_of(const struct tcgrr_live *live, uint32_t word)
+{
+    return (const struct code *)live->codes->data + word;
+}
+
+static inline void complete(struct lane *lane)
+{
+    lane->flow = tcgrr_digest_step(lane->flow, lane->before->shifted, lane->before->sum);
+    lane->insns += lane->before->insns;
+}
+
+/* Takes one more execution into the lane. Returns false, without a change, if it cannot follow. */
+static inline bool step(const struct tcgrr_live *live, struct lane *lane, uint32_t word, uint32_t *block)
+{
+    if (word >= live->known || !may_follow(lane->before, code_of(live, word))) {
+        return false;
+    }
+    *block = lane->before->block;
+    complete(lane);
+    lane->before = code_of(live, word);
+    return true;
+}
+
+/* Works out what the executions that `words` begin with come to. Returns false if they cannot follow one another. */
+static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const uint32_t *words)
+{
+    struct lane lane = {0};
+    uint64_t power = 1;
+
+    phrase->epoch = 0;
+    if (words[0] >= live->known) {
+        return false;
+    }
+    lane.before = code_of(live, words[0]);
+    for (unsigned i = 1; i < TCGRR_WIRE_PHRASE; i++) {
+        power = tcgrr_digest_append(power, lane.before->shifted / 8, 0);
+        if (!step(live, &lane, words[i], &phrase->blocks[i - 1])) {
+            return false;
+        }
+    }
+    phrase->sum_before = tcgrr_digest_settle(lane.flow);
+    phrase->shifted_before = 8 * power;
+    phrase->insns_before = (uint32_t)lane.insns;
+    phrase->shifted = 8 * tcgrr_digest_append(power, lane.before->shifted / 8, 0);
+    complete(&lane);
+    phrase->sum = tcgrr_digest_settle(lane.flow);
+    phrase->insns = (uint32_t)lane.insns;
+    memcpy(phrase->words, words, sizeof(phrase->words));
+    phrase->epoch = live->epoch;
+    return true;
+}
+
+/*
+ * Takes phrases into the lane, as long as they come in a row, are no more than `most` words, and come to less than
+ * `until` instructions with the execution that began last. Returns how many words it took.
+ */
+static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, const uint32_t *words,
+                           const uint16_t *slots, size_t most, uint64_t until, uint32_t *to)
+{
+    const struct code *codes = code_of(live, 0), *before = lane->before;
+    struct phrase *phrases = live->phrases;
+    struct lane all = *lane; /* with the execution that began last */
+    uint64_t flow = lane->flow, insns = lane->insns;
+    size_t i = 0;
+
+    complete(&all);
+    for (; i + TCGRR_WIRE_PHRASE <= most && slots[i] > 0; i += TCGRR_WIRE_PHRASE) {
+        struct phrase *phrase = &phrases[slots[i] - 1];
+        bool known = phrase->epoch == live->epoch && tcgrr_wire_same_phrase(phrase->words, words + i);
+        if ((!known && !learn(live, phrase, words + i)) || !may_follow(before, &codes[words[i]]) ||
+            all.insns + phrase->insns >= until) {
+            break;
+        }
+        to[i] = before->block;
+        memcpy(to + i + 1, phrase->blocks, sizeof(phrase->blocks));
+        before = &codes[words[i + TCGRR_WIRE_PHRASE - 1]];
+        flow = tcgrr_digest_step(all.flow, phrase->shifted_before, phrase->sum_before);
+        insns = all.insns + phrase->insns_before;
+        all.flow = tcgrr_digest_step(all.flow, phrase->shifted, phrase->sum);
+        all.insns += phrase->insns;
+    }
+    *lane = (struct lane){before, flow, insns};
+    return i;
+}
+
+/*
+ * Goes through the words that follow the open execution, up to `*count`, or the first that cannot follow, or until an
+ * execution has begun that ends at `until` instructions or behind; `*count` says how many then.
+ */
+static struct lane read_piece(const struct tcgrr_live *live, const uint32_t *words, const uint16_t *slots,
+                              size_t *count, uint64_t until, uint32_t *to)
+{
+    struct lane lane = {.before = live->open};
+    size_t i = 0;
+
+    while (i < *count && lane.insns + lane.before->insns < until) {
+        size_t phrases =
+            slots && slots[i] > 0 ? read_phrases(live, &lane, words + i, slots + i, *count - i, until, to + i) : 0;
+        if (phrases == 0 && !step(live, &lane, words[i], &to[i])) {
+            break;
+        }
+        i += MAX(phrases, 1);
+    }
+    *count = i;
+    lane.flow = tcgrr_digest_settle(lane.flow);
+    return lane;
+}
+
+/* The checkpoints that fall into the open execution, which has come to its end. */
+static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+
+    while (chunk->end_icount + block->insns >= live->next_checkpoint) {
+        uint32_t insns = (uint32_t)(live->next_checkpoint - chunk->end_icount);
+        struct tcgrr_checkpoint checkpoint = {.icount = live->next_checkpoint,
+                                              .flow = tcgrr_block_append(chunk->end_flow, block, insns)};
+        g_array_append_val(chunk->checkpoints, checkpoint);
+        live->next_checkpoint += TCGRR_CHECKPOINT_STEP;
+    }
+}
+
+size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
+                            const uint16_t *slots, size_t available)
+{
+    const struct code *open = live->open;
+    size_t most = MIN(available, (size_t)(chunk->capacity - chunk->count));
+    size_t done = 0, count = 1;
+
+    if (!tcgrr_live_is_quiet(live)) {
+        return 0;
+    }
+    for (; done < most && count > 0; done += count) {
+        uint64_t until = live->next_checkpoint - chunk->end_icount;
+        bool passes = live->open->insns >= until;
+        count = passes ? 1 : most - done;
+        struct lane piece = read_piece(live, words + done, slots ? slots + done : NULL, &count,
+                                       passes ? UINT64_MAX : until, chunk->blocks + chunk->count);
+        if (passes && count > 0) {
+            add_checkpoints(live, chunk);
+        }
+        chunk->end_flow = tcgrr_digest_append(chunk->end_flow, tcgrr_digest_power(piece.insns), piece.flow);
+        chunk->end_icount += piece.insns;
+        chunk->count += (uint32_t)count;
+        live->open = piece.before;
+    }
+    if (done > 0) {
+        live->hidden = done > 1 ? code_of(live, words[done - 2])->indirect : open->indirect;
+        live->past_events = 0;
+    }
+    return done;
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The live stream's inside, for live.c (the hot loop), live_close.c (what an execution came to) and live_records.c (the
+ * plugin's records). */
+#ifndef TCGRR_EMU_LIVE_INTERNAL_H
+#define TCGRR_EMU_LIVE_INTERNAL_H
+
+#include "emu/live/intake.h"
+#include "emu/live/live.h"
+#include "emu/live/retire.h"
+
+/* A translation as the fast path needs it. */
+struct code {
+    uint64_t sum;
+    uint64_t shifted; /* its power as tcgrr_digest_step() takes it */
+    uint64_t pc;
+    uint64_t next; /* where it may go on, besides `target`; NOWHERE if only there */
+    uint64_t target;
+    uint32_t block;
+    uint16_t insns;
+    bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
+    bool entry;    /* known to be where interrupts or exceptions go */
+    bool indirect; /* it may go on anywhere */
+    bool watched;  /* level full: an instruction that begins or ends the window is in it */
+};
+#define NOWHERE UINT64_MAX
+
+/* Doubts kept, at most: 256 MiB. */
+#define MOST_DOUBTS (16u << 20)
+
+#define KEPT_CLASSES 256
+struct classes {
+    const struct tcgrr_block *block;
+    struct tcgrr_insn_class *classes;
+};
+
+/* What the plugin tells of the guest's state (live_sample.c). */
+struct tcgrr_live_sampling {
+    struct tcgrr_register_table *registers; /* the pc, then those of the plugin; NULL before the first one came */
+    uint8_t *image;                         /* their values as told so far; NULL before the first value came */
+    uint64_t stores;
+    bool pending; /* the open execution has a sample */
+};
+
+/*
+ * What the executions of a phrase (wire.h) come to: of all, and of all but the last, which is the open one when a
+ * phrase has been read.
+ */
+struct phrase {
+    uint32_t words[TCGRR_WIRE_PHRASE];
+    uint32_t blocks[TCGRR_WIRE_PHRASE - 1];
+    uint32_t epoch; /* if it is another one than the stream's, nothing here means anything */
+    uint64_t sum;
+    uint64_t shifted; /* as in struct code */
+    uint64_t sum_before;
+    uint64_t shifted_before;
+    uint32_t insns;
+    uint32_t insns_before;
+};
+
+struct tcgrr_live_accesses;
+
+struct tcgrr_live {
+    struct tcgrr_intake *intake;
+    bool gone;
+    enum tcgrr_live_end end;
+
+    struct tcgrr_live_info info;
+    bool informed;
+    enum tcgrr_isa isa;
+    struct tcgrr_blocks *blocks;
+    GArray *codes; /* struct code by translation number; the first `known` are in use */
+    uint32_t known;
+    struct phrase *phrases; /* by slot */
+    uint32_t epoch; /* from 1; changes when numbers stand for other translations or others may follow one another */
+    GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
+    uint64_t assumed;
+    struct tcgrr_rrlog *log; /* NULL: not known yet, or never */
+    struct tcgrr_rrlog_asked asked;
+    GArray *doubts; /* struct tcgrr_doubt; NULL: not kept */
+    uint32_t
+        past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
+
+    /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent
+     * is known. */
+    const struct code *open; /* NULL: none; into `codes`, or to `kept` */
+    struct code kept;
+    uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
+    uint64_t rerun_pc;
+    bool has_rerun;
+    bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
+                      unnoticed */
+    bool doubtful; /* whether its last instruction retired is to be asked later */
+    bool inside;   /* QEMU ended from inside its next instruction */
+    GArray *gap;   /* struct tcgrr_event since it began */
+    bool unusual;  /* anything of the above is set */
+    tcgrr_vcpu vcpu;
+    bool switched;
+    tcgrr_icount next_checkpoint;
+    struct tcgrr_live_sampling sampling;
+    GByteArray *text; /* of the block that is described next, as QEMU disassembles it: a string for each instruction */
+    struct classes classes[KEPT_CLASSES]; /* by block */
+    struct tcgrr_live_accesses *accesses; /* live_access.c; NULL: none are wanted */
+};
+
+/* Without branches of its own: which way a block goes is what the host's branch predictor cannot know. */
+static inline bool may_follow(const struct code *code, const struct code *next)
+{
+    return (next->pc == code->next) | (next->pc == code->target) | (code->anywhere & !next->entry);
+}
+
+/* Whether the open execution may be one of many complete ones in a row: nothing is to be looked after at its end. */
+static inline bool tcgrr_live_is_quiet(const struct tcgrr_live *live)
+{
+    return live->open && live->known > 0 && !live->unusual && !live->switched && !live->sampling.pending;
+}
+
+/* Ends the open execution: how far it came, what happened since. `next`: what begins now on the same vCPU; NULL if that
+ * is not known. There is room in the chunk for one execution. */
+void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next);
+
+/* Appends the open execution, of which `ran` instructions retired and QEMU counted `counted`. */
+void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted);
+
+/*
+ * The hot loop: complete executions between which nothing happened. Stops before the first piece in which there is
+ * anything else, which then goes record by record. `slots` are as of the intake; NULL: none. Returns how many words it
+ * took.
+ */
+size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
+                            const uint16_t *slots, size_t available);
+
+/* ---- level full (live_access.c): only if live->accesses ---- */
+
+/* The hot loop with accesses in between. */
+size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words,
+                            size_t available);
+/* The records TCGRR_WIRE_ACCESS, _PAGE and _DEVICE, one by one. False with TCGRR_ERROR_DAMAGED. */
+bool tcgrr_live_read_access(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+bool tcgrr_live_read_page(struct tcgrr_live *live, const uint32_t *words, GError **error);
+bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+/* Words of an access's record. */
+size_t tcgrr_live_access_length(uint32_t word);
+/* Whether the window begins or ends at one of the block's instructions. */
+bool tcgrr_live_is_watched(const struct tcgrr_live *live, const struct tcgrr_block *block);
+/* The open execution is about to be appended, of which `ran` instructions retired: keeps what they accessed. */
+void tcgrr_live_settle_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran);
+/* The chunk is handed out: what belongs to the open execution comes into the one that this is appended to. */
+void tcgrr_live_put_off(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_free_accesses(struct tcgrr_live_accesses *accesses);
+
+/* Words of the record that begins with `word`. */
+size_t tcgrr_live_record_length(uint32_t word);
+
+/* One record that the hot loop left alone; it is there as a whole. */
+bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error);
+
+/* The records about the guest's state; the first two take what follows their first word. */
+bool tcgrr_live_read_register(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_read_value(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_read_sample(struct tcgrr_live *live, const uint32_t *words, GError **error);
+/* Adds the sample of the open execution to the chunk, to which that is about to be appended. */
+void tcgrr_live_place_sample(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling);
+
+/*
+ * Texts of instructions (live_text.c): keeps those that came; gives them to the block they belong to, which is new;
+ * gives a new block those of one with the same content elsewhere, without what they say of addresses.
+ */
+bool tcgrr_live_read_text(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+bool tcgrr_live_take_text(struct tcgrr_live *live, uint32_t number, GError **error);
+void tcgrr_live_copy_text(struct tcgrr_live *live, uint32_t number, const struct tcgrr_block *from);
+
+/* Sets TCGRR_ERROR_DAMAGED: the ring holds `what`. Returns false. */
+bool tcgrr_live_damaged(GError **error, const char *what);
+
+#endif

@@ -1,0 +1,299 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The plugin's records, other than executions in a row. */
+#include "emu/live/live_internal.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+bool tcgrr_live_damaged(GError **error, const char *what)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                "the plugin's ring holds %s; QEMU's memory was overwritten or the plugin is of another build", what);
+    return false;
+}
+
+/* How the last instruction can go on. */
+static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *block, struct code *code)
+{
+    struct tcgrr_insn_class classes[TCGRR_MAX_INSNS];
+    const struct tcgrr_insn_class *last = &classes[block->insns - 1];
+
+    tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, classes);
+    code->next = last->flow == TCGRR_FLOW_JUMP ? NOWHERE : block->pc + block->size;
+    code->target = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH ? last->target : NOWHERE;
+    code->indirect = last->flow == TCGRR_FLOW_INDIRECT;
+    code->anywhere = live->info.reports_discon || code->indirect;
+    code->entry = g_hash_table_contains(live->entries, &block->pc);
+}
+
+/* The next translation number stands for block `number`. */
+static void add_code(struct tcgrr_live *live, uint32_t number)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
+    struct code code = {.sum = block->sum,
+                        .shifted = block->power << 3,
+                        .pc = block->pc,
+                        .block = number,
+                        .insns = (uint16_t)block->insns};
+    fill_flow(live, block, &code);
+    code.watched = live->accesses && tcgrr_live_is_watched(live, block);
+    if (live->known == live->codes->len) {
+        /* The array may move. */
+        ptrdiff_t open =
+            live->open && live->open != &live->kept ? live->open - &g_array_index(live->codes, struct code, 0) : -1;
+        g_array_set_size(live->codes, MAX(2 * live->codes->len, 1024));
+        if (open >= 0) {
+            live->open = &g_array_index(live->codes, struct code, open);
+        }
+    }
+    g_array_index(live->codes, struct code, live->known++) = code;
+}
+
+static bool read_define(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error)
+{
+    struct tcgrr_wire_define define;
+    const uint8_t *content = (const uint8_t *)payload + sizeof(define);
+
+    if (words * 4 < sizeof(define)) {
+        return tcgrr_live_damaged(error, "a truncated block");
+    }
+    memcpy(&define, payload, sizeof(define));
+    if (define.number != live->known || define.count > TCGRR_WIRE_MAX_INSNS || define.size > words * 4 ||
+        sizeof(define) + define.count + define.size > words * 4) {
+        return tcgrr_live_damaged(error, "a malformed block");
+    }
+    uint64_t pc = define.pc_low | (uint64_t)define.pc_high << 32;
+    uint32_t before = tcgrr_blocks_count(live->blocks);
+    uint32_t number =
+        tcgrr_blocks_add(live->blocks, pc, define.count, content, define.size, content + define.count, error);
+    if (number == UINT32_MAX ||
+        (live->text->len > 0 && number == before && !tcgrr_live_take_text(live, number, error))) {
+        return false;
+    }
+    g_byte_array_set_size(live->text, 0);
+    add_code(live, number);
+    return true;
+}
+
+static bool read_alias(struct tcgrr_live *live, const uint32_t *words, GError **error)
+{
+    if (words[0] >= live->known) {
+        return tcgrr_live_damaged(error, "an alias of no block");
+    }
+    const struct tcgrr_block *block =
+        tcgrr_blocks_get(live->blocks, g_array_index(live->codes, struct code, words[0]).block);
+    uint32_t before = tcgrr_blocks_count(live->blocks);
+    uint32_t number = tcgrr_blocks_add(live->blocks, words[1] | (uint64_t)words[2] << 32, block->insns, block->lengths,
+                                       block->size, block->bytes, error);
+    if (number == UINT32_MAX) {
+        return false;
+    }
+    if (block->text && number == before) {
+        tcgrr_live_copy_text(live, number, block);
+    }
+    add_code(live, number);
+    return true;
+}
+
+static void forget_codes(struct tcgrr_live *live)
+{
+    if (live->open) {
+        live->kept = *live->open;
+        live->open = &live->kept;
+    }
+    live->known = 0;
+    g_array_set_size(live->codes, 0);
+    live->epoch++;
+}
+
+static uint64_t value_at(const uint32_t *words, unsigned index)
+{
+    return words[1 + 2 * index] | (uint64_t)words[2 + 2 * index] << 32;
+}
+
+static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
+{
+    switch (value_at(words, 0)) {
+    case TCGRR_DISCON_INTERRUPT:
+        event->kind = TCGRR_EVENT_INTERRUPT;
+        break;
+    case TCGRR_DISCON_EXCEPTION:
+        event->kind = TCGRR_EVENT_EXCEPTION;
+        break;
+    case TCGRR_DISCON_HOSTCALL:
+        event->kind = TCGRR_EVENT_HOSTCALL;
+        break;
+    default:
+        return false;
+    }
+    event->has_pcs = true;
+    event->from_pc = value_at(words, 1);
+    event->to_pc = value_at(words, 2);
+    return true;
+}
+
+/*
+ * For x86, QEMU reports an exception first with the block's pc as both ends, then as an interrupt from the instruction
+ * that raised it to the handler. They are one event.
+ */
+static bool completes_exception(struct tcgrr_live *live, const struct tcgrr_event *event)
+{
+    if (event->kind != TCGRR_EVENT_INTERRUPT || live->isa != TCGRR_ISA_X86 || live->gap->len == 0) {
+        return false;
+    }
+    struct tcgrr_event *before = &g_array_index(live->gap, struct tcgrr_event, live->gap->len - 1);
+    if (before->kind != TCGRR_EVENT_EXCEPTION || before->from_pc != before->to_pc || before->vcpu != event->vcpu) {
+        return false;
+    }
+    before->from_pc = event->from_pc;
+    before->to_pc = event->to_pc;
+    return true;
+}
+
+static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
+{
+    uint64_t number = value_at(words, 0);
+    if (number >= live->known) {
+        return false;
+    }
+    live->rerun_pc = g_array_index(live->codes, struct code, number).pc;
+    live->has_rerun = true;
+    live->unusual = true;
+    return true;
+}
+
+/* `words`: the vCPU and what the kind brings, `count` of them. */
+static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *words, unsigned count, GError **error)
+{
+    static const uint8_t values[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_RERUN] = 1,
+                                                           [TCGRR_WIRE_DISCONTINUITY] = 3,
+                                                           [TCGRR_WIRE_SYSCALL_ENTRY] = 9,
+                                                           [TCGRR_WIRE_SYSCALL_RETURN] = 2};
+    static const uint8_t kinds[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_INIT] = TCGRR_EVENT_INIT,
+                                                          [TCGRR_WIRE_EXIT] = TCGRR_EVENT_EXIT,
+                                                          [TCGRR_WIRE_IDLE] = TCGRR_EVENT_IDLE,
+                                                          [TCGRR_WIRE_RESUME] = TCGRR_EVENT_RESUME,
+                                                          [TCGRR_WIRE_FLUSH] = TCGRR_EVENT_FLUSH,
+                                                          [TCGRR_WIRE_SYSCALL_ENTRY] = TCGRR_EVENT_SYSCALL,
+                                                          [TCGRR_WIRE_SYSCALL_RETURN] = TCGRR_EVENT_SYSCALL_RETURN};
+    if (kind >= TCGRR_WIRE_EVENT_KINDS || count != 1u + 2u * values[kind]) {
+        return tcgrr_live_damaged(error, "an event of unknown kind");
+    }
+    struct tcgrr_event event = {.vcpu = words[0], .kind = kinds[kind]};
+    if (kind == TCGRR_WIRE_RERUN) {
+        return read_rerun(live, words) || tcgrr_live_damaged(error, "a repeated access without a block");
+    }
+    if (kind == TCGRR_WIRE_THREAD) {
+        live->end = TCGRR_LIVE_THREADS;
+        return true;
+    }
+    if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(words, &event)) {
+        return tcgrr_live_damaged(error, "a discontinuity of unknown type");
+    }
+    if (kind == TCGRR_WIRE_DISCONTINUITY && completes_exception(live, &event)) {
+        return true;
+    }
+    if (kind == TCGRR_WIRE_FLUSH) {
+        forget_codes(live);
+    }
+    if (kind == TCGRR_WIRE_SYSCALL_ENTRY || kind == TCGRR_WIRE_SYSCALL_RETURN) {
+        event.number = (int64_t)value_at(words, 0);
+        event.result = (int64_t)value_at(words, 1);
+    }
+    for (unsigned i = 0; kind == TCGRR_WIRE_SYSCALL_ENTRY && i < 8; i++) {
+        event.arguments[i] = value_at(words, 1 + i);
+    }
+    if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
+        event.result = 0;
+    }
+    g_array_append_val(live->gap, event);
+    live->unusual = true;
+    return true;
+}
+
+/* Words of the record that begins with `word`. */
+size_t tcgrr_live_record_length(uint32_t word)
+{
+    switch (word >> 24) {
+    case TCGRR_WIRE_DEFINE:
+    case TCGRR_WIRE_TEXT:
+        return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_DEVICE:
+        return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_ALIAS:
+        return 4;
+    case TCGRR_WIRE_REGISTER:
+    case TCGRR_WIRE_VALUE:
+        return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_SAMPLE:
+        return 3;
+    case TCGRR_WIRE_ACCESS:
+        return tcgrr_live_access_length(word);
+    case TCGRR_WIRE_PAGE:
+        return 6;
+    case TCGRR_WIRE_EVENT:
+        return 1 + (word >> 8 & 0xffffu);
+    default:
+        return 1;
+    }
+}
+
+static bool read_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t number, GError **error)
+{
+    if (number >= live->known) {
+        return tcgrr_live_damaged(error, "a block that was never described");
+    }
+    const struct code *code = &g_array_index(live->codes, struct code, number);
+    tcgrr_live_close(live, chunk, code);
+    live->open = code;
+    return true;
+}
+
+/* One record that the fast path left alone; it is there as a whole. */
+bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error)
+{
+    uint32_t payload = words[0] & 0xffffffu;
+
+    if (words[0] < TCGRR_WIRE_CONTROL) {
+        return read_exec(live, chunk, words[0], error);
+    }
+    switch (words[0] >> 24) {
+    case TCGRR_WIRE_ACCESS:
+        return tcgrr_live_read_access(live, chunk, words, error);
+    case TCGRR_WIRE_PAGE:
+        return tcgrr_live_read_page(live, words, error);
+    case TCGRR_WIRE_DEVICE:
+        return tcgrr_live_read_device(live, chunk, words, error);
+    case TCGRR_WIRE_LEFT:
+        live->mark = payload;
+        live->unusual = true;
+        return true;
+    case TCGRR_WIRE_VCPU:
+        tcgrr_live_close(live, chunk, NULL);
+        live->switched = live->vcpu != payload;
+        live->vcpu = payload;
+        return true;
+    case TCGRR_WIRE_END:
+        live->inside = payload == 1;
+        tcgrr_live_close(live, chunk, NULL);
+        live->end = TCGRR_LIVE_FINISHED;
+        return true;
+    case TCGRR_WIRE_DEFINE:
+        return read_define(live, words + 1, payload, error);
+    case TCGRR_WIRE_TEXT:
+        return tcgrr_live_read_text(live, words + 1, payload, error);
+    case TCGRR_WIRE_ALIAS:
+        return read_alias(live, words + 1, error);
+    case TCGRR_WIRE_REGISTER:
+        return tcgrr_live_read_register(live, words + 1, payload, error);
+    case TCGRR_WIRE_VALUE:
+        return tcgrr_live_read_value(live, words + 1, payload, error);
+    case TCGRR_WIRE_SAMPLE:
+        return tcgrr_live_read_sample(live, words, error);
+    case TCGRR_WIRE_EVENT:
+        return read_event(live, payload & 0xff, words + 1, payload >> 8, error);
+    default:
+        return tcgrr_live_damaged(error, "a record of unknown kind");
+    }
+}

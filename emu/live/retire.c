@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's rules, which its own count follows: an instruction whose run-time helper raises an exception has not retired;
+ * one that QEMU knew to trap when it translated it (ecall, svc, undefined) has; a device access in the middle of a
+ * block is rolled back and repeated in a block of its own, for which only memory callbacks come; code that modifies
+ * itself is rolled back and the storing instruction starts a new block.
+ */
+#include "emu/live/retire.h"
+
+static bool next_is(const struct tcgrr_departure *departure, uint64_t pc)
+{
+    return departure->has_next && departure->next_pc == pc;
+}
+
+static void infer(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement,
+                  enum tcgrr_discontinuity kind, uint64_t from)
+{
+    if (!departure->reports_discon && departure->has_next) {
+        retirement->inferred = kind;
+        retirement->has_from = true;
+        retirement->from_pc = from;
+    }
+}
+
+/* The instruction at `mark` is not the block's last one: the block was surely left there. */
+static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *left,
+                        struct tcgrr_retirement *retirement)
+{
+    uint64_t following = pc + departure->block->lengths[departure->mark];
+    bool waited = left->leave == TCGRR_LEAVE_WAIT &&
+                  !(departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc);
+
+    retirement->ran = departure->mark;
+    retirement->counted = departure->mark;
+    if (departure->rerun || waited || next_is(departure, following)) {
+        retirement->ran++;
+        retirement->counted = waited ? departure->block->insns : retirement->ran;
+        if (!next_is(departure, following)) {
+            infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
+        }
+    } else if (!next_is(departure, pc)) {
+        infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
+    }
+}
+
+/*
+ * Whether an exception reported at the last instruction itself came before it retired. A block mostly ends with an
+ * instruction that cannot be classified because QEMU found that it traps, so such a one is taken to count.
+ */
+static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+{
+    return departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc &&
+           last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN;
+}
+
+/* That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. */
+static bool unclear_fault(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+{
+    return departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc &&
+           last->leave == TCGRR_LEAVE_UNKNOWN;
+}
+
+/* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having
+ * retired. */
+static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+{
+    bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
+    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && !repeats;
+}
+
+/*
+ * Whether an instruction that accesses memory can retire without: under a condition (of a T32 one only the code before
+ * it knows), with its exclusive access lost, or repeated no times.
+ */
+static bool may_skip_access(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
+{
+    const struct tcgrr_block *block = departure->block;
+    uint32_t word = 0;
+
+    if (block->lengths[block->insns - 1] == 4) {
+        const uint8_t *bytes = block->bytes + block->size - 4;
+        word = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+    }
+    switch (departure->isa) {
+    case TCGRR_ISA_ARM:
+        return true;
+    case TCGRR_ISA_AARCH64:
+        return (word & 0x3fc00000) == 0x08000000; /* stxr, stxp */
+    case TCGRR_ISA_RISCV:
+        return (word & 0xf800607f) == 0x1800202f; /* sc */
+    case TCGRR_ISA_X86:
+        return last->flow == TCGRR_FLOW_BRANCH;
+    default:
+        return false;
+    }
+}
+
+/* The last instruction, of which nothing was seen to end, on a QEMU that does not report discontinuities. */
+static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last,
+                       struct tcgrr_retirement *retirement)
+{
+    uint64_t following = pc + departure->block->lengths[departure->mark];
+
+    if (!departure->has_next || next_is(departure, following)) {
+        return;
+    }
+    if (last->leave == TCGRR_LEAVE_MEMORY || restarts(departure, pc, last)) {
+        retirement->ran = departure->mark;
+        if (!next_is(departure, pc)) {
+            infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
+            retirement->assumed = last->leave == TCGRR_LEAVE_MEMORY && may_skip_access(departure, last);
+        }
+    } else if (last->leave == TCGRR_LEAVE_TRAP) {
+        infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
+    } else if (last->flow == TCGRR_FLOW_NEXT) {
+        /* An interrupt right behind it, much more often than a privilege fault at it. */
+        infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
+        retirement->assumed = true;
+    } else {
+        retirement->assumed = last->leave == TCGRR_LEAVE_UNKNOWN;
+    }
+}
+
+static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last,
+                         struct tcgrr_retirement *retirement)
+{
+    retirement->ran = departure->mark + 1;
+    if (departure->rerun) {
+        return;
+    }
+    if (!departure->reports_discon) {
+        guess_last(departure, pc, last, retirement);
+        return;
+    }
+    retirement->assumed = unclear_fault(departure, pc, last);
+    bool restarted = departure->discon == TCGRR_DISCON_NONE && restarts(departure, pc, last);
+    bool interrupted_before = departure->discon == TCGRR_DISCON_INTERRUPT && departure->discon_from == pc &&
+                              last->leave == TCGRR_LEAVE_MEMORY;
+    if (fault_before_end(departure, pc, last) || restarted || interrupted_before) {
+        retirement->ran = departure->mark;
+    }
+}
+
+/* The end was seen; an access of the last instruction may have been seen, and a later one of the same instruction
+ * failed. */
+static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc, const struct tcgrr_insn_class *last,
+                       struct tcgrr_retirement *retirement)
+{
+    retirement->ran = departure->block->insns;
+    retirement->assumed = unclear_fault(departure, last_pc, last);
+    if (last->leave != TCGRR_LEAVE_NEVER && fault_before_end(departure, last_pc, last)) {
+        retirement->ran--;
+    } else if (last->leave == TCGRR_LEAVE_TRAP) {
+        infer(departure, retirement, TCGRR_DISCON_EXCEPTION, last_pc);
+    }
+}
+
+void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement)
+{
+    const struct tcgrr_block *block = departure->block;
+    struct tcgrr_insn_class found[TCGRR_MAX_INSNS];
+    const struct tcgrr_insn_class *classes = departure->classes ? departure->classes : found;
+    uint32_t last = block->insns - 1;
+
+    *retirement = (struct tcgrr_retirement){0};
+    if (!departure->classes) {
+        tcgrr_isa_classify(departure->isa, block->pc, block->bytes, block->lengths, block->insns, found);
+    }
+    if (departure->inside && departure->mark < block->insns) {
+        retirement->ran = departure->mark + 1;
+        retirement->counted = retirement->ran;
+        return;
+    }
+    if (departure->mark >= block->insns) {
+        ran_to_end(departure, tcgrr_block_pc(block, last), &classes[last], retirement);
+    } else if (departure->mark == last) {
+        left_at_last(departure, tcgrr_block_pc(block, last), &classes[last], retirement);
+    } else {
+        left_inside(departure, tcgrr_block_pc(block, departure->mark), &classes[departure->mark], retirement);
+        return;
+    }
+    retirement->counted = retirement->ran;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How many instructions of a block retired, by QEMU's own rules, from what the plugin saw. A block's callback fires at
+ * its head; a device access, an exception or QEMU itself may leave the block early. Pure functions without state.
+ */
+#ifndef TCGRR_EMU_RETIRE_H
+#define TCGRR_EMU_RETIRE_H
+
+#include "store/isa/isa.h"
+#include "store/blocks.h"
+
+enum tcgrr_discontinuity { /* QEMU's numbers */
+                           TCGRR_DISCON_NONE = 0,
+                           TCGRR_DISCON_INTERRUPT = 1,
+                           TCGRR_DISCON_EXCEPTION = 2,
+                           TCGRR_DISCON_HOSTCALL = 4,
+};
+
+/* What is known about the execution of `block` once the next block begins. */
+struct tcgrr_departure {
+    const struct tcgrr_block *block;
+    enum tcgrr_isa isa;
+    const struct tcgrr_insn_class *classes; /* of its instructions, if they are known already; NULL: found out */
+    uint32_t mark;                          /* instructions that surely retired; block->insns if the end was seen */
+    bool rerun;                      /* the device access at `mark` was repeated in a block of its own, so it retired */
+    bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
+    enum tcgrr_discontinuity discon; /* the first after the block's head, if any */
+    uint64_t discon_from;
+    bool inside;   /* QEMU ended from inside the instruction at `mark`, which it counts */
+    bool has_next; /* where the same vCPU went on is known */
+    uint64_t next_pc;
+};
+
+struct tcgrr_retirement {
+    uint32_t ran;     /* instructions that retired */
+    uint32_t counted; /* what QEMU adds to its icount: `ran`, save where it counts instructions that it did not run */
+    /*
+     * Not certain on this QEMU: the block's last instruction, and it alone, may have retired or not. `ran` and
+     * `counted` are the more likely of the two, and so is what was inferred.
+     */
+    bool assumed;
+    /* An event that only the flow gives away; only where !reports_discon. */
+    enum tcgrr_discontinuity inferred;
+    bool has_from;
+    uint64_t from_pc;
+};
+
+/* Allocates nothing, any thread. */
+void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement);
+
+#endif

@@ -1,0 +1,584 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/command.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/qemu/command_options.h"
+#include "store/error.h"
+
+#define SHIFT_MAX 10
+
+/* A command while it is built. */
+struct builder {
+    const struct tcgrr_qemu *qemu;
+    const struct tcgrr_command_options *options;
+    struct tcgrr_command *command;
+    const char *const *words;
+    GArray *given;       /* struct tcgrr_option, in the user's order */
+    GPtrArray *argv;     /* char* */
+    GPtrArray *icount;   /* struct tcgrr_suboption: the user's -icount, all of them merged */
+    GPtrArray *smp;      /* the same of -smp and of -machine's smp. */
+    bool has_network;    /* the user said something about the network */
+    unsigned filters;    /* filter-replay objects so far */
+    unsigned named_nics; /* -nic options that got an id */
+    GString *extra;      /* what to append to the -nic at hand */
+};
+
+static bool is(const struct tcgrr_option *option, const char *name)
+{
+    return strcmp(option->name, name) == 0;
+}
+
+static bool is_one_of(const struct tcgrr_option *option, const char *const *names)
+{
+    return g_strv_contains(names, option->name);
+}
+
+static const char *value_of(const struct tcgrr_option *option)
+{
+    return option->value ? option->value : "";
+}
+
+static bool is_machine(const struct tcgrr_option *option)
+{
+    return is(option, "machine") || is(option, "M");
+}
+
+static G_GNUC_PRINTF(2, 3) void note(struct builder *builder, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    g_ptr_array_add(builder->command->notes, g_strdup_vprintf(format, list));
+    va_end(list);
+}
+
+static bool is_rr(const struct builder *builder)
+{
+    return builder->command->mode != TCGRR_RUN_PLAIN;
+}
+
+static G_GNUC_PRINTF(2, 3) void add(struct builder *builder, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    g_ptr_array_add(builder->argv, g_strdup_vprintf(format, list));
+    va_end(list);
+}
+
+static void add_file(struct builder *builder, const char *path)
+{
+    GPtrArray *files = builder->command->guest_files;
+    if (path && path[0] && !g_ptr_array_find_with_equal_func(files, path, g_str_equal, NULL)) {
+        g_ptr_array_add(files, g_strdup(path));
+    }
+}
+
+/* A name for QEMU's block layer: "file:" may stand before it, and any other protocol means that it is no file of ours.
+ */
+static void add_image(struct builder *builder, const char *name)
+{
+    if (name && g_str_has_prefix(name, "file:")) {
+        name += strlen("file:");
+    } else if (name && name[strcspn(name, "/:")] == ':') {
+        return;
+    }
+    add_file(builder, name);
+}
+
+static void replace(char **slot, const char *value)
+{
+    g_free(*slot);
+    *slot = g_strdup(value);
+}
+
+/* Files that the guest consists of, wherever QEMU has a place for them. */
+static void collect_files_of_keys(struct builder *builder, const struct tcgrr_option *option)
+{
+    static const char *const device[] = {"file", "kernel", "initrd", "romfile", NULL};
+    static const char *const machine[] = {"kernel", "initrd", "dtb", "firmware", "shim", NULL};
+    static const char *const file[] = {"file", NULL};
+    const char *const *keys = is(option, "device")                           ? device
+                              : is_machine(option)                           ? machine
+                              : is(option, "fw_cfg") || is(option, "smbios") ? file
+                                                                             : NULL;
+    bool image = is(option, "drive") || is(option, "blockdev");
+    if (!keys && !image) {
+        return;
+    }
+    GPtrArray *inside = tcgrr_suboptions_parse(value_of(option), NULL);
+    for (guint i = 0; i < inside->len; i++) {
+        const struct tcgrr_suboption *suboption = inside->pdata[i];
+        if (keys && g_strv_contains(keys, suboption->key)) {
+            add_file(builder, suboption->value);
+        }
+        /* The "file" of -blockdev is the name of another node. */
+        if (image && ((is(option, "drive") && strcmp(suboption->key, "file") == 0) ||
+                      strcmp(suboption->key, "filename") == 0 || g_str_has_suffix(suboption->key, ".filename"))) {
+            add_image(builder, suboption->value);
+        }
+    }
+    if (is_machine(option) && tcgrr_suboptions_get(inside, "kernel")) {
+        replace(&builder->command->kernel, tcgrr_suboptions_get(inside, "kernel"));
+    }
+    g_ptr_array_unref(inside);
+}
+
+static void collect_files(struct builder *builder, const struct tcgrr_option *option)
+{
+    static const char *const files[] = {"kernel", "initrd", "dtb", "bios", "shim", "option-rom", "readconfig", NULL};
+    static const char *const images[] = {"hda",   "hdb", "hdc",      "hdd",    "fda", "fdb",
+                                         "cdrom", "sd",  "mtdblock", "pflash", "",    NULL};
+    if (is_one_of(option, files)) {
+        add_file(builder, option->value);
+    } else if (is_one_of(option, images)) {
+        add_image(builder, option->value);
+    } else {
+        collect_files_of_keys(builder, option);
+    }
+    if (is(option, "kernel") && option->value) {
+        replace(&builder->command->kernel, option->value);
+    }
+}
+
+/* `names` is one accelerator or several with colons between them. */
+static bool check_accelerator(const struct tcgrr_option *option, const char *names, GError **error)
+{
+    char **each = g_strsplit(names, ":", -1);
+    bool good = true;
+    for (size_t i = 0; good && each[i]; i++) {
+        good = strcmp(each[i], "tcg") == 0 || strcmp(each[i], "help") == 0 || strcmp(each[i], "?") == 0;
+    }
+    g_strfreev(each);
+    return good || tcgrr_option_refuse(option, error, "only TCG can be recorded; leave it out or use tcg");
+}
+
+/* What makes recording impossible whatever the mode. */
+static bool check_option(struct builder *builder, const struct tcgrr_option *option, GError **error)
+{
+    static const char *const accelerators[] = {"enable-kvm", "enable-hax", "xen-domid", "xen-attach", NULL};
+    if (is_one_of(option, accelerators)) {
+        return tcgrr_option_refuse(option, error, "only TCG can be recorded; leave it out");
+    }
+    if (is(option, "daemonize")) {
+        return tcgrr_option_refuse(option, error,
+                                   "tcgrr has to watch QEMU; leave it out and put tcgrr itself into the background");
+    }
+    if (!is(option, "accel") && !is_machine(option)) {
+        return true;
+    }
+    GPtrArray *inside = tcgrr_suboptions_parse(value_of(option), is(option, "accel") ? "accel" : "type");
+    const char *names = tcgrr_suboptions_get(inside, "accel");
+    const char *thread = is(option, "accel") ? tcgrr_suboptions_get(inside, "thread") : NULL;
+    bool good = !names || check_accelerator(option, names, error);
+    if (good && thread && strcmp(thread, "multi") == 0) {
+        good = tcgrr_option_refuse(option, error,
+                                   "counting instructions needs one TCG thread; use thread=single or leave it out");
+    }
+    g_ptr_array_unref(inside);
+    return good;
+}
+
+static void merge(GPtrArray *into, const char *value, const char *implied, const char *prefix)
+{
+    GPtrArray *inside = tcgrr_suboptions_parse(value, implied);
+    for (guint i = 0; i < inside->len; i++) {
+        const struct tcgrr_suboption *suboption = inside->pdata[i];
+        if (g_str_has_prefix(suboption->key, prefix)) {
+            tcgrr_suboptions_set(into, suboption->key + strlen(prefix), suboption->value);
+        }
+    }
+    g_ptr_array_unref(inside);
+}
+
+static unsigned number_of(const GPtrArray *suboptions, const char *key)
+{
+    const char *text = tcgrr_suboptions_get(suboptions, key);
+    guint64 number = 0;
+    return text && g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &number, NULL) ? (unsigned)number : 0;
+}
+
+/* As QEMU completes it: cpus=, else maxcpus=, else the product of the topology. Nonsense is left to QEMU to refuse. */
+static unsigned count_vcpus(const GPtrArray *smp)
+{
+    static const char *const levels[] = {"drawers",  "books",   "sockets", "dies",
+                                         "clusters", "modules", "cores",   "threads"};
+    unsigned long product = 1;
+    for (size_t i = 0; i < G_N_ELEMENTS(levels) && product <= G_MAXUINT16; i++) {
+        product *= MAX(number_of(smp, levels[i]), 1u);
+    }
+    unsigned cpus = number_of(smp, "cpus");
+    unsigned maximum = number_of(smp, "maxcpus");
+    return cpus > 0 ? cpus : maximum > 0 ? maximum : (unsigned)MIN(product, G_MAXUINT16);
+}
+
+/* First look at everything: refusals, and what later steps have to know. */
+static bool survey(struct builder *builder, GError **error)
+{
+    static const char *const network[] = {"nic", "net", "netdev", NULL};
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (!check_option(builder, option, error)) {
+            return false;
+        }
+        collect_files(builder, option);
+        if (is(option, "smp")) {
+            merge(builder->smp, value_of(option), "cpus", "");
+        } else if (is_machine(option)) {
+            merge(builder->smp, value_of(option), "type", "smp.");
+        } else if (is(option, "icount")) {
+            merge(builder->icount, value_of(option), "shift", "");
+        }
+        builder->has_network |= is_one_of(option, network);
+    }
+    builder->command->vcpus = count_vcpus(builder->smp);
+    return true;
+}
+
+static bool choose_mode(struct builder *builder, GError **error)
+{
+    struct tcgrr_command *command = builder->command;
+    if (command->vcpus > 1 && command->mode == TCGRR_RUN_REPLAY) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "-smp: QEMU cannot replay %u vCPUs; use -smp 1",
+                    command->vcpus);
+        return false;
+    }
+    if (command->vcpus > 1 && command->mode == TCGRR_RUN_RECORD) {
+        command->mode = TCGRR_RUN_PLAIN;
+        note(builder, "recording without rr: QEMU's record/replay takes one vCPU and -smp gives %u", command->vcpus);
+    }
+    return true;
+}
+
+static bool is_shift(const char *shift)
+{
+    guint64 number;
+    return strcmp(shift, "auto") == 0 || g_ascii_string_to_unsigned(shift, 10, 0, SHIFT_MAX, &number, NULL);
+}
+
+static bool same_shift(const char *a, const char *b)
+{
+    guint64 x;
+    guint64 y;
+    if (g_ascii_string_to_unsigned(a, 10, 0, SHIFT_MAX, &x, NULL) &&
+        g_ascii_string_to_unsigned(b, 10, 0, SHIFT_MAX, &y, NULL)) {
+        return x == y;
+    }
+    return strcmp(a, b) == 0;
+}
+
+static bool refuse_icount(const char *key, const char *value, GError **error, const char *remedy)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "-icount %s=%s: %s", key, value, remedy);
+    return false;
+}
+
+/* The user's own -icount and ours become one. */
+static bool merge_icount(struct builder *builder, GError **error)
+{
+    const char *theirs = tcgrr_suboptions_get(builder->icount, "shift");
+    const char *ours = builder->options->icount;
+    if (ours && !is_shift(ours)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "icount shift %s: use 0 to %d or auto", ours, SHIFT_MAX);
+        return false;
+    }
+    if (ours && theirs && !same_shift(ours, theirs)) {
+        char *remedy = g_strdup_printf("tcgrr was told to use shift %s; give only one of them", ours);
+        refuse_icount("shift", theirs, error, remedy);
+        g_free(remedy);
+        return false;
+    }
+    if (builder->options->mode != TCGRR_RUN_PLAIN) {
+        static const char *const added[] = {"rr", "rrfile"};
+        for (size_t i = 0; i < G_N_ELEMENTS(added); i++) {
+            const char *value = tcgrr_suboptions_get(builder->icount, added[i]);
+            if (value) {
+                return refuse_icount(added[i], value, error,
+                                     "tcgrr adds rr= and rrfile= itself; leave them out, or use --no-rr");
+            }
+        }
+    }
+    const char *sleep = tcgrr_suboptions_get(builder->icount, "sleep");
+    if (sleep && strcmp(sleep, "on") != 0 && is_rr(builder)) {
+        return refuse_icount("sleep", sleep, error, "not known to replay exactly; leave sleep= out, or use --no-rr");
+    }
+    const char *shift = ours ? ours : theirs ? theirs : "0";
+    replace(&builder->command->icount_shift, shift);
+    tcgrr_suboptions_set(builder->icount, "shift", builder->command->icount_shift);
+    return true;
+}
+
+static void add_icount(struct builder *builder)
+{
+    if (is_rr(builder)) {
+        bool record = builder->command->mode == TCGRR_RUN_RECORD;
+        tcgrr_suboptions_set(builder->icount, "rr", record ? "record" : "replay");
+        tcgrr_suboptions_set(builder->icount, "rrfile",
+                             builder->options->rr_file ? builder->options->rr_file : "replay.bin");
+    }
+    char *text = tcgrr_suboptions_format(builder->icount);
+    note(builder, "added -icount %s: counts instructions%s", text,
+         is_rr(builder) ? " and makes the run repeatable" : "");
+    add(builder, "-icount");
+    add(builder, "%s", text);
+    g_free(text);
+}
+
+/* Puts a filter-replay before the network backend `netdev`, unless the user has one there. */
+static void add_filter(struct builder *builder, const char *netdev)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (!is(option, "object")) {
+            continue;
+        }
+        GPtrArray *inside = tcgrr_suboptions_parse(value_of(option), "qom-type");
+        bool there = g_strcmp0(tcgrr_suboptions_get(inside, "qom-type"), "filter-replay") == 0 &&
+                     g_strcmp0(tcgrr_suboptions_get(inside, "netdev"), netdev) == 0;
+        g_ptr_array_unref(inside);
+        if (there) {
+            return;
+        }
+    }
+    char *escaped = tcgrr_options_escape(netdev);
+    add(builder, "-object");
+    add(builder, "filter-replay,id=tcgrr-rr%u,netdev=%s", builder->filters++, escaped);
+    note(builder, "added -object filter-replay for %s: what comes from the network is recorded", netdev);
+    g_free(escaped);
+}
+
+/* Network options of the user under rr. Leaves in builder->extra what to append to a -nic. */
+static bool adapt_network(struct builder *builder, const struct tcgrr_option *option, GError **error)
+{
+    if (is(option, "net")) {
+        return strcmp(value_of(option), "none") == 0 ||
+               tcgrr_option_refuse(option, error,
+                                   "QEMU cannot record a network given by -net; use -netdev TYPE,id=n0 -device "
+                                   "NIC,netdev=n0, or --no-rr");
+    }
+    GPtrArray *inside = tcgrr_suboptions_parse(value_of(option), "type");
+    const char *id = tcgrr_suboptions_get(inside, "id");
+    const char *type = tcgrr_suboptions_get(inside, "type");
+    bool good = true;
+    if (is(option, "netdev")) {
+        good = id != NULL || tcgrr_option_refuse(option, error, "it has no id=; give it one");
+        if (good) {
+            add_filter(builder, id);
+        }
+    } else if (g_strcmp0(type, "none") != 0) {
+        char *made = id ? NULL : g_strdup_printf("tcgrr-nic%u", builder->named_nics++);
+        if (made) {
+            g_string_printf(builder->extra, ",id=%s", made);
+            note(builder, "gave -nic %s an id, for its filter-replay", value_of(option));
+        }
+        add_filter(builder, id ? id : made);
+        g_free(made);
+    }
+    g_ptr_array_unref(inside);
+    return good;
+}
+
+/* Copies the user's words, without those that ours replace. */
+static bool add_given(struct builder *builder, GError **error)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        g_string_truncate(builder->extra, 0);
+        if (is(option, "icount")) {
+            continue;
+        }
+        if (builder->options->gdb && (is(option, "gdb") || is(option, "s"))) {
+            note(builder, "left out -%s: replaced by -gdb %s", option->name, builder->options->gdb);
+            continue;
+        }
+        bool network = is(option, "nic") || is(option, "net") || is(option, "netdev");
+        if (network && is_rr(builder) && !adapt_network(builder, option, error)) {
+            return false;
+        }
+        for (size_t word = option->first; word < option->first + option->words; word++) {
+            bool last = word + 1 == option->first + option->words;
+            add(builder, "%s%s", builder->words[word], last ? builder->extra->str : "");
+        }
+    }
+    return true;
+}
+
+static bool has_option(const struct builder *builder, const char *name, const char *value)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (is(option, name) && (!value || strcmp(value_of(option), value) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void add_plugin(struct builder *builder)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    if (!options->plugin) {
+        return;
+    }
+    char *path = tcgrr_options_escape(options->plugin);
+    bool arguments = options->plugin_arguments && options->plugin_arguments[0];
+    add(builder, "-plugin");
+    add(builder, "%s%s%s", path, arguments ? "," : "", arguments ? options->plugin_arguments : "");
+    note(builder, "added -plugin %s: watches what QEMU executes", options->plugin);
+    g_free(path);
+}
+
+/* Keeps QEMU there after the guest has shut down; -action came with QEMU 6.0. */
+static void add_pause(struct builder *builder)
+{
+    if (!builder->options->pause_at_end || has_option(builder, "no-shutdown", NULL)) {
+        return;
+    }
+    bool old = builder->qemu->version && strtol(builder->qemu->version, NULL, 10) < 6;
+    add(builder, old ? "-no-shutdown" : "-action");
+    if (!old) {
+        add(builder, "shutdown=pause");
+    }
+    note(builder, "added %s: QEMU is asked for its own count at the end",
+         old ? "-no-shutdown" : "-action shutdown=pause");
+}
+
+static void add_ours(struct builder *builder)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    add_icount(builder);
+    if (is_rr(builder) && !builder->has_network) {
+        add(builder, "-nic");
+        add(builder, "none");
+        note(builder, "added -nic none: a network card would need -netdev under record/replay");
+    }
+    add_plugin(builder);
+    add_pause(builder);
+    if (options->qmp_socket) {
+        char *path = tcgrr_options_escape(options->qmp_socket);
+        add(builder, "-qmp");
+        add(builder, "unix:%s,server=on,wait=off", path);
+        note(builder, "added a QMP monitor at %s", options->qmp_socket);
+        g_free(path);
+    }
+    if (options->gdb) {
+        add(builder, "-gdb");
+        add(builder, "%s", options->gdb);
+    }
+    if (options->snapshot) {
+        char *path = tcgrr_options_escape(options->snapshot);
+        add(builder, "-drive");
+        add(builder, "file=%s,format=qcow2,if=none,id=tcgrr-snapshot", path);
+        note(builder, "added a drive for snapshots that no device uses: gdb's reverse steps need one");
+        g_free(path);
+    }
+    if (options->start_paused && !has_option(builder, "S", NULL)) {
+        add(builder, "-S");
+    }
+}
+
+static bool build_system(struct builder *builder, GError **error)
+{
+    builder->given = tcgrr_options_scan_system(builder->words);
+    if (!survey(builder, error) || !choose_mode(builder, error) || !merge_icount(builder, error)) {
+        return false;
+    }
+    if (is_rr(builder) && !tcgrr_options_check_disks(builder->given, error)) {
+        return false;
+    }
+    if (!add_given(builder, error)) {
+        return false;
+    }
+    add_ours(builder);
+    return true;
+}
+
+/* QEMU's user mode stops reading options at the program, so ours come first. */
+static bool build_user(struct builder *builder, GError **error)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    struct tcgrr_command *command = builder->command;
+    const char *wrong = options->mode == TCGRR_RUN_REPLAY ? "replay"
+                        : options->icount                 ? "an icount shift"
+                        : options->gdb                    ? "gdb at an icount"
+                                                          : NULL;
+    if (wrong) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "%s: user-mode QEMU has no icount, so no %s; use qemu-system-*", builder->qemu->path, wrong);
+        return false;
+    }
+    size_t program = tcgrr_options_find_program(builder->words);
+    if (!builder->words[program]) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s: no program given; name it after QEMU's options",
+                    builder->qemu->path);
+        return false;
+    }
+    if (command->mode == TCGRR_RUN_RECORD) {
+        command->mode = TCGRR_RUN_PLAIN;
+        note(builder, "recording without rr: user-mode QEMU has neither icount nor record/replay");
+    }
+    replace(&command->icount_shift, "");
+    replace(&command->kernel, builder->words[program]);
+    add_file(builder, builder->words[program]);
+    command->vcpus = 1;
+    add_plugin(builder);
+    for (size_t i = 0; builder->words[i]; i++) {
+        add(builder, "%s", builder->words[i]);
+    }
+    return true;
+}
+
+bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *arguments,
+                         const struct tcgrr_command_options *options, struct tcgrr_command *command, GError **error)
+{
+    *command = (struct tcgrr_command){.mode = options->mode};
+    command->notes = g_ptr_array_new_with_free_func(g_free);
+    command->guest_files = g_ptr_array_new_with_free_func(g_free);
+    if (options->plugin && qemu->plugin_error) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s cannot be recorded: %s", qemu->path,
+                    qemu->plugin_error);
+        tcgrr_command_clear(command);
+        return false;
+    }
+    struct builder builder = {
+        .qemu = qemu,
+        .options = options,
+        .command = command,
+        .words = arguments,
+        .argv = g_ptr_array_new_with_free_func(g_free),
+        .icount = tcgrr_suboptions_parse("", NULL),
+        .smp = tcgrr_suboptions_parse("", NULL),
+        .extra = g_string_new(NULL),
+    };
+    add(&builder, "%s", qemu->path);
+    bool good = qemu->system ? build_system(&builder, error) : build_user(&builder, error);
+    if (builder.given) {
+        g_array_unref(builder.given);
+    }
+    g_ptr_array_unref(builder.icount);
+    g_ptr_array_unref(builder.smp);
+    g_string_free(builder.extra, TRUE);
+    if (!good) {
+        g_ptr_array_unref(builder.argv);
+        tcgrr_command_clear(command);
+        return false;
+    }
+    g_ptr_array_add(builder.argv, NULL);
+    command->argv = (char **)g_ptr_array_free(builder.argv, FALSE);
+    return true;
+}
+
+void tcgrr_command_clear(struct tcgrr_command *command)
+{
+    g_strfreev(command->argv);
+    g_free(command->icount_shift);
+    g_free(command->kernel);
+    if (command->notes) {
+        g_ptr_array_unref(command->notes);
+    }
+    if (command->guest_files) {
+        g_ptr_array_unref(command->guest_files);
+    }
+    *command = (struct tcgrr_command){0};
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Turns the QEMU command that the user already has into the one that records or replays it. */
+#ifndef TCGRR_EMU_COMMAND_H
+#define TCGRR_EMU_COMMAND_H
+
+#include "emu/qemu/qemu.h"
+
+enum tcgrr_run_mode {
+    TCGRR_RUN_RECORD, /* icount with rr=record */
+    TCGRR_RUN_REPLAY, /* icount with rr=replay */
+    TCGRR_RUN_PLAIN,  /* icount without rr (--no-rr, more than one vCPU); in user mode no icount at all */
+};
+
+struct tcgrr_command_options {
+    enum tcgrr_run_mode mode;
+    const char *icount;     /* value of shift=: "0".."10" or "auto"; NULL: the user's own, else "0" */
+    const char *rr_file;    /* RECORD and REPLAY: QEMU's rrfile */
+    const char *qmp_socket; /* system mode: where QEMU connects a QMP server socket (wait=off); NULL: none */
+    const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
+    bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
+    const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */
+    bool start_paused;            /* -S */
+    const char *plugin;           /* path of libtcgrr-plugin.so */
+    const char *plugin_arguments; /* "fd=7,…", appended to -plugin PATH, */
+};
+
+/* What was understood of the user's command. */
+struct tcgrr_command {
+    char **argv;              /* complete command to start, NULL-terminated; argv[0] is qemu->path */
+    enum tcgrr_run_mode mode; /* RECORD may have become PLAIN because of -smp; said in `notes` */
+    char *icount_shift;       /* the shift in use, "" in user mode */
+    unsigned vcpus;           /* what -smp says; 1 without it, although a few machines start with more */
+    GPtrArray *notes;         /* char*: what was added or changed and why, one line each, for -v */
+    GPtrArray *guest_files;   /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
+                                 loader devices; user mode: the program */
+    char *kernel;             /* -kernel, or in user mode the program; NULL if none */
+};
+
+/*
+ * Builds the command. `arguments` are the user's words after the QEMU binary, NULL-terminated. On failure `command` is
+ * empty; on success it is owned by the caller (tcgrr_command_clear()). No file is touched: names in guest_files are as
+ * the user wrote them, relative to QEMU's working directory, and need not exist (QEMU finds a BIOS in its own folders,
+ * too).
+ *
+ * TCGRR_ERROR_USAGE with one line that names the argument and the remedy where the user's words conflict:
+ * - always: another accelerator than TCG, MTTCG (thread=multi), -daemonize, another icount shift than options->icount;
+ * - RECORD and REPLAY: -icount with rr= or rrfile= of its own or sleep=off, a disk that does not go through blkreplay
+ *   (flash may), -net; REPLAY with more than one vCPU;
+ * - user mode: no program, or REPLAY, options->icount or options->gdb, which need an icount.
+ * TCGRR_ERROR_FAILED if a plugin is asked for and qemu->plugin_error says that it cannot be loaded.
+ */
+bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *arguments,
+                         const struct tcgrr_command_options *options, struct tcgrr_command *command, GError **error);
+void tcgrr_command_clear(struct tcgrr_command *command);
+
+#endif

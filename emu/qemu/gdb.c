@@ -1,0 +1,379 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/gdb.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "emu/qemu/connect.h"
+#include "emu/qemu/gdb_packet.h"
+#include "store/error.h"
+
+#define ANSWER_MS      20000 /* for what QEMU answers at once while it stands still */
+#define DOCUMENT_MAX   (1u << 20)
+#define DOCUMENT_PIECE 0xf00 /* of a description; older stubs send no more than 4096 characters */
+#define MEMORY_PIECE   1024
+#define PIPELINE       64 /* requests that are sent before the first answer is read */
+
+struct tcgrr_gdb {
+    int fd;
+    GString *input;
+    GString *payload; /* of the packet taken last */
+    GString *output;
+    bool physical; /* what the stub was told memory addresses are */
+    struct tcgrr_registers *registers;
+    GPtrArray *core; /* struct tcgrr_register *, by number */
+};
+
+static bool fail(GError **error, enum tcgrr_error_code code, const char *text)
+{
+    g_set_error(error, TCGRR_ERROR, code, "QEMU's gdb stub %s", text);
+    return false;
+}
+
+static bool wait_ready(struct tcgrr_gdb *gdb, short events, gint64 deadline, bool *ready, GError **error)
+{
+    for (;;) {
+        struct pollfd fd = {.fd = gdb->fd, .events = events};
+        int left = tcgrr_time_left(deadline);
+        int n = poll(&fd, 1, left);
+        if (n >= 0) {
+            *ready = n > 0;
+            return true;
+        }
+        if (errno != EINTR) {
+            return fail(error, TCGRR_ERROR_FAILED, "cannot be waited for");
+        }
+    }
+}
+
+/* Sends what was collected in `output`. */
+static bool flush(struct tcgrr_gdb *gdb, GError **error)
+{
+    gint64 deadline = tcgrr_deadline_after(ANSWER_MS);
+    size_t sent = 0;
+    bool ready;
+
+    while (sent < gdb->output->len) {
+        ssize_t n = send(gdb->fd, gdb->output->str + sent, gdb->output->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
+        if (n > 0) {
+            sent += (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            if (!wait_ready(gdb, POLLOUT, deadline, &ready, error)) {
+                return false;
+            }
+            if (!ready) {
+                return fail(error, TCGRR_ERROR_HUNG, "does not read what it is asked");
+            }
+        } else if (n == 0 || errno != EINTR) {
+            return fail(error, TCGRR_ERROR_FAILED, "closed its connection");
+        }
+    }
+    g_string_truncate(gdb->output, 0);
+    return true;
+}
+
+/* Waits for one packet; *found: it came before the deadline. */
+static bool receive(struct tcgrr_gdb *gdb, gint64 deadline, bool *found, GError **error)
+{
+    char bytes[16384];
+    bool ready;
+
+    for (;;) {
+        if (!tcgrr_gdb_packet_take(gdb->input, gdb->payload, found, error)) {
+            return false;
+        }
+        if (*found) {
+            g_string_append_c(gdb->output, '+'); /* goes out with what is sent next */
+            return true;
+        }
+        if (!wait_ready(gdb, POLLIN, deadline, &ready, error)) {
+            return false;
+        }
+        if (!ready) {
+            return true;
+        }
+        ssize_t n = recv(gdb->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+        if (n > 0) {
+            g_string_append_len(gdb->input, bytes, n);
+        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
+            return fail(error, TCGRR_ERROR_FAILED, "closed its connection");
+        }
+    }
+}
+
+static G_GNUC_PRINTF(2, 3) void ask(struct tcgrr_gdb *gdb, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    g_autofree char *text = g_strdup_vprintf(format, list);
+    va_end(list);
+    tcgrr_gdb_packet_append(gdb->output, text);
+}
+
+/* The answer to what was asked, in `payload`. */
+static bool answer(struct tcgrr_gdb *gdb, GError **error)
+{
+    bool found;
+    if (!flush(gdb, error) || !receive(gdb, tcgrr_deadline_after(ANSWER_MS), &found, error)) {
+        return false;
+    }
+    return found || fail(error, TCGRR_ERROR_HUNG, "does not answer");
+}
+
+static bool read_document(struct tcgrr_gdb *gdb, const char *name, GString *text, GError **error)
+{
+    char more = 'm';
+    while (more == 'm') {
+        ask(gdb, "qXfer:features:read:%s:%zx,%x", name, text->len, DOCUMENT_PIECE);
+        if (!answer(gdb, error)) {
+            return false;
+        }
+        more = gdb->payload->str[0];
+        bool good = more == 'l' || (more == 'm' && gdb->payload->len > 1);
+        if (!good || text->len > DOCUMENT_MAX) {
+            return fail(error, TCGRR_ERROR_DAMAGED, "does not describe its registers");
+        }
+        g_string_append_len(text, gdb->payload->str + 1, (gssize)gdb->payload->len - 1);
+    }
+    return true;
+}
+
+static bool read_description(struct tcgrr_gdb *gdb, GError **error)
+{
+    g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(g_free);
+    g_autoptr(GString) text = g_string_new(NULL);
+    unsigned number = 0;
+
+    g_ptr_array_add(documents, g_strdup("target.xml"));
+    for (guint i = 0; i < documents->len; i++) {
+        g_string_truncate(text, 0);
+        if (!read_document(gdb, g_ptr_array_index(documents, i), text, error) ||
+            !tcgrr_registers_parse(gdb->registers, text->str, text->len, &number, documents, error)) {
+            return false;
+        }
+    }
+    return gdb->registers->list->len > 0 || fail(error, TCGRR_ERROR_DAMAGED, "names no registers");
+}
+
+static gint by_number(gconstpointer a, gconstpointer b)
+{
+    const struct tcgrr_register *left = *(struct tcgrr_register *const *)a;
+    const struct tcgrr_register *right = *(struct tcgrr_register *const *)b;
+    return left->number < right->number ? -1 : left->number > right->number;
+}
+
+/* The core registers: as many of the first as the answer to "g", which has one behind the other, has room for. */
+static bool find_core(struct tcgrr_gdb *gdb, GError **error)
+{
+    const GPtrArray *list = gdb->registers->list;
+    gsize text = 0;
+
+    gdb->core = g_ptr_array_new();
+    ask(gdb, "g");
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    g_autoptr(GPtrArray) sorted = g_ptr_array_new();
+    for (guint i = 0; i < list->len; i++) {
+        g_ptr_array_add(sorted, g_ptr_array_index(list, i));
+    }
+    g_ptr_array_sort(sorted, by_number);
+    for (guint i = 0; i < sorted->len; i++) {
+        struct tcgrr_register *reg = g_ptr_array_index(sorted, i);
+        text += 2 * (gsize)reg->bytes;
+        if (reg->number != i || text > gdb->payload->len) {
+            break;
+        }
+        reg->core = true;
+        g_ptr_array_add(gdb->core, reg);
+    }
+    return true;
+}
+
+struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int timeout_ms, GError **error)
+{
+    int fd = tcgrr_connect(path, tcgrr_deadline_after(timeout_ms), error);
+    if (fd < 0) {
+        return NULL;
+    }
+    struct tcgrr_gdb *gdb = g_new0(struct tcgrr_gdb, 1);
+    gdb->fd = fd;
+    gdb->input = g_string_new(NULL);
+    gdb->payload = g_string_new(NULL);
+    gdb->output = g_string_new(NULL);
+    gdb->registers = tcgrr_registers_new(target);
+    ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
+    if (!answer(gdb, error) || !read_description(gdb, error) || !find_core(gdb, error)) {
+        tcgrr_gdb_free(gdb);
+        return NULL;
+    }
+    return gdb;
+}
+
+void tcgrr_gdb_free(struct tcgrr_gdb *gdb)
+{
+    if (!gdb) {
+        return;
+    }
+    close(gdb->fd);
+    g_string_free(gdb->input, TRUE);
+    g_string_free(gdb->payload, TRUE);
+    g_string_free(gdb->output, TRUE);
+    tcgrr_registers_unref(gdb->registers);
+    g_clear_pointer(&gdb->core, g_ptr_array_unref);
+    g_free(gdb);
+}
+
+struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
+{
+    return gdb->registers;
+}
+
+/* Puts a value, as it stands at `text` in the payload, into the state. */
+static void take_value(struct tcgrr_gdb *gdb, const struct tcgrr_register *reg, gsize text, uint8_t *state)
+{
+    gsize digits = 2 * (gsize)reg->bytes;
+    state[reg->index] = gdb->payload->len >= text + digits &&
+                        tcgrr_gdb_packet_hex(gdb->payload->str + text, reg->bytes, state + reg->offset);
+    if (!state[reg->index]) {
+        memset(state + reg->offset, 0, reg->bytes);
+    }
+}
+
+static bool read_core(struct tcgrr_gdb *gdb, uint8_t *state, GError **error)
+{
+    gsize text = 0;
+
+    ask(gdb, "g");
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    for (guint i = 0; i < gdb->core->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(gdb->core, i);
+        take_value(gdb, reg, text, state);
+        text += 2 * (gsize)reg->bytes;
+    }
+    return true;
+}
+
+/* Reads some registers one by one, asking for all before the first answer is read. */
+static bool read_single(struct tcgrr_gdb *gdb, const GPtrArray *some, uint8_t *state, GError **error)
+{
+    for (guint i = 0; i < some->len; i++) {
+        ask(gdb, "p%x", ((const struct tcgrr_register *)g_ptr_array_index(some, i))->number);
+    }
+    for (guint i = 0; i < some->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(some, i);
+        if (!answer(gdb, error)) {
+            return false;
+        }
+        if (gdb->payload->len == 2 * (gsize)reg->bytes) {
+            take_value(gdb, reg, 0, state);
+        }
+    }
+    return true;
+}
+
+bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error)
+{
+    memset(state, 0, gdb->registers->list->len);
+    return (gdb->core->len == 0 || read_core(gdb, state, error)) && tcgrr_gdb_read_more(gdb, wanted, state, error);
+}
+
+bool tcgrr_gdb_read_more(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error)
+{
+    const GPtrArray *list = gdb->registers->list;
+    g_autoptr(GPtrArray) some = g_ptr_array_new();
+    bool good = true;
+
+    for (guint i = 0; good && i < list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        if (!state[i] && (!wanted || wanted[i])) {
+            g_ptr_array_add(some, (gpointer)reg);
+        }
+        if (some->len == PIPELINE) {
+            good = read_single(gdb, some, state, error);
+            g_ptr_array_set_size(some, 0);
+        }
+    }
+    return good && read_single(gdb, some, state, error);
+}
+
+static bool choose_addresses(struct tcgrr_gdb *gdb, bool physical, GError **error)
+{
+    if (gdb->physical == physical) {
+        return true;
+    }
+    ask(gdb, "Qqemu.PhyMemMode:%d", physical);
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    if (strcmp(gdb->payload->str, "OK") != 0) {
+        return fail(error, TCGRR_ERROR_FAILED, "cannot read memory by physical addresses");
+    }
+    gdb->physical = physical;
+    return true;
+}
+
+bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t address, size_t size, uint8_t *bytes,
+                           bool *found, GError **error)
+{
+    *found = true;
+    if (!choose_addresses(gdb, physical, error)) {
+        return false;
+    }
+    for (size_t at = 0; at < size && *found; at += MEMORY_PIECE) {
+        size_t piece = MIN(size - at, (size_t)MEMORY_PIECE);
+        ask(gdb, "m%" G_GINT64_MODIFIER "x,%zx", address + at, piece);
+        if (!answer(gdb, error)) {
+            return false;
+        }
+        *found = gdb->payload->len == 2 * piece && tcgrr_gdb_packet_hex(gdb->payload->str, piece, bytes + at);
+    }
+    return true;
+}
+
+bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error)
+{
+    ask(gdb, "c");
+    return flush(gdb, error);
+}
+
+bool tcgrr_gdb_step(struct tcgrr_gdb *gdb, GError **error)
+{
+    ask(gdb, "s");
+    return flush(gdb, error);
+}
+
+bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError **error)
+{
+    gint64 deadline = tcgrr_deadline_after(timeout_ms);
+    *stopped = false;
+    for (;;) {
+        bool found;
+        if (!receive(gdb, deadline, &found, error)) {
+            return false;
+        }
+        if (!found) {
+            return true;
+        }
+        switch (gdb->payload->str[0]) {
+        case 'T':
+        case 'S':
+            *stopped = true;
+            return true;
+        case 'W':
+        case 'X':
+            return fail(error, TCGRR_ERROR_FAILED, "says that QEMU has ended");
+        case 'F':
+            return fail(error, TCGRR_ERROR_FAILED,
+                        "gets the guest's semihosting calls; record it with -semihosting-config "
+                        "enable=on,target=native");
+        default: /* output of the guest */
+            break;
+        }
+    }
+}

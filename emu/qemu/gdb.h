@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A client of QEMU's gdb stub over a unix socket: all registers by name, memory, single steps, on any version of QEMU.
+ * One thread; every wait is bounded. The stub is untrusted: what it sends malformed is TCGRR_ERROR_DAMAGED. QEMU must
+ * stand still for all but tcgrr_gdb_wait().
+ */
+#ifndef TCGRR_EMU_GDB_H
+#define TCGRR_EMU_GDB_H
+
+#include "emu/qemu/gdb_features.h"
+
+struct tcgrr_gdb;
+
+/*
+ * Connects to the stub at `path`, which stops QEMU, and reads the description of its registers. `target` is QEMU's
+ * target name. At most `timeout_ms` until it is connected.
+ */
+struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int timeout_ms, GError **error);
+/* NULL is allowed. */
+void tcgrr_gdb_free(struct tcgrr_gdb *gdb);
+
+/* Owned by `gdb`; take a reference to keep it longer. */
+struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
+
+/*
+ * Reads registers into `state`, of tcgrr_gdb_registers()->state_bytes: the core ones, and of the others those for which
+ * `wanted`, by index, is true; NULL: all. The rest, and what the stub cannot read, is not known.
+ */
+bool tcgrr_gdb_read_state(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error);
+
+/* Reads registers for which `wanted`, by index, is true and which are not known yet; NULL: all such. */
+bool tcgrr_gdb_read_more(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *state, GError **error);
+
+/*
+ * Reads guest memory, at most 4096 bytes a call; by physical addresses if `physical`, else as the vCPU translates them
+ * at this moment. *found: it is mapped. A device's registers would be read like RAM, with all that follows: know what
+ * is there.
+ */
+bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t address, size_t size, uint8_t *bytes,
+                           bool *found, GError **error);
+
+/* Lets QEMU run, or execute one instruction (or deliver one interrupt); it is at work until tcgrr_gdb_wait() says so.
+ */
+bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error);
+bool tcgrr_gdb_step(struct tcgrr_gdb *gdb, GError **error);
+
+/* Waits for QEMU to stand still again, at most `timeout_ms`. *stopped: it does. That QEMU has ended is an error. */
+bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError **error);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/gdb_packet.h"
+
+#include <string.h>
+
+#include "store/error.h"
+
+#define ESCAPE      '}'
+#define ESCAPE_BIT  0x20
+#define RUN         '*'
+#define RUN_BIAS    29 /* a run's count is a printable character: this much above the repetitions */
+#define RUN_LEAST   32
+#define RUN_MOST    126
+#define CHECK_CHARS 3 /* "#" and two digits */
+
+static uint8_t checksum(const char *text, size_t length)
+{
+    uint8_t sum = 0;
+    for (size_t i = 0; i < length; i++) {
+        sum = (uint8_t)(sum + (uint8_t)text[i]);
+    }
+    return sum;
+}
+
+void tcgrr_gdb_packet_append(GString *out, const char *payload)
+{
+    g_string_append_c(out, '$');
+    gsize start = out->len;
+    for (; *payload; payload++) {
+        if (strchr("$#}*", *payload)) {
+            g_string_append_c(out, ESCAPE);
+            g_string_append_c(out, (gchar)(*payload ^ ESCAPE_BIT));
+        } else {
+            g_string_append_c(out, *payload);
+        }
+    }
+    g_string_append_printf(out, "#%02x", checksum(out->str + start, out->len - start));
+}
+
+static bool damaged(const char *text, GError **error)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU's gdb stub sent %s", text);
+    return false;
+}
+
+static bool append_run(GString *payload, char count, GError **error)
+{
+    int more = count - RUN_BIAS;
+    if (payload->len == 0 || count < RUN_LEAST || count > RUN_MOST) {
+        return damaged("a packet with a run of nothing", error);
+    }
+    char last = payload->str[payload->len - 1];
+    while (more-- > 0) {
+        g_string_append_c(payload, last);
+    }
+    return true;
+}
+
+/* Writes out escapes and runs. */
+static bool expand(const char *text, size_t length, GString *payload, GError **error)
+{
+    for (size_t i = 0; i < length; i++) {
+        bool special = text[i] == ESCAPE || text[i] == RUN;
+        if (special && i + 1 == length) {
+            return damaged("a packet that ends within an escape", error);
+        }
+        if (payload->len > TCGRR_GDB_PACKET_MAX) {
+            return damaged("a packet of more than 1 MiB", error);
+        }
+        if (text[i] == RUN) {
+            if (!append_run(payload, text[++i], error)) {
+                return false;
+            }
+        } else {
+            g_string_append_c(payload, special ? (gchar)(text[++i] ^ ESCAPE_BIT) : text[i]);
+        }
+    }
+    return true;
+}
+
+bool tcgrr_gdb_packet_take(GString *input, GString *payload, bool *found, GError **error)
+{
+    *found = false;
+    for (;;) {
+        size_t begin = 0;
+        while (begin < input->len && (input->str[begin] == '\0' || !strchr("$%-", input->str[begin]))) {
+            begin++;
+        }
+        g_string_erase(input, 0, (gssize)begin);
+        if (input->len == 0) {
+            return true;
+        }
+        if (input->str[0] == '-') {
+            return damaged("a request to send a packet again", error);
+        }
+        const char *end = memchr(input->str, '#', input->len);
+        size_t length = end ? (size_t)(end - input->str) - 1 : input->len;
+        if (length > TCGRR_GDB_PACKET_MAX) {
+            return damaged("a packet of more than 1 MiB", error);
+        }
+        if (!end || input->len < length + 1 + CHECK_CHARS) {
+            return true;
+        }
+        uint8_t sum;
+        if (!tcgrr_gdb_packet_hex(end + 1, 1, &sum) || sum != checksum(input->str + 1, length)) {
+            return damaged("a packet with a wrong checksum", error);
+        }
+        bool packet = input->str[0] == '$';
+        g_string_truncate(payload, 0);
+        if (packet && !expand(input->str + 1, length, payload, error)) {
+            return false;
+        }
+        g_string_erase(input, 0, (gssize)(length + 1 + CHECK_CHARS));
+        if (packet) {
+            *found = true;
+            return true;
+        }
+    }
+}
+
+bool tcgrr_gdb_packet_hex(const char *text, size_t bytes, uint8_t *out)
+{
+    for (size_t i = 0; i < bytes; i++) {
+        int high = g_ascii_xdigit_value(text[2 * i]);
+        int low = high < 0 ? -1 : g_ascii_xdigit_value(text[2 * i + 1]);
+        if (low < 0) {
+            return false;
+        }
+        out[i] = (uint8_t)(high << 4 | low);
+    }
+    return true;
+}

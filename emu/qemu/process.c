@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/process.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "store/error.h"
+
+#define TAIL_SIZE       8192
+#define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
+#define DRAIN_READS     4096 /* bound on what is read after the end: a grandchild may go on writing for ever */
+#define FORWARD_WAIT_MS 1000 /* how long our own standard error may block before text is dropped */
+
+/* Terminal settings from before the start; QEMU changes them for -nographic and cannot restore them when it is killed.
+ */
+struct terminal {
+    bool saved;
+    struct termios settings;
+    int flags; /* O_NONBLOCK belongs to the open terminal, which our shell shares */
+};
+
+struct tcgrr_process {
+    GMutex lock;
+    GCond changed; /* `started` or `ended` became true */
+    GThread *watcher;
+    pid_t pid;
+    int pidfd;
+    int errors; /* read end of the child's standard error, non-blocking; -1 after its end */
+    int wakeup; /* eventfd: the watcher must finish */
+    bool quiet;
+    struct terminal terminal;
+
+    /* Below: under `lock`. */
+    bool started; /* or failed to: pid is 0 then and start_error is set */
+    GError *start_error;
+    bool ended;
+    int status;
+    size_t written; /* bytes of standard error so far; tail[] is a ring */
+    char tail[TAIL_SIZE];
+};
+
+/* What the watcher thread needs to start the child; lives in tcgrr_process_start() until `started`. */
+struct start {
+    struct tcgrr_process *process;
+    char *const *argv;
+    const struct tcgrr_process_options *options;
+    pid_t parent;
+};
+
+static void terminal_save(struct terminal *terminal)
+{
+    if (tcgetattr(STDIN_FILENO, &terminal->settings) < 0) {
+        return;
+    }
+    terminal->flags = fcntl(STDIN_FILENO, F_GETFL);
+    terminal->saved = terminal->flags >= 0;
+}
+
+static void terminal_restore(const struct terminal *terminal)
+{
+    if (!terminal->saved || tcgetpgrp(STDIN_FILENO) != getpgrp()) {
+        return;
+    }
+    struct termios now;
+    if (tcgetattr(STDIN_FILENO, &now) == 0 && memcmp(&now, &terminal->settings, sizeof(now)) != 0) {
+        tcsetattr(STDIN_FILENO, TCSANOW, &terminal->settings);
+    }
+    if (fcntl(STDIN_FILENO, F_GETFL) != terminal->flags) {
+        (void)fcntl(STDIN_FILENO, F_SETFL, terminal->flags);
+    }
+}
+
+/* Runs in the child between fork and exec: only async-signal-safe calls. */
+static void prepare_child(gpointer data)
+{
+    const struct start *start = data;
+    sigset_t none;
+    sigemptyset(&none);
+    signal(SIGTERM, SIG_DFL);
+    signal(SIGPIPE, SIG_DFL);
+    signal(SIGCHLD, SIG_DFL);
+    pthread_sigmask(SIG_SETMASK, &none, NULL);
+    /* The parent may have died before prctl() took effect; then nobody would ever send the signal. */
+    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != start->parent) {
+        _exit(127);
+    }
+}
+
+static void keep_tail(struct tcgrr_process *process, const char *text, size_t length)
+{
+    g_mutex_lock(&process->lock);
+    for (size_t i = 0; i < length; i++) {
+        process->tail[process->written++ % TAIL_SIZE] = text[i];
+    }
+    g_mutex_unlock(&process->lock);
+}
+
+/* Passes text on to our own standard error, which QEMU may have made non-blocking: it is one terminal. */
+static void forward(const char *text, size_t length)
+{
+    while (length > 0) {
+        ssize_t n = write(STDERR_FILENO, text, length);
+        if (n > 0) {
+            text += n;
+            length -= (size_t)n;
+        } else if (n < 0 && errno == EAGAIN) {
+            struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+            if (poll(&ready, 1, FORWARD_WAIT_MS) <= 0) {
+                return;
+            }
+        } else if (n == 0 || errno != EINTR) {
+            return;
+        }
+    }
+}
+
+/* Reads what there is, once. Returns false if there is nothing more now. */
+static bool read_errors(struct tcgrr_process *process)
+{
+    if (process->errors < 0) {
+        return false;
+    }
+    char text[4096];
+    ssize_t n = read(process->errors, text, sizeof(text));
+    if (n < 0 && errno == EINTR) {
+        return true;
+    }
+    if (n <= 0) {
+        if (n == 0 || errno != EAGAIN) {
+            close(process->errors);
+            process->errors = -1;
+        }
+        return false;
+    }
+    keep_tail(process, text, (size_t)n);
+    if (!process->quiet) {
+        forward(text, (size_t)n);
+    }
+    return true;
+}
+
+/* Whether the child is a zombie or gone; it stays one until reap(). */
+static bool is_over(const struct tcgrr_process *process)
+{
+    siginfo_t info = {0};
+    if (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) < 0) {
+        return errno == ECHILD;
+    }
+    return info.si_pid != 0;
+}
+
+/* Reaping happens under the lock so that no signal is ever sent to a number that the kernel has given to another
+ * process. */
+static void reap(struct tcgrr_process *process)
+{
+    for (int i = 0; i < DRAIN_READS && read_errors(process); i++) {
+    }
+    terminal_restore(&process->terminal);
+    g_mutex_lock(&process->lock);
+    pid_t pid;
+    do {
+        pid = waitpid(process->pid, &process->status, 0);
+    } while (pid < 0 && errno == EINTR);
+    if (pid < 0) {
+        process->status = -1;
+    }
+    process->ended = true;
+    g_cond_broadcast(&process->changed);
+    g_mutex_unlock(&process->lock);
+}
+
+/* Starts the child from this thread, because PR_SET_PDEATHSIG means the death of the thread that forked. */
+static bool spawn(struct start *start, GError **error)
+{
+    struct tcgrr_process *process = start->process;
+    const struct tcgrr_process_options *options = start->options;
+    GSpawnFlags flags =
+        G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_SEARCH_PATH | G_SPAWN_CLOEXEC_PIPES;
+    bool output = options->output_fd > 0;
+
+    flags |= process->quiet ? 0 : G_SPAWN_CHILD_INHERITS_STDIN;
+    flags |= process->quiet && !output ? G_SPAWN_STDOUT_TO_DEV_NULL : 0;
+    int count = options->pass_fd > 0 ? 1 : 0;
+    GPid pid = 0;
+    GError *reason = NULL;
+    if (!g_spawn_async_with_pipes_and_fds(options->directory, (const char *const *)start->argv,
+                                          (const char *const *)options->environment, flags, prepare_child, start, -1,
+                                          output ? options->output_fd : -1, -1, &options->pass_fd, &options->pass_fd,
+                                          (gsize)count, &pid, NULL, NULL, &process->errors, &reason)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot start %s: %s", start->argv[0], reason->message);
+        g_error_free(reason);
+        process->errors = -1;
+        return false;
+    }
+    process->pid = pid;
+    process->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    (void)fcntl(process->errors, F_SETFL, O_NONBLOCK);
+    return true;
+}
+
+/* Watches until the child has ended and then until its last descendant closes standard error or we are freed. */
+static void watch(struct tcgrr_process *process)
+{
+    bool ended = false;
+    for (;;) {
+        struct pollfd fds[] = {
+            {.fd = process->errors, .events = POLLIN},
+            {.fd = ended ? -1 : process->pidfd, .events = POLLIN},
+            {.fd = process->wakeup, .events = POLLIN},
+        };
+        poll(fds, G_N_ELEMENTS(fds), !ended && process->pidfd < 0 ? REAP_POLL_MS : -1);
+        if (fds[0].revents != 0) {
+            read_errors(process);
+        }
+        if (!ended && (process->pidfd < 0 || fds[1].revents != 0) && is_over(process)) {
+            reap(process);
+            ended = true;
+        }
+        if (ended && (process->errors < 0 || fds[2].revents != 0)) {
+            return;
+        }
+    }
+}
+
+static gpointer run_watcher(gpointer data)
+{
+    struct start *start = data;
+    struct tcgrr_process *process = start->process;
+    GError *error = NULL;
+    sigset_t all;
+
+    /* Signals to the program are for its own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    bool good = spawn(start, &error);
+    g_mutex_lock(&process->lock);
+    process->started = true;
+    process->start_error = error;
+    g_cond_broadcast(&process->changed);
+    g_mutex_unlock(&process->lock);
+    if (good) {
+        watch(process);
+    }
+    return NULL;
+}
+
+static void release(struct tcgrr_process *process)
+{
+    g_thread_join(process->watcher);
+    if (process->errors >= 0) {
+        close(process->errors);
+    }
+    if (process->pidfd >= 0) {
+        close(process->pidfd);
+    }
+    close(process->wakeup);
+    g_clear_error(&process->start_error);
+    g_mutex_clear(&process->lock);
+    g_cond_clear(&process->changed);
+    g_free(process);
+}
+
+struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_process_options *options,
+                                          GError **error)
+{
+    int wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (wakeup < 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot start %s: %s", argv[0], g_strerror(errno));
+        return NULL;
+    }
+    struct tcgrr_process *process = g_new0(struct tcgrr_process, 1);
+    struct start start = {.process = process, .argv = argv, .options = options, .parent = getpid()};
+    g_mutex_init(&process->lock);
+    g_cond_init(&process->changed);
+    process->wakeup = wakeup;
+    process->pidfd = -1;
+    process->errors = -1;
+    process->quiet = options->quiet;
+    if (!process->quiet) {
+        terminal_save(&process->terminal);
+    }
+    process->watcher = g_thread_new("tcgrr-watch", run_watcher, &start);
+
+    g_mutex_lock(&process->lock);
+    while (!process->started) {
+        g_cond_wait(&process->changed, &process->lock);
+    }
+    GError *reason = g_steal_pointer(&process->start_error);
+    g_mutex_unlock(&process->lock);
+    if (reason) {
+        g_propagate_error(error, reason);
+        release(process);
+        return NULL;
+    }
+    return process;
+}
+
+bool tcgrr_process_ended(struct tcgrr_process *process)
+{
+    return tcgrr_process_wait(process, 0);
+}
+
+bool tcgrr_process_wait(struct tcgrr_process *process, int timeout_ms)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)MAX(timeout_ms, 0) * 1000;
+    g_mutex_lock(&process->lock);
+    while (!process->ended && timeout_ms > 0) {
+        if (!g_cond_wait_until(&process->changed, &process->lock, deadline)) {
+            break;
+        }
+    }
+    bool ended = process->ended;
+    g_mutex_unlock(&process->lock);
+    return ended;
+}
+
+int tcgrr_process_status(struct tcgrr_process *process)
+{
+    g_mutex_lock(&process->lock);
+    int status = process->status;
+    g_mutex_unlock(&process->lock);
+    return status;
+}
+
+char *tcgrr_process_describe_end(struct tcgrr_process *process)
+{
+    int status = tcgrr_process_status(process);
+    if (status >= 0 && WIFSIGNALED(status)) {
+        return g_strdup_printf("signal %d (%s)", WTERMSIG(status), g_strsignal(WTERMSIG(status)));
+    }
+    if (status >= 0 && WIFEXITED(status)) {
+        return g_strdup_printf("exit %d", WEXITSTATUS(status));
+    }
+    return g_strdup("exit status unknown");
+}
+
+void tcgrr_process_signal(struct tcgrr_process *process, int signal)
+{
+    g_mutex_lock(&process->lock);
+    if (!process->ended) {
+        kill(process->pid, signal);
+    }
+    g_mutex_unlock(&process->lock);
+}
+
+void tcgrr_process_stop(struct tcgrr_process *process, int grace_ms)
+{
+    tcgrr_process_signal(process, SIGTERM);
+    if (tcgrr_process_wait(process, grace_ms)) {
+        return;
+    }
+    tcgrr_process_signal(process, SIGKILL);
+    while (!tcgrr_process_wait(process, G_MAXINT)) {
+    }
+}
+
+char *tcgrr_process_stderr_tail(struct tcgrr_process *process)
+{
+    g_mutex_lock(&process->lock);
+    size_t length = MIN(process->written, (size_t)TAIL_SIZE);
+    GString *text = g_string_sized_new(length);
+    for (size_t i = process->written - length; i < process->written; i++) {
+        g_string_append_c(text, process->tail[i % TAIL_SIZE]);
+    }
+    bool cut = process->written > TAIL_SIZE;
+    g_mutex_unlock(&process->lock);
+
+    const char *start = text->str;
+    const char *newline = cut ? memchr(text->str, '\n', text->len) : NULL;
+    if (newline && newline[1]) {
+        start = newline + 1;
+    }
+    char *valid = g_utf8_make_valid(start, (gssize)(text->len - (size_t)(start - text->str)));
+    g_string_free(text, TRUE);
+    return g_strchomp(valid);
+}
+
+int tcgrr_process_pid(struct tcgrr_process *process)
+{
+    return process->pid;
+}
+
+int64_t tcgrr_process_spent(struct tcgrr_process *process)
+{
+    clockid_t clock;
+    struct timespec spent;
+
+    if (clock_getcpuclockid(process->pid, &clock) != 0 || clock_gettime(clock, &spent) != 0) {
+        return 0;
+    }
+    return (int64_t)spent.tv_sec * G_USEC_PER_SEC + spent.tv_nsec / 1000;
+}
+
+void tcgrr_process_free(struct tcgrr_process *process)
+{
+    if (!process) {
+        return;
+    }
+    tcgrr_process_stop(process, 2000);
+    eventfd_write(process->wakeup, 1); /* cannot fail: this is the only time it is counted up */
+    release(process);
+}

@@ -1,0 +1,429 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/session.h"
+
+#include "emu/qemu/memory_map.h"
+#include "store/isa/disasm.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Under icount QEMU answers only between slices of guest time, which may take seconds. */
+#define QMP_TIMEOUT_MS   60000
+#define CONNECT_SLICE_MS 1000
+#define QUIT_TIMEOUT_MS  10000
+#define WATCH_US         3000
+
+struct tcgrr_session {
+    struct tcgrr_qemu qemu;
+    enum tcgrr_level level;
+    struct tcgrr_command command;
+    struct tcgrr_live *live;
+    struct tcgrr_process *process;
+    struct tcgrr_qmp *qmp;
+    char *folder; /* private, for the QMP socket */
+    char *socket; /* NULL in user mode */
+    const char *directory;
+    bool quiet;
+    bool start_paused;
+    bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
+    bool holds;          /* which it does not do until then */
+    GPtrArray *maps;     /* of GArray: as often as it was asked for; written by the watcher, read after it has ended */
+    GThread *watcher;    /* while it runs, QMP is its own */
+    gint leave;          /* atomic: the watcher is to end */
+    gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
+    bool guest_shutdown; /* written by the watcher, read after it has ended */
+    int64_t qemu_icount; /* likewise */
+};
+
+static bool watching(struct tcgrr_session *session)
+{
+    return !g_atomic_int_get(&session->leave) && !tcgrr_process_ended(session->process);
+}
+
+static bool make_folder(struct tcgrr_session *session, GError **error)
+{
+    session->folder = g_dir_make_tmp("tcgrr-XXXXXX", error);
+    if (session->folder) {
+        session->socket = g_build_filename(session->folder, "qmp", NULL);
+    }
+    return session->folder != NULL;
+}
+
+static char *plugin_arguments(const struct tcgrr_session *session, const struct tcgrr_session_options *options)
+{
+    const struct tcgrr_window *window = &options->window;
+    GString *text = g_string_new(NULL);
+
+    g_string_printf(text, "fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level));
+    if (session->level == TCGRR_LEVEL_FULL && window->has_from_pc) {
+        g_string_append_printf(text, ",from-pc=%" G_GUINT64_FORMAT, window->from_pc);
+    } else if (session->level == TCGRR_LEVEL_FULL) {
+        g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT, window->from);
+    }
+    if (!tcgrr_disasm_knows(session->qemu.target)) {
+        g_string_append(text, ",texts=on");
+    }
+    return g_string_free(text, FALSE);
+}
+
+static bool build_command(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
+{
+    g_autofree char *arguments = plugin_arguments(session, options);
+    struct tcgrr_command_options command = {
+        .mode = options->mode,
+        .icount = options->icount,
+        .rr_file = options->rr_file,
+        .qmp_socket = session->qemu.system ? session->socket : NULL,
+        .gdb = options->gdb,
+        .snapshot = options->snapshot,
+        .pause_at_end = session->qemu.system,
+        .start_paused = options->start_paused || session->holds,
+        .plugin = options->plugin,
+        .plugin_arguments = arguments,
+    };
+    if (!tcgrr_command_build(&session->qemu, options->arguments, &command, &session->command, error)) {
+        return false;
+    }
+    if (session->holds) {
+        g_ptr_array_add(session->command.notes,
+                        g_strdup("added -S: the guest starts once the memory map was asked for"));
+    }
+    return true;
+}
+
+/* QEMU does not tell for sure which vCPU runs a block, so whose registers it shows is not known with several. */
+static bool check_vcpus(const struct tcgrr_session *session, GError **error)
+{
+    if (session->level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level %s takes a machine of one vCPU, this one has %u",
+                tcgrr_level_name(session->level), session->command.vcpus);
+    return false;
+}
+
+static bool choose_level(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
+{
+    const char *lack = tcgrr_qemu_lacks(&session->qemu, options->level);
+
+    session->level = lack ? TCGRR_LEVEL_FLOW : options->level;
+    if (lack && !options->lower) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s (QEMU %s) cannot be recorded at level %s: %s. At level flow it can; see tcgrr doctor",
+                    session->qemu.path, session->qemu.version, tcgrr_level_name(options->level), lack);
+        return false;
+    }
+    return true;
+}
+
+static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
+{
+    if (options->known) {
+        tcgrr_qemu_copy(&session->qemu, options->known);
+    } else if (!tcgrr_qemu_probe(options->qemu, options->plugin, &session->qemu, error)) {
+        return false;
+    }
+    if (session->qemu.api == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s cannot load plugins: %s; see tcgrr doctor for a QEMU that can", session->qemu.path,
+                    session->qemu.plugin_error ? session->qemu.plugin_error : "no reason given");
+        return false;
+    }
+    if (!choose_level(session, options, error)) {
+        return false;
+    }
+    session->live = tcgrr_live_new(options->ring_bytes ? options->ring_bytes : TCGRR_LIVE_RING_BYTES, error);
+    if (session->live && session->level == TCGRR_LEVEL_FULL) {
+        tcgrr_live_want_accesses(session->live, &options->window);
+        session->asks_map = session->qemu.system && !options->start_paused;
+        session->holds = session->asks_map && !g_strv_contains(options->arguments, "-S");
+    }
+    return session->live && make_folder(session, error) && build_command(session, options, error) &&
+           check_vcpus(session, error);
+}
+
+struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error)
+{
+    struct tcgrr_session *session = g_new0(struct tcgrr_session, 1);
+    session->qemu_icount = -1;
+    session->maps = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+    session->quiet = options->quiet;
+    session->directory = options->directory;
+    session->start_paused = options->start_paused;
+    if (!prepare(session, options, error)) {
+        tcgrr_session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
+{
+    g_auto(GStrv) environment = tcgrr_qemu_environment(&session->qemu);
+    struct tcgrr_process_options options = {
+        .pass_fd = tcgrr_live_fd(session->live),
+        .output_fd = -1,
+        .quiet = session->quiet,
+        .directory = session->directory,
+        .environment = environment,
+    };
+    session->process = tcgrr_process_start(session->command.argv, &options, error);
+    if (session->process && !session->start_paused) {
+        tcgrr_session_watch(session);
+    }
+    return session->process != NULL;
+}
+
+static void end_watch(struct tcgrr_session *session)
+{
+    if (session->watcher) {
+        g_atomic_int_set(&session->leave, 1);
+        g_thread_join(session->watcher);
+        session->watcher = NULL;
+    }
+}
+
+void tcgrr_session_free(struct tcgrr_session *session)
+{
+    if (!session) {
+        return;
+    }
+    end_watch(session);
+    tcgrr_qmp_free(session->qmp);
+    tcgrr_process_free(session->process);
+    tcgrr_live_free(session->live);
+    tcgrr_command_clear(&session->command);
+    tcgrr_qemu_clear(&session->qemu);
+    if (session->folder) {
+        g_unlink(session->socket);
+        g_rmdir(session->folder);
+    }
+    g_ptr_array_unref(session->maps);
+    g_free(session->socket);
+    g_free(session->folder);
+    g_free(session);
+}
+
+const struct tcgrr_qemu *tcgrr_session_qemu(const struct tcgrr_session *session)
+{
+    return &session->qemu;
+}
+
+enum tcgrr_level tcgrr_session_level(const struct tcgrr_session *session)
+{
+    return session->level;
+}
+
+const struct tcgrr_command *tcgrr_session_command(const struct tcgrr_session *session)
+{
+    return &session->command;
+}
+
+struct tcgrr_live *tcgrr_session_live(const struct tcgrr_session *session)
+{
+    return session->live;
+}
+
+struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session)
+{
+    return session->process;
+}
+
+struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **error)
+{
+    if (!session->qmp && !session->qemu.system) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "user-mode QEMU has no QMP");
+    } else if (!session->qmp) {
+        session->qmp = tcgrr_qmp_connect(session->socket, QMP_TIMEOUT_MS, error);
+    }
+    return session->qmp;
+}
+
+int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
+{
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);
+    json_t *answer = qmp && session->command.mode != TCGRR_RUN_PLAIN
+                         ? tcgrr_qmp_execute(qmp, "query-replay", NULL, QMP_TIMEOUT_MS, NULL)
+                         : NULL;
+    json_t *icount = json_object_get(answer, "icount");
+    int64_t result = json_is_integer(icount) ? json_integer_value(icount) : -1;
+    json_decref(answer);
+    return result;
+}
+
+/* ---- the watching thread: waits for the guest's shutdown while the caller's thread keeps the ring from filling up
+ * ---- */
+
+/* Whether the guest has shut down and QEMU waits, because it was told to (-action shutdown=pause). */
+static bool is_shut_down(struct tcgrr_session *session)
+{
+    json_t *answer = tcgrr_qmp_execute(session->qmp, "query-status", NULL, QMP_TIMEOUT_MS, NULL);
+    const char *status = json_string_value(json_object_get(answer, "status"));
+    bool result = status && strcmp(status, "shutdown") == 0;
+    json_decref(answer);
+    return result;
+}
+
+static void ask_map(struct tcgrr_session *session)
+{
+    json_t *arguments = json_pack("{s:s}", "command-line", "info mtree -f");
+    json_t *answer = tcgrr_qmp_execute(session->qmp, "human-monitor-command", arguments, QMP_TIMEOUT_MS, NULL);
+    if (json_is_string(answer)) {
+        g_ptr_array_add(session->maps, tcgrr_memory_map_parse(json_string_value(answer)));
+    }
+    json_decref(answer);
+}
+
+/* The SHUTDOWN event comes shortly before the machine has really stopped. */
+static void say_goodbye(struct tcgrr_session *session)
+{
+    while (!is_shut_down(session) && watching(session)) {
+        g_usleep(WATCH_US);
+    }
+    session->qemu_icount = tcgrr_session_ask_icount(session);
+    if (session->asks_map) {
+        ask_map(session); /* firmware and drivers place devices */
+    }
+    json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL));
+    session->guest_shutdown = true;
+}
+
+/* Connects as soon as QEMU has made its socket. */
+static bool connect_early(struct tcgrr_session *session)
+{
+    while (!session->qmp && watching(session)) {
+        if (g_file_test(session->socket, G_FILE_TEST_EXISTS)) {
+            session->qmp = tcgrr_qmp_connect(session->socket, CONNECT_SLICE_MS, NULL);
+        } else {
+            g_usleep(WATCH_US);
+        }
+    }
+    return session->qmp != NULL;
+}
+
+static gpointer watch(gpointer data)
+{
+    struct tcgrr_session *session = data;
+    bool connected = connect_early(session);
+    if (connected && session->asks_map) {
+        ask_map(session);
+    }
+    if (connected && session->holds) {
+        json_decref(tcgrr_qmp_execute(session->qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL));
+    }
+    /* A short guest can be through before we were there to hear the event. */
+    bool shut_down = connected && is_shut_down(session);
+
+    while (!shut_down && watching(session)) {
+        shut_down = tcgrr_qmp_has_event(session->qmp, "SHUTDOWN");
+        if (!shut_down && tcgrr_qmp_has_event(session->qmp, "STOP")) {
+            g_atomic_int_set(&session->paused, 1);
+            return NULL;
+        }
+        g_usleep(WATCH_US);
+    }
+    if (shut_down) {
+        say_goodbye(session);
+    }
+    return NULL;
+}
+
+void tcgrr_session_watch(struct tcgrr_session *session)
+{
+    if (session->qemu.system && !session->watcher) {
+        session->watcher = g_thread_new("tcgrr-watch", watch, session);
+    }
+}
+
+bool tcgrr_session_paused(struct tcgrr_session *session)
+{
+    return g_atomic_int_get(&session->paused);
+}
+
+/* QEMU's own complaint begins with its name; the noise about modules of another build is not meant. */
+char *tcgrr_session_words(struct tcgrr_session *session)
+{
+    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
+    const char *found = "";
+
+    for (char **line = lines; *line; line++) {
+        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
+                     strstr(*line, "terminating on signal");
+        if (!noise && **line && (!*found || (g_str_has_prefix(*line, "qemu-") && !g_str_has_prefix(found, "qemu-")))) {
+            found = *line;
+        }
+    }
+    return g_strdup(found);
+}
+
+static bool never_came_up(struct tcgrr_session *session, GError **error)
+{
+    g_autofree char *end = tcgrr_session_end(session);
+    g_autofree char *words = tcgrr_session_words(session);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s did not start (%s)%s%s", session->qemu.path, end,
+                *words ? ": " : "; check its arguments by running it without tcgrr", words);
+    return false;
+}
+
+bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error)
+{
+    struct tcgrr_live_info info;
+
+    for (bool ended = false; !tcgrr_live_info(session->live, &info); g_usleep(WATCH_US)) {
+        if (ended) {
+            return never_came_up(session, error);
+        }
+        if (*stop) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted before %s came up", session->qemu.path);
+            return false;
+        }
+        ended = tcgrr_process_ended(session->process);
+    }
+    return true;
+}
+
+bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                        GError **error)
+{
+    if (tcgrr_process_ended(session->process)) {
+        tcgrr_live_gone(session->live);
+    }
+    if (!tcgrr_live_next(session->live, chunk, wait_ms, end, error)) {
+        return false;
+    }
+    return *end != TCGRR_LIVE_UNLOADED || never_came_up(session, error);
+}
+
+bool tcgrr_session_guest_shutdown(struct tcgrr_session *session)
+{
+    /* At the stream's end QEMU is about to be gone, and with it the watcher's work is done. */
+    tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
+    end_watch(session);
+    return session->guest_shutdown;
+}
+
+const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session)
+{
+    tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
+    end_watch(session);
+    return session->maps;
+}
+
+int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session)
+{
+    return session->qemu_icount;
+}
+
+char *tcgrr_session_end(struct tcgrr_session *session)
+{
+    if (!tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS)) {
+        tcgrr_process_stop(session->process, 2000);
+    }
+    end_watch(session);
+    return tcgrr_process_describe_end(session->process);
+}

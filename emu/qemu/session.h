@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * One run of a QEMU with the plugin in it: probed, started, read until its end, asked for its own count, and put away.
+ * What recording, replaying and comparing have in common.
+ */
+#ifndef TCGRR_EMU_SESSION_H
+#define TCGRR_EMU_SESSION_H
+
+#include "emu/qemu/command.h"
+#include "emu/live/live.h"
+#include "emu/qemu/process.h"
+#include "emu/qemu/qmp.h"
+
+struct tcgrr_session;
+
+struct tcgrr_session_options {
+    const char *qemu;               /* name or path */
+    const struct tcgrr_qemu *known; /* what that is, if it has been probed already; else NULL */
+    const char *const *arguments;   /* the user's words after it, NULL-terminated */
+    const char *plugin;             /* path of libtcgrr-plugin.so */
+    enum tcgrr_run_mode mode;
+    enum tcgrr_level level;
+    bool lower;                 /* take a lower level where this QEMU cannot be recorded at that one */
+    struct tcgrr_window window; /* level full: of which part memory accesses are wanted */
+    const char *icount;         /* see struct tcgrr_command_options */
+    const char *rr_file;        /* likewise */
+    const char *gdb;            /* likewise */
+    const char *directory;      /* QEMU's working directory; NULL: ours. Must live as long as the session */
+    const char *snapshot;       /* likewise */
+    uint32_t ring_bytes;        /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
+    bool start_paused;
+    bool quiet; /* the guest gets no terminal and its console goes nowhere */
+};
+
+/*
+ * Probes the QEMU and builds its command. Errors are TCGRR_ERROR_USAGE for arguments in conflict, TCGRR_ERROR_FAILED
+ * for a QEMU that is missing or cannot load plugins. One thread uses a session, unless said otherwise.
+ */
+struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error);
+/*
+ * Starts QEMU. TCGRR_ERROR_FAILED if that is not possible. Unless it was started paused, a thread watches over it from
+ * now on (tcgrr_session_watch).
+ */
+bool tcgrr_session_start(struct tcgrr_session *session, GError **error);
+/* Stops QEMU if it still runs and frees everything, the live stream's blocks too. NULL is allowed. */
+void tcgrr_session_free(struct tcgrr_session *session);
+
+const struct tcgrr_qemu *tcgrr_session_qemu(const struct tcgrr_session *session);
+/* The level that it has, which may be lower than was asked for. */
+enum tcgrr_level tcgrr_session_level(const struct tcgrr_session *session);
+const struct tcgrr_command *tcgrr_session_command(const struct tcgrr_session *session);
+struct tcgrr_live *tcgrr_session_live(const struct tcgrr_session *session);
+struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session);
+
+/*
+ * Waits in a thread of its own for the guest to shut down, then asks QEMU for its count and tells it to quit; or for
+ * QEMU to stop at a replay break. In system mode only. While it watches, the QMP connection is the thread's.
+ */
+void tcgrr_session_watch(struct tcgrr_session *session);
+/* Whether it saw QEMU stop without having shut down; then it has ended. */
+bool tcgrr_session_paused(struct tcgrr_session *session);
+
+/*
+ * The QMP connection, made when first asked for; NULL with error if QEMU has none or does not answer in time. Only
+ * while nobody watches.
+ */
+struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **error);
+
+/*
+ * Waits until the plugin has come up. TCGRR_ERROR_FAILED if QEMU ends before, TCGRR_ERROR_STOPPED if `*stop` becomes
+ * something else than 0.
+ */
+bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error);
+
+/*
+ * tcgrr_live_next() that also looks after the process: when QEMU has ended, the rest is read. A QEMU that ended before
+ * the plugin came up is TCGRR_ERROR_FAILED with what it wrote to standard error.
+ */
+bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
+                        GError **error);
+
+/* After tcgrr_session_end(): QEMU's own instruction count at the end; -1 if it could not be asked (user mode, no rr, or
+ * it left by itself). */
+int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
+
+/* After the stream's end: whether the guest shut the machine down, rather than QEMU being told to leave or leaving by
+ * itself. */
+bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
+
+/*
+ * After the stream's end, level full in system mode: the machine's memory map when it started and, where the guest shut
+ * it down, when it ended. GArrays of struct tcgrr_region (emu/qemu/memory_map.h); owned by the session.
+ */
+const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session);
+
+/* Asks QEMU for its count now. -1 if it cannot say. */
+int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);
+
+/* The telling line of what QEMU wrote to standard error, "" if there is none; owned by the caller. */
+char *tcgrr_session_words(struct tcgrr_session *session);
+
+/* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
+ */
+char *tcgrr_session_end(struct tcgrr_session *session);
+
+#endif

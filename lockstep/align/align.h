@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Goes through two runs whose interrupts come at different instructions. Both are walked side by side. Where they are
+ * not the same, handlers of interrupts that came here on one side are set aside, to be compared with the handler of the
+ * same interrupt on the other side once it comes there; the interrupted code goes on beside the interrupted code.
+ * Loops that wait for something may turn more often on one side (lockstep/align/rejoin.h). All else makes the runs
+ * part.
+ */
+#ifndef TCGRR_LOCKSTEP_ALIGN_H
+#define TCGRR_LOCKSTEP_ALIGN_H
+
+#include "lockstep/compare.h"
+#include "lockstep/align/handler.h"
+
+/* Instructions that have to be at hand behind the place where runs are compared, to tell why they differ. */
+#define TCGRR_ALIGN_AHEAD (3 * TCGRR_CHECKPOINT_STEP)
+/* An interrupt comes on the other side within so many instructions of the interrupted code, or it is missing. */
+#define TCGRR_ALIGN_SHIFT 16384
+
+/* Two pieces of the runs that are compared: all of them, or two handlers. */
+struct tcgrr_strands {
+    struct tcgrr_walk walks[2];
+    tcgrr_icount start[2]; /* nothing before is looked at */
+    unsigned number[2];    /* there: the discontinuity that led to it (struct tcgrr_interrupt) */
+    tcgrr_icount end[2];   /* nor anything from here on */
+    unsigned depth;        /* 0: the runs; else handlers, interrupted handlers, … */
+};
+
+/* The handler of an interrupt that has not come on the other side yet. */
+struct tcgrr_aside {
+    tcgrr_icount start, end;
+    tcgrr_icount other; /* where the other side was */
+    uint64_t walked;    /* struct tcgrr_align's */
+    struct tcgrr_interrupt interrupt;
+    unsigned reasons;
+    bool differs; /* from the one it was compared with, first here: */
+    tcgrr_icount differs_at[2];
+};
+
+/* A part of a run that was taken out of what surrounds it. */
+struct tcgrr_taken {
+    tcgrr_icount start, end;
+};
+
+struct tcgrr_align {
+    const struct tcgrr_compare_options *options;
+    struct tcgrr_comparison *comparison; /* what is tolerated goes there */
+    struct tcgrr_codes codes;
+    struct tcgrr_reel *reels; /* both sides'; the caller's */
+    tcgrr_vcpu only;          /* the vCPU that is followed; or TCGRR_ANY_VCPU */
+    struct tcgrr_strands runs;
+    GArray *aside[2];   /* struct tcgrr_aside */
+    GArray *taken[2];   /* struct tcgrr_taken */
+    uint64_t explained; /* differences that have a reason */
+    uint64_t walked;    /* instructions that were the same, outside of what was set aside */
+    char *note;         /* why the last difference is not tolerated; NULL: nothing to say */
+};
+
+/* Begins where the sides have come to instructions `at`, up to which they are the same. */
+void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
+                      struct tcgrr_comparison *comparison, struct tcgrr_reel reels[2], tcgrr_vcpu only,
+                      const tcgrr_icount at[2]);
+void tcgrr_align_clear(struct tcgrr_align *align);
+
+/*
+ * Goes on with align->runs until one side comes to its end (struct tcgrr_strands) and returns true, or until the runs
+ * part: false, and the walks are where they do. Behind `end` there must be TCGRR_ALIGN_AHEAD instructions at hand, or
+ * the run's end.
+ */
+bool tcgrr_align_run(struct tcgrr_align *align);
+
+/* Nothing is set aside. */
+bool tcgrr_align_settled(const struct tcgrr_align *align);
+
+/* One run ends here: what is still set aside would have come later on the other side. False: not all of it, and the
+ * walks are where the runs part. */
+bool tcgrr_align_finish(struct tcgrr_align *align);
+
+/* The first execution of a reel that is still needed; and telling that so many were cut off it. */
+guint tcgrr_align_needs(const struct tcgrr_align *align, int which);
+void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
+
+/* ---- for lockstep/align/rejoin.c ---- */
+
+/* What can be taken back. */
+struct tcgrr_align_state {
+    guint places;
+    uint64_t tolerated[TCGRR_TOLERATED_KINDS];
+    uint64_t differing;
+    guint taken[2];
+    GArray *aside[2];
+};
+void tcgrr_align_save(const struct tcgrr_align *align, struct tcgrr_align_state *state);
+/* Either takes back all that was tolerated and set aside since, or keeps it; frees what was saved. */
+void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *state, bool keep);
+
+/*
+ * If an interrupt came on side `which` where its walk is, sets its handler aside and goes on behind it. `beside`: the
+ * other side is at the interrupted code, too.
+ */
+bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *strands, int which, bool beside);
+
+void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
+
+/* Whether an interrupt came on side `which` where its walk is. */
+static inline bool tcgrr_strand_interrupt(const struct tcgrr_strands *strands, int which,
+                                          struct tcgrr_interrupt *interrupt)
+{
+    const struct tcgrr_walk *walk = &strands->walks[which];
+    unsigned number = walk->icount == strands->start[which] ? strands->number[which] : 0;
+    return tcgrr_interrupt_at(walk, number, interrupt);
+}
+
+static inline bool tcgrr_strand_over(const struct tcgrr_strands *strands, int which)
+{
+    const struct tcgrr_walk *walk = &strands->walks[which];
+    return !tcgrr_walk_exec(walk) || walk->icount >= strands->end[which];
+}
+
+#endif

@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/align/rejoin.h"
+
+/* How many of the parts taken out last are looked through. */
+#define TAKEN_MOST 64
+/* A loop's turn, and so much before it, is looked at; instructions. */
+#define BODY_MOST  1024
+/* Turns that make up what is known of its body. */
+#define BODY_TURNS 4
+/* What one side may turn more than the other; instructions. */
+#define EXTRA_MOST 32768
+/* A loop is left because of what was read so few instructions before. */
+#define LEAVE_NEAR 128
+/* So many instructions alike show that the two have met again. */
+#define ALIKE      16
+/* Behind a clock or a device that was read, so near; instructions. */
+#define NEAR       32
+/* Ways apart that meet again; instructions. */
+#define APART_MOST 128
+
+/* ---- looking back ---- */
+
+/* Goes back through a strand, past what was taken out of it. */
+struct back {
+    const struct tcgrr_align *align;
+    struct tcgrr_walk walk;
+    tcgrr_icount start;
+    int which;
+    bool crossed;  /* something was taken out right behind the instruction */
+    bool switched; /* another vCPU ran behind the instruction */
+};
+
+static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+{
+    return (struct back){align, strands->walks[which], strands->start[which], which, false, false};
+}
+
+static bool step_back(struct back *back)
+{
+    const GArray *taken = back->align->taken[back->which];
+
+    back->crossed = false;
+    for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MOST; i--) {
+        const struct tcgrr_taken *part = &g_array_index(taken, struct tcgrr_taken, i - 1);
+        if (part->end == back->walk.icount && part->start >= back->walk.reel->from) {
+            tcgrr_walk_begin_on(&back->walk, back->walk.reel, back->walk.only, part->start);
+            back->crossed = true;
+        }
+    }
+    guint exec = back->walk.exec;
+    if (back->walk.icount <= back->start || !tcgrr_walk_back(&back->walk) || back->walk.icount < back->start) {
+        return false;
+    }
+    const struct tcgrr_exec *between = tcgrr_reel_exec(back->walk.reel, back->walk.exec + 1);
+    back->switched = back->walk.exec + 1 < exec && between->vcpu != tcgrr_walk_exec(&back->walk)->vcpu;
+    return true;
+}
+
+static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_walk *walk)
+{
+    return (tcgrr_codes_clock(&align->codes, walk) ? TCGRR_REASON_CLOCK : 0) |
+           (tcgrr_codes_device(&align->codes, walk) ? TCGRR_REASON_DEVICE : 0);
+}
+
+/* ---- going on alike ---- */
+
+/* Whether so many instructions are the same from here on, up to both ends, or up to where there is a reason to differ
+ * again. */
+static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands)
+{
+    struct tcgrr_strands ahead = *strands;
+    struct tcgrr_interrupt interrupt;
+    unsigned reasons = 0;
+
+    for (int insns = 0; insns < ALIKE; insns++) {
+        bool over[2] = {tcgrr_strand_over(&ahead, 0), tcgrr_strand_over(&ahead, 1)};
+        if (over[0] && over[1]) {
+            return true;
+        }
+        if (over[0] || over[1] || !tcgrr_walk_same(&ahead.walks[0], &ahead.walks[1])) {
+            return insns > 0 && (reasons || tcgrr_strand_interrupt(&ahead, 0, &interrupt) ||
+                                 tcgrr_strand_interrupt(&ahead, 1, &interrupt));
+        }
+        for (int i = 0; i < 2; i++) {
+            reasons |= reasons_at(align, &ahead.walks[i]);
+            tcgrr_walk_step(&ahead.walks[i]);
+        }
+    }
+    return true;
+}
+
+/* ---- loops ---- */
+
+/* A loop that a side is in. */
+struct body {
+    GHashTable *pcs; /* set of uint64_t: the addresses of its instructions */
+    uint32_t turn;   /* instructions of the last turn; UINT32_MAX: it is in no loop */
+    bool memory;     /* it accesses memory */
+};
+
+static void body_add(struct body *body, uint64_t pc)
+{
+    if (!g_hash_table_contains(body->pcs, &pc)) {
+        g_hash_table_add(body->pcs, g_memdup2(&pc, sizeof(pc)));
+    }
+}
+
+/* Goes back to where the side was at its next instruction before, and through some turns more. */
+static void find_body(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, struct body *body)
+{
+    struct back back = look_back(align, strands, which);
+    uint64_t head = tcgrr_walk_pc(&back.walk);
+    GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
+    guint whole = 0;
+    unsigned turns = 0;
+
+    body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    body->turn = UINT32_MAX;
+    body->memory = false;
+    for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
+        uint64_t pc = tcgrr_walk_pc(&back.walk);
+        g_array_append_val(pcs, pc);
+        if (body->turn == UINT32_MAX) {
+            const struct tcgrr_block *block = tcgrr_walk_exec(&back.walk)->block;
+            body->memory =
+                body->memory || tcgrr_codes_classes(&align->codes, block)[back.walk.insn].access != TCGRR_ACCESS_NONE;
+        }
+        if (pc == head) {
+            whole = pcs->len;
+            body->turn = MIN(body->turn, whole);
+            turns++;
+        }
+    }
+    for (guint i = 0; i < whole; i++) {
+        body_add(body, g_array_index(pcs, uint64_t, i));
+    }
+    g_array_unref(pcs);
+}
+
+/* How often the side ran the instruction at `pc` in its last turn. */
+static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                              const struct body *body, uint64_t pc)
+{
+    struct back back = look_back(align, strands, which);
+    unsigned times = 0;
+
+    for (uint32_t i = 0; i < body->turn && step_back(&back); i++) {
+        times += tcgrr_walk_pc(&back.walk) == pc;
+    }
+    return times;
+}
+
+/*
+ * What the loop read last, or what came into it, right before the side left it: it can have left it because of that. An
+ * instruction that runs several times a turn is one of another loop inside, which has been left already.
+ */
+static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+                                 const struct body *body)
+{
+    struct back back = look_back(align, strands, which);
+    unsigned reads = 0, interrupts = 0;
+
+    for (uint32_t i = 0; i < LEAVE_NEAR && step_back(&back); i++) {
+        uint64_t pc = tcgrr_walk_pc(&back.walk);
+        if (!g_hash_table_contains(body->pcs, &pc)) {
+            break;
+        }
+        if (i < 2 * body->turn + NEAR) {
+            interrupts |=
+                (back.crossed ? TCGRR_REASON_INTERRUPT : 0) | (back.switched && body->memory ? TCGRR_REASON_VCPU : 0);
+        }
+        if (!reads) {
+            reads = reasons_at(align, &back.walk);
+            if (reads && times_in_turn(align, strands, which, body, pc) > 1) {
+                return interrupts;
+            }
+        }
+    }
+    return reads | interrupts;
+}
+
+/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0: it
+ * does not within `most`. */
+static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+                        uint64_t most)
+{
+    struct tcgrr_walk *walk = &strands->walks[late];
+    uint64_t out = tcgrr_walk_pc(&strands->walks[!late]);
+
+    for (uint32_t extra = 0; extra <= most && !tcgrr_strand_over(strands, late);) {
+        uint64_t pc = tcgrr_walk_pc(walk);
+        /* Outside of the body it is surely the way out. */
+        if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, strands))) {
+            return extra;
+        }
+        if (g_hash_table_contains(body->pcs, &pc)) {
+            tcgrr_walk_step(walk);
+            extra++;
+        } else if (!tcgrr_align_set_aside(align, strands, late, false)) {
+            return 0;
+        }
+    }
+    return 0;
+}
+
+static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+                       uint64_t most)
+{
+    struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
+                                    .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                    .pc = tcgrr_walk_pc(&strands->walks[late]),
+                                    .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+    struct tcgrr_align_state state;
+    struct tcgrr_strands trial = *strands;
+
+    tcgrr_align_save(align, &state);
+    place.insns[late] = turn_on(align, &trial, late, body, most);
+    /* Less than a turn or so is no turn. */
+    if (place.insns[late] * 2 > body->turn) {
+        unsigned reasons[2] = {reasons_to_leave(align, strands, !late, body),
+                               reasons_to_leave(align, &trial, late, body)};
+        /* What is read shows on one side at least; each has to have been interrupted by itself. */
+        place.reasons = ((reasons[0] | reasons[1]) & ~(unsigned)TCGRR_REASON_INTERRUPT) | (reasons[0] & reasons[1]);
+    }
+    tcgrr_align_restore(align, &state, place.reasons != 0);
+    if (place.reasons) {
+        tcgrr_align_tolerate(align, &place);
+        *strands = trial;
+    }
+    return place.reasons != 0;
+}
+
+/* If one side has left a loop in which the other turns at most so many instructions further, goes on behind it. */
+static bool leave_either(struct tcgrr_align *align, struct tcgrr_strands *strands, uint64_t most)
+{
+    struct body bodies[2];
+    bool good = false;
+
+    find_body(align, strands, 0, &bodies[0]);
+    find_body(align, strands, 1, &bodies[1]);
+    /* The inner loop first, where one side goes back in it and the other in one around it. */
+    int inner = bodies[1].turn < bodies[0].turn;
+    for (int i = 0; i < 2 && !good; i++) {
+        int late = i == 0 ? inner : !inner;
+        good = bodies[late].turn != UINT32_MAX && leave_loop(align, strands, late, &bodies[late], most);
+    }
+    g_hash_table_destroy(bodies[0].pcs);
+    g_hash_table_destroy(bodies[1].pcs);
+    return good;
+}
+
+/* ---- transients ---- */
+
+/*
+ * What the side read last, shortly before. If it read that several times, it was polling, and has left that loop as the
+ * other side did: what comes next is not due to it.
+ */
+static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+{
+    struct back back = look_back(align, strands, which);
+    unsigned reasons = 0;
+    uint64_t pc = 0;
+
+    for (int i = 0; i < 2 * NEAR && step_back(&back); i++) {
+        if (reasons && tcgrr_walk_pc(&back.walk) == pc) {
+            return 0;
+        }
+        if (!reasons && i < NEAR) {
+            reasons = reasons_at(align, &back.walk);
+            pc = tcgrr_walk_pc(&back.walk);
+        }
+    }
+    return reasons;
+}
+
+/* Instructions that the side runs from here on, without interrupts. The place behind the last one counts if the strand
+ * ends there. */
+static guint ways(const struct tcgrr_strands *strands, int which, struct tcgrr_walk *places)
+{
+    struct tcgrr_walk walk = strands->walks[which];
+    struct tcgrr_interrupt interrupt;
+    guint count = 0;
+
+    while (count < APART_MOST) {
+        places[count++] = walk;
+        bool over = !tcgrr_walk_exec(&walk) || walk.icount >= strands->end[which];
+        if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, 0, &interrupt))) {
+            break;
+        }
+        tcgrr_walk_step(&walk);
+    }
+    return count;
+}
+
+/* The nearest place at which both go on alike. */
+static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met)
+{
+    struct tcgrr_walk places[2][APART_MOST];
+    guint counts[2] = {ways(strands, 0, places[0]), ways(strands, 1, places[1])};
+
+    *met = *strands;
+    for (guint sum = 1; sum < counts[0] + counts[1] - 1; sum++) {
+        for (guint a = sum < counts[1] ? 0 : sum - counts[1] + 1; a <= sum && a < counts[0]; a++) {
+            met->walks[0] = places[0][a];
+            met->walks[1] = places[1][sum - a];
+            bool over[2] = {tcgrr_strand_over(met, 0), tcgrr_strand_over(met, 1)};
+            bool possible = over[0] == over[1] && (over[0] || tcgrr_walk_same(&met->walks[0], &met->walks[1]));
+            if (possible && (strands->depth > 0 || !over[0]) && alike(align, met)) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Whether the two meet again soon, and what explains that they took different ways. */
+static bool find_transient(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met,
+                           struct tcgrr_tolerated *place)
+{
+    unsigned reasons[2] = {read_before(align, strands, 0), read_before(align, strands, 1)};
+
+    *place = (struct tcgrr_tolerated){.kind = TCGRR_TOLERATED_TRANSIENT,
+                                      .icount = {strands->walks[0].icount, strands->walks[1].icount},
+                                      .pc = tcgrr_walk_pc(&strands->walks[0]),
+                                      .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+    place->reasons =
+        (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (strands->depth > 0 ? TCGRR_REASON_HANDLER : 0);
+    if (!place->reasons || !meet(align, strands, met)) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        place->insns[i] = met->walks[i].icount - strands->walks[i].icount;
+    }
+    return true;
+}
+
+bool tcgrr_rejoin(struct tcgrr_align *align, struct tcgrr_strands *strands)
+{
+    struct tcgrr_strands met;
+    struct tcgrr_tolerated place;
+    bool transient = find_transient(align, strands, &met, &place);
+
+    /* What explains the difference with fewer instructions is more likely. */
+    if (leave_either(align, strands, transient ? place.insns[0] + place.insns[1] : EXTRA_MOST)) {
+        return true;
+    }
+    if (transient) {
+        tcgrr_align_tolerate(align, &place);
+        *strands = met;
+    }
+    return transient;
+}

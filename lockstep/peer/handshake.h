@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How two tcgrr find out whether they may, and can, compare their sides. */
+#ifndef TCGRR_LOCKSTEP_HANDSHAKE_H
+#define TCGRR_LOCKSTEP_HANDSHAKE_H
+
+#include "lockstep/peer/peer.h"
+
+/* A secret that both users have. */
+struct tcgrr_token {
+    uint8_t *bytes; /* NULL: none */
+    size_t length;
+};
+
+/* Shorter ones could be guessed. */
+#define TCGRR_TOKEN_LEAST 16
+
+/* Reads a token from a file, without white space at its end. TCGRR_ERROR_USAGE if it is shorter than
+ * TCGRR_TOKEN_LEAST. */
+bool tcgrr_token_read(const char *path, struct tcgrr_token *token, GError **error);
+void tcgrr_token_clear(struct tcgrr_token *token);
+
+/*
+ * Introduces both sides to each other: protocol version, then, if there is a token, each proves that it has the same
+ * one without sending it, then they tell what they have to agree on. False with an error if they cannot be compared;
+ * the other side is told why.
+ */
+bool tcgrr_handshake(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
+                     const struct tcgrr_description *ours, struct tcgrr_description *theirs, GError **error);
+
+#endif

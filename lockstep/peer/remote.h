@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The comparing end of a connection: the other end's side as one of ours. */
+#ifndef TCGRR_LOCKSTEP_REMOTE_H
+#define TCGRR_LOCKSTEP_REMOTE_H
+
+#include "lockstep/peer/peer.h"
+
+/*
+ * The side that the peer serves. It asks for positions ahead of the comparator, so that their way does not slow the
+ * runs down. The peer stays the caller's.
+ */
+struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer);
+
+/*
+ * Our own side, `local`, beside a remote one: while it waits for its guest it listens to the peer, so that one that
+ * goes away is noticed, and lets it hear that we live. Both sides stay the caller's.
+ */
+struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote);
+
+/*
+ * The comparison is over: tells the other end, which is asked no more. `result` becomes what it gets to hear, so that
+ * both report alike; its lists point into `heard`, which the caller has initialised.
+ */
+bool tcgrr_remote_conclude(struct tcgrr_side *remote, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error);
+
+#endif

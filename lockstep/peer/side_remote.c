@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/peer/remote.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+/* Positions that are asked for at first, when nothing says yet that the comparator will go on like this. */
+#define FIRST_COUNT 2
+#define WATCHFUL_MS 50
+
+struct remote_side {
+    struct tcgrr_side base; /* must be first */
+    struct tcgrr_peer *peer;
+    struct tcgrr_heard heard;
+    struct tcgrr_plan plan; /* what the other end was asked for last; count 0: nothing yet */
+    uint32_t used;          /* positions of it that the comparator has taken */
+    uint32_t arrived;       /* and that are here */
+    uint32_t reach;         /* how many may be on their way */
+    bool ended;             /* the last that arrived is the run's end */
+    tcgrr_icount come;      /* the other side's run is known to have come there */
+    GQueue waiting;         /* struct tcgrr_planned *, arrived and not used */
+    struct tcgrr_positions positions;
+    struct tcgrr_planned last; /* the one used last */
+    tcgrr_icount last_begin;   /* where what it adds begins */
+    bool looking;              /* something was looked for since then */
+    uint64_t looked_for;
+};
+
+static bool malformed(GError **error, const struct tcgrr_message *message)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a message out of turn (%s)",
+                tcgrr_message_name(message->type));
+    return false;
+}
+
+/* ---- messages that come by themselves ---- */
+
+static bool take_positions(struct remote_side *remote, const struct tcgrr_message *message, GError **error)
+{
+    if (remote->plan.count == 0) {
+        return malformed(error, message);
+    }
+    if (!tcgrr_take_positions(message, &remote->plan, &remote->positions, error)) {
+        return false;
+    }
+    GArray *list = remote->positions.list;
+    if (list->len > 0 && (remote->positions.first != remote->arrived || remote->ended)) {
+        return malformed(error, message);
+    }
+    for (guint i = 0; i < list->len; i++) {
+        const struct tcgrr_planned *planned = &g_array_index(list, struct tcgrr_planned, i);
+        g_queue_push_tail(&remote->waiting, g_memdup2(planned, sizeof(*planned)));
+        remote->ended = planned->position.state != TCGRR_SIDE_REACHED;
+        remote->come = MAX(remote->come, planned->position.icount);
+    }
+    remote->arrived += list->len;
+    return true;
+}
+
+/* Takes what has come without waiting for it. */
+static bool listen_to(struct remote_side *remote, GError **error)
+{
+    struct tcgrr_message message;
+    bool got = true;
+
+    while (got) {
+        if (!tcgrr_peer_poll(remote->peer, 0, &message, &got, error)) {
+            return false;
+        }
+        if (got && message.type != TCGRR_MESSAGE_POSITIONS) {
+            return malformed(error, &message);
+        }
+        if (got && !take_positions(remote, &message, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Waits for a message of this type. */
+static bool await(struct remote_side *remote, enum tcgrr_message_type type, struct tcgrr_message *message,
+                  GError **error)
+{
+    for (;;) {
+        if (!tcgrr_peer_receive(remote->peer, message, error)) {
+            return false;
+        }
+        if (message->type == type) {
+            return true;
+        }
+        if (message->type != TCGRR_MESSAGE_POSITIONS) {
+            return malformed(error, message);
+        }
+        if (!take_positions(remote, message, error)) {
+            return false;
+        }
+    }
+}
+
+/* ---- positions ---- */
+
+/* How many positions may be on their way, so that the other end does not run further ahead than its window is made for.
+ */
+static uint32_t longest_reach(const struct tcgrr_plan *plan)
+{
+    return (uint32_t)(TCGRR_PROTOCOL_AHEAD / MAX(plan->to_stride, TCGRR_CHECKPOINT_STEP));
+}
+
+/* What the comparator will ask next is what it asks now, one step further: from 0 on, or from where this part ends. */
+static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    uint64_t stride = from > 0 ? to - from : TCGRR_CHECKPOINT_STEP;
+
+    remote->plan = (struct tcgrr_plan){
+        .serial = remote->plan.serial + 1,
+        .from = from,
+        .to = to,
+        .from_stride = from > 0 ? stride : 0,
+        .to_stride = stride,
+        .count = from == to ? 1 : FIRST_COUNT,
+        .watches = remote->looking,
+        .watch = remote->looked_for,
+    };
+    remote->used = 0;
+    remote->arrived = 0;
+    remote->reach = FIRST_COUNT;
+    remote->ended = false;
+    g_queue_clear_full(&remote->waiting, g_free);
+    tcgrr_put_ask(payload, &remote->plan);
+    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_ASK, payload, error);
+}
+
+/* The guess was right: lets the other end run ahead, further each time, but says so only now and then. */
+static bool ask_more(struct remote_side *remote, GError **error)
+{
+    struct tcgrr_plan *plan = &remote->plan;
+
+    if (plan->count - remote->used > remote->reach / 2 || remote->ended) {
+        return true;
+    }
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    remote->reach = MIN(remote->reach * 2, longest_reach(plan));
+    plan->count = MAX(plan->count, remote->used + remote->reach);
+    tcgrr_put_more(payload, plan->serial, plan->count);
+    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_MORE, payload, error);
+}
+
+static bool is_next(const struct remote_side *remote, tcgrr_icount from, tcgrr_icount to)
+{
+    const struct tcgrr_plan *plan = &remote->plan;
+    bool over = remote->ended && g_queue_is_empty((GQueue *)&remote->waiting);
+    bool looks = !remote->looking || (plan->watches && plan->watch == remote->looked_for);
+
+    return plan->count > remote->used && !over && looks && tcgrr_plan_from(plan, remote->used) == from &&
+           tcgrr_plan_to(plan, remote->used) == to;
+}
+
+static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
+                    GError **error)
+{
+    struct remote_side *remote = (struct remote_side *)side;
+    struct tcgrr_message message;
+
+    if (from == to && from > 0 && to <= remote->come) {
+        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, 0};
+        return true;
+    }
+    if (!is_next(remote, from, to) && !ask(remote, from, to, error)) {
+        return false;
+    }
+    while (g_queue_is_empty(&remote->waiting)) {
+        if (!await(remote, TCGRR_MESSAGE_POSITIONS, &message, error) || !take_positions(remote, &message, error)) {
+            return false;
+        }
+    }
+    struct tcgrr_planned *planned = g_queue_pop_head(&remote->waiting);
+    remote->last = *planned;
+    remote->last_begin = tcgrr_plan_begin(&remote->plan, remote->used);
+    remote->looking = false;
+    remote->used++;
+    g_free(planned);
+    *position = remote->last.position;
+    return ask_more(remote, error);
+}
+
+/* ---- executions ---- */
+
+static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
+                    GError **error)
+{
+    struct remote_side *remote = (struct remote_side *)side;
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct tcgrr_part part = {from, to};
+    struct tcgrr_message message;
+
+    tcgrr_put_part(payload, &part);
+    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_STRETCH_ASK, payload, error) &&
+           await(remote, TCGRR_MESSAGE_STRETCH, &message, error) &&
+           tcgrr_take_stretch(&message, &part, &remote->heard, found, error);
+}
+
+/* What was looked for along with the last position, if that answers it. */
+static bool seen(const struct remote_side *remote, uint64_t pc, const struct tcgrr_part *part, tcgrr_icount *icount,
+                 bool *found)
+{
+    const struct tcgrr_planned *last = &remote->last;
+    bool watched = remote->used > 0 && remote->plan.watches && remote->plan.watch == pc;
+
+    if (!watched || part->from < remote->last_begin || part->to > last->position.icount ||
+        (last->found && last->first < part->from)) {
+        return false;
+    }
+    *found = last->found && last->first < part->to;
+    *icount = last->first;
+    return true;
+}
+
+static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+                 bool *found, GError **error)
+{
+    struct remote_side *remote = (struct remote_side *)side;
+    struct tcgrr_part part = {from, to};
+    struct tcgrr_message message;
+
+    remote->looking = true;
+    remote->looked_for = pc;
+    if (seen(remote, pc, &part, icount, found)) {
+        return true;
+    }
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    tcgrr_put_find(payload, pc, &part);
+    return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_FIND_ASK, payload, error) &&
+           await(remote, TCGRR_MESSAGE_FOUND, &message, error) &&
+           tcgrr_take_found(&message, &part, found, icount, error);
+}
+
+static void free_remote(struct tcgrr_side *side)
+{
+    struct remote_side *remote = (struct remote_side *)side;
+    tcgrr_heard_clear(&remote->heard);
+    g_queue_clear_full(&remote->waiting, g_free);
+    g_array_unref(remote->positions.list);
+    g_free(remote);
+}
+
+static const struct tcgrr_side_ops remote_ops = {
+    .advance = advance, .stretch = stretch, .find = find, .free = free_remote};
+
+struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer)
+{
+    struct remote_side *remote = g_new0(struct remote_side, 1);
+    remote->base.ops = &remote_ops;
+    remote->peer = peer;
+    tcgrr_heard_init(&remote->heard);
+    g_queue_init(&remote->waiting);
+    remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned));
+    return &remote->base;
+}
+
+bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct tcgrr_told told;
+
+    tcgrr_told_init(&told);
+    tcgrr_put_result(payload, comparison, &told);
+    tcgrr_told_clear(&told);
+    const struct tcgrr_message message = {TCGRR_MESSAGE_RESULT, payload->data, payload->len};
+    return tcgrr_peer_send(((struct remote_side *)side)->peer, TCGRR_MESSAGE_RESULT, payload, error) &&
+           tcgrr_take_result(&message, heard, result, error);
+}
+
+/* ---- our own side beside it ---- */
+
+struct watchful_side {
+    struct tcgrr_side base; /* must be first */
+    struct tcgrr_side *local;
+    struct remote_side *remote;
+};
+
+/* Waits for the local guest, an ear on the peer. */
+static bool wait_for(struct watchful_side *watchful, tcgrr_icount to, GError **error)
+{
+    const struct tcgrr_side_ops *ops = watchful->local->ops;
+
+    for (bool there = !ops->approach; !there;) {
+        if (!ops->approach(watchful->local, to, WATCHFUL_MS, &there, error) ||
+            (!there && !listen_to(watchful->remote, error))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static bool watchful_advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
+                             struct tcgrr_side_position *position, GError **error)
+{
+    struct watchful_side *watchful = (struct watchful_side *)side;
+
+    if (!wait_for(watchful, to, error) || !watchful->local->ops->advance(watchful->local, from, to, position, error)) {
+        return false;
+    }
+    tcgrr_peer_tell_icount(watchful->remote->peer, position->icount);
+    return true;
+}
+
+static bool watchful_stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
+                             GError **error)
+{
+    struct watchful_side *watchful = (struct watchful_side *)side;
+    return wait_for(watchful, to, error) && watchful->local->ops->stretch(watchful->local, from, to, found, error);
+}
+
+static bool watchful_find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+                          tcgrr_icount *icount, bool *found, GError **error)
+{
+    struct tcgrr_side *local = ((struct watchful_side *)side)->local;
+    return local->ops->find(local, pc, from, to, icount, found, error);
+}
+
+static void free_watchful(struct tcgrr_side *side)
+{
+    g_free(side);
+}
+
+static const struct tcgrr_side_ops watchful_ops = {
+    .advance = watchful_advance, .stretch = watchful_stretch, .find = watchful_find, .free = free_watchful};
+
+struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote)
+{
+    struct watchful_side *watchful = g_new0(struct watchful_side, 1);
+    watchful->base.ops = &watchful_ops;
+    watchful->local = local;
+    watchful->remote = (struct remote_side *)remote;
+    return &watchful->base;
+}

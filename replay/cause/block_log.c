@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/block_log.h"
+
+#include "replay/cause/twins_internal.h"
+
+struct logging {
+    struct tcgrr_rerun *rerun;
+    tcgrr_icount until;
+    GError *error;
+};
+
+static struct tcgrr_rerun *prepare(const struct tcgrr_block_log *log, GError **error)
+{
+    g_autofree char *range = g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x", log->address,
+                                             MAX(log->size, (uint64_t)1));
+    g_autofree char *absolute = g_canonicalize_filename(log->path, NULL);
+    const char *extra[] = {"-d", "in_asm,op,op_opt,out_asm", "-dfilter", range, "-D", absolute, NULL};
+    struct tcgrr_rerun_options options = log->run;
+
+    options.extra = extra;
+    return tcgrr_rerun_new(&options, error);
+}
+
+static gpointer run(gpointer data)
+{
+    struct logging *logging = data;
+    struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, &logging->error);
+    bool good = paused && tcgrr_paused_go(paused, logging->until, &logging->error);
+
+    tcgrr_paused_free(paused);
+    return GINT_TO_POINTER(good);
+}
+
+bool tcgrr_block_logs(const struct tcgrr_block_log logs[2], GError **error)
+{
+    struct logging logging[2] = {{.until = logs[0].until}, {.until = logs[1].until}};
+
+    logging[0].rerun = prepare(&logs[0], error);
+    logging[1].rerun = logging[0].rerun ? prepare(&logs[1], error) : NULL;
+    bool good = logging[1].rerun != NULL;
+    if (good) {
+        good = tcgrr_both_sides(run, &logging[0], &logging[1]);
+        if (!good) {
+            tcgrr_propagate_first(error, logging[0].error, logging[1].error);
+        }
+    }
+    tcgrr_rerun_free(logging[0].rerun);
+    tcgrr_rerun_free(logging[1].rerun);
+    return good;
+}

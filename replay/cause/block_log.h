@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* How two QEMUs translated a block: their own logs of it. */
+#ifndef TCGRR_REPLAY_BLOCK_LOG_H
+#define TCGRR_REPLAY_BLOCK_LOG_H
+
+#include "replay/cause/paused.h"
+
+struct tcgrr_block_log {
+    struct tcgrr_rerun_options run; /* its `extra` is not looked at */
+    uint64_t address;               /* the code whose translation is logged */
+    uint64_t size;
+    tcgrr_icount until; /* replay up to there */
+    const char *path;   /* of the log */
+};
+
+/*
+ * Replays both runs at the same time and has each QEMU write what it makes of the code: guest instructions, TCG
+ * operations before and after the optimizer, host instructions.
+ */
+bool tcgrr_block_logs(const struct tcgrr_block_log logs[2], GError **error);
+
+#endif

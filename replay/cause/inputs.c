@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/inputs_internal.h"
+
+#include <string.h>
+
+#define MODES 4
+
+enum family { OTHER, AARCH64, ARM, RISCV, X86 };
+
+struct tcgrr_decoder {
+    enum family family;
+    uint64_t address_mask;
+    bool open[MODES];
+    csh handles[MODES];
+    cs_insn *insn;
+};
+
+/* Which of a family's handles is for what. */
+enum { X86_64, X86_32, X86_16 };
+enum { ARM_A32, ARM_T32, ARM_T32_M };
+
+static void open_mode(struct tcgrr_decoder *decoder, int index, cs_arch arch, cs_mode mode)
+{
+    decoder->open[index] = cs_open(arch, mode, &decoder->handles[index]) == CS_ERR_OK;
+    if (decoder->open[index]) {
+        cs_option(decoder->handles[index], CS_OPT_DETAIL, CS_OPT_ON);
+        decoder->insn = decoder->insn ? decoder->insn : cs_malloc(decoder->handles[index]);
+    }
+}
+
+struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
+{
+    struct tcgrr_decoder *decoder = g_new0(struct tcgrr_decoder, 1);
+    bool wide = strcmp(target, "x86_64") == 0 || strcmp(target, "aarch64") == 0 || strcmp(target, "riscv64") == 0;
+
+    decoder->address_mask = wide ? UINT64_MAX : UINT32_MAX;
+    if (strcmp(target, "aarch64") == 0) {
+        decoder->family = AARCH64;
+        open_mode(decoder, 0, CS_ARCH_ARM64, CS_MODE_ARM);
+    } else if (strcmp(target, "arm") == 0) {
+        decoder->family = ARM;
+        open_mode(decoder, ARM_A32, CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8);
+        open_mode(decoder, ARM_T32, CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8);
+        open_mode(decoder, ARM_T32_M, CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS);
+    } else if (g_str_has_prefix(target, "riscv")) {
+        decoder->family = RISCV;
+    } else if (strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0) {
+        decoder->family = X86;
+        open_mode(decoder, X86_64, CS_ARCH_X86, CS_MODE_64);
+        open_mode(decoder, X86_32, CS_ARCH_X86, CS_MODE_32);
+        open_mode(decoder, X86_16, CS_ARCH_X86, CS_MODE_16);
+    }
+    return decoder;
+}
+
+void tcgrr_decoder_free(struct tcgrr_decoder *decoder)
+{
+    if (!decoder) {
+        return;
+    }
+    if (decoder->insn) {
+        cs_free(decoder->insn, 1);
+    }
+    for (int i = 0; i < MODES; i++) {
+        if (decoder->open[i]) {
+            cs_close(&decoder->handles[i]);
+        }
+    }
+    g_free(decoder);
+}
+
+void tcgrr_inputs_init(struct tcgrr_inputs *inputs)
+{
+    *inputs = (struct tcgrr_inputs){0};
+    inputs->registers = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_input));
+    inputs->memory = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_operand));
+}
+
+void tcgrr_inputs_clear(struct tcgrr_inputs *inputs)
+{
+    g_clear_pointer(&inputs->registers, g_array_unref);
+    g_clear_pointer(&inputs->memory, g_array_unref);
+}
+
+void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    GArray *list = decoding->inputs->registers;
+
+    for (guint i = 0; reg && i < list->len; i++) {
+        struct tcgrr_input *input = &g_array_index(list, struct tcgrr_input, i);
+        if (input->index == reg->index) {
+            input->mask |= mask;
+            return;
+        }
+    }
+    if (reg) {
+        struct tcgrr_input input = {reg->index, mask};
+        g_array_append_val(list, input);
+    }
+}
+
+void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
+                           bool load, bool store)
+{
+    const struct tcgrr_register *reg = base ? tcgrr_registers_find(decoding->registers, base) : NULL;
+    struct tcgrr_operand operand = {address & decoding->address_mask, (uint16_t)size,
+                                    reg ? (uint16_t)reg->index : TCGRR_NO_BASE, load, store};
+    if (size > 0) {
+        g_array_append_val(decoding->inputs->memory, operand);
+    }
+}
+
+uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    return reg ? tcgrr_state_number(decoding->registers, decoding->state, reg) : 0;
+}
+
+static bool decode(struct tcgrr_decoder *decoder, int mode, struct tcgrr_decoding *decoding)
+{
+    const uint8_t *bytes = decoding->bytes;
+    size_t left = decoding->length;
+    uint64_t pc = decoding->pc;
+
+    if (!decoder->open[mode] || !cs_disasm_iter(decoder->handles[mode], &bytes, &left, &pc, decoder->insn) ||
+        left > 0) {
+        return false;
+    }
+    decoding->handle = decoder->handles[mode];
+    decoding->insn = decoder->insn;
+    return true;
+}
+
+/* The stub does not show how wide the code segment is: the mode that fits the length that QEMU saw. */
+static bool decode_x86(struct tcgrr_decoder *decoder, struct tcgrr_decoding *decoding)
+{
+    bool protected_mode = tcgrr_decoding_value(decoding, "cr0") & 1;
+    bool long_mode = tcgrr_decoding_value(decoding, "efer") & 1 << 10;
+
+    decoding->address_mask = long_mode ? UINT64_MAX : UINT32_MAX;
+    return (long_mode && decode(decoder, X86_64, decoding)) || (protected_mode && decode(decoder, X86_32, decoding)) ||
+           decode(decoder, X86_16, decoding) || decode(decoder, X86_32, decoding);
+}
+
+static bool decode_arm(struct tcgrr_decoder *decoder, struct tcgrr_decoding *decoding)
+{
+    if (tcgrr_registers_find(decoding->registers, "xpsr")) {
+        return decode(decoder, ARM_T32_M, decoding) || decode(decoder, ARM_T32, decoding);
+    }
+    bool thumb = tcgrr_decoding_value(decoding, "cpsr") & 1 << 5;
+    return decode(decoder, thumb ? ARM_T32 : ARM_A32, decoding);
+}
+
+void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
+                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_decoding decoding = {
+        .registers = registers,
+        .state = state,
+        .pc = pc,
+        .bytes = bytes,
+        .length = length,
+        .inputs = inputs,
+        .address_mask = decoder->address_mask,
+    };
+    GArray *lists[] = {inputs->registers, inputs->memory};
+    *inputs = (struct tcgrr_inputs){.known = true, .registers = lists[0], .memory = lists[1]};
+    g_array_set_size(lists[0], 0);
+    g_array_set_size(lists[1], 0);
+    if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
+        tcgrr_inputs_aarch64(&decoding);
+    } else if (decoder->family == AARCH64) {
+        tcgrr_inputs_aarch64_unknown(&decoding);
+    } else if (decoder->family == ARM && decode_arm(decoder, &decoding)) {
+        tcgrr_inputs_arm(&decoding);
+    } else if (decoder->family == X86 && decode_x86(decoder, &decoding)) {
+        tcgrr_inputs_x86(&decoding);
+    } else if (decoder->family == RISCV) {
+        tcgrr_inputs_riscv(&decoding);
+    } else {
+        inputs->known = false;
+    }
+}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_INPUTS_INTERNAL_H
+#define TCGRR_REPLAY_INPUTS_INTERNAL_H
+
+#include "replay/cause/inputs.h"
+
+#include <capstone/capstone.h>
+
+/* An instruction while its inputs are found. */
+struct tcgrr_decoding {
+    const struct tcgrr_registers *registers;
+    const uint8_t *state;
+    uint64_t pc;
+    const uint8_t *bytes;
+    uint8_t length;
+    struct tcgrr_inputs *inputs;
+    csh handle;          /* capstone's, of the mode that fits; not for RISC-V */
+    const cs_insn *insn; /* likewise */
+    uint64_t address_mask;
+};
+
+#define TCGRR_INPUT_ALL UINT64_MAX
+
+/* Notes that a register is read; one that the machine does not show is passed over. */
+void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask);
+/* `base` is the name of the register that the address is relative to; NULL: none. */
+void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
+                           bool load, bool store);
+/* A register's value; 0 if it is not known. */
+uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name);
+
+void tcgrr_inputs_x86(struct tcgrr_decoding *decoding);
+void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding);
+void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
+void tcgrr_inputs_arm(struct tcgrr_decoding *decoding);
+void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding);
+
+#endif

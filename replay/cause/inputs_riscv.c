@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* RISC-V's instructions name their operands at fixed places; vectors are not decoded. */
+#include "replay/cause/inputs_internal.h"
+
+#include <string.h>
+
+static unsigned bits(uint32_t code, unsigned first, unsigned count)
+{
+    return code >> first & ((1u << count) - 1);
+}
+
+static int64_t sign_extend(uint32_t value, unsigned width)
+{
+    return (int64_t)((uint64_t)value << (64 - width)) >> (64 - width);
+}
+
+/* gdb's stub numbers the integer registers from 0 and the floating-point ones from 33; their names vary. */
+static const struct tcgrr_register *by_number(const struct tcgrr_decoding *decoding, unsigned number)
+{
+    const GPtrArray *list = decoding->registers->list;
+    for (guint i = 0; i < list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        if (reg->number == number) {
+            return reg;
+        }
+    }
+    return NULL;
+}
+
+static void read_number(struct tcgrr_decoding *decoding, unsigned number)
+{
+    const struct tcgrr_register *reg = by_number(decoding, number);
+    if (reg) {
+        tcgrr_decoding_read(decoding, reg->name, TCGRR_INPUT_ALL);
+    }
+}
+
+static void read_x(struct tcgrr_decoding *decoding, unsigned number)
+{
+    if (number != 0) {
+        read_number(decoding, number);
+    }
+}
+
+static void read_f(struct tcgrr_decoding *decoding, unsigned number)
+{
+    read_number(decoding, 33 + number);
+}
+
+static uint64_t value_x(const struct tcgrr_decoding *decoding, unsigned number)
+{
+    const struct tcgrr_register *reg = number ? by_number(decoding, number) : NULL;
+    return reg ? tcgrr_state_number(decoding->registers, decoding->state, reg) : 0;
+}
+
+static void access_at(struct tcgrr_decoding *decoding, unsigned base, int64_t offset, unsigned size, bool load,
+                      bool store)
+{
+    const struct tcgrr_register *reg = by_number(decoding, base);
+    read_x(decoding, base);
+    tcgrr_decoding_access(decoding, reg ? reg->name : NULL, value_x(decoding, base) + (uint64_t)offset, size, load,
+                          store);
+}
+
+static bool is_counter(unsigned csr)
+{
+    return (csr >= 0xc00 && csr <= 0xc9f) || (csr >= 0xb00 && csr <= 0xb9f) || csr == 0x015; /* counters, seed */
+}
+
+static void read_csr(struct tcgrr_decoding *decoding, unsigned csr)
+{
+    const struct tcgrr_register *sstatus = tcgrr_registers_find(decoding->registers, "sstatus");
+    if (sstatus && sstatus->number >= 0x100) {
+        read_number(decoding, sstatus->number - 0x100 + csr);
+    }
+    decoding->inputs->outside |= is_counter(csr);
+}
+
+static void system_insn(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    static const char *const returns[] = {"mepc", "sepc", "mstatus", "sstatus", "priv"};
+    unsigned function = bits(code, 12, 3);
+
+    if (function != 0) {
+        read_csr(decoding, bits(code, 20, 12));
+        if (function < 4) {
+            read_x(decoding, bits(code, 15, 5));
+        }
+        return;
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(returns); i++) {
+        tcgrr_decoding_read(decoding, returns[i], TCGRR_INPUT_ALL);
+    }
+}
+
+static void float_insn(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned kind = bits(code, 27, 5);
+    bool from_integer = bits(code, 0, 7) == 0x53 && (kind == 0x1a || kind == 0x1e);
+    bool fused = bits(code, 0, 7) != 0x53;
+
+    tcgrr_decoding_read(decoding, "frm", TCGRR_INPUT_ALL);
+    if (from_integer) {
+        read_x(decoding, bits(code, 15, 5));
+        return;
+    }
+    read_f(decoding, bits(code, 15, 5));
+    /* Conversions and square roots have a constant where the others name a second register. */
+    if (fused || !(kind == 0x08 || kind == 0x0b || kind == 0x18 || kind == 0x1c)) {
+        read_f(decoding, bits(code, 20, 5));
+    }
+    if (fused) {
+        read_f(decoding, bits(code, 27, 5));
+    }
+}
+
+/* Arithmetic on vectors: how many registers make one is decided by vtype, so that any of them may be meant. */
+static void vector_insn(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    static const char *const modes[] = {"vl", "vtype", "vstart", "vxrm", "frm", "fcsr"};
+    unsigned function = bits(code, 12, 3);
+
+    if (function >= 4) {
+        (function == 5 ? read_f : read_x)(decoding, bits(code, 15, 5));
+    }
+    if (function == 7) { /* vsetvl */
+        read_x(decoding, bits(code, 20, 5));
+        return;
+    }
+    for (unsigned i = 0; i < 32; i++) {
+        char name[8];
+        g_snprintf(name, sizeof(name), "v%u", i);
+        tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(modes); i++) {
+        tcgrr_decoding_read(decoding, modes[i], TCGRR_INPUT_ALL);
+    }
+}
+
+static void long_insn(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned first = bits(code, 15, 5);
+    unsigned second = bits(code, 20, 5);
+    unsigned function = bits(code, 12, 3);
+    int64_t load_offset = sign_extend(bits(code, 20, 12), 12);
+    int64_t store_offset = sign_extend(bits(code, 25, 7) << 5 | bits(code, 7, 5), 12);
+
+    switch (bits(code, 0, 7)) {
+    case 0x03: /* loads */
+        access_at(decoding, first, load_offset, 1u << (function & 3), true, false);
+        break;
+    case 0x07:
+        access_at(decoding, first, load_offset, 1u << (function & 3), true, false);
+        decoding->inputs->known = function >= 1 && function <= 4;
+        break;
+    case 0x23: /* stores */
+        access_at(decoding, first, store_offset, 1u << (function & 3), false, true);
+        read_x(decoding, second);
+        break;
+    case 0x27:
+        access_at(decoding, first, store_offset, 1u << (function & 3), false, true);
+        read_f(decoding, second);
+        decoding->inputs->known = function >= 1 && function <= 4;
+        break;
+    case 0x2f: /* atomics */
+        access_at(decoding, first, 0, 1u << (function & 3), bits(code, 27, 5) != 3, bits(code, 27, 5) != 2);
+        read_x(decoding, second);
+        break;
+    case 0x33: /* register with register, branches */
+    case 0x3b:
+    case 0x63:
+        read_x(decoding, first);
+        read_x(decoding, second);
+        break;
+    case 0x13: /* register with constant, jalr */
+    case 0x1b:
+    case 0x67:
+        read_x(decoding, first);
+        break;
+    case 0x73:
+        system_insn(decoding, code);
+        break;
+    case 0x43:
+    case 0x47:
+    case 0x4b:
+    case 0x4f:
+    case 0x53:
+        float_insn(decoding, code);
+        break;
+    case 0x57:
+        vector_insn(decoding, code);
+        break;
+    case 0x0f: /* fences, constants, jal */
+    case 0x17:
+    case 0x37:
+    case 0x6f:
+        break;
+    default:
+        decoding->inputs->known = false;
+        break;
+    }
+}
+
+static void short_memory(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned base = 8 + bits(code, 7, 3);
+    unsigned data = 8 + bits(code, 2, 3);
+    unsigned function = bits(code, 13, 3);
+    bool wide = (function & 3) != 2 && !((function & 3) == 3 && decoding->address_mask == UINT32_MAX);
+    unsigned offset = wide ? bits(code, 10, 3) << 3 | bits(code, 5, 2) << 6
+                           : bits(code, 10, 3) << 3 | bits(code, 6, 1) << 2 | bits(code, 5, 1) << 6;
+    bool store = function >= 5;
+
+    if (function == 0) { /* c.addi4spn */
+        read_x(decoding, 2);
+    } else if (function == 4) {
+        decoding->inputs->known = false;
+    } else {
+        access_at(decoding, base, offset, wide ? 8 : 4, !store, store);
+        if (store) {
+            bool is_float = function == 5 || (function == 7 && decoding->address_mask == UINT32_MAX);
+            (is_float ? read_f : read_x)(decoding, data);
+        }
+    }
+}
+
+static void short_arithmetic(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned function = bits(code, 13, 3);
+    bool wide = decoding->address_mask != UINT32_MAX;
+
+    if (function == 0 || (function == 1 && wide)) {
+        read_x(decoding, bits(code, 7, 5));
+    } else if (function == 3 && bits(code, 7, 5) == 2) {
+        read_x(decoding, 2);
+    } else if (function == 4 || function >= 6) {
+        read_x(decoding, 8 + bits(code, 7, 3));
+        if (function == 4 && bits(code, 10, 2) == 3) {
+            read_x(decoding, 8 + bits(code, 2, 3));
+        }
+    }
+}
+
+/* Offsets from the stack pointer, of a load and of a store. */
+static unsigned stack_offset(uint32_t code, bool wide, bool store)
+{
+    if (store) {
+        return wide ? bits(code, 10, 3) << 3 | bits(code, 7, 3) << 6 : bits(code, 9, 4) << 2 | bits(code, 7, 2) << 6;
+    }
+    return bits(code, 12, 1) << 5 |
+           (wide ? bits(code, 5, 2) << 3 | bits(code, 2, 3) << 6 : bits(code, 4, 3) << 2 | bits(code, 2, 2) << 6);
+}
+
+static void short_stack(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned function = bits(code, 13, 3);
+    unsigned first = bits(code, 7, 5);
+    unsigned second = bits(code, 2, 5);
+    bool wide = (function & 3) == 1 || ((function & 3) == 3 && decoding->address_mask != UINT32_MAX);
+
+    if (function == 0) {
+        read_x(decoding, first);
+    } else if (function == 4) {
+        bool adds = bits(code, 12, 1) && second != 0;
+        read_x(decoding, second == 0 || adds ? first : second);
+        if (adds) {
+            read_x(decoding, second);
+        }
+    } else {
+        bool store = function > 4;
+        access_at(decoding, 2, stack_offset(code, wide, store), wide ? 8 : 4, !store, store);
+        if (store) {
+            bool is_float = function == 5 || (function == 7 && !wide);
+            (is_float ? read_f : read_x)(decoding, second);
+        }
+    }
+}
+
+void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding)
+{
+    uint32_t code = 0;
+
+    if (decoding->length != 2 && decoding->length != 4) {
+        decoding->inputs->known = false;
+        return;
+    }
+    memcpy(&code, decoding->bytes, decoding->length);
+    code = GUINT32_FROM_LE(code);
+    switch (code & 3) {
+    case 0:
+        short_memory(decoding, code);
+        break;
+    case 1:
+        short_arithmetic(decoding, code);
+        break;
+    case 2:
+        short_stack(decoding, code);
+        break;
+    default:
+        long_insn(decoding, code);
+        break;
+    }
+}

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A recorded run as something to walk about in: QEMU replays it as often as needed, stops exactly where it is told, and
+ * shows its registers and memory there. It has no plugin in it, so that any version of QEMU will do.
+ */
+#ifndef TCGRR_REPLAY_PAUSED_H
+#define TCGRR_REPLAY_PAUSED_H
+
+#include "emu/qemu/gdb.h"
+#include "emu/qemu/qemu.h"
+#include "store/trace.h"
+
+/* What starts it, made once for many starts. */
+struct tcgrr_rerun;
+
+struct tcgrr_rerun_options {
+    struct tcgrr_reader *reader;    /* the command and the rr file; must outlive the rerun */
+    const char *qemu;               /* name or path; NULL: the one that recorded */
+    const char *plugin;             /* only to probe the QEMU with */
+    const struct tcgrr_qemu *known; /* the QEMU, probed already, which must outlive the rerun; NULL: probe `qemu` */
+    const char *const *extra;       /* further QEMU arguments, NULL-terminated; NULL: none */
+    int hang_ms;                    /* a run that makes no progress for so long has hung */
+    const volatile int *stop;       /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+};
+
+/*
+ * Probes QEMU and takes the rr file out of the trace, into a private folder. TCGRR_ERROR_USAGE if the trace was
+ * recorded without rr.
+ */
+struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error);
+/* Removes the folder. Not before what was started is gone. NULL is allowed. */
+void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
+const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun);
+
+/* A QEMU that stands still. One thread; one at a time of each rerun. */
+struct tcgrr_paused;
+
+/* Starts QEMU, which stands before its first instruction. */
+struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, GError **error);
+/* Ends it. NULL is allowed. */
+void tcgrr_paused_free(struct tcgrr_paused *paused);
+
+/* Where it stands. */
+tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);
+
+/*
+ * Runs on to exactly `icount`, which is not behind where it stands. Where an interrupt is due at `icount`, it may or
+ * may not have been delivered.
+ */
+bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error);
+/* Executes one instruction, or delivers one interrupt or exception: then the icount may stay the same. */
+bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error);
+
+/* See emu/qemu/gdb_features.h; owned by `paused`, take a reference to keep it longer. */
+struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused);
+/* See tcgrr_gdb_read_state(). */
+bool tcgrr_paused_read_state(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error);
+
+/* See tcgrr_gdb_read_more(). */
+bool tcgrr_paused_read_more(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error);
+
+/* The physical address that the vCPU's own address stands for now; *mapped: there is one. */
+bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,
+                            GError **error);
+
+/* Reads at most 256 bytes at a physical address. *ram: it is memory; a device is not touched. */
+bool tcgrr_paused_read_memory(struct tcgrr_paused *paused, uint64_t physical, size_t size, uint8_t *bytes, bool *ram,
+                              GError **error);
+
+/* Reads at most 256 bytes of code at the vCPU's own address. *there: it is mapped; else `bytes` are left alone. */
+bool tcgrr_paused_read_code(struct tcgrr_paused *paused, uint64_t address, size_t size, uint8_t *bytes, bool *there,
+                            GError **error);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A small bare-metal guest made of a cause: it sets the recorded registers and memory, runs the code once and prints
+ * what came of it. What it is worth is seen by running it: it is kept if its output differs between the two QEMUs.
+ */
+#ifndef TCGRR_REPLAY_STANDALONE_H
+#define TCGRR_REPLAY_STANDALONE_H
+
+#include "replay/cause/cause.h"
+
+struct tcgrr_standalone_options {
+    const struct tcgrr_cause *cause;
+    const char *folder;   /* that guest.S, guest.elf, run.sh and the outputs go to */
+    const char *target;   /* QEMU's target name */
+    const char *qemus[2]; /* paths */
+    const char *cpu;      /* what the recorded command said to -cpu; NULL: nothing */
+    const volatile int *stop;
+};
+
+/* Strings are owned by the struct; empty with tcgrr_standalone_clear(). */
+struct tcgrr_standalone {
+    bool reproduces;
+    char *reason;     /* why there is no such guest; NULL if there is one */
+    char *difference; /* the lines of its output that differ: "< " of A, "> " of B */
+    bool whole_block; /* it runs the block up to the cause, rather than the one instruction */
+    bool moved;       /* data was moved to where the machine has RAM, and a register with it */
+};
+
+/* False with an error only where files cannot be written, or the user interrupted. Without clang and lld it says so. */
+bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struct tcgrr_standalone *standalone,
+                           GError **error);
+void tcgrr_standalone_clear(struct tcgrr_standalone *standalone);
+
+#endif

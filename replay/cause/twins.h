@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Two recorded runs that did the same for a while, replayed side by side and looked at where they should be equal. A
+ * moment is counted from where the comparison of the two started; each run has its own icount for it.
+ */
+#ifndef TCGRR_REPLAY_TWINS_H
+#define TCGRR_REPLAY_TWINS_H
+
+#include "replay/cause/inputs.h"
+#include "replay/cause/paused.h"
+
+/* Instructions since the start that both have in common. */
+typedef uint64_t tcgrr_moment;
+
+struct tcgrr_twin_options {
+    struct tcgrr_reader *readers[2];   /* may be the same: then both sides replay one recording */
+    const char *qemus[2];              /* NULL: the one that recorded */
+    const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
+    tcgrr_icount start[2];
+    const char *plugin;
+    const char *const *ignore; /* names of registers that are not compared, NULL-terminated; NULL: none */
+    int hang_ms;
+    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
+};
+
+struct tcgrr_twins;
+
+/* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
+struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GError **error);
+/* NULL is allowed. */
+void tcgrr_twins_free(struct tcgrr_twins *twins);
+
+tcgrr_icount tcgrr_twins_icount(const struct tcgrr_twins *twins, int side, tcgrr_moment moment);
+const struct tcgrr_qemu *tcgrr_twins_qemu(const struct tcgrr_twins *twins, int side);
+
+/*
+ * The latest moment up to `moment` at which neither run recorded an interrupt or exception: whether the state there is
+ * the one before it or behind it would be chance.
+ */
+bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *quiet, GError **error);
+
+/* ---- registers: by their index in A's list ---- */
+
+struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side);
+/* What differs in a register of two states: of its lowest 64 bits, or all ones if only higher ones differ. 0 also where
+ * it is not compared: one side has no such register, or it is ignored. */
+uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
+/* Whether this is what a target calls its program counter, which is never compared: it is what the runs have in common.
+ */
+bool tcgrr_is_pc(const char *name);
+/* Whether both states have the register's value. */
+bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
+/* B's register of this name; NULL if B has none. */
+const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index);
+
+/* The moment at which the execution began, in A's recording, that instruction `moment` is in; and the instructions that
+ * its block has from `moment` on. */
+bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, unsigned *rest,
+                       GError **error);
+
+/* ---- looking ---- */
+
+#define TCGRR_PLACE_MAX 64
+
+/* A piece of memory that is watched. */
+struct tcgrr_place {
+    uint64_t physical[2]; /* on each side */
+    uint16_t size;        /* at most TCGRR_PLACE_MAX */
+};
+
+/* What is there. */
+struct tcgrr_content {
+    bool ram;
+    uint8_t bytes[TCGRR_PLACE_MAX];
+};
+
+/* What is to be looked at besides the core registers, which are fast to read. */
+struct tcgrr_watch {
+    const bool *registers; /* by A's index; NULL: all */
+    const GArray *places;  /* struct tcgrr_place */
+};
+
+/* A moment at which both sides were stopped. */
+struct tcgrr_look {
+    tcgrr_moment moment;
+    uint8_t *states[2];
+    struct tcgrr_content *contents[2]; /* of the places that were asked for, in their order */
+};
+void tcgrr_look_free(gpointer look);
+
+/* Looks to be taken at `count` moments, in ascending order: struct tcgrr_look *, owned by the caller. */
+GPtrArray *tcgrr_looks_new(const struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+                           const struct tcgrr_watch *watch);
+
+/* Replays both from the start and takes the looks. */
+bool tcgrr_twins_look(struct tcgrr_twins *twins, GPtrArray *looks, const struct tcgrr_watch *watch, GError **error);
+
+/* Memory that an instruction accesses. */
+struct tcgrr_touched {
+    struct tcgrr_operand operand;
+    bool mapped;
+    bool ram;
+    uint64_t physical;
+    uint16_t size; /* of `before` and `after`: the operand's, as far as it is looked at */
+    uint8_t before[TCGRR_PLACE_MAX];
+    uint8_t after[TCGRR_PLACE_MAX]; /* only of stores */
+};
+
+/* Where a single-stepped run stood. */
+struct tcgrr_stop {
+    tcgrr_moment moment;
+    uint64_t pc;      /* as the stub tells it */
+    uint64_t address; /* of the instruction as the trace has it: on x86 with its segment's base */
+    uint8_t *state;
+    struct tcgrr_content *contents; /* of the places that were asked for */
+    uint8_t length;                 /* of the instruction that comes next; 0: its bytes are not known */
+    uint8_t bytes[16];
+    struct tcgrr_inputs inputs; /* of it */
+    GArray *touched;            /* struct tcgrr_touched */
+};
+
+/* A stretch that is walked: from `from` to `to`, and `more` steps behind it. */
+struct tcgrr_leg {
+    tcgrr_moment from;
+    tcgrr_moment to;
+    unsigned more;
+    struct tcgrr_watch watch;
+    GPtrArray *stops[2]; /* struct tcgrr_stop *, filled; the caller's */
+};
+
+/*
+ * Replays both and goes through the legs, which follow each other, instruction by instruction. They have no more stops
+ * in common than the runs have. What the instruction at a stop reads is read there, whatever is watched. On the way to
+ * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps behind `to`
+ * ends its stops.
+ */
+bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+                      GError **error);
+
+/*
+ * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.
+ * NULL if it did not; it is not asked to again. What `twins` owns.
+ */
+const char *tcgrr_twins_obstacle(const struct tcgrr_twins *twins, int side, tcgrr_moment moment);
+
+/* The physical address that `address` stands for on each side at a moment; *mapped: on both it stands for one. */
+bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],
+                           bool *mapped, GError **error);
+
+/* Whether a side recorded an interrupt at a moment. */
+bool tcgrr_twins_interrupted(struct tcgrr_twins *twins, int side, tcgrr_moment moment, bool *interrupted,
+                             GError **error);
+
+#endif

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_TWINS_INTERNAL_H
+#define TCGRR_REPLAY_TWINS_INTERNAL_H
+
+#include "lockstep/side.h"
+#include "replay/cause/twins.h"
+
+struct tcgrr_twins {
+    struct tcgrr_twin_options options;
+    struct tcgrr_qemu qemus[2];
+    struct tcgrr_rerun *reruns[2];
+    struct tcgrr_side *sides[2]; /* what was recorded */
+    struct tcgrr_registers *registers[2];
+    struct tcgrr_decoder *decoders[2];
+    const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
+    bool *compared;                       /* by A's index */
+    char *obstacles[2];                   /* what kept a side from going on; NULL: nothing did */
+    tcgrr_moment last[2];                 /* and where; not more than this is stepped */
+};
+
+/* The registers to watch, by a side's own index; NULL: all. Owned by the caller. */
+bool *tcgrr_watched_registers(const struct tcgrr_twins *twins, int side, const struct tcgrr_watch *watch);
+
+bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
+                       GError **error);
+
+/* Takes a side's part of the looks. */
+bool tcgrr_look_through(struct tcgrr_twins *twins, int side, GPtrArray *looks, const bool *registers,
+                        const GArray *places, struct tcgrr_paused *paused, GError **error);
+
+/* Calls `work` for both at the same time, one in a thread of its own; whether both returned something. */
+bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b);
+
+/* Takes over both errors, of which one may be NULL, and passes one of them on. */
+void tcgrr_propagate_first(GError **error, GError *a, GError *b);
+
+#endif

@@ -1,0 +1,323 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Going through two runs instruction by instruction. */
+#include "replay/cause/twins_internal.h"
+
+#include <string.h>
+
+#include "store/error.h"
+
+/* An instruction of the recorded run. */
+struct code {
+    tcgrr_icount icount; /* UINT64_MAX: it did not retire */
+    uint64_t pc;
+    uint8_t length;
+    uint8_t bytes[16];
+};
+
+struct walking {
+    struct tcgrr_twins *twins;
+    int side;
+    tcgrr_moment from;
+    tcgrr_moment to;
+    unsigned more;
+    const GArray *places;
+    bool *registers;
+    GArray *code;     /* struct code */
+    GPtrArray *looks; /* to take before; NULL: none */
+    GPtrArray *stops;
+    const struct tcgrr_register *pc;
+};
+
+/* ---- what was recorded of the stretch ---- */
+
+static void add_code(GArray *code, const struct tcgrr_exec *exec)
+{
+    const struct tcgrr_block *block = exec->block;
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns; offset += block->lengths[i++]) {
+        struct code insn = {i < exec->ran ? exec->icount + i : UINT64_MAX, block->pc + offset, block->lengths[i], {0}};
+        if (block->lengths[i] <= sizeof(insn.bytes)) {
+            memcpy(insn.bytes, block->bytes + offset, insn.length);
+            g_array_append_val(code, insn);
+        }
+    }
+}
+
+static bool load_code(struct walking *walking, GError **error)
+{
+    struct tcgrr_side *side = walking->twins->sides[walking->side];
+    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to) + walking->more + 1;
+    struct tcgrr_stretch stretch;
+
+    tcgrr_stretch_init(&stretch);
+    bool good = side->ops->stretch(side, from, to, &stretch, error);
+    for (guint i = 0; good && i < stretch.execs->len; i++) {
+        add_code(walking->code, &g_array_index(stretch.execs, struct tcgrr_exec, i));
+    }
+    tcgrr_stretch_clear(&stretch);
+    return good;
+}
+
+/*
+ * The recorded instruction that stands at `pc`. In x86's real mode the trace has linear addresses and the stub offsets
+ * in a segment.
+ */
+static const struct code *find_code(const struct walking *walking, tcgrr_icount icount, uint64_t pc)
+{
+    const struct code *found = NULL;
+
+    for (guint i = 0; i < walking->code->len; i++) {
+        const struct code *code = &g_array_index(walking->code, struct code, i);
+        bool there = code->pc == pc;
+        if (code->icount == icount && (there || (pc <= UINT16_MAX && (code->pc - pc) % 16 == 0))) {
+            return code;
+        }
+        found = there ? code : found;
+    }
+    return found;
+}
+
+/* ---- stops ---- */
+
+static void free_stop(gpointer data)
+{
+    struct tcgrr_stop *stop = data;
+    g_free(stop->state);
+    g_free(stop->contents);
+    tcgrr_inputs_clear(&stop->inputs);
+    g_array_unref(stop->touched);
+    g_free(stop);
+}
+
+static bool touch(struct tcgrr_paused *paused, struct tcgrr_touched *touched, GError **error)
+{
+    touched->size = MIN(touched->operand.size, (uint16_t)TCGRR_PLACE_MAX);
+    if (!tcgrr_paused_translate(paused, touched->operand.address, &touched->physical, &touched->mapped, error)) {
+        return false;
+    }
+    return !touched->mapped ||
+           tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->before, &touched->ram, error);
+}
+
+/* Reads the registers that the instruction ahead reads; all where that is not known. */
+static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
+{
+    g_autofree bool *wanted = NULL;
+
+    if (stop->inputs.known) {
+        wanted = g_new0(bool, walking->twins->registers[walking->side]->list->len);
+        for (guint i = 0; i < stop->inputs.registers->len; i++) {
+            wanted[g_array_index(stop->inputs.registers, struct tcgrr_input, i).index] = true;
+        }
+    }
+    return tcgrr_paused_read_more(paused, wanted, stop->state, error);
+}
+
+/* What the instruction ahead takes in, and the memory that it is about to access. */
+static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
+{
+    const struct code *code = find_code(walking, tcgrr_paused_icount(paused), stop->pc);
+    if (!code) {
+        return true;
+    }
+    bool there;
+    stop->address = code->pc;
+    stop->length = code->length;
+    memcpy(stop->bytes, code->bytes, sizeof(stop->bytes));
+    /* What is in memory now counts: of a side that replays the other's recording nothing was recorded. */
+    if (!tcgrr_paused_read_code(paused, code->pc, stop->length, stop->bytes, &there, error)) {
+        return false;
+    }
+    tcgrr_decoder_inputs(walking->twins->decoders[walking->side], walking->twins->registers[walking->side], stop->state,
+                         code->pc, stop->bytes, stop->length, &stop->inputs);
+    if (!read_inputs(walking, paused, stop, error)) {
+        return false;
+    }
+    for (guint i = 0; i < stop->inputs.memory->len; i++) {
+        struct tcgrr_touched touched = {.operand = g_array_index(stop->inputs.memory, struct tcgrr_operand, i)};
+        if (!touch(paused, &touched, error)) {
+            return false;
+        }
+        g_array_append_val(stop->touched, touched);
+    }
+    return true;
+}
+
+static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    const struct tcgrr_registers *registers = walking->twins->registers[walking->side];
+    struct tcgrr_stop *stop = g_new0(struct tcgrr_stop, 1);
+
+    g_ptr_array_add(walking->stops, stop);
+    stop->moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    stop->state = g_malloc0(registers->state_bytes);
+    stop->contents = g_new0(struct tcgrr_content, walking->places->len);
+    stop->touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
+    tcgrr_inputs_init(&stop->inputs);
+    if (!tcgrr_paused_read_state(paused, walking->registers, stop->state, error) ||
+        !tcgrr_read_places(paused, walking->side, walking->places, stop->contents, error)) {
+        return false;
+    }
+    stop->pc = walking->pc ? tcgrr_state_number(registers, stop->state, walking->pc) : 0;
+    stop->address = stop->pc;
+    return look_ahead(walking, paused, stop, error);
+}
+
+/* What the last instruction left where it stored. */
+static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, walking->stops->len - 1);
+
+    for (guint i = 0; i < stop->touched->len; i++) {
+        struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+        if (touched->operand.store && touched->ram &&
+            !tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->after, &touched->ram, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* A run may not get past the instruction where it parts from the other: then that is its last stop. */
+static bool is_over(struct walking *walking, tcgrr_moment moment, GError **problem)
+{
+    struct tcgrr_twins *twins = walking->twins;
+
+    if (moment < walking->to || (*problem)->code == TCGRR_ERROR_STOPPED) {
+        return false;
+    }
+    g_free(twins->obstacles[walking->side]);
+    twins->obstacles[walking->side] = g_strdup((*problem)->message);
+    twins->last[walking->side] = moment;
+    g_clear_error(problem);
+    return true;
+}
+
+/* One step on; *over: there is none. */
+static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *over, GError **error)
+{
+    tcgrr_moment moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    GError *problem = NULL;
+
+    *over = moment >= walking->twins->last[walking->side];
+    if (*over) {
+        return true;
+    }
+    if (!tcgrr_paused_step(paused, &problem)) {
+        *over = is_over(walking, moment, &problem);
+        if (!*over) {
+            g_propagate_error(error, problem);
+        }
+        return *over;
+    }
+    return look_back(walking, paused, error) && add_stop(walking, paused, error);
+}
+
+static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **error)
+{
+    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to);
+    unsigned more = walking->more;
+    unsigned steps = 0;
+    bool over = false;
+
+    if (walking->looks && !tcgrr_look_through(walking->twins, walking->side, walking->looks, walking->registers,
+                                              walking->places, paused, error)) {
+        return false;
+    }
+    if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
+        return false;
+    }
+    for (; !over && (tcgrr_paused_icount(paused) < to || more > 0); steps++) {
+        more -= tcgrr_paused_icount(paused) >= to;
+        if (steps > 4 * (walking->to - walking->from + walking->more + 16)) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG,
+                        "%s takes %u steps from icount %" G_GUINT64_FORMAT " on without coming to %" G_GUINT64_FORMAT,
+                        tcgrr_twins_qemu(walking->twins, walking->side)->path, steps, from, to);
+            return false;
+        }
+        if (!advance(walking, paused, &over, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* All the legs of a side. */
+struct route {
+    struct walking *walkings;
+    unsigned count;
+    GError *error;
+};
+
+static gpointer walk_side(gpointer data)
+{
+    struct route *route = data;
+    const struct walking *first = &route->walkings[0];
+    struct tcgrr_paused *paused = tcgrr_paused_start(first->twins->reruns[first->side], &route->error);
+    bool good = paused != NULL;
+
+    for (unsigned i = 0; i < route->count && good; i++) {
+        good = walk(&route->walkings[i], paused, &route->error);
+    }
+    tcgrr_paused_free(paused);
+    return GINT_TO_POINTER(good);
+}
+
+static const struct tcgrr_register *find_pc(const struct tcgrr_registers *registers)
+{
+    for (guint i = 0; i < registers->list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
+        if (tcgrr_is_pc(reg->name)) {
+            return reg;
+        }
+    }
+    return NULL;
+}
+
+static void begin(struct tcgrr_twins *twins, int side, struct tcgrr_leg *leg, struct walking *walking)
+{
+    leg->stops[side] = g_ptr_array_new_with_free_func(free_stop);
+    *walking = (struct walking){.twins = twins,
+                                .side = side,
+                                .from = leg->from,
+                                .to = leg->to,
+                                .more = leg->more,
+                                .places = leg->watch.places,
+                                .registers = tcgrr_watched_registers(twins, side, &leg->watch),
+                                .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
+                                .stops = leg->stops[side],
+                                .pc = find_pc(twins->registers[side])};
+}
+
+bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+                      GError **error)
+{
+    g_autofree struct walking *walkings = g_new0(struct walking, 2 * (size_t)count);
+    struct route routes[] = {{walkings, count, NULL}, {walkings + count, count, NULL}};
+    bool good = true;
+
+    for (unsigned i = 0; i < 2 * count; i++) {
+        begin(twins, i / count, &legs[i % count], &walkings[i]);
+        walkings[i].looks = i % count == 0 ? looks : NULL;
+    }
+    for (unsigned i = 0; i < 2 * count && good; i++) {
+        good = load_code(&walkings[i], error);
+    }
+    if (good) {
+        good = tcgrr_both_sides(walk_side, &routes[0], &routes[1]);
+        if (!good) {
+            tcgrr_propagate_first(error, routes[0].error, routes[1].error);
+        }
+    }
+    for (unsigned i = 0; i < 2 * count; i++) {
+        g_array_unref(walkings[i].code);
+        g_free(walkings[i].registers);
+        if (!good) {
+            g_clear_pointer(&legs[i % count].stops[i / count], g_ptr_array_unref);
+        }
+    }
+    return good;
+}

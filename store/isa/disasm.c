@@ -1,0 +1,448 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/isa/disasm_internal.h"
+
+#include <string.h>
+
+#define MOST_MODES 4
+
+/* Sizes of the areas around a block whose code is likely to run in the same mode, the most telling first. */
+static const unsigned area_bits[] = {12, 16, 20, 24};
+
+/* What code shows about its mode, as bits: a page may show both. */
+enum evidence { WIDE = 1, NARROW = 2 }; /* x86: 64 bits, fewer; arm: Thumb, A32 */
+
+struct mode {
+    int arch;
+    unsigned bits;
+    uint8_t evidence; /* the evidence that speaks for it */
+};
+
+#if CS_API_MAJOR >= 5
+#define RISCV_MODES(width)                                                                                             \
+    {                                                                                                                  \
+        CS_ARCH_RISCV, CS_MODE_RISCV##width | CS_MODE_RISCVC, 0                                                        \
+    }
+#else
+#define RISCV_MODES(width)                                                                                             \
+    {                                                                                                                  \
+        -1, 0, 0                                                                                                       \
+    }
+#endif
+
+static const struct target {
+    const char *name;
+    enum tcgrr_family family;
+    struct mode modes[MOST_MODES]; /* in the order in which they are tried; arch -1 ends them */
+} targets[] = {
+    {"aarch64", TCGRR_FAMILY_AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
+    {"arm",
+     TCGRR_FAMILY_ARM,
+     {{CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8, WIDE},
+      {CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS, WIDE},
+      {CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8, NARROW},
+      {-1, 0, 0}}},
+    {"riscv64", TCGRR_FAMILY_RISCV, {RISCV_MODES(64), {-1, 0, 0}}},
+    {"riscv32", TCGRR_FAMILY_RISCV, {RISCV_MODES(32), {-1, 0, 0}}},
+    {"x86_64",
+     TCGRR_FAMILY_X86,
+     {{CS_ARCH_X86, CS_MODE_64, WIDE},
+      {CS_ARCH_X86, CS_MODE_32, NARROW},
+      {CS_ARCH_X86, CS_MODE_16, NARROW},
+      {-1, 0, 0}}},
+    {"i386", TCGRR_FAMILY_X86, {{CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
+    {"", TCGRR_FAMILY_OTHER, {{-1, 0, 0}}},
+};
+
+struct tcgrr_disasm {
+    const struct target *target;
+    int modes;
+    csh handles[MOST_MODES];
+    cs_insn *insn;
+    cs_insn *details;  /* the same with operands and groups; NULL before they are asked for */
+    GHashTable *areas; /* key of an area → enum evidence, both bits where it has both */
+    uint8_t anywhere;  /* evidence of all areas together */
+    uint32_t surveyed; /* blocks */
+};
+
+static const struct target *find_target(const char *name)
+{
+    const struct target *found = targets;
+    while (found->family != TCGRR_FAMILY_OTHER && g_strcmp0(found->name, name) != 0) {
+        found++;
+    }
+    return found;
+}
+
+bool tcgrr_disasm_knows(const char *target)
+{
+    int arch = find_target(target)->modes[0].arch;
+    return arch >= 0 && cs_support(arch);
+}
+
+struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
+{
+    struct tcgrr_disasm *disasm = g_new0(struct tcgrr_disasm, 1);
+    const struct target *found = find_target(target);
+
+    disasm->target = found;
+    disasm->areas = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    for (const struct mode *mode = found->modes; mode->arch >= 0; mode++) {
+        if (!cs_support(mode->arch) ||
+            cs_open((cs_arch)mode->arch, (cs_mode)mode->bits, &disasm->handles[disasm->modes]) != CS_ERR_OK) {
+            break;
+        }
+        disasm->modes++;
+    }
+    if (disasm->modes > 0) {
+        disasm->insn = cs_malloc(disasm->handles[0]);
+        if (!disasm->insn) {
+            g_error("out of memory for capstone");
+        }
+    }
+    return disasm;
+}
+
+void tcgrr_disasm_free(struct tcgrr_disasm *disasm)
+{
+    if (!disasm) {
+        return;
+    }
+    if (disasm->insn) {
+        cs_free(disasm->insn, 1);
+    }
+    if (disasm->details) {
+        cs_free(disasm->details, 1);
+    }
+    for (int i = 0; i < disasm->modes; i++) {
+        cs_close(&disasm->handles[i]);
+    }
+    g_hash_table_unref(disasm->areas);
+    g_free(disasm);
+}
+
+/* ---- modes ---- */
+
+static bool is_x86_prefix(uint8_t byte)
+{
+    return byte == 0x66 || byte == 0x67 || byte == 0xf0 || byte == 0xf2 || byte == 0xf3 || (byte & 0xe7) == 0x26 ||
+           byte == 0x64 || byte == 0x65;
+}
+
+/* 0x40 to 0x4f are prefixes in 64-bit mode and whole instructions elsewhere. */
+static unsigned x86_evidence(const struct tcgrr_block *block)
+{
+    const uint8_t *bytes = block->bytes;
+    unsigned evidence = 0;
+
+    for (uint32_t i = 0; i < block->insns; bytes += block->lengths[i++]) {
+        uint8_t at = 0;
+        while (at + 1 < block->lengths[i] && is_x86_prefix(bytes[at])) {
+            at++;
+        }
+        if (block->lengths[i] > at && (bytes[at] & 0xf0) == 0x40) {
+            evidence |= block->lengths[i] > at + 1 ? WIDE : NARROW;
+        }
+    }
+    return evidence;
+}
+
+/* A 2-byte instruction or an odd half-word is Thumb; so is a block of which each first half-word starts a long one. */
+static unsigned arm_evidence(const struct tcgrr_block *block)
+{
+    const uint8_t *bytes = block->bytes;
+    bool long_ones = true;
+
+    if (block->pc & 2) {
+        return WIDE;
+    }
+    for (uint32_t i = 0; i < block->insns; bytes += block->lengths[i++]) {
+        if (block->lengths[i] == 2) {
+            return WIDE;
+        }
+        long_ones = long_ones && block->lengths[i] == 4 && bytes[1] >= 0xe8;
+    }
+    return long_ones ? 0 : NARROW;
+}
+
+static unsigned evidence_of(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    switch (disasm->target->family) {
+    case TCGRR_FAMILY_X86:
+        return x86_evidence(block);
+    case TCGRR_FAMILY_ARM:
+        return arm_evidence(block);
+    default:
+        return 0;
+    }
+}
+
+/* Speaks for one side only. */
+static bool is_clear(unsigned evidence)
+{
+    return evidence == WIDE || evidence == NARROW;
+}
+
+bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm)
+{
+    return disasm->target->family == TCGRR_FAMILY_X86 || disasm->target->family == TCGRR_FAMILY_ARM;
+}
+
+static gint64 area_key(uint64_t pc, size_t size)
+{
+    return (gint64)((pc >> area_bits[size]) ^ ((uint64_t)(size + 1) << 60));
+}
+
+static void add_evidence(struct tcgrr_disasm *disasm, uint64_t pc, unsigned evidence)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(area_bits); i++) {
+        gint64 key = area_key(pc, i);
+        unsigned before = GPOINTER_TO_UINT(g_hash_table_lookup(disasm->areas, &key));
+        if (!(before & evidence)) {
+            g_hash_table_replace(disasm->areas, g_memdup2(&key, sizeof(key)), GUINT_TO_POINTER(before | evidence));
+        }
+    }
+    disasm->anywhere |= (uint8_t)evidence;
+}
+
+void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks *blocks, uint32_t count)
+{
+    for (; tcgrr_disasm_wants_survey(disasm) && disasm->surveyed < count; disasm->surveyed++) {
+        const struct tcgrr_block *block = tcgrr_blocks_get(blocks, disasm->surveyed);
+        unsigned evidence = evidence_of(disasm, block);
+        if (is_clear(evidence)) {
+            add_evidence(disasm, block->pc, evidence);
+        }
+    }
+}
+
+/* Which modes come first for this block: by its own evidence, else by what is around it; 0 if nothing tells. */
+static unsigned preferred(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    unsigned evidence = evidence_of(disasm, block);
+    for (size_t i = 0; !is_clear(evidence) && i < G_N_ELEMENTS(area_bits); i++) {
+        gint64 key = area_key(block->pc, i);
+        evidence = GPOINTER_TO_UINT(g_hash_table_lookup(disasm->areas, &key));
+    }
+    return is_clear(evidence) ? evidence : is_clear(disasm->anywhere) ? disasm->anywhere : 0;
+}
+
+/* ---- text ---- */
+
+static bool decode(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const uint8_t *bytes, uint8_t length)
+{
+    size_t left = length;
+    return cs_disasm_iter(disasm->handles[mode], &bytes, &left, &pc, disasm->insn) && left == 0;
+}
+
+static uint32_t matches(struct tcgrr_disasm *disasm, int mode, const struct tcgrr_block *block)
+{
+    const uint8_t *bytes = block->bytes;
+    uint64_t pc = block->pc;
+    uint32_t good = 0;
+
+    for (uint32_t i = 0; i < block->insns; i++) {
+        good += decode(disasm, mode, pc, bytes, block->lengths[i]);
+        bytes += block->lengths[i];
+        pc += block->lengths[i];
+    }
+    return good;
+}
+
+/* The first mode that fits all instructions, those the evidence speaks for before the others; else the one that fits
+ * most. */
+static int choose_mode(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    unsigned wanted = preferred(disasm, block);
+    int best = 0;
+    uint32_t most = 0;
+
+    for (int pass = 0; pass < 2 && disasm->modes > 1; pass++) {
+        for (int mode = 0; mode < disasm->modes; mode++) {
+            bool first = !wanted || disasm->target->modes[mode].evidence == wanted;
+            if (first != (pass == 0)) {
+                continue;
+            }
+            uint32_t good = matches(disasm, mode, block);
+            if (good > most) {
+                most = good;
+                best = mode;
+            }
+            if (good == block->insns) {
+                return mode;
+            }
+        }
+    }
+    return best;
+}
+
+static char *as_bytes(const struct tcgrr_disasm *disasm, const uint8_t *bytes, uint8_t length)
+{
+    enum tcgrr_family family = disasm->target->family;
+    if ((family == TCGRR_FAMILY_AARCH64 || family == TCGRR_FAMILY_ARM || family == TCGRR_FAMILY_RISCV) && length == 4) {
+        return g_strdup_printf(".4byte 0x%02x%02x%02x%02x", bytes[3], bytes[2], bytes[1], bytes[0]);
+    }
+    if ((family == TCGRR_FAMILY_ARM || family == TCGRR_FAMILY_RISCV) && length == 2) {
+        return g_strdup_printf(".2byte 0x%02x%02x", bytes[1], bytes[0]);
+    }
+    GString *text = g_string_new(".byte");
+    for (uint8_t i = 0; i < length; i++) {
+        g_string_append_printf(text, "%s0x%02x", i ? ", " : " ", bytes[i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *as_text(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const uint8_t *bytes, uint8_t length)
+{
+    bool good = disasm->modes > 0 && decode(disasm, mode, pc, bytes, length);
+    /* One Arm handle does not know all system registers: those of other profiles are tried, where lengths cannot
+     * mislead. */
+    for (int other = 0; !good && disasm->target->family == TCGRR_FAMILY_ARM && other < disasm->modes; other++) {
+        good = disasm->target->modes[other].evidence == disasm->target->modes[mode].evidence &&
+               decode(disasm, other, pc, bytes, length);
+    }
+    if (!good) {
+        return as_bytes(disasm, bytes, length);
+    }
+    return disasm->insn->op_str[0] ? g_strconcat(disasm->insn->mnemonic, " ", disasm->insn->op_str, NULL)
+                                   : g_strstrip(g_strdup(disasm->insn->mnemonic));
+}
+
+/* What QEMU said, and bytes where it said nothing. */
+static char **lines_of(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    char **texts = g_strsplit(block->text, "\n", -1); /* as many as instructions */
+    const uint8_t *bytes = block->bytes;
+    for (uint32_t i = 0; i < block->insns; i++) {
+        if (!*texts[i]) {
+            g_free(texts[i]);
+            texts[i] = as_bytes(disasm, bytes, block->lengths[i]);
+        }
+        bytes += block->lengths[i];
+    }
+    return texts;
+}
+
+char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    if (disasm->modes == 0 && block->text) {
+        return lines_of(disasm, block);
+    }
+    char **texts = g_new(char *, block->insns + 1);
+    int mode = choose_mode(disasm, block);
+    const uint8_t *bytes = block->bytes;
+    uint64_t pc = block->pc;
+
+    for (uint32_t i = 0; i < block->insns; i++) {
+        texts[i] = as_text(disasm, mode, pc, bytes, block->lengths[i]);
+        bytes += block->lengths[i];
+        pc += block->lengths[i];
+    }
+    texts[block->insns] = NULL;
+    return texts;
+}
+
+/* ---- details ---- */
+
+enum tcgrr_family tcgrr_disasm_family(const struct tcgrr_disasm *disasm)
+{
+    return disasm->target->family;
+}
+
+void tcgrr_disasm_each(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
+                       void (*visit)(uint32_t index, const cs_insn *insn, void *data), void *data)
+{
+    int mode = choose_mode(disasm, block);
+    csh handle = disasm->modes > 0 ? disasm->handles[mode] : 0;
+    const uint8_t *bytes = block->bytes;
+    uint64_t pc = block->pc;
+
+    if (handle) {
+        cs_option(handle, CS_OPT_DETAIL, CS_OPT_ON); /* costs time, and memory in what it decodes into */
+    }
+    if (handle && !disasm->details) {
+        disasm->details = cs_malloc(handle);
+    }
+    for (uint32_t i = 0; i < block->insns; i++) {
+        const uint8_t *at = bytes;
+        size_t left = block->lengths[i];
+        uint64_t address = pc;
+        bool good = disasm->details && cs_disasm_iter(handle, &at, &left, &address, disasm->details) && left == 0;
+        visit(i, good ? disasm->details : NULL, data);
+        bytes += block->lengths[i];
+        pc += block->lengths[i];
+    }
+    if (handle) {
+        cs_option(handle, CS_OPT_DETAIL, CS_OPT_OFF);
+    }
+}
+
+/* ---- calls ---- */
+
+static uint32_t word(const uint8_t *bytes, uint8_t length)
+{
+    return length == 4 ? bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24
+                       : bytes[0] | (uint32_t)bytes[1] << 8;
+}
+
+static bool aarch64_call(uint32_t code)
+{
+    /* bl; blr and its forms with pointer authentication */
+    return (code & 0xfc000000) == 0x94000000 || (code & 0xfefff000) == 0xd63f0000;
+}
+
+static bool arm_call(uint32_t code, uint8_t length, bool thumb)
+{
+    if (length == 2) {
+        return (code & 0xff87) == 0x4780; /* blx register */
+    }
+    if (thumb) {
+        return (code & 0xf800) == 0xf000 && (code >> 30) == 3 && (code & 0x10000000 || !(code & 0x10000)); /* bl, blx */
+    }
+    return (code >> 28) == 0xf ? (code & 0xfe000000) == 0xfa000000
+                               : (code & 0x0f000000) == 0x0b000000 || (code & 0x0ffffff0) == 0x012fff30;
+}
+
+static bool riscv_call(const struct tcgrr_disasm *disasm, uint32_t code, uint8_t length)
+{
+    unsigned link = code >> 7 & 31;
+    if (length == 2) { /* c.jalr; c.jal on RV32 */
+        return ((code & 0xf07f) == 0x9002 && link != 0) ||
+               ((code & 0xe003) == 0x2001 && strcmp(disasm->target->name, "riscv32") == 0);
+    }
+    return ((code & 0x7f) == 0x6f || (code & 0x707f) == 0x67) && (link == 1 || link == 5);
+}
+
+static bool x86_call(const uint8_t *bytes, uint8_t length, bool wide)
+{
+    uint8_t at = 0;
+    while (at + 1 < length && (is_x86_prefix(bytes[at]) || (wide && (bytes[at] & 0xf0) == 0x40))) {
+        at++;
+    }
+    return bytes[at] == 0xe8 || (bytes[at] == 0x9a && !wide) ||
+           (bytes[at] == 0xff && at + 1 < length && ((bytes[at + 1] & 0x30) == 0x10));
+}
+
+bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    uint8_t length = block->lengths[block->insns - 1];
+    if (length == 0) {
+        return false;
+    }
+    const uint8_t *bytes = block->bytes + block->size - length;
+    if (disasm->target->family == TCGRR_FAMILY_X86) {
+        return x86_call(bytes, length, preferred(disasm, block) != NARROW);
+    }
+    if (length != 2 && length != 4) {
+        return false;
+    }
+    switch (disasm->target->family) {
+    case TCGRR_FAMILY_AARCH64:
+        return aarch64_call(word(bytes, length));
+    case TCGRR_FAMILY_ARM:
+        return arm_call(word(bytes, length), length, preferred(disasm, block) != NARROW);
+    case TCGRR_FAMILY_RISCV:
+        return riscv_call(disasm, word(bytes, length), length);
+    default:
+        return false;
+    }
+}

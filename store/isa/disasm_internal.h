@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The disassembler's inside, for disasm.c and disasm_kinds.c. */
+#ifndef TCGRR_STORE_DISASM_INTERNAL_H
+#define TCGRR_STORE_DISASM_INTERNAL_H
+
+#include "store/isa/disasm.h"
+
+#include <capstone/capstone.h>
+
+enum tcgrr_family {
+    TCGRR_FAMILY_OTHER,
+    TCGRR_FAMILY_AARCH64,
+    TCGRR_FAMILY_ARM,
+    TCGRR_FAMILY_RISCV,
+    TCGRR_FAMILY_X86,
+};
+
+enum tcgrr_family tcgrr_disasm_family(const struct tcgrr_disasm *disasm);
+
+/*
+ * Calls `visit` for each of the block's instructions with what capstone knows of it, operands and groups included; with
+ * NULL where it cannot decode it.
+ */
+void tcgrr_disasm_each(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
+                       void (*visit)(uint32_t index, const cs_insn *insn, void *data), void *data);
+
+#endif

@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/sql/sql_trace.h"
+
+#include "store/isa/disasm.h"
+#include "store/symbols.h"
+
+#include <string.h>
+
+#define CACHED_CHUNKS 4
+#define MOST_TEXTS    8192 /* blocks whose texts are kept */
+
+struct tcgrr_sql_trace {
+    struct tcgrr_sql *sql;
+    unsigned references;
+    struct tcgrr_reader *reader;
+    GPtrArray *chunks; /* struct tcgrr_sql_chunk */
+    struct tcgrr_disasm *disasm;
+    GHashTable *texts;             /* block number → char ** */
+    struct tcgrr_symbols *symbols; /* NULL before they are asked for */
+};
+
+struct tcgrr_sql {
+    sqlite3 *db;
+    unsigned references;
+    unsigned connected;
+    uint64_t clock;
+    uint64_t decoded;
+    GPtrArray *traces; /* struct tcgrr_sql_trace */
+};
+
+/* ---- connection ---- */
+
+struct tcgrr_sql *tcgrr_sql_new(sqlite3 *db)
+{
+    struct tcgrr_sql *sql = g_new0(struct tcgrr_sql, 1);
+    sql->db = db;
+    sql->references = 1;
+    sql->traces = g_ptr_array_new();
+    return sql;
+}
+
+struct tcgrr_sql *tcgrr_sql_ref(struct tcgrr_sql *sql)
+{
+    sql->references++;
+    return sql;
+}
+
+void tcgrr_sql_unref(void *data)
+{
+    struct tcgrr_sql *sql = data;
+    if (--sql->references > 0) {
+        return;
+    }
+    for (guint i = 0; i < sql->traces->len; i++) {
+        tcgrr_sql_trace_unref(g_ptr_array_index(sql->traces, i));
+    }
+    g_ptr_array_unref(sql->traces);
+    g_free(sql);
+}
+
+sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql)
+{
+    return sql->db;
+}
+
+uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql)
+{
+    return sql->decoded;
+}
+
+void tcgrr_sql_rest(struct tcgrr_sql *sql)
+{
+    for (guint i = 0; sql->connected == 0 && i < sql->traces->len; i++) {
+        struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
+        tcgrr_reader_rest(trace->reader);
+    }
+}
+
+void tcgrr_sql_connected(struct tcgrr_sql *sql, bool connected)
+{
+    sql->connected += connected ? 1 : -1u;
+    tcgrr_sql_rest(sql);
+}
+
+/* ---- traces ---- */
+
+static bool is_current(struct tcgrr_sql *sql, const struct tcgrr_sql_trace *trace, const char *schema)
+{
+    const char *path = sqlite3_db_filename(sql->db, schema);
+    return g_strcmp0(trace->reader->path, path && *path ? path : schema) == 0;
+}
+
+struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *schema, GError **error)
+{
+    for (guint i = 0; i < sql->traces->len; i++) {
+        struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
+        if (sqlite3_stricmp(trace->reader->schema, schema) == 0) {
+            if (is_current(sql, trace, schema)) {
+                trace->references++;
+                return trace;
+            }
+            g_ptr_array_remove_index_fast(sql->traces, i); /* another file is attached under that name now */
+            tcgrr_sql_trace_unref(trace);
+            break;
+        }
+    }
+    struct tcgrr_reader *reader = tcgrr_reader_attach(sql->db, schema, error);
+    if (!reader) {
+        return NULL;
+    }
+    struct tcgrr_sql_trace *trace = g_new0(struct tcgrr_sql_trace, 1);
+    trace->sql = sql;
+    trace->references = 2; /* the list's, the caller's */
+    trace->reader = reader;
+    trace->chunks = g_ptr_array_new();
+    trace->disasm = tcgrr_disasm_new(reader->run.target);
+    trace->texts = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_strfreev);
+    g_ptr_array_add(sql->traces, trace);
+    return trace;
+}
+
+static void free_chunk(struct tcgrr_sql_chunk *chunk)
+{
+    tcgrr_chunk_free(chunk->chunk);
+    g_free(chunk->marks);
+    g_free(chunk);
+}
+
+static void free_trace(struct tcgrr_sql_trace *trace)
+{
+    for (guint i = 0; i < trace->chunks->len; i++) {
+        free_chunk(g_ptr_array_index(trace->chunks, i));
+    }
+    g_ptr_array_unref(trace->chunks);
+    tcgrr_disasm_free(trace->disasm);
+    g_hash_table_unref(trace->texts);
+    tcgrr_symbols_free(trace->symbols);
+    tcgrr_reader_free(trace->reader);
+    g_free(trace);
+}
+
+void tcgrr_sql_trace_unref(struct tcgrr_sql_trace *trace)
+{
+    if (trace && --trace->references == 0) {
+        free_trace(trace);
+    }
+}
+
+struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace)
+{
+    return trace->reader;
+}
+
+const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error)
+{
+    return tcgrr_reader_blocks(trace->reader, error);
+}
+
+/* ---- chunks ---- */
+
+/* A place for one more chunk: the least recently used one, unless fewer are kept or all are in use. */
+static struct tcgrr_sql_chunk *take_place(struct tcgrr_sql_trace *trace)
+{
+    struct tcgrr_sql_chunk *oldest = NULL;
+    for (guint i = 0; trace->chunks->len >= CACHED_CHUNKS && i < trace->chunks->len; i++) {
+        struct tcgrr_sql_chunk *chunk = g_ptr_array_index(trace->chunks, i);
+        if (chunk->pins == 0 && (!oldest || chunk->used < oldest->used)) {
+            oldest = chunk;
+        }
+    }
+    if (oldest) {
+        g_free(oldest->marks);
+        oldest->marks = NULL;
+        return oldest;
+    }
+    struct tcgrr_sql_chunk *chunk = g_new0(struct tcgrr_sql_chunk, 1);
+    chunk->chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    g_ptr_array_add(trace->chunks, chunk);
+    return chunk;
+}
+
+static struct tcgrr_sql_chunk *pin(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk)
+{
+    chunk->pins++;
+    chunk->used = ++trace->sql->clock;
+    return chunk;
+}
+
+struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int64_t id, bool *found, GError **error)
+{
+    for (guint i = 0; i < trace->chunks->len; i++) {
+        struct tcgrr_sql_chunk *chunk = g_ptr_array_index(trace->chunks, i);
+        if (chunk->id == id) {
+            *found = true;
+            return pin(trace, chunk);
+        }
+    }
+    struct tcgrr_sql_chunk *chunk = take_place(trace);
+    chunk->id = -1; /* until it is what it claims */
+    chunk->has_accesses = false;
+    bool good = tcgrr_reader_chunk(trace->reader, id, chunk->chunk, found, error);
+    if (!good) {
+        *found = true;
+        return NULL;
+    }
+    if (!*found) {
+        return NULL;
+    }
+    trace->sql->decoded++;
+    chunk->id = id;
+    return pin(trace, chunk);
+}
+
+void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk)
+{
+    if (chunk) {
+        chunk->pins--;
+    }
+}
+
+bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error)
+{
+    chunk->has_accesses = chunk->has_accesses || tcgrr_reader_accesses(trace->reader, chunk->id, chunk->chunk, error);
+    return chunk->has_accesses;
+}
+
+const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk)
+{
+    uint32_t count = (chunk->chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
+    struct tcgrr_cursor cursor;
+
+    if (chunk->marks) {
+        return chunk->marks;
+    }
+    chunk->marks = g_new(struct tcgrr_cursor, MAX(count, 1));
+    bool more = tcgrr_cursor_begin(&cursor, chunk->chunk, trace->reader->blocks);
+    for (uint32_t i = 0; more && i < count; i++) {
+        chunk->marks[i] = cursor;
+        for (uint32_t step = 0; more && step < TCGRR_SQL_MARK_STEP; step++) {
+            more = tcgrr_cursor_next(&cursor);
+        }
+    }
+    return chunk->marks;
+}
+
+/* ---- texts ---- */
+
+/* Block `number`, with what its disassembly needs to know of the others. */
+static const struct tcgrr_block *surveyed(struct tcgrr_sql_trace *trace, uint32_t number, GError **error)
+{
+    struct tcgrr_reader *reader = trace->reader;
+    if (tcgrr_disasm_wants_survey(trace->disasm)) {
+        if (!tcgrr_reader_need_all(reader, error)) {
+            return NULL;
+        }
+        tcgrr_disasm_survey(trace->disasm, reader->blocks, tcgrr_blocks_count(reader->blocks));
+    } else if (!tcgrr_reader_need(reader, &number, 1, error)) {
+        return NULL;
+    }
+    const struct tcgrr_block *block = tcgrr_blocks_get(reader->blocks, number);
+    bool named = block->text || tcgrr_disasm_knows(reader->run.target);
+    return named || tcgrr_reader_need_text(reader, number, error) ? block : NULL;
+}
+
+char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error)
+{
+    char **texts = g_hash_table_lookup(trace->texts, GUINT_TO_POINTER(number));
+    const struct tcgrr_block *block = texts ? NULL : surveyed(trace, number, error);
+    if (block) {
+        if (g_hash_table_size(trace->texts) >= MOST_TEXTS) {
+            g_hash_table_remove_all(trace->texts);
+        }
+        texts = tcgrr_disasm_block(trace->disasm, block);
+        g_hash_table_insert(trace->texts, GUINT_TO_POINTER(number), texts);
+    }
+    return texts;
+}
+
+bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool *calls, GError **error)
+{
+    const struct tcgrr_block *block = surveyed(trace, number, error);
+    *calls = block && tcgrr_disasm_ends_with_call(trace->disasm, block);
+    return block != NULL;
+}
+
+/* ---- symbols ---- */
+
+char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error)
+{
+    if (!trace->symbols) {
+        trace->symbols = tcgrr_symbols_new();
+        if (!tcgrr_symbols_add_trace(trace->symbols, trace->reader, error)) {
+            g_clear_pointer(&trace->symbols, tcgrr_symbols_free);
+            return NULL;
+        }
+    }
+    if (offset) {
+        return tcgrr_symbols_name(trace->symbols, pc);
+    }
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(trace->symbols, pc);
+    return symbol ? g_strdup(symbol->name) : NULL;
+}

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A trace as the virtual tables see it: the reader on the user's own connection, the last few decoded chunks, texts of
+ * instructions, and symbols. Memory is bounded whatever is asked: chunks are decoded one at a time and the least
+ * recently used ones dropped.
+ */
+#ifndef TCGRR_STORE_SQL_TRACE_H
+#define TCGRR_STORE_SQL_TRACE_H
+
+#include "store/chunk.h"
+#include "store/reader_internal.h"
+#include "store/sql/sql.h"
+
+/* Executions between two marks of a chunk, from which a cursor can start. */
+#define TCGRR_SQL_MARK_STEP 1024u
+
+/* A decoded chunk. */
+struct tcgrr_sql_chunk {
+    int64_t id;
+    struct tcgrr_chunk *chunk;
+    struct tcgrr_cursor *marks; /* one each TCGRR_SQL_MARK_STEP executions; NULL before somebody seeks in the chunk */
+    bool has_accesses;          /* chunk->accesses is filled */
+    unsigned pins;              /* walks that stand in it */
+    uint64_t used;              /* when it was last asked for */
+};
+
+struct tcgrr_sql_trace;
+
+/* Counted references: each table and function has one. One thread at a time, as SQLite gives it to them. */
+struct tcgrr_sql *tcgrr_sql_new(sqlite3 *db);
+struct tcgrr_sql *tcgrr_sql_ref(struct tcgrr_sql *sql);
+void tcgrr_sql_unref(void *sql);
+sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql);
+
+/*
+ * Tables that are connected keep statements prepared; with the last one all are finalized, so that the connection can
+ * be closed. A function that used a trace calls tcgrr_sql_rest() when it is done, which does so if no table is
+ * connected.
+ */
+void tcgrr_sql_connected(struct tcgrr_sql *sql, bool connected);
+void tcgrr_sql_rest(struct tcgrr_sql *sql);
+
+/* The trace attached as `schema`, opened at first use; a new reference, or NULL with error. */
+struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *schema, GError **error);
+/* NULL is allowed. */
+void tcgrr_sql_trace_unref(struct tcgrr_sql_trace *trace);
+
+struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace);
+/* All blocks as of now, loaded where they are not yet. NULL with error. */
+const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
+
+/*
+ * Chunk `id`, decoded and pinned until tcgrr_sql_chunk_unpin(). NULL with *found false if there is none, with *found
+ * true and an error if it cannot be had.
+ */
+struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int64_t id, bool *found, GError **error);
+void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk);
+/* The marks, computed where they are not yet. */
+const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk);
+/* Fills chunk->accesses where that was not done yet. False: an error. */
+bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error);
+/* The text of each instruction of block `number`, valid until the next call. NULL with error. */
+char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error);
+/* Whether block `number` ends with a call. False: an error. */
+bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool *calls, GError **error);
+
+/* "name+0x10", without `offset` "name"; NULL if no symbol covers `pc`. Owned by the caller. *error is set if they
+ * cannot be read. */
+char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error);
+
+#endif

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/sql/sql_walk.h"
+
+#include "store/access_pages.h"
+#include "store/summary.h"
+
+/* ---- which chunk ---- */
+
+/* Whether chunk `id` has any of the wanted blocks; *found is false behind the last chunk. */
+static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
+{
+    const GArray *set = walk->range.wanted;
+    *wanted = true;
+    *found = true;
+    if (!set) {
+        return true;
+    }
+    if (!walk->uses) {
+        walk->uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
+    }
+    if (!tcgrr_reader_summary(tcgrr_sql_trace_reader(walk->trace), id, walk->uses, found, error)) {
+        return false;
+    }
+    *wanted = false;
+    for (guint i = 0; i < walk->uses->len && !*wanted; i++) {
+        uint32_t block = g_array_index(walk->uses, struct tcgrr_block_use, i).block;
+        *wanted = block < set->len && g_array_index(set, bool, block);
+    }
+    return true;
+}
+
+static bool overlap(uint64_t page, int64_t first, int64_t last)
+{
+    int64_t start = (int64_t)(page << TCGRR_PAGE_SHIFT);
+    int64_t end = (int64_t)(page << TCGRR_PAGE_SHIFT | ((UINT64_C(1) << TCGRR_PAGE_SHIFT) - 1));
+    return end >= first && start <= last;
+}
+
+/* Whether chunk `id` has any of the wanted accesses; *found is false behind the last chunk. */
+static bool accesses_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
+{
+    const struct tcgrr_sql_accesses *accesses = walk->range.accesses;
+
+    if (!walk->pages) {
+        walk->pages = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_page_use));
+    }
+    if (!tcgrr_reader_pages(tcgrr_sql_trace_reader(walk->trace), id, walk->pages, found, error)) {
+        return false;
+    }
+    *wanted = false;
+    for (guint i = 0; i < walk->pages->len && !*wanted; i++) {
+        const struct tcgrr_page_use *use = &g_array_index(walk->pages, struct tcgrr_page_use, i);
+        bool everywhere = accesses->first_physical == INT64_MIN && accesses->last_physical == INT64_MAX;
+        *wanted = (use->flags & accesses->flags) &&
+                  overlap(use->page, accesses->first_address, accesses->last_address) &&
+                  (everywhere || ((use->flags & TCGRR_PAGE_PHYSICAL) &&
+                                  overlap(use->physical, accesses->first_physical, accesses->last_physical)));
+    }
+    return true;
+}
+
+/* Leaves the chunk for `id`, or the next one in the walk's direction that is wanted; sets walk->end where there is
+ * none. */
+static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
+{
+    bool found = true;
+    bool wanted = false;
+
+    tcgrr_sql_chunk_unpin(walk->chunk);
+    walk->chunk = NULL;
+    for (; id >= 0; id += walk->range.descending ? -1 : 1) {
+        if (!chunk_wanted(walk, id, &wanted, &found, error) ||
+            (wanted && walk->range.accesses && !accesses_wanted(walk, id, &wanted, &found, error))) {
+            return false;
+        }
+        if (wanted || !found) {
+            break;
+        }
+    }
+    walk->end = id < 0 || !found;
+    if (walk->end) {
+        return true;
+    }
+    walk->chunk = tcgrr_sql_trace_chunk(walk->trace, id, &found, error);
+    walk->end = !walk->chunk;
+    return walk->chunk || !found;
+}
+
+/* ---- within a chunk ---- */
+
+static uint32_t mark_count(const struct tcgrr_chunk *chunk)
+{
+    return (chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
+}
+
+/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not behind `seq`; 0 if none does.
+ */
+static uint32_t find_mark(struct tcgrr_sql_walk *walk, int64_t icount, bool with, int64_t seq)
+{
+    const struct tcgrr_chunk *chunk = walk->chunk->chunk;
+    const struct tcgrr_cursor *marks = tcgrr_sql_chunk_marks(walk->trace, walk->chunk);
+    uint32_t low = 0;
+    uint32_t high = mark_count(chunk);
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        int64_t at = (int64_t)marks[middle].icount;
+        if ((at < icount || (with && at == icount)) && (int64_t)(chunk->first_seq + marks[middle].index) <= seq) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return low;
+}
+
+/* Whether the execution lies before the range, seen from its start. */
+static bool is_before(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+{
+    return (int64_t)(at->chunk->first_seq + at->index) < range->first_seq ||
+           ((int64_t)at->icount < range->first_icount && (int64_t)(at->icount + at->counted) <= range->first_icount);
+}
+
+static bool is_behind(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+{
+    return (int64_t)(at->chunk->first_seq + at->index) > range->last_seq || (int64_t)at->icount > range->last_icount;
+}
+
+static bool is_wanted(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+{
+    uint32_t block = at->chunk->blocks[at->index];
+    return (range->vcpu < 0 || at->vcpu == range->vcpu) &&
+           (!range->wanted || (block < range->wanted->len && g_array_index(range->wanted, bool, block)));
+}
+
+/* ---- forward ---- */
+
+/* From walk->at on, which exists if `more`, to the next wanted execution. */
+static bool settle_forward(struct tcgrr_sql_walk *walk, bool more, GError **error)
+{
+    for (;;) {
+        while (more && !is_behind(&walk->range, &walk->at)) {
+            if (is_wanted(&walk->range, &walk->at) && !is_before(&walk->range, &walk->at)) {
+                return true;
+            }
+            more = tcgrr_cursor_next(&walk->at);
+        }
+        if (more) {
+            walk->end = true;
+            return true;
+        }
+        if (!enter_chunk(walk, walk->chunk->id + 1, error)) {
+            return false;
+        }
+        if (walk->end) {
+            return true;
+        }
+        more = tcgrr_cursor_begin(&walk->at, walk->chunk->chunk, tcgrr_sql_trace_reader(walk->trace)->blocks);
+    }
+}
+
+static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
+{
+    struct tcgrr_reader *reader = tcgrr_sql_trace_reader(walk->trace);
+    int64_t by_icount = 0;
+    int64_t by_seq = 0;
+
+    if ((walk->range.first_icount > 0 &&
+         !tcgrr_reader_chunk_before(reader, (uint64_t)walk->range.first_icount, &by_icount, error)) ||
+        (walk->range.first_seq > 0 &&
+         !tcgrr_reader_chunk_of_seq(reader, (uint64_t)walk->range.first_seq, &by_seq, error)) ||
+        !enter_chunk(walk, MAX(MAX(by_icount, by_seq), 0), error)) {
+        return false;
+    }
+    if (walk->end) {
+        return true;
+    }
+    bool more;
+    if (is_before(&walk->range,
+                  &(struct tcgrr_cursor){.chunk = walk->chunk->chunk, .icount = walk->chunk->chunk->first_icount})) {
+        walk->at = tcgrr_sql_chunk_marks(walk->trace,
+                                         walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
+        uint32_t by_seq_mark = find_mark(walk, INT64_MAX, true, walk->range.first_seq);
+        if (by_seq_mark * TCGRR_SQL_MARK_STEP > walk->at.index) {
+            walk->at = walk->chunk->marks[by_seq_mark];
+        }
+        more = true;
+    } else {
+        more = tcgrr_cursor_begin(&walk->at, walk->chunk->chunk, reader->blocks);
+    }
+    return settle_forward(walk, more, error);
+}
+
+/* ---- backward ---- */
+
+/* Fills the window from mark number `mark` on with what is not behind the range. */
+static void fill_window(struct tcgrr_sql_walk *walk, uint32_t mark)
+{
+    struct tcgrr_cursor cursor = tcgrr_sql_chunk_marks(walk->trace, walk->chunk)[mark];
+    bool more = true;
+
+    if (!walk->window) {
+        walk->window = g_new(struct tcgrr_cursor, TCGRR_SQL_MARK_STEP);
+    }
+    walk->mark = mark;
+    walk->left = 0;
+    while (more && walk->left < TCGRR_SQL_MARK_STEP && !is_behind(&walk->range, &cursor)) {
+        walk->window[walk->left++] = cursor;
+        more = tcgrr_cursor_next(&cursor);
+    }
+}
+
+static bool settle_backward(struct tcgrr_sql_walk *walk, GError **error)
+{
+    for (;;) {
+        while (walk->left > 0) {
+            walk->at = walk->window[--walk->left];
+            if (is_before(&walk->range, &walk->at)) {
+                walk->end = true;
+                return true;
+            }
+            if (is_wanted(&walk->range, &walk->at)) {
+                return true;
+            }
+        }
+        if (walk->mark > 0) {
+            fill_window(walk, walk->mark - 1);
+            continue;
+        }
+        if (!enter_chunk(walk, walk->chunk->id - 1, error)) {
+            return false;
+        }
+        if (walk->end) {
+            return true;
+        }
+        fill_window(walk, mark_count(walk->chunk->chunk) - 1);
+    }
+}
+
+static bool begin_backward(struct tcgrr_sql_walk *walk, GError **error)
+{
+    struct tcgrr_reader *reader = tcgrr_sql_trace_reader(walk->trace);
+    uint64_t behind = walk->range.last_icount == INT64_MAX ? INT64_MAX : (uint64_t)walk->range.last_icount + 1;
+    int64_t by_icount;
+    int64_t by_seq;
+
+    if (!tcgrr_reader_chunk_before(reader, behind, &by_icount, error) ||
+        !tcgrr_reader_chunk_of_seq(reader, (uint64_t)walk->range.last_seq, &by_seq, error) ||
+        !enter_chunk(walk, MIN(by_icount, by_seq), error)) {
+        return false;
+    }
+    if (walk->end) {
+        return true;
+    }
+    fill_window(walk, find_mark(walk, walk->range.last_icount, true, walk->range.last_seq));
+    return settle_backward(walk, error);
+}
+
+/* ---- walk ---- */
+
+bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace,
+                          const struct tcgrr_sql_range *range, GError **error)
+{
+    tcgrr_sql_chunk_unpin(walk->chunk);
+    walk->chunk = NULL;
+    walk->trace = trace;
+    walk->range = *range;
+    walk->range.first_seq = MAX(range->first_seq, 0);
+    walk->range.first_icount = MAX(range->first_icount, 0);
+    walk->left = 0;
+    walk->mark = 0;
+    walk->end = walk->range.first_seq > range->last_seq || walk->range.first_icount > range->last_icount;
+    if (walk->end) {
+        return true;
+    }
+    bool good = range->descending ? begin_backward(walk, error) : begin_forward(walk, error);
+    walk->end = walk->end || !good;
+    return good;
+}
+
+bool tcgrr_sql_walk_next(struct tcgrr_sql_walk *walk, GError **error)
+{
+    bool good = walk->range.descending ? settle_backward(walk, error)
+                                       : settle_forward(walk, tcgrr_cursor_next(&walk->at), error);
+    walk->end = walk->end || !good;
+    return good;
+}
+
+void tcgrr_sql_walk_end(struct tcgrr_sql_walk *walk)
+{
+    tcgrr_sql_chunk_unpin(walk->chunk);
+    g_free(walk->window);
+    if (walk->uses) {
+        g_array_unref(walk->uses);
+    }
+    if (walk->pages) {
+        g_array_unref(walk->pages);
+    }
+    *walk = (struct tcgrr_sql_walk){0};
+}

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the virtual tables have in common: the connection's traces, plans made of constraints, arguments, errors. */
+#ifndef TCGRR_STORE_VTAB_H
+#define TCGRR_STORE_VTAB_H
+
+#include "store/sql/sql_walk.h"
+
+struct tcgrr_vtab {
+    sqlite3_vtab base;
+    struct tcgrr_sql *sql;
+};
+
+/* The part of a cursor that all tables have. */
+struct tcgrr_vtab_cursor {
+    sqlite3_vtab_cursor base;
+    struct tcgrr_sql_trace *trace; /* from xFilter on */
+};
+
+/* ---- plans ---- */
+
+enum tcgrr_vtab_operator { TCGRR_VTAB_EQ, TCGRR_VTAB_LOW, TCGRR_VTAB_HIGH }; /* =; > or >=; < or <= */
+
+/* A constraint that a table can use. Rules stand in the order of their bits, which is that of xFilter's arguments. */
+struct tcgrr_vtab_rule {
+    int column;
+    enum tcgrr_vtab_operator relation;
+    unsigned bit;
+    const char *text; /* for EXPLAIN QUERY PLAN */
+    double selects;   /* the share of the rows that fulfill it */
+    bool argument;    /* a hidden column, the argument of a table-valued function: has to be usable where it is there */
+};
+
+/*
+ * Chooses the rules that `info` has usable constraints for, numbers xFilter's arguments, and sets info->idxNum to their
+ * bits. SQLite checks each constraint again, so that rules may be wider than what was asked. `rows` is the size of the
+ * whole table. Returns SQLITE_OK, SQLITE_CONSTRAINT if an argument is there but not usable, or SQLITE_NOMEM.
+ */
+int tcgrr_vtab_plan(sqlite3_index_info *info, const struct tcgrr_vtab_rule *rules, size_t count, double rows);
+
+/* Whether the rows are wanted by one of the columns in the bit mask `columns` only; *descending says which way. */
+bool tcgrr_vtab_ordered(const sqlite3_index_info *info, unsigned columns, bool *descending);
+
+/* Adds to the text that EXPLAIN QUERY PLAN shows. SQLITE_OK or SQLITE_NOMEM. */
+int tcgrr_vtab_explain(sqlite3_index_info *info, const char *text);
+
+/* ---- arguments ---- */
+
+/*
+ * Narrows *low and *high to what `column relation value` leaves, at least: SQL compares what is not an integer in its
+ * own way, which is left to SQLite where possible. NULL leaves nothing.
+ */
+void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, int64_t *low, int64_t *high);
+
+/* ---- methods that tables share ---- */
+
+/* xConnect's and xDisconnect's work: declares the table and makes a struct tcgrr_vtab. `data` is the struct tcgrr_sql.
+ */
+int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message);
+int tcgrr_vtab_disconnect(sqlite3_vtab *table);
+
+/* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". */
+int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema);
+
+/* Hands `error` to SQLite as the table's message and frees it. Returns SQLite's code for it. */
+int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error);
+
+/* A text result, NULL for SQL's NULL; takes over `text`. */
+void tcgrr_vtab_result_text(sqlite3_context *context, char *text);
+
+/* The name under which the cursor's trace is attached. */
+void tcgrr_vtab_result_schema(sqlite3_context *context, const struct tcgrr_vtab_cursor *cursor);
+
+/* ---- the tables ---- */
+
+struct tcgrr_vtab_table {
+    const char *name;
+    const char *declaration; /* what SQLite is told, with comments: users read it, too */
+    sqlite3_module module;   /* registered with a struct tcgrr_sql */
+};
+
+extern const struct tcgrr_vtab_table tcgrr_vtab_exec;
+extern const struct tcgrr_vtab_table tcgrr_vtab_insn;
+extern const struct tcgrr_vtab_table tcgrr_vtab_chunk_block;
+extern const struct tcgrr_vtab_table tcgrr_vtab_edge;
+extern const struct tcgrr_vtab_table tcgrr_vtab_history;
+extern const struct tcgrr_vtab_table tcgrr_vtab_callstack;
+extern const struct tcgrr_vtab_table tcgrr_vtab_disassemble;
+extern const struct tcgrr_vtab_table tcgrr_vtab_state;
+extern const struct tcgrr_vtab_table tcgrr_vtab_mem;
+
+#endif

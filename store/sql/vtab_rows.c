@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/sql/vtab_rows.h"
+
+int tcgrr_vtab_rows_open(size_t size, sqlite3_vtab_cursor **cursor)
+{
+    struct tcgrr_vtab_rows *made = sqlite3_malloc(sizeof(*made));
+    if (!made) {
+        return SQLITE_NOMEM;
+    }
+    *made = (struct tcgrr_vtab_rows){.rows = g_array_new(FALSE, TRUE, (guint)size)};
+    *cursor = &made->base.base;
+    return SQLITE_OK;
+}
+
+int tcgrr_vtab_rows_close(sqlite3_vtab_cursor *base)
+{
+    struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
+    g_array_unref(cursor->rows);
+    tcgrr_sql_trace_unref(cursor->base.trace);
+    sqlite3_free(cursor);
+    return SQLITE_OK;
+}
+
+int tcgrr_vtab_rows_next(sqlite3_vtab_cursor *base)
+{
+    ((struct tcgrr_vtab_rows *)base)->at++;
+    return SQLITE_OK;
+}
+
+int tcgrr_vtab_rows_eof(sqlite3_vtab_cursor *base)
+{
+    const struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
+    return cursor->at >= cursor->rows->len;
+}
+
+int tcgrr_vtab_rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
+{
+    *rowid = ((struct tcgrr_vtab_rows *)base)->at;
+    return SQLITE_OK;
+}
+
+int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema)
+{
+    g_array_set_size(cursor->rows, 0);
+    cursor->at = 0;
+    return tcgrr_vtab_use(&cursor->base, schema);
+}
+
+int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing)
+{
+    int64_t low = INT64_MIN;
+    int64_t high = INT64_MAX;
+    if (!value || sqlite3_value_type(value) == SQLITE_NULL) {
+        return missing;
+    }
+    tcgrr_vtab_narrow(value, TCGRR_VTAB_EQ, &low, &high);
+    return low > high ? missing : low;
+}
+
+int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc)
+{
+    GError *error = NULL;
+    char *symbol = tcgrr_sql_trace_symbol(cursor->trace, pc, true, &error);
+    if (error) {
+        return tcgrr_vtab_fail(cursor->base.pVtab, error);
+    }
+    tcgrr_vtab_result_text(context, symbol);
+    return SQLITE_OK;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the tables share whose rows are all made when they are asked for. */
+#ifndef TCGRR_STORE_VTAB_ROWS_H
+#define TCGRR_STORE_VTAB_ROWS_H
+
+#include "store/sql/vtab.h"
+
+struct tcgrr_vtab_rows {
+    struct tcgrr_vtab_cursor base;
+    GArray *rows;
+    guint at;
+};
+
+/* xOpen's work for rows of `size` bytes; the rest is the same for all. */
+int tcgrr_vtab_rows_open(size_t size, sqlite3_vtab_cursor **cursor);
+int tcgrr_vtab_rows_close(sqlite3_vtab_cursor *cursor);
+int tcgrr_vtab_rows_next(sqlite3_vtab_cursor *cursor);
+int tcgrr_vtab_rows_eof(sqlite3_vtab_cursor *cursor);
+int tcgrr_vtab_rows_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid);
+
+/* xFilter's beginning: no rows, and the trace under the name in `schema`, NULL for "main". */
+int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema);
+
+/* An integer argument, `missing` where there is none or it is no number. */
+int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing);
+
+/* A result with the symbol that covers `pc`. SQLite's code. */
+int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc);
+
+#endif
