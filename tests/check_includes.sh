@@ -10,7 +10,7 @@ rules='
 store/isa       store
 store/codec     store
 store/sql       store store/codec store/isa
-store           store/codec store/isa store/sql
+store           store/codec store/isa
 emu/plugin      store/isa
 emu/rrlog       store
 emu/live        store store/codec store/isa emu/rrlog emu/plugin

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The functions that had not returned at an icount, innermost first; store/callstack.h says how they are told. The
+ * The functions that had not returned at an icount, innermost first; store/sql/callstack.h says how they are told. The
  * trace is read from its beginning for it. idxNum is enum plan.
  *
  *   SELECT depth, addr(pc), function, kind FROM callstack(1000000);
  */
-#include "store/callstack.h"
+#include "store/sql/callstack.h"
 #include "store/sql/vtab_rows.h"
 
 #include "store/error.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/callstack.h"
+#include "store/sql/callstack.h"
 
 #include "store/sql/sql_walk.h"
 
