@@ -49,5 +49,5 @@ tcgrr works here. Next:
   $tcgrr doctor                     which QEMUs are here and what each can record
   $tcgrr info -v $trace
   $tcgrr record -o my.tcgrr -- qemu-system-… your own QEMU command
-  scripts/test.sh                   all tests
+  scripts/test.sh                   the tests
 TXT

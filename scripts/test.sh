@@ -1,22 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Everything that says whether tcgrr is sound: the tests against three real QEMUs, the sanitizers, a second compiler, the
-# fuzz targets, formatting. Installs what is missing, so that it runs on a bare Debian bookworm as root.
+# Tests tcgrr: formatting, the unit tests, the tests against three real QEMUs, a minute of fuzzing. Installs what is missing, so
+# that it runs on a bare Debian bookworm as root.
 #
-#   scripts/test.sh [STAGE...]     default: all of  style clang fuzz address thread main
+#   scripts/test.sh                what shows that everything works here: style fuzz main
+#   scripts/test.sh --all          every stage, the long tests among them, and longer fuzzing; takes hours
+#   scripts/test.sh STAGE...       of  style fuzz main analyze clang address thread long
 #
-# TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each fuzz target
-# (default 60). The last line is "N passed, N failed, N skipped" over all tests; a stage that is no test counts as one if it fails.
+# TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each fuzz target (default: 6, with
+# --all 600). The last line is "N passed, N failed, N skipped" over all tests; a stage that is no test counts as one if it fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib-install.sh
 . scripts/lib-install.sh
 
 jobs=${TCGRR_JOBS:-$(nproc)}
-fuzz_each=${TCGRR_FUZZ_EACH:-60}
+fuzz_each=${TCGRR_FUZZ_EACH:-6}
 stages=("$@")
-[ $# -gt 0 ] || stages=(style clang fuzz address thread main)
+if [ $# = 0 ]; then
+    stages=(style fuzz main)
+elif [ "$*" = --all ]; then
+    stages=(style analyze clang fuzz address thread main long)
+    fuzz_each=${TCGRR_FUZZ_EACH:-600}
+fi
 passed=0 failed=0 skipped=0
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -67,8 +74,7 @@ count() {
 run_tests() {
     local folder=$1
     shift
-    # Tests that race real processes on a loaded machine get a second chance, which the output shows.
-    ctest --test-dir "$folder" -j "$jobs" --repeat until-pass:2 --output-on-failure --output-junit "$results/junit.xml" "$@" ||
+    ctest --test-dir "$folder" -j "$jobs" --output-on-failure --output-junit "$results/junit.xml" "$@" ||
         say "FAILED: tests in $folder; again: ctest --test-dir $folder --rerun-failed --output-on-failure"
     count "$results/junit.xml"
 }
@@ -92,7 +98,13 @@ stage_thread() {
 
 stage_main() {
     build build || return 0
-    run_tests build
+    run_tests build -LE long
+}
+
+# What is too long for every day: whole boots in all directions, stress, builds from source.
+stage_long() {
+    build build || return 0
+    run_tests build -L long
 }
 
 # shellcheck disable=SC2086

@@ -48,28 +48,36 @@ check_trace() {
     verify killed
 }
 
-# A part of a second to two, another one at each call.
-random_pause() { sleep "$((RANDOM % 2)).$((RANDOM % 10))"; }
+# Part of a second, another one at each call; TCGRR_SEED repeats a run.
+RANDOM=${TCGRR_SEED:-1}
+random_pause() { sleep "0.$((RANDOM % 10))"; }
 
-for turn in 1 2; do
+# Until the first instructions are stored, however slow the machine is; what is stored is at most a second old.
+recorded() {
+    until [ "$(sqlite3 -readonly "$trace" 'SELECT coalesce(sum(insns), 0) FROM chunk' 2>/dev/null || echo 0)" -gt 0 ]; do
+        [ -d "/proc/$recorder" ] || { fail "recording ended: $(cat "$work/err")"; exit 1; }
+        sleep 0.02
+    done
+}
+
+for turn in 1; do
     start
-    sleep 0.1
+    recorded
     random_pause
     kill -9 "$emulator"
     ended 3 "QEMU killed, turn $turn"
     contains "QEMU killed, turn $turn" "$(cat "$work/err")" "^tcgrr: QEMU went away without notice"
     check_trace "QEMU killed, turn $turn" false
 
-    # What is stored is at most a second old.
     start
-    sleep 1.1
+    recorded
     random_pause
     kill -9 "$recorder"
     ended 137 "tcgrr killed, turn $turn"
     check_trace "tcgrr killed, turn $turn" false
 
     start
-    sleep 1.1
+    recorded
     random_pause
     kill -9 "$recorder" "$emulator"
     ended 137 "both killed, turn $turn"
@@ -85,17 +93,17 @@ done
 
 # SIGINT from a terminal goes to the whole group, from elsewhere to tcgrr alone.
 start
-sleep 0.5
+recorded
 kill -INT -- "-$recorder"
 ended 130 "Ctrl-C"
 check_trace "Ctrl-C" true
 start
-sleep 0.5
+recorded
 kill -INT "$recorder"
 ended 130 "SIGINT"
 check_trace "SIGINT" true
 start
-sleep 0.5
+recorded
 kill -TERM "$recorder"
 ended 143 "SIGTERM"
 check_trace "SIGTERM" true

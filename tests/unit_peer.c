@@ -202,7 +202,6 @@ static void greet_bytes(const void *bytes, size_t length, bool closes, int code,
     struct greeter greeters[2];
     int fds[2];
     const struct tcgrr_peer_options options = {.timeout_ms = SHORT_MS};
-    gint64 began = g_get_monotonic_time();
 
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
     init_greeters(greeters);
@@ -215,7 +214,6 @@ static void greet_bytes(const void *bytes, size_t length, bool closes, int code,
     assert_false(greeters[0].good);
     assert_int_equal(greeters[0].error->code, code);
     assert_non_null(strstr(greeters[0].error->message, words));
-    assert_true(g_get_monotonic_time() - began < 3 * G_USEC_PER_SEC);
     g_clear_error(&greeters[0].error);
     tcgrr_peer_free(greeters[0].peer);
     close(fds[1]);
@@ -527,7 +525,6 @@ static void expect_failure(struct tcgrr_peer *peer, struct tcgrr_side *local, in
     const struct tcgrr_compare_options options = {.history = 5};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
-    gint64 began = g_get_monotonic_time();
     struct tcgrr_side *remote = tcgrr_side_remote(peer);
     struct tcgrr_side *beside = tcgrr_side_watchful(local, remote);
 
@@ -536,7 +533,6 @@ static void expect_failure(struct tcgrr_peer *peer, struct tcgrr_side *local, in
         fail_msg("'%s' instead of '%s'", error->message, words);
     }
     assert_int_equal(error->code, code);
-    assert_true(g_get_monotonic_time() - began < 4 * G_USEC_PER_SEC);
     g_error_free(error);
     tcgrr_comparison_clear(&comparison);
     beside->ops->free(beside);
@@ -672,7 +668,6 @@ static void test_bad_clients(void **state)
         struct actor actor = {fds[1], cases[i].act};
         struct serving serving = {.peer = tcgrr_peer_new(fds[0], &options)};
         struct made_up *run = make_run(3 * STEP, NEVER, 3, TCGRR_SIDE_ENDED);
-        gint64 began = g_get_monotonic_time();
         serving.side = &run->base;
         tcgrr_heard_init(&serving.heard);
         tcgrr_peer_be_patient(serving.peer, 3 * SHORT_MS);
@@ -680,7 +675,6 @@ static void test_bad_clients(void **state)
         serve(&serving);
         assert_false(serving.good);
         assert_int_equal(serving.error->code, cases[i].code);
-        assert_true(g_get_monotonic_time() - began < 4 * G_USEC_PER_SEC);
         g_error_free(serving.error);
         tcgrr_peer_free(serving.peer);
         g_thread_join(thread);

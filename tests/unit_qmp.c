@@ -99,15 +99,13 @@ static void expect_error(GError **error, enum tcgrr_error_code code, const char 
     g_clear_error(error);
 }
 
-/* Connecting to such a peer fails in this way, and in time. */
+/* Connecting to such a peer fails in this way, rather than waiting for ever. */
 static void expect_connect(void (*play)(int fd), int timeout_ms, enum tcgrr_error_code code, const char *text)
 {
     struct peer peer;
     GError *error = NULL;
-    gint64 before = g_get_monotonic_time();
     start_peer(&peer, play);
     assert_null(tcgrr_qmp_connect(peer.path, timeout_ms, &error));
-    assert_true(g_get_monotonic_time() - before < 5 * G_USEC_PER_SEC);
     expect_error(&error, code, text);
     stop_peer(&peer);
 }
@@ -159,7 +157,7 @@ static void play_deep_nesting(int fd)
 static void play_endless_events(int fd)
 {
     say(fd, GREETING);
-    for (gint64 end = g_get_monotonic_time() + 3 * G_USEC_PER_SEC; g_get_monotonic_time() < end;) {
+    for (;;) { /* until the other end gives up */
         static const char event[] = "{\"event\": \"NOISE\"}\n";
         if (send(fd, event, strlen(event), MSG_NOSIGNAL) <= 0) {
             return;
