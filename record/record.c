@@ -450,7 +450,7 @@ static bool repair(struct recorder *recorder, GError **error)
     if (!recorder->run.complete || !recorder->run.rr) {
         return true;
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, &problem);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, &problem);
     if (!log) {
         bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
         g_autofree char *text =

@@ -111,7 +111,7 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     if (!run->complete || run->decided < 0) {
         return true;
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, error);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, run->qemu_version, error);
     if (log) {
         tcgrr_live_set_log(tcgrr_session_live(session), log);
     }

@@ -44,7 +44,7 @@ static void ask(const struct tcgrr_rrlog *log)
 /* Cut off where it was understood up to, it says the same. */
 static void check_prefix(const uint8_t *data, const struct tcgrr_rrlog *log)
 {
-    struct tcgrr_rrlog *again = tcgrr_rrlog_parse(data, log->end, NULL);
+    struct tcgrr_rrlog *again = tcgrr_rrlog_parse(data, log->end, NULL, NULL);
 
     if (!again || again->total != log->total || again->complete != log->complete || again->end != log->end ||
         again->events->len != log->events->len) {
@@ -66,7 +66,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (data[0] < 2 && size > HEADER_BYTES) {
         memcpy(copy, versions[data[0]], 4);
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size - 1, &error);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size - 1, NULL, &error);
     if (log) {
         check_order(log);
         ask(log);

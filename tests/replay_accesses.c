@@ -146,7 +146,7 @@ static struct tcgrr_session *start(struct tcgrr_reader *reader, const char *plug
     };
     struct tcgrr_session *session = tcgrr_session_new(&options, error);
     if (session && recorded->decided >= 0) {
-        tcgrr_live_set_log(tcgrr_session_live(session), tcgrr_rrlog_load(rr_file, NULL));
+        tcgrr_live_set_log(tcgrr_session_live(session), tcgrr_rrlog_load(rr_file, NULL, NULL));
     }
     if (session && !tcgrr_session_start(session, error)) {
         tcgrr_session_free(session);

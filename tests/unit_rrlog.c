@@ -69,7 +69,7 @@ static uint32_t put_all_kinds(GByteArray *bytes)
 static struct tcgrr_rrlog *parse(const GByteArray *bytes)
 {
     GError *error = NULL;
-    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(bytes->data, bytes->len, &error);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_parse(bytes->data, bytes->len, NULL, &error);
     assert_null(error);
     assert_non_null(log);
     return log;
@@ -102,53 +102,50 @@ static void all_kinds(void **state)
     }
 }
 
-static void put_input(GByteArray *bytes)
+static void put_input(GByteArray *bytes, uint32_t version)
 {
     static const uint8_t sizes[] = {0, 5, 12, 12, 32};
     for (unsigned type = 0; type < G_N_ELEMENTS(sizes); type++) {
-        for (unsigned key = 0; key < (type ? 1u : 2u); key++) {
+        for (unsigned key = 0; key < (type || version == NEW ? 1u : 2u); key++) {
             put(bytes, 5, 1);
             put(bytes, type, 4);
-            if (type == 0) {
+            if (type == 0 && version != NEW) {
                 put(bytes, key, 4);
             }
-            put(bytes, 0, type ? sizes[type] : key ? 5 : 9);
+            put(bytes, 0, type ? sizes[type] : key || version == NEW ? 5 : 9);
         }
     }
 }
 
 static void input_events(void **state)
 {
-    GByteArray *bytes = begin(OLD);
-    run(bytes, 7);
-    put_input(bytes);
-    run(bytes, 8);
-    put(bytes, END, 1);
-    struct tcgrr_rrlog *log = parse(bytes);
-    assert_true(log->complete);
-    assert_int_equal(log->total, 15);
-    tcgrr_rrlog_free(log);
-    bytes->data[3] = NEW & 0xff; /* where they look otherwise */
-    log = parse(bytes);
-    assert_false(log->complete);
-    assert_int_equal(log->total, 7);
-    assert_int_equal(log->end, 12 + 5);
-    tcgrr_rrlog_free(log);
-    g_byte_array_unref(bytes);
+    static const uint32_t versions[] = {OLD, NEW};
+    for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
+        GByteArray *bytes = begin(versions[i]);
+        run(bytes, 7);
+        put_input(bytes, versions[i]);
+        run(bytes, 8);
+        put(bytes, END, 1);
+        struct tcgrr_rrlog *log = parse(bytes);
+        assert_true(log->complete);
+        assert_int_equal(log->total, 15);
+        tcgrr_rrlog_free(log);
+        g_byte_array_unref(bytes);
+    }
 }
 
 static void cut_at_every_byte(void **state)
 {
     GByteArray *bytes = begin(OLD);
     put_all_kinds(bytes);
-    put_input(bytes);
+    put_input(bytes, OLD);
     put(bytes, END, 1);
     tcgrr_icount before = 0;
 
     for (guint size = 0; size < bytes->len; size++) {
         uint8_t *copy = g_memdup2(bytes->data, size); /* of just this size, for the sanitizer */
         GError *error = NULL;
-        struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size, &error);
+        struct tcgrr_rrlog *log = tcgrr_rrlog_parse(copy, size, NULL, &error);
         if (size < 12) {
             assert_null(log);
             assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
@@ -168,14 +165,14 @@ static void cut_at_every_byte(void **state)
 
 static void unknown(void **state)
 {
-    static const uint32_t versions[] = {0, 0xe0200b, 0xe0200d, 0xe0200f, 0xffffffff};
+    static const uint32_t versions[] = {0, 0xe02009, 0xe0200f, 0xffffffff};
     static const uint8_t kinds[] = {26, 40, 41, 128, 255};
     GError *error = NULL;
 
     for (size_t i = 0; i < G_N_ELEMENTS(versions); i++) {
         GByteArray *bytes = begin(versions[i]);
         put(bytes, END, 1);
-        assert_null(tcgrr_rrlog_parse(bytes->data, bytes->len, &error));
+        assert_null(tcgrr_rrlog_parse(bytes->data, bytes->len, NULL, &error));
         assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
         g_clear_error(&error);
         g_byte_array_unref(bytes);
@@ -194,7 +191,7 @@ static void unknown(void **state)
         tcgrr_rrlog_free(log);
         g_byte_array_unref(bytes);
     }
-    assert_null(tcgrr_rrlog_load("/nonexistent/replay.rr", &error));
+    assert_null(tcgrr_rrlog_load("/nonexistent/replay.rr", NULL, &error));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
     g_clear_error(&error);
 }

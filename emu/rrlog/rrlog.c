@@ -1,191 +1,97 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * The file: a big-endian version, eight bytes that are not used, then events: a byte that says which, and what belongs
- * to it. An event INSTRUCTION moves the icount on; all others happen where it stands. QEMU writes the version last, so
- * a killed one leaves 0.
- */
 #include "emu/rrlog/rrlog.h"
 
 #include "store/error.h"
 
-#define HEADER_BYTES 12
-#define VERSION_7_2  0xe0200cu /* to 10.0 */
-#define VERSION_11_1 0xe0200eu
-#define MOST_ICOUNT  (UINT64_C(1) << 61)
+#include <stdio.h>
 
-enum event {
-    INSTRUCTION = 0,
-    INTERRUPT = TCGRR_RRLOG_INTERRUPT,
-    EXCEPTION = TCGRR_RRLOG_EXCEPTION,
-    BOTTOM_HALF = 3,
-    BOTTOM_HALF_ONCE = 4,
-    INPUT = 5,
-    INPUT_SYNC = 6,
-    CHAR_READ = 7,
-    BLOCK = 8,
-    NET = 9,
-    SHUTDOWN = 10,
-    SHUTDOWN_LAST = 21,
-    CHAR_WRITE = 22,
-    CHAR_READ_ALL = 23,
-    CHAR_READ_ALL_ERROR = 24,
-    AUDIO_OUT = 25,
-    AUDIO_IN = 26, /* its length depends on the sound card's buffer */
-    RANDOM = 27,
-    CLOCK = 28,
-    CLOCK_LAST = 29,
-    CHECKPOINT = 30,
-    CHECKPOINT_LAST = 38,
-    END = 39,
-};
+#define PIECE (1u << 20)
 
-struct input {
-    const uint8_t *at;
-    size_t left;
-};
-
-static bool skip(struct input *input, size_t bytes)
+static bool note_event(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
 {
-    if (bytes > input->left) {
-        return false;
-    }
-    input->at += bytes;
-    input->left -= bytes;
-    return true;
-}
+    struct tcgrr_rrlog *log = data;
+    struct tcgrr_rrlog_event happened = {.icount = icount, .kind = event->kind};
 
-static bool take(struct input *input, uint32_t *value)
-{
-    const uint8_t *at = input->at;
-    if (!skip(input, 4)) {
-        return false;
-    }
-    *value = (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
-    return true;
-}
-
-/* `before` bytes and an array. */
-static bool skip_array(struct input *input, size_t before)
-{
-    uint32_t size;
-    return skip(input, before) && take(input, &size) && skip(input, size);
-}
-
-/* An event of a keyboard or a pointer. */
-static bool skip_input(struct input *input, uint32_t version)
-{
-    static const uint8_t sizes[] = {0, 4 + 1, 4 + 8, 4 + 8,
-                                    4 + 8 + 8 + 4 + 8}; /* key, button, relative, absolute, touch */
-    uint32_t type, key;
-
-    if (version != VERSION_7_2 || !take(input, &type) || type >= G_N_ELEMENTS(sizes)) {
-        return false;
-    }
-    return type != 0 ? skip(input, sizes[type])
-                     : take(input, &key) && key <= 1 && skip(input, key == 0 ? 8 + 1 : 4 + 1);
-}
-
-/* What belongs to an event that is of no interest. */
-static bool skip_event(struct input *input, uint8_t event, uint32_t version)
-{
-    switch (event) {
-    case BOTTOM_HALF:
-    case BOTTOM_HALF_ONCE:
-    case BLOCK:
-    case CHAR_WRITE:
-    case AUDIO_OUT:
-    case CLOCK:
-    case CLOCK_LAST:
-        return skip(input, 8);
-    case CHAR_READ_ALL_ERROR:
-        return skip(input, 4);
-    case CHAR_READ_ALL:
-        return skip_array(input, 0);
-    case CHAR_READ:
-        return skip_array(input, 1);
-    case RANDOM:
-        return skip_array(input, 4);
-    case NET:
-        return skip_array(input, 1 + 4);
-    case INPUT:
-        return skip_input(input, version);
-    case INPUT_SYNC:
-        return true;
-    default:
-        return (event >= SHUTDOWN && event <= SHUTDOWN_LAST) || (event >= CHECKPOINT && event <= CHECKPOINT_LAST);
-    }
-}
-
-/* One event. Returns false where the log ends. */
-static bool read_event(struct tcgrr_rrlog *log, struct input *input)
-{
-    uint8_t event = input->left ? *input->at : END;
-    uint32_t count;
-
-    if (!skip(input, 1)) {
-        return false;
-    }
-    switch (event) {
-    case INSTRUCTION:
-        if (!take(input, &count) || log->total + count > MOST_ICOUNT) {
-            return false;
-        }
-        log->total += count;
-        return true;
-    case INTERRUPT:
-    case EXCEPTION: {
-        struct tcgrr_rrlog_event happened = {.icount = log->total, .kind = event};
-        if (log->events->len == TCGRR_RRLOG_MOST_EVENTS) {
-            return false;
-        }
+    if (event->kind == TCGRR_RR_INTERRUPT || event->kind == TCGRR_RR_EXCEPTION) {
         g_array_append_val(log->events, happened);
-        return true;
     }
-    case END:
-        log->complete = true;
-        return false;
-    default:
-        return skip_event(input, event, log->version);
-    }
+    return log->events->len < TCGRR_RRLOG_MOST_EVENTS;
 }
 
-struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, GError **error)
+static void conclude(struct tcgrr_rrlog *log, const struct tcgrr_rr_state *state)
 {
-    struct input input = {bytes, size};
-    uint32_t version = 0;
+    log->version = state->version;
+    log->total = state->total;
+    log->complete = state->complete;
+    log->end = state->read;
+    log->run_end = state->end;
+    log->asked_after = state->was_moved ? state->moved : state->end;
+    log->guest_shutdown = state->guest_shutdown;
+}
 
-    if (!take(&input, &version) || !skip(&input, HEADER_BYTES - 4) || version == 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU did not finish its rr log");
-        return NULL;
+/* Pushes `size` bytes through the stream and appends what comes out to `file`, if that is not NULL. */
+static bool pump(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t size, FILE *file, GError **error)
+{
+    g_autoptr(GByteArray) out = g_byte_array_new();
+    bool good = true;
+
+    for (size_t at = 0; good && at < size; at += MIN(size - at, PIECE)) {
+        good = tcgrr_rr_stream_push(stream, bytes + at, MIN(size - at, PIECE), out, error);
+        if (file) {
+            fwrite(out->data, 1, out->len, file);
+        }
+        g_byte_array_set_size(out, 0);
     }
-    if (version != VERSION_7_2 && version != VERSION_11_1) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log has version 0x%x, which is not known",
-                    version);
-        return NULL;
+    if (good) {
+        tcgrr_rr_stream_close(stream, out);
+        if (file) {
+            fwrite(out->data, 1, out->len, file);
+        }
     }
+    return good;
+}
+
+struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, const char *release, GError **error)
+{
     struct tcgrr_rrlog *log = g_new0(struct tcgrr_rrlog, 1);
-    log->version = version;
+    struct tcgrr_rr_stream_options options = {.from = release, .seen = note_event, .data = log};
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
+
     log->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_rrlog_event));
-    do {
-        log->end = size - input.left;
-    } while (read_event(log, &input));
-    if (log->complete) {
-        log->end++;
+    bool good = stream && pump(stream, bytes, size, NULL, error);
+    if (good && tcgrr_rr_stream_state(stream)->version == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log has not even a head");
+        good = false;
     }
+    if (good) {
+        conclude(log, tcgrr_rr_stream_state(stream));
+    } else {
+        g_clear_pointer(&log, tcgrr_rrlog_free);
+    }
+    tcgrr_rr_stream_free(stream);
     return log;
 }
 
-struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, GError **error)
+static GMappedFile *map(const char *path, GError **error)
 {
     GError *problem = NULL;
     GMappedFile *file = g_mapped_file_new(path, FALSE, &problem);
+
     if (!file) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr log: %s", problem->message);
         g_error_free(problem);
+    }
+    return file;
+}
+
+struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GError **error)
+{
+    GMappedFile *file = map(path, error);
+    if (!file) {
         return NULL;
     }
-    struct tcgrr_rrlog *log =
-        tcgrr_rrlog_parse((const uint8_t *)g_mapped_file_get_contents(file), g_mapped_file_get_length(file), error);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_parse((const uint8_t *)g_mapped_file_get_contents(file),
+                                                g_mapped_file_get_length(file), release, error);
     g_mapped_file_unref(file);
     return log;
 }
@@ -197,6 +103,116 @@ void tcgrr_rrlog_free(struct tcgrr_rrlog *log)
         g_free(log);
     }
 }
+
+/* ---- rewriting ---- */
+
+/*
+ * How much of the log can be replayed: what QEMU did after the last instructions of a log that was cut off may be there
+ * in part only, and a replay that looks for the rest aborts.
+ */
+static bool find_limit(const uint8_t *bytes, size_t size, const char *from, size_t *limit, GError **error)
+{
+    struct tcgrr_rr_stream_options options = {.from = from};
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
+    bool good = stream && pump(stream, bytes, size, NULL, error);
+
+    *limit = size;
+    if (good) {
+        const struct tcgrr_rr_state *state = tcgrr_rr_stream_state(stream);
+        bool killed = size < TCGRR_RR_HEAD_BYTES || tcgrr_rr_word(bytes) == 0;
+        if (!state->complete && !state->guest_shutdown && (killed || !state->unknown)) {
+            *limit = MIN(state->last_run, size);
+        }
+    }
+    tcgrr_rr_stream_free(stream);
+    return good;
+}
+
+static bool write_new(const uint8_t *bytes, size_t size, const char *target,
+                      const struct tcgrr_rr_stream_options *options, struct tcgrr_rr_state *state, GError **error)
+{
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(options, error);
+    FILE *file = stream ? fopen(target, "wbe") : NULL;
+    bool good = file && pump(stream, bytes, size, file, error);
+
+    if (good) {
+        *state = *tcgrr_rr_stream_state(stream);
+    }
+    if (stream && (!file || ferror(file) | fclose(file)) && good) {
+        good = false;
+    }
+    if (stream && !good && error && !*error) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", target);
+    }
+    tcgrr_rr_stream_free(stream);
+    return good;
+}
+
+bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
+                         struct tcgrr_rrlog_rewritten *rewritten, GError **error)
+{
+    struct tcgrr_rr_stream_options options = {.from = from, .to = to};
+    GMappedFile *file = map(source, error);
+    if (!file) {
+        return false;
+    }
+    const uint8_t *bytes = (const uint8_t *)g_mapped_file_get_contents(file);
+    size_t size = g_mapped_file_get_length(file);
+    size_t limit = 0;
+    bool good = find_limit(bytes, size, from, &limit, error);
+
+    *rewritten = (struct tcgrr_rrlog_rewritten){.left_out = size - limit};
+    good = good && write_new(bytes, limit, target, &options, &rewritten->state, error);
+    if (good && rewritten->state.version == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log holds nothing: QEMU was killed too early");
+        good = false;
+    }
+    g_mapped_file_unref(file);
+    return good;
+}
+
+static void add(GPtrArray *lines, const char *format, ...) G_GNUC_PRINTF(2, 3);
+static void add(GPtrArray *lines, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_ptr_array_add(lines, g_strdup_vprintf(format, arguments));
+    va_end(arguments);
+}
+
+GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten)
+{
+    GPtrArray *lines = g_ptr_array_new_with_free_func(g_free);
+    const struct tcgrr_rr_state *state = &rewritten->state;
+
+    if (state->translated) {
+        add(lines, "translated into format 0x%x", state->version);
+    }
+    if (state->dropped_clock) {
+        add(lines, "left out the clock that QEMU read before it started");
+    }
+    if (state->was_moved) {
+        add(lines, "moved SHUTDOWN from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " instructions", state->moved,
+            state->end);
+    }
+    if (state->total > state->end) {
+        add(lines, "left out %" G_GUINT64_FORMAT " instructions after the guest's request to shut down",
+            state->total - state->end);
+    }
+    if (!state->complete && !state->unknown && !state->guest_shutdown) {
+        add(lines, "closed after %" G_GUINT64_FORMAT " instructions, where it was cut short", state->end);
+    }
+    if (rewritten->left_out > 0) {
+        add(lines, "left out %" G_GUINT64_FORMAT " bytes at its end, which may not be all that happened there",
+            rewritten->left_out);
+    }
+    if (state->unknown) {
+        add(lines, "left as it is from byte %" G_GUINT64_FORMAT " on, where it is not understood", state->read);
+    }
+    return lines;
+}
+
+/* ---- asking ---- */
 
 guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount)
 {

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * QEMU's own rr log as a witness: it holds the exact instruction count of every interrupt and exception. Where an older
- * QEMU does not report these to plugins, that settles whether an instruction retired before one.
+ * QEMU's own rr log as a whole: what a recording asks it, and its way into a replay.
+ *
+ * It holds the exact instruction count of every interrupt and exception. Where an older QEMU does not report these to
+ * plugins, that settles whether an instruction retired before one.
  */
 #ifndef TCGRR_EMU_RRLOG_H
 #define TCGRR_EMU_RRLOG_H
 
-#include "store/model.h"
+#include "emu/rrlog/stream.h"
 
-#include <glib.h>
-
-enum tcgrr_rrlog_kind { /* QEMU's numbers */
-                        TCGRR_RRLOG_INTERRUPT = 1,
-                        TCGRR_RRLOG_EXCEPTION = 2,
+enum tcgrr_rrlog_kind {
+    TCGRR_RRLOG_INTERRUPT = TCGRR_RR_INTERRUPT,
+    TCGRR_RRLOG_EXCEPTION = TCGRR_RR_EXCEPTION,
 };
 
 struct tcgrr_rrlog_event {
@@ -30,18 +30,43 @@ struct tcgrr_rrlog {
     tcgrr_icount total; /* instructions up to the end of what was read */
     bool complete;      /* QEMU's own end mark was reached */
     uint64_t end;       /* bytes that were understood */
+    /*
+     * The run ends with the guest's request to shut down; what follows up to `total` is its tail. Before 10.2 QEMU does
+     * not say where in its last stretch of instructions the guest asked: after `asked_after`, and the run then takes in
+     * the whole stretch. Without a request, `run_end` is `total`.
+     */
+    bool guest_shutdown;
+    tcgrr_icount run_end;
+    tcgrr_icount asked_after;
 };
 
 /*
- * Reads `size` bytes, which are untrusted. A log that is cut off or holds something that is not understood gives the
- * part before it. TCGRR_ERROR_FAILED for a version that is not known, which is also what a QEMU that was killed leaves.
- * Any thread.
+ * Reads `size` bytes, which are untrusted, as QEMU `release` ("7.2.22"; NULL: not known) writes them. A log that is cut
+ * off or holds something that is not understood gives the part before it. TCGRR_ERROR_FAILED for a format that is not
+ * known; the log of a QEMU that was killed is known by the release only. Any thread.
  */
-struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, GError **error);
+struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, const char *release, GError **error);
 /* The same for the file at `path`; TCGRR_ERROR_FAILED also if it cannot be read. */
-struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, GError **error);
+struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GError **error);
 /* NULL is allowed. */
 void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
+
+struct tcgrr_rrlog_rewritten {
+    struct tcgrr_rr_state state;
+    uint64_t left_out; /* bytes at the end of a log that was cut short */
+};
+
+/*
+ * Writes the log in the file `source`, by QEMU `from`, to the file `target`, repaired, for QEMU `to` (NULL: the same).
+ * TCGRR_ERROR_FAILED if a file cannot be read or written, a format is not known, or `to` cannot replay something in it.
+ */
+bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
+                         struct tcgrr_rrlog_rewritten *rewritten, GError **error);
+/* A line of text for each thing that was done to it; owned by the caller. */
+GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten);
+
+/* Writes a line of text for each event of the log in the file `source`, by QEMU `release`, to the file `target`. */
+bool tcgrr_rrlog_dump(const char *source, const char *target, const char *release, GError **error);
 
 /* Index of the first event at or after `icount`; log->events->len if there is none. */
 guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);

@@ -1,0 +1,353 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/rrlog/stream.h"
+
+#include "store/error.h"
+
+#include <string.h>
+
+#define MOST_ICOUNT (UINT64_C(1) << 61)
+
+struct tcgrr_rr_stream {
+    struct tcgrr_rr_stream_options options;
+    struct tcgrr_rr_release from;
+    bool from_known;
+    bool crosses; /* into another release */
+    const struct tcgrr_rr_format *source;
+    const struct tcgrr_rr_format *target;
+    struct tcgrr_rr_state state;
+    GByteArray *pending;     /* what was pushed and not read */
+    bool begun;              /* an event was read */
+    bool after_instructions; /* the event before was INSTRUCTION */
+    bool holds_clock;        /* the first event, not known yet to be one that others do without */
+    struct tcgrr_rr_event held_clock;
+    uint8_t clock[8];
+    uint8_t held; /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
+    bool ended;   /* the log that comes out is closed */
+    bool as_it_is;
+};
+
+/* ---- what comes out ---- */
+
+static bool refuse(const struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GError **error)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "QEMU's rr log has an event %s after %" G_GUINT64_FORMAT
+                " instructions, which QEMU %s cannot replay from "
+                "a log of QEMU %s",
+                tcgrr_rr_kind_name(event->kind), stream->state.total, stream->options.to, stream->options.from);
+    return false;
+}
+
+/* Whether the other release does something else on an event of this kind, or is not known to do the same. */
+static bool differs(const struct tcgrr_rr_stream *stream, enum tcgrr_rr_kind kind)
+{
+    switch (kind) {
+    case TCGRR_RR_AUDIO_OUT:
+    case TCGRR_RR_AUDIO_IN:
+        return true; /* how often a release asks its sound card differs */
+    case TCGRR_RR_INPUT:
+        return stream->source->linux_keys != stream->target->linux_keys ||
+               stream->source->async != stream->target->async;
+    case TCGRR_RR_BOTTOM_HALF:
+    case TCGRR_RR_BOTTOM_HALF_ONCE:
+    case TCGRR_RR_INPUT_SYNC:
+    case TCGRR_RR_CHAR_READ:
+    case TCGRR_RR_BLOCK:
+    case TCGRR_RR_NET:
+        return stream->source->async != stream->target->async; /* they happen at other places, then */
+    default:
+        return false;
+    }
+}
+
+static bool give(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
+{
+    if (stream->crosses && differs(stream, event->kind)) {
+        return refuse(stream, event, error);
+    }
+    return tcgrr_rr_encode(stream->target, event, out) || refuse(stream, event, error);
+}
+
+static void end_log(struct tcgrr_rr_stream *stream, GByteArray *out)
+{
+    struct tcgrr_rr_event shutdown = {.kind = TCGRR_RR_SHUTDOWN, .number = TCGRR_RR_HOST_SIGNAL};
+    struct tcgrr_rr_event end = {.kind = TCGRR_RR_END};
+
+    /* As QEMU itself does when it leaves. */
+    tcgrr_rr_encode(stream->target, &shutdown, out);
+    tcgrr_rr_encode(stream->target, &end, out);
+    stream->ended = true;
+}
+
+static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArray *out, GError **error)
+{
+    struct tcgrr_rr_event shutdown = {.kind = TCGRR_RR_SHUTDOWN, .number = cause};
+
+    stream->held = 0;
+    stream->state.guest_shutdown = true;
+    stream->state.end = stream->state.total;
+    if (!give(stream, &shutdown, out, error)) {
+        return false;
+    }
+    end_log(stream, out);
+    return true;
+}
+
+/* ---- what goes in ---- */
+
+/*
+ * The first SHUTDOWN by the guest ends the run. The others are QEMU leaving, which may be long before the vCPU stops:
+ * they come at the end. From 10.2 on QEMU writes the instructions before it first; until then it mostly has not.
+ */
+static bool shut_down(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                      GError **error)
+{
+    if (!tcgrr_rr_by_guest(event->number) || stream->held) {
+        return true;
+    }
+    if (stream->after_instructions || stream->source->late_shutdown) {
+        return give_request(stream, event->number, out, error);
+    }
+    stream->held = event->number;
+    stream->state.moved = stream->state.total;
+    return true;
+}
+
+static bool release_clock(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *next, GByteArray *out,
+                          GError **error)
+{
+    if (!stream->holds_clock) {
+        return true;
+    }
+    stream->holds_clock = false;
+    stream->state.dropped_clock = next && next->kind == TCGRR_RR_CHECKPOINT && next->number == TCGRR_RR_CHECKPOINT_INIT;
+    return stream->state.dropped_clock || give(stream, &stream->held_clock, out, error);
+}
+
+static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
+{
+    bool runs = event->kind == TCGRR_RR_INSTRUCTION;
+
+    if (stream->crosses && !stream->begun && event->kind == TCGRR_RR_CLOCK && event->number == TCGRR_RR_CLOCK_HOST) {
+        memcpy(stream->clock, event->body, sizeof(stream->clock));
+        stream->held_clock = *event;
+        stream->held_clock.body = stream->clock;
+        stream->holds_clock = true;
+        return true;
+    }
+    if (!release_clock(stream, event, out, error)) {
+        return false;
+    }
+    if (event->kind == TCGRR_RR_SHUTDOWN) {
+        return shut_down(stream, event, out, error);
+    }
+    if (stream->held && runs) {
+        stream->state.was_moved = event->count > 0;
+        return give(stream, event, out, error) && give_request(stream, stream->held, out, error);
+    }
+    if (stream->held) {
+        return give_request(stream, stream->held, out, error);
+    }
+    if (event->kind == TCGRR_RR_END) {
+        end_log(stream, out);
+        return true;
+    }
+    return give(stream, event, out, error);
+}
+
+static bool take_event(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                       GError **error)
+{
+    struct tcgrr_rr_state *state = &stream->state;
+
+    if (event->kind == TCGRR_RR_INSTRUCTION) {
+        state->last_run = state->read;
+        state->total += event->count;
+    }
+    state->read += event->length;
+    state->complete = event->kind == TCGRR_RR_END;
+    if (!stream->ended && !give_on(stream, event, out, error)) {
+        return false;
+    }
+    if (!state->guest_shutdown) {
+        state->end = state->total;
+    }
+    stream->begun = true;
+    stream->after_instructions = event->kind == TCGRR_RR_INSTRUCTION;
+    return true;
+}
+
+/* From here on nothing is known. */
+static bool not_understood(struct tcgrr_rr_stream *stream, const uint8_t *at, size_t size, GByteArray *out,
+                           GError **error)
+{
+    stream->state.unknown = true;
+    if (stream->ended) {
+        return true;
+    }
+    if (stream->crosses) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "QEMU's rr log has an event of number %u after %" G_GUINT64_FORMAT
+                    " instructions, which is not understood and cannot be translated from QEMU %s for QEMU %s",
+                    at[0], stream->state.total, stream->options.from, stream->options.to);
+        return false;
+    }
+    g_byte_array_append(out, at, (guint)size);
+    stream->as_it_is = true;
+    return true;
+}
+
+/* Sets `*used` to what was read of the pending bytes. */
+static bool take_events(struct tcgrr_rr_stream *stream, size_t *used, GByteArray *out, GError **error)
+{
+    while (!stream->state.complete && !stream->state.unknown) {
+        const uint8_t *at = stream->pending->data + *used;
+        size_t left = stream->pending->len - *used;
+        struct tcgrr_rr_event event;
+        enum tcgrr_rr_decoded decoded = tcgrr_rr_decode(stream->source, at, left, &event);
+
+        if (decoded == TCGRR_RR_MORE) {
+            return true;
+        }
+        if (decoded == TCGRR_RR_UNKNOWN || event.count > MOST_ICOUNT - stream->state.total) {
+            *used += left;
+            return not_understood(stream, at, left, out, error);
+        }
+        *used += event.length;
+        if (!take_event(stream, &event, out, error)) {
+            return false;
+        }
+        tcgrr_icount icount = stream->state.total;
+        if (stream->options.seen && !stream->options.seen(&event, icount, stream->options.data)) {
+            stream->state.unknown = true;
+        }
+    }
+    return true;
+}
+
+/* ---- the head ---- */
+
+static bool no_format(uint32_t version, const char *release, GError **error)
+{
+    if (version != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log has version 0x%x, which is not known",
+                    version);
+    } else {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the rr log of QEMU %s is not known",
+                    release ? release : "that was killed");
+    }
+    return false;
+}
+
+static bool choose_target(struct tcgrr_rr_stream *stream, GError **error)
+{
+    struct tcgrr_rr_release to;
+
+    stream->target = stream->source;
+    if (!stream->options.to) {
+        return true;
+    }
+    bool known = tcgrr_rr_release_parse(stream->options.to, &to);
+    stream->crosses = !known || !stream->from_known || !tcgrr_rr_same_series(&stream->from, &to);
+    if (stream->crosses) {
+        stream->target = tcgrr_rr_format(known ? &to : NULL, 0);
+        stream->state.translated = true;
+    }
+    return stream->target || no_format(0, stream->options.to, error);
+}
+
+static bool take_head(struct tcgrr_rr_stream *stream, GByteArray *out, GError **error)
+{
+    uint32_t version = tcgrr_rr_word(stream->pending->data);
+
+    stream->source = tcgrr_rr_format(stream->from_known ? &stream->from : NULL, version);
+    if (!stream->source) {
+        return no_format(version, stream->options.from, error);
+    }
+    if (!choose_target(stream, error)) {
+        return false;
+    }
+    stream->state.version = stream->target->version;
+    stream->state.read = TCGRR_RR_HEAD_BYTES;
+    stream->state.last_run = TCGRR_RR_HEAD_BYTES;
+    tcgrr_rr_append(out, stream->target->version, 4);
+    if (!stream->options.pipe) {
+        tcgrr_rr_append(out, 0, TCGRR_RR_HEAD_BYTES - 4);
+    }
+    return true;
+}
+
+/* ---- all of it ---- */
+
+struct tcgrr_rr_stream *tcgrr_rr_stream_new(const struct tcgrr_rr_stream_options *options, GError **error)
+{
+    struct tcgrr_rr_stream *stream = g_new0(struct tcgrr_rr_stream, 1);
+    struct tcgrr_rr_release to;
+    bool known = tcgrr_rr_release_parse(options->to, &to);
+
+    stream->options = *options;
+    stream->options.from = g_strdup(options->from);
+    stream->options.to = g_strdup(options->to);
+    stream->from_known = tcgrr_rr_release_parse(options->from, &stream->from);
+    stream->pending = g_byte_array_new();
+    if (options->to && (!known || !tcgrr_rr_format(&to, 0))) {
+        no_format(0, options->to, error);
+        g_clear_pointer(&stream, tcgrr_rr_stream_free);
+    }
+    return stream;
+}
+
+void tcgrr_rr_stream_free(struct tcgrr_rr_stream *stream)
+{
+    if (stream) {
+        g_byte_array_unref(stream->pending);
+        g_free((char *)stream->options.from);
+        g_free((char *)stream->options.to);
+        g_free(stream);
+    }
+}
+
+bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t size, GByteArray *out,
+                          GError **error)
+{
+    size_t used = 0;
+    bool good = true;
+
+    if (stream->as_it_is) {
+        g_byte_array_append(out, bytes, (guint)size);
+        return true;
+    }
+    if (stream->state.complete || stream->state.unknown) {
+        return true;
+    }
+    g_byte_array_append(stream->pending, bytes, (guint)size);
+    if (!stream->source) {
+        if (stream->pending->len < TCGRR_RR_HEAD_BYTES) {
+            return true;
+        }
+        good = take_head(stream, out, error);
+        used = TCGRR_RR_HEAD_BYTES;
+    }
+    good = good && take_events(stream, &used, out, error);
+    g_byte_array_remove_range(stream->pending, 0, (guint)used);
+    return good;
+}
+
+void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
+{
+    if (!stream->target || stream->ended || stream->as_it_is) {
+        return;
+    }
+    /* Neither can be refused: they were in the log of a format that has them. */
+    release_clock(stream, NULL, out, NULL);
+    if (stream->held) {
+        give_request(stream, stream->held, out, NULL);
+    } else {
+        end_log(stream, out);
+    }
+}
+
+const struct tcgrr_rr_state *tcgrr_rr_stream_state(const struct tcgrr_rr_stream *stream)
+{
+    return &stream->state;
+}

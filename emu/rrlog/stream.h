@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * QEMU's rr log on its way to a QEMU that replays it: bytes as they are written go in, the bytes of a log for another
+ * release, or for the same one, come out. On the way it is repaired:
+ *
+ * - SHUTDOWN goes after the instructions that led to it. Until 10.1 QEMU writes it before them, and a replay that is
+ *   made to stop in between ends there instead.
+ * - The log ends with the guest's request to shut down. What the vCPU ran after that, until QEMU came round to stopping
+ *   it, is left out: it is another number of instructions in each run.
+ * - What is in one release only is left out where others do without: the clock that 7.2 reads before it starts.
+ * - Whatever it ends with, it is closed so that QEMU ends in order.
+ *
+ * Memory: one event, at most TCGRR_RR_MOST_BYTES, and what is pushed at a time. One thread uses a stream.
+ */
+#ifndef TCGRR_EMU_RRLOG_STREAM_H
+#define TCGRR_EMU_RRLOG_STREAM_H
+
+#include "emu/rrlog/format.h"
+
+struct tcgrr_rr_stream_options {
+    const char *from; /* version of the QEMU that writes the log; NULL: only its head says */
+    const char *to;   /* of the one that will read it; NULL: the same */
+    /* What comes out goes through a pipe: QEMU cannot seek there, and takes the events right after the version. */
+    bool pipe;
+    /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
+     * stops the stream by returning false. */
+    bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);
+    void *data;
+};
+
+/* What was read, and what was done to it. */
+struct tcgrr_rr_state {
+    uint32_t version;    /* of the log that comes out; 0: its head has not come yet */
+    bool translated;     /* that is for another release */
+    bool complete;       /* the end that QEMU writes was read */
+    bool unknown;        /* something was not understood, and nothing after it */
+    bool guest_shutdown; /* the guest asked for it */
+    tcgrr_icount total;  /* instructions in what was read */
+    tcgrr_icount end;    /* instructions of the run: up to the guest's request, or `total` */
+    tcgrr_icount moved;  /* with `was_moved`: where SHUTDOWN stood; the request came after that, `end` at the latest */
+    bool was_moved;
+    bool dropped_clock;
+    uint64_t read;     /* bytes that were understood, the head among them */
+    uint64_t last_run; /* of these, before the last INSTRUCTION */
+};
+
+struct tcgrr_rr_stream;
+
+/* TCGRR_ERROR_FAILED if a release that is needed has a format that is not known. */
+struct tcgrr_rr_stream *tcgrr_rr_stream_new(const struct tcgrr_rr_stream_options *options, GError **error);
+/* NULL is allowed. */
+void tcgrr_rr_stream_free(struct tcgrr_rr_stream *stream);
+
+/*
+ * Takes the next `size` bytes of the log, its head of TCGRR_RR_HEAD_BYTES first, which may be empty still; appends to
+ * `out` what can be given on, each event as soon as it is whole (a SHUTDOWN: as soon as its place is known). After the
+ * run's end it reads on and appends nothing. TCGRR_ERROR_FAILED, naming it, for an event that the other release cannot
+ * take; a log of the same release that holds something unknown is given on as it is from there.
+ */
+bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t size, GByteArray *out,
+                          GError **error);
+/* The log's end: appends what closes it, unless it has been. Nothing is pushed after. */
+void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out);
+
+/* Owned by the stream. */
+const struct tcgrr_rr_state *tcgrr_rr_stream_state(const struct tcgrr_rr_stream *stream);
+
+#endif
