@@ -19,6 +19,10 @@ static bool has_option(int argc, char **argv, const char *option)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
+    if (has_option(argc, argv, "--builds") && has_option(argc, argv, "--qemu")) {
+        return cli_usage(
+            command, "--qemu finds a cause in one QEMU, --builds the first bad one of several: give one of the two");
+    }
     if (has_option(argc, argv, "--builds")) {
         return cli_bisect_builds(command, argc, argv);
     }

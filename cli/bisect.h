@@ -14,11 +14,11 @@ int cli_bisect_cause(int argc, char **argv);
 /* lockstep --bisect: two QEMUs that share no trace. */
 struct cli_bisect_pair {
     const struct cli_command *command;
-    struct cli_comparing comparing;
+    const struct cli_comparing *comparing;
     const char *qemus[2];
     const char *const *words[2]; /* the arguments of each, NULL-terminated */
     const char *icount;          /* NULL: the default */
-    const char *bundle;          /* folder for the recordings and the finding; NULL: lockstep-cause */
+    const char *bundle;          /* folder for the recordings and the finding; NULL: a new one, lockstep-cause */
     bool force;                  /* use it even if it is there */
     char **symbol_files;         /* further ELF files; NULL: none */
     int hang_ms;

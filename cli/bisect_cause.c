@@ -1,461 +1,192 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* bisect TRACE --qemu, and lockstep --bisect: the search for a cause, as a command. */
 #include "cli/bisect.h"
 
 #include "cli/cause.h"
-#include "record/record.h"
-#include "replay/cause/closer.h"
-#include "replay/recorded.h"
-#include "replay/replay.h"
+#include "replay/cause/bundle.h"
 #include "store/error.h"
 
-#include <errno.h>
-#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-struct bisecting {
+struct context {
     const struct cli_command *command;
-    struct cli_comparing comparing;
-    struct tcgrr_compare_options how;
-    struct cli_cause cause;
-    char *qemu;
-    struct tcgrr_qemu probed; /* B's */
-    char *bundle;
-    char *b_path;               /* of the trace of B, where it needed one of its own */
-    char *a_path;               /* of the trace of A, where there was none before */
-    const char *const *b_words; /* B's own arguments; NULL: those of A */
-    const char *icount;
-    gboolean force;
-    gboolean progress;
-    int timeout;
+    const struct cli_comparing *comparing;
+    struct tcgrr_bisect_options options;
+    struct tcgrr_bisect bisect;
+    struct tcgrr_folder folder;
     struct tcgrr_symbols *symbols;
-    struct tcgrr_side *sides[2];
-    struct tcgrr_replay_result replay; /* of A's recording in B */
-    struct tcgrr_replay_result closer; /* the same up to where data differ */
-    struct tcgrr_comparison comparison;
-    struct tcgrr_cause found;
-    bool has_cause;
+    char **symbol_files; /* further ELF files; NULL: none */
+    bool progress;
+    bool line_shown;
 };
 
-/* ---- B replays A's recording, or records itself ---- */
+/* ---- while it runs ---- */
 
-/* rr files belong to a release: those of one development cycle have its number and the same format. */
-static bool same_release(const char *a, const char *b)
+static void clear_line(struct context *context)
 {
-    const char *dot = strchr(a, '.');
-    const char *end = dot ? strchr(dot + 1, '.') : NULL;
-    size_t length = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
-    return strncmp(a, b, length) == 0;
-}
-
-struct recording {
-    struct bisecting *bisecting;
-    tcgrr_icount limit;
-    tcgrr_icount seen;
-    gint64 moved;
-    volatile int stop;
-    bool hung;
-};
-
-/* B has gone far enough when it has run as much as A and some more, or nothing any more. */
-static void watch_recording(const struct tcgrr_record_progress *progress, void *data)
-{
-    struct recording *recording = data;
-    const struct cli_cause *cause = &recording->bisecting->cause;
-    g_autofree char *icount = cli_number(progress->icount);
-    g_autofree char *text = g_strdup_printf("recording: %s instructions", icount);
-    gint64 now = g_get_monotonic_time();
-
-    cli_cause_say(text, &recording->bisecting->cause);
-    if (progress->icount != recording->seen) {
-        recording->seen = progress->icount;
-        recording->moved = now;
-    }
-    recording->hung = now - recording->moved > (gint64)cause->hang_ms * 1000;
-    if (*cause->stop || progress->icount > recording->limit || recording->hung) {
-        recording->stop = *cause->stop ? *cause->stop : SIGTERM;
+    if (context->line_shown) {
+        fputs("\r\033[K", stderr);
+        context->line_shown = false;
     }
 }
 
-static bool check_bundle(struct bisecting *bisecting, GError **error)
+static void say(const char *text, void *data)
 {
-    /* With A's recording in it, it is ours already. */
-    bool ours = bisecting->cause.readers[0] && bisecting->a_path;
-    if (!bisecting->force && !ours && g_file_test(bisecting->bundle, G_FILE_TEST_EXISTS)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "%s is there already; name another folder with --bundle, or use --force", bisecting->bundle);
-        return false;
-    }
-    return true;
-}
-
-static bool make_bundle(struct bisecting *bisecting, GError **error)
-{
-    if (g_mkdir_with_parents(bisecting->bundle, 0777) != 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", bisecting->bundle,
-                    g_strerror(errno));
-        return false;
-    }
-    return true;
-}
-
-/* Records into the bundle. `like`: the run that it is to do the same as, whose length bounds it; NULL: none. */
-static bool record(struct bisecting *bisecting, const char *qemu, const char *const *words, const char *path,
-                   const struct tcgrr_run *like, GError **error)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    const char *directory = like ? like->directory : NULL;
-    g_autofree char *output = g_canonicalize_filename(path, NULL);
-    struct recording recording = {.bisecting = bisecting,
-                                  .limit = like ? 2 * like->icount + 10000000 : UINT64_MAX,
-                                  .moved = g_get_monotonic_time()};
-    struct tcgrr_record_result result = {0};
-    struct tcgrr_record_options options = {
-        .output = output,
-        .force = true,
-        .qemu = qemu,
-        .arguments = words,
-        .plugin = cause->plugin,
-        .rr = true,
-        .level = TCGRR_LEVEL_FLOW,
-        .icount = like ? like->icount_shift : bisecting->icount,
-        .tool_version = TCGRR_VERSION,
-        .directory = directory && g_file_test(directory, G_FILE_TEST_IS_DIR) ? directory : NULL,
-        .quiet = true,
-        .stop = &recording.stop,
-        .progress = watch_recording,
-        .data = &recording,
-    };
-    bool good = tcgrr_record(&options, &result, error);
-    g_free(result.exit);
-    if (good && *cause->stop) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
-    }
-    return good && !*cause->stop;
-}
-
-static bool record_b(struct bisecting *bisecting, GError **error)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    g_auto(GStrv) recorded = tcgrr_recorded_words(cause->readers[0], NULL, error);
-    const char *const *words = bisecting->b_words ? bisecting->b_words : (const char *const *)recorded + 1;
-
-    return recorded && make_bundle(bisecting, error) &&
-           record(bisecting, bisecting->qemu, words, bisecting->b_path, tcgrr_reader_run(cause->readers[0]), error);
-}
-
-static bool compare_recordings(struct bisecting *bisecting, GError **error)
-{
-    struct cli_cause *cause = &bisecting->cause;
-
-    bisecting->how.tolerate_cut_a = !tcgrr_reader_run(cause->readers[0])->complete;
-    bisecting->how.isa = tcgrr_isa_of_target(tcgrr_reader_run(cause->readers[0])->target);
-    for (int i = 0; i < 2; i++) {
-        if (bisecting->sides[i]) {
-            bisecting->sides[i]->ops->free(bisecting->sides[i]);
-        }
-        bisecting->sides[i] = tcgrr_side_stored(cause->readers[i], error);
-        if (!bisecting->sides[i]) {
-            return false;
-        }
-    }
-    tcgrr_comparison_clear(&bisecting->comparison);
-    return tcgrr_compare(bisecting->sides[0], bisecting->sides[1], &bisecting->how, &bisecting->comparison, error);
-}
-
-static void say_replayed(tcgrr_icount icount, void *data)
-{
-    g_autofree char *number = cli_number(icount);
-    g_autofree char *text = g_strdup_printf("B replays the recording: %s instructions compared", number);
-    cli_cause_say(text, data);
-}
-
-static struct tcgrr_replay_options replay_options(struct bisecting *bisecting)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    return (struct tcgrr_replay_options){
-        .qemu = bisecting->qemu,
-        .known = {NULL, bisecting->probed.path ? &bisecting->probed : NULL},
-        .plugin = cause->plugin,
-        .at = UINT64_MAX,
-        .hang_ms = cause->hang_ms,
-        .compare = bisecting->how,
-        .quiet = true,
-        .states = true,
-        .stop = cause->stop,
-        .progress = say_replayed,
-        .data = cause,
-    };
-}
-
-/* *replayed is false if B cannot replay what A recorded. */
-static bool replay_in_b(struct bisecting *bisecting, bool *replayed, GError **error)
-{
-    struct tcgrr_replay_options options = replay_options(bisecting);
-    const struct tcgrr_comparison *comparison = &bisecting->replay.comparison;
-    struct cli_cause *cause = &bisecting->cause;
-    GError *problem = NULL;
-    bool known = false;
-
-    bool good = tcgrr_replay(cause->readers[0], &options, &bisecting->replay, &problem);
-
-    if (!good && *cause->stop) {
-        g_propagate_error(error, problem);
-        return false;
-    }
-    g_clear_error(&problem);
-    *replayed = good && (!comparison->diverged || comparison->compared > 0);
-    if (*replayed &&
-        !tcgrr_replay_closer(cause->readers[0], &options, &bisecting->replay, &bisecting->closer, &known, error)) {
-        return false;
-    }
-    cause->closer = known ? &bisecting->closer.comparison.data : NULL;
-    return true;
-}
-
-/* From now on B is what replays A's recording. */
-static void share_recording(struct bisecting *bisecting, const struct tcgrr_comparison **comparison)
-{
-    struct cli_cause *cause = &bisecting->cause;
-
-    cause->readers[1] = cause->readers[0];
-    cause->paths[1] = cause->paths[0];
-    cause->qemus[1] = bisecting->qemu;
-    cause->known[0] = bisecting->replay.original ? tcgrr_session_qemu(bisecting->replay.original) : NULL;
-    cause->known[1] = tcgrr_session_qemu(bisecting->replay.session);
-    *comparison = &bisecting->replay.comparison;
-}
-
-/*
- * A QEMU that aborted has left no rr file, and cannot be stopped before the end again. Perhaps it replays A's recording
- * though its release is another: some do.
- */
-static bool rescue(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    struct tcgrr_reader *own = cause->readers[1];
-    bool replayed = false;
-
-    if (bisecting->b_words || tcgrr_replay_check(own, NULL)) {
-        return true;
-    }
-    if (!replay_in_b(bisecting, &replayed, error)) {
-        return false;
-    }
-    if (replayed && bisecting->replay.comparison.diverged) {
-        share_recording(bisecting, comparison);
-        tcgrr_comparison_clear(&bisecting->comparison);
-        bisecting->comparison = (struct tcgrr_comparison){0};
-        bisecting->sides[1]->ops->free(bisecting->sides[1]);
-        bisecting->sides[1] = NULL;
-        tcgrr_reader_free(own);
-        g_unlink(bisecting->b_path);
-    }
-    return true;
-}
-
-/* Compares the two in the way they allow. */
-static bool compare(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    bool replayed = false;
-
-    if (!tcgrr_qemu_probe(bisecting->qemu, cause->plugin, &bisecting->probed, error)) {
-        return false;
-    }
-    bool same = same_release(tcgrr_reader_run(cause->readers[0])->qemu_version, bisecting->probed.version);
-    if (same && !bisecting->b_words && !replay_in_b(bisecting, &replayed, error)) {
-        return false;
-    }
-    if (replayed) {
-        share_recording(bisecting, comparison);
-        return true;
-    }
-    if (!record_b(bisecting, error)) {
-        return false;
-    }
-    cause->readers[1] = tcgrr_reader_open(bisecting->b_path, error);
-    cause->paths[1] = bisecting->b_path;
-    *comparison = &bisecting->comparison;
-    return cause->readers[1] && compare_recordings(bisecting, error) && rescue(bisecting, comparison, error);
-}
-
-/* ---- the cause ---- */
-
-/* Firmware differs between releases and polls clocks: the first instruction that a symbol of the guest covers. */
-static bool guest_start(struct bisecting *bisecting)
-{
-    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisecting->symbols, "_start");
-    if (!symbol || bisecting->cause.readers[0] == bisecting->cause.readers[1]) {
-        return false;
-    }
-    bisecting->how.from[0] = bisecting->how.from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
-    return true;
-}
-
-static bool search(struct bisecting *bisecting, const struct tcgrr_comparison **comparison, GError **error)
-{
-    bool told = bisecting->how.from[0].kind != TCGRR_WHERE_NONE;
-
-    if (!compare(bisecting, comparison, error)) {
-        return false;
-    }
-    if (!(*comparison)->diverged) {
-        return true;
-    }
-    GError *problem = NULL;
-    bisecting->has_cause = cli_cause_find(&bisecting->cause, *comparison, &bisecting->found, &problem);
-    bool answered = bisecting->has_cause && bisecting->found.kind == TCGRR_CAUSE_INSTRUCTION;
-    if (answered || *bisecting->cause.stop || told || !guest_start(bisecting)) {
-        if (problem) {
-            g_propagate_error(error, problem);
-        }
-        return bisecting->has_cause;
-    }
-    cli_cause_clear_line(&bisecting->cause);
-    fprintf(stderr, "tcgrr: before the guest itself runs: %s; comparing from _start on\n",
-            problem ? problem->message : bisecting->found.explanation);
-    g_clear_error(&problem);
-    tcgrr_cause_clear(&bisecting->found);
-    bisecting->has_cause = false;
-    if (!compare_recordings(bisecting, error)) {
-        return false;
-    }
-    bisecting->has_cause = bisecting->comparison.diverged;
-    return !bisecting->has_cause || cli_cause_find(&bisecting->cause, &bisecting->comparison, &bisecting->found, error);
-}
-
-static void print(struct bisecting *bisecting, const struct tcgrr_comparison *comparison,
-                  const struct cli_places *places)
-{
-    struct cli_cause *cause = &bisecting->cause;
-
-    if (bisecting->comparing.json) {
-        json_t *object = json_pack("{s:s, s:s}", "trace", cause->paths[0], "qemu", bisecting->qemu);
-        cli_json_comparison(object, comparison, places);
-        if (bisecting->has_cause) {
-            cli_cause_json(object, cause, &bisecting->found, places);
-        }
-        cli_print_json(object);
-        return;
-    }
-    cli_print_comparison(comparison, places);
-    if (bisecting->has_cause) {
-        cli_cause_print(stdout, cause, &bisecting->found, places);
+    struct context *context = data;
+    if (context->progress) {
+        fprintf(stderr, "\r\033[Ktcgrr: %s", text);
+        fflush(stderr);
+        context->line_shown = true;
     }
 }
 
-/* A finding is told even if its folder cannot be filled. */
-static bool fill_bundle(struct bisecting *bisecting, const struct tcgrr_comparison *comparison,
-                        const struct cli_places *places, GError **error)
+static void note(const char *text, void *data)
 {
-    struct cli_cause *cause = &bisecting->cause;
-
-    if (!bisecting->has_cause) {
-        /* Without a divergence nothing of B is worth keeping. */
-        g_unlink(bisecting->b_path);
-        g_rmdir(bisecting->bundle);
-        return true;
-    }
-    bool good = make_bundle(bisecting, error) && cli_cause_bundle(cause, comparison, &bisecting->found, places, error);
-    cli_cause_clear_line(cause);
-    if (!good) {
-        cause->bundle = NULL;
-    }
-    return good;
+    clear_line(data);
+    fprintf(stderr, "tcgrr: %s\n", text);
 }
 
-static struct cli_places places_of(const struct bisecting *bisecting)
+/* ---- the report ---- */
+
+static struct cli_places places_of(const struct context *context)
 {
-    const struct cli_cause *cause = &bisecting->cause;
-    struct cli_places places = {.target = tcgrr_reader_run(cause->readers[0])->target,
-                                .symbols = {bisecting->symbols, bisecting->symbols},
+    struct cli_places places = {.target = tcgrr_reader_run(context->bisect.readers[0])->target,
+                                .symbols = {context->symbols, context->symbols},
                                 .names = {"A", "B"}};
     for (int i = 0; i < 2; i++) {
-        places.blocks[i] = tcgrr_reader_blocks(cause->readers[i], NULL);
+        places.blocks[i] = tcgrr_reader_blocks(context->bisect.readers[i], NULL);
     }
     return places;
 }
 
-static int conclude(struct bisecting *bisecting, const struct tcgrr_comparison *comparison)
+/* What was found, whose folder is `bundle`; NULL: it could not be filled. */
+static void print(struct context *context, const char *bundle)
 {
-    struct cli_cause *cause = &bisecting->cause;
-    struct cli_places places = places_of(bisecting);
-    GError *error = NULL;
+    const struct tcgrr_bisect *bisect = &context->bisect;
+    struct cli_places places = places_of(context);
+    struct cli_cause cause = {bisect, bundle, &places};
 
-    if (!fill_bundle(bisecting, comparison, &places, &error)) {
-        int status = cli_fail(error);
-        if (*cause->stop) {
-            return cli_stopped_status(*cause->stop);
+    if (context->comparing->json) {
+        json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
+        cli_json_comparison(object, bisect->comparison, &places);
+        if (bisect->has_cause) {
+            cli_cause_json(object, &cause);
         }
-        print(bisecting, comparison, &places);
-        return status;
+        cli_print_json(object);
+        return;
     }
-    print(bisecting, comparison, &places);
-    return comparison->diverged ? CLI_DIVERGED : CLI_OK;
+    cli_print_comparison(bisect->comparison, &places);
+    if (bisect->has_cause) {
+        cli_cause_print(stdout, &cause);
+    }
 }
 
-static int bisect(struct bisecting *bisecting)
+static void print_finding(FILE *to, void *data)
 {
-    struct cli_cause *cause = &bisecting->cause;
-    const struct tcgrr_comparison *comparison = NULL;
-    GError *error = NULL;
-    struct tcgrr_symbols *symbols[] = {bisecting->symbols, bisecting->symbols};
-    int status = cli_comparing_resolve(bisecting->command, &bisecting->comparing, symbols, &bisecting->how);
+    cli_cause_print(to, data);
+}
 
+static void describe_finding(json_t *object, void *data)
+{
+    struct cli_cause *cause = data;
+    cli_json_comparison(object, cause->bisect->comparison, cause->places);
+    cli_cause_json(object, cause);
+}
+
+static int fail(struct context *context, GError *error)
+{
+    clear_line(context);
+    int status = cli_fail(error);
+    int signal = *context->options.stop;
+    return signal ? cli_stopped_status(signal) : status;
+}
+
+/* A finding is told even if its folder cannot be filled. */
+static int conclude(struct context *context)
+{
+    struct tcgrr_bisect *bisect = &context->bisect;
+    struct cli_places places = places_of(context);
+    struct cli_cause cause = {bisect, context->folder.path, &places};
+    struct tcgrr_bundle_options options = {print_finding, describe_finding, &cause};
+    GError *error = NULL;
+
+    if (!bisect->has_cause) {
+        print(context, NULL);
+        return bisect->comparison->diverged ? CLI_DIVERGED : CLI_OK;
+    }
+    bool good = tcgrr_bundle_fill(bisect, &options, &error);
+    int status = good ? CLI_DIVERGED : fail(context, error);
+    if (*context->options.stop) {
+        return cli_stopped_status(*context->options.stop);
+    }
+    clear_line(context);
+    print(context, good ? context->folder.path : NULL);
+    return status;
+}
+
+/* ---- the command ---- */
+
+static int resolve(struct context *context, struct tcgrr_compare_options *how)
+{
+    struct tcgrr_symbols *symbols[2];
+    GError *error = NULL;
+
+    context->symbols = cli_trace_symbols(context->bisect.readers[0]);
+    for (char **file = context->symbol_files; file && *file; file++) {
+        if (!tcgrr_symbols_add_elf(context->symbols, *file, true, &error)) {
+            return cli_fail(error);
+        }
+    }
+    symbols[0] = symbols[1] = context->symbols;
+    return cli_comparing_resolve(context->command, context->comparing, symbols, how);
+}
+
+static int run(struct context *context)
+{
+    struct tcgrr_bisect *bisect = &context->bisect;
+    struct tcgrr_compare_options how = {0};
+    GError *error = NULL;
+
+    if (!tcgrr_bisect_open(bisect, &context->options, &error)) {
+        return fail(context, error);
+    }
+    int status = resolve(context, &how);
     if (status != CLI_OK) {
         return status;
     }
-    bisecting->how.strict = true;
-    bool good = tcgrr_replay_check(cause->readers[0], &error) && check_bundle(bisecting, &error) &&
-                search(bisecting, &comparison, &error);
-    cli_cause_clear_line(cause);
-    if (!good) {
-        int signal = *cause->stop;
+    if (!tcgrr_bisect_run(bisect, &how, context->symbols, &error)) {
+        status = fail(context, error);
+        if (!*context->options.stop && bisect->comparison && bisect->comparison->diverged) {
+            /* Where they diverge is worth telling even if why is not known. */
+            print(context, NULL);
+        }
+        return status;
+    }
+    clear_line(context);
+    return conclude(context);
+}
+
+/* Without a divergence nothing in the folder is worth keeping. */
+static int run_in_folder(struct context *context, const char *told, const char *wanted, bool force)
+{
+    GError *error = NULL;
+    int status;
+
+    if (tcgrr_folder_make(&context->folder, told, wanted, force, &error)) {
+        context->options.folder = &context->folder;
+        status = run(context);
+        if (!context->bisect.comparison || !context->bisect.comparison->diverged) {
+            tcgrr_folder_drop(&context->folder);
+        }
+    } else {
         status = cli_fail(error);
-        if (!signal && comparison && comparison->diverged) {
-            /* Where they part is worth telling even if why is not known. */
-            struct cli_places places = places_of(bisecting);
-            print(bisecting, comparison, &places);
-        }
-        return signal ? cli_stopped_status(signal) : status;
     }
-    return conclude(bisecting, comparison);
-}
-
-static void clear(struct bisecting *bisecting)
-{
-    struct cli_cause *cause = &bisecting->cause;
-
-    tcgrr_cause_clear(&bisecting->found);
-    tcgrr_standalone_clear(&cause->standalone);
-    tcgrr_comparison_clear(&bisecting->comparison);
-    tcgrr_qemu_clear(&bisecting->probed);
-    tcgrr_replay_result_clear(&bisecting->replay);
-    tcgrr_replay_result_clear(&bisecting->closer);
-    for (int i = 0; i < 2; i++) {
-        if (bisecting->sides[i]) {
-            bisecting->sides[i]->ops->free(bisecting->sides[i]);
-        }
-    }
-    if (cause->readers[1] != cause->readers[0]) {
-        tcgrr_reader_free(cause->readers[1]);
-    }
-    tcgrr_reader_free(cause->readers[0]);
-    tcgrr_symbols_free(bisecting->symbols);
-    cli_comparing_clear(&bisecting->comparing);
-    g_free(bisecting->qemu);
-    g_free(bisecting->bundle);
-    g_free(bisecting->b_path);
-    g_free(bisecting->a_path);
-}
-
-/* TRACE-cause, where TRACE ends in .tcgrr. */
-static char *default_bundle(const char *trace)
-{
-    size_t length = strlen(trace) - (g_str_has_suffix(trace, ".tcgrr") ? strlen(".tcgrr") : 0);
-    return g_strdup_printf("%.*s-cause", (int)length, trace);
+    tcgrr_bisect_clear(&context->bisect);
+    tcgrr_symbols_free(context->symbols);
+    tcgrr_folder_clear(&context->folder);
+    return status;
 }
 
 /* Its own help; the dispatcher's is about all forms of bisect. */
@@ -477,24 +208,75 @@ static const struct cli_command form = {
     NULL,
 };
 
+/* What the user asked for; owned. */
+struct told {
+    struct cli_comparing comparing;
+    char *qemu;
+    char *bundle;
+    gboolean force, progress;
+    int timeout;
+};
+
+/* TRACE-cause, where TRACE ends in .tcgrr. */
+static char *default_bundle(const char *trace)
+{
+    size_t length = strlen(trace) - (g_str_has_suffix(trace, ".tcgrr") ? strlen(".tcgrr") : 0);
+    return g_strdup_printf("%.*s-cause", (int)length, trace);
+}
+
+static int bisect_trace(const struct told *told, const char *trace)
+{
+    GError *error = NULL;
+    int status = CLI_OK;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    struct tcgrr_reader *reader = plugin ? cli_open_trace(trace, &status) : NULL;
+    g_autofree char *wanted = default_bundle(trace);
+    struct context context = {
+        .command = &form,
+        .comparing = &told->comparing,
+        .options = {.reader = reader,
+                    .path = trace,
+                    .qemus = {NULL, told->qemu},
+                    .plugin = plugin,
+                    .tool_version = TCGRR_VERSION,
+                    .ignore = (const char *const *)told->comparing.ignored,
+                    .hang_ms = told->timeout * 1000,
+                    .stop = cli_catch_signals(),
+                    .progress = say,
+                    .note = note,
+                    .data = &context},
+        .progress = told->progress || isatty(STDERR_FILENO),
+    };
+    if (reader) {
+        status = run_in_folder(&context, told->bundle, wanted, told->force);
+        tcgrr_reader_free(reader);
+    }
+    return plugin ? status : cli_fail(error);
+}
+
+static void told_clear(struct told *told)
+{
+    cli_comparing_clear(&told->comparing);
+    g_free(told->qemu);
+    g_free(told->bundle);
+}
+
 int cli_bisect_cause(int argc, char **argv)
 {
-    const struct cli_command *command = &form;
-    struct bisecting bisecting = {.command = command, .comparing = CLI_COMPARING_INIT, .timeout = 60};
+    struct told told = {.comparing = CLI_COMPARING_INIT, .timeout = 60};
     const GOptionEntry options[] = {
-        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.qemu, "the QEMU to compare with the one that recorded",
-         "PATH"},
-        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &bisecting.bundle,
-         "folder for all that a bug report needs (default: the trace's name with -cause)", "DIR"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &bisecting.force, "use the folder even if it is there", NULL},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &bisecting.timeout,
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &told.qemu, "the QEMU to compare with the one that recorded", "PATH"},
+        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
+         "folder for all that a bug report needs (default: a new one beside the trace, with its name and -cause)",
+         "DIR"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "use the folder even if it is there", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a QEMU has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &bisecting.progress,
-         "show progress even if standard error is no terminal", NULL},
-        CLI_COMPARING_OPTIONS(bisecting.comparing),
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
+         NULL},
+        CLI_COMPARING_OPTIONS(told.comparing),
         {0},
     };
-    GError *error = NULL;
     int status = CLI_USAGE;
 
     /* "bisect --qemu --help" is how one asks for this help, though --qemu takes a value. */
@@ -503,98 +285,39 @@ int cli_bisect_cause(int argc, char **argv)
         argc = 2;
         argv = help;
     }
-    if (!cli_parse(command, options, false, &argc, &argv)) {
-        clear(&bisecting);
-        return CLI_USAGE;
+    if (!cli_parse(&form, options, false, &argc, &argv)) {
+        status = CLI_USAGE;
+    } else if (argc != 2 || told.timeout < 1) {
+        status = cli_usage(&form, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
+    } else {
+        status = bisect_trace(&told, argv[1]);
     }
-    if (argc != 2 || bisecting.timeout < 1) {
-        status = cli_usage(command, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
-        clear(&bisecting);
-        return status;
-    }
-    g_autofree char *plugin = cli_plugin_path(&error);
-    bisecting.bundle = bisecting.bundle ? bisecting.bundle : default_bundle(argv[1]);
-    bisecting.b_path = g_build_filename(bisecting.bundle, "b.tcgrr", NULL);
-    bisecting.cause = (struct cli_cause){
-        .readers = {plugin ? cli_open_trace(argv[1], &status) : NULL},
-        .paths = {argv[1]},
-        .plugin = plugin,
-        .ignore = (const char *const *)bisecting.comparing.ignored,
-        .bundle = bisecting.bundle,
-        .hang_ms = bisecting.timeout * 1000,
-        .progress = bisecting.progress || isatty(STDERR_FILENO),
-        .stop = cli_catch_signals(),
-    };
-    if (!plugin) {
-        status = cli_fail(error);
-    } else if (bisecting.cause.readers[0]) {
-        bisecting.symbols = cli_trace_symbols(bisecting.cause.readers[0]);
-        status = bisect(&bisecting);
-    }
-    clear(&bisecting);
+    told_clear(&told);
     return status;
-}
-
-/* The same words, so that B can do with A's. */
-static bool same_words(const char *const *a, const char *const *b)
-{
-    return g_strv_equal(a, b);
-}
-
-/* Records A, then goes on as with a trace that was there. */
-static int bisect_pair(struct bisecting *bisecting, const struct cli_bisect_pair *pair)
-{
-    struct cli_cause *cause = &bisecting->cause;
-    GError *error = NULL;
-    int status = CLI_OK;
-
-    if (!check_bundle(bisecting, &error) || !make_bundle(bisecting, &error) ||
-        !record(bisecting, pair->qemus[0], pair->words[0], bisecting->a_path, NULL, &error)) {
-        cli_cause_clear_line(cause);
-        status = cli_fail(error);
-        return *cause->stop ? cli_stopped_status(*cause->stop) : status;
-    }
-    cause->readers[0] = cli_open_trace(bisecting->a_path, &status);
-    if (!cause->readers[0]) {
-        return status;
-    }
-    cause->paths[0] = bisecting->a_path;
-    bisecting->symbols = cli_trace_symbols(cause->readers[0]);
-    for (char **file = pair->symbol_files; file && *file; file++) {
-        if (!tcgrr_symbols_add_elf(bisecting->symbols, *file, true, &error)) {
-            return cli_fail(error);
-        }
-    }
-    return bisect(bisecting);
 }
 
 int cli_bisect_pair(const struct cli_bisect_pair *pair)
 {
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
-    struct bisecting bisecting = {
+    /* With the same words B can do with A's recording. */
+    bool same = g_strv_equal(pair->words[0], pair->words[1]);
+    struct context context = {
         .command = pair->command,
         .comparing = pair->comparing,
-        .qemu = g_strdup(pair->qemus[1]),
-        .b_words = same_words(pair->words[0], pair->words[1]) ? NULL : pair->words[1],
-        .icount = pair->icount,
-        .bundle = g_strdup(pair->bundle ? pair->bundle : "lockstep-cause"),
-        .force = pair->force,
-    };
-    bisecting.comparing.from = g_strdup(pair->comparing.from);
-    bisecting.comparing.until = g_strdup(pair->comparing.until);
-    bisecting.comparing.ignored = g_strdupv(pair->comparing.ignored);
-    bisecting.a_path = g_build_filename(bisecting.bundle, "a.tcgrr", NULL);
-    bisecting.b_path = g_build_filename(bisecting.bundle, "b.tcgrr", NULL);
-    bisecting.cause = (struct cli_cause){
-        .plugin = plugin,
-        .ignore = (const char *const *)pair->comparing.ignored,
-        .bundle = bisecting.bundle,
-        .hang_ms = pair->hang_ms,
+        .options = {.qemus = {pair->qemus[0], pair->qemus[1]},
+                    .words = {pair->words[0], same ? NULL : pair->words[1]},
+                    .icount = pair->icount,
+                    .plugin = plugin,
+                    .tool_version = TCGRR_VERSION,
+                    .ignore = (const char *const *)pair->comparing->ignored,
+                    .hang_ms = pair->hang_ms,
+                    .stop = cli_catch_signals(),
+                    .progress = say,
+                    .note = note,
+                    .data = &context},
+        .symbol_files = pair->symbol_files,
         .progress = pair->progress,
-        .stop = cli_catch_signals(),
     };
-    int status = plugin ? bisect_pair(&bisecting, pair) : cli_fail(error);
-    clear(&bisecting);
-    return status;
+    return plugin ? run_in_folder(&context, pair->bundle, "lockstep-cause", pair->force) : cli_fail(error);
 }

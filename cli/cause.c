@@ -2,75 +2,8 @@
 #include "cli/cause.h"
 
 #include <stdio.h>
-#include <string.h>
-
 #include "store/isa/disasm.h"
 #include "store/error.h"
-
-void cli_cause_clear_line(struct cli_cause *cause)
-{
-    if (cause->line_shown) {
-        fputs("\r\033[K", stderr);
-        cause->line_shown = false;
-    }
-}
-
-void cli_cause_say(const char *text, void *data)
-{
-    struct cli_cause *cause = data;
-    if (cause->progress) {
-        fprintf(stderr, "\r\033[Ktcgrr: %s", text);
-        fflush(stderr);
-        cause->line_shown = true;
-    }
-}
-
-static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
-{
-    return icount > start ? icount - start : 0;
-}
-
-bool cli_cause_find(struct cli_cause *cause, const struct tcgrr_comparison *comparison, struct tcgrr_cause *found,
-                    GError **error)
-{
-    const struct tcgrr_data_divergence *closer = cause->closer ? cause->closer : &comparison->data;
-    const struct tcgrr_data_divergence *data = closer->found ? closer : &comparison->data;
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    struct tcgrr_cause_options options = {
-        .twins = {.readers = {cause->readers[0], cause->readers[1]},
-                  .qemus = {cause->qemus[0], cause->qemus[1]},
-                  .known = {cause->known[0], cause->known[1]},
-                  .start = {comparison->aligned[0], comparison->aligned[1]},
-                  .plugin = cause->plugin,
-                  .ignore = cause->ignore,
-                  .hang_ms = cause->hang_ms,
-                  .stop = cause->stop},
-        .parted = comparison->icount - comparison->aligned[0],
-        .dated = {.differs = UINT64_MAX},
-        .progress = cli_cause_say,
-        .data = cause,
-    };
-    /* Of two runs that share all that happens outside the guest, the first difference in the data is where it began. */
-    bool together = cause->readers[0] == cause->readers[1];
-    bool only_data = comparison->kind == TCGRR_DIVERGENCE_DATA;
-    options.dated.first = together;
-    if (together) {
-        options.dated.same = behind(closer->same[0], comparison->aligned[0]);
-    }
-    if (data->found && data->registers && (together || only_data)) {
-        for (guint i = 0; i < data->registers->len; i++) {
-            g_ptr_array_add(names, g_array_index(data->registers, struct tcgrr_register_difference, i).name);
-        }
-        options.dated.differs = data->to[0] - comparison->aligned[0];
-        options.dated.registers = names;
-    }
-    options.halts = comparison->kind == TCGRR_DIVERGENCE_HUNG || comparison->kind == TCGRR_DIVERGENCE_CUT ||
-                    comparison->kind == TCGRR_DIVERGENCE_ENDED;
-    options.parted = only_data ? UINT64_MAX : options.parted;
-    return tcgrr_cause_find(&options, found, error);
-}
-
-/* ---- the report ---- */
 
 static char *hex(const uint8_t *bytes, size_t length)
 {
@@ -101,12 +34,14 @@ static struct tcgrr_disasm *open_disasm(const struct cli_places *places)
     return disasm;
 }
 
-char *cli_cause_landing(const struct cli_cause *cause, const struct tcgrr_cause *found, int side)
+/* What to type to stand before the instruction in gdb; owned by the caller. */
+static char *landing(const struct tcgrr_bisect *bisect, int side)
 {
-    g_autofree char *path = g_shell_quote(cause->paths[side]);
-    g_autofree char *qemu = cause->qemus[side] ? g_shell_quote(cause->qemus[side]) : NULL;
+    const char *told = tcgrr_bisect_qemu(bisect, side);
+    g_autofree char *path = g_shell_quote(bisect->paths[told ? 0 : side]);
+    g_autofree char *qemu = told ? g_shell_quote(told) : NULL;
     return g_strdup_printf("tcgrr replay %s%s%s --at %" G_GUINT64_FORMAT " --gdb :1234", path, qemu ? " --qemu " : "",
-                           qemu ? qemu : "", found->icounts[side]);
+                           qemu ? qemu : "", bisect->cause.icounts[side]);
 }
 
 static json_t *text_or_null(char *text)
@@ -178,13 +113,15 @@ static json_t *chain_json(const struct tcgrr_cause *found, struct tcgrr_disasm *
     return list;
 }
 
-void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct tcgrr_cause *found,
-                    const struct cli_places *places)
+void cli_cause_json(json_t *object, const struct cli_cause *cause)
 {
+    const struct tcgrr_bisect *bisect = cause->bisect;
+    const struct cli_places *places = cause->places;
+    const struct tcgrr_cause *found = &bisect->cause;
     struct tcgrr_disasm *disasm = open_disasm(places);
     g_autofree char *bytes = hex(found->bytes, found->length);
-    g_autofree char *land_a = cli_cause_landing(cause, found, 0);
-    g_autofree char *land_b = cli_cause_landing(cause, found, 1);
+    g_autofree char *land_a = landing(bisect, 0);
+    g_autofree char *land_b = landing(bisect, 1);
     json_t *json = json_pack(
         "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
@@ -196,9 +133,9 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause, const struct 
         "bundle", cause->bundle, "replays", (int)found->replays);
     tcgrr_disasm_free(disasm);
     json_object_set_new(json, "standalone",
-                        json_pack("{s:b, s:s?, s:s?, s:b}", "reproduces", cause->standalone.reproduces, "reason",
-                                  cause->standalone.reason, "difference", cause->standalone.difference, "whole_block",
-                                  cause->standalone.whole_block));
+                        json_pack("{s:b, s:s?, s:s?, s:b}", "reproduces", bisect->standalone.reproduces, "reason",
+                                  bisect->standalone.reason, "difference", bisect->standalone.difference, "whole_block",
+                                  bisect->standalone.whole_block));
     json_object_set_new(object, "cause", json);
 }
 
@@ -267,14 +204,16 @@ static void print_names(FILE *to, const char *title, const GPtrArray *names)
     }
 }
 
-void cli_cause_print(FILE *to, const struct cli_cause *cause, const struct tcgrr_cause *found,
-                     const struct cli_places *places)
+void cli_cause_print(FILE *to, const struct cli_cause *cause)
 {
+    const struct tcgrr_bisect *bisect = cause->bisect;
+    const struct cli_places *places = cause->places;
+    const struct tcgrr_cause *found = &bisect->cause;
     struct tcgrr_disasm *disasm = open_disasm(places);
     g_autofree char *a = cli_number(found->icounts[0]);
     g_autofree char *b = cli_number(found->icounts[1]);
-    g_autofree char *land_a = cli_cause_landing(cause, found, 0);
-    g_autofree char *land_b = cli_cause_landing(cause, found, 1);
+    g_autofree char *land_a = landing(bisect, 0);
+    g_autofree char *land_b = landing(bisect, 1);
 
     fprintf(to, "CAUSE (%s) at icount %s of A, %s of B\n  ", tcgrr_cause_name(found->kind), a, b);
     print_insn(to, disasm, places, found->pc, found->bytes, found->length);
@@ -286,8 +225,8 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause, const struct tcgrr
     fprintf(to, "  to stand before it:\n    %s\n    %s\n", land_a, land_b);
     if (cause->bundle) {
         fprintf(to, "  all of it is in %s%s\n", cause->bundle,
-                cause->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"
-                                             : "");
+                bisect->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"
+                                              : "");
     }
     tcgrr_disasm_free(disasm);
 }

@@ -282,7 +282,7 @@ static int bisect(struct context *context, const struct told *told, char **commo
     }
     struct cli_bisect_pair pair = {
         .command = context->command,
-        .comparing = context->comparing,
+        .comparing = &context->comparing,
         .qemus = {told->members[0], told->members[1]},
         .words = {(const char *const *)words[0], (const char *const *)words[1]},
         .icount = told->icount,
@@ -363,7 +363,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"bisect", 0, 0, G_OPTION_ARG_NONE, &told.bisect,
          "record both, and go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
-         "with --bisect: folder for all that a bug report needs (default: lockstep-cause)", "DIR"},
+         "with --bisect: folder for all that a bug report needs (default: a new one, lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
          "what is compared: flow (the default), or state: registers and stores, too, at samples along the run",

@@ -84,7 +84,8 @@ for line in "${commands[@]}"; do
 done
 
 # The text says the same.
-run 1 "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --from _start --force
+run 1 "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --from _start
+contains "text: a new folder each time" "$(cat "$work/out")" "all of it is in $work/blsi-7.2-cause-3"
 contains "text: cause" "$(cat "$work/out")" "^CAUSE \(instruction\) at icount"
 contains "text: instruction" "$(cat "$work/out")" "blsi_instruction: blsi edx, eax \(c4e268f3d8\)"
 contains "text: flag" "$(cat "$work/out")" "^ *CF +before 0, A 0, B 1$"
@@ -101,16 +102,18 @@ equal "other QEMU: diverged" "$(json .diverged)" false
 [ ! -e "$work/trap-cause" ] || fail "a folder was left for nothing"
 
 # Nothing is overwritten unasked.
-complains 2 "is there already" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)"
+complains 2 "is there already" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --bundle "$work/other"
+complains 2 "give one of the two" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --builds "$(qemu x86_64 10.0)"
 # What cannot be replayed has no cause.
 guest x86-blsi 10.0
 record plain --no-rr
 complains 2 "recorded without rr" "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$(qemu x86_64 7.2)"
-complains 3 "no-such-qemu" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$work/no-such-qemu" --force
+complains 3 "no-such-qemu" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$work/no-such-qemu"
+[ ! -e "$work/blsi-7.2-cause-4" ] || fail "a folder was left of a search that did not start"
 left_nothing "refusals"
 
 # Interrupted in the middle of it.
-"$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --force >"$work/out" 2>"$work/err" &
+"$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" >"$work/out" 2>"$work/err" &
 sleep 2
 kill -TERM $!
 status=0

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The folder for a bug report. */
-#include "cli/cause.h"
+#include "replay/cause/bundle.h"
+
+#include <stdio.h>
 
 #include <string.h>
 
 #include "lockstep/side.h"
+#include "replay/cause/bisect_internal.h"
 #include "replay/cause/block_log.h"
 #include "replay/recorded.h"
 #include "store/isa/disasm.h"
@@ -16,10 +18,10 @@
 #define TRACE_BYTES   (64 << 20) /* a larger trace is not copied */
 
 struct bundle {
-    struct cli_cause *cause;
-    const struct tcgrr_comparison *comparison;
+    struct tcgrr_bisect *bisect;
+    const struct tcgrr_bundle_options *options;
     const struct tcgrr_cause *found;
-    const struct cli_places *places;
+    const char *target;
     struct tcgrr_qemu qemus[2];
     char *cpu;
     bool copied; /* A's trace is in it */
@@ -29,7 +31,7 @@ struct bundle {
 
 static char *inside(const struct bundle *bundle, const char *name)
 {
-    return g_build_filename(bundle->cause->bundle, name, NULL);
+    return g_build_filename(bundle->bisect->options.folder->path, name, NULL);
 }
 
 static FILE *create(const struct bundle *bundle, const char *name, GError **error)
@@ -54,14 +56,14 @@ static bool finish(FILE *file, GError **error)
 
 /* ---- the trace around the cause ---- */
 
-static void write_exec(FILE *file, const struct bundle *bundle, int side, struct tcgrr_disasm *disasm,
+static void write_exec(FILE *file, const struct bundle *bundle, struct tcgrr_disasm *disasm,
                        const struct tcgrr_exec *exec)
 {
     g_auto(GStrv) texts = tcgrr_disasm_block(disasm, exec->block);
     uint32_t offset = 0;
 
     for (uint32_t i = 0; i < exec->ran; offset += exec->block->lengths[i++]) {
-        g_autofree char *symbol = tcgrr_symbols_name(bundle->places->symbols[side], exec->block->pc + offset);
+        g_autofree char *symbol = tcgrr_symbols_name(bundle->bisect->symbols, exec->block->pc + offset);
         fprintf(file, "%" G_GUINT64_FORMAT ",0x%" G_GINT64_MODIFIER "x,", exec->icount + i, exec->block->pc + offset);
         for (uint8_t k = 0; k < exec->block->lengths[i]; k++) {
             fprintf(file, "%02x", exec->block->bytes[offset + k]);
@@ -72,7 +74,7 @@ static void write_exec(FILE *file, const struct bundle *bundle, int side, struct
 
 static bool write_window(const struct bundle *bundle, int side, GError **error)
 {
-    struct tcgrr_reader *reader = bundle->cause->readers[side];
+    struct tcgrr_reader *reader = bundle->bisect->readers[side];
     tcgrr_icount icount = bundle->found->icounts[side];
     struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
     g_autofree char *name = g_strdup_printf("window-%c.csv", 'a' + side);
@@ -83,13 +85,14 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
     bool good = file && stored->ops->stretch(stored, icount > WINDOW_BEFORE ? icount - WINDOW_BEFORE : 0,
                                              icount + WINDOW_BEHIND, &stretch, error);
     if (good) {
-        struct tcgrr_disasm *disasm = tcgrr_disasm_new(bundle->places->target);
-        if (bundle->places->blocks[side]) {
-            tcgrr_disasm_survey(disasm, bundle->places->blocks[side], tcgrr_blocks_count(bundle->places->blocks[side]));
+        struct tcgrr_disasm *disasm = tcgrr_disasm_new(bundle->target);
+        const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
+        if (blocks) {
+            tcgrr_disasm_survey(disasm, blocks, tcgrr_blocks_count(blocks));
         }
         fprintf(file, "icount,pc,bytes,disasm,symbol\n");
         for (guint i = 0; i < stretch.execs->len; i++) {
-            write_exec(file, bundle, side, disasm, &g_array_index(stretch.execs, struct tcgrr_exec, i));
+            write_exec(file, bundle, disasm, &g_array_index(stretch.execs, struct tcgrr_exec, i));
         }
         tcgrr_disasm_free(disasm);
     }
@@ -104,7 +107,7 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
 static bool find_block(struct bundle *bundle, GError **error)
 {
     tcgrr_icount icount = bundle->found->icounts[0];
-    struct tcgrr_side *stored = tcgrr_side_stored(bundle->cause->readers[0], error);
+    struct tcgrr_side *stored = tcgrr_side_stored(bundle->bisect->readers[0], error);
     struct tcgrr_stretch stretch;
 
     bundle->block = bundle->found->pc;
@@ -134,8 +137,8 @@ static bool has_logs(const struct bundle *bundle)
 
 static bool write_logs(struct bundle *bundle, GError **error)
 {
-    struct cli_cause *cause = bundle->cause;
-    const struct tcgrr_comparison *comparison = bundle->comparison;
+    const struct tcgrr_bisect *bisect = bundle->bisect;
+    const struct tcgrr_comparison *comparison = bisect->comparison;
     g_autofree char *a = inside(bundle, "block-a.log");
     g_autofree char *b = inside(bundle, "block-b.log");
     struct tcgrr_block_log logs[2];
@@ -146,17 +149,17 @@ static bool write_logs(struct bundle *bundle, GError **error)
     for (int side = 0; side < 2; side++) {
         tcgrr_icount parted = comparison->icount - comparison->aligned[0] + comparison->aligned[side];
         logs[side] = (struct tcgrr_block_log){
-            .run = {.reader = cause->readers[side],
+            .run = {.reader = bisect->readers[side],
                     .known = &bundle->qemus[side],
-                    .hang_ms = cause->hang_ms,
-                    .stop = cause->stop},
+                    .hang_ms = bisect->options.hang_ms,
+                    .stop = bisect->options.stop},
             .address = bundle->block,
             .size = bundle->block_bytes,
             .until = MIN(bundle->found->icounts[side] + LOG_BEHIND, parted),
             .path = side == 0 ? a : b,
         };
     }
-    cli_cause_say("both show how they translate the block", cause);
+    tcgrr_bisect_say(bisect, g_strdup("both show how they translate the block"));
     return tcgrr_block_logs(logs, error);
 }
 
@@ -199,7 +202,7 @@ static bool write_registers(const struct bundle *bundle, GError **error)
 
 static void write_standalone(FILE *file, const struct bundle *bundle)
 {
-    const struct tcgrr_standalone *standalone = &bundle->cause->standalone;
+    const struct tcgrr_standalone *standalone = &bundle->bisect->standalone;
 
     fprintf(file, "\n## A guest that shows it by itself\n");
     if (!standalone->reproduces) {
@@ -215,7 +218,7 @@ static void write_standalone(FILE *file, const struct bundle *bundle)
 
 static void write_files(FILE *file, const struct bundle *bundle)
 {
-    bool own = bundle->cause->readers[0] != bundle->cause->readers[1];
+    bool own = bundle->bisect->readers[0] != bundle->bisect->readers[1];
 
     fprintf(file, "\n## Files\n");
     fprintf(file, "- `finding.json`: the finding, for programs\n");
@@ -244,7 +247,7 @@ static void write_files(FILE *file, const struct bundle *bundle)
 static void write_command(FILE *file, const struct bundle *bundle, int side, const char *title)
 {
     static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_=+,.:/@%";
-    g_auto(GStrv) words = tcgrr_recorded_words(bundle->cause->readers[side], NULL, NULL);
+    g_auto(GStrv) words = tcgrr_recorded_words(bundle->bisect->readers[side], NULL, NULL);
 
     fprintf(file, "- %s: `", title);
     for (char **word = words; word && *word; word++) {
@@ -257,9 +260,9 @@ static void write_command(FILE *file, const struct bundle *bundle, int side, con
 
 static bool write_readme(const struct bundle *bundle, GError **error)
 {
-    struct cli_cause *cause = bundle->cause;
+    const struct tcgrr_bisect *bisect = bundle->bisect;
     FILE *file = create(bundle, "README.md", error);
-    const struct tcgrr_comparison *comparison = bundle->comparison;
+    const struct tcgrr_comparison *comparison = bisect->comparison;
 
     if (!file) {
         return false;
@@ -270,14 +273,14 @@ static bool write_readme(const struct bundle *bundle, GError **error)
                 *bundle->qemus[side].build_id ? ", build id " : "", bundle->qemus[side].build_id);
     }
     write_command(file, bundle, 0, "command");
-    if (cause->readers[0] == cause->readers[1]) {
+    if (bisect->readers[0] == bisect->readers[1]) {
         fprintf(file, "- B replays A's recording\n");
     } else {
         write_command(file, bundle, 1, "command of B");
     }
     fprintf(file, "- they part at icount %" G_GUINT64_FORMAT " of A: %s\n\n```\n", comparison->icount,
             tcgrr_divergence_name(comparison->kind));
-    cli_cause_print(file, cause, bundle->found, bundle->places);
+    bundle->options->print(file, bundle->options->data);
     fprintf(file, "```\n");
     write_standalone(file, bundle);
     write_files(file, bundle);
@@ -288,8 +291,7 @@ static bool write_json(const struct bundle *bundle, GError **error)
 {
     g_autofree char *path = inside(bundle, "finding.json");
     json_t *object = json_pack("{s:s, s:s}", "a", bundle->qemus[0].banner, "b", bundle->qemus[1].banner);
-    cli_json_comparison(object, bundle->comparison, bundle->places);
-    cli_cause_json(object, bundle->cause, bundle->found, bundle->places);
+    bundle->options->describe(object, bundle->options->data);
     bool good = json_dump_file(object, path, JSON_INDENT(2)) == 0;
     json_decref(object);
     if (!good) {
@@ -316,57 +318,67 @@ static char *find_cpu(struct tcgrr_reader *reader)
 
 static bool probe(struct bundle *bundle, GError **error)
 {
-    const struct cli_cause *cause = bundle->cause;
+    const struct tcgrr_bisect *bisect = bundle->bisect;
     for (int side = 0; side < 2; side++) {
-        const char *path = cause->qemus[side] ? cause->qemus[side] : tcgrr_reader_run(cause->readers[side])->qemu_path;
-        if (cause->known[side]) {
-            tcgrr_qemu_copy(&bundle->qemus[side], cause->known[side]);
-        } else if (!tcgrr_qemu_probe(path, cause->plugin, &bundle->qemus[side], error)) {
+        const char *told = tcgrr_bisect_qemu(bisect, side);
+        const char *path = told ? told : tcgrr_reader_run(bisect->readers[side])->qemu_path;
+        if (bisect->known[side]) {
+            tcgrr_qemu_copy(&bundle->qemus[side], bisect->known[side]);
+        } else if (!tcgrr_qemu_probe(path, bisect->options.plugin, &bundle->qemus[side], error)) {
             return false;
         }
     }
     return true;
 }
 
+/* Where A was recorded for this, its recording is in the folder already. */
 static bool copy_trace(struct bundle *bundle, GError **error)
 {
+    const struct tcgrr_bisect *bisect = bundle->bisect;
     g_autofree char *path = inside(bundle, "a.tcgrr");
     g_autofree char *bytes = NULL;
     gsize size = 0;
     struct tcgrr_totals totals;
 
-    if (!tcgrr_reader_totals(bundle->cause->readers[0], &totals, error)) {
+    if (!bisect->options.reader) {
+        bundle->copied = true;
+        return true;
+    }
+    if (!tcgrr_reader_totals(bisect->readers[0], &totals, error)) {
         return false;
     }
     bundle->copied = totals.bytes <= TRACE_BYTES;
-    return !bundle->copied || (g_file_get_contents(bundle->cause->paths[0], &bytes, &size, error) &&
+    return !bundle->copied || (g_file_get_contents(bisect->paths[0], &bytes, &size, error) &&
                                g_file_set_contents(path, bytes, (gssize)size, error));
 }
 
 static bool make_standalone(struct bundle *bundle, GError **error)
 {
+    struct tcgrr_bisect *bisect = bundle->bisect;
     struct tcgrr_standalone_options options = {
         .cause = bundle->found,
-        .folder = bundle->cause->bundle,
-        .target = bundle->places->target,
+        .folder = bisect->options.folder->path,
+        .target = bundle->target,
         .qemus = {bundle->qemus[0].path, bundle->qemus[1].path},
         .cpu = bundle->cpu,
-        .stop = bundle->cause->stop,
+        .stop = bisect->options.stop,
     };
-    cli_cause_say("trying a guest of its own", bundle->cause);
-    return tcgrr_standalone_make(&options, &bundle->cause->standalone, error);
+    tcgrr_bisect_say(bisect, g_strdup("trying a guest of its own"));
+    return tcgrr_standalone_make(&options, &bisect->standalone, error);
 }
 
-bool cli_cause_bundle(struct cli_cause *cause, const struct tcgrr_comparison *comparison,
-                      const struct tcgrr_cause *found, const struct cli_places *places, GError **error)
+bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_options *options, GError **error)
 {
-    struct bundle bundle = {.cause = cause, .comparison = comparison, .found = found, .places = places};
+    struct bundle bundle = {.bisect = bisect,
+                            .options = options,
+                            .found = &bisect->cause,
+                            .target = tcgrr_reader_run(bisect->readers[0])->target};
 
     bool good = probe(&bundle, error) && find_block(&bundle, error) && write_logs(&bundle, error) &&
                 write_window(&bundle, 0, error) &&
-                (cause->readers[0] == cause->readers[1] || write_window(&bundle, 1, error)) &&
-                (!found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
-    bundle.cpu = find_cpu(cause->readers[0]);
+                (bisect->readers[0] == bisect->readers[1] || write_window(&bundle, 1, error)) &&
+                (!bundle.found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
+    bundle.cpu = find_cpu(bisect->readers[0]);
     good = good && make_standalone(&bundle, error) && write_json(&bundle, error) && write_readme(&bundle, error);
     tcgrr_qemu_clear(&bundle.qemus[0]);
     tcgrr_qemu_clear(&bundle.qemus[1]);

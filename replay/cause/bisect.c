@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/bisect_internal.h"
+
+#include "store/error.h"
+
+void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text)
+{
+    if (bisect->options.progress) {
+        bisect->options.progress(text, bisect->options.data);
+    }
+    g_free(text);
+}
+
+const char *tcgrr_bisect_qemu(const struct tcgrr_bisect *bisect, int side)
+{
+    return side == 0 ? NULL : bisect->qemu;
+}
+
+bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_options *options, GError **error)
+{
+    *bisect =
+        (struct tcgrr_bisect){.options = *options, .readers = {options->reader}, .paths = {g_strdup(options->path)}};
+    return (options->reader || tcgrr_bisect_record_a(bisect, error)) && tcgrr_replay_check(bisect->readers[0], error);
+}
+
+/* ---- searching ---- */
+
+static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
+{
+    return icount > start ? icount - start : 0;
+}
+
+/* What comparing has told of when data first differed. `names` takes that of which, as long as it is needed. */
+static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArray *names)
+{
+    const struct tcgrr_comparison *comparison = bisect->comparison;
+    const struct tcgrr_data_divergence *closer =
+        bisect->is_closer ? &bisect->closer.comparison.data : &comparison->data;
+    const struct tcgrr_data_divergence *data = closer->found ? closer : &comparison->data;
+    /* Of two runs that share all that happens outside the guest, the first difference in the data is where it began. */
+    bool together = bisect->readers[0] == bisect->readers[1];
+    struct tcgrr_cause_dated dated = {.first = together, .differs = UINT64_MAX};
+
+    if (together) {
+        dated.same = behind(closer->same[0], comparison->aligned[0]);
+    }
+    if (data->found && data->registers && (together || comparison->kind == TCGRR_DIVERGENCE_DATA)) {
+        for (guint i = 0; i < data->registers->len; i++) {
+            g_ptr_array_add(names, g_array_index(data->registers, struct tcgrr_register_difference, i).name);
+        }
+        dated.differs = data->to[0] - comparison->aligned[0];
+        dated.registers = names;
+    }
+    return dated;
+}
+
+/* On failure bisect->cause is empty: half of one is none. */
+static bool find(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *told = &bisect->options;
+    const struct tcgrr_comparison *comparison = bisect->comparison;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    enum tcgrr_divergence_kind kind = comparison->kind;
+    struct tcgrr_cause_options options = {
+        .twins = {.readers = {bisect->readers[0], bisect->readers[1]},
+                  .qemus = {NULL, bisect->qemu},
+                  .known = {bisect->known[0], bisect->known[1]},
+                  .start = {comparison->aligned[0], comparison->aligned[1]},
+                  .plugin = told->plugin,
+                  .ignore = told->ignore,
+                  .hang_ms = told->hang_ms,
+                  .stop = told->stop},
+        .parted = kind == TCGRR_DIVERGENCE_DATA ? UINT64_MAX : comparison->icount - comparison->aligned[0],
+        .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
+        .dated = date(bisect, names),
+        .progress = told->progress,
+        .data = told->data,
+    };
+
+    tcgrr_cause_clear(&bisect->cause);
+    bisect->has_cause = tcgrr_cause_find(&options, &bisect->cause, error);
+    if (!bisect->has_cause) {
+        tcgrr_cause_clear(&bisect->cause);
+    }
+    return bisect->has_cause;
+}
+
+/* Firmware differs between releases and polls clocks: the first instruction that a symbol of the guest covers. */
+static bool from_guest_start(struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisect->symbols, "_start");
+    if (!symbol || bisect->readers[0] == bisect->readers[1]) {
+        return false;
+    }
+    bisect->how.from[0] = bisect->how.from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+    return true;
+}
+
+bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_options *how,
+                      struct tcgrr_symbols *symbols, GError **error)
+{
+    GError *problem = NULL;
+    bool told = how->from[0].kind != TCGRR_WHERE_NONE;
+
+    bisect->how = *how;
+    bisect->how.strict = true;
+    bisect->symbols = symbols;
+    if (!tcgrr_bisect_compare(bisect, error)) {
+        return false;
+    }
+    if (!bisect->comparison->diverged) {
+        return true;
+    }
+    bool found = find(bisect, &problem);
+    bool answered = found && bisect->cause.kind == TCGRR_CAUSE_INSTRUCTION;
+    if (answered || *bisect->options.stop || told || !from_guest_start(bisect)) {
+        if (!found) {
+            g_propagate_error(error, problem);
+        }
+        return found;
+    }
+    if (bisect->options.note) {
+        g_autofree char *text = g_strdup_printf("before the guest itself runs: %s; comparing from _start on",
+                                                problem ? problem->message : bisect->cause.explanation);
+        bisect->options.note(text, bisect->options.data);
+    }
+    g_clear_error(&problem);
+    tcgrr_cause_clear(&bisect->cause);
+    bisect->has_cause = false;
+    return tcgrr_bisect_compare_again(bisect, error) && (!bisect->comparison->diverged || find(bisect, error));
+}
+
+void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)
+{
+    tcgrr_cause_clear(&bisect->cause);
+    tcgrr_standalone_clear(&bisect->standalone);
+    tcgrr_comparison_clear(&bisect->own);
+    tcgrr_qemu_clear(&bisect->probed);
+    tcgrr_replay_result_clear(&bisect->replay);
+    tcgrr_replay_result_clear(&bisect->closer);
+    for (int i = 0; i < 2; i++) {
+        if (bisect->sides[i]) {
+            bisect->sides[i]->ops->free(bisect->sides[i]);
+        }
+        g_free(bisect->paths[i]);
+    }
+    if (bisect->readers[1] != bisect->readers[0]) {
+        tcgrr_reader_free(bisect->readers[1]);
+    }
+    if (!bisect->options.reader) {
+        tcgrr_reader_free(bisect->readers[0]);
+    }
+    *bisect = (struct tcgrr_bisect){0};
+}

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * All the way from two QEMUs to the cause of their difference: recording what is not recorded yet, comparing,
+ * searching, and filling the folder for a bug report.
+ */
+#ifndef TCGRR_REPLAY_BISECT_H
+#define TCGRR_REPLAY_BISECT_H
+
+#include "replay/cause/cause.h"
+#include "replay/cause/folder.h"
+#include "replay/cause/standalone.h"
+#include "replay/replay.h"
+
+struct tcgrr_bisect_options {
+    struct tcgrr_reader *reader; /* A's recording, which stays the caller's; NULL: A is recorded first */
+    const char *path;            /* of it, as the user names it */
+    const char *qemus[2];        /* names or paths; A's only where it is recorded */
+    const char *const *words[2]; /* the arguments of each, NULL-terminated, likewise; B's NULL: those of A */
+    const char *icount;          /* see struct tcgrr_command_options; only where A is recorded */
+    const char *plugin;
+    const char *tool_version;
+    const char *const *ignore;                      /* registers that are not compared, NULL-terminated; NULL: none */
+    struct tcgrr_folder *folder;                    /* for the recordings and the finding; stays the caller's */
+    int hang_ms;                                    /* a QEMU without progress for so long has hung */
+    const volatile int *stop;                       /* not 0: give up with TCGRR_ERROR_STOPPED */
+    void (*progress)(const char *text, void *data); /* what is being done; may be NULL */
+    void (*note)(const char *text, void *data);     /* something that the user should know; may be NULL */
+    void *data;
+};
+
+/* The two runs and what came of them. Read only. */
+struct tcgrr_bisect {
+    struct tcgrr_bisect_options options;
+    struct tcgrr_compare_options how;
+    struct tcgrr_symbols *symbols;     /* of the guest; the caller's */
+    struct tcgrr_qemu probed;          /* B */
+    struct tcgrr_reader *readers[2];   /* the recordings; the same one twice if B replays A's */
+    char *paths[2];                    /* of the traces; the second is NULL if B has none of its own */
+    const char *qemu;                  /* B, where it replays A's recording; NULL: it is the one that recorded B's */
+    const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
+    struct tcgrr_side *sides[2];
+    struct tcgrr_replay_result replay;         /* of A's recording in B */
+    struct tcgrr_replay_result closer;         /* the same up to where data differ */
+    bool is_closer;                            /* there is one */
+    struct tcgrr_comparison own;               /* of two recordings */
+    const struct tcgrr_comparison *comparison; /* the one that counts; NULL: they were not compared yet */
+    struct tcgrr_cause cause;
+    bool has_cause;
+    struct tcgrr_standalone standalone; /* what the folder has of such a guest */
+};
+
+/* Prepares, and records A where that is to be done. Also after false, tcgrr_bisect_clear() is to be called. */
+bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_options *options, GError **error);
+
+/*
+ * Compares and searches. True also if there is no divergence; then there is no cause. False with error:
+ * bisect->comparison may tell where the two diverge all the same, bisect->cause tells nothing.
+ */
+bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_options *how,
+                      struct tcgrr_symbols *symbols, GError **error);
+
+void tcgrr_bisect_clear(struct tcgrr_bisect *bisect);
+
+/* The QEMU of a side, as the user named it; NULL: the one that recorded. */
+const char *tcgrr_bisect_qemu(const struct tcgrr_bisect *bisect, int side);
+
+#endif

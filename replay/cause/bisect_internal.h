@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_BISECT_INTERNAL_H
+#define TCGRR_REPLAY_BISECT_INTERNAL_H
+
+#include "replay/cause/bisect.h"
+
+/* Says what is being done; takes `text` over. */
+void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text);
+
+/* Records A into the folder. */
+bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error);
+
+/* Compares the two in the way they allow: B replays A's recording, or makes one of its own. */
+bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error);
+
+/* Compares two recordings again, in the way that bisect->how now says. */
+bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error);
+
+#endif

@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Where the two runs come from: A was recorded, or is now; B replays that, or is recorded itself. */
+#include "replay/cause/bisect_internal.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <string.h>
+
+#include "record/record.h"
+#include "replay/cause/closer.h"
+#include "replay/recorded.h"
+#include "store/error.h"
+
+/* ---- recording ---- */
+
+struct recording {
+    const struct tcgrr_bisect *bisect;
+    tcgrr_icount limit;
+    tcgrr_icount seen;
+    gint64 moved;
+    volatile int stop;
+};
+
+/* B has gone far enough when it has run as much as A and some more, or nothing any more. */
+static void watch_recording(const struct tcgrr_record_progress *progress, void *data)
+{
+    struct recording *recording = data;
+    const struct tcgrr_bisect_options *options = &recording->bisect->options;
+    gint64 now = g_get_monotonic_time();
+
+    tcgrr_bisect_say(recording->bisect,
+                     g_strdup_printf("recording: %" G_GUINT64_FORMAT " instructions", progress->icount));
+    if (progress->icount != recording->seen) {
+        recording->seen = progress->icount;
+        recording->moved = now;
+    }
+    bool hung = now - recording->moved > (gint64)options->hang_ms * 1000;
+    if (*options->stop || progress->icount > recording->limit || hung) {
+        recording->stop = *options->stop ? *options->stop : SIGTERM;
+    }
+}
+
+/* Records into the folder. `like`: the run that it is to do the same as, whose length bounds it; NULL: none. */
+static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
+                   const struct tcgrr_run *like, GError **error)
+{
+    const struct tcgrr_bisect_options *told = &bisect->options;
+    const char *directory = like ? like->directory : NULL;
+    g_autofree char *output = g_canonicalize_filename(path, NULL);
+    struct recording recording = {
+        .bisect = bisect, .limit = like ? 2 * like->icount + 10000000 : UINT64_MAX, .moved = g_get_monotonic_time()};
+    struct tcgrr_record_result result = {0};
+    struct tcgrr_record_options options = {
+        .output = output,
+        .force = true,
+        .qemu = qemu,
+        .arguments = words,
+        .plugin = told->plugin,
+        .rr = true,
+        .level = TCGRR_LEVEL_FLOW,
+        .icount = like ? like->icount_shift : told->icount,
+        .tool_version = told->tool_version,
+        .directory = directory && g_file_test(directory, G_FILE_TEST_IS_DIR) ? directory : NULL,
+        .quiet = true,
+        .stop = &recording.stop,
+        .progress = watch_recording,
+        .data = &recording,
+    };
+    bool good = tcgrr_record(&options, &result, error);
+    g_free(result.exit);
+    if (good && *told->stop) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
+    }
+    return good && !*told->stop;
+}
+
+bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *options = &bisect->options;
+
+    bisect->paths[0] = tcgrr_folder_file(options->folder, "a.tcgrr");
+    if (!record(bisect, options->qemus[0], options->words[0], bisect->paths[0], NULL, error)) {
+        return false;
+    }
+    bisect->readers[0] = tcgrr_reader_open(bisect->paths[0], error);
+    return bisect->readers[0] != NULL;
+}
+
+static bool record_b(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *options = &bisect->options;
+    g_auto(GStrv) recorded = tcgrr_recorded_words(bisect->readers[0], NULL, error);
+    const char *const *words = options->words[1] ? options->words[1] : (const char *const *)recorded + 1;
+
+    if (!recorded) {
+        return false;
+    }
+    bisect->paths[1] = tcgrr_folder_file(options->folder, "b.tcgrr");
+    if (!record(bisect, options->qemus[1], words, bisect->paths[1], tcgrr_reader_run(bisect->readers[0]), error)) {
+        return false;
+    }
+    bisect->readers[1] = tcgrr_reader_open(bisect->paths[1], error);
+    return bisect->readers[1] != NULL;
+}
+
+/* ---- comparing ---- */
+
+static void free_sides(struct tcgrr_bisect *bisect)
+{
+    for (int i = 0; i < 2; i++) {
+        if (bisect->sides[i]) {
+            bisect->sides[i]->ops->free(bisect->sides[i]);
+            bisect->sides[i] = NULL;
+        }
+    }
+}
+
+bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(bisect->readers[0]);
+
+    bisect->how.tolerate_cut_a = !run->complete;
+    bisect->how.isa = tcgrr_isa_of_target(run->target);
+    bisect->comparison = NULL;
+    tcgrr_comparison_clear(&bisect->own);
+    free_sides(bisect);
+    for (int i = 0; i < 2; i++) {
+        bisect->sides[i] = tcgrr_side_stored(bisect->readers[i], error);
+        if (!bisect->sides[i]) {
+            return false;
+        }
+    }
+    bool good = tcgrr_compare(bisect->sides[0], bisect->sides[1], &bisect->how, &bisect->own, error);
+    bisect->comparison = good ? &bisect->own : NULL;
+    return good;
+}
+
+static void say_replayed(tcgrr_icount icount, void *data)
+{
+    tcgrr_bisect_say(data,
+                     g_strdup_printf("B replays the recording: %" G_GUINT64_FORMAT " instructions compared", icount));
+}
+
+static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_bisect_options *options = &bisect->options;
+    return (struct tcgrr_replay_options){
+        .qemu = options->qemus[1],
+        .known = {NULL, bisect->probed.path ? &bisect->probed : NULL},
+        .plugin = options->plugin,
+        .at = UINT64_MAX,
+        .hang_ms = options->hang_ms,
+        .compare = bisect->how,
+        .quiet = true,
+        .states = true,
+        .stop = options->stop,
+        .progress = say_replayed,
+        .data = bisect,
+    };
+}
+
+/* *replayed is false if B cannot replay what A recorded. */
+static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **error)
+{
+    struct tcgrr_replay_options options = replay_options(bisect);
+    const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
+    GError *problem = NULL;
+
+    bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, &problem);
+
+    if (!good && *options.stop) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    *replayed = good && (!comparison->diverged || comparison->compared > 0);
+    return !*replayed || tcgrr_replay_closer(bisect->readers[0], &options, &bisect->replay, &bisect->closer,
+                                             &bisect->is_closer, error);
+}
+
+/* From now on B is what replays A's recording. */
+static void share_recording(struct tcgrr_bisect *bisect)
+{
+    bisect->readers[1] = bisect->readers[0];
+    bisect->qemu = bisect->options.qemus[1];
+    bisect->known[0] = bisect->replay.original ? tcgrr_session_qemu(bisect->replay.original) : NULL;
+    bisect->known[1] = tcgrr_session_qemu(bisect->replay.session);
+    bisect->comparison = &bisect->replay.comparison;
+}
+
+/*
+ * A QEMU that aborted has left no rr file, and cannot be stopped before the end again. Perhaps it replays A's recording
+ * though its release is another: some do.
+ */
+static bool rescue(struct tcgrr_bisect *bisect, GError **error)
+{
+    struct tcgrr_reader *own = bisect->readers[1];
+    bool replayed = false;
+
+    if (bisect->options.words[1] || tcgrr_replay_check(own, NULL)) {
+        return true;
+    }
+    if (!replay_in_b(bisect, &replayed, error)) {
+        return false;
+    }
+    if (replayed && bisect->replay.comparison.diverged) {
+        share_recording(bisect);
+        tcgrr_comparison_clear(&bisect->own);
+        bisect->own = (struct tcgrr_comparison){0};
+        free_sides(bisect);
+        tcgrr_reader_free(own);
+        g_unlink(bisect->paths[1]);
+        g_clear_pointer(&bisect->paths[1], g_free);
+    }
+    return true;
+}
+
+/* rr files belong to a release: those of one development cycle have its number and the same format. */
+static bool same_release(const char *a, const char *b)
+{
+    const char *dot = strchr(a, '.');
+    const char *end = dot ? strchr(dot + 1, '.') : NULL;
+    size_t length = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
+    return strncmp(a, b, length) == 0;
+}
+
+bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *options = &bisect->options;
+    bool replayed = false;
+
+    if (!tcgrr_qemu_probe(options->qemus[1], options->plugin, &bisect->probed, error)) {
+        return false;
+    }
+    bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
+    if (same && !options->words[1] && !replay_in_b(bisect, &replayed, error)) {
+        return false;
+    }
+    if (replayed) {
+        share_recording(bisect);
+        return true;
+    }
+    return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) && rescue(bisect, error);
+}
