@@ -5,8 +5,11 @@
 #include "store/model.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <linux/futex.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 /* Small enough to stay in the second-level cache on its way from the ring to the chunk. */
@@ -132,6 +135,29 @@ void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from,
 void tcgrr_intake_end_window(struct tcgrr_intake *intake)
 {
     atomic_store_explicit(&intake->header->past_window, 1, memory_order_relaxed);
+}
+
+uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake)
+{
+    uint32_t asked = atomic_fetch_add_explicit(&intake->header->flush_asked, 1, memory_order_acq_rel) + 1;
+    syscall(SYS_futex, &intake->header->flush_asked, FUTEX_WAKE, INT_MAX, NULL, NULL, 0);
+    return asked;
+}
+
+bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked)
+{
+    uint32_t done = atomic_load_explicit(&intake->header->flush_done, memory_order_acquire);
+    return (int32_t)(done - asked) >= 0;
+}
+
+void tcgrr_intake_await_flush(struct tcgrr_intake *intake, uint32_t asked, int wait_ms)
+{
+    const struct timespec wait = {wait_ms / 1000, (long)(wait_ms % 1000) * 1000000};
+    uint32_t done = atomic_load_explicit(&intake->header->flush_done, memory_order_acquire);
+
+    if ((int32_t)(done - asked) < 0) {
+        syscall(SYS_futex, &intake->header->flush_done, FUTEX_WAIT, done, &wait, NULL, 0);
+    }
 }
 
 static uint32_t draft_offset(const struct tcgrr_intake *intake)

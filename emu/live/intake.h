@@ -40,6 +40,16 @@ void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from,
 /* No further accesses are wanted. */
 void tcgrr_intake_end_window(struct tcgrr_intake *intake);
 
+/*
+ * Asks the plugin to have QEMU flush its rr log; the number of this request. Once tcgrr_intake_flushed() has come to
+ * it, the file has every event from before the words that were there when it was asked for. False for ever where QEMU
+ * records none or is gone. Any thread.
+ */
+uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake);
+bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked);
+/* Waits for that, at most `wait_ms`. */
+void tcgrr_intake_await_flush(struct tcgrr_intake *intake, uint32_t asked, int wait_ms);
+
 /* Words in the ring and in the draft that were not copied yet. To other threads than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);
 

@@ -101,6 +101,21 @@ uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
     return tcgrr_intake_backlog(live->intake);
 }
 
+uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live)
+{
+    return tcgrr_intake_ask_flush(live->intake);
+}
+
+bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked)
+{
+    return tcgrr_intake_flushed(live->intake, asked);
+}
+
+void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms)
+{
+    tcgrr_intake_await_flush(live->intake, asked, wait_ms);
+}
+
 void tcgrr_live_gone(struct tcgrr_live *live)
 {
     live->gone = true;

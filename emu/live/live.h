@@ -133,6 +133,15 @@ void tcgrr_live_window(const struct tcgrr_live *live, tcgrr_icount *from, tcgrr_
 /* Accesses that QEMU reported and that belong to no instruction that ran. */
 uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
 
+/*
+ * Asks for QEMU's rr log to be flushed, where it records one; the number of this request, with which it can be looked
+ * whether, or waited at most `wait_ms` until, the file has every event from before what this stream has delivered by
+ * the time of asking. That does not come where QEMU is gone; then its file is all there will be.
+ */
+uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
+bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked);
+void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms);
+
 /* Words in the ring that were not read yet; any thread. */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 

@@ -5,9 +5,11 @@
  *   level=L  how much is to be recorded: flow, state or full
  *   texts=on QEMU's disassembly is wanted
  *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
+ *   log=on   QEMU records an rr log, whose file is to be kept up to date
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
 #include "emu/plugin/access.h"
+#include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
 
 #include <limits.h>
@@ -515,6 +517,7 @@ struct arguments {
     int probe;
     const char *level;
     bool texts;
+    bool log;
     struct tcgrr_access_window window;
 };
 
@@ -529,6 +532,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->level = argv[i] + 6;
         } else if (strcmp(argv[i], "texts=on") == 0) {
             arguments->texts = true;
+        } else if (strcmp(argv[i], "log=on") == 0) {
+            arguments->log = true;
         } else if (strncmp(argv[i], "from=", 5) == 0) {
             arguments->window.from = strtoull(argv[i] + 5, NULL, 10);
         } else if (strncmp(argv[i], "from-pc=", 8) == 0) {
@@ -606,6 +611,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     plugin->ring.as_written = full; /* accesses hardly repeat */
     if (!tcgrr_instrument_init(plugin) || (full && !tcgrr_access_init(plugin, &arguments.window))) {
         return refuse("not enough address space");
+    }
+    if (arguments.log && !tcgrr_flush_start(plugin->ring.header)) {
+        return refuse("cannot start a thread");
     }
     pthread_atfork(NULL, NULL, forked);
     introduce(plugin, info, register_callbacks(plugin, id));

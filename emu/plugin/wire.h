@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 8u
+#define TCGRR_WIRE_VERSION 9u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -95,6 +95,12 @@ struct tcgrr_wire_header {
      */
     _Atomic uint32_t sample_step;
     _Atomic uint32_t past_window; /* level full: tcgrr wants no further accesses */
+    /*
+     * Where QEMU records an rr log: how often tcgrr has asked for it to be flushed, and up to which of these the file
+     * has all that QEMU had written when it was asked. Both are futexes.
+     */
+    _Alignas(64) _Atomic uint32_t flush_asked;
+    _Atomic uint32_t flush_done;
 
     _Alignas(64) uint64_t strays; /* accesses that QEMU reported for code that did not run; written by the plugin */
 };

@@ -67,6 +67,9 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
     if (!tcgrr_disasm_knows(session->qemu.target)) {
         g_string_append(text, ",texts=on");
     }
+    if (options->mode == TCGRR_RUN_RECORD) {
+        g_string_append(text, ",log=on");
+    }
     return g_string_free(text, FALSE);
 }
 

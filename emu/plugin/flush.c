@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/plugin/flush.h"
+
+#include <linux/futex.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/* Unasked: so much of a recording is lost at most when QEMU is killed. */
+static const struct timespec at_least = {.tv_nsec = 500 * 1000 * 1000};
+
+/* Waits until another flush than number `done` is asked for, or for some time. */
+static void wait_until_asked(struct tcgrr_wire_header *header, uint32_t done)
+{
+    syscall(SYS_futex, &header->flush_asked, FUTEX_WAIT, done, &at_least, NULL, 0);
+}
+
+/*
+ * The number is read first: what was written before somebody asked is then in the file. QEMU's stream has no name that
+ * could be looked up, hence all of them; this waits for a thread that is inside one of them, which is never long in a
+ * QEMU that records.
+ */
+static void *flush(void *data)
+{
+    struct tcgrr_wire_header *header = data;
+
+    for (;;) {
+        uint32_t asked = atomic_load_explicit(&header->flush_asked, memory_order_acquire);
+        fflush(NULL);
+        atomic_store_explicit(&header->flush_done, asked, memory_order_release);
+        syscall(SYS_futex, &header->flush_done, FUTEX_WAKE, 1, NULL, NULL, 0);
+        wait_until_asked(header, asked);
+    }
+    return NULL;
+}
+
+bool tcgrr_flush_start(struct tcgrr_wire_header *header)
+{
+    sigset_t all, before;
+    pthread_t thread;
+
+    /* QEMU's signals are for its own threads. */
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &before);
+    bool good = pthread_create(&thread, NULL, flush, header) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    if (good) {
+        pthread_detach(thread);
+    }
+    return good;
+}
