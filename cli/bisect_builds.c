@@ -226,7 +226,6 @@ static int search(const struct cli_command *command, const char *trace, struct t
         bool stopped = g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
         status = cli_fail(error);
         if (stopped) {
-            status = cli_stopped_status(*options->replay.stop);
             fprintf(stderr, "tcgrr: the same command goes on from here (%u of %u tried, kept in %s)\n",
                     result.trials->len, g_strv_length((char **)options->builds), options->state_file);
         }

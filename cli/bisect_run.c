@@ -5,7 +5,10 @@
 
 #include <stdio.h>
 
-/* What `git bisect run` makes of an exit status. Nothing else may come from here: it would end the whole bisection. */
+/*
+ * What `git bisect run` makes of an exit status. Any other would end the whole bisection, which is right only if the
+ * user interrupts: skipping the commit would lose it.
+ */
 enum { GIT_GOOD = 0, GIT_BAD = 1, GIT_CANNOT_TELL = 125 };
 
 static int status_of(enum tcgrr_verdict_kind kind)
@@ -49,7 +52,8 @@ static int judge(const struct cli_command *command, const char *path, const char
         print_verdict(path, qemu, &verdict, comparing->json);
         status = status_of(verdict.kind);
     } else if (resolved) {
-        cli_fail(error);
+        int failed = cli_fail(error);
+        status = *options->stop ? failed : status;
     }
     tcgrr_verdict_clear(&verdict);
     tcgrr_symbols_free(symbols);
@@ -101,8 +105,8 @@ const struct cli_command cli_bisect_run = {
     "bisect-run",
     "TRACE --qemu PATH [-- EXTRA_ARG…]",
     "Judge one QEMU by a trace, for git bisect run",
-    "Exit status: 0 good, 1 bad, 125 cannot tell, which makes git skip the commit; never another, whatever goes "
-    "wrong.\n"
+    "Exit status: 0 good, 1 bad, 125 cannot tell, which makes git skip the commit; 130 or 143 interrupted, "
+    "which ends git's bisection; never another, whatever goes wrong.\n"
     "docs/bisect.md has a script that builds QEMU and calls this.\n\n"
     "Examples:\n"
     "  tcgrr bisect-run boot.tcgrr --qemu ./build/qemu-system-aarch64\n"

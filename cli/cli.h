@@ -48,7 +48,7 @@ char **cli_split_rest(int *argc, char **argv);
 /* Says "tcgrr: …" on standard error, with where to find help. Returns CLI_USAGE. */
 int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
-/* Says what failed, frees it, and returns the exit status that goes with it. */
+/* Reports what failed, frees it, and returns the exit status that goes with it: after an interruption that one's. */
 int cli_fail(GError *error);
 
 /* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN.

@@ -56,14 +56,6 @@ int cli_usage(const struct cli_command *command, const char *format, ...)
     return CLI_USAGE;
 }
 
-int cli_fail(GError *error)
-{
-    int status = error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE ? CLI_USAGE : CLI_FAILED;
-    fprintf(stderr, "tcgrr: %s\n", error->message);
-    g_error_free(error);
-    return status;
-}
-
 /* A signal handler can reach nothing else. */
 static volatile int caught_signal;
 
@@ -91,6 +83,18 @@ const volatile int *cli_catch_signals(void)
 int cli_stopped_status(int number)
 {
     return 128 + number % CLI_ASKED_AGAIN;
+}
+
+int cli_fail(GError *error)
+{
+    int status = error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE ? CLI_USAGE : CLI_FAILED;
+    bool interrupted = caught_signal != 0 && !g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
+    if (caught_signal) { /* a terminal sends it to QEMU, too, so that anything may have failed */
+        status = cli_stopped_status(caught_signal);
+    }
+    fprintf(stderr, "tcgrr: %s%s\n", interrupted ? "interrupted; " : "", error->message);
+    g_error_free(error);
+    return status;
 }
 
 char *cli_plugin_path(GError **error)

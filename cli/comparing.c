@@ -51,5 +51,10 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
     options->state.ignored = (const char *const *)comparing->ignored;
     options->strict = options->strict || comparing->strict;
     int status = resolve(command, "--from", comparing->from, symbols, options->from);
-    return status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);
+    status = status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);
+    bool counts = options->from[0].kind == TCGRR_WHERE_ICOUNT && options->until[0].kind == TCGRR_WHERE_ICOUNT;
+    if (status == CLI_OK && counts && options->until[0].value <= options->from[0].value) {
+        return cli_usage(command, "--until %s must come after --from %s", comparing->until, comparing->from);
+    }
+    return status;
 }

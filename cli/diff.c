@@ -56,7 +56,8 @@ static int compare(const struct cli_command *command, const struct traces *trace
     struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(runs[0]->target),
                                             .vcpus_told = tcgrr_compare_vcpus_told(runs[0]->api_version) &&
                                                           tcgrr_compare_vcpus_told(runs[1]->api_version),
-                                            .tolerate_cut_a = !runs[0]->complete};
+                                            .tolerate_cut_a = !runs[0]->complete,
+                                            .stop = cli_catch_signals()};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
     int status = cli_comparing_resolve(command, comparing, traces->symbols, &options);

@@ -134,15 +134,11 @@ static void print_text(const struct context *context, const struct cli_places *p
 
 static int finish(struct context *context, bool good, GError *error)
 {
-    int signal = *context->options.stop;
-    int status = CLI_OK;
-
     if (context->line_shown) {
         fputs("\r\033[K", stderr);
     }
     if (!good) {
-        status = cli_fail(error);
-        return signal ? cli_stopped_status(signal) : status;
+        return cli_fail(error);
     }
     struct cli_places places = {
         .target = tcgrr_pair_target(&context->pair, &context->options, 0),

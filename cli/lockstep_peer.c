@@ -88,14 +88,11 @@ static int report(const struct context *context, bool json)
 
 static int finish(struct context *context, bool good, GError *error, bool json)
 {
-    int signal = *context->options.stop;
-
     if (context->line_shown) {
         fputs("\r\033[K", stderr);
     }
     if (!good) {
-        int status = cli_fail(error);
-        return signal ? cli_stopped_status(signal) : status;
+        return cli_fail(error);
     }
     if (context->apart.unheard) {
         fprintf(stderr, "tcgrr: the other side may not know the result: %s\n", context->apart.unheard->message);

@@ -130,9 +130,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
         fputs("\r\033[K", stderr);
     }
     if (!good) {
-        status = *context->stop ? cli_stopped_status(*context->stop) : CLI_FAILED;
-        int failed = cli_fail(error);
-        status = *context->stop ? status : failed;
+        status = cli_fail(error);
     } else {
         const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result.session));
         struct cli_places places = {

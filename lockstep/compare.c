@@ -447,6 +447,29 @@ static void relieve(struct comparing *c)
     }
 }
 
+static bool interrupted(const struct tcgrr_compare_options *options)
+{
+    return options->stop && *options->stop;
+}
+
+/* Whether what came of the comparison is a verdict. */
+static bool check_verdict(const struct comparing *c, bool good, GError **error)
+{
+    const struct tcgrr_comparison *comparison = c->comparison;
+
+    if (interrupted(c->options)) {
+        g_clear_error(error);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED,
+                    "interrupted: the same for the first %" G_GUINT64_FORMAT " instructions", comparison->compared);
+        return false;
+    }
+    if (good && !comparison->diverged && comparison->compared == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "there was no instruction to compare");
+        return false;
+    }
+    return good;
+}
+
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error)
 {
@@ -462,11 +485,11 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
         c.shifted = c.shifted || c.at[i] > 0;
     }
     c.state = tcgrr_state_comparing_new(c.sides, comparison->start, options, &comparison->data);
-    while (good && !c.done) {
+    while (good && !c.done && !interrupted(options)) {
         good = compare_interval(&c, error);
         relieve(&c);
     }
     tcgrr_state_comparing_free(c.state);
     tcgrr_state_conclude(comparison);
-    return good;
+    return check_verdict(&c, good, error);
 }

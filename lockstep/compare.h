@@ -40,6 +40,7 @@ struct tcgrr_compare_options {
     bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
                                     divergence */
     struct tcgrr_state_options state;
+    const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
     /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
      * compared. NULL: none. relieved() is told that A is not needed any more. */
     struct tcgrr_side *relief;
@@ -121,7 +122,9 @@ struct tcgrr_comparison {
 
 /*
  * Compares two runs. Returns false with an error if a side could not be read, or never came to a place that was asked
- * for (TCGRR_ERROR_FAILED; a divergence before `until` is a divergence). The sides stay the caller's and must outlive
+ * for (TCGRR_ERROR_FAILED; a divergence before `until` is a divergence). Nothing compared is TCGRR_ERROR_FAILED, too.
+ * Once `stop` is not 0 the error is TCGRR_ERROR_STOPPED whatever was found, because a signal may have reached QEMU as
+ * well; it reports how many instructions were the same. The sides stay the caller's and must outlive
  * the comparison's lists; they have not been asked about anything yet.
  */
 bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,

@@ -197,6 +197,7 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
 {
     struct tcgrr_compare_options compare = options->compare;
 
+    compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
     compare.vcpus_told =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));

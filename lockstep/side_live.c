@@ -237,6 +237,10 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     const struct tcgrr_chunk *last = live->chunks[live->current];
     position->state = last->end_icount >= to ? TCGRR_SIDE_REACHED : end_state(live);
     position->icount = MIN(to, last->end_icount);
+    bool ended = position->state != TCGRR_SIDE_REACHED && live->end != TCGRR_LIVE_RUNS;
+    if (ended && !tcgrr_session_check_end(live->session, last->end_icount, error)) {
+        return false;
+    }
     if (!in_window(live, from == 0 ? position->icount : from, error)) {
         return false;
     }

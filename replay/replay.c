@@ -141,6 +141,7 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
 
     /* Both share what came from outside the guest: nothing can be shifted. */
     how.strict = true;
+    how.stop = options->stop;
     how.tolerate_cut_a = !run->complete;
     if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
         (original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {

@@ -4,10 +4,7 @@
 #include "store/error.h"
 #include "store/symbols.h"
 
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 /* Names of registers in a reason. */
 #define MOST_REGISTERS 4
@@ -45,23 +42,6 @@ char *tcgrr_verdict_binary(struct tcgrr_reader *reader, const char *build, GErro
 static bool other_format(const char *words)
 {
     return strstr(words, "invalid input log file version") || strstr(words, "unknown event kind");
-}
-
-/*
- * Whether somebody else ended it, the kernel for want of memory, say. It is its own doing if it aborts or crashes.
- * Asked to end, QEMU says by whom.
- */
-static bool killed_from_outside(const struct tcgrr_replay_result *result)
-{
-    static const int own[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
-    int status = tcgrr_process_status(tcgrr_session_process(result->session));
-    g_autofree char *us = g_strdup_printf(" from pid %d ", (int)getpid());
-    bool killed = status >= 0 && WIFSIGNALED(status);
-
-    for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
-        killed = killed && WTERMSIG(status) != own[i];
-    }
-    return killed || (strstr(result->stderr_tail, "terminating on signal") && !strstr(result->stderr_tail, us));
 }
 
 /* Where one side is, as text; owned by the caller. */
@@ -133,8 +113,7 @@ static char *describe_end(const struct tcgrr_replay_result *result, const char *
 static enum tcgrr_verdict_kind judge_end(const struct tcgrr_replay_result *result, const char *words)
 {
     const struct tcgrr_comparison *comparison = &result->comparison;
-    bool hung = comparison->kind == TCGRR_DIVERGENCE_HUNG;
-    bool cannot_tell = comparison->compared == 0 || other_format(words) || (!hung && killed_from_outside(result));
+    bool cannot_tell = comparison->compared == 0 || other_format(words);
     return cannot_tell ? TCGRR_VERDICT_SKIPPED : TCGRR_VERDICT_BAD;
 }
 
@@ -203,8 +182,9 @@ bool tcgrr_verdict_find(struct tcgrr_reader *reader, const char *build, const st
         judge(reader, &result, verdict);
     }
     tcgrr_replay_result_clear(&result);
-    if (!problem && options->stop && *options->stop) {
+    if (options->stop && *options->stop && !g_error_matches(problem, TCGRR_ERROR, TCGRR_ERROR_STOPPED)) {
         /* Ctrl-C reaches QEMU as well, so what it did says nothing. */
+        g_clear_error(&problem);
         g_set_error(&problem, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while replaying in %s", build);
     }
     if (!problem) {

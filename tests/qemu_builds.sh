@@ -107,8 +107,8 @@ strange killed "$riscv10" 'set -- "$@" -accel tcg,one-insn-per-tb=on; case "$*" 
 # shellcheck disable=SC2016
 strange interrupts "$riscv10" '(sleep 1; kill -INT $PPID) & set -- "$@" -accel tcg,one-insn-per-tb=on'
 run 125 "$tcgrr" bisect-run long.tcgrr --qemu ./killed
-contains "a QEMU that is killed" "$(cat out)" "^cannot tell: .*after [1-9][0-9]* instructions .signal 9"
-run 125 "$tcgrr" bisect-run long.tcgrr --qemu ./interrupts
+contains "a QEMU that is killed" "$(cat out)" "^cannot tell: .*ended from outside tcgrr .signal 9"
+run 130 "$tcgrr" bisect-run long.tcgrr --qemu ./interrupts
 contains "Ctrl-C" "$(cat err)" "interrupted"
 rm long.tcgrr
 

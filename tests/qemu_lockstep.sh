@@ -85,21 +85,21 @@ equal "patched: icount" "$(json .divergence.icount)" 9
 equal "patched: pc" "$(json .divergence.b.pc)" "$(printf '0x%x' $place)"
 equal "patched: bytes" "$(json .divergence.b.bytes)" 13000000
 
-# A side that is killed half-way, and one that stands still. The guest does not end by itself.
+# A side that aborts half-way, and one that stands still. The guest does not end by itself.
 pair rv64-compute 10.0 10.0
 cp "$fixtures/rv64-compute.elf" "$elf"
 patch "$elf" "$(address "$elf" compute_rounds)" 0000001000000000
 (
     for _ in $(seq 600); do
-        victim=$(pgrep -f "^[^ ]*qemu.*$elf.*-name victim" | head -n 1) && sleep 1 && kill -9 "$victim" && break
+        victim=$(pgrep -f "^[^ ]*qemu.*$elf.*-name victim" | head -n 1) && sleep 1 && kill -ABRT "$victim" && break
         sleep 0.1
     done
 ) &
 lockstep 1 --a-arg -kernel --a-arg "$elf" --b-arg -kernel --b-arg "$elf" --b-arg -name --b-arg victim
 wait
-equal "killed: kind" "$(json .divergence.kind)" aborted
-equal "killed: B" "$(json .divergence.b)" null
-contains "killed: how" "$(json .b.exit)" "signal 9"
+equal "aborts: kind" "$(json .divergence.kind)" aborted
+equal "aborts: B" "$(json .divergence.b)" null
+contains "aborts: how" "$(json .b.exit)" "signal 6"
 lockstep 1 --timeout 2 --b-arg -S
 equal "stands still: kind" "$(json .divergence.kind)" hung
 equal "stands still: B" "$(json .divergence.b)" null

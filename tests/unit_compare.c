@@ -137,8 +137,40 @@ static void test_cuts_make_no_difference(void **state)
 
 static void test_nothing_ran(void **state)
 {
-    expect_same(make_run(0, 2, TCGRR_SIDE_ENDED), make_run(0, 3, TCGRR_SIDE_ENDED), NULL, 0);
+    const struct tcgrr_compare_options options = {.history = HISTORY};
+    struct made_up *a = make_run(0, 2, TCGRR_SIDE_ENDED);
+    struct made_up *b = make_run(0, 3, TCGRR_SIDE_ENDED);
+    struct tcgrr_comparison comparison;
+    GError *error = NULL;
+
+    /* Nothing compared is no agreement. */
+    assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
+    assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+    g_error_free(error);
+    tcgrr_comparison_clear(&comparison);
+    free_run(&a->base);
+    free_run(&b->base);
     expect_divergence(make_run(0, 2, TCGRR_SIDE_ENDED), make_run(5, 3, TCGRR_SIDE_ENDED), 0, TCGRR_DIVERGENCE_ENDED);
+}
+
+/* Once the user interrupts there is no verdict, whatever the two did. */
+static void test_interrupted(void **state)
+{
+    const volatile int stop = 2;
+    const struct tcgrr_compare_options options = {.history = HISTORY, .stop = &stop};
+
+    for (guint shorter = 0; shorter < 2; shorter++) {
+        struct made_up *a = make_run(5, 2, TCGRR_SIDE_ENDED);
+        struct made_up *b = make_run(5 - shorter, 3, TCGRR_SIDE_ENDED);
+        struct tcgrr_comparison comparison;
+        GError *error = NULL;
+        assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED));
+        g_error_free(error);
+        tcgrr_comparison_clear(&comparison);
+        free_run(&a->base);
+        free_run(&b->base);
+    }
 }
 
 static void test_divergence_anywhere(void **state)
@@ -408,6 +440,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cuts_make_no_difference),
         cmocka_unit_test(test_nothing_ran),
+        cmocka_unit_test(test_interrupted),
         cmocka_unit_test(test_divergence_anywhere),
         cmocka_unit_test(test_other_vcpu),
         cmocka_unit_test(test_one_ends),

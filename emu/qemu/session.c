@@ -9,12 +9,14 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* Under icount QEMU answers only between slices of guest time, which may take seconds. */
 #define QMP_TIMEOUT_MS   60000
 #define CONNECT_SLICE_MS 1000
 #define QUIT_TIMEOUT_MS  10000
+#define FREE_GRACE_MS    1000
 #define WATCH_US         3000
 
 struct tcgrr_session {
@@ -195,6 +197,11 @@ void tcgrr_session_free(struct tcgrr_session *session)
     if (!session) {
         return;
     }
+    /* A vCPU that waits for room in the ring, or for the end of its slice, keeps QMP from answering the watcher. */
+    if (session->process && !tcgrr_process_ended(session->process)) {
+        tcgrr_live_detach(session->live);
+        tcgrr_process_stop(session->process, FREE_GRACE_MS);
+    }
     end_watch(session);
     tcgrr_qmp_free(session->qmp);
     tcgrr_process_free(session->process);
@@ -362,6 +369,38 @@ char *tcgrr_session_words(struct tcgrr_session *session)
         }
     }
     return g_strdup(found);
+}
+
+/* Asked to end, QEMU reports by whom. */
+static bool ended_from_outside(struct tcgrr_session *session)
+{
+    static const int own[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
+    int status = tcgrr_process_status(session->process);
+    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
+    g_autofree char *us = g_strdup_printf(" from pid %d ", (int)getpid());
+    bool killed = status >= 0 && WIFSIGNALED(status);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
+        killed = killed && WTERMSIG(status) != own[i];
+    }
+    return killed || (strstr(tail, "terminating on signal") && !strstr(tail, us));
+}
+
+bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount, GError **error)
+{
+    if (!tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS)) {
+        return true; /* hung at its end, which is ours to end */
+    }
+    bool outside = ended_from_outside(session);
+    if (icount > 0 && !outside) {
+        return true;
+    }
+    g_autofree char *end = tcgrr_process_describe_end(session->process);
+    g_autofree char *words = tcgrr_session_words(session);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s %s (%s)%s%s", session->qemu.path,
+                outside ? "was ended from outside tcgrr" : "ended without running an instruction", end,
+                *words ? ": " : "", words);
+    return false;
 }
 
 static bool never_came_up(struct tcgrr_session *session, GError **error)

@@ -99,6 +99,13 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);
 /* The telling line of what QEMU wrote to standard error, "" if there is none; owned by the caller. */
 char *tcgrr_session_words(struct tcgrr_session *session);
 
+/*
+ * After the stream's end: false with TCGRR_ERROR_FAILED if how the run ended says nothing about the guest: QEMU never
+ * ran an instruction (`icount` is 0), or somebody else ended it, a signal from a terminal or the kernel for want of
+ * memory. A QEMU that crashes or aborts has ended by itself.
+ */
+bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount, GError **error);
+
 /* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
  */
 char *tcgrr_session_end(struct tcgrr_session *session);
