@@ -27,6 +27,11 @@ static void say_started(const struct tcgrr_command *command, void *data)
     fprintf(stderr, "tcgrr: %s\n", line);
 }
 
+static void say_warning(const char *text, void *data)
+{
+    fprintf(stderr, "tcgrr: %s\n", text);
+}
+
 static void say_progress(const struct tcgrr_record_progress *progress, void *data)
 {
     struct screen *screen = data;
@@ -145,12 +150,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *icount = NULL;
     g_auto(GStrv) symbols = NULL;
     struct cli_level level = {0};
-    gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE;
+    gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE, portable = FALSE;
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
         CLI_LEVEL_OPTIONS(level),
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
+        {"portable", 0, 0, G_OPTION_ARG_NONE, &portable,
+         "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
@@ -175,10 +182,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .qemu = argv[1],
         .arguments = (const char *const *)argv + 2,
         .rr = !no_rr,
+        .portable = portable,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,
         .started = say_started,
+        .warn = say_warning,
         .progress = progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2)) ? say_progress : NULL,
         .data = &screen,
     };

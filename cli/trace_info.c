@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What `record` says at its end and `info` at any time: the trace described, as text or JSON. */
 #include "cli/cli.h"
+#include "store/inputs.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -21,6 +22,26 @@ static json_t *text_or_null(const char *text)
     return text ? json_string_nocheck(text) : json_null();
 }
 
+static void add_embedded(const struct tcgrr_embedded *file, void *data)
+{
+    json_array_append_new(data, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", file->name, "role", file->role, "path",
+                                          file->path, "size", (json_int_t)file->size, "xxh128", file->xxh128));
+}
+
+/* What pins the machine; null if nothing does. */
+static json_t *pinned_json(struct tcgrr_reader *reader)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+    if (!tcgrr_reader_pinned(reader, &pinned, NULL) || !pinned) {
+        return json_null();
+    }
+    json_t *files = json_array();
+    tcgrr_reader_inputs(reader, add_embedded, files, NULL);
+    return json_pack("{s:o, s:o, s:o, s:I, s:o}", "machine", text_or_null(pinned->machine), "cpu",
+                     text_or_null(pinned->cpu), "start_at", text_or_null(pinned->start_at), "start_icount",
+                     (json_int_t)pinned->start_icount, "files", files);
+}
+
 /* Only the recording itself knows what it took. */
 static void add_memory(json_t *object)
 {
@@ -32,9 +53,10 @@ static void add_memory(json_t *object)
     json_object_set_new(object, "qemu_peak_memory_bytes", json_integer((json_int_t)children.ru_maxrss * 1024));
 }
 
-static void print_as_json(const char *path, const struct tcgrr_run *run, const struct tcgrr_totals *totals,
+static void print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
                           bool recording)
 {
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
     json_t *object =
         json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
@@ -54,6 +76,7 @@ static void print_as_json(const char *path, const struct tcgrr_run *run, const s
     json_object_set_new(object, "qemu_path", text_or_null(run->qemu_path));
     json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
     json_object_set_new(object, "command", command ? command : json_null());
+    json_object_set_new(object, "pinned", pinned_json(reader));
     if (g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
         json_object_set_new(object, "accesses", json_integer((json_int_t)totals->accesses));
         json_object_set_new(object, "mem_from", run->mem_from >= 0 ? json_integer(run->mem_from) : json_null());
@@ -108,6 +131,43 @@ static void print_file(const char *path, uint64_t size, const char *xxh128, void
     printf("  guest file   %s (%s, xxh128 %s)\n", path, bytes, xxh128);
 }
 
+struct embedded_total {
+    uint64_t files;
+    uint64_t bytes;
+};
+
+static void count_embedded(const struct tcgrr_embedded *file, void *data)
+{
+    struct embedded_total *total = data;
+    total->files++;
+    total->bytes += file->size;
+}
+
+/* What pins the machine, in one line, if anything does. */
+static void print_pinned(struct tcgrr_reader *reader)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+    struct embedded_total total = {0};
+    if (!tcgrr_reader_pinned(reader, &pinned, NULL) || !pinned) {
+        return;
+    }
+    tcgrr_reader_inputs(reader, count_embedded, &total, NULL);
+    g_autofree char *bytes = cli_bytes(total.bytes);
+    printf("  pinned       machine %s, CPU %s; %" G_GUINT64_FORMAT " files embedded, %s\n", pinned->machine, pinned->cpu,
+           total.files, bytes);
+    if (pinned->start_at) {
+        g_autofree char *icount = cli_number(pinned->start_icount);
+        printf("  starts       at %s, %s instructions after reset, from a snapshot\n", pinned->start_at, icount);
+    }
+}
+
+static void print_embedded(const struct tcgrr_embedded *file, void *data)
+{
+    g_autofree char *bytes = cli_bytes(file->size);
+    printf("  embedded     %s: %s%s%s (%s, xxh128 %s)\n", file->name, file->role, *file->path ? " from " : "", file->path,
+           bytes, file->xxh128);
+}
+
 static void print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
                           const struct tcgrr_totals *totals, bool verbose)
 {
@@ -126,6 +186,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
                run->rr ? "with rr (replays exactly)" : "without rr (cannot be replayed)", run->vcpus,
                run->vcpus == 1 ? "" : "s");
     }
+    print_pinned(reader);
     printf("  instructions %s; %s\n", icount, count);
     printf("  executions   %s of %s different blocks\n", execs, blocks);
     printf("  events       %s%s\n", *events ? events : "none",
@@ -147,6 +208,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  command      %s\n", run->command);
         tcgrr_reader_notes(reader, print_note, NULL, NULL);
         tcgrr_reader_guest_files(reader, print_file, NULL, NULL);
+        tcgrr_reader_inputs(reader, print_embedded, NULL, NULL);
     }
 }
 
@@ -163,7 +225,7 @@ int cli_print_trace(const char *path, bool json, bool verbose, bool recording)
     if (!tcgrr_reader_totals(reader, &totals, &error)) {
         status = cli_fail(error);
     } else if (json) {
-        print_as_json(path, tcgrr_reader_run(reader), &totals, recording);
+        print_as_json(path, reader, &totals, recording);
     } else {
         print_as_text(path, reader, tcgrr_reader_run(reader), &totals, verbose);
     }

@@ -7,18 +7,16 @@
 #include "record/record.h"
 
 #include "emu/qemu/memory_map.h"
+#include "record/portable.h"
 #include "record/repair.h"
 #include "store/error.h"
+#include "store/inputs.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/utsname.h>
 #include <unistd.h>
-#include <xxhash.h>
 
 #define CHUNKS 5
 #define CHUNK_AGE_US                                                                                                   \
@@ -32,6 +30,7 @@
 
 struct recorder {
     const struct tcgrr_record_options *options;
+    struct tcgrr_portable portable; /* its `arguments` are NULL where the machine is not pinned */
     struct tcgrr_session *session;
     struct tcgrr_writer *writer; /* the storing thread's while it runs */
     struct tcgrr_run run;
@@ -47,30 +46,20 @@ struct recorder {
 
 /* ---- the storing thread ---- */
 
+/* What the user calls a file that QEMU was given. */
+static const char *user_path(const struct recorder *recorder, const char *path)
+{
+    const char *own = tcgrr_pins_user_path(&recorder->portable.pins, path);
+    return own ? own : path;
+}
+
 static bool digest_file(struct recorder *recorder, const char *path, GError **error)
 {
-    enum { PIECE = 1 << 20 };
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    struct stat status;
-    if (fd < 0 || fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
-        if (fd >= 0) {
-            close(fd);
-        }
-        return true; /* QEMU found it or will complain itself */
-    }
-    g_autofree uint8_t *piece = g_malloc(PIECE);
-    XXH3_state_t *state = XXH3_createState();
-    XXH3_128bits_reset(state);
-    uint64_t size = 0;
-    for (ssize_t got; (got = read(fd, piece, PIECE)) > 0; size += (uint64_t)got) {
-        XXH3_128bits_update(state, piece, (size_t)got);
-    }
-    close(fd);
-    XXH128_hash_t digest = XXH3_128bits_digest(state);
-    XXH3_freeState(state);
-    g_autofree char *hex = g_strdup_printf("%016" G_GINT64_MODIFIER "x%016" G_GINT64_MODIFIER "x",
-                                           (guint64)digest.high64, (guint64)digest.low64);
-    return tcgrr_writer_guest_file(recorder->writer, path, size, hex, error);
+    uint64_t size;
+    g_autofree char *digest =
+        g_file_test(path, G_FILE_TEST_IS_REGULAR) ? tcgrr_content_digest(path, &size, NULL) : NULL;
+    /* Where there is none, QEMU found it or will complain itself; what we made ourselves is no file of the user's. */
+    return !digest || !*user_path(recorder, path) || tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size, digest, error);
 }
 
 /* Those of the guest and of the files that the user named; NULL with error. */
@@ -84,7 +73,7 @@ static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GErro
     for (; good && more && *more; more++) {
         good = tcgrr_symbols_add_elf(symbols, *more, true, error);
     }
-    good = good && (!kernel || tcgrr_symbols_add_elf(symbols, kernel, false, error));
+    good = good && (!kernel || tcgrr_symbols_add_elf(symbols, user_path(recorder, kernel), false, error));
     if (!good) {
         g_clear_pointer(&symbols, tcgrr_symbols_free);
     }
@@ -117,6 +106,10 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
         if (!digest_file(recorder, g_ptr_array_index(command->guest_files, i), error)) {
             return false;
         }
+    }
+    if (recorder->portable.arguments &&
+        !tcgrr_portable_store(&recorder->portable, recorder->options->qemu, recorder->writer, error)) {
+        return false;
     }
     return store_symbols(recorder, error);
 }
@@ -380,12 +373,37 @@ static bool create_trace(struct recorder *recorder, GError **error)
     return recorder->writer != NULL;
 }
 
+/* Pins the machine where that is wanted. */
+static bool open_portable(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_record_options *options = recorder->options;
+    struct tcgrr_portable_options portable = {
+        .qemu = options->qemu,
+        .arguments = options->arguments,
+        .plugin = options->plugin,
+        .directory = options->directory,
+    };
+    if (!options->portable) {
+        return true;
+    }
+    if (!tcgrr_portable_open(&portable, &recorder->portable, error)) {
+        return false;
+    }
+    const GPtrArray *warnings = recorder->portable.pins.warnings;
+    for (guint i = 0; options->warn && i < warnings->len; i++) {
+        options->warn(warnings->pdata[i], options->data);
+    }
+    return true;
+}
+
 static bool open_session(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_record_options *options = recorder->options;
+    char **pinned = recorder->portable.arguments;
     struct tcgrr_session_options session = {
         .qemu = options->qemu,
-        .arguments = options->arguments,
+        .known = pinned ? &recorder->portable.qemu : NULL,
+        .arguments = pinned ? (const char *const *)pinned : options->arguments,
         .plugin = options->plugin,
         .mode = options->rr ? TCGRR_RUN_RECORD : TCGRR_RUN_PLAIN,
         .level = options->level,
@@ -594,7 +612,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
     };
     *result = (struct tcgrr_record_result){0};
-    bool good = open_session(&recorder, error) && run_to_end(&recorder, result, error);
+    bool good = open_portable(&recorder, error) && open_session(&recorder, error) && run_to_end(&recorder, result, error);
 
     bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
     tcgrr_writer_free(recorder.writer);
@@ -605,6 +623,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is left for what it is worth */
     }
     tcgrr_session_free(recorder.session);
+    tcgrr_portable_clear(&recorder.portable);
     g_async_queue_unref(recorder.full);
     g_async_queue_unref(recorder.empty);
     g_string_chunk_free(recorder.texts);

@@ -25,6 +25,7 @@ struct tcgrr_record_options {
     const char *const *arguments;
     const char *plugin;
     bool rr;
+    bool portable; /* pin the machine, and embed its files, so that other releases of QEMU replay it */
     enum tcgrr_level level;
     const char *sample_from;    /* where branches count from for samples: a symbol or a 0x address; NULL: the start */
     uint32_t sample_step;       /* branches and jumps between two samples of the state; 0: TCGRR_SAMPLE_STEP */
@@ -40,6 +41,7 @@ struct tcgrr_record_options {
      */
     const volatile int *stop;
     void (*started)(const struct tcgrr_command *command, void *data); /* once QEMU's command is known; may be NULL */
+    void (*warn)(const char *text, void *data); /* what keeps the run from being portable; may be NULL */
     void (*progress)(const struct tcgrr_record_progress *progress, void *data); /* may be NULL */
     void *data;
 };

@@ -1,16 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/recorded.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "store/error.h"
+#include "store/inputs.h"
 
-char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
+/* The words of a JSON array, NULL-terminated, with `extra` behind; NULL if it is none. Owned by the caller. */
+static char **parse_words(const char *json, const char *const *extra)
 {
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    json_t *array = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
+    json_t *array = json ? json_loads(json, 0, NULL) : NULL;
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
     size_t i;
     json_t *word;
@@ -24,8 +26,6 @@ char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extr
     bool good = json_is_array(array) && words->len > 0 && words->len == json_array_size(array);
     json_decref(array);
     if (!good) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s does not say which command was recorded",
-                    tcgrr_reader_path(reader));
         return NULL;
     }
     for (; extra && *extra; extra++) {
@@ -33,6 +33,53 @@ char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extr
     }
     g_ptr_array_add(words, NULL);
     return (char **)g_ptr_array_steal(words, NULL);
+}
+
+static char **no_words(struct tcgrr_reader *reader, GError **error)
+{
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "%s does not say which command was recorded",
+                tcgrr_reader_path(reader));
+    return NULL;
+}
+
+char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
+{
+    char **words = parse_words(tcgrr_reader_run(reader)->original_command, extra);
+    return words ? words : no_words(reader, error);
+}
+
+char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra,
+                              GError **error)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+    if (!tcgrr_reader_pinned(reader, &pinned, error)) {
+        return NULL;
+    }
+    if (!pinned) {
+        return tcgrr_recorded_words(reader, extra, error);
+    }
+    if (g_mkdir_with_parents(folder, 0777) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder,
+                    g_strerror(errno));
+        return NULL;
+    }
+    g_auto(GStrv) words = parse_words(pinned->command, extra);
+    if (!words) {
+        return no_words(reader, error);
+    }
+    return tcgrr_reader_extract_inputs(reader, folder, error) ? tcgrr_pins_resolve((const char *const *)words, folder)
+                                                              : NULL;
+}
+
+bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_pinned *pinned = NULL;
+    if (!tcgrr_reader_pinned(reader, &pinned, error)) {
+        return false;
+    }
+    return !pinned || !*pinned->machine || g_strcmp0(qemu->version, run->qemu_version) == 0 ||
+           tcgrr_pin_check(qemu, pinned->machine, pinned->cpu, error);
 }
 
 bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **error)

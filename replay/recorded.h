@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a trace carries for running it again: the user's command and QEMU's rr file. */
+/* What a trace carries for running it again: the user's command, QEMU's rr file, and what pins the machine. */
 #ifndef TCGRR_REPLAY_RECORDED_H
 #define TCGRR_REPLAY_RECORDED_H
 
+#include "emu/qemu/pin.h"
 #include "store/trace.h"
 
 /*
@@ -10,6 +11,17 @@
  * behind; owned by the caller (g_strfreev). TCGRR_ERROR_DAMAGED if the trace does not say.
  */
 char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error);
+
+/*
+ * The same as it is to be run: where the machine was pinned, the pinned command, with the files that it names written
+ * into `folder`, which is made. The files may be taken away (tcgrr_folder_remove()) once QEMU has ended.
+ */
+char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra,
+                              GError **error);
+
+/* Whether `qemu` has the machine and the CPU that were pinned, if any were: TCGRR_ERROR_FAILED with which to record
+ * with, if not. */
+bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error);
 
 /* Writes QEMU's rr file to `path`: from the trace, or, where recording was cut short, what QEMU left beside it. */
 bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **error);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
+#include "emu/qemu/folder.h"
 #include "replay/recorded.h"
 #include "replay/snapshot.h"
 #include "replay/stop.h"
@@ -221,18 +222,21 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (!check_replayable(reader, error)) {
         return false;
     }
-    g_auto(GStrv) words = tcgrr_recorded_words(reader, options->extra, error);
-    g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-replay-XXXXXX", error);
     if (!folder) {
         return false;
     }
+    g_autofree char *inputs = g_build_filename(folder, "inputs", NULL);
+    g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
     g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
-    bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error) &&
+    bool good = words && tcgrr_recorded_rr(reader, rr_file, error) &&
+                tcgrr_recorded_check_rr(reader, rr_file, error) &&
                 (!options->gdb || tcgrr_snapshot_create(snapshot, error));
     if (good) {
         result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
         good = result->session && check_target(reader, result->session, error) &&
+               tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
                follow_log(reader, rr_file, result->session, error) &&
                open_original(reader, options, rr_file, words, result, error) &&
                tcgrr_session_start(result->session, error);
@@ -242,9 +246,8 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         good = compare(reader, options, result, error);
         conclude(options, result);
     }
-    g_unlink(rr_file);
-    g_unlink(snapshot);
-    g_rmdir(folder);
+    tcgrr_folder_remove(inputs);
+    tcgrr_folder_remove(folder);
     return good;
 }
 
@@ -266,11 +269,13 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
     g_free(result->stderr_tail);
 }
 
-/* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round. */
+/* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round, and what
+ * pins the machine in the folder beside it. */
 static bool write_command(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, error);
+    g_autofree char *inputs = g_build_filename(folder, "inputs", NULL);
+    g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, NULL, error);
     if (!words) {
         return false;
     }
@@ -301,5 +306,5 @@ bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GErro
     g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
     g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
     return (!tcgrr_reader_run(reader)->rr || tcgrr_recorded_rr(reader, rr_file, error)) &&
-           write_command(reader, folder, rr_file, error);
+           write_command(reader, absolute, rr_file, error);
 }

@@ -5,13 +5,15 @@
 
 #define TCGRR_TRACE_APPLICATION_ID 0x74636772 /* "tcgr" */
 /* Raise when a table, a column or an encoding changes its meaning; a reader refuses any other version. */
-#define TCGRR_TRACE_VERSION        5
+#define TCGRR_TRACE_VERSION        6
 
 /* Encodings of chunk.data. */
 #define TCGRR_TRACE_CODEC 1
 
 /* Bytes of QEMU's rr file in one row, before compression. */
 #define TCGRR_TRACE_RR_PART (1u << 20)
+/* The same of an embedded file. */
+#define TCGRR_TRACE_CONTENT_PART (1u << 20)
 
 /* Views that need nothing but these tables, so that every program that reads SQLite has them. */
 #define TCGRR_TRACE_VIEWS                                                                                              \
@@ -58,6 +60,11 @@
     "CREATE TABLE region(first INTEGER, last INTEGER, kind TEXT, name TEXT);"                                          \
     "CREATE TABLE symbol(address INTEGER, size INTEGER, name TEXT, file TEXT);"                                        \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
+    "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"       \
+    " start_icount INTEGER);"                                                                                          \
+    "CREATE TABLE input(name TEXT PRIMARY KEY, role TEXT, path TEXT, size INTEGER, xxh128 TEXT);"                      \
+    "CREATE TABLE content(xxh128 TEXT, part INTEGER, size INTEGER, data BLOB, digest INTEGER);"                        \
+    "CREATE UNIQUE INDEX content_part ON content(xxh128, part);"                                                       \
     "CREATE UNIQUE INDEX chunk_icount ON chunk(first_icount, id);"                                                     \
     "CREATE UNIQUE INDEX chunk_seq ON chunk(first_seq, id);"                                                           \
     "CREATE INDEX event_icount ON event(icount);"                                                                      \

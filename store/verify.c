@@ -374,6 +374,27 @@ static bool check_rr(struct check *check, GError **error)
     return good;
 }
 
+/* Embedded files: that each is there and has its digest, and that nothing is left over. */
+static bool check_inputs(struct check *check, GError **error)
+{
+    GError *problem = NULL;
+    if (!tcgrr_reader_extract_inputs(check->reader, NULL, &problem)) {
+        return absorb(check, problem, error);
+    }
+    sqlite3_stmt *statement = NULL;
+    bool good = sqlite3_prepare_v2(check->reader->db,
+                                   "SELECT count(*) FROM content WHERE xxh128 NOT IN (SELECT xxh128 FROM input)", -1,
+                                   &statement, NULL) == SQLITE_OK &&
+                sqlite3_step(statement) == SQLITE_ROW;
+    if (!good) {
+        tcgrr_reader_fail(check->reader, "the embedded files", error);
+    } else if (sqlite3_column_int64(statement, 0) > 0) {
+        complain(check, "there are contents of embedded files that are not there");
+    }
+    sqlite3_finalize(statement);
+    return good;
+}
+
 static void check_run(struct check *check)
 {
     const struct tcgrr_run *run = &check->reader->run;
@@ -404,7 +425,7 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
             good = open_checkpoints(&check, error) && check_tables(&check, error) && check_chunks(&check, error);
             check_last_checkpoint(&check);
             good = good && check_last_samples(&check, error) && check_texts(&check, error) &&
-                   check_events(&check, error) && check_rr(&check, error);
+                   check_events(&check, error) && check_rr(&check, error) && check_inputs(&check, error);
             check_run(&check);
         }
     }

@@ -8,6 +8,7 @@
 #include "store/summary.h"
 #include "store/texts.h"
 #include "store/trace.h"
+#include "store/writer_internal.h"
 #include "store/codec/varint.h"
 
 #include <errno.h>
@@ -149,6 +150,16 @@ static void bind_known(sqlite3_stmt *statement, int index, int64_t number)
     } else {
         sqlite3_bind_null(statement, index);
     }
+}
+
+sqlite3 *tcgrr_writer_database(struct tcgrr_writer *writer, GError **error)
+{
+    return begin(writer, error) ? writer->db : NULL;
+}
+
+bool tcgrr_writer_fail(const struct tcgrr_writer *writer, const char *what, GError **error)
+{
+    return fail(writer, what, error);
 }
 
 static bool execute(struct tcgrr_writer *writer, const char *sql, const char *what, GError **error)

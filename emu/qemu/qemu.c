@@ -19,7 +19,7 @@
 
 #define WAIT_MS      20000
 #define GRACE_MS     500
-#define ANSWER_MAX   4096
+#define ANSWER_MAX   65536
 #define BUILD_ID_MAX 64
 #define API_MAX      1000 /* what a QEMU may claim as its plugin API version */
 
@@ -103,18 +103,41 @@ static char *first_line(const char *text)
     return line;
 }
 
-/* "QEMU emulator version 10.0.2 (Debian …)" or "qemu-aarch64 version 7.2.22 (…)". */
-static bool read_version(struct tcgrr_qemu *qemu, GError **error)
+/* Runs `argv` for what it writes. */
+static bool read_output(char *const *argv, const char *directory, struct answer *answer, GError **error)
 {
     int fds[2];
-    struct answer answer;
+    *answer = (struct answer){0};
     if (!open_pipe(fds, error)) {
         return false;
     }
-    char *argv[] = {qemu->path, (char *)"--version", NULL};
-    struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = fds[1], .quiet = true};
-    bool good = run(argv, &options, fds, &answer, error);
+    struct tcgrr_process_options options = {
+        .pass_fd = -1, .output_fd = fds[1], .quiet = true, .directory = directory};
+    bool good = run(argv, &options, fds, answer, error);
     close(fds[0]);
+    return good;
+}
+
+char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error)
+{
+    struct answer answer;
+    bool good = read_output(argv, directory, &answer, error);
+    if (good && !answer.succeeded) {
+        char *errors = first_line(answer.errors);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: %s", argv[0], errors);
+        g_free(errors);
+        good = false;
+    }
+    g_free(answer.errors);
+    return good ? g_strdup(answer.text) : NULL;
+}
+
+/* "QEMU emulator version 10.0.2 (Debian …)" or "qemu-aarch64 version 7.2.22 (…)". */
+static bool read_version(struct tcgrr_qemu *qemu, GError **error)
+{
+    struct answer answer;
+    char *argv[] = {qemu->path, (char *)"--version", NULL};
+    bool good = read_output(argv, NULL, &answer, error);
     if (good) {
         static const char system[] = "QEMU emulator version ";
         qemu->banner = first_line(answer.text);

@@ -34,6 +34,12 @@ void tcgrr_qemu_clear(struct tcgrr_qemu *qemu);
 /* `copy` gets strings of its own; it was empty. */
 void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu);
 
+/*
+ * What `argv`, a QEMU that only prints something, writes to standard output; at most 64 KiB of it. `directory` is its
+ * working directory; NULL: ours. NULL with TCGRR_ERROR_FAILED if it does not end well within 20 s. Owned by the caller.
+ */
+char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error);
+
 /* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);
 

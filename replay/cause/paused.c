@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "emu/qemu/command.h"
+#include "emu/qemu/folder.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
 #include "replay/recorded.h"
@@ -23,6 +24,7 @@ struct tcgrr_rerun {
     const struct tcgrr_qemu *qemu; /* that, or the one that was known */
     struct tcgrr_command command;
     char *folder;
+    char *inputs; /* a folder in it */
     char *rr_file;
     char *qmp_socket;
     char *gdb_socket;
@@ -78,16 +80,12 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
 {
     struct tcgrr_reader *reader = rerun->options.reader;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    g_auto(GStrv) words = tcgrr_recorded_words(reader, rerun->options.extra, error);
-    if (!words) {
-        return false;
-    }
     if (!run->rr) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed",
                     tcgrr_reader_path(reader));
         return false;
     }
-    const char *qemu = rerun->options.qemu ? rerun->options.qemu : run->qemu_path ? run->qemu_path : words[0];
+    const char *qemu = rerun->options.qemu ? rerun->options.qemu : run->qemu_path;
     rerun->qemu = rerun->options.known ? rerun->options.known : &rerun->probed;
     if (!rerun->options.known && !tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->probed, error)) {
         return false;
@@ -96,10 +94,12 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     if (!rerun->folder) {
         return false;
     }
+    rerun->inputs = g_build_filename(rerun->folder, "inputs", NULL);
+    g_auto(GStrv) words = tcgrr_recorded_command(reader, rerun->inputs, rerun->options.extra, error);
     rerun->rr_file = g_build_filename(rerun->folder, "replay.rr", NULL);
     rerun->qmp_socket = g_build_filename(rerun->folder, "qmp", NULL);
     rerun->gdb_socket = g_build_filename(rerun->folder, "gdb", NULL);
-    return tcgrr_recorded_rr(reader, rerun->rr_file, error) && tcgrr_recorded_check_rr(reader, rerun->rr_file, error) &&
+    return words && tcgrr_recorded_rr(reader, rerun->rr_file, error) && tcgrr_recorded_check_rr(reader, rerun->rr_file, error) &&
            build_command(rerun, words, error);
 }
 
@@ -119,13 +119,12 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
     if (!rerun) {
         return;
     }
-    if (rerun->folder) {
-        g_unlink(rerun->rr_file);
-        g_rmdir(rerun->folder);
-    }
+    tcgrr_folder_remove(rerun->inputs);
+    tcgrr_folder_remove(rerun->folder);
     tcgrr_command_clear(&rerun->command);
     tcgrr_qemu_clear(&rerun->probed);
     g_free(rerun->folder);
+    g_free(rerun->inputs);
     g_free(rerun->rr_file);
     g_free(rerun->qmp_socket);
     g_free(rerun->gdb_socket);

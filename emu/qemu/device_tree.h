@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_EMU_DEVICE_TREE_H
+#define TCGRR_EMU_DEVICE_TREE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Rewrites the flattened device tree at `path` without the room that QEMU leaves in it (1 MiB, with which Linux does
+ * not boot). TCGRR_ERROR_FAILED if it cannot be read or is none.
+ */
+bool tcgrr_device_tree_pack(const char *path, GError **error);
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Pinning a machine: the user's command made into one that gives the guest the same in every release of QEMU that has
+ * the machine. What depends on the release (what an alias stands for, the default CPU, the device tree, firmware and
+ * ROMs, the clock's base) is asked of the QEMU at hand and then said, and every file stands under a name of its own in
+ * one folder, so that it can be embedded.
+ */
+#ifndef TCGRR_EMU_PIN_H
+#define TCGRR_EMU_PIN_H
+
+#include "emu/qemu/qemu.h"
+#include "store/inputs.h"
+
+/* A file that the pinned command names. */
+struct tcgrr_pin_file {
+    char *name; /* in the folder */
+    char *role; /* struct tcgrr_embedded says which there are */
+    char *path; /* as the user, or QEMU, named it; "" if it was made */
+    char *content; /* what to embed: its absolute path */
+};
+
+/* All is owned by the struct; empty with tcgrr_pins_clear(). */
+struct tcgrr_pins {
+    char **words;     /* arguments, NULL-terminated, with TCGRR_INPUTS_FOLDER/NAME for each file */
+    char *machine;    /* full name: "virt-7.2" */
+    char *cpu;        /* value of -cpu */
+    char *folder;     /* private; each file stands, or a link leads to it, under its name */
+    GPtrArray *files; /* struct tcgrr_pin_file */
+    GPtrArray *notes; /* char*: what was pinned, one line each */
+    GPtrArray *warnings; /* char*: what cannot be pinned, one line each */
+};
+
+/*
+ * Pins what `arguments` (the user's words after QEMU, NULL-terminated) make on `qemu`, a system emulator, which is
+ * started for the purpose and asked. `directory` is where relative names belong; NULL: ours. TCGRR_ERROR_FAILED if QEMU
+ * does not make the machine. On failure `pins` is empty. No file of the user's is written.
+ */
+bool tcgrr_pin(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *directory,
+               struct tcgrr_pins *pins, GError **error);
+void tcgrr_pins_clear(struct tcgrr_pins *pins);
+
+/* Adds a file that was made for this run and is in pins->folder already. */
+void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *role);
+
+/* What the user calls the file at `path` in pins->folder; NULL if it is none of these. */
+const char *tcgrr_pins_user_path(const struct tcgrr_pins *pins, const char *path);
+
+/* `words` (NULL-terminated) with `folder` in the place of TCGRR_INPUTS_FOLDER; owned by the caller (g_strfreev). */
+char **tcgrr_pins_resolve(const char *const *words, const char *folder);
+
+/*
+ * Whether `qemu` has the machine and the CPU that were pinned: TCGRR_ERROR_FAILED with one line that says which one to
+ * record with, if not. `target` is QEMU's for the plugin.
+ */
+bool tcgrr_pin_check(const struct tcgrr_qemu *qemu, const char *machine, const char *cpu, GError **error);
+
+#endif

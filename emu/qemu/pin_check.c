@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Whether a QEMU has a machine and a CPU, and what to take where it does not. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/qemu/pin.h"
+#include "store/error.h"
+
+/* The names in the output of "-machine help" or "-cpu help", one or more words a line. Owned by the caller. */
+static GHashTable *names_in(const char *text)
+{
+    GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n", -1);
+    for (char **word = words; *word; word++) {
+        if (**word) {
+            g_hash_table_add(names, g_strdup(*word));
+        }
+    }
+    return names;
+}
+
+static GHashTable *list_names(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
+{
+    const char *machines[] = {qemu->path, "-machine", "help", NULL};
+    const char *cpus[] = {qemu->path, "-machine", machine, "-cpu", "help", NULL};
+    g_autofree char *text = tcgrr_qemu_output((char *const *)(machine ? cpus : machines), NULL, error);
+    return text ? names_in(text) : NULL;
+}
+
+/* How many bytes of a machine's name come before its version: 5 of "virt-7.2"; all of them where it has none. */
+static size_t family_length(const char *machine)
+{
+    const char *dash = strrchr(machine, '-');
+    return dash && g_ascii_isdigit(dash[1]) ? (size_t)(dash + 1 - machine) : strlen(machine);
+}
+
+static double version_in(const char *machine)
+{
+    char *end;
+    const char *text = machine + family_length(machine);
+    long major = strtol(text, &end, 10);
+    return (double)major + (*end == '.' ? (double)strtol(end + 1, NULL, 10) / 1000 : 0);
+}
+
+/* The newest machine of the same family that is not newer; NULL if there is none. Belongs to `names`. */
+static const char *older_machine(GHashTable *names, const char *machine)
+{
+    size_t family = family_length(machine);
+    const char *best = NULL;
+    GHashTableIter iterator;
+    gpointer name;
+    g_hash_table_iter_init(&iterator, names);
+    while (g_hash_table_iter_next(&iterator, &name, NULL)) {
+        if (family_length(name) == family && strncmp(name, machine, family) == 0 &&
+            version_in(name) <= version_in(machine) && (!best || version_in(name) > version_in(best))) {
+            best = name;
+        }
+    }
+    return best;
+}
+
+static bool check_machine(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
+{
+    g_autoptr(GHashTable) names = list_names(qemu, NULL, error);
+    if (!names || g_hash_table_contains(names, machine)) {
+        return names != NULL;
+    }
+    const char *older = older_machine(names, machine);
+    g_autofree char *advice = older ? g_strdup_printf("record with -M %s, which it has", older)
+                                    : g_strdup("record on a machine that both have (-M help)");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) has no machine %s: %s", qemu->path, qemu->version,
+                machine, advice);
+    return false;
+}
+
+/* The name that begins most like `model`: of the same maker, mostly. NULL if none is alike. Belongs to `names`. */
+static const char *similar_model(GHashTable *names, const char *model)
+{
+    const char *best = NULL;
+    size_t most = 2;
+    GHashTableIter iterator;
+    gpointer key;
+    g_hash_table_iter_init(&iterator, names);
+    while (g_hash_table_iter_next(&iterator, &key, NULL)) {
+        const char *name = key;
+        size_t same = 0;
+        while (name[same] && name[same] == model[same]) {
+            same++;
+        }
+        if (same > most || (same == most && best && strcmp(name, best) > 0)) {
+            most = same;
+            best = name;
+        }
+    }
+    return best;
+}
+
+bool tcgrr_pin_check(const struct tcgrr_qemu *qemu, const char *machine, const char *cpu, GError **error)
+{
+    if (!check_machine(qemu, machine, error)) {
+        return false;
+    }
+    g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
+    g_autoptr(GHashTable) names = *model ? list_names(qemu, machine, error) : NULL;
+    if (!*model || !names || g_hash_table_contains(names, model) || g_hash_table_size(names) == 0) {
+        return !*model || names != NULL;
+    }
+    const char *similar = similar_model(names, model);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) has no CPU %s: record with %s%s%s", qemu->path,
+                qemu->version, model, similar ? "-cpu " : "one that both have (-cpu help)", similar ? similar : "",
+                similar ? ", say, which it has" : "");
+    return false;
+}

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/standing.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "emu/qemu/command_options.h"
+#include "emu/qemu/folder.h"
+#include "emu/qemu/process.h"
+#include "store/error.h"
+
+#define SLICE_MS 200
+#define QUIT_MS  2000
+
+struct tcgrr_standing {
+    char *folder;
+    char *socket;
+    struct tcgrr_process *process;
+    struct tcgrr_qmp *qmp;
+};
+
+static void add(GPtrArray *words, const char *word)
+{
+    g_ptr_array_add(words, g_strdup(word));
+}
+
+/* The id= of an option, as ",id=…"; "" without one. Owned by the caller. */
+static char *id_of(const GPtrArray *inside)
+{
+    const char *id = tcgrr_suboptions_get(inside, "id");
+    g_autofree char *escaped = id ? tcgrr_options_escape(id) : NULL;
+    return escaped ? g_strdup_printf(",id=%s", escaped) : g_strdup("");
+}
+
+/* What the guest has connected to it goes nowhere. NULL: the option's value may stay; owned by the caller. */
+static char *disconnect(const struct tcgrr_option *option)
+{
+    const char *value = option->value ? option->value : "";
+    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(value, "type");
+    g_autofree char *id = id_of(inside);
+    const char *model = tcgrr_suboptions_get(inside, "model");
+    const char *type = tcgrr_suboptions_get(inside, "type");
+
+    if (strcmp(option->name, "serial") == 0 || strcmp(option->name, "parallel") == 0 ||
+        strcmp(option->name, "debugcon") == 0) {
+        return strcmp(value, "none") == 0 || g_str_has_prefix(value, "chardev:") ? NULL : g_strdup("null");
+    }
+    if (strcmp(option->name, "chardev") == 0) {
+        return g_strdup_printf("null%s", id);
+    }
+    if (strcmp(option->name, "audiodev") == 0) {
+        return g_strdup_printf("none%s", id);
+    }
+    if (strcmp(option->name, "netdev") == 0) {
+        return g_strdup_printf("hubport,hubid=1%s", id);
+    }
+    if (strcmp(option->name, "nic") == 0 && g_strcmp0(type, "none") != 0) {
+        return g_strdup_printf("hubport,hubid=1%s%s%s", id, model ? ",model=" : "", model ? model : "");
+    }
+    return NULL;
+}
+
+/* The user's words without what would show, write, listen or wait. */
+static void add_given(GPtrArray *words, const char *const *arguments)
+{
+    static const char *const dropped[] = {
+        "S",     "daemonize", "pidfile", "gdb",  "s",      "qmp",     "qmp-pretty", "mon",    "monitor",  "display",
+        "vnc",   "spice",     "D",       "d",    "trace",  "plugin",  "icount",     "loadvm", "incoming", "nographic",
+        "curses", "sdl",      "full-screen", "action", "no-shutdown", "snapshot", NULL};
+    g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
+    bool network = false;
+
+    for (guint i = 0; i < given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(given, struct tcgrr_option, i);
+        if (g_strv_contains(dropped, option->name)) {
+            continue;
+        }
+        network = network || strcmp(option->name, "nic") == 0 || strncmp(option->name, "net", 3) == 0;
+        g_autofree char *value = disconnect(option);
+        for (size_t word = 0; word < option->words; word++) {
+            add(words, value && word == 1 ? value : arguments[option->first + word]);
+        }
+    }
+    if (!network) { /* as when it is recorded */
+        add(words, "-nic");
+        add(words, "none");
+    }
+}
+
+static char **build(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *socket)
+{
+    static const char *const ours[] = {"-display", "none", "-monitor", "none", "-snapshot", "-S", "-qmp", NULL};
+    GPtrArray *words = g_ptr_array_new();
+    g_autofree char *escaped = tcgrr_options_escape(socket);
+
+    add(words, qemu->path);
+    add_given(words, arguments);
+    for (const char *const *word = ours; *word; word++) {
+        add(words, *word);
+    }
+    g_ptr_array_add(words, g_strdup_printf("unix:%s,server=on,wait=off", escaped));
+    g_ptr_array_add(words, NULL);
+    return (char **)g_ptr_array_free(words, FALSE);
+}
+
+/* QEMU's last words, for an error: those of its own name, not those about modules of another build. */
+static char *last_words(struct tcgrr_process *process)
+{
+    g_autofree char *tail = tcgrr_process_stderr_tail(process);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
+    const char *found = "";
+    for (char **line = lines; *line; line++) {
+        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
+                     strstr(*line, "warning:");
+        found = noise || (*found && !g_str_has_prefix(*line, "qemu-")) ? found : *line;
+    }
+    return g_strdup(found);
+}
+
+struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
+                                            const char *directory, GError **error)
+{
+    struct tcgrr_standing *standing = g_new0(struct tcgrr_standing, 1);
+    struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = -1, .quiet = true, .directory = directory};
+
+    standing->folder = g_dir_make_tmp("tcgrr-XXXXXX", error);
+    if (standing->folder) {
+        standing->socket = g_build_filename(standing->folder, "qmp", NULL);
+        g_auto(GStrv) argv = build(qemu, arguments, standing->socket);
+        standing->process = tcgrr_process_start(argv, &options, error);
+    }
+    if (!standing->process) {
+        tcgrr_standing_free(standing);
+        return NULL;
+    }
+    for (int waited = 0; !standing->qmp && waited < TCGRR_STANDING_MS && !tcgrr_process_ended(standing->process);
+         waited += SLICE_MS) {
+        standing->qmp = tcgrr_qmp_connect(standing->socket, SLICE_MS, NULL);
+    }
+    if (!standing->qmp) {
+        g_autofree char *words = last_words(standing->process);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) does not make this machine%s%s", qemu->path,
+                    qemu->version, *words ? ": " : "", words);
+        tcgrr_standing_free(standing);
+        return NULL;
+    }
+    return standing;
+}
+
+void tcgrr_standing_free(struct tcgrr_standing *standing)
+{
+    if (!standing) {
+        return;
+    }
+    if (standing->qmp) {
+        json_decref(tcgrr_qmp_execute(standing->qmp, "quit", NULL, QUIT_MS, NULL));
+        tcgrr_process_wait(standing->process, QUIT_MS);
+    }
+    tcgrr_qmp_free(standing->qmp);
+    tcgrr_process_free(standing->process);
+    tcgrr_folder_remove(standing->folder);
+    g_free(standing->socket);
+    g_free(standing->folder);
+    g_free(standing);
+}
+
+json_t *tcgrr_standing_ask(struct tcgrr_standing *standing, const char *command, json_t *arguments, GError **error)
+{
+    return tcgrr_qmp_execute(standing->qmp, command, arguments, TCGRR_STANDING_MS, error);
+}
+
+/* Takes the text out of an answer and gives the answer back. */
+static char *text_of(json_t *answer, GError **error)
+{
+    char *text = json_is_string(answer) ? g_strdup(json_string_value(answer)) : NULL;
+    if (answer && !text) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU's answer is not a text");
+    }
+    json_decref(answer);
+    return text;
+}
+
+char *tcgrr_standing_tell(struct tcgrr_standing *standing, const char *command, GError **error)
+{
+    return text_of(tcgrr_standing_ask(standing, "human-monitor-command", json_pack("{s:s}", "command-line", command),
+                                      error),
+                   error);
+}
+
+char *tcgrr_standing_type(struct tcgrr_standing *standing, const char *path, GError **error)
+{
+    return text_of(tcgrr_standing_ask(standing, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", "type"),
+                                      error),
+                   error);
+}
+
+char **tcgrr_data_folders(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *directory,
+                          GError **error)
+{
+    g_autoptr(GPtrArray) words = g_ptr_array_new();
+    g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
+
+    g_ptr_array_add(words, qemu->path);
+    for (guint i = 0; i < given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(given, struct tcgrr_option, i);
+        if (strcmp(option->name, "L") == 0 && option->value) {
+            g_ptr_array_add(words, (char *)"-L");
+            g_ptr_array_add(words, (char *)option->value);
+        }
+    }
+    g_ptr_array_add(words, (char *)"-L");
+    g_ptr_array_add(words, (char *)"help");
+    g_ptr_array_add(words, NULL);
+    g_autofree char *text = tcgrr_qemu_output((char *const *)words->pdata, directory, error);
+    return text ? g_strsplit(g_strchomp(text), "\n", -1) : NULL;
+}

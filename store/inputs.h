@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What a trace carries so that another QEMU, on another machine too, gives the guest the same: the command with the
+ * machine pinned, and the files that it names, by content. A content is stored once, however many inputs have it.
+ * Files are streamed, so memory does not grow with them.
+ */
+#ifndef TCGRR_STORE_INPUTS_H
+#define TCGRR_STORE_INPUTS_H
+
+#include "store/trace.h"
+
+/* Stands in the words of the pinned command for the folder that holds the inputs under their names. */
+#define TCGRR_INPUTS_FOLDER "@tcgrr-inputs@"
+
+/* How the machine was pinned. Strings are owned by whoever fills the struct; for a reader, by the reader. */
+struct tcgrr_pinned {
+    const char *command; /* JSON array: QEMU and its arguments, with TCGRR_INPUTS_FOLDER/NAME for each input */
+    const char *machine; /* full name: "virt-7.2", no alias; "" if only the start is pinned */
+    const char *cpu;     /* the model's name, with its features */
+    const char *start_at; /* where it starts, as the user said; NULL: at reset */
+    tcgrr_icount start_icount; /* QEMU's count there; the trace counts from there on */
+};
+
+struct tcgrr_embedded {
+    const char *name; /* of the file in the folder of inputs; no slash in it */
+    const char *role; /* "kernel", "initrd", "device tree", "firmware", "rom", "flash", "start", … */
+    const char *path; /* as the user, or QEMU, named it; "" if it was made for this recording */
+    uint64_t size;
+    const char *xxh128; /* of the content, 32 hexadecimal digits */
+};
+
+/* Stores how the machine was pinned; once. */
+bool tcgrr_writer_pinned(struct tcgrr_writer *writer, const struct tcgrr_pinned *pinned, GError **error);
+
+/*
+ * Stores the file at `content` as an input. `input` says name, role and path; size and digest are found out. The file
+ * must not change meanwhile: TCGRR_ERROR_FAILED if it does.
+ */
+bool tcgrr_writer_input(struct tcgrr_writer *writer, const struct tcgrr_embedded *input, const char *content,
+                        GError **error);
+
+/* 128-bit XXH3 of the file at `path` as 32 hexadecimal digits, owned by the caller, and its size. NULL with error if it
+ * cannot be read. */
+char *tcgrr_content_digest(const char *path, uint64_t *size, GError **error);
+
+/* How the machine was pinned, in `*pinned`; NULL there if it was not. False with an error if that cannot be read. */
+bool tcgrr_reader_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned **pinned, GError **error);
+
+/* Calls `visit` for each input, by name; its strings are valid during the call. */
+bool tcgrr_reader_inputs(struct tcgrr_reader *reader, void (*visit)(const struct tcgrr_embedded *input, void *data),
+                         void *data, GError **error);
+
+/*
+ * Writes all inputs into `folder`, which is there, under their names, and checks each against its digest:
+ * TCGRR_ERROR_DAMAGED if it is another one. A file that is there already is replaced. With NULL for `folder` they are
+ * only checked.
+ */
+bool tcgrr_reader_extract_inputs(struct tcgrr_reader *reader, const char *folder, GError **error);
+
+#endif
