@@ -10,7 +10,7 @@
 static GHashTable *names_in(const char *text)
 {
     GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n", -1);
+    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n()", -1);
     for (char **word = words; *word; word++) {
         if (**word) {
             g_hash_table_add(names, g_strdup(*word));

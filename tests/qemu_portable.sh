@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.0 11.1
+# record --portable: the trace says what the machine is and carries what the guest is made of; the user's files are not touched,
+# and not needed any more.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+files() { jq -r '.pinned.files[] | "\(.role) \(.name)"' "$work/out" | sort; }
+
+# A bare guest for RISC-V: full machine name, default CPU, a packed device tree. Replays with its kernel gone.
+guest rv64-timer "$version"
+cp "$fixtures/rv64-timer.elf" "$work/kernel,1.elf"
+guest=("${guest[@]/#$fixtures\/rv64-timer.elf/$work/kernel,1.elf}")
+record riscv --portable
+equal "riscv64: machine" "$(json .pinned.machine)" virt
+equal "riscv64: CPU" "$(json .pinned.cpu)" rv64
+equal "riscv64: files" "$(files)" $'device tree machine.dtb\nkernel kernel_1.elf'
+tree=$(json '.pinned.files[] | select(.role == "device tree").size')
+((tree > 1000 && tree < 100000)) || fail "the device tree is not packed: $tree bytes"
+verify riscv
+mv "$work/kernel,1.elf" "$work/gone"
+run 0 "$tcgrr" replay --json "$work/riscv.tcgrr"
+equal "riscv64: diverged" "$(json .diverged)" false
+equal "symbols of the user's file" "$("$tcgrr" query "$work/riscv.tcgrr" "SELECT count(*) > 3 FROM symbol" --format csv | tail -n 1 | tr -d '\r')" 1
+
+# What is extracted runs without tcgrr, from anywhere.
+run 0 "$tcgrr" extract "$work/riscv.tcgrr" "$work/files"
+cmp -s "$work/gone" "$work/files/inputs/kernel_1.elf" || fail "the extracted kernel is not the one that was recorded"
+(cd / && timeout 60 xargs -d '\n' -a "$work/files/command.txt" env) >"$work/qemu" 2>&1 || fail "command.txt: $(cat "$work/qemu")"
+
+# A PC: firmware and ROMs, each content once; the display adapter stays.
+guest x86-timer "$version"
+record x86 --portable
+contains "x86: machine" "$(json .pinned.machine)" '^pc-i440fx-[0-9.]+$'
+equal "x86: CPU" "$(json .pinned.cpu)" qemu64
+contains "x86: files" "$(files)" '^firmware bios-256k.bin$'
+contains "x86: files" "$(files)" '^rom vgabios-stdvga.bin$'
+contains "x86: command" "$(json '.pinned.files[] | select(.role == "kernel").path')" "x86-timer.elf$"
+run 0 "$tcgrr" replay --json "$work/x86.tcgrr"
+equal "x86: diverged" "$(json .diverged)" false
+verify x86
+
+# A damaged copy is found, and not run.
+cp "$work/riscv.tcgrr" "$work/bad.tcgrr"
+sqlite3 "$work/bad.tcgrr" "UPDATE content SET data = zeroblob(length(data)) WHERE part = 0"
+complains 3 "is damaged: its copy of" "$tcgrr" replay "$work/bad.tcgrr"
+run 3 "$tcgrr" verify "$work/bad.tcgrr"
+contains "verify" "$(cat "$work/out" "$work/err")" "its copy of"
+
+# Flash that the guest may write to, and two files of the same content.
+guest a64-timer "$version"
+truncate -s 64M "$work/flash.img"
+echo something >"$work/one"
+cp "$work/one" "$work/two"
+guest+=(-drive "if=pflash,unit=1,format=raw,file=$work/flash.img" -device "loader,file=$work/one,addr=0x50000000,force-raw=on"
+        -device "loader,file=$work/two,addr=0x50001000,force-raw=on")
+record flash --portable
+contains "flash: files" "$(files)" '^flash flash.img$'
+equal "flash: other files" "$(files | grep '^other')" $'other one\nother two'
+equal "flash: contents" "$(sqlite3 "$work/flash.tcgrr" "SELECT count(DISTINCT xxh128) + 1 FROM content")" \
+    "$(sqlite3 "$work/flash.tcgrr" "SELECT count(*) FROM input")"
+equal "flash: machine" "$(json .pinned.machine | sed 's/[0-9.]*$//')" virt-
+run 0 "$tcgrr" replay --json "$work/flash.tcgrr"
+equal "flash: diverged" "$(json .diverged)" false
+
+# What cannot be pinned is said.
+guest a64-timer "$version"
+guest=("${guest[@]/#cortex-a57/max}")
+run 0 "$tcgrr" record --portable --json -o "$work/max.tcgrr" -- "${guest[@]}"
+contains "-cpu max" "$(cat "$work/err")" '^tcgrr: -cpu max has other features in each release'
+complains 3 "does not make this machine: .*no-such" "$tcgrr" record --portable -o "$work/no.tcgrr" -- \
+    "${guest[@]}" -device no-such
+[ ! -e "$work/no.tcgrr" ] || fail "a trace is left of what could not be pinned"
+
+# Another QEMU that lacks the machine or the CPU.
+old=$(qemu aarch64 7.2)
+if [ "$version" != 7.2 ]; then
+    complains 3 "QEMU 7.2.* has no machine virt-[0-9.]+: record with -M virt-7.2, which it has" \
+        "$tcgrr" replay "$work/flash.tcgrr" --qemu "$old"
+    guest a64-timer "$version"
+    guest=("${guest[@]/#cortex-a57/neoverse-v1}")
+    guest=("${guest[@]/#virt/virt-7.2}")
+    record cpu --portable
+    complains 3 "QEMU 7.2.* has no CPU neoverse-v1: record with -cpu neoverse-n1, say" \
+        "$tcgrr" replay "$work/cpu.tcgrr" --qemu "$old"
+fi
