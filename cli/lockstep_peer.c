@@ -21,6 +21,11 @@ static void say_waiting(const char *address, void *data)
     fprintf(stderr, "tcgrr: waiting for the other side at %s\n", address);
 }
 
+static void say_refused(const char *why, void *data)
+{
+    fprintf(stderr, "tcgrr: refused a connection: %s; still waiting\n", why);
+}
+
 static void say_progress(tcgrr_icount icount, void *data)
 {
     struct context *context = data;
@@ -171,6 +176,7 @@ static bool fill_options(struct context *context, const struct cli_lockstep_peer
         .tool_version = TCGRR_VERSION,
         .stop = cli_catch_signals(),
         .waiting = say_waiting,
+        .refused = say_refused,
         .progress = told->progress ? say_progress : NULL,
         .data = context,
     };

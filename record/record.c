@@ -37,11 +37,11 @@ struct recorder {
     GStringChunk *texts;
     char *rr_file;
     gint64 began;
-    GAsyncQueue *full;   /* struct tcgrr_chunk *; the recorder itself as the end mark */
-    GAsyncQueue *empty;  /* struct tcgrr_chunk * */
-    GError *store_error; /* set by the storing thread before `store_failed` */
-    gint store_failed;   /* atomic */
-    gint64 stored_bytes; /* atomic by nature: aligned word, for progress only */
+    GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
+    GAsyncQueue *empty;            /* struct tcgrr_chunk * */
+    GError *store_error;           /* set by the storing thread before `store_failed` */
+    gint store_failed;             /* atomic */
+    _Atomic uint64_t stored_bytes; /* for progress only */
 };
 
 /* ---- the storing thread ---- */
@@ -118,7 +118,7 @@ static void note_size(struct recorder *recorder)
 {
     struct tcgrr_writer_sizes sizes;
     tcgrr_writer_sizes(recorder->writer, &sizes);
-    recorder->stored_bytes = (gint64)(sizes.execs + sizes.sides + sizes.samples + sizes.mem);
+    recorder->stored_bytes = sizes.execs + sizes.sides + sizes.samples + sizes.mem;
 }
 
 static gpointer store_chunks(gpointer data)
@@ -162,7 +162,7 @@ static void tell_progress(struct recorder *recorder, const struct tcgrr_chunk *c
     progress->seconds = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
     progress->icount = chunk->end_icount;
     progress->execs = chunk->first_seq + chunk->count;
-    progress->bytes = (uint64_t)recorder->stored_bytes;
+    progress->bytes = recorder->stored_bytes;
     recorder->options->progress(progress, recorder->options->data);
 }
 
@@ -523,6 +523,15 @@ static bool note_accesses(struct recorder *recorder, GError **error)
                              error);
 }
 
+static bool note_dropped_events(struct recorder *recorder, GError **error)
+{
+    uint64_t dropped = tcgrr_live_events_dropped(tcgrr_session_live(recorder->session));
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " events are left out: the guest raised exceptions"
+                                            " without executing an instruction between them",
+                                            dropped);
+    return dropped == 0 || tcgrr_writer_note(recorder->writer, text, error);
+}
+
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
@@ -531,7 +540,8 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
         (!store_memory_map(recorder, error) || !note_accesses(recorder, error))) {
         return false;
     }
-    if (!tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error)) {
+    if (!note_dropped_events(recorder, error) || !tcgrr_writer_commit(recorder->writer, error) ||
+        !repair(recorder, error)) {
         return false;
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&

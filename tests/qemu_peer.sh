@@ -177,14 +177,15 @@ connect 0 --token-file "$work/token" "${guest[@]}"
 listened 0
 address=tcp:127.0.0.1:0
 listen --token-file "$work/token" "${guest[@]}"
+# Somebody without the token does not end the waiting for the one who has it.
 connect 3 --token-file "$work/other-token" "${guest[@]}"
 contains "another token" "$(cat "$work/err")" "different tokens"
-listened 3 "different tokens"
-address=tcp:127.0.0.1:0
-listen --token-file "$work/token" "${guest[@]}"
 connect 3 "${guest[@]}"
 contains "no token" "$(cat "$work/err")" "the other side asks for a token and this side has none"
-listened 3 "this side asks for a token and the other side has none"
+connect 0 --token-file "$work/token" "${guest[@]}"
+listened 0
+contains "another token" "$(cat "$work/a.err")" "refused a connection: the two sides have different tokens; still waiting"
+contains "no token" "$(cat "$work/a.err")" "refused a connection: this side asks for a token"
 
 # ---- strangers: bytes that are no tcgrr's, silence, half a greeting, another version ----
 # stranger STATUS PATTERN PRINTF-FORMAT: what somebody sends who then waits.
@@ -199,9 +200,19 @@ stranger() {
     exec {socket}>&-
     [ $((SECONDS - began)) -le 10 ] || fail "it took $((SECONDS - began)) s to turn away: $2"
 }
-stranger 3 "not tcgrr lockstep" "GET / HTTP/1.0\r\n\r\n"
-stranger 3 "has not introduced itself for 2 s" ""
-stranger 3 "has not introduced itself for 2 s" "tcgrr lockstep\n\0"
+# refused PATTERN PRINTF-FORMAT: a stranger who sends this and goes; the other side is still waited for.
+refused() {
+    address=tcp:127.0.0.1:0
+    listen --peer-timeout 2 "${guest[@]}"
+    # shellcheck disable=SC2059
+    printf "$2" >"/dev/tcp/127.0.0.1/${address##*:}"
+    connect 0 "${guest[@]}"
+    listened 0
+    contains "a stranger" "$(cat "$work/a.err")" "refused a connection: .*$1"
+}
+refused "not tcgrr lockstep" "GET / HTTP/1.0\r\n\r\n"
+refused "went away" ""
+refused "went away" "tcgrr lockstep\n\0"
 zeros=$(printf '\\0%.0s' $(seq 44))
 stranger 3 "1 here, 9 on the other side" "tcgrr lockstep\n\0\011\0\0\0$zeros"
 stranger 3 "has said nothing for 2 s" "tcgrr lockstep\n\0\001\0\0\0$zeros"

@@ -48,8 +48,9 @@ struct greeter {
 static gpointer greet(gpointer data)
 {
     struct greeter *greeter = data;
+    bool known;
     greeter->good = tcgrr_handshake(greeter->peer, greeter->listening, &greeter->token, &greeter->ours,
-                                    &greeter->theirs, &greeter->error);
+                                    &greeter->theirs, &known, &greeter->error);
     return NULL;
 }
 

@@ -68,6 +68,11 @@ const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live)
     return live->blocks;
 }
 
+uint64_t tcgrr_live_events_dropped(const struct tcgrr_live *live)
+{
+    return live->events_dropped;
+}
+
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)
 {
     return live->assumed;

@@ -116,6 +116,12 @@ void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint6
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
+/*
+ * Events of which there were too many between two executions to keep: a guest whose exception handler cannot be fetched
+ * raises exceptions for ever without executing anything.
+ */
+uint64_t tcgrr_live_events_dropped(const struct tcgrr_live *live);
+
 /* The part of a run whose memory accesses are wanted: from one instruction up to, and without, another. */
 struct tcgrr_window {
     tcgrr_icount from;

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define MAX_GAP_EVENTS 65536u /* between two executions */
+
 bool tcgrr_live_damaged(GError **error, const char *what)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
@@ -207,7 +209,11 @@ static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *w
     if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
         event.result = 0;
     }
-    g_array_append_val(live->gap, event);
+    if (live->gap->len < MAX_GAP_EVENTS) {
+        g_array_append_val(live->gap, event);
+    } else {
+        live->events_dropped++;
+    }
     live->unusual = true;
     return true;
 }

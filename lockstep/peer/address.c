@@ -14,6 +14,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#define BACKLOG  16  /* strangers do not keep the other side from the queue */
 #define SLICE_MS 100 /* the user's wish to stop is looked for so often, and whether somebody listens now */
 
 /* ---- parsing ---- */
@@ -207,7 +208,7 @@ static bool listen_unix(struct tcgrr_listener *listener, const struct tcgrr_addr
         return cannot_listen(address, error);
     }
     listener->path = g_strdup(un.sun_path);
-    return listen(listener->fd, 1) == 0 || cannot_listen(address, error);
+    return listen(listener->fd, BACKLOG) == 0 || cannot_listen(address, error);
 }
 
 static bool listen_one(struct tcgrr_listener *listener, const struct addrinfo *one)
@@ -219,7 +220,7 @@ static bool listen_one(struct tcgrr_listener *listener, const struct addrinfo *o
         return false;
     }
     setsockopt(listener->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-    if (bind(listener->fd, one->ai_addr, one->ai_addrlen) == 0 && listen(listener->fd, 1) == 0) {
+    if (bind(listener->fd, one->ai_addr, one->ai_addrlen) == 0 && listen(listener->fd, BACKLOG) == 0) {
         return true;
     }
     int reason = errno;

@@ -7,6 +7,8 @@
 
 #include <string.h>
 
+#define MAX_STRANGERS 1000 /* that are sent away */
+
 bool tcgrr_apart_open(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error)
 {
     const struct tcgrr_session_options session = {
@@ -71,25 +73,9 @@ static bool check_token(const struct tcgrr_apart_options *options, GError **erro
     return true;
 }
 
-/* The connected socket, or -1. */
-static int meet(const struct tcgrr_apart_options *options, GError **error)
-{
-    if (!options->listens) {
-        return tcgrr_address_connect(&options->address, options->wait_ms, options->stop, error);
-    }
-    struct tcgrr_listener *listener = tcgrr_listener_new(&options->address, error);
-    if (!listener) {
-        return -1;
-    }
-    if (options->waiting) {
-        options->waiting(tcgrr_listener_text(listener), options->data);
-    }
-    int fd = tcgrr_listener_accept(listener, options->wait_ms, options->stop, error);
-    tcgrr_listener_free(listener);
-    return fd;
-}
-
-static bool introduce(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, int fd, GError **error)
+/* `*known`: see tcgrr_handshake(). */
+static bool introduce(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, int fd, bool *known,
+                      GError **error)
 {
     struct tcgrr_peer_options peer = {
         .timeout_ms = options->timeout_ms,
@@ -101,11 +87,57 @@ static bool introduce(struct tcgrr_apart *apart, const struct tcgrr_apart_option
     struct tcgrr_description *theirs = &apart->sides[!apart->own];
 
     apart->peer = tcgrr_peer_new(fd, &peer);
-    if (!tcgrr_handshake(apart->peer, options->listens, &options->token, ours, theirs, error)) {
+    if (!tcgrr_handshake(apart->peer, options->listens, &options->token, ours, theirs, known, error)) {
         return false;
     }
     tcgrr_peer_be_patient(apart->peer, options->timeout_ms + (int)MAX(ours->patience_s, theirs->patience_s) * 1000);
     return true;
+}
+
+/* Whoever can connect may come before the other side does, a port scanner, say: strangers are sent away. */
+static bool receive_other(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
+                          struct tcgrr_listener *listener, GError **error)
+{
+    gint64 deadline = g_get_monotonic_time() + (gint64)options->wait_ms * 1000;
+
+    for (unsigned strangers = 0;; strangers++) {
+        int left_ms = (int)(MAX(0, deadline - g_get_monotonic_time()) / 1000);
+        int fd = tcgrr_listener_accept(listener, left_ms, options->stop, error);
+        GError *problem = NULL;
+        bool known = false;
+        if (fd < 0 || introduce(apart, options, fd, &known, &problem)) {
+            return fd >= 0;
+        }
+        if (known || strangers == MAX_STRANGERS || g_error_matches(problem, TCGRR_ERROR, TCGRR_ERROR_STOPPED)) {
+            g_propagate_error(error, problem);
+            return false;
+        }
+        if (options->refused) {
+            options->refused(problem->message, options->data);
+        }
+        g_error_free(problem);
+        g_clear_pointer(&apart->peer, tcgrr_peer_free);
+    }
+}
+
+/* Connects to the other side and introduces both. */
+static bool meet(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error)
+{
+    if (!options->listens) {
+        bool known;
+        int fd = tcgrr_address_connect(&options->address, options->wait_ms, options->stop, error);
+        return fd >= 0 && introduce(apart, options, fd, &known, error);
+    }
+    struct tcgrr_listener *listener = tcgrr_listener_new(&options->address, error);
+    if (!listener) {
+        return false;
+    }
+    if (options->waiting) {
+        options->waiting(tcgrr_listener_text(listener), options->data);
+    }
+    bool good = receive_other(apart, options, listener, error);
+    tcgrr_listener_free(listener);
+    return good;
 }
 
 /* ---- running ---- */
@@ -252,8 +284,7 @@ bool tcgrr_apart_run(struct tcgrr_apart *apart, const struct tcgrr_apart_options
     GError *problem = NULL;
 
     describe(apart, options, compare, text, &apart->sides[apart->own]);
-    int fd = check_token(options, error) ? meet(options, error) : -1;
-    if (fd < 0 || !introduce(apart, options, fd, error)) {
+    if (!check_token(options, error) || !meet(apart, options, error)) {
         return false;
     }
     if (run(apart, options, compare, symbols, &problem)) {

@@ -21,6 +21,7 @@ struct tcgrr_apart_options {
     const char *tool_version;
     const volatile int *stop;
     void (*waiting)(const char *address, void *data);  /* we listen there now; may be NULL */
+    void (*refused)(const char *why, void *data);      /* somebody else came and was sent away; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
     void *data;
 };

@@ -173,7 +173,8 @@ static bool check_token(struct tcgrr_peer *peer, bool listening, const struct tc
 }
 
 static bool exchange(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
-                     const struct tcgrr_description *ours, struct tcgrr_description *theirs, GError **error)
+                     const struct tcgrr_description *ours, struct tcgrr_description *theirs, bool *known,
+                     GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     struct hello own;
@@ -182,14 +183,18 @@ static bool exchange(struct tcgrr_peer *peer, bool listening, const struct tcgrr
 
     if (!make_hello(&own, listening, token->bytes, error) ||
         !tcgrr_peer_write(peer, own.bytes, sizeof(own.bytes), error) ||
-        !tcgrr_peer_read(peer, other.bytes, sizeof(other.bytes), (const uint8_t *)MAGIC, sizeof(MAGIC), error) ||
-        !check_hello(&own, &other, error)) {
+        !tcgrr_peer_read(peer, other.bytes, sizeof(other.bytes), (const uint8_t *)MAGIC, sizeof(MAGIC), error)) {
+        return false;
+    }
+    *known = !token->bytes;
+    if (!check_hello(&own, &other, error)) {
         return false;
     }
     if (token->bytes &&
         !check_token(peer, listening, token, listening ? &own : &other, listening ? &other : &own, error)) {
         return false;
     }
+    *known = true;
     tcgrr_put_description(payload, ours);
     return tcgrr_peer_send(peer, TCGRR_MESSAGE_DESCRIPTION, payload, error) &&
            receive(peer, TCGRR_MESSAGE_DESCRIPTION, &message, error) &&
@@ -197,11 +202,13 @@ static bool exchange(struct tcgrr_peer *peer, bool listening, const struct tcgrr
 }
 
 bool tcgrr_handshake(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
-                     const struct tcgrr_description *ours, struct tcgrr_description *theirs, GError **error)
+                     const struct tcgrr_description *ours, struct tcgrr_description *theirs, bool *known,
+                     GError **error)
 {
     GError *problem = NULL;
 
-    if (exchange(peer, listening, token, ours, theirs, &problem)) {
+    *known = false;
+    if (exchange(peer, listening, token, ours, theirs, known, &problem)) {
         return true;
     }
     tcgrr_peer_give_up(peer, problem);

@@ -145,7 +145,7 @@ static bool unwritten(struct tcgrr_peer *peer, GError **error)
     bool more = true, got = true;
 
     while (!words && (got || more)) {
-        more = got || read_piece(peer, &more, NULL);
+        more = got || (read_piece(peer, &more, NULL) && more);
         next_message(peer, &message, &got, &words);
     }
     if (words) {
