@@ -21,7 +21,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return status;
     }
     if (tcgrr_replay_extract(reader, argv[2], &error)) {
-        printf("%s/replay.rr\n%s/command.txt\n", argv[2], argv[2]);
+        if (tcgrr_reader_run(reader)->rr) {
+            printf("%s/replay.rr\n%s/replay.txt\n%s/original.rr\n", argv[2], argv[2], argv[2]);
+        }
+        printf("%s/command.txt\n", argv[2]);
     } else {
         status = cli_fail(error);
     }
@@ -34,7 +37,8 @@ const struct cli_command cli_extract = {
     "TRACE DIR",
     "Write what a trace carries as files: QEMU's rr file and the command that replays it",
     "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and DIR/inputs\n"
-    "with the embedded files of a trace that was recorded with --portable or --start-at:\n"
+    "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is repaired,\n"
+    "original.rr is what QEMU wrote, replay.txt lists replay.rr's events.\n"
     "  tcgrr extract boot.tcgrr boot && xargs -d '\\n' -a boot/command.txt env\n",
     run,
 };

@@ -2,8 +2,8 @@
 #include "replay/recorded.h"
 
 #include <errno.h>
+#include <glib/gstdio.h>
 #include <jansson.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "store/error.h"
@@ -82,7 +82,7 @@ bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *
            tcgrr_pin_check(qemu, pinned->machine, pinned->cpu, error);
 }
 
-bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, GError **error)
 {
     g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".rr", NULL);
     GError *problem = NULL;
@@ -100,20 +100,18 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **e
     return false;
 }
 
-bool tcgrr_recorded_check_rr(struct tcgrr_reader *reader, const char *path, GError **error)
+bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to,
+                       struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
-    char head[4] = {0};
-    FILE *file = fopen(path, "rbe");
-    bool whole = file && fread(head, sizeof(head), 1, file) == 1 && memcmp(head, "\0\0\0", sizeof(head)) != 0;
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    g_autofree char *original = g_strconcat(path, ".original", NULL);
+    bool good =
+        tcgrr_recorded_original_rr(reader, original, error) &&
+        tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, run->complete ? run->icount : 0, rewritten, error);
 
-    if (file) {
-        fclose(file);
+    g_unlink(original);
+    if (!good) {
+        g_prefix_error(error, "%s cannot be replayed: ", tcgrr_reader_path(reader));
     }
-    if (!whole) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s cannot be replayed: QEMU was killed before it could finish its rr file; what was recorded can "
-                    "be read all the same",
-                    tcgrr_reader_path(reader));
-    }
-    return whole;
+    return good;
 }

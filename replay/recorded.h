@@ -4,6 +4,7 @@
 #define TCGRR_REPLAY_RECORDED_H
 
 #include "emu/qemu/pin.h"
+#include "emu/rrlog/rrlog.h"
 #include "store/trace.h"
 
 /*
@@ -23,10 +24,16 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
  * with, if not. */
 bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error);
 
-/* Writes QEMU's rr file to `path`: from the trace, or, where recording was cut short, what QEMU left beside it. */
-bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, GError **error);
+/* Writes QEMU's rr file as it is to `path`: from the trace, or, where recording was cut short, what QEMU left beside
+ * it. */
+bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, GError **error);
 
-/* Whether the rr file at `path` is whole. QEMU writes its head last; one that was killed leaves it empty. */
-bool tcgrr_recorded_check_rr(struct tcgrr_reader *reader, const char *path, GError **error);
+/*
+ * Writes QEMU's rr file to `path`, repaired (emu/rrlog/rrlog.h), for a replay in QEMU of version `to`; NULL: the one
+ * that recorded. TCGRR_ERROR_FAILED if that one cannot replay something in it, or if QEMU was killed before it wrote
+ * anything.
+ */
+bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to,
+                       struct tcgrr_rrlog_rewritten *rewritten, GError **error);
 
 #endif

@@ -11,6 +11,12 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
+/* In a folder of the replay's own. */
+#define RR_FILE          "replay.rr"
+#define RR_FILE_ORIGINAL "original.rr"
+#define SNAPSHOT         "snapshot.qcow2"
+#define INPUTS           "inputs"
+
 static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -33,7 +39,8 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
         return false;
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
-    bool good = tcgrr_recorded_rr(reader, rr_file, error) && tcgrr_recorded_check_rr(reader, rr_file, error);
+    struct tcgrr_rrlog_rewritten rewritten;
+    bool good = tcgrr_recorded_rr(reader, rr_file, NULL, &rewritten, error);
     g_unlink(rr_file);
     g_rmdir(folder);
     return good;
@@ -112,25 +119,38 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     if (!run->complete || run->decided < 0) {
         return true;
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, run->qemu_version, error);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, tcgrr_session_qemu(session)->version, error);
     if (log) {
         tcgrr_live_set_log(tcgrr_session_live(session), log);
     }
     return log != NULL;
 }
 
-/* The QEMU that recorded, where the recording has no samples to compare with. */
+/* Writes the inputs of the session as its QEMU reads them. */
+static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session,
+                         bool *translated, GError **error)
+{
+    struct tcgrr_rrlog_rewritten rewritten = {0};
+    bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, &rewritten, error);
+
+    *translated = rewritten.state.translated;
+    return good;
+}
+
+/* The QEMU that recorded, where the recording has no samples to compare with. `rr_file`: for its inputs. */
 static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *rr_file,
                           char **words, struct tcgrr_replay_result *result, GError **error)
 {
+    bool translated;
+
     bool stored = recorded_level(reader) >= TCGRR_LEVEL_STATE && !is_closer(options);
     if (!options->states || stored || tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE ||
         tcgrr_reader_run(reader)->api_version < 2) {
         return true;
     }
     result->original = open_session(reader, options, true, rr_file, NULL, words, error);
-    return result->original && follow_log(reader, rr_file, result->original, error) &&
-           tcgrr_session_start(result->original, error);
+    return result->original && write_inputs(reader, rr_file, result->original, &translated, error) &&
+           follow_log(reader, rr_file, result->original, error) && tcgrr_session_start(result->original, error);
 }
 
 /* The states are compared where both have samples. */
@@ -215,6 +235,27 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
     g_strchomp(result->stderr_tail);
 }
 
+static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *folder,
+                      struct tcgrr_replay_result *result, GError **error)
+{
+    g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
+    g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
+    g_autofree char *rr_file = g_build_filename(folder, RR_FILE, NULL);
+    g_autofree char *original = g_build_filename(folder, RR_FILE_ORIGINAL, NULL);
+    g_autofree char *snapshot = g_build_filename(folder, SNAPSHOT, NULL);
+
+    if (!words || (options->gdb && !tcgrr_snapshot_create(snapshot, error))) {
+        return false;
+    }
+    result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
+    return result->session && check_target(reader, result->session, error) &&
+           tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
+           write_inputs(reader, rr_file, result->session, &result->translated, error) &&
+           follow_log(reader, rr_file, result->session, error) &&
+           open_original(reader, options, original, words, result, error) &&
+           tcgrr_session_start(result->session, error);
+}
+
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                   struct tcgrr_replay_result *result, GError **error)
 {
@@ -226,26 +267,13 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (!folder) {
         return false;
     }
-    g_autofree char *inputs = g_build_filename(folder, "inputs", NULL);
-    g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
-    g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
-    g_autofree char *snapshot = g_build_filename(folder, "snapshot.qcow2", NULL);
-    bool good = words && tcgrr_recorded_rr(reader, rr_file, error) &&
-                tcgrr_recorded_check_rr(reader, rr_file, error) &&
-                (!options->gdb || tcgrr_snapshot_create(snapshot, error));
-    if (good) {
-        result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
-        good = result->session && check_target(reader, result->session, error) &&
-               tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
-               follow_log(reader, rr_file, result->session, error) &&
-               open_original(reader, options, rr_file, words, result, error) &&
-               tcgrr_session_start(result->session, error);
-    }
+    bool good = start_all(reader, options, folder, result, error);
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
         conclude(options, result);
     }
+    g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);
     tcgrr_folder_remove(folder);
     return good;
@@ -297,6 +325,18 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     return g_file_set_contents(path, text, -1, error);
 }
 
+/* QEMU's rr file as it is, as it replays, and to be read. */
+static bool extract_log(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
+{
+    g_autofree char *original = g_build_filename(folder, "original.rr", NULL);
+    g_autofree char *text = g_build_filename(folder, "replay.txt", NULL);
+    struct tcgrr_rrlog_rewritten rewritten;
+
+    return tcgrr_recorded_original_rr(reader, original, error) &&
+           tcgrr_recorded_rr(reader, rr_file, NULL, &rewritten, error) &&
+           tcgrr_rrlog_dump(rr_file, text, tcgrr_reader_run(reader)->qemu_version, error);
+}
+
 bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GError **error)
 {
     if (g_mkdir_with_parents(folder, 0777) != 0) {
@@ -305,6 +345,6 @@ bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GErro
     }
     g_autofree char *absolute = g_canonicalize_filename(folder, NULL);
     g_autofree char *rr_file = g_build_filename(absolute, "replay.rr", NULL);
-    return (!tcgrr_reader_run(reader)->rr || tcgrr_recorded_rr(reader, rr_file, error)) &&
+    return (!tcgrr_reader_run(reader)->rr || extract_log(reader, absolute, rr_file, error)) &&
            write_command(reader, absolute, rr_file, error);
 }

@@ -34,6 +34,7 @@ struct tcgrr_replay_options {
 
 struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
+    bool translated;             /* its inputs are those of another release, in its own words */
     int64_t qemu_icount;         /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
     char *qemu_version;          /* of the QEMU that replayed */
     char *exit;                  /* how it ended */

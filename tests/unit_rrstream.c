@@ -292,7 +292,7 @@ static void closes_what_was_cut(void **data)
 
         g_byte_array_append(bytes, whole->data, size);
         g_autofree char *source = write_log(folder, bytes);
-        assert_true(tcgrr_rrlog_rewrite(source, target, V10_0, NULL, &rewritten, NULL));
+        assert_true(tcgrr_rrlog_rewrite(source, target, V10_0, NULL, 0, &rewritten, NULL));
         assert_true(g_file_get_contents(target, &contents, &length, NULL));
         for (size_t i = 0; i < G_N_ELEMENTS(closed); i++) {
             GByteArray *wanted = make(V10_0, closed[i]);
@@ -313,6 +313,35 @@ static void closes_what_was_cut(void **data)
     g_byte_array_unref(whole);
     g_byte_array_unref(head);
     g_byte_array_unref(start);
+}
+
+/* Where more is known of the request than the log says. */
+static void takes_the_place_of_the_request(void **data)
+{
+    static const struct {
+        tcgrr_icount asked_by;
+        const char *expected;
+        tcgrr_icount end;
+    } rows[] = {{0, "c7 i100 x i50 q6 q4 e", 150},   {100, "c7 i100 x i50 q6 q4 e", 150},
+                {101, "c7 i100 x i1 q6 q4 e", 101},  {149, "c7 i100 x i49 q6 q4 e", 149},
+                {150, "c7 i100 x i50 q6 q4 e", 150}, {999, "c7 i100 x i50 q6 q4 e", 150}};
+    GByteArray *bytes = make(V10_0, "c7 i100 x q6 i50 w i3 q4 e");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct tcgrr_rr_stream_options options = {.from = V10_0, .asked_by = rows[i].asked_by};
+        struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, NULL);
+        GByteArray *wanted = make(V10_0, rows[i].expected);
+        GByteArray *out = g_byte_array_new();
+        assert_true(tcgrr_rr_stream_push(stream, bytes->data, bytes->len, out, NULL));
+        assert_int_equal(out->len, wanted->len);
+        assert_memory_equal(out->data, wanted->data, wanted->len);
+        assert_int_equal(tcgrr_rr_stream_state(stream)->end, rows[i].end);
+        assert_int_equal(tcgrr_rr_stream_state(stream)->total, 153);
+        tcgrr_rr_stream_free(stream);
+        g_byte_array_unref(wanted);
+        g_byte_array_unref(out);
+    }
+    g_byte_array_unref(bytes);
 }
 
 static void says_where_the_run_ends(void **data)
@@ -358,6 +387,7 @@ int main(void)
         cmocka_unit_test(through_a_pipe),
         cmocka_unit_test(gives_on_at_once),
         cmocka_unit_test(closes_what_was_cut),
+        cmocka_unit_test(takes_the_place_of_the_request),
         cmocka_unit_test(says_where_the_run_ends),
         cmocka_unit_test(dumps),
     };

@@ -149,9 +149,9 @@ static bool write_new(const uint8_t *bytes, size_t size, const char *target,
 }
 
 bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
-                         struct tcgrr_rrlog_rewritten *rewritten, GError **error)
+                         tcgrr_icount asked_by, struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
-    struct tcgrr_rr_stream_options options = {.from = from, .to = to};
+    struct tcgrr_rr_stream_options options = {.from = from, .to = to, .asked_by = asked_by};
     GMappedFile *file = map(source, error);
     if (!file) {
         return false;

@@ -58,10 +58,11 @@ struct tcgrr_rrlog_rewritten {
 
 /*
  * Writes the log in the file `source`, by QEMU `from`, to the file `target`, repaired, for QEMU `to` (NULL: the same).
- * TCGRR_ERROR_FAILED if a file cannot be read or written, a format is not known, or `to` cannot replay something in it.
+ * `asked_by`: see struct tcgrr_rr_stream_options. TCGRR_ERROR_FAILED if a file cannot be read or written, a format is
+ * not known, or `to` cannot replay something in it.
  */
 bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
-                         struct tcgrr_rrlog_rewritten *rewritten, GError **error);
+                         tcgrr_icount asked_by, struct tcgrr_rrlog_rewritten *rewritten, GError **error);
 /* A line of text for each thing that was done to it; owned by the caller. */
 GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten);
 

@@ -124,6 +124,23 @@ static bool release_clock(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_
     return stream->state.dropped_clock || give(stream, &stream->held_clock, out, error);
 }
 
+/* The instructions that led to the request which is held, and it. */
+static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
+{
+    tcgrr_icount before = stream->state.total - count;
+    tcgrr_icount by = stream->options.asked_by;
+    uint32_t led = by > before && by < stream->state.total ? (uint32_t)(by - before) : count;
+    uint8_t body[4] = {(uint8_t)(led >> 24), (uint8_t)(led >> 16), (uint8_t)(led >> 8), (uint8_t)led};
+    struct tcgrr_rr_event event = {.kind = TCGRR_RR_INSTRUCTION, .count = led, .body = body, .size = sizeof(body)};
+
+    stream->state.was_moved = led > 0;
+    if (!give(stream, &event, out, error) || !give_request(stream, stream->held, out, error)) {
+        return false;
+    }
+    stream->state.end = before + led;
+    return true;
+}
+
 static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
 {
     bool runs = event->kind == TCGRR_RR_INSTRUCTION;
@@ -142,8 +159,7 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
         return shut_down(stream, event, out, error);
     }
     if (stream->held && runs) {
-        stream->state.was_moved = event->count > 0;
-        return give(stream, event, out, error) && give_request(stream, stream->held, out, error);
+        return give_last(stream, event->count, out, error);
     }
     if (stream->held) {
         return give_request(stream, stream->held, out, error);

@@ -22,6 +22,9 @@ struct tcgrr_rr_stream_options {
     const char *to;   /* of the one that will read it; NULL: the same */
     /* What comes out goes through a pipe: QEMU cannot seek there, and takes the events right after the version. */
     bool pipe;
+    /* The guest asked to shut down after so many instructions at most: more is known than the log says. 0: it is not.
+     */
+    tcgrr_icount asked_by;
     /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
      * stops the stream by returning false. */
     bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);

@@ -99,7 +99,8 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     rerun->rr_file = g_build_filename(rerun->folder, "replay.rr", NULL);
     rerun->qmp_socket = g_build_filename(rerun->folder, "qmp", NULL);
     rerun->gdb_socket = g_build_filename(rerun->folder, "gdb", NULL);
-    return words && tcgrr_recorded_rr(reader, rerun->rr_file, error) && tcgrr_recorded_check_rr(reader, rerun->rr_file, error) &&
+    struct tcgrr_rrlog_rewritten rewritten;
+    return words && tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, &rewritten, error) &&
            build_command(rerun, words, error);
 }
 
