@@ -81,7 +81,7 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     printf("\n");
     if (strcmp(result->qemu_version, run->qemu_version) != 0) {
         printf("  recorded with QEMU %s, replayed with %s%s\n", run->qemu_version, result->qemu_version,
-               result->translated ? ", its rr log translated" : "");
+               result->inputs.translated ? ", its rr log translated" : "");
     }
     if (result->comparison.diverged) {
         printf("  the replaying QEMU ended with %s%s%s\n", result->exit, *result->stderr_tail ? ", saying: " : "",
@@ -99,7 +99,7 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                   "qemu_icount", result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
                   run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
                   verdict(&result->comparison, run));
-    json_object_set_new(object, "inputs", json_string(result->translated ? "translated" : "shared"));
+    json_object_set_new(object, "inputs", json_string(result->inputs.translated ? "translated" : "shared"));
     json_object_set_new(object, "surplus",
                         json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",
                                   (json_int_t)result->comparison.surplus[1]));

@@ -66,6 +66,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
                   (json_int_t)totals->execs, "blocks", (json_int_t)totals->blocks, "events", events_json(totals),
                   "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",
                   run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete);
+    json_object_set_new(object, "tail", json_integer((json_int_t)run->tail));
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
     json_object_set_new(object, "vcpus", json_integer(run->vcpus));
@@ -107,8 +108,12 @@ static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
     if (!own) {
         return g_strdup("QEMU's own count could not be asked");
     }
-    return (uint64_t)run->qemu_icount == icount ? g_strdup("QEMU's own count is the same")
-                                                : g_strdup_printf("QEMU's own count is %s: please report this", own);
+    g_autofree char *tail = run->tail > 0 ? cli_number(run->tail) : NULL;
+    g_autofree char *after =
+        tail ? g_strdup_printf(" with the %s after the guest's request to shut down", tail) : g_strdup("");
+    return (uint64_t)run->qemu_icount == icount + run->tail
+               ? g_strdup_printf("QEMU's own count is the same%s", after)
+               : g_strdup_printf("QEMU's own count is %s: please report this", own);
 }
 
 /* Of which instructions the memory accesses are here. */

@@ -65,10 +65,29 @@ static tcgrr_icount surplus(struct tcgrr_walk walk)
     return walk.icount - from;
 }
 
+static bool in_order(enum tcgrr_side_state end)
+{
+    return end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN;
+}
+
+/* Whether side `i`, which has ended, may have been stopped a little sooner than the other. */
+static bool stopped_sooner(const struct comparing *c, const struct tcgrr_walk *walks, int i)
+{
+    const enum tcgrr_side_state *ends = c->comparison->ends;
+
+    if (c->options->strict) {
+        return in_order(ends[i]) && in_order(ends[!i]) && c->options->asked_after > 0 &&
+               walks[i].icount >= c->options->asked_after;
+    }
+    /* Or at once, in QEMUs that end inside the device. */
+    return (ends[i] == TCGRR_SIDE_SHUTDOWN || (ends[i] == TCGRR_SIDE_ENDED && ends[!i] == TCGRR_SIDE_SHUTDOWN)) &&
+           surplus(walks[!i]) <= SHUTDOWN_MOST;
+}
+
 /*
  * Where a side's end is no divergence but the end of what can be compared: both end here; or one was stopped on
- * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it, a few instructions sooner
- * or later - or at once, in QEMUs that end inside the device.
+ * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it; or A was cut short and B
+ * has come as far as its inputs reach.
  */
 static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk *walks)
 {
@@ -76,19 +95,12 @@ static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk *wa
     const enum tcgrr_side_state *ends = c->comparison->ends;
 
     for (int i = 0; i < 2; i++) {
-        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED ||
-                        (ends[i] == TCGRR_SIDE_SHUTDOWN && surplus(walks[!i]) <= SHUTDOWN_MOST))) {
+        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED || stopped_sooner(c, walks, i))) {
             return true;
         }
     }
-    for (int i = 0; i < 2 && !c->options->strict; i++) {
-        if (over[i] && ends[i] == TCGRR_SIDE_ENDED && ends[!i] == TCGRR_SIDE_SHUTDOWN &&
-            surplus(walks[!i]) <= SHUTDOWN_MOST) {
-            return true;
-        }
-    }
-    return (over[0] && over[1] && ends[0] == TCGRR_SIDE_ENDED && ends[1] == TCGRR_SIDE_ENDED) ||
-           (c->options->tolerate_cut_a && (over[0] || over[1]));
+    return (over[0] && over[1] && in_order(ends[0]) && in_order(ends[1])) ||
+           (c->options->tolerate_cut_a && (over[0] || (over[1] && walks[1].icount >= c->options->reach)));
 }
 
 static bool end_reached(const struct comparing *c, GError **error)

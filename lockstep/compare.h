@@ -37,8 +37,14 @@ struct tcgrr_compare_options {
     unsigned history;            /* executions in each list of the report */
     enum tcgrr_isa isa;          /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
     bool vcpus_told;             /* it is known which vCPU ran what: they can be compared one by one */
-    bool tolerate_cut_a;         /* A is a recording that was cut short: that B goes on, or comes less far, is no
-                                    divergence */
+    /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
+     * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
+     * instruction. */
+    tcgrr_icount asked_after;
+    /* With `tolerate_cut_a`: B has inputs up to here, and may end then. */
+    tcgrr_icount reach;
+    bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no
+                            divergence */
     struct tcgrr_state_options state;
     const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
     /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are

@@ -9,6 +9,7 @@
 #include "emu/qemu/memory_map.h"
 #include "record/portable.h"
 #include "record/repair.h"
+#include "record/tail.h"
 #include "store/error.h"
 #include "store/inputs.h"
 
@@ -457,6 +458,17 @@ static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GE
     return tcgrr_repair(recorder->writer, &task, &recorder->run, error);
 }
 
+static bool cut_tail(struct recorder *recorder, const struct tcgrr_rrlog *log, GError **error)
+{
+    struct tcgrr_tail task = {
+        .path = recorder->options->output,
+        .log = log,
+        .blocks = tcgrr_live_blocks(tcgrr_session_live(recorder->session)),
+    };
+    return tcgrr_writer_commit(recorder->writer, error) &&
+           tcgrr_cut_tail(recorder->writer, &task, &recorder->run, error);
+}
+
 /*
  * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is
  * complete, so that a replay knows when to follow the log, too.
@@ -476,7 +488,7 @@ static bool repair(struct recorder *recorder, GError **error)
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }
-    bool good = ask_log(recorder, log, error);
+    bool good = ask_log(recorder, log, error) && cut_tail(recorder, log, error);
     tcgrr_rrlog_free(log);
     return good;
 }

@@ -128,12 +128,14 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
 
 /* Writes the inputs of the session as its QEMU reads them. */
 static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session,
-                         bool *translated, GError **error)
+                         struct tcgrr_replay_inputs *result, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten = {0};
     bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, &rewritten, error);
 
-    *translated = rewritten.state.translated;
+    result->translated = rewritten.state.translated;
+    result->reach = rewritten.state.end;
+    result->asked_after = rewritten.state.was_moved ? rewritten.state.moved : 0;
     return good;
 }
 
@@ -141,7 +143,7 @@ static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struc
 static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *rr_file,
                           char **words, struct tcgrr_replay_result *result, GError **error)
 {
-    bool translated;
+    struct tcgrr_replay_inputs inputs;
 
     bool stored = recorded_level(reader) >= TCGRR_LEVEL_STATE && !is_closer(options);
     if (!options->states || stored || tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE ||
@@ -149,14 +151,15 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
         return true;
     }
     result->original = open_session(reader, options, true, rr_file, NULL, words, error);
-    return result->original && write_inputs(reader, rr_file, result->original, &translated, error) &&
+    return result->original && write_inputs(reader, rr_file, result->original, &inputs, error) &&
            follow_log(reader, rr_file, result->original, error) && tcgrr_session_start(result->original, error);
 }
 
 /* The states are compared where both have samples. */
 static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                               struct tcgrr_session *session, bool original)
+                                               const struct tcgrr_replay_result *result)
 {
+    struct tcgrr_session *session = result->session;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     struct tcgrr_compare_options how = options->compare;
 
@@ -164,8 +167,10 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     how.strict = true;
     how.stop = options->stop;
     how.tolerate_cut_a = !run->complete;
+    how.reach = result->inputs.reach;
+    how.asked_after = result->inputs.asked_after;
     if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
-        (original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {
+        (result->original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;
         how.state.same_qemu =
@@ -192,7 +197,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .progress = options->progress,
         .data = options->data,
     };
-    struct tcgrr_compare_options how = choose_how(reader, options, result->session, result->original != NULL);
+    struct tcgrr_compare_options how = choose_how(reader, options, result);
 
     struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
     if (!stored) {
@@ -250,7 +255,7 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
     return result->session && check_target(reader, result->session, error) &&
            tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
-           write_inputs(reader, rr_file, result->session, &result->translated, error) &&
+           write_inputs(reader, rr_file, result->session, &result->inputs, error) &&
            follow_log(reader, rr_file, result->session, error) &&
            open_original(reader, options, original, words, result, error) &&
            tcgrr_session_start(result->session, error);

@@ -32,9 +32,16 @@ struct tcgrr_replay_options {
     void *data;
 };
 
+/* What a replay gets from outside the guest. */
+struct tcgrr_replay_inputs {
+    bool translated;          /* they are those of another release, in its own words */
+    tcgrr_icount reach;       /* so many instructions can be replayed */
+    tcgrr_icount asked_after; /* see struct tcgrr_compare_options */
+};
+
 struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
-    bool translated;             /* its inputs are those of another release, in its own words */
+    struct tcgrr_replay_inputs inputs;
     int64_t qemu_icount;         /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
     char *qemu_version;          /* of the QEMU that replayed */
     char *exit;                  /* how it ended */

@@ -186,6 +186,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.sample_from = (uint64_t)number_column(statement, "sample_from", 0);
     reader->run.mem_from = number_column(statement, "mem_from", -1);
     reader->run.mem_until = number_column(statement, "mem_until", -1);
+    reader->run.tail = (uint64_t)number_column(statement, "tail", 0);
 }
 
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)

@@ -38,6 +38,7 @@ struct tcgrr_run {
     bool complete;       /* QEMU left in order and everything is here */
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
+    tcgrr_icount tail;   /* instructions after the guest's request to shut down: in none of what is here */
     uint64_t execs;
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
     int64_t decided;      /* and those of which QEMU's rr file told; -1: it was not asked */
@@ -95,6 +96,12 @@ int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError
 /* Stores `chunk`, of the same blocks, in the place of chunk `id`, and its checkpoints. Its events stay as they are. */
 bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                           const struct tcgrr_blocks *blocks, GError **error);
+/*
+ * Stores `chunk`, which is chunk `id` cut short and has at least one execution, in its place, with its samples,
+ * accesses and checkpoints, and removes all chunks and events after it.
+ */
+bool tcgrr_writer_cut(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
+                      const struct tcgrr_blocks *blocks, GError **error);
 /* Removes the checkpoints behind `icount`. */
 bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
 enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMOVE };

@@ -57,7 +57,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_EVENT] = "INSERT INTO event VALUES(NULL,?,?,?,?,?,?,?,?,?,?)",
     [ADD_CHECKPOINT] = "INSERT INTO checkpoint VALUES(?,?)",
     [ADD_REGISTER] = "INSERT INTO register VALUES(?,?,?,?)",
-    [ADD_MEM] = "INSERT INTO mem_chunk VALUES(?,?,?,?,?)",
+    [ADD_MEM] = "INSERT OR REPLACE INTO mem_chunk VALUES(?,?,?,?,?)",
     [ADD_DEVICE] = "INSERT INTO device VALUES(?,?)",
     [ADD_REGION] = "INSERT INTO region VALUES(?,?,?,?)",
     [ADD_SAMPLES] = "INSERT OR REPLACE INTO sample VALUES(?,?,?,?,?,?)",
@@ -65,7 +65,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
-    [SET_RUN] = "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_RUN] =
+        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
     [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
@@ -327,6 +328,7 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     }
     bind_known(statement, at++, run->mem_from);
     bind_known(statement, at++, run->mem_until);
+    sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->tail);
     return step(writer, SET_RUN, "store the run's description", error);
 }
 
@@ -534,9 +536,8 @@ static bool put_samples(struct tcgrr_writer *writer, int64_t id, const struct tc
            step(writer, ADD_SAMPLES, "store the samples of a chunk", error);
 }
 
-/* The memory accesses of the chunk that comes next, and the devices that they are the first to go to. writer->data is
- * written over. */
-static bool add_accesses(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, GError **error)
+/* The memory accesses of chunk `id`, and the devices that they are the first to go to. writer->data is written over. */
+static bool put_accesses(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk, GError **error)
 {
     sqlite3_stmt *statement = writer->statements[ADD_MEM];
     guint count = chunk->accesses->len;
@@ -555,13 +556,12 @@ static bool add_accesses(struct tcgrr_writer *writer, const struct tcgrr_chunk *
     g_byte_array_set_size(writer->data, 0);
     tcgrr_access_encode(writer->access_codec, chunk, &writer->pages, writer->data);
     tcgrr_pages_encode(tcgrr_page_set_sort(&writer->pages), writer->scratch, writer->summary);
-    sqlite3_bind_int64(statement, 1, writer->chunks);
+    sqlite3_bind_int64(statement, 1, id);
     sqlite3_bind_int64(statement, 2, count);
     bind_blob(statement, 3, writer->summary);
     bind_blob(statement, 4, writer->data);
-    sqlite3_bind_int64(
-        statement, 5,
-        (sqlite3_int64)tcgrr_mem_row_digest((uint64_t)writer->chunks, count, writer->data->data, writer->data->len));
+    sqlite3_bind_int64(statement, 5,
+                       (sqlite3_int64)tcgrr_mem_row_digest((uint64_t)id, count, writer->data->data, writer->data->len));
     writer->sizes.mem += writer->data->len + writer->summary->len;
     return step(writer, ADD_MEM, "store the memory accesses of a chunk", error);
 }
@@ -605,7 +605,8 @@ static bool put_chunk(struct tcgrr_writer *writer, int64_t id, const struct tcgr
 static bool add_chunk(struct tcgrr_writer *writer, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
                       GError **error)
 {
-    if (!add_accesses(writer, chunk, error) || !put_chunk(writer, writer->chunks, chunk, blocks, error)) {
+    if (!put_accesses(writer, writer->chunks, chunk, error) ||
+        !put_chunk(writer, writer->chunks, chunk, blocks, error)) {
         return false;
     }
     writer->sizes.execs += writer->data->len;
@@ -676,6 +677,26 @@ bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct 
                           const struct tcgrr_blocks *blocks, GError **error)
 {
     return begin(writer, error) && add_checkpoints(writer, chunk, error) &&
+           put_chunk(writer, id, chunk, blocks, error) && put_samples(writer, id, chunk, error);
+}
+
+/* Removes what belongs to chunk `id` and all after it, and the events that came after `chunk`. */
+static bool remove_rest(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk, GError **error)
+{
+    g_autofree char *sql = g_strdup_printf(
+        "DELETE FROM chunk WHERE id >= %" G_GINT64_FORMAT "; DELETE FROM sample WHERE chunk >= %" G_GINT64_FORMAT
+        "; DELETE FROM mem_chunk WHERE chunk >= %" G_GINT64_FORMAT
+        "; DELETE FROM event WHERE icount > %" G_GUINT64_FORMAT " OR seq > %" G_GUINT64_FORMAT,
+        id, id, id, chunk->end_icount, chunk->first_seq + chunk->count);
+    return execute(writer, sql, "remove what ran after the end", error);
+}
+
+bool tcgrr_writer_cut(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
+                      const struct tcgrr_blocks *blocks, GError **error)
+{
+    writer->chunks = id + 1;
+    return tcgrr_writer_drop_checkpoints(writer, chunk->first_icount, error) && remove_rest(writer, id, chunk, error) &&
+           add_checkpoints(writer, chunk, error) && put_accesses(writer, id, chunk, error) &&
            put_chunk(writer, id, chunk, blocks, error) && put_samples(writer, id, chunk, error);
 }
 

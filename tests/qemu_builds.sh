@@ -46,8 +46,10 @@ build bad1 "$riscv7" -kernel "$work/early.elf"
 build bad2 "$riscv10" -kernel "$work/early.elf" -accel tcg,tb-size=32
 build bad3 "$riscv10" -cpu rv64,m=off
 build bad4 "$riscv10" -kernel "$work/late.elf"
-# Those that say nothing: another release's rr file, no QEMU, no plugins, another target, nothing there.
-build other-release "$riscv11"
+build good5 "$riscv11" # the rr log is translated for it
+# Those that say nothing: one that refuses the rr file, no QEMU, no plugins, another target, nothing there.
+# shellcheck disable=SC2016
+strange other-log "$riscv10" 'case "$*" in *rr=replay*) echo "qemu-system-riscv64: invalid input log file version" >&2; exit 1 ;; esac'
 build no-qemu /bin/false
 # shellcheck disable=SC2016
 strange no-plugins "$riscv10" 'case "$*" in *-plugin*) echo "$0: -plugin: invalid option" >&2; exit 1 ;; esac'
@@ -82,7 +84,8 @@ run 0 "$tcgrr" bisect guest.tcgrr --builds ./good0 ./bad0 --until 1000000
 run 1 "$tcgrr" bisect guest.tcgrr --json --builds ./good0 ./bad0 --from 1000000
 equal "first bad one from there on" "$(json .first_bad)" ./bad0
 complains 2 "no symbol of this name" "$tcgrr" bisect guest.tcgrr --builds ./good0 --until nowhere
-judged 125 "invalid input log file version" ./other-release
+judged 0 "no divergence in" ./good5
+judged 125 "invalid input log file version" ./other-log
 judged 125 "is not a QEMU" ./no-qemu
 judged 125 "plugin" ./no-plugins
 judged 125 "QEMU for aarch64" ./other-target
@@ -142,7 +145,7 @@ equal "replays without a bad build" "$(json '.tested | length')" 1
 search 1 ./bad0 installed ./good0 installed ./bad0 ./bad1
 
 # With some that cannot be tried, around the change and far from it.
-search 1 ./bad0 ./good4 ./no-qemu ./good{0,1} ./other-release ./good{2,3,4} ./bad{0,1} ./no-plugins ./bad{2,4} ./other-target
+search 1 ./bad0 ./good4 ./no-qemu ./good{0,1} ./other-log ./good{2,3,4} ./bad{0,1} ./no-plugins ./bad{2,4} ./other-target
 equal "no answer on" "$(json '[.tested[] | select(.diverged == null) | .verdict] | unique | tostring')" '["skipped"]'
 # range AMONG LAST_GOOD BUILD...: the answer is one of these.
 range() {
@@ -150,10 +153,10 @@ range() {
     equal "first bad among, of ${*:3}" "$(json '.first_bad_among | join(" ")')" "$1"
 }
 range "./no-qemu ./bad0" null ./no-qemu ./bad0
-range "nowhere ./other-release ./bad0" ./good3 ./good{0,1,2,3} nowhere ./other-release ./bad{0,1} ./no-plugins ./bad2
-run 0 "$tcgrr" bisect guest.tcgrr --builds ./good0 ./good1 ./other-release
+range "nowhere ./other-log ./bad0" ./good3 ./good{0,1,2,3} nowhere ./other-log ./bad{0,1} ./no-plugins ./bad2
+run 0 "$tcgrr" bisect guest.tcgrr --builds ./good0 ./good1 ./other-log
 contains "the last one cannot be tried" "$(cat out)" "no bad build found; the last good one is ./good1"
-complains 3 "none of these builds can replay" "$tcgrr" bisect guest.tcgrr --json --builds ./no-qemu ./other-release
+complains 3 "none of these builds can replay" "$tcgrr" bisect guest.tcgrr --json --builds ./no-qemu ./other-log
 run 1 "$tcgrr" bisect guest.tcgrr --builds ./good0 ./no-qemu ./bad0
 contains "the answer as text" "$(cat out)" "one of these"
 contains "the table" "$(cat out)" "^  ./no-qemu +skipped +/.*is not a QEMU"

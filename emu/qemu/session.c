@@ -329,8 +329,10 @@ static gpointer watch(gpointer data)
     bool shut_down = connected && is_shut_down(session);
 
     while (!shut_down && watching(session)) {
+        /* SHUTDOWN comes before the STOP that it leads to, and so is asked about after it. */
+        bool stopped = tcgrr_qmp_has_event(session->qmp, "STOP");
         shut_down = tcgrr_qmp_has_event(session->qmp, "SHUTDOWN");
-        if (!shut_down && tcgrr_qmp_has_event(session->qmp, "STOP")) {
+        if (!shut_down && stopped) {
             g_atomic_int_set(&session->paused, 1);
             return NULL;
         }
