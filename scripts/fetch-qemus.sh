@@ -13,6 +13,8 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib-install.sh
 . scripts/lib-install.sh
+# shellcheck source=scripts/lib-apt.sh
+. scripts/lib-apt.sh
 
 folder=${1:-${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}}
 mkdir -p "$folder/bin" "$folder/guests"
@@ -22,39 +24,15 @@ lib=usr/lib/x86_64-linux-gnu
 packages=(qemu-system-arm qemu-system-misc qemu-system-x86 qemu-system-data seabios)
 targets="aarch64 arm i386 riscv32 riscv64 x86_64"
 
-# The mirror this machine already uses for Debian itself, in either of apt's two file formats.
-debian_mirror() {
-    find /etc/apt -maxdepth 2 \( -name '*.list' -o -name '*.sources' \) -exec cat {} + |
-        sed -nE 's/^deb (\[[^]]*\] )?(https?[^ ]*\/debian\/?) .*/\2/p; s/^URIs: *(https?[^ ]*\/debian\/?)( .*)?$/\1/p' |
-        sed -n 1p
-}
-
-# private_apt ROOT SUITE COMMAND...: apt-get with everything it reads and writes under ROOT, which knows of no installed package.
-private_apt() {
-    local root=$1 suite=$2
-    shift 2
-    apt-get -q -y -t "$suite" \
-        -o Dir::Etc::sourcelist="$root/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-        -o Dir::State="$root/state" -o Dir::State::Lists="$root/lists" -o Dir::State::status="$root/status" \
-        -o Dir::Cache="$root/cache" -o Dir::Log="$root/log" -o APT::Sandbox::User="$(id -un)" \
-        -o APT::Install-Recommends=false -o Debug::NoLocking=1 "$@" </dev/null
-}
-
 # fetch SUITE BASE PREFIX COMMAND...: runs apt-get's COMMAND, which downloads archives, and unpacks them in PREFIX.
 fetch() {
-    local suite=$1 base=$2 prefix=$3 root mirror deb
+    local suite=$1 base=$2 prefix=$3 root deb
     shift 3
     root=$folder/apt/$suite
-    mirror=$(debian_mirror)
-    [ -n "$mirror" ] || die "no Debian mirror in this machine's apt sources"
-    rm -rf "$root" "$prefix.part"
-    mkdir -p "$root/lists/partial" "$root/state" "$root/log" "$root/cache/archives/partial" "$prefix.part"
-    : > "$root/status"
-    { echo "deb $mirror $base main"; [ "$suite" = "$base" ] || echo "deb $mirror $suite main"; } > "$root/sources.list"
-    private_apt "$root" "$suite" update >"$root/update.log" 2>&1 ||
-        die "apt could not read $suite from $mirror; see $root/update.log"
-    (cd "$root/cache/archives" && private_apt "$root" "$suite" "$@") >"$root/download.log" 2>&1 ||
-        die "apt could not download from $suite; see $root/download.log"
+    rm -rf "$prefix.part"
+    mkdir -p "$prefix.part"
+    private_lists "$root" deb "$suite" "$base"
+    private_download "$root" "$suite" "$@"
     for deb in "$root"/cache/archives/*.deb; do dpkg -x "$deb" "$prefix.part"; done
     rm -rf "$root"
 }
