@@ -11,7 +11,7 @@ static char *abilities(const struct tcgrr_qemu *qemu)
         return g_strdup("nothing");
     }
     GString *text = g_string_new("blocks, exact counts");
-    g_string_append(text, qemu->api >= 6 ? ", interrupts and exceptions (reported)"
+    g_string_append(text, qemu->reports_discontinuities ? ", interrupts and exceptions (reported)"
                                          : ", interrupts and exceptions (inferred)");
     if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)) {
         g_string_append(text,
@@ -34,7 +34,8 @@ static const char *advice(const struct tcgrr_qemu *qemu)
     if (qemu->api == 0) {
         return "take a QEMU built with --enable-plugins, such as Debian's";
     }
-    return qemu->api < 6 ? "a QEMU from 10.2 on reports interrupts and exceptions itself" : NULL;
+    return qemu->system && !qemu->reports_discontinuities ? "a QEMU from 10.2 on reports interrupts and exceptions itself"
+                                                          : NULL;
 }
 
 static json_t *levels_json(const struct tcgrr_qemu *qemu)
@@ -54,7 +55,7 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
         json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b}", "qemu", qemu->path, "version", qemu->version, "target",
                   qemu->target, "mode", qemu->system ? "system" : "user", "api_version", qemu->api, "api_min",
                   qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
-    bool reports = qemu->api >= 6;
+    bool reports = qemu->reports_discontinuities;
     json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
     json_object_set_new(object, "levels", levels_json(qemu));
     json_object_set_new(object, "replay", json_boolean(qemu->api > 0 && qemu->system));

@@ -3,6 +3,7 @@
 
 #include "cli/bisect.h"
 #include "cli/lockstep.h"
+#include "emu/qemu/command.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -30,15 +31,29 @@ static void say_progress(tcgrr_icount icount, void *data)
     context->line_shown = true;
 }
 
-/* The words for both, then those for one. */
-static char **join_words(char **common, char **own)
+static void add_words(GPtrArray *words, char **from)
 {
-    GPtrArray *words = g_ptr_array_new();
-    for (char **word = common; *word; word++) {
+    for (char **word = from; word && *word; word++) {
         g_ptr_array_add(words, g_strdup(*word));
     }
-    for (char **word = own; word && *word; word++) {
-        g_ptr_array_add(words, g_strdup(*word));
+}
+
+/* The words for both, then those for one; where a single program runs these come before its name, because what follows it
+ * is the program's. */
+static char **join_words(const char *qemu, char **common, char **own)
+{
+    GPtrArray *words = g_ptr_array_new();
+    int program = own ? tcgrr_command_program(qemu, (const char *const *)common) : -1;
+
+    for (int i = 0; i < program; i++) {
+        g_ptr_array_add(words, g_strdup(common[i]));
+    }
+    if (program >= 0) {
+        add_words(words, own);
+    }
+    add_words(words, common + MAX(program, 0));
+    if (program < 0) {
+        add_words(words, own);
     }
     g_ptr_array_add(words, NULL);
     return (char **)g_ptr_array_free(words, FALSE);
@@ -68,7 +83,7 @@ static bool name_member(struct context *context, int which, const char *told, ch
     g_autofree char *base = g_path_get_basename(told);
     context->names[which] = told;
     context->titles[which] = g_strdup_printf("%c (%s)", 'A' + which, base);
-    context->words[which] = join_words(common, own);
+    context->words[which] = join_words(told, common, own);
     if (cli_lockstep_is_trace(told)) {
         member->reader = cli_open_trace(told, status);
         return member->reader != NULL;
@@ -274,7 +289,7 @@ static int bisect(struct context *context, const struct told *told, char **commo
         }
     }
     for (int i = 0; i < 2; i++) {
-        words[i] = join_words(common, told->own_words[i]);
+        words[i] = join_words(told->members[i], common, told->own_words[i]);
     }
     struct cli_bisect_pair pair = {
         .command = context->command,

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "cli/level.h"
+#include "emu/qemu/command.h"
 #include "store/error.h"
 
 #include <stdio.h>
@@ -56,12 +57,14 @@ static char *output_name(const char *told, const char *qemu, char **arguments)
     if (told) {
         return g_strdup(told);
     }
-    for (char **word = arguments; *word; word++) {
+    int at = tcgrr_command_program(qemu, (const char *const *)arguments);
+    const char *program = at >= 0 ? arguments[at] : NULL;
+    for (char **word = arguments; *word && !program; word++) {
         if ((strcmp(*word, "-kernel") == 0 || strcmp(*word, "-bios") == 0) && word[1]) {
             from = word[1];
         }
     }
-    g_autofree char *base = g_path_get_basename(from);
+    g_autofree char *base = g_path_get_basename(program ? program : from);
     char *dot = strrchr(base, '.');
     if (dot && dot != base && !strchr(dot, '-')) {
         *dot = '\0';

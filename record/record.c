@@ -304,7 +304,7 @@ static void describe(struct recorder *recorder)
         .rr = command->mode == TCGRR_RUN_RECORD,
         .icount_shift = command->icount_shift,
         .vcpus = command->vcpus,
-        .reports_discontinuities = qemu->api >= 6,
+        .reports_discontinuities = qemu->reports_discontinuities,
         .level = tcgrr_level_name(recorder->options->level),
         .qemu_icount = -1,
         .decided = -1,

@@ -91,7 +91,7 @@ roms() {
     [ "$2" = 7.2 ] || share=$folder/10.0/usr/share
     mkdir -p "$data"
     for rom in "$share"/qemu/* "$share"/seabios/*; do
-        [ -e "$data/${rom##*/}" ] || [ ! -f "$rom" ] || ln -s "$rom" "$data/"
+        [ ! -f "$rom" ] || [ -e "$data/${rom##*/}" ] || ln -sf "$rom" "$data/"
     done
 }
 

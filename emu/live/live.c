@@ -126,6 +126,33 @@ void tcgrr_live_gone(struct tcgrr_live *live)
     live->gone = true;
 }
 
+void tcgrr_live_died(struct tcgrr_live *live)
+{
+    live->gone = true;
+    live->died = true;
+}
+
+int64_t tcgrr_live_in_call(const struct tcgrr_live *live)
+{
+    guint count = live->gap->len;
+    const struct tcgrr_event *last = count > 0 ? &g_array_index(live->gap, struct tcgrr_event, count - 1) : NULL;
+    return last && last->kind == TCGRR_EVENT_SYSCALL ? last->number : -1;
+}
+
+/* The last execution of a program that died, whose end the plugin could not tell any more. */
+static void close_dead(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    uint64_t mark = tcgrr_intake_header(live->intake)->mark;
+
+    if (live->open && mark < live->open->insns) {
+        live->mark = (uint32_t)mark;
+        live->unusual = true;
+        live->inside = tcgrr_live_in_call(live) >= 0;
+    }
+    tcgrr_live_close(live, chunk, NULL);
+    live->end = TCGRR_LIVE_FINISHED;
+}
+
 bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info)
 {
     const struct tcgrr_wire_header *header = tcgrr_intake_header(live->intake);
@@ -222,7 +249,9 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         if (words.all && done < words.count && !tcgrr_live_full(live, chunk) && live->end == TCGRR_LIVE_RUNS) {
             return tcgrr_live_damaged(error, "a record that is cut off");
         }
-        if (done == 0 && gone) {
+        if (done == 0 && gone && live->died && live->informed) {
+            close_dead(live, chunk);
+        } else if (done == 0 && gone) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
         } else if (done == 0) {
             g_usleep(POLL_US);

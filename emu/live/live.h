@@ -59,6 +59,15 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
 void tcgrr_live_gone(struct tcgrr_live *live);
 
 /*
+ * The same in user mode where that is how the guest program ended, by a signal of its own: the stream finishes there
+ * instead of being cut. QEMU says nothing more then; how far the last execution came stands in the ring.
+ */
+void tcgrr_live_died(struct tcgrr_live *live);
+
+/* The system call that the program is in, as far as the stream was read; -1: none. */
+int64_t tcgrr_live_in_call(const struct tcgrr_live *live);
+
+/*
  * QEMU has been stopped at exactly `icount`, between two instructions: the execution that began last has come to there.
  * Adds it to `chunk`, the one last given to tcgrr_live_next(). The stream cannot be continued after it.
  */

@@ -75,6 +75,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .mark = MIN(live->mark, live->open->insns),
         .reports_discon = live->info.reports_discon,
         .inside = live->inside,
+        .died = live->died,
         .has_next = next != NULL,
         .next_pc = next ? next->pc : 0,
     };

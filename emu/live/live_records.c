@@ -282,6 +282,7 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return true;
     case TCGRR_WIRE_END:
         live->inside = payload == 1;
+        live->died = !live->info.system && !live->inside;
         tcgrr_live_close(live, chunk, NULL);
         live->end = TCGRR_LIVE_FINISHED;
         return true;

@@ -101,6 +101,9 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
 {
     uint64_t following = pc + departure->block->lengths[departure->mark];
 
+    if (!departure->has_next && departure->died && last->leave == TCGRR_LEAVE_MEMORY) {
+        retirement->ran = departure->mark; /* its access was not seen to end */
+    }
     if (!departure->has_next || next_is(departure, following)) {
         return;
     }

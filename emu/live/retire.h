@@ -23,6 +23,7 @@ struct tcgrr_departure {
     const struct tcgrr_insn_class *classes; /* of its instructions, if they are known already; NULL: found out */
     uint32_t mark;                          /* instructions that surely retired; block->insns if the end was seen */
     bool rerun;                      /* the device access at `mark` was repeated in a block of its own, so it retired */
+    bool died;                       /* by a signal: there is no next one, and it ended the program here */
     bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
     enum tcgrr_discontinuity discon; /* the first after the block's head, if any */
     uint64_t discon_from;

@@ -2,6 +2,7 @@
 #include "emu/plugin/api.h"
 
 #include <dlfcn.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,11 +18,33 @@ static bool has(const char *name)
     return dlsym(RTLD_DEFAULT, name) != NULL;
 }
 
+/* What stands after "api=" in the plugin's own word of QEMU's command line; 0 if nothing does. The environment would be
+ * the guest's, too, in user mode. */
+static int told_version(void)
+{
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    char *word = NULL;
+    size_t space = 0;
+    int version = 0;
+    bool ours = false;
+
+    while (file && version == 0 && getdelim(&word, &space, '\0', file) > 0) {
+        const char *found = ours ? strstr(word, ",api=") : NULL;
+        version = found ? atoi(found + strlen(",api=")) : 0;
+        ours = strcmp(word, "-plugin") == 0;
+    }
+    free(word);
+    if (file) {
+        fclose(file);
+    }
+    return version;
+}
+
 static int guess_version(void)
 {
-    const char *told = getenv("TCGRR_PLUGIN_API");
-    if (told && *told) {
-        return atoi(told);
+    int told = told_version();
+    if (told > 0) {
+        return told;
     }
     if (has("qemu_plugin_register_vcpu_discon_cb")) {
         return 7;
@@ -95,6 +118,11 @@ bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const 
         old_form(id, cb);
     }
     return old_form != NULL;
+}
+
+bool tcgrr_api_has_discon(const struct tcgrr_api *api)
+{
+    return api->register_discon_7 || api->register_discon_6;
 }
 
 size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes,

@@ -127,14 +127,17 @@ struct tcgrr_api {
 
 /*
  * Finds QEMU's functions with dlsym and settles on a version. Runs in the plugin's constructor, before QEMU looks at
- * qemu_plugin_version. TCGRR_PLUGIN_API in the environment overrides the version where two cannot be told apart by what
- * they export (6 and 7).
+ * qemu_plugin_version. The plugin's argument api= overrides the version where two cannot be told apart by what they export (6
+ * and 7).
  */
 void tcgrr_api_load(struct tcgrr_api *api);
 
 /* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has
  * it. */
 bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb);
+
+/* Whether interrupts, exceptions and host calls are reported, which they are in system mode only. */
+bool tcgrr_api_has_discon(const struct tcgrr_api *api);
 
 /* Copies an instruction's bytes, at most `size`; returns how many. */
 size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes,

@@ -119,7 +119,7 @@ static uint32_t next_leaver(const struct content *content, uint32_t from)
 static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, uint32_t before, uint32_t position)
 {
     if (plugin->api.old_inline) {
-        plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, position - before);
+        plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, plugin->plain_mark, position - before);
         return;
     }
     if (plugin->mark_by_call) {
@@ -157,7 +157,7 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
     } else if (api->old_inline && plugin->isa == TCGRR_ISA_X86 && access == QEMU_PLUGIN_MEM_W) {
         api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, translation);
     } else if (api->old_inline) {
-        api->register_mem_inline_1(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, &plugin->plain_mark, 1);
+        api->register_mem_inline_1(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, plugin->plain_mark, 1);
     } else if (api->has_store) {
         api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, translation->count);
     } else {

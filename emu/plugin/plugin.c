@@ -6,6 +6,7 @@
  *   texts=on QEMU's disassembly is wanted
  *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
  *   log=on   QEMU records an rr log, whose file is to be kept up to date
+ *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
 #include "emu/plugin/access.h"
@@ -48,7 +49,7 @@ static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 
 static void find_mark(struct tcgrr_plugin *plugin)
 {
-    plugin->mark = plugin->score ? plugin->api.scoreboard_find(plugin->score, plugin->vcpu) : &plugin->plain_mark;
+    plugin->mark = plugin->score ? plugin->api.scoreboard_find(plugin->score, plugin->vcpu) : plugin->plain_mark;
 }
 
 static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
@@ -363,12 +364,14 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
 {
     uint64_t values[9] = {(uint64_t)number};
     memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
+    tcgrr_plugin.calls = true;
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
 }
 
 static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
     uint64_t values[] = {(uint64_t)number, (uint64_t)result};
+    tcgrr_plugin.calls = false;
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
 }
 
@@ -380,7 +383,8 @@ static void finish(void)
         if (plugin->mark && *plugin->mark < plugin->full) {
             push_left(plugin);
         }
-        bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self());
+        /* A signal that ends a program comes between instructions. */
+        bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || plugin->calls);
         tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, inside));
         plugin->silent = true;
     }
@@ -502,6 +506,9 @@ static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t
             features |= TCGRR_WIRE_SYSCALL;
         }
     }
+    if (!plugin->system) {
+        return features; /* signals are none of QEMU's discontinuities, and it reports no others there */
+    }
     if (plugin->api.register_discon_7) {
         plugin->api.register_discon_7(id, QEMU_PLUGIN_DISCON_ALL, (tcgrr_any_cb)discon_7, NULL);
         features |= TCGRR_WIRE_DISCON;
@@ -530,6 +537,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {
             arguments->level = argv[i] + 6;
+        } else if (strncmp(argv[i], "api=", 4) == 0) {
+            continue; /* was needed before QEMU called us */
         } else if (strcmp(argv[i], "texts=on") == 0) {
             arguments->texts = true;
         } else if (strcmp(argv[i], "log=on") == 0) {
@@ -554,8 +563,9 @@ static int refuse(const char *why)
 
 static int probe(const struct qemu_plugin_info *info, int fd)
 {
-    dprintf(fd, "target=%s min=%d cur=%d api=%d system=%d\n", info->target_name, info->version.min, info->version.cur,
-            qemu_plugin_version, info->system_emulation);
+    dprintf(fd, "target=%s min=%d cur=%d api=%d system=%d discon=%d\n", info->target_name, info->version.min,
+            info->version.cur, qemu_plugin_version, info->system_emulation,
+            info->system_emulation && tcgrr_api_has_discon(&tcgrr_plugin.api));
     return 1;
 }
 
@@ -606,6 +616,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
      * With several vCPUs on one thread, as under icount, QEMU 10.0 and 11.1 miscompile inline operations on per-vCPU
      * data: guests crash. One mark serves all vCPUs, because they take turns between blocks.
      */
+    plugin->plain_mark = &plugin->ring.header->mark;
     plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
     bool full = strcmp(arguments.level, "full") == 0;
     plugin->ring.as_written = full; /* accesses hardly repeat */

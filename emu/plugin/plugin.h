@@ -44,6 +44,7 @@ struct tcgrr_plugin {
     const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
     unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;                            /* record nothing more */
+    bool calls;                             /* user mode: a system call was made that has not returned */
     _Atomic bool threads; /* user mode: a further thread began, in which this is set; recording ends with the next block
                              of the first one, which alone writes to the ring */
 
@@ -58,7 +59,7 @@ struct tcgrr_plugin {
     struct tcgrr_translation
         *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
     uint32_t used;
-    uint64_t plain_mark;                  /* API 1: all vCPUs count here */
+    uint64_t *plain_mark;                 /* in the ring's header: API 1 and user mode, all vCPUs count here */
     struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
 
     struct tcgrr_accesses *accesses; /* level full, else NULL */

@@ -102,6 +102,10 @@ struct tcgrr_wire_header {
     _Alignas(64) _Atomic uint32_t flush_asked;
     _Atomic uint32_t flush_done;
 
+    /* How far the open translation surely came, where marks are set here (API 1, user mode): a program that dies by a
+     * signal says nothing more. Written by the plugin. */
+    _Alignas(64) uint64_t mark;
+
     _Alignas(64) uint64_t strays; /* accesses that QEMU reported for code that did not run; written by the plugin */
 };
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");

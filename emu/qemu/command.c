@@ -423,8 +423,16 @@ static void add_plugin(struct builder *builder)
     }
     char *path = tcgrr_options_escape(options->plugin);
     bool arguments = options->plugin_arguments && options->plugin_arguments[0];
+    GString *word = g_string_new(path);
+    if (arguments) {
+        g_string_append_printf(word, ",%s", options->plugin_arguments);
+    }
+    if (builder->qemu->api_forced) {
+        g_string_append_printf(word, ",api=%d", builder->qemu->api);
+    }
     add(builder, "-plugin");
-    add(builder, "%s%s%s", path, arguments ? "," : "", arguments ? options->plugin_arguments : "");
+    add(builder, "%s", word->str);
+    g_string_free(word, TRUE);
     note(builder, "added -plugin %s: watches what QEMU executes", options->plugin);
     g_free(path);
 }
@@ -567,6 +575,12 @@ bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *argum
     g_ptr_array_add(builder.argv, NULL);
     command->argv = (char **)g_ptr_array_free(builder.argv, FALSE);
     return true;
+}
+
+int tcgrr_command_program(const char *qemu, const char *const *arguments)
+{
+    size_t at = tcgrr_options_find_program(arguments);
+    return arguments[at] && tcgrr_qemu_is_user(qemu) ? (int)at : -1;
 }
 
 void tcgrr_command_clear(struct tcgrr_command *command)

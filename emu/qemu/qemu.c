@@ -171,14 +171,15 @@ static int number_in(const char *line, const char *key)
     return end == found + strlen(key) || number < 0 || number > API_MAX ? -1 : (int)number;
 }
 
-/* "target=aarch64 min=2 cur=4 api=4 system=1", written by the plugin in probe mode. */
+/* "target=aarch64 min=2 cur=4 api=4 system=1 discon=0", written by the plugin in probe mode. */
 static bool parse_probe(const char *line, struct tcgrr_qemu *qemu)
 {
     static const char target[] = "target=";
     int minimum = number_in(line, "min=");
     int current = number_in(line, "cur=");
     int api = number_in(line, "api=");
-    if (!g_str_has_prefix(line, target) || minimum < 0 || current < minimum || api < 1) {
+    int discon = number_in(line, "discon=");
+    if (!g_str_has_prefix(line, target) || minimum < 0 || current < minimum || api < 1 || discon < 0) {
         return false;
     }
     const char *name = line + strlen(target);
@@ -193,30 +194,31 @@ static bool parse_probe(const char *line, struct tcgrr_qemu *qemu)
     qemu->api_min = minimum;
     qemu->api_cur = current;
     qemu->api = api;
+    qemu->reports_discontinuities = discon > 0;
     return length > 0;
 }
 
-static char *plugin_word(const char *plugin, int fd)
+static char *plugin_word(const struct tcgrr_qemu *qemu, const char *plugin, int fd)
 {
     char *escaped = tcgrr_options_escape(plugin);
-    char *word = g_strdup_printf("%s,probe=%d", escaped, fd);
+    char *word = qemu->api_forced ? g_strdup_printf("%s,probe=%d,api=%d", escaped, fd, qemu->api)
+                                  : g_strdup_printf("%s,probe=%d", escaped, fd);
     g_free(escaped);
     return word;
 }
 
-/* Runs QEMU with the plugin in probe mode, with `environment` (NULL: ours). */
-static bool ask_plugin(struct tcgrr_qemu *qemu, const char *plugin, char **environment, struct answer *answer,
-                       GError **error)
+/* Runs QEMU with the plugin in probe mode. */
+static bool ask_plugin(const struct tcgrr_qemu *qemu, const char *plugin, struct answer *answer, GError **error)
 {
     int fds[2];
     *answer = (struct answer){0};
     if (!open_pipe(fds, error)) {
         return false;
     }
-    char *word = plugin_word(plugin, fds[1]);
+    char *word = plugin_word(qemu, plugin, fds[1]);
     const char *system[] = {qemu->path, "-M", "none", "-display", "none", "-nodefaults", "-plugin", word, NULL};
     const char *user[] = {qemu->path, "-plugin", word, "/bin/true", NULL};
-    struct tcgrr_process_options options = {.pass_fd = fds[1], .quiet = true, .environment = environment};
+    struct tcgrr_process_options options = {.pass_fd = fds[1], .quiet = true};
     bool good = run((char *const *)(qemu->system ? system : user), &options, fds, answer, error);
     close(fds[0]);
     g_free(word);
@@ -271,7 +273,7 @@ struct early {
 static gpointer ask_early(gpointer data)
 {
     struct early *early = data;
-    early->good = ask_plugin(&early->qemu, early->plugin, NULL, &early->answer, &early->error);
+    early->good = ask_plugin(&early->qemu, early->plugin, &early->answer, &early->error);
     return NULL;
 }
 
@@ -287,7 +289,7 @@ static bool first_answer(struct tcgrr_qemu *qemu, struct early *early, struct an
         return early->good;
     }
     g_free(answer->errors);
-    return ask_plugin(qemu, early->plugin, NULL, answer, error);
+    return ask_plugin(qemu, early->plugin, answer, error);
 }
 
 static bool probe_plugin(struct tcgrr_qemu *qemu, struct early *early, GError **error)
@@ -303,11 +305,8 @@ static bool probe_plugin(struct tcgrr_qemu *qemu, struct early *early, GError **
     if (wanted > 0) {
         qemu->api = wanted;
         qemu->api_forced = true;
-        char **environment = tcgrr_qemu_environment(qemu);
         g_free(answer.errors);
-        bool ran = ask_plugin(qemu, plugin, environment, &answer, error);
-        g_strfreev(environment);
-        if (!ran) {
+        if (!ask_plugin(qemu, plugin, &answer, error)) {
             g_free(answer.errors);
             return false;
         }
@@ -398,6 +397,19 @@ bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *q
     return good;
 }
 
+bool tcgrr_qemu_is_user(const char *name)
+{
+    struct tcgrr_qemu qemu = {0};
+    g_autofree char *base = g_path_get_basename(name);
+
+    if (strstr(base, "qemu-system") || !(qemu.path = g_find_program_in_path(name))) {
+        return false;
+    }
+    bool user = read_version(&qemu, NULL) && !qemu.system;
+    tcgrr_qemu_clear(&qemu);
+    return user;
+}
+
 void tcgrr_qemu_clear(struct tcgrr_qemu *qemu)
 {
     g_free(qemu->path);
@@ -418,16 +430,6 @@ void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu)
     copy->build_id = g_strdup(qemu->build_id);
     copy->target = g_strdup(qemu->target);
     copy->plugin_error = g_strdup(qemu->plugin_error);
-}
-
-char **tcgrr_qemu_environment(const struct tcgrr_qemu *qemu)
-{
-    if (!qemu->api_forced) {
-        return NULL;
-    }
-    char version[16];
-    g_snprintf(version, sizeof(version), "%d", qemu->api);
-    return g_environ_setenv(g_get_environ(), "TCGRR_PLUGIN_API", version, TRUE);
 }
 
 /* Whether a command's name is a QEMU's: qemu-system-* or, in user mode, qemu-<target>. */

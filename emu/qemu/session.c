@@ -168,13 +168,11 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
 
 bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
 {
-    g_auto(GStrv) environment = tcgrr_qemu_environment(&session->qemu);
     struct tcgrr_process_options options = {
         .pass_fd = tcgrr_live_fd(session->live),
         .output_fd = -1,
         .quiet = session->quiet,
         .directory = session->directory,
-        .environment = environment,
     };
     session->process = tcgrr_process_start(session->command.argv, &options, error);
     if (session->process && !session->start_paused) {
@@ -431,11 +429,32 @@ bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *sto
     return true;
 }
 
+/*
+ * Whether a user-mode QEMU that is gone ended as its program did, by a signal. QEMU passes on what is sent to it, so that
+ * only its own failures and SIGKILL from outside are something else.
+ */
+static bool died_as_program(struct tcgrr_session *session)
+{
+    static const char *const failures[] = {"QEMU internal SIG", "Assertion", "ERROR:", "BUG"};
+    int status = tcgrr_process_status(session->process);
+
+    if (session->qemu.system || status < 0 || !WIFSIGNALED(status)) {
+        return false;
+    }
+    g_autofree char *said = tcgrr_process_stderr_tail(session->process);
+    for (size_t i = 0; i < G_N_ELEMENTS(failures); i++) {
+        if (strstr(said, failures[i])) {
+            return strstr(said, "uncaught target signal") != NULL;
+        }
+    }
+    return WTERMSIG(status) != SIGKILL;
+}
+
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                         GError **error)
 {
     if (tcgrr_process_ended(session->process)) {
-        tcgrr_live_gone(session->live);
+        (died_as_program(session) ? tcgrr_live_died : tcgrr_live_gone)(session->live);
     }
     if (!tcgrr_live_next(session->live, chunk, wait_ms, end, error)) {
         return false;
