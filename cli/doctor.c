@@ -12,7 +12,7 @@ static char *abilities(const struct tcgrr_qemu *qemu)
     }
     GString *text = g_string_new("blocks, exact counts");
     g_string_append(text, qemu->reports_discontinuities ? ", interrupts and exceptions (reported)"
-                                         : ", interrupts and exceptions (inferred)");
+                                                        : ", interrupts and exceptions (inferred)");
     if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)) {
         g_string_append(text,
                         qemu->api >= 4 ? ", level state (registers, digest of stores)" : ", level state (registers)");
@@ -34,8 +34,9 @@ static const char *advice(const struct tcgrr_qemu *qemu)
     if (qemu->api == 0) {
         return "take a QEMU built with --enable-plugins, such as Debian's";
     }
-    return qemu->system && !qemu->reports_discontinuities ? "a QEMU from 10.2 on reports interrupts and exceptions itself"
-                                                          : NULL;
+    return qemu->system && !qemu->reports_discontinuities
+               ? "a QEMU from 10.2 on reports interrupts and exceptions itself"
+               : NULL;
 }
 
 static json_t *levels_json(const struct tcgrr_qemu *qemu)

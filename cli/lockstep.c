@@ -38,8 +38,8 @@ static void add_words(GPtrArray *words, char **from)
     }
 }
 
-/* The words for both, then those for one; where a single program runs these come before its name, because what follows it
- * is the program's. */
+/* The words for both, then those for one; where a single program runs these come before its name, because what follows
+ * it is the program's. */
 static char **join_words(const char *qemu, char **common, char **own)
 {
     GPtrArray *words = g_ptr_array_new();

@@ -208,7 +208,8 @@ const struct cli_command cli_record = {
     "sleeping (a boot loader's prompt) take --icount 7, which makes them 128 times shorter.\n\n"
     "Examples:\n"
     "  tcgrr record -o boot.tcgrr -- qemu-system-aarch64 -M virt -cpu cortex-a57 -nographic -kernel Image\n"
-    "  tcgrr record --portable -o boot.tcgrr -- qemu-system-aarch64 -M virt-7.2 -cpu cortex-a57 -nographic -kernel Image\n"
+    "  tcgrr record --portable -o boot.tcgrr -- qemu-system-aarch64 -M virt-7.2 -cpu cortex-a57 -nographic -kernel "
+    "Image\n"
     "  tcgrr record --symbols vmlinux -- qemu-system-x86_64 -nographic -kernel bzImage\n"
     "  tcgrr record --level full --full-from panic -- qemu-system-riscv64 -M virt -nographic -kernel vmlinux\n"
     "  tcgrr record -- qemu-aarch64 ./program argument\n",

@@ -93,6 +93,22 @@ static bool open_sessions(struct opening openings[2], bool same_qemu, GError **e
     return true;
 }
 
+/* A user-mode program does other things where its output is another kind of file: both get the same. */
+static enum tcgrr_output choose_output(const struct tcgrr_pair_options *options)
+{
+    bool shown = false;
+
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_run *run = stored_run(options, i);
+        enum tcgrr_output kind = run ? tcgrr_output_named(run->output) : TCGRR_OUTPUT_OURS;
+        if (kind != TCGRR_OUTPUT_OURS) {
+            return kind;
+        }
+        shown |= !run && !options->members[i].quiet;
+    }
+    return shown ? TCGRR_OUTPUT_PIPE : TCGRR_OUTPUT_NULL;
+}
+
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     struct opening openings[2] = {0};
@@ -108,6 +124,7 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .level = options->level,
             .icount = options->icount,
             .quiet = member->quiet,
+            .output = choose_output(options),
             .ring_bytes = RING_BYTES,
         };
     }

@@ -60,7 +60,8 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
     g_autofree char *digest =
         g_file_test(path, G_FILE_TEST_IS_REGULAR) ? tcgrr_content_digest(path, &size, NULL) : NULL;
     /* Where there is none, QEMU found it or will complain itself; what we made ourselves is no file of the user's. */
-    return !digest || !*user_path(recorder, path) || tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size, digest, error);
+    return !digest || !*user_path(recorder, path) ||
+           tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size, digest, error);
 }
 
 /* Those of the guest and of the files that the user named; NULL with error. */
@@ -311,6 +312,7 @@ static void describe(struct recorder *recorder)
         .sample_step = recorder->options->level < TCGRR_LEVEL_STATE ? 0 : sample_step(recorder->options),
         .mem_from = -1,
         .mem_until = -1,
+        .output = qemu->system ? NULL : tcgrr_output_name(tcgrr_output_kind(STDOUT_FILENO)),
     };
 }
 
@@ -634,7 +636,8 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
     };
     *result = (struct tcgrr_record_result){0};
-    bool good = open_portable(&recorder, error) && open_session(&recorder, error) && run_to_end(&recorder, result, error);
+    bool good =
+        open_portable(&recorder, error) && open_session(&recorder, error) && run_to_end(&recorder, result, error);
 
     bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
     tcgrr_writer_free(recorder.writer);

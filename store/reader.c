@@ -165,6 +165,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
         {&reader->run.icount_shift, "icount_shift"},
         {&reader->run.level, "level"},
         {&reader->run.exit, "exit"},
+        {&reader->run.output, "output"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         *texts[i].field = text_column(reader, statement, texts[i].name);

@@ -11,7 +11,7 @@
 #define TCGRR_TRACE_CODEC 1
 
 /* Bytes of QEMU's rr file in one row, before compression. */
-#define TCGRR_TRACE_RR_PART (1u << 20)
+#define TCGRR_TRACE_RR_PART      (1u << 20)
 /* The same of an embedded file. */
 #define TCGRR_TRACE_CONTENT_PART (1u << 20)
 
@@ -40,7 +40,7 @@
     " rr INTEGER, icount_shift TEXT, vcpus INTEGER, reports_discontinuities INTEGER, level TEXT, exit TEXT, "          \
     "guest_shutdown INTEGER,"                                                                                          \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER,"         \
-    " sample_step INTEGER, sample_from INTEGER, mem_from INTEGER, mem_until INTEGER, tail INTEGER);"                   \
+    " sample_step INTEGER, sample_from INTEGER, mem_from INTEGER, mem_until INTEGER, tail INTEGER, output TEXT);"      \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
     "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \
@@ -60,7 +60,7 @@
     "CREATE TABLE region(first INTEGER, last INTEGER, kind TEXT, name TEXT);"                                          \
     "CREATE TABLE symbol(address INTEGER, size INTEGER, name TEXT, file TEXT);"                                        \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
-    "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"       \
+    "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"      \
     " start_icount INTEGER);"                                                                                          \
     "CREATE TABLE input(name TEXT PRIMARY KEY, role TEXT, path TEXT, size INTEGER, xxh128 TEXT);"                      \
     "CREATE TABLE content(xxh128 TEXT, part INTEGER, size INTEGER, data BLOB, digest INTEGER);"                        \

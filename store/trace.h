@@ -49,6 +49,7 @@ struct tcgrr_run {
      * where the window did not begin, or did not end. */
     int64_t mem_from;
     int64_t mem_until;
+    const char *output; /* user mode: the kind of file that the program wrote to (emu/qemu/output.h); else NULL */
 };
 
 /* ---- writing ---- */

@@ -66,7 +66,7 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
     [SET_RUN] =
-        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
     [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
@@ -329,6 +329,7 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     bind_known(statement, at++, run->mem_from);
     bind_known(statement, at++, run->mem_until);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->tail);
+    bind_text(statement, at++, run->output);
     return step(writer, SET_RUN, "store the run's description", error);
 }
 

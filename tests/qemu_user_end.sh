@@ -82,7 +82,7 @@ equal "the program's arguments" "$(sed -n 1,4p "$work/out" | tr '\n' ' ')" "argu
 [ -f "$work/program.tcgrr" ] || fail "the trace of a program is not named after it"
 
 # A QEMU that does not start is no result.
-complains 3 "did not start|ended before" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/nothing"
+complains 3 "ended without running an instruction .*(exit 1|No such file)" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/nothing"
 
 # Nothing is claimed that user mode does not report.
 run 0 "$tcgrr" doctor --json "$qemu"

@@ -179,6 +179,14 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     live->unusual = false;
 }
 
+/* Whether the open execution ended with a turn of a repeated instruction that is not its last. */
+static bool comes_again(const struct tcgrr_live *live, const struct code *next)
+{
+    const struct code *open = live->open;
+    return open->repeats && !live->accesses &&
+           next->pc == tcgrr_block_pc(tcgrr_blocks_get(live->blocks, open->block), open->insns - 1u);
+}
+
 /* `next`: what begins now on the same vCPU; NULL if that is not known. There is room in the chunk for one execution. */
 void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next)
 {
@@ -189,6 +197,11 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
             count_retired(live, next, &retirement);
         }
         bool complete = retirement.ran == live->open->insns && live->gap->len == reported;
+        if (complete && next && comes_again(live, next)) {
+            /* The turn that is the last one counts. */
+            retirement.ran = retirement.counted = live->open->insns - 1;
+            complete = false;
+        }
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
         }
@@ -199,7 +212,9 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         if (retirement.assumed || retirement.counted > 0) {
             live->past_events = 0;
         }
-        tcgrr_live_append(live, chunk, retirement.ran, retirement.counted);
+        if (retirement.counted > 0 || !live->open->repeats) {
+            tcgrr_live_append(live, chunk, retirement.ran, retirement.counted);
+        }
         live->hidden = complete && live->open->indirect;
     }
     flush_gap(live, chunk);

@@ -19,6 +19,7 @@ struct code {
     uint16_t insns;
     bool anywhere; /* it may go on anywhere, or QEMU reports discontinuities so that there is nothing to infer */
     bool entry;    /* known to be where interrupts or exceptions go */
+    bool repeats;  /* its last instruction may come again, as another turn of itself */
     bool indirect; /* it may go on anywhere */
     bool watched;  /* level full: an instruction that begins or ends the window is in it */
 };

@@ -15,6 +15,12 @@ bool tcgrr_live_damaged(GError **error, const char *what)
     return false;
 }
 
+/* The opcode of a string instruction, which is its last byte; a jump to itself ends otherwise. */
+static bool is_string(uint8_t opcode)
+{
+    return (opcode >= 0x6c && opcode <= 0x6f) || (opcode >= 0xa4 && opcode <= 0xaf && (opcode & 0xfe) != 0xa8);
+}
+
 /* How the last instruction can go on. */
 static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *block, struct code *code)
 {
@@ -25,6 +31,15 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     code->next = last->flow == TCGRR_FLOW_JUMP ? NOWHERE : block->pc + block->size;
     code->target = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH ? last->target : NOWHERE;
     code->indirect = last->flow == TCGRR_FLOW_INDIRECT;
+    /*
+     * A repeated string instruction of x86: QEMU's block of it comes again for each of its turns, or goes through them
+     * inside, as the release has it. Where no icount of QEMU's says otherwise it is one instruction.
+     */
+    code->repeats = !live->info.system && live->isa == TCGRR_ISA_X86 && last->flow == TCGRR_FLOW_BRANCH &&
+                    last->target == tcgrr_block_pc(block, block->insns - 1) && is_string(block->bytes[block->size - 1]);
+    if (code->repeats) {
+        code->target = NOWHERE; /* the fast path leaves it alone */
+    }
     code->anywhere = live->info.reports_discon || code->indirect;
     code->entry = g_hash_table_contains(live->entries, &block->pc);
 }

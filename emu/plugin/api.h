@@ -127,8 +127,8 @@ struct tcgrr_api {
 
 /*
  * Finds QEMU's functions with dlsym and settles on a version. Runs in the plugin's constructor, before QEMU looks at
- * qemu_plugin_version. The plugin's argument api= overrides the version where two cannot be told apart by what they export (6
- * and 7).
+ * qemu_plugin_version. The plugin's argument api= overrides the version where two cannot be told apart by what they
+ * export (6 and 7).
  */
 void tcgrr_api_load(struct tcgrr_api *api);
 

@@ -384,7 +384,8 @@ static void finish(void)
             push_left(plugin);
         }
         /* A signal that ends a program comes between instructions. */
-        bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || plugin->calls);
+        bool inside =
+            plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || plugin->calls);
         tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, inside));
         plugin->silent = true;
     }

@@ -38,6 +38,7 @@ struct tcgrr_process {
     int errors; /* read end of the child's standard error, non-blocking; -1 after its end */
     int wakeup; /* eventfd: the watcher must finish */
     bool quiet;
+    int output; /* what the child writes to its stdout, to be read; -1: not here */
     struct terminal terminal;
 
     /* Below: under `lock`. */
@@ -105,16 +106,16 @@ static void keep_tail(struct tcgrr_process *process, const char *text, size_t le
     g_mutex_unlock(&process->lock);
 }
 
-/* Passes text on to our own standard error, which QEMU may have made non-blocking: it is one terminal. */
-static void forward(const char *text, size_t length)
+/* Passes text on to our own standard error or output, which QEMU may have made non-blocking: it is one terminal. */
+static void forward(int fd, const char *text, size_t length)
 {
     while (length > 0) {
-        ssize_t n = write(STDERR_FILENO, text, length);
+        ssize_t n = write(fd, text, length);
         if (n > 0) {
             text += n;
             length -= (size_t)n;
         } else if (n < 0 && errno == EAGAIN) {
-            struct pollfd ready = {.fd = STDERR_FILENO, .events = POLLOUT};
+            struct pollfd ready = {.fd = fd, .events = POLLOUT};
             if (poll(&ready, 1, FORWARD_WAIT_MS) <= 0) {
                 return;
             }
@@ -144,7 +145,28 @@ static bool read_errors(struct tcgrr_process *process)
     }
     keep_tail(process, text, (size_t)n);
     if (!process->quiet) {
-        forward(text, (size_t)n);
+        forward(STDERR_FILENO, text, (size_t)n);
+    }
+    return true;
+}
+
+/* The same with its standard output, where that comes through us. */
+static bool read_output(struct tcgrr_process *process)
+{
+    char text[4096];
+    ssize_t n = process->output < 0 ? 0 : read(process->output, text, sizeof(text));
+    if (n < 0 && errno == EINTR) {
+        return true;
+    }
+    if (n <= 0) {
+        if (process->output >= 0 && (n == 0 || errno != EAGAIN)) {
+            close(process->output); /* a terminal ends with EIO */
+            process->output = -1;
+        }
+        return false;
+    }
+    if (!process->quiet) {
+        forward(STDOUT_FILENO, text, (size_t)n);
     }
     return true;
 }
@@ -164,6 +186,8 @@ static bool is_over(const struct tcgrr_process *process)
 static void reap(struct tcgrr_process *process)
 {
     for (int i = 0; i < DRAIN_READS && read_errors(process); i++) {
+    }
+    for (int i = 0; i < DRAIN_READS && read_output(process); i++) {
     }
     terminal_restore(&process->terminal);
     g_mutex_lock(&process->lock);
@@ -188,7 +212,7 @@ static bool spawn(struct start *start, GError **error)
         G_SPAWN_DO_NOT_REAP_CHILD | G_SPAWN_LEAVE_DESCRIPTORS_OPEN | G_SPAWN_SEARCH_PATH | G_SPAWN_CLOEXEC_PIPES;
     bool output = options->output_fd > 0;
 
-    flags |= process->quiet ? 0 : G_SPAWN_CHILD_INHERITS_STDIN;
+    flags |= process->quiet || output ? 0 : G_SPAWN_CHILD_INHERITS_STDIN;
     flags |= process->quiet && !output ? G_SPAWN_STDOUT_TO_DEV_NULL : 0;
     int count = options->pass_fd > 0 ? 1 : 0;
     GPid pid = 0;
@@ -217,10 +241,14 @@ static void watch(struct tcgrr_process *process)
             {.fd = process->errors, .events = POLLIN},
             {.fd = ended ? -1 : process->pidfd, .events = POLLIN},
             {.fd = process->wakeup, .events = POLLIN},
+            {.fd = process->output, .events = POLLIN},
         };
         poll(fds, G_N_ELEMENTS(fds), !ended && process->pidfd < 0 ? REAP_POLL_MS : -1);
         if (fds[0].revents != 0) {
             read_errors(process);
+        }
+        if (fds[3].revents != 0) {
+            read_output(process);
         }
         if (!ended && (process->pidfd < 0 || fds[1].revents != 0) && is_over(process)) {
             reap(process);
@@ -260,6 +288,9 @@ static void release(struct tcgrr_process *process)
     if (process->errors >= 0) {
         close(process->errors);
     }
+    if (process->output >= 0) {
+        close(process->output);
+    }
     if (process->pidfd >= 0) {
         close(process->pidfd);
     }
@@ -286,6 +317,10 @@ struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_
     process->pidfd = -1;
     process->errors = -1;
     process->quiet = options->quiet;
+    process->output = options->drain_fd > 0 ? options->drain_fd : -1;
+    if (process->output >= 0) {
+        (void)fcntl(process->output, F_SETFL, O_NONBLOCK);
+    }
     if (!process->quiet) {
         terminal_save(&process->terminal);
     }

@@ -10,7 +10,10 @@ struct tcgrr_process;
 
 struct tcgrr_process_options {
     int pass_fd;   /* descriptor that the child gets under the same number; -1 or 0: none */
-    int output_fd; /* where the child's stdout goes instead of what `quiet` says; -1 or 0: nowhere else */
+    int output_fd; /* where the child's stdout goes instead of what `quiet` says, and its stdin is /dev/null; -1 or 0:
+                      nowhere else */
+    int drain_fd;  /* read until the child has ended, and shown on our own stdout unless quiet; taken over; -1 or 0:
+                      nothing is */
     bool quiet;    /* stdin and stdout of the child are /dev/null and its stderr is only kept; otherwise it has ours */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */

@@ -111,8 +111,7 @@ static bool read_output(char *const *argv, const char *directory, struct answer 
     if (!open_pipe(fds, error)) {
         return false;
     }
-    struct tcgrr_process_options options = {
-        .pass_fd = -1, .output_fd = fds[1], .quiet = true, .directory = directory};
+    struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = fds[1], .quiet = true, .directory = directory};
     bool good = run(argv, &options, fds, answer, error);
     close(fds[0]);
     return good;

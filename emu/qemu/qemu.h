@@ -18,10 +18,10 @@ struct tcgrr_qemu {
     bool system;    /* system emulation rather than user mode */
     int api_min;    /* plugin API versions; 0 if plugins cannot be loaded */
     int api_cur;
-    int api;         /* version that the plugin speaks with this QEMU; 0 if none */
-    bool api_forced; /* the plugin chose another one first and was refused: it is told with api= */
+    int api;                      /* version that the plugin speaks with this QEMU; 0 if none */
+    bool api_forced;              /* the plugin chose another one first and was refused: it is told with api= */
     bool reports_discontinuities; /* interrupts, exceptions and host calls; no QEMU does in user mode */
-    char *plugin_error; /* why plugins cannot be loaded, one line; NULL if they can */
+    char *plugin_error;           /* why plugins cannot be loaded, one line; NULL if they can */
 };
 
 /*
@@ -41,8 +41,8 @@ void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu);
  */
 char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error);
 
-/* Whether the command `name` is a QEMU for single programs: by its name or, where that leaves it open, by what --version
- * answers. False for what is no QEMU. */
+/* Whether the command `name` is a QEMU for single programs: by its name or, where that leaves it open, by what
+ * --version answers. False for what is no QEMU. */
 bool tcgrr_qemu_is_user(const char *name);
 
 /* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */

@@ -30,6 +30,7 @@ struct tcgrr_session {
     char *socket; /* NULL in user mode */
     const char *directory;
     bool quiet;
+    enum tcgrr_output output;
     bool start_paused;
     bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
     bool holds;          /* which it does not do until then */
@@ -157,6 +158,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->qemu_icount = -1;
     session->maps = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     session->quiet = options->quiet;
+    session->output = options->output;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
     if (!prepare(session, options, error)) {
@@ -174,7 +176,14 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .quiet = session->quiet,
         .directory = session->directory,
     };
+    if (!session->qemu.system && session->output != TCGRR_OUTPUT_OURS &&
+        !tcgrr_output_open(session->output, &options.output_fd, &options.drain_fd, error)) {
+        return false;
+    }
     session->process = tcgrr_process_start(session->command.argv, &options, error);
+    if (options.output_fd >= 0) {
+        close(options.output_fd);
+    }
     if (session->process && !session->start_paused) {
         tcgrr_session_watch(session);
     }
@@ -371,6 +380,27 @@ char *tcgrr_session_words(struct tcgrr_session *session)
     return g_strdup(found);
 }
 
+/*
+ * Whether a user-mode QEMU that is gone ended as its program did, by a signal. QEMU passes on what is sent to it, so
+ * that only its own failures and SIGKILL from outside are something else.
+ */
+static bool died_as_program(struct tcgrr_session *session)
+{
+    static const char *const failures[] = {"QEMU internal SIG", "Assertion", "ERROR:", "BUG"};
+    int status = tcgrr_process_status(session->process);
+
+    if (session->qemu.system || status < 0 || !WIFSIGNALED(status)) {
+        return false;
+    }
+    g_autofree char *said = tcgrr_process_stderr_tail(session->process);
+    for (size_t i = 0; i < G_N_ELEMENTS(failures); i++) {
+        if (strstr(said, failures[i])) {
+            return strstr(said, "uncaught target signal") != NULL;
+        }
+    }
+    return WTERMSIG(status) != SIGKILL;
+}
+
 /* Asked to end, QEMU reports by whom. */
 static bool ended_from_outside(struct tcgrr_session *session)
 {
@@ -391,7 +421,7 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
     if (!tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS)) {
         return true; /* hung at its end, which is ours to end */
     }
-    bool outside = ended_from_outside(session);
+    bool outside = !died_as_program(session) && ended_from_outside(session);
     if (icount > 0 && !outside) {
         return true;
     }
@@ -427,27 +457,6 @@ bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *sto
         ended = tcgrr_process_ended(session->process);
     }
     return true;
-}
-
-/*
- * Whether a user-mode QEMU that is gone ended as its program did, by a signal. QEMU passes on what is sent to it, so that
- * only its own failures and SIGKILL from outside are something else.
- */
-static bool died_as_program(struct tcgrr_session *session)
-{
-    static const char *const failures[] = {"QEMU internal SIG", "Assertion", "ERROR:", "BUG"};
-    int status = tcgrr_process_status(session->process);
-
-    if (session->qemu.system || status < 0 || !WIFSIGNALED(status)) {
-        return false;
-    }
-    g_autofree char *said = tcgrr_process_stderr_tail(session->process);
-    for (size_t i = 0; i < G_N_ELEMENTS(failures); i++) {
-        if (strstr(said, failures[i])) {
-            return strstr(said, "uncaught target signal") != NULL;
-        }
-    }
-    return WTERMSIG(status) != SIGKILL;
 }
 
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,

@@ -8,6 +8,7 @@
 
 #include "emu/qemu/command.h"
 #include "emu/live/live.h"
+#include "emu/qemu/output.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
 
@@ -29,7 +30,8 @@ struct tcgrr_session_options {
     const char *snapshot;       /* likewise */
     uint32_t ring_bytes;        /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
-    bool quiet; /* the guest gets no terminal and its console goes nowhere */
+    bool quiet;               /* the guest gets no terminal and its console goes nowhere */
+    enum tcgrr_output output; /* user mode: the kind of file that the program writes to; OURS: as `quiet` says */
 };
 
 /*
