@@ -8,6 +8,9 @@
 #define ALIASES     (1u << 16)
 /* Numbers between two flushes, at most: what the consumer keeps for each is bounded by this. */
 #define MAX_NUMBERS (1u << 21)
+/* x86 */
+#define CR0_PG      (UINT64_C(1) << 31)
+#define EFLAGS_VM   (UINT64_C(1) << 17)
 
 struct tcgrr_alias {
     uint64_t pc;
@@ -23,6 +26,8 @@ static bool is_pc(const char *name)
 
 void tcgrr_moving_init(struct tcgrr_plugin *plugin)
 {
+    struct qemu_plugin_register *pc = NULL;
+
     if (plugin->pc_register || !plugin->system || plugin->api.version < 2 || plugin->isa == TCGRR_ISA_UNKNOWN ||
         !plugin->api.get_registers || !plugin->api.read_register) {
         return;
@@ -34,13 +39,20 @@ void tcgrr_moving_init(struct tcgrr_plugin *plugin)
         const void *place = registers->data + (gsize)i * g_array_get_element_size(registers);
         const qemu_plugin_reg_descriptor *found = place;
         if (is_pc(found->name)) {
-            plugin->pc_register = found->handle;
+            pc = found->handle;
+        } else if (strcmp(found->name, "cr0") == 0) {
+            plugin->cr0_register = found->handle;
+        } else if (strcmp(found->name, "eflags") == 0) {
+            plugin->eflags_register = found->handle;
         }
     }
     if (registers) {
         g_array_free(registers, TRUE);
     }
-    if (plugin->pc_register) {
+    /* An x86's pc is an offset into a segment; what else is needed to make an address of it has to be there. */
+    if (pc && space != MAP_FAILED &&
+        (plugin->isa != TCGRR_ISA_X86 || (plugin->cr0_register && plugin->eflags_register))) {
+        plugin->pc_register = pc;
         plugin->aliases = space;
         plugin->pc_value = g_byte_array_sized_new(16);
     } else if (space != MAP_FAILED) {
@@ -96,16 +108,32 @@ unsigned tcgrr_moving_remaps(enum tcgrr_isa isa, const uint8_t *bytes, uint8_t l
     }
 }
 
-static bool read_pc(struct tcgrr_plugin *plugin, uint64_t *pc)
+static bool read_register(struct tcgrr_plugin *plugin, struct qemu_plugin_register *handle, uint64_t *result)
 {
     GByteArray *value = plugin->pc_value;
     g_byte_array_set_size(value, 0);
-    if (plugin->api.read_register(plugin->pc_register, value) <= 0 || value->len < 4) {
+    if (plugin->api.read_register(handle, value) <= 0 || value->len < 4) {
         return false;
     }
-    *pc = 0;
-    memcpy(pc, value->data, value->len < 8 ? value->len : 8);
+    *result = 0;
+    memcpy(result, value->data, value->len < 8 ? value->len : 8);
     return true;
+}
+
+/*
+ * Whether the pc's value is an address. x86's is an offset into the code segment, whose base only 16-bit code makes use
+ * of; there is no other address without paging either.
+ */
+static bool pc_is_address(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint64_t pc)
+{
+    uint64_t cr0, eflags;
+
+    if (plugin->isa != TCGRR_ISA_X86) {
+        return true;
+    }
+    bool within_segment = pc <= 0xffff && translation->pc > 0xffff;
+    return !within_segment && read_register(plugin, plugin->cr0_register, &cr0) && (cr0 & CR0_PG) &&
+           read_register(plugin, plugin->eflags_register, &eflags) && !(eflags & EFLAGS_VM);
 }
 
 static void push_alias(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint64_t pc)
@@ -137,11 +165,11 @@ void tcgrr_moving_check(struct tcgrr_plugin *plugin, struct tcgrr_translation *t
     uint64_t pc;
 
     translation->epoch = plugin->epochs[translation->half];
-    if (plugin->numbers >= MAX_NUMBERS || !read_pc(plugin, &pc) || pc == translation->pc) {
+    if (plugin->numbers >= MAX_NUMBERS || !read_register(plugin, plugin->pc_register, &pc) || pc == translation->pc) {
         return;
     }
-    /* Pages move, not bytes: any other difference is a segment base, which the register leaves out. */
-    if ((pc ^ translation->pc) & 0xfff) {
+    /* Pages move, not bytes: any other difference is a segment's base. */
+    if (((pc ^ translation->pc) & 0xfff) || !pc_is_address(plugin, translation, pc)) {
         return;
     }
     translation->number = number_at(plugin, translation, pc);

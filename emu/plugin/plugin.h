@@ -53,7 +53,9 @@ struct tcgrr_plugin {
     uint32_t epochs[2];                       /* counts the changes of mappings in each half of the address space */
     uint32_t numbers;                         /* given to translations and their aliases since the last flush */
     struct qemu_plugin_register *pc_register; /* NULL: addresses cannot be looked at */
-    GByteArray *pc_value;
+    struct qemu_plugin_register *cr0_register; /* x86, as the next */
+    struct qemu_plugin_register *eflags_register;
+    GByteArray *pc_value; /* and of the two */
     struct tcgrr_alias *aliases;
 
     struct tcgrr_translation
