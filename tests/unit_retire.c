@@ -148,6 +148,9 @@ static const struct row silent_rows[] = {
      .inferred = EXCEPTION,
      .inferred_from = AT + 4,
      .isa = TCGRR_ISA_UNKNOWN},
+    {"no ISA known: branched to itself", {NOP, NOP}, 1, AT + 4, .ran = 2, .counted = 2, .isa = TCGRR_ISA_UNKNOWN},
+    {"no ISA known: went elsewhere", {NOP, NOP}, 1, HANDLER, .ran = 2, .counted = 2, .assumed = true},
+    {"went on behind the block, the rest unseen", {NOP, LOAD, LOAD, NOP}, 1, AT + 16, .ran = 4, .counted = 4},
 };
 
 /* On one from 10.2 on, which reports interrupts and exceptions. Nothing is left to be inferred. */
@@ -225,6 +228,16 @@ static const struct row telling_rows[] = {
      .from = AT + 8,
      .ran = 2,
      .counted = 2},
+    {"no ISA known: branched to itself", {NOP}, 0, AT, .ran = 1, .counted = 1},
+    {"no ISA known: an exception reported from the branch before it",
+     {NOP, NOP},
+     1,
+     HANDLER,
+     .discon = EXCEPTION,
+     .from = AT,
+     .ran = 2,
+     .counted = 2,
+     .assumed = true},
     {"x86: division at the end faulted",
      {DIV, DIV},
      1,

@@ -265,7 +265,9 @@ static void decides(void **state)
         {2, 1, 1, true, false, false, false}, /* likewise, and the handler is interrupted */
         {1, 1, 0, true, false, true, true},   /* entered by an event that went unnoticed */
         {1, 0, 0, true, false, true, false},  /* only the exception at it explains where it went */
-        {1, 0, 0, false, false, true, true},  {2, 0, 0, false, false, true, false}, /* at most one goes unnoticed */
+        {1, 0, 0, false, false, true, false}, /* went where nothing is known to lead: as a fault does */
+        {1, 1, 0, false, false, true, true},  /* a trap behind it explains where it went */
+        {2, 0, 0, false, false, true, false}, /* at most one goes unnoticed */
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct tcgrr_rrlog *log = log_around_100(rows[i].here, rows[i].behind);
@@ -282,6 +284,23 @@ static void decides(void **state)
         }
         tcgrr_rrlog_free(log);
     }
+}
+
+/* One exception, which either led to the block or left it: handlers' addresses tell. */
+static void decides_by_handlers(void **state)
+{
+    struct tcgrr_rrlog *log = log_around_100(1, 0);
+    struct tcgrr_doubt doubt = {.retired = 1, .hidden = 1, .entered = 1};
+    struct tcgrr_rrlog_asked asked = {0};
+    bool retired = false;
+
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_true(retired);
+    doubt.entered = 0;
+    doubt.to_entry = 1;
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_false(retired);
+    tcgrr_rrlog_free(log);
 }
 
 /* Two doubtful blocks of one instruction at the same place, entered and left by one event each. */
@@ -333,6 +352,7 @@ int main(void)
         cmocka_unit_test(array_beyond_the_end),
         cmocka_unit_test(finds),
         cmocka_unit_test(decides),
+        cmocka_unit_test(decides_by_handlers),
         cmocka_unit_test(remembers),
         cmocka_unit_test(says_nothing_behind_its_end),
     };

@@ -225,6 +225,7 @@ static bool note_info(struct tcgrr_live *live)
 {
     if (!live->informed && tcgrr_live_info(live, &live->info)) {
         live->isa = tcgrr_isa_of_target(live->info.target);
+        live->address_mask = tcgrr_isa_address_mask(live->info.target);
         live->informed = true;
     }
     return live->informed;

@@ -102,7 +102,8 @@ static uint32_t count_events(const struct tcgrr_live *live)
 
 /* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
  * there is a log. */
-static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, struct tcgrr_retirement *retirement)
+static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const struct code *next,
+                         struct tcgrr_retirement *retirement)
 {
     uint32_t last = live->open->insns - 1;
     struct tcgrr_doubt doubt = {
@@ -111,6 +112,8 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
         .left = count_events(live) > 0,
         .inside = last > 0,
         .hidden = live->hidden,
+        .entered = live->open->entry,
+        .to_entry = next && next->entry,
         .events = MIN(live->past_events, TCGRR_DOUBT_EVENTS),
         .place = chunk->end_icount + last,
     };
@@ -119,6 +122,9 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     if (live->log && tcgrr_rrlog_decide(live->log, &live->asked, &doubt, doubt.place, &retired)) {
         retirement->ran = last + retired;
         retirement->counted = retirement->ran;
+        if (!retired && next && !live->info.reports_discon) {
+            learn_entry(live, next->pc);
+        }
     } else {
         live->assumed++;
     }
@@ -206,7 +212,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
             infer_between(live, next);
         }
         if (retirement.assumed) {
-            settle_doubt(live, chunk, &retirement);
+            settle_doubt(live, chunk, next, &retirement);
         }
         live->doubtful = retirement.assumed && live->doubts;
         if (retirement.assumed || retirement.counted > 0) {
@@ -215,7 +221,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         if (retirement.counted > 0 || !live->open->repeats) {
             tcgrr_live_append(live, chunk, retirement.ran, retirement.counted);
         }
-        live->hidden = complete && live->open->indirect;
+        live->hidden = complete && next && may_hide(live->open, next);
     }
     flush_gap(live, chunk);
     live->open = NULL;

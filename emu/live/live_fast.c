@@ -163,7 +163,7 @@ size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         live->open = piece.before;
     }
     if (done > 0) {
-        live->hidden = done > 1 ? code_of(live, words[done - 2])->indirect : open->indirect;
+        live->hidden = may_hide(done > 1 ? code_of(live, words[done - 2]) : open, live->open);
         live->past_events = 0;
     }
     return done;

@@ -68,6 +68,7 @@ struct tcgrr_live {
     struct tcgrr_live_info info;
     bool informed;
     enum tcgrr_isa isa;
+    uint64_t address_mask;
     struct tcgrr_blocks *blocks;
     GArray *codes; /* struct code by translation number; the first `known` are in use */
     uint32_t known;
@@ -86,8 +87,8 @@ struct tcgrr_live {
      * is known. */
     const struct code *open; /* NULL: none; into `codes`, or to `kept` */
     struct code kept;
-    uint32_t mark; /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
-    uint64_t rerun_pc;
+    uint32_t mark;     /* what LEFT said of it; UINT32_MAX: nothing, it ran to its end */
+    uint64_t rerun_pc; /* of the instruction whose access was repeated */
     bool has_rerun;
     bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
                       unnoticed */
@@ -109,6 +110,15 @@ struct tcgrr_live {
 static inline bool may_follow(const struct code *code, const struct code *next)
 {
     return (next->pc == code->next) | (next->pc == code->target) | (code->anywhere & !next->entry);
+}
+
+/*
+ * Whether an event may have led unnoticed from `code`, which ran to its end, to `next`. Also where QEMU reports
+ * discontinuities: m68k's rte is an exception for the rr log alone.
+ */
+static inline bool may_hide(const struct code *code, const struct code *next)
+{
+    return code->indirect && next->pc != code->next;
 }
 
 /* Whether the open execution may be one of many complete ones in a row: nothing is to be looked after at its end. */

@@ -129,7 +129,7 @@ static uint64_t value_at(const uint32_t *words, unsigned index)
     return words[1 + 2 * index] | (uint64_t)words[2 + 2 * index] << 32;
 }
 
-static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
+static bool read_discontinuity(const struct tcgrr_live *live, const uint32_t *words, struct tcgrr_event *event)
 {
     switch (value_at(words, 0)) {
     case TCGRR_DISCON_INTERRUPT:
@@ -145,8 +145,8 @@ static bool read_discontinuity(const uint32_t *words, struct tcgrr_event *event)
         return false;
     }
     event->has_pcs = true;
-    event->from_pc = value_at(words, 1);
-    event->to_pc = value_at(words, 2);
+    event->from_pc = value_at(words, 1) & live->address_mask;
+    event->to_pc = value_at(words, 2) & live->address_mask;
     return true;
 }
 
@@ -174,7 +174,9 @@ static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
     if (number >= live->known) {
         return false;
     }
-    live->rerun_pc = g_array_index(live->codes, struct code, number).pc;
+    const struct tcgrr_block *block =
+        tcgrr_blocks_get(live->blocks, g_array_index(live->codes, struct code, number).block);
+    live->rerun_pc = tcgrr_block_pc(block, block->insns - 1);
     live->has_rerun = true;
     live->unusual = true;
     return true;
@@ -205,7 +207,7 @@ static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *w
         live->end = TCGRR_LIVE_THREADS;
         return true;
     }
-    if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(words, &event)) {
+    if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(live, words, &event)) {
         return tcgrr_live_damaged(error, "a discontinuity of unknown type");
     }
     if (kind == TCGRR_WIRE_DISCONTINUITY && completes_exception(live, &event)) {

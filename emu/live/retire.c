@@ -26,15 +26,23 @@ static void infer(const struct tcgrr_departure *departure, struct tcgrr_retireme
 static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *left,
                         struct tcgrr_retirement *retirement)
 {
-    uint64_t following = pc + departure->block->lengths[departure->mark];
+    const struct tcgrr_block *block = departure->block;
+    uint64_t following = pc + block->lengths[departure->mark];
     bool waited = left->leave == TCGRR_LEAVE_WAIT &&
                   !(departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc);
 
+    if (block->lengths[block->insns - 1] > 0 && next_is(departure, block->pc + block->size) &&
+        departure->discon == TCGRR_DISCON_NONE) {
+        /* It went on right behind the block: what was to show the rest was lost. */
+        retirement->ran = block->insns;
+        retirement->counted = block->insns;
+        return;
+    }
     retirement->ran = departure->mark;
     retirement->counted = departure->mark;
     if (departure->rerun || waited || next_is(departure, following)) {
         retirement->ran++;
-        retirement->counted = waited ? departure->block->insns : retirement->ran;
+        retirement->counted = waited ? block->insns : retirement->ran;
         if (!next_is(departure, following)) {
             infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
         }
@@ -53,19 +61,23 @@ static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t p
            last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN;
 }
 
-/* That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. */
-static bool unclear_fault(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
+/*
+ * That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. Nor is
+ * the address from which one is reported always the instruction's: in a delay slot it is that of the branch.
+ */
+static bool unclear_fault(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
-    return departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc &&
-           last->leave == TCGRR_LEAVE_UNKNOWN;
+    return departure->discon == TCGRR_DISCON_EXCEPTION && last->leave == TCGRR_LEAVE_UNKNOWN;
 }
 
-/* It starts its block anew at the same pc without having retired; a repeating string instruction goes there having
- * retired. */
+/*
+ * It starts its block anew at the same pc without having retired. A repeating string instruction goes there having
+ * retired, and so does one that is not known: as a rule it is a branch to itself, in which many guests end.
+ */
 static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
     bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
-    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && !repeats;
+    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN && !repeats;
 }
 
 /*
@@ -120,7 +132,7 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
         infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
         retirement->assumed = true;
     } else {
-        retirement->assumed = last->leave == TCGRR_LEAVE_UNKNOWN;
+        retirement->assumed = last->leave == TCGRR_LEAVE_UNKNOWN && !next_is(departure, pc);
     }
 }
 
@@ -135,7 +147,7 @@ static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, c
         guess_last(departure, pc, last, retirement);
         return;
     }
-    retirement->assumed = unclear_fault(departure, pc, last);
+    retirement->assumed = unclear_fault(departure, last);
     bool restarted = departure->discon == TCGRR_DISCON_NONE && restarts(departure, pc, last);
     bool interrupted_before = departure->discon == TCGRR_DISCON_INTERRUPT && departure->discon_from == pc &&
                               last->leave == TCGRR_LEAVE_MEMORY;
@@ -150,7 +162,7 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
                        struct tcgrr_retirement *retirement)
 {
     retirement->ran = departure->block->insns;
-    retirement->assumed = unclear_fault(departure, last_pc, last);
+    retirement->assumed = unclear_fault(departure, last);
     if (last->leave != TCGRR_LEAVE_NEVER && fault_before_end(departure, last_pc, last)) {
         retirement->ran--;
     } else if (last->leave == TCGRR_LEAVE_TRAP) {

@@ -146,8 +146,8 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
     qemu_plugin_u64 entry = {.score = plugin->score};
 
     translation->ends_with_store = access == QEMU_PLUGIN_MEM_W;
-    if (translation->count == 1) {
-        /* A block of one may be QEMU's repetition of a device access, for which no other callback comes. */
+    if (tcgrr_may_repeat(plugin, translation)) {
+        /* It may be QEMU's repetition of a device access, for which no other callback comes. */
         api->register_mem(insn, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS,
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (!translation->access_retires) {

@@ -211,7 +211,7 @@ void tcgrr_on_thread_block(unsigned vcpu, void *nothing)
     }
 }
 
-/* A block of one instruction; see tcgrr_on_single_access(). */
+/* A block that may be QEMU's repetition of an access; see tcgrr_on_single_access(). */
 static void on_single_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
@@ -239,7 +239,7 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
     }
     /* Also while the first block has not run, which sets things up. */
     bool anything = !plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on || plugin->accesses;
-    if (translation->count == 1) {
+    if (tcgrr_may_repeat(plugin, translation)) {
         return anything ? on_single_block : on_plain_single_block;
     }
     if (plugin->accesses) {
@@ -281,7 +281,7 @@ static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr
 }
 
 /*
- * The access of a block of one instruction: its own, if its head was called; otherwise QEMU has made it to repeat a
+ * The last access of a short block: its own, if its head was called; otherwise QEMU has made it to repeat a
  * device access. QEMU 7.2 also makes the call again for accesses of later blocks, which mean nothing.
  */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
@@ -293,8 +293,8 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
         return;
     }
     if (translation->entered) {
-        if (plugin->single == translation && plugin->full == 1 && translation->access_retires) {
-            *plugin->mark = 1;
+        if (plugin->single == translation && plugin->full == translation->count && translation->access_retires) {
+            *plugin->mark = translation->count;
         }
     } else {
         push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);

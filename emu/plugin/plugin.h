@@ -41,7 +41,7 @@ struct tcgrr_plugin {
     volatile uint64_t *mark;                /* of the current vCPU: where QEMU's inline operations count */
     uint64_t full;                          /* value of the mark when the open translation ran to its end */
     pthread_t thread;                       /* that runs vCPU code; set with the first block */
-    const struct tcgrr_translation *single; /* the last one of one instruction that began to run */
+    const struct tcgrr_translation *single; /* the last one that began to run of those that may repeat an access */
     unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;                            /* record nothing more */
     bool calls;                             /* user mode: a system call was made that has not returned */
@@ -50,9 +50,9 @@ struct tcgrr_plugin {
 
     struct tcgrr_sampling sampling;
 
-    uint32_t epochs[2];                       /* counts the changes of mappings in each half of the address space */
-    uint32_t numbers;                         /* given to translations and their aliases since the last flush */
-    struct qemu_plugin_register *pc_register; /* NULL: addresses cannot be looked at */
+    uint32_t epochs[2];                        /* counts the changes of mappings in each half of the address space */
+    uint32_t numbers;                          /* given to translations and their aliases since the last flush */
+    struct qemu_plugin_register *pc_register;  /* NULL: addresses cannot be looked at */
     struct qemu_plugin_register *cr0_register; /* x86, as the next */
     struct qemu_plugin_register *eflags_register;
     GByteArray *pc_value; /* and of the two */
@@ -75,6 +75,15 @@ struct tcgrr_plugin {
 };
 
 extern struct tcgrr_plugin tcgrr_plugin;
+
+/*
+ * Whether QEMU may have made the block to repeat a device access: of one instruction or, if that is in a delay slot,
+ * with the branch before it. Which machines have delay slots is not asked: of an unknown one it may be any.
+ */
+static inline bool tcgrr_may_repeat(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
+{
+    return translation->count <= (plugin->isa == TCGRR_ISA_UNKNOWN ? 2 : 1);
+}
 
 /* Reserves what translations need. Returns whether that worked. */
 bool tcgrr_instrument_init(struct tcgrr_plugin *plugin);

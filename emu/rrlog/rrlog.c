@@ -229,30 +229,3 @@ guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount)
     }
     return low;
 }
-
-bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,
-                        tcgrr_icount place, bool *retired)
-{
-    guint here = tcgrr_rrlog_find(log, place);
-    guint next = tcgrr_rrlog_find(log, place + 1);
-    guint behind = tcgrr_rrlog_find(log, place + 2);
-    uint32_t before = 0; /* events at this place that led to the block */
-    bool known = log->complete || log->total > place + 1;
-    bool left_here = next > here;
-
-    if (!doubt->inside) {
-        before = doubt->events + (asked->icount == place ? asked->events : 0);
-    }
-    if (!doubt->inside && (!doubt->left || behind > next)) {
-        /* What is here can all have led to the block: how the vCPU went on is explained by what is behind, or needs no
-         * event. */
-        left_here = next - here > before + doubt->hidden;
-    }
-    bool passed = known ? !left_here : doubt->retired;
-    asked->icount = place + passed;
-    asked->events = passed ? 0 : before;
-    if (known) {
-        *retired = passed;
-    }
-    return known;
-}

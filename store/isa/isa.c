@@ -23,6 +23,18 @@ enum tcgrr_isa tcgrr_isa_of_target(const char *target)
     return TCGRR_ISA_UNKNOWN;
 }
 
+uint64_t tcgrr_isa_address_mask(const char *target)
+{
+    static const char *const wide[] = {"alpha", "hppa", "s390x"};
+
+    for (size_t i = 0; i < sizeof(wide) / sizeof(wide[0]); i++) {
+        if (strcmp(wide[i], target) == 0) {
+            return UINT64_MAX;
+        }
+    }
+    return strstr(target, "64") ? UINT64_MAX : UINT32_MAX;
+}
+
 const struct tcgrr_isa_row *tcgrr_isa_find(const struct tcgrr_isa_row *rows, size_t count, uint32_t word)
 {
     for (size_t i = 0; i < count; i++) {

@@ -59,6 +59,9 @@ struct tcgrr_insn_class {
  */
 enum tcgrr_isa tcgrr_isa_of_target(const char *target);
 
+/* The bits that an address of this target can have: QEMU extends 32-bit ones with their sign here and there. */
+uint64_t tcgrr_isa_address_mask(const char *target);
+
 /*
  * Classifies the `count` instructions of one translated block, which starts at `pc`: `lengths[i]` bytes each, one after
  * the other in `bytes`. Fills `out[0..count)`.

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the log says about an instruction of which the plugin did not see whether it retired. */
+#include "emu/rrlog/rrlog.h"
+
+static enum tcgrr_rrlog_kind kind_at(const struct tcgrr_rrlog *log, guint index)
+{
+    return (enum tcgrr_rrlog_kind)g_array_index(log->events, struct tcgrr_rrlog_event, index).kind;
+}
+
+static guint next_exception(const struct tcgrr_rrlog *log, guint from, guint end)
+{
+    while (from < end && kind_at(log, from) != TCGRR_RRLOG_EXCEPTION) {
+        from++;
+    }
+    return from;
+}
+
+/*
+ * The block has one instruction, and the events from `from` up to `end` at its place are not known to have led to it.
+ * What keeps an instruction from retiring is an exception, so interrupts among them led to it. Returns the index of the
+ * exception that it raised, `end` if it retired.
+ */
+static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_doubt *doubt, guint from, guint end,
+                           bool behind)
+{
+    guint first = next_exception(log, from, end);
+    guint second = first < end ? next_exception(log, first + 1, end) : end;
+
+    if (first == end || !doubt->hidden) {
+        return first;
+    }
+    /* One can be of the instruction before, which went to its handler: then the block is where that begins. */
+    if (second < end) {
+        return second;
+    }
+    if (doubt->left) {
+        return behind ? end : first;
+    }
+    if (doubt->entered != doubt->to_entry) {
+        return doubt->entered ? end : first;
+    }
+    return behind ? end : first;
+}
+
+bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,
+                        tcgrr_icount place, bool *retired)
+{
+    guint here = tcgrr_rrlog_find(log, place);
+    guint end = tcgrr_rrlog_find(log, place + 1);
+    bool known = log->complete || log->total > place + 1;
+    guint from = here;
+    guint raised = here; /* anything that happened inside a block left it there */
+
+    if (!doubt->inside) {
+        guint before = doubt->events + (asked->icount == place ? asked->events : 0);
+        from = MIN(here + before, end);
+        raised = own_exception(log, doubt, from, end, tcgrr_rrlog_find(log, place + 2) > end);
+    }
+    bool passed = known ? raised == end : doubt->retired;
+    asked->icount = place + passed;
+    /* The next doubt says whether this one's event was seen. */
+    asked->events = passed ? 0 : known ? raised - here + !doubt->left : from - here;
+    if (known) {
+        *retired = passed;
+    }
+    return known;
+}
