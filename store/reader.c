@@ -450,6 +450,20 @@ static void read_row(sqlite3_stmt *statement, struct tcgrr_chunk_row *row)
     }
 }
 
+/* No run has more, so that sums of a few such numbers do not overflow. */
+#define MAX_COUNT ((uint64_t)1 << 60)
+/* Instructions that a chunk can count beyond those its blocks have: QEMU counts some for a guest that idles. */
+#define MAX_IDLE  ((uint64_t)1 << 36)
+#define MAX_VCPUS 65536u
+
+/* Whether the numbers can be those of a run: who computes with them afterwards need not wonder. */
+static bool plausible(const struct tcgrr_chunk_row *row, const struct tcgrr_chunk *chunk)
+{
+    return row->codec == TCGRR_TRACE_CODEC && row->execs > 0 && row->execs <= chunk->capacity &&
+           row->first_seq <= MAX_COUNT && row->first_icount <= MAX_COUNT && row->vcpu < MAX_VCPUS &&
+           row->insns <= row->execs * TCGRR_MAX_INSNS + MAX_IDLE;
+}
+
 static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_chunk *chunk, GError **error)
 {
     const struct tcgrr_blocks *blocks =
@@ -466,7 +480,7 @@ static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, str
         data[i] = sqlite3_column_blob(statement, 9 + i);
         size[i] = sqlite3_column_bytes(statement, 9 + i);
     }
-    if (row.codec != TCGRR_TRACE_CODEC || row.execs == 0 || row.execs > chunk->capacity) {
+    if (!plausible(&row, chunk)) {
         return tcgrr_reader_damaged(reader, error, "chunk %" G_GUINT64_FORMAT " is malformed", row.id);
     }
     if (tcgrr_chunk_row_digest(&row, data[0], (size_t)size[0], data[1], (size_t)size[1], data[2], (size_t)size[2]) !=
