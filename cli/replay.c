@@ -99,6 +99,9 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                   "qemu_icount", result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
                   run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
                   verdict(&result->comparison, run));
+    if (result->stopped_at >= 0) {
+        json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
+    }
     json_object_set_new(object, "inputs", json_string(result->inputs.translated ? "translated" : "shared"));
     json_object_set_new(object, "surplus",
                         json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",

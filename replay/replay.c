@@ -58,6 +58,13 @@ static bool is_closer(const struct tcgrr_replay_options *options)
     return options->closer.from < options->closer.to;
 }
 
+/* Whether the replay is to be stopped before it ends by itself. */
+static bool stops_inside(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    return options->at != UINT64_MAX && !(run->complete && options->at == run->icount);
+}
+
 /* `original`: in the QEMU that recorded, whatever the options say. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                                           bool original, const char *rr_file, const char *snapshot, char **words,
@@ -81,7 +88,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .gdb = options->gdb,
         .snapshot = options->gdb ? snapshot : NULL,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
-        .start_paused = options->at != UINT64_MAX,
+        .start_paused = stops_inside(reader, options),
         .quiet = options->quiet,
     };
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
@@ -186,6 +193,53 @@ static void end_original(void *data)
     tcgrr_process_stop(tcgrr_session_process(result->original), 0);
 }
 
+/* Whether the run, and as far as it is there what replays it, goes on after `at`, or ends there in order. */
+static bool check_stop(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                       const struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_totals totals = {0};
+
+    if (options->at == UINT64_MAX) {
+        return true;
+    }
+    if (!run->complete && !tcgrr_reader_totals(reader, &totals, error)) {
+        return false;
+    }
+    tcgrr_icount last = run->complete ? run->icount : MIN(totals.icount, result->inputs.reach - 1);
+    if (options->at > last || (options->gdb && !stops_inside(reader, options))) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s %s after %" G_GUINT64_FORMAT " instructions; %s cannot be stopped at %" G_GUINT64_FORMAT,
+                    tcgrr_reader_path(reader), run->complete ? "ends" : "was cut short", last,
+                    options->at > last ? "its replay" : "for gdb, which needs something left to run, it", options->at);
+        return false;
+    }
+    return true;
+}
+
+/* Sets result->stopped_at. */
+static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_comparison *comparison = &result->comparison;
+    int64_t wanted = (int64_t)options->at;
+    int64_t stands = (int64_t)(comparison->start[0] + comparison->compared);
+
+    if (options->at == UINT64_MAX || comparison->diverged) {
+        return true;
+    }
+    if (stands == wanted && result->qemu_icount >= 0) {
+        stands = result->qemu_icount; /* it has the last word */
+    }
+    if (stands != wanted) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the replay was to stop at icount %" G_GINT64_FORMAT " and stands at %" G_GINT64_FORMAT, wanted,
+                    stands);
+        return false;
+    }
+    result->stopped_at = wanted;
+    return true;
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -214,7 +268,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
         live.original = stored;
     }
-    if (options->at != UINT64_MAX) {
+    if (stops_inside(reader, options)) {
         return tcgrr_replay_to(&how, options, &live, result, error);
     }
     result->sides[1] = tcgrr_side_live(result->session, &live);
@@ -256,7 +310,7 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     return result->session && check_target(reader, result->session, error) &&
            tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
            write_inputs(reader, rr_file, result->session, &result->inputs, error) &&
-           follow_log(reader, rr_file, result->session, error) &&
+           check_stop(reader, options, result, error) && follow_log(reader, rr_file, result->session, error) &&
            open_original(reader, options, original, words, result, error) &&
            tcgrr_session_start(result->session, error);
 }
@@ -264,7 +318,7 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                   struct tcgrr_replay_result *result, GError **error)
 {
-    *result = (struct tcgrr_replay_result){.qemu_icount = -1};
+    *result = (struct tcgrr_replay_result){.qemu_icount = -1, .stopped_at = -1};
     if (!check_replayable(reader, error)) {
         return false;
     }
@@ -277,6 +331,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
         conclude(options, result);
+        good = good && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);
