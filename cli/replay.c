@@ -67,6 +67,15 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
                                                      : "no divergence as far as the recording goes";
 }
 
+/* A recording that was cut short has more instructions than its inputs reach. */
+static void print_reach(const struct tcgrr_run *run, const struct tcgrr_replay_result *result)
+{
+    if (!run->complete && !result->comparison.diverged && result->comparison.ends[1] != TCGRR_SIDE_STOPPED) {
+        g_autofree char *reach = cli_number(result->inputs.reach);
+        printf("  the recording was cut short; what QEMU had logged of its inputs reaches to icount %s\n", reach);
+    }
+}
+
 static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result,
                        const struct cli_places *places)
 {
@@ -83,6 +92,7 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
         printf("  recorded with QEMU %s, replayed with %s%s\n", run->qemu_version, result->qemu_version,
                result->inputs.translated ? ", its rr log translated" : "");
     }
+    print_reach(run, result);
     if (result->comparison.diverged) {
         printf("  the replaying QEMU ended with %s%s%s\n", result->exit, *result->stderr_tail ? ", saying: " : "",
                result->stderr_tail);

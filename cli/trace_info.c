@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* What `record` says at its end and `info` at any time: the trace described, as text or JSON. */
 #include "cli/cli.h"
+
+#include "replay/recorded.h"
 #include "store/inputs.h"
 
 #include <stdio.h>
@@ -130,6 +132,21 @@ static void print_note(const char *text, void *data)
     printf("  note         %s\n", text);
 }
 
+/* What is done to QEMU's rr log before it is replayed. */
+static void print_repairs(struct tcgrr_reader *reader)
+{
+    GError *error = NULL;
+    g_autoptr(GPtrArray) lines = tcgrr_recorded_repairs(reader, &error);
+
+    for (guint i = 0; lines && i < lines->len; i++) {
+        printf("  rr log       %s\n", (const char *)g_ptr_array_index(lines, i));
+    }
+    if (!lines) {
+        printf("  rr log       %s\n", error->message);
+        g_error_free(error);
+    }
+}
+
 static void print_file(const char *path, uint64_t size, const char *xxh128, void *data)
 {
     g_autofree char *bytes = cli_bytes(size);
@@ -158,8 +175,8 @@ static void print_pinned(struct tcgrr_reader *reader)
     }
     tcgrr_reader_inputs(reader, count_embedded, &total, NULL);
     g_autofree char *bytes = cli_bytes(total.bytes);
-    printf("  pinned       machine %s, CPU %s; %" G_GUINT64_FORMAT " files embedded, %s\n", pinned->machine, pinned->cpu,
-           total.files, bytes);
+    printf("  pinned       machine %s, CPU %s; %" G_GUINT64_FORMAT " files embedded, %s\n", pinned->machine,
+           pinned->cpu, total.files, bytes);
     if (pinned->start_at) {
         g_autofree char *icount = cli_number(pinned->start_icount);
         printf("  starts       at %s, %s instructions after reset, from a snapshot\n", pinned->start_at, icount);
@@ -169,8 +186,8 @@ static void print_pinned(struct tcgrr_reader *reader)
 static void print_embedded(const struct tcgrr_embedded *file, void *data)
 {
     g_autofree char *bytes = cli_bytes(file->size);
-    printf("  embedded     %s: %s%s%s (%s, xxh128 %s)\n", file->name, file->role, *file->path ? " from " : "", file->path,
-           bytes, file->xxh128);
+    printf("  embedded     %s: %s%s%s (%s, xxh128 %s)\n", file->name, file->role, *file->path ? " from " : "",
+           file->path, bytes, file->xxh128);
 }
 
 static void print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
@@ -212,6 +229,9 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  started      %s on %s, tcgrr %s\n", run->started, run->host, run->tool_version);
         printf("  command      %s\n", run->command);
         tcgrr_reader_notes(reader, print_note, NULL, NULL);
+        if (run->rr) {
+            print_repairs(reader);
+        }
         tcgrr_reader_guest_files(reader, print_file, NULL, NULL);
         tcgrr_reader_inputs(reader, print_embedded, NULL, NULL);
     }

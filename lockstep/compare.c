@@ -166,7 +166,8 @@ static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_lim
         return true;
     }
     for (int i = 0; i < 2 && !at_limit; i++) {
-        c->comparison->surplus[i] = c->comparison->ends[!i] == TCGRR_SIDE_STOPPED ? 0 : surplus(walks[i]);
+        bool cut = c->options->tolerate_cut_a || c->comparison->ends[!i] == TCGRR_SIDE_STOPPED;
+        c->comparison->surplus[i] = cut ? 0 : surplus(walks[i]);
     }
     return at_limit || end_reached(c, error);
 }

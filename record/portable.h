@@ -20,8 +20,7 @@ struct tcgrr_portable {
 };
 
 /* Probes the QEMU and pins its machine. TCGRR_ERROR_USAGE for user mode, which has no machine. */
-bool tcgrr_portable_open(const struct tcgrr_portable_options *options, struct tcgrr_portable *portable,
-                         GError **error);
+bool tcgrr_portable_open(const struct tcgrr_portable_options *options, struct tcgrr_portable *portable, GError **error);
 void tcgrr_portable_clear(struct tcgrr_portable *portable);
 
 /* Stores how the machine was pinned, and all files. `qemu` is what the user called it. */

@@ -42,6 +42,7 @@ struct recorder {
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
     GError *store_error;           /* set by the storing thread before `store_failed` */
     gint store_failed;             /* atomic */
+    _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
     _Atomic uint64_t stored_bytes; /* for progress only */
 };
 
@@ -142,7 +143,8 @@ static gpointer store_chunks(gpointer data)
             note_size(recorder);
         }
         if (good && g_get_monotonic_time() - committed >= COMMIT_US) {
-            good = tcgrr_writer_commit(recorder->writer, &error);
+            good = (!recorder->run.rr || tcgrr_writer_logged(recorder->writer, recorder->logged, &error)) &&
+                   tcgrr_writer_commit(recorder->writer, &error);
             committed = g_get_monotonic_time();
         }
         if (!good && !g_atomic_int_get(&recorder->store_failed)) {
@@ -203,6 +205,27 @@ static void heed_stop(struct recorder *recorder, struct farewell *farewell)
     }
 }
 
+/* A request to QEMU to flush its rr log, and what had run by then. */
+struct flush {
+    uint32_t asked;
+    tcgrr_icount icount;
+    bool pending;
+};
+
+/* Learns how far the log reaches that a kill would leave. */
+static void follow_flushes(struct recorder *recorder, struct flush *flush, const struct tcgrr_chunk *chunk)
+{
+    struct tcgrr_live *live = tcgrr_session_live(recorder->session);
+
+    if (flush->pending && tcgrr_live_flushed(live, flush->asked)) {
+        recorder->logged = flush->icount;
+        flush->pending = false;
+    }
+    if (!flush->pending && recorder->run.rr) {
+        *flush = (struct flush){tcgrr_live_ask_flush(live), chunk->end_icount, true};
+    }
+}
+
 /* Reads until the stream ends; hands chunks on. Leaves the last one in `*chunk`. */
 static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tcgrr_live_end *end, GError **error)
 {
@@ -210,6 +233,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
     gint64 age = g_get_monotonic_time();
     gint64 told = age;
     struct farewell farewell = {0};
+    struct flush flush = {0};
 
     for (;;) {
         if (!tcgrr_session_next(recorder->session, *chunk, PUMP_MS, end, error)) {
@@ -230,6 +254,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             if (!next) {
                 continue; /* the storer is behind; the guest waits, the user's wish to stop does not */
             }
+            follow_flushes(recorder, &flush, *chunk);
             note_last_event(&progress, *chunk);
             tcgrr_chunk_follow(next, *chunk);
             g_async_queue_push(recorder->full, *chunk);
@@ -326,6 +351,7 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
     run->guest_shutdown = tcgrr_session_guest_shutdown(recorder->session);
     run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
     run->icount = last->end_icount;
+    run->logged = run->complete && run->rr ? run->icount : recorder->logged;
     run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);
     run->execs = last->first_seq + last->count;
     if (recorder->options->level == TCGRR_LEVEL_FULL) {

@@ -48,8 +48,7 @@ char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extr
     return words ? words : no_words(reader, error);
 }
 
-char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra,
-                              GError **error)
+char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra, GError **error)
 {
     const struct tcgrr_pinned *pinned = NULL;
     if (!tcgrr_reader_pinned(reader, &pinned, error)) {
@@ -59,8 +58,7 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
         return tcgrr_recorded_words(reader, extra, error);
     }
     if (g_mkdir_with_parents(folder, 0777) != 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder,
-                    g_strerror(errno));
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
         return NULL;
     }
     g_auto(GStrv) words = parse_words(pinned->command, extra);
@@ -104,14 +102,28 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_rrlog_known known = {.asked_by = run->complete ? run->icount : 0, .logged = run->logged};
     g_autofree char *original = g_strconcat(path, ".original", NULL);
-    bool good =
-        tcgrr_recorded_original_rr(reader, original, error) &&
-        tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, run->complete ? run->icount : 0, rewritten, error);
+    bool good = tcgrr_recorded_original_rr(reader, original, error) &&
+                tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, &known, rewritten, error);
 
     g_unlink(original);
     if (!good) {
         g_prefix_error(error, "%s cannot be replayed: ", tcgrr_reader_path(reader));
     }
     return good;
+}
+
+GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error)
+{
+    struct tcgrr_rrlog_rewritten rewritten;
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-info-XXXXXX", error);
+    g_autofree char *path = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
+    bool good = path && tcgrr_recorded_rr(reader, path, NULL, &rewritten, error);
+
+    if (path) {
+        g_unlink(path);
+        g_rmdir(folder);
+    }
+    return good ? tcgrr_rrlog_repairs(&rewritten) : NULL;
 }

@@ -36,4 +36,8 @@ bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, G
 bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to,
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error);
 
+/* A line of text for each thing that is done to QEMU's rr file before it is replayed; owned by the caller. NULL with an
+ * error if it cannot be. */
+GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error);
+
 #endif

@@ -39,6 +39,7 @@ struct tcgrr_run {
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     tcgrr_icount tail;   /* instructions after the guest's request to shut down: in none of what is here */
+    tcgrr_icount logged; /* what happened up to here is surely in QEMU's rr log, also if QEMU was killed */
     uint64_t execs;
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
     int64_t decided;      /* and those of which QEMU's rr file told; -1: it was not asked */
@@ -114,6 +115,8 @@ bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
                                 enum tcgrr_event_change (*change)(struct tcgrr_event *event, void *data), void *data,
                                 GError **error);
 
+/* Updates run.logged alone. */
+bool tcgrr_writer_logged(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
 /* Updates the `run` row. */
 bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error);
 

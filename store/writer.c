@@ -40,6 +40,7 @@ enum statement {
     ADD_SYMBOL,
     ADD_RR,
     SET_RUN,
+    SET_LOGGED,
     FIND_CHUNK,
     DROP_CHECKPOINTS,
     LIST_EVENTS,
@@ -66,7 +67,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
     [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
     [SET_RUN] =
-        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [SET_LOGGED] = "UPDATE run SET logged = ?",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
     [DROP_CHECKPOINTS] = "DELETE FROM checkpoint WHERE icount > ?1",
@@ -330,7 +332,14 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     bind_known(statement, at++, run->mem_until);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->tail);
     bind_text(statement, at++, run->output);
+    sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->logged);
     return step(writer, SET_RUN, "store the run's description", error);
+}
+
+bool tcgrr_writer_logged(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error)
+{
+    sqlite3_bind_int64(writer->statements[SET_LOGGED], 1, (sqlite3_int64)icount);
+    return begin(writer, error) && step(writer, SET_LOGGED, "store how far the rr log reaches", error);
 }
 
 bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **error)

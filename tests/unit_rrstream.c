@@ -276,10 +276,11 @@ static void closes_what_was_cut(void **data)
 {
     g_autofree char *folder = g_dir_make_tmp("tcgrr-rrlog-XXXXXX", NULL);
     g_autofree char *target = g_build_filename(folder, "new.rr", NULL);
-    static const char *const closed[] = {"c7 h q4 e", "c7 h i5 w x q4 e", "c7 h i5 w x i6 t q4 e"};
+    static const char *const closed[] = {"c7 h i5 w x q4 e", "c7 h i5 w x i6 t q4 e"};
+    struct tcgrr_rrlog_known known = {0};
     GByteArray *whole = make(V10_0, "c7 h i5 w x i6 t i7 w");
     GByteArray *head = make(V10_0, "");
-    GByteArray *start = make(V10_0, "c7 h i5");
+    GByteArray *start = make(V10_0, "c7 h i5 w x i6");
     tcgrr_icount before = 0;
 
     memset(whole->data, 0, 4);
@@ -292,7 +293,7 @@ static void closes_what_was_cut(void **data)
 
         g_byte_array_append(bytes, whole->data, size);
         g_autofree char *source = write_log(folder, bytes);
-        assert_true(tcgrr_rrlog_rewrite(source, target, V10_0, NULL, 0, &rewritten, NULL));
+        assert_true(tcgrr_rrlog_rewrite(source, target, V10_0, NULL, &known, &rewritten, NULL));
         assert_true(g_file_get_contents(target, &contents, &length, NULL));
         for (size_t i = 0; i < G_N_ELEMENTS(closed); i++) {
             GByteArray *wanted = make(V10_0, closed[i]);
@@ -313,6 +314,40 @@ static void closes_what_was_cut(void **data)
     g_byte_array_unref(whole);
     g_byte_array_unref(head);
     g_byte_array_unref(start);
+}
+
+/* It is known that everything is in the log that happened in so many instructions. */
+static void goes_on_in_silence(void **data)
+{
+    static const struct {
+        tcgrr_icount logged;
+        const char *expected;
+    } rows[] = {{0, "c7 h i5 w x i6 t q4 e"},       {11, "c7 h i5 w x i6 t q4 e"},
+                {12, "c7 h i5 w x i6 t i1 q4 e"},   {17, "c7 h i5 w x i6 t i6 q4 e"},
+                {18, "c7 h i5 w x i6 t i7 w q4 e"}, {25, "c7 h i5 w x i6 t i7 w i7 q4 e"}};
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-rrlog-XXXXXX", NULL);
+    g_autofree char *target = g_build_filename(folder, "new.rr", NULL);
+    GByteArray *bytes = make(V10_0, "c7 h i5 w x i6 t i7 w");
+    g_autofree char *source = write_log(folder, bytes);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        struct tcgrr_rrlog_known known = {.logged = rows[i].logged};
+        struct tcgrr_rrlog_rewritten rewritten;
+        GByteArray *wanted = make(V10_0, rows[i].expected);
+        g_autofree char *contents = NULL;
+        gsize length = 0;
+
+        assert_true(tcgrr_rrlog_rewrite(source, target, V10_0, NULL, &known, &rewritten, NULL));
+        assert_true(g_file_get_contents(target, &contents, &length, NULL));
+        assert_int_equal(length, wanted->len);
+        assert_memory_equal(contents, wanted->data, length);
+        assert_int_equal(rewritten.state.end, MAX(rows[i].logged, 11u));
+        g_byte_array_unref(wanted);
+    }
+    g_unlink(source);
+    g_unlink(target);
+    g_rmdir(folder);
+    g_byte_array_unref(bytes);
 }
 
 /* Where more is known of the request than the log says. */
@@ -388,6 +423,7 @@ int main(void)
         cmocka_unit_test(gives_on_at_once),
         cmocka_unit_test(closes_what_was_cut),
         cmocka_unit_test(takes_the_place_of_the_request),
+        cmocka_unit_test(goes_on_in_silence),
         cmocka_unit_test(says_where_the_run_ends),
         cmocka_unit_test(dumps),
     };

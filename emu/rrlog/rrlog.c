@@ -110,7 +110,8 @@ void tcgrr_rrlog_free(struct tcgrr_rrlog *log)
  * How much of the log can be replayed: what QEMU did after the last instructions of a log that was cut off may be there
  * in part only, and a replay that looks for the rest aborts.
  */
-static bool find_limit(const uint8_t *bytes, size_t size, const char *from, size_t *limit, GError **error)
+static bool find_limit(const uint8_t *bytes, size_t size, const char *from, tcgrr_icount logged, size_t *limit,
+                       GError **error)
 {
     struct tcgrr_rr_stream_options options = {.from = from};
     struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
@@ -121,7 +122,7 @@ static bool find_limit(const uint8_t *bytes, size_t size, const char *from, size
         const struct tcgrr_rr_state *state = tcgrr_rr_stream_state(stream);
         bool killed = size < TCGRR_RR_HEAD_BYTES || tcgrr_rr_word(bytes) == 0;
         if (!state->complete && !state->guest_shutdown && (killed || !state->unknown)) {
-            *limit = MIN(state->last_run, size);
+            *limit = MIN(logged >= state->total ? state->read : state->last_run, size);
         }
     }
     tcgrr_rr_stream_free(stream);
@@ -149,9 +150,10 @@ static bool write_new(const uint8_t *bytes, size_t size, const char *target,
 }
 
 bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
-                         tcgrr_icount asked_by, struct tcgrr_rrlog_rewritten *rewritten, GError **error)
+                         const struct tcgrr_rrlog_known *known, struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
-    struct tcgrr_rr_stream_options options = {.from = from, .to = to, .asked_by = asked_by};
+    struct tcgrr_rr_stream_options options = {
+        .from = from, .to = to, .asked_by = known->asked_by, .logged = known->logged};
     GMappedFile *file = map(source, error);
     if (!file) {
         return false;
@@ -159,12 +161,13 @@ bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *fro
     const uint8_t *bytes = (const uint8_t *)g_mapped_file_get_contents(file);
     size_t size = g_mapped_file_get_length(file);
     size_t limit = 0;
-    bool good = find_limit(bytes, size, from, &limit, error);
+    bool good = find_limit(bytes, size, from, known->logged, &limit, error);
 
     *rewritten = (struct tcgrr_rrlog_rewritten){.left_out = size - limit};
     good = good && write_new(bytes, limit, target, &options, &rewritten->state, error);
-    if (good && rewritten->state.version == 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log holds nothing: QEMU was killed too early");
+    if (good && (rewritten->state.version == 0 || rewritten->state.total == 0) && !rewritten->state.complete) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "QEMU was killed before there was an instruction in its rr log");
         good = false;
     }
     g_mapped_file_unref(file);

@@ -51,6 +51,12 @@ struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GErr
 /* NULL is allowed. */
 void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
 
+/* What is known of the run besides; see struct tcgrr_rr_stream_options. */
+struct tcgrr_rrlog_known {
+    tcgrr_icount asked_by;
+    tcgrr_icount logged;
+};
+
 struct tcgrr_rrlog_rewritten {
     struct tcgrr_rr_state state;
     uint64_t left_out; /* bytes at the end of a log that was cut short */
@@ -58,11 +64,12 @@ struct tcgrr_rrlog_rewritten {
 
 /*
  * Writes the log in the file `source`, by QEMU `from`, to the file `target`, repaired, for QEMU `to` (NULL: the same).
- * `asked_by`: see struct tcgrr_rr_stream_options. TCGRR_ERROR_FAILED if a file cannot be read or written, a format is
+ * TCGRR_ERROR_FAILED if a file cannot be read or written, a format is
  * not known, or `to` cannot replay something in it.
  */
 bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
-                         tcgrr_icount asked_by, struct tcgrr_rrlog_rewritten *rewritten, GError **error);
+                         const struct tcgrr_rrlog_known *known, struct tcgrr_rrlog_rewritten *rewritten,
+                         GError **error);
 /* A line of text for each thing that was done to it; owned by the caller. */
 GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten);
 

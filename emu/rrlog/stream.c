@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-#define MOST_ICOUNT (UINT64_C(1) << 61)
+#define MOST_ICOUNT  (UINT64_C(1) << 61)
+#define MOST_STRETCH INT32_MAX /* instructions that QEMU takes in one event */
 
 struct tcgrr_rr_stream {
     struct tcgrr_rr_stream_options options;
@@ -91,6 +92,19 @@ static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArr
     }
     end_log(stream, out);
     return true;
+}
+
+/* Nothing else happened up to where the log is known to be whole. */
+static void give_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
+{
+    while (stream->options.logged > stream->state.total) {
+        uint32_t count = (uint32_t)MIN(stream->options.logged - stream->state.total, MOST_STRETCH);
+        uint8_t body[4] = {(uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count};
+        struct tcgrr_rr_event event = {.kind = TCGRR_RR_INSTRUCTION, .count = count, .body = body, .size = 4};
+        tcgrr_rr_encode(stream->target, &event, out);
+        stream->state.total += count;
+    }
+    stream->state.end = stream->state.total;
 }
 
 /* ---- what goes in ---- */
@@ -359,6 +373,7 @@ void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
     if (stream->held) {
         give_request(stream, stream->held, out, NULL);
     } else {
+        give_silence(stream, out);
         end_log(stream, out);
     }
 }

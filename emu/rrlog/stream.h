@@ -25,6 +25,8 @@ struct tcgrr_rr_stream_options {
     /* The guest asked to shut down after so many instructions at most: more is known than the log says. 0: it is not.
      */
     tcgrr_icount asked_by;
+    /* All that happened before so many instructions is in the log, also where it is cut short. 0: that is not known. */
+    tcgrr_icount logged;
     /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
      * stops the stream by returning false. */
     bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);
