@@ -2,6 +2,7 @@
 #include "replay/replay.h"
 
 #include "emu/qemu/folder.h"
+#include "emu/qemu/scratch.h"
 #include "replay/recorded.h"
 #include "replay/snapshot.h"
 #include "replay/stop.h"
@@ -34,7 +35,7 @@ static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
 {
     g_auto(GStrv) words = check_replayable(reader, error) ? tcgrr_recorded_words(reader, NULL, error) : NULL;
-    g_autofree char *folder = words ? g_dir_make_tmp("tcgrr-replay-XXXXXX", error) : NULL;
+    g_autofree char *folder = words ? tcgrr_scratch_folder("replay", error) : NULL;
     if (!folder) {
         return false;
     }
@@ -322,7 +323,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (!check_replayable(reader, error)) {
         return false;
     }
-    g_autofree char *folder = g_dir_make_tmp("tcgrr-replay-XXXXXX", error);
+    g_autofree char *folder = tcgrr_scratch_folder("replay", error);
     if (!folder) {
         return false;
     }

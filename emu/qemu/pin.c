@@ -11,6 +11,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/standing.h"
 #include "store/error.h"
+#include "emu/qemu/scratch.h"
 
 #define TREE_NAME  "machine.dtb"
 #define FLASH_COPY ".start" /* what a flash image held before the guest wrote to it */
@@ -554,7 +555,7 @@ static void add_defaults(struct pinning *pinning)
 static bool pin(struct pinning *pinning, GError **error)
 {
     struct tcgrr_pins *pins = pinning->pins;
-    pins->folder = check_words(pinning, error) ? g_dir_make_tmp("tcgrr-pin-XXXXXX", error) : NULL;
+    pins->folder = check_words(pinning, error) ? tcgrr_scratch_folder("pin", error) : NULL;
     if (!pins->folder) {
         return false;
     }

@@ -92,7 +92,7 @@ static void prepare_child(gpointer data)
     signal(SIGCHLD, SIG_DFL);
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     /* The parent may have died before prctl() took effect; then nobody would ever send the signal. */
-    if (prctl(PR_SET_PDEATHSIG, SIGTERM) < 0 || getppid() != start->parent) {
+    if (prctl(PR_SET_PDEATHSIG, start->options->expendable ? SIGKILL : SIGTERM) < 0 || getppid() != start->parent) {
         _exit(127);
     }
 }

@@ -15,18 +15,19 @@ struct tcgrr_process_options {
     int drain_fd;  /* read until the child has ended, and shown on our own stdout unless quiet; taken over; -1 or 0:
                       nothing is */
     bool quiet;    /* stdin and stdout of the child are /dev/null and its stderr is only kept; otherwise it has ours */
+    bool expendable;          /* killed when this process dies; otherwise asked to end, so that its files are whole */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
 };
 
 /*
- * Starts `argv`; argv[0] is a path or a name on PATH. The child is killed (SIGTERM) when this process dies, however it
- * dies, but not when the calling thread ends (a thread inside starts it and stays). What the child itself starts is not
- * covered: a wrapper script has to exec its QEMU. It stays in our process group so that it can use the terminal, whose
- * settings are put back if it dies without doing so. Its standard error goes through us: passed on at once to our own
- * (unless quiet), with the last 8 KiB kept for reports. Descriptors that are not close-on-exec are inherited, because
- * the user's arguments may name some (-add-fd). Returns NULL with TCGRR_ERROR_FAILED if it could not be started (exec
- * failures included).
+ * Starts `argv`; argv[0] is a path or a name on PATH. The child gets SIGTERM, or SIGKILL, when this process dies,
+ * however it dies, but not when the calling thread ends (a thread inside starts it and stays). What the child itself
+ * starts is not covered: a wrapper script has to exec its QEMU. It stays in our process group so that it can use the
+ * terminal, whose settings are put back if it dies without doing so. Its standard error goes through us: passed on at
+ * once to our own (unless quiet), with the last 8 KiB kept for reports. Descriptors that are not close-on-exec are
+ * inherited, because the user's arguments may name some (-add-fd). Returns NULL with TCGRR_ERROR_FAILED if it could not
+ * be started (exec failures included).
  */
 struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_process_options *options,
                                           GError **error);

@@ -2,6 +2,7 @@
 #include "emu/qemu/session.h"
 
 #include "emu/qemu/memory_map.h"
+#include "emu/qemu/scratch.h"
 #include "store/isa/disasm.h"
 #include "store/error.h"
 
@@ -49,7 +50,7 @@ static bool watching(struct tcgrr_session *session)
 
 static bool make_folder(struct tcgrr_session *session, GError **error)
 {
-    session->folder = g_dir_make_tmp("tcgrr-XXXXXX", error);
+    session->folder = tcgrr_scratch_folder("qmp", error);
     if (session->folder) {
         session->socket = g_build_filename(session->folder, "qmp", NULL);
     }
@@ -174,6 +175,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .pass_fd = tcgrr_live_fd(session->live),
         .output_fd = -1,
         .quiet = session->quiet,
+        .expendable = session->command.mode != TCGRR_RUN_RECORD,
         .directory = session->directory,
     };
     if (!session->qemu.system && session->output != TCGRR_OUTPUT_OURS &&

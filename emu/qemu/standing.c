@@ -9,6 +9,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/process.h"
 #include "store/error.h"
+#include "emu/qemu/scratch.h"
 
 #define SLICE_MS 200
 #define QUIT_MS  2000
@@ -124,7 +125,7 @@ struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const
     struct tcgrr_standing *standing = g_new0(struct tcgrr_standing, 1);
     struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = -1, .quiet = true, .directory = directory};
 
-    standing->folder = g_dir_make_tmp("tcgrr-XXXXXX", error);
+    standing->folder = tcgrr_scratch_folder("start", error);
     if (standing->folder) {
         standing->socket = g_build_filename(standing->folder, "qmp", NULL);
         g_auto(GStrv) argv = build(qemu, arguments, standing->socket);

@@ -8,6 +8,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
+#include "emu/qemu/scratch.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
@@ -90,7 +91,7 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     if (!rerun->options.known && !tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->probed, error)) {
         return false;
     }
-    rerun->folder = g_dir_make_tmp("tcgrr-rerun-XXXXXX", error);
+    rerun->folder = tcgrr_scratch_folder("rerun", error);
     if (!rerun->folder) {
         return false;
     }

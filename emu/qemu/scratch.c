@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/scratch.h"
+
+#include "store/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <glib/gstdio.h>
+#include <signal.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Process-wide, because it ends with the process; made once and only read afterwards. */
+static GMutex lock;
+static char *root;
+
+/* Empty by then, unless something was forgotten, which is the cleaner's. */
+static void remove_root(void)
+{
+    g_rmdir(root);
+}
+
+/*
+ * The cleaner: waits until nobody holds the pipe's other end, then becomes rm. It must not hold anything of ours open,
+ * nor die of a signal to our process group. Between fork() and exec() nothing but system calls is allowed.
+ */
+static void clean_up(int pipe_end, const char *folder)
+{
+    static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+    char byte;
+
+    setsid();
+    for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++) {
+        signal(ignored[i], SIG_IGN);
+    }
+    dup2(pipe_end, 3);
+    close_range(4, ~0u, 0);
+    int nowhere = open("/dev/null", O_RDWR);
+    for (int fd = 0; fd <= 2; fd++) {
+        dup2(nowhere, fd);
+    }
+    if (nowhere != 3) {
+        close(nowhere);
+    }
+    while (read(3, &byte, 1) < 0 && errno == EINTR) {
+    }
+    execlp("rm", "rm", "-rf", "--", folder, (char *)NULL);
+    _exit(1);
+}
+
+/* The cleaner is not a child of ours, so that nobody who waits for children meets it. */
+static void start_cleaner(void)
+{
+    int ends[2];
+
+    if (pipe2(ends, O_CLOEXEC) != 0) {
+        return; /* then only what is forgotten stays */
+    }
+    pid_t between = fork();
+    if (between == 0) {
+        close(ends[1]);
+        if (fork() == 0) {
+            clean_up(ends[0], root);
+        }
+        _exit(0);
+    }
+    close(ends[0]); /* ends[1] stays open until this process ends */
+    if (between > 0) {
+        waitpid(between, NULL, 0);
+    }
+}
+
+static bool make_root(GError **error)
+{
+    g_mutex_lock(&lock);
+    if (!root && (root = g_dir_make_tmp("tcgrr-XXXXXX", error))) {
+        atexit(remove_root);
+        start_cleaner();
+    }
+    bool good = root != NULL;
+    g_mutex_unlock(&lock);
+    return good;
+}
+
+char *tcgrr_scratch_folder(const char *name, GError **error)
+{
+    GError *problem = NULL;
+    if (!make_root(&problem)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s; set TMPDIR to a folder with room", problem->message);
+        g_error_free(problem);
+        return NULL;
+    }
+    g_autofree char *pattern = g_strdup_printf("%s/%s-XXXXXX", root, name);
+    if (!g_mkdtemp(pattern)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "cannot make the folder %s: %s; set TMPDIR to one with room", pattern, g_strerror(errno));
+        return NULL;
+    }
+    return g_steal_pointer(&pattern);
+}
