@@ -192,8 +192,7 @@ static int report(const char *trace, const struct tcgrr_builds_options *options,
         print_table(options->builds, result);
     }
     if (!any) {
-        fprintf(stderr, "tcgrr: none of these builds can replay %s; the trace's own QEMU is the one to begin with\n",
-                trace);
+        cli_say_error("none of these builds can replay %s; the trace's own QEMU is the one to begin with", trace);
         return CLI_FAILED;
     }
     return found_bad(result, count) ? CLI_DIVERGED : CLI_OK;

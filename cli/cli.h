@@ -51,6 +51,22 @@ int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC
 /* Reports what failed, frees it, and returns the exit status that goes with it: after an interruption that one's. */
 int cli_fail(GError *error);
 
+/* Says "tcgrr: …" on standard error; with --json it is also what the object {"error": …} will hold. */
+void cli_say_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/*
+ * Around every command: cli_begin() looks whether --json is among its own words, the ones before "--"; cli_end() prints
+ * {"error": {"text", "exit"}} where that was asked for, the command did not do it and nothing else was printed. It
+ * returns `status`.
+ */
+void cli_begin(int argc, char **argv);
+int cli_end(int status);
+/* Standard output has, or is about to get, the command's own object. */
+void cli_json_begun(void);
+
+/* The one of `names` (NULL-terminated) that `word` was probably meant to be; NULL if none is near. */
+const char *cli_nearest(const char *word, const char *const *names);
+
 /* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN.
  */
 #define CLI_ASKED_AGAIN 256

@@ -9,6 +9,112 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MOST_NAME 40 /* letters of a word that is compared with names */
+
+/* One process runs one command; what it has said and printed belongs to that process. */
+static struct {
+    bool json;    /* --json was given */
+    bool printed; /* standard output has its object */
+    char *error;  /* the last one that was said */
+} output;
+
+void cli_begin(int argc, char **argv)
+{
+    for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
+        output.json = output.json || strcmp(argv[i], "--json") == 0;
+    }
+}
+
+int cli_end(int status)
+{
+    if (output.json && !output.printed && status != CLI_OK) {
+        g_autofree char *text = g_utf8_make_valid(output.error ? output.error : "interrupted", -1);
+        cli_print_json(json_pack("{s:{s:s, s:i}}", "error", "text", text, "exit", status));
+    }
+    g_clear_pointer(&output.error, g_free);
+    return status;
+}
+
+void cli_json_begun(void)
+{
+    output.printed = true;
+}
+
+void cli_say_error(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_free(output.error);
+    output.error = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "tcgrr: %s\n", output.error);
+}
+
+/* How many letters are to be put in, taken out, replaced or swapped with the next one to make `a` of `b`. */
+static size_t edits(const char *a, const char *b)
+{
+    size_t rows[3][MOST_NAME + 1];
+    size_t length = strlen(b);
+
+    if (length > MOST_NAME || strlen(a) > MOST_NAME) {
+        return SIZE_MAX;
+    }
+    for (size_t j = 0; j <= length; j++) {
+        rows[0][j] = j;
+    }
+    for (size_t i = 1; a[i - 1]; i++) {
+        size_t *now = rows[i % 3];
+        const size_t *before = rows[(i + 2) % 3];
+        now[0] = i;
+        for (size_t j = 1; j <= length; j++) {
+            now[j] = MIN(MIN(before[j], now[j - 1]) + 1, before[j - 1] + (a[i - 1] != b[j - 1]));
+            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1]) {
+                now[j] = MIN(now[j], rows[(i + 1) % 3][j - 2] + 1);
+            }
+        }
+    }
+    return rows[strlen(a) % 3][length];
+}
+
+const char *cli_nearest(const char *word, const char *const *names)
+{
+    const char *best = NULL;
+    size_t fewest = MAX(strlen(word) / 3, 1) + 1;
+
+    for (; *names; names++) {
+        size_t needed = edits(word, *names);
+        bool begins = strlen(word) > 1 && g_str_has_prefix(*names, word);
+        needed = begins ? 0 : needed;
+        if (needed < fewest) {
+            fewest = needed;
+            best = *names;
+        }
+    }
+    return best;
+}
+
+/* What is wrong with an option, and which one was meant. */
+static void refuse_option(const struct cli_command *command, const GOptionEntry *options, const char *message)
+{
+    const char *unknown = strstr(message, " --");
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    const char *meant = NULL;
+
+    for (; options->long_name; options++) {
+        g_ptr_array_add(names, (gpointer)options->long_name);
+    }
+    g_ptr_array_add(names, NULL);
+    if (unknown && g_str_has_prefix(message, "Unknown option")) {
+        g_autofree char *word = g_strndup(unknown + 3, strcspn(unknown + 3, "= "));
+        meant = cli_nearest(word, (const char *const *)names->pdata);
+    }
+    if (meant) {
+        cli_usage(command, "%s; did you mean --%s?", message, meant);
+    } else {
+        cli_usage(command, "%s", message);
+    }
+}
+
 bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc,
                char ***argv)
 {
@@ -22,7 +128,7 @@ bool cli_parse(const struct cli_command *command, const GOptionEntry *options, b
     g_option_context_set_strict_posix(context, stop_at_word);
     g_option_context_add_main_entries(context, options, NULL);
     if (!g_option_context_parse(context, argc, argv, &error)) {
-        cli_usage(command, "%s", error->message);
+        refuse_option(command, options, error->message);
         g_error_free(error);
         return false;
     }
@@ -52,7 +158,7 @@ int cli_usage(const struct cli_command *command, const char *format, ...)
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "tcgrr: %s; see tcgrr %s --help\n", text, command->name);
+    cli_say_error("%s; see tcgrr %s --help", text, command->name);
     return CLI_USAGE;
 }
 
@@ -92,7 +198,7 @@ int cli_fail(GError *error)
     if (caught_signal) { /* a terminal sends it to QEMU, too, so that anything may have failed */
         status = cli_stopped_status(caught_signal);
     }
-    fprintf(stderr, "tcgrr: %s%s\n", interrupted ? "interrupted; " : "", error->message);
+    cli_say_error("%s%s", interrupted ? "interrupted; " : "", error->message);
     g_error_free(error);
     return status;
 }
@@ -101,6 +207,13 @@ char *cli_plugin_path(GError **error)
 {
     static const char *const places[] = {"libtcgrr-plugin.so", "../" TCGRR_LIBDIR "/tcgrr/libtcgrr-plugin.so"};
     const char *told = g_getenv("TCGRR_PLUGIN");
+    if (told && *told && !g_file_test(told, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "TCGRR_PLUGIN names %s, which is not there; unset it or "
+                    "give the path of libtcgrr-plugin.so",
+                    told);
+        return NULL;
+    }
     if (told && *told) {
         return g_strdup(told);
     }
@@ -123,6 +236,7 @@ char *cli_plugin_path(GError **error)
 
 void cli_print_json(json_t *object)
 {
+    cli_json_begun();
     json_dumpf(object, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(object);

@@ -32,10 +32,10 @@ static int resolve(const struct cli_command *command, const char *option, const 
     for (int i = 0; text && i < 2; i++) {
         if (symbols[i] && !cli_parse_where(text, symbols[i], &where[i])) {
             bool none = tcgrr_symbols_list(symbols[i])->len == 0;
-            return cli_usage(
-                command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,
-                none ? ", nor any other (--symbols FILE adds those of an ELF file; a 0x address always works)"
-                     : " (symbols are the functions and code labels of its ELF files)");
+            return cli_usage(command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,
+                             none ? ", nor any other ('tcgrr symbols TRACE FILE' adds those of an ELF file; a 0x "
+                                    "address always works)"
+                                  : " (symbols are the functions and code labels of its ELF files)");
         }
     }
     return CLI_OK;

@@ -91,7 +91,7 @@ static int examine(char **names, bool named, const char *plugin, json_t *list)
         GError *error = NULL;
         if (!tcgrr_qemu_probe(*name, plugin, &qemu, &error)) {
             failures++;
-            fprintf(stderr, "tcgrr: %s\n", error->message);
+            cli_say_error("%s", error->message);
             g_error_free(error);
             continue;
         }
@@ -129,9 +129,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
         cli_print_json(json_pack("{s:s, s:o}", "plugin", plugin, "qemus", list));
     }
     if (!*names) {
-        fprintf(stderr, "tcgrr: no QEMU on PATH; on Debian: apt-get install qemu-system\n");
+        cli_say_error("no QEMU on PATH; on Debian: apt-get install qemu-system");
     } else if (status == CLI_FAILED && !named) {
-        fprintf(stderr, "tcgrr: none of these can load plugins; on Debian: apt-get install qemu-system\n");
+        cli_say_error("none of these can load plugins; on Debian: apt-get install qemu-system");
     }
     return status;
 }

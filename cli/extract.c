@@ -5,14 +5,52 @@
 
 #include <stdio.h>
 
+/* Names what was written: QEMU's rr file, where there is one, and the command. */
+static void print_files(const char *folder, bool rr, bool json)
+{
+    static const char *const names[] = {"replay.rr", "replay.txt", "original.rr", "command.txt"};
+    json_t *files = json_array();
+
+    for (size_t i = rr ? 0 : G_N_ELEMENTS(names) - 1; i < G_N_ELEMENTS(names); i++) {
+        json_array_append_new(files, json_sprintf("%s/%s", folder, names[i]));
+    }
+    if (json) {
+        cli_print_json(json_pack("{s:o}", "files", files));
+        return;
+    }
+    for (size_t i = 0; i < json_array_size(files); i++) {
+        printf("%s\n", json_string_value(json_array_get(files, i)));
+    }
+    json_decref(files);
+}
+
+/* Whether there is nothing at `path` that could be overwritten. */
+static bool is_free(const char *path)
+{
+    GDir *folder = g_dir_open(path, 0, NULL);
+    bool empty = folder ? g_dir_read_name(folder) == NULL : !g_file_test(path, G_FILE_TEST_EXISTS);
+    if (folder) {
+        g_dir_close(folder);
+    }
+    return empty;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    const GOptionEntry options[] = {{0}};
+    gboolean force = FALSE, json = FALSE;
+    const GOptionEntry options[] = {
+        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "write into a folder that is not empty", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object: the files", NULL},
+        {0},
+    };
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
     if (argc != 3) {
         return cli_usage(command, "extract takes a trace and a folder");
+    }
+    if (!force && !is_free(argv[2])) {
+        return cli_usage(command, "%s is there and not empty; name another folder, or use --force", argv[2]);
     }
     GError *error = NULL;
     int status = CLI_OK;
@@ -21,10 +59,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return status;
     }
     if (tcgrr_replay_extract(reader, argv[2], &error)) {
-        if (tcgrr_reader_run(reader)->rr) {
-            printf("%s/replay.rr\n%s/replay.txt\n%s/original.rr\n", argv[2], argv[2], argv[2]);
-        }
-        printf("%s/command.txt\n", argv[2]);
+        print_files(argv[2], tcgrr_reader_run(reader)->rr, json);
     } else {
         status = cli_fail(error);
     }

@@ -4,9 +4,12 @@
 #include <stdio.h>
 #include <string.h>
 
+static const struct cli_command cli_help;
+static const struct cli_command cli_version;
+
 static const struct cli_command *const commands[] = {
-    &cli_doctor,     &cli_record, &cli_replay, &cli_lockstep, &cli_diff,  &cli_bisect,
-    &cli_bisect_run, &cli_info,   &cli_verify, &cli_extract,  &cli_query, &cli_report,
+    &cli_doctor, &cli_record, &cli_replay,  &cli_lockstep, &cli_diff,   &cli_bisect, &cli_bisect_run,
+    &cli_info,   &cli_verify, &cli_extract, &cli_query,    &cli_report, &cli_help,   &cli_version,
 };
 
 static void print_overview(FILE *to)
@@ -18,28 +21,86 @@ static void print_overview(FILE *to)
     }
     fprintf(
         to,
-        "\n'tcgrr COMMAND --help' has the options and examples. Begin with 'tcgrr doctor'.\n"
-        "Exit status: 0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted.\n");
+        "\n'tcgrr help COMMAND' has its options and examples. Begin with 'tcgrr doctor'.\n"
+        "Exit status: 0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted.\n"
+        "Environment: TCGRR_PLUGIN, the plugin to load in the place of the installed one; PATH, where QEMUs are "
+        "looked\n"
+        "for; TMPDIR, where sockets and replays are kept while they are used; NO_COLOR, to print without colors.\n");
 }
 
 static int unknown_command(const char *name)
 {
-    const char *best = NULL;
-    size_t longest = 1;
+    const char *names[G_N_ELEMENTS(commands) + 1] = {NULL};
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        size_t common = 0;
-        while (name[common] && name[common] == commands[i]->name[common]) {
-            common++;
-        }
-        if (common > longest) {
-            longest = common;
-            best = commands[i]->name;
-        }
+        names[i] = commands[i]->name;
     }
-    fprintf(stderr, "tcgrr: there is no command '%s'; %s%s%s\n", name, best ? "did you mean '" : "see tcgrr --help",
-            best ? best : "", best ? "'? (tcgrr --help)" : "");
+    const char *meant = cli_nearest(name, names);
+    if (meant) {
+        cli_say_error("there is no command '%s'; did you mean '%s'? (tcgrr --help)", name, meant);
+    } else {
+        cli_say_error("there is no command '%s'; see tcgrr --help", name);
+    }
     return CLI_USAGE;
 }
+
+static int run_command(const char *name, int argc, char **argv)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        if (strcmp(commands[i]->name, name) == 0) {
+            return commands[i]->run(commands[i], argc, argv);
+        }
+    }
+    return unknown_command(name);
+}
+
+/* `tcgrr help COMMAND` is `tcgrr COMMAND --help`. */
+static int run_help(const struct cli_command *command, int argc, char **argv)
+{
+    const GOptionEntry options[] = {{0}};
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc > 2) {
+        return cli_usage(command, "help takes one command");
+    }
+    if (argc == 2) {
+        char option[] = "--help";
+        char *words[] = {argv[1], option, NULL};
+        return run_command(argv[1], 2, words);
+    }
+    print_overview(stdout);
+    return CLI_OK;
+}
+
+static const struct cli_command cli_help = {
+    "help",   "[COMMAND]", "Say what a command does, its options and examples", "Examples:\n  tcgrr help record\n",
+    run_help,
+};
+
+static int run_version(const struct cli_command *command, int argc, char **argv)
+{
+    gboolean json = FALSE;
+    const GOptionEntry options[] = {
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {0},
+    };
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc > 1) {
+        return cli_usage(command, "version takes no arguments");
+    }
+    if (json) {
+        cli_print_json(json_pack("{s:s}", "version", TCGRR_VERSION));
+    } else {
+        printf("tcgrr %s\n", TCGRR_VERSION);
+    }
+    return CLI_OK;
+}
+
+static const struct cli_command cli_version = {
+    "version", "", "Say the version of tcgrr", "Examples:\n  tcgrr version --json\n", run_version,
+};
 
 /* GLib prints --help through this, and would otherwise put "?" for what the locale's character set lacks. */
 static void print_as_is(const char *text)
@@ -57,18 +118,11 @@ int main(int argc, char **argv)
         print_overview(stderr);
         return CLI_USAGE;
     }
-    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0 || strcmp(name, "help") == 0) {
+    cli_begin(argc, argv);
+    if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
         print_overview(stdout);
         return CLI_OK;
     }
-    if (strcmp(name, "--version") == 0) {
-        printf("tcgrr %s\n", TCGRR_VERSION);
-        return CLI_OK;
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
-        if (strcmp(commands[i]->name, name) == 0) {
-            return commands[i]->run(commands[i], argc - 1, argv + 1);
-        }
-    }
-    return unknown_command(name);
+    name = strcmp(name, "--version") == 0 ? "version" : name;
+    return cli_end(run_command(name, argc - 1, argv + 1));
 }

@@ -196,10 +196,9 @@ static int say_error(sqlite3 *db, int status)
         return cli_stopped_status(caught);
     }
     if (primary == SQLITE_AUTH) {
-        fprintf(stderr, "tcgrr: %s: tcgrr query only reads; to change a copy of the trace use sqlite3\n",
-                sqlite3_errmsg(db));
+        cli_say_error("%s: tcgrr query only reads; to change a copy of the trace use sqlite3", sqlite3_errmsg(db));
     } else {
-        fprintf(stderr, "tcgrr: %s\n", sqlite3_errmsg(db));
+        cli_say_error("%s", sqlite3_errmsg(db));
     }
     return outside ? CLI_FAILED : CLI_USAGE;
 }
@@ -269,7 +268,7 @@ static char *read_sql(FILE *file, const char *name, int *status)
         g_string_append_len(text, buffer, (gssize)size);
     }
     if (ferror(file) || text->len > MOST_SQL_BYTES) {
-        fprintf(stderr, "tcgrr: %s %s\n", name, ferror(file) ? "cannot be read" : "is longer than 16 MiB of SQL");
+        cli_say_error("%s %s", name, ferror(file) ? "cannot be read" : "is longer than 16 MiB of SQL");
         g_string_free(text, TRUE);
         *status = CLI_FAILED;
         return NULL;
@@ -281,7 +280,7 @@ static char *read_sql_file(const char *path, int *status)
 {
     FILE *file = fopen(path, "re");
     if (!file) {
-        fprintf(stderr, "tcgrr: cannot read %s: %m\n", path);
+        cli_say_error("cannot read %s: %m", path);
         *status = CLI_FAILED;
         return NULL;
     }
@@ -305,6 +304,9 @@ static int execute(const struct query *query, const char *trace, const char *sql
     }
     if (!sql) {
         return status;
+    }
+    if (sql[strspn(sql, " \t\r\n;")] == '\0') {
+        return cli_usage(&cli_query, "the SQL is empty");
     }
     return *sql == '.' ? query_command(query, sql) : query_run(query, sql);
 }

@@ -101,19 +101,13 @@ static char **complete(const char *text, int start, int end)
     return rl_completion_matches(text, next_candidate);
 }
 
-/* Ctrl-C at the prompt gives up the line, SIGTERM the shell. */
+/* Ctrl-C at the prompt gives up the statement, SIGTERM the shell: both end the line. */
 static int after_signal(void)
 {
     int number = query_take_signal();
     rl_replace_line("", 0);
-    if (number == SIGTERM) {
-        rl_done = 1;
-        raise(number); /* once more, for whoever asks for it behind readline */
-        return 0;
-    }
-    rl_crlf();
-    rl_on_new_line();
-    rl_redisplay();
+    rl_done = 1;
+    raise(number); /* once more, for whoever asks for it after readline */
     return 0;
 }
 
@@ -237,7 +231,7 @@ static bool print_schema(sqlite3 *db, const char *name)
     }
     sqlite3_finalize(statement);
     if (!any) {
-        fprintf(stderr, "tcgrr: there is no table '%s'; .tables lists them\n", name);
+        cli_say_error("there is no table '%s'; .tables lists them", name);
     }
     return any;
 }
@@ -273,7 +267,7 @@ static bool run_command(struct query *query, const char *line, bool *quit)
     } else if (strcmp(parts[0], ".format") == 0) {
         return set_format(query, argument);
     } else {
-        fprintf(stderr, "tcgrr: there is no command '%s'; see .help\n", parts[0]);
+        cli_say_error("there is no command '%s'; see .help", parts[0]);
         return false;
     }
     return true;
@@ -304,11 +298,12 @@ int query_shell(const struct query *given, const char *trace)
             free(line);
             break;
         }
-        if (signal_seen == 0 && sql->len == 0 && line[0] == '.') {
+        if (signal_seen) {
+            putchar('\n');
+            g_string_truncate(sql, 0);
+        } else if (sql->len == 0 && line[0] == '.') {
             remember(line);
             run_command(&query, line, &quit);
-        } else if (signal_seen) {
-            g_string_truncate(sql, 0);
         } else if (*line || sql->len) {
             g_string_append(g_string_append(sql, line), "\n");
         }

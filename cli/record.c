@@ -95,8 +95,7 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
         return cli_stopped_status(stopped);
     }
     if (result->end == TCGRR_LIVE_CUT) {
-        fprintf(stderr, "tcgrr: QEMU went away without notice (%s); what ran until then is in %s\n", result->exit,
-                output);
+        cli_say_error("QEMU went away without notice (%s); what ran until then is in %s", result->exit, output);
         return CLI_FAILED;
     }
     if (result->end == TCGRR_LIVE_THREADS) {
@@ -167,7 +166,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress,
          "show progress even where the guest uses the terminal or there is none", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object at the end", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json,
+         "print one JSON object at the end; what the guest prints goes to standard error", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say what is added to QEMU's command", NULL},
         {0},
     };
@@ -176,6 +176,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     if (argc < 2) {
         return cli_usage(command, "record needs the QEMU command to run");
+    }
+    if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
+        return cli_usage(command, "-o %s: that is a folder; name the file that the trace becomes", output);
     }
     struct screen screen = {.verbose = verbose};
     g_autofree char *name = output_name(output, argv[1], argv + 2);
@@ -189,6 +192,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,
+        .output_to_errors = json,
         .started = say_started,
         .warn = say_warning,
         .progress = progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2)) ? say_progress : NULL,
@@ -203,7 +207,8 @@ const struct cli_command cli_record = {
     "record",
     "[--] QEMU ARG…",
     "Run a QEMU command and record everything it executes into one file",
-    "QEMU's terminal stays yours. Ctrl-C ends the recording; what was recorded stays valid.\n"
+    "The guest's console is as in plain QEMU: with -nographic Ctrl-C is the guest's, and Ctrl-A x ends the run.\n"
+    "Elsewhere Ctrl-C ends the recording; what was recorded stays valid.\n"
     "Under icount QEMU heeds signals and input between slices of guest time only: for a guest that polls instead of\n"
     "sleeping (a boot loader's prompt) take --icount 7, which makes them 128 times shorter.\n\n"
     "Examples:\n"

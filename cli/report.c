@@ -24,6 +24,15 @@ static const struct report *find_report(const char *name)
     return NULL;
 }
 
+static const char *nearest_report(const char *name)
+{
+    const char *names[G_N_ELEMENTS(reports) + 1] = {NULL};
+    for (size_t i = 0; i < G_N_ELEMENTS(reports); i++) {
+        names[i] = reports[i]->name;
+    }
+    return cli_nearest(name, names);
+}
+
 static bool asks_for_help(const char *word)
 {
     return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 || strcmp(word, "help") == 0;
@@ -131,7 +140,7 @@ static int run_report(struct report_job *job, char **words)
         return CLI_OK;
     }
     if (error->domain == TCGRR_ERROR && error->code == TCGRR_ERROR_USAGE) {
-        fprintf(stderr, "tcgrr: %s; see tcgrr report TRACE %s help\n", error->message, job->report->name);
+        cli_say_error("%s; see tcgrr report TRACE %s help", error->message, job->report->name);
         g_error_free(error);
         return CLI_USAGE;
     }
@@ -169,8 +178,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     struct report_job job = {
         .report = find_report(argv[2]), .json = json, .progress = progress || isatty(STDERR_FILENO), .reader = reader};
-    status = job.report ? run_report(&job, argv + 3)
-                        : cli_usage(command, "there is no report '%s'; 'tcgrr report TRACE' lists them", argv[2]);
+    const char *meant = job.report ? NULL : nearest_report(argv[2]);
+    if (job.report) {
+        status = run_report(&job, argv + 3);
+    } else if (meant) {
+        status = cli_usage(command, "there is no report '%s'; did you mean '%s'?", argv[2], meant);
+    } else {
+        status = cli_usage(command, "there is no report '%s'; 'tcgrr report TRACE' lists them", argv[2]);
+    }
     tcgrr_reader_free(reader);
     return status;
 }

@@ -9,7 +9,7 @@ static void say(const char *text, void *data)
     if (problems) {
         json_array_append_new(problems, json_string_nocheck(text));
     } else {
-        fprintf(stderr, "tcgrr: %s\n", text);
+        cli_say_error("%s", text);
     }
 }
 

@@ -83,6 +83,20 @@ static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GErro
     return symbols;
 }
 
+/* Before anything is started: a name that was mistyped should cost nothing. */
+static bool check_symbol_files(const struct tcgrr_record_options *options, GError **error)
+{
+    struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    const char *const *more = options->symbol_files;
+    bool good = true;
+
+    for (; good && more && *more; more++) {
+        good = tcgrr_symbols_add_elf(symbols, *more, true, error);
+    }
+    tcgrr_symbols_free(symbols);
+    return good;
+}
+
 static bool store_symbols(struct recorder *recorder, GError **error)
 {
     struct tcgrr_symbols *symbols = load_symbols(recorder, error);
@@ -441,6 +455,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         .rr_file = recorder->rr_file,
         .directory = options->directory,
         .quiet = options->quiet,
+        .output_to_errors = options->output_to_errors,
     };
     recorder->session = tcgrr_session_new(&session, error);
     if (!recorder->session) {
@@ -662,8 +677,8 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
     };
     *result = (struct tcgrr_record_result){0};
-    bool good =
-        open_portable(&recorder, error) && open_session(&recorder, error) && run_to_end(&recorder, result, error);
+    bool good = check_symbol_files(options, error) && open_portable(&recorder, error) &&
+                open_session(&recorder, error) && run_to_end(&recorder, result, error);
 
     bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
     tcgrr_writer_free(recorder.writer);

@@ -35,6 +35,7 @@ struct tcgrr_record_options {
     const char *tool_version;
     const char *directory; /* QEMU's working directory; NULL: ours. Must live as long as the recording */
     bool quiet;            /* the guest gets no terminal and its console goes nowhere */
+    bool output_to_errors; /* what QEMU and the guest write to standard output goes to standard error */
     /*
      * Set asynchronously (by a signal handler) to the number of the signal that asks to stop, plus TCGRR_RECORD_FORCE
      * when asked again: then QEMU is killed. Read only.

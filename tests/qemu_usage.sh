@@ -34,6 +34,26 @@ run 2 "$tcgrr"
 refused "no command 'recrod'; did you mean 'record'" recrod
 refused "no command 'x'; see tcgrr --help" x
 
+refused "did you mean --history" replay --histroy 5 x.tcgrr
+run 0 "$tcgrr" help record
+contains "help record" "$(cat "$work/out")" "tcgrr record"
+run 0 "$tcgrr" version
+
+# With --json an error is an object, too, and the only thing on standard output.
+json_error() {
+    run "$1" "$tcgrr" "${@:3}" --json
+    equal "exit in the error of ${*:3}" "$(json .error.exit)" "$1"
+    contains "text of the error of ${*:3}" "$(json .error.text)" "$2"
+}
+for command in info verify replay "bisect --qemu x" extract; do
+    # shellcheck disable=SC2086
+    json_error $([ "$command" = extract ] && echo "2 folder" || echo "3 nowhere") $command nowhere.tcgrr
+done
+json_error 2 "no-such-option" lockstep --no-such-option
+json_error 3 "no-such-qemu" lockstep --a no-such-qemu --b "$riscv"
+run 3 "$tcgrr" record --json -o x.tcgrr -- no-such-qemu
+contains "text of the error of record" "$(json .error.text)" "no-such-qemu"
+
 # What each command takes.
 refused "needs the QEMU command" record
 refused "needs the QEMU command" record -o x.tcgrr --
@@ -52,6 +72,7 @@ refused "takes a trace and a folder" extract a
 refused "takes a number of instructions" replay --at main x.tcgrr
 refused "needs --at" replay --gdb :1234 x.tcgrr
 refused "a trace and --builds" bisect x.tcgrr
+refused "one of the two" bisect x.tcgrr --builds x --qemu x
 refused "at least one QEMU" bisect x.tcgrr --builds
 refused "timeout" bisect x.tcgrr --builds "$riscv" --timeout 0
 refused "no-such-option" bisect x.tcgrr --builds "$riscv" --no-such-option
@@ -96,6 +117,11 @@ for command in info verify replay; do
     fails "$work" $command "$work"
 done
 fails "nowhere" extract nowhere.tcgrr folder
+fails "neither a program nor a trace" lockstep --a "$riscv" --b ./text -- -M virt
+TCGRR_PLUGIN=$work/no-plugin fails "TCGRR_PLUGIN" doctor
+fails "TYPO" record --symbols TYPO -o x.tcgrr -- "${guest[@]}"
+refused "a folder" record --force -o "$work" -- "${guest[@]}"
+[ -z "$(ls x.tcgrr* 2>/dev/null)" ] || fail "files are left behind: $(ls x.tcgrr*)"
 
 # A sound trace used wrongly.
 record timer
@@ -107,6 +133,14 @@ refused "rr" bisect plain.tcgrr --builds "$riscv"
 complains 125 "rr" "$tcgrr" bisect-run plain.tcgrr --qemu "$riscv"
 fails "is a QEMU for aarch64" replay --qemu "$(qemu aarch64 10.0)" timer.tcgrr
 refused "rr" replay --at 5 plain.tcgrr
+mkdir taken
+: > taken/file
+refused "not empty" extract timer.tcgrr taken
+run 0 "$tcgrr" extract timer.tcgrr taken --force
+refused "the SQL is empty" query timer.tcgrr " "
+refused "takes a block" query timer.tcgrr "SELECT * FROM disassemble"
+refused "did you mean 'hotblocks'" report timer.tcgrr hotblock
+refused "no symbol of this name" diff --from nowhere plain.tcgrr timer.tcgrr
 
 # Reading needs nothing but the file, and its name can be anything.
 mv timer.tcgrr "a trace; with 'odd' name.tcgrr"

@@ -102,7 +102,7 @@ static void test_everything_added(void **state)
         .mode = TCGRR_RUN_REPLAY,
         .icount = "3",
         .rr_file = "/t/a,b",
-        .qmp_socket = "/t/q,s",
+        .qmp_config = "/t/q,s",
         .gdb = "tcp::9",
         .pause_at_end = true,
         .start_paused = true,
@@ -111,10 +111,10 @@ static void test_everything_added(void **state)
     };
     expect(&system_qemu, &options, "-M virt",
            "/opt/qemu-system-x -M virt -icount shift=3,rr=replay,rrfile=/t/a,,b -nic none -plugin /l/p,,q.so,fd=7,x=1 "
-           "-action shutdown=pause -qmp unix:/t/q,,s,server=on,wait=off -gdb tcp::9 -S");
+           "-action shutdown=pause -readconfig /t/q,s -gdb tcp::9 -S");
     /* What the user gave already is not given twice; a gdb address of their own gives way. */
     options.plugin = NULL;
-    options.qmp_socket = NULL;
+    options.qmp_config = NULL;
     expect(&system_qemu, &options, "-no-shutdown -S -s -gdb tcp::1 -nic none",
            "/opt/qemu-system-x -no-shutdown -S -nic none -icount shift=3,rr=replay,rrfile=/t/a,,b -gdb tcp::9");
 }
@@ -311,7 +311,7 @@ static void test_user_mode(void **state)
     struct tcgrr_command_options options = {.mode = TCGRR_RUN_RECORD,
                                             .plugin = "/l/p.so",
                                             .plugin_arguments = "fd=3",
-                                            .qmp_socket = "/s",
+                                            .qmp_config = "/s",
                                             .pause_at_end = true};
     expect(&user_qemu, &options, "-cpu max -strace -E A=b prog -icount 3 -smp 4",
            "/opt/qemu-x -plugin /l/p.so,fd=3 -cpu max -strace -E A=b prog -icount 3 -smp 4");

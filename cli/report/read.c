@@ -416,6 +416,7 @@ void report_begin_json(struct report_job *job, const char *key)
 {
     json_t *path = report_text_json(g_strdup(tcgrr_reader_path(job->reader)));
     g_autofree char *quoted = json_dumps(path, JSON_ENCODE_ANY);
+    cli_json_begun();
     printf("{\n  \"report\": \"%s\",\n  \"trace\": %s,\n  \"%s\": [", job->report->name, quoted, key);
     json_decref(path);
 }

@@ -463,12 +463,12 @@ static void add_ours(struct builder *builder)
     }
     add_plugin(builder);
     add_pause(builder);
-    if (options->qmp_socket) {
-        char *path = tcgrr_options_escape(options->qmp_socket);
-        add(builder, "-qmp");
-        add(builder, "unix:%s,server=on,wait=off", path);
-        note(builder, "added a QMP monitor at %s", options->qmp_socket);
-        g_free(path);
+    /* Not by -qmp, -mon or -chardev: any of them takes away the monitor that QEMU has by default, and with -nographic
+     * what Ctrl-A and Ctrl-C do. */
+    if (options->qmp_config) {
+        add(builder, "-readconfig");
+        add(builder, "%s", options->qmp_config);
+        note(builder, "added -readconfig %s: a QMP monitor for tcgrr", options->qmp_config);
     }
     if (options->gdb) {
         add(builder, "-gdb");

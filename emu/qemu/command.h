@@ -15,7 +15,7 @@ struct tcgrr_command_options {
     enum tcgrr_run_mode mode;
     const char *icount;     /* value of shift=: "0".."10" or "auto"; NULL: the user's own, else "0" */
     const char *rr_file;    /* RECORD and REPLAY: QEMU's rrfile */
-    const char *qmp_socket; /* system mode: where QEMU connects a QMP server socket (wait=off); NULL: none */
+    const char *qmp_config; /* system mode: a file that makes QEMU's QMP server (tcgrr_qmp_configure()); NULL: none */
     const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
     bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */

@@ -17,6 +17,7 @@
 #include "store/error.h"
 
 #define TAIL_SIZE       8192
+#define LINE_SIZE       512
 #define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
 #define DRAIN_READS     4096 /* bound on what is read after the end: a grandchild may go on writing for ever */
 #define FORWARD_WAIT_MS 1000 /* how long our own standard error may block before text is dropped */
@@ -48,6 +49,10 @@ struct tcgrr_process {
     int status;
     size_t written; /* bytes of standard error so far; tail[] is a ring */
     char tail[TAIL_SIZE];
+    char line[LINE_SIZE]; /* the beginning of a line of standard error that may be noise */
+    size_t held;          /* bytes of it */
+    bool in_noise;        /* the line before was the first one of the noise */
+    bool inside;          /* the next byte is in the middle of a line that was passed on */
 };
 
 /* What the watcher thread needs to start the child; lives in tcgrr_process_start() until `started`. */
@@ -125,6 +130,77 @@ static void forward(int fd, const char *text, size_t length)
     }
 }
 
+/*
+ * A QEMU that looks for a user interface's module finds that of another build, in the folder of the system's own QEMU,
+ * and says so each time it starts: two lines that are nobody's business, because nobody asked for that interface.
+ * (Other modules can be missed: what is said of those stays.)
+ */
+static bool is_noise(struct tcgrr_process *process)
+{
+    static const char first[] = ": failed to initialize module: ";
+    static const char second[] = "Only modules from the same build can be loaded.\n";
+    bool end =
+        process->in_noise && process->held == strlen(second) && memcmp(process->line, second, strlen(second)) == 0;
+
+    process->in_noise = memmem(process->line, process->held, first, strlen(first)) &&
+                        memmem(process->line, process->held, "/ui-", strlen("/ui-"));
+    return end || process->in_noise;
+}
+
+/* Whether the line may yet become noise, so that it has to wait for its end. */
+static bool may_be_noise(const char *line, size_t length)
+{
+    static const char *const starts[] = {"qemu-", "Only modules from the same build can be loaded."};
+    for (size_t i = 0; i < G_N_ELEMENTS(starts); i++) {
+        if (memcmp(line, starts[i], MIN(length, strlen(starts[i]))) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void take(struct tcgrr_process *process, const char *text, size_t length)
+{
+    keep_tail(process, text, length);
+    if (!process->quiet) {
+        forward(STDERR_FILENO, text, length);
+    }
+}
+
+/* What was held back, because no more of the line comes. */
+static void let_go(struct tcgrr_process *process)
+{
+    take(process, process->line, process->held);
+    process->held = 0;
+}
+
+/* Passes text on as it comes, but for lines that may be noise, which wait for their end. */
+static void sift(struct tcgrr_process *process, const char *text, size_t length)
+{
+    while (length > 0) {
+        const char *newline = memchr(text, '\n', length);
+        size_t part = newline ? (size_t)(newline - text) + 1 : length;
+        bool hold = !process->inside && process->held + part <= sizeof(process->line);
+
+        if (hold) {
+            memcpy(process->line + process->held, text, part);
+            process->held += part;
+            if (newline && is_noise(process)) {
+                process->held = 0;
+            } else if (newline || !may_be_noise(process->line, process->held)) {
+                let_go(process);
+                process->inside = !newline;
+            }
+        } else {
+            let_go(process);
+            take(process, text, part);
+            process->inside = !newline;
+        }
+        text += part;
+        length -= part;
+    }
+}
+
 /* Reads what there is, once. Returns false if there is nothing more now. */
 static bool read_errors(struct tcgrr_process *process)
 {
@@ -137,16 +213,14 @@ static bool read_errors(struct tcgrr_process *process)
         return true;
     }
     if (n <= 0) {
+        let_go(process);
         if (n == 0 || errno != EAGAIN) {
             close(process->errors);
             process->errors = -1;
         }
         return false;
     }
-    keep_tail(process, text, (size_t)n);
-    if (!process->quiet) {
-        forward(STDERR_FILENO, text, (size_t)n);
-    }
+    sift(process, text, (size_t)n);
     return true;
 }
 

@@ -370,8 +370,8 @@ bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *q
     *qemu = (struct tcgrr_qemu){0};
     char *found = g_find_program_in_path(name);
     if (!found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: no such command; give a QEMU on PATH or its path",
-                    name);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: %s; give a QEMU on PATH or its path", name,
+                    g_file_test(name, G_FILE_TEST_EXISTS) ? "neither a program nor a trace" : "no such command");
         return false;
     }
     qemu->path = g_canonicalize_filename(found, NULL);

@@ -261,6 +261,32 @@ static bool negotiate(struct tcgrr_qmp *qmp, gint64 deadline, GError **error)
     return result != NULL;
 }
 
+bool tcgrr_qmp_configure(const char *path, const char *socket, GError **error)
+{
+    g_autofree char *text = g_strdup_printf("[chardev \"tcgrr-qmp\"]\n"
+                                            "  backend = \"socket\"\n"
+                                            "  path = \"%s\"\n"
+                                            "  server = \"on\"\n"
+                                            "  wait = \"off\"\n"
+                                            "[mon \"tcgrr-qmp\"]\n"
+                                            "  mode = \"control\"\n"
+                                            "  chardev = \"tcgrr-qmp\"\n",
+                                            socket);
+    GError *reason = NULL;
+
+    if (strpbrk(socket, "\"\n")) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "QEMU cannot be told a socket with a quote or a newline in its name: %s; set TMPDIR", socket);
+        return false;
+    }
+    if (!g_file_set_contents(path, text, -1, &reason)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, reason->message);
+        g_error_free(reason);
+        return false;
+    }
+    return true;
+}
+
 struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **error)
 {
     gint64 deadline = tcgrr_deadline_after(timeout_ms);

@@ -13,6 +13,12 @@
 struct tcgrr_qmp;
 
 /*
+ * Writes the file that makes a QEMU which reads it (-readconfig) listen for a QMP client at `socket`.
+ * TCGRR_ERROR_FAILED if it cannot be written, or the name of the socket cannot stand in it.
+ */
+bool tcgrr_qmp_configure(const char *path, const char *socket, GError **error);
+
+/*
  * Connects to QEMU's QMP server at `path` and negotiates capabilities. Retries until the socket is there, at most
  * `timeout_ms`. The peer is untrusted: a line over 1 MiB or one that is not JSON is TCGRR_ERROR_DAMAGED.
  */

@@ -7,6 +7,7 @@
 #include "store/error.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
@@ -28,10 +29,12 @@ struct tcgrr_session {
     struct tcgrr_process *process;
     struct tcgrr_qmp *qmp;
     char *folder; /* private, for the QMP socket */
-    char *socket; /* NULL in user mode */
+    char *socket;
+    char *config; /* makes QEMU listen there */
     const char *directory;
     bool quiet;
     enum tcgrr_output output;
+    bool output_to_errors;
     bool start_paused;
     bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
     bool holds;          /* which it does not do until then */
@@ -53,8 +56,9 @@ static bool make_folder(struct tcgrr_session *session, GError **error)
     session->folder = tcgrr_scratch_folder("qmp", error);
     if (session->folder) {
         session->socket = g_build_filename(session->folder, "qmp", NULL);
+        session->config = g_build_filename(session->folder, "qmp.cfg", NULL);
     }
-    return session->folder != NULL;
+    return session->folder && tcgrr_qmp_configure(session->config, session->socket, error);
 }
 
 static char *plugin_arguments(const struct tcgrr_session *session, const struct tcgrr_session_options *options)
@@ -84,7 +88,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .mode = options->mode,
         .icount = options->icount,
         .rr_file = options->rr_file,
-        .qmp_socket = session->qemu.system ? session->socket : NULL,
+        .qmp_config = session->qemu.system ? session->config : NULL,
         .gdb = options->gdb,
         .snapshot = options->snapshot,
         .pause_at_end = session->qemu.system,
@@ -160,6 +164,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->maps = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     session->quiet = options->quiet;
     session->output = options->output;
+    session->output_to_errors = options->output_to_errors;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
     if (!prepare(session, options, error)) {
@@ -173,7 +178,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
 {
     struct tcgrr_process_options options = {
         .pass_fd = tcgrr_live_fd(session->live),
-        .output_fd = -1,
+        .output_fd = session->output_to_errors ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) : -1,
         .quiet = session->quiet,
         .expendable = session->command.mode != TCGRR_RUN_RECORD,
         .directory = session->directory,
@@ -219,10 +224,12 @@ void tcgrr_session_free(struct tcgrr_session *session)
     tcgrr_qemu_clear(&session->qemu);
     if (session->folder) {
         g_unlink(session->socket);
+        g_unlink(session->config);
         g_rmdir(session->folder);
     }
     g_ptr_array_unref(session->maps);
     g_free(session->socket);
+    g_free(session->config);
     g_free(session->folder);
     g_free(session);
 }

@@ -28,6 +28,7 @@ struct tcgrr_rerun {
     char *inputs; /* a folder in it */
     char *rr_file;
     char *qmp_socket;
+    char *qmp_config;
     char *gdb_socket;
 };
 
@@ -68,7 +69,7 @@ static bool build_command(struct tcgrr_rerun *rerun, char **words, GError **erro
         .mode = TCGRR_RUN_REPLAY,
         .icount = tcgrr_reader_run(rerun->options.reader)->icount_shift,
         .rr_file = rerun->rr_file,
-        .qmp_socket = rerun->qmp_socket,
+        .qmp_config = rerun->qmp_config,
         .gdb = gdb,
         .pause_at_end = true,
         .start_paused = true,
@@ -99,9 +100,11 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     g_auto(GStrv) words = tcgrr_recorded_command(reader, rerun->inputs, rerun->options.extra, error);
     rerun->rr_file = g_build_filename(rerun->folder, "replay.rr", NULL);
     rerun->qmp_socket = g_build_filename(rerun->folder, "qmp", NULL);
+    rerun->qmp_config = g_build_filename(rerun->folder, "qmp.cfg", NULL);
     rerun->gdb_socket = g_build_filename(rerun->folder, "gdb", NULL);
     struct tcgrr_rrlog_rewritten rewritten;
-    return words && tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, &rewritten, error) &&
+    return words && tcgrr_qmp_configure(rerun->qmp_config, rerun->qmp_socket, error) &&
+           tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, &rewritten, error) &&
            build_command(rerun, words, error);
 }
 
@@ -129,6 +132,7 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
     g_free(rerun->inputs);
     g_free(rerun->rr_file);
     g_free(rerun->qmp_socket);
+    g_free(rerun->qmp_config);
     g_free(rerun->gdb_socket);
     g_free(rerun);
 }

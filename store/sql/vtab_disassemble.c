@@ -8,6 +8,8 @@
  */
 #include "store/sql/vtab_rows.h"
 
+#include "store/error.h"
+
 enum { POSITION, PC, BYTES, DISASM, SYMBOL, BLOCK, SCHEMA };
 
 enum plan { PLAN_BLOCK = 1, PLAN_SCHEMA = 2 };
@@ -60,6 +62,10 @@ static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *t
     int64_t number = tcgrr_vtab_argument(bits & PLAN_BLOCK ? arguments[0] : NULL, -1);
     GError *error = NULL;
 
+    if (!(bits & PLAN_BLOCK)) {
+        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "disassemble takes a block: disassemble(block.id)");
+        return tcgrr_vtab_fail(base->pVtab, error);
+    }
     int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[argc - 1] : NULL);
     if (status != SQLITE_OK) {
         return status;

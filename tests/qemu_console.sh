@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 11.1
+# The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they do in plain QEMU, and what QEMU
+# would say about modules of another build is not passed on.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+command -v python3 >/dev/null || skip "python3, which plays the terminal, is not there"
+version=$1
+guest a64-wfi "$version"
+cd "$work"
+
+# typed TRACE KEYS COMMAND...: records on a terminal, types KEYS once the guest has printed something, and prints what came.
+typed() {
+    python3 - "$tcgrr" "$@" <<'PYTHON'
+import os, pty, select, sys, time
+tcgrr, trace, keys, command = sys.argv[1], sys.argv[2], sys.argv[3].split(","), sys.argv[4:]
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execv(tcgrr, [tcgrr, "record", "-o", trace, "--"] + command)
+keys = [bytes(key, "ascii").decode("unicode_escape").encode() for key in keys]
+text, ended, deadline = b"", False, time.monotonic() + 60
+due = 0
+while not ended and time.monotonic() < deadline:
+    if select.select([terminal], [], [], 0.1)[0]:
+        try:
+            part = os.read(terminal, 4096)
+        except OSError:
+            part = b""
+        text, ended = text + part, not part
+    if keys and b"U-Boot" in text and time.monotonic() > due:
+        os.write(terminal, keys.pop(0))
+        due = time.monotonic() + 0.5
+sys.stdout.buffer.write(text)
+if not ended:
+    os.kill(pid, 15)
+sys.exit(0 if ended else 1)
+PYTHON
+}
+
+machine=("$(qemu aarch64 "$version")" -M virt -cpu cortex-a57 -nographic -bios "$TCGRR_QEMUS/guests/u-boot/qemu_arm64/u-boot.bin")
+[ -f "${machine[-1]}" ] || skip "${machine[-1]} is not there; scripts/fetch-qemus.sh gets it"
+
+# Ctrl-A c reaches the monitor, Ctrl-A x ends QEMU; Ctrl-C before it is the guest's and ends nothing.
+typed keys.tcgrr '\x03,\x01c,info status\r,\x01x' "${machine[@]}" -icount shift=7 > screen || fail "QEMU did not end: $(tail -n 5 screen)"
+contains "the terminal" "$(tr '\r' '\n' < screen)" "\(qemu\)"
+contains "the terminal" "$(tr '\r' '\n' < screen)" "VM status: running"
+contains "the terminal" "$(tr '\r' '\n' < screen)" "QEMU: Terminated"
+run 0 "$tcgrr" verify keys.tcgrr
+
+# One object on standard output, whatever the guest prints there.
+guest a64-timer "$version"
+run 0 "$tcgrr" record --json -o timer.tcgrr -- "${guest[0]}" -M virt -cpu cortex-a57 -kernel "$fixtures/a64-timer.elf" -nographic
+equal "objects on standard output" "$(jq -s length out)" 1
+contains "standard error" "$(cat err)" "${rr_guests[a64-timer]}"
+contains "what QEMU says of modules" "$(grep -c 'ui-' err || true)" "^0$"
