@@ -135,7 +135,7 @@ static int resolve(struct context *context, struct tcgrr_compare_options *how)
 
     context->symbols = cli_trace_symbols(context->bisect.readers[0]);
     for (char **file = context->symbol_files; file && *file; file++) {
-        if (!tcgrr_symbols_add_elf(context->symbols, *file, true, &error)) {
+        if (!tcgrr_symbols_add_file(context->symbols, *file, 0, &error)) {
             return cli_fail(error);
         }
     }

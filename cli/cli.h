@@ -32,6 +32,7 @@ extern const struct cli_command cli_verify;
 extern const struct cli_command cli_extract;
 extern const struct cli_command cli_query;
 extern const struct cli_command cli_report;
+extern const struct cli_command cli_symbols;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With

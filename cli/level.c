@@ -20,7 +20,7 @@ static bool load_symbols(struct tcgrr_symbols *symbols, const struct tcgrr_recor
     const char *const *word = options->arguments;
 
     for (; file && *file; file++) {
-        if (!tcgrr_symbols_add_elf(symbols, *file, true, error)) {
+        if (!tcgrr_symbols_add_file(symbols, *file, 0, error)) {
             return false;
         }
     }

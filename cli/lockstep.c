@@ -102,7 +102,7 @@ struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, 
     bool good = !kernel || tcgrr_symbols_add_elf(symbols, kernel, false, &error);
 
     for (; good && files && *files; files++) {
-        good = tcgrr_symbols_add_elf(symbols, *files, true, &error);
+        good = tcgrr_symbols_add_file(symbols, *files, 0, &error);
     }
     if (!good) {
         *status = cli_fail(error);
@@ -381,7 +381,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "LEVEL"},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
-         "a further ELF file with symbols (repeatable)", "FILE"},
+         "a further file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a side has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &told.console, "show the console of A's guest", NULL},

@@ -74,7 +74,7 @@ static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GErro
     bool good = true;
 
     for (; good && more && *more; more++) {
-        good = tcgrr_symbols_add_elf(symbols, *more, true, error);
+        good = tcgrr_symbols_add_file(symbols, *more, 0, error);
     }
     good = good && (!kernel || tcgrr_symbols_add_elf(symbols, user_path(recorder, kernel), false, error));
     if (!good) {
@@ -91,7 +91,7 @@ static bool check_symbol_files(const struct tcgrr_record_options *options, GErro
     bool good = true;
 
     for (; good && more && *more; more++) {
-        good = tcgrr_symbols_add_elf(symbols, *more, true, error);
+        good = tcgrr_symbols_add_file(symbols, *more, 0, error);
     }
     tcgrr_symbols_free(symbols);
     return good;

@@ -45,7 +45,7 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_MEM_PAGES] = "SELECT pages FROM \"%w\".chunk LEFT JOIN \"%w\".mem_chunk ON chunk = id WHERE id = ?1",
     [TCGRR_QUERY_DEVICES] = "SELECT id, name FROM \"%w\".device ORDER BY id",
     [TCGRR_QUERY_REGIONS] = "SELECT first, last, name FROM \"%w\".region ORDER BY rowid",
-    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size",
+    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size, rowid",
 };
 
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)

@@ -4,7 +4,8 @@
 #include <string.h>
 
 struct tcgrr_symbols {
-    GArray *list; /* struct tcgrr_symbol */
+    GArray *list;  /* struct tcgrr_symbol */
+    GArray *reach; /* uint64_t: how far those up to this one reach at most; as long as the list, once it is sorted */
     GStringChunk *texts;
     bool sorted;
 };
@@ -13,6 +14,7 @@ struct tcgrr_symbols *tcgrr_symbols_new(void)
 {
     struct tcgrr_symbols *symbols = g_new0(struct tcgrr_symbols, 1);
     symbols->list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_symbol));
+    symbols->reach = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     symbols->texts = g_string_chunk_new(4096);
     symbols->sorted = true;
     return symbols;
@@ -22,6 +24,7 @@ void tcgrr_symbols_free(struct tcgrr_symbols *symbols)
 {
     if (symbols) {
         g_array_unref(symbols->list);
+        g_array_unref(symbols->reach);
         g_string_chunk_free(symbols->texts);
         g_free(symbols);
     }
@@ -36,6 +39,7 @@ void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol 
         .file = g_string_chunk_insert_const(symbols->texts, symbol->file ? symbol->file : ""),
     };
     guint count = symbols->list->len;
+    g_array_set_size(symbols->reach, 0);
     symbols->sorted =
         symbols->sorted &&
         (count == 0 || g_array_index(symbols->list, struct tcgrr_symbol, count - 1).address <= symbol->address);
@@ -65,10 +69,24 @@ bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader 
 const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols)
 {
     if (!symbols->sorted) {
+        g_array_set_size(symbols->reach, 0);
         g_array_sort(symbols->list, by_address);
         symbols->sorted = true;
     }
     return symbols->list;
+}
+
+static void extend_reach(struct tcgrr_symbols *symbols)
+{
+    uint64_t most = 0;
+
+    g_array_set_size(symbols->reach, symbols->list->len);
+    for (guint i = 0; i < symbols->list->len; i++) {
+        const struct tcgrr_symbol *symbol = &g_array_index(symbols->list, struct tcgrr_symbol, i);
+        uint64_t end = symbol->address + symbol->size;
+        most = MAX(most, end >= symbol->address ? end : UINT64_MAX);
+        g_array_index(symbols->reach, uint64_t, i) = most;
+    }
 }
 
 const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc)
@@ -76,6 +94,10 @@ const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint6
     const GArray *list = tcgrr_symbols_list(symbols);
     guint low = 0;
     guint high = list->len;
+
+    if (symbols->reach->len != list->len) {
+        extend_reach(symbols);
+    }
 
     while (low < high) {
         guint middle = low + (high - low) / 2;
@@ -85,11 +107,13 @@ const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint6
             high = middle;
         }
     }
-    if (low == 0) {
-        return NULL;
+    while (low-- > 0 && g_array_index(symbols->reach, uint64_t, low) > pc) {
+        const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, low);
+        if (pc - symbol->address < symbol->size) {
+            return symbol;
+        }
     }
-    const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, low - 1);
-    return pc - symbol->address < MAX(symbol->size, 1) ? symbol : NULL;
+    return NULL;
 }
 
 char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc)

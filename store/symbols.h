@@ -14,6 +14,15 @@ struct tcgrr_symbol {
     const char *file; /* that it comes from */
 };
 
+/* What a file says of a symbol. */
+struct tcgrr_label {
+    uint64_t address;
+    uint64_t size;  /* 0: not known */
+    uint64_t limit; /* end of its section: without a size it reaches to there at most */
+    bool global;
+    const char *name; /* NULL: has no name for code, but ends what comes before it */
+};
+
 struct tcgrr_symbols;
 struct tcgrr_reader;
 
@@ -24,11 +33,32 @@ void tcgrr_symbols_free(struct tcgrr_symbols *symbols);
 /* Adds a copy. Addresses are looked up fastest when they come in ascending order. */
 void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol *symbol);
 
+/* Adds what a file says, with `offset` added to all addresses. Sorts `labels` (struct tcgrr_label). */
+void tcgrr_symbols_add_labels(struct tcgrr_symbols *symbols, GArray *labels, const char *file, uint64_t offset);
+
 /*
- * Adds those of the ELF file at `path`. A file that is not there or not ELF has none, which is an error only if
+ * Adds those of the ELF file at `path`. A file that is not there, is not ELF or has none is an error only if
  * `required`. In Arm files the Thumb bit is left out.
  */
 bool tcgrr_symbols_add_elf(struct tcgrr_symbols *symbols, const char *path, bool required, GError **error);
+/* Adds those of a text file, System.map, /proc/kallsyms or what nm prints, with `offset` added to all addresses. */
+bool tcgrr_symbols_add_text(struct tcgrr_symbols *symbols, const char *path, uint64_t offset, GError **error);
+/* Adds those of a file of either kind, likewise. None at all is an error. */
+bool tcgrr_symbols_add_file(struct tcgrr_symbols *symbols, const char *path, uint64_t offset, GError **error);
+
+bool tcgrr_symbols_is_elf(const char *path);
+/* Calls `visit` for each section of code of the ELF file at `path`; `bytes` are valid during the call. */
+bool tcgrr_symbols_elf_code(const char *path,
+                            void (*visit)(uint64_t address, const void *bytes, size_t size, void *data), void *data,
+                            GError **error);
+
+struct tcgrr_blocks;
+/*
+ * How much higher the code of the ELF file at `path` ran than it was linked, told by the bytes of the first `count`
+ * blocks that are there once in the file. TCGRR_ERROR_FAILED if too few of them are, or they do not agree.
+ */
+bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *blocks, uint32_t count, uint64_t *offset,
+                               GError **error);
 
 /* Adds those of a trace. */
 bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader *reader, GError **error);
@@ -36,7 +66,7 @@ bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader 
 /* All of them, struct tcgrr_symbol by ascending address; owned by the table, valid until the next is added. */
 const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols);
 
-/* The symbol that covers `pc`; NULL if there is none. */
+/* The symbol that covers `pc`, of several the one that begins last; NULL if there is none. */
 const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc);
 /* Its name and the offset, "name+0x10"; NULL if there is none. Owned by the caller. */
 char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc);

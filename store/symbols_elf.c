@@ -1,4 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Symbols of ELF files, and how far each one reaches. Assembler labels have no size in the file; what they cover is
+ * what gdb's `info symbol` says: up to the next symbol or the end of their section, but for what a symbol with a size
+ * covers.
+ */
 #include "store/symbols.h"
 
 #include "store/error.h"
@@ -6,46 +11,27 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Names that tell data from code in Arm and RISC-V objects ($x, $d, …) and compilers' local labels. */
+/* Names that tell data from code in Arm and RISC-V objects ($x, $d, …) and compilers' local labels: for nobody to see.
+ */
 static bool is_marker(const char *name)
 {
-    return name[0] == '$' || name[0] == '.' || name[0] == '\0';
+    bool mapping = name[0] == '$' && name[1] && strchr("adtx", name[1]);
+    return mapping || g_str_has_prefix(name, ".L") || g_str_has_prefix(name, "$L") || name[0] == '\0' ||
+           strchr(name, '\001') || !g_utf8_validate(name, -1, NULL);
 }
 
-static bool in_code(Elf *elf, const GElf_Sym *symbol)
+/* A symbol's section, if that is code. */
+static bool code_section(Elf *elf, const GElf_Sym *symbol, GElf_Shdr *header)
 {
-    GElf_Shdr header;
     Elf_Scn *section = symbol->st_shndx < SHN_LORESERVE ? elf_getscn(elf, symbol->st_shndx) : NULL;
-    return section && gelf_getshdr(section, &header) && (header.sh_flags & SHF_EXECINSTR);
+    return section && gelf_getshdr(section, header) && (header->sh_flags & SHF_EXECINSTR);
 }
 
-static int by_address(const void *a, const void *b)
+static void add_table(GArray *labels, Elf *elf, Elf_Scn *section, const GElf_Shdr *header)
 {
-    const GElf_Sym *left = a;
-    const GElf_Sym *right = b;
-    return left->st_value < right->st_value ? -1 : left->st_value > right->st_value;
-}
-
-/* Assembly labels often have no size: they reach to the next symbol. */
-static void fill_sizes(GArray *symbols)
-{
-    qsort(symbols->data, symbols->len, sizeof(GElf_Sym), by_address);
-    for (guint i = 0; i + 1 < symbols->len; i++) {
-        GElf_Sym *symbol = &g_array_index(symbols, GElf_Sym, i);
-        if (symbol->st_size == 0) {
-            symbol->st_size = g_array_index(symbols, GElf_Sym, i + 1).st_value - symbol->st_value;
-        }
-    }
-}
-
-static void add_table(struct tcgrr_symbols *table, Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
-                      const char *path)
-{
-    g_autoptr(GArray) symbols = g_array_new(FALSE, FALSE, sizeof(GElf_Sym));
     Elf_Data *data = elf_getdata(section, NULL);
     GElf_Ehdr file;
     bool arm = gelf_getehdr(elf, &file) && file.e_machine == EM_ARM;
@@ -53,49 +39,120 @@ static void add_table(struct tcgrr_symbols *table, Elf *elf, Elf_Scn *section, c
 
     for (int i = 0; data && gelf_getsym(data, i, &symbol); i++) {
         int type = GELF_ST_TYPE(symbol.st_info);
-        if ((type == STT_FUNC || type == STT_NOTYPE) && in_code(elf, &symbol)) {
-            symbol.st_value &= arm ? ~(GElf_Addr)1 : ~(GElf_Addr)0;
-            g_array_append_val(symbols, symbol);
+        const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
+        GElf_Shdr code;
+        if (type == STT_SECTION || type == STT_FILE || !name || is_marker(name) || !code_section(elf, &symbol, &code)) {
+            continue;
         }
-    }
-    fill_sizes(symbols);
-    for (guint i = 0; i < symbols->len; i++) {
-        const GElf_Sym *found = &g_array_index(symbols, GElf_Sym, i);
-        const char *name = elf_strptr(elf, header->sh_link, found->st_name);
-        if (name && !is_marker(name) && g_utf8_validate(name, -1, NULL)) {
-            const struct tcgrr_symbol symbol_found = {found->st_value, found->st_size, name, path};
-            tcgrr_symbols_add(table, &symbol_found);
+        struct tcgrr_label label = {
+            .address = symbol.st_value & (arm ? ~(GElf_Addr)1 : ~(GElf_Addr)0),
+            .size = symbol.st_size,
+            .limit = code.sh_addr + code.sh_size,
+            .global = GELF_ST_BIND(symbol.st_info) != STB_LOCAL,
+            .name = name,
+        };
+        if (label.address >= code.sh_addr && label.address <= label.limit) {
+            g_array_append_val(labels, label);
         }
     }
 }
 
-static void add_tables(struct tcgrr_symbols *table, Elf *elf, const char *path)
+static void add_tables(struct tcgrr_symbols *table, Elf *elf, const char *path, uint64_t offset)
 {
+    g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_label));
+
     for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
         GElf_Shdr header;
         if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB) {
-            add_table(table, elf, section, &header, path);
+            add_table(labels, elf, section, &header);
         }
     }
+    tcgrr_symbols_add_labels(table, labels, path, offset);
 }
 
-bool tcgrr_symbols_add_elf(struct tcgrr_symbols *table, const char *path, bool required, GError **error)
+static Elf *open_elf(const char *path, int *fd, GError **error)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
+    *fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (*fd < 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read symbols from %s: %s", path, g_strerror(errno));
-        return !required && (g_clear_error(error), true);
+        return NULL;
     }
     elf_version(EV_CURRENT);
-    Elf *elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-    bool good = true;
+    Elf *elf = elf_begin(*fd, ELF_C_READ_MMAP, NULL);
     if (elf && elf_kind(elf) == ELF_K_ELF) {
-        add_tables(table, elf, path);
-    } else if (required) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is not an ELF file, so it has no symbols", path);
-        good = false;
+        return elf;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is not an ELF file", path);
+    elf_end(elf);
+    close(*fd);
+    return NULL;
+}
+
+bool tcgrr_symbols_is_elf(const char *path)
+{
+    int fd;
+    GError *error = NULL;
+    Elf *elf = open_elf(path, &fd, &error);
+
+    g_clear_error(&error);
+    if (elf) {
+        elf_end(elf);
+        close(fd);
+    }
+    return elf != NULL;
+}
+
+static bool add_elf(struct tcgrr_symbols *table, const char *path, uint64_t offset, bool required, GError **error)
+{
+    int fd;
+    Elf *elf = open_elf(path, &fd, error);
+
+    if (!elf) {
+        return !required && (g_clear_error(error), true);
+    }
+    guint before = tcgrr_symbols_list(table)->len;
+    add_tables(table, elf, path, offset);
+    bool good = !required || tcgrr_symbols_list(table)->len > before;
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s has no symbols of code; was it stripped?", path);
     }
     elf_end(elf);
     close(fd);
     return good;
+}
+
+bool tcgrr_symbols_elf_code(const char *path,
+                            void (*visit)(uint64_t address, const void *bytes, size_t size, void *data), void *data,
+                            GError **error)
+{
+    int fd;
+    Elf *elf = open_elf(path, &fd, error);
+
+    if (!elf) {
+        return false;
+    }
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
+        GElf_Shdr header;
+        if (gelf_getshdr(section, &header) && (header.sh_flags & SHF_EXECINSTR) && header.sh_type == SHT_PROGBITS) {
+            Elf_Data *code = elf_getdata(section, NULL);
+            if (code && code->d_buf && code->d_size > 0) {
+                visit(header.sh_addr, code->d_buf, code->d_size, data);
+            }
+        }
+    }
+    elf_end(elf);
+    close(fd);
+    return true;
+}
+
+bool tcgrr_symbols_add_elf(struct tcgrr_symbols *table, const char *path, bool required, GError **error)
+{
+    return add_elf(table, path, 0, required, error);
+}
+
+bool tcgrr_symbols_add_file(struct tcgrr_symbols *table, const char *path, uint64_t offset, GError **error)
+{
+    bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
+    return !exists || tcgrr_symbols_is_elf(path) ? add_elf(table, path, offset, true, error)
+                                                 : tcgrr_symbols_add_text(table, path, offset, error);
 }

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * How far symbols without a size reach. What gdb does when it looks an address up is done here once for all addresses,
+ * so that a table of plain stretches comes out: the symbol of an address is the last that begins at or before it among
+ * those that contain it.
+ */
+#include "store/symbols.h"
+
+static gint by_address(gconstpointer a, gconstpointer b)
+{
+    const struct tcgrr_label *left = a;
+    const struct tcgrr_label *right = b;
+    if (left->address != right->address) {
+        return left->address < right->address ? -1 : 1;
+    }
+    if (left->size != right->size) {
+        return left->size < right->size ? -1 : 1;
+    }
+    return (left->global ? 1 : 0) - (right->global ? 1 : 0);
+}
+
+static bool contains(const struct tcgrr_label *label, uint64_t address)
+{
+    return address - label->address < label->size;
+}
+
+/*
+ * How many bytes after a label without a size are called by it. gdb takes the symbol before it, or the one before that,
+ * if that has a size which contains the address; a second label in between hides them.
+ */
+static uint64_t extent(const GArray *labels, guint index)
+{
+    const struct tcgrr_label *label = &g_array_index(labels, struct tcgrr_label, index);
+    bool last = index + 1 == labels->len;
+    uint64_t end = last ? label->limit : MIN(label->limit, label[1].address);
+
+    for (guint back = 1; back <= MIN(index, 2u) && label[-(int)back].size > 0; back++) {
+        const struct tcgrr_label *outer = label - back;
+        if (contains(outer, label->address)) {
+            return 0; /* nothing of what may follow its end either: that would need a stretch of its own */
+        }
+    }
+    return end > label->address ? end - label->address : 0;
+}
+
+void tcgrr_symbols_add_labels(struct tcgrr_symbols *table, GArray *labels, const char *file, uint64_t offset)
+{
+    g_array_sort(labels, by_address);
+    for (guint i = 0; i < labels->len; i++) {
+        const struct tcgrr_label *label = &g_array_index(labels, struct tcgrr_label, i);
+        struct tcgrr_symbol symbol = {label->address + offset, label->size, label->name, file};
+        if (label->name) {
+            symbol.size = label->size ? label->size : extent(labels, i);
+            tcgrr_symbols_add(table, &symbol);
+        }
+    }
+}
