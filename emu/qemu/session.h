@@ -32,7 +32,7 @@ struct tcgrr_session_options {
     bool start_paused;
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
     enum tcgrr_output output; /* user mode: the kind of file that the program writes to; OURS: as `quiet` says */
-    bool output_to_errors; /* what QEMU and the guest write to standard output goes to standard error */
+    bool output_to_errors;    /* what QEMU and the guest write to standard output goes to standard error */
 };
 
 /*

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/cli.h"
+
+#include "cli/export/export.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const struct export_format *const formats[] = {&export_perfetto, &export_folded, &export_callgrind,
+                                                      &export_tenet, &export_csv};
+
+static const struct export_format *find_format(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        if (strcmp(formats[i]->name, name) == 0) {
+            return formats[i];
+        }
+    }
+    return NULL;
+}
+
+static int no_format(const struct cli_command *command, const char *name)
+{
+    const char *names[G_N_ELEMENTS(formats) + 1] = {NULL};
+    for (size_t i = 0; i < G_N_ELEMENTS(formats); i++) {
+        names[i] = formats[i]->name;
+    }
+    g_autofree char *all = g_strjoinv(", ", (char **)names);
+    return cli_usage(command, "there is no format '%s'; the formats are %s", name, all);
+}
+
+static bool write_all(const struct export_format *format, struct export_job *job, GError **error)
+{
+    struct report_job *report = job->report;
+
+    report->run = tcgrr_reader_run(report->reader);
+    report->blocks = tcgrr_reader_blocks(report->reader, error);
+    if (!report->blocks) {
+        return false;
+    }
+    report->block_count = tcgrr_blocks_count(report->blocks);
+    report->disasm = tcgrr_disasm_new(report->run->target);
+    report->symbols = cli_trace_symbols(report->reader);
+    bool good = format->run(job, error);
+    tcgrr_symbols_free(report->symbols);
+    tcgrr_disasm_free(report->disasm);
+    if (good && (fflush(job->out) != 0 || ferror(job->out))) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write all of it: %m");
+        good = false;
+    }
+    return good;
+}
+
+/* Into the file, which replaces what is there, or to standard output. */
+static int export_trace(const struct export_format *format, struct export_job *job, const char *output)
+{
+    GError *error = NULL;
+
+    job->out = output ? report_create(job->report, output, &error) : stdout;
+    if (!job->out) {
+        return cli_fail(error);
+    }
+    bool good = write_all(format, job, &error);
+    if (output && !report_close(job->out, output, good ? &error : NULL)) {
+        good = false;
+    }
+    if (!good && output) {
+        unlink(output);
+    }
+    return good ? CLI_OK : cli_fail(error);
+}
+
+static bool parse_number(const char *text, uint64_t *number)
+{
+    guint64 value = *number;
+    bool good = !text || g_ascii_string_to_unsigned(text, 10, 0, INT64_MAX, &value, NULL);
+    *number = value;
+    return good;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *output = NULL;
+    g_autofree char *from = NULL;
+    g_autofree char *until = NULL;
+    g_autofree char *least = NULL;
+    const GOptionEntry options[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "the file to write (default: standard output)", "FILE"},
+        {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv: from this icount on", "ICOUNT"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and up to this one", "ICOUNT"},
+        {"min", 0, 0, G_OPTION_ARG_STRING, &least,
+         "perfetto: leave out functions that ran for less (default: so that a million are shown)", "INSTRUCTIONS"},
+        {0},
+    };
+    if (!cli_parse(command, options, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc != 3) {
+        return cli_usage(command, "export takes a trace and a format");
+    }
+    const struct export_format *format = find_format(argv[2]);
+    struct report as = {.name = argv[2]};
+    struct report_job report = {.report = &as, .progress = isatty(STDERR_FILENO)};
+    struct export_job job = {.report = &report, .until = UINT64_MAX};
+    if (!format) {
+        return no_format(command, argv[2]);
+    }
+    if (!parse_number(from, &job.from) || !parse_number(until, &job.until) || !parse_number(least, &job.least)) {
+        return cli_usage(command, "--from, --until and --min take numbers of instructions");
+    }
+    if (format->binary && !output && isatty(STDOUT_FILENO)) {
+        return cli_usage(command, "%s is no text for a terminal: name a file with -o", format->name);
+    }
+    int status = CLI_OK;
+    report.reader = cli_open_trace(argv[1], &status);
+    if (report.reader) {
+        status = export_trace(format, &job, output);
+        tcgrr_reader_free(report.reader);
+    }
+    return status;
+}
+
+const struct cli_command cli_export = {
+    "export",
+    "TRACE FORMAT",
+    "Write a trace as other programs read it: perfetto, folded, callgrind, tenet, csv",
+    "perfetto   a timeline of functions, events and counters (ui.perfetto.dev)\n"
+    "folded     stacks with the instructions that ran there (flamegraph.pl, speedscope)\n"
+    "callgrind  instructions by address and calls (KCachegrind, callgrind_annotate)\n"
+    "tenet      each instruction with its memory accesses, of a trace at level full (Tenet)\n"
+    "csv        each execution of a block\n\n"
+    "Examples:\n"
+    "  tcgrr export boot.tcgrr perfetto -o boot.pftrace\n"
+    "  tcgrr export boot.tcgrr folded | flamegraph.pl > boot.svg\n"
+    "  tcgrr export boot.tcgrr callgrind -o callgrind.out.boot && kcachegrind callgrind.out.boot\n"
+    "  tcgrr export boot.tcgrr csv --from 1000000 --until 2000000\n",
+    run,
+};

@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# Exports add up to what ran, and programs that are not ours read them.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+guest rv64-trap 10.0
+record trap --level full
+run 0 "$tcgrr" info --json "$work/trap.tcgrr"
+icount=$(json .icount)
+execs=$(json .execs)
+exceptions=$(json .events.exception)
+
+# export FORMAT: $work/out.FORMAT
+export_as() { run 0 "$tcgrr" export "$work/trap.tcgrr" "$1" -o "$work/out.$1" "${@:2}"; }
+
+export_as folded
+equal "instructions in all stacks" "$(awk '{sum += $NF} END {printf "%d", sum}' "$work/out.folded")" "$icount"
+contains "stacks" "$(cat "$work/out.folded")" '(^|;)guest_main;'
+[ -z "$(awk 'NF != 2' "$work/out.folded")" ] || fail "a line has other than a stack and a number"
+
+export_as csv
+equal "lines" "$(wc -l < "$work/out.csv")" $((execs + 1))
+equal "executions and instructions by SQLite" \
+    "$(sqlite3 :memory: ".import --csv $work/out.csv t" "SELECT count(*), sum(ran) FROM t")" "$execs|$icount"
+export_as csv --from 100 --until 200
+equal "first and last icount of a part" "$(sqlite3 :memory: ".import --csv $work/out.csv t" \
+    "SELECT min(CAST(icount AS INTEGER)) BETWEEN 80 AND 100, max(CAST(icount AS INTEGER)) < 200 FROM t")" "1|1"
+
+export_as tenet
+equal "lines of instructions" "$(wc -l < "$work/out.tenet")" "$icount"
+accesses=$("$tcgrr" query "$work/trap.tcgrr" "SELECT count(*) FROM mem" --format csv | tail -n 1 | tr -d '\r')
+equal "accesses" "$(grep -oE 'm[rw]=0x[0-9a-f]+:[0-9a-f]+' "$work/out.tenet" | wc -l)" "$accesses"
+
+export_as callgrind
+if command -v callgrind_annotate >/dev/null; then
+    callgrind_annotate "$work/out.callgrind" > "$work/annotated" 2>"$work/err"
+    equal "what callgrind_annotate complains of" "$(cat "$work/err")" ""
+    equal "the total by callgrind_annotate" "$(awk '/PROGRAM TOTALS/ {gsub(",", "", $1); print $1}' "$work/annotated")" "$icount"
+fi
+
+export_as perfetto --min 1
+if command -v protoc >/dev/null; then
+    protoc --decode_raw < "$work/out.perfetto" > "$work/decoded" || fail "protoc cannot decode it"
+    begins=$(grep -c '^    9: 1$' "$work/decoded")
+    equal "ends of functions" "$(grep -c '^    9: 2$' "$work/decoded")" "$begins"
+    [ "$begins" -gt 10 ] || fail "there are only $begins functions"
+    equal "exceptions" "$(awk '/10: / {name = $2} /9: 3$/ {instant = 1} /^}/ {if (instant && name) count[name]++; instant = 0; name = ""}
+                               END {for (n in count) print count[n]}' "$work/decoded" | grep -cx "$exceptions")" 1
+fi
+
+complains 2 "the formats are perfetto" "$tcgrr" export "$work/trap.tcgrr" nonsense
+complains 2 "numbers of instructions" "$tcgrr" export "$work/trap.tcgrr" csv --from main
+guest rv64-trap 10.0
+record flow
+complains 3 "level full" "$tcgrr" export "$work/flow.tcgrr" tenet
