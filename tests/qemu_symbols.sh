@@ -4,9 +4,10 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# names TRACE: every address that ran, with its name.
+# names TRACE: every instruction of its blocks, with its name.
 names() {
-    "$tcgrr" query "$work/$1.tcgrr" "SELECT DISTINCT addr(pc), symbolize(pc) FROM insn ORDER BY 1" --format csv |
+    "$tcgrr" query "$work/$1.tcgrr" "SELECT DISTINCT addr(d.pc), symbolize(d.pc)
+        FROM block, disassemble(block.id) AS d ORDER BY 1" --format csv |
         tr -d '"\r' | tail -n +2
 }
 
