@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/cause.h"
 
+#include "cli/insn.h"
+
 #include <stdio.h>
-#include "store/isa/disasm.h"
-#include "store/error.h"
 
 static char *hex(const uint8_t *bytes, size_t length)
 {
@@ -12,26 +12,6 @@ static char *hex(const uint8_t *bytes, size_t length)
         g_string_append_printf(text, "%02x", bytes[i]);
     }
     return g_string_free(text, FALSE);
-}
-
-/* An instruction as text; NULL if its bytes are not known. Owned by the caller. */
-static char *disassemble(struct tcgrr_disasm *disasm, uint64_t pc, const uint8_t *bytes, uint8_t length)
-{
-    if (length == 0) {
-        return NULL;
-    }
-    struct tcgrr_block block = {.pc = pc, .insns = 1, .size = length, .lengths = &length, .bytes = bytes};
-    g_auto(GStrv) texts = tcgrr_disasm_block(disasm, &block);
-    return g_strdup(texts[0]);
-}
-
-static struct tcgrr_disasm *open_disasm(const struct cli_places *places)
-{
-    struct tcgrr_disasm *disasm = tcgrr_disasm_new(places->target);
-    if (places->blocks[0]) {
-        tcgrr_disasm_survey(disasm, places->blocks[0], tcgrr_blocks_count(places->blocks[0]));
-    }
-    return disasm;
 }
 
 /* What to type to stand before the instruction in gdb; owned by the caller. */
@@ -98,17 +78,17 @@ static json_t *names_json(const GPtrArray *names)
     return list;
 }
 
-static json_t *chain_json(const struct tcgrr_cause *found, struct tcgrr_disasm *disasm, const struct cli_places *places)
+static json_t *chain_json(const struct tcgrr_cause *found, struct cli_insns *insns, const struct cli_places *places)
 {
     json_t *list = json_array();
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
-        json_array_append_new(list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?, s:b}", "icount",
-                                              (json_int_t)link->icounts[0], "icount_b", (json_int_t)link->icounts[1],
-                                              "pc", cli_json_address(link->pc), "symbol",
-                                              text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "disasm",
-                                              text_or_null(disassemble(disasm, link->pc, link->bytes, link->length)),
-                                              "takes", link->takes, "gap", link->gap));
+        json_array_append_new(
+            list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?, s:b}", "icount", (json_int_t)link->icounts[0], "icount_b",
+                            (json_int_t)link->icounts[1], "pc", cli_json_address(link->pc), "symbol",
+                            text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "disasm",
+                            text_or_null(cli_insns_text(insns, link->icounts[0], link->pc, link->bytes, link->length)),
+                            "takes", link->takes, "gap", link->gap));
     }
     return list;
 }
@@ -118,7 +98,7 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause)
     const struct tcgrr_bisect *bisect = cause->bisect;
     const struct cli_places *places = cause->places;
     const struct tcgrr_cause *found = &bisect->cause;
-    struct tcgrr_disasm *disasm = open_disasm(places);
+    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target);
     g_autofree char *bytes = hex(found->bytes, found->length);
     g_autofree char *land_a = landing(bisect, 0);
     g_autofree char *land_b = landing(bisect, 1);
@@ -127,15 +107,18 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause)
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
         "icount_b", (json_int_t)found->icounts[1], "pc", cli_json_address(found->pc), "symbol",
         text_or_null(tcgrr_symbols_name(places->symbols[0], found->pc)), "disasm",
-        text_or_null(disassemble(disasm, found->pc, found->bytes, found->length)), "bytes", bytes, "registers",
-        registers_json(found), "memory", memory_json(found), "chain", chain_json(found, disasm, places),
+        text_or_null(cli_insns_text(insns, found->icounts[0], found->pc, found->bytes, found->length)), "bytes", bytes,
+        "registers", registers_json(found), "memory", memory_json(found), "chain", chain_json(found, insns, places),
         "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands", land_a, land_b,
         "bundle", cause->bundle, "replays", (int)found->replays);
-    tcgrr_disasm_free(disasm);
+    cli_insns_free(insns);
     json_object_set_new(json, "standalone",
                         json_pack("{s:b, s:s?, s:s?, s:b}", "reproduces", bisect->standalone.reproduces, "reason",
                                   bisect->standalone.reason, "difference", bisect->standalone.difference, "whole_block",
                                   bisect->standalone.whole_block));
+    if (found->insns > 0) {
+        json_object_set_new(json, "insns", json_integer(found->insns));
+    }
     json_object_set_new(object, "cause", json);
 }
 
@@ -168,16 +151,29 @@ static void print_effect(FILE *to, const struct tcgrr_cause *found)
     }
 }
 
-static void print_insn(FILE *to, struct tcgrr_disasm *disasm, const struct cli_places *places, uint64_t pc,
-                       const uint8_t *bytes, uint8_t length)
+static void print_insn(FILE *to, struct cli_insns *insns, const struct cli_places *places, tcgrr_icount icount,
+                       uint64_t pc, const uint8_t *bytes, uint8_t length)
 {
     g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], pc);
-    g_autofree char *text = disassemble(disasm, pc, bytes, length);
+    g_autofree char *text = cli_insns_text(insns, icount, pc, bytes, length);
     g_autofree char *raw = hex(bytes, length);
     fprintf(to, "0x%" G_GINT64_MODIFIER "x %s: %s (%s)", pc, symbol ? symbol : "", text ? text : "?", raw);
 }
 
-static void print_chain(FILE *to, const struct tcgrr_cause *found, struct tcgrr_disasm *disasm,
+/* The instructions of a block after its first. */
+static void print_block(FILE *to, const struct tcgrr_cause *found, struct cli_insns *insns,
+                        const struct cli_places *places)
+{
+    const struct tcgrr_cause_scene *scene = &found->scene;
+    for (guint i = scene->first + 1; i <= scene->at; i++) {
+        const struct tcgrr_stop *stop = g_ptr_array_index(scene->stops[0], i);
+        fprintf(to, "  ");
+        print_insn(to, insns, places, found->icounts[0] + i - scene->first, stop->address, stop->bytes, stop->length);
+        fprintf(to, "\n");
+    }
+}
+
+static void print_chain(FILE *to, const struct tcgrr_cause *found, struct cli_insns *insns,
                         const struct cli_places *places)
 {
     fprintf(to, "  how it came to the parting, oldest first (icount of A, instruction, what it read that differed):\n");
@@ -188,7 +184,7 @@ static void print_chain(FILE *to, const struct tcgrr_cause *found, struct tcgrr_
             fprintf(to, "    %14s  where it began is known; not followed in between\n", "...");
         }
         fprintf(to, "    %14s  ", icount);
-        print_insn(to, disasm, places, link->pc, link->bytes, link->length);
+        print_insn(to, insns, places, link->icounts[0], link->pc, link->bytes, link->length);
         fprintf(to, "%s%s\n", link->takes ? "  <- " : "", link->takes ? link->takes : "");
     }
 }
@@ -209,17 +205,21 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     const struct tcgrr_bisect *bisect = cause->bisect;
     const struct cli_places *places = cause->places;
     const struct tcgrr_cause *found = &bisect->cause;
-    struct tcgrr_disasm *disasm = open_disasm(places);
+    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target);
     g_autofree char *a = cli_number(found->icounts[0]);
     g_autofree char *b = cli_number(found->icounts[1]);
     g_autofree char *land_a = landing(bisect, 0);
     g_autofree char *land_b = landing(bisect, 1);
 
     fprintf(to, "CAUSE (%s) at icount %s of A, %s of B\n  ", tcgrr_cause_name(found->kind), a, b);
-    print_insn(to, disasm, places, found->pc, found->bytes, found->length);
-    fprintf(to, "\n  %s\n", found->explanation);
+    print_insn(to, insns, places, found->icounts[0], found->pc, found->bytes, found->length);
+    fprintf(to, "\n");
+    if (found->kind == TCGRR_CAUSE_BLOCK) {
+        print_block(to, found, insns, places);
+    }
+    fprintf(to, "  %s\n", found->explanation);
     print_effect(to, found);
-    print_chain(to, found, disasm, places);
+    print_chain(to, found, insns, places);
     print_names(to, "registers that differed before already, which it does not read", found->also);
     print_names(to, "not compared, because only one of the two QEMUs has them", found->left_out);
     fprintf(to, "  to stand before it:\n    %s\n    %s\n", land_a, land_b);
@@ -228,5 +228,5 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
                 bisect->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"
                                               : "");
     }
-    tcgrr_disasm_free(disasm);
+    cli_insns_free(insns);
 }

@@ -34,6 +34,7 @@ extern const struct cli_command cli_query;
 extern const struct cli_command cli_report;
 extern const struct cli_command cli_symbols;
 extern const struct cli_command cli_export;
+extern const struct cli_command cli_why;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With

@@ -16,6 +16,7 @@ struct parsing {
     GPtrArray *includes;
     GHashTable *flags; /* char *, name of a type → GArray of struct tcgrr_register_field */
     GArray *open;      /* the type being described; NULL outside of one */
+    bool system;       /* the feature being described is one of system registers */
 };
 
 static bool is_big_endian(const char *target)
@@ -97,6 +98,18 @@ static void refuse(GError **error, const char *text)
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU's description of its registers %s", text);
 }
 
+/* Of features of system registers: Arm's (QEMU's own, M profile), RISC-V's, PowerPC's, s390x's. */
+static bool is_system(const char *feature)
+{
+    static const char *const parts[] = {".sys.", ".m-system", ".secext", ".csr", ".spr", ".s390.cr", ".s390.virt"};
+    for (size_t i = 0; i < G_N_ELEMENTS(parts); i++) {
+        if (strstr(feature, parts[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void add_register(struct parsing *parsing, const char **names, const char **values, GError **error)
 {
     struct tcgrr_registers *registers = parsing->registers;
@@ -115,6 +128,7 @@ static void add_register(struct parsing *parsing, const char **names, const char
         reg->name = g_strdup(name);
         reg->type = g_strdup(type ? type : "");
         reg->number = number;
+        reg->system = parsing->system;
         reg->bytes = (bits + 7) / 8;
         reg->index = registers->list->len;
         g_ptr_array_add(registers->list, reg);
@@ -150,6 +164,9 @@ static void begin_element(GMarkupParseContext *context, const char *element, con
 
     if (strcmp(element, "reg") == 0) {
         add_register(parsing, names, values, error);
+    } else if (strcmp(element, "feature") == 0) {
+        const char *name = attribute(names, values, "name");
+        parsing->system = name && is_system(name);
     } else if (strcmp(element, "field") == 0) {
         add_field(parsing, names, values, error);
     } else if (strcmp(element, "flags") == 0 && attribute(names, values, "id")) {
@@ -195,7 +212,7 @@ bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, 
                            GPtrArray *includes, GError **error)
 {
     static const GMarkupParser parser = {begin_element, end_element, NULL, NULL, NULL};
-    struct parsing parsing = {registers, number, includes, NULL, NULL};
+    struct parsing parsing = {registers, number, includes, NULL, NULL, false};
     GError *problem = NULL;
     guint first = registers->list->len;
 

@@ -25,6 +25,7 @@ struct tcgrr_register {
     unsigned index;  /* in the list */
     unsigned offset; /* of its value in a state */
     bool core;       /* one of those that the stub tells all at once, which is fast */
+    bool system;     /* of a feature that holds what steers and describes the machine, not what programs compute with */
     GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
 };
 

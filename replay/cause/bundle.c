@@ -23,7 +23,6 @@ struct bundle {
     const struct tcgrr_cause *found;
     const char *target;
     struct tcgrr_qemu qemus[2];
-    char *cpu;
     bool copied; /* A's trace is in it */
     uint64_t block;
     uint64_t block_bytes;
@@ -178,6 +177,7 @@ static void write_value(FILE *file, const struct tcgrr_registers *registers, con
 static bool write_registers(const struct bundle *bundle, GError **error)
 {
     const struct tcgrr_cause_scene *scene = &bundle->found->scene;
+    const guint ends[] = {bundle->found->kind == TCGRR_CAUSE_BLOCK ? scene->first : scene->at, scene->at + 1};
     FILE *file = create(bundle, "registers.csv", error);
 
     if (!file) {
@@ -187,10 +187,11 @@ static bool write_registers(const struct bundle *bundle, GError **error)
     for (guint i = 0; i < scene->registers[0]->list->len; i++) {
         const char *name = ((const struct tcgrr_register *)g_ptr_array_index(scene->registers[0]->list, i))->name;
         fprintf(file, "%s", name);
-        for (guint at = scene->at; at < scene->at + 2; at++) {
+        for (guint k = 0; k < G_N_ELEMENTS(ends); k++) {
             for (int side = 0; side < 2; side++) {
                 const GPtrArray *stops = scene->stops[side];
-                write_value(file, scene->registers[side], at < stops->len ? g_ptr_array_index(stops, at) : NULL, name);
+                write_value(file, scene->registers[side],
+                            ends[k] < stops->len ? g_ptr_array_index(stops, ends[k]) : NULL, name);
             }
         }
         fprintf(file, "\n");
@@ -213,7 +214,10 @@ static void write_standalone(FILE *file, const struct bundle *bundle)
             "`guest.S` and `guest.elf` set the recorded registers%s, run %s and print all registers as they are then.\n"
             "`./run.sh QEMU` runs it. It was run in both, with this difference (< A, > B):\n\n```\n%s```\n",
             standalone->moved ? " (one of them moved, with the data it points to, to where the machine has RAM)" : "",
-            standalone->whole_block ? "the block up to the cause" : "the one instruction", standalone->difference);
+            !standalone->whole_block                   ? "the one instruction"
+            : bundle->found->kind == TCGRR_CAUSE_BLOCK ? "the block as a whole"
+                                                       : "the block up to the cause",
+            standalone->difference);
 }
 
 static void write_files(FILE *file, const struct bundle *bundle)
@@ -229,7 +233,7 @@ static void write_files(FILE *file, const struct bundle *bundle)
                 bundle->block);
     }
     if (bundle->found->scene.registers[0]) {
-        fprintf(file, "- `registers.csv`: all registers before and behind the instruction, of both\n");
+        fprintf(file, "- `registers.csv`: all registers before and after it, of both\n");
     }
     fprintf(file,
             "- `window-a.csv`%s: the instructions around it, as `tcgrr query TRACE \"SELECT icount, pc, bytes, disasm, "
@@ -267,7 +271,8 @@ static bool write_readme(const struct bundle *bundle, GError **error)
     if (!file) {
         return false;
     }
-    fprintf(file, "# Two QEMUs disagree about one instruction\n\n");
+    fprintf(file, "# Two QEMUs disagree about one %s\n\n",
+            bundle->found->kind == TCGRR_CAUSE_BLOCK ? "block" : "instruction");
     for (int side = 0; side < 2; side++) {
         fprintf(file, "- %c: %s (%s%s%s)\n", 'A' + side, bundle->qemus[side].banner, bundle->qemus[side].path,
                 *bundle->qemus[side].build_id ? ", build id " : "", bundle->qemus[side].build_id);
@@ -301,20 +306,6 @@ static bool write_json(const struct bundle *bundle, GError **error)
 }
 
 /* ---- all of it ---- */
-
-/* What the recorded command says to -cpu. */
-static char *find_cpu(struct tcgrr_reader *reader)
-{
-    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
-    char *cpu = NULL;
-    for (char **word = words; word && *word && word[1]; word++) {
-        if (strcmp(*word, "-cpu") == 0 || strcmp(*word, "--cpu") == 0) {
-            g_free(cpu);
-            cpu = g_strdup(word[1]);
-        }
-    }
-    return cpu;
-}
 
 static bool probe(struct bundle *bundle, GError **error)
 {
@@ -360,11 +351,19 @@ static bool make_standalone(struct bundle *bundle, GError **error)
         .folder = bisect->options.folder->path,
         .target = bundle->target,
         .qemus = {bundle->qemus[0].path, bundle->qemus[1].path},
-        .cpu = bundle->cpu,
         .stop = bisect->options.stop,
     };
     tcgrr_bisect_say(bisect, g_strdup("trying a guest of its own"));
-    return tcgrr_standalone_make(&options, &bisect->standalone, error);
+    for (int side = 0; side < 2; side++) {
+        g_auto(GStrv) words = tcgrr_recorded_words(bisect->readers[side], NULL, NULL);
+        options.kept[side] =
+            words ? tcgrr_standalone_keep(bundle->target, words, tcgrr_reader_run(bisect->readers[side])->directory)
+                  : g_new0(char *, 1);
+    }
+    bool good = tcgrr_standalone_make(&options, &bisect->standalone, error);
+    g_strfreev(options.kept[0]);
+    g_strfreev(options.kept[1]);
+    return good;
 }
 
 bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_options *options, GError **error)
@@ -378,10 +377,8 @@ bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_op
                 write_window(&bundle, 0, error) &&
                 (bisect->readers[0] == bisect->readers[1] || write_window(&bundle, 1, error)) &&
                 (!bundle.found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
-    bundle.cpu = find_cpu(bisect->readers[0]);
     good = good && make_standalone(&bundle, error) && write_json(&bundle, error) && write_readme(&bundle, error);
     tcgrr_qemu_clear(&bundle.qemus[0]);
     tcgrr_qemu_clear(&bundle.qemus[1]);
-    g_free(bundle.cpu);
     return good;
 }

@@ -14,7 +14,7 @@
 #define BLOCK     64   /* instructions that a block is likely to have at most */
 #define ROUND     3 /* so often the chain may come by the same instruction before all that it met is followed at once */
 
-static const char *const names[] = {"instruction", "input", "event", "device", "start", "code"};
+static const char *const names[] = {"instruction", "input", "event", "device", "start", "code", "block"};
 
 const char *tcgrr_cause_name(enum tcgrr_cause_kind kind)
 {
@@ -89,8 +89,12 @@ static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
     GArray *inputs = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
 
     if (at->length == 0 || !at->inputs.known) {
+        /* What describes the machine differs between releases anyway, and says nothing of an instruction that is not
+         * known. */
         for (guint i = 0; i < list->len; i++) {
-            add_register(trail, stop, i, UINT64_MAX, inputs);
+            if (!((const struct tcgrr_register *)g_ptr_array_index(list, i))->system) {
+                add_register(trail, stop, i, UINT64_MAX, inputs);
+            }
         }
         return inputs;
     }
@@ -298,7 +302,7 @@ static bool find_birth(struct tcgrr_trail *trail, guint *stop, bool *found, GErr
 
 /* ---- the chain ---- */
 
-static void add_link(struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
+void tcgrr_trail_add_link(struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
 {
     const struct tcgrr_stop *at = stop_of(&trail->search, 0, stop);
     struct tcgrr_cause_link *link = g_new0(struct tcgrr_cause_link, 1);
@@ -406,13 +410,31 @@ static bool go_before(struct tcgrr_trail *trail, guint *stop, bool *further, GEr
     return walk_to(trail, moment, address, stop, error);
 }
 
+/* What the search has seen to differ, and not to when it was stepped through, is a block's doing as a whole. */
+static bool conclude_vanished(struct tcgrr_trail *trail, const GArray *wanted, GError **error)
+{
+    const struct tcgrr_vanished vanished = trail->search.vanished;
+    bool found = false;
+
+    if (!tcgrr_trail_conclude_block(trail, vanished.same, vanished.differs, wanted, &found, error)) {
+        return false;
+    }
+    if (!found) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "what differs at instruction %" G_GUINT64_FORMAT " when both stop there does not when they are "
+                    "stepped there from %" G_GUINT64_FORMAT ", and no block does it as a whole: a replay is not exact",
+                    vanished.differs, vanished.same);
+    }
+    return found;
+}
+
 bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     for (unsigned i = 0; i < LINKS_MAX; i++) {
         g_autoptr(GArray) inputs = differing_inputs(trail, stop);
         bool found;
         if (inputs->len == 0) {
-            add_link(trail, stop, NULL);
+            tcgrr_trail_add_link(trail, stop, NULL);
             if (!go_before(trail, &stop, &found, error)) {
                 return false;
             }
@@ -422,10 +444,13 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
             return tcgrr_trail_conclude(trail, stop, error);
         }
         const struct tcgrr_location location = *choose(trail, inputs);
-        add_link(trail, stop, &location);
+        tcgrr_trail_add_link(trail, stop, &location);
         want(trail, stop, &location);
         if (!find_birth(trail, &stop, &found, error)) {
             return false;
+        }
+        if (!found && trail->search.vanished.seen) {
+            return conclude_vanished(trail, trail->wanted, error);
         }
         if (!found) {
             return tcgrr_trail_conclude_start(trail, error);
@@ -462,9 +487,18 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
         return false;
     }
     if (search->common == search->stops[0]->len && search->common == search->stops[1]->len) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the two runs do not part when they are stepped through instruction %" G_GUINT64_FORMAT, parted);
-        return false;
+        bool found = false;
+        tcgrr_moment same = trail->dated->first ? trail->dated->same : 0;
+        if (!tcgrr_trail_conclude_block(trail, same, parted, NULL, &found, error)) {
+            return false;
+        }
+        if (!found) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                        "the two runs do not diverge when they are stepped through instruction %" G_GUINT64_FORMAT
+                        ", and no block makes them as a whole",
+                        parted);
+        }
+        return found;
     }
     if (search->common < search->stops[0]->len && search->common < search->stops[1]->len) {
         const struct tcgrr_stop *a = stop_of(search, 0, search->common);
@@ -494,6 +528,9 @@ static bool begin_at_data(struct tcgrr_trail *trail, GError **error)
     }
     if (!go_first(trail, UINT64_MAX, &stop, &found, error)) {
         return false;
+    }
+    if (!found && trail->search.vanished.seen) {
+        return conclude_vanished(trail, NULL, error);
     }
     if (!found) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,

@@ -15,9 +15,10 @@ enum tcgrr_cause_kind {
     TCGRR_CAUSE_DEVICE,      /* memory changed that no instruction wrote */
     TCGRR_CAUSE_START,       /* it differed already where the comparison starts */
     TCGRR_CAUSE_CODE,        /* the guests' instructions differ from the start */
+    TCGRR_CAUSE_BLOCK,       /* a block's results differ only where its instructions are translated together */
 };
 
-/* "instruction", "input", "event", "device", "start", "code". */
+/* "instruction", "input", "event", "device", "start", "code", "block". */
 const char *tcgrr_cause_name(enum tcgrr_cause_kind kind);
 
 /* One flag in a register. */
@@ -61,13 +62,14 @@ struct tcgrr_cause_scene {
     struct tcgrr_registers *registers[2]; /* NULL: there is no scene */
     GPtrArray *stops[2];                  /* struct tcgrr_stop */
     guint first;                          /* where the block begins */
-    guint at;                             /* before the cause; behind it is the next */
+    guint at;                             /* before the cause, of a block its last instruction; after it is the next */
 };
 
 struct tcgrr_cause {
     enum tcgrr_cause_kind kind;
     tcgrr_icount icounts[2];
     uint64_t pc;
+    unsigned insns; /* of the block, which begins at `pc`; 0: it is about one instruction */
     uint8_t length;
     uint8_t bytes[16];
     GPtrArray *registers; /* struct tcgrr_cause_register * */

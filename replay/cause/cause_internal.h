@@ -34,6 +34,28 @@ bool tcgrr_trail_conclude_device(struct tcgrr_trail *trail, guint stop, const st
 bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_stop *a, const struct tcgrr_stop *b,
                                GError **error);
 
+/*
+ * What differs at moment `differs` and did not at `same` does not when the two are stepped from one to the other: finds
+ * the block that does it as a whole. `wanted`: what differs, NULL: any register or the flow. *found is false if there
+ * is none.
+ */
+bool tcgrr_trail_conclude_block(struct tcgrr_trail *trail, tcgrr_moment same, tcgrr_moment differs,
+                                const GArray *wanted, bool *found, GError **error);
+
+/* ---- what the conclusions share ---- */
+
+/* Puts the instruction at this stop before the chain. `location`: what it takes in that differs; NULL: nothing. */
+void tcgrr_trail_add_link(struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location);
+/* The cause stands at this stop. */
+void tcgrr_trail_set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop);
+void tcgrr_trail_explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, const char *text);
+/* Adds the registers that differ in the states `after` and did not in `before`; those that did and that `reader` does
+ * not read are noted apart. `reader`: the instruction between them; NULL: there are several. */
+void tcgrr_trail_compare_registers(struct tcgrr_trail *trail, const uint8_t *const before[2],
+                                   const uint8_t *const after[2], const struct tcgrr_stop *reader);
+/* Keeps the stretch that was walked last, in which the cause's block begins at moment `first`. */
+void tcgrr_trail_keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment first);
+
 /* Notes which registers were not compared because one side has none of the name. */
 void tcgrr_trail_left_out(struct tcgrr_trail *trail);
 

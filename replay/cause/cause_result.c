@@ -168,25 +168,37 @@ static bool reads(const struct tcgrr_stop *stop, unsigned index)
     return false;
 }
 
-/* Registers that differ behind the stop and did not at it; those that did already are noted apart. */
-static void compare_registers(struct tcgrr_trail *trail, guint stop)
+void tcgrr_trail_compare_registers(struct tcgrr_trail *trail, const uint8_t *const before[2],
+                                   const uint8_t *const after[2], const struct tcgrr_stop *reader)
 {
     struct tcgrr_twins *twins = trail->search.twins;
-    const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
-    const struct tcgrr_stop *next[] = {stop_of(trail, 0, stop + 1), stop_of(trail, 1, stop + 1)};
-    const uint8_t *const before[] = {at[0]->state, at[1]->state};
 
-    for (guint i = 0; next[0] && next[1] && i < tcgrr_twins_registers(twins, 0)->list->len; i++) {
-        const uint8_t *const after[] = {next[0]->state, next[1]->state};
+    for (guint i = 0; i < tcgrr_twins_registers(twins, 0)->list->len; i++) {
+        const struct tcgrr_register *reg = register_at(trail, i);
+        const struct tcgrr_register *other = tcgrr_twins_other(twins, i);
         uint64_t was = tcgrr_twins_difference(twins, before, i);
         uint64_t is = tcgrr_twins_difference(twins, after, i);
-        bool pc = tcgrr_is_pc(register_at(trail, i)->name) && tcgrr_twins_other(twins, i);
-        if ((is & ~was) || (pc && next[0]->pc != next[1]->pc)) {
-            bool flags = g_strcmp0(register_at(trail, i)->name, at[0]->inputs.condition) == 0;
-            add_register(trail, i, before[0], after, flags ? at[0]->inputs.undefined : 0);
-        } else if (was && !reads(at[0], i)) {
-            g_ptr_array_add(trail->cause->also, g_strdup(register_at(trail, i)->name));
+        bool pc = tcgrr_is_pc(reg->name) && other;
+        if ((is & ~was) || (pc && tcgrr_state_number(tcgrr_twins_registers(twins, 0), after[0], reg) !=
+                                      tcgrr_state_number(tcgrr_twins_registers(twins, 1), after[1], other))) {
+            bool flags = reader && g_strcmp0(reg->name, reader->inputs.condition) == 0;
+            add_register(trail, i, before[0], after, flags ? reader->inputs.undefined : 0);
+        } else if (was && !(reader && reads(reader, i))) {
+            g_ptr_array_add(trail->cause->also, g_strdup(reg->name));
         }
+    }
+}
+
+/* What the instruction at this stop did to the registers; nothing is known of that if a side does not get past it. */
+static void compare_registers(struct tcgrr_trail *trail, guint stop)
+{
+    const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
+    const struct tcgrr_stop *next[] = {stop_of(trail, 0, stop + 1), stop_of(trail, 1, stop + 1)};
+
+    if (next[0] && next[1]) {
+        const uint8_t *const before[] = {at[0]->state, at[1]->state};
+        const uint8_t *const after[] = {next[0]->state, next[1]->state};
+        tcgrr_trail_compare_registers(trail, before, after, at[0]);
     }
 }
 
@@ -207,8 +219,7 @@ static void compare_memory(struct tcgrr_trail *trail, guint stop)
     }
 }
 
-/* Keeps the stretch that was walked last, in which the cause's block begins at moment `first`. */
-static void keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment first)
+void tcgrr_trail_keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment first)
 {
     struct tcgrr_cause_scene *scene = &trail->cause->scene;
     tcgrr_moment moment = stop_of(trail, 0, stop)->moment;
@@ -230,7 +241,7 @@ static void keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment first
     }
 }
 
-static void set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop)
+void tcgrr_trail_set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop)
 {
     struct tcgrr_cause *cause = trail->cause;
     for (int side = 0; side < 2; side++) {
@@ -241,7 +252,7 @@ static void set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *stop)
     memcpy(cause->bytes, stop->bytes, sizeof(cause->bytes));
 }
 
-static void explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, const char *text)
+void tcgrr_trail_explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, const char *text)
 {
     trail->cause->kind = kind;
     g_free(trail->cause->explanation);
@@ -249,22 +260,27 @@ static void explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, const
 }
 
 /* What is told of the instruction itself. */
-static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment)
+static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, bool known)
 {
     const char *obstacles[] = {tcgrr_twins_obstacle(trail->search.twins, 0, moment),
                                tcgrr_twins_obstacle(trail->search.twins, 1, moment)};
     int side = obstacles[0] ? 0 : 1;
+    const char *const text = known
+                                 ? "everything this instruction takes in is the same on both sides, what it does is not"
+                                 : "what this instruction takes in is not known; all that programs compute with is "
+                                   "the same on both sides before it, what it does is not";
     bool shown = trail->cause->registers->len > 0 || trail->cause->memory->len > 0 || obstacles[side];
 
-    explain(trail, TCGRR_CAUSE_INSTRUCTION,
-            shown ? "everything this instruction takes in is the same on both sides, what it does is not"
-                  : "everything this instruction is known to take in is the same on both sides, and so are the "
-                    "registers and the memory behind it: what it did differently cannot be seen");
+    tcgrr_trail_explain(
+        trail, TCGRR_CAUSE_INSTRUCTION,
+        shown ? text
+              : "everything this instruction is known to take in is the same on both sides, and so are the "
+                "registers and the memory behind it: what it did differently cannot be seen");
     if (obstacles[side]) {
-        char *text = g_strdup_printf("%s: %c does not get past it (%s)", trail->cause->explanation, side ? 'B' : 'A',
+        char *more = g_strdup_printf("%s: %c does not get past it (%s)", trail->cause->explanation, side ? 'B' : 'A',
                                      obstacles[side]);
         g_free(trail->cause->explanation);
-        trail->cause->explanation = text;
+        trail->cause->explanation = more;
     }
 }
 
@@ -310,6 +326,21 @@ static bool look_closely(struct tcgrr_trail *trail, guint *stop, tcgrr_moment *f
     return false;
 }
 
+/* What an instruction takes in of what cannot be seen may have differed before: then it is not known to be the cause.
+ */
+static bool is_hidden(const struct tcgrr_trail *trail, const struct tcgrr_stop *const at[2], GError **error)
+{
+    const char *hidden = at[0]->inputs.hidden ? at[0]->inputs.hidden : at[1]->inputs.hidden;
+    if (hidden) {
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "the difference was followed back to icount %" G_GUINT64_FORMAT " of A, 0x%" G_GINT64_MODIFIER
+            "x: that instruction takes in %s, which QEMU does not show; the cause is that one or lies before it",
+            tcgrr_twins_icount(trail->search.twins, 0, at[0]->moment), at[0]->address, hidden);
+    }
+    return hidden != NULL;
+}
+
 bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
@@ -317,13 +348,16 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     bool interrupted[2] = {false, false};
     tcgrr_moment first;
 
+    if (is_hidden(trail, at, error)) {
+        return false;
+    }
     for (int side = 0; side < 2; side++) {
         bool stays = next[side] && next[side]->moment == at[side]->moment;
         if (stays && !tcgrr_twins_interrupted(trail->search.twins, side, at[side]->moment, &interrupted[side], error)) {
             return false;
         }
     }
-    set_place(trail, at[0]);
+    tcgrr_trail_set_place(trail, at[0]);
     if (!look_closely(trail, &stop, &first, error)) {
         return false;
     }
@@ -333,21 +367,22 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     compare_registers(trail, stop);
     compare_memory(trail, stop);
     if (interrupted[0] != interrupted[1]) {
-        explain(trail, TCGRR_CAUSE_EVENT,
-                interrupted[0] ? "A delivers an interrupt before this instruction and B does not"
-                               : "B delivers an interrupt before this instruction and A does not");
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT,
+                            interrupted[0] ? "A delivers an interrupt before this instruction and B does not"
+                                           : "B delivers an interrupt before this instruction and A does not");
     } else if (interrupted[0]) {
-        explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and go on differently");
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and go on differently");
     } else if (at[0]->inputs.known && at[0]->inputs.outside) {
-        explain(
+        tcgrr_trail_explain(
             trail, TCGRR_CAUSE_INPUT,
             "the instruction reads a port, a clock or a property of the machine, which told the two something else");
     } else if (reads_device(at[0])) {
-        explain(trail, TCGRR_CAUSE_INPUT, "the instruction reads a device, which told the two something else");
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_INPUT,
+                            "the instruction reads a device, which told the two something else");
     } else {
-        explain_instruction(trail, at[0]->moment);
+        explain_instruction(trail, at[0]->moment, at[0]->inputs.known);
     }
-    keep_scene(trail, stop, first);
+    tcgrr_trail_keep_scene(trail, stop, first);
     return true;
 }
 
@@ -366,7 +401,7 @@ bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
     memcpy(trail->cause->bytes, link->bytes, sizeof(link->bytes));
     g_autofree char *text = g_strdup_printf(
         "%s, which this instruction reads, differs from where the two begin to run alike on", link->takes);
-    explain(trail, TCGRR_CAUSE_START, text);
+    tcgrr_trail_explain(trail, TCGRR_CAUSE_START, text);
     return true;
 }
 
@@ -377,15 +412,15 @@ bool tcgrr_trail_conclude_device(struct tcgrr_trail *trail, guint stop, const st
     const struct tcgrr_stop *next[] = {stop_of(trail, 0, stop + 1), stop_of(trail, 1, stop + 1)};
     struct tcgrr_cause_memory memory = {location->address, place->physical[0], place->size, {{0}, {0}}};
 
-    set_place(trail, stop_of(trail, 0, stop));
+    tcgrr_trail_set_place(trail, stop_of(trail, 0, stop));
     for (int side = 0; side < 2; side++) {
         if (next[side]) {
             memcpy(memory.values[side], next[side]->contents[0].bytes, place->size);
         }
     }
     g_array_append_val(trail->cause->memory, memory);
-    explain(trail, TCGRR_CAUSE_DEVICE,
-            "memory began to differ while this instruction ran, which does not write there: a device did");
+    tcgrr_trail_explain(trail, TCGRR_CAUSE_DEVICE,
+                        "memory began to differ while this instruction ran, which does not write there: a device did");
     return true;
 }
 
@@ -398,7 +433,7 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
     bool found = false;
     guint stop;
 
-    set_place(trail, a);
+    tcgrr_trail_set_place(trail, a);
     if (!tcgrr_twins_translate(trail->search.twins, a->moment, a->address, place.physical, &mapped, error)) {
         return false;
     }
@@ -414,7 +449,7 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
     if (found) {
         return tcgrr_trail_follow(trail, stop, error);
     }
-    explain(trail, TCGRR_CAUSE_CODE, "the two guests have other instructions here");
+    tcgrr_trail_explain(trail, TCGRR_CAUSE_CODE, "the two guests have other instructions here");
     return true;
 }
 

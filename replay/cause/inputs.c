@@ -74,12 +74,14 @@ void tcgrr_inputs_init(struct tcgrr_inputs *inputs)
     *inputs = (struct tcgrr_inputs){0};
     inputs->registers = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_input));
     inputs->memory = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_operand));
+    inputs->written = g_array_new(FALSE, FALSE, sizeof(unsigned));
 }
 
 void tcgrr_inputs_clear(struct tcgrr_inputs *inputs)
 {
     g_clear_pointer(&inputs->registers, g_array_unref);
     g_clear_pointer(&inputs->memory, g_array_unref);
+    g_clear_pointer(&inputs->written, g_array_unref);
 }
 
 void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask)
@@ -100,14 +102,35 @@ void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint
     }
 }
 
+void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    if (reg) {
+        g_array_append_val(decoding->inputs->written, reg->index);
+    }
+}
+
 void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
                            bool load, bool store)
 {
     const struct tcgrr_register *reg = base ? tcgrr_registers_find(decoding->registers, base) : NULL;
-    struct tcgrr_operand operand = {address & decoding->address_mask, (uint16_t)size,
-                                    reg ? (uint16_t)reg->index : TCGRR_NO_BASE, load, store};
+    struct tcgrr_operand operand = {address & decoding->address_mask,
+                                    (uint16_t)size,
+                                    reg ? (uint16_t)reg->index : TCGRR_NO_BASE,
+                                    TCGRR_NO_BASE,
+                                    load,
+                                    store};
     if (size > 0) {
         g_array_append_val(decoding->inputs->memory, operand);
+    }
+}
+
+void tcgrr_decoding_index(struct tcgrr_decoding *decoding, const char *name)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    GArray *memory = decoding->inputs->memory;
+    if (reg && memory->len > 0) {
+        g_array_index(memory, struct tcgrr_operand, memory->len - 1).index = (uint16_t)reg->index;
     }
 }
 
@@ -164,10 +187,11 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
         .inputs = inputs,
         .address_mask = decoder->address_mask,
     };
-    GArray *lists[] = {inputs->registers, inputs->memory};
-    *inputs = (struct tcgrr_inputs){.known = true, .registers = lists[0], .memory = lists[1]};
-    g_array_set_size(lists[0], 0);
-    g_array_set_size(lists[1], 0);
+    GArray *lists[] = {inputs->registers, inputs->memory, inputs->written};
+    *inputs = (struct tcgrr_inputs){.known = true, .registers = lists[0], .memory = lists[1], .written = lists[2]};
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_array_set_size(lists[i], 0);
+    }
     if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
         tcgrr_inputs_aarch64(&decoding);
     } else if (decoder->family == AARCH64) {

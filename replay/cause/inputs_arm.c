@@ -42,10 +42,23 @@ static void full_name64(const char *name, char out[16])
     }
 }
 
+/* Where there is SVE, the stub shows the low part of z0 for v0. */
+static void show_vector(const struct tcgrr_decoding *decoding, char name[16])
+{
+    if (name[0] == 'v' && !tcgrr_registers_find(decoding->registers, name)) {
+        name[0] = 'z';
+    }
+}
+
 static void read_name64(struct tcgrr_decoding *decoding, const char *told)
 {
     char name[16];
     full_name64(told, name);
+    if (strcmp(name, "xzr") == 0) {
+        return;
+    }
+    show_vector(decoding, name);
+    decoding->inputs->unseen |= *name && !tcgrr_registers_find(decoding->registers, name);
     tcgrr_decoding_read(decoding, name, strcmp(name, "cpsr") == 0 ? 0xf0000000 : TCGRR_INPUT_ALL);
 }
 
@@ -143,6 +156,10 @@ static void access64(struct tcgrr_decoding *decoding)
         char base[16];
         full_name64(name_of(decoding, operand->mem.base), base);
         tcgrr_decoding_access(decoding, base, address, accessed64(decoding), either || !store, either || store);
+        if (operand->mem.index != ARM64_REG_INVALID) {
+            full_name64(name_of(decoding, operand->mem.index), base);
+            tcgrr_decoding_index(decoding, base);
+        }
     }
     /* A literal: ldr x0, #address */
     const cs_arm64_op *second = &arm64->operands[1];
@@ -181,6 +198,33 @@ static void read_numbered(struct tcgrr_decoding *decoding, const char *kinds, ui
     }
 }
 
+static void write_numbered(struct tcgrr_decoding *decoding, const char *kinds, uint32_t number)
+{
+    for (; *kinds; kinds++) {
+        char name[8];
+        g_snprintf(name, sizeof(name), "%c%u", *kinds, number);
+        tcgrr_decoding_write(decoding, name);
+    }
+}
+
+/* SME: its array is too large for what the gdb stub shows of a register, where it shows it at all. */
+static void read_matrix(struct tcgrr_decoding *decoding, const uint32_t numbers[4])
+{
+    decoding->inputs->known = true;
+    decoding->inputs->condition = "cpsr";
+    decoding->inputs->hidden = "za";
+    for (size_t i = 0; i < 4; i++) {
+        read_numbered(decoding, "vz", numbers[i]);
+        read_numbered(decoding, "x", 12 + (uint32_t)i);
+    }
+    for (uint32_t i = 0; i < 16; i++) {
+        read_numbered(decoding, "p", i);
+    }
+    read_numbered(decoding, "x", numbers[1]);
+    tcgrr_decoding_read(decoding, "svcr", TCGRR_INPUT_ALL);
+    tcgrr_decoding_read(decoding, "fpcr", TCGRR_INPUT_ALL);
+}
+
 /*
  * Instructions that capstone does not know, such as those on half-precision numbers: all that stands where their group
  * of encodings has registers that are read. Known only of those that access no memory.
@@ -196,6 +240,10 @@ void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
     code = GUINT32_FROM_LE(code);
     uint32_t numbers[] = {code & 31, code >> 5 & 31, code >> 16 & 31, code >> 10 & 31};
     unsigned group = code >> 25 & 15;
+    if (group == 0 && code >> 31) {
+        read_matrix(decoding, numbers);
+        return;
+    }
     bool vectors = (group & 7) == 7;
     bool scalable = group == 2 && !(code >> 31);
     bool general = (group & 7) == 5 || (group & 14) == 8;
@@ -212,6 +260,7 @@ void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
         read_numbered(decoding, "x", numbers[1]);
         tcgrr_decoding_read(decoding, "fpcr", TCGRR_INPUT_ALL);
     }
+    write_numbered(decoding, general ? "x" : "vzx", numbers[0]);
     bool conditional = (code >> 24 & 0x5f) == 0x1e && code & 1u << 21 && code & 1u << 10; /* fccmp, fcsel */
     if (general || conditional) {
         tcgrr_decoding_read(decoding, "cpsr", 0xf0000000);
@@ -242,6 +291,20 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
     for (int i = 0; i < count && !system; i++) {
         read_name64(decoding, name_of(decoding, reads[i]));
     }
+    bool compares_first = starts_with_any(decoding->insn->mnemonic, compares);
+    for (int i = 0; i < written; i++) {
+        char name[16];
+        full_name64(name_of(decoding, writes[i]), name);
+        show_vector(decoding, name);
+        bool first =
+            arm64->op_count > 0 && arm64->operands[0].type == ARM64_OP_REG && arm64->operands[0].reg == writes[i];
+        if (!(first && compares_first)) {
+            tcgrr_decoding_write(decoding, name);
+        }
+    }
+    if (arm64->update_flags) {
+        tcgrr_decoding_write(decoding, "cpsr");
+    }
     if (arm64->op_count > 0 && arm64->operands[0].type == ARM64_OP_REG &&
         (starts_with_any(decoding->insn->mnemonic, compares) || starts_with_any(decoding->insn->mnemonic, merges) ||
          arm64->operands[0].vector_index >= 0)) {
@@ -267,9 +330,41 @@ static const char *flags_name(const struct tcgrr_decoding *decoding)
     return tcgrr_registers_find(decoding->registers, "xpsr") ? "xpsr" : "cpsr";
 }
 
-static void read_name32(struct tcgrr_decoding *decoding, const char *name)
+/* Capstone's names of some registers, and the machine's. */
+static const char *plain_name32(const char *name)
 {
     static const char *const other[][2] = {{"sb", "r9"}, {"sl", "r10"}, {"fp", "r11"}, {"ip", "r12"}};
+    for (size_t i = 0; i < G_N_ELEMENTS(other); i++) {
+        if (strcmp(name, other[i][0]) == 0) {
+            return other[i][1];
+        }
+    }
+    return name;
+}
+
+static void write_name32(struct tcgrr_decoding *decoding, const char *name)
+{
+    bool wide = name[0] == 'q' && g_ascii_isdigit(name[1]);
+    bool narrow = name[0] == 's' && g_ascii_isdigit(name[1]);
+    unsigned number = wide || narrow ? (unsigned)strtoul(name + 1, NULL, 10) : 0;
+
+    if (g_str_has_prefix(name, "apsr") || strcmp(name, "cpsr") == 0) {
+        tcgrr_decoding_write(decoding, flags_name(decoding));
+        return;
+    }
+    if (!wide && !narrow) {
+        tcgrr_decoding_write(decoding, plain_name32(name));
+        return;
+    }
+    for (unsigned i = 0; i < (wide ? 2u : 1u); i++) {
+        char made[16];
+        g_snprintf(made, sizeof(made), "d%u", wide ? 2 * number + i : number / 2);
+        tcgrr_decoding_write(decoding, made);
+    }
+}
+
+static void read_name32(struct tcgrr_decoding *decoding, const char *name)
+{
     unsigned number = name[0] != '\0' ? (unsigned)strtoul(name + 1, NULL, 10) : 0;
     char made[16];
 
@@ -284,9 +379,7 @@ static void read_name32(struct tcgrr_decoding *decoding, const char *name)
         }
         return;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(other); i++) {
-        name = strcmp(name, other[i][0]) == 0 ? other[i][1] : name;
-    }
+    name = plain_name32(name);
     if (strcmp(name, "pc") != 0) {
         tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
     }
@@ -294,17 +387,13 @@ static void read_name32(struct tcgrr_decoding *decoding, const char *name)
 
 static uint64_t value32(const struct tcgrr_decoding *decoding, unsigned reg)
 {
-    static const char *const other[][2] = {{"sb", "r9"}, {"sl", "r10"}, {"fp", "r11"}, {"ip", "r12"}};
     const char *name = name_of(decoding, reg);
 
     if (strcmp(name, "pc") == 0) {
         bool thumb = strcmp(flags_name(decoding), "xpsr") == 0 || tcgrr_decoding_value(decoding, "cpsr") & 1 << 5;
         return (decoding->pc + (thumb ? 4 : 8)) & ~(uint64_t)3;
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(other); i++) {
-        name = strcmp(name, other[i][0]) == 0 ? other[i][1] : name;
-    }
-    return tcgrr_decoding_value(decoding, name);
+    return tcgrr_decoding_value(decoding, plain_name32(name));
 }
 
 static unsigned accessed32(const struct tcgrr_decoding *decoding)
@@ -339,6 +428,9 @@ static void access_operand32(struct tcgrr_decoding *decoding, const cs_arm_op *o
     if (!g_str_has_prefix(mnemonic, "pl") && !g_str_has_prefix(mnemonic, "adr")) {
         tcgrr_decoding_access(decoding, name_of(decoding, operand->mem.base), address, accessed32(decoding), !store,
                               store);
+        if (operand->mem.index) {
+            tcgrr_decoding_index(decoding, plain_name32(name_of(decoding, operand->mem.index)));
+        }
     }
 }
 
@@ -381,6 +473,12 @@ void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)
     }
     for (int i = 0; i < count; i++) {
         read_name32(decoding, name_of(decoding, reads[i]));
+    }
+    for (int i = 0; i < written; i++) {
+        write_name32(decoding, name_of(decoding, writes[i]));
+    }
+    if (arm->update_flags) {
+        tcgrr_decoding_write(decoding, flags_name(decoding));
     }
     if (arm->cc != ARM_CC_INVALID && arm->cc != ARM_CC_AL) {
         read_name32(decoding, "cpsr");

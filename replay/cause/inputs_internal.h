@@ -23,9 +23,13 @@ struct tcgrr_decoding {
 
 /* Notes that a register is read; one that the machine does not show is passed over. */
 void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask);
+/* Notes that a register is written; likewise. */
+void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name);
 /* `base` is the name of the register that the address is relative to; NULL: none. */
 void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
                            bool load, bool store);
+/* The address of the access noted last takes this register, too. */
+void tcgrr_decoding_index(struct tcgrr_decoding *decoding, const char *name);
 /* A register's value; 0 if it is not known. */
 uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name);
 

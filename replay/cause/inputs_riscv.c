@@ -47,6 +47,61 @@ static void read_f(struct tcgrr_decoding *decoding, unsigned number)
     read_number(decoding, 33 + number);
 }
 
+static void write_number(struct tcgrr_decoding *decoding, unsigned number)
+{
+    const struct tcgrr_register *reg = by_number(decoding, number);
+    if (reg && number != 0) {
+        g_array_append_val(decoding->inputs->written, reg->index);
+    }
+}
+
+/* Where the long instructions name what they write. Vectors are not told apart. */
+static void long_writes(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned opcode = bits(code, 0, 7);
+    unsigned kind = bits(code, 27, 5);
+    bool to_integer = opcode == 0x53 && (kind == 0x14 || kind == 0x18 || kind == 0x1c);
+    bool to_float = opcode == 0x07 || (opcode >= 0x43 && opcode <= 0x4f) || (opcode == 0x53 && !to_integer);
+
+    switch (opcode) {
+    case 0x23: /* stores, branches, fences */
+    case 0x27:
+    case 0x63:
+    case 0x0f:
+        return;
+    default:
+        write_number(decoding, (to_float ? 33 : 0) + bits(code, 7, 5));
+    }
+}
+
+static void short_writes(struct tcgrr_decoding *decoding, uint32_t code)
+{
+    unsigned function = bits(code, 13, 3);
+    bool wide = decoding->address_mask != UINT32_MAX;
+
+    switch (code & 3) {
+    case 0: /* c.addi4spn and loads */
+        if (function < 4) {
+            write_number(decoding, (function == 1 || (function == 3 && !wide) ? 33 : 0) + 8 + bits(code, 2, 3));
+        }
+        break;
+    case 1:
+        if (function < 4) { /* c.jal of 32 bits writes x1 */
+            write_number(decoding, function == 1 && !wide ? 1 : bits(code, 7, 5));
+        } else if (function == 4) {
+            write_number(decoding, 8 + bits(code, 7, 3));
+        }
+        break;
+    default:
+        if (function < 4) {
+            write_number(decoding, (function == 1 || (function == 3 && !wide) ? 33 : 0) + bits(code, 7, 5));
+        } else if (function == 4) { /* c.mv and c.add, c.jalr */
+            bool jumps = bits(code, 2, 5) == 0;
+            write_number(decoding, !jumps ? bits(code, 7, 5) : bits(code, 12, 1) ? 1 : 0);
+        }
+    }
+}
+
 static uint64_t value_x(const struct tcgrr_decoding *decoding, unsigned number)
 {
     const struct tcgrr_register *reg = number ? by_number(decoding, number) : NULL;
@@ -299,5 +354,10 @@ void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding)
     default:
         long_insn(decoding, code);
         break;
+    }
+    if ((code & 3) == 3) {
+        long_writes(decoding, code);
+    } else {
+        short_writes(decoding, code);
     }
 }

@@ -66,6 +66,17 @@ static void read_x87(struct tcgrr_decoding *decoding)
     }
 }
 
+/* Nor is it told which it writes. */
+static void write_x87(struct tcgrr_decoding *decoding)
+{
+    for (unsigned i = 0; i < 8; i++) {
+        char name[8];
+        g_snprintf(name, sizeof(name), "st%u", i);
+        tcgrr_decoding_write(decoding, name);
+    }
+    tcgrr_decoding_write(decoding, "fstat");
+}
+
 /* What of the flags the x87 writes and reads, which capstone does not tell. */
 static void flags_of_x87(struct tcgrr_decoding *decoding)
 {
@@ -132,10 +143,15 @@ static void read_registers(struct tcgrr_decoding *decoding)
         }
     }
     for (int i = 0; i < written; i++) {
+        char name[16];
+        const char *told = cs_reg_name(decoding->handle, writes[i]);
+        full_name(decoding, told ? told : "", name);
         x87 |= writes[i] == X86_REG_FPSW;
+        tcgrr_decoding_write(decoding, name);
     }
     if (x87) {
         read_x87(decoding);
+        write_x87(decoding);
     }
     if (in_group(decoding, X86_GRP_FPU)) {
         flags_of_x87(decoding);
@@ -221,6 +237,10 @@ static void access_operands(struct tcgrr_decoding *decoding)
         }
         tcgrr_decoding_access(decoding, base, segment_base(decoding, memory->segment, stack) + (offset & mask),
                               operand->size, load, store);
+        if (memory->index != X86_REG_INVALID) {
+            full_name(decoding, cs_reg_name(decoding->handle, memory->index), base);
+            tcgrr_decoding_index(decoding, base);
+        }
     }
 }
 

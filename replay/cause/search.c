@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/cause/search.h"
+#include "replay/cause/search_internal.h"
 
 #include <math.h>
 #include <string.h>
@@ -316,8 +316,7 @@ static int by_sighting(gconstpointer a, gconstpointer b)
 }
 
 /* Moments in low..high, without the latter: evenly, or some of them so and the others ever denser towards its end. */
-static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
-                              GError **error)
+static GArray *spread(tcgrr_moment low, tcgrr_moment high, bool all_even)
 {
     guint share = all_even ? 1 : FAR_SHARE;
     GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
@@ -329,24 +328,30 @@ static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcg
         double back = i % share ? NEAREST * pow(length / NEAREST, (double)(i - step - 1) / (LOOKS - even))
                                 : length * (double)(even - step) / even;
         tcgrr_moment moment = high - MIN((tcgrr_moment)back, high - low);
-        tcgrr_moment quiet;
-        if (!tcgrr_twins_quiet(search->twins, moment, &quiet, error)) {
+        g_array_append_val(moments, moment);
+    }
+    g_array_sort(moments, by_moment);
+    return moments;
+}
+
+/* The same, moved to where blocks begin: no look cuts one. */
+static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
+                              GError **error)
+{
+    g_autoptr(GArray) wished = spread(low, high, all_even);
+    GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
+
+    for (guint i = 0; i < wished->len; i++) {
+        tcgrr_moment boundary;
+        if (!tcgrr_twins_boundary(search->twins, g_array_index(wished, tcgrr_moment, i), &boundary, error)) {
             g_array_unref(moments);
             return NULL;
         }
-        if (quiet >= low && quiet < high) {
-            g_array_append_val(moments, quiet);
+        bool again = moments->len > 0 && boundary <= g_array_index(moments, tcgrr_moment, moments->len - 1);
+        if (boundary >= low && boundary < high && !again) {
+            g_array_append_val(moments, boundary);
         }
     }
-    g_array_sort(moments, by_moment);
-    guint kept = 0;
-    for (guint i = 0; i < moments->len; i++) {
-        tcgrr_moment moment = g_array_index(moments, tcgrr_moment, i);
-        if (i == 0 || moment != g_array_index(moments, tcgrr_moment, kept - 1)) {
-            g_array_index(moments, tcgrr_moment, kept++) = moment;
-        }
-    }
-    g_array_set_size(moments, kept);
     return moments;
 }
 
@@ -363,12 +368,12 @@ static const tcgrr_moment *data_of(const GArray *moments)
     return (const tcgrr_moment *)(const void *)moments->data;
 }
 
-static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even, const GArray *wanted,
-                 GError **error)
+bool tcgrr_search_take_looks(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
+                             const GArray *wanted, GError **error)
 {
     g_autoptr(GArray) moments = choose_moments(search, low, high, all_even, error);
-    if (!moments) {
-        return false;
+    if (!moments || moments->len == 0) {
+        return moments != NULL;
     }
     tell(search, "looking at %u moments from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
          moments->len, low, high);
@@ -384,9 +389,7 @@ static bool look(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment hig
     return good;
 }
 
-/* The latest sighting before `*high` where all is the same, and the earliest behind it where something differs. *low is
- * false if there is none: then *high is where the sightings that say anything begin. */
-static bool narrow(const struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *low, tcgrr_moment *high)
+bool tcgrr_search_narrow(const struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *low, tcgrr_moment *high)
 {
     for (guint i = search->sightings->len; i > 0; i--) {
         const struct sighting *sighting = g_ptr_array_index(search->sightings, i - 1);
@@ -413,12 +416,9 @@ static bool walk_back(struct tcgrr_search *search, tcgrr_moment low, tcgrr_momen
     }
     tcgrr_search_in_walk(search, high, wanted, stop, found);
     if (!*found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "what differs at instruction %" G_GUINT64_FORMAT " when both stop there does not when they are "
-                    "stepped: a replay is not exact",
-                    high);
+        search->vanished = (struct tcgrr_vanished){true, low, high};
     }
-    return *found;
+    return true;
 }
 
 bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
@@ -430,7 +430,7 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
 
     *found = false;
     while (high > 0) {
-        bool bounded = narrow(search, wanted, &low, &high);
+        bool bounded = tcgrr_search_narrow(search, wanted, &low, &high);
         /* Where interrupts leave no quiet moment in between, looking does not bring the ends closer. */
         bool stuck = length == high - low;
         if (bounded && (high - low <= STEPS_BACK || stuck)) {
@@ -440,7 +440,11 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
             return true;
         }
         length = high - low;
-        if (!look(search, bounded ? low + 1 : search->hint < high ? search->hint : 0, high, false, wanted, error)) {
+        if (!tcgrr_search_take_looks(search,
+                                     bounded               ? low + 1
+                                     : search->hint < high ? search->hint
+                                                           : 0,
+                                     high, false, wanted, error)) {
             return false;
         }
     }
@@ -459,8 +463,7 @@ static bool any_register(const struct sighting *sighting)
     return false;
 }
 
-/* Brings `*same` and `*differs` as close as the sightings between them allow. */
-static bool narrow_first(const struct tcgrr_search *search, tcgrr_moment *same, tcgrr_moment *differs)
+bool tcgrr_search_narrow_first(const struct tcgrr_search *search, tcgrr_moment *same, tcgrr_moment *differs)
 {
     for (guint i = 0; i < search->sightings->len; i++) {
         const struct sighting *sighting = g_ptr_array_index(search->sightings, i);
@@ -489,8 +492,7 @@ static bool registers_differ(const struct tcgrr_search *search, guint stop)
     return differs;
 }
 
-/* Whether the instruction at this stop leaves other bytes in memory. */
-static bool stores_differ(const struct tcgrr_search *search, guint stop)
+bool tcgrr_search_stores_differ(const struct tcgrr_search *search, guint stop)
 {
     const GArray *touched[] = {((const struct tcgrr_stop *)g_ptr_array_index(search->stops[0], stop))->touched,
                                ((const struct tcgrr_stop *)g_ptr_array_index(search->stops[1], stop))->touched};
@@ -516,7 +518,7 @@ static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
             return true;
         }
         same = !differs;
-        if (same && stores_differ(search, i)) {
+        if (same && tcgrr_search_stores_differ(search, i)) {
             *stop = i;
             return true;
         }
@@ -563,19 +565,22 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
 
     *found = false;
     for (;;) {
-        bool seen = narrow_first(search, &same, &differs) || differs < end;
+        bool seen = tcgrr_search_narrow_first(search, &same, &differs) || differs < end;
         bool stuck = length == differs - same;
         if (differs - same <= TCGRR_SEARCH_WALK || (seen && stuck)) {
             bool good = is_walked(search, same, differs) ||
                         tcgrr_search_walk(search, first_from(same), differs, 1, NULL, error);
             *found = good && first_in_walk(search, stop);
+            if (good && !*found && seen) {
+                search->vanished = (struct tcgrr_vanished){true, same, differs};
+            }
             return good;
         }
         if (stuck) {
             return true;
         }
         length = differs - same;
-        if (!look(search, same + 1, differs, true, wanted, error)) {
+        if (!tcgrr_search_take_looks(search, same + 1, differs, true, wanted, error)) {
             return false;
         }
     }

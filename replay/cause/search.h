@@ -14,6 +14,14 @@ struct tcgrr_location {
     uint64_t address; /* memory: the vCPU's own, for people */
 };
 
+/* Something was the same when both stopped at `same` and not when they did at `differs`, but it did not come to differ
+ * when they were stepped through what lies between. */
+struct tcgrr_vanished {
+    bool seen; /* otherwise there is no such thing */
+    tcgrr_moment same;
+    tcgrr_moment differs;
+};
+
 struct tcgrr_search {
     struct tcgrr_twins *twins;
     GArray *places;       /* struct tcgrr_place: all that were ever looked at */
@@ -22,6 +30,7 @@ struct tcgrr_search {
     GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */
     guint common;
     GPtrArray *early[2]; /* a stretch that was walked on the way to that one, with all registers; NULL: none */
+    struct tcgrr_vanished vanished;
     bool *watched; /* in the stretch walked last, by A's index: registers that were read at each stop; NULL: all */
     unsigned replays;
     void (*progress)(const char *text, void *data);
@@ -58,6 +67,9 @@ bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index);
 uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, const struct tcgrr_location *location,
                                  const GArray *wanted);
 
+/* Whether the instruction at this stop leaves other bytes in memory. */
+bool tcgrr_search_stores_differ(const struct tcgrr_search *search, guint stop);
+
 /*
  * All of `wanted` is the same at *stop of the walk, and differs in something from there on to where it is known to, at
  * or before moment `differs`. *found is false if there is no such stop in the walk.
@@ -67,7 +79,7 @@ void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differ
 
 /*
  * Finds the last time before `differs`, at which something of `wanted` is known to differ, that all of it was the same,
- * and walks there. *found is false if it differs from the very start on.
+ * and walks there. *found is false if it differs from the very start on, or with search->vanished.
  */
 bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const GArray *wanted, guint *stop,
                        bool *found, GError **error);
@@ -75,9 +87,17 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
 /*
  * Finds the first instruction behind moment `same`, at which all is the same, that makes a core register or one that
  * `wanted` names differ, and walks there. What differs for less than a look's distance can be missed. *found is false
- * if nothing was seen to differ before `differs`.
+ * if nothing was seen to differ before `differs`, or with search->vanished.
  */
 bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, const GArray *wanted,
                         guint *stop, bool *found, GError **error);
+
+/*
+ * Finds the block in which `wanted` (NULL: any register), which is the same at moment `same` and differs at `differs`,
+ * comes to differ, by stopping only where blocks begin. It runs from `*begin` to `*end`. *found is false if no such
+ * block is known.
+ */
+bool tcgrr_search_block(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, const GArray *wanted,
+                        tcgrr_moment *begin, tcgrr_moment *end, bool *found, GError **error);
 
 #endif

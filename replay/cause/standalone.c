@@ -5,10 +5,12 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "emu/qemu/process.h"
 #include "store/error.h"
+#include "store/isa/isa.h"
 
 #define COMPILE_MS 60000
 #define RUN_MS     15000
@@ -35,9 +37,16 @@ struct patience {
     int64_t us;
 };
 
-/* Runs a command to its end, or for so long. *ended: it did, with a status; its output goes to the file `output`. */
+/* How a command came out. */
+struct outcome {
+    bool ended; /* by itself */
+    int status; /* as of waitpid(); only then */
+    char *said; /* its last line on standard error, "" if none; owned */
+};
+
+/* Runs a command to its end, or for so long. Its output goes to the file `output`. */
 static bool run(const GPtrArray *argv, const char *output, struct patience patience, const volatile int *stop,
-                bool *ended, int *status, GError **error)
+                struct outcome *outcome, GError **error)
 {
     int fd = open(output, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
     struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = fd, .quiet = true};
@@ -50,14 +59,16 @@ static bool run(const GPtrArray *argv, const char *output, struct patience patie
     if (!process) {
         return false;
     }
-    *ended = false;
     for (int waited = 0;
-         !*ended && waited < patience.ms && tcgrr_process_spent(process) < patience.us && !(stop && *stop);
+         !outcome->ended && waited < patience.ms && tcgrr_process_spent(process) < patience.us && !(stop && *stop);
          waited += SLICE_MS) {
-        *ended = tcgrr_process_wait(process, SLICE_MS);
+        outcome->ended = tcgrr_process_wait(process, SLICE_MS);
     }
     tcgrr_process_stop(process, 0);
-    *status = tcgrr_process_status(process);
+    outcome->status = tcgrr_process_status(process);
+    g_autofree char *tail = tcgrr_process_stderr_tail(process);
+    const char *line = strrchr(tail, '\n');
+    outcome->said = g_strdup(line ? line + 1 : tail);
     tcgrr_process_free(process);
     if (stop && *stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
@@ -78,8 +89,7 @@ static bool build(const struct tcgrr_standalone_options *options, const struct t
     g_autofree char *log = g_build_filename(options->folder, "guest.log", NULL);
     const char *const last[] = {"-o", elf, source, NULL};
     g_autofree char *found = g_find_program_in_path("clang");
-    bool ended = false;
-    int status = -1;
+    struct outcome outcome = {0};
 
     *built = false;
     if (!found) {
@@ -89,32 +99,56 @@ static bool build(const struct tcgrr_standalone_options *options, const struct t
     add_words(argv, stage->compiler);
     add_words(argv, last);
     g_ptr_array_add(argv, NULL);
-    if (!run(argv, log, (struct patience){COMPILE_MS, INT64_MAX}, options->stop, &ended, &status, error)) {
-        return false;
-    }
+    bool good = run(argv, log, (struct patience){COMPILE_MS, INT64_MAX}, options->stop, &outcome, error);
+    g_free(outcome.said);
     g_unlink(log);
-    *built = ended && status == 0;
-    return true;
+    *built = good && outcome.ended && outcome.status == 0;
+    return good;
+}
+
+/* Whether a kept option of this name is among `words`. */
+static bool has_option(char **words, const char *name)
+{
+    return words && g_strv_contains((const char *const *)words, name);
 }
 
 /* The command without the QEMU, which stands before it. */
 static void add_command(GPtrArray *argv, const struct tcgrr_standalone_options *options,
-                        const struct tcgrr_stage *stage, const char *elf)
+                        const struct tcgrr_stage *stage, int side, const char *elf)
 {
     static const char *const common[] = {"-display", "none", "-serial", "stdio",      "-monitor",
                                          "none",     "-nic", "none",    "-no-reboot", NULL};
-    const char *const cpu[] = {"-cpu", options->cpu, NULL};
+    static const char *const any[] = {"-cpu", "max", NULL};
     const char *const kernel[] = {"-kernel", elf, NULL};
 
     add_words(argv, stage->machine);
-    if (options->cpu) {
-        add_words(argv, cpu);
-    } else if (strcmp(options->target, "aarch64") == 0) {
-        static const char *const any[] = {"-cpu", "max", NULL};
+    add_words(argv, (const char *const *)options->kept[side]);
+    if (strcmp(options->target, "aarch64") == 0 && !has_option(options->kept[side], "-cpu")) {
         add_words(argv, any);
     }
     add_words(argv, common);
     add_words(argv, kernel);
+}
+
+char **tcgrr_standalone_keep(const char *target, char **words, const char *directory)
+{
+    bool x86 = strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0;
+    GPtrArray *kept = g_ptr_array_new();
+
+    for (; *words && words[1]; words++) {
+        const char *name = g_str_has_prefix(*words, "--") ? *words + 1 : *words;
+        /* Where the guest's machine takes firmware at all. */
+        bool path = strcmp(name, "-L") == 0 || (x86 && strcmp(name, "-bios") == 0);
+        if (path || strcmp(name, "-cpu") == 0) {
+            words++;
+            g_autofree char *there = path ? g_canonicalize_filename(*words, directory) : NULL;
+            bool relative = there && g_file_test(there, G_FILE_TEST_EXISTS);
+            g_ptr_array_add(kept, g_strdup(name));
+            g_ptr_array_add(kept, g_strdup(relative ? there : *words));
+        }
+    }
+    g_ptr_array_add(kept, NULL);
+    return (char **)g_ptr_array_free(kept, FALSE);
 }
 
 /* The guest in one of the QEMUs. */
@@ -123,7 +157,7 @@ struct performance {
     const struct tcgrr_stage *stage;
     int side;
     char *output; /* what it printed */
-    bool ended;   /* by itself */
+    struct outcome outcome;
     GError *error;
 };
 
@@ -135,15 +169,27 @@ static gpointer run_guest(gpointer data)
     g_autofree char *elf = g_build_filename(options->folder, "guest.elf", NULL);
     g_autofree char *name = g_strdup_printf("guest-%c.txt", 'a' + performance->side);
     g_autofree char *path = g_build_filename(options->folder, name, NULL);
-    int status;
 
     g_ptr_array_add(argv, (gpointer)options->qemus[performance->side]);
-    add_command(argv, options, performance->stage, elf);
+    add_command(argv, options, performance->stage, performance->side, elf);
     g_ptr_array_add(argv, NULL);
-    bool good = run(argv, path, (struct patience){RUN_MS, RUN_US}, options->stop, &performance->ended, &status,
-                    &performance->error) &&
-                g_file_get_contents(path, &performance->output, NULL, &performance->error);
+    bool good =
+        run(argv, path, (struct patience){RUN_MS, RUN_US}, options->stop, &performance->outcome, &performance->error) &&
+        g_file_get_contents(path, &performance->output, NULL, &performance->error);
     return GINT_TO_POINTER(good);
+}
+
+/* Why what it printed means nothing: the QEMU gave up before the guest came to print. One that aborts is different: it
+ * may do so over the very instruction. NULL: it means something; else owned by the caller. */
+static char *why_void(const struct performance *performance)
+{
+    const struct outcome *outcome = &performance->outcome;
+    bool refused = outcome->ended && WIFEXITED(outcome->status) && WEXITSTATUS(outcome->status) != 0;
+
+    return !refused || *performance->output
+               ? NULL
+               : g_strdup_printf("%c did not run it: %s", 'A' + performance->side,
+                                 *outcome->said ? outcome->said : "it ended without a word");
 }
 
 /* Lines that differ; NULL if none does. Owned by the caller. */
@@ -172,7 +218,7 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     g_autofree char *path = g_build_filename(options->folder, "run.sh", NULL);
     GString *text = g_string_new("#!/bin/sh\n# Runs the guest in the QEMU that is named: ./run.sh qemu-system-");
 
-    add_command(argv, options, stage, "guest.elf");
+    add_command(argv, options, stage, 0, "guest.elf");
     g_string_append_printf(text, "%s\ncd \"$(dirname \"$0\")\" || exit 1\nexec \"${1:-qemu-system-%s}\"",
                            options->target, options->target);
     for (guint i = 0; i < argv->len; i++) {
@@ -185,7 +231,27 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     return good;
 }
 
-/* Runs the guest in both. One that comes to its end in neither has run away: what it printed means nothing. */
+/* What the two performances say. One that comes to its end in neither QEMU has run away: that says nothing. */
+static void judge(const struct performance both[2], struct tcgrr_standalone *standalone)
+{
+    standalone->reason = why_void(&both[0]);
+    standalone->reason = standalone->reason ? standalone->reason : why_void(&both[1]);
+    if (standalone->reason) {
+        return;
+    }
+    if (!both[0].outcome.ended && !both[1].outcome.ended) {
+        standalone->reason = g_strdup("it did not come to its end in either QEMU");
+        return;
+    }
+    standalone->difference = compare_outputs((char *const[]){both[0].output, both[1].output});
+    standalone->reproduces = standalone->difference != NULL;
+    if (!standalone->reproduces) {
+        standalone->reason = g_strdup(*both[0].output ? "what it printed was the same in both QEMUs"
+                                                      : "it printed nothing in either QEMU");
+    }
+}
+
+/* Runs the guest in both. */
 static bool perform(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage,
                     struct tcgrr_standalone *standalone, GError **error)
 {
@@ -195,23 +261,28 @@ static bool perform(const struct tcgrr_standalone_options *options, const struct
 
     if (!good) {
         tcgrr_propagate_first(error, both[0].error, both[1].error);
-    } else if (both[0].ended || both[1].ended) {
-        standalone->difference = compare_outputs((char *const[]){both[0].output, both[1].output});
-        standalone->reproduces = standalone->difference != NULL;
-        standalone->reason = standalone->reproduces ? NULL : g_strdup("what it printed was the same in both QEMUs");
     } else {
-        standalone->reason = g_strdup("it did not come to its end in either QEMU");
+        judge(both, standalone);
     }
-    g_free(both[0].output);
-    g_free(both[1].output);
+    for (int side = 0; side < 2; side++) {
+        g_free(both[side].output);
+        g_free(both[side].outcome.said);
+    }
     return good;
 }
 
-/* One form of the guest: the block or the instruction alone. */
-static bool try(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage, guint first, bool move,
-                struct tcgrr_standalone *standalone, GError **error)
+/* One form of the guest. */
+struct form {
+    guint first; /* numbers of the stops whose instructions it runs */
+    guint last;
+    bool move; /* data that the machine has no memory for is moved */
+};
+
+static bool try(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage,
+                const struct form *form, struct tcgrr_standalone *standalone, GError **error)
 {
-    g_autofree char *source = tcgrr_standalone_source(stage, &options->cause->scene, first, move, &standalone->moved);
+    g_autofree char *source =
+        tcgrr_standalone_source(stage, &options->cause->scene, form->first, form->last, form->move, &standalone->moved);
     g_autofree char *path = g_build_filename(options->folder, "guest.S", NULL);
     bool built = false;
 
@@ -226,7 +297,7 @@ static bool try(const struct tcgrr_standalone_options *options, const struct tcg
         standalone->reason = g_strdup("it could not be built: that takes clang and lld");
         return true;
     }
-    standalone->whole_block = first != options->cause->scene.at;
+    standalone->whole_block = form->first != form->last;
     return perform(options, stage, standalone, error);
 }
 
@@ -239,30 +310,73 @@ static void remove_files(const char *folder)
     }
 }
 
-static const char *unfit(const struct tcgrr_cause *cause)
+static const struct tcgrr_stop *stop_of(const struct tcgrr_cause_scene *scene, guint stop)
 {
-    if (!cause->scene.registers[0] || cause->kind != TCGRR_CAUSE_INSTRUCTION) {
+    return stop < scene->stops[0]->len ? g_ptr_array_index(scene->stops[0], stop) : NULL;
+}
+
+/* Whether the instruction at this stop goes to another place, or may. */
+static bool goes_away(const struct tcgrr_standalone_options *options, const struct tcgrr_stop *at,
+                      const struct tcgrr_stop *next)
+{
+    struct tcgrr_insn_class class;
+
+    tcgrr_isa_classify(tcgrr_isa_of_target(options->target), at->address, at->bytes, &at->length, 1, &class);
+    return class.flow != TCGRR_FLOW_NEXT || (next && next->address != at->address + at->length);
+}
+
+/* Why there can be no such guest; NULL: there may be one. */
+static const char *unfit(const struct tcgrr_standalone_options *options)
+{
+    static const char *const away = "the instruction goes to another place, where such a guest has nothing";
+    const struct tcgrr_cause *cause = options->cause;
+    const struct tcgrr_cause_scene *scene = &cause->scene;
+
+    if (!scene->registers[0] || (cause->kind != TCGRR_CAUSE_INSTRUCTION && cause->kind != TCGRR_CAUSE_BLOCK)) {
         return "the cause is not an instruction's result";
+    }
+    if (cause->kind == TCGRR_CAUSE_BLOCK) {
+        return scene->at == scene->first ? "a block of one instruction has nothing to translate together" : NULL;
     }
     for (guint i = 0; i < cause->registers->len; i++) {
         if (tcgrr_is_pc(((const struct tcgrr_cause_register *)g_ptr_array_index(cause->registers, i))->name)) {
-            return "the instruction goes to another place, where such a guest has nothing";
+            return away;
         }
     }
-    const struct tcgrr_cause_scene *scene = &cause->scene;
-    const struct tcgrr_stop *next =
-        scene->at + 1 < scene->stops[0]->len ? g_ptr_array_index(scene->stops[0], scene->at + 1) : NULL;
+    const struct tcgrr_stop *next = stop_of(scene, scene->at + 1);
     if (next && next->address != cause->pc + cause->length) {
-        return "the instruction goes to another place, where such a guest has nothing";
+        return away;
     }
     return cause->length == 0 ? "its bytes are not known" : NULL;
+}
+
+/* The forms that may show it, best first; returns how many. */
+static unsigned choose_forms(const struct tcgrr_standalone_options *options, struct form forms[2])
+{
+    const struct tcgrr_cause_scene *scene = &options->cause->scene;
+    unsigned count = 0;
+
+    if (options->cause->kind == TCGRR_CAUSE_BLOCK) {
+        /* The guest's own jump ends its block where that of the block would leave it. */
+        bool away = goes_away(options, stop_of(scene, scene->at), stop_of(scene, scene->at + 1));
+        guint last = scene->at - away;
+        forms[count++] = (struct form){scene->first, last, false};
+        forms[count++] = (struct form){scene->first, last, true};
+        return count;
+    }
+    if (scene->first != scene->at) {
+        forms[count++] = (struct form){scene->first, scene->at, false};
+    }
+    forms[count++] = (struct form){scene->at, scene->at, true};
+    return count;
 }
 
 bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struct tcgrr_standalone *standalone,
                            GError **error)
 {
-    const struct tcgrr_cause_scene *scene = &options->cause->scene;
-    const char *reason = unfit(options->cause);
+    const char *reason = unfit(options);
+    struct form forms[2];
+    bool good = true;
 
     *standalone = (struct tcgrr_standalone){0};
     if (reason) {
@@ -274,8 +388,10 @@ bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struc
         return true;
     }
     standalone->reason = g_strdup("it needs memory where the machine has none");
-    bool good = scene->first == scene->at || try(options, stage, scene->first, false, standalone, error);
-    good = good && (standalone->reproduces || try(options, stage, scene->at, true, standalone, error));
+    unsigned count = choose_forms(options, forms);
+    for (unsigned i = 0; i < count && good && !standalone->reproduces; i++) {
+        good = try(options, stage, &forms[i], standalone, error);
+    }
     if (!good || !standalone->reproduces) {
         remove_files(options->folder);
     }

@@ -13,7 +13,7 @@ struct tcgrr_standalone_options {
     const char *folder;   /* that guest.S, guest.elf, run.sh and the outputs go to */
     const char *target;   /* QEMU's target name */
     const char *qemus[2]; /* paths */
-    const char *cpu;      /* what the recorded command said to -cpu; NULL: nothing */
+    char **kept[2];       /* arguments of the recorded commands that the QEMUs need here, too, NULL-terminated */
     const volatile int *stop;
 };
 
@@ -22,13 +22,19 @@ struct tcgrr_standalone {
     bool reproduces;
     char *reason;     /* why there is no such guest; NULL if there is one */
     char *difference; /* the lines of its output that differ: "< " of A, "> " of B */
-    bool whole_block; /* it runs the block up to the cause, rather than the one instruction */
+    bool whole_block; /* it runs the block (up to the cause, if that is an instruction) rather than one instruction */
     bool moved;       /* data was moved to where the machine has RAM, and a register with it */
 };
 
 /* False with an error only where files cannot be written, or the user interrupted. Without clang and lld it says so. */
 bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struct tcgrr_standalone *standalone,
                            GError **error);
+/*
+ * Of a recorded command's words those that such a guest's QEMU needs, too: the model of processor and where firmware
+ * is. Relative paths are relative to `directory` (NULL: the current one). Owned by the caller (g_strfreev).
+ */
+char **tcgrr_standalone_keep(const char *target, char **words, const char *directory);
+
 void tcgrr_standalone_clear(struct tcgrr_standalone *standalone);
 
 #endif

@@ -19,11 +19,11 @@ struct tcgrr_stage {
 const struct tcgrr_stage *tcgrr_stage_find(const struct tcgrr_standalone_options *options, char **reason);
 
 /*
- * The source of the guest that runs the instructions from stop number `first` of the scene to the cause. NULL if they
+ * The source of the guest that runs the instructions of the scene's stops from number `first` to `last`. NULL if they
  * need memory where the machine has none; with `move`, data that a single base register points to is moved. *moved says
  * whether any was. Owned by the caller.
  */
 char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgrr_cause_scene *scene, guint first,
-                              bool move, bool *moved);
+                              guint last, bool move, bool *moved);
 
 #endif

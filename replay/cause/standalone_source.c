@@ -70,9 +70,9 @@ static bool place(struct writing *writing, const struct tcgrr_touched *touched, 
     return true;
 }
 
-static bool collect_memory(struct writing *writing, guint first, bool move)
+static bool collect_memory(struct writing *writing, guint first, guint last, bool move)
 {
-    for (guint i = first; i <= writing->scene->at; i++) {
+    for (guint i = first; i <= last; i++) {
         const struct tcgrr_stop *stop = g_ptr_array_index(writing->scene->stops[0], i);
         for (guint k = 0; k < stop->touched->len; k++) {
             const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, k);
@@ -279,10 +279,10 @@ static void put_riscv64(struct writing *writing)
     put_numbered(writing, "f", 0, 32, "vectors", 8);
 }
 
-static void put_code(struct writing *writing, guint first)
+static void put_code(struct writing *writing, guint first, guint last)
 {
     put(writing, "    .macro  RUN_CODE\n");
-    for (guint i = first; i <= writing->scene->at; i++) {
+    for (guint i = first; i <= last; i++) {
         const struct tcgrr_stop *stop = g_ptr_array_index(writing->scene->stops[0], i);
         put(writing, "    .byte   ");
         for (uint8_t k = 0; k < stop->length; k++) {
@@ -294,7 +294,7 @@ static void put_code(struct writing *writing, guint first)
 }
 
 char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgrr_cause_scene *scene, guint first,
-                              bool move, bool *moved)
+                              guint last, bool move, bool *moved)
 {
     struct writing writing = {
         .stage = stage,
@@ -304,13 +304,13 @@ char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgr
         .base = TCGRR_NO_BASE,
         .text = g_string_new(NULL),
     };
-    bool good = collect_memory(&writing, first, move);
+    bool good = collect_memory(&writing, first, last, move);
 
     if (good) {
         if (stage->x86) {
             put(&writing, "    .set    WIDE, %d\n", stage->wide);
         }
-        put_code(&writing, first);
+        put_code(&writing, first, last);
         put(&writing, "\n%s\n    .data\n    .balign 4096\n", stage->template);
         if (stage->x86) {
             put_x86(&writing);

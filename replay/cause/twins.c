@@ -123,6 +123,39 @@ struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GE
     return twins;
 }
 
+struct tcgrr_twins *tcgrr_twins_alone(const struct tcgrr_twin_options *options, GError **error)
+{
+    struct tcgrr_twins *twins = g_new0(struct tcgrr_twins, 1);
+    struct opening opening = {twins, 0, NULL};
+
+    twins->options = *options;
+    bool good = GPOINTER_TO_INT(probe_side(&opening)) && prepare_side(twins, 0, &opening.error) &&
+                GPOINTER_TO_INT(learn_registers(&opening));
+    if (!good) {
+        g_propagate_error(error, opening.error);
+        tcgrr_twins_free(twins);
+        return NULL;
+    }
+    twins->last[0] = UINT64_MAX;
+    return twins;
+}
+
+struct tcgrr_paused *tcgrr_twins_stand(struct tcgrr_twins *twins, tcgrr_moment moment, GError **error)
+{
+    struct tcgrr_paused *paused = tcgrr_paused_start(twins->reruns[0], error);
+
+    if (paused && !tcgrr_paused_go(paused, tcgrr_twins_icount(twins, 0, moment), error)) {
+        tcgrr_paused_free(paused);
+        return NULL;
+    }
+    return paused;
+}
+
+struct tcgrr_decoder *tcgrr_twins_decoder(struct tcgrr_twins *twins, int side)
+{
+    return twins->decoders[side];
+}
+
 void tcgrr_twins_free(struct tcgrr_twins *twins)
 {
     if (!twins) {
@@ -173,6 +206,43 @@ bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_mom
             return true;
         }
     }
+}
+
+/* Where a side began the execution that is under way at a moment. */
+static bool began(struct tcgrr_twins *twins, int side, tcgrr_moment moment, tcgrr_moment *begin, GError **error)
+{
+    tcgrr_icount icount = tcgrr_twins_icount(twins, side, moment);
+    struct tcgrr_stretch stretch;
+
+    *begin = moment;
+    tcgrr_stretch_init(&stretch);
+    bool good = twins->sides[side]->ops->stretch(twins->sides[side], icount, icount + 1, &stretch, error);
+    if (good && stretch.execs->len > 0) {
+        tcgrr_icount first = g_array_index(stretch.execs, struct tcgrr_exec, 0).icount;
+        *begin = moment - MIN(icount - first, moment);
+    }
+    tcgrr_stretch_clear(&stretch);
+    return good;
+}
+
+bool tcgrr_twins_boundary(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *boundary, GError **error)
+{
+    bool shared = twins->options.readers[0] == twins->options.readers[1];
+    tcgrr_moment begin[2];
+
+    *boundary = moment;
+    do {
+        moment = *boundary;
+        if (!tcgrr_twins_quiet(twins, moment, boundary, error) || !began(twins, 0, *boundary, &begin[0], error)) {
+            return false;
+        }
+        begin[1] = begin[0];
+        if (!shared && !began(twins, 1, *boundary, &begin[1], error)) {
+            return false;
+        }
+        *boundary = MIN(begin[0], begin[1]);
+    } while (*boundary != moment);
+    return true;
 }
 
 static void note_interrupt(const struct tcgrr_event *event, void *data)

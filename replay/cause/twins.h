@@ -27,6 +27,9 @@ struct tcgrr_twins;
 
 /* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
 struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GError **error);
+/* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_twins_walk_alone() and what tells of
+ * A's recording and registers. The options name the same reader twice. */
+struct tcgrr_twins *tcgrr_twins_alone(const struct tcgrr_twin_options *options, GError **error);
 /* NULL is allowed. */
 void tcgrr_twins_free(struct tcgrr_twins *twins);
 
@@ -38,6 +41,12 @@ const struct tcgrr_qemu *tcgrr_twins_qemu(const struct tcgrr_twins *twins, int s
  * the one before it or behind it would be chance.
  */
 bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *quiet, GError **error);
+
+/*
+ * The latest quiet moment up to `moment` at which both runs began to execute a block. To stop in the middle of one cuts
+ * it in two, and what a QEMU only does wrong when it translates the two together is not wrong then.
+ */
+bool tcgrr_twins_boundary(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *boundary, GError **error);
 
 /* ---- registers: by their index in A's list ---- */
 
@@ -136,6 +145,13 @@ struct tcgrr_leg {
  */
 bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
                       GError **error);
+
+/* The same with one leg of side 0, whose stops are in leg->stops[0]. */
+bool tcgrr_twins_walk_alone(struct tcgrr_twins *twins, struct tcgrr_leg *leg, GError **error);
+
+/* Starts side 0 and goes to a moment; NULL with error. The caller's (tcgrr_paused_free). */
+struct tcgrr_paused *tcgrr_twins_stand(struct tcgrr_twins *twins, tcgrr_moment moment, GError **error);
+struct tcgrr_decoder *tcgrr_twins_decoder(struct tcgrr_twins *twins, int side);
 
 /*
  * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.

@@ -321,3 +321,19 @@ bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigne
     }
     return good;
 }
+
+bool tcgrr_twins_walk_alone(struct tcgrr_twins *twins, struct tcgrr_leg *leg, GError **error)
+{
+    struct walking walking;
+    struct route route = {&walking, 1, NULL};
+
+    begin(twins, 0, leg, &walking);
+    bool good = load_code(&walking, &route.error) && GPOINTER_TO_INT(walk_side(&route));
+    g_array_unref(walking.code);
+    g_free(walking.registers);
+    if (!good) {
+        g_propagate_error(error, route.error);
+        g_clear_pointer(&leg->stops[0], g_ptr_array_unref);
+    }
+    return good;
+}

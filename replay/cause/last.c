@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/last.h"
+
+#include <string.h>
+
+#include "emu/qemu/folder.h"
+#include "emu/qemu/session.h"
+#include "replay/recorded.h"
+#include "store/error.h"
+
+#define WINDOW  (UINT64_C(1) << 22) /* instructions that are looked through for a store before all others are */
+#define EXECS   (1u << 16)
+#define WAIT_MS 100
+#define LOOKS   256 /* moments at which memory is looked at in one replay */
+#define CLOSE   256 /* instructions that are stepped through */
+
+/* ---- registers: the recorded flow has all instructions ---- */
+
+struct scan {
+    struct tcgrr_decoder *decoder;
+    const struct tcgrr_registers *registers;
+    const uint8_t *state;
+    unsigned index;
+    struct tcgrr_inputs inputs;
+    GHashTable *known; /* const struct tcgrr_block * → 1 + index of the last instruction that writes it, 0: none */
+};
+
+/* 1 + the index of the last of the block's first `count` instructions that writes the register; 0: none does. */
+static unsigned last_in_block(struct scan *scan, const struct tcgrr_block *block, unsigned count)
+{
+    unsigned found = 0;
+    uint32_t offset = 0;
+
+    for (unsigned i = 0; i < count; offset += block->lengths[i++]) {
+        tcgrr_decoder_inputs(scan->decoder, scan->registers, scan->state, block->pc + offset, block->bytes + offset,
+                             block->lengths[i], &scan->inputs);
+        for (guint k = 0; k < scan->inputs.written->len; k++) {
+            found = g_array_index(scan->inputs.written, unsigned, k) == scan->index ? i + 1 : found;
+        }
+    }
+    return found;
+}
+
+static unsigned last_in_exec(struct scan *scan, const struct tcgrr_block *block, unsigned ran)
+{
+    gpointer value;
+
+    if (!g_hash_table_lookup_extended(scan->known, block, NULL, &value)) {
+        value = GUINT_TO_POINTER(last_in_block(scan, block, block->insns));
+        g_hash_table_insert(scan->known, (gpointer)block, value);
+    }
+    return GPOINTER_TO_UINT(value) <= ran ? GPOINTER_TO_UINT(value) : last_in_block(scan, block, ran);
+}
+
+/* Looks through the executions of a chunk; found->kind is NONE if none of them writes it. */
+static void scan_chunk(struct scan *scan, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
+                       tcgrr_icount before, struct tcgrr_last *found)
+{
+    struct tcgrr_cursor cursor;
+
+    found->kind = TCGRR_LAST_NONE;
+    for (bool more = tcgrr_cursor_begin(&cursor, chunk, blocks); more && cursor.icount < before;
+         more = tcgrr_cursor_next(&cursor)) {
+        unsigned ran = (unsigned)MIN((uint64_t)cursor.ran, before - cursor.icount);
+        unsigned last = last_in_exec(scan, cursor.block, ran);
+        if (last > 0) {
+            *found = (struct tcgrr_last){TCGRR_LAST_FOUND, cursor.icount + last - 1, NULL};
+        }
+    }
+}
+
+static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icount before, struct tcgrr_last *last,
+                      GError **error)
+{
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    bool good = blocks != NULL;
+    bool found = true;
+
+    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
+    for (tcgrr_icount at = before; good && found && at > 0 && last->kind == TCGRR_LAST_NONE;) {
+        good = tcgrr_reader_seek(reader, at - 1, chunk, &found, error);
+        if (good && found) {
+            scan_chunk(scan, chunk, blocks, before, last);
+            at = chunk->first_icount;
+        }
+    }
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+bool tcgrr_last_register(struct tcgrr_twins *twins, struct tcgrr_reader *reader, unsigned index, const uint8_t *state,
+                         tcgrr_icount before, struct tcgrr_last *last, GError **error)
+{
+    struct scan scan = {.decoder = tcgrr_twins_decoder(twins, 0),
+                        .registers = tcgrr_twins_registers(twins, 0),
+                        .state = state,
+                        .index = index,
+                        .known = g_hash_table_new(NULL, NULL)};
+
+    tcgrr_inputs_init(&scan.inputs);
+    bool good = scan_back(&scan, reader, before, last, error);
+    tcgrr_inputs_clear(&scan.inputs);
+    g_hash_table_unref(scan.known);
+    return good;
+}
+
+/* ---- memory ---- */
+
+static bool is_there(const struct tcgrr_last_place *place, const struct tcgrr_access *access)
+{
+    bool physical = place->mapped && access->flags & TCGRR_ACCESS_PHYSICAL;
+    uint64_t begin = physical ? place->physical : place->address;
+    uint64_t other = physical ? access->physical : access->address;
+    return access->flags & TCGRR_ACCESS_STORE && other < begin + place->size && begin < other + access->size;
+}
+
+/* The last store to the place in a chunk, before `before`; leaves *last alone if there is none. */
+static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
+                         const struct tcgrr_last_place *place, tcgrr_icount before, struct tcgrr_last *last)
+{
+    struct tcgrr_cursor cursor;
+    bool more = tcgrr_cursor_begin(&cursor, chunk, blocks);
+
+    for (guint i = 0; i < chunk->accesses->len; i++) {
+        const struct tcgrr_access *access = &g_array_index(chunk->accesses, struct tcgrr_access, i);
+        while (more && cursor.index < access->exec) {
+            more = tcgrr_cursor_next(&cursor);
+        }
+        if (more && cursor.icount + access->insn < before && is_there(place, access)) {
+            *last = (struct tcgrr_last){TCGRR_LAST_FOUND, cursor.icount + access->insn, NULL};
+        }
+    }
+}
+
+/* Decodes the last chunk that begins before `before`, and its accesses; *id is -1 if there is none. */
+static bool load_last(struct tcgrr_reader *reader, tcgrr_icount before, struct tcgrr_chunk *chunk, int64_t *id,
+                      GError **error)
+{
+    struct tcgrr_totals totals;
+    bool found = false;
+
+    if (!tcgrr_reader_totals(reader, &totals, error)) {
+        return false;
+    }
+    int64_t low = 0;
+    int64_t high = (int64_t)totals.chunks; /* the first that does not begin before it */
+    while (low < high) {
+        int64_t middle = low + (high - low) / 2;
+        if (!tcgrr_reader_chunk(reader, middle, chunk, &found, error)) {
+            return false;
+        }
+        bool earlier = found && chunk->first_icount < before;
+        low = earlier ? middle + 1 : low;
+        high = earlier ? high : middle;
+    }
+    *id = high - 1;
+    return *id < 0 ||
+           (tcgrr_reader_chunk(reader, *id, chunk, &found, error) && tcgrr_reader_accesses(reader, *id, chunk, error));
+}
+
+/* What the trace itself has of accesses, from where they begin up to `before`; *from is where they do. */
+static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_place *place, tcgrr_icount before,
+                          struct tcgrr_last *last, tcgrr_icount *from, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    bool there = g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0 && run->mem_from >= 0 &&
+                 before > (tcgrr_icount)run->mem_from && (run->mem_until < 0 || before <= (tcgrr_icount)run->mem_until);
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
+    int64_t id = 0;
+
+    *from = there ? (tcgrr_icount)run->mem_from : before;
+    if (!blocks || !there) {
+        return blocks != NULL;
+    }
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    bool good = true;
+    for (tcgrr_icount at = before; good && id >= 0 && at > *from && last->kind != TCGRR_LAST_FOUND;) {
+        good = load_last(reader, at, chunk, &id, error);
+        if (good && id >= 0) {
+            look_through(chunk, blocks, place, before, last);
+            at = chunk->first_icount;
+        }
+    }
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+/* A replay that reports the accesses of from..until. *able: this QEMU can. */
+static struct tcgrr_session *start(const struct tcgrr_last_options *options, const char *rr_file, char **words,
+                                   tcgrr_icount from, tcgrr_icount until, bool *able, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(options->reader);
+    struct tcgrr_session_options session_options = {
+        .known = options->qemu,
+        .qemu = options->qemu->path,
+        .arguments = (const char *const *)words + 1,
+        .plugin = options->plugin,
+        .mode = TCGRR_RUN_REPLAY,
+        .level = TCGRR_LEVEL_FULL,
+        .window = {.from = from, .until = until},
+        .icount = run->icount_shift,
+        .rr_file = rr_file,
+        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .quiet = true,
+    };
+    struct tcgrr_session *session = tcgrr_session_new(&session_options, error);
+
+    *able = session != NULL;
+    if (session && !tcgrr_session_start(session, error)) {
+        tcgrr_session_free(session);
+        return NULL;
+    }
+    return session;
+}
+
+static bool listen(struct tcgrr_session *session, const struct tcgrr_last_options *options,
+                   const struct tcgrr_last_place *place, tcgrr_icount until, struct tcgrr_last *last, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(EXECS);
+    enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
+    bool good = true;
+
+    for (tcgrr_chunk_follow(chunk, NULL); good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until;
+         tcgrr_chunk_follow(chunk, chunk)) {
+        good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
+        if (good) {
+            look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), place, until, last);
+        }
+        if (good && options->stop && *options->stop) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+            good = false;
+        }
+    }
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+static bool look_in_replay(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
+                           tcgrr_icount from, tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
+{
+    g_autofree char *folder = g_dir_make_tmp("tcgrr-why-XXXXXX", error);
+    g_autofree char *inputs = folder ? g_build_filename(folder, "inputs", NULL) : NULL;
+    g_autofree char *rr_file = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
+    g_auto(GStrv) words = folder ? tcgrr_recorded_command(options->reader, inputs, NULL, error) : NULL;
+    struct tcgrr_rrlog_rewritten rewritten;
+    struct tcgrr_session *session = NULL;
+
+    if (words && tcgrr_recorded_rr(options->reader, rr_file, options->qemu->version, &rewritten, error)) {
+        session = start(options, rr_file, words, from, until, able, error);
+    }
+    bool good = session && listen(session, options, place, until, last, error);
+    tcgrr_session_free(session);
+    if (folder) {
+        tcgrr_folder_remove(inputs);
+        tcgrr_folder_remove(folder);
+    }
+    return good;
+}
+
+bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
+                      tcgrr_icount before, struct tcgrr_last *last, GError **error)
+{
+    GError *problem = NULL;
+    tcgrr_icount until;
+
+    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
+    if (!look_in_trace(options->reader, place, before, last, &until, error)) {
+        return false;
+    }
+    /* Most values are not old; what is costs a second replay. */
+    tcgrr_icount near = until > WINDOW ? until - WINDOW : 0;
+    const tcgrr_icount ends[] = {until, near, 0};
+    for (size_t i = 0; i < 2 && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
+        bool able = true;
+        if (!look_in_replay(options, place, ends[i + 1], ends[i], last, &able, &problem)) {
+            if (able || problem->code == TCGRR_ERROR_STOPPED) {
+                g_propagate_error(error, problem);
+                return false;
+            }
+            g_clear_error(&problem);
+            last->kind = TCGRR_LAST_UNTOLD;
+        }
+    }
+    return true;
+}
+
+/* ---- memory, where stores are not told ---- */
+
+static bool holds(struct tcgrr_paused *paused, const struct tcgrr_last_place *place, const uint8_t *bytes, bool *same,
+                  GError **error)
+{
+    uint8_t now[TCGRR_PLACE_MAX];
+    bool ram = false;
+    bool good = tcgrr_paused_read_memory(paused, place->physical, place->size, now, &ram, error);
+    *same = good && ram && memcmp(now, bytes, place->size) == 0;
+    return good;
+}
+
+/* Looks from *from to *to, both included, and brings them as close as the looks are: at *from it is different, at *to
+ * and all looks after that the same. *found: it is different somewhere. */
+static bool look_closer(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+                        tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
+{
+    tcgrr_moment first = *from;
+    tcgrr_moment last = *to;
+    struct tcgrr_paused *paused = tcgrr_twins_stand(twins, first, error);
+    bool good = paused != NULL;
+    bool before = false; /* it was different at the look before */
+
+    *found = false;
+    for (guint i = 0; good && i <= LOOKS; i++) {
+        tcgrr_moment moment = first + (tcgrr_moment)((double)(last - first) * i / LOOKS);
+        bool same = false;
+        good = tcgrr_twins_quiet(twins, moment, &moment, error);
+        if (!good || moment < tcgrr_paused_icount(paused)) {
+            continue;
+        }
+        good = tcgrr_paused_go(paused, moment, error) && holds(paused, place, bytes, &same, error);
+        *to = good && same && before ? moment : *to;
+        *from = good && !same ? moment : *from;
+        *found = *found || (good && !same);
+        before = !same;
+    }
+    tcgrr_paused_free(paused);
+    return good;
+}
+
+bool tcgrr_last_change(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+                       tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
+{
+    tcgrr_moment length = UINT64_MAX;
+
+    *from = 0;
+    *to = before;
+    *found = true;
+    if (!place->mapped) {
+        *found = false;
+        return true;
+    }
+    while (*found && *to - *from > CLOSE && *to - *from < length) {
+        length = *to - *from;
+        if (!look_closer(twins, place, bytes, from, to, found, error)) {
+            return false;
+        }
+    }
+    return true;
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Who wrote a register or a piece of memory last, before a place in a recorded run. */
+#ifndef TCGRR_REPLAY_LAST_H
+#define TCGRR_REPLAY_LAST_H
+
+#include "replay/cause/twins.h"
+
+/* What found a writer, or why there is none. */
+enum tcgrr_last_kind {
+    TCGRR_LAST_FOUND,   /* `icount` is that of the instruction */
+    TCGRR_LAST_NONE,    /* nothing wrote it since the run's start */
+    TCGRR_LAST_UNTOLD,  /* this QEMU does not report this target's stores */
+    TCGRR_LAST_UNKNOWN, /* it cannot be told: `reason` */
+};
+
+struct tcgrr_last {
+    enum tcgrr_last_kind kind;
+    tcgrr_icount icount;
+    const char *reason;
+};
+
+/*
+ * The last instruction before `before` that writes register number `index` (of side 0's list), as its bytes tell it.
+ * `state` is one near by, which tells the processor's mode. Only the recorded flow is read.
+ */
+bool tcgrr_last_register(struct tcgrr_twins *twins, struct tcgrr_reader *reader, unsigned index, const uint8_t *state,
+                         tcgrr_icount before, struct tcgrr_last *last, GError **error);
+
+/* A piece of memory. */
+struct tcgrr_last_place {
+    uint64_t address; /* the vCPU's own */
+    uint64_t physical;
+    bool mapped; /* `physical` is known */
+    uint16_t size;
+};
+
+struct tcgrr_last_options {
+    struct tcgrr_reader *reader;
+    const struct tcgrr_qemu *qemu; /* that replays it */
+    const char *plugin;
+    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
+};
+
+/*
+ * The last store before `before` to any byte of the place. From the trace where it has memory accesses there, else from
+ * a replay with them.
+ */
+bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
+                      tcgrr_icount before, struct tcgrr_last *last, GError **error);
+
+/*
+ * Without that: the last time before `before` that the place did not hold `bytes` yet was at `*from`, and at `*to`, not
+ * many instructions later, it did. *found is false if it held them from the start on. What was written with the value
+ * that was there already is not seen.
+ */
+bool tcgrr_last_change(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+                       tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error);
+
+#endif

@@ -1,0 +1,603 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/why.h"
+
+#include <string.h>
+
+#include "replay/cause/last.h"
+#include "store/error.h"
+
+#define WINDOW                                                                                                         \
+    48 /* instructions before a writer that are stepped through with it: others of the chain are often there */
+
+/* Something whose writer is looked for. */
+struct wanted {
+    bool memory;
+    unsigned index; /* of the register */
+    uint64_t mask;  /* its bits that count */
+    struct tcgrr_last_place place;
+    uint8_t bytes[TCGRR_PLACE_MAX]; /* memory: what is there */
+    uint64_t number;                /* a register's lowest 64 bits */
+    tcgrr_icount before;            /* it has that value before this instruction */
+    bool known;                     /* `writer` is */
+    tcgrr_icount writer;
+    int step; /* that reads it: number in why->steps; -1: it was asked for */
+    guint slot;
+};
+
+struct chase {
+    const struct tcgrr_why_options *options;
+    struct tcgrr_why *why;
+    struct tcgrr_twins *twins;
+    GArray *open;     /* struct wanted */
+    GPtrArray *stops; /* the stretch stepped through last; NULL: none */
+    bool *watched;    /* by index: the registers that are read at each stop */
+};
+
+static void say(struct chase *chase, const char *text, tcgrr_icount icount)
+{
+    chase->why->replays++;
+    if (chase->options->progress) {
+        g_autofree char *line = g_strdup_printf("%s at icount %" G_GUINT64_FORMAT, text, icount);
+        chase->options->progress(line, chase->options->data);
+    }
+}
+
+static const struct tcgrr_register *register_at(const struct chase *chase, unsigned index)
+{
+    return g_ptr_array_index(tcgrr_twins_registers(chase->twins, 0)->list, index);
+}
+
+/* ---- names and values ---- */
+
+/* A value in memory as a number, in the target's order of bytes. */
+static char *memory_text(const struct chase *chase, const uint8_t *bytes, uint16_t size)
+{
+    bool big = tcgrr_twins_registers(chase->twins, 0)->big_endian;
+    GString *text = g_string_new("0x");
+    for (uint16_t i = 0; i < size; i++) {
+        g_string_append_printf(text, "%02x", bytes[big ? i : size - 1 - i]);
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *name_of(const struct chase *chase, const struct wanted *wanted)
+{
+    return wanted->memory
+               ? g_strdup_printf("memory 0x%" G_GINT64_MODIFIER "x:%u", wanted->place.address, wanted->place.size)
+               : g_strdup(register_at(chase, wanted->index)->name);
+}
+
+/* Wide registers are mostly empty: leading zeros beyond 64 bits are left out. Takes `text` over. */
+static char *shorten(char *text)
+{
+    size_t digits = strlen(text) - 2;
+    size_t zeros = strspn(text + 2, "0");
+    size_t drop = digits > 16 ? MIN(zeros, digits - 16) : 0;
+    char *shorter = g_strconcat("0x", text + 2 + drop, NULL);
+    g_free(text);
+    return shorter;
+}
+
+static struct tcgrr_why_value value_of(const struct chase *chase, const struct wanted *wanted, const uint8_t *state)
+{
+    struct tcgrr_why_value value = {.name = name_of(chase, wanted), .writer = -1};
+    if (wanted->memory) {
+        value.value = memory_text(chase, wanted->bytes, wanted->place.size);
+    } else if (tcgrr_state_knows(state, wanted->index)) {
+        value.value =
+            shorten(tcgrr_state_text(tcgrr_twins_registers(chase->twins, 0), state, register_at(chase, wanted->index)));
+    }
+    return value;
+}
+
+static void clear_value(gpointer data)
+{
+    struct tcgrr_why_value *value = data;
+    g_free(value->name);
+    g_free(value->value);
+}
+
+static void free_step(gpointer data)
+{
+    struct tcgrr_why_step *step = data;
+    clear_value(&step->wrote);
+    g_array_unref(step->read);
+    g_free(step);
+}
+
+static G_GNUC_PRINTF(2, 3) void add_end(struct chase *chase, const char *format, ...)
+{
+    va_list list;
+    va_start(list, format);
+    g_autofree char *text = g_strdup_vprintf(format, list);
+    va_end(list);
+    for (guint i = 0; i < chase->why->ends->len; i++) {
+        if (strcmp(g_ptr_array_index(chase->why->ends, i), text) == 0) {
+            return;
+        }
+    }
+    g_ptr_array_add(chase->why->ends, g_steal_pointer(&text));
+}
+
+/* ---- standing at an instruction ---- */
+
+static const struct tcgrr_stop *stop_at(const struct chase *chase, guint i)
+{
+    return g_ptr_array_index(chase->stops, i);
+}
+
+/* The stop before the instruction that retires as number `icount`, which has one after it. */
+static bool find_stop(const struct chase *chase, tcgrr_icount icount, guint *stop)
+{
+    for (guint i = 0; chase->stops && i + 1 < chase->stops->len; i++) {
+        if (stop_at(chase, i)->moment == icount && stop_at(chase, i + 1)->moment > icount) {
+            *stop = i;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool step_through(struct chase *chase, tcgrr_icount icount, guint *stop, GError **error)
+{
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    struct tcgrr_leg leg = {.to = icount, .more = 1, .watch = {chase->watched, places}};
+
+    if (find_stop(chase, icount, stop)) {
+        return true;
+    }
+    if (!tcgrr_twins_quiet(chase->twins, icount > WINDOW ? icount - WINDOW : 0, &leg.from, error)) {
+        return false;
+    }
+    say(chase, "stepping", icount);
+    g_clear_pointer(&chase->stops, g_ptr_array_unref);
+    if (!tcgrr_twins_walk_alone(chase->twins, &leg, error)) {
+        return false;
+    }
+    chase->stops = leg.stops[0];
+    if (!find_stop(chase, icount, stop)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "instruction %" G_GUINT64_FORMAT
+                    " does not run when it is stepped through: the replay is not exact",
+                    icount);
+        return false;
+    }
+    return true;
+}
+
+/* ---- what an instruction reads ---- */
+
+static void want(struct chase *chase, struct wanted *wanted, const uint8_t *state, int number)
+{
+    struct tcgrr_why_step *step = g_ptr_array_index(chase->why->steps, (guint)number);
+    struct tcgrr_why_value value = value_of(chase, wanted, state);
+
+    wanted->step = number;
+    wanted->slot = step->read->len;
+    wanted->before = step->icount;
+    g_array_append_val(step->read, value);
+    g_array_append_vals(chase->open, wanted, 1);
+}
+
+/* Registers that only say where the memory is are no part of the value. */
+static bool is_base(const struct tcgrr_stop *stop, unsigned index)
+{
+    bool base = false;
+    for (guint i = 0; i < stop->inputs.memory->len; i++) {
+        const struct tcgrr_operand *operand = &g_array_index(stop->inputs.memory, struct tcgrr_operand, i);
+        base = base || operand->base == index || operand->index == index;
+    }
+    return base;
+}
+
+static bool want_registers(struct chase *chase, const struct tcgrr_stop *stop, int number)
+{
+    bool any = false;
+    for (guint i = 0; i < stop->inputs.registers->len; i++) {
+        const struct tcgrr_input *input = &g_array_index(stop->inputs.registers, struct tcgrr_input, i);
+        const struct tcgrr_register *reg = register_at(chase, input->index);
+        if (is_base(stop, input->index) || tcgrr_is_pc(reg->name)) {
+            continue;
+        }
+        struct wanted wanted = {.index = input->index, .mask = input->mask};
+        wanted.number = tcgrr_state_number(tcgrr_twins_registers(chase->twins, 0), stop->state, reg);
+        want(chase, &wanted, stop->state, number);
+        any = true;
+    }
+    return any;
+}
+
+static bool want_memory(struct chase *chase, const struct tcgrr_stop *stop, int number)
+{
+    bool any = false;
+    for (guint i = 0; i < stop->touched->len; i++) {
+        const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+        if (!touched->operand.load || touched->size == 0) {
+            continue;
+        }
+        any = true;
+        if (touched->mapped && !touched->ram) {
+            add_end(chase,
+                    "device: the instruction at icount %" G_GUINT64_FORMAT
+                    " reads one, at physical address 0x%" G_GINT64_MODIFIER "x",
+                    (tcgrr_icount)stop->moment, touched->physical);
+            continue;
+        }
+        struct wanted wanted = {.memory = true,
+                                .place = {touched->operand.address, touched->physical, touched->mapped, touched->size}};
+        memcpy(wanted.bytes, touched->before, touched->size);
+        want(chase, &wanted, stop->state, number);
+    }
+    return any;
+}
+
+static void follow_inputs(struct chase *chase, const struct tcgrr_stop *stop, int number)
+{
+    tcgrr_icount icount = stop->moment;
+
+    if (stop->length == 0 || !stop->inputs.known || stop->inputs.hidden) {
+        add_end(chase, "unknown: what the instruction at icount %" G_GUINT64_FORMAT " takes in is not known", icount);
+        return;
+    }
+    bool memory = want_memory(chase, stop, number);
+    bool registers = want_registers(chase, stop, number);
+    if (stop->inputs.outside) {
+        add_end(chase,
+                "clock: the instruction at icount %" G_GUINT64_FORMAT
+                " reads a clock, a port or a property of the machine",
+                icount);
+    } else if (stop->inputs.unseen) {
+        add_end(chase, "unknown: QEMU does not show all that the instruction at icount %" G_GUINT64_FORMAT " reads",
+                icount);
+    } else if (!memory && !registers) {
+        add_end(chase, "constant: the instruction at icount %" G_GUINT64_FORMAT " makes the value by itself", icount);
+    }
+}
+
+/* ---- who wrote it ---- */
+
+/* Whether what the instruction at the stop left is what was there later. */
+static bool left_it(const struct chase *chase, const struct wanted *wanted, const struct tcgrr_stop *stop,
+                    const struct tcgrr_stop *next)
+{
+    if (!wanted->memory) {
+        uint64_t number =
+            tcgrr_state_number(tcgrr_twins_registers(chase->twins, 0), next->state, register_at(chase, wanted->index));
+        return ((number ^ wanted->number) & wanted->mask) == 0;
+    }
+    for (guint i = 0; i < stop->touched->len; i++) {
+        const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+        for (uint16_t k = 0; touched->operand.store && touched->ram && k < touched->size; k++) {
+            uint64_t at = touched->physical + k - wanted->place.physical;
+            if (wanted->place.mapped && at < wanted->place.size && touched->after[k] != wanted->bytes[at]) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+static void set_writer(struct chase *chase, const struct wanted *wanted, int writer)
+{
+    struct tcgrr_why_value *value = &chase->why->asked;
+    if (wanted->step >= 0) {
+        const struct tcgrr_why_step *step = g_ptr_array_index(chase->why->steps, (guint)wanted->step);
+        value = &g_array_index(step->read, struct tcgrr_why_value, wanted->slot);
+    }
+    value->writer = writer;
+}
+
+/* A step for the instruction, unless there is one already. */
+static void add_step(struct chase *chase, const struct wanted *wanted, const struct tcgrr_stop *stop,
+                     const struct tcgrr_stop *next)
+{
+    GPtrArray *steps = chase->why->steps;
+    struct tcgrr_why_step *last = steps->len > 0 ? g_ptr_array_index(steps, steps->len - 1) : NULL;
+
+    if (last && last->icount == wanted->writer) {
+        set_writer(chase, wanted, (int)steps->len - 1);
+        return;
+    }
+    struct tcgrr_why_step *step = g_new0(struct tcgrr_why_step, 1);
+    step->icount = wanted->writer;
+    step->pc = stop->address;
+    step->length = stop->length;
+    memcpy(step->bytes, stop->bytes, sizeof(step->bytes));
+    step->wrote = value_of(chase, wanted, next->state);
+    step->read = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_why_value));
+    g_array_set_clear_func(step->read, clear_value);
+    g_ptr_array_add(steps, step);
+    set_writer(chase, wanted, (int)steps->len - 1);
+    follow_inputs(chase, stop, (int)steps->len - 1);
+}
+
+static bool take_writer(struct chase *chase, const struct wanted *wanted, GError **error)
+{
+    guint at;
+
+    if (!step_through(chase, wanted->writer, &at, error)) {
+        return false;
+    }
+    if (left_it(chase, wanted, stop_at(chase, at), stop_at(chase, at + 1))) {
+        add_step(chase, wanted, stop_at(chase, at), stop_at(chase, at + 1));
+        return true;
+    }
+    g_autofree char *name = name_of(chase, wanted);
+    add_end(chase,
+            "%s: %s changed between icount %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
+            ", and no instruction is known to have written it there",
+            wanted->memory ? "device" : "event", name, wanted->writer + 1, wanted->before);
+    return true;
+}
+
+/* The last store before `before` in the stretch that was stepped through last, which has to reach up to there. */
+static bool store_in_stops(const struct chase *chase, struct wanted *wanted, tcgrr_icount before)
+{
+    guint at = 0;
+
+    while (chase->stops && at < chase->stops->len && stop_at(chase, at)->moment < before) {
+        at++;
+    }
+    if (!chase->stops || at == chase->stops->len) {
+        return false;
+    }
+    for (; at > 0; at--) {
+        const struct tcgrr_stop *stop = stop_at(chase, at - 1);
+        for (guint i = 0; i < stop->touched->len; i++) {
+            const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+            if (touched->operand.store && touched->ram && stop_at(chase, at)->moment > stop->moment &&
+                touched->physical < wanted->place.physical + wanted->place.size &&
+                wanted->place.physical < touched->physical + touched->size) {
+                wanted->writer = stop->moment;
+                wanted->known = true;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Where QEMU does not report stores: the one that last changed what is there, which is seen by looking. */
+static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr_last *last, GError **error)
+{
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    struct tcgrr_leg leg = {.watch = {chase->watched, places}};
+    bool found;
+
+    say(chase, "looking for the last change before what reads it", wanted->before);
+    if (!tcgrr_last_change(chase->twins, &wanted->place, wanted->bytes, wanted->before, &leg.from, &leg.to, &found,
+                           error)) {
+        return false;
+    }
+    *last =
+        (struct tcgrr_last){.kind = TCGRR_LAST_NONE,
+                            .reason = "it was the same whenever it was looked at (this QEMU does not report stores, "
+                                      "and one of the same value shows no change)"};
+    if (!found) {
+        return true;
+    }
+    say(chase, "stepping", leg.to);
+    leg.more = 1;
+    g_clear_pointer(&chase->stops, g_ptr_array_unref);
+    if (!tcgrr_twins_walk_alone(chase->twins, &leg, error)) {
+        return false;
+    }
+    chase->stops = leg.stops[0];
+    if (store_in_stops(chase, wanted, leg.to)) {
+        *last = (struct tcgrr_last){TCGRR_LAST_FOUND, wanted->writer, NULL};
+    } else {
+        *last = (struct tcgrr_last){TCGRR_LAST_UNKNOWN, 0, "it changed where no instruction is known to store there"};
+    }
+    return true;
+}
+
+/* Sets wanted->writer; *over: there is none to be had, and why was noted. */
+static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_t *state, bool *over, GError **error)
+{
+    const struct tcgrr_why_options *options = chase->options;
+    struct tcgrr_last last = {.kind = TCGRR_LAST_NONE};
+    g_autofree char *name = name_of(chase, wanted);
+
+    *over = false;
+    if (wanted->memory && store_in_stops(chase, wanted, wanted->before)) {
+        return true;
+    }
+    if (wanted->memory) {
+        struct tcgrr_last_options how = {options->reader, tcgrr_twins_qemu(chase->twins, 0), options->plugin,
+                                         options->stop};
+        say(chase, "looking for the last store before what reads it", wanted->before);
+        if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
+            (last.kind == TCGRR_LAST_UNTOLD && !find_change(chase, wanted, &last, error))) {
+            return false;
+        }
+    } else if (!tcgrr_last_register(chase->twins, options->reader, wanted->index, state, wanted->before, &last,
+                                    error)) {
+        return false;
+    }
+    wanted->known = last.kind == TCGRR_LAST_FOUND;
+    wanted->writer = last.icount;
+    *over = !wanted->known;
+    if (last.kind == TCGRR_LAST_NONE) {
+        add_end(chase, "start: %s: %s", name, last.reason ? last.reason : "nothing has written it since the run began");
+    } else if (last.kind == TCGRR_LAST_UNKNOWN) {
+        add_end(chase, "unknown: who wrote %s before icount %" G_GUINT64_FORMAT " is not told: %s", name,
+                wanted->before, last.reason);
+    }
+    return true;
+}
+
+/* ---- the chase ---- */
+
+/* The one whose writer is, or can be, the latest. */
+static guint newest(const struct chase *chase)
+{
+    guint best = 0;
+    tcgrr_icount latest = 0;
+
+    for (guint i = 0; i < chase->open->len; i++) {
+        const struct wanted *wanted = &g_array_index(chase->open, struct wanted, i);
+        tcgrr_icount key = wanted->known ? wanted->writer : wanted->before;
+        if (key >= latest) {
+            best = i;
+            latest = key;
+        }
+    }
+    return best;
+}
+
+static bool follow(struct chase *chase, const uint8_t *state, GError **error)
+{
+    while (chase->open->len > 0) {
+        guint at = newest(chase);
+        struct wanted wanted = g_array_index(chase->open, struct wanted, at);
+        bool over = false;
+
+        if (!wanted.known) {
+            if (!find_writer(chase, &wanted, state, &over, error)) {
+                return false;
+            }
+            g_array_index(chase->open, struct wanted, at) = wanted;
+            if (over) {
+                g_array_remove_index(chase->open, at);
+            }
+            continue;
+        }
+        const GPtrArray *steps = chase->why->steps;
+        bool again = steps->len > 0 &&
+                     ((const struct tcgrr_why_step *)g_ptr_array_index(steps, steps->len - 1))->icount == wanted.writer;
+        if (steps->len >= chase->options->depth && !again) {
+            add_end(chase, "depth: the chain goes on; --depth tells how many steps of it are followed");
+            return true;
+        }
+        g_array_remove_index(chase->open, at);
+        if (!take_writer(chase, &wanted, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The register that a name stands for: as QEMU calls it, or a part of one by the name that the architecture gives it.
+ */
+static const struct tcgrr_register *find_register(const struct tcgrr_registers *registers, const char *what)
+{
+    static const struct {
+        char part;
+        char whole;
+    } parts[] = {{'w', 'x'}, {'e', 'r'}, {'r', 'e'}};
+    g_autofree char *name = g_strdup(what);
+    const struct tcgrr_register *found = tcgrr_registers_find(registers, name);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(parts) && !found && *name; i++) {
+        if (what[0] == parts[i].part) {
+            name[0] = parts[i].whole;
+            found = tcgrr_registers_find(registers, name);
+        }
+    }
+    return found;
+}
+
+/* What is asked for, before the instruction at which `paused` stands. */
+static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const uint8_t *state, struct wanted *wanted,
+                       GError **error)
+{
+    const struct tcgrr_why_options *options = chase->options;
+    const struct tcgrr_registers *registers = tcgrr_twins_registers(chase->twins, 0);
+    bool ram = false;
+
+    if (options->what) {
+        const struct tcgrr_register *reg = find_register(registers, options->what);
+        if (!reg || tcgrr_is_pc(reg->name)) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                        "%s is none of the registers that QEMU shows, or not one that instructions set one by one",
+                        options->what);
+            return false;
+        }
+        wanted->index = reg->index;
+        wanted->mask = UINT64_MAX;
+        wanted->number = tcgrr_state_number(registers, state, reg);
+        return true;
+    }
+    uint16_t width = (uint16_t)(((const struct tcgrr_register *)g_ptr_array_index(registers->list, 0))->bytes);
+    wanted->memory = true;
+    wanted->place =
+        (struct tcgrr_last_place){.address = options->address, .size = options->size ? options->size : width};
+    if (!tcgrr_paused_translate(paused, options->address, &wanted->place.physical, &wanted->place.mapped, error) ||
+        (wanted->place.mapped &&
+         !tcgrr_paused_read_memory(paused, wanted->place.physical, wanted->place.size, wanted->bytes, &ram, error))) {
+        return false;
+    }
+    if (!ram) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "there is no memory at 0x%" G_GINT64_MODIFIER "x at icount %" G_GUINT64_FORMAT, options->address,
+                    options->at);
+    }
+    return ram;
+}
+
+static bool begin(struct chase *chase, uint8_t *state, GError **error)
+{
+    struct wanted wanted = {.before = chase->options->at, .step = -1};
+    struct tcgrr_paused *paused = NULL;
+
+    if (chase->options->at > tcgrr_reader_run(chase->options->reader)->icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the run has %" G_GUINT64_FORMAT " instructions: there is no icount %" G_GUINT64_FORMAT,
+                    tcgrr_reader_run(chase->options->reader)->icount, chase->options->at);
+        return false;
+    }
+    say(chase, "standing", chase->options->at);
+    paused = tcgrr_twins_stand(chase->twins, chase->options->at, error);
+    bool good = paused && tcgrr_paused_read_state(paused, NULL, state, error) &&
+                read_asked(chase, paused, state, &wanted, error);
+    tcgrr_paused_free(paused);
+    if (good) {
+        chase->why->asked = value_of(chase, &wanted, state);
+        g_array_append_val(chase->open, wanted);
+    }
+    return good;
+}
+
+static void watch_computed(struct chase *chase)
+{
+    const GPtrArray *list = tcgrr_twins_registers(chase->twins, 0)->list;
+    chase->watched = g_new0(bool, list->len);
+    for (guint i = 0; i < list->len; i++) {
+        chase->watched[i] = !((const struct tcgrr_register *)g_ptr_array_index(list, i))->system;
+    }
+}
+
+bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *why, GError **error)
+{
+    struct tcgrr_twin_options twins = {
+        .readers = {options->reader, options->reader},
+        .qemus = {options->qemu, options->qemu},
+        .plugin = options->plugin,
+        .hang_ms = options->hang_ms,
+        .stop = options->stop,
+    };
+    struct chase chase = {.options = options, .why = why, .twins = tcgrr_twins_alone(&twins, error)};
+
+    *why = (struct tcgrr_why){.steps = g_ptr_array_new_with_free_func(free_step),
+                              .ends = g_ptr_array_new_with_free_func(g_free)};
+    if (!chase.twins) {
+        return false;
+    }
+    chase.open = g_array_new(FALSE, FALSE, sizeof(struct wanted));
+    watch_computed(&chase);
+    g_autofree uint8_t *state = g_malloc0(tcgrr_twins_registers(chase.twins, 0)->state_bytes);
+    bool good = begin(&chase, state, error) && follow(&chase, state, error);
+    g_clear_pointer(&chase.stops, g_ptr_array_unref);
+    g_array_unref(chase.open);
+    g_free(chase.watched);
+    tcgrr_twins_free(chase.twins);
+    return good;
+}
+
+void tcgrr_why_clear(struct tcgrr_why *why)
+{
+    clear_value(&why->asked);
+    g_clear_pointer(&why->steps, g_ptr_array_unref);
+    g_clear_pointer(&why->ends, g_ptr_array_unref);
+    *why = (struct tcgrr_why){0};
+}

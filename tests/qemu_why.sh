@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.0
+# timeout: 120
+# tcgrr why: a value is followed back along what the guest's source does with it, over 300,000 instructions, to where it came
+# from; devices and constants end it.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+# at SYMBOL: the icount of the first instruction of the symbol that runs.
+at() { "$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT min(icount) FROM insn WHERE symbol = '$2'" | tr -d '\r' | tail -n 1; }
+
+# why TRACE ICOUNT WHAT [OPTION...]: its JSON is the output of the last `run`.
+why() { run 0 "$tcgrr" why "$work/$1.tcgrr" --at "$2" "$3" --json "${@:4}"; }
+
+# What a register holds at the end of a long loop was stored before it, from a vector register that one instruction set.
+guest a64-fcvtzs "$version"
+record fcvtzs
+branch=$(at fcvtzs fcvtzs_branch)
+why fcvtzs "$branch" w6 --depth 4
+equal "the steps" "$(json '[.steps[].symbol | sub("_unrelated.*"; "_unrelated")] | join(" ")')" \
+    "fcvtzs_unrelated fcvtzs_unrelated fcvtzs_instruction+0x4 fcvtzs_instruction"
+equal "newest first" "$(json '[.steps[].icount] == ([.steps[].icount] | sort | reverse)')" true
+equal "what was asked about" "$(json '[.what, .value == .steps[0].value] | join(" ")')" "x6 true"
+equal "each value is what its writer wrote" \
+    "$(json '. as $all | [.steps[].read[] | select(.written_at != null) | . as $r | $all.steps[] | select(.icount == $r.written_at) |
+        .value == $r.value] | all')" true
+store=$(json '.steps[2].icount')
+contains "the store" "$(json '.steps[2].disasm')" "^str "
+equal "the store's place in the run" "$store" $(($(at fcvtzs fcvtzs_instruction) + 1))
+contains "it ends" "$(json .ends)" "depth: the chain goes on"
+
+# The same asked of memory, and as a picture.
+fixed=$(json '.steps[1].read[0].what | sub("memory "; "")')
+why fcvtzs "$branch" "$fixed" --depth 1
+equal "memory: its writer" "$(json '.steps[0].icount')" "$store"
+run 0 "$tcgrr" why "$work/fcvtzs.tcgrr" --at "$branch" w6 --dot
+contains "picture" "$(cat "$work/out")" "^digraph why"
+contains "picture" "$(cat "$work/out")" "s0 -> asked"
+run 0 "$tcgrr" why "$work/fcvtzs.tcgrr" --at "$branch" w6
+contains "text" "$(cat "$work/out")" "fcvtzs_instruction\+0x4: str "
+
+# A clock's value comes from a device, a constant from the instruction itself.
+guest rv64-mmio "$version"
+record mmio
+read_at=$("$tcgrr" query "$work/mmio.tcgrr" --format csv \
+    "SELECT min(icount) FROM insn WHERE symbol = 'read_devices+0xc'" | tr -d '\r' | tail -n 1)
+why mmio $((read_at + 1)) t0
+equal "device: steps" "$(json '.steps | length')" 1
+equal "device: disassembly" "$(json '.steps[0].disasm' | tr -s ' ')" "ld t0,0(a1)"
+contains "device" "$(json .ends)" "^device: .*0x200bff8"
+why mmio "$read_at" a2
+contains "constant" "$(json .ends)" "^constant: "
+
+complains 2 "none of the registers" "$tcgrr" why "$work/mmio.tcgrr" --at 100 nonsense
+complains 2 "there is no memory" "$tcgrr" why "$work/mmio.tcgrr" --at 100 0x0:4
+complains 3 "there is no icount" "$tcgrr" why "$work/mmio.tcgrr" --at 999999999999 a0
+complains 2 "why takes" "$tcgrr" why "$work/mmio.tcgrr" a0
