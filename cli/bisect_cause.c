@@ -71,6 +71,7 @@ static void print(struct context *context, const char *bundle)
     if (context->comparing->json) {
         json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
         cli_json_comparison(object, bisect->comparison, &places);
+        json_object_set_new(object, "inputs", json_string(tcgrr_bisect_inputs(bisect)));
         if (bisect->has_cause) {
             cli_cause_json(object, &cause);
         }

@@ -16,6 +16,12 @@ const char *tcgrr_bisect_qemu(const struct tcgrr_bisect *bisect, int side)
     return side == 0 ? NULL : bisect->qemu;
 }
 
+const char *tcgrr_bisect_inputs(const struct tcgrr_bisect *bisect)
+{
+    bool together = bisect->readers[0] == bisect->readers[1];
+    return !together ? "own" : bisect->replay.inputs.translated ? "translated" : "shared";
+}
+
 bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_options *options, GError **error)
 {
     *bisect =
@@ -89,11 +95,59 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
 static bool from_guest_start(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisect->symbols, "_start");
-    if (!symbol || bisect->readers[0] == bisect->readers[1]) {
+    bool together = bisect->readers[0] == bisect->readers[1];
+    if (!symbol || (together && !bisect->replay.inputs.translated)) {
         return false;
     }
     bisect->how.from[0] = bisect->how.from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
     return true;
+}
+
+/* Whether something was found for which A had been recorded far enough. */
+static bool is_enough(const struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_comparison *comparison = bisect->comparison;
+    return !bisect->cut ||
+           (comparison && comparison->diverged && comparison->icount < tcgrr_reader_run(bisect->readers[0])->icount);
+}
+
+/* Compares; where A goes on after what was recorded of it, as far as it takes to find a divergence. */
+static bool compare(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_compare_options *how = &bisect->how;
+    bool ends = how->until[0].kind != TCGRR_WHERE_NONE;
+    bool placed = ends || how->from[0].kind != TCGRR_WHERE_NONE;
+
+    for (;;) {
+        GError *problem = NULL;
+        bool good = tcgrr_bisect_compare(bisect, &problem);
+        bool early = !good && placed && bisect->cut && problem->code == TCGRR_ERROR_FAILED;
+        if (good && (is_enough(bisect) || (ends && !bisect->comparison->diverged))) {
+            return true;
+        }
+        if (!good && !early) {
+            g_propagate_error(error, problem);
+            return false;
+        }
+        g_clear_error(&problem);
+        tcgrr_bisect_forget(bisect);
+        tcgrr_reader_free(bisect->readers[0]);
+        bisect->readers[0] = NULL;
+        if (!tcgrr_bisect_record_a(bisect, error)) {
+            return false;
+        }
+    }
+}
+
+/* Compares anew from the guest's own start, each with a recording of its own. */
+static bool compare_guests(struct tcgrr_bisect *bisect, GError **error)
+{
+    if (bisect->readers[0] != bisect->readers[1]) {
+        return tcgrr_bisect_compare_again(bisect, error);
+    }
+    bisect->apart = true;
+    tcgrr_bisect_forget(bisect);
+    return compare(bisect, error);
 }
 
 bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_options *how,
@@ -105,14 +159,14 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     bisect->how = *how;
     bisect->how.strict = true;
     bisect->symbols = symbols;
-    if (!tcgrr_bisect_compare(bisect, error)) {
+    if (!compare(bisect, error)) {
         return false;
     }
     if (!bisect->comparison->diverged) {
         return true;
     }
     bool found = find(bisect, &problem);
-    bool answered = found && bisect->cause.kind == TCGRR_CAUSE_INSTRUCTION;
+    bool answered = found && (bisect->cause.kind == TCGRR_CAUSE_INSTRUCTION || bisect->cause.kind == TCGRR_CAUSE_BLOCK);
     if (answered || *bisect->options.stop || told || !from_guest_start(bisect)) {
         if (!found) {
             g_propagate_error(error, problem);
@@ -127,7 +181,7 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     g_clear_error(&problem);
     tcgrr_cause_clear(&bisect->cause);
     bisect->has_cause = false;
-    return tcgrr_bisect_compare_again(bisect, error) && (!bisect->comparison->diverged || find(bisect, error));
+    return compare_guests(bisect, error) && (!bisect->comparison->diverged || find(bisect, error));
 }
 
 void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)

@@ -33,6 +33,9 @@ struct tcgrr_bisect {
     struct tcgrr_bisect_options options;
     struct tcgrr_compare_options how;
     struct tcgrr_symbols *symbols;     /* of the guest; the caller's */
+    bool apart;                        /* B is to be recorded by itself, whatever it could replay */
+    tcgrr_icount limit;                /* A was recorded up to there, where it was recorded for this */
+    bool cut;                          /* and goes on after that */
     struct tcgrr_qemu probed;          /* B */
     struct tcgrr_reader *readers[2];   /* the recordings; the same one twice if B replays A's */
     char *paths[2];                    /* of the traces; the second is NULL if B has none of its own */
@@ -60,6 +63,10 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
                       struct tcgrr_symbols *symbols, GError **error);
 
 void tcgrr_bisect_clear(struct tcgrr_bisect *bisect);
+
+/* What the two runs share: "shared" (one rr log drove both), "translated" (the same, in another release's words),
+ * "own". */
+const char *tcgrr_bisect_inputs(const struct tcgrr_bisect *bisect);
 
 /* The QEMU of a side, as the user named it; NULL: the one that recorded. */
 const char *tcgrr_bisect_qemu(const struct tcgrr_bisect *bisect, int side);

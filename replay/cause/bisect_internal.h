@@ -7,11 +7,14 @@
 /* Says what is being done; takes `text` over. */
 void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text);
 
-/* Records A into the folder. */
+/* Records A into the folder, farther than the last time. */
 bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error);
 
 /* Compares the two in the way they allow: B replays A's recording, or makes one of its own. */
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error);
+
+/* Forgets what comparing and B's side came to, but not A's recording. */
+void tcgrr_bisect_forget(struct tcgrr_bisect *bisect);
 
 /* Compares two recordings again, in the way that bisect->how now says. */
 bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error);

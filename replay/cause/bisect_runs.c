@@ -13,6 +13,11 @@
 
 /* ---- recording ---- */
 
+/* A guest may never end, and what is looked for is mostly early: A is recorded so far at first, and then so many times
+ * farther, as long as no divergence is found. */
+#define FIRST_LIMIT UINT64_C(100000000)
+#define FARTHER     8
+
 struct recording {
     const struct tcgrr_bisect *bisect;
     tcgrr_icount limit;
@@ -40,9 +45,10 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
     }
 }
 
-/* Records into the folder. `like`: the run that it is to do the same as, whose length bounds it; NULL: none. */
+/* Records into the folder, up to `limit` or a little further. `like`: the run that it is to do the same as; NULL: none.
+ * *cut: it came to the limit. */
 static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
-                   const struct tcgrr_run *like, GError **error)
+                   const struct tcgrr_run *like, tcgrr_icount limit, bool *cut, GError **error)
 {
     const struct tcgrr_bisect_options *told = &bisect->options;
     const char *directory = like ? like->directory : NULL;
@@ -68,6 +74,7 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     };
     bool good = tcgrr_record(&options, &result, error);
     g_free(result.exit);
+    *cut = recording.seen > limit;
     if (good && *told->stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
     }
@@ -78,8 +85,11 @@ bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
 
+    bisect->limit = bisect->limit ? bisect->limit * FARTHER : FIRST_LIMIT;
+    g_free(bisect->paths[0]);
     bisect->paths[0] = tcgrr_folder_file(options->folder, "a.tcgrr");
-    if (!record(bisect, options->qemus[0], options->words[0], bisect->paths[0], NULL, error)) {
+    if (!record(bisect, options->qemus[0], options->words[0], bisect->paths[0], NULL, bisect->limit, &bisect->cut,
+                error)) {
         return false;
     }
     bisect->readers[0] = tcgrr_reader_open(bisect->paths[0], error);
@@ -95,8 +105,11 @@ static bool record_b(struct tcgrr_bisect *bisect, GError **error)
     if (!recorded) {
         return false;
     }
+    g_free(bisect->paths[1]);
     bisect->paths[1] = tcgrr_folder_file(options->folder, "b.tcgrr");
-    if (!record(bisect, options->qemus[1], words, bisect->paths[1], tcgrr_reader_run(bisect->readers[0]), error)) {
+    const struct tcgrr_run *like = tcgrr_reader_run(bisect->readers[0]);
+    bool cut;
+    if (!record(bisect, options->qemus[1], words, bisect->paths[1], like, 2 * like->icount + 10000000, &cut, error)) {
         return false;
     }
     bisect->readers[1] = tcgrr_reader_open(bisect->paths[1], error);
@@ -113,6 +126,24 @@ static void free_sides(struct tcgrr_bisect *bisect)
             bisect->sides[i] = NULL;
         }
     }
+}
+
+void tcgrr_bisect_forget(struct tcgrr_bisect *bisect)
+{
+    bisect->comparison = NULL;
+    tcgrr_comparison_clear(&bisect->own);
+    bisect->own = (struct tcgrr_comparison){0};
+    tcgrr_replay_result_clear(&bisect->replay);
+    tcgrr_replay_result_clear(&bisect->closer);
+    bisect->replay = bisect->closer = (struct tcgrr_replay_result){0};
+    bisect->is_closer = false;
+    free_sides(bisect);
+    if (bisect->readers[1] != bisect->readers[0]) {
+        tcgrr_reader_free(bisect->readers[1]);
+    }
+    bisect->readers[1] = NULL;
+    bisect->qemu = NULL;
+    bisect->known[0] = bisect->known[1] = NULL;
 }
 
 bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
@@ -224,21 +255,30 @@ static bool same_release(const char *a, const char *b)
     return strncmp(a, b, length) == 0;
 }
 
+/* Whether B can be expected to replay what A recorded: it is of the same release, or the machine was pinned. */
+static bool can_share(struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+    bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
+    bool fits = same || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
+    return fits && !bisect->options.words[1] && !bisect->apart;
+}
+
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
     bool replayed = false;
 
-    if (!tcgrr_qemu_probe(options->qemus[1], options->plugin, &bisect->probed, error)) {
+    if (!bisect->probed.path && !tcgrr_qemu_probe(options->qemus[1], options->plugin, &bisect->probed, error)) {
         return false;
     }
-    bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
-    if (same && !options->words[1] && !replay_in_b(bisect, &replayed, error)) {
+    if (can_share(bisect) && !replay_in_b(bisect, &replayed, error)) {
         return false;
     }
     if (replayed) {
         share_recording(bisect);
         return true;
     }
-    return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) && rescue(bisect, error);
+    return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) &&
+           (bisect->apart || rescue(bisect, error));
 }
