@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/cli.h"
 
+#include "cli/export/html.h"
 #include "cli/report/report.h"
 #include "store/error.h"
 
@@ -11,7 +12,7 @@
 static const struct report *const reports[] = {
     &report_bb,      &report_bbv,       &report_cache,    &report_cflow,  &report_drcov,
     &report_execlog, &report_hotblocks, &report_hotpages, &report_howvec, &report_hwprofile,
-    &report_insn,    &report_mem,       &report_syscall,  &report_traps,
+    &report_insn,    &report_mem,       &report_syscall,  &report_traps,  &report_html,
 };
 
 static const struct report *find_report(const char *name)
@@ -64,8 +65,9 @@ static void print_help(const struct report *report, const char *path)
 {
     struct tcgrr_reader *reader = path ? tcgrr_reader_open(path, NULL) : NULL;
 
-    printf("Usage: tcgrr report TRACE %s [OPTION=VALUE…] [--json]\n\n%c%s, as QEMU's plugin of that name.\n\n",
-           report->name, g_ascii_toupper(report->summary[0]), report->summary + 1);
+    printf("Usage: tcgrr report TRACE %s [OPTION=VALUE…] [--json]\n\n%c%s%s.\n\n", report->name,
+           g_ascii_toupper(report->summary[0]), report->summary + 1,
+           report == &report_html ? "" : ", as QEMU's plugin of that name");
     if (report->options->name) {
         printf("Options:\n");
         report_print_options(report->options);
@@ -151,7 +153,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     gboolean json = FALSE;
     gboolean progress = FALSE;
+    g_autofree char *output = NULL;
     const GOptionEntry entries[] = {
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "html: the page's file (default: standard output)", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
         {0},
@@ -176,10 +180,15 @@ static int run(const struct cli_command *command, int argc, char **argv)
         tcgrr_reader_free(reader);
         return CLI_OK;
     }
-    struct report_job job = {
-        .report = find_report(argv[2]), .json = json, .progress = progress || isatty(STDERR_FILENO), .reader = reader};
+    struct report_job job = {.report = find_report(argv[2]),
+                             .json = json,
+                             .output = output,
+                             .progress = progress || isatty(STDERR_FILENO),
+                             .reader = reader};
     const char *meant = job.report ? NULL : nearest_report(argv[2]);
-    if (job.report) {
+    if (output && job.report != &report_html) {
+        status = cli_usage(command, "-o goes with html; print the others into a file");
+    } else if (job.report) {
         status = run_report(&job, argv + 3);
     } else if (meant) {
         status = cli_usage(command, "there is no report '%s'; did you mean '%s'?", argv[2], meant);

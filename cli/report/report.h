@@ -48,6 +48,7 @@ struct report_job {
     const struct report *report;
     struct report_value values[REPORT_MOST_OPTIONS]; /* in the order of the report's options */
     bool json;                                       /* print one object, not text */
+    const char *output;                              /* the file for what is no text (html); NULL: standard output */
     bool progress;                                   /* show how far it is, on standard error */
     struct tcgrr_reader *reader;
     const struct tcgrr_run *run;
