@@ -70,6 +70,9 @@ static void print(struct context *context, const char *bundle)
 
     if (context->comparing->json) {
         json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
+        /* Two recordings, of a run without a log that both could follow, have inputs of their own. */
+        json_object_set_new(object, "inputs",
+                            json_string(bisect->qemu ? tcgrr_replay_inputs_name(&bisect->replay.inputs) : "own"));
         cli_json_comparison(object, bisect->comparison, &places);
         json_object_set_new(object, "inputs", json_string(tcgrr_bisect_inputs(bisect)));
         if (bisect->has_cause) {
@@ -79,6 +82,10 @@ static void print(struct context *context, const char *bundle)
         return;
     }
     cli_print_comparison(bisect->comparison, &places);
+    if (bisect->qemu && bisect->replay.inputs.translated) {
+        printf("  recorded with QEMU %s, whose rr log was translated for %s\n",
+               tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->replay.qemu_version);
+    }
     if (bisect->has_cause) {
         cli_cause_print(stdout, &cause);
     }

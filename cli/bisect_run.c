@@ -21,15 +21,16 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
     const char *name = verdict->kind == TCGRR_VERDICT_SKIPPED ? "cannot tell" : tcgrr_verdict_name(verdict->kind);
     const char *version = verdict->version ? verdict->version : "";
     if (!json) {
-        printf("%s: %s%s%s: %s\n", name, verdict->binary ? verdict->binary : qemu, *version ? ", QEMU " : "", version,
-               verdict->reason);
+        printf("%s: %s%s%s%s: %s\n", name, verdict->binary ? verdict->binary : qemu, *version ? ", QEMU " : "", version,
+               verdict->translated ? ", rr log translated" : "", verdict->reason);
         return;
     }
     g_autofree char *reason = g_utf8_make_valid(verdict->reason, -1);
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "trace", trace, "qemu", qemu, "qemu_version",
-                             version, "verdict", name, "diverged", diverged, "reason", reason, "compared",
+    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "trace", trace, "inputs",
+                             verdict->translated ? "translated" : "shared", "qemu", qemu, "qemu_version", version,
+                             "verdict", name, "diverged", diverged, "reason", reason, "compared",
                              (json_int_t)verdict->compared));
 }
 

@@ -18,6 +18,11 @@
 #define SNAPSHOT         "snapshot.qcow2"
 #define INPUTS           "inputs"
 
+const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs)
+{
+    return inputs->translated ? "translated" : "shared";
+}
+
 static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);

@@ -39,6 +39,9 @@ struct tcgrr_replay_inputs {
     tcgrr_icount asked_after; /* see struct tcgrr_compare_options */
 };
 
+/* "shared" or "translated". */
+const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs);
+
 struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
     struct tcgrr_replay_inputs inputs;

@@ -132,6 +132,7 @@ static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
 
     verdict->version = g_strdup(result->qemu_version);
     verdict->compared = comparison->compared;
+    verdict->translated = result->inputs.translated;
     if (comparison->diverged && sides[0].there && sides[1].there) {
         verdict->kind = TCGRR_VERDICT_BAD;
         verdict->reason = describe_parting(reader, comparison);

@@ -20,6 +20,7 @@ struct tcgrr_verdict {
     char *binary;          /* the QEMU that was run; NULL if the build has none */
     char *version;         /* of it; NULL if it could not be started */
     char *reason;          /* one line */
+    bool translated;       /* QEMU's rr log was translated for it */
     tcgrr_icount compared; /* instructions that were the same */
 };
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fuzz target for QEMU's rr log. The first byte selects a version, or takes the input as it is; what was read has to be
- * in order, the same up to where it ends, and fit to be asked.
+ * in order, the same up to where it ends, fit to be asked, and the same once it is repaired or translated.
  */
 #include "emu/rrlog/rrlog.h"
 #include "store/error.h"
@@ -53,6 +53,34 @@ static void check_prefix(const uint8_t *data, const struct tcgrr_rrlog *log)
     tcgrr_rrlog_free(again);
 }
 
+/*
+ * What comes out of a repaired or translated log, however it was cut into pieces, is read to its end without anything
+ * left to repair, and says the same of the run.
+ */
+static void check_rewriting(const uint8_t *data, size_t size, size_t piece, const char *to)
+{
+    struct tcgrr_rr_stream_options options = {.from = "7.2.22", .to = to};
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, NULL);
+    GByteArray *out = g_byte_array_new();
+    bool good = true;
+
+    for (size_t at = 0; good && at < size; at += piece) {
+        good = tcgrr_rr_stream_push(stream, data + at, MIN(piece, size - at), out, NULL);
+    }
+    const struct tcgrr_rr_state *state = tcgrr_rr_stream_state(stream);
+    if (good && size >= HEADER_BYTES && !(state->unknown && !state->complete)) {
+        tcgrr_rr_stream_close(stream, out);
+        struct tcgrr_rrlog *again = tcgrr_rrlog_parse(out->data, out->len, to ? to : options.from, NULL);
+        if (!again || !again->complete || again->end != out->len || again->total != state->end ||
+            again->run_end != state->end || again->guest_shutdown != state->guest_shutdown) {
+            abort();
+        }
+        tcgrr_rrlog_free(again);
+    }
+    tcgrr_rr_stream_free(stream);
+    g_byte_array_unref(out);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const uint8_t versions[2][4] = {{0, 0xe0, 0x20, 0x0c}, {0, 0xe0, 0x20, 0x0e}};
@@ -71,6 +99,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_order(log);
         ask(log);
         check_prefix(copy, log);
+        check_rewriting(copy, size - 1, 1 + data[0] % 7, NULL);
+        check_rewriting(copy, size - 1, size, data[0] & 1 ? "11.1.3" : "10.0.2");
     } else if (!g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED)) {
         abort();
     }

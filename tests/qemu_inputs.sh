@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# timeout: 240
+# One recording drives every release: a trace of each replays in both others without a difference, a changed guest differs in all of
+# them, and what extract writes replays in QEMU alone.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+versions=(7.2 10.0 11.1)
+cd "$work"
+
+copy_guest rv64-timer changed.elf
+patch changed.elf "$(address changed.elf guest_ok)" 00000013 # a nop for the first instruction of the last function
+
+for a in "${versions[@]}"; do
+    guest rv64-timer "$a"
+    record "of-$a"
+    icount=$(json .icount)
+    for b in "${versions[@]}"; do
+        run 0 "$tcgrr" replay --json "of-$a.tcgrr" --qemu "$(qemu riscv64 "$b")"
+        equal "$a in $b: diverged" "$(json .diverged)" false
+        equal "$a in $b: compared" "$(json .compared)" "$icount"
+        equal "$a in $b: inputs" "$(json .inputs)" "$([ "$a" = "$b" ] && echo shared || echo translated)"
+    done
+done
+
+trace=of-7.2.tcgrr
+for b in 10.0 11.1; do
+    run 0 "$tcgrr" bisect-run "$trace" --qemu "$(qemu riscv64 "$b")"
+    run 1 "$tcgrr" replay --json "$trace" --qemu "$(qemu riscv64 "$b")" -- -kernel "$work/changed.elf"
+    equal "changed guest in $b: where" "$(json .divergence.a.symbol)" guest_ok
+    run 1 "$tcgrr" bisect-run "$trace" --qemu "$(qemu riscv64 "$b")" -- -kernel "$work/changed.elf"
+    run 0 "$tcgrr" replay --json --at 2345678 "$trace" --qemu "$(qemu riscv64 "$b")"
+    equal "stopped in $b" "$(json .stopped_at)" 2345678
+    equal "QEMU's own count there in $b" "$(json .qemu_icount)" 2345678
+done
+
+run 0 "$tcgrr" extract of-10.0.tcgrr files
+contains "events" "$(tail -n 1 files/replay.txt)" '^[0-9]+ END$'
+contains "the guest's request in its place" "$(tail -n 3 files/replay.txt | head -n 1)" 'SHUTDOWN guest-shutdown'
+[ -s files/original.rr ] || fail "QEMU's own rr file was not extracted"
+run 0 timeout 60 xargs -d '\n' -a files/command.txt env
+run 0 "$tcgrr" info -v of-10.0.tcgrr
+contains "repairs" "$(cat out)" '^  rr log +moved SHUTDOWN'
