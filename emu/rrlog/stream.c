@@ -278,7 +278,8 @@ static bool choose_target(struct tcgrr_rr_stream *stream, GError **error)
         return true;
     }
     bool known = tcgrr_rr_release_parse(stream->options.to, &to);
-    stream->crosses = !known || !stream->from_known || !tcgrr_rr_same_series(&stream->from, &to);
+    stream->crosses = g_strcmp0(stream->options.from, stream->options.to) != 0 &&
+                      (!known || !stream->from_known || !tcgrr_rr_same_series(&stream->from, &to));
     if (stream->crosses) {
         stream->target = tcgrr_rr_format(known ? &to : NULL, 0);
         stream->state.translated = true;
@@ -320,7 +321,7 @@ struct tcgrr_rr_stream *tcgrr_rr_stream_new(const struct tcgrr_rr_stream_options
     stream->options.to = g_strdup(options->to);
     stream->from_known = tcgrr_rr_release_parse(options->from, &stream->from);
     stream->pending = g_byte_array_new();
-    if (options->to && (!known || !tcgrr_rr_format(&to, 0))) {
+    if (options->to && g_strcmp0(options->from, options->to) != 0 && (!known || !tcgrr_rr_format(&to, 0))) {
         no_format(0, options->to, error);
         g_clear_pointer(&stream, tcgrr_rr_stream_free);
     }
