@@ -223,6 +223,21 @@ static bool check_stop(struct tcgrr_reader *reader, const struct tcgrr_replay_op
     return true;
 }
 
+/* A release that asks for other events before its first instruction, or for fewer, cannot replay the log at all. */
+static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_comparison *comparison = &result->comparison;
+
+    if (!result->inputs.translated || !comparison->diverged || comparison->compared > 0 || comparison->sides[1].there) {
+        return true;
+    }
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "QEMU %s cannot replay %s, of QEMU %s: before the first instruction it does not ask for the same events",
+        result->qemu_version, tcgrr_reader_path(reader), tcgrr_reader_run(reader)->qemu_version);
+    return false;
+}
+
 /* Sets result->stopped_at. */
 static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result, GError **error)
 {
@@ -337,7 +352,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
         conclude(options, result);
-        good = good && settle_stop(options, result, error);
+        good = good && check_begun(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);
