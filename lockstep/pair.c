@@ -3,7 +3,9 @@
 
 #include "store/error.h"
 
+#include <glib/gstdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
 #define RING_BYTES (1u << 20)
@@ -109,11 +111,27 @@ static enum tcgrr_output choose_output(const struct tcgrr_pair_options *options)
     return shown ? TCGRR_OUTPUT_PIPE : TCGRR_OUTPUT_NULL;
 }
 
+/* What system calls give the first side, the second gets. */
+static bool share_inputs(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    if (stored_run(options, 0) || stored_run(options, 1)) {
+        return true;
+    }
+    int fd = g_file_open_tmp("tcgrr-inputs-XXXXXX", &pair->inputs, error);
+    if (fd >= 0) {
+        close(fd);
+    }
+    return fd >= 0;
+}
+
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     struct opening openings[2] = {0};
 
     *pair = (struct tcgrr_pair){0};
+    if (!share_inputs(pair, options, error)) {
+        return false;
+    }
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_pair_member *member = &options->members[i];
         openings[i].options = (struct tcgrr_session_options){
@@ -125,6 +143,8 @@ bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *o
             .icount = options->icount,
             .quiet = member->quiet,
             .output = choose_output(options),
+            .inputs = pair->inputs,
+            .given = i == 1,
             .ring_bytes = RING_BYTES,
         };
     }
@@ -235,6 +255,10 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
 void tcgrr_pair_clear(struct tcgrr_pair *pair)
 {
     tcgrr_comparison_clear(&pair->comparison);
+    if (pair->inputs) {
+        g_unlink(pair->inputs);
+        g_clear_pointer(&pair->inputs, g_free);
+    }
     for (int i = 0; i < 2; i++) {
         if (pair->sides[i]) {
             pair->sides[i]->ops->free(pair->sides[i]);

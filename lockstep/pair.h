@@ -30,6 +30,7 @@ struct tcgrr_pair {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
     struct tcgrr_side *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */
+    char *inputs;                      /* user mode: the file of what system calls gave; removed by clear */
     char *exits[2];                    /* how each QEMU ended; NULL: a stored run */
     char *words[2];                    /* what it complained of, "" if of nothing; NULL: a stored run */
 };

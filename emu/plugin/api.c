@@ -96,6 +96,8 @@ void tcgrr_api_load(struct tcgrr_api *api)
     }
     find(&api->get_registers, "qemu_plugin_get_registers");
     find(&api->read_register, "qemu_plugin_read_register");
+    find(&api->write_register, "qemu_plugin_write_register");
+    find(&api->insn_haddr, "qemu_plugin_insn_haddr");
     find(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
          "qemu_plugin_register_vcpu_discon_cb");
 }

@@ -44,7 +44,7 @@ typedef struct {
     const char *feature;
 } qemu_plugin_reg_descriptor;
 
-enum { QEMU_PLUGIN_CB_NO_REGS = 0, QEMU_PLUGIN_CB_R_REGS = 1 };
+enum { QEMU_PLUGIN_CB_NO_REGS = 0, QEMU_PLUGIN_CB_R_REGS = 1, QEMU_PLUGIN_CB_RW_REGS = 2 };
 enum { QEMU_PLUGIN_INLINE_ADD_U64 = 0, QEMU_PLUGIN_INLINE_STORE_U64 = 1 };
 enum { QEMU_PLUGIN_MEM_R = 1, QEMU_PLUGIN_MEM_W = 2, QEMU_PLUGIN_MEM_RW = 3 };
 
@@ -120,6 +120,9 @@ struct tcgrr_api {
     GArray *(*get_registers)(void); /* of qemu_plugin_reg_descriptor */
     /* API 6 made the result a bool; before it is the number of bytes. Either way 0 or less means that it failed. */
     int (*read_register)(struct qemu_plugin_register *, GByteArray *);
+    int (*write_register)(struct qemu_plugin_register *, GByteArray *); /* NULL before API 5; the result likewise */
+    /* User mode: where the host has the instruction. */
+    void *(*insn_haddr)(const struct qemu_plugin_insn *);
 
     void (*register_discon_6)(qemu_plugin_id_t, int types, tcgrr_any_cb);
     void (*register_discon_7)(qemu_plugin_id_t, int types, tcgrr_any_cb, void *);

@@ -2,6 +2,7 @@
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
  */
 #include "emu/plugin/access.h"
+#include "emu/plugin/inputs.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/text.h"
 
@@ -268,6 +269,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     watch_stores(plugin, tb, &content);
     if (plugin->accesses) {
         tcgrr_access_instrument(plugin, tb, translation, content.class);
+    }
+    if (plugin->inputs) {
+        tcgrr_inputs_instrument(plugin, tb);
     }
     bool reads = plugin->pc_register || plugin->sampling.on;
     plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),

@@ -7,9 +7,11 @@
  *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
  *   log=on   QEMU records an rr log, whose file is to be kept up to date
  *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
- *   probe=N  write one line about this QEMU to descriptor N and refuse to load
+ *   inputs=PATH, given=PATH  user mode: the file in which to keep what system calls returned and wrote, or from which
+ * to give it to the program again probe=N  write one line about this QEMU to descriptor N and refuse to load
  */
 #include "emu/plugin/access.h"
+#include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
 
@@ -323,6 +325,9 @@ static void vcpu_started(unsigned vcpu)
         return;
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
+    if (plugin->inputs) {
+        tcgrr_inputs_vcpu(plugin);
+    }
     tcgrr_moving_init(plugin);
     tcgrr_sampling_init(plugin);
     if (plugin->vcpu != UINT_MAX) {
@@ -365,13 +370,19 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
     uint64_t values[9] = {(uint64_t)number};
     memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
     tcgrr_plugin.calls = true;
+    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+        tcgrr_inputs_enter(number, arguments);
+    }
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
 }
 
 static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
-    uint64_t values[] = {(uint64_t)number, (uint64_t)result};
     tcgrr_plugin.calls = false;
+    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+        tcgrr_inputs_return(number, &result);
+    }
+    uint64_t values[] = {(uint64_t)number, (uint64_t)result};
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
 }
 
@@ -379,6 +390,9 @@ static void finish(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
+    if (plugin->inputs) {
+        tcgrr_inputs_finish();
+    }
     if (!plugin->silent) {
         if (plugin->mark && *plugin->mark < plugin->full) {
             push_left(plugin);
@@ -527,6 +541,8 @@ struct arguments {
     bool texts;
     bool log;
     struct tcgrr_access_window window;
+    const char *inputs;
+    bool given;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -538,6 +554,9 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {
             arguments->level = argv[i] + 6;
+        } else if (strncmp(argv[i], "inputs=", 7) == 0 || strncmp(argv[i], "given=", 6) == 0) {
+            arguments->given = argv[i][0] == 'g';
+            arguments->inputs = strchr(argv[i], '=') + 1;
         } else if (strncmp(argv[i], "api=", 4) == 0) {
             continue; /* was needed before QEMU called us */
         } else if (strcmp(argv[i], "texts=on") == 0) {
@@ -573,6 +592,7 @@ static int probe(const struct qemu_plugin_info *info, int fd)
 static void forked(void)
 {
     tcgrr_ring_disown(&tcgrr_plugin.ring);
+    tcgrr_plugin.inputs = NULL; /* the parent's */
     tcgrr_plugin.silent = true;
 }
 
@@ -626,6 +646,10 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     }
     if (arguments.log && !tcgrr_flush_start(plugin->ring.header)) {
         return refuse("cannot start a thread");
+    }
+    problem = arguments.inputs ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.given) : NULL;
+    if (problem) {
+        return refuse(problem);
     }
     pthread_atfork(NULL, NULL, forked);
     introduce(plugin, info, register_callbacks(plugin, id));

@@ -65,6 +65,7 @@ struct tcgrr_plugin {
     struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
 
     struct tcgrr_accesses *accesses; /* level full, else NULL */
+    struct tcgrr_inputs *inputs;     /* user mode, if they are recorded or given again; else NULL */
 
     struct tcgrr_api api; /* constant after install, as what follows */
     enum tcgrr_isa isa;

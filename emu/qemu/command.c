@@ -502,6 +502,39 @@ static bool build_system(struct builder *builder, GError **error)
     return true;
 }
 
+static bool user_has(const struct builder *builder, size_t program, const char *option)
+{
+    for (size_t i = 0; i < program; i++) {
+        if (strcmp(builder->words[i], option) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Makes each run of a program start the same: AT_RANDOM's bytes by -seed. The process itself is started without
+ * address-space randomization, and with one arena for malloc: QEMU's own threads would map more of them, in an order
+ * that is a race, and the program's libraries come to lie elsewhere. That variable is not for the program to see.
+ */
+static void pin_start(struct builder *builder, size_t program)
+{
+    if (!builder->options->plugin) {
+        return;
+    }
+    if (!user_has(builder, program, "-seed") && !g_getenv("QEMU_RAND_SEED")) {
+        add(builder, "-seed");
+        add(builder, "1");
+        note(builder, "added -seed 1: each run gets the same AT_RANDOM");
+    }
+    if (!g_getenv(TCGRR_COMMAND_ARENAS)) {
+        add(builder, "-U");
+        add(builder, TCGRR_COMMAND_ARENAS);
+        note(builder,
+             "added -U " TCGRR_COMMAND_ARENAS ": that is for QEMU itself, so that each run has the same addresses");
+    }
+}
+
 /* QEMU's user mode stops reading options at the program, so ours come first. */
 static bool build_user(struct builder *builder, GError **error)
 {
@@ -531,6 +564,7 @@ static bool build_user(struct builder *builder, GError **error)
     add_file(builder, builder->words[program]);
     command->vcpus = 1;
     add_plugin(builder);
+    pin_start(builder, program);
     for (size_t i = 0; builder->words[i]; i++) {
         add(builder, "%s", builder->words[i]);
     }

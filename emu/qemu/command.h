@@ -5,6 +5,9 @@
 
 #include "emu/qemu/qemu.h"
 
+/* In user mode QEMU is started with this variable set to 1, unless the user has set it. */
+#define TCGRR_COMMAND_ARENAS "MALLOC_ARENA_MAX"
+
 enum tcgrr_run_mode {
     TCGRR_RUN_RECORD, /* icount with rr=record */
     TCGRR_RUN_REPLAY, /* icount with rr=replay */

@@ -7,6 +7,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -95,6 +96,9 @@ static void prepare_child(gpointer data)
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
+    if (start->options->pinned) {
+        personality(ADDR_NO_RANDOMIZE);
+    }
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     /* The parent may have died before prctl() took effect; then nobody would ever send the signal. */
     if (prctl(PR_SET_PDEATHSIG, start->options->expendable ? SIGKILL : SIGTERM) < 0 || getppid() != start->parent) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/session.h"
 
+#include "emu/qemu/command_options.h"
 #include "emu/qemu/memory_map.h"
 #include "emu/qemu/scratch.h"
 #include "store/isa/disasm.h"
@@ -71,6 +72,10 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
         g_string_append_printf(text, ",from-pc=%" G_GUINT64_FORMAT, window->from_pc);
     } else if (session->level == TCGRR_LEVEL_FULL) {
         g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT, window->from);
+    }
+    if (options->inputs && !session->qemu.system) {
+        g_autofree char *escaped = tcgrr_options_escape(options->inputs);
+        g_string_append_printf(text, ",%s=%s", options->given ? "given" : "inputs", escaped);
     }
     if (!tcgrr_disasm_knows(session->qemu.target)) {
         g_string_append(text, ",texts=on");
@@ -183,6 +188,11 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .expendable = session->command.mode != TCGRR_RUN_RECORD,
         .directory = session->directory,
     };
+    g_auto(GStrv) environment = session->qemu.system || g_getenv(TCGRR_COMMAND_ARENAS)
+                                    ? NULL
+                                    : g_environ_setenv(g_get_environ(), TCGRR_COMMAND_ARENAS, "1", TRUE);
+    options.environment = environment;
+    options.pinned = !session->qemu.system;
     if (!session->qemu.system && session->output != TCGRR_OUTPUT_OURS &&
         !tcgrr_output_open(session->output, &options.output_fd, &options.drain_fd, error)) {
         return false;

@@ -31,6 +31,8 @@ struct tcgrr_session_options {
     uint32_t ring_bytes;        /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
+    const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */
+    bool given;               /* the program gets that from the file, instead of it being recorded there */
     enum tcgrr_output output; /* user mode: the kind of file that the program writes to; OURS: as `quiet` says */
     bool output_to_errors;    /* what QEMU and the guest write to standard output goes to standard error */
 };

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Linux' system calls: what the kernel writes into a program's memory when one succeeds, and what their numbers mean.
+ */
+#ifndef TCGRR_EMU_PLUGIN_CALLS_H
+#define TCGRR_EMU_PLUGIN_CALLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* How many bytes go to where an argument points. */
+enum tcgrr_call_size {
+    TCGRR_CALL_NOTHING,
+    TCGRR_CALL_FIXED,    /* `size` */
+    TCGRR_CALL_RESULT,   /* `size` for each that the result counts */
+    TCGRR_CALL_ARGUMENT, /* `size` for each that argument `other` counts */
+    TCGRR_CALL_BITS,     /* as many bits as argument `other` says, in words of 8 bytes */
+    TCGRR_CALL_LENGTH, /* what stands, 4 bytes, where argument `other` points, once the call has returned; these, too */
+    TCGRR_CALL_VECTOR, /* as many as the result, over the pieces that the argument lists, argument `other` of them */
+    TCGRR_CALL_MESSAGE, /* what a struct msghdr leads to */
+    TCGRR_CALL_IOCTL,   /* what the request says (argument 1) */
+    TCGRR_CALL_PRCTL,   /* what the option says (argument 0) */
+};
+
+struct tcgrr_call_output {
+    uint8_t argument;
+    uint8_t how; /* enum tcgrr_call_size */
+    uint8_t other;
+    uint16_t size;
+};
+
+enum tcgrr_call_kind {
+    TCGRR_CALL_PLAIN,
+    TCGRR_CALL_MAPS,    /* the result is an address that the host has to agree to */
+    TCGRR_CALL_FORKS,   /* the result is a new process */
+    TCGRR_CALL_SIGNALS, /* its first `pids` arguments name a process or thread that it signals */
+};
+
+#define TCGRR_CALL_OUTPUTS 4
+struct tcgrr_call {
+    const char *name;
+    int16_t x86_64;  /* its number; -1: not there */
+    int16_t generic; /* the same on aarch64, riscv64 and loongarch64 */
+    uint8_t kind;    /* enum tcgrr_call_kind */
+    uint8_t pids;
+    struct tcgrr_call_output outputs[TCGRR_CALL_OUTPUTS];
+};
+
+enum tcgrr_call_numbers { TCGRR_CALLS_UNKNOWN, TCGRR_CALLS_X86_64, TCGRR_CALLS_GENERIC };
+
+/* Which numbers this target's programs use, as the plugin API names it. */
+enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target);
+
+/* NULL: a call that writes nothing, or is not known. */
+const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number);
+
+/* Bytes that ioctl() `request` writes; prctl() `option` likewise. */
+size_t tcgrr_call_ioctl_size(uint64_t request);
+size_t tcgrr_call_prctl_size(uint64_t option);
+
+#endif

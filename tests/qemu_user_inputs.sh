@@ -1,0 +1,69 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.2-src
+# User mode: two runs of a program that asks for the time, for random bytes, for its process number and sorts what it got.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+version=${1:-7.2}
+qemu=$(qemu user-x86_64 "$version")
+compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler for the guest program"
+[ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
+
+cat > "$work/inputs.c" <<'C'
+#define _GNU_SOURCE
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <fcntl.h>
+#include <time.h>
+#include <unistd.h>
+static int compare(const void *a, const void *b)
+{
+    return *(const unsigned *)a < *(const unsigned *)b ? -1 : *(const unsigned *)a > *(const unsigned *)b;
+}
+int main(int argc, char **argv)
+{
+    static unsigned numbers[8192];
+    struct timespec now;
+    struct timeval of_day;
+    struct stat status;
+    getrandom(numbers, 256, 0);
+    int urandom = open("/dev/urandom", O_RDONLY);
+    struct iovec pieces[2] = {{numbers + 64, 1024}, {numbers + 320, 2048}};
+    if (urandom < 0 || readv(urandom, pieces, 2) != 3072)
+        return 2;
+    clock_gettime(CLOCK_REALTIME, &now);
+    gettimeofday(&of_day, NULL);
+    stat("/proc/self", &status);
+    unsigned seed = numbers[3] ^ (unsigned)now.tv_nsec ^ (unsigned)of_day.tv_usec ^ (unsigned)status.st_mtime;
+    for (unsigned i = 832; i < 8192; i++)
+        numbers[i] = seed = seed * 1103515245u + 12345u;
+    qsort(numbers, 8192, sizeof(*numbers), compare);
+    if (argc > 1 && strcmp(argv[1], "pid") == 0)
+        for (pid_t pid = getpid(); pid > 1; pid = pid % 2 ? 3 * pid + 1 : pid / 2)
+            numbers[0] += (unsigned)pid;
+    printf("%u %u\n", numbers[0], numbers[8191]);
+    return 0;
+}
+C
+"$compiler" -static -O1 -o "$work/inputs" "$work/inputs.c"
+
+run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs"
+equal "diverged" "$(json .diverged)" false
+[ "$(json .compared)" -gt 1000000 ] || fail "only $(json .compared) instructions were compared"
+
+# Nothing is left of what was shared.
+mkdir "$work/tmp"
+run 0 env TMPDIR="$work/tmp" "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs"
+equal "files that are left" "$(ls -A "$work/tmp")" ""
+
+# The result itself can be given where registers can be written.
+if [ "$version" != 7.2 ]; then
+    run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs" pid
+    equal "pid: diverged" "$(json .diverged)" false
+fi
