@@ -316,7 +316,8 @@ static void test_user_mode(void **state)
     expect(
         &user_qemu, &options, "-cpu max -strace -E A=b prog -icount 3 -smp 4",
         "/opt/qemu-x -plugin /l/p.so,fd=3 -seed 1 -U MALLOC_ARENA_MAX -cpu max -strace -E A=b prog -icount 3 -smp 4");
-    expect(&user_qemu, &options, "-plugin other.so prog", "/opt/qemu-x -plugin /l/p.so,fd=3 -plugin other.so prog");
+    expect(&user_qemu, &options, "-plugin other.so prog",
+           "/opt/qemu-x -plugin /l/p.so,fd=3 -seed 1 -U MALLOC_ARENA_MAX -plugin other.so prog");
 
     struct tcgrr_command command;
     char *line = build_into(&user_qemu, &options, "prog", &command);
