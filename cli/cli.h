@@ -113,6 +113,12 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
 /* The symbols of a trace, owned by the caller. What cannot be read is left out: names are a convenience. */
 struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader);
 
+/*
+ * The trace that a command with one takes: the only word that is left, or without one the newest in the current folder,
+ * which is said. NULL after having said what is wrong. Owned by the caller.
+ */
+char *cli_one_trace(const struct cli_command *command, int argc, char **argv);
+
 /* Opens a trace for a command that takes one; NULL after having said why not, with the status in `*status`. */
 struct tcgrr_reader *cli_open_trace(const char *path, int *status);
 

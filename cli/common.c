@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #define MOST_NAME 40 /* letters of a word that is compared with names */
@@ -264,6 +265,44 @@ char *cli_number(uint64_t number)
 char *cli_bytes(uint64_t bytes)
 {
     return g_format_size_full(bytes, G_FORMAT_SIZE_DEFAULT);
+}
+
+/* The newest trace here; NULL if there is none. Owned by the caller. */
+static char *newest_trace(void)
+{
+    GDir *folder = g_dir_open(".", 0, NULL);
+    char *newest = NULL;
+    struct timespec latest = {0};
+    const char *name;
+
+    while (folder && (name = g_dir_read_name(folder))) {
+        struct stat status;
+        if (!g_str_has_suffix(name, ".tcgrr") || stat(name, &status) != 0 || !S_ISREG(status.st_mode)) {
+            continue;
+        }
+        if (!newest || status.st_mtim.tv_sec > latest.tv_sec ||
+            (status.st_mtim.tv_sec == latest.tv_sec && status.st_mtim.tv_nsec > latest.tv_nsec)) {
+            g_free(newest);
+            newest = g_strdup(name);
+            latest = status.st_mtim;
+        }
+    }
+    if (folder) {
+        g_dir_close(folder);
+    }
+    return newest;
+}
+
+char *cli_one_trace(const struct cli_command *command, int argc, char **argv)
+{
+    char *trace = argc == 2 ? g_strdup(argv[1]) : argc == 1 ? newest_trace() : NULL;
+
+    if (!trace) {
+        cli_usage(command, "%s takes one trace%s", command->name, argc == 1 ? ", and there is no trace here" : "");
+    } else if (argc == 1) {
+        fprintf(stderr, "tcgrr: %s, the newest trace here\n", trace);
+    }
+    return trace;
 }
 
 struct tcgrr_reader *cli_open_trace(const char *path, int *status)

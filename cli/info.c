@@ -13,15 +13,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    if (argc != 2) {
-        return cli_usage(command, "info takes one trace");
-    }
-    return cli_print_trace(argv[1], json, verbose, false);
+    g_autofree char *trace = cli_one_trace(command, argc, argv);
+    return trace ? cli_print_trace(trace, json, verbose, false) : CLI_USAGE;
 }
 
 const struct cli_command cli_info = {
     "info",
-    "TRACE",
+    "[TRACE]",
     "Say what a trace holds, how it was made and how it ended",
     "Examples:\n"
     "  tcgrr info boot.tcgrr\n"

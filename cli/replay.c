@@ -186,8 +186,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!cli_parse(command, entries, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    if (argc != 2) {
-        return cli_usage(command, "replay takes one trace");
+    g_autofree char *trace = cli_one_trace(command, argc, argv);
+    if (!trace) {
+        return CLI_USAGE;
     }
     tcgrr_icount stop_at = UINT64_MAX;
     if (at && !parse_icount(at, &stop_at)) {
@@ -218,14 +219,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .stopped = wait_for_gdb,
         .data = &context,
     };
-    int status = replay(command, argv[1], &options, &comparing, &context);
+    int status = replay(command, trace, &options, &comparing, &context);
     cli_comparing_clear(&comparing);
     return status;
 }
 
 const struct cli_command cli_replay = {
     "replay",
-    "TRACE [-- EXTRA_ARG…]",
+    "[TRACE] [-- EXTRA_ARG…]",
     "Run a trace again and prove that it does the same",
     "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 it could not be "
     "replayed.\n\n"

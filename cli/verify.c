@@ -46,13 +46,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    if (argc != 2) {
-        return cli_usage(command, "verify takes one trace");
+    g_autofree char *trace = cli_one_trace(command, argc, argv);
+    if (!trace) {
+        return CLI_USAGE;
     }
     int status = CLI_OK;
-    struct tcgrr_reader *reader = cli_open_trace(argv[1], &status);
+    struct tcgrr_reader *reader = cli_open_trace(trace, &status);
     if (reader) {
-        status = verify(reader, argv[1], json);
+        status = verify(reader, trace, json);
         tcgrr_reader_free(reader);
     }
     return status;
@@ -60,7 +61,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_verify = {
     "verify",
-    "TRACE",
+    "[TRACE]",
     "Decode all of a trace and check every count, digest and byte",
     "Exit status 0: good (a recording that was cut short is good as far as it goes); 3: damaged.\n\n"
     "Examples:\n"
