@@ -80,12 +80,22 @@ static uint16_t *filter_slot(struct lane *lane, uint64_t address)
     return &lane->returns[(address * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - FILTER_BITS)];
 }
 
+/* Adds `step` for every address that the frame may return to. */
+static void count_returns(struct lane *lane, const struct tcgrr_frame *frame, int step)
+{
+    uint64_t reach = frame->kind == TCGRR_FRAME_EXCEPTION ? EXCEPTION_REACH : 0;
+    for (uint64_t at = 0; at <= reach; at++) {
+        *filter_slot(lane, frame->back + at) = (uint16_t)(*filter_slot(lane, frame->back + at) + step);
+    }
+    if (frame->other != frame->back) {
+        *filter_slot(lane, frame->other) = (uint16_t)(*filter_slot(lane, frame->other) + step);
+    }
+}
+
 static void drop(struct tcgrr_stacks *stacks, struct lane *lane, guint index, tcgrr_icount icount)
 {
     const struct tcgrr_frame *frame = &g_array_index(lane->frames, struct tcgrr_frame, index);
-    for (uint64_t at = 0; at <= (frame->kind == TCGRR_FRAME_EXCEPTION ? EXCEPTION_REACH : 0); at++) {
-        (*filter_slot(lane, frame->back + at))--;
-    }
+    count_returns(lane, frame, -1);
     bool bottom = index + 1 < lane->frames->len;
     g_array_remove_index(lane->frames, index);
     if (stacks->options.left) {
@@ -98,9 +108,7 @@ static void push(struct tcgrr_stacks *stacks, struct lane *lane, const struct tc
     if (lane->frames->len == TCGRR_MOST_FRAMES) {
         drop(stacks, lane, 0, frame->icount);
     }
-    for (uint64_t at = 0; at <= (frame->kind == TCGRR_FRAME_EXCEPTION ? EXCEPTION_REACH : 0); at++) {
-        (*filter_slot(lane, frame->back + at))++;
-    }
+    count_returns(lane, frame, 1);
     g_array_append_val(lane->frames, *frame);
     if (stacks->options.entered) {
         stacks->options.entered(stacks->options.data, lane->vcpu, frame);
@@ -116,7 +124,7 @@ static void return_to(struct tcgrr_stacks *stacks, struct lane *lane, uint64_t p
     for (guint i = lane->frames->len; i-- > 0;) {
         const struct tcgrr_frame *frame = &g_array_index(lane->frames, struct tcgrr_frame, i);
         uint64_t reach = frame->kind == TCGRR_FRAME_EXCEPTION ? EXCEPTION_REACH : 0;
-        if (pc - frame->back <= reach) {
+        if (pc - frame->back <= reach || pc == frame->other) {
             while (lane->frames->len > i) {
                 drop(stacks, lane, lane->frames->len - 1, icount);
             }
@@ -157,6 +165,25 @@ static bool ends_with_call(struct tcgrr_stacks *stacks, const struct lane *lane,
     return true;
 }
 
+/*
+ * Where what was interrupted goes on. That is not always known; then it is after what ran, unless that was a jump, or
+ * at a branch's target.
+ */
+static void interrupted(const struct tcgrr_stacks *stacks, const struct lane *lane, const struct tcgrr_event *event,
+                        struct tcgrr_frame *frame)
+{
+    const struct tcgrr_block *block = lane->block;
+    struct tcgrr_insn_class classes[TCGRR_MAX_INSNS];
+
+    frame->from = event->from_pc != TCGRR_NO_PC ? event->from_pc : tcgrr_block_pc(block, lane->ran);
+    frame->back = frame->other = frame->from;
+    if (event->from_pc == TCGRR_NO_PC && lane->ran == block->insns) {
+        tcgrr_isa_classify(stacks->options.isa, block->pc, block->bytes, block->lengths, block->insns, classes);
+        const struct tcgrr_insn_class *last = &classes[block->insns - 1];
+        frame->other = last->flow == TCGRR_FLOW_BRANCH || last->flow == TCGRR_FLOW_JUMP ? last->target : frame->back;
+    }
+}
+
 /* What the way from the lane's last execution to the one at the cursor did to the stack. */
 static bool follow(struct tcgrr_stacks *stacks, struct lane *lane, const struct tcgrr_cursor *at,
                    const struct tcgrr_event *event, GError **error)
@@ -171,8 +198,7 @@ static bool follow(struct tcgrr_stacks *stacks, struct lane *lane, const struct 
     }
     if (event) {
         frame.kind = event->kind == TCGRR_EVENT_INTERRUPT ? TCGRR_FRAME_INTERRUPT : TCGRR_FRAME_EXCEPTION;
-        frame.from = frame.back =
-            event->from_pc != TCGRR_NO_PC ? event->from_pc : tcgrr_block_pc(lane->block, lane->ran);
+        interrupted(stacks, lane, event, &frame);
         push(stacks, lane, &frame);
         return true;
     }
@@ -186,7 +212,7 @@ static bool follow(struct tcgrr_stacks *stacks, struct lane *lane, const struct 
     if (calls) {
         frame.kind = TCGRR_FRAME_CALL;
         frame.from = behind - lane->block->lengths[lane->block->insns - 1];
-        frame.back = behind;
+        frame.back = frame.other = behind;
         push(stacks, lane, &frame);
     } else {
         return_to(stacks, lane, pc, at->icount);

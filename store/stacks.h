@@ -9,6 +9,7 @@
 #define TCGRR_STORE_STACKS_H
 
 #include "store/chunk.h"
+#include "store/isa/isa.h"
 
 enum tcgrr_frame_kind { TCGRR_FRAME_START, TCGRR_FRAME_CALL, TCGRR_FRAME_INTERRUPT, TCGRR_FRAME_EXCEPTION };
 
@@ -17,7 +18,8 @@ struct tcgrr_frame {
     enum tcgrr_frame_kind kind; /* how it was entered */
     uint64_t entry;             /* its first pc */
     uint64_t from;              /* pc of the call, or of the instruction that was interrupted */
-    uint64_t back;              /* where it returns to */
+    uint64_t back;              /* where it returns to; */
+    uint64_t other;             /* or there: what was interrupted may have been about to branch. Mostly the same */
     tcgrr_icount icount;        /* when it was entered */
 };
 
@@ -26,6 +28,7 @@ struct tcgrr_frame {
 
 /* What whoever follows the stacks brings, and is told. */
 struct tcgrr_stacks_options {
+    enum tcgrr_isa isa;
     /* Whether block `number` ends with a call; asked once for each. False: an error. */
     bool (*calls)(void *data, uint32_t number, const struct tcgrr_block *block, bool *calls, GError **error);
     /* A function was entered: `frame` is on top now. NULL: nobody asks. */

@@ -49,6 +49,13 @@ if command -v protoc >/dev/null; then
                                END {for (n in count) print count[n]}' "$work/decoded" | grep -cx "$exceptions")" 1
 fi
 
+# Handlers return, also to where a branch was about to go when the interrupt came.
+guest rv64-timer 10.0
+record timer
+run 0 "$tcgrr" export "$work/timer.tcgrr" folded -o "$work/out.folded"
+contains "stacks" "$(cat "$work/out.folded")" ';trap_entry_m(;| )'
+equal "stacks in which a handler did not return" "$(grep -c 'trap_entry_m;.*guest_main' "$work/out.folded" || true)" 0
+
 complains 2 "the formats are perfetto" "$tcgrr" export "$work/trap.tcgrr" nonsense
 complains 2 "numbers of instructions" "$tcgrr" export "$work/trap.tcgrr" csv --from main
 guest rv64-trap 10.0

@@ -87,6 +87,7 @@ bool export_walk(struct export_job *job, const struct export_visitor *visitor, G
     struct walk walk = {
         .job = job, .visitor = visitor, .events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event))};
     struct tcgrr_stacks_options options = {
+        .isa = tcgrr_isa_of_target(job->report->run->target),
         .calls = calls,
         .entered = visitor->entered ? entered : NULL,
         .left = visitor->left ? left : NULL,

@@ -66,7 +66,11 @@ bool tcgrr_callstack(struct tcgrr_sql_trace *trace, int64_t icount, GArray *fram
     struct scan scan = {.trace = trace, .events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event))};
     bool here = false;
 
-    scan.stacks = tcgrr_stacks_new(&(struct tcgrr_stacks_options){.calls = calls, .data = &scan});
+    scan.stacks = tcgrr_stacks_new(&(struct tcgrr_stacks_options){
+        .isa = tcgrr_isa_of_target(tcgrr_reader_run(tcgrr_sql_trace_reader(trace))->target),
+        .calls = calls,
+        .data = &scan,
+    });
     range.last_icount = icount;
     g_array_set_size(frames, 0);
     bool good = tcgrr_sql_walk_begin(&walk, trace, &range, error) && scan_to(&scan, &walk, icount, &here, error);
