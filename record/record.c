@@ -27,7 +27,9 @@
 #define HAND_OVER_US  (100 * 1000)
 #define PUMP_MS       5
 #define STOP_GRACE_US (G_USEC_PER_SEC * 90) /* QEMU heeds signals between slices of up to 2^31 instructions only */
-#define STOP_AGAIN_US (G_USEC_PER_SEC * 5)
+#define FLUSH_MS      100
+#define ASK_EARLY     (1u << 20)
+#define STOP_AGAIN_US (G_USEC_PER_SEC * 1)
 
 struct recorder {
     const struct tcgrr_record_options *options;
@@ -44,6 +46,8 @@ struct recorder {
     gint store_failed;             /* atomic */
     _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
     _Atomic uint64_t stored_bytes; /* for progress only */
+    struct tcgrr_answers answers;
+    guint ask_at; /* doubts that there have to be for the log to be asked before the end */
 };
 
 /* ---- the storing thread ---- */
@@ -215,6 +219,7 @@ static void heed_stop(struct recorder *recorder, struct farewell *farewell)
         tcgrr_process_signal(process, SIGKILL);
     } else if (farewell->asked == 0 || now - farewell->asked > STOP_AGAIN_US) {
         farewell->asked = now;
+        tcgrr_live_ask_yield(tcgrr_session_live(recorder->session));
         tcgrr_process_signal(process, SIGTERM);
     }
 }
@@ -238,6 +243,29 @@ static void follow_flushes(struct recorder *recorder, struct flush *flush, const
     if (!flush->pending && recorder->run.rr) {
         *flush = (struct flush){tcgrr_live_ask_flush(live), chunk->end_icount, true};
     }
+}
+
+/*
+ * Doubts are too many to keep on a machine whose instructions are not known: the log, as far as QEMU has written it, is
+ * asked now and then. What is left over is beyond its end; twice as many are to come before it is read again.
+ */
+static bool ask_early(struct recorder *recorder, GError **error)
+{
+    struct tcgrr_live *live = tcgrr_session_live(recorder->session);
+    const GArray *doubts = tcgrr_live_doubts(live);
+
+    if (!doubts || doubts->len < recorder->ask_at) {
+        return true;
+    }
+    tcgrr_live_await_flush(live, tcgrr_live_ask_flush(live), FLUSH_MS);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, error);
+    if (!log) {
+        return false;
+    }
+    tcgrr_live_drop_doubts(live, tcgrr_answer(&recorder->answers, log, doubts));
+    tcgrr_rrlog_free(log);
+    recorder->ask_at = MAX(ASK_EARLY, 2 * doubts->len);
+    return true;
 }
 
 /* Reads until the stream ends; hands chunks on. Leaves the last one in `*chunk`. */
@@ -274,6 +302,9 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             g_async_queue_push(recorder->full, *chunk);
             *chunk = next;
             age = now;
+            if (!ask_early(recorder, error)) {
+                return false;
+            }
         }
         if (recorder->options->progress && now - told >= PROGRESS_US) {
             tell_progress(recorder, *chunk, &progress);
@@ -487,6 +518,7 @@ static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GE
     struct tcgrr_repair task = {
         .path = recorder->options->output,
         .doubts = tcgrr_live_doubts(live),
+        .answers = &recorder->answers,
         .log = log,
         .blocks = tcgrr_live_blocks(live),
     };
@@ -675,6 +707,8 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .rr_file = g_strconcat(options->output, ".rr", NULL),
         .full = g_async_queue_new(),
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
+        .answers.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip)),
+        .ask_at = ASK_EARLY,
     };
     *result = (struct tcgrr_record_result){0};
     bool good = check_symbol_files(options, error) && open_portable(&recorder, error) &&
@@ -693,6 +727,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     g_async_queue_unref(recorder.full);
     g_async_queue_unref(recorder.empty);
     g_string_chunk_free(recorder.texts);
+    g_array_unref(recorder.answers.flips);
     g_free(recorder.rr_file);
     return good;
 }

@@ -3,52 +3,42 @@
 
 #include "store/error.h"
 
-/* An execution whose last instruction did what was not assumed. */
-struct flip {
-    tcgrr_seq seq;
-    bool retired;
-    uint64_t
-        pc; /* of the instruction that runs next: the last one, or the one behind it; known once its chunk was read */
-};
-
 struct work {
     const struct tcgrr_repair *repair;
     struct tcgrr_writer *writer;
-    GArray *flips; /* struct flip */
+    GArray *flips; /* struct tcgrr_flip */
     /* For the events, which are visited in order. */
     guint passed;  /* flips before the current event */
     int64_t shift; /* what they add to its icount */
     guint logged;  /* the first event of the log that may be the next one's */
 };
 
-static struct flip *flip_at(const struct work *work, guint index)
+static struct tcgrr_flip *flip_at(const struct work *work, guint index)
 {
-    return &g_array_index(work->flips, struct flip, index);
+    return &g_array_index(work->flips, struct tcgrr_flip, index);
 }
 
-/* Fills work->flips. Places behind a flip move with it. */
-static void ask(struct work *work, struct tcgrr_run *run)
+guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *doubts)
 {
-    const GArray *doubts = work->repair->doubts;
-    struct tcgrr_rrlog_asked asked = {0};
-    int64_t shift = 0;
+    guint i = 0;
 
-    run->assumed = 0;
-    run->decided = 0;
-    for (guint i = 0; i < doubts->len; i++) {
+    for (; i < doubts->len; i++) {
         const struct tcgrr_doubt *doubt = &g_array_index(doubts, struct tcgrr_doubt, i);
+        struct tcgrr_rrlog_asked asked = answers->asked;
         bool retired = doubt->retired;
-        if (!tcgrr_rrlog_decide(work->repair->log, &asked, doubt, doubt->place + (uint64_t)shift, &retired)) {
-            run->assumed++;
-            continue;
+        /* Places behind a flip move with it. */
+        if (!tcgrr_rrlog_decide(log, &asked, doubt, doubt->place + (uint64_t)answers->shift, &retired)) {
+            break;
         }
-        run->decided++;
+        answers->asked = asked;
+        answers->decided++;
         if (retired != doubt->retired) {
-            struct flip flip = {.seq = doubt->seq, .retired = retired};
-            g_array_append_val(work->flips, flip);
-            shift += retired ? 1 : -1;
+            struct tcgrr_flip flip = {.seq = doubt->seq, .retired = retired};
+            g_array_append_val(answers->flips, flip);
+            answers->shift += retired ? 1 : -1;
         }
     }
+    return i;
 }
 
 /* ---- the executions ---- */
@@ -61,7 +51,7 @@ static bool mismatch(const struct work *work, tcgrr_seq seq, GError **error)
 }
 
 /* Appends the execution's own entry of the new list, if it has one, and steps over its old one in `*at`. */
-static bool patch(const struct work *work, const struct tcgrr_chunk *chunk, struct flip *flip, guint *at,
+static bool patch(const struct work *work, const struct tcgrr_chunk *chunk, struct tcgrr_flip *flip, guint *at,
                   GArray *partials, GError **error)
 {
     uint32_t index = (uint32_t)(flip->seq - chunk->first_seq);
@@ -205,7 +195,7 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
     }
     event->icount += (uint64_t)work->shift;
     if (event->inferred && work->passed > 0) {
-        const struct flip *flip = flip_at(work, work->passed - 1);
+        const struct tcgrr_flip *flip = flip_at(work, work->passed - 1);
         left_there = flip->seq + 1 == event->seq;
         if (left_there) {
             event->from_pc = flip->pc;
@@ -223,14 +213,14 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
     struct work work = {
         .repair = repair,
         .writer = writer,
-        .flips = g_array_new(FALSE, FALSE, sizeof(struct flip)),
+        .flips = repair->answers->flips,
     };
-    ask(&work, run);
+    run->assumed = repair->doubts->len - tcgrr_answer(repair->answers, repair->log, repair->doubts);
+    run->decided = (int64_t)repair->answers->decided;
     bool good = work.flips->len == 0 || rewrite(&work, run, error);
     tcgrr_seq first = work.flips->len ? flip_at(&work, 0)->seq + 1 : UINT64_MAX;
     if (good && (work.flips->len || !run->reports_discontinuities)) {
         good = tcgrr_writer_change_events(writer, first, change_event, &work, error);
     }
-    g_array_unref(work.flips);
     return good;
 }

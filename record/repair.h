@@ -9,19 +9,42 @@
 #include "emu/rrlog/rrlog.h"
 #include "store/trace.h"
 
+/* The answers so far. All zero at first but `flips`. */
+struct tcgrr_answers {
+    GArray *flips; /* struct tcgrr_flip: executions whose last instruction did what was not assumed */
+    struct tcgrr_rrlog_asked asked;
+    int64_t shift;    /* what the flips add to the icounts behind them */
+    uint64_t decided; /* doubts */
+};
+
+struct tcgrr_flip {
+    tcgrr_seq seq;
+    bool retired;
+    uint64_t
+        pc; /* of the instruction that runs next: the last one, or the one behind it; filled in by tcgrr_repair() */
+};
+
+/*
+ * Asks a log about doubts (struct tcgrr_doubt), in order, from the first on up to where the log ends. It may be one
+ * that QEMU is still writing. Returns how many it answered; all further ones are to be asked again, with what comes
+ * after.
+ */
+guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *doubts);
+
 struct tcgrr_repair {
-    const char *path;     /* of the trace that `writer` writes */
-    const GArray *doubts; /* struct tcgrr_doubt, all of the run */
+    const char *path;              /* of the trace that `writer` writes */
+    const GArray *doubts;          /* those that were not asked yet */
+    struct tcgrr_answers *answers; /* to those that were */
     const struct tcgrr_rrlog *log;
     const struct tcgrr_blocks *blocks;
 };
 
 /*
- * Asks the log about every doubt, corrects the executions, and all counts, digests, checkpoints and events behind them;
- * gives inferred events the kind that the log says and removes those that it does not have; sets run->icount, ->assumed
- * and ->decided, but does not store `run`. Everything has to be committed before; nothing of it is after: a caller that
- * goes away before the next commit leaves the trace as it was. Reads and writes one chunk at a time, none if every
- * assumption was right.
+ * Asks the log about every doubt that is left, corrects the executions, and all counts, digests, checkpoints and events
+ * behind them; gives inferred events the kind that the log says and removes those that it does not have; sets
+ * run->icount, ->assumed and ->decided, but does not store `run`. Everything has to be committed before; nothing of it
+ * is after: a caller that goes away before the next commit leaves the trace as it was. Reads and writes one chunk at a
+ * time, none if every assumption was right.
  */
 bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair, struct tcgrr_run *run,
                   GError **error);

@@ -137,6 +137,11 @@ void tcgrr_intake_end_window(struct tcgrr_intake *intake)
     atomic_store_explicit(&intake->header->past_window, 1, memory_order_relaxed);
 }
 
+void tcgrr_intake_ask_yield(struct tcgrr_intake *intake)
+{
+    atomic_store_explicit(&intake->header->yield_asked, 1, memory_order_relaxed);
+}
+
 uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake)
 {
     uint32_t asked = atomic_fetch_add_explicit(&intake->header->flush_asked, 1, memory_order_acq_rel) + 1;

@@ -25,6 +25,9 @@ int tcgrr_intake_fd(const struct tcgrr_intake *intake);
 /* The shared header: read each field once. */
 const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *intake);
 
+/* QEMU is to end: lets it hear that though its guest may never leave its slice. Any thread. */
+void tcgrr_intake_ask_yield(struct tcgrr_intake *intake);
+
 /* Nothing is read any more: tells the plugin, if it still runs. Any thread. */
 void tcgrr_intake_detach(struct tcgrr_intake *intake);
 

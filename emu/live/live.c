@@ -29,6 +29,11 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     return live;
 }
 
+void tcgrr_live_ask_yield(struct tcgrr_live *live)
+{
+    tcgrr_intake_ask_yield(live->intake);
+}
+
 void tcgrr_live_detach(struct tcgrr_live *live)
 {
     tcgrr_intake_detach(live->intake);
@@ -94,6 +99,13 @@ void tcgrr_live_keep_doubts(struct tcgrr_live *live)
 const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
 {
     return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
+}
+
+void tcgrr_live_drop_doubts(struct tcgrr_live *live, guint count)
+{
+    if (count > 0) {
+        g_array_remove_range(live->doubts, 0, count);
+    }
 }
 
 bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk)

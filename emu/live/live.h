@@ -43,6 +43,12 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
  * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);
 
+/*
+ * QEMU is to end and was or will be told so, by a signal or through QMP: its vCPU gives way now and then from now on,
+ * so that it hears it. Any thread.
+ */
+void tcgrr_live_ask_yield(struct tcgrr_live *live);
+
 /* Nothing is read any more: the guest runs on unrecorded instead of waiting for us. */
 void tcgrr_live_detach(struct tcgrr_live *live);
 
@@ -92,6 +98,8 @@ void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 void tcgrr_live_keep_doubts(struct tcgrr_live *live);
 /* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
 const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
+/* The first `count` of them were asked: they need not be kept. */
+void tcgrr_live_drop_doubts(struct tcgrr_live *live, guint count);
 
 /* The registers of the samples; NULL before the first sample. Owned by `live`. */
 struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live);

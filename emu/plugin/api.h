@@ -124,6 +124,10 @@ struct tcgrr_api {
     /* User mode: where the host has the instruction. */
     void *(*insn_haddr)(const struct qemu_plugin_insn *);
 
+    /* Takes all callbacks away between two slices, then calls. */
+    void (*reset)(qemu_plugin_id_t, tcgrr_any_cb);
+    void (*reset_7)(qemu_plugin_id_t, tcgrr_any_cb, void *);
+
     void (*register_discon_6)(qemu_plugin_id_t, int types, tcgrr_any_cb);
     void (*register_discon_7)(qemu_plugin_id_t, int types, tcgrr_any_cb, void *);
 };

@@ -14,6 +14,7 @@
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
+#include "emu/plugin/yield.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -534,6 +535,15 @@ static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t
     return features;
 }
 
+static void reset_1(qemu_plugin_id_t id)
+{
+    register_callbacks(&tcgrr_plugin, id);
+}
+static void reset_7(void *userdata)
+{
+    register_callbacks(&tcgrr_plugin, tcgrr_plugin.id);
+}
+
 struct arguments {
     int fd;
     int probe;
@@ -652,6 +662,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return refuse(problem);
     }
     pthread_atfork(NULL, NULL, forked);
+    tcgrr_yield_init(plugin, id, plugin->api.version >= 7 ? (tcgrr_any_cb)reset_7 : (tcgrr_any_cb)reset_1);
     introduce(plugin, info, register_callbacks(plugin, id));
     return 0;
 }

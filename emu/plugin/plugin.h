@@ -67,7 +67,11 @@ struct tcgrr_plugin {
     struct tcgrr_accesses *accesses; /* level full, else NULL */
     struct tcgrr_inputs *inputs;     /* user mode, if they are recorded or given again; else NULL */
 
+    uint64_t yielded; /* when the vCPU last gave way, in ns of the host's clock (yield.h) */
+
     struct tcgrr_api api; /* constant after install, as what follows */
+    qemu_plugin_id_t id;
+    tcgrr_any_cb reset;
     enum tcgrr_isa isa;
     bool system;
     bool one_vcpu;

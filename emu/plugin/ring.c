@@ -159,6 +159,9 @@ void tcgrr_ring_pack(struct tcgrr_ring *ring)
         atomic_exchange_explicit(&ring->header->head, ring->head, memory_order_acq_rel);
     }
     begin_draft(ring, ring->draft == ring->drafts ? ring->drafts + TCGRR_WIRE_DRAFT_WORDS : ring->drafts);
+    if (ring->packed) {
+        ring->packed();
+    }
 }
 
 void tcgrr_ring_disown(struct tcgrr_ring *ring)

@@ -17,8 +17,9 @@ struct tcgrr_ring {
     uint64_t size;                    /* words of the ring */
     uint64_t head;                    /* as in the header */
     uint32_t (*phrases)[TCGRR_WIRE_PHRASE];
-    bool as_written; /* words hardly repeat: no phrases are looked for */
-    bool unread;     /* nobody reads any more */
+    bool as_written;      /* words hardly repeat: no phrases are looked for */
+    bool unread;          /* nobody reads any more */
+    void (*packed)(void); /* called after a draft was packed; NULL: nothing is */
 };
 
 /* Maps the shared file `fd` and closes it. Returns NULL if it worked, else what is wrong with it. */

@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 9u
+#define TCGRR_WIRE_VERSION 10u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -95,6 +95,8 @@ struct tcgrr_wire_header {
      */
     _Atomic uint32_t sample_step;
     _Atomic uint32_t past_window; /* level full: tcgrr wants no further accesses */
+    /* tcgrr wants QEMU to end: the vCPU's thread is to let QEMU's others run again and again, until it does. */
+    _Atomic uint32_t yield_asked;
     /*
      * Where QEMU records an rr log: how often tcgrr has asked for it to be flushed, and up to which of these the file
      * has all that QEMU had written when it was asked. Both are futexes.
