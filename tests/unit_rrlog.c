@@ -297,6 +297,9 @@ static void decides_by_handlers(void **state)
     assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
     assert_true(retired);
     doubt.entered = 0;
+    doubt.branch = 1; /* the first time that it comes to a handler which begins with a branch */
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_true(retired);
     doubt.to_entry = 1;
     assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
     assert_false(retired);

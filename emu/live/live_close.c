@@ -100,6 +100,21 @@ static uint32_t count_events(const struct tcgrr_live *live)
     return count;
 }
 
+/*
+ * Whether the block's only instruction, as QEMU disassembled it, is a branch: in all assemblers the names of nearly all
+ * begin alike (OpenRISC's after "l."). A hint where an instruction set is not known; only that one's blocks have texts.
+ */
+static bool reads_as_branch(const struct tcgrr_block *block)
+{
+    const char *text = block->insns == 1 ? block->text : NULL;
+
+    if (!text) {
+        return false;
+    }
+    text += g_str_has_prefix(text, "l.") ? 2 : 0;
+    return *text == 'b' || *text == 'j' || g_str_has_prefix(text, "call") || g_str_has_prefix(text, "rt");
+}
+
 /* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
  * there is a log. */
 static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const struct code *next,
@@ -114,6 +129,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
         .hidden = live->hidden,
         .entered = live->open->entry,
         .to_entry = next && next->entry,
+        .branch = live->hidden && reads_as_branch(tcgrr_blocks_get(live->blocks, live->open->block)),
         .events = MIN(live->past_events, TCGRR_DOUBT_EVENTS),
         .place = chunk->end_icount + last,
     };

@@ -39,7 +39,7 @@ static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_dou
     if (doubt->entered != doubt->to_entry) {
         return doubt->entered ? end : first;
     }
-    return behind ? end : first;
+    return behind || doubt->branch ? end : first;
 }
 
 bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,

@@ -85,7 +85,7 @@ guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
  * instruction from retiring is an interrupt or exception at its place, so the log tells.
  */
 struct tcgrr_doubt {
-    uint64_t seq : 51;    /* of the execution */
+    uint64_t seq : 50;    /* of the execution */
     uint64_t retired : 1; /* what is assumed */
     uint64_t left : 1;    /* the last instruction does not go where the vCPU went: an event, which was seen or inferred,
                              took it there */
@@ -94,6 +94,7 @@ struct tcgrr_doubt {
                              an event may have led there unnoticed */
     uint64_t entered : 1; /* it begins where events are known to lead */
     uint64_t to_entry : 1; /* so does what the vCPU went to */
+    uint64_t branch : 1;   /* by its text the last instruction is a branch */
     uint64_t events : 7;   /* seen since the last doubt or the last instruction that surely retired; TCGRR_DOUBT_EVENTS:
                               or more */
     tcgrr_icount place;

@@ -1,0 +1,83 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+# Tries every target of fixtures/targets.list on every QEMU that scripts/fetch-qemus.sh --all-targets put there, and prints
+# the table of docs/targets.md: a line for each target and release.
+#
+#   scripts/targets.sh [-s SECONDS] [TARGET...]      default: all, 2 seconds of each guest
+#
+# count: tcgrr's against QEMU's own. replay: of three. at: one stops at half of it. lockstep: of the QEMU with itself.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+seconds=2
+[ "${1:-}" != -s ] || { seconds=$2; shift 2; }
+tcgrr=${TCGRR_BUILD:-build}/bin/tcgrr
+qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Sets `guest` to the command of a line of the list.
+guest() {
+    local arguments=$1 at=$2 pc=$3 bytes=$4
+    read -ra words <<<"$arguments"
+    guest=("${words[@]}" -display none -monitor none -serial null)
+    [ -n "$bytes" ] || return 0
+    # shellcheck disable=SC2059
+    printf "$(sed 's/[0-9a-f][0-9a-f]/\\x&/g; s/ //g' <<<"$bytes")" >"$work/code"
+    guest+=(-device "loader,file=$work/code,addr=$at,force-raw=on" -device "loader,addr=$pc,cpu-num=0")
+}
+
+# Lets COMMAND... run for a while from when QEMU has come up, then interrupts it.
+for_a_while() {
+    local pid
+    "$@" >"$work/out" 2>"$work/err" </dev/null &
+    pid=$!
+    until [ -s "$work/trace.rr" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    sleep "$seconds"
+    kill -INT "$pid" 2>/dev/null || true
+    wait "$pid" || true
+}
+
+verdict() { jq -r 'if .diverged == false then "agrees" elif .diverged then "diverges" else "fails" end' "$1" 2>/dev/null || echo fails; }
+
+replays() {
+    local good=0 i
+    for i in 1 2 3; do
+        timeout 120 "$tcgrr" replay --json "$work/trace" >"$work/replay" 2>/dev/null </dev/null || true
+        [ "$(verdict "$work/replay")" != agrees ] || good=$((good + 1))
+    done
+    echo "$good of 3"
+}
+
+# try TARGET VERSION QEMU
+try() {
+    local icount qemu_icount assumed at lockstep until
+    rm -f "$work"/trace*
+    for_a_while "$tcgrr" record --json -o "$work/trace" -- "$3" "${guest[@]}"
+    IFS=$'\t' read -r icount qemu_icount assumed < <(jq -r '[.icount, .qemu_icount - (.tail // 0), .assumed] | @tsv' "$work/out" 2>/dev/null) || true
+    if [ -z "${icount:-}" ]; then
+        echo "| $1 | $2 | not recorded: $(tail -n 1 "$work/err" | cut -c 1-90) | | | |"
+        return
+    fi
+    until=$((icount / 2))
+    at=$(timeout 120 "$tcgrr" replay --json --at "$until" "$work/trace" 2>/dev/null </dev/null | jq -r .stopped_at) || true
+    [ "$at" = "$until" ] && at=exact || at=fails
+    timeout 120 "$tcgrr" lockstep --json --until "$((until < 2000000 ? until : 2000000))" --a "$3" --b "$3" -- "${guest[@]}" \
+        >"$work/lockstep" 2>/dev/null </dev/null || true
+    lockstep=$(verdict "$work/lockstep")
+    [ "$icount" = "$qemu_icount" ] && icount="exact ($icount)" || icount="$icount : $qemu_icount"
+    [ "$assumed" = 0 ] || icount+=", $assumed assumed"
+    echo "| $1 | $2 | $icount | $(replays) | $at | $lockstep |"
+}
+
+echo "| target | QEMU | count | replay agrees | --at | lockstep with itself |"
+echo "|---|---|---|---|---|---|"
+grep -v '^#' fixtures/targets.list | while IFS='|' read -r target arguments at pc bytes; do
+    target=${target// /}
+    [ $# = 0 ] || [[ " $* " == *" $target "* ]] || continue
+    guest "$arguments" "${at// /}" "${pc// /}" "$(xargs <<<"$bytes")"
+    for version in 7.2 10.0 11.1; do
+        qemu=$qemus/bin/qemu-system-$target-$version
+        if [ -x "$qemu" ]; then try "$target" "$version" "$qemu"; fi
+    done
+done
