@@ -4,13 +4,21 @@
 # Tries every target of fixtures/targets.list on every QEMU that scripts/fetch-qemus.sh --all-targets put there, and prints
 # the table of docs/targets.md: a line for each target and release.
 #
-#   scripts/targets.sh [-s SECONDS] [TARGET...]      default: all, 2 seconds of each guest
+#   scripts/targets.sh [-s SECONDS] [-v VERSION] [TARGET...]      default: all, 2 seconds of each guest
 #
 # count: tcgrr's against QEMU's own. replay: of three. at: one stops at half of it. lockstep: of the QEMU with itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=2
-[ "${1:-}" != -s ] || { seconds=$2; shift 2; }
+versions="7.2 10.0 11.1"
+while getopts s:v: option; do
+    case $option in
+    s) seconds=$OPTARG ;;
+    v) versions=$OPTARG ;;
+    *) exit 2 ;;
+    esac
+done
+shift $((OPTIND - 1))
 tcgrr=${TCGRR_BUILD:-build}/bin/tcgrr
 qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
 work=$(mktemp -d)
@@ -42,7 +50,7 @@ verdict() { jq -r 'if .diverged == false then "agrees" elif .diverged then "dive
 
 replays() {
     local good=0 i
-    for i in 1 2 3; do
+    for ((i = 0; i < 3; i++)); do
         timeout 120 "$tcgrr" replay --json "$work/trace" >"$work/replay" 2>/dev/null </dev/null || true
         [ "$(verdict "$work/replay")" != agrees ] || good=$((good + 1))
     done
@@ -76,7 +84,7 @@ grep -v '^#' fixtures/targets.list | while IFS='|' read -r target arguments at p
     target=${target// /}
     [ $# = 0 ] || [[ " $* " == *" $target "* ]] || continue
     guest "$arguments" "${at// /}" "${pc// /}" "$(xargs <<<"$bytes")"
-    for version in 7.2 10.0 11.1; do
+    for version in $versions; do
         qemu=$qemus/bin/qemu-system-$target-$version
         if [ -x "$qemu" ]; then try "$target" "$version" "$qemu"; fi
     done
