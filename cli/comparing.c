@@ -10,6 +10,11 @@ void cli_comparing_clear(struct cli_comparing *comparing)
     g_strfreev(comparing->ignored);
 }
 
+bool cli_comparing_starts_late(const struct cli_comparing *comparing)
+{
+    return comparing->from && !g_ascii_string_to_unsigned(comparing->from, 10, 0, UINT64_MAX, NULL, NULL);
+}
+
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where)
 {
     guint64 value;

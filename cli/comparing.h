@@ -54,6 +54,9 @@ void cli_comparing_clear(struct cli_comparing *comparing);
             "tolerate nothing: an interrupt that comes an instruction later is a divergence", NULL                     \
     }
 
+/* Whether comparing starts at a place in the code, rather than at the start or an icount. */
+bool cli_comparing_starts_late(const struct cli_comparing *comparing);
+
 /* A place: a number with 0x is an address, one without an icount, anything else a symbol. False if there is none of
  * this name. */
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where);

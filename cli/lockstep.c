@@ -130,6 +130,12 @@ static void print_json(const struct context *context, const struct cli_places *p
                             json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
                                       tcgrr_pair_version(pair, &context->options, i), "exit", exit, "stderr", words));
     }
+    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(pair->inputs)));
+    if (pair->inputs == TCGRR_INPUTS_TRANSLATED) {
+        json_object_set_new(object, "translation",
+                            json_pack("{s:s, s:s}", "from", tcgrr_pair_version(pair, &context->options, 0), "to",
+                                      tcgrr_pair_version(pair, &context->options, 1)));
+    }
     cli_json_comparison(object, &pair->comparison, places);
     cli_print_json(object);
 }
@@ -139,6 +145,10 @@ static void print_text(const struct context *context, const struct cli_places *p
     const struct tcgrr_pair *pair = &context->pair;
 
     cli_print_comparison(&pair->comparison, places);
+    if (pair->inputs != TCGRR_INPUTS_OWN) {
+        printf("  inputs: B followed A's rr log%s\n",
+               pair->inputs == TCGRR_INPUTS_TRANSLATED ? ", translated for its release" : "");
+    }
     for (int i = 0; i < 2; i++) {
         printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
                tcgrr_pair_version(pair, &context->options, i), pair->exits[i] ? ": " : ", recorded",
@@ -263,7 +273,7 @@ struct told {
     char *icount;
     char *bundle;
     char *level;
-    gboolean bisect, force, console, progress;
+    gboolean bisect, force, console, progress, own_inputs;
     gint timeout;
 };
 
@@ -332,6 +342,8 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     }
     context->options = (struct tcgrr_pair_options){
         .members = {{.quiet = !told->console}, {.quiet = true}},
+        .own_inputs = told->own_inputs,
+        .starts_late = cli_comparing_starts_late(&context->comparing),
         .level = level,
         .icount = told->icount,
         .hang_ms = told->timeout * 1000,
@@ -379,6 +391,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
          "what is compared: flow (the default), or state: registers and stores, too, at samples along the run",
          "LEVEL"},
+        {"own-inputs", 0, 0, G_OPTION_ARG_NONE, &told.own_inputs,
+         "give each side inputs of its own, and align the two (without it B follows A's rr log)", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
          "a further file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
@@ -407,11 +421,15 @@ const struct cli_command cli_lockstep = {
     "lockstep",
     "--a QEMU --b QEMU [-- ARG…] | --listen ADDR QEMU ARG… | --connect ADDR QEMU ARG…",
     "Run two QEMUs side by side and name where they part",
-    "Both run the same arguments, compared as they run, by instructions. They need not be of one version: an "
-    "interrupt\n"
-    "that comes some instructions earlier on one side, or a loop that polls a clock a few turns more, is listed and "
-    "is\n"
-    "no divergence; --strict tolerates neither. With --from the comparison leaves the firmware out.\n\n"
+    "Both run the same arguments, compared as they run, by instructions. They need not be of one version: B follows "
+    "A's\n"
+    "rr log while A writes it, so that both have the same inputs and every difference is one.\n"
+    "With --own-inputs, with several vCPUs, in user mode, and --from a place in the code of two releases, each has\n"
+    "inputs of its own: an interrupt that comes some instructions earlier on one side, or a loop that polls a clock a "
+    "few\n"
+    "turns more, is then listed and is no divergence; --strict tolerates neither. With --from the comparison leaves "
+    "the\n"
+    "firmware out.\n\n"
     "With --bisect both are recorded into a folder and replayed until the first instruction is known whose effect "
     "differs.\n\n"
     "The two sides can also be two people's, on two machines: one starts his side with --listen, the other his with\n"

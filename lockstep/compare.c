@@ -76,8 +76,8 @@ static bool stopped_sooner(const struct comparing *c, const struct tcgrr_walk *w
     const enum tcgrr_side_state *ends = c->comparison->ends;
 
     if (c->options->strict) {
-        return in_order(ends[i]) && in_order(ends[!i]) && c->options->asked_after > 0 &&
-               walks[i].icount >= c->options->asked_after;
+        tcgrr_icount asked_after = c->options->asked_after ? *c->options->asked_after : 0;
+        return in_order(ends[i]) && in_order(ends[!i]) && asked_after > 0 && walks[i].icount >= asked_after;
     }
     /* Or at once, in QEMUs that end inside the device. */
     return (ends[i] == TCGRR_SIDE_SHUTDOWN || (ends[i] == TCGRR_SIDE_ENDED && ends[!i] == TCGRR_SIDE_SHUTDOWN)) &&

@@ -39,8 +39,8 @@ struct tcgrr_compare_options {
     bool vcpus_told;             /* it is known which vCPU ran what: they can be compared one by one */
     /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
      * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
-     * instruction. */
-    tcgrr_icount asked_after;
+     * instruction. Looked at when one has ended; NULL: 0. */
+    const tcgrr_icount *asked_after;
     /* With `tolerate_cut_a`: B has inputs up to here, and may end then. */
     tcgrr_icount reach;
     bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no

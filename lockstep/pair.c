@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/pair.h"
 
+#include "lockstep/pair_log.h"
 #include "store/error.h"
 
 #include <glib/gstdio.h>
@@ -32,6 +33,12 @@ const struct tcgrr_blocks *tcgrr_pair_blocks(const struct tcgrr_pair *pair, cons
 {
     struct tcgrr_reader *reader = options->members[which].reader;
     return reader ? tcgrr_reader_blocks(reader, NULL) : tcgrr_live_blocks(tcgrr_session_live(pair->sessions[which]));
+}
+
+const char *tcgrr_inputs_name(enum tcgrr_inputs inputs)
+{
+    static const char *const names[] = {"own", "shared", "translated"};
+    return names[inputs];
 }
 
 static bool is_system(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
@@ -69,7 +76,7 @@ static gpointer open_session(gpointer data)
 }
 
 /* Opens them both; the second one's error is told if the first has none. */
-static bool open_sessions(struct opening openings[2], bool same_qemu, GError **error)
+static bool open_both(struct opening openings[2], bool same_qemu, GError **error)
 {
     GThread *thread = NULL;
 
@@ -112,53 +119,114 @@ static enum tcgrr_output choose_output(const struct tcgrr_pair_options *options)
 }
 
 /* What system calls give the first side, the second gets. */
-static bool share_inputs(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+static bool share_calls(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     if (stored_run(options, 0) || stored_run(options, 1)) {
         return true;
     }
-    int fd = g_file_open_tmp("tcgrr-inputs-XXXXXX", &pair->inputs, error);
+    int fd = g_file_open_tmp("tcgrr-inputs-XXXXXX", &pair->calls, error);
     if (fd >= 0) {
         close(fd);
     }
     return fd >= 0;
 }
 
-bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+/* `known`: what the two QEMUs are, if they were probed already. */
+static bool open_sessions(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+                          const struct tcgrr_qemu known[2], GError **error)
 {
     struct opening openings[2] = {0};
 
-    *pair = (struct tcgrr_pair){0};
-    if (!share_inputs(pair, options, error)) {
-        return false;
-    }
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_pair_member *member = &options->members[i];
         openings[i].options = (struct tcgrr_session_options){
             .qemu = member->reader ? NULL : member->qemu,
+            .known = known ? &known[i] : NULL,
             .arguments = member->arguments,
             .plugin = options->plugin,
-            .mode = TCGRR_RUN_PLAIN,
+            .mode = !pair->log ? TCGRR_RUN_PLAIN
+                    : i == 0   ? TCGRR_RUN_RECORD
+                               : TCGRR_RUN_REPLAY,
+            .rr_file = pair->log ? tcgrr_pair_log_path(pair->log, i) : NULL,
             .level = options->level,
             .icount = options->icount,
             .quiet = member->quiet,
             .output = choose_output(options),
-            .inputs = pair->inputs,
+            .inputs = pair->calls,
             .given = i == 1,
             .ring_bytes = RING_BYTES,
         };
     }
     const char *names[2] = {openings[0].options.qemu, openings[1].options.qemu};
-    bool good = open_sessions(openings, names[0] && g_strcmp0(names[0], names[1]) == 0, error);
+    bool good = open_both(openings, names[0] && g_strcmp0(names[0], names[1]) == 0, error);
     for (int i = 0; i < 2; i++) {
         pair->sessions[i] = openings[i].session;
     }
-    return good && check_comparable(pair, options, error);
+    return good;
+}
+
+static const char *build_id(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+{
+    const struct tcgrr_run *run = stored_run(options, which);
+    return run ? run->qemu_build_id : tcgrr_session_qemu(pair->sessions[which])->build_id;
+}
+
+static bool same_build(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+{
+    return tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
+                                 tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+}
+
+/* Whether one rr log can drive both: two QEMUs of one vCPU each, in system mode. */
+static bool can_share(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_session *session = pair->sessions[i];
+        if (!session || !tcgrr_session_qemu(session)->system || tcgrr_session_command(session)->vcpus > 1) {
+            return false;
+        }
+    }
+    return !options->own_inputs && (!options->starts_late || same_build(pair, options));
+}
+
+/* Opens the two again, A to record and B to follow. */
+static bool share(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    struct tcgrr_qemu known[2];
+
+    pair->log = tcgrr_pair_log_new(error);
+    if (!pair->log) {
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
+        g_clear_pointer(&pair->sessions[i], tcgrr_session_free);
+    }
+    bool good = open_sessions(pair, options, known, error) && tcgrr_pair_log_begin(pair->log, pair->sessions, error);
+    for (int i = 0; i < 2; i++) {
+        tcgrr_qemu_clear(&known[i]);
+    }
+    if (!good) {
+        g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
+    }
+    return good;
+}
+
+bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    *pair = (struct tcgrr_pair){0};
+    return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) && check_comparable(pair, options, error) &&
+           (!can_share(pair, options) || share(pair, options, error));
 }
 
 static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
-    struct tcgrr_side_live_options live = {.hang_ms = options->hang_ms, .stop = options->stop, .data = options->data};
+    struct tcgrr_side_live_options live = {
+        .hang_ms = options->hang_ms,
+        .stop = options->stop,
+        .ahead = pair->log ? TCGRR_PAIR_AHEAD : 0,
+        .data = options->data,
+    };
 
     for (int i = 0; i < 2; i++) {
         struct tcgrr_reader *reader = options->members[i].reader;
@@ -166,9 +234,14 @@ static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
             return false;
         }
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
+        live.log = pair->log ? tcgrr_pair_log_side(pair->log, i) : NULL;
+        live.replays = pair->log && i == 1;
         pair->sides[i] = reader ? tcgrr_side_stored(reader, error) : tcgrr_side_live(pair->sessions[i], &live);
         if (!pair->sides[i]) {
             return false;
+        }
+        if (pair->log && i == 0) {
+            tcgrr_pair_log_set_a(pair->log, pair->sides[0]);
         }
     }
     return true;
@@ -187,12 +260,6 @@ void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state en
     *words = tcgrr_session_words(session);
 }
 
-static const char *build_id(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
-{
-    const struct tcgrr_run *run = stored_run(options, which);
-    return run ? run->qemu_build_id : tcgrr_session_qemu(pair->sessions[which])->build_id;
-}
-
 /* The states are compared where both sides have samples, at the same steps. */
 static void choose_state(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
                          struct tcgrr_state_options *state)
@@ -201,8 +268,7 @@ static void choose_state(const struct tcgrr_pair *pair, const struct tcgrr_pair_
         return;
     }
     state->target = tcgrr_pair_target(pair, options, 0);
-    state->same_qemu = tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
-                                             tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+    state->same_qemu = same_build(pair, options);
 }
 
 /* A live side takes samples as the stored one did; two live sides from where comparing starts. */
@@ -236,6 +302,8 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
 
     compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
+    compare.strict = compare.strict || pair->log;
+    compare.asked_after = pair->log ? tcgrr_pair_log_asked_after(pair->log) : NULL;
     compare.vcpus_told =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
@@ -243,6 +311,9 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
     if (!start(pair, options, error) ||
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;
+    }
+    if (pair->log) {
+        pair->inputs = tcgrr_pair_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sessions[i]) {
@@ -255,9 +326,9 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
 void tcgrr_pair_clear(struct tcgrr_pair *pair)
 {
     tcgrr_comparison_clear(&pair->comparison);
-    if (pair->inputs) {
-        g_unlink(pair->inputs);
-        g_clear_pointer(&pair->inputs, g_free);
+    if (pair->calls) {
+        g_unlink(pair->calls);
+        g_clear_pointer(&pair->calls, g_free);
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sides[i]) {
@@ -267,4 +338,5 @@ void tcgrr_pair_clear(struct tcgrr_pair *pair)
         g_free(pair->exits[i]);
         g_free(pair->words[i]);
     }
+    tcgrr_pair_log_free(pair->log);
 }

@@ -13,8 +13,21 @@ struct tcgrr_pair_member {
     bool quiet;                   /* its guest's console goes nowhere */
 };
 
+/* What drives the two runs. */
+enum tcgrr_inputs {
+    TCGRR_INPUTS_OWN,        /* each has what came to it: they are aligned */
+    TCGRR_INPUTS_SHARED,     /* one rr log: A writes it, B replays it meanwhile; every difference is one */
+    TCGRR_INPUTS_TRANSLATED, /* likewise, and the log is translated for B's release */
+};
+/* "own", "shared", "translated". */
+const char *tcgrr_inputs_name(enum tcgrr_inputs inputs);
+
 struct tcgrr_pair_options {
     struct tcgrr_pair_member members[2];
+    bool own_inputs; /* also where one log could drive both */
+    /* Comparing starts at a place in the code: what runs before need not be the same, as two releases' firmware is not,
+     * and then no log can drive both. */
+    bool starts_late;
     const char *plugin;
     enum tcgrr_level
         level;          /* STATE or more: the states are compared, too; a stored run has what it was recorded with */
@@ -26,11 +39,15 @@ struct tcgrr_pair_options {
     void *data;
 };
 
+struct tcgrr_pair_log;
+
 struct tcgrr_pair {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
+    enum tcgrr_inputs inputs;
+    struct tcgrr_pair_log *log; /* NULL: own inputs */
     struct tcgrr_side *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */
-    char *inputs;                      /* user mode: the file of what system calls gave; removed by clear */
+    char *calls;                       /* user mode: the file of what system calls gave; removed by clear */
     char *exits[2];                    /* how each QEMU ended; NULL: a stored run */
     char *words[2];                    /* what it complained of, "" if of nothing; NULL: a stored run */
 };

@@ -89,6 +89,21 @@ struct tcgrr_side {
 /* A stored trace. The reader stays the caller's. */
 struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error);
 
+/* What a live side shares with another one: the rr log that one of the two writes and the other replays meanwhile. */
+struct tcgrr_side_log {
+    /*
+     * Called whenever the side has been read on, `icount` instructions far, on the way to `to`. `over`: QEMU has left.
+     * Sets what follows. False with an error if the log cannot be used.
+     */
+    bool (*step)(struct tcgrr_side_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
+    /* The side must not be read on for now: waits, shortly, for what has to come first. */
+    void (*wait)(struct tcgrr_side_log *log);
+    tcgrr_icount known; /* the side counts as come so far, if it has: what lies behind may not be part of the run */
+    tcgrr_icount end;   /* the log ends here, and with it the run; UINT64_MAX: not that we know */
+    bool asked;         /* because the guest asked for its shutdown */
+    bool complete;      /* or because QEMU left in order */
+};
+
 struct tcgrr_side_live_options {
     int hang_ms;                                       /* without progress for so long it counts as hung */
     bool replays;                                      /* QEMU gets all that comes from outside out of an rr file: one
@@ -102,10 +117,14 @@ struct tcgrr_side_live_options {
     /* What it is expected to do, from the first instruction on: once it has parted from that and makes no progress for
      * half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_side *original;
+    struct tcgrr_side_log *log; /* NULL: it shares none. Must live as long as the side */
     void *data;
 };
 
 /* A running QEMU. The session stays the caller's. */
 struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options);
+
+/* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. */
+bool tcgrr_side_live_ahead(struct tcgrr_side *side, tcgrr_icount to, GError **error);
 
 #endif

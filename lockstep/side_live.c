@@ -12,6 +12,7 @@
  */
 #define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 2 / 63))
 #define PUMP_MS     5
+#define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
 #define PROGRESS_US 200000
 #define PARTED_US   500000
 #define SPIN_US     1000000 /* of its own time without retiring an instruction, and a replay has hung */
@@ -27,13 +28,26 @@ struct live_side {
     enum tcgrr_live_end end;
     bool hung;
     bool stopped;
-    gint64 moved; /* when it last made progress */
-    gint64 spent; /* QEMU's time then */
+    bool log_ended; /* everything was read up to where the log ends */
+    gint64 moved;   /* when it last made progress */
+    gint64 spent;   /* QEMU's time then */
     gint64 told;
     tcgrr_icount moved_icount;
     bool compared;      /* with the original, since then */
     GQueue checkpoints; /* struct tcgrr_checkpoint *, those not yet asked for */
 };
+
+/* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far behind. */
+static void drop_checkpoints(struct live_side *live)
+{
+    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
+    for (struct tcgrr_checkpoint *next; (next = g_queue_peek_head(&live->checkpoints));) {
+        if (next->icount >= oldest->first_icount) {
+            return;
+        }
+        g_free(g_queue_pop_head(&live->checkpoints));
+    }
+}
 
 static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
 {
@@ -87,13 +101,53 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     }
 }
 
+/* As far as it was read. */
 static tcgrr_icount furthest(const struct live_side *live)
 {
     return live->chunks[live->current]->end_icount;
 }
 
+/* As far as it counts as come. */
+static tcgrr_icount come(const struct live_side *live)
+{
+    const struct tcgrr_side_log *log = live->options.log;
+    return log ? MIN(furthest(live), MIN(log->known, log->end)) : furthest(live);
+}
+
+/* It has come far enough, and it is the log that is waited for. */
+static bool must_wait(const struct live_side *live, tcgrr_icount to)
+{
+    return live->options.log && live->end == TCGRR_LIVE_RUNS && furthest(live) >= to;
+}
+
+/* Nothing behind the log's end is wanted, and QEMU is not to wait for us to read it. */
+static void see_end(struct live_side *live)
+{
+    const struct tcgrr_side_log *log = live->options.log;
+    if (log && live->end == TCGRR_LIVE_RUNS && furthest(live) >= log->end) {
+        tcgrr_live_detach(tcgrr_session_live(live->session));
+        live->log_ended = true;
+    }
+}
+
+static bool read_on(struct live_side *live, struct tcgrr_chunk *chunk, tcgrr_icount to, int wait_ms, GError **error)
+{
+    struct tcgrr_side_log *log = live->options.log;
+
+    if (must_wait(live, to)) {
+        log->wait(log);
+    } else if (!tcgrr_session_next(live->session, chunk, wait_ms, &live->end, error)) {
+        return false;
+    }
+    if (log && !log->step(log, chunk->end_icount, to, live->end != TCGRR_LIVE_RUNS, error)) {
+        return false;
+    }
+    see_end(live);
+    return true;
+}
+
 /* Reads a little more of the run, on the way to `to`. */
-static bool pump(struct live_side *live, tcgrr_icount to, GError **error)
+static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **error)
 {
     struct tcgrr_chunk *chunk = live->chunks[live->current];
 
@@ -106,8 +160,9 @@ static bool pump(struct live_side *live, tcgrr_icount to, GError **error)
         live->current = (live->current + 1) % live->kept;
         tcgrr_chunk_follow(live->chunks[live->current], chunk);
         chunk = live->chunks[live->current];
+        drop_checkpoints(live);
     }
-    if (!tcgrr_session_next(live->session, chunk, PUMP_MS, &live->end, error)) {
+    if (!read_on(live, chunk, to, wait_ms, error)) {
         return false;
     }
     watch_progress(live, chunk);
@@ -117,13 +172,17 @@ static bool pump(struct live_side *live, tcgrr_icount to, GError **error)
 
 static bool over(const struct live_side *live)
 {
-    return live->end != TCGRR_LIVE_RUNS || live->hung || live->stopped;
+    return live->end != TCGRR_LIVE_RUNS || live->hung || live->stopped || live->log_ended;
 }
 
 static enum tcgrr_side_state end_state(const struct live_side *live)
 {
     if (live->stopped) {
         return TCGRR_SIDE_STOPPED;
+    }
+    if (live->log_ended) {
+        const struct tcgrr_side_log *log = live->options.log;
+        return log->asked ? TCGRR_SIDE_SHUTDOWN : log->complete ? TCGRR_SIDE_ENDED : TCGRR_SIDE_CUT;
     }
     if (live->hung || live->end != TCGRR_LIVE_FINISHED) {
         return live->hung ? TCGRR_SIDE_HUNG : TCGRR_SIDE_CUT;
@@ -158,8 +217,11 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
 /* Reads on until `to` instructions are at hand or the run is over. */
 static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
 {
-    while (furthest(live) < to && !over(live)) {
-        if (!pump(live, to, error)) {
+    if (live->options.log && come(live) < to) {
+        live->moved = g_get_monotonic_time(); /* until now it may have waited for the other one */
+    }
+    while (come(live) < to && !over(live)) {
+        if (!pump(live, to, live->options.log ? SHARED_MS : PUMP_MS, error)) {
             return false;
         }
     }
@@ -172,14 +234,26 @@ static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
 
     for (;;) {
-        *there = live->chunks[live->current]->end_icount >= to || over(live);
+        *there = come(live) >= to || over(live);
         if (*there || g_get_monotonic_time() >= deadline) {
             return true;
         }
-        if (!pump(live, to, error)) {
+        if (!pump(live, to, PUMP_MS, error)) {
             return false;
         }
     }
+}
+
+bool tcgrr_side_live_ahead(struct tcgrr_side *side, tcgrr_icount to, GError **error)
+{
+    struct live_side *live = (struct live_side *)side;
+    struct tcgrr_side_log *log = live->options.log;
+
+    if (over(live)) {
+        return true;
+    }
+    return furthest(live) < to ? pump(live, UINT64_MAX, 0, error)
+                               : log->step(log, furthest(live), UINT64_MAX, false, error);
 }
 
 /* Digest of from..to, which is at hand. */
@@ -229,16 +303,16 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     if (!pump_to(live, to, error)) {
         return false;
     }
-    const struct tcgrr_checkpoint *checkpoint = from == 0 ? passed_checkpoint(live, to) : NULL;
+    const struct tcgrr_checkpoint *checkpoint = from == 0 && come(live) >= to ? passed_checkpoint(live, to) : NULL;
     if (checkpoint) {
         *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, checkpoint->flow};
         return true;
     }
-    const struct tcgrr_chunk *last = live->chunks[live->current];
-    position->state = last->end_icount >= to ? TCGRR_SIDE_REACHED : end_state(live);
-    position->icount = MIN(to, last->end_icount);
-    bool ended = position->state != TCGRR_SIDE_REACHED && live->end != TCGRR_LIVE_RUNS;
-    if (ended && !tcgrr_session_check_end(live->session, last->end_icount, error)) {
+    position->state = come(live) >= to ? TCGRR_SIDE_REACHED : end_state(live);
+    position->icount = MIN(to, come(live));
+    bool gone = live->end != TCGRR_LIVE_RUNS || (live->log_ended && !live->options.log->asked);
+    bool ended = position->state != TCGRR_SIDE_REACHED && gone;
+    if (ended && !tcgrr_session_check_end(live->session, furthest(live), error)) {
         return false;
     }
     if (!in_window(live, from == 0 ? position->icount : from, error)) {
@@ -246,6 +320,16 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     }
     position->flow = from == 0 ? digest_all(live, position->icount) : digest_part(live, from, position->icount);
     return true;
+}
+
+/* A run ends in the middle of an execution if QEMU came round to the guest's request later. */
+static void cut_last(GArray *execs, tcgrr_icount to)
+{
+    struct tcgrr_exec *last = execs->len > 0 ? &g_array_index(execs, struct tcgrr_exec, execs->len - 1) : NULL;
+    if (last && last->icount + last->counted > to) {
+        last->counted = (uint32_t)(to - last->icount);
+        last->ran = MIN(last->ran, last->counted);
+    }
 }
 
 static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
@@ -259,6 +343,7 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     if (!pump_to(live, to, error) || !in_window(live, from, error)) {
         return false;
     }
+    to = live->options.log ? MIN(to, come(live)) : to;
     for (unsigned age = 0; age < live->kept; age++) {
         const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
         if (kept_chunk(live, age, from, to, &cursor)) {
@@ -270,6 +355,9 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
                 g_array_append_val(stretch->events, *event);
             }
         }
+    }
+    if (live->options.log && to == live->options.log->end) {
+        cut_last(stretch->execs, to);
     }
     return true;
 }

@@ -35,6 +35,20 @@ same "one instruction per block" 2900000 --b-arg -accel --b-arg tcg,one-insn-per
 pair user-hello-aarch64 7.2 7.2
 arguments=("$fixtures/user-hello-aarch64.elf")
 same "user mode" 800000
+equal "user mode: inputs" "$(json .inputs)" own
+# With interrupts: B follows A's rr log, so that they come at the same instructions; and what clocks and devices say is the same.
+for each in rv64-timer:11.1:7.2 rv64-wfi:11.1:10.0 rv64-clock:7.2:10.0 a64-timer:7.2:11.1; do
+    IFS=: read -r name first second <<< "$each"
+    pair "$name" "$first" "$second"
+    same "$each" 6000
+    equal "$each: inputs" "$(json .inputs)" translated
+    equal "$each: tolerated" "$(json '.shifted_events + .polling_loops + .transients')" 0
+done
+pair rv64-timer 10.0 10.0
+same "rv64-timer with itself" 5000000 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
+equal "rv64-timer with itself: inputs" "$(json .inputs)" shared
+same "without one log" 5000000 --own-inputs
+equal "without one log: inputs" "$(json .inputs)" own
 # A guest that rewrites code ahead of itself without the barriers that arm64 asks for: what it runs then does depend on the blocks.
 pair a64-smc 10.0 10.0
 lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on

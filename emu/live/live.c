@@ -51,7 +51,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
     g_byte_array_unref(live->text);
-    tcgrr_rrlog_free(live->log);
+    tcgrr_rrlog_free(live->own_log);
     tcgrr_live_sampling_clear(&live->sampling);
     for (size_t i = 0; i < KEPT_CLASSES; i++) {
         g_free(live->classes[i].classes);
@@ -85,8 +85,16 @@ uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)
 
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log)
 {
-    tcgrr_rrlog_free(live->log);
+    tcgrr_rrlog_free(live->own_log);
+    live->log = live->own_log = log;
+}
+
+void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
+                          void (*reach)(tcgrr_icount icount, void *data), void *data)
+{
     live->log = log;
+    live->reach = reach;
+    live->reach_data = data;
 }
 
 void tcgrr_live_keep_doubts(struct tcgrr_live *live)
@@ -266,11 +274,12 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
             close_dead(live, chunk);
         } else if (done == 0 && gone) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
-        } else if (done == 0) {
-            g_usleep(POLL_US);
         }
         if (g_get_monotonic_time() >= deadline) {
             break;
+        }
+        if (done == 0 && !gone) {
+            g_usleep(POLL_US);
         }
     }
     if (live->accesses) {

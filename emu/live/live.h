@@ -93,6 +93,14 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 
+/*
+ * The same for a log that is being written, by this QEMU or by the one that it follows; `log` stays the caller's. Where
+ * it does not reach far enough, `reach` is called, which waits until it has all events before `icount` and says so in
+ * its `reached`; it is called while tcgrr_live_next() is.
+ */
+void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
+                          void (*reach)(tcgrr_icount icount, void *data), void *data);
+
 /* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
  */
 void tcgrr_live_keep_doubts(struct tcgrr_live *live);

@@ -47,7 +47,7 @@ bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked 
 {
     guint here = tcgrr_rrlog_find(log, place);
     guint end = tcgrr_rrlog_find(log, place + 1);
-    bool known = log->complete || log->total > place + 1;
+    bool known = log->complete || MAX(log->total, log->reached) > place + 1;
     guint from = here;
     guint raised = here; /* anything that happened inside a block left it there */
 

@@ -7,7 +7,14 @@
 
 #define PIECE (1u << 20)
 
-static bool note_event(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
+struct tcgrr_rrlog *tcgrr_rrlog_new(void)
+{
+    struct tcgrr_rrlog *log = g_new0(struct tcgrr_rrlog, 1);
+    log->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_rrlog_event));
+    return log;
+}
+
+bool tcgrr_rrlog_seen(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
 {
     struct tcgrr_rrlog *log = data;
     struct tcgrr_rrlog_event happened = {.icount = icount, .kind = event->kind};
@@ -53,11 +60,10 @@ static bool pump(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t si
 
 struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, const char *release, GError **error)
 {
-    struct tcgrr_rrlog *log = g_new0(struct tcgrr_rrlog, 1);
-    struct tcgrr_rr_stream_options options = {.from = release, .seen = note_event, .data = log};
+    struct tcgrr_rrlog *log = tcgrr_rrlog_new();
+    struct tcgrr_rr_stream_options options = {.from = release, .seen = tcgrr_rrlog_seen, .data = log};
     struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
 
-    log->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_rrlog_event));
     bool good = stream && pump(stream, bytes, size, NULL, error);
     if (good && tcgrr_rr_stream_state(stream)->version == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log has not even a head");

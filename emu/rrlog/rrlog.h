@@ -38,6 +38,8 @@ struct tcgrr_rrlog {
     bool guest_shutdown;
     tcgrr_icount run_end;
     tcgrr_icount asked_after;
+    /* Of a log that is still being written: all events before this place are there. */
+    tcgrr_icount reached;
 };
 
 /*
@@ -48,6 +50,9 @@ struct tcgrr_rrlog {
 struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, const char *release, GError **error);
 /* The same for the file at `path`; TCGRR_ERROR_FAILED also if it cannot be read. */
 struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GError **error);
+/* A log that is being written, without an event yet; `seen` of a stream adds them, with the log as its `data`. */
+struct tcgrr_rrlog *tcgrr_rrlog_new(void);
+bool tcgrr_rrlog_seen(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *log);
 /* NULL is allowed. */
 void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
 

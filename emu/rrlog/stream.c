@@ -22,8 +22,9 @@ struct tcgrr_rr_stream {
     bool holds_clock;        /* the first event, not known yet to be one that others do without */
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
-    uint8_t held; /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
-    bool ended;   /* the log that comes out is closed */
+    uint8_t held;     /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
+    bool ended;       /* the log that comes out is closed */
+    tcgrr_icount ran; /* instructions given on, which may be more than were read */
     bool as_it_is;
 };
 
@@ -61,8 +62,27 @@ static bool differs(const struct tcgrr_rr_stream *stream, enum tcgrr_rr_kind kin
     }
 }
 
+/* The instructions up to `icount` that were not given on yet. */
+static bool give_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
+{
+    bool good = true;
+
+    while (good && stream->ran < icount) {
+        uint32_t count = (uint32_t)MIN(icount - stream->ran, INT32_MAX);
+        uint32_t body = GUINT32_TO_BE(count);
+        struct tcgrr_rr_event event = {
+            .kind = TCGRR_RR_INSTRUCTION, .count = count, .body = (const uint8_t *)&body, .size = sizeof(body)};
+        good = tcgrr_rr_encode(stream->target, &event, out);
+        stream->ran += count;
+    }
+    return good;
+}
+
 static bool give(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
 {
+    if (event->kind == TCGRR_RR_INSTRUCTION) {
+        return give_instructions(stream, stream->state.total, out);
+    }
     if (stream->crosses && differs(stream, event->kind)) {
         return refuse(stream, event, error);
     }
@@ -144,11 +164,9 @@ static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray
     tcgrr_icount before = stream->state.total - count;
     tcgrr_icount by = stream->options.asked_by;
     uint32_t led = by > before && by < stream->state.total ? (uint32_t)(by - before) : count;
-    uint8_t body[4] = {(uint8_t)(led >> 24), (uint8_t)(led >> 16), (uint8_t)(led >> 8), (uint8_t)led};
-    struct tcgrr_rr_event event = {.kind = TCGRR_RR_INSTRUCTION, .count = led, .body = body, .size = sizeof(body)};
 
     stream->state.was_moved = led > 0;
-    if (!give(stream, &event, out, error) || !give_request(stream, stream->held, out, error)) {
+    if (!give_instructions(stream, before + led, out) || !give_request(stream, stream->held, out, error)) {
         return false;
     }
     stream->state.end = before + led;
@@ -185,11 +203,28 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
     return give(stream, event, out, error);
 }
 
+/* Nothing can have happened where QEMU has run already; SHUTDOWN and END do not say where they happen. */
+static bool check_order(const struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GError **error)
+{
+    if (stream->state.total >= stream->ran || event->kind == TCGRR_RR_INSTRUCTION || event->kind == TCGRR_RR_SHUTDOWN ||
+        event->kind == TCGRR_RR_END) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                "QEMU's rr log has an event %s after %" G_GUINT64_FORMAT
+                " instructions, written when %" G_GUINT64_FORMAT " had run",
+                tcgrr_rr_kind_name(event->kind), stream->state.total, stream->ran);
+    return false;
+}
+
 static bool take_event(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                        GError **error)
 {
     struct tcgrr_rr_state *state = &stream->state;
 
+    if (!check_order(stream, event, error)) {
+        return false;
+    }
     if (event->kind == TCGRR_RR_INSTRUCTION) {
         state->last_run = state->read;
         state->total += event->count;
@@ -362,6 +397,13 @@ bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, 
     good = good && take_events(stream, &used, out, error);
     g_byte_array_remove_range(stream->pending, 0, (guint)used);
     return good;
+}
+
+void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
+{
+    if (stream->target && stream->begun && !stream->holds_clock && !stream->ended && !stream->state.unknown) {
+        give_instructions(stream, icount, out);
+    }
 }
 
 void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)

@@ -64,6 +64,13 @@ void tcgrr_rr_stream_free(struct tcgrr_rr_stream *stream);
  */
 bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t size, GByteArray *out,
                           GError **error);
+/*
+ * QEMU, which still writes the log, has run `icount` instructions, and all events before these were pushed: appends
+ * the instructions up to there, so that who reads the log can run them before QEMU has another event to write. The
+ * INSTRUCTION event that it writes then is shortened by them. An event that turns up before `icount` after all is
+ * TCGRR_ERROR_DAMAGED when it is pushed.
+ */
+void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out);
 /* The log's end: appends what closes it, unless it has been. Nothing is pushed after. */
 void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out);
 

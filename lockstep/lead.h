@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The rr log of a QEMU that records, read while it is written, for another one that replays it at the same time.
+ *
+ * QEMU writes a log through stdio, and writes nothing at all while its guest only computes. So the plugin is asked to
+ * flush it whenever QEMU has run on (emu/live/live.h), and what the guest had run when it was asked is given on as
+ * instructions before QEMU has an event to write: whoever follows is never further behind than that, and never comes
+ * to where an event may still turn up.
+ */
+#ifndef TCGRR_LOCKSTEP_LEAD_H
+#define TCGRR_LOCKSTEP_LEAD_H
+
+#include "emu/qemu/session.h"
+#include "emu/rrlog/rrlog.h"
+
+struct tcgrr_lead;
+
+/* Makes a private folder for the log. TCGRR_ERROR_FAILED if that is not possible. One thread uses a lead. */
+struct tcgrr_lead *tcgrr_lead_new(GError **error);
+/* Removes the log. NULL is allowed. The session must not be read from any more, but may still live. */
+void tcgrr_lead_free(struct tcgrr_lead *lead);
+
+/* The file that QEMU is to write. */
+const char *tcgrr_lead_path(const struct tcgrr_lead *lead);
+
+/*
+ * Before the session, which records there, is started: what comes out is for QEMU `to` ("10.0.2"). TCGRR_ERROR_FAILED
+ * if it cannot be translated. The session stays the caller's.
+ */
+bool tcgrr_lead_begin(struct tcgrr_lead *lead, struct tcgrr_session *session, const char *to, GError **error);
+
+/*
+ * To be called again and again: the session's stream was delivered up to `icount`; it is `over` when there is nothing
+ * more to come. `urgent`: somebody waits. Appends to `out` what there is of the log, its head first
+ * (TCGRR_RR_HEAD_BYTES). TCGRR_ERROR_FAILED if it holds what the other release cannot replay, or cannot be read.
+ */
+bool tcgrr_lead_step(struct tcgrr_lead *lead, tcgrr_icount icount, bool over, bool urgent, GByteArray *out,
+                     GError **error);
+/* Waits for a flush that was asked for, shortly. */
+void tcgrr_lead_wait(struct tcgrr_lead *lead);
+
+/* All events before this place were given on. UINT64_MAX once the run's end is known. */
+tcgrr_icount tcgrr_lead_known(const struct tcgrr_lead *lead);
+/* What was read so far; `end` is final once the guest has asked for its shutdown, or the log has ended. */
+const struct tcgrr_rr_state *tcgrr_lead_state(const struct tcgrr_lead *lead);
+bool tcgrr_lead_ended(const struct tcgrr_lead *lead);
+
+#endif

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/pair_log.h"
+
+struct log_side {
+    struct tcgrr_side_log base; /* must be first */
+    struct tcgrr_pair_log *log;
+};
+
+struct tcgrr_pair_log {
+    struct log_side sides[2];
+    struct tcgrr_lead *lead;
+    struct tcgrr_feed *feed;
+    struct tcgrr_side *a;
+    GByteArray *bytes; /* on their way from one to the other */
+    tcgrr_icount asked_after;
+};
+
+/* Gives on what A has written. */
+static bool lead_step(struct tcgrr_side_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+{
+    struct tcgrr_pair_log *log = ((struct log_side *)base)->log;
+
+    g_byte_array_set_size(log->bytes, 0);
+    if (!tcgrr_lead_step(log->lead, icount, over, icount >= to, log->bytes, error)) {
+        return false;
+    }
+    const struct tcgrr_rr_state *state = tcgrr_lead_state(log->lead);
+    base->known = tcgrr_lead_known(log->lead);
+    if (state->guest_shutdown || tcgrr_lead_ended(log->lead)) {
+        base->end = state->end;
+        base->asked = state->guest_shutdown;
+        base->complete = state->complete;
+        log->asked_after = state->was_moved ? state->moved : 0;
+        tcgrr_feed_end(log->feed);
+    }
+    return tcgrr_feed_give(log->feed, log->bytes->data, log->bytes->len, error);
+}
+
+static void lead_wait(struct tcgrr_side_log *base)
+{
+    tcgrr_lead_wait(((struct log_side *)base)->log->lead);
+}
+
+/* B lives on what A writes, so A goes on as long as B is waited for. */
+static bool feed_step(struct tcgrr_side_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+{
+    struct tcgrr_pair_log *log = ((struct log_side *)base)->log;
+
+    return tcgrr_side_live_ahead(log->a, to + TCGRR_PAIR_AHEAD, error) && tcgrr_feed_give(log->feed, NULL, 0, error);
+}
+
+struct tcgrr_pair_log *tcgrr_pair_log_new(GError **error)
+{
+    struct tcgrr_pair_log *log = g_new0(struct tcgrr_pair_log, 1);
+
+    for (int i = 0; i < 2; i++) {
+        log->sides[i] = (struct log_side){
+            .base = {.step = i == 0 ? lead_step : feed_step,
+                     .wait = lead_wait,
+                     .known = i == 0 ? 0 : UINT64_MAX,
+                     .end = UINT64_MAX},
+            .log = log,
+        };
+    }
+    log->bytes = g_byte_array_new();
+    log->lead = tcgrr_lead_new(error);
+    log->feed = log->lead ? tcgrr_feed_new(error) : NULL;
+    if (!log->feed) {
+        g_clear_pointer(&log, tcgrr_pair_log_free);
+    }
+    return log;
+}
+
+void tcgrr_pair_log_free(struct tcgrr_pair_log *log)
+{
+    if (log) {
+        tcgrr_lead_free(log->lead);
+        tcgrr_feed_free(log->feed);
+        g_byte_array_unref(log->bytes);
+        g_free(log);
+    }
+}
+
+const char *tcgrr_pair_log_path(const struct tcgrr_pair_log *log, int which)
+{
+    return which == 0 ? tcgrr_lead_path(log->lead) : tcgrr_feed_path(log->feed);
+}
+
+bool tcgrr_pair_log_begin(struct tcgrr_pair_log *log, struct tcgrr_session *const sessions[2], GError **error)
+{
+    return tcgrr_lead_begin(log->lead, sessions[0], tcgrr_session_qemu(sessions[1])->version, error) &&
+           tcgrr_feed_begin(log->feed, sessions[1], error);
+}
+
+bool tcgrr_pair_log_translated(const struct tcgrr_pair_log *log)
+{
+    return tcgrr_lead_state(log->lead)->translated;
+}
+
+struct tcgrr_side_log *tcgrr_pair_log_side(struct tcgrr_pair_log *log, int which)
+{
+    return &log->sides[which].base;
+}
+
+void tcgrr_pair_log_set_a(struct tcgrr_pair_log *log, struct tcgrr_side *a)
+{
+    log->a = a;
+}
+
+const tcgrr_icount *tcgrr_pair_log_asked_after(const struct tcgrr_pair_log *log)
+{
+    return &log->asked_after;
+}
