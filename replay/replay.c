@@ -4,7 +4,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "replay/recorded.h"
-#include "replay/snapshot.h"
+#include "emu/qemu/snapshot.h"
 #include "replay/stop.h"
 #include "store/error.h"
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emu/qemu/command_options.h"
+#include "emu/qemu/start.h"
 #include "store/error.h"
 
 #define SHIFT_MAX 10
@@ -452,6 +453,27 @@ static void add_pause(struct builder *builder)
          old ? "-no-shutdown" : "-action shutdown=pause");
 }
 
+/* A snapshot is loaded from all images that can have one, so there is one only. */
+static void add_snapshots(struct builder *builder)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    const char *image = options->start ? options->start : options->snapshot;
+    if (!image) {
+        return;
+    }
+    char *path = tcgrr_options_escape(image);
+    add(builder, "-drive");
+    add(builder, "file=%s,format=qcow2,if=none,id=tcgrr-snapshot", path);
+    g_free(path);
+    if (options->start) {
+        add(builder, "-loadvm");
+        add(builder, TCGRR_START_TAG);
+        note(builder, "added -loadvm " TCGRR_START_TAG ": the run starts from a snapshot in %s", image);
+    } else {
+        note(builder, "added a drive for snapshots that no device uses");
+    }
+}
+
 static void add_ours(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -474,13 +496,7 @@ static void add_ours(struct builder *builder)
         add(builder, "-gdb");
         add(builder, "%s", options->gdb);
     }
-    if (options->snapshot) {
-        char *path = tcgrr_options_escape(options->snapshot);
-        add(builder, "-drive");
-        add(builder, "file=%s,format=qcow2,if=none,id=tcgrr-snapshot", path);
-        note(builder, "added a drive for snapshots that no device uses: gdb's reverse steps need one");
-        g_free(path);
-    }
+    add_snapshots(builder);
     if (options->start_paused && !has_option(builder, "S", NULL)) {
         add(builder, "-S");
     }

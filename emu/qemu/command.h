@@ -22,6 +22,8 @@ struct tcgrr_command_options {
     const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
     bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */
+    const char *start;            /* a qcow2 file with the snapshot TCGRR_START_TAG that the run starts from; snapshots
+                                     go there, too; NULL: the run starts at reset */
     bool start_paused;            /* -S */
     const char *plugin;           /* path of libtcgrr-plugin.so */
     const char *plugin_arguments; /* "fd=7,…", appended to -plugin PATH, */

@@ -336,6 +336,15 @@ bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t addres
     return true;
 }
 
+bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error)
+{
+    ask(gdb, "Z1,%" G_GINT64_MODIFIER "x,1", address);
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    return strcmp(gdb->payload->str, "OK") == 0 || fail(error, TCGRR_ERROR_FAILED, "sets no breakpoint");
+}
+
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error)
 {
     ask(gdb, "c");

@@ -39,6 +39,9 @@ bool tcgrr_gdb_read_more(struct tcgrr_gdb *gdb, const bool *wanted, uint8_t *sta
 bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t address, size_t size, uint8_t *bytes,
                            bool *found, GError **error);
 
+/* Makes QEMU stop before the instruction at `address`, as the vCPU sees it; once set it stays. */
+bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error);
+
 /* Lets QEMU run, or execute one instruction (or deliver one interrupt); it is at work until tcgrr_gdb_wait() says so.
  */
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error);

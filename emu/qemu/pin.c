@@ -544,6 +544,11 @@ static void add_defaults(struct pinning *pinning)
         add(pinning, "-cpu");
         add(pinning, "%s", pinning->pins->cpu);
     }
+    if (!find_option(pinning, "nic") && !find_option(pinning, "netdev") && !find_option(pinning, "net")) {
+        add(pinning, "-nic");
+        add(pinning, "none");
+        list(pinning->pins->notes, "added -nic none: a network card would need -netdev under record/replay");
+    }
     if (!find_option(pinning, "rtc")) {
         g_autofree char *clock = pin_clock(NULL);
         add(pinning, "-rtc");

@@ -498,6 +498,23 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process)
     return g_strchomp(valid);
 }
 
+/* QEMU's own complaint begins with its name; the noise about modules of another build is not meant. */
+char *tcgrr_process_last_words(struct tcgrr_process *process)
+{
+    g_autofree char *tail = tcgrr_process_stderr_tail(process);
+    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
+    const char *found = "";
+
+    for (char **line = lines; *line; line++) {
+        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
+                     strstr(*line, "terminating on signal") || strstr(*line, ": warning: ");
+        if (!noise && **line && (!*found || (g_str_has_prefix(*line, "qemu-") && !g_str_has_prefix(found, "qemu-")))) {
+            found = *line;
+        }
+    }
+    return g_strdup(found);
+}
+
 int tcgrr_process_pid(struct tcgrr_process *process)
 {
     return process->pid;

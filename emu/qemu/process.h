@@ -62,6 +62,9 @@ void tcgrr_process_stop(struct tcgrr_process *process, int grace_ms);
  * none. */
 char *tcgrr_process_stderr_tail(struct tcgrr_process *process);
 
+/* The telling one of these lines, "" if there is none; owned by the caller. */
+char *tcgrr_process_last_words(struct tcgrr_process *process);
+
 int tcgrr_process_pid(struct tcgrr_process *process);
 
 /* Microseconds of processor time that it has spent, all threads together; 0 if that is not known. */

@@ -33,6 +33,7 @@ struct tcgrr_session {
     char *socket;
     char *config; /* makes QEMU listen there */
     const char *directory;
+    tcgrr_icount start_icount; /* QEMU's count when the run starts */
     bool quiet;
     enum tcgrr_output output;
     bool output_to_errors;
@@ -96,6 +97,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .qmp_config = session->qemu.system ? session->config : NULL,
         .gdb = options->gdb,
         .snapshot = options->snapshot,
+        .start = options->start,
         .pause_at_end = session->qemu.system,
         .start_paused = options->start_paused || session->holds,
         .plugin = options->plugin,
@@ -172,6 +174,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->output_to_errors = options->output_to_errors;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
+    session->start_icount = options->start_icount;
     if (!prepare(session, options, error)) {
         tcgrr_session_free(session);
         return NULL;
@@ -286,7 +289,7 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
                          ? tcgrr_qmp_execute(qmp, "query-replay", NULL, QMP_TIMEOUT_MS, NULL)
                          : NULL;
     json_t *icount = json_object_get(answer, "icount");
-    int64_t result = json_is_integer(icount) ? json_integer_value(icount) : -1;
+    int64_t result = json_is_integer(icount) ? json_integer_value(icount) - (int64_t)session->start_icount : -1;
     json_decref(answer);
     return result;
 }
@@ -382,21 +385,9 @@ bool tcgrr_session_paused(struct tcgrr_session *session)
     return g_atomic_int_get(&session->paused);
 }
 
-/* QEMU's own complaint begins with its name; the noise about modules of another build is not meant. */
 char *tcgrr_session_words(struct tcgrr_session *session)
 {
-    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
-    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
-    const char *found = "";
-
-    for (char **line = lines; *line; line++) {
-        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
-                     strstr(*line, "terminating on signal");
-        if (!noise && **line && (!*found || (g_str_has_prefix(*line, "qemu-") && !g_str_has_prefix(found, "qemu-")))) {
-            found = *line;
-        }
-    }
-    return g_strdup(found);
+    return tcgrr_process_last_words(session->process);
 }
 
 /*

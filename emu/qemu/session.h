@@ -28,6 +28,8 @@ struct tcgrr_session_options {
     const char *gdb;            /* likewise */
     const char *directory;      /* QEMU's working directory; NULL: ours. Must live as long as the session */
     const char *snapshot;       /* likewise */
+    const char *start;          /* likewise */
+    tcgrr_icount start_icount;  /* QEMU's count in that snapshot; counts of a session are from there on */
     uint32_t ring_bytes;        /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */

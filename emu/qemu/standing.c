@@ -105,20 +105,6 @@ static char **build(const struct tcgrr_qemu *qemu, const char *const *arguments,
     return (char **)g_ptr_array_free(words, FALSE);
 }
 
-/* QEMU's last words, for an error: those of its own name, not those about modules of another build. */
-static char *last_words(struct tcgrr_process *process)
-{
-    g_autofree char *tail = tcgrr_process_stderr_tail(process);
-    g_auto(GStrv) lines = g_strsplit(g_strchomp(tail), "\n", -1);
-    const char *found = "";
-    for (char **line = lines; *line; line++) {
-        bool noise = strstr(*line, "initialize module") || strstr(*line, "from the same build") ||
-                     strstr(*line, "warning:");
-        found = noise || (*found && !g_str_has_prefix(*line, "qemu-")) ? found : *line;
-    }
-    return g_strdup(found);
-}
-
 struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
                                             const char *directory, GError **error)
 {
@@ -140,7 +126,7 @@ struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const
         standing->qmp = tcgrr_qmp_connect(standing->socket, SLICE_MS, NULL);
     }
     if (!standing->qmp) {
-        g_autofree char *words = last_words(standing->process);
+        g_autofree char *words = tcgrr_process_last_words(standing->process);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) does not make this machine%s%s", qemu->path,
                     qemu->version, *words ? ": " : "", words);
         tcgrr_standing_free(standing);

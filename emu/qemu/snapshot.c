@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/snapshot.h"
+#include "emu/qemu/snapshot.h"
 
 #include <string.h>
 
