@@ -150,6 +150,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *output = NULL;
     g_autofree char *icount = NULL;
+    g_autofree char *start_at = NULL;
     g_auto(GStrv) symbols = NULL;
     struct cli_level level = {0};
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE, portable = FALSE;
@@ -160,6 +161,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"portable", 0, 0, G_OPTION_ARG_NONE, &portable,
          "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},
+        {"start-at", 0, 0, G_OPTION_ARG_STRING, &start_at,
+         "run there first, take a snapshot and record from it: a symbol, a 0x address or an icount; implies --portable",
+         "WHERE"},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
@@ -189,6 +193,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .arguments = (const char *const *)argv + 2,
         .rr = !no_rr,
         .portable = portable,
+        .start_at = start_at,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

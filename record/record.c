@@ -456,8 +456,12 @@ static bool open_portable(struct recorder *recorder, GError **error)
         .arguments = options->arguments,
         .plugin = options->plugin,
         .directory = options->directory,
+        .icount = options->icount,
+        .start_at = options->start_at,
+        .symbol_files = options->symbol_files,
+        .stop = options->stop,
     };
-    if (!options->portable) {
+    if (!options->portable && !options->start_at) {
         return true;
     }
     if (!tcgrr_portable_open(&portable, &recorder->portable, error)) {
@@ -484,6 +488,8 @@ static bool open_session(struct recorder *recorder, GError **error)
         .window = options->window,
         .icount = options->icount,
         .rr_file = recorder->rr_file,
+        .start = recorder->portable.start,
+        .start_icount = recorder->portable.start_icount,
         .directory = options->directory,
         .quiet = options->quiet,
         .output_to_errors = options->output_to_errors,
@@ -563,6 +569,7 @@ static bool repair(struct recorder *recorder, GError **error)
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }
+    tcgrr_rrlog_rebase(log, recorder->portable.start_icount);
     bool good = ask_log(recorder, log, error) && cut_tail(recorder, log, error);
     tcgrr_rrlog_free(log);
     return good;

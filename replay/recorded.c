@@ -6,6 +6,7 @@
 #include <jansson.h>
 #include <string.h>
 
+#include "emu/qemu/start.h"
 #include "store/error.h"
 #include "store/inputs.h"
 
@@ -69,6 +70,21 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
                                                               : NULL;
 }
 
+tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+    return tcgrr_reader_pinned(reader, &pinned, NULL) && pinned ? pinned->start_icount : 0;
+}
+
+char *tcgrr_recorded_start_image(const char *folder)
+{
+    char *path = g_build_filename(folder, TCGRR_START_FILE, NULL);
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_clear_pointer(&path, g_free);
+    }
+    return path;
+}
+
 bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -102,11 +118,17 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    struct tcgrr_rrlog_known known = {.asked_by = run->complete ? run->icount : 0, .logged = run->logged};
+    tcgrr_icount start = tcgrr_recorded_start(reader);
+    struct tcgrr_rrlog_known known = {.asked_by = run->complete ? start + run->icount : 0, .logged = run->logged};
     g_autofree char *original = g_strconcat(path, ".original", NULL);
     bool good = tcgrr_recorded_original_rr(reader, original, error) &&
                 tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, &known, rewritten, error);
 
+    if (good) { /* the log's counts are QEMU's own */
+        rewritten->state.total -= MIN(rewritten->state.total, start);
+        rewritten->state.end -= MIN(rewritten->state.end, start);
+        rewritten->state.moved -= MIN(rewritten->state.moved, start);
+    }
     g_unlink(original);
     if (!good) {
         g_prefix_error(error, "%s cannot be replayed: ", tcgrr_reader_path(reader));

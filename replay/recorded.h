@@ -20,6 +20,12 @@ char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extr
 char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra,
                               GError **error);
 
+/* QEMU's own count where the run starts: 0 at reset, otherwise that of the snapshot. */
+tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader);
+/* The image of that snapshot among the files that tcgrr_recorded_command() wrote into `folder`; NULL if the run starts
+ * at reset. Owned by the caller. */
+char *tcgrr_recorded_start_image(const char *folder);
+
 /* Whether `qemu` has the machine and the CPU that were pinned, if any were: TCGRR_ERROR_FAILED with which to record
  * with, if not. */
 bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error);

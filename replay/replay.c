@@ -15,6 +15,7 @@
 /* In a folder of the replay's own. */
 #define RR_FILE          "replay.rr"
 #define RR_FILE_ORIGINAL "original.rr"
+#define START_ORIGINAL   "original.qcow2"
 #define SNAPSHOT         "snapshot.qcow2"
 #define INPUTS           "inputs"
 
@@ -71,9 +72,28 @@ static bool stops_inside(struct tcgrr_reader *reader, const struct tcgrr_replay_
     return options->at != UINT64_MAX && !(run->complete && options->at == run->icount);
 }
 
+/* What the QEMUs read, in a folder of the replay's own. A QEMU has its images to itself. */
+struct replay_files {
+    char *rr;
+    char *snapshot;
+    char *start; /* the image that the run starts from; NULL: it starts at reset */
+    /* For the QEMU that recorded. */
+    char *original_rr;
+    char *original_start;
+};
+
+static void clear_files(struct replay_files *files)
+{
+    g_free(files->rr);
+    g_free(files->snapshot);
+    g_free(files->start);
+    g_free(files->original_rr);
+    g_free(files->original_start);
+}
+
 /* `original`: in the QEMU that recorded, whatever the options say. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          bool original, const char *rr_file, const char *snapshot, char **words,
+                                          bool original, const struct replay_files *files, char **words,
                                           GError **error)
 {
     const char *qemu = original ? NULL : options->qemu;
@@ -90,9 +110,11 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .level = MIN(level, TCGRR_LEVEL_STATE),
         .lower = true,
         .icount = run->icount_shift,
-        .rr_file = rr_file,
+        .rr_file = original ? files->original_rr : files->rr,
         .gdb = options->gdb,
-        .snapshot = options->gdb ? snapshot : NULL,
+        .snapshot = options->gdb ? files->snapshot : NULL,
+        .start = original ? files->original_start : files->start,
+        .start_icount = tcgrr_recorded_start(reader),
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
         .start_paused = stops_inside(reader, options),
         .quiet = options->quiet,
@@ -134,6 +156,7 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     }
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, tcgrr_session_qemu(session)->version, error);
     if (log) {
+        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(reader));
         tcgrr_live_set_log(tcgrr_session_live(session), log);
     }
     return log != NULL;
@@ -152,9 +175,10 @@ static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struc
     return good;
 }
 
-/* The QEMU that recorded, where the recording has no samples to compare with. `rr_file`: for its inputs. */
-static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *rr_file,
-                          char **words, struct tcgrr_replay_result *result, GError **error)
+/* The QEMU that recorded, where the recording has no samples to compare with. */
+static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                          const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
+                          GError **error)
 {
     struct tcgrr_replay_inputs inputs;
 
@@ -163,9 +187,13 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
         tcgrr_reader_run(reader)->api_version < 2) {
         return true;
     }
-    result->original = open_session(reader, options, true, rr_file, NULL, words, error);
-    return result->original && write_inputs(reader, rr_file, result->original, &inputs, error) &&
-           follow_log(reader, rr_file, result->original, error) && tcgrr_session_start(result->original, error);
+    if (files->start && !tcgrr_file_copy(files->start, files->original_start, error)) {
+        return false;
+    }
+    result->original = open_session(reader, options, true, files, words, error);
+    return result->original && write_inputs(reader, files->original_rr, result->original, &inputs, error) &&
+           follow_log(reader, files->original_rr, result->original, error) &&
+           tcgrr_session_start(result->original, error);
 }
 
 /* The states are compared where both have samples. */
@@ -315,25 +343,43 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
     g_strchomp(result->stderr_tail);
 }
 
+/* Opens and starts them with these files. */
+static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                       const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
+                       GError **error)
+{
+    if (options->gdb && !tcgrr_snapshot_create(files->snapshot, error)) {
+        return false;
+    }
+    result->session = open_session(reader, options, false, files, words, error);
+    return result->session && check_target(reader, result->session, error) &&
+           tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
+           write_inputs(reader, files->rr, result->session, &result->inputs, error) &&
+           check_stop(reader, options, result, error) && follow_log(reader, files->rr, result->session, error) &&
+           open_original(reader, options, files, words, result, error) && tcgrr_session_start(result->session, error);
+}
+
 static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *folder,
                       struct tcgrr_replay_result *result, GError **error)
 {
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
-    g_autofree char *rr_file = g_build_filename(folder, RR_FILE, NULL);
-    g_autofree char *original = g_build_filename(folder, RR_FILE_ORIGINAL, NULL);
-    g_autofree char *snapshot = g_build_filename(folder, SNAPSHOT, NULL);
-
-    if (!words || (options->gdb && !tcgrr_snapshot_create(snapshot, error))) {
+    if (!words) {
         return false;
     }
-    result->session = open_session(reader, options, false, rr_file, snapshot, words, error);
-    return result->session && check_target(reader, result->session, error) &&
-           tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
-           write_inputs(reader, rr_file, result->session, &result->inputs, error) &&
-           check_stop(reader, options, result, error) && follow_log(reader, rr_file, result->session, error) &&
-           open_original(reader, options, original, words, result, error) &&
-           tcgrr_session_start(result->session, error);
+    struct replay_files files = {
+        .rr = g_build_filename(folder, RR_FILE, NULL),
+        .snapshot = g_build_filename(folder, SNAPSHOT, NULL),
+        .start = tcgrr_recorded_start_image(inputs),
+        .original_rr = g_build_filename(folder, RR_FILE_ORIGINAL, NULL),
+        .original_start = g_build_filename(folder, START_ORIGINAL, NULL),
+    };
+    if (!files.start) {
+        g_clear_pointer(&files.original_start, g_free);
+    }
+    bool good = start_with(reader, options, &files, words, result, error);
+    clear_files(&files);
+    return good;
 }
 
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
@@ -393,8 +439,11 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
                               .target = (char *)run->target,
                               .system = strcmp(run->mode, "system") == 0,
                               .api = run->api_version};
-    struct tcgrr_command_options options = {
-        .mode = run->rr ? TCGRR_RUN_REPLAY : TCGRR_RUN_PLAIN, .icount = run->icount_shift, .rr_file = rr_file};
+    g_autofree char *start = tcgrr_recorded_start_image(inputs);
+    struct tcgrr_command_options options = {.mode = run->rr ? TCGRR_RUN_REPLAY : TCGRR_RUN_PLAIN,
+                                            .icount = run->icount_shift,
+                                            .rr_file = rr_file,
+                                            .start = start};
     struct tcgrr_command command;
     if (!tcgrr_command_build(&qemu, (const char *const *)words + 1, &options, &command, error)) {
         return false;

@@ -110,14 +110,6 @@ static char *choose_name(const struct tcgrr_pins *pins, const char *path)
     return name;
 }
 
-/* Flash images are a few MiB. */
-static bool copy_file(const char *from, const char *to, GError **error)
-{
-    g_autofree char *bytes = NULL;
-    gsize size = 0;
-    return g_file_get_contents(from, &bytes, &size, error) && g_file_set_contents(to, bytes, (gssize)size, error);
-}
-
 /*
  * Puts a link to the file at `path` into the folder. Returns its name there, owned by the list; NULL with error. One
  * that the guest may write to is embedded as it is now.
@@ -140,7 +132,7 @@ static const char *place(struct pinning *pinning, const char *path, const char *
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make %s: %s", link, g_strerror(errno));
         return NULL;
     }
-    if (flash && !copy_file(path, copy, error)) {
+    if (flash && !tcgrr_file_copy(path, copy, error)) {
         return NULL;
     }
     return add_to_list(pins, name, role, user_path, flash ? copy : path);

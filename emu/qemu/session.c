@@ -282,6 +282,11 @@ struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **erro
     return session->qmp;
 }
 
+tcgrr_icount tcgrr_session_own_icount(const struct tcgrr_session *session, tcgrr_icount icount)
+{
+    return session->start_icount + icount;
+}
+
 int64_t tcgrr_session_ask_icount(struct tcgrr_session *session)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);

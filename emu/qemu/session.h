@@ -100,6 +100,9 @@ bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
  */
 const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session);
 
+/* What QEMU's own count is at icount `icount` of the session: more, if it started from a snapshot. */
+tcgrr_icount tcgrr_session_own_icount(const struct tcgrr_session *session, tcgrr_icount icount);
+
 /* Asks QEMU for its count now. -1 if it cannot say. */
 int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);
 

@@ -102,6 +102,18 @@ struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GErr
     return log;
 }
 
+void tcgrr_rrlog_rebase(struct tcgrr_rrlog *log, tcgrr_icount start)
+{
+    tcgrr_icount *const counts[] = {&log->total, &log->run_end, &log->asked_after};
+    for (size_t i = 0; i < G_N_ELEMENTS(counts); i++) {
+        *counts[i] -= MIN(*counts[i], start);
+    }
+    for (guint i = 0; start && i < log->events->len; i++) {
+        struct tcgrr_rrlog_event *event = &g_array_index(log->events, struct tcgrr_rrlog_event, i);
+        event->icount -= MIN(event->icount, start);
+    }
+}
+
 void tcgrr_rrlog_free(struct tcgrr_rrlog *log)
 {
     if (log) {

@@ -53,6 +53,8 @@ struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GErr
 /* A log that is being written, without an event yet; `seen` of a stream adds them, with the log as its `data`. */
 struct tcgrr_rrlog *tcgrr_rrlog_new(void);
 bool tcgrr_rrlog_seen(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *log);
+/* Makes all counts of the log count from `start` on, where QEMU's count stood when the run began from a snapshot. */
+void tcgrr_rrlog_rebase(struct tcgrr_rrlog *log, tcgrr_icount start);
 /* NULL is allowed. */
 void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
 

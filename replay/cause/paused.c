@@ -65,8 +65,10 @@ static bool build_command(struct tcgrr_rerun *rerun, char **words, GError **erro
 {
     g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(g_free);
     g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", rerun->gdb_socket);
+    g_autofree char *start = tcgrr_recorded_start_image(rerun->inputs);
     struct tcgrr_command_options options = {
         .mode = TCGRR_RUN_REPLAY,
+        .start = start,
         .icount = tcgrr_reader_run(rerun->options.reader)->icount_shift,
         .rr_file = rerun->rr_file,
         .qmp_config = rerun->qmp_config,
@@ -163,10 +165,12 @@ static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError
 {
     json_t *answer = tcgrr_qmp_execute(paused->qmp, "query-replay", NULL, QMP_MS, error);
     json_t *number = json_object_get(answer, "icount");
+    tcgrr_icount start = tcgrr_recorded_start(paused->rerun->options.reader);
     bool good = json_is_integer(number) && json_integer_value(number) >= 0;
 
     if (good) {
-        *icount = (tcgrr_icount)json_integer_value(number);
+        tcgrr_icount own = (tcgrr_icount)json_integer_value(number);
+        *icount = own - MIN(own, start);
     } else if (answer) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not say where its replay stands");
     }
@@ -265,8 +269,8 @@ static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
 
 static bool run_to(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error)
 {
-    json_t *answer =
-        tcgrr_qmp_execute(paused->qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), QMP_MS, error);
+    json_int_t own = (json_int_t)(icount + tcgrr_recorded_start(paused->rerun->options.reader));
+    json_t *answer = tcgrr_qmp_execute(paused->qmp, "replay-break", json_pack("{s:I}", "icount", own), QMP_MS, error);
     json_decref(answer);
     if (!answer || !tcgrr_gdb_continue(paused->gdb, error) || !wait_still(paused, false, error)) {
         return false;
