@@ -220,6 +220,7 @@ const struct cli_command cli_record = {
     "  tcgrr record -o boot.tcgrr -- qemu-system-aarch64 -M virt -cpu cortex-a57 -nographic -kernel Image\n"
     "  tcgrr record --portable -o boot.tcgrr -- qemu-system-aarch64 -M virt-7.2 -cpu cortex-a57 -nographic -kernel "
     "Image\n"
+    "  tcgrr record --start-at _start -- qemu-system-x86_64 -M pc-i440fx-7.2 -nographic -kernel guest.elf\n"
     "  tcgrr record --symbols vmlinux -- qemu-system-x86_64 -nographic -kernel bzImage\n"
     "  tcgrr record --level full --full-from panic -- qemu-system-riscv64 -M virt -nographic -kernel vmlinux\n"
     "  tcgrr record -- qemu-aarch64 ./program argument\n",

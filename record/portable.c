@@ -52,6 +52,7 @@ static bool make_start(const struct tcgrr_portable_options *options, struct tcgr
         .qemu = &portable->qemu,
         .arguments = (const char *const *)portable->arguments,
         .directory = options->directory,
+        .plugin = options->plugin,
         .icount = options->icount,
         .path = kept,
         .stop = options->stop,
@@ -112,8 +113,11 @@ bool tcgrr_portable_store(const struct tcgrr_portable *portable, const char *qem
 {
     const struct tcgrr_pins *pins = &portable->pins;
     char *command = words_json(qemu, pins->words);
-    struct tcgrr_pinned pinned = {.command = command, .machine = pins->machine, .cpu = pins->cpu,
-                                   .start_at = portable->start_at, .start_icount = portable->start_icount};
+    struct tcgrr_pinned pinned = {.command = command,
+                                  .machine = pins->machine,
+                                  .cpu = pins->cpu,
+                                  .start_at = portable->start_at,
+                                  .start_icount = portable->start_icount};
     bool good = tcgrr_writer_pinned(writer, &pinned, error);
     free(command);
     for (guint i = 0; good && i < pins->files->len; i++) {

@@ -9,9 +9,9 @@ struct tcgrr_portable_options {
     const char *qemu;
     const char *const *arguments; /* the user's words after it */
     const char *plugin;
-    const char *directory; /* QEMU's working directory; NULL: ours */
-    const char *icount;    /* the shift; NULL: the user's own, else 0 */
-    const char *start_at;  /* a symbol, a 0x address or an icount; NULL: the run starts at reset */
+    const char *directory;           /* QEMU's working directory; NULL: ours */
+    const char *icount;              /* the shift; NULL: the user's own, else 0 */
+    const char *start_at;            /* a symbol, a 0x address or an icount; NULL: the run starts at reset */
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const volatile int *stop;        /* becomes not 0: the user interrupts */
 };
@@ -20,9 +20,9 @@ struct tcgrr_portable_options {
 struct tcgrr_portable {
     struct tcgrr_qemu qemu;
     struct tcgrr_pins pins;
-    char **arguments; /* what QEMU is started with in the place of the user's words */
-    char *start;      /* the image that it starts from, its own copy; NULL: at reset */
-    char *start_at;   /* where that is, as the user said */
+    char **arguments;          /* what QEMU is started with in the place of the user's words */
+    char *start;               /* the image that it starts from, its own copy; NULL: at reset */
+    char *start_at;            /* where that is, as the user said */
     tcgrr_icount start_icount; /* QEMU's count there */
 };
 

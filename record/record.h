@@ -27,7 +27,7 @@ struct tcgrr_record_options {
     bool rr;
     const char *start_at; /* run there first and record from a snapshot: a symbol, a 0x address or an icount; pins the
                              machine, too. NULL: from reset */
-    bool portable; /* pin the machine, and embed its files, so that other releases of QEMU replay it */
+    bool portable;        /* pin the machine, and embed its files, so that other releases of QEMU replay it */
     enum tcgrr_level level;
     const char *sample_from;    /* where branches count from for samples: a symbol or a 0x address; NULL: the start */
     uint32_t sample_step;       /* branches and jumps between two samples of the state; 0: TCGRR_SAMPLE_STEP */

@@ -93,8 +93,7 @@ static void clear_files(struct replay_files *files)
 
 /* `original`: in the QEMU that recorded, whatever the options say. */
 static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          bool original, const struct replay_files *files, char **words,
-                                          GError **error)
+                                          bool original, const struct replay_files *files, char **words, GError **error)
 {
     const char *qemu = original ? NULL : options->qemu;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);

@@ -34,7 +34,9 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     struct tcgrr_side_live_options watched = *live;
 
     if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
-        !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)tcgrr_session_own_icount(result->session, options->at)), error) ||
+        !tell(qmp, "replay-break",
+              json_pack("{s:I}", "icount", (json_int_t)tcgrr_session_own_icount(result->session, options->at)),
+              error) ||
         !tell(qmp, "cont", NULL, error)) {
         return false;
     }

@@ -14,7 +14,7 @@ store           store/codec store/isa
 emu/plugin      store/isa
 emu/rrlog       store
 emu/live        store store/codec store/isa emu/rrlog emu/plugin
-emu/qemu        store store/isa emu/rrlog emu/live
+emu/qemu        store store/isa emu/rrlog emu/plugin emu/live
 record          store store/codec store/isa emu/rrlog emu/live emu/qemu
 lockstep/align  store store/isa lockstep
 lockstep/peer   store store/codec emu/qemu emu/rrlog lockstep

@@ -8,13 +8,16 @@
  *   log=on   QEMU records an rr log, whose file is to be kept up to date
  *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
  *   inputs=PATH, given=PATH  user mode: the file in which to keep what system calls returned and wrote, or from which
- * to give it to the program again probe=N  write one line about this QEMU to descriptor N and refuse to load
+ *            to give it to the program again
+ *   probe=N  write one line about this QEMU to descriptor N and refuse to load
+ *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
  */
 #include "emu/plugin/access.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/yield.h"
+#include "emu/plugin/slow.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -547,6 +550,7 @@ static void reset_7(void *userdata)
 struct arguments {
     int fd;
     int probe;
+    int slow;
     const char *level;
     bool texts;
     bool log;
@@ -560,6 +564,8 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
     for (int i = 0; i < argc; i++) {
         if (strncmp(argv[i], "probe=", 6) == 0) {
             arguments->probe = atoi(argv[i] + 6);
+        } else if (strncmp(argv[i], "slow=", 5) == 0) {
+            arguments->slow = atoi(argv[i] + 5);
         } else if (strncmp(argv[i], "fd=", 3) == 0) {
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {
@@ -623,13 +629,16 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
-    struct arguments arguments = {.fd = -1, .probe = -1, .level = "flow"};
+    struct arguments arguments = {.fd = -1, .probe = -1, .slow = -1, .level = "flow"};
 
     if (!read_arguments(argc, argv, &arguments)) {
         return refuse("an argument is not known; this plugin is loaded by tcgrr itself");
     }
     if (arguments.probe >= 0) {
         return probe(info, arguments.probe);
+    }
+    if (arguments.slow >= 0) {
+        return tcgrr_slow_start(&plugin->api, id, arguments.slow) ? 0 : refuse("cannot slow the guest down");
     }
     const char *problem = arguments.fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
                                            : tcgrr_ring_attach(&plugin->ring, arguments.fd);

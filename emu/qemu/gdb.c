@@ -345,6 +345,16 @@ bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error)
     return strcmp(gdb->payload->str, "OK") == 0 || fail(error, TCGRR_ERROR_FAILED, "sets no breakpoint");
 }
 
+bool tcgrr_gdb_step_with_interrupts(struct tcgrr_gdb *gdb, GError **error)
+{
+    ask(gdb, "Qqemu.sstep=0x1");
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    return strcmp(gdb->payload->str, "OK") == 0 ||
+           fail(error, TCGRR_ERROR_FAILED, "does not let interrupts come during steps");
+}
+
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error)
 {
     ask(gdb, "c");

@@ -42,6 +42,9 @@ bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t addres
 /* Makes QEMU stop before the instruction at `address`, as the vCPU sees it; once set it stays. */
 bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error);
 
+/* Lets interrupts and timers come during steps, as they do when the guest runs; QEMU else holds them back. */
+bool tcgrr_gdb_step_with_interrupts(struct tcgrr_gdb *gdb, GError **error);
+
 /* Lets QEMU run, or execute one instruction (or deliver one interrupt); it is at work until tcgrr_gdb_wait() says so.
  */
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error);

@@ -22,7 +22,7 @@ struct pinning {
     const char *const *arguments;
     const char *directory; /* absolute */
     struct tcgrr_pins *pins;
-    GArray *given; /* struct tcgrr_option */
+    GArray *given;    /* struct tcgrr_option */
     GPtrArray *words; /* char* */
     struct tcgrr_standing *standing;
     char **data_folders;
@@ -143,8 +143,8 @@ static const char *place(struct pinning *pinning, const char *path, const char *
 static char *locate(const struct pinning *pinning, const char *name, bool firmware)
 {
     char *path = g_canonicalize_filename(name, pinning->directory);
-    for (char **folder = pinning->data_folders;
-         firmware && *folder && !g_file_test(path, G_FILE_TEST_IS_REGULAR); folder++) {
+    for (char **folder = pinning->data_folders; firmware && *folder && !g_file_test(path, G_FILE_TEST_IS_REGULAR);
+         folder++) {
         g_free(path);
         path = g_build_filename(*folder, name, NULL);
     }
@@ -183,12 +183,12 @@ struct file_key {
 };
 
 static const struct file_key file_keys[] = {
-    {"kernel", NULL, "kernel"},        {"initrd", NULL, "initrd"},     {"dtb", NULL, "device tree"},
-    {"bios", NULL, "firmware"},        {"option-rom", NULL, "rom"},    {"shim", NULL, "kernel"},
-    {"pflash", NULL, "flash"},         {"readconfig", NULL, "other"},  {"machine", "kernel", "kernel"},
-    {"machine", "initrd", "initrd"},   {"machine", "dtb", "device tree"}, {"machine", "firmware", "firmware"},
-    {"machine", "shim", "kernel"},     {"device", "file", "other"},    {"device", "kernel", "kernel"},
-    {"device", "initrd", "initrd"},    {"device", "romfile", "rom"},   {"fw_cfg", "file", "other"},
+    {"kernel", NULL, "kernel"},      {"initrd", NULL, "initrd"},        {"dtb", NULL, "device tree"},
+    {"bios", NULL, "firmware"},      {"option-rom", NULL, "rom"},       {"shim", NULL, "kernel"},
+    {"pflash", NULL, "flash"},       {"readconfig", NULL, "other"},     {"machine", "kernel", "kernel"},
+    {"machine", "initrd", "initrd"}, {"machine", "dtb", "device tree"}, {"machine", "firmware", "firmware"},
+    {"machine", "shim", "kernel"},   {"device", "file", "other"},       {"device", "kernel", "kernel"},
+    {"device", "initrd", "initrd"},  {"device", "romfile", "rom"},      {"fw_cfg", "file", "other"},
     {"smbios", "file", "other"},
 };
 
@@ -335,9 +335,10 @@ static bool ask_machine(struct pinning *pinning, GError **error)
         return false;
     }
     if (cpu && (g_str_has_prefix(pins->cpu, "max") || g_str_has_prefix(pins->cpu, "host"))) {
-        list(pins->warnings,
-             "-cpu %s has other features in each release of QEMU: for a run that others replay name a model (-cpu help)",
-             pins->cpu);
+        list(
+            pins->warnings,
+            "-cpu %s has other features in each release of QEMU: for a run that others replay name a model (-cpu help)",
+            pins->cpu);
     }
     return true;
 }
@@ -452,8 +453,11 @@ static bool has_device(const struct pinning *pinning, const char *type)
  */
 static const char *default_display(const struct pinning *pinning, const char *type)
 {
-    static const char *const displays[][2] = {{"VGA", "std"},          {"cirrus-vga", "cirrus"}, {"qxl-vga", "qxl"},
-                                              {"vmware-svga", "vmware"}, {"virtio-vga", "virtio"}};
+    static const char *const displays[][2] = {{"VGA", "std"},
+                                              {"cirrus-vga", "cirrus"},
+                                              {"qxl-vga", "qxl"},
+                                              {"vmware-svga", "vmware"},
+                                              {"virtio-vga", "virtio"}};
     for (size_t i = 0; i < G_N_ELEMENTS(displays); i++) {
         if (strcmp(displays[i][0], type) == 0) {
             return find_option(pinning, "vga") || has_device(pinning, type) ? NULL : displays[i][1];
@@ -557,9 +561,9 @@ static bool pin(struct pinning *pinning, GError **error)
         return false;
     }
     pinning->data_folders = tcgrr_data_folders(pinning->qemu, pinning->arguments, pinning->directory, error);
-    pinning->standing = pinning->data_folders ? tcgrr_standing_start(pinning->qemu, pinning->arguments,
-                                                                     pinning->directory, error)
-                                              : NULL;
+    pinning->standing = pinning->data_folders
+                            ? tcgrr_standing_start(pinning->qemu, pinning->arguments, pinning->directory, error)
+                            : NULL;
     if (!pinning->standing || !ask_machine(pinning, error)) {
         return false;
     }

@@ -66,9 +66,9 @@ static char *disconnect(const struct tcgrr_option *option)
 static void add_given(GPtrArray *words, const char *const *arguments)
 {
     static const char *const dropped[] = {
-        "S",     "daemonize", "pidfile", "gdb",  "s",      "qmp",     "qmp-pretty", "mon",    "monitor",  "display",
-        "vnc",   "spice",     "D",       "d",    "trace",  "plugin",  "icount",     "loadvm", "incoming", "nographic",
-        "curses", "sdl",      "full-screen", "action", "no-shutdown", "snapshot", NULL};
+        "S",        "daemonize", "pidfile", "gdb", "s",           "qmp",    "qmp-pretty",  "mon",      "monitor",
+        "display",  "vnc",       "spice",   "D",   "d",           "trace",  "plugin",      "icount",   "loadvm",
+        "incoming", "nographic", "curses",  "sdl", "full-screen", "action", "no-shutdown", "snapshot", NULL};
     g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
     bool network = false;
 
@@ -170,16 +170,16 @@ static char *text_of(json_t *answer, GError **error)
 
 char *tcgrr_standing_tell(struct tcgrr_standing *standing, const char *command, GError **error)
 {
-    return text_of(tcgrr_standing_ask(standing, "human-monitor-command", json_pack("{s:s}", "command-line", command),
-                                      error),
-                   error);
+    return text_of(
+        tcgrr_standing_ask(standing, "human-monitor-command", json_pack("{s:s}", "command-line", command), error),
+        error);
 }
 
 char *tcgrr_standing_type(struct tcgrr_standing *standing, const char *path, GError **error)
 {
-    return text_of(tcgrr_standing_ask(standing, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", "type"),
-                                      error),
-                   error);
+    return text_of(
+        tcgrr_standing_ask(standing, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", "type"), error),
+        error);
 }
 
 char **tcgrr_data_folders(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *directory,

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/start.h"
 
-#include <glib/gstdio.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
+#include "emu/plugin/slow.h"
 #include "emu/qemu/command.h"
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
@@ -16,9 +19,9 @@
 #define CONNECT_MS 20000
 #define QMP_MS     60000
 #define SLICE_MS   100
-#define SHORT_US   500     /* the shortest time that QEMU is let run between two looks at its count */
-#define NEAR       2000000 /* instructions before the place from which on QEMU runs one at a time, */
-#define CLOSE      4000    /* and is asked for each one */
+#define END_MS     2000 /* between closing its sockets and being gone */
+#define SHORT_US   500
+#define CLOSE      2000 /* instructions before the place from where it is stepped */
 #define TRIES      3
 
 /* A run on its way to the place. */
@@ -31,6 +34,8 @@ struct start {
     struct tcgrr_process *process;
     struct tcgrr_qmp *qmp;
     struct tcgrr_gdb *gdb;
+    int slow_fd;             /* an icount: memory shared with the plugin, else -1 */
+    struct tcgrr_slow *slow; /* NULL without */
 };
 
 /* ---- what the snapshot would touch ---- */
@@ -69,9 +74,25 @@ static bool check_disks(const struct tcgrr_start_options *options, GError **erro
 
 /* ---- the QEMU ---- */
 
+static bool share_memory(struct start *start, GError **error)
+{
+    start->slow_fd = memfd_create("tcgrr-slow", 0);
+    if (start->slow_fd < 0 || ftruncate(start->slow_fd, sizeof(*start->slow)) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make shared memory: %s", g_strerror(errno));
+        return false;
+    }
+    void *shared = mmap(NULL, sizeof(*start->slow), PROT_READ | PROT_WRITE, MAP_SHARED, start->slow_fd, 0);
+    start->slow = shared != MAP_FAILED ? shared : NULL;
+    if (!start->slow) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot map shared memory: %s", g_strerror(errno));
+    }
+    return start->slow != NULL;
+}
+
 static bool launch(struct start *start, GError **error)
 {
     const struct tcgrr_start_options *options = start->options;
+    g_autofree char *slow = g_strdup_printf("slow=%d", start->slow_fd);
     g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", start->gdb_socket);
     struct tcgrr_command_options command = {
         .mode = TCGRR_RUN_PLAIN,
@@ -81,9 +102,11 @@ static bool launch(struct start *start, GError **error)
         .snapshot = options->path,
         .pause_at_end = true,
         .start_paused = true,
+        .plugin = options->is_address ? NULL : options->plugin,
+        .plugin_arguments = slow,
     };
     struct tcgrr_process_options process = {
-        .pass_fd = -1, .output_fd = -1, .quiet = true, .directory = options->directory};
+        .pass_fd = start->slow_fd, .output_fd = -1, .quiet = true, .directory = options->directory};
     if (!tcgrr_command_build(options->qemu, options->arguments, &command, &start->command, error)) {
         return false;
     }
@@ -165,12 +188,20 @@ static bool interrupted(struct start *start, GError **error)
     return true;
 }
 
+/* Not before it is needed: while a client is there, QEMU 7.2's stub reports each stop that QMP makes, too. */
+static bool connect_gdb(struct start *start, GError **error)
+{
+    start->gdb = tcgrr_gdb_connect(start->gdb_socket, start->options->qemu->target, CONNECT_MS, error);
+    return start->gdb != NULL;
+}
+
 /* ---- an address ---- */
 
 static bool run_to_address(struct start *start, GError **error)
 {
     bool stopped = false;
-    if (!tcgrr_gdb_break(start->gdb, start->options->place, error) || !tcgrr_gdb_continue(start->gdb, error)) {
+    if (!connect_gdb(start, error) || !tcgrr_gdb_break(start->gdb, start->options->place, error) ||
+        !tcgrr_gdb_continue(start->gdb, error)) {
         return false;
     }
     while (!stopped) {
@@ -179,6 +210,9 @@ static bool run_to_address(struct start *start, GError **error)
         }
         GError *problem = NULL;
         bool good = tcgrr_gdb_wait(start->gdb, SLICE_MS, &stopped, &problem);
+        if (!good) {
+            tcgrr_process_wait(start->process, END_MS);
+        }
         if (has_ended(start)) {
             g_clear_error(&problem);
             return ended_before(start, error);
@@ -194,32 +228,30 @@ static bool run_to_address(struct start *start, GError **error)
 /* ---- an icount ---- */
 
 /*
- * Lets QEMU run for parts of the way, by how fast it was before, until at most `close` instructions are left. It must
- * not come too far: half of the way is what it is given each time.
+ * Lets the plugin bring QEMU near the place, from where it goes on step by step. What the plugin counts is too much
+ * rather than too little, so it takes several runs.
  */
-static bool approach(struct start *start, tcgrr_icount close, tcgrr_icount *at, GError **error)
+static bool approach(struct start *start, tcgrr_icount *at, GError **error)
 {
-    double speed = 1000; /* instructions in a microsecond, as fast as it could be */
+    tcgrr_icount place = start->options->place;
 
-    while (*at < start->options->place && start->options->place - *at > close) {
-        if (interrupted(start, error)) {
-            return false;
-        }
-        if (has_ended(start)) {
-            return ended_before(start, error);
-        }
-        double way = (double)(start->options->place - *at) / 2;
-        tcgrr_icount before = *at;
-        gint64 began = g_get_monotonic_time();
+    for (*at = 0; *at + CLOSE < place;) {
+        __atomic_store_n(&start->slow->left, place - *at - CLOSE / 2, __ATOMIC_RELEASE);
         if (!tell(start, "cont", error)) {
             return false;
         }
-        g_usleep((gulong)CLAMP(way / speed, SHORT_US, SLICE_MS * 1000.0));
+        while (__atomic_load_n(&start->slow->left, __ATOMIC_ACQUIRE) > 0) {
+            if (interrupted(start, error)) {
+                return false;
+            }
+            if (has_ended(start)) {
+                return ended_before(start, error);
+            }
+            g_usleep(SHORT_US);
+        }
         if (!tell(start, "stop", error) || !ask_icount(start, at, error)) {
             return false;
         }
-        double took = (double)MAX(g_get_monotonic_time() - began, 1);
-        speed = MAX((double)(*at - before) / took, 1.0);
     }
     return true;
 }
@@ -252,23 +284,19 @@ static bool step_to(struct start *start, tcgrr_icount *at, GError **error)
     return true;
 }
 
-/* Under its older name, too, blocks of one instruction make QEMU slow, and so it stops nearer to where it is told. */
-static bool slow_down(struct start *start, GError **error)
-{
-    return tell_monitor(start, "one-insn-per-tb on", NULL) || tell_monitor(start, "singlestep on", error);
-}
-
 /* *passed: it came too far. */
 static bool run_to_icount(struct start *start, bool *passed, GError **error)
 {
     tcgrr_icount at = 0;
-    tcgrr_icount place = start->options->place;
-    bool good = approach(start, NEAR, &at, error) && slow_down(start, error) && approach(start, CLOSE, &at, error);
-    *passed = good && at > place;
-    if (!good || *passed) {
-        return good;
+    bool good = approach(start, &at, error);
+    *passed = good && at > start->options->place;
+    if (good) {
+        __atomic_store_n(&start->slow->left, UINT64_MAX, __ATOMIC_RELEASE); /* steps are slow enough */
     }
-    return step_to(start, &at, error);
+    good = good && (*passed || (connect_gdb(start, error) && tcgrr_gdb_step_with_interrupts(start->gdb, error) &&
+                                step_to(start, &at, error)));
+    *passed = good && at > start->options->place;
+    return good;
 }
 
 /* ---- all of it ---- */
@@ -281,6 +309,12 @@ static void finish(struct start *start)
         tcgrr_process_stop(start->process, 0);
     }
     tcgrr_process_free(start->process);
+    if (start->slow) {
+        munmap(start->slow, sizeof(*start->slow));
+    }
+    if (start->slow_fd >= 0) {
+        close(start->slow_fd);
+    }
     tcgrr_command_clear(&start->command);
     tcgrr_folder_remove(start->folder);
     g_free(start->qmp_socket);
@@ -291,8 +325,8 @@ static void finish(struct start *start)
 /* Runs there and saves. *passed: it came too far, and another run may not. */
 static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount, bool *passed, GError **error)
 {
-    struct start start = {.options = options};
-    bool good = tcgrr_snapshot_create(options->path, error);
+    struct start start = {.options = options, .slow_fd = -1};
+    bool good = tcgrr_snapshot_create(options->path, error) && (options->is_address || share_memory(&start, error));
     start.folder = good ? g_dir_make_tmp("tcgrr-start-XXXXXX", error) : NULL;
     good = start.folder != NULL;
     if (good) {
@@ -300,10 +334,9 @@ static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount
         start.gdb_socket = g_build_filename(start.folder, "gdb", NULL);
         good = launch(&start, error);
     }
-    start.gdb = good ? tcgrr_gdb_connect(start.gdb_socket, options->qemu->target, CONNECT_MS, error) : NULL;
-    good = start.gdb && (options->is_address ? run_to_address(&start, error) : run_to_icount(&start, passed, error));
-    good = good && (*passed || (ask_icount(&start, icount, error) &&
-                                tell_monitor(&start, "savevm " TCGRR_START_TAG, error)));
+    good = good && (options->is_address ? run_to_address(&start, error) : run_to_icount(&start, passed, error));
+    good = good &&
+           (*passed || (ask_icount(&start, icount, error) && tell_monitor(&start, "savevm " TCGRR_START_TAG, error)));
     finish(&start);
     return good;
 }

@@ -10,7 +10,7 @@
 #include "store/model.h"
 
 /* What the snapshot is called in its image. */
-#define TCGRR_START_TAG "tcgrr-start"
+#define TCGRR_START_TAG  "tcgrr-start"
 /* What the image is called among a trace's embedded files. */
 #define TCGRR_START_FILE "start.qcow2"
 
@@ -18,10 +18,11 @@ struct tcgrr_start_options {
     const struct tcgrr_qemu *qemu;
     const char *const *arguments; /* after it, NULL-terminated; a user's own -S, -gdb and the like are taken care of */
     const char *directory;        /* QEMU's working directory; NULL: ours */
+    const char *plugin;           /* path of libtcgrr-plugin.so; needed for an icount only */
     const char *icount;           /* the shift; NULL: the one in `arguments`, else 0 */
     bool is_address;              /* `place` is an address, before whose first execution it stops; else an icount */
     uint64_t place;
-    const char *path; /* of the image, which is made */
+    const char *path;         /* of the image, which is made */
     const volatile int *stop; /* becomes not 0: the user interrupts; may be NULL */
 };
 
