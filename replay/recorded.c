@@ -119,7 +119,10 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     tcgrr_icount start = tcgrr_recorded_start(reader);
-    struct tcgrr_rrlog_known known = {.asked_by = run->complete ? start + run->icount : 0, .logged = run->logged};
+    struct tcgrr_rrlog_known known = {
+        .asked_by = run->complete ? start + run->icount : 0,
+        .logged = start + run->logged,
+    };
     g_autofree char *original = g_strconcat(path, ".original", NULL);
     bool good = tcgrr_recorded_original_rr(reader, original, error) &&
                 tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, &known, rewritten, error);

@@ -13,6 +13,7 @@
 #include "emu/qemu/gdb.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
+#include "emu/qemu/scratch.h"
 #include "emu/qemu/snapshot.h"
 #include "store/error.h"
 
@@ -30,6 +31,7 @@ struct start {
     struct tcgrr_command command;
     char *folder;
     char *qmp_socket;
+    char *qmp_config;
     char *gdb_socket;
     struct tcgrr_process *process;
     struct tcgrr_qmp *qmp;
@@ -97,7 +99,7 @@ static bool launch(struct start *start, GError **error)
     struct tcgrr_command_options command = {
         .mode = TCGRR_RUN_PLAIN,
         .icount = options->icount,
-        .qmp_socket = start->qmp_socket,
+        .qmp_config = start->qmp_config,
         .gdb = gdb,
         .snapshot = options->path,
         .pause_at_end = true,
@@ -318,6 +320,7 @@ static void finish(struct start *start)
     tcgrr_command_clear(&start->command);
     tcgrr_folder_remove(start->folder);
     g_free(start->qmp_socket);
+    g_free(start->qmp_config);
     g_free(start->gdb_socket);
     g_free(start->folder);
 }
@@ -327,12 +330,13 @@ static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount
 {
     struct start start = {.options = options, .slow_fd = -1};
     bool good = tcgrr_snapshot_create(options->path, error) && (options->is_address || share_memory(&start, error));
-    start.folder = good ? g_dir_make_tmp("tcgrr-start-XXXXXX", error) : NULL;
+    start.folder = good ? tcgrr_scratch_folder("start", error) : NULL;
     good = start.folder != NULL;
     if (good) {
         start.qmp_socket = g_build_filename(start.folder, "qmp", NULL);
+        start.qmp_config = g_build_filename(start.folder, "qmp.cfg", NULL);
         start.gdb_socket = g_build_filename(start.folder, "gdb", NULL);
-        good = launch(&start, error);
+        good = tcgrr_qmp_configure(start.qmp_config, start.qmp_socket, error) && launch(&start, error);
     }
     good = good && (options->is_address ? run_to_address(&start, error) : run_to_icount(&start, passed, error));
     good = good &&
