@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/cli.h"
+#include "cli/doctor.h"
 #include "emu/qemu/qemu.h"
 
 #include <stdio.h>
@@ -108,8 +108,11 @@ static int examine(char **names, bool named, const char *plugin, json_t *list)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    gboolean json = FALSE;
+    gboolean json = FALSE, pair = FALSE;
+    char **rest = cli_split_rest(&argc, argv);
     const GOptionEntry options[] = {
+        {"pair", 0, 0, G_OPTION_ARG_NONE, &pair,
+         "say what two QEMUs would give a guest differently with the arguments after --", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };
@@ -120,6 +123,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *plugin = cli_plugin_path(&error);
     if (!plugin) {
         return cli_fail(error);
+    }
+    if (pair) {
+        return argc == 3 ? cli_doctor_pair(argv + 1, rest, plugin, json)
+                         : cli_usage(command, "--pair takes two QEMUs, and the guest's arguments after --");
     }
     bool named = argc > 1;
     g_auto(GStrv) names = named ? g_strdupv(argv + 1) : tcgrr_qemu_find_all();
@@ -138,11 +145,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_doctor = {
     "doctor",
-    "[QEMU…]",
+    "[QEMU…] | --pair A B -- ARG…",
     "Say which QEMUs are here and what each can record",
     "Without names: every QEMU on PATH. Exit status 3 if none can record.\n\n"
     "Examples:\n"
     "  tcgrr doctor\n"
-    "  tcgrr doctor ./build/qemu-system-riscv64 --json\n",
+    "  tcgrr doctor ./build/qemu-system-riscv64 --json\n"
+    "  tcgrr doctor --pair qemu-system-aarch64 ./build/qemu-system-aarch64 -- -M virt -cpu cortex-a57 -kernel Image\n",
     run,
 };

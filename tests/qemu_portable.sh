@@ -86,3 +86,13 @@ if [ "$version" != 7.2 ]; then
     complains 3 "QEMU 7.2.* has no CPU neoverse-v1: record with -cpu neoverse-n1, say" \
         "$tcgrr" replay "$work/cpu.tcgrr" --qemu "$old"
 fi
+
+# What two QEMUs would give a guest differently, before anything runs; nothing between a QEMU and itself but the random seeds.
+guest a64-timer "$version"
+run 0 "$tcgrr" doctor --json --pair "${guest[0]}" "${guest[0]}" -- "${guest[@]:1}"
+equal "doctor: a QEMU and itself" "$(json '[.differences[].what] | join(",")')" "random seeds"
+if [ "$version" != 7.2 ]; then
+    run 0 "$tcgrr" doctor --json --pair "$old" "${guest[0]}" -- "${guest[@]:1}"
+    equal "doctor: what differs" "$(json '[.differences[].what] | join(",")')" "machine,device tree,random seeds"
+    equal "doctor: the machine" "$(json '.differences[0].remedy')" "-M virt-7.2, which both have"
+fi

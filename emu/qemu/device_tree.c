@@ -2,6 +2,7 @@
 #include "emu/qemu/device_tree.h"
 
 #include <libfdt.h>
+#include <string.h>
 
 #include "store/error.h"
 
@@ -20,4 +21,58 @@ bool tcgrr_device_tree_pack(const char *path, GError **error)
         return false;
     }
     return g_file_set_contents(path, tree, (gssize)fdt_totalsize(tree), error);
+}
+
+/* What fills a property up to four bytes can be anything. */
+static void clear_padding(char *tree)
+{
+    int offset = 0;
+    int next = 0;
+    for (uint32_t tag = FDT_BEGIN_NODE; tag != FDT_END; offset = next) {
+        tag = fdt_next_tag(tree, offset, &next);
+        int length = 0;
+        const struct fdt_property *property =
+            tag == FDT_PROP ? fdt_get_property_by_offset(tree, offset, &length) : NULL;
+        if (property) {
+            char *data = tree + ((const char *)property->data - tree);
+            memset(data + length, 0, (size_t)(-length & 3));
+        }
+    }
+}
+
+/* The tree in the file at `path`, with its random seeds made zero; NULL with error. *seeded: it has some. */
+static char *load_without_seeds(const char *path, gsize *size, bool *seeded, GError **error)
+{
+    static const char *const nodes[] = {"/chosen", "/secure-chosen"};
+    static const char *const seeds[] = {"rng-seed", "kaslr-seed"};
+    char *tree = NULL;
+    if (!g_file_get_contents(path, &tree, size, error)) {
+        return NULL;
+    }
+    if (*size < FDT_V1_SIZE || fdt_check_full(tree, *size)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is no device tree", path);
+        g_free(tree);
+        return NULL;
+    }
+    clear_padding(tree);
+    for (size_t i = 0; i < G_N_ELEMENTS(nodes) * G_N_ELEMENTS(seeds); i++) {
+        int length = 0;
+        int node = fdt_path_offset(tree, nodes[i / G_N_ELEMENTS(seeds)]);
+        void *seed = node >= 0 ? fdt_getprop_w(tree, node, seeds[i % G_N_ELEMENTS(seeds)], &length) : NULL;
+        if (seed && length > 0) {
+            memset(seed, 0, (size_t)length);
+            *seeded = true;
+        }
+    }
+    return tree;
+}
+
+bool tcgrr_device_tree_compare(const char *a, const char *b, bool *same, bool *seeded, GError **error)
+{
+    gsize sizes[2];
+    *seeded = false;
+    g_autofree char *first = load_without_seeds(a, &sizes[0], seeded, error);
+    g_autofree char *second = first ? load_without_seeds(b, &sizes[1], seeded, error) : NULL;
+    *same = second && sizes[0] == sizes[1] && memcmp(first, second, sizes[0]) == 0;
+    return second != NULL;
 }

@@ -11,4 +11,8 @@
  */
 bool tcgrr_device_tree_pack(const char *path, GError **error);
 
+/* Whether the packed trees in two files are the same but for their random seeds. *seeded: they have some, which are
+ * others in each run. TCGRR_ERROR_FAILED if one cannot be read. */
+bool tcgrr_device_tree_compare(const char *a, const char *b, bool *same, bool *seeded, GError **error);
+
 #endif

@@ -13,7 +13,6 @@
 #include "store/error.h"
 #include "emu/qemu/scratch.h"
 
-#define TREE_NAME  "machine.dtb"
 #define FLASH_COPY ".start" /* what a flash image held before the guest wrote to it */
 
 /* A command while it is pinned. */
@@ -367,7 +366,7 @@ static bool has_tree(const struct pinning *pinning)
 /* The device tree that QEMU made for the guest, if it made one. */
 static bool take_tree(struct pinning *pinning, GError **error)
 {
-    g_autofree char *path = g_build_filename(pinning->pins->folder, TREE_NAME, NULL);
+    g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_TREE, NULL);
     if (!takes_tree(pinning->qemu) || has_tree(pinning)) {
         return true;
     }
@@ -380,9 +379,9 @@ static bool take_tree(struct pinning *pinning, GError **error)
     if (!tcgrr_device_tree_pack(path, error)) {
         return false;
     }
-    tcgrr_pins_add_made(pinning->pins, TREE_NAME, "device tree");
+    tcgrr_pins_add_made(pinning->pins, TCGRR_PIN_TREE, "device tree");
     add(pinning, "-dtb");
-    add(pinning, TCGRR_INPUTS_FOLDER "/" TREE_NAME);
+    add(pinning, TCGRR_INPUTS_FOLDER "/" TCGRR_PIN_TREE);
     list(pinning->pins->notes, "pinned the device tree that QEMU %s makes: added -dtb", pinning->qemu->version);
     return true;
 }

@@ -11,6 +11,9 @@
 #include "emu/qemu/qemu.h"
 #include "store/inputs.h"
 
+/* What the device tree is called that QEMU makes. */
+#define TCGRR_PIN_TREE "machine.dtb"
+
 /* A file that the pinned command names. */
 struct tcgrr_pin_file {
     char *name; /* in the folder */
