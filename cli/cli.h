@@ -35,6 +35,7 @@ extern const struct cli_command cli_report;
 extern const struct cli_command cli_symbols;
 extern const struct cli_command cli_export;
 extern const struct cli_command cli_why;
+extern const struct cli_command cli_keyframes;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With

@@ -113,6 +113,7 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
         json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
     }
     json_object_set_new(object, "inputs", json_string(tcgrr_replay_inputs_name(&result->inputs)));
+    json_object_set_new(object, "keyframe", json_integer((json_int_t)result->start));
     json_object_set_new(object, "surplus",
                         json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",
                                   (json_int_t)result->comparison.surplus[1]));

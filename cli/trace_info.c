@@ -2,6 +2,7 @@
 /* What `record` says at its end and `info` at any time: the trace described, as text or JSON. */
 #include "cli/cli.h"
 
+#include "replay/keyframes.h"
 #include "replay/recorded.h"
 #include "store/inputs.h"
 
@@ -55,6 +56,14 @@ static void add_memory(json_t *object)
     json_object_set_new(object, "qemu_peak_memory_bytes", json_integer((json_int_t)children.ru_maxrss * 1024));
 }
 
+static void add_keyframes(json_t *object, const char *path)
+{
+    struct tcgrr_keyframes_sum sum;
+    tcgrr_keyframes_sum(path, &sum);
+    json_object_set_new(object, "keyframes", json_integer(sum.count));
+    json_object_set_new(object, "keyframe_bytes", json_integer((json_int_t)sum.bytes));
+}
+
 static void print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
                           bool recording)
 {
@@ -85,6 +94,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
         json_object_set_new(object, "mem_from", run->mem_from >= 0 ? json_integer(run->mem_from) : json_null());
         json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
     }
+    add_keyframes(object, path);
     if (recording) {
         add_memory(object);
     }
@@ -190,6 +200,16 @@ static void print_embedded(const struct tcgrr_embedded *file, void *data)
            file->path, bytes, file->xxh128);
 }
 
+static void print_keyframes(const char *path)
+{
+    struct tcgrr_keyframes_sum sum;
+    tcgrr_keyframes_sum(path, &sum);
+    g_autofree char *bytes = cli_bytes(sum.bytes);
+    if (sum.count > 0) {
+        printf("  keyframes    %u, %s beside the trace\n", sum.count, bytes);
+    }
+}
+
 static void print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
                           const struct tcgrr_totals *totals, bool verbose)
 {
@@ -219,6 +239,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  memory       %s accesses%s\n", accesses, window);
     }
     printf("  size         %s in %" G_GUINT64_FORMAT " chunks\n", bytes, totals->chunks);
+    print_keyframes(path);
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
     if (run->assumed) {
         g_autofree char *assumed = cli_number(run->assumed);

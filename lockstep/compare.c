@@ -491,7 +491,9 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
 
     *comparison = (struct tcgrr_comparison){.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated))};
     for (int i = 0; i < 2 && good; i++) {
-        good = tcgrr_where_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
+        comparison->start[i] = options->start;
+        good = options->start > 0 ||
+               tcgrr_where_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
         c.at[i] = comparison->aligned[i] = comparison->start[i];
         c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_WHERE_PC);
         c.limit[i] = UINT64_MAX;

@@ -416,7 +416,7 @@ struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct t
     g_queue_init(&live->checkpoints);
     for (unsigned i = 0; i < live->kept; i++) {
         live->chunks[i] = tcgrr_chunk_new(KEPT_EXECS);
-        tcgrr_chunk_follow(live->chunks[i], NULL);
+        tcgrr_live_first(tcgrr_session_live(session), live->chunks[i]);
     }
     return &live->base;
 }

@@ -2,9 +2,10 @@
 #include "replay/replay.h"
 
 #include "emu/qemu/folder.h"
+#include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
+#include "replay/keyframes.h"
 #include "replay/recorded.h"
-#include "emu/qemu/snapshot.h"
 #include "replay/stop.h"
 #include "store/error.h"
 
@@ -91,17 +92,25 @@ static void clear_files(struct replay_files *files)
     g_free(files->original_start);
 }
 
-/* `original`: in the QEMU that recorded, whatever the options say. */
-static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                          bool original, const struct replay_files *files, char **words, GError **error)
+/* The QEMU to replay in: another one, or with NULL the one that recorded. */
+static const char *choose_qemu(struct tcgrr_reader *reader, const char *other, char **words)
 {
-    const char *qemu = original ? NULL : options->qemu;
+    const char *recorded = tcgrr_reader_run(reader)->qemu_path;
+    return other ? other : recorded ? recorded : words[0];
+}
+
+/* `original`: in the QEMU that recorded, whatever the options say. `keyframe`: where it starts. */
+static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                          bool original, const struct replay_files *files,
+                                          const struct tcgrr_keyframe *keyframe, char **words, GError **error)
+{
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    enum tcgrr_level level = options->states ? TCGRR_LEVEL_STATE : recorded_level(reader);
+    /* Samples count branches from the beginning. */
+    enum tcgrr_level level = keyframe->folder  ? TCGRR_LEVEL_FLOW
+                             : options->states ? TCGRR_LEVEL_STATE
+                                               : recorded_level(reader);
     struct tcgrr_session_options session = {
-        .qemu = qemu             ? qemu
-                : run->qemu_path ? run->qemu_path
-                                 : words[0],
+        .qemu = choose_qemu(reader, original ? NULL : options->qemu, words),
         .known = options->known[original ? 0 : 1],
         .arguments = (const char *const *)words + 1,
         .plugin = options->plugin,
@@ -114,6 +123,8 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .snapshot = options->gdb ? files->snapshot : NULL,
         .start = original ? files->original_start : files->start,
         .start_icount = tcgrr_recorded_start(reader),
+        .keyframe = keyframe->folder,
+        .keyframe_icount = keyframe->icount,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
         .start_paused = stops_inside(reader, options),
         .quiet = options->quiet,
@@ -189,7 +200,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
     if (files->start && !tcgrr_file_copy(files->start, files->original_start, error)) {
         return false;
     }
-    result->original = open_session(reader, options, true, files, words, error);
+    result->original = open_session(reader, options, true, files, &(struct tcgrr_keyframe){0}, words, error);
     return result->original && write_inputs(reader, files->original_rr, result->original, &inputs, error) &&
            follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
@@ -313,7 +324,8 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         how.relieved = end_original;
         how.data = result;
     }
-    if (how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
+    how.start = result->start;
+    if (how.start == 0 && how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
         live.original = stored;
     }
     if (stops_inside(reader, options)) {
@@ -342,24 +354,61 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
     g_strchomp(result->stderr_tail);
 }
 
+/*
+ * Opens the session of the QEMU that is to replay: on the way to a place, from the last keyframe before it, if
+ * `keyframes_too`.
+ */
+static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
+                           const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
+                           GError **error)
+{
+    struct tcgrr_keyframe keyframe = {0};
+    bool somewhere =
+        stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_WHERE_NONE && !options->states;
+
+    result->session = open_session(reader, options, false, files, &keyframe, words, error);
+    if (!result->session || !write_inputs(reader, files->rr, result->session, &result->inputs, error)) {
+        return false;
+    }
+    if (!somewhere || !keyframes_too || options->gdb || files->start) {
+        return true;
+    }
+    struct tcgrr_qemu qemu = {0};
+    tcgrr_qemu_copy(&qemu, tcgrr_session_qemu(result->session));
+    struct tcgrr_keyframes_options find = {
+        .reader = reader, .qemu = &qemu, .rr_file = files->rr, .extra = options->extra, .words = words};
+    struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&find);
+    /* Before it: QEMU does not stop where it stands. */
+    keyframe = tcgrr_keyframes_before(keyframes, options->at > 0 ? options->at - 1 : 0);
+    if (keyframe.folder) {
+        struct tcgrr_replay_options with = *options;
+        with.known[1] = &qemu;
+        tcgrr_session_free(result->session);
+        result->start = keyframe.icount;
+        result->session = open_session(reader, &with, false, files, &keyframe, words, error);
+    }
+    tcgrr_keyframes_free(keyframes);
+    tcgrr_qemu_clear(&qemu);
+    return result->session != NULL;
+}
+
 /* Opens and starts them with these files. */
-static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                        const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
                        GError **error)
 {
-    if (options->gdb && !tcgrr_snapshot_create(files->snapshot, error)) {
+    if (options->gdb && !tcgrr_qcow2_create(files->snapshot, TCGRR_QCOW2_NO_DISK, error)) {
         return false;
     }
-    result->session = open_session(reader, options, false, files, words, error);
-    return result->session && check_target(reader, result->session, error) &&
+    return open_replaying(reader, options, keyframes_too, files, words, result, error) &&
+           check_target(reader, result->session, error) &&
            tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
-           write_inputs(reader, files->rr, result->session, &result->inputs, error) &&
            check_stop(reader, options, result, error) && follow_log(reader, files->rr, result->session, error) &&
            open_original(reader, options, files, words, result, error) && tcgrr_session_start(result->session, error);
 }
 
-static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, const char *folder,
-                      struct tcgrr_replay_result *result, GError **error)
+static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
+                      const char *folder, struct tcgrr_replay_result *result, GError **error)
 {
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
@@ -376,13 +425,13 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     if (!files.start) {
         g_clear_pointer(&files.original_start, g_free);
     }
-    bool good = start_with(reader, options, &files, words, result, error);
+    bool good = start_with(reader, options, keyframes_too, &files, words, result, error);
     clear_files(&files);
     return good;
 }
 
-bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                  struct tcgrr_replay_result *result, GError **error)
+static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
+                   struct tcgrr_replay_result *result, GError **error)
 {
     *result = (struct tcgrr_replay_result){.qemu_icount = -1, .stopped_at = -1};
     if (!check_replayable(reader, error)) {
@@ -392,7 +441,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     if (!folder) {
         return false;
     }
-    bool good = start_all(reader, options, folder, result, error);
+    bool good = start_all(reader, options, keyframes_too, folder, result, error);
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
@@ -402,6 +451,25 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);
     tcgrr_folder_remove(folder);
+    return good;
+}
+
+bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                  struct tcgrr_replay_result *result, GError **error)
+{
+    GError *problem = NULL;
+    bool good = replay(reader, options, true, result, &problem);
+    bool stopped = problem && problem->code == TCGRR_ERROR_STOPPED;
+
+    /* Whatever is wrong with a run from a keyframe may be wrong with the keyframe. */
+    if (result->start > 0 && !stopped && (!good || result->comparison.diverged)) {
+        g_clear_error(&problem);
+        tcgrr_replay_result_clear(result);
+        good = replay(reader, options, false, result, &problem);
+    }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
     return good;
 }
 

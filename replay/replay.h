@@ -46,6 +46,7 @@ struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
     struct tcgrr_replay_inputs inputs;
     int64_t stopped_at;          /* with `at`: that; -1: the runs diverged before */
+    tcgrr_icount start;          /* of the keyframe from which it was replayed; 0: from the beginning */
     int64_t qemu_icount;         /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
     char *qemu_version;          /* of the QEMU that replayed */
     char *exit;                  /* how it ended */

@@ -34,6 +34,20 @@ void tcgrr_live_ask_yield(struct tcgrr_live *live)
     tcgrr_intake_ask_yield(live->intake);
 }
 
+void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount)
+{
+    live->start = icount;
+    live->next_checkpoint = (icount / TCGRR_CHECKPOINT_STEP + 1) * TCGRR_CHECKPOINT_STEP;
+    /* What happened at that very instruction before is not seen. */
+    live->asked = (struct tcgrr_rrlog_asked){.icount = icount};
+}
+
+void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    tcgrr_chunk_follow(chunk, NULL);
+    chunk->first_icount = chunk->end_icount = live->start;
+}
+
 void tcgrr_live_detach(struct tcgrr_live *live)
 {
     tcgrr_intake_detach(live->intake);

@@ -39,6 +39,10 @@ struct tcgrr_live_info {
 /* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
  * said. */
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
+/* The run is one that begins in the middle: behind `icount` instructions. Before anything is read. */
+void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
+/* Empties `chunk` and makes it the first one to give to tcgrr_live_next(). */
+void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 /* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is
  * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);

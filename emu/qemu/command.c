@@ -380,13 +380,54 @@ static bool adapt_network(struct builder *builder, const struct tcgrr_option *op
     return good;
 }
 
+/* Replaces the files that a disk may write to. Returns whether the option was a disk's that has such. */
+static bool cover_images(struct builder *builder, const struct tcgrr_option *option)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    bool flash = is(option, "pflash");
+
+    if (!options->scratch || !(flash || is(option, "drive") || is(option, "blockdev"))) {
+        return false;
+    }
+    g_autofree char *value = flash ? tcgrr_options_escape(value_of(option)) : NULL;
+    g_autofree char *drive = flash ? g_strconcat("if=pflash,file=", value, NULL) : g_strdup(value_of(option));
+    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(drive, is(option, "blockdev") ? "driver" : NULL);
+    if (!tcgrr_images_cover(inside, options->scratch, options->keyframe, builder->command->images)) {
+        return false;
+    }
+    g_autofree char *text = tcgrr_suboptions_format(inside);
+    add(builder, is(option, "blockdev") ? "-blockdev" : "-drive");
+    add(builder, "%s", text);
+    note(builder, "left the image of -%s %s alone: what is written to it goes elsewhere", option->name,
+         value_of(option));
+    return true;
+}
+
+/* What a keyframe of the run holds is where it starts. QEMU takes the machine's state from the first drive that can
+ * have one. */
+static void add_keyframe(struct builder *builder)
+{
+    const struct tcgrr_command_options *options = builder->options;
+
+    if (options->scratch && options->keyframe) {
+        g_ptr_array_insert(builder->argv, 1, g_strdup("-drive"));
+        g_ptr_array_insert(builder->argv, 2,
+                           tcgrr_images_state(options->keyframe, options->scratch, builder->command->images));
+        add(builder, "-loadvm");
+        g_autofree char *tag = tcgrr_keyframe_tag(options->keyframe_icount);
+        add(builder, "%s", tag);
+        note(builder, "added -loadvm: starts from the keyframe %s", options->keyframe);
+    }
+}
+
 /* Copies the user's words, without those that ours replace. */
 static bool add_given(struct builder *builder, GError **error)
 {
     for (guint i = 0; i < builder->given->len; i++) {
         const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
         g_string_truncate(builder->extra, 0);
-        if (is(option, "icount")) {
+        if (is(option, "icount") || (builder->options->scratch && is(option, "snapshot")) ||
+            (builder->options->keyframe && is(option, "loadvm")) || cover_images(builder, option)) {
             continue;
         }
         if (builder->options->gdb && (is(option, "gdb") || is(option, "s"))) {
@@ -500,6 +541,7 @@ static void add_ours(struct builder *builder)
     if (options->start_paused && !has_option(builder, "S", NULL)) {
         add(builder, "-S");
     }
+    add_keyframe(builder);
 }
 
 static bool build_system(struct builder *builder, GError **error)
@@ -593,6 +635,7 @@ bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *argum
     *command = (struct tcgrr_command){.mode = options->mode};
     command->notes = g_ptr_array_new_with_free_func(g_free);
     command->guest_files = g_ptr_array_new_with_free_func(g_free);
+    command->images = tcgrr_images_new();
     if (options->plugin && qemu->plugin_error) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s cannot be recorded: %s", qemu->path,
                     qemu->plugin_error);
@@ -643,6 +686,9 @@ void tcgrr_command_clear(struct tcgrr_command *command)
     }
     if (command->guest_files) {
         g_ptr_array_unref(command->guest_files);
+    }
+    if (command->images) {
+        g_ptr_array_unref(command->images);
     }
     *command = (struct tcgrr_command){0};
 }

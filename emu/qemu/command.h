@@ -3,6 +3,7 @@
 #ifndef TCGRR_EMU_COMMAND_H
 #define TCGRR_EMU_COMMAND_H
 
+#include "emu/qemu/images.h"
 #include "emu/qemu/qemu.h"
 
 /* In user mode QEMU is started with this variable set to 1, unless the user has set it. */
@@ -21,6 +22,11 @@ struct tcgrr_command_options {
     const char *qmp_config; /* system mode: a file that makes QEMU's QMP server (tcgrr_qmp_configure()); NULL: none */
     const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
     bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
+    /* REPLAY: what would be written to the user's images goes to files in this folder instead, whose names come in
+     * `images`; NULL: the images are as the user has them. */
+    const char *scratch;
+    const char *keyframe; /* with `scratch`: the folder of a keyframe (emu/qemu/images.h) to start from; or NULL */
+    tcgrr_icount keyframe_icount; /* where that is */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */
     const char *start;            /* a qcow2 file with the snapshot TCGRR_START_TAG that the run starts from; snapshots
                                      go there, too; NULL: the run starts at reset */
@@ -38,6 +44,7 @@ struct tcgrr_command {
     GPtrArray *notes;         /* char*: what was added or changed and why, one line each, for -v */
     GPtrArray *guest_files;   /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
                                  loader devices; user mode: the program */
+    GPtrArray *images;        /* struct tcgrr_image: to be made with tcgrr_images_create() before QEMU is started */
     char *kernel;             /* -kernel, or in user mode the program; NULL if none */
 };
 

@@ -96,6 +96,9 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
         .rr_file = options->rr_file,
         .qmp_config = session->qemu.system ? session->config : NULL,
         .gdb = options->gdb,
+        .scratch = options->mode == TCGRR_RUN_REPLAY ? session->folder : NULL,
+        .keyframe = options->keyframe,
+        .keyframe_icount = options->keyframe_icount,
         .snapshot = options->snapshot,
         .start = options->start,
         .pause_at_end = session->qemu.system,
@@ -155,6 +158,9 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
         return false;
     }
     session->live = tcgrr_live_new(options->ring_bytes ? options->ring_bytes : TCGRR_LIVE_RING_BYTES, error);
+    if (session->live) {
+        tcgrr_live_start_at(session->live, options->keyframe_icount);
+    }
     if (session->live && session->level == TCGRR_LEVEL_FULL) {
         tcgrr_live_want_accesses(session->live, &options->window);
         session->asks_map = session->qemu.system && !options->start_paused;
@@ -196,6 +202,9 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
                                     : g_environ_setenv(g_get_environ(), TCGRR_COMMAND_ARENAS, "1", TRUE);
     options.environment = environment;
     options.pinned = !session->qemu.system;
+    if (!tcgrr_images_create(session->command.images, session->directory, error)) {
+        return false;
+    }
     if (!session->qemu.system && session->output != TCGRR_OUTPUT_OURS &&
         !tcgrr_output_open(session->output, &options.output_fd, &options.drain_fd, error)) {
         return false;
@@ -233,6 +242,9 @@ void tcgrr_session_free(struct tcgrr_session *session)
     tcgrr_qmp_free(session->qmp);
     tcgrr_process_free(session->process);
     tcgrr_live_free(session->live);
+    if (session->command.images) {
+        tcgrr_images_remove(session->command.images);
+    }
     tcgrr_command_clear(&session->command);
     tcgrr_qemu_clear(&session->qemu);
     if (session->folder) {

@@ -21,16 +21,18 @@ struct tcgrr_session_options {
     const char *plugin;             /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
     enum tcgrr_level level;
-    bool lower;                 /* take a lower level where this QEMU cannot be recorded at that one */
-    struct tcgrr_window window; /* level full: of which part memory accesses are wanted */
-    const char *icount;         /* see struct tcgrr_command_options */
-    const char *rr_file;        /* likewise */
-    const char *gdb;            /* likewise */
-    const char *directory;      /* QEMU's working directory; NULL: ours. Must live as long as the session */
-    const char *snapshot;       /* likewise */
-    const char *start;          /* likewise */
-    tcgrr_icount start_icount;  /* QEMU's count in that snapshot; counts of a session are from there on */
-    uint32_t ring_bytes;        /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
+    bool lower;                   /* take a lower level where this QEMU cannot be recorded at that one */
+    struct tcgrr_window window;   /* level full: of which part memory accesses are wanted */
+    const char *icount;           /* see struct tcgrr_command_options */
+    const char *rr_file;          /* likewise */
+    const char *gdb;              /* likewise */
+    const char *directory;        /* QEMU's working directory; NULL: ours. Must live as long as the session */
+    const char *snapshot;         /* likewise */
+    const char *start;            /* likewise */
+    tcgrr_icount start_icount;    /* QEMU's count in that snapshot; counts of a session are from there on */
+    const char *keyframe;         /* REPLAY: see struct tcgrr_command_options; the user's images are never written */
+    tcgrr_icount keyframe_icount; /* of the keyframe; 0 without one */
+    uint32_t ring_bytes;          /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
     const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */

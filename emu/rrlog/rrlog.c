@@ -11,6 +11,7 @@ struct tcgrr_rrlog *tcgrr_rrlog_new(void)
 {
     struct tcgrr_rrlog *log = g_new0(struct tcgrr_rrlog, 1);
     log->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_rrlog_event));
+    log->disk = g_array_new(FALSE, FALSE, sizeof(tcgrr_icount));
     return log;
 }
 
@@ -22,7 +23,10 @@ bool tcgrr_rrlog_seen(const struct tcgrr_rr_event *event, tcgrr_icount icount, v
     if (event->kind == TCGRR_RR_INTERRUPT || event->kind == TCGRR_RR_EXCEPTION) {
         g_array_append_val(log->events, happened);
     }
-    return log->events->len < TCGRR_RRLOG_MOST_EVENTS;
+    if (event->kind == TCGRR_RR_BLOCK) {
+        g_array_append_val(log->disk, icount);
+    }
+    return log->events->len < TCGRR_RRLOG_MOST_EVENTS && log->disk->len < TCGRR_RRLOG_MOST_EVENTS;
 }
 
 static void conclude(struct tcgrr_rrlog *log, const struct tcgrr_rr_state *state)
@@ -118,6 +122,7 @@ void tcgrr_rrlog_free(struct tcgrr_rrlog *log)
 {
     if (log) {
         g_array_unref(log->events);
+        g_array_unref(log->disk);
         g_free(log);
     }
 }

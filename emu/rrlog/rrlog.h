@@ -27,6 +27,7 @@ struct tcgrr_rrlog_event {
 struct tcgrr_rrlog {
     uint32_t version;
     GArray *events;     /* struct tcgrr_rrlog_event, in order */
+    GArray *disk;       /* tcgrr_icount, in order: where requests to disks ended */
     tcgrr_icount total; /* instructions up to the end of what was read */
     bool complete;      /* QEMU's own end mark was reached */
     uint64_t end;       /* bytes that were understood */

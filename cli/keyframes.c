@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/keyframes.h"
+
+#include "cli/cli.h"
+#include "replay/files.h"
+#include "replay/replay.h"
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_SIZE_DEFAULT "4G"
+
+struct options {
+    struct tcgrr_keyframes_make make;
+    const char *qemu;
+    char **extra;
+    bool json;
+    bool line_shown;
+};
+
+static void say_progress(tcgrr_icount icount, void *data)
+{
+    struct options *options = data;
+    g_autofree char *text = cli_number(icount);
+    fprintf(stderr, "\r\033[Ktcgrr: keyframes up to icount %s", text);
+    fflush(stderr);
+    options->line_shown = true;
+}
+
+/* "4G", "500M", "65536". */
+static bool parse_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    char *end;
+    guint64 value = g_ascii_strtoull(text, &end, 10);
+    const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+
+    *bytes = value << shift;
+    return g_ascii_isdigit(*text) && (unit ? end[1] == '\0' : *end == '\0') && *bytes >> shift == value && value > 0;
+}
+
+static void print(struct tcgrr_reader *reader, struct tcgrr_keyframes *keyframes,
+                  const struct tcgrr_keyframes_made *made, bool json)
+{
+    const GArray *list = tcgrr_keyframes_list(keyframes);
+    struct tcgrr_keyframes_sum sum;
+    tcgrr_keyframes_sum(tcgrr_reader_path(reader), &sum);
+
+    if (json) {
+        json_t *icounts = json_array();
+        for (guint i = 0; i < list->len; i++) {
+            json_array_append_new(icounts,
+                                  json_integer((json_int_t)g_array_index(list, struct tcgrr_keyframe, i).icount));
+        }
+        cli_print_json(json_pack("{s:s, s:i, s:i, s:I, s:o}", "trace", tcgrr_reader_path(reader), "keyframes",
+                                 (int)list->len, "made", (int)made->made, "bytes", (json_int_t)sum.bytes, "icounts",
+                                 icounts));
+        return;
+    }
+    g_autofree char *bytes = cli_bytes(sum.bytes);
+    printf("%s: %u keyframes, %u of them new; %s in %s.keyframes\n", tcgrr_reader_path(reader), list->len, made->made, bytes, tcgrr_reader_path(reader));
+}
+
+static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, struct options *options, GError **error)
+{
+    struct tcgrr_keyframes_options of;
+    struct tcgrr_replay_files *files = tcgrr_replay_files_new(reader, qemu, (const char *const *)options->extra, error);
+    if (!files) {
+        return false;
+    }
+    tcgrr_replay_files_keyframes(files, &of);
+    struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&of);
+    struct tcgrr_keyframes_made made = {0};
+    bool good = tcgrr_keyframes_make(keyframes, &options->make, &made, error);
+
+    if (options->line_shown) {
+        fputs("\r\033[K", stderr);
+    }
+    if (good && made.refused) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "QEMU %s does not go on from a snapshot of this machine as it did without (%s): %u keyframes are "
+                    "of use, the rest was removed; replays start from the last of them or from the beginning",
+                    qemu->version, made.refused, made.made);
+        good = false;
+    }
+    if (good) {
+        print(reader, keyframes, &made, options->json);
+    }
+    g_free(made.refused);
+    tcgrr_keyframes_free(keyframes);
+    tcgrr_replay_files_free(files);
+    return good;
+}
+
+static bool prepare(struct tcgrr_reader *reader, const char *plugin, struct options *options, GError **error)
+{
+    const char *recorded = tcgrr_reader_run(reader)->qemu_path;
+    const char *name = options->qemu ? options->qemu : recorded ? recorded : "";
+    struct tcgrr_qemu qemu = {0};
+    bool good = tcgrr_replay_check(reader, error) && tcgrr_qemu_probe(name, plugin, &qemu, error) &&
+                make(reader, &qemu, options, error);
+
+    tcgrr_qemu_clear(&qemu);
+    return good;
+}
+
+static int drop(const char *path, bool json)
+{
+    struct tcgrr_keyframes_sum before;
+    GError *error = NULL;
+
+    tcgrr_keyframes_sum(path, &before);
+    if (!tcgrr_keyframes_drop(path, &error)) {
+        return cli_fail(error);
+    }
+    if (json) {
+        cli_print_json(json_pack("{s:s, s:i, s:I}", "trace", path, "dropped", (int)before.count, "bytes",
+                                 (json_int_t)before.bytes));
+    } else {
+        g_autofree char *bytes = cli_bytes(before.bytes);
+        printf("%s: dropped %u keyframes, %s\n", path, before.count, bytes);
+    }
+    return CLI_OK;
+}
+
+static int make_all(const char *path, struct options *options)
+{
+    GError *error = NULL;
+    int status = CLI_OK;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    struct tcgrr_reader *reader = plugin ? cli_open_trace(path, &status) : NULL;
+
+    if (!plugin) {
+        return cli_fail(error);
+    }
+    if (reader && !prepare(reader, plugin, options, &error)) {
+        int failed = cli_fail(error);
+        status = *options->make.stop ? cli_stopped_status(*options->make.stop) : failed;
+    }
+    tcgrr_reader_free(reader);
+    return status;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    g_autofree char *qemu = NULL;
+    g_autofree char *size = NULL;
+    gint64 every = 0;
+    gint timeout = 60;
+    gboolean drops = FALSE, json = FALSE, progress = FALSE;
+    const GOptionEntry entries[] = {
+        {"every", 0, 0, G_OPTION_ARG_INT64, &every,
+         "instructions from one to the next (default: what 0.15 s take to replay)", "ICOUNT"},
+        {"max-size", 0, 0, G_OPTION_ARG_STRING, &size,
+         "all keyframes of the trace take no more, and are further apart for it (default " MAX_SIZE_DEFAULT ")",
+         "SIZE"},
+        {"drop", 0, 0, G_OPTION_ARG_NONE, &drops, "remove all keyframes of the trace", NULL},
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "for replays in this QEMU (default: the one that recorded)",
+         "PATH"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
+         "seconds without progress after which the replay has hung (default 60)", "S"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
+        {0},
+    };
+    struct options options = {.extra = cli_split_rest(&argc, argv)};
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    if (argc != 2) {
+        return cli_usage(command, "keyframes takes one trace");
+    }
+    if (every < 0 || timeout < 1 || !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
+        return cli_usage(command, every < 0     ? "--every takes a number of instructions"
+                                  : timeout < 1 ? "--timeout takes 1 or more seconds"
+                                                : "--max-size takes bytes, or a number with K, M, G or T");
+    }
+    if (drops) {
+        return drop(argv[1], json);
+    }
+    options.qemu = qemu;
+    options.json = json;
+    options.make.every = (tcgrr_icount)every;
+    options.make.hang_ms = timeout * 1000;
+    options.make.stop = cli_catch_signals();
+    options.make.progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL;
+    options.make.data = &options;
+    return make_all(argv[1], &options);
+}
+
+const struct cli_command cli_keyframes = {
+    "keyframes",
+    "TRACE [-- EXTRA_ARG…]",
+    "Make snapshots along a recorded run, so that any place in it is near",
+    "They are in TRACE.keyframes and are never needed: a replay that finds none starts from the beginning.\n\n"
+    "Examples:\n"
+    "  tcgrr keyframes boot.tcgrr\n"
+    "  tcgrr keyframes boot.tcgrr --every 50000000 --max-size 1G\n"
+    "  tcgrr keyframes boot.tcgrr --drop\n",
+    run,
+};

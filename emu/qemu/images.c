@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/images.h"
+
+#include "emu/qemu/qcow2.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+
+static void free_image(gpointer data)
+{
+    struct tcgrr_image *image = data;
+    g_free(image->path);
+    g_free(image->scratch);
+    g_free(image);
+}
+
+GPtrArray *tcgrr_images_new(void)
+{
+    return g_ptr_array_new_with_free_func(free_image);
+}
+
+char *tcgrr_keyframe_tag(tcgrr_icount icount)
+{
+    return g_strdup_printf("tcgrr-%" G_GUINT64_FORMAT, icount);
+}
+
+char *tcgrr_keyframe_image(const char *folder, guint number)
+{
+    g_autofree char *name = g_strdup_printf("disk%u.qcow2", number);
+    return g_build_filename(folder, name, NULL);
+}
+
+static const char *add_image(GPtrArray *images, const char *path, const char *folder, bool ours)
+{
+    struct tcgrr_image *image = g_new0(struct tcgrr_image, 1);
+    g_autofree char *name = g_strdup_printf("scratch%u.qcow2", images->len);
+
+    image->path = g_strdup(path);
+    image->scratch = g_build_filename(folder, name, NULL);
+    image->ours = ours;
+    g_ptr_array_add(images, image);
+    return image->scratch;
+}
+
+static void set(GPtrArray *suboptions, const char *node, const char *key, const char *value)
+{
+    g_autofree char *whole = *node ? g_strconcat(node, ".", key, NULL) : g_strdup(key);
+    tcgrr_suboptions_set(suboptions, whole, value);
+}
+
+/* Makes `node` a qcow2 layer over the bytes of the file at `path`, which is only read. */
+static void lay_over(GPtrArray *suboptions, const char *node, const char *path)
+{
+    set(suboptions, node, "driver", "qcow2");
+    set(suboptions, node, "backing.driver", "file");
+    set(suboptions, node, "backing.filename", path);
+    set(suboptions, node, "backing.read-only", "on");
+}
+
+/* The same, with the layer's own bytes in a new scratch file. */
+static void cover(GPtrArray *suboptions, const char *node, const char *path, const char *folder, bool ours,
+                  GPtrArray *images)
+{
+    lay_over(suboptions, node, path);
+    set(suboptions, node, "file.driver", "file");
+    set(suboptions, node, "file.filename", add_image(images, path, folder, ours));
+}
+
+static void cover_user(GPtrArray *suboptions, const char *node, const char *path, const char *folder,
+                       const char *keyframe, GPtrArray *images)
+{
+    if (!keyframe) {
+        cover(suboptions, node, path, folder, false, images);
+        return;
+    }
+    /* The layer is what the keyframe has of it, and as that is itself only read, its bytes have a layer of their own. */
+    g_autofree char *saved = tcgrr_keyframe_image(keyframe, images->len);
+    g_autofree char *inner = *node ? g_strconcat(node, ".file", NULL) : g_strdup("file");
+    lay_over(suboptions, node, path);
+    cover(suboptions, inner, saved, folder, true, images);
+}
+
+/* A file of the host's, rather than one that QEMU reaches by another protocol. */
+static const char *host_file(const char *name)
+{
+    if (g_str_has_prefix(name, "file:")) {
+        return name + strlen("file:");
+    }
+    return name[strcspn(name, "/:")] == ':' ? NULL : name;
+}
+
+static void drop(GPtrArray *suboptions, const char *key)
+{
+    for (guint i = suboptions->len; i > 0; i--) {
+        const struct tcgrr_suboption *suboption = suboptions->pdata[i - 1];
+        if (strcmp(suboption->key, key) == 0) {
+            g_ptr_array_remove_index(suboptions, i - 1);
+        }
+    }
+}
+
+/* What only QEMU's file driver understands. */
+static void drop_file_options(GPtrArray *suboptions, const char *node)
+{
+    static const char *const names[] = {"aio", "aio-max-batch", "locking", "pr-manager", "drop-cache"};
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        g_autofree char *key = *node ? g_strconcat(node, ".", names[i], NULL) : g_strdup(names[i]);
+        drop(suboptions, key);
+    }
+}
+
+static bool is_on(const GPtrArray *suboptions, const char *key)
+{
+    const char *value = tcgrr_suboptions_get(suboptions, key);
+    return value && (strcmp(value, "on") == 0 || strcmp(value, "true") == 0 || strcmp(value, "yes") == 0);
+}
+
+static bool only_reads(const GPtrArray *suboptions)
+{
+    return is_on(suboptions, "readonly") || is_on(suboptions, "read-only") ||
+           g_strcmp0(tcgrr_suboptions_get(suboptions, "media"), "cdrom") == 0;
+}
+
+/* The suboption that names a file of the host's, and the node that is opened from it. NULL: none. */
+static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, char **node)
+{
+    for (guint i = 0; i < suboptions->len; i++) {
+        const struct tcgrr_suboption *suboption = suboptions->pdata[i];
+        const char *key = suboption->key;
+        bool whole = strcmp(key, "filename") == 0;
+        if (whole || g_str_has_suffix(key, ".filename")) {
+            *node = g_strndup(key, strlen(key) - strlen("filename") - !whole);
+            return suboption;
+        }
+        /* The "file" of a -blockdev names another node; such a one has a driver. */
+        if (strcmp(key, "file") == 0 && !tcgrr_suboptions_get(suboptions, "driver") && *suboption->value) {
+            *node = g_strdup("file");
+            return suboption;
+        }
+    }
+    return NULL;
+}
+
+bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *keyframe, GPtrArray *images)
+{
+    g_autofree char *node = NULL;
+    const struct tcgrr_suboption *named = only_reads(suboptions) ? NULL : find_file(suboptions, &node);
+    const char *file = named ? host_file(named->value) : NULL;
+
+    if (!file) {
+        return false;
+    }
+    g_autofree char *path = g_strdup(file);
+    g_autofree char *key = g_strdup(named->key);
+    drop(suboptions, key);
+    drop_file_options(suboptions, node);
+    drop(suboptions, "snapshot"); /* QEMU's own scratch file, which a keyframe could not be taken from */
+    cover_user(suboptions, node, path, scratch, keyframe, images);
+    return true;
+}
+
+char *tcgrr_images_state(const char *keyframe, const char *scratch, GPtrArray *images)
+{
+    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-keyframe", NULL);
+    g_autofree char *state = g_build_filename(keyframe, TCGRR_KEYFRAME_STATE, NULL);
+
+    cover(suboptions, "file", state, scratch, true, images);
+    return tcgrr_suboptions_format(suboptions);
+}
+
+/* A raw image has to keep its size, which the guest sees; a file in a format of its own has to be able to grow. */
+static bool size_of(const struct tcgrr_image *image, const char *path, guint64 *size, GError **error)
+{
+    GStatBuf status;
+    if (image->ours || tcgrr_qcow2_is(path)) {
+        *size = TCGRR_QCOW2_MOST;
+        return true;
+    }
+    if (g_stat(path, &status) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read the image %s: %s", path, g_strerror(errno));
+        return false;
+    }
+    *size = (guint64)status.st_size;
+    return true;
+}
+
+bool tcgrr_images_create(const GPtrArray *images, const char *directory, GError **error)
+{
+    for (guint i = 0; i < images->len; i++) {
+        const struct tcgrr_image *image = images->pdata[i];
+        g_autofree char *path = g_canonicalize_filename(image->path, directory);
+        guint64 size;
+        if (!size_of(image, path, &size, error) || !tcgrr_qcow2_create(image->scratch, size, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void tcgrr_images_remove(const GPtrArray *images)
+{
+    for (guint i = 0; i < images->len; i++) {
+        const struct tcgrr_image *image = images->pdata[i];
+        g_unlink(image->scratch);
+    }
+}

@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a QEMU that replays a trace reads: the command's own files and the rr log, in a private folder. */
+#ifndef TCGRR_REPLAY_FILES_H
+#define TCGRR_REPLAY_FILES_H
+
+#include "replay/keyframes.h"
+
+struct tcgrr_replay_files;
+
+/*
+ * Writes them for `qemu`, which must outlive them, as must the reader and `extra` (further QEMU arguments,
+ * NULL-terminated; NULL: none). Errors as of tcgrr_recorded_command(), tcgrr_recorded_suits() and tcgrr_recorded_rr().
+ */
+struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
+                                                  const char *const *extra, GError **error);
+/* Removes them. Not before the QEMUs that read them have ended. NULL is allowed. */
+void tcgrr_replay_files_free(struct tcgrr_replay_files *files);
+
+/* Fills in what the keyframes of these files belong to; it points into them. */
+void tcgrr_replay_files_keyframes(const struct tcgrr_replay_files *files, struct tcgrr_keyframes_options *options);
+
+#endif

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/keyframes_folder.h"
+
+#include "store/error.h"
+
+#include <errno.h>
+#include <glib/gstdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+/* Begins the names of folders that are not keyframes yet. */
+#define UNFINISHED "new-"
+
+char *tcgrr_keyframes_folder(const char *trace)
+{
+    return g_strconcat(trace, ".keyframes", NULL);
+}
+
+char *tcgrr_keyframes_begin(const char *folder, GError **error)
+{
+    char *made = g_build_filename(folder, UNFINISHED "XXXXXX", NULL);
+
+    if (g_mkdir_with_parents(folder, 0777) != 0 || !g_mkdtemp(made)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make a folder in %s: %s", folder,
+                    g_strerror(errno));
+        g_clear_pointer(&made, g_free);
+    }
+    return made;
+}
+
+bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount icount, GError **error)
+{
+    g_autofree char *name = g_strdup_printf("%" G_GUINT64_FORMAT, icount);
+    g_autofree char *target = g_build_filename(folder, name, NULL);
+
+    if (g_rename(made, target) == 0) {
+        return true;
+    }
+    if (errno == EEXIST || errno == ENOTEMPTY) { /* somebody else was faster */
+        return tcgrr_keyframes_remove(made, error);
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot name %s: %s", target, g_strerror(errno));
+    return false;
+}
+
+bool tcgrr_keyframes_remove(const char *folder, GError **error)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        bool inner = g_file_test(path, G_FILE_TEST_IS_DIR) && !g_file_test(path, G_FILE_TEST_IS_SYMLINK);
+        if (inner ? !tcgrr_keyframes_remove(path, error) : g_unlink(path) != 0) {
+            break;
+        }
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+    if (g_rmdir(folder) == 0 || errno == ENOENT) {
+        return true;
+    }
+    if (error && !*error) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot remove %s: %s", folder, g_strerror(errno));
+    }
+    return false;
+}
+
+uint64_t tcgrr_keyframes_bytes(const char *folder)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    uint64_t sum = 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        struct stat status;
+        if (lstat(path, &status) == 0) {
+            sum += S_ISDIR(status.st_mode) ? tcgrr_keyframes_bytes(path) : (uint64_t)status.st_blocks * 512;
+        }
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+    return sum;
+}
+
+static unsigned count_in(const char *folder)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+    unsigned count = 0;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        count += g_ascii_isdigit(*name);
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+    return count;
+}
+
+void tcgrr_keyframes_sum(const char *trace, struct tcgrr_keyframes_sum *sum)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    GDir *dir = g_dir_open(all, 0, NULL);
+    const char *name;
+
+    *sum = (struct tcgrr_keyframes_sum){.bytes = tcgrr_keyframes_bytes(all)};
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(all, name, NULL);
+        sum->count += count_in(path);
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+}
+
+bool tcgrr_keyframes_drop(const char *trace, GError **error)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    return tcgrr_keyframes_remove(all, error);
+}

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_KEYFRAMES_FOLDER_H
+#define TCGRR_REPLAY_KEYFRAMES_FOLDER_H
+
+#include "replay/keyframes.h"
+
+/* Where all keyframes of a trace are; owned by the caller. */
+char *tcgrr_keyframes_folder(const char *trace);
+
+/* A new, empty folder in `folder` for a keyframe that is being made; owned by the caller. */
+char *tcgrr_keyframes_begin(const char *folder, GError **error);
+/* What was made in it becomes the keyframe at `icount`, unless there is one already. */
+bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount icount, GError **error);
+/* Removes a folder with everything in it. */
+bool tcgrr_keyframes_remove(const char *folder, GError **error);
+/* Bytes on the disk. */
+uint64_t tcgrr_keyframes_bytes(const char *folder);
+
+/* Looks again which are there. */
+void tcgrr_keyframes_look(struct tcgrr_keyframes *keyframes);
+const struct tcgrr_keyframes_options *tcgrr_keyframes_options(const struct tcgrr_keyframes *keyframes);
+/* The folder of those that fit; NULL: none can. */
+const char *tcgrr_keyframes_own_folder(const struct tcgrr_keyframes *keyframes);
+
+#endif

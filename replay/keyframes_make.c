@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/keyframes_folder.h"
+
+#include "emu/rrlog/rrlog.h"
+#include "replay/player.h"
+#include "store/error.h"
+
+#include <string.h>
+
+/* Where the user does not say: a first step, to see how fast the run goes; what one may take of QEMU's time; how much
+ * longer one may be than the one before. */
+#define FIRST_STEP ((tcgrr_icount)1 << 25)
+#define STEP_US    (150 * 1000)
+#define STEP_MORE  4
+#define DISK_MOST  5000000u /* instructions for which a request to a disk is on its way, at most */
+
+/* A keyframe while it is not known to be good. */
+struct trial {
+    tcgrr_icount icount;
+    char *folder;    /* where it is being made; NULL: it has been there before */
+    char *registers; /* what QEMU's were there */
+    uint64_t bytes;
+};
+
+struct making {
+    struct tcgrr_keyframes *keyframes;
+    const struct tcgrr_keyframes_make *options;
+    struct tcgrr_keyframes_made *made;
+    struct tcgrr_rrlog *log;
+    tcgrr_icount end;
+    GPtrArray *trials; /* ascending */
+    uint64_t bytes;    /* of all that is beside the trace */
+    unsigned wider;    /* than wished they have become, for lack of room; a factor */
+};
+
+static void free_trial(gpointer data)
+{
+    struct trial *trial = data;
+    if (trial->folder) {
+        tcgrr_keyframes_remove(trial->folder, NULL);
+    }
+    g_free(trial->folder);
+    g_free(trial->registers);
+    g_free(trial);
+}
+
+static struct tcgrr_player *start_player(const struct making *making, struct tcgrr_keyframe from, GError **error)
+{
+    const struct tcgrr_keyframes_options *options = tcgrr_keyframes_options(making->keyframes);
+    struct tcgrr_player_options player = {
+        .reader = options->reader,
+        .qemu = options->qemu,
+        .rr_file = options->rr_file,
+        .words = options->words,
+        .from = from,
+        .hang_ms = making->options->hang_ms,
+        .stop = making->options->stop,
+    };
+    return tcgrr_player_start(&player, error);
+}
+
+/* Whether an interrupt or exception happens where `icount` instructions have run: then it is not known whether it has
+ * happened already. */
+static bool is_eventful(const struct tcgrr_rrlog *log, tcgrr_icount icount)
+{
+    guint next = tcgrr_rrlog_find(log, icount);
+    return next < log->events->len && g_array_index(log->events, struct tcgrr_rrlog_event, next).icount == icount;
+}
+
+/*
+ * The place for a keyframe at or after `wished`: while a request to a disk is on its way, QEMU waits for its end before
+ * it saves, and a replay does not come to that.
+ */
+static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount wished, guint *disk)
+{
+    tcgrr_icount place = wished;
+
+    while (*disk < log->disk->len && g_array_index(log->disk, tcgrr_icount, *disk) < wished) {
+        ++*disk;
+    }
+    if (*disk < log->disk->len && g_array_index(log->disk, tcgrr_icount, *disk) - wished < DISK_MOST) {
+        place = g_array_index(log->disk, tcgrr_icount, *disk) + 1;
+    }
+    while (is_eventful(log, place)) {
+        place++;
+    }
+    return place;
+}
+
+/* ---- first pass: one replay, a trial at each step ---- */
+
+static bool is_there(const struct making *making, tcgrr_icount icount)
+{
+    return tcgrr_keyframes_before(making->keyframes, icount).icount == icount;
+}
+
+static bool take(struct making *making, struct tcgrr_player *player, tcgrr_icount icount, GError **error)
+{
+    const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
+    struct trial *trial = g_new0(struct trial, 1);
+
+    g_ptr_array_add(making->trials, trial);
+    trial->icount = icount;
+    trial->registers = tcgrr_player_registers(player, error);
+    if (!trial->registers || is_there(making, icount)) {
+        return trial->registers != NULL;
+    }
+    trial->folder = tcgrr_keyframes_begin(folder, error);
+    if (!trial->folder || !tcgrr_player_save(player, trial->folder, error)) {
+        return false;
+    }
+    trial->bytes = tcgrr_keyframes_bytes(trial->folder);
+    making->bytes += trial->bytes;
+    return true;
+}
+
+/* Every second one goes, so that the others have room. */
+static void thin_out(struct making *making)
+{
+    for (guint i = making->trials->len; i > 0; i--) {
+        const struct trial *trial = making->trials->pdata[i - 1];
+        if (i % 2 == 1 && trial->folder) {
+            making->bytes -= trial->bytes;
+            g_ptr_array_remove_index(making->trials, i - 1);
+        }
+    }
+    making->wider *= 2;
+}
+
+/* Not even one has room: there will be none. */
+static bool has_room(struct making *making, GError **error)
+{
+    const struct trial *last = making->trials->pdata[making->trials->len - 1];
+    uint64_t one = last->bytes;
+
+    while (making->bytes > making->options->max_bytes && making->trials->len > 1) {
+        thin_out(making);
+    }
+    if (making->bytes <= making->options->max_bytes) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "a keyframe takes %" G_GUINT64_FORMAT " bytes and those that are here already have the rest of the "
+                "%" G_GUINT64_FORMAT " that they may have: allow more (--max-size) or drop them (--drop)",
+                one, making->options->max_bytes);
+    return false;
+}
+
+/* How far the next one is to be, after a step of `ran` instructions that took `us` of QEMU's time. */
+static tcgrr_icount next_step(const struct making *making, tcgrr_icount ran, int64_t us)
+{
+    double step = (double)ran * STEP_US * making->wider / (double)MAX(us, 1);
+
+    return making->options->every ? making->options->every * making->wider
+                                  : MAX((tcgrr_icount)MIN(step, (double)ran * STEP_MORE), 1);
+}
+
+/* A QEMU that does not come back from saving: there are no further keyframes, and those before it are good. */
+static bool is_stuck(const struct making *making, const GError *problem)
+{
+    const struct trial *last = making->trials->len > 0 ? making->trials->pdata[making->trials->len - 1] : NULL;
+    return problem && problem->code == TCGRR_ERROR_HUNG && last && last->bytes == 0 && last->folder;
+}
+
+static bool go_along(struct making *making, struct tcgrr_player *player, GError **error)
+{
+    tcgrr_icount step = making->options->every ? making->options->every : FIRST_STEP;
+    int64_t spent = tcgrr_player_spent(player);
+    guint disk = 0;
+
+    for (tcgrr_icount at = find_place(making->log, step, &disk); at < making->end;
+         at = find_place(making->log, at + step, &disk)) {
+        GError *problem = NULL;
+        if (!tcgrr_player_go(player, at, error)) {
+            return false;
+        }
+        step = next_step(making, step, tcgrr_player_spent(player) - spent);
+        if (making->options->progress) {
+            making->options->progress(at, making->options->data);
+        }
+        bool taken = take(making, player, at, &problem);
+        if (is_stuck(making, problem)) {
+            g_error_free(problem);
+            g_ptr_array_remove_index(making->trials, making->trials->len - 1);
+            return true;
+        }
+        if (!taken || !has_room(making, &problem)) {
+            g_propagate_error(error, problem);
+            return false;
+        }
+        spent = tcgrr_player_spent(player);
+    }
+    return true;
+}
+
+/* ---- second pass: a fresh QEMU from each ---- */
+
+/* Whether one that starts from the keyframe comes to `next`, or a little further on if that is NULL, as it did. */
+static bool proves(struct making *making, const struct trial *trial, const struct trial *next, bool *good,
+                   GError **error)
+{
+    GError *problem = NULL;
+    struct tcgrr_player *player = start_player(making, (struct tcgrr_keyframe){trial->icount, trial->folder}, &problem);
+    tcgrr_icount to = next ? next->icount : trial->icount + (making->end - trial->icount) / 2;
+    g_autofree char *there = player ? tcgrr_player_registers(player, &problem) : NULL;
+    bool same = g_strcmp0(there, trial->registers) == 0 && tcgrr_player_go(player, to, &problem);
+    g_autofree char *then = same && next ? tcgrr_player_registers(player, &problem) : NULL;
+
+    *good = same && (!next || g_strcmp0(then, next->registers) == 0);
+    tcgrr_player_free(player);
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    if (!*good && !making->made->refused) {
+        making->made->refused = g_strdup(problem ? problem->message : "the registers are not the same");
+    }
+    g_clear_error(&problem);
+    return true;
+}
+
+static bool prove(struct making *making, GError **error)
+{
+    const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
+
+    for (guint i = 0; i < making->trials->len; i++) {
+        struct trial *trial = making->trials->pdata[i];
+        const struct trial *next = i + 1 < making->trials->len ? making->trials->pdata[i + 1] : NULL;
+        bool good = true;
+        if (!trial->folder) {
+            continue;
+        }
+        if (!proves(making, trial, next, &good, error)) {
+            return false;
+        }
+        if (!good) {
+            return true; /* the others are of the same QEMU and machine */
+        }
+        if (!tcgrr_keyframes_keep(trial->folder, folder, trial->icount, error)) {
+            return false;
+        }
+        g_clear_pointer(&trial->folder, g_free);
+        making->made->made++;
+    }
+    return true;
+}
+
+static bool make(struct making *making, GError **error)
+{
+    struct tcgrr_player *player = start_player(making, (struct tcgrr_keyframe){0}, error);
+    bool good = player && go_along(making, player, error);
+
+    tcgrr_player_free(player);
+    return good && prove(making, error);
+}
+
+bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_keyframes_make *options,
+                          struct tcgrr_keyframes_made *made, GError **error)
+{
+    const struct tcgrr_keyframes_options *of = tcgrr_keyframes_options(keyframes);
+    struct tcgrr_keyframes_sum sum;
+    struct making making = {.keyframes = keyframes, .options = options, .made = made, .wider = 1};
+
+    *made = (struct tcgrr_keyframes_made){0};
+    if (!tcgrr_keyframes_own_folder(keyframes)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s does not say what keyframes would belong to",
+                    tcgrr_reader_path(of->reader));
+        return false;
+    }
+    making.log = tcgrr_rrlog_load(of->rr_file, of->qemu->version, error);
+    if (!making.log) {
+        return false;
+    }
+    tcgrr_keyframes_sum(tcgrr_reader_path(of->reader), &sum);
+    making.bytes = sum.bytes;
+    making.end = making.log->run_end;
+    making.trials = g_ptr_array_new_with_free_func(free_trial);
+    bool good = make(&making, error);
+    g_ptr_array_unref(making.trials);
+    tcgrr_rrlog_free(making.log);
+    tcgrr_keyframes_look(keyframes);
+    return good;
+}

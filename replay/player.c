@@ -1,0 +1,370 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/player.h"
+
+#include "emu/qemu/folder.h"
+#include "emu/qemu/qcow2.h"
+#include "emu/qemu/scratch.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/sendfile.h>
+#include <unistd.h>
+
+#define QMP_MS     60000
+#define POLL_US    1000
+#define LOOK_US    (500 * 1000) /* how often a QEMU that runs is asked how far it is */
+#define COPY_BYTES (1u << 30)
+/* Of its own time without getting anywhere, and a replay has hung: it may tell so at a slice's end only, and the
+ * longest has 2^31 instructions. */
+#define SPIN_US    (10 * 1000 * 1000)
+#define NODE       "tcgrr-keyframe-new"
+
+struct tcgrr_player {
+    struct tcgrr_player_options options;
+    struct tcgrr_command command;
+    struct tcgrr_process *process;
+    struct tcgrr_qmp *qmp;
+    char *folder;
+    char *qmp_socket;
+    char *qmp_config;
+    char *gdb_socket;
+};
+
+/* ---- starting ---- */
+
+static bool build_command(struct tcgrr_player *player, GError **error)
+{
+    const struct tcgrr_player_options *options = &player->options;
+    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", player->gdb_socket);
+    struct tcgrr_command_options command = {
+        .mode = TCGRR_RUN_REPLAY,
+        .icount = tcgrr_reader_run(options->reader)->icount_shift,
+        .rr_file = options->rr_file,
+        .qmp_config = player->qmp_config,
+        .gdb = options->gdb ? gdb : NULL,
+        .pause_at_end = true,
+        .start_paused = true,
+        .scratch = player->folder,
+        .keyframe = options->from.folder,
+        .keyframe_icount = options->from.icount,
+    };
+    return tcgrr_command_build(options->qemu, (const char *const *)options->words + 1, &command, &player->command,
+                               error);
+}
+
+/* An error on one of its connections is most often QEMU's own end, which says why. */
+static void explain_end(struct tcgrr_player *player, GError **error)
+{
+    if (!player->process || !tcgrr_process_wait(player->process, 200)) {
+        return;
+    }
+    g_autofree char *tail = tcgrr_process_stderr_tail(player->process);
+    g_autofree char *end = tcgrr_process_describe_end(player->process);
+    const char *line = strrchr(g_strchomp(tail), '\n');
+    const char *words = line ? line + 1 : tail;
+    g_clear_error(error);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s ended (%s)%s%s", player->options.qemu->path, end,
+                *words ? ": " : "", words);
+}
+
+static bool start(struct tcgrr_player *player, GError **error)
+{
+    const char *recorded = tcgrr_reader_run(player->options.reader)->directory;
+    const char *directory = recorded && g_file_test(recorded, G_FILE_TEST_IS_DIR) ? recorded : NULL;
+    struct tcgrr_process_options process = {.output_fd = -1, .pass_fd = -1, .quiet = true, .directory = directory};
+
+    if (!tcgrr_qmp_configure(player->qmp_config, player->qmp_socket, error) || !build_command(player, error) ||
+        !tcgrr_images_create(player->command.images, directory, error)) {
+        return false;
+    }
+    player->process = tcgrr_process_start(player->command.argv, &process, error);
+    player->qmp = player->process ? tcgrr_qmp_connect(player->qmp_socket, QMP_MS, error) : NULL;
+    return player->qmp != NULL;
+}
+
+struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *options, GError **error)
+{
+    struct tcgrr_player *player = g_new0(struct tcgrr_player, 1);
+    GError *problem = NULL;
+
+    player->options = *options;
+    player->folder = tcgrr_scratch_folder("player", &problem);
+    if (player->folder) {
+        player->qmp_socket = g_build_filename(player->folder, "qmp", NULL);
+        player->qmp_config = g_build_filename(player->folder, "qmp.cfg", NULL);
+        player->gdb_socket = g_build_filename(player->folder, "gdb", NULL);
+    }
+    if (!player->folder || !start(player, &problem)) {
+        explain_end(player, &problem);
+        g_propagate_error(error, problem);
+        tcgrr_player_free(player);
+        return NULL;
+    }
+    return player;
+}
+
+void tcgrr_player_free(struct tcgrr_player *player)
+{
+    if (!player) {
+        return;
+    }
+    tcgrr_qmp_free(player->qmp);
+    if (player->process) {
+        tcgrr_process_stop(player->process, 0);
+        tcgrr_process_free(player->process);
+    }
+    if (player->command.images) {
+        tcgrr_images_remove(player->command.images);
+    }
+    tcgrr_command_clear(&player->command);
+    tcgrr_folder_remove(player->folder);
+    g_free(player->folder);
+    g_free(player->qmp_socket);
+    g_free(player->qmp_config);
+    g_free(player->gdb_socket);
+    g_free(player);
+}
+
+const char *tcgrr_player_gdb(const struct tcgrr_player *player)
+{
+    return player->gdb_socket;
+}
+
+/* ---- moving ---- */
+
+static json_t *execute(struct tcgrr_player *player, const char *command, json_t *arguments, GError **error)
+{
+    GError *problem = NULL;
+    json_t *answer = tcgrr_qmp_execute(player->qmp, command, arguments, QMP_MS, &problem);
+
+    if (!answer) {
+        explain_end(player, &problem);
+        g_propagate_error(error, problem);
+    }
+    return answer;
+}
+
+static bool tell(struct tcgrr_player *player, const char *command, json_t *arguments, GError **error)
+{
+    json_t *answer = execute(player, command, arguments, error);
+    json_decref(answer);
+    return answer != NULL;
+}
+
+bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
+{
+    json_t *answer = execute(player, "query-replay", NULL, error);
+    json_t *number = json_object_get(answer, "icount");
+    bool good = json_is_integer(number) && json_integer_value(number) >= 0;
+
+    if (good) {
+        *icount = (tcgrr_icount)json_integer_value(number);
+    } else if (answer) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not say where its replay stands");
+    }
+    json_decref(answer);
+    return good;
+}
+
+bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError **error)
+{
+    return tell(player, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error);
+}
+
+static bool is_running(struct tcgrr_player *player, bool *running, GError **error)
+{
+    json_t *answer = execute(player, "query-status", NULL, error);
+    *running = json_is_true(json_object_get(answer, "running"));
+    json_decref(answer);
+    return answer != NULL;
+}
+
+/* Waits for QEMU to stand still, as long as it gets anywhere. */
+static bool wait_still(struct tcgrr_player *player, GError **error)
+{
+    gint64 moved = g_get_monotonic_time();
+    gint64 looked = moved;
+    int64_t spent = tcgrr_process_spent(player->process);
+    tcgrr_icount seen = 0;
+    bool running = true;
+
+    while (true) {
+        if (!is_running(player, &running, error)) {
+            return false;
+        }
+        gint64 now = g_get_monotonic_time();
+        tcgrr_icount icount = seen;
+        if (!running) {
+            return true;
+        }
+        if (player->options.stop && *player->options.stop) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+            return false;
+        }
+        if (now - looked > LOOK_US) {
+            looked = now;
+            if (!tcgrr_player_icount(player, &icount, error)) {
+                return false;
+            }
+        }
+        if (icount != seen) {
+            moved = now;
+            seen = icount;
+            spent = tcgrr_process_spent(player->process);
+        }
+        if (now - moved > (gint64)player->options.hang_ms * 1000 ||
+            tcgrr_process_spent(player->process) - spent > SPIN_US) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT,
+                        player->options.qemu->path, seen);
+            return false;
+        }
+        g_usleep(POLL_US);
+    }
+}
+
+bool tcgrr_player_go(struct tcgrr_player *player, tcgrr_icount icount, GError **error)
+{
+    tcgrr_icount stands;
+
+    if (!tcgrr_player_icount(player, &stands, error)) {
+        return false;
+    }
+    if (stands == icount) {
+        return true;
+    }
+    if (!tcgrr_player_break(player, icount, error) || !tell(player, "cont", NULL, error) ||
+        !wait_still(player, error) || !tcgrr_player_icount(player, &stands, error)) {
+        return false;
+    }
+    if (stands != icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s was to stop at icount %" G_GUINT64_FORMAT " and stands at %" G_GUINT64_FORMAT,
+                    player->options.qemu->path, icount, stands);
+    }
+    return stands == icount;
+}
+
+int64_t tcgrr_player_spent(const struct tcgrr_player *player)
+{
+    return tcgrr_process_spent(player->process);
+}
+
+char *tcgrr_player_registers(struct tcgrr_player *player, GError **error)
+{
+    json_t *answer =
+        execute(player, "human-monitor-command", json_pack("{s:s}", "command-line", "info registers"), error);
+    char *text = answer ? g_strdup(json_is_string(answer) ? json_string_value(answer) : "") : NULL;
+    json_decref(answer);
+    return text;
+}
+
+/* ---- keyframes ---- */
+
+/* Waits for a job of QEMU's and takes it away. False with what it says if it failed. */
+static bool finish_job(struct tcgrr_player *player, const char *id, GError **error)
+{
+    for (;; g_usleep(POLL_US)) {
+        json_t *jobs = execute(player, "query-jobs", NULL, error);
+        json_t *job = json_array_get(jobs, 0);
+        bool over = !jobs || !job || g_strcmp0(json_string_value(json_object_get(job, "status")), "concluded") == 0;
+        const char *words = json_string_value(json_object_get(job, "error"));
+        bool failed = !jobs || words;
+        if (words) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU cannot save this machine: %s", words);
+        }
+        json_decref(jobs);
+        if (over) {
+            return tell(player, "job-dismiss", json_pack("{s:s}", "id", id), failed ? NULL : error) && !failed;
+        }
+    }
+}
+
+/* The nodes of which QEMU, when it loads a snapshot, wants that each has it: the writable ones of all drives. */
+static json_t *find_nodes(struct tcgrr_player *player, GError **error)
+{
+    json_t *drives = execute(player, "query-block", NULL, error);
+    json_t *nodes = drives ? json_array() : NULL;
+    size_t i;
+    json_t *drive;
+
+    json_array_foreach(drives, i, drive)
+    {
+        json_t *inserted = json_object_get(drive, "inserted");
+        json_t *node = json_object_get(inserted, "node-name");
+        if (json_is_string(node) && !json_is_true(json_object_get(inserted, "ro"))) {
+            json_array_append(nodes, node);
+        }
+    }
+    json_decref(drives);
+    return nodes;
+}
+
+/* Has QEMU save all into the node that was added for it, and into `nodes`. */
+static bool save_state(struct tcgrr_player *player, json_t *nodes, GError **error)
+{
+    tcgrr_icount icount;
+    if (!tcgrr_player_icount(player, &icount, error)) {
+        return false;
+    }
+    g_autofree char *tag = tcgrr_keyframe_tag(icount);
+    json_array_append_new(nodes, json_string(NODE));
+    return tell(player, "snapshot-save",
+                json_pack("{s:s, s:s, s:s, s:O}", "job-id", NODE, "tag", tag, "vmstate", NODE, "devices", nodes),
+                error) &&
+           finish_job(player, NODE, error);
+}
+
+static bool copy_file(const char *from, const char *to, GError **error)
+{
+    int source = open(from, O_RDONLY | O_CLOEXEC);
+    int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    ssize_t copied = source < 0 || target < 0 ? -1 : 1;
+
+    while (copied > 0) {
+        copied = sendfile(target, source, NULL, COPY_BYTES);
+    }
+    if (copied < 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot copy %s to %s: %s", from, to, g_strerror(errno));
+    }
+    if (source >= 0) {
+        close(source);
+    }
+    if (target >= 0) {
+        close(target);
+    }
+    return copied == 0;
+}
+
+/* What was written to the images so far. */
+static bool save_images(struct tcgrr_player *player, const char *folder, GError **error)
+{
+    const GPtrArray *images = player->command.images;
+
+    for (guint i = 0; i < images->len; i++) {
+        const struct tcgrr_image *image = images->pdata[i];
+        g_autofree char *path = tcgrr_keyframe_image(folder, i);
+        if (!copy_file(image->scratch, path, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError **error)
+{
+    g_autofree char *state = g_build_filename(folder, TCGRR_KEYFRAME_STATE, NULL);
+    bool good = tcgrr_qcow2_create(state, TCGRR_QCOW2_NO_DISK, error) &&
+                tell(player, "blockdev-add",
+                     json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "qcow2", "node-name", NODE, "file", "driver",
+                               "file", "filename", state),
+                     error);
+    if (!good) {
+        return false;
+    }
+    json_t *nodes = find_nodes(player, error);
+    good = nodes && save_state(player, nodes, error) && save_images(player, folder, error);
+    json_decref(nodes);
+    return tell(player, "blockdev-del", json_pack("{s:s}", "node-name", NODE), good ? error : NULL) && good;
+}

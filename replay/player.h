@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A QEMU that replays a recording without the plugin in it: told where to stop, with a gdb stub for those who want one.
+ * It starts from the beginning or from a keyframe, and never writes to an image of the user's. One thread.
+ */
+#ifndef TCGRR_REPLAY_PLAYER_H
+#define TCGRR_REPLAY_PLAYER_H
+
+#include "emu/qemu/command.h"
+#include "emu/qemu/process.h"
+#include "emu/qemu/qmp.h"
+#include "replay/keyframes.h"
+
+struct tcgrr_player;
+
+/* All of it must outlive the player. */
+struct tcgrr_player_options {
+    struct tcgrr_reader *reader;     /* where it ran */
+    const struct tcgrr_qemu *qemu;   /* to replay in */
+    const char *rr_file;             /* the recording's */
+    char **words;                    /* the command (tcgrr_recorded_command()) */
+    struct tcgrr_keyframe from;      /* where it starts */
+    bool gdb;                        /* with a gdb stub */
+    int hang_ms;                     /* a replay that makes no progress for so long has hung */
+    const volatile int *stop;        /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+};
+
+/* Starts QEMU, which stands where it begins. */
+struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *options, GError **error);
+/* Ends it. NULL is allowed. */
+void tcgrr_player_free(struct tcgrr_player *player);
+
+/* Where it stands, as QEMU says. */
+bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error);
+
+/* Runs on to exactly `icount`. TCGRR_ERROR_FAILED if the run ends before, TCGRR_ERROR_HUNG if it hangs. */
+bool tcgrr_player_go(struct tcgrr_player *player, tcgrr_icount icount, GError **error);
+/* QEMU is to stop there whoever lets it run. */
+bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError **error);
+
+/* Microseconds of processor time that QEMU has spent. */
+int64_t tcgrr_player_spent(const struct tcgrr_player *player);
+
+/* Its registers, as QEMU's monitor prints them; owned by the caller. */
+char *tcgrr_player_registers(struct tcgrr_player *player, GError **error);
+
+/* The unix socket of its gdb stub. */
+const char *tcgrr_player_gdb(const struct tcgrr_player *player);
+
+/*
+ * Writes a keyframe of where it stands to `folder`, which is there and empty. TCGRR_ERROR_FAILED if this machine cannot
+ * be saved; not from a player that started from a keyframe and has images.
+ */
+bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError **error);
+
+#endif

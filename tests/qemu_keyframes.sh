@@ -1,0 +1,70 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.0 11.1
+# A replay that starts from a keyframe stands where one from the beginning stands; keyframes that do not fit are not used; what
+# belongs to the user is never written.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+# stand_at TRACE ICOUNT KEYFRAME [OPTION...]: the replay starts from the keyframe and stops there.
+stand_at() {
+    local trace=$work/$1.tcgrr icount=$2 keyframe=$3
+    shift 3
+    run 0 "$tcgrr" replay --json --at "$icount" "$trace" "$@"
+    equal "$trace at $icount: diverged" "$(json .diverged)" false
+    equal "$trace: QEMU's count at $icount" "$(json .qemu_icount)" "$icount"
+    equal "$trace at $icount: keyframe" "$(json .keyframe)" "$keyframe"
+}
+
+guest a64-timer "$version"
+record a
+run 0 "$tcgrr" keyframes --json --every 2000000 "$work/a.tcgrr"
+equal "keyframes" "$(json .keyframes)" 2
+first=$(json '.icounts[0]')
+second=$(json '.icounts[1]')
+if ((first < 2000000 || first > 2000002 || second < 4000000 || second > 4000004)); then
+    fail "keyframes are at $first and $second"
+fi
+run 0 "$tcgrr" info --json "$work/a.tcgrr"
+equal "info: keyframes" "$(json .keyframes)" 2
+stand_at a 1234567 0
+stand_at a "$first" 0
+stand_at a $((first + 1)) "$first"
+stand_at a 3999999 "$first"
+stand_at a 4500001 "$second"
+verify a
+
+# Further arguments are another command, and another log is another run: their keyframes are their own.
+stand_at a 3999999 0 -- -name other
+cp "$work/a.tcgrr" "$work/b.tcgrr"
+stand_at b 3999999 0
+record c
+cp -r "$work/a.tcgrr.keyframes" "$work/c.tcgrr.keyframes"
+stand_at c 3999999 0
+
+# One that is damaged is no reason for a wrong answer.
+truncate -s 100000 "$work"/a.tcgrr.keyframes/*/"$second"/state.qcow2
+stand_at a 4500001 0
+run 0 "$tcgrr" keyframes --drop "$work/a.tcgrr"
+[ ! -e "$work/a.tcgrr.keyframes" ] || fail "the keyframes are still there"
+complains 3 "more \\(--max-size\\)" "$tcgrr" keyframes --every 2000000 --max-size 100K "$work/a.tcgrr"
+run 0 "$tcgrr" keyframes --json --every 500000 --max-size 4M "$work/a.tcgrr"
+[ "$(json .bytes)" -le 4194304 ] || fail "keyframes take $(json .bytes) bytes"
+[ "$(json .keyframes)" -ge 2 ] || fail "only $(json .keyframes) keyframes were made in 4 MB"
+
+# A disk that the guest writes to, given to QEMU as one that may be written: replays leave it alone.
+[ -f "$fixtures/x86-disk.img" ] || skip "$fixtures/x86-disk.img is not there; building the guests needs clang and lld"
+cp "$fixtures/x86-disk.img" "$work/disk.img"
+guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -display none -monitor none
+       -serial null -drive "file=$work/disk.img,format=raw,if=none,snapshot=on,id=d0"
+       -drive "driver=blkreplay,if=none,image=d0,id=r0" -device "ide-hd,drive=r0")
+record d
+inputs=$(sha256sum "$work/disk.img" "$work/d.tcgrr")
+run 0 "$tcgrr" keyframes --json --every 6000000 "$work/d.tcgrr"
+middle=$(json '.icounts[1]')
+stand_at d 15000001 "$middle"
+stand_at d 15000001 "$middle" # and again: nothing was written to the keyframe
+equal "the user's files" "$(sha256sum "$work/disk.img" "$work/d.tcgrr")" "$inputs"
+cp "$fixtures/x86-disk.img" "$work/disk.img" # another file, for all that is known
+stand_at d 15000001 0
