@@ -7,13 +7,24 @@ struct growing {
     struct export_job *job;
     struct export_functions *functions;
     GArray *nodes;
-    GHashTable *children; /* parent << 32 | function → index */
+    GHashTable *children; /* edge → index */
     GPtrArray *stacks;    /* by vCPU: GArray of uint32_t, the node of each frame */
 };
 
+static guint64 edge(uint32_t parent, uint32_t function)
+{
+    return (guint64)parent << 32 | function;
+}
+
+/* GLib's own takes only some of the bits, and a function is called from very many nodes. */
+static guint hash_edge(gconstpointer key)
+{
+    return (guint)((*(const guint64 *)key * UINT64_C(0x9e3779b97f4a7c15)) >> 32);
+}
+
 static uint32_t child(struct growing *growing, uint32_t parent, uint32_t function)
 {
-    guint64 key = (guint64)parent << 32 | function;
+    guint64 key = edge(parent, function);
     gpointer known = g_hash_table_lookup(growing->children, &key);
     if (!known) {
         struct export_node node = {.parent = parent, .function = function};
@@ -76,7 +87,7 @@ bool export_tree(struct export_job *job, struct export_functions *functions, GAr
         .job = job,
         .functions = functions,
         .nodes = nodes,
-        .children = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL),
+        .children = g_hash_table_new_full(hash_edge, g_int64_equal, g_free, NULL),
         .stacks = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref),
     };
     struct export_node root = {0};
