@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/cli.h"
+#include "cli/man.h"
 
 #include "store/error.h"
 
@@ -16,6 +16,7 @@
 static struct {
     bool json;    /* --json was given */
     bool printed; /* standard output has its object */
+    bool man;     /* --help is asked for as a manual page */
     char *error;  /* the last one that was said */
 } output;
 
@@ -34,6 +35,11 @@ int cli_end(int status)
     }
     g_clear_pointer(&output.error, g_free);
     return status;
+}
+
+void cli_help_is_man(void)
+{
+    output.man = true;
 }
 
 void cli_json_begun(void)
@@ -123,6 +129,10 @@ bool cli_parse(const struct cli_command *command, const GOptionEntry *options, b
     g_autoptr(GOptionContext) context = g_option_context_new(command->synopsis);
     g_autofree char *program = g_strdup_printf("tcgrr %s", command->name);
 
+    if (output.man) {
+        cli_man_command(command, options);
+        exit(CLI_OK);
+    }
     g_set_prgname(program);
     g_option_context_set_summary(context, command->summary);
     g_option_context_set_description(context, command->examples);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/cli.h"
+#include "cli/man.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -10,24 +10,47 @@ static const struct cli_command cli_version;
 static const struct cli_command *const commands[] = {
     &cli_doctor,     &cli_record, &cli_replay, &cli_lockstep, &cli_diff,    &cli_bisect,
     &cli_bisect_run, &cli_info,   &cli_verify, &cli_extract,  &cli_symbols, &cli_export,
-    &cli_query,      &cli_report, &cli_why,    &cli_help,     &cli_version,
-    &cli_keyframes,
+    &cli_query,      &cli_report, &cli_why,    &cli_help,     &cli_version, &cli_keyframes,
+};
+
+static const char about[] = "Records what a stock QEMU executes, replays it exactly, and names where two runs part.";
+
+static const struct {
+    const char *title;
+    const char *text;
+} notes[] = {
+    {"Exit status", "0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted."},
+    {"Environment",
+     "TCGRR_PLUGIN, the plugin to load in the place of the installed one; PATH, where QEMUs are looked\n"
+     "for; TMPDIR, where sockets and replays are kept while they are used; NO_COLOR, to print without colors."},
 };
 
 static void print_overview(FILE *to)
 {
-    fprintf(to, "Usage: tcgrr COMMAND [OPTION…] …\n\n"
-                "Records what a stock QEMU executes, replays it exactly, and names where two runs part.\n\n");
+    fprintf(to, "Usage: tcgrr COMMAND [OPTION…] …\n\n%s\n\n", about);
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     }
-    fprintf(
-        to,
-        "\n'tcgrr help COMMAND' has its options and examples. Begin with 'tcgrr doctor'.\n"
-        "Exit status: 0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted.\n"
-        "Environment: TCGRR_PLUGIN, the plugin to load in the place of the installed one; PATH, where QEMUs are "
-        "looked\n"
-        "for; TMPDIR, where sockets and replays are kept while they are used; NO_COLOR, to print without colors.\n");
+    fprintf(to, "\n'tcgrr help COMMAND' has its options and examples. Begin with 'tcgrr doctor'.\n");
+    for (size_t i = 0; i < G_N_ELEMENTS(notes); i++) {
+        fprintf(to, "%s: %s\n", notes[i].title, notes[i].text);
+    }
+}
+
+static void print_overview_as_man(void)
+{
+    cli_man_begin("tcgrr", "COMMAND [OPTION…] …", "record, replay and compare what QEMU executes");
+    cli_man_section("Description");
+    cli_man_text(about);
+    cli_man_section("Commands");
+    for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
+        g_autofree char *page = g_strdup_printf("tcgrr-%s(1)", commands[i]->name);
+        cli_man_item(page, NULL, commands[i]->summary);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(notes); i++) {
+        cli_man_section(notes[i].title);
+        cli_man_text(notes[i].text);
+    }
 }
 
 static int unknown_command(const char *name)
@@ -58,24 +81,38 @@ static int run_command(const char *name, int argc, char **argv)
 /* `tcgrr help COMMAND` is `tcgrr COMMAND --help`. */
 static int run_help(const struct cli_command *command, int argc, char **argv)
 {
-    const GOptionEntry options[] = {{0}};
+    gboolean man = FALSE;
+    const GOptionEntry options[] = {
+        {"man", 0, 0, G_OPTION_ARG_NONE, &man, "print it as a manual page in roff", NULL},
+        {0},
+    };
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
     if (argc > 2) {
         return cli_usage(command, "help takes one command");
     }
+    if (man) {
+        cli_help_is_man();
+    }
     if (argc == 2) {
         char option[] = "--help";
         char *words[] = {argv[1], option, NULL};
         return run_command(argv[1], 2, words);
     }
-    print_overview(stdout);
+    if (man) {
+        print_overview_as_man();
+    } else {
+        print_overview(stdout);
+    }
     return CLI_OK;
 }
 
 static const struct cli_command cli_help = {
-    "help",   "[COMMAND]", "Say what a command does, its options and examples", "Examples:\n  tcgrr help record\n",
+    "help",
+    "[COMMAND]",
+    "Say what a command does, its options and examples",
+    "Examples:\n  tcgrr help record\n  tcgrr help --man record | man -l -\n",
     run_help,
 };
 

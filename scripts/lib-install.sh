@@ -11,7 +11,7 @@ libcapstone-dev libelf-dev libfdt-dev libjansson-dev libcmocka-dev clang lld"
 packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
 # What the test scripts call, and the analyzers.
 # shellcheck disable=SC2034
-packages_test="jq sqlite3 procps gdb-multiarch libclang-rt-dev clang-format shellcheck"
+packages_test="jq sqlite3 procps python3 gdb-multiarch protobuf-compiler man-db fish libclang-rt-dev clang-format shellcheck"
 
 # The messages of the script that sources this.
 say() { echo "${0##*/}: $*" >&2; }

@@ -1,0 +1,14 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+#
+#   scripts/man-pages.sh TCGRR FOLDER
+#
+# Writes the manual pages of a tcgrr program, one for each command, into a folder. The build calls this.
+set -euo pipefail
+tcgrr=$1 folder=$2
+mkdir -p "$folder"
+commands=$("$tcgrr" --help | awk '/^  [a-z]/ {print $1}')
+for command in $commands; do
+    "$tcgrr" help --man "$command" >"$folder/tcgrr-$command.1"
+done
+"$tcgrr" help --man >"$folder/tcgrr.1"

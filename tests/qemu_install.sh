@@ -1,0 +1,56 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What an installation puts where: a program that records by itself, manual pages, completion, the SQLite extension; and that
+# it can be removed.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+guest rv64-wfi 10.0
+prefix=$work/prefix
+run 0 cmake --install "$TCGRR_BUILD" --prefix "$prefix"
+tcgrr=$prefix/bin/tcgrr
+record guest
+
+# Manual pages: one for each command and each of its options.
+for command in "" $("$tcgrr" --help | awk '/^  [a-z]/ {print $1}'); do
+    page=$prefix/share/man/man1/tcgrr${command:+-$command}.1
+    [ -s "$page" ] || fail "there is no $page"
+done
+page=$prefix/share/man/man1/tcgrr-record.1
+equal "options of the page" "$(grep -c '^\\fB.*\\-\\-[a-z].*' "$page")" \
+    "$("$tcgrr" record --help | sed '1,/^Application/d' | grep -cE '^  (-[a-z], )?--')"
+if command -v man >/dev/null; then
+    equal "what man complains of" "$(LC_ALL=C.UTF-8 man --warnings -l "$prefix"/share/man/man1/*.1 2>&1 >"$work/shown")" ""
+    contains "help" "$(LC_ALL=C.UTF-8 MANWIDTH=80 man -l "$prefix/share/man/man1/tcgrr-record.1")" '^ +-o, --output=TRACE$'
+fi
+complains 2 "no command" "$tcgrr" help --man nonsense
+
+# The extension, as docs/sql.md says.
+sql="SELECT count(*) > 0 FROM exec"
+pc=$(dirname "$(find "$prefix" -name libtcgrr_sqlite.pc)")
+extension=$(PKG_CONFIG_PATH=$pc pkg-config --variable=extension libtcgrr_sqlite)
+equal "by path" "$(sqlite3 -cmd ".load $extension" "$work/guest.tcgrr" "$sql")" 1
+equal "by name" "$(LD_LIBRARY_PATH=$pc/.. sqlite3 -cmd ".load libtcgrr_sqlite" "$work/guest.tcgrr" "$sql")" 1
+
+# fish proposes what bash does.
+if command -v fish >/dev/null; then
+    cd "$work"
+    # proposes PATTERN LINE
+    proposes() {
+        HOME=$work PATH=$prefix/bin:$PATH fish --no-config -c "source '$prefix/share/fish/vendor_completions.d/tcgrr.fish'
+            complete -C '$2'" >"$work/out" 2>"$work/err" || fail "fish failed: $(cat "$work/err")"
+        contains "proposals for '$2'" "$(cat "$work/out")" "$1"
+        equal "what fish complains of at '$2'" "$(cat "$work/err")" ""
+    }
+    proposes '^record	Run a QEMU command' 'tcgrr rec'
+    proposes '^lockstep	' 'tcgrr help lock'
+    proposes '^--until	' 'tcgrr replay guest.tcgrr --un'
+    proposes '^guest.tcgrr$' 'tcgrr info gu'
+    proposes '^hotblocks$' 'tcgrr report guest.tcgrr hot'
+    proposes '^perfetto$' 'tcgrr export guest.tcgrr per'
+    proposes '^guest_main$' 'tcgrr replay guest.tcgrr --until guest_'
+    proposes '^guest.tcgrr$' 'tcgrr record -- qemu-system-riscv64 gu'
+fi
+
+run 0 cmake --build "$TCGRR_BUILD" --target uninstall
+equal "what is left" "$(find "$prefix" -type f)" ""
