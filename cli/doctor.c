@@ -3,28 +3,7 @@
 #include "emu/qemu/qemu.h"
 
 #include <stdio.h>
-
-/* What a plugin API version brings, for people. */
-static char *abilities(const struct tcgrr_qemu *qemu)
-{
-    if (qemu->api == 0) {
-        return g_strdup("nothing");
-    }
-    GString *text = g_string_new("blocks, exact counts");
-    g_string_append(text, qemu->reports_discontinuities ? ", interrupts and exceptions (reported)"
-                                                        : ", interrupts and exceptions (inferred)");
-    if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)) {
-        g_string_append(text,
-                        qemu->api >= 4 ? ", level state (registers, digest of stores)" : ", level state (registers)");
-    }
-    if (!tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_FULL)) {
-        g_string_append(text, qemu->api >= 4 ? ", level full (memory accesses)"
-                                             : ", level full (memory accesses, without values)");
-    }
-    g_string_append(text, qemu->system ? ", replay; no idle and resume (not told under icount)"
-                                       : ", system calls; no replay");
-    return g_string_free(text, FALSE);
-}
+#include <string.h>
 
 static const char *advice(const struct tcgrr_qemu *qemu)
 {
@@ -65,25 +44,79 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
     return object;
 }
 
-static void print_qemu(const struct tcgrr_qemu *qemu)
+/* A table that an ordinary terminal is wide enough for. */
+#define COLUMNS "  %-26s %-8s  %3s  %-8s  %-5s  %-4s  %s\n"
+#define SCREEN  80
+
+static const char legend[] = "\nAll record which blocks ran, and exact counts; in system mode interrupts and\n"
+                             "exceptions, too, in user mode signals, too, and system calls.\n"
+                             "  API     version of the plugin interface\n"
+                             "  events  whether QEMU reports interrupts and exceptions itself (10.2 and later)\n"
+                             "          or tcgrr infers them; idle and resume are not told under icount\n"
+                             "  state   --level state: registers; from API 4 on a digest of stores, too\n"
+                             "  full    --level full: memory accesses; from API 4 on with their values\n"
+                             "  replay  in system mode only\n";
+
+/* Prints "  what: text", indented, on as many lines as that takes. */
+static void print_note(const char *what, const char *text)
 {
-    g_autofree char *can = abilities(qemu);
-    printf("%s\n  QEMU %s, %s mode", qemu->path, qemu->version, qemu->system ? "system" : "user");
-    if (qemu->api) {
-        printf(", target %s, plugin API %d (of %d to %d)", qemu->target, qemu->api, qemu->api_min, qemu->api_cur);
+    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    int column = printf("      %s:", what);
+
+    for (char **word = words; *word; word++) {
+        int width = (int)g_utf8_strlen(*word, -1);
+        if (column + 1 + width > SCREEN && column > 8) {
+            printf("\n       ");
+            column = 7;
+        }
+        printf(" %s", *word);
+        column += 1 + width;
     }
-    printf("\n  records: %s\n", can);
+    printf("\n");
+}
+
+static const char *yes(bool answer)
+{
+    return answer ? "yes" : "-";
+}
+
+/* `*folder` is where the row before it is. */
+static void print_qemu(const struct tcgrr_qemu *qemu, char **folder)
+{
+    g_autofree char *name = g_path_get_basename(qemu->path);
+    g_autofree char *api = qemu->api ? g_strdup_printf("%d", qemu->api) : g_strdup("-");
+    char *here = g_path_get_dirname(qemu->path);
+    bool records = qemu->api > 0;
+
+    if (!*folder) {
+        printf(COLUMNS, "QEMU", "version", "API", "events", "state", "full", "replay");
+    }
+    if (g_strcmp0(*folder, here) != 0) {
+        printf("%s\n", here);
+    }
+    g_free(*folder);
+    *folder = here;
+    printf(COLUMNS, name, qemu->version, api,
+           !records                        ? "-"
+           : qemu->reports_discontinuities ? "reported"
+                                           : "inferred",
+           yes(records && !tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)),
+           yes(records && !tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_FULL)), yes(records && qemu->system));
+    if (records && !strstr(name, qemu->target)) {
+        print_note("target", qemu->target);
+    }
     if (qemu->plugin_error) {
-        printf("  because: %s\n", qemu->plugin_error);
+        print_note("cannot record", qemu->plugin_error);
     }
-    if (advice(qemu)) {
-        printf("  better:  %s\n", advice(qemu));
+    if (!records) {
+        print_note("better", advice(qemu));
     }
 }
 
 /* Returns whether any of them can record. A named one that cannot be probed is an error. */
 static int examine(char **names, bool named, const char *plugin, json_t *list)
 {
+    g_autofree char *folder = NULL;
     int usable = 0;
     int failures = 0;
     for (char **name = names; *name; name++) {
@@ -99,9 +132,12 @@ static int examine(char **names, bool named, const char *plugin, json_t *list)
         if (list) {
             json_array_append_new(list, qemu_json(&qemu));
         } else {
-            print_qemu(&qemu);
+            print_qemu(&qemu, &folder);
         }
         tcgrr_qemu_clear(&qemu);
+    }
+    if (folder) {
+        fputs(legend, stdout);
     }
     return usable > 0 && !(named && failures) ? CLI_OK : CLI_FAILED;
 }

@@ -100,6 +100,10 @@ fails "does not tell plugins its registers.*QEMU from 9.0 on" record --level sta
     "$(qemu riscv64 7.2)" -M virt -bios none -kernel "$fixtures/rv64-timer.elf"
 refused "one vCPU.*has 2" record --level state --no-rr -o x.tcgrr -- "$riscv" -M virt -smp 2 -bios none \
     -kernel "$fixtures/rv64-smp.elf"
+run 0 "$tcgrr" doctor "$(qemu riscv64 7.2)" "$riscv"
+contains "doctor on 7.2" "$(cat "$work/out")" '^  qemu-system-riscv64[^ ]* +7\.2[^ ]* +1  inferred  -      yes   yes$'
+contains "doctor on 10.0" "$(cat "$work/out")" '^  qemu-system-riscv64[^ ]* +10\.0[^ ]* +4  inferred  yes    yes   yes$'
+equal "what an 80-column screen has no room for" "$(grep -E '.{81}' "$work/out" || true)" ""
 run 0 "$tcgrr" doctor --json "$(qemu riscv64 7.2)" "$riscv"
 equal "levels of 7.2" "$(json '.qemus[0].levels | join(" ")')" "flow full"
 equal "levels of 10.0" "$(json '.qemus[1].levels | join(" ")')" "flow state full"
