@@ -430,6 +430,22 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     return good;
 }
 
+/* Counts that are not QEMU's own are off at some place, which could be the one where the two seem to diverge. */
+static bool check_counts(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+
+    if (!result->comparison.diverged || !run->complete || run->qemu_icount < 0 ||
+        run->icount + run->tail == (uint64_t)run->qemu_icount) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the recording counts %" G_GUINT64_FORMAT " instructions and QEMU %" G_GINT64_FORMAT
+                ", so %s on QEMU %s is not counted exactly; a newer QEMU may do better (docs/targets.md)",
+                run->icount + run->tail, run->qemu_icount, run->target, run->qemu_version);
+    return false;
+}
+
 static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                    struct tcgrr_replay_result *result, GError **error)
 {
@@ -446,7 +462,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
         good = compare(reader, options, result, error);
         conclude(options, result);
-        good = good && check_begun(reader, result, error) && settle_stop(options, result, error);
+        good = good && check_begun(reader, result, error) && check_counts(reader, result, error) &&
+               settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);

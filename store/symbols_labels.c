@@ -19,39 +19,32 @@ static gint by_address(gconstpointer a, gconstpointer b)
     return (left->global ? 1 : 0) - (right->global ? 1 : 0);
 }
 
-static bool contains(const struct tcgrr_label *label, uint64_t address)
-{
-    return address - label->address < label->size;
-}
-
 /*
- * How many bytes after a label without a size are called by it. gdb takes the symbol before it, or the one before that,
- * if that has a size which contains the address; a second label in between hides them.
+ * How many bytes after a label without a size are called by it: none where a symbol with a size, which ends at
+ * `covered`, contains it, because gdb prefers that one; nor of what may follow its end, which would need a stretch of
+ * its own.
  */
-static uint64_t extent(const GArray *labels, guint index)
+static uint64_t extent(const GArray *labels, guint index, uint64_t covered)
 {
     const struct tcgrr_label *label = &g_array_index(labels, struct tcgrr_label, index);
     bool last = index + 1 == labels->len;
     uint64_t end = last ? label->limit : MIN(label->limit, label[1].address);
 
-    for (guint back = 1; back <= MIN(index, 2u) && label[-(int)back].size > 0; back++) {
-        const struct tcgrr_label *outer = label - back;
-        if (contains(outer, label->address)) {
-            return 0; /* nothing of what may follow its end either: that would need a stretch of its own */
-        }
-    }
-    return end > label->address ? end - label->address : 0;
+    return label->address >= covered && end > label->address ? end - label->address : 0;
 }
 
 void tcgrr_symbols_add_labels(struct tcgrr_symbols *table, GArray *labels, const char *file, uint64_t offset)
 {
+    uint64_t covered = 0; /* up to here by symbols with a size */
+
     g_array_sort(labels, by_address);
     for (guint i = 0; i < labels->len; i++) {
         const struct tcgrr_label *label = &g_array_index(labels, struct tcgrr_label, i);
         struct tcgrr_symbol symbol = {label->address + offset, label->size, label->name, file};
         if (label->name) {
-            symbol.size = label->size ? label->size : extent(labels, i);
+            symbol.size = label->size ? label->size : extent(labels, i, covered);
             tcgrr_symbols_add(table, &symbol);
         }
+        covered = MAX(covered, label->address + label->size);
     }
 }

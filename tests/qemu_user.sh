@@ -12,7 +12,7 @@ hello() {
     local name=user-hello-$1
     guest "$name" 7.2
     "$tcgrr" record --json -o "$work/$name.tcgrr" -- "${guest[@]}" >"$work/out" 2>"$work/err" || fail "$name: exit status $?"
-    contains "$name: console" "$(cat "$work/out")" "^$name: ok fd527fef49f2d944"
+    contains "$name: console" "$(cat "$work/err")" "^$name: ok fd527fef49f2d944"
     run 0 "$tcgrr" info --json "$work/$name.tcgrr"
     equal "$name: mode" "$(json .mode)" user
     equal "$name: complete" "$(json .complete)" true
@@ -62,7 +62,7 @@ C
 "$compiler" -static -pthread -O1 -o "$work/threads" "$work/threads.c"
 run 3 "$tcgrr" record --json -o "$work/threads.tcgrr" -- "$qemu" "$work/threads"
 contains "threads" "$(cat "$work/err")" "^tcgrr: the guest program started a second thread"
-equal "threads: the program itself goes on" "$(grep -cE '^(before|thread|after)$' "$work/out")" 3
+equal "threads: the program itself goes on" "$(grep -cE '^(before|thread|after)$' "$work/err")" 3
 run 0 "$tcgrr" info --json "$work/threads.tcgrr"
 equal "threads: complete" "$(json .complete)" false
 [ "$(json .icount)" -gt 1000 ] || fail "threads: only $(json .icount) instructions were recorded"

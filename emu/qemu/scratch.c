@@ -23,30 +23,24 @@ static void remove_root(void)
 }
 
 /*
- * The cleaner: waits until nobody holds the pipe's other end, then becomes rm. It must not hold anything of ours open,
- * nor die of a signal to our process group. Between fork() and exec() nothing but system calls is allowed.
+ * The cleaner: a shell that reads until nobody holds the pipe's other end, then becomes rm. It holds nothing else of
+ * ours open, and does not die of a signal to our process group. Between fork() and exec() nothing but system calls is
+ * allowed.
  */
-static void clean_up(int pipe_end, const char *folder)
+static void become_cleaner(int pipe_end)
 {
     static const int ignored[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
-    char byte;
 
     setsid();
     for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++) {
         signal(ignored[i], SIG_IGN);
     }
-    dup2(pipe_end, 3);
-    close_range(4, ~0u, 0);
-    int nowhere = open("/dev/null", O_RDWR);
-    for (int fd = 0; fd <= 2; fd++) {
-        dup2(nowhere, fd);
+    dup2(pipe_end, STDIN_FILENO);
+    close_range(STDOUT_FILENO, ~0u, 0);
+    if (open("/dev/null", O_WRONLY) == STDOUT_FILENO) {
+        dup2(STDOUT_FILENO, STDERR_FILENO);
     }
-    if (nowhere != 3) {
-        close(nowhere);
-    }
-    while (read(3, &byte, 1) < 0 && errno == EINTR) {
-    }
-    execlp("rm", "rm", "-rf", "--", folder, (char *)NULL);
+    execl("/bin/sh", "sh", "-c", "read -r end; exec rm -rf -- \"$0\"", root, (char *)NULL);
     _exit(1);
 }
 
@@ -62,7 +56,7 @@ static void start_cleaner(void)
     if (between == 0) {
         close(ends[1]);
         if (fork() == 0) {
-            clean_up(ends[0], root);
+            become_cleaner(ends[0]);
         }
         _exit(0);
     }
