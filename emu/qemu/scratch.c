@@ -15,12 +15,7 @@
 /* Process-wide, because it ends with the process; made once and only read afterwards. */
 static GMutex lock;
 static char *root;
-
-/* Empty by then, unless something was forgotten, which is the cleaner's. */
-static void remove_root(void)
-{
-    g_rmdir(root);
-}
+static pid_t cleaner;
 
 /*
  * The cleaner: a shell that reads until nobody holds the pipe's other end, then becomes rm. It holds nothing else of
@@ -44,7 +39,6 @@ static void become_cleaner(int pipe_end)
     _exit(1);
 }
 
-/* The cleaner is not a child of ours, so that nobody who waits for children meets it. */
 static void start_cleaner(void)
 {
     int ends[2];
@@ -52,17 +46,20 @@ static void start_cleaner(void)
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return; /* then only what is forgotten stays */
     }
-    pid_t between = fork();
-    if (between == 0) {
+    cleaner = fork();
+    if (cleaner == 0) {
         close(ends[1]);
-        if (fork() == 0) {
-            become_cleaner(ends[0]);
-        }
-        _exit(0);
+        become_cleaner(ends[0]);
     }
     close(ends[0]); /* ends[1] stays open until this process ends */
-    if (between > 0) {
-        waitpid(between, NULL, 0);
+}
+
+/* In order: nothing is left to clean, unless something was forgotten. */
+static void dismiss_cleaner(void)
+{
+    if (g_rmdir(root) == 0 && cleaner > 0) {
+        kill(cleaner, SIGKILL);
+        waitpid(cleaner, NULL, 0);
     }
 }
 
@@ -70,8 +67,8 @@ static bool make_root(GError **error)
 {
     g_mutex_lock(&lock);
     if (!root && (root = g_dir_make_tmp("tcgrr-XXXXXX", error))) {
-        atexit(remove_root);
         start_cleaner();
+        atexit(dismiss_cleaner);
     }
     bool good = root != NULL;
     g_mutex_unlock(&lock);

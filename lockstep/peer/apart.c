@@ -101,7 +101,7 @@ static bool receive_other(struct tcgrr_apart *apart, const struct tcgrr_apart_op
     gint64 deadline = g_get_monotonic_time() + (gint64)options->wait_ms * 1000;
 
     for (unsigned strangers = 0;; strangers++) {
-        int left_ms = (int)(MAX(0, deadline - g_get_monotonic_time()) / 1000);
+        int left_ms = (int)((MAX(0, deadline - g_get_monotonic_time()) + 999) / 1000);
         int fd = tcgrr_listener_accept(listener, left_ms, options->stop, error);
         GError *problem = NULL;
         bool known = false;
