@@ -35,7 +35,7 @@ guest rv64-timer 10.0
 copy_guest rv64-timer "$work/moved.elf"
 nm=$(command -v llvm-nm nm | head -n 1)
 objcopy=$(command -v llvm-objcopy llvm-objcopy-{14,15,16,19} objcopy | head -n 1) || true
-[ -n "$nm" ] && [ -n "$objcopy" ] || skip "neither llvm-nm and llvm-objcopy nor binutils are there"
+{ [ -n "$nm" ] && [ -n "$objcopy" ]; } || skip "neither llvm-nm and llvm-objcopy nor binutils are there"
 "$objcopy" --strip-all "$fixtures/rv64-timer.elf" "$work/rv64-timer.elf"
 guest rv64-timer 10.0 "$work/rv64-timer.elf"
 names rv64-timer > "$work/wanted"

@@ -46,7 +46,7 @@ json_error() {
     contains "text of the error of ${*:3}" "$(json .error.text)" "$2"
 }
 for command in info verify replay "bisect --qemu x" extract; do
-    # shellcheck disable=SC2086
+    # shellcheck disable=SC2046,SC2086
     json_error $([ "$command" = extract ] && echo "2 folder" || echo "3 nowhere") $command nowhere.tcgrr
 done
 json_error 2 "no-such-option" lockstep --no-such-option

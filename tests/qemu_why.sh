@@ -23,6 +23,7 @@ equal "the steps" "$(json '[.steps[].symbol | sub("_unrelated.*"; "_unrelated")]
     "fcvtzs_unrelated fcvtzs_unrelated fcvtzs_instruction+0x4 fcvtzs_instruction"
 equal "newest first" "$(json '[.steps[].icount] == ([.steps[].icount] | sort | reverse)')" true
 equal "what was asked about" "$(json '[.what, .value == .steps[0].value] | join(" ")')" "x6 true"
+# shellcheck disable=SC2016
 equal "each value is what its writer wrote" \
     "$(json '. as $all | [.steps[].read[] | select(.written_at != null) | . as $r | $all.steps[] | select(.icount == $r.written_at) |
         .value == $r.value] | all')" true
