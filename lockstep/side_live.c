@@ -315,6 +315,9 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     if (ended && !tcgrr_session_check_end(live->session, furthest(live), error)) {
         return false;
     }
+    if (position->state == TCGRR_SIDE_HUNG && !tcgrr_session_check_hung(live->session, error)) {
+        return false;
+    }
     if (!in_window(live, from == 0 ? position->icount : from, error)) {
         return false;
     }

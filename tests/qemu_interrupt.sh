@@ -71,7 +71,7 @@ for signal in KILL TERM; do
     started "$tcgrr" replay "$trace"
     kill -$signal "$(children $job | head -n 1)"
     ended "replay, QEMU got SIG$signal" 3
-    contains "replay, QEMU got SIG$signal" "$(cat "$work/err")" "ended from outside"
+    contains "replay, QEMU got SIG$signal" "$(cat "$work/err")" "from outside"
     started "$tcgrr" lockstep "${both[@]}" "${common[@]}"
     kill -$signal "$(children $job | head -n 1)"
     ended "lockstep, a QEMU got SIG$signal" 3

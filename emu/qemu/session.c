@@ -428,19 +428,24 @@ static bool died_as_program(struct tcgrr_session *session)
     return WTERMSIG(status) != SIGKILL;
 }
 
-/* Asked to end, QEMU reports by whom. */
+/* Whether somebody else asked QEMU to end, which reports by whom. */
+static bool told_to_end(struct tcgrr_session *session)
+{
+    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
+    g_autofree char *us = g_strdup_printf(" from pid %d ", (int)getpid());
+    return strstr(tail, "terminating on signal") && !strstr(tail, us);
+}
+
 static bool ended_from_outside(struct tcgrr_session *session)
 {
     static const int own[] = {SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGSYS};
     int status = tcgrr_process_status(session->process);
-    g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
-    g_autofree char *us = g_strdup_printf(" from pid %d ", (int)getpid());
     bool killed = status >= 0 && WIFSIGNALED(status);
 
     for (size_t i = 0; i < G_N_ELEMENTS(own); i++) {
         killed = killed && WTERMSIG(status) != own[i];
     }
-    return killed || (strstr(tail, "terminating on signal") && !strstr(tail, us));
+    return killed || told_to_end(session);
 }
 
 bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount, GError **error)
@@ -457,6 +462,16 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s %s (%s)%s%s", session->qemu.path,
                 outside ? "was ended from outside tcgrr" : "ended without running an instruction", end,
                 *words ? ": " : "", words);
+    return false;
+}
+
+bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error)
+{
+    if (!told_to_end(session)) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s was told to end from outside tcgrr and hung doing so",
+                session->qemu.path);
     return false;
 }
 

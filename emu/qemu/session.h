@@ -117,6 +117,8 @@ char *tcgrr_session_words(struct tcgrr_session *session);
  * memory. A QEMU that crashes or aborts has ended by itself.
  */
 bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount, GError **error);
+/* The same of a QEMU that makes no progress any more: false if somebody else told it to end. */
+bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error);
 
 /* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
  */
