@@ -48,8 +48,8 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 #define COLUMNS "  %-26s %-8s  %3s  %-8s  %-5s  %-4s  %s\n"
 #define SCREEN  80
 
-static const char legend[] = "\nAll record which blocks ran, and exact counts; in system mode interrupts and\n"
-                             "exceptions, too, in user mode signals, too, and system calls.\n"
+static const char legend[] = "\nAll that have a number under API record which blocks ran, exact counts,\n"
+                             "interrupts and exceptions; in user mode system calls, too.\n"
                              "  API     version of the plugin interface\n"
                              "  events  whether QEMU reports interrupts and exceptions itself (10.2 and later)\n"
                              "          or tcgrr infers them; idle and resume are not told under icount\n"

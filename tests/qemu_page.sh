@@ -17,7 +17,7 @@ equal "own instructions of all functions" "$(json '[.functions[][1]] | add')" "$
 complains 2 "goes with html" "$tcgrr" report "$work/trap.tcgrr" hotblocks -o "$work/x"
 
 browser=$(command -v chromium-headless-shell chromium chromium-browser google-chrome | head -n 1) || true
-[ -n "$browser" ] || skip "no Chromium here to look at the page"
+[ -n "$browser" ] || skip "no Chromium here to look at the page (on Debian: chromium-headless-shell)"
 timeout 60 "$browser" --headless --no-sandbox --disable-gpu --host-resolver-rules="MAP * ~NOTFOUND" --virtual-time-budget=5000 \
     --dump-dom "file://$work/page.html" > "$work/dom" 2>"$work/err" || fail "the browser failed: $(tail -n 3 "$work/err")"
 contains "the page as drawn" "$(cat "$work/dom")" 'class="uplot'
