@@ -12,7 +12,8 @@ packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
 # What the test scripts call, and the analyzers. A browser, which tests/qemu_page.sh takes if there is one, would be half as much
 # to download as all the rest.
 # shellcheck disable=SC2034
-packages_test="jq sqlite3 procps python3 gdb-multiarch protobuf-compiler valgrind man-db fish libclang-rt-dev clang-format shellcheck"
+packages_test="jq sqlite3 procps python3 gdb-multiarch protobuf-compiler valgrind man-db fish
+libclang-rt-dev clang-format shellcheck"
 
 # The messages of the script that sources this.
 say() { echo "${0##*/}: $*" >&2; }

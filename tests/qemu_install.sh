@@ -11,17 +11,16 @@ run 0 cmake --install "$TCGRR_BUILD" --prefix "$prefix"
 tcgrr=$prefix/bin/tcgrr
 record guest
 
-# Manual pages: one for each command and each of its options.
-for command in "" $("$tcgrr" --help | awk '/^  [a-z]/ {print $1}'); do
-    page=$prefix/share/man/man1/tcgrr${command:+-$command}.1
-    [ -s "$page" ] || fail "there is no $page"
+# Manual pages: one for each command, with each of its options.
+man=$prefix/share/man/man1
+[ -s "$man/tcgrr.1" ] || fail "there is no tcgrr.1"
+for command in $("$tcgrr" --help | awk '/^  [a-z]/ {print $1}'); do
+    equal "options in the page of $command" "$(sed -n '/^\\fB/{s/^\\fB//; s/\\fR.*//; s/\\-/-/g; /--/p}' "$man/tcgrr-$command.1")" \
+        "$("$tcgrr" "$command" --help | sed '1,/^Application/d' | grep -oE '^  (-[a-zA-Z], )?--[a-z-]+' | sed 's/^  //')"
 done
-page=$prefix/share/man/man1/tcgrr-record.1
-equal "options of the page" "$(grep -c '^\\fB.*\\-\\-[a-z].*' "$page")" \
-    "$("$tcgrr" record --help | sed '1,/^Application/d' | grep -cE '^  (-[a-z], )?--')"
 if command -v man >/dev/null; then
-    equal "what man complains of" "$(LC_ALL=C.UTF-8 man --warnings -l "$prefix"/share/man/man1/*.1 2>&1 >"$work/shown")" ""
-    contains "help" "$(LC_ALL=C.UTF-8 MANWIDTH=80 man -l "$prefix/share/man/man1/tcgrr-record.1")" '^ +-o, --output=TRACE$'
+    equal "what man complains of" "$(LC_ALL=C.UTF-8 man --warnings -l "$man"/*.1 2>&1 >"$work/shown")" ""
+    contains "help" "$(LC_ALL=C.UTF-8 MANWIDTH=80 man -l "$man/tcgrr-record.1")" '^ +-o, --output=TRACE$'
 fi
 complains 2 "no command" "$tcgrr" help --man nonsense
 
