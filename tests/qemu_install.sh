@@ -7,6 +7,9 @@
 
 guest rv64-wfi 10.0
 prefix=$work/prefix
+# What somebody installed from this build has to stay removable.
+manifest=$TCGRR_BUILD/install_manifest.txt
+[ ! -e "$manifest" ] || cp -p "$manifest" "$work/manifest"
 run 0 cmake --install "$TCGRR_BUILD" --prefix "$prefix"
 tcgrr=$prefix/bin/tcgrr
 record guest
@@ -53,3 +56,4 @@ fi
 
 run 0 cmake --build "$TCGRR_BUILD" --target uninstall
 equal "what is left" "$(find "$prefix" -type f)" ""
+[ ! -e "$work/manifest" ] || cp -p "$work/manifest" "$manifest"
