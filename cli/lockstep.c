@@ -90,6 +90,8 @@ static bool name_member(struct context *context, int which, const char *told, ch
     }
     member->qemu = told;
     member->arguments = (const char *const *)context->words[which];
+    member->own = (const char *const *)own;
+    context->options.common = (const char *const *)common;
     return true;
 }
 
@@ -136,6 +138,11 @@ static void print_json(const struct context *context, const struct cli_places *p
                             json_pack("{s:s, s:s}", "from", tcgrr_pair_version(pair, &context->options, 0), "to",
                                       tcgrr_pair_version(pair, &context->options, 1)));
     }
+    if (pair->common.pinned) {
+        json_object_set_new(object, "pinned",
+                            json_pack("{s:s, s:s, s:s}", "machine", pair->common.pins.machine, "cpu",
+                                      pair->common.pins.cpu, "by", pair->common.maker == 0 ? "a" : "b"));
+    }
     cli_json_comparison(object, &pair->comparison, places);
     cli_print_json(object);
 }
@@ -148,6 +155,10 @@ static void print_text(const struct context *context, const struct cli_places *p
     if (pair->inputs != TCGRR_INPUTS_OWN) {
         printf("  inputs: B followed A's rr log%s\n",
                pair->inputs == TCGRR_INPUTS_TRANSLATED ? ", translated for its release" : "");
+    }
+    if (pair->common.pinned) {
+        printf("  machine: %s, CPU %s, pinned as %c makes it\n", pair->common.pins.machine, pair->common.pins.cpu,
+               'A' + pair->common.maker);
     }
     for (int i = 0; i < 2; i++) {
         printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
@@ -185,6 +196,9 @@ static int lockstep(struct context *context)
 
     if (!tcgrr_pair_open(&context->pair, &context->options, &error)) {
         return cli_fail(error);
+    }
+    for (guint i = 0; context->pair.common.pinned && i < context->pair.common.pins.warnings->len; i++) {
+        fprintf(stderr, "tcgrr: %s\n", (const char *)context->pair.common.pins.warnings->pdata[i]);
     }
     if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
         return status;
@@ -423,7 +437,8 @@ const struct cli_command cli_lockstep = {
     "Run two QEMUs side by side and name where they part",
     "Both run the same arguments, compared as they run, by instructions. They need not be of one version: B follows "
     "A's\n"
-    "rr log while A writes it, so that both have the same inputs and every difference is one.\n"
+    "rr log while A writes it, so that both have the same inputs and every difference is one. Where the machine has\n"
+    "versions, two releases get it pinned, with device tree and firmware, as record --portable does.\n"
     "With --own-inputs, with several vCPUs, in user mode, and --from a place in the code of two releases, each has\n"
     "inputs of its own: an interrupt that comes some instructions earlier on one side, or a loop that polls a clock a "
     "few\n"

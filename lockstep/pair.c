@@ -142,7 +142,7 @@ static bool open_sessions(struct tcgrr_pair *pair, const struct tcgrr_pair_optio
         openings[i].options = (struct tcgrr_session_options){
             .qemu = member->reader ? NULL : member->qemu,
             .known = known ? &known[i] : NULL,
-            .arguments = member->arguments,
+            .arguments = pair->common.pinned ? (const char *const *)pair->common.words[i] : member->arguments,
             .plugin = options->plugin,
             .mode = !pair->log ? TCGRR_RUN_PLAIN
                     : i == 0   ? TCGRR_RUN_RECORD
@@ -177,6 +177,30 @@ static bool same_build(const struct tcgrr_pair *pair, const struct tcgrr_pair_op
                                  tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
 }
 
+static bool both_live(const struct tcgrr_pair *pair)
+{
+    return pair->sessions[0] && pair->sessions[1];
+}
+
+static bool names_machine(const char *const *words)
+{
+    for (; words && *words; words++) {
+        if (strcmp(*words, "-M") == 0 || g_str_has_suffix(*words, "-machine")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Releases make different machines of the same words. Where a side has a machine of its own, that is the user's wish.
+ */
+static bool needs_pins(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+{
+    return options->common && both_live(pair) && tcgrr_session_qemu(pair->sessions[0])->system &&
+           !same_build(pair, options) && !names_machine(options->members[0].own) &&
+           !names_machine(options->members[1].own);
+}
+
 /* Whether one rr log can drive both: two QEMUs of one vCPU each, in system mode. */
 static bool can_share(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
 {
@@ -189,25 +213,43 @@ static bool can_share(const struct tcgrr_pair *pair, const struct tcgrr_pair_opt
     return !options->own_inputs && (!options->starts_late || same_build(pair, options));
 }
 
-/* Opens the two again, A to record and B to follow. */
-static bool share(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+/* Opens the two again: with one log, A to record and B to follow. */
+static bool reopen(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, const struct tcgrr_qemu known[2],
+                   bool share, GError **error)
 {
-    struct tcgrr_qemu known[2];
-
-    pair->log = tcgrr_pair_log_new(error);
-    if (!pair->log) {
+    if (share && !(pair->log = tcgrr_pair_log_new(error))) {
         return false;
     }
     for (int i = 0; i < 2; i++) {
-        tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
         g_clear_pointer(&pair->sessions[i], tcgrr_session_free);
     }
-    bool good = open_sessions(pair, options, known, error) && tcgrr_pair_log_begin(pair->log, pair->sessions, error);
+    bool good = open_sessions(pair, options, known, error) &&
+                (!share || tcgrr_pair_log_begin(pair->log, pair->sessions, error));
+    if (!good && share) {
+        g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
+    }
+    return good;
+}
+
+/* What the two QEMUs run, now that they are known. */
+static bool arrange(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+{
+    bool pins = needs_pins(pair, options);
+    bool share = can_share(pair, options);
+    struct tcgrr_qemu known[2];
+
+    if (!pins && !share) {
+        return true;
+    }
+    for (int i = 0; i < 2; i++) {
+        tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
+    }
+    bool good = !pins || tcgrr_common_pin(
+                             &pair->common, (const struct tcgrr_qemu *const[]){&known[0], &known[1]}, options->common,
+                             (const char *const *const[]){options->members[0].own, options->members[1].own}, error);
+    good = good && reopen(pair, options, known, share, error);
     for (int i = 0; i < 2; i++) {
         tcgrr_qemu_clear(&known[i]);
-    }
-    if (!good) {
-        g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
     }
     return good;
 }
@@ -215,8 +257,8 @@ static bool share(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
 {
     *pair = (struct tcgrr_pair){0};
-    return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) && check_comparable(pair, options, error) &&
-           (!can_share(pair, options) || share(pair, options, error));
+    return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) &&
+           check_comparable(pair, options, error) && arrange(pair, options, error);
 }
 
 static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
@@ -339,4 +381,5 @@ void tcgrr_pair_clear(struct tcgrr_pair *pair)
         g_free(pair->words[i]);
     }
     tcgrr_pair_log_free(pair->log);
+    tcgrr_common_clear(&pair->common);
 }

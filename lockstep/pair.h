@@ -3,6 +3,7 @@
 #ifndef TCGRR_LOCKSTEP_PAIR_H
 #define TCGRR_LOCKSTEP_PAIR_H
 
+#include "lockstep/common.h"
 #include "lockstep/compare.h"
 
 /* One of the two: a QEMU to start, or a stored run. */
@@ -10,6 +11,7 @@ struct tcgrr_pair_member {
     struct tcgrr_reader *reader;  /* a stored run, which stays the caller's; NULL: a QEMU */
     const char *qemu;             /* name or path */
     const char *const *arguments; /* the words after it, NULL-terminated */
+    const char *const *own;       /* those of them that the other one has not got; NULL: none */
     bool quiet;                   /* its guest's console goes nowhere */
 };
 
@@ -24,7 +26,8 @@ const char *tcgrr_inputs_name(enum tcgrr_inputs inputs);
 
 struct tcgrr_pair_options {
     struct tcgrr_pair_member members[2];
-    bool own_inputs; /* also where one log could drive both */
+    const char *const *common; /* the words that both have: two QEMUs of different builds get them pinned as A's are */
+    bool own_inputs;           /* also where one log could drive both */
     /* Comparing starts at a place in the code: what runs before need not be the same, as two releases' firmware is not,
      * and then no log can drive both. */
     bool starts_late;
@@ -44,6 +47,7 @@ struct tcgrr_pair_log;
 struct tcgrr_pair {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
     enum tcgrr_inputs inputs;
+    struct tcgrr_common common; /* what both were given in the place of the user's words */
     struct tcgrr_pair_log *log; /* NULL: own inputs */
     struct tcgrr_side *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */
@@ -54,7 +58,7 @@ struct tcgrr_pair {
 
 /*
  * Checks that the two can be compared and prepares the QEMUs, without starting them. TCGRR_ERROR_USAGE where they are
- * of different targets or modes, else errors as of tcgrr_session_new().
+ * of different targets or modes, else errors as of tcgrr_session_new() and tcgrr_common_pin().
  */
 bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
 

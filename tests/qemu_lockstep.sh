@@ -44,6 +44,14 @@ for each in rv64-timer:11.1:7.2 rv64-wfi:11.1:10.0 rv64-clock:7.2:10.0 a64-timer
     equal "$each: inputs" "$(json .inputs)" translated
     equal "$each: tolerated" "$(json '.shifted_events + .polling_loops + .transients')" 0
 done
+equal "a64-timer: the machine" "$(json '.pinned | .machine + " " + .by')" "virt-7.2 a"
+# The same machine, whichever side is the older one.
+pair a64-timer 11.1 7.2
+same "a64-timer, the older one as B" 5000000
+equal "a64-timer, the older one as B: the machine" "$(json '.pinned | .machine + " " + .by')" "virt-7.2 b"
+complains 3 "has no machine virt-11.1" "$tcgrr" lockstep --a "$a" --b "$b" -- -M virt-11.1 "${arguments[@]:2}"
+run 0 "$tcgrr" lockstep --a "$a" --b "$b" --until 1000 -- -M virt -cpu max "${arguments[@]:4}"
+contains "-cpu max" "$(cat "$work/err")" "-cpu max has other features"
 pair rv64-timer 10.0 10.0
 same "rv64-timer with itself" 5000000 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
 equal "rv64-timer with itself: inputs" "$(json .inputs)" shared

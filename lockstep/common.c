@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/common.h"
+
+static char **with_own(const struct tcgrr_pins *pins, const char *const *own)
+{
+    g_auto(GStrv) pinned = tcgrr_pins_resolve((const char *const *)pins->words, pins->folder);
+    GStrvBuilder *words = g_strv_builder_new();
+
+    g_strv_builder_addv(words, (const char **)pinned);
+    if (own) {
+        g_strv_builder_addv(words, (const char **)own);
+    }
+    char **joined = g_strv_builder_end(words);
+    g_strv_builder_unref(words);
+    return joined;
+}
+
+/* Pins what one of them makes, if the other one has it. */
+static bool pin_as(struct tcgrr_common *common, int maker, const struct tcgrr_qemu *const qemus[2],
+                   const char *const *words, GError **error)
+{
+    if (!tcgrr_pin(qemus[maker], words, NULL, &common->pins, error)) {
+        return false;
+    }
+    if (!tcgrr_pin_check(qemus[!maker], common->pins.machine, common->pins.cpu, error)) {
+        tcgrr_pins_clear(&common->pins);
+        return false;
+    }
+    common->maker = maker;
+    return true;
+}
+
+bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,
+                      const char *const *const own[2], GError **error)
+{
+    GError *problem = NULL;
+
+    if (!pin_as(common, 0, qemus, words, &problem) && !pin_as(common, 1, qemus, words, NULL)) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    common->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", common->pins.machine, 0, 0);
+    for (int i = 0; common->pinned && i < 2; i++) {
+        common->words[i] = with_own(&common->pins, own[i]);
+    }
+    if (!common->pinned) {
+        tcgrr_pins_clear(&common->pins);
+    }
+    return true;
+}
+
+void tcgrr_common_clear(struct tcgrr_common *common)
+{
+    if (common->pinned) {
+        tcgrr_pins_clear(&common->pins);
+    }
+    g_strfreev(common->words[0]);
+    g_strfreev(common->words[1]);
+    *common = (struct tcgrr_common){0};
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * What two QEMUs of different builds are given so that they run the same machine: A's, pinned; B's, where the alias
+ * that the user names stands for a machine that B has not got yet.
+ */
+#ifndef TCGRR_LOCKSTEP_COMMON_H
+#define TCGRR_LOCKSTEP_COMMON_H
+
+#include "emu/qemu/pin.h"
+
+/* All is owned by the struct; all zero at first; empty with tcgrr_common_clear(). */
+struct tcgrr_common {
+    struct tcgrr_pins pins;
+    bool pinned;
+    int maker;       /* whose machine it is: 0 or 1 */
+    char **words[2]; /* the arguments of A and B: the pinned ones, then each one's own */
+};
+
+/*
+ * Pins what `words` (of both, NULL-terminated) make on A; `own` are the further words of A and B. Nothing is pinned
+ * where the machine has no versions: of such a machine a release may change what it is given, as RISC-V's 7.2 puts a
+ * seed into a device tree and takes that from the log. Errors are those of tcgrr_pin() and, if neither has what the
+ * other one makes, of tcgrr_pin_check(). System mode only.
+ */
+bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,
+                      const char *const *const own[2], GError **error);
+void tcgrr_common_clear(struct tcgrr_common *common);
+
+#endif
