@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/recorded.h"
 
+#include "emu/qemu/scratch.h"
+
 #include <errno.h>
 #include <glib/gstdio.h>
 #include <jansson.h>
@@ -142,7 +144,7 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
 GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten;
-    g_autofree char *folder = g_dir_make_tmp("tcgrr-info-XXXXXX", error);
+    g_autofree char *folder = tcgrr_scratch_folder("info", error);
     g_autofree char *path = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
     bool good = path && tcgrr_recorded_rr(reader, path, NULL, &rewritten, error);
 

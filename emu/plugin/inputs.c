@@ -38,8 +38,9 @@ struct tcgrr_inputs {
     bool writes; /* registers can be written */
     bool over;   /* replay: out of step, or nothing is left */
     bool has_base;
-    uint64_t base; /* of the guest's memory in ours */
-    uint64_t at;   /* replay: where the next call is in the file */
+    uint64_t base;                 /* of the guest's memory in ours */
+    uint64_t at;                   /* replay: where the next call is in the file */
+    struct tcgrr_inputs_call last; /* of those read */
     struct qemu_plugin_register *number, *arguments[6], *result;
     GByteArray *value;
     uint64_t given[8]; /* the arguments of the call that is made */
@@ -231,6 +232,7 @@ static bool next_call(struct tcgrr_inputs *inputs, struct tcgrr_inputs_call *cal
                  wait_for(inputs, inputs->at, call, sizeof(*call), first.pid) && call->number != TCGRR_INPUTS_END &&
                  call->bytes <= TCGRR_INPUTS_MOST + 65536;
     inputs->over = !there;
+    inputs->last = there ? *call : inputs->last;
     return there;
 }
 
@@ -335,14 +337,21 @@ static void on_call_insn(unsigned vcpu, void *nothing)
 {
     struct tcgrr_inputs *inputs = mine();
     struct tcgrr_inputs_call recorded;
-    if (!inputs || inputs->over) {
+    if (!inputs) {
         return;
     }
     int64_t number = (int64_t)get_register(inputs, inputs->number);
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
-    if (!call || (call->kind != TCGRR_CALL_SIGNALS && strcmp(call->name, "mmap") != 0) ||
-        !next_call(inputs, &recorded) || recorded.number != number) {
+    bool signals = call && call->kind == TCGRR_CALL_SIGNALS;
+    if (!signals && (!call || strcmp(call->name, "mmap") != 0)) {
         return;
+    }
+    bool known = next_call(inputs, &recorded) && recorded.number == number;
+    if (!known && !signals) {
+        return;
+    }
+    if (!known) {
+        recorded = inputs->last; /* a call by which the other ended itself: it must not be sent to that process */
     }
     for (unsigned i = 0; i < call->pids; i++) {
         int32_t theirs = (int32_t)get_register(inputs, inputs->arguments[i]);

@@ -19,11 +19,6 @@ struct tcgrr_alias {
 };
 #define ALIAS_BYTES (ALIASES * sizeof(struct tcgrr_alias))
 
-static bool is_pc(const char *name)
-{
-    return strcmp(name, "pc") == 0 || strcmp(name, "rip") == 0 || strcmp(name, "eip") == 0;
-}
-
 void tcgrr_moving_init(struct tcgrr_plugin *plugin)
 {
     struct qemu_plugin_register *pc = NULL;
@@ -38,7 +33,7 @@ void tcgrr_moving_init(struct tcgrr_plugin *plugin)
         /* Later versions append fields to the descriptor. */
         const void *place = registers->data + (gsize)i * g_array_get_element_size(registers);
         const qemu_plugin_reg_descriptor *found = place;
-        if (is_pc(found->name)) {
+        if (tcgrr_register_kind(found->name) == TCGRR_REGISTER_PC) {
             pc = found->handle;
         } else if (strcmp(found->name, "cr0") == 0) {
             plugin->cr0_register = found->handle;

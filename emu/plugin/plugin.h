@@ -8,6 +8,7 @@
 #define TCGRR_EMU_PLUGIN_PLUGIN_H
 
 #include "store/isa/isa.h"
+#include "store/isa/registers.h"
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
 #include "emu/plugin/sample.h"

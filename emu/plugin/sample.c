@@ -18,18 +18,9 @@ struct tcgrr_sampled {
  */
 static bool is_left_out(enum tcgrr_isa isa, const char *name)
 {
-    static const char *const names[] = {"cycle",  "cycleh",  "time",     "timeh",     "instret", "instreth",
-                                        "mcycle", "mcycleh", "minstret", "minstreth", "seed"};
-
-    if (strcmp(name, "pc") == 0 || strcmp(name, "rip") == 0 || strcmp(name, "eip") == 0) {
-        return true;
-    }
-    for (size_t i = 0; isa == TCGRR_ISA_RISCV && i < sizeof(names) / sizeof(names[0]); i++) {
-        if (strcmp(name, names[i]) == 0) {
-            return true;
-        }
-    }
-    return isa == TCGRR_ISA_RISCV && (strncmp(name, "hpmcounter", 10) == 0 || strncmp(name, "mhpmcounter", 11) == 0);
+    enum tcgrr_register_kind kind = tcgrr_register_kind(name);
+    bool reading_tells = kind == TCGRR_REGISTER_COUNTER || strcmp(name, "seed") == 0;
+    return kind == TCGRR_REGISTER_PC || (isa == TCGRR_ISA_RISCV && reading_tells);
 }
 
 static void keep(struct tcgrr_plugin *plugin, const qemu_plugin_reg_descriptor *found)

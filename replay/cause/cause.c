@@ -256,7 +256,7 @@ static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, 
 
     for (guint i = 0; dated->registers && i < dated->registers->len; i++) {
         const struct tcgrr_register *reg = tcgrr_registers_find(registers, g_ptr_array_index(dated->registers, i));
-        if (reg && !tcgrr_is_pc(reg->name)) {
+        if (reg && tcgrr_register_kind(reg->name) != TCGRR_REGISTER_PC) {
             struct tcgrr_location location = {.index = reg->index, .mask = UINT64_MAX};
             g_array_append_val(named, location);
         }
@@ -546,7 +546,7 @@ static unsigned count_general(const struct tcgrr_registers *registers)
 {
     for (guint i = 0; i < registers->list->len; i++) {
         const char *name = ((const struct tcgrr_register *)g_ptr_array_index(registers->list, i))->name;
-        if (tcgrr_is_pc(name)) {
+        if (tcgrr_register_kind(name) == TCGRR_REGISTER_PC) {
             return i;
         }
     }

@@ -178,7 +178,7 @@ void tcgrr_trail_compare_registers(struct tcgrr_trail *trail, const uint8_t *con
         const struct tcgrr_register *other = tcgrr_twins_other(twins, i);
         uint64_t was = tcgrr_twins_difference(twins, before, i);
         uint64_t is = tcgrr_twins_difference(twins, after, i);
-        bool pc = tcgrr_is_pc(reg->name) && other;
+        bool pc = tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC && other;
         if ((is & ~was) || (pc && tcgrr_state_number(tcgrr_twins_registers(twins, 0), after[0], reg) !=
                                       tcgrr_state_number(tcgrr_twins_registers(twins, 1), after[1], other))) {
             bool flags = reader && g_strcmp0(reg->name, reader->inputs.condition) == 0;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/last.h"
 
+#include "emu/qemu/scratch.h"
+
 #include <string.h>
 
 #include "emu/qemu/folder.h"
@@ -239,7 +241,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
 static bool look_in_replay(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
                            tcgrr_icount from, tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
 {
-    g_autofree char *folder = g_dir_make_tmp("tcgrr-why-XXXXXX", error);
+    g_autofree char *folder = tcgrr_scratch_folder("why", error);
     g_autofree char *inputs = folder ? g_build_filename(folder, "inputs", NULL) : NULL;
     g_autofree char *rr_file = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
     g_auto(GStrv) words = folder ? tcgrr_recorded_command(options->reader, inputs, NULL, error) : NULL;

@@ -339,7 +339,8 @@ static const char *unfit(const struct tcgrr_standalone_options *options)
         return scene->at == scene->first ? "a block of one instruction has nothing to translate together" : NULL;
     }
     for (guint i = 0; i < cause->registers->len; i++) {
-        if (tcgrr_is_pc(((const struct tcgrr_cause_register *)g_ptr_array_index(cause->registers, i))->name)) {
+        const struct tcgrr_cause_register *reg = g_ptr_array_index(cause->registers, i);
+        if (tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             return away;
         }
     }

@@ -5,31 +5,6 @@
 
 #include "store/error.h"
 
-/* Counters and clocks, which QEMUs may advance differently though the guest does not see it. */
-static const char *const counters[] = {"time",   "timeh",    "cycle",   "cycleh",    "instret",  "instreth",
-                                       "mcycle", "minstret", "mcycleh", "minstreth", "stimecmp", "vstimecmp"};
-static const char *const counter_prefixes[] = {"CNT", "PMCCNTR", "PMEVCNTR", "hpmcounter", "mhpmcounter"};
-
-static bool is_counter(const char *name)
-{
-    for (size_t i = 0; i < G_N_ELEMENTS(counters); i++) {
-        if (strcmp(name, counters[i]) == 0) {
-            return true;
-        }
-    }
-    for (size_t i = 0; i < G_N_ELEMENTS(counter_prefixes); i++) {
-        if (g_str_has_prefix(name, counter_prefixes[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool tcgrr_is_pc(const char *name)
-{
-    return strcmp(name, "pc") == 0 || strcmp(name, "rip") == 0 || strcmp(name, "eip") == 0;
-}
-
 static void pair_registers(struct tcgrr_twins *twins)
 {
     const GPtrArray *list = twins->registers[0]->list;
@@ -40,7 +15,7 @@ static void pair_registers(struct tcgrr_twins *twins)
         const struct tcgrr_register *reg = g_ptr_array_index(list, i);
         const char *const *ignore = twins->options.ignore;
         twins->others[i] = tcgrr_registers_find(twins->registers[1], reg->name);
-        twins->compared[i] = twins->others[i] && !is_counter(reg->name) && !tcgrr_is_pc(reg->name) &&
+        twins->compared[i] = twins->others[i] && tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PLAIN &&
                              !(ignore && g_strv_contains(ignore, reg->name));
     }
 }

@@ -8,6 +8,7 @@
 
 #include "replay/cause/inputs.h"
 #include "replay/cause/paused.h"
+#include "store/isa/registers.h"
 
 /* Instructions since the start that both have in common. */
 typedef uint64_t tcgrr_moment;
@@ -54,9 +55,6 @@ struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, i
 /* What differs in a register of two states: of its lowest 64 bits, or all ones if only higher ones differ. 0 also where
  * it is not compared: one side has no such register, or it is ignored. */
 uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
-/* Whether this is what a target calls its program counter, which is never compared: it is what the runs have in common.
- */
-bool tcgrr_is_pc(const char *name);
 /* Whether both states have the register's value. */
 bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
 /* B's register of this name; NULL if B has none. */

@@ -270,7 +270,7 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
 {
     for (guint i = 0; i < registers->list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
-        if (tcgrr_is_pc(reg->name)) {
+        if (tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             return reg;
         }
     }

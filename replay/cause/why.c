@@ -196,7 +196,7 @@ static bool want_registers(struct chase *chase, const struct tcgrr_stop *stop, i
     for (guint i = 0; i < stop->inputs.registers->len; i++) {
         const struct tcgrr_input *input = &g_array_index(stop->inputs.registers, struct tcgrr_input, i);
         const struct tcgrr_register *reg = register_at(chase, input->index);
-        if (is_base(stop, input->index) || tcgrr_is_pc(reg->name)) {
+        if (is_base(stop, input->index) || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             continue;
         }
         struct wanted wanted = {.index = input->index, .mask = input->mask};
@@ -507,7 +507,7 @@ static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const u
 
     if (options->what) {
         const struct tcgrr_register *reg = find_register(registers, options->what);
-        if (!reg || tcgrr_is_pc(reg->name)) {
+        if (!reg || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                         "%s is none of the registers that QEMU shows, or not one that instructions set one by one",
                         options->what);
