@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/pair.h"
 
+#include "emu/qemu/scratch.h"
 #include "lockstep/pair_log.h"
 #include "store/error.h"
 
@@ -124,11 +125,12 @@ static bool share_calls(struct tcgrr_pair *pair, const struct tcgrr_pair_options
     if (stored_run(options, 0) || stored_run(options, 1)) {
         return true;
     }
-    int fd = g_file_open_tmp("tcgrr-inputs-XXXXXX", &pair->calls, error);
-    if (fd >= 0) {
-        close(fd);
+    g_autofree char *folder = tcgrr_scratch_folder("calls", error);
+    if (!folder) {
+        return false;
     }
-    return fd >= 0;
+    pair->calls = g_build_filename(folder, "inputs", NULL);
+    return g_file_set_contents(pair->calls, "", 0, error);
 }
 
 /* `known`: what the two QEMUs are, if they were probed already. */
@@ -369,7 +371,9 @@ void tcgrr_pair_clear(struct tcgrr_pair *pair)
 {
     tcgrr_comparison_clear(&pair->comparison);
     if (pair->calls) {
+        g_autofree char *folder = g_path_get_dirname(pair->calls);
         g_unlink(pair->calls);
+        g_rmdir(folder);
         g_clear_pointer(&pair->calls, g_free);
     }
     for (int i = 0; i < 2; i++) {
