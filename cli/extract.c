@@ -71,7 +71,8 @@ const struct cli_command cli_extract = {
     "extract",
     "TRACE DIR",
     "Write what a trace carries as files: QEMU's rr file and the command that replays it",
-    "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and DIR/inputs\n"
+    "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and "
+    "DIR/inputs\n"
     "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is repaired,\n"
     "original.rr is what QEMU wrote, replay.txt lists replay.rr's events.\n"
     "  tcgrr extract boot.tcgrr boot && xargs -d '\\n' -a boot/command.txt env\n",

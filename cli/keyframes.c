@@ -61,7 +61,8 @@ static void print(struct tcgrr_reader *reader, struct tcgrr_keyframes *keyframes
         return;
     }
     g_autofree char *bytes = cli_bytes(sum.bytes);
-    printf("%s: %u keyframes, %u of them new; %s in %s.keyframes\n", tcgrr_reader_path(reader), list->len, made->made, bytes, tcgrr_reader_path(reader));
+    printf("%s: %u keyframes, %u of them new; %s in %s.keyframes\n", tcgrr_reader_path(reader), list->len, made->made,
+           bytes, tcgrr_reader_path(reader));
 }
 
 static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, struct options *options, GError **error)

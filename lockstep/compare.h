@@ -31,8 +31,9 @@ struct tcgrr_where {
 };
 
 struct tcgrr_compare_options {
-    struct tcgrr_where from[2];  /* where each side's comparison starts: they need not have run the same before */
-    tcgrr_icount start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
+    struct tcgrr_where from[2]; /* where each side's comparison starts: they need not have run the same before */
+    tcgrr_icount
+        start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
     struct tcgrr_where until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
     bool strict;                 /* nothing is tolerated: for runs that share all that happens outside the guest */
     unsigned history;            /* executions in each list of the report */

@@ -21,9 +21,9 @@ struct tcgrr_keyframes;
 struct tcgrr_keyframes_options {
     struct tcgrr_reader *reader;
     const struct tcgrr_qemu *qemu;
-    const char *rr_file;       /* what the QEMU gets as its rr log */
-    char **words;              /* the command that is replayed (tcgrr_recorded_command()) */
-    const char *const *extra;  /* the further QEMU arguments among them, NULL-terminated; NULL: none */
+    const char *rr_file;      /* what the QEMU gets as its rr log */
+    char **words;             /* the command that is replayed (tcgrr_recorded_command()) */
+    const char *const *extra; /* the further QEMU arguments among them, NULL-terminated; NULL: none */
 };
 
 /* Looks which are there. Does not fail: where none can be, there are none. */
@@ -54,15 +54,15 @@ struct tcgrr_keyframes_make {
     tcgrr_icount every; /* 0: as close as it takes to be anywhere in a moment (docs/keyframes.md) */
     uint64_t max_bytes; /* of all that are beside the trace; they are made less close to stay below */
     int hang_ms;
-    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;
 };
 
 struct tcgrr_keyframes_made {
     unsigned made;
-    char *refused;      /* why none could be kept: this QEMU does not go on from a snapshot of this machine as it went
-                           on before; NULL: they are there. Owned by the caller */
+    char *refused; /* why none could be kept: this QEMU does not go on from a snapshot of this machine as it went
+                      on before; NULL: they are there. Owned by the caller */
 };
 
 /*

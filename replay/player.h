@@ -15,14 +15,14 @@ struct tcgrr_player;
 
 /* All of it must outlive the player. */
 struct tcgrr_player_options {
-    struct tcgrr_reader *reader;     /* where it ran */
-    const struct tcgrr_qemu *qemu;   /* to replay in */
-    const char *rr_file;             /* the recording's */
-    char **words;                    /* the command (tcgrr_recorded_command()) */
-    struct tcgrr_keyframe from;      /* where it starts */
-    bool gdb;                        /* with a gdb stub */
-    int hang_ms;                     /* a replay that makes no progress for so long has hung */
-    const volatile int *stop;        /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    struct tcgrr_reader *reader;   /* where it ran */
+    const struct tcgrr_qemu *qemu; /* to replay in */
+    const char *rr_file;           /* the recording's */
+    char **words;                  /* the command (tcgrr_recorded_command()) */
+    struct tcgrr_keyframe from;    /* where it starts */
+    bool gdb;                      /* with a gdb stub */
+    int hang_ms;                   /* a replay that makes no progress for so long has hung */
+    const volatile int *stop;      /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
 };
 
 /* Starts QEMU, which stands where it begins. */

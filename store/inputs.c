@@ -77,8 +77,8 @@ static bool insert(struct tcgrr_writer *writer, const char *sql, const char *con
     for (int i = 0; good && i < count; i++) {
         sqlite3_bind_text(statement, i + 1, texts[i], -1, SQLITE_STATIC);
     }
-    good = good && sqlite3_bind_int64(statement, count + 1, number) == SQLITE_OK &&
-           sqlite3_step(statement) == SQLITE_DONE;
+    good =
+        good && sqlite3_bind_int64(statement, count + 1, number) == SQLITE_OK && sqlite3_step(statement) == SQLITE_DONE;
     if (!good) {
         tcgrr_writer_fail(writer, "store what pins the machine", error);
     }
@@ -125,10 +125,10 @@ static bool pack_piece(const uint8_t *bytes, size_t size, int64_t part, void *da
 static bool has_content(sqlite3 *db, const char *xxh128)
 {
     sqlite3_stmt *statement = NULL;
-    bool found = sqlite3_prepare_v2(db, "SELECT 1 FROM content WHERE xxh128 = ? LIMIT 1", -1, &statement, NULL) ==
-                     SQLITE_OK &&
-                 sqlite3_bind_text(statement, 1, xxh128, -1, SQLITE_STATIC) == SQLITE_OK &&
-                 sqlite3_step(statement) == SQLITE_ROW;
+    bool found =
+        sqlite3_prepare_v2(db, "SELECT 1 FROM content WHERE xxh128 = ? LIMIT 1", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_bind_text(statement, 1, xxh128, -1, SQLITE_STATIC) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW;
     sqlite3_finalize(statement);
     return found;
 }
@@ -267,9 +267,8 @@ static bool unpack_part(struct tcgrr_reader *reader, sqlite3_stmt *statement, in
 static bool unpack_content(struct tcgrr_reader *reader, const struct tcgrr_embedded *input, FILE *file, GError **error)
 {
     sqlite3_stmt *statement = NULL;
-    if (sqlite3_prepare_v2(reader->db,
-                           "SELECT part, size, data, digest FROM content WHERE xxh128 = ? ORDER BY part", -1,
-                           &statement, NULL) != SQLITE_OK) {
+    if (sqlite3_prepare_v2(reader->db, "SELECT part, size, data, digest FROM content WHERE xxh128 = ? ORDER BY part",
+                           -1, &statement, NULL) != SQLITE_OK) {
         return tcgrr_reader_fail(reader, "an embedded file", error);
     }
     sqlite3_bind_text(statement, 1, input->xxh128, -1, SQLITE_STATIC);
@@ -319,8 +318,7 @@ static void unpack_input(const struct tcgrr_embedded *input, void *data)
         good = unpack_content(unpacking->reader, input, file, &unpacking->error);
     }
     if ((file && fclose(file) != 0 && good) || (path && !file)) {
-        g_set_error(&unpacking->error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path,
-                    g_strerror(errno));
+        g_set_error(&unpacking->error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
     }
 }
 

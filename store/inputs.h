@@ -14,10 +14,10 @@
 
 /* How the machine was pinned. Strings are owned by whoever fills the struct; for a reader, by the reader. */
 struct tcgrr_pinned {
-    const char *command; /* JSON array: QEMU and its arguments, with TCGRR_INPUTS_FOLDER/NAME for each input */
-    const char *machine; /* full name: "virt-7.2", no alias; "" if only the start is pinned */
-    const char *cpu;     /* the model's name, with its features */
-    const char *start_at; /* where it starts, as the user said; NULL: at reset */
+    const char *command;       /* JSON array: QEMU and its arguments, with TCGRR_INPUTS_FOLDER/NAME for each input */
+    const char *machine;       /* full name: "virt-7.2", no alias; "" if only the start is pinned */
+    const char *cpu;           /* the model's name, with its features */
+    const char *start_at;      /* where it starts, as the user said; NULL: at reset */
     tcgrr_icount start_icount; /* QEMU's count there; the trace counts from there on */
 };
 

@@ -41,8 +41,8 @@ struct tcgrr_reader {
     sqlite3_stmt *queries[TCGRR_QUERIES];
     GStringChunk *texts; /* of `run` */
     struct tcgrr_run run;
-    bool pinned_read;           /* `pinned` was looked for; its `command` is NULL where the machine is not pinned */
-    struct tcgrr_pinned pinned; /* strings in `texts` */
+    bool pinned_read;            /* `pinned` was looked for; its `command` is NULL where the machine is not pinned */
+    struct tcgrr_pinned pinned;  /* strings in `texts` */
     struct tcgrr_blocks *blocks; /* NULL before they are asked for; on a borrowed connection not all are filled */
     uint32_t loaded_to;          /* borrowed: all blocks below are filled */
     uint32_t needed;             /* borrowed: how often some were asked for */

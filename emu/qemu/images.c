@@ -75,7 +75,8 @@ static void cover_user(GPtrArray *suboptions, const char *node, const char *path
         cover(suboptions, node, path, folder, false, images);
         return;
     }
-    /* The layer is what the keyframe has of it, and as that is itself only read, its bytes have a layer of their own. */
+    /* The layer is what the keyframe has of it, and as that is itself only read, its bytes have a layer of their own.
+     */
     g_autofree char *saved = tcgrr_keyframe_image(keyframe, images->len);
     g_autofree char *inner = *node ? g_strconcat(node, ".file", NULL) : g_strdup("file");
     lay_over(suboptions, node, path);

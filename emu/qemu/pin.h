@@ -16,20 +16,20 @@
 
 /* A file that the pinned command names. */
 struct tcgrr_pin_file {
-    char *name; /* in the folder */
-    char *role; /* struct tcgrr_embedded says which there are */
-    char *path; /* as the user, or QEMU, named it; "" if it was made */
+    char *name;    /* in the folder */
+    char *role;    /* struct tcgrr_embedded says which there are */
+    char *path;    /* as the user, or QEMU, named it; "" if it was made */
     char *content; /* what to embed: its absolute path */
 };
 
 /* All is owned by the struct; empty with tcgrr_pins_clear(). */
 struct tcgrr_pins {
-    char **words;     /* arguments, NULL-terminated, with TCGRR_INPUTS_FOLDER/NAME for each file */
-    char *machine;    /* full name: "virt-7.2" */
-    char *cpu;        /* value of -cpu */
-    char *folder;     /* private; each file stands, or a link leads to it, under its name */
-    GPtrArray *files; /* struct tcgrr_pin_file */
-    GPtrArray *notes; /* char*: what was pinned, one line each */
+    char **words;        /* arguments, NULL-terminated, with TCGRR_INPUTS_FOLDER/NAME for each file */
+    char *machine;       /* full name: "virt-7.2" */
+    char *cpu;           /* value of -cpu */
+    char *folder;        /* private; each file stands, or a link leads to it, under its name */
+    GPtrArray *files;    /* struct tcgrr_pin_file */
+    GPtrArray *notes;    /* char*: what was pinned, one line each */
     GPtrArray *warnings; /* char*: what cannot be pinned, one line each */
 };
 

@@ -329,7 +329,8 @@ static void finish(struct start *start)
 static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount, bool *passed, GError **error)
 {
     struct start start = {.options = options, .slow_fd = -1};
-    bool good = tcgrr_qcow2_create(options->path, TCGRR_QCOW2_NO_DISK, error) && (options->is_address || share_memory(&start, error));
+    bool good = tcgrr_qcow2_create(options->path, TCGRR_QCOW2_NO_DISK, error) &&
+                (options->is_address || share_memory(&start, error));
     start.folder = good ? tcgrr_scratch_folder("start", error) : NULL;
     good = start.folder != NULL;
     if (good) {
