@@ -113,7 +113,7 @@ static void print_answer(const char *trace, const char *const *builds, const str
     if (!found_bad(result, count)) {
         printf("%s: no bad build found; the last good one is %s\n", trace, good);
         if (result->last_good < count - 1) {
-            printf("  those behind it could not be tried\n");
+            printf("  those after it could not be tried\n");
         }
     } else if (result->first_bad == result->last_good + 1) {
         printf("%s: the first bad build is %s\n  the last good one is %s\n", trace, builds[result->first_bad], good);
@@ -241,7 +241,7 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
     struct cli_comparing comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
-        {"builds", 0, 0, G_OPTION_ARG_NONE, &builds, "the words behind the trace are QEMUs or folders with one", NULL},
+        {"builds", 0, 0, G_OPTION_ARG_NONE, &builds, "the words after the trace are QEMUs or folders with one", NULL},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told_state,
          "keep what was found here while searching (default: TRACE.bisect)", "FILE"},
         {"fresh", 0, 0, G_OPTION_ARG_NONE, &fresh, "forget what an interrupted search has found", NULL},

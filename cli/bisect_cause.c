@@ -202,14 +202,13 @@ static const struct cli_command form = {
     "bisect",
     "TRACE --qemu PATH",
     "Find the first instruction whose effect differs between the QEMU that recorded and another one",
-    "Where the two part is not yet what went wrong: what the parting instruction read is followed back, from one\n"
-    "instruction to the one before that made it differ, until one takes in the same on both sides and makes\n"
-    "something else of it. docs/cause.md tells how, and what the kinds of causes mean.\n"
-    "A QEMU of the same release replays the recording; one of another release cannot, and is recorded itself, into\n"
-    "the folder. If the two part in firmware that differs, they are compared from the guest's _start on; --from "
-    "tells\n"
-    "another place.\n\n"
-    "Exit status: 0 no divergence, 1 the two part, 3 it could not be told.\n\n"
+    "Where the two diverge is not yet what went wrong: the search follows what the diverging instruction read back\n"
+    "to what wrote it, until it finds an instruction with the same inputs on both sides and different results.\n"
+    "docs/cause.md explains how, and what the kinds of causes mean.\n"
+    "A QEMU of the same release replays the recording; one of another release does if the trace is pinned (record\n"
+    "--portable), and is recorded itself otherwise. If the two diverge in firmware that differs, they are compared\n"
+    "from the guest's _start on; --from names another place.\n\n"
+    "Exit status: 0 no divergence, 1 the two diverge, 3 the question could not be answered.\n\n"
     "Examples:\n"
     "  tcgrr bisect guest.tcgrr --qemu qemu-system-x86_64-10.0\n"
     "  tcgrr bisect guest.tcgrr --qemu ./build/qemu-system-aarch64 --from start_kernel --json | jq .cause\n",

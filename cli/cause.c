@@ -222,7 +222,7 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     print_chain(to, found, insns, places);
     print_names(to, "registers that differed before already, which it does not read", found->also);
     print_names(to, "not compared, because only one of the two QEMUs has them", found->left_out);
-    fprintf(to, "  to stand before it:\n    %s\n    %s\n", land_a, land_b);
+    fprintf(to, "  to stop just before it:\n    %s\n    %s\n", land_a, land_b);
     if (cause->bundle) {
         fprintf(to, "  all of it is in %s%s\n", cause->bundle,
                 bisect->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"

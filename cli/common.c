@@ -178,8 +178,7 @@ static volatile int caught_signal;
 
 static void catch (int number)
 {
-    static const char text[] =
-        "\ntcgrr: ending QEMU in order, which can take some seconds; once more to end it by force\n";
+    static const char text[] = "\ntcgrr: stopping QEMU cleanly; press Ctrl-C again to kill it\n";
     if (caught_signal == 0 && write(STDERR_FILENO, text, sizeof(text) - 1) < 0) {
         /* nobody to tell */
     }

@@ -132,7 +132,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_diff = {
     "diff",
     "TRACE_A TRACE_B",
-    "Name the first instruction at which two recorded runs part",
+    "Name the first instruction at which two recorded runs diverge",
     "Compares instructions, whatever the blocks. An interrupt that comes some instructions earlier in one of them, or "
     "a\n"
     "loop that polls a clock a few turns more, is listed and is no divergence; --strict tolerates neither.\n\n"

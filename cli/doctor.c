@@ -182,7 +182,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_doctor = {
     "doctor",
     "[QEMU…] | --pair A B -- ARG…",
-    "Say which QEMUs are here and what each can record",
+    "List the QEMUs found here and what each can record",
     "Without names: every QEMU on PATH. Exit status 3 if none can record.\n\n"
     "Examples:\n"
     "  tcgrr doctor\n"

@@ -101,7 +101,7 @@ static void compare_roms(struct member members[2], json_t *list)
         g_autofree char *digest_a = tcgrr_content_digest(a->content, &size, NULL);
         g_autofree char *digest_b = tcgrr_content_digest(b->content, &size, NULL);
         if (g_strcmp0(digest_a, digest_b) != 0) {
-            add(list, a->name, a->content, b->content, PORTABLE ", or record --start-at a place behind the firmware");
+            add(list, a->name, a->content, b->content, PORTABLE ", or record --start-at a place after the firmware");
         }
     }
 }
@@ -112,7 +112,7 @@ static void compare_tables(struct member members[2], json_t *list)
     bool pc = g_str_has_prefix(members[0].pins.machine, "pc-");
     if (pc && strcmp(members[0].qemu.version, members[1].qemu.version) != 0) {
         add(list, "ACPI, SMBIOS, fw_cfg", members[0].qemu.version, members[1].qemu.version,
-            "record --start-at a place behind the firmware");
+            "record --start-at a place after the firmware");
     }
 }
 

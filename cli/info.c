@@ -20,7 +20,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_info = {
     "info",
     "[TRACE]",
-    "Say what a trace holds, how it was made and how it ended",
+    "Show what a trace holds, how it was made and how it ended",
     "Examples:\n"
     "  tcgrr info boot.tcgrr\n"
     "  tcgrr info boot.tcgrr --json | jq .icount\n",

@@ -71,8 +71,7 @@ static int resolve_window(const struct cli_command *command, const struct cli_le
     }
     tcgrr_symbols_free(symbols);
     if (status == CLI_OK && !window->has_from_pc && !window->has_until_pc && window->until <= window->from) {
-        return cli_usage(command, "--full-until %s is not behind --full-from %s", asked->until,
-                         asked->from ? asked->from : "0");
+        return cli_usage(command, "--full-until must come after --full-from");
     }
     return status;
 }

@@ -337,7 +337,7 @@ static int bisect(struct context *context, const struct told *told, char **commo
 static int run_here(struct context *context, struct told *told, int argc, char **argv, char **common)
 {
     if (argc != 1) {
-        return cli_usage(context->command, "what is '%s'? QEMU's arguments stand behind --", argv[1]);
+        return cli_usage(context->command, "unexpected argument '%s'; QEMU arguments go after --", argv[1]);
     }
     if (!told->members[0] || !told->members[1]) {
         return cli_usage(context->command, "lockstep needs both --a and --b, or --listen or --connect");
@@ -434,7 +434,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_lockstep = {
     "lockstep",
     "--a QEMU --b QEMU [-- ARG…] | --listen ADDR QEMU ARG… | --connect ADDR QEMU ARG…",
-    "Run two QEMUs side by side and name where they part",
+    "Run two QEMUs side by side and name the first instruction at which they diverge",
     "Both run the same arguments, compared as they run, by instructions. They need not be of one version: B follows "
     "A's\n"
     "rr log while A writes it, so that both have the same inputs and every difference is one. Where the machine has\n"

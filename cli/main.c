@@ -13,7 +13,8 @@ static const struct cli_command *const commands[] = {
     &cli_query,      &cli_report, &cli_why,    &cli_help,     &cli_version, &cli_keyframes,
 };
 
-static const char about[] = "Records what a stock QEMU executes, replays it exactly, and names where two runs part.";
+static const char about[] = "Records what a stock QEMU executes, replays it exactly, and names the first instruction "
+                            "at which two runs diverge.";
 
 static const struct {
     const char *title;

@@ -337,7 +337,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "query takes its SQL from the command line or from -f, not both");
     }
     if (!parse_format(format, &query.format)) {
-        return cli_usage(command, "'%s' is none of the formats table, csv, json and jsonl", format);
+        return cli_usage(command, "unknown format '%s'; use table, csv, json or jsonl", format);
     }
     GError *error = NULL;
     if (!open_trace(&query, argv[1], attached, &error)) {

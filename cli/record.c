@@ -95,7 +95,7 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
         return cli_stopped_status(stopped);
     }
     if (result->end == TCGRR_LIVE_CUT) {
-        cli_say_error("QEMU went away without notice (%s); what ran until then is in %s", result->exit, output);
+        cli_say_error("QEMU died (%s); everything recorded up to then is in %s", result->exit, output);
         return CLI_FAILED;
     }
     if (result->end == TCGRR_LIVE_THREADS) {

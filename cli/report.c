@@ -202,7 +202,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_report = {
     "report",
     "TRACE [NAME [OPTION=VALUE…]]",
-    "Ready-made analyses: what QEMU's example plugins tell, from a trace",
+    "Ready-made analyses: what QEMU's example plugins report, from a trace",
     "Without NAME: a list of the reports. 'tcgrr report TRACE NAME help' has the options of one; they, and what is\n"
     "printed, are those of the plugin with the same name in QEMU (docs/reports.md).\n\n"
     "Examples:\n"

@@ -243,8 +243,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
     if (run->assumed) {
         g_autofree char *assumed = cli_number(run->assumed);
-        printf("  uncertain    %s times this QEMU did not tell whether an instruction retired before an interrupt\n",
-               assumed);
+        printf("  uncertain    %s interrupts could not be placed exactly\n", assumed);
     }
     if (verbose) {
         printf("  started      %s on %s, tcgrr %s\n", run->started, run->host, run->tool_version);

@@ -294,11 +294,11 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_why = {
     "why",
     "TRACE --at ICOUNT WHAT",
-    "Tell where a value came from: who wrote it, what that read, and so on back",
+    "Explain where a value came from: what wrote it, what that read, and so on back",
     "WHAT is a register or ADDRESS[:SIZE]; its value is the one before the instruction with this icount.\n"
     " Each step is an instruction, newest first, with what it wrote and read, back to where the value "
     "came\n"
-    "into the guest: a device, a clock, a constant, the start. docs/why.md tells how, and what is not known.\n\n"
+    "into the guest: a device, a clock, a constant, the start. docs/why.md explains how, and what is not known.\n\n"
     "Examples:\n"
     "  tcgrr why boot.tcgrr --at 500000000 x0\n"
     "  tcgrr why boot.tcgrr --at 500000000 0xffff800008a31c40:8 --depth 20 --json | jq '.steps[].disasm'\n"

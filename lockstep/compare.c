@@ -109,7 +109,7 @@ static bool end_reached(const struct comparing *c, GError **error)
         if (c->options->until[i].kind != TCGRR_WHERE_NONE) {
             g_autofree char *text = tcgrr_where_text(&c->options->until[i]);
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                        "%s never comes to %s, where comparing was to end: no divergence in the %" G_GUINT64_FORMAT
+                        "%s never executed %s, where comparing was to end: no divergence in the %" G_GUINT64_FORMAT
                         " instructions up to its end",
                         names[i], text, c->comparison->compared);
             return false;

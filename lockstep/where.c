@@ -42,8 +42,7 @@ bool tcgrr_where_reach(struct tcgrr_side *side, const struct tcgrr_where *where,
     if (*icount == UINT64_MAX) {
         g_autofree char *text = tcgrr_where_text(where);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s never comes to %s, where comparing was to start: it ends after %" G_GUINT64_FORMAT
-                    " instructions",
+                    "%s never executed %s, so nothing was compared (it ended after %" G_GUINT64_FORMAT " instructions)",
                     name, text, at.icount);
         return false;
     }

@@ -65,7 +65,7 @@ recorded
 random_pause
 kill -9 "$emulator"
 ended 3 "QEMU killed"
-contains "QEMU killed" "$(cat "$work/err")" "^tcgrr: QEMU went away without notice"
+contains "QEMU killed" "$(cat "$work/err")" "^tcgrr: QEMU died"
 check_trace "QEMU killed" false
 
 start

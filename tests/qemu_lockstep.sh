@@ -129,10 +129,10 @@ equal "stands still: B" "$(json .divergence.b)" null
 # What is wrong with the arguments, and what cannot be.
 pair rv64-compute-short 10.0 10.0
 complains 2 "needs both --a and --b" "$tcgrr" lockstep --a "$a" -- "${arguments[@]}"
-complains 2 "behind --" "$tcgrr" lockstep --a "$a" --b "$b" virt
+complains 2 "go after --" "$tcgrr" lockstep --a "$a" --b "$b" virt
 complains 2 "has no symbol of this name" "$tcgrr" lockstep --a "$a" --b "$b" --from nowhere -- "${arguments[@]}"
 complains 2 "aarch64" "$tcgrr" lockstep --a "$a" --b "$(qemu aarch64 10.0)" -- "${arguments[@]}"
-complains 3 "never comes to pc 0x12345678" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345678 -- "${arguments[@]}"
+complains 3 "never executed pc 0x12345678" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345678 -- "${arguments[@]}"
 complains 3 "did not start" "$tcgrr" lockstep --a "$a" --b "$b" --b-arg -nonsense -- "${arguments[@]}"
 complains 3 "no-such-qemu" "$tcgrr" lockstep --a no-such-qemu --b "$b" -- "${arguments[@]}"
 equal "QEMUs left behind" "$(pgrep -f "$work" || true)" ""

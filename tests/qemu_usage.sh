@@ -62,7 +62,7 @@ refused "need --level state" record --sample-step 5 -- "${guest[@]}"
 refused "takes 1 or more" record --level state --sample-step -5 -- "${guest[@]}"
 refused "add --level full" record --level state --full-from main -- "${guest[@]}"
 refused "no symbol of this name" record --level full --full-until no-such-symbol -- "${guest[@]}"
-refused "is not behind" record --level full --full-from 1000 --full-until 1000 -- "${guest[@]}"
+refused "must come after" record --level full --full-from 1000 --full-until 1000 -- "${guest[@]}"
 refused "icount" record --icount nonsense -- "${guest[@]}"
 refused "takes one trace" replay
 refused "takes one trace" info

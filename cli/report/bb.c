@@ -87,7 +87,7 @@ static bool print_idles(struct report_job *job, json_t *list, GError **error)
     g_array_unref(idling.vcpus);
     g_array_unref(idling.events);
     if (good && idling.count == 0) {
-        report_note("no vCPU was seen to go idle; QEMU tells plugins only where each vCPU has a thread of its own");
+        report_note("no vCPU was seen to go idle; QEMU reports that only where each vCPU has its own thread");
     }
     return good;
 }

@@ -42,7 +42,7 @@ static const struct report_option options[] = {
     {"cores", REPORT_NUMBER, "N", "how many have caches of their own (the machine's; in user mode 1)", 0, 1, 65536},
     {"limit", REPORT_NUMBER, "N", "print that many of the instructions that missed most; 0: all (32)", 32, 0,
      UINT32_MAX},
-    {"l2", REPORT_SWITCH, NULL, "a second cache behind both (off)", 0, 0, 0},
+    {"l2", REPORT_SWITCH, NULL, "a second-level cache for both (off)", 0, 0, 0},
     {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, as the next two", 2097152, 1, MOST_SIZE},
     {"l2blksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MOST_SIZE},
     {"l2assoc", REPORT_NUMBER, "N", "blocks in a set (16)", 16, 1, MOST_WAYS},

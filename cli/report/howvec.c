@@ -297,7 +297,7 @@ const struct report report_howvec = {
     "The classes of aarch64 are the plugin's, mistakes and all (strict=on puts them right), those of RISC-V follow its "
     "opcodes, those of x86 and arm are what "
     "capstone\n"
-    "tells of an instruction. Elsewhere instructions are counted one by one.\n\n"
+    "says about an instruction. Elsewhere instructions are counted one by one.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr howvec\n"
     "  tcgrr report boot.tcgrr howvec count=sreg count=!hint\n",

@@ -107,7 +107,7 @@ static bool run(struct report_job *job, GError **error)
     }
     if (strcmp(job->run->mode, "user") != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s is of a whole system; QEMU tells of system calls in user mode only",
+                    "%s is of a whole system; QEMU reports system calls in user mode only",
                     tcgrr_reader_path(job->reader));
         return false;
     }

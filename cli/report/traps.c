@@ -161,7 +161,7 @@ static void print_places(struct report_job *job, const struct traps *traps, json
 static void say_notes(const struct report_job *job, const struct traps *traps)
 {
     if (strcmp(job->run->mode, "user") == 0) {
-        report_note("user mode: QEMU tells of interrupts and exceptions in system mode only");
+        report_note("user mode: QEMU reports interrupts and exceptions in system mode only");
     } else if (!job->run->reports_discontinuities) {
         report_note(
             "QEMU %s does not tell plugins of interrupts, exceptions and host calls: the first two are inferred "

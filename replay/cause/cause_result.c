@@ -265,10 +265,10 @@ static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, 
     const char *obstacles[] = {tcgrr_twins_obstacle(trail->search.twins, 0, moment),
                                tcgrr_twins_obstacle(trail->search.twins, 1, moment)};
     int side = obstacles[0] ? 0 : 1;
-    const char *const text = known
-                                 ? "everything this instruction takes in is the same on both sides, what it does is not"
-                                 : "what this instruction takes in is not known; all that programs compute with is "
-                                   "the same on both sides before it, what it does is not";
+    const char *const text =
+        known ? "same inputs on both sides, different results"
+              : "the inputs of this instruction are not known; everything that programs compute with is "
+                "the same on both sides before it, its results are not";
     bool shown = trail->cause->registers->len > 0 || trail->cause->memory->len > 0 || obstacles[side];
 
     tcgrr_trail_explain(
