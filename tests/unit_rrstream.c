@@ -31,7 +31,7 @@ static GByteArray *make(const char *release, const char *text)
     const struct tcgrr_rr_format *format = tcgrr_rr_format(&version, 0);
     GByteArray *bytes = g_byte_array_new();
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
-    static const uint8_t zeros[16] = {0};
+    static const uint8_t zeros[32] = {0};
     static const uint8_t random[] = {0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
 
     tcgrr_rr_append(bytes, format->version, 4);
