@@ -9,7 +9,7 @@
 version=$1
 elf=$work/guest.elf
 copy_guest rv64-compute "$elf"
-patch "$elf" "$(address "$elf" compute_rounds)" 0000000001000000 # runs for some seconds
+patch "$elf" "$(address "$elf" compute_rounds)" 0000000004000000 # runs for some seconds
 guest rv64-compute "$version" "$elf"
 record long
 endless=$work/endless.elf
