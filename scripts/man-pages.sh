@@ -7,6 +7,8 @@
 set -euo pipefail
 tcgrr=$1 folder=$2
 mkdir -p "$folder"
+# A program that prints and exits frees nothing, which a build with sanitizers would take for a failure.
+export ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0
 commands=$("$tcgrr" --help | awk '/^  [a-z]/ {print $1}')
 for command in $commands; do
     "$tcgrr" help --man "$command" >"$folder/tcgrr-$command.1"
