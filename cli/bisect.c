@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `tcgrr bisect` has forms that have little in common but their name; the option that makes each one tells them apart.
+/* `tcgrr bisect` has forms that have little in common but their name; the option selects the form.
  */
 #include "cli/bisect.h"
 

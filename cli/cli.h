@@ -45,7 +45,7 @@ extern const struct cli_command cli_keyframes;
 bool cli_parse(const struct cli_command *command, const GOptionEntry *options, bool stop_at_word, int *argc,
                char ***argv);
 
-/* Cuts the words behind the first "--" off argv and returns them (NULL-terminated, not owned); an empty list if there
+/* Cuts the words after the first "--" off argv and returns them (NULL-terminated, not owned); an empty list if there
  * are none. */
 char **cli_split_rest(int *argc, char **argv);
 

@@ -135,8 +135,3 @@ void tcgrr_feed_end(struct tcgrr_feed *feed)
 {
     feed->over = true;
 }
-
-size_t tcgrr_feed_left(const struct tcgrr_feed *feed)
-{
-    return feed->left->len;
-}

@@ -25,7 +25,4 @@ bool tcgrr_feed_give(struct tcgrr_feed *feed, const uint8_t *bytes, size_t size,
 /* There is no more: QEMU meets the log's end once it has taken what there is. */
 void tcgrr_feed_end(struct tcgrr_feed *feed);
 
-/* Bytes that QEMU has not taken. */
-size_t tcgrr_feed_left(const struct tcgrr_feed *feed);
-
 #endif

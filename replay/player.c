@@ -127,11 +127,6 @@ void tcgrr_player_free(struct tcgrr_player *player)
     g_free(player);
 }
 
-const char *tcgrr_player_gdb(const struct tcgrr_player *player)
-{
-    return player->gdb_socket;
-}
-
 /* ---- moving ---- */
 
 static json_t *execute(struct tcgrr_player *player, const char *command, json_t *arguments, GError **error)

@@ -44,9 +44,6 @@ int64_t tcgrr_player_spent(const struct tcgrr_player *player);
 /* Its registers, as QEMU's monitor prints them; owned by the caller. */
 char *tcgrr_player_registers(struct tcgrr_player *player, GError **error);
 
-/* The unix socket of its gdb stub. */
-const char *tcgrr_player_gdb(const struct tcgrr_player *player);
-
 /*
  * Writes a keyframe of where it stands to `folder`, which is there and empty. TCGRR_ERROR_FAILED if this machine cannot
  * be saved; not from a player that started from a keyframe and has images.
