@@ -10,7 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MOST_NAME 40 /* letters of a word that is compared with names */
+#define MAX_NAME 40 /* letters of a word that is compared with names */
 
 /* One process runs one command; what it has said and printed belongs to that process. */
 static struct {
@@ -60,10 +60,10 @@ void cli_say_error(const char *format, ...)
 /* How many letters are to be put in, taken out, replaced or swapped with the next one to make `a` of `b`. */
 static size_t edits(const char *a, const char *b)
 {
-    size_t rows[3][MOST_NAME + 1];
+    size_t rows[3][MAX_NAME + 1];
     size_t length = strlen(b);
 
-    if (length > MOST_NAME || strlen(a) > MOST_NAME) {
+    if (length > MAX_NAME || strlen(a) > MAX_NAME) {
         return SIZE_MAX;
     }
     for (size_t j = 0; j <= length; j++) {

@@ -15,24 +15,24 @@ bool cli_comparing_starts_late(const struct cli_comparing *comparing)
     return comparing->from && !g_ascii_string_to_unsigned(comparing->from, 10, 0, UINT64_MAX, NULL, NULL);
 }
 
-bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where)
+bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where)
 {
     guint64 value;
     bool address = g_str_has_prefix(text, "0x");
 
     if (g_ascii_string_to_unsigned(address ? text + 2 : text, address ? 16 : 10, 0, UINT64_MAX, &value, NULL)) {
-        *where = (struct tcgrr_where){address ? TCGRR_WHERE_PC : TCGRR_WHERE_ICOUNT, value};
+        *where = (struct tcgrr_position){address ? TCGRR_POSITION_PC : TCGRR_POSITION_ICOUNT, value};
         return true;
     }
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(symbols, text);
     if (symbol) {
-        *where = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+        *where = (struct tcgrr_position){TCGRR_POSITION_PC, symbol->address};
     }
     return symbol != NULL;
 }
 
 static int resolve(const struct cli_command *command, const char *option, const char *text,
-                   struct tcgrr_symbols *const symbols[2], struct tcgrr_where where[2])
+                   struct tcgrr_symbols *const symbols[2], struct tcgrr_position where[2])
 {
     for (int i = 0; text && i < 2; i++) {
         if (symbols[i] && !cli_parse_where(text, symbols[i], &where[i])) {
@@ -57,7 +57,7 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
     options->strict = options->strict || comparing->strict;
     int status = resolve(command, "--from", comparing->from, symbols, options->from);
     status = status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);
-    bool counts = options->from[0].kind == TCGRR_WHERE_ICOUNT && options->until[0].kind == TCGRR_WHERE_ICOUNT;
+    bool counts = options->from[0].kind == TCGRR_POSITION_ICOUNT && options->until[0].kind == TCGRR_POSITION_ICOUNT;
     if (status == CLI_OK && counts && options->until[0].value <= options->from[0].value) {
         return cli_usage(command, "--until %s must come after --from %s", comparing->until, comparing->from);
     }

@@ -59,7 +59,7 @@ bool cli_comparing_starts_late(const struct cli_comparing *comparing);
 
 /* A place: a number with 0x is an address, one without an icount, anything else a symbol. False if there is none of
  * this name. */
-bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_where *where);
+bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where);
 
 /*
  * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks

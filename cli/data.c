@@ -4,7 +4,7 @@
 
 #include <stdio.h>
 
-#define MOST_SHOWN 24 /* registers in the text */
+#define MAX_SHOWN 24 /* registers in the text */
 
 static json_t *registers_json(const GArray *registers)
 {
@@ -40,15 +40,15 @@ void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data)
 
 static void print_registers(const GArray *registers, const struct cli_places *places)
 {
-    for (guint i = 0; i < registers->len && i < MOST_SHOWN; i++) {
+    for (guint i = 0; i < registers->len && i < MAX_SHOWN; i++) {
         const struct tcgrr_register_difference *differs =
             &g_array_index(registers, struct tcgrr_register_difference, i);
         g_autofree char *a = tcgrr_register_text(differs->a, differs->size);
         g_autofree char *b = tcgrr_register_text(differs->b, differs->size);
         printf("  %-12s %s: %s\n  %-12s %s: %s\n", differs->name, places->names[0], a, "", places->names[1], b);
     }
-    if (registers->len > MOST_SHOWN) {
-        printf("  and %u more\n", registers->len - MOST_SHOWN);
+    if (registers->len > MAX_SHOWN) {
+        printf("  and %u more\n", registers->len - MAX_SHOWN);
     }
 }
 

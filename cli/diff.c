@@ -7,7 +7,7 @@
 struct traces {
     const char *paths[2];
     struct tcgrr_reader *readers[2];
-    struct tcgrr_side *sides[2];
+    struct tcgrr_run_source *sides[2];
     struct tcgrr_symbols *symbols[2];
 };
 
@@ -94,7 +94,7 @@ static int open_both(struct traces *traces)
         if (!traces->readers[i]) {
             return status;
         }
-        traces->sides[i] = tcgrr_side_stored(traces->readers[i], &error);
+        traces->sides[i] = tcgrr_run_source_stored(traces->readers[i], &error);
         if (!traces->sides[i]) {
             return cli_fail(error);
         }

@@ -346,7 +346,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
         printf("  compared from icount %s of %s and %s of %s on\n", a, places->names[0], b, places->names[1]);
     }
     for (int i = 0; i < 2; i++) {
-        if (comparison->surplus[i] && comparison->ends[!i] == TCGRR_SIDE_SHUTDOWN) {
+        if (comparison->surplus[i] && comparison->ends[!i] == TCGRR_SOURCE_SHUTDOWN) {
             printf("  %s ran %" G_GUINT64_FORMAT
                    " instructions more after the guest had shut down, before QEMU stopped it\n",
                    places->names[i], comparison->surplus[i]);

@@ -3,10 +3,10 @@
 
 #include <string.h>
 
-#include "lockstep/side.h"
+#include "lockstep/run_source.h"
 
 struct cli_insns {
-    struct tcgrr_side *side; /* NULL: it cannot be read */
+    struct tcgrr_run_source *side; /* NULL: it cannot be read */
     struct tcgrr_disasm *disasm;
 };
 
@@ -15,7 +15,7 @@ struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target)
     struct cli_insns *insns = g_new0(struct cli_insns, 1);
     const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
 
-    insns->side = tcgrr_side_stored(reader, NULL);
+    insns->side = tcgrr_run_source_stored(reader, NULL);
     insns->disasm = tcgrr_disasm_new(target);
     if (blocks) {
         tcgrr_disasm_survey(insns->disasm, blocks, tcgrr_blocks_count(blocks));

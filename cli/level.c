@@ -36,7 +36,7 @@ static bool load_symbols(struct tcgrr_symbols *symbols, const struct tcgrr_recor
 static int resolve(const struct cli_command *command, const char *option, const char *text,
                    struct tcgrr_symbols *symbols, tcgrr_icount *icount, bool *has_pc, uint64_t *pc)
 {
-    struct tcgrr_where where = {TCGRR_WHERE_NONE, 0};
+    struct tcgrr_position where = {TCGRR_POSITION_NONE, 0};
 
     if (text && !cli_parse_where(text, symbols, &where)) {
         return cli_usage(
@@ -45,10 +45,10 @@ static int resolve(const struct cli_command *command, const char *option, const 
             " always works)",
             option, text);
     }
-    if (where.kind == TCGRR_WHERE_ICOUNT) {
+    if (where.kind == TCGRR_POSITION_ICOUNT) {
         *icount = where.value;
     }
-    *has_pc = where.kind == TCGRR_WHERE_PC;
+    *has_pc = where.kind == TCGRR_POSITION_PC;
     *pc = where.value;
     return CLI_OK;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/pair.h"
+#include "lockstep/lockstep_local.h"
 
 #include "cli/bisect.h"
 #include "cli/lockstep.h"
@@ -12,8 +12,8 @@
 struct context {
     const struct cli_command *command;
     struct cli_comparing comparing;
-    struct tcgrr_pair_options options;
-    struct tcgrr_pair pair;
+    struct tcgrr_lockstep_local_options options;
+    struct tcgrr_lockstep_local pair;
     struct tcgrr_symbols *symbols[2];
     char **words[2]; /* the arguments of each QEMU */
     const char *names[2];
@@ -78,7 +78,7 @@ bool cli_lockstep_is_trace(const char *told)
 /* A member is a QEMU, or a trace that stands for the run it holds. */
 static bool name_member(struct context *context, int which, const char *told, char **common, char **own, int *status)
 {
-    struct tcgrr_pair_member *member = &context->options.members[which];
+    struct tcgrr_lockstep_member *member = &context->options.members[which];
 
     g_autofree char *base = g_path_get_basename(told);
     context->names[which] = told;
@@ -122,7 +122,7 @@ static bool load_symbols(struct context *context, int which, int *status)
 
 static void print_json(const struct context *context, const struct cli_places *places)
 {
-    const struct tcgrr_pair *pair = &context->pair;
+    const struct tcgrr_lockstep_local *pair = &context->pair;
     json_t *object = json_object();
 
     for (int i = 0; i < 2; i++) {
@@ -130,13 +130,14 @@ static void print_json(const struct context *context, const struct cli_places *p
         const char *words = pair->words[i];
         json_object_set_new(object, i == 0 ? "a" : "b",
                             json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
-                                      tcgrr_pair_version(pair, &context->options, i), "exit", exit, "stderr", words));
+                                      tcgrr_lockstep_local_version(pair, &context->options, i), "exit", exit, "stderr",
+                                      words));
     }
     json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(pair->inputs)));
     if (pair->inputs == TCGRR_INPUTS_TRANSLATED) {
         json_object_set_new(object, "translation",
-                            json_pack("{s:s, s:s}", "from", tcgrr_pair_version(pair, &context->options, 0), "to",
-                                      tcgrr_pair_version(pair, &context->options, 1)));
+                            json_pack("{s:s, s:s}", "from", tcgrr_lockstep_local_version(pair, &context->options, 0),
+                                      "to", tcgrr_lockstep_local_version(pair, &context->options, 1)));
     }
     if (pair->common.pinned) {
         json_object_set_new(object, "pinned",
@@ -149,7 +150,7 @@ static void print_json(const struct context *context, const struct cli_places *p
 
 static void print_text(const struct context *context, const struct cli_places *places)
 {
-    const struct tcgrr_pair *pair = &context->pair;
+    const struct tcgrr_lockstep_local *pair = &context->pair;
 
     cli_print_comparison(&pair->comparison, places);
     if (pair->inputs != TCGRR_INPUTS_OWN) {
@@ -162,7 +163,7 @@ static void print_text(const struct context *context, const struct cli_places *p
     }
     for (int i = 0; i < 2; i++) {
         printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
-               tcgrr_pair_version(pair, &context->options, i), pair->exits[i] ? ": " : ", recorded",
+               tcgrr_lockstep_local_version(pair, &context->options, i), pair->exits[i] ? ": " : ", recorded",
                pair->exits[i] ? pair->exits[i] : "", pair->words[i] && *pair->words[i] ? ", saying: " : "",
                pair->words[i] ? pair->words[i] : "");
     }
@@ -177,13 +178,14 @@ static int finish(struct context *context, bool good, GError *error)
         return cli_fail(error);
     }
     struct cli_places places = {
-        .target = tcgrr_pair_target(&context->pair, &context->options, 0),
+        .target = tcgrr_lockstep_local_target(&context->pair, &context->options, 0),
     };
     for (int i = 0; i < 2; i++) {
         places.names[i] = context->titles[i];
         places.symbols[i] = context->symbols[i];
-        places.blocks[i] =
-            context->pair.comparison.diverged ? tcgrr_pair_blocks(&context->pair, &context->options, i) : NULL;
+        places.blocks[i] = context->pair.comparison.diverged
+                               ? tcgrr_lockstep_local_blocks(&context->pair, &context->options, i)
+                               : NULL;
     }
     (context->comparing.json ? print_json : print_text)(context, &places);
     return context->pair.comparison.diverged ? CLI_DIVERGED : CLI_OK;
@@ -194,7 +196,7 @@ static int lockstep(struct context *context)
     GError *error = NULL;
     int status = CLI_OK;
 
-    if (!tcgrr_pair_open(&context->pair, &context->options, &error)) {
+    if (!tcgrr_lockstep_local_open(&context->pair, &context->options, &error)) {
         return cli_fail(error);
     }
     for (guint i = 0; context->pair.common.pinned && i < context->pair.common.pins.warnings->len; i++) {
@@ -207,13 +209,13 @@ static int lockstep(struct context *context)
     if (status != CLI_OK) {
         return status;
     }
-    bool good = tcgrr_pair_run(&context->pair, &context->options, &error);
+    bool good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
     return finish(context, good, error);
 }
 
 static void clear(struct context *context)
 {
-    tcgrr_pair_clear(&context->pair);
+    tcgrr_lockstep_local_clear(&context->pair);
     for (int i = 0; i < 2; i++) {
         tcgrr_reader_free(context->options.members[i].reader);
         tcgrr_symbols_free(context->symbols[i]);
@@ -354,7 +356,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
         clear(context);
         return status;
     }
-    context->options = (struct tcgrr_pair_options){
+    context->options = (struct tcgrr_lockstep_local_options){
         .members = {{.quiet = !told->console}, {.quiet = true}},
         .own_inputs = told->own_inputs,
         .starts_late = cli_comparing_starts_late(&context->comparing),
@@ -368,7 +370,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
 }
 
 /* This machine has one side; the other is a peer's. */
-static int run_apart(struct context *context, struct told *told, struct cli_lockstep_peer *peer, char **words)
+static int run_remote(struct context *context, struct told *told, struct cli_lockstep_peer *peer, char **words)
 {
     if (told->bisect || told->level) {
         return cli_usage(context->command, "%s needs both sides here", told->bisect ? "--bisect" : "--level");
@@ -417,14 +419,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
          NULL},
         {0},
     };
-    bool apart = names_peer(argv);
-    char **common = apart ? NULL : cli_split_rest(&argc, argv);
+    bool remote = names_peer(argv);
+    char **common = remote ? NULL : cli_split_rest(&argc, argv);
     int status = CLI_USAGE;
 
-    if (cli_parse(command, entries, apart, &argc, &argv)) {
+    if (cli_parse(command, entries, remote, &argc, &argv)) {
         told.progress = told.progress || isatty(STDERR_FILENO);
         status = told.timeout < 1 ? cli_usage(command, "--timeout takes 1 or more seconds")
-                 : apart          ? run_apart(&context, &told, &peer, argv + 1)
+                 : remote         ? run_remote(&context, &told, &peer, argv + 1)
                                   : run_here(&context, &told, argc, argv, common);
     }
     told_clear(&told);

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* `tcgrr lockstep --listen` and `--connect`: one side here, the other with another tcgrr. */
 #include "cli/lockstep.h"
-#include "lockstep/peer/apart.h"
+#include "lockstep/peer/lockstep_remote.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
 struct context {
-    struct tcgrr_apart_options options;
-    struct tcgrr_apart apart;
+    struct tcgrr_lockstep_remote_options options;
+    struct tcgrr_lockstep_remote remote;
     struct tcgrr_compare_options compare;
     struct tcgrr_symbols *symbols; /* of our side */
     char *text;                    /* what is compared, in the user's words */
@@ -42,53 +42,53 @@ static const char *text_or(const char *text, const char *otherwise)
 
 static void print_json(const struct context *context, const struct cli_places *places)
 {
-    const struct tcgrr_apart *apart = &context->apart;
+    const struct tcgrr_lockstep_remote *remote = &context->remote;
     json_t *object = json_object();
 
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_epilogue *end = &apart->epilogues[i];
+        const struct tcgrr_epilogue *end = &remote->epilogues[i];
         json_object_set_new(object, i == 0 ? "a" : "b",
-                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", apart->sides[i].source, "qemu_version",
-                                      apart->sides[i].qemu, "exit", text_or(end->exit, NULL), "stderr",
+                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", remote->sides[i].source, "qemu_version",
+                                      remote->sides[i].qemu, "exit", text_or(end->exit, NULL), "stderr",
                                       *end->exit ? end->words : NULL));
     }
-    json_object_set_new(object, "own", json_string(apart->own == 0 ? "a" : "b"));
+    json_object_set_new(object, "own", json_string(remote->own == 0 ? "a" : "b"));
     json_object_set_new(object, "traffic",
-                        json_pack("{s:I, s:I}", "sent", (json_int_t)apart->traffic.sent, "received",
-                                  (json_int_t)apart->traffic.received));
-    cli_json_comparison(object, &apart->comparison, places);
+                        json_pack("{s:I, s:I}", "sent", (json_int_t)remote->traffic.sent, "received",
+                                  (json_int_t)remote->traffic.received));
+    cli_json_comparison(object, &remote->comparison, places);
     cli_print_json(object);
 }
 
 static void print_text(const struct context *context, const struct cli_places *places)
 {
-    const struct tcgrr_apart *apart = &context->apart;
+    const struct tcgrr_lockstep_remote *remote = &context->remote;
 
-    cli_print_comparison(&apart->comparison, places);
+    cli_print_comparison(&remote->comparison, places);
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_epilogue *end = &apart->epilogues[i];
-        printf("  %c: %s, QEMU %s: %s%s%s\n", 'A' + i, apart->sides[i].source, apart->sides[i].qemu,
+        const struct tcgrr_epilogue *end = &remote->epilogues[i];
+        printf("  %c: %s, QEMU %s: %s%s%s\n", 'A' + i, remote->sides[i].source, remote->sides[i].qemu,
                text_or(end->exit, "recorded"), *end->words ? ", saying: " : "", end->words);
     }
 }
 
 static int report(const struct context *context, bool json)
 {
-    const struct tcgrr_apart *apart = &context->apart;
-    struct cli_places places = {.target = apart->sides[0].target};
+    const struct tcgrr_lockstep_remote *remote = &context->remote;
+    struct cli_places places = {.target = remote->sides[0].target};
     char *titles[2];
 
     for (int i = 0; i < 2; i++) {
-        g_autofree char *base = g_path_get_basename(apart->sides[i].source);
+        g_autofree char *base = g_path_get_basename(remote->sides[i].source);
         places.names[i] = titles[i] = g_strdup_printf("%c (%s)", 'A' + i, base);
-        places.symbols[i] = i == apart->own ? context->symbols : apart->epilogues[i].symbols;
-        places.blocks[i] = apart->heard.blocks;
+        places.symbols[i] = i == remote->own ? context->symbols : remote->epilogues[i].symbols;
+        places.blocks[i] = remote->heard.blocks;
     }
     (json ? print_json : print_text)(context, &places);
     for (int i = 0; i < 2; i++) {
         g_free(titles[i]);
     }
-    return apart->comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    return remote->comparison.diverged ? CLI_DIVERGED : CLI_OK;
 }
 
 static int finish(struct context *context, bool good, GError *error, bool json)
@@ -99,8 +99,8 @@ static int finish(struct context *context, bool good, GError *error, bool json)
     if (!good) {
         return cli_fail(error);
     }
-    if (context->apart.unheard) {
-        fprintf(stderr, "tcgrr: the other side may not know the result: %s\n", context->apart.unheard->message);
+    if (context->remote.unheard) {
+        fprintf(stderr, "tcgrr: the other side may not know the result: %s\n", context->remote.unheard->message);
     }
     return report(context, json);
 }
@@ -112,15 +112,15 @@ static int compare(struct context *context, const struct cli_command *command, c
     GError *error = NULL;
     int status = CLI_OK;
 
-    if (!tcgrr_apart_open(&context->apart, &context->options, &error)) {
+    if (!tcgrr_lockstep_remote_open(&context->remote, &context->options, &error)) {
         return cli_fail(error);
     }
     context->symbols =
-        cli_lockstep_symbols(context->apart.session, context->options.member.reader, told->symbol_files, &status);
+        cli_lockstep_symbols(context->remote.session, context->options.member.reader, told->symbol_files, &status);
     if (!context->symbols) {
         return status;
     }
-    symbols[context->apart.own] = context->symbols;
+    symbols[context->remote.own] = context->symbols;
     status = cli_comparing_resolve(command, comparing, symbols, &context->compare);
     if (status != CLI_OK) {
         return status;
@@ -128,14 +128,14 @@ static int compare(struct context *context, const struct cli_command *command, c
     context->text =
         g_strdup_printf("from %s until %s%s", comparing->from ? comparing->from : "the start",
                         comparing->until ? comparing->until : "the end", comparing->strict ? ", strict" : "");
-    bool good =
-        tcgrr_apart_run(&context->apart, &context->options, &context->compare, context->text, context->symbols, &error);
+    bool good = tcgrr_lockstep_remote_run(&context->remote, &context->options, &context->compare, context->text,
+                                          context->symbols, &error);
     return finish(context, good, error, comparing->json);
 }
 
 static void clear(struct context *context)
 {
-    tcgrr_apart_clear(&context->apart);
+    tcgrr_lockstep_remote_clear(&context->remote);
     tcgrr_reader_free(context->options.member.reader);
     tcgrr_address_clear(&context->options.address);
     tcgrr_token_clear(&context->options.token);
@@ -146,7 +146,7 @@ static void clear(struct context *context)
 /* Our side: a QEMU, or a trace that stands for the run it holds. */
 static bool name_member(struct context *context, char **words, int *status)
 {
-    struct tcgrr_pair_member *member = &context->options.member;
+    struct tcgrr_lockstep_member *member = &context->options.member;
 
     context->options.name = words[0];
     if (cli_lockstep_is_trace(words[0])) {
@@ -166,7 +166,7 @@ static bool fill_options(struct context *context, const struct cli_lockstep_peer
 {
     int wait = told->wait ? told->wait : told->listen ? LISTEN_WAIT_S : CONNECT_WAIT_S;
 
-    context->options = (struct tcgrr_apart_options){
+    context->options = (struct tcgrr_lockstep_remote_options){
         .member = {.quiet = !told->console},
         .icount = told->icount,
         .hang_ms = told->timeout * 1000,

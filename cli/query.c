@@ -9,9 +9,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MOST_SQL_BYTES   (16 << 20)
-#define MOST_VALUE_BYTES (64 << 20)
-#define STEPS_PER_LOOK   200000 /* of SQLite's machine between two looks at the clock */
+#define MAX_SQL_BYTES   (16 << 20)
+#define MAX_VALUE_BYTES (64 << 20)
+#define STEPS_PER_LOOK  200000 /* of SQLite's machine between two looks at the clock */
 
 /* ---- what the user's SQL may do ---- */
 
@@ -66,8 +66,8 @@ static void harden(sqlite3 *db, int attached)
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_TRIGGER, 0, NULL);
-    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MOST_VALUE_BYTES);
-    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, MOST_SQL_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
+    sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, attached);
     sqlite3_set_authorizer(db, authorize, NULL);
 }
@@ -264,10 +264,10 @@ static char *read_sql(FILE *file, const char *name, int *status)
 {
     GString *text = g_string_new(NULL);
     char buffer[65536];
-    for (size_t size; (size = fread(buffer, 1, sizeof(buffer), file)) > 0 && text->len <= MOST_SQL_BYTES;) {
+    for (size_t size; (size = fread(buffer, 1, sizeof(buffer), file)) > 0 && text->len <= MAX_SQL_BYTES;) {
         g_string_append_len(text, buffer, (gssize)size);
     }
-    if (ferror(file) || text->len > MOST_SQL_BYTES) {
+    if (ferror(file) || text->len > MAX_SQL_BYTES) {
         cli_say_error("%s %s", name, ferror(file) ? "cannot be read" : "is longer than 16 MiB of SQL");
         g_string_free(text, TRUE);
         *status = CLI_FAILED;

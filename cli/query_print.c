@@ -8,7 +8,7 @@
 
 /* A table's widths are those of its first rows; it is printed as it comes from then on, however long it is. */
 #define MEASURED_ROWS 500
-#define MOST_WIDTH    120
+#define MAX_WIDTH     120
 
 /* ---- values ---- */
 
@@ -112,7 +112,7 @@ static void measure(sqlite3_stmt *statement, char **cells, struct column *column
 {
     for (int i = 0; i < count; i++) {
         int type = values ? sqlite3_column_type(statement, i) : SQLITE_NULL;
-        columns[i].width = MAX(columns[i].width, MIN((int)g_utf8_strlen(cells[i], -1), MOST_WIDTH));
+        columns[i].width = MAX(columns[i].width, MIN((int)g_utf8_strlen(cells[i], -1), MAX_WIDTH));
         columns[i].right = columns[i].right && type != SQLITE_TEXT && type != SQLITE_BLOB;
     }
 }

@@ -62,15 +62,15 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
     if (comparison->diverged) {
         return "diverged";
     }
-    return comparison->ends[1] == TCGRR_SIDE_STOPPED ? "no divergence up to here"
-           : run->complete                           ? "no divergence"
-                                                     : "no divergence as far as the recording goes";
+    return comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
+           : run->complete                             ? "no divergence"
+                                                       : "no divergence as far as the recording goes";
 }
 
 /* A recording that was cut short has more instructions than its inputs reach. */
 static void print_reach(const struct tcgrr_run *run, const struct tcgrr_replay_result *result)
 {
-    if (!run->complete && !result->comparison.diverged && result->comparison.ends[1] != TCGRR_SIDE_STOPPED) {
+    if (!run->complete && !result->comparison.diverged && result->comparison.ends[1] != TCGRR_SOURCE_STOPPED) {
         g_autofree char *reach = cli_number(result->inputs.reach);
         printf("  the recording was cut short; what QEMU had logged of its inputs reaches to icount %s\n", reach);
     }

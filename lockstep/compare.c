@@ -3,8 +3,8 @@
 
 #include "lockstep/align/align.h"
 #include "lockstep/report.h"
-#include "lockstep/align/turns.h"
-#include "lockstep/where.h"
+#include "lockstep/align/vcpu_schedule.h"
+#include "lockstep/position.h"
 #include "store/error.h"
 
 /* Instructions at hand behind the place that is compared, for the history after a divergence. */
@@ -21,19 +21,19 @@
 static const char *const names[2] = {"side A", "side B"};
 
 struct comparing {
-    struct tcgrr_side *sides[2];
+    struct tcgrr_run_source *sides[2];
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison;
-    tcgrr_icount at[2];         /* both are the same up to here */
-    tcgrr_icount next[2];       /* the end of the interval behind it */
-    tcgrr_icount searched[2];   /* up to here for where comparing ends */
-    tcgrr_icount limit[2];      /* that is here; UINT64_MAX: not found yet */
-    struct tcgrr_reel reels[2]; /* where runs are walked side by side */
-    struct tcgrr_align *aligns; /* there: of all that runs, or of each vCPU */
-    uint32_t count;             /* of them */
-    struct tcgrr_turns turns;   /* of vCPUs, if there is more than one */
-    bool digests_differ;        /* in the interval */
-    bool shifted;               /* the digests of all instructions so far are not the same any more */
+    tcgrr_icount at[2];                  /* both are the same up to here */
+    tcgrr_icount next[2];                /* the end of the interval behind it */
+    tcgrr_icount searched[2];            /* up to here for where comparing ends */
+    tcgrr_icount limit[2];               /* that is here; UINT64_MAX: not found yet */
+    struct tcgrr_exec_window windows[2]; /* where runs are walked side by side */
+    struct tcgrr_align *aligns;          /* there: of all that runs, or of each vCPU */
+    uint32_t count;                      /* of them */
+    struct tcgrr_vcpu_schedule schedule; /* of vCPUs, if there is more than one */
+    bool digests_differ;                 /* in the interval */
+    bool shifted;                        /* the digests of all instructions so far are not the same any more */
     bool done;
     struct tcgrr_state_comparing *state;
 };
@@ -52,35 +52,35 @@ static bool find_limit(struct comparing *c, int which, tcgrr_icount to, GError *
         return true;
     }
     c->searched[which] = to;
-    return tcgrr_where_find(c->sides[which], &c->options->until[which], from, to, &c->limit[which], error);
+    return tcgrr_position_find(c->sides[which], &c->options->until[which], from, to, &c->limit[which], error);
 }
 
 /* How many instructions one side ran more than the other after the guest had shut down. */
-static tcgrr_icount surplus(struct tcgrr_walk walk)
+static tcgrr_icount surplus(struct tcgrr_insn_cursor walk)
 {
     tcgrr_icount from = walk.icount;
-    while (tcgrr_walk_exec(&walk)) {
-        tcgrr_walk_skip(&walk);
+    while (tcgrr_insn_cursor_exec(&walk)) {
+        tcgrr_insn_cursor_skip(&walk);
     }
     return walk.icount - from;
 }
 
-static bool in_order(enum tcgrr_side_state end)
+static bool in_order(enum tcgrr_run_source_state end)
 {
-    return end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN;
+    return end == TCGRR_SOURCE_ENDED || end == TCGRR_SOURCE_SHUTDOWN;
 }
 
 /* Whether side `i`, which has ended, may have been stopped a little sooner than the other. */
-static bool stopped_sooner(const struct comparing *c, const struct tcgrr_walk *walks, int i)
+static bool stopped_sooner(const struct comparing *c, const struct tcgrr_insn_cursor *walks, int i)
 {
-    const enum tcgrr_side_state *ends = c->comparison->ends;
+    const enum tcgrr_run_source_state *ends = c->comparison->ends;
 
     if (c->options->strict) {
         tcgrr_icount asked_after = c->options->asked_after ? *c->options->asked_after : 0;
         return in_order(ends[i]) && in_order(ends[!i]) && asked_after > 0 && walks[i].icount >= asked_after;
     }
     /* Or at once, in QEMUs that end inside the device. */
-    return (ends[i] == TCGRR_SIDE_SHUTDOWN || (ends[i] == TCGRR_SIDE_ENDED && ends[!i] == TCGRR_SIDE_SHUTDOWN)) &&
+    return (ends[i] == TCGRR_SOURCE_SHUTDOWN || (ends[i] == TCGRR_SOURCE_ENDED && ends[!i] == TCGRR_SOURCE_SHUTDOWN)) &&
            surplus(walks[!i]) <= SHUTDOWN_MOST;
 }
 
@@ -89,13 +89,13 @@ static bool stopped_sooner(const struct comparing *c, const struct tcgrr_walk *w
  * purpose; or the guest shut down, after which QEMU stops the vCPU when it comes round to it; or A was cut short and B
  * has come as far as its inputs reach.
  */
-static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk *walks)
+static bool tolerated_end(const struct comparing *c, const struct tcgrr_insn_cursor *walks)
 {
-    bool over[2] = {!tcgrr_walk_exec(&walks[0]), !tcgrr_walk_exec(&walks[1])};
-    const enum tcgrr_side_state *ends = c->comparison->ends;
+    bool over[2] = {!tcgrr_insn_cursor_exec(&walks[0]), !tcgrr_insn_cursor_exec(&walks[1])};
+    const enum tcgrr_run_source_state *ends = c->comparison->ends;
 
     for (int i = 0; i < 2; i++) {
-        if (over[i] && (ends[i] == TCGRR_SIDE_STOPPED || stopped_sooner(c, walks, i))) {
+        if (over[i] && (ends[i] == TCGRR_SOURCE_STOPPED || stopped_sooner(c, walks, i))) {
             return true;
         }
     }
@@ -106,8 +106,8 @@ static bool tolerated_end(const struct comparing *c, const struct tcgrr_walk *wa
 static bool end_reached(const struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
-        if (c->options->until[i].kind != TCGRR_WHERE_NONE) {
-            g_autofree char *text = tcgrr_where_text(&c->options->until[i]);
+        if (c->options->until[i].kind != TCGRR_POSITION_NONE) {
+            g_autofree char *text = tcgrr_position_text(&c->options->until[i]);
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                         "%s never executed %s, where comparing was to end: no divergence in the %" G_GUINT64_FORMAT
                         " instructions up to its end",
@@ -125,11 +125,11 @@ static uint32_t vcpus(const struct comparing *c)
     tcgrr_vcpu last = 0;
 
     for (int i = 0; i < 2; i++) {
-        for (guint k = 0; (exec = tcgrr_reel_exec(&c->reels[i], k)); k++) {
+        for (guint k = 0; (exec = tcgrr_exec_window_exec(&c->windows[i], k)); k++) {
             last = MAX(last, exec->vcpu);
         }
     }
-    return MIN(last + 1, TCGRR_TURNS_VCPUS);
+    return MIN(last + 1, TCGRR_SCHEDULE_VCPUS);
 }
 
 static void report(struct comparing *c, struct tcgrr_align *align)
@@ -141,7 +141,7 @@ static void report(struct comparing *c, struct tcgrr_align *align)
         g_autofree char *before = c->comparison->note;
         c->comparison->note =
             g_strconcat(before ? before : "", before ? "; " : "",
-                        "QEMU does not tell which vCPU runs what several run: that they took turns at other "
+                        "QEMU does not tell which vCPU runs what several run: that they took schedule at other "
                         "instructions cannot be told from a divergence",
                         NULL);
     }
@@ -151,12 +151,12 @@ static void report(struct comparing *c, struct tcgrr_align *align)
 /* The runs end here, in whatever way, or comparing does. */
 static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_limit, GError **error)
 {
-    const struct tcgrr_walk *walks = align->runs.walks;
+    const struct tcgrr_insn_cursor *walks = align->runs.walks;
 
     c->done = true;
     /* Where one ends, the other may have an interrupt left. */
     for (int i = 0; i < 2 && !at_limit && !c->options->strict; i++) {
-        if (!tcgrr_walk_exec(&walks[i])) {
+        if (!tcgrr_insn_cursor_exec(&walks[i])) {
             tcgrr_align_set_aside(align, &align->runs, !i, false);
         }
     }
@@ -166,7 +166,7 @@ static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_lim
         return true;
     }
     for (int i = 0; i < 2 && !at_limit; i++) {
-        bool cut = c->options->tolerate_cut_a || c->comparison->ends[!i] == TCGRR_SIDE_STOPPED;
+        bool cut = c->options->tolerate_cut_a || c->comparison->ends[!i] == TCGRR_SOURCE_STOPPED;
         c->comparison->surplus[i] = cut ? 0 : surplus(walks[i]);
     }
     return at_limit || end_reached(c, error);
@@ -174,7 +174,7 @@ static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_lim
 
 static bool check_digests(const struct comparing *c, const struct tcgrr_align *align, GError **error)
 {
-    const struct tcgrr_walk *walks = align->runs.walks;
+    const struct tcgrr_insn_cursor *walks = align->runs.walks;
 
     if (!c->digests_differ || align->explained > 0 || walks[0].icount < c->next[0] || walks[1].icount < c->next[1] ||
         walks[0].icount - c->at[0] != walks[1].icount - c->at[1]) {
@@ -196,7 +196,7 @@ static bool begin(struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], TCGRR_CHECKPOINT_STEP);
-        if (!tcgrr_reel_begin(&c->reels[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
+        if (!tcgrr_exec_window_begin(&c->windows[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
             return false;
         }
     }
@@ -204,10 +204,10 @@ static bool begin(struct comparing *c, GError **error)
     bool each = c->count > 1;
     c->aligns = g_new0(struct tcgrr_align, c->count);
     for (uint32_t k = 0; k < c->count; k++) {
-        tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->reels, each ? k : TCGRR_ANY_VCPU, c->at);
+        tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->windows, each ? k : TCGRR_ANY_VCPU, c->at);
     }
     if (each) {
-        tcgrr_turns_init(&c->turns, c->reels, c->at);
+        tcgrr_vcpu_schedule_init(&c->schedule, c->windows, c->at);
     }
     return true;
 }
@@ -219,9 +219,9 @@ static void end(struct comparing *c)
     }
     g_clear_pointer(&c->aligns, g_free);
     c->count = 0;
-    tcgrr_turns_clear(&c->turns);
+    tcgrr_vcpu_schedule_clear(&c->schedule);
     for (int i = 0; i < 2; i++) {
-        tcgrr_reel_clear(&c->reels[i]);
+        tcgrr_exec_window_clear(&c->windows[i]);
     }
 }
 
@@ -248,25 +248,25 @@ static uint64_t explained(const struct comparing *c)
 static void trim(struct comparing *c)
 {
     for (int i = 0; i < 2; i++) {
-        guint needed = c->reels[i].stretch.execs->len;
+        guint needed = c->windows[i].stretch.execs->len;
         for (uint32_t k = 0; k < c->count; k++) {
             needed = MIN(needed, tcgrr_align_needs(&c->aligns[k], i));
         }
         if (needed < CUT_EXECS) {
             continue;
         }
-        tcgrr_reel_cut(&c->reels[i], needed - KEPT_EXECS);
+        tcgrr_exec_window_cut(&c->windows[i], needed - KEPT_EXECS);
         for (uint32_t k = 0; k < c->count; k++) {
             tcgrr_align_cut(&c->aligns[k], i, needed - KEPT_EXECS);
         }
-        tcgrr_turns_cut(&c->turns, i, needed - KEPT_EXECS);
+        tcgrr_vcpu_schedule_cut(&c->schedule, i, needed - KEPT_EXECS);
     }
 }
 
 /* Whether the vCPU has nothing more to run on a side that has ended. */
 static bool stopped(const struct comparing *c, const struct tcgrr_align *align, int which)
 {
-    return c->reels[which].state != TCGRR_SIDE_REACHED && !tcgrr_walk_exec(&align->runs.walks[which]);
+    return c->windows[which].state != TCGRR_SOURCE_REACHED && !tcgrr_insn_cursor_exec(&align->runs.walks[which]);
 }
 
 /*
@@ -280,7 +280,7 @@ static bool conclude_each(struct comparing *c, GError **error)
     bool ended = false;
 
     for (uint32_t k = 0; k < c->count; k++) {
-        const struct tcgrr_walk *walks = c->aligns[k].runs.walks;
+        const struct tcgrr_insn_cursor *walks = c->aligns[k].runs.walks;
         tcgrr_icount left = surplus(walks[0]) + surplus(walks[1]);
         ended = ended || (tolerated_end(c, walks) && left <= SHUTDOWN_MOST && tcgrr_align_finish(&c->aligns[k]));
         if (left > most) {
@@ -304,7 +304,7 @@ static bool go_on_each(struct comparing *c, GError **error)
 
     for (uint32_t k = 0; k < c->count; k++) {
         struct tcgrr_align *align = &c->aligns[k];
-        const struct tcgrr_walk *walks = align->runs.walks;
+        const struct tcgrr_insn_cursor *walks = align->runs.walks;
         if (!tcgrr_align_run(align)) {
             report(c, align);
             return true;
@@ -316,7 +316,7 @@ static bool go_on_each(struct comparing *c, GError **error)
             return true;
         }
         for (int i = 0; i < 2; i++) {
-            if (c->reels[i].to - walks[i].icount > BEHIND_MOST && c->reels[i].to > walks[i].icount) {
+            if (c->windows[i].to - walks[i].icount > BEHIND_MOST && c->windows[i].to > walks[i].icount) {
                 report(c, align);
                 return true;
             }
@@ -329,22 +329,22 @@ static bool go_on_each(struct comparing *c, GError **error)
 static bool bring_more(struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
-        struct tcgrr_reel *reel = &c->reels[i];
-        if (!tcgrr_reel_extend(reel, furthest(c, i) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
-            !find_limit(c, i, reel->to, error)) {
+        struct tcgrr_exec_window *window = &c->windows[i];
+        if (!tcgrr_exec_window_extend(window, furthest(c, i) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
+            !find_limit(c, i, window->to, error)) {
             return false;
         }
-        c->comparison->ends[i] = reel->state;
-        tcgrr_icount stop = c->digests_differ && c->count == 1  ? c->next[i]
-                            : reel->state == TCGRR_SIDE_REACHED ? reel->to - ahead(c)
-                                                                : UINT64_MAX;
+        c->comparison->ends[i] = window->state;
+        tcgrr_icount stop = c->digests_differ && c->count == 1      ? c->next[i]
+                            : window->state == TCGRR_SOURCE_REACHED ? window->to - ahead(c)
+                                                                    : UINT64_MAX;
         for (uint32_t k = 0; k < c->count; k++) {
             c->aligns[k].runs.end[i] = MIN(stop, c->limit[i]);
-            tcgrr_walk_settle(&c->aligns[k].runs.walks[i]);
+            tcgrr_insn_cursor_settle(&c->aligns[k].runs.walks[i]);
         }
     }
     if (c->count > 1) {
-        tcgrr_turns_look(&c->turns, c->reels, &c->aligns[0]);
+        tcgrr_vcpu_schedule_look(&c->schedule, c->windows, &c->aligns[0]);
     }
     return true;
 }
@@ -353,7 +353,7 @@ static bool bring_more(struct comparing *c, GError **error)
 static bool go_on(struct comparing *c, GError **error)
 {
     struct tcgrr_align *align = &c->aligns[0];
-    const struct tcgrr_walk *walks = align->runs.walks;
+    const struct tcgrr_insn_cursor *walks = align->runs.walks;
 
     if (c->count > 1) {
         return go_on_each(c, error);
@@ -363,7 +363,7 @@ static bool go_on(struct comparing *c, GError **error)
         return true;
     }
     bool at_limit = walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1];
-    if (at_limit || !tcgrr_walk_exec(&walks[0]) || !tcgrr_walk_exec(&walks[1])) {
+    if (at_limit || !tcgrr_insn_cursor_exec(&walks[0]) || !tcgrr_insn_cursor_exec(&walks[1])) {
         return conclude(c, align, at_limit, error);
     }
     return true;
@@ -380,7 +380,7 @@ static bool compare_state(struct comparing *c, GError **error)
         tcgrr_state_shifted(c->state);
         return true;
     }
-    return to[0] - c->at[0] > TCGRR_SIDE_WINDOW / 2 || tcgrr_state_compare(c->state, c->at, to, error);
+    return to[0] - c->at[0] > TCGRR_SOURCE_WINDOW / 2 || tcgrr_state_compare(c->state, c->at, to, error);
 }
 
 /*
@@ -420,7 +420,7 @@ static bool compare_closely(struct comparing *c, GError **error)
 /* Both sides' digests of the interval behind `at`. */
 static bool compare_interval(struct comparing *c, GError **error)
 {
-    struct tcgrr_side_position position[2];
+    struct tcgrr_run_source_position position[2];
     bool close = false;
 
     for (int i = 0; i < 2; i++) {
@@ -431,7 +431,7 @@ static bool compare_interval(struct comparing *c, GError **error)
             return false;
         }
         c->comparison->ends[i] = position[i].state;
-        close = close || position[i].state != TCGRR_SIDE_REACHED || c->limit[i] <= c->next[i];
+        close = close || position[i].state != TCGRR_SOURCE_REACHED || c->limit[i] <= c->next[i];
     }
     c->digests_differ = position[0].flow != position[1].flow;
     if (close || c->digests_differ) {
@@ -483,7 +483,7 @@ static bool check_verdict(const struct comparing *c, bool good, GError **error)
     return good;
 }
 
-bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
+bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error)
 {
     struct comparing c = {.sides = {a, b}, .options = options, .comparison = comparison};
@@ -493,9 +493,9 @@ bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgr
     for (int i = 0; i < 2 && good; i++) {
         comparison->start[i] = options->start;
         good = options->start > 0 ||
-               tcgrr_where_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
+               tcgrr_position_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
         c.at[i] = comparison->aligned[i] = comparison->start[i];
-        c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_WHERE_PC);
+        c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_POSITION_PC);
         c.limit[i] = UINT64_MAX;
         c.shifted = c.shifted || c.at[i] > 0;
     }

@@ -4,7 +4,7 @@
 #define TCGRR_LOCKSTEP_COMPARE_H
 
 #include "lockstep/compare_state.h"
-#include "lockstep/side.h"
+#include "lockstep/run_source.h"
 
 #include "store/isa/isa.h"
 
@@ -20,25 +20,25 @@ enum tcgrr_divergence_kind {
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind);
 
 /* A place in a run. */
-enum tcgrr_where_kind {
-    TCGRR_WHERE_NONE,   /* not given: the run's start, or its end */
-    TCGRR_WHERE_ICOUNT, /* `value` instructions have run */
-    TCGRR_WHERE_PC,     /* the first execution of the instruction at address `value` */
+enum tcgrr_position_kind {
+    TCGRR_POSITION_NONE,   /* not given: the run's start, or its end */
+    TCGRR_POSITION_ICOUNT, /* `value` instructions have run */
+    TCGRR_POSITION_PC,     /* the first execution of the instruction at address `value` */
 };
-struct tcgrr_where {
-    enum tcgrr_where_kind kind;
+struct tcgrr_position {
+    enum tcgrr_position_kind kind;
     uint64_t value;
 };
 
 struct tcgrr_compare_options {
-    struct tcgrr_where from[2]; /* where each side's comparison starts: they need not have run the same before */
+    struct tcgrr_position from[2]; /* where each side's comparison starts: they need not have run the same before */
     tcgrr_icount
         start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
-    struct tcgrr_where until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
-    bool strict;                 /* nothing is tolerated: for runs that share all that happens outside the guest */
-    unsigned history;            /* executions in each list of the report */
-    enum tcgrr_isa isa;          /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
-    bool vcpus_told;             /* it is known which vCPU ran what: they can be compared one by one */
+    struct tcgrr_position until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
+    bool strict;                    /* nothing is tolerated: for runs that share all that happens outside the guest */
+    unsigned history;               /* executions in each list of the report */
+    enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
+    bool vcpus_told;                /* it is known which vCPU ran what: they can be compared one by one */
     /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
      * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
      * instruction. Looked at when one has ended; NULL: 0. */
@@ -51,7 +51,7 @@ struct tcgrr_compare_options {
     const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
     /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
      * compared. NULL: none. relieved() is told that A is not needed any more. */
-    struct tcgrr_side *relief;
+    struct tcgrr_run_source *relief;
     void (*relieved)(void *data);
     void *data;
 };
@@ -64,7 +64,7 @@ enum tcgrr_reason {
     TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
     TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
     TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not tell whether the interrupted instruction had run */
-    TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took turns there */
+    TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took schedule there */
 };
 
 enum tcgrr_tolerated_kind {
@@ -116,9 +116,9 @@ struct tcgrr_comparison {
     uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* how many places of each kind */
     GArray *places;                            /* struct tcgrr_tolerated: the first of them */
     uint64_t differing;                        /* instructions of A's own in loops and transients */
-    tcgrr_icount surplus[2];       /* what a side ran behind the other's tolerated end, as far as it was looked at */
-    enum tcgrr_side_state ends[2]; /* how each side was when the comparison ended */
-    struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
+    tcgrr_icount surplus[2]; /* what a side ran behind the other's tolerated end, as far as it was looked at */
+    enum tcgrr_run_source_state ends[2]; /* how each side was when the comparison ended */
+    struct tcgrr_data_divergence data;   /* if states are compared: what was found before the flow diverged */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;
     tcgrr_icount icount; /* A's */
@@ -135,7 +135,7 @@ struct tcgrr_comparison {
  * well; it reports how many instructions were the same. The sides stay the caller's and must outlive
  * the comparison's lists; they have not been asked about anything yet.
  */
-bool tcgrr_compare(struct tcgrr_side *a, struct tcgrr_side *b, const struct tcgrr_compare_options *options,
+bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
 /* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
  * which of them translated it. */

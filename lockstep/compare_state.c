@@ -3,7 +3,7 @@
 
 #include "lockstep/compare.h"
 #include "lockstep/report.h"
-#include "lockstep/walk.h"
+#include "lockstep/insn_cursor.h"
 
 #include <string.h>
 
@@ -11,7 +11,7 @@
 #define AROUND 4096
 
 struct tcgrr_state_comparing {
-    struct tcgrr_side *sides[2];
+    struct tcgrr_run_source *sides[2];
     const struct tcgrr_state_options *options;
     unsigned history;
     struct tcgrr_data_divergence *data;
@@ -24,7 +24,8 @@ struct tcgrr_state_comparing {
     bool shifted;
 };
 
-struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_side *const sides[2], const tcgrr_icount start[2],
+struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_run_source *const sides[2],
+                                                        const tcgrr_icount start[2],
                                                         const struct tcgrr_compare_options *options,
                                                         struct tcgrr_data_divergence *data)
 {
@@ -89,15 +90,16 @@ static bool stores_differ(struct tcgrr_state_comparing *comparing, const struct 
 static bool describe_place(struct tcgrr_state_comparing *comparing, GError **error)
 {
     struct tcgrr_data_divergence *data = comparing->data;
-    struct tcgrr_reel reels[2] = {0};
-    struct tcgrr_walk walks[2];
+    struct tcgrr_exec_window windows[2] = {0};
+    struct tcgrr_insn_cursor walks[2];
     bool good = true;
 
     for (int i = 0; i < 2 && good; i++) {
         tcgrr_icount before = MIN(data->to[i] - comparing->start[i], (tcgrr_icount)AROUND);
-        good = tcgrr_reel_begin(&reels[i], comparing->sides[i], data->to[i] - before, data->to[i] + AROUND, error);
+        good = tcgrr_exec_window_begin(&windows[i], comparing->sides[i], data->to[i] - before, data->to[i] + AROUND,
+                                       error);
         if (good) {
-            tcgrr_walk_begin(&walks[i], &reels[i], data->to[i]);
+            tcgrr_insn_cursor_begin(&walks[i], &windows[i], data->to[i]);
         }
     }
     if (good) {
@@ -105,8 +107,8 @@ static bool describe_place(struct tcgrr_state_comparing *comparing, GError **err
         tcgrr_report_divergence(data->place, walks, comparing->history);
         data->place->kind = TCGRR_DIVERGENCE_DATA;
     }
-    tcgrr_reel_clear(&reels[0]);
-    tcgrr_reel_clear(&reels[1]);
+    tcgrr_exec_window_clear(&windows[0]);
+    tcgrr_exec_window_clear(&windows[1]);
     return good;
 }
 
@@ -194,7 +196,7 @@ bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_ic
         return true;
     }
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_side_ops *ops = comparing->sides[i]->ops;
+        const struct tcgrr_run_source_ops *ops = comparing->sides[i]->ops;
         if (!ops->samples) {
             return true;
         }

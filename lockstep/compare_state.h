@@ -6,7 +6,7 @@
 #ifndef TCGRR_LOCKSTEP_COMPARE_STATE_H
 #define TCGRR_LOCKSTEP_COMPARE_STATE_H
 
-#include "lockstep/side.h"
+#include "lockstep/run_source.h"
 #include "lockstep/state.h"
 
 struct tcgrr_comparison;
@@ -49,7 +49,8 @@ void tcgrr_data_divergence_clear(struct tcgrr_data_divergence *data);
 struct tcgrr_state_comparing;
 
 /* `sides`, `start` and `options` are the comparison's. What is found goes to `data`. */
-struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_side *const sides[2], const tcgrr_icount start[2],
+struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_run_source *const sides[2],
+                                                        const tcgrr_icount start[2],
                                                         const struct tcgrr_compare_options *options,
                                                         struct tcgrr_data_divergence *data);
 /* NULL is allowed. */

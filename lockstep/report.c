@@ -18,39 +18,39 @@ const char *tcgrr_reason_name(int i)
     static const char *const names[] = {"reads a clock or waits",       "accesses a device",
                                         "an interrupt came into it",    "in the handler of a shifted interrupt",
                                         "the other run ends before it", "the count at the interrupt is not certain",
-                                        "vCPUs took turns there"};
+                                        "vCPUs took schedule there"};
     return i < (int)G_N_ELEMENTS(names) ? names[i] : NULL;
 }
 
-static void fill_common(GArray *common, const struct tcgrr_walk *walk, unsigned history)
+static void fill_common(GArray *common, const struct tcgrr_insn_cursor *walk, unsigned history)
 {
     /* The execution the walk stands in is common as far as it was walked. */
-    if (tcgrr_walk_exec(walk) && walk->insn > 0) {
-        struct tcgrr_exec begun = *tcgrr_walk_exec(walk);
+    if (tcgrr_insn_cursor_exec(walk) && walk->insn > 0) {
+        struct tcgrr_exec begun = *tcgrr_insn_cursor_exec(walk);
         begun.ran = walk->insn;
         g_array_append_val(common, begun);
     }
     for (guint i = walk->exec; i > 0 && common->len < history; i--) {
-        g_array_append_val(common, *tcgrr_reel_exec(walk->reel, i - 1));
+        g_array_append_val(common, *tcgrr_exec_window_exec(walk->window, i - 1));
     }
 }
 
-static void fill_events(GArray *events, const struct tcgrr_walk *walk, unsigned history)
+static void fill_events(GArray *events, const struct tcgrr_insn_cursor *walk, unsigned history)
 {
-    guint at = tcgrr_reel_find_event(walk->reel, walk->icount);
+    guint at = tcgrr_exec_window_find_event(walk->window, walk->icount);
     const struct tcgrr_event *event;
 
     for (guint i = at > history ? at - history : 0; i < at + history; i++) {
-        event = tcgrr_reel_event(walk->reel, i);
+        event = tcgrr_exec_window_event(walk->window, i);
         if (event) {
             g_array_append_val(events, *event);
         }
     }
 }
 
-static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_walk *walk, unsigned history)
+static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_insn_cursor *walk, unsigned history)
 {
-    const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
+    const struct tcgrr_exec *exec = tcgrr_insn_cursor_exec(walk);
     side->history = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
     side->events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     fill_events(side->events, walk, history);
@@ -61,30 +61,32 @@ static void fill_side(struct tcgrr_divergence_side *side, const struct tcgrr_wal
     }
     side->exec = *exec;
     side->insn = walk->insn;
-    side->pc = tcgrr_walk_pc(walk);
-    for (guint i = walk->exec; (exec = tcgrr_reel_exec(walk->reel, i)) && side->history->len < history; i++) {
+    side->pc = tcgrr_insn_cursor_pc(walk);
+    for (guint i = walk->exec; (exec = tcgrr_exec_window_exec(walk->window, i)) && side->history->len < history; i++) {
         g_array_append_val(side->history, *exec);
     }
 }
 
-static enum tcgrr_divergence_kind kind_of(const struct tcgrr_walk *walks, const enum tcgrr_side_state ends[2])
+static enum tcgrr_divergence_kind kind_of(const struct tcgrr_insn_cursor *walks,
+                                          const enum tcgrr_run_source_state ends[2])
 {
-    bool over[2] = {!tcgrr_walk_exec(&walks[0]), !tcgrr_walk_exec(&walks[1])};
+    bool over[2] = {!tcgrr_insn_cursor_exec(&walks[0]), !tcgrr_insn_cursor_exec(&walks[1])};
     for (int i = 0; i < 2; i++) {
-        bool other_worse = ends[1] == TCGRR_SIDE_HUNG || ends[1] == TCGRR_SIDE_CUT;
+        bool other_worse = ends[1] == TCGRR_SOURCE_HUNG || ends[1] == TCGRR_SOURCE_CUT;
         if (over[i] && !(over[1] && i == 0 && other_worse)) {
-            return ends[i] == TCGRR_SIDE_HUNG  ? TCGRR_DIVERGENCE_HUNG
-                   : ends[i] == TCGRR_SIDE_CUT ? TCGRR_DIVERGENCE_CUT
-                                               : TCGRR_DIVERGENCE_ENDED;
+            return ends[i] == TCGRR_SOURCE_HUNG  ? TCGRR_DIVERGENCE_HUNG
+                   : ends[i] == TCGRR_SOURCE_CUT ? TCGRR_DIVERGENCE_CUT
+                                                 : TCGRR_DIVERGENCE_ENDED;
         }
     }
     return TCGRR_DIVERGENCE_FLOW;
 }
 
-void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk *walks, unsigned history)
+void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_insn_cursor *walks,
+                             unsigned history)
 {
     const struct tcgrr_exec *exec =
-        tcgrr_walk_exec(&walks[0]) ? tcgrr_walk_exec(&walks[0]) : tcgrr_walk_exec(&walks[1]);
+        tcgrr_insn_cursor_exec(&walks[0]) ? tcgrr_insn_cursor_exec(&walks[0]) : tcgrr_insn_cursor_exec(&walks[1]);
 
     comparison->diverged = true;
     comparison->kind = kind_of(walks, comparison->ends);

@@ -4,9 +4,10 @@
 #define TCGRR_LOCKSTEP_REPORT_H
 
 #include "lockstep/compare.h"
-#include "lockstep/walk.h"
+#include "lockstep/insn_cursor.h"
 
 /* Fills in that the sides part where the walks stand. */
-void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_walk *walks, unsigned history);
+void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_insn_cursor *walks,
+                             unsigned history);
 
 #endif

@@ -47,7 +47,7 @@ struct recorder {
     _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
     _Atomic uint64_t stored_bytes; /* for progress only */
     struct tcgrr_answers answers;
-    guint ask_at; /* doubts that there have to be for the log to be asked before the end */
+    guint ask_at; /* uncertain that there have to be for the log to be asked before the end */
 };
 
 /* ---- the storing thread ---- */
@@ -252,9 +252,9 @@ static void follow_flushes(struct recorder *recorder, struct flush *flush, const
 static bool ask_early(struct recorder *recorder, GError **error)
 {
     struct tcgrr_live *live = tcgrr_session_live(recorder->session);
-    const GArray *doubts = tcgrr_live_doubts(live);
+    const GArray *uncertain = tcgrr_live_uncertain(live);
 
-    if (!doubts || doubts->len < recorder->ask_at) {
+    if (!uncertain || uncertain->len < recorder->ask_at) {
         return true;
     }
     tcgrr_live_await_flush(live, tcgrr_live_ask_flush(live), FLUSH_MS);
@@ -262,9 +262,9 @@ static bool ask_early(struct recorder *recorder, GError **error)
     if (!log) {
         return false;
     }
-    tcgrr_live_drop_doubts(live, tcgrr_answer(&recorder->answers, log, doubts));
+    tcgrr_live_drop_uncertain(live, tcgrr_answer(&recorder->answers, log, uncertain));
     tcgrr_rrlog_free(log);
-    recorder->ask_at = MAX(ASK_EARLY, 2 * doubts->len);
+    recorder->ask_at = MAX(ASK_EARLY, 2 * uncertain->len);
     return true;
 }
 
@@ -507,7 +507,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         return false;
     }
     if (recorder->run.rr) {
-        tcgrr_live_keep_doubts(tcgrr_session_live(recorder->session));
+        tcgrr_live_keep_uncertain(tcgrr_session_live(recorder->session));
     }
     recorder->began = g_get_monotonic_time();
     /* What is to be replaced stays until QEMU has come up. */
@@ -523,7 +523,7 @@ static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GE
     struct tcgrr_live *live = tcgrr_session_live(recorder->session);
     struct tcgrr_repair task = {
         .path = recorder->options->output,
-        .doubts = tcgrr_live_doubts(live),
+        .uncertain = tcgrr_live_uncertain(live),
         .answers = &recorder->answers,
         .log = log,
         .blocks = tcgrr_live_blocks(live),
@@ -532,7 +532,7 @@ static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GE
     if (recorder->run.qemu_icount < 0 && log->complete) {
         recorder->run.qemu_icount = (int64_t)log->total;
     }
-    if (!task.doubts) {
+    if (!task.uncertain) {
         return tcgrr_writer_note(recorder->writer, "too many counts were uncertain to ask QEMU's rr log about them",
                                  error);
     }

@@ -18,12 +18,12 @@ static struct tcgrr_flip *flip_at(const struct work *work, guint index)
     return &g_array_index(work->flips, struct tcgrr_flip, index);
 }
 
-guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *doubts)
+guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain)
 {
     guint i = 0;
 
-    for (; i < doubts->len; i++) {
-        const struct tcgrr_doubt *doubt = &g_array_index(doubts, struct tcgrr_doubt, i);
+    for (; i < uncertain->len; i++) {
+        const struct tcgrr_uncertain_retire *doubt = &g_array_index(uncertain, struct tcgrr_uncertain_retire, i);
         struct tcgrr_rrlog_asked asked = answers->asked;
         bool retired = doubt->retired;
         /* Places behind a flip move with it. */
@@ -215,7 +215,7 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
         .writer = writer,
         .flips = repair->answers->flips,
     };
-    run->assumed = repair->doubts->len - tcgrr_answer(repair->answers, repair->log, repair->doubts);
+    run->assumed = repair->uncertain->len - tcgrr_answer(repair->answers, repair->log, repair->uncertain);
     run->decided = (int64_t)repair->answers->decided;
     bool good = work.flips->len == 0 || rewrite(&work, run, error);
     tcgrr_seq first = work.flips->len ? flip_at(&work, 0)->seq + 1 : UINT64_MAX;

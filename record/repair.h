@@ -14,7 +14,7 @@ struct tcgrr_answers {
     GArray *flips; /* struct tcgrr_flip: executions whose last instruction did what was not assumed */
     struct tcgrr_rrlog_asked asked;
     int64_t shift;    /* what the flips add to the icounts behind them */
-    uint64_t decided; /* doubts */
+    uint64_t decided; /* uncertain */
 };
 
 struct tcgrr_flip {
@@ -25,15 +25,15 @@ struct tcgrr_flip {
 };
 
 /*
- * Asks a log about doubts (struct tcgrr_doubt), in order, from the first on up to where the log ends. It may be one
- * that QEMU is still writing. Returns how many it answered; all further ones are to be asked again, with what comes
- * after.
+ * Asks a log about uncertain (struct tcgrr_uncertain_retire), in order, from the first on up to where the log ends. It
+ * may be one that QEMU is still writing. Returns how many it answered; all further ones are to be asked again, with
+ * what comes after.
  */
-guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *doubts);
+guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain);
 
 struct tcgrr_repair {
     const char *path;              /* of the trace that `writer` writes */
-    const GArray *doubts;          /* those that were not asked yet */
+    const GArray *uncertain;       /* those that were not asked yet */
     struct tcgrr_answers *answers; /* to those that were */
     const struct tcgrr_rrlog *log;
     const struct tcgrr_blocks *blocks;

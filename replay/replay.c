@@ -302,7 +302,7 @@ static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
-    struct tcgrr_side_live_options live = {
+    struct tcgrr_run_source_live_options live = {
         .hang_ms = options->hang_ms,
         .replays = true,
         .enough = options->closer.enough,
@@ -312,26 +312,26 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     };
     struct tcgrr_compare_options how = choose_how(reader, options, result);
 
-    struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
+    struct tcgrr_run_source *stored = tcgrr_run_source_stored(reader, error);
     if (!stored) {
         return false;
     }
     result->sides[0] = stored;
     if (result->original) {
         result->stored = stored;
-        result->sides[0] = tcgrr_side_live(result->original, &live);
+        result->sides[0] = tcgrr_run_source_live(result->original, &live);
         how.relief = stored;
         how.relieved = end_original;
         how.data = result;
     }
     how.start = result->start;
-    if (how.start == 0 && how.from[0].kind == TCGRR_WHERE_NONE) { /* otherwise it may have parted before */
+    if (how.start == 0 && how.from[0].kind == TCGRR_POSITION_NONE) { /* otherwise it may have parted before */
         live.original = stored;
     }
     if (stops_inside(reader, options)) {
         return tcgrr_replay_to(&how, options, &live, result, error);
     }
-    result->sides[1] = tcgrr_side_live(result->session, &live);
+    result->sides[1] = tcgrr_run_source_live(result->session, &live);
     return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
 }
 
@@ -339,8 +339,8 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
 {
     struct tcgrr_process *process = tcgrr_session_process(result->session);
 
-    if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SIDE_HUNG ||
-        result->comparison.ends[1] == TCGRR_SIDE_REACHED || result->comparison.ends[1] == TCGRR_SIDE_STOPPED) {
+    if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SOURCE_HUNG ||
+        result->comparison.ends[1] == TCGRR_SOURCE_REACHED || result->comparison.ends[1] == TCGRR_SOURCE_STOPPED) {
         tcgrr_process_stop(process, options->quiet ? 0 : 2000); /* quiet, nobody waits for what it might still say */
     }
     result->exit = tcgrr_session_end(result->session);
@@ -364,7 +364,7 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
 {
     struct tcgrr_keyframe keyframe = {0};
     bool somewhere =
-        stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_WHERE_NONE && !options->states;
+        stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_POSITION_NONE && !options->states;
 
     result->session = open_session(reader, options, false, files, &keyframe, words, error);
     if (!result->session || !write_inputs(reader, files->rr, result->session, &result->inputs, error)) {

@@ -45,14 +45,14 @@ const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs);
 struct tcgrr_replay_result {
     struct tcgrr_comparison comparison;
     struct tcgrr_replay_inputs inputs;
-    int64_t stopped_at;          /* with `at`: that; -1: the runs diverged before */
-    tcgrr_icount start;          /* of the keyframe from which it was replayed; 0: from the beginning */
-    int64_t qemu_icount;         /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
-    char *qemu_version;          /* of the QEMU that replayed */
-    char *exit;                  /* how it ended */
-    char *stderr_tail;           /* what it said last */
-    struct tcgrr_side *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
-    struct tcgrr_side *stored;   /* with `original`: the recording, which sides[0] is not then */
+    int64_t stopped_at;                /* with `at`: that; -1: the runs diverged before */
+    tcgrr_icount start;                /* of the keyframe from which it was replayed; 0: from the beginning */
+    int64_t qemu_icount;               /* QEMU's own count at the end or at the stop; -1 if it could not be asked */
+    char *qemu_version;                /* of the QEMU that replayed */
+    char *exit;                        /* how it ended */
+    char *stderr_tail;                 /* what it said last */
+    struct tcgrr_run_source *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
+    struct tcgrr_run_source *stored;   /* with `original`: the recording, which sides[0] is not then */
     struct tcgrr_session *session;
     struct tcgrr_session *original; /* the QEMU that recorded, replaying; NULL: it did not need to */
 };

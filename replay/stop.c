@@ -28,10 +28,11 @@ static bool take_snapshot(struct tcgrr_qmp *qmp, GError **error)
 }
 
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
-                     const struct tcgrr_side_live_options *live, struct tcgrr_replay_result *result, GError **error)
+                     const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
+                     GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
-    struct tcgrr_side_live_options watched = *live;
+    struct tcgrr_run_source_live_options watched = *live;
 
     if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
         !tell(qmp, "replay-break",
@@ -43,11 +44,11 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     watched.stop_at = options->at;
     watched.paused = tcgrr_session_paused;
     tcgrr_session_watch(result->session);
-    result->sides[1] = tcgrr_side_live(result->session, &watched);
+    result->sides[1] = tcgrr_run_source_live(result->session, &watched);
     if (!tcgrr_compare(result->sides[0], result->sides[1], how, &result->comparison, error)) {
         return false;
     }
-    if (result->comparison.diverged || result->comparison.ends[1] != TCGRR_SIDE_STOPPED) {
+    if (result->comparison.diverged || result->comparison.ends[1] != TCGRR_SOURCE_STOPPED) {
         return true;
     }
     result->qemu_icount = tcgrr_session_ask_icount(result->session);

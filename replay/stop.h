@@ -9,6 +9,7 @@
  * to gdb if one was asked for. Sets result->sides[1], comparison and qemu_icount.
  */
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
-                     const struct tcgrr_side_live_options *live, struct tcgrr_replay_result *result, GError **error);
+                     const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
+                     GError **error);
 
 #endif

@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* Names of registers in a reason. */
-#define MOST_REGISTERS 4
+#define MAX_REGISTERS 4
 
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind)
 {
@@ -55,10 +55,10 @@ static char *describe_place(struct tcgrr_symbols *symbols, const struct tcgrr_di
 static char *describe_data(const struct tcgrr_data_divergence *data)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
-    for (guint i = 0; i < data->registers->len && i < MOST_REGISTERS; i++) {
+    for (guint i = 0; i < data->registers->len && i < MAX_REGISTERS; i++) {
         g_ptr_array_add(names, g_array_index(data->registers, struct tcgrr_register_difference, i).name);
     }
-    if (data->registers->len > MOST_REGISTERS) {
+    if (data->registers->len > MAX_REGISTERS) {
         g_ptr_array_add(names, (char *)"…");
     }
     if (data->stores_differ) {
@@ -120,7 +120,7 @@ static enum tcgrr_verdict_kind judge_end(const struct tcgrr_replay_result *resul
 /* No divergence, as far as there was something to compare. */
 static enum tcgrr_verdict_kind judge_same(const struct tcgrr_comparison *comparison)
 {
-    bool early = comparison->ends[1] == TCGRR_SIDE_CUT || comparison->ends[1] == TCGRR_SIDE_HUNG;
+    bool early = comparison->ends[1] == TCGRR_SOURCE_CUT || comparison->ends[1] == TCGRR_SOURCE_HUNG;
     return comparison->compared == 0 || early ? TCGRR_VERDICT_SKIPPED : TCGRR_VERDICT_GOOD;
 }
 

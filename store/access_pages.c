@@ -9,9 +9,9 @@
 
 #define FIRST_SLOTS 1024u
 /* Each access adds two pages at most, each of three numbers of up to ten bytes. */
-#define MOST_USES   (2u * (TCGRR_CHUNK_ACCESSES + TCGRR_EXEC_ACCESSES))
-#define MOST_PLAIN  (MOST_USES * 30ull)
-#define MOST_PAGE   (UINT64_MAX >> TCGRR_PAGE_SHIFT)
+#define MAX_USES    (2u * (TCGRR_CHUNK_ACCESSES + TCGRR_EXEC_ACCESSES))
+#define MAX_PLAIN   (MAX_USES * 30ull)
+#define MAX_PAGE    (UINT64_MAX >> TCGRR_PAGE_SHIFT)
 
 /* ---- the set ---- */
 
@@ -139,13 +139,13 @@ bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArr
     uint64_t value;
 
     g_array_set_size(uses, 0);
-    if (!tcgrr_packed_read(blob, size, MOST_PLAIN, scratch)) {
+    if (!tcgrr_packed_read(blob, size, MAX_PLAIN, scratch)) {
         return false;
     }
     const uint8_t *at = scratch->data;
     const uint8_t *end = at ? at + scratch->len : NULL;
     while (at < end) {
-        if (!tcgrr_varint_take(&at, end, &value) || value >> 3 > MOST_PAGE - page || uses->len == MOST_USES) {
+        if (!tcgrr_varint_take(&at, end, &value) || value >> 3 > MAX_PAGE - page || uses->len == MAX_USES) {
             return false;
         }
         page += value >> 3;
@@ -157,7 +157,7 @@ bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArr
             offset += value >> 1 ^ -(value & 1);
             use.physical = page + offset;
         }
-        if (use.physical > MOST_PAGE || !(use.flags & (TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED))) {
+        if (use.physical > MAX_PAGE || !(use.flags & (TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED))) {
             return false;
         }
         g_array_append_val(uses, use);

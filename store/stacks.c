@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/stacks.h"
 
-#define MOST_VCPUS      4096u
+#define MAX_VCPUS       4096u
 #define FILTER_BITS     12
 #define FILTER_SLOTS    (1u << FILTER_BITS)
 #define EXCEPTION_REACH 16 /* bytes: a handler returns to the instruction that trapped or to one shortly behind it */
@@ -54,7 +54,7 @@ void tcgrr_stacks_free(struct tcgrr_stacks *stacks)
 
 static struct lane *lane_of(struct tcgrr_stacks *stacks, tcgrr_vcpu vcpu)
 {
-    vcpu = MIN(vcpu, MOST_VCPUS - 1);
+    vcpu = MIN(vcpu, MAX_VCPUS - 1);
     if (vcpu >= stacks->lanes->len) {
         g_ptr_array_set_size(stacks->lanes, (gint)vcpu + 1);
     }
@@ -105,7 +105,7 @@ static void drop(struct tcgrr_stacks *stacks, struct lane *lane, guint index, tc
 
 static void push(struct tcgrr_stacks *stacks, struct lane *lane, const struct tcgrr_frame *frame)
 {
-    if (lane->frames->len == TCGRR_MOST_FRAMES) {
+    if (lane->frames->len == TCGRR_MAX_FRAMES) {
         drop(stacks, lane, 0, frame->icount);
     }
     count_returns(lane, frame, 1);

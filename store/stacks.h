@@ -24,7 +24,7 @@ struct tcgrr_frame {
 };
 
 /* Frames on one vCPU's stack, at most; older ones are forgotten. */
-#define TCGRR_MOST_FRAMES 1024u
+#define TCGRR_MAX_FRAMES 1024u
 
 /* What whoever follows the stacks brings, and is told. */
 struct tcgrr_stacks_options {

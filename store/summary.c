@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_PLAIN (TCGRR_CHUNK_EXECS * 30ull) /* each of three numbers of a use takes at most 10 bytes */
+#define MAX_PLAIN (TCGRR_CHUNK_EXECS * 30ull) /* each of three numbers of a use takes at most 10 bytes */
 
 static int by_block(const void *a, const void *b)
 {
@@ -103,7 +103,7 @@ bool tcgrr_summary_decode(const void *blob, size_t size, GByteArray *scratch, GA
     uint64_t block = 0;
 
     g_array_set_size(uses, 0);
-    if (!tcgrr_packed_read(blob, size, MOST_PLAIN, scratch)) {
+    if (!tcgrr_packed_read(blob, size, MAX_PLAIN, scratch)) {
         return false;
     }
     const uint8_t *at = scratch->data;

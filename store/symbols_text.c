@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-#define MOST_BYTES (256u << 20)
+#define MAX_BYTES (256u << 20)
 
 /* One line; what it says of code goes to `label`. False if it is no line of such a file. */
 static bool parse_line(char *line, struct tcgrr_label *label, bool *code)
@@ -66,7 +66,7 @@ bool tcgrr_symbols_add_text(struct tcgrr_symbols *table, const char *path, uint6
         g_error_free(reason);
         return false;
     }
-    if (length > MOST_BYTES || strlen(text) != length) {
+    if (length > MAX_BYTES || strlen(text) != length) {
         return refuse(path, "is neither an ELF file nor a list of symbols", error);
     }
     for (char *line = strtok_r(text, "\n", &place); line; line = strtok_r(NULL, "\n", &place)) {

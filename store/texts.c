@@ -7,8 +7,8 @@
 
 /* Plain bytes of a row: another block is added only below the first bound. */
 #define ENOUGH_PLAIN (1u << 20)
-#define MOST_PLAIN   (2u << 20)
-static_assert(ENOUGH_PLAIN + TCGRR_MAX_INSNS * (TCGRR_MAX_INSN_TEXT + 1u) <= MOST_PLAIN, "a last block must fit");
+#define MAX_PLAIN    (2u << 20)
+static_assert(ENOUGH_PLAIN + TCGRR_MAX_INSNS * (TCGRR_MAX_INSN_TEXT + 1u) <= MAX_PLAIN, "a last block must fit");
 
 uint32_t tcgrr_texts_encode(const struct tcgrr_blocks *blocks, uint32_t first, uint32_t end, GByteArray *scratch,
                             GByteArray *out)
@@ -34,7 +34,7 @@ bool tcgrr_texts_decode(const void *data, size_t size, uint32_t first, uint32_t 
                         struct tcgrr_blocks *blocks)
 {
     unsigned long long plain = data ? ZSTD_getFrameContentSize(data, size) : 0;
-    if (plain == 0 || plain > MOST_PLAIN || count > TCGRR_TEXTS_BLOCKS) { /* zstd's errors are larger, too */
+    if (plain == 0 || plain > MAX_PLAIN || count > TCGRR_TEXTS_BLOCKS) { /* zstd's errors are larger, too */
         return false;
     }
     g_byte_array_set_size(scratch, (guint)plain);

@@ -25,7 +25,7 @@ struct check {
     int64_t devices;             /* the highest number of one */
 };
 
-#define MOST_PROBLEMS 20
+#define MAX_PROBLEMS 20
 
 static void complain(struct check *check, const char *format, ...) G_GNUC_PRINTF(2, 3);
 static void complain(struct check *check, const char *format, ...)
@@ -34,7 +34,7 @@ static void complain(struct check *check, const char *format, ...)
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    if (check->problems++ < MOST_PROBLEMS) {
+    if (check->problems++ < MAX_PROBLEMS) {
         check->problem(text, check->data);
     }
 }

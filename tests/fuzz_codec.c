@@ -9,7 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_IDS  (1u << 16) /* keeps a single input fast */
+#define MAX_IDS   (1u << 16) /* keeps a single input fast */
 #define ID_LIMIT  1000003u
 #define KIND_MASK 3
 
@@ -44,7 +44,7 @@ static size_t said_count(const uint8_t *data, size_t size)
         if (data[i] < 0x80)
             break;
     }
-    return MIN(count, MOST_IDS);
+    return MIN(count, MAX_IDS);
 }
 
 static void round_trip(const uint8_t *data, size_t size, size_t id_size)

@@ -12,7 +12,7 @@
 
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 #include "store/digest.h"
 #include "store/error.h"
 #include "tests/stream.h"
@@ -37,30 +37,30 @@ static void check_execs(const GArray *execs)
 static void take_stretch(const struct tcgrr_message *message)
 {
     struct tcgrr_part part = {1000, 1000 + TCGRR_CHECKPOINT_STEP};
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
     struct tcgrr_stretch stretch;
-    struct tcgrr_told told;
+    struct tcgrr_sent_blocks told;
 
-    tcgrr_heard_init(&heard);
+    tcgrr_received_blocks_init(&heard);
     tcgrr_stretch_init(&stretch);
     if (tcgrr_take_stretch(message, &part, &heard, &stretch, NULL)) {
         /* What was taken can be told on. */
         g_autoptr(GByteArray) payload = g_byte_array_new();
         check_execs(stretch.execs);
-        tcgrr_told_init(&told);
+        tcgrr_sent_blocks_init(&told);
         tcgrr_put_stretch(payload, &stretch, &told);
-        tcgrr_told_clear(&told);
+        tcgrr_sent_blocks_clear(&told);
     }
     tcgrr_stretch_clear(&stretch);
-    tcgrr_heard_clear(&heard);
+    tcgrr_received_blocks_clear(&heard);
 }
 
 static void take_result(const struct tcgrr_message *message)
 {
     struct tcgrr_comparison comparison;
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
 
-    tcgrr_heard_init(&heard);
+    tcgrr_received_blocks_init(&heard);
     if (tcgrr_take_result(message, &heard, &comparison, NULL)) {
         if (comparison.diverged) {
             check_execs(comparison.common);
@@ -75,7 +75,7 @@ static void take_result(const struct tcgrr_message *message)
         }
         tcgrr_comparison_clear(&comparison);
     }
-    tcgrr_heard_clear(&heard);
+    tcgrr_received_blocks_clear(&heard);
 }
 
 static void take_positions(const struct tcgrr_message *message)
@@ -129,12 +129,12 @@ static void take_small(const struct tcgrr_message *message)
 /* ---- conversations ---- */
 
 struct made_up {
-    struct tcgrr_side base; /* must be first */
+    struct tcgrr_run_source base; /* must be first */
     struct tcgrr_blocks *blocks;
     struct tcgrr_chunk *chunk;
 };
 
-static struct tcgrr_cursor start(const struct tcgrr_side *side)
+static struct tcgrr_cursor start(const struct tcgrr_run_source *side)
 {
     const struct made_up *run = (const struct made_up *)side;
     struct tcgrr_cursor cursor;
@@ -142,34 +142,35 @@ static struct tcgrr_cursor start(const struct tcgrr_side *side)
     return cursor;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
+static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error)
 {
     tcgrr_icount end = ((struct made_up *)side)->chunk->end_icount;
-    *position = (struct tcgrr_side_position){to <= end ? TCGRR_SIDE_REACHED : TCGRR_SIDE_ENDED, MIN(to, end), 0};
-    position->flow = tcgrr_side_digest(start(side), from, position->icount, 0);
+    *position =
+        (struct tcgrr_run_source_position){to <= end ? TCGRR_SOURCE_REACHED : TCGRR_SOURCE_ENDED, MIN(to, end), 0};
+    position->flow = tcgrr_run_source_digest(start(side), from, position->icount, 0);
     return true;
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
+static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
                     GError **error)
 {
     g_array_set_size(found->execs, 0);
-    tcgrr_side_append_execs(start(side), from, to, found->execs);
+    tcgrr_run_source_append_execs(start(side), from, to, found->execs);
     return true;
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error)
 {
-    *found = tcgrr_side_find(start(side), pc, from, to, icount);
+    *found = tcgrr_run_source_find(start(side), pc, from, to, icount);
     return true;
 }
 
-static const struct tcgrr_side_ops ops = {.advance = advance, .stretch = stretch, .find = find};
+static const struct tcgrr_run_source_ops ops = {.advance = advance, .stretch = stretch, .find = find};
 
 /* The same run for all inputs: a long loop, so that not much has to be said of it. */
-static struct tcgrr_side *own_side(void)
+static struct tcgrr_run_source *own_side(void)
 {
     static struct made_up run = {.base.ops = &ops};
     if (!run.blocks) {
@@ -191,16 +192,16 @@ static void compare(struct tcgrr_peer *peer)
 {
     const struct tcgrr_compare_options options = {.history = 5};
     struct tcgrr_comparison comparison, result;
-    struct tcgrr_heard heard;
-    struct tcgrr_side *remote = tcgrr_side_remote(peer);
-    struct tcgrr_side *local = tcgrr_side_watchful(own_side(), remote);
+    struct tcgrr_received_blocks heard;
+    struct tcgrr_run_source *remote = tcgrr_run_source_remote(peer);
+    struct tcgrr_run_source *local = tcgrr_run_source_watchful(own_side(), remote);
 
     if (tcgrr_compare(remote, local, &options, &comparison, NULL)) {
-        tcgrr_heard_init(&heard);
+        tcgrr_received_blocks_init(&heard);
         if (tcgrr_remote_conclude(remote, &comparison, &heard, &result, NULL)) {
             tcgrr_comparison_clear(&result);
         }
-        tcgrr_heard_clear(&heard);
+        tcgrr_received_blocks_clear(&heard);
     }
     tcgrr_comparison_clear(&comparison);
     local->ops->free(local);
@@ -210,12 +211,12 @@ static void compare(struct tcgrr_peer *peer)
 static void serve(struct tcgrr_peer *peer)
 {
     struct tcgrr_comparison comparison = {0};
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
 
-    tcgrr_heard_init(&heard);
+    tcgrr_received_blocks_init(&heard);
     tcgrr_serve(peer, own_side(), &heard, &comparison, NULL);
     tcgrr_comparison_clear(&comparison);
-    tcgrr_heard_clear(&heard);
+    tcgrr_received_blocks_clear(&heard);
 }
 
 /* The other end has said all it will, and listens to nothing; a socket takes what we say up to a point. */

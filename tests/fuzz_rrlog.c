@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define HEADER_BYTES 12
-#define MOST_ASKED   64
+#define MAX_ASKED    64
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -31,9 +31,10 @@ static void ask(const struct tcgrr_rrlog *log)
 {
     struct tcgrr_rrlog_asked asked = {0};
 
-    for (guint i = 0; i < MIN(log->events->len, MOST_ASKED); i++) {
+    for (guint i = 0; i < MIN(log->events->len, MAX_ASKED); i++) {
         uint64_t place = g_array_index(log->events, struct tcgrr_rrlog_event, i).icount;
-        struct tcgrr_doubt doubt = {.left = i & 1, .inside = i >> 1 & 1, .hidden = i >> 2 & 1, .events = i >> 3 & 3};
+        struct tcgrr_uncertain_retire doubt = {
+            .left = i & 1, .inside = i >> 1 & 1, .hidden = i >> 2 & 1, .events = i >> 3 & 3};
         bool retired = false;
         if (tcgrr_rrlog_decide(log, &asked, &doubt, place, &retired) && !log->complete && log->total < place) {
             abort();

@@ -249,8 +249,8 @@ static void query(void)
 static void compare(struct tcgrr_reader *changed)
 {
     struct tcgrr_reader *sound = tcgrr_reader_open(base.sound, NULL);
-    struct tcgrr_side *a = tcgrr_side_stored(sound, NULL);
-    struct tcgrr_side *b = tcgrr_side_stored(changed, NULL);
+    struct tcgrr_run_source *a = tcgrr_run_source_stored(sound, NULL);
+    struct tcgrr_run_source *b = tcgrr_run_source_stored(changed, NULL);
     const struct tcgrr_compare_options options = {.history = 5, .strict = true};
     struct tcgrr_comparison comparison;
 

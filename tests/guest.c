@@ -111,9 +111,9 @@ void guest_key(struct guest *guest)
     guest_run(guest, KEY, KEY_INSNS);
 }
 
-void guest_loop(struct guest *guest, uint64_t loop, unsigned turns, bool device)
+void guest_loop(struct guest *guest, uint64_t loop, unsigned schedule, bool device)
 {
-    for (; turns > 0; turns--) {
+    for (; schedule > 0; schedule--) {
         guint first = guest->steps->len;
         guest_run(guest, loop, LOOP_INSNS);
         g_array_index(guest->steps, struct guest_step, first).device = device;
@@ -144,7 +144,7 @@ static uint32_t block_at(const GArray *steps, guint at, uint32_t most)
 /* Its run, cut into blocks. Frees the guest. */
 static struct made_up *finish(struct guest *guest, uint64_t seed)
 {
-    struct made_up *run = made_up_new(CAPACITY, TCGRR_SIDE_ENDED);
+    struct made_up *run = made_up_new(CAPACITY, TCGRR_SOURCE_ENDED);
     uint8_t lengths[64];
     tcgrr_vcpu vcpu = 0;
     uint32_t words[64];

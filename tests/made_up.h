@@ -3,19 +3,19 @@
 #ifndef TCGRR_TESTS_MADE_UP_H
 #define TCGRR_TESTS_MADE_UP_H
 
-#include "lockstep/side.h"
+#include "lockstep/run_source.h"
 
 struct made_up {
-    struct tcgrr_side base; /* must be first */
-    GArray *script;         /* what it was made from; owned, may be NULL */
+    struct tcgrr_run_source base; /* must be first */
+    GArray *script;               /* what it was made from; owned, may be NULL */
     struct tcgrr_blocks *blocks;
     struct tcgrr_chunk *chunk; /* the whole run */
-    enum tcgrr_side_state end;
+    enum tcgrr_run_source_state end;
     tcgrr_icount damaged; /* from here on its digests are wrong */
 };
 
 /* A side with an empty run, which has room for `capacity` executions. */
-struct made_up *made_up_new(uint32_t capacity, enum tcgrr_side_state end);
+struct made_up *made_up_new(uint32_t capacity, enum tcgrr_run_source_state end);
 /* Empties its run again. */
 void made_up_reset(struct made_up *run);
 /* At its first execution. */

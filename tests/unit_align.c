@@ -398,8 +398,8 @@ static void test_from_until(void **state)
         guest_run(guest, COUNT_LOOP, 3);
         guest_run(guest, DETOUR, s ? 0 : 7);
         guest_main(guest, 4000);
-        pair.options.from[s] = (struct tcgrr_where){TCGRR_WHERE_PC, MAIN};
-        pair.options.until[s] = (struct tcgrr_where){TCGRR_WHERE_PC, COUNT_LOOP + 8};
+        pair.options.from[s] = (struct tcgrr_position){TCGRR_POSITION_PC, MAIN};
+        pair.options.until[s] = (struct tcgrr_position){TCGRR_POSITION_PC, COUNT_LOOP + 8};
     }
     pair_compare(&pair);
     assert_false(pair.result.diverged);

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "lockstep/compare.h"
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 #include "store/digest.h"
 #include "store/error.h"
 #include "tests/made_up.h"
@@ -21,7 +21,7 @@
 #define STEP     TCGRR_CHECKPOINT_STEP
 #define HISTORY  5
 
-static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+static bool unreadable(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                        GError **error)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "unreadable");
@@ -29,12 +29,12 @@ static bool unreadable(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount 
 }
 
 /* Frees what any made-up run has. */
-static void free_run(struct tcgrr_side *side)
+static void free_run(struct tcgrr_run_source *side)
 {
     side->ops->free(side);
 }
 /* The same guest each time; `cut` says how it falls into blocks. */
-static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_side_state end)
+static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_run_source_state end)
 {
     struct made_up *run = made_up_new(CAPACITY, end);
     run->script = stream_script(1, INSNS);
@@ -130,7 +130,7 @@ static void test_cuts_make_no_difference(void **state)
 {
     static const guint lengths[] = {1, 100, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS};
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
-        expect_same(make_run(lengths[i], 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, TCGRR_SIDE_ENDED), NULL,
+        expect_same(make_run(lengths[i], 2, TCGRR_SOURCE_ENDED), make_run(lengths[i], 3, TCGRR_SOURCE_ENDED), NULL,
                     lengths[i]);
     }
 }
@@ -138,8 +138,8 @@ static void test_cuts_make_no_difference(void **state)
 static void test_nothing_ran(void **state)
 {
     const struct tcgrr_compare_options options = {.history = HISTORY};
-    struct made_up *a = make_run(0, 2, TCGRR_SIDE_ENDED);
-    struct made_up *b = make_run(0, 3, TCGRR_SIDE_ENDED);
+    struct made_up *a = make_run(0, 2, TCGRR_SOURCE_ENDED);
+    struct made_up *b = make_run(0, 3, TCGRR_SOURCE_ENDED);
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
@@ -150,7 +150,8 @@ static void test_nothing_ran(void **state)
     tcgrr_comparison_clear(&comparison);
     free_run(&a->base);
     free_run(&b->base);
-    expect_divergence(make_run(0, 2, TCGRR_SIDE_ENDED), make_run(5, 3, TCGRR_SIDE_ENDED), 0, TCGRR_DIVERGENCE_ENDED);
+    expect_divergence(make_run(0, 2, TCGRR_SOURCE_ENDED), make_run(5, 3, TCGRR_SOURCE_ENDED), 0,
+                      TCGRR_DIVERGENCE_ENDED);
 }
 
 /* Once the user interrupts there is no verdict, whatever the two did. */
@@ -160,8 +161,8 @@ static void test_interrupted(void **state)
     const struct tcgrr_compare_options options = {.history = HISTORY, .stop = &stop};
 
     for (guint shorter = 0; shorter < 2; shorter++) {
-        struct made_up *a = make_run(5, 2, TCGRR_SIDE_ENDED);
-        struct made_up *b = make_run(5 - shorter, 3, TCGRR_SIDE_ENDED);
+        struct made_up *a = make_run(5, 2, TCGRR_SOURCE_ENDED);
+        struct made_up *b = make_run(5 - shorter, 3, TCGRR_SOURCE_ENDED);
         struct tcgrr_comparison comparison;
         GError *error = NULL;
         assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
@@ -192,7 +193,7 @@ static void test_divergence_anywhere(void **state)
                                    INSNS - 2,
                                    INSNS - 1};
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        struct made_up *a = make_run(INSNS, 4, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 5, TCGRR_SIDE_ENDED);
+        struct made_up *a = make_run(INSNS, 4, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 5, TCGRR_SOURCE_ENDED);
         lead_astray(i % 2 ? a : b, places[i], 6 + i);
         expect_divergence(a, b, places[i], TCGRR_DIVERGENCE_FLOW);
     }
@@ -201,7 +202,7 @@ static void test_divergence_anywhere(void **state)
 /* The digests agree on instructions, not on who ran them. */
 static void test_other_vcpu(void **state)
 {
-    struct made_up *a = make_run(1000, 2, TCGRR_SIDE_ENDED), *b = make_run(1000, 2, TCGRR_SIDE_ENDED);
+    struct made_up *a = make_run(1000, 2, TCGRR_SOURCE_ENDED), *b = make_run(1000, 2, TCGRR_SOURCE_ENDED);
     struct tcgrr_switch change = {.index = 50, .vcpu = 1};
     struct tcgrr_cursor cursor;
 
@@ -217,16 +218,16 @@ static void test_one_ends(void **state)
 {
     static const guint lengths[] = {0, 1, 1000, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS - 1};
     static const struct {
-        enum tcgrr_side_state end;
+        enum tcgrr_run_source_state end;
         enum tcgrr_divergence_kind kind;
-    } ends[] = {{TCGRR_SIDE_ENDED, TCGRR_DIVERGENCE_ENDED},
-                {TCGRR_SIDE_CUT, TCGRR_DIVERGENCE_CUT},
-                {TCGRR_SIDE_HUNG, TCGRR_DIVERGENCE_HUNG}};
+    } ends[] = {{TCGRR_SOURCE_ENDED, TCGRR_DIVERGENCE_ENDED},
+                {TCGRR_SOURCE_CUT, TCGRR_DIVERGENCE_CUT},
+                {TCGRR_SOURCE_HUNG, TCGRR_DIVERGENCE_HUNG}};
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
         for (size_t e = 0; e < G_N_ELEMENTS(ends); e++) {
-            expect_divergence(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(lengths[i], 3, ends[e].end), lengths[i],
+            expect_divergence(make_run(INSNS, 2, TCGRR_SOURCE_ENDED), make_run(lengths[i], 3, ends[e].end), lengths[i],
                               ends[e].kind);
-            expect_divergence(make_run(lengths[i], 2, ends[e].end), make_run(INSNS, 3, TCGRR_SIDE_ENDED), lengths[i],
+            expect_divergence(make_run(lengths[i], 2, ends[e].end), make_run(INSNS, 3, TCGRR_SOURCE_ENDED), lengths[i],
                               ends[e].kind);
         }
     }
@@ -235,24 +236,24 @@ static void test_one_ends(void **state)
 /* Both did the same, but one was killed or hangs where the other ended. */
 static void test_same_but_not_in_order(void **state)
 {
-    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_HUNG), 5000,
+    expect_divergence(make_run(5000, 2, TCGRR_SOURCE_ENDED), make_run(5000, 3, TCGRR_SOURCE_HUNG), 5000,
                       TCGRR_DIVERGENCE_HUNG);
-    expect_divergence(make_run(5000, 2, TCGRR_SIDE_ENDED), make_run(5000, 3, TCGRR_SIDE_CUT), 5000,
+    expect_divergence(make_run(5000, 2, TCGRR_SOURCE_ENDED), make_run(5000, 3, TCGRR_SOURCE_CUT), 5000,
                       TCGRR_DIVERGENCE_CUT);
 }
 
 static void test_recording_cut_short(void **state)
 {
     const struct tcgrr_compare_options tolerant = {.history = HISTORY, .tolerate_cut_a = true};
-    expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(INSNS, 3, TCGRR_SIDE_ENDED), &tolerant, 70000);
-    expect_same(make_run(70000, 2, TCGRR_SIDE_CUT), make_run(60000, 3, TCGRR_SIDE_CUT), &tolerant, 60000);
-    expect_same(make_run(STEP, 2, TCGRR_SIDE_CUT), make_run(STEP, 3, TCGRR_SIDE_ENDED), &tolerant, STEP);
+    expect_same(make_run(70000, 2, TCGRR_SOURCE_CUT), make_run(INSNS, 3, TCGRR_SOURCE_ENDED), &tolerant, 70000);
+    expect_same(make_run(70000, 2, TCGRR_SOURCE_CUT), make_run(60000, 3, TCGRR_SOURCE_CUT), &tolerant, 60000);
+    expect_same(make_run(STEP, 2, TCGRR_SOURCE_CUT), make_run(STEP, 3, TCGRR_SOURCE_ENDED), &tolerant, STEP);
 }
 
 /* After the guest's shutdown the vCPU runs on until QEMU stops it, sooner or later. */
 static void test_shutdown(void **state)
 {
-    struct made_up *a = make_run(70010, 2, TCGRR_SIDE_ENDED), *b = make_run(70000, 3, TCGRR_SIDE_SHUTDOWN);
+    struct made_up *a = make_run(70010, 2, TCGRR_SOURCE_ENDED), *b = make_run(70000, 3, TCGRR_SOURCE_SHUTDOWN);
     struct tcgrr_comparison comparison;
 
     compare(a, b, NULL, &comparison);
@@ -264,19 +265,20 @@ static void test_shutdown(void **state)
     free_run(&a->base);
     free_run(&b->base);
     /* But not tens of thousands of instructions. */
-    expect_divergence(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(70000, 3, TCGRR_SIDE_SHUTDOWN), 70000,
+    expect_divergence(make_run(INSNS, 2, TCGRR_SOURCE_ENDED), make_run(70000, 3, TCGRR_SOURCE_SHUTDOWN), 70000,
                       TCGRR_DIVERGENCE_ENDED);
-    expect_divergence(make_run(70000, 2, TCGRR_SIDE_SHUTDOWN), make_run(INSNS, 3, TCGRR_SIDE_SHUTDOWN), 70000,
+    expect_divergence(make_run(70000, 2, TCGRR_SOURCE_SHUTDOWN), make_run(INSNS, 3, TCGRR_SOURCE_SHUTDOWN), 70000,
                       TCGRR_DIVERGENCE_ENDED);
-    expect_same(make_run(INSNS, 2, TCGRR_SIDE_ENDED), make_run(70000, 3, TCGRR_SIDE_STOPPED), NULL, 70000);
+    expect_same(make_run(INSNS, 2, TCGRR_SOURCE_ENDED), make_run(70000, 3, TCGRR_SOURCE_STOPPED), NULL, 70000);
 }
 
 static void test_until(void **state)
 {
     static const guint limits[] = {1, 1000, STEP - 1, STEP, STEP + 1, INSNS - 1};
     for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
-        const struct tcgrr_compare_options options = {.until[0] = {TCGRR_WHERE_ICOUNT, limits[i]}, .history = HISTORY};
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        const struct tcgrr_compare_options options = {.until[0] = {TCGRR_POSITION_ICOUNT, limits[i]},
+                                                      .history = HISTORY};
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
         lead_astray(b, limits[i], 9);
         expect_same(a, b, &options, limits[i]);
     }
@@ -310,14 +312,14 @@ static void test_from(void **state)
             struct tcgrr_comparison comparison;
             struct made_up *runs[2];
             for (int s = 0; s < 2; s++) {
-                runs[s] = make_run(INSNS, 4 + (uint64_t)s, TCGRR_SIDE_ENDED);
+                runs[s] = make_run(INSNS, 4 + (uint64_t)s, TCGRR_SOURCE_ENDED);
                 if (s == 1) {
                     lead_astray(runs[s], places[p], 6);
                 }
                 mark(runs[s], 0, main_pc, 6 + i);
                 put_before(runs[s], before[i][s], 9 + i);
-                options.from[s] = p % 2 ? (struct tcgrr_where){TCGRR_WHERE_PC, main_pc}
-                                        : (struct tcgrr_where){TCGRR_WHERE_ICOUNT, before[i][s]};
+                options.from[s] = p % 2 ? (struct tcgrr_position){TCGRR_POSITION_PC, main_pc}
+                                        : (struct tcgrr_position){TCGRR_POSITION_ICOUNT, before[i][s]};
             }
             compare(runs[0], runs[1], &options, &comparison);
             assert_true(comparison.diverged);
@@ -340,10 +342,10 @@ static void test_from(void **state)
 static void test_until_pc(void **state)
 {
     static const guint places[] = {1, 5, STEP - 1, STEP, STEP + 1, 2 * STEP, INSNS - 1};
-    const struct tcgrr_where end = {TCGRR_WHERE_PC, 0x90000000};
+    const struct tcgrr_position end = {TCGRR_POSITION_PC, 0x90000000};
 
     for (size_t i = 0; i < G_N_ELEMENTS(places) * 2; i++) {
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
         struct tcgrr_compare_options options = {.history = HISTORY};
         mark(a, places[i / 2], end.value, 4);
         mark(b, places[i / 2], end.value, 5);
@@ -359,9 +361,9 @@ static void test_until_pc(void **state)
 /* A place where a run never comes is said, whether comparing was to start or to end there. */
 static void test_never_reached(void **state)
 {
-    const struct tcgrr_where places[] = {{TCGRR_WHERE_PC, 0x90000000}, {TCGRR_WHERE_ICOUNT, INSNS + 1}};
+    const struct tcgrr_position places[] = {{TCGRR_POSITION_PC, 0x90000000}, {TCGRR_POSITION_ICOUNT, INSNS + 1}};
     for (int i = 0; i < 8; i++) {
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
         struct tcgrr_compare_options options = {.history = HISTORY};
         struct tcgrr_comparison comparison;
         GError *error = NULL;
@@ -378,13 +380,13 @@ static void test_never_reached(void **state)
 
 static void test_unreadable_side(void **state)
 {
-    struct made_up *a = make_run(5000, 2, TCGRR_SIDE_ENDED), *b = make_run(5000, 3, TCGRR_SIDE_ENDED);
+    struct made_up *a = make_run(5000, 2, TCGRR_SOURCE_ENDED), *b = make_run(5000, 3, TCGRR_SOURCE_ENDED);
     const struct tcgrr_compare_options options = {.history = HISTORY};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
     lead_astray(b, 100, 4);
-    struct tcgrr_side_ops broken = *b->base.ops;
+    struct tcgrr_run_source_ops broken = *b->base.ops;
     broken.stretch = unreadable;
     b->base.ops = &broken;
     assert_false(tcgrr_compare(&a->base, &b->base, &options, &comparison, &error));
@@ -398,7 +400,7 @@ static void test_unreadable_side(void **state)
 /* A damaged trace whose digests differ though its instructions do not: an error, neither the same nor a divergence. */
 static void test_wrong_digest(void **state)
 {
-    struct made_up *a = make_run(INSNS, 2, TCGRR_SIDE_ENDED), *b = make_run(INSNS, 3, TCGRR_SIDE_ENDED);
+    struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
     const struct tcgrr_compare_options options = {.history = HISTORY};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
@@ -415,19 +417,19 @@ static void test_wrong_digest(void **state)
 /* Digests of parts, put together, are the digest of the whole, wherever they are cut; and instructions are found. */
 static void test_parts(void **state)
 {
-    struct made_up *run = make_run(STEP, 2, TCGRR_SIDE_ENDED);
+    struct made_up *run = make_run(STEP, 2, TCGRR_SOURCE_ENDED);
     const guint cuts[] = {0, 1, 2, 77, 1000, 1001, STEP - 1, STEP};
     uint64_t flow = 0;
 
     for (size_t i = 0; i + 1 < G_N_ELEMENTS(cuts); i++) {
-        struct tcgrr_side_position part;
+        struct tcgrr_run_source_position part;
         uint64_t pc = g_array_index(run->script, uint64_t, cuts[i]);
         tcgrr_icount icount;
         assert_true(run->base.ops->advance(&run->base, cuts[i], cuts[i + 1], &part, NULL));
         flow = tcgrr_digest_append(flow, tcgrr_digest_power(cuts[i + 1] - cuts[i]), part.flow);
-        assert_true(tcgrr_side_find(made_up_start(run), pc, cuts[i], STEP, &icount));
+        assert_true(tcgrr_run_source_find(made_up_start(run), pc, cuts[i], STEP, &icount));
         assert_int_equal(icount, cuts[i]);
-        if (tcgrr_side_find(made_up_start(run), pc, cuts[i] + 1, STEP, &icount)) {
+        if (tcgrr_run_source_find(made_up_start(run), pc, cuts[i] + 1, STEP, &icount)) {
             assert_int_equal(g_array_index(run->script, uint64_t, icount), pc);
         }
     }

@@ -14,12 +14,12 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-enum { MOST_INSNS = 16 };
+enum { MAX_INSNS = 16 };
 
 /* A block, put together from the hexadecimal digits of its instructions. */
 struct block {
-    uint8_t bytes[MOST_INSNS * 16];
-    uint8_t lengths[MOST_INSNS];
+    uint8_t bytes[MAX_INSNS * 16];
+    uint8_t lengths[MAX_INSNS];
     size_t size;
     size_t count;
 };

@@ -15,7 +15,7 @@
 #include "lockstep/peer/handshake.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 #include "store/error.h"
 #include "tests/stream.h"
 
@@ -244,10 +244,10 @@ static void test_strangers(void **state)
 
 /* A run that is all there, but whose guest takes its time. */
 struct made_up {
-    struct tcgrr_side base; /* must be first */
+    struct tcgrr_run_source base; /* must be first */
     struct tcgrr_blocks *blocks;
     struct tcgrr_chunk *chunk;
-    enum tcgrr_side_state end;
+    enum tcgrr_run_source_state end;
     tcgrr_icount furthest; /* that was asked for */
     unsigned waits;        /* so often it is not there yet */
     bool still;            /* it never gets there */
@@ -260,39 +260,39 @@ static struct tcgrr_cursor start(const struct made_up *run)
     return cursor;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
+static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error)
 {
     struct made_up *run = (struct made_up *)side;
     tcgrr_icount end = run->chunk->end_icount;
 
-    *position = (struct tcgrr_side_position){to <= end ? TCGRR_SIDE_REACHED : run->end, MIN(to, end), 0};
+    *position = (struct tcgrr_run_source_position){to <= end ? TCGRR_SOURCE_REACHED : run->end, MIN(to, end), 0};
     bool checkpoint = from == 0 && to <= end && to > 0 && to % STEP == 0;
     position->flow = checkpoint ? g_array_index(run->chunk->checkpoints, struct tcgrr_checkpoint, to / STEP - 1).flow
-                                : tcgrr_side_digest(start(run), from, position->icount, 0);
+                                : tcgrr_run_source_digest(start(run), from, position->icount, 0);
     run->furthest = MAX(run->furthest, to);
     return true;
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
+static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
                     GError **error)
 {
     struct made_up *run = (struct made_up *)side;
 
     g_array_set_size(found->execs, 0);
     g_array_set_size(found->events, 0);
-    tcgrr_side_append_execs(start(run), from, to, found->execs);
+    tcgrr_run_source_append_execs(start(run), from, to, found->execs);
     return true;
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error)
 {
-    *found = tcgrr_side_find(start((struct made_up *)side), pc, from, to, icount);
+    *found = tcgrr_run_source_find(start((struct made_up *)side), pc, from, to, icount);
     return true;
 }
 
-static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
+static bool approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
 {
     struct made_up *run = (struct made_up *)side;
 
@@ -304,7 +304,7 @@ static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool
     return true;
 }
 
-static void free_run(struct tcgrr_side *side)
+static void free_run(struct tcgrr_run_source *side)
 {
     struct made_up *run = (struct made_up *)side;
     tcgrr_blocks_free(run->blocks);
@@ -312,12 +312,13 @@ static void free_run(struct tcgrr_side *side)
     g_free(run);
 }
 
-static const struct tcgrr_side_ops patient_ops = {
+static const struct tcgrr_run_source_ops patient_ops = {
     .advance = advance, .stretch = stretch, .find = find, .free = free_run, .approach = approach};
-static const struct tcgrr_side_ops ready_ops = {.advance = advance, .stretch = stretch, .find = find, .free = free_run};
+static const struct tcgrr_run_source_ops ready_ops = {
+    .advance = advance, .stretch = stretch, .find = find, .free = free_run};
 
 /* `insns` instructions of one guest, which goes elsewhere from number `astray` on. */
-static struct made_up *make_run(guint insns, guint astray, uint64_t cut, enum tcgrr_side_state end)
+static struct made_up *make_run(guint insns, guint astray, uint64_t cut, enum tcgrr_run_source_state end)
 {
     struct made_up *run = g_new0(struct made_up, 1);
     GArray *script = stream_script(1, insns);
@@ -337,8 +338,8 @@ static struct made_up *make_run(guint insns, guint astray, uint64_t cut, enum tc
 
 struct serving {
     struct tcgrr_peer *peer;
-    struct tcgrr_side *side;
-    struct tcgrr_heard heard;
+    struct tcgrr_run_source *side;
+    struct tcgrr_received_blocks heard;
     struct tcgrr_comparison comparison;
     bool good;
     GError *error;
@@ -396,18 +397,18 @@ static struct tcgrr_peer_traffic compare(struct made_up *a, struct made_up *b,
 {
     struct tcgrr_peer *peers[2];
     struct tcgrr_comparison found, here, directly;
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
     GError *error = NULL;
 
     make_pair(peers, TIMEOUT_MS);
     struct serving serving = {.peer = peers[0], .side = &a->base};
-    tcgrr_heard_init(&serving.heard);
+    tcgrr_received_blocks_init(&serving.heard);
     tcgrr_peer_be_patient(peers[0], TIMEOUT_MS);
     tcgrr_peer_be_patient(peers[1], TIMEOUT_MS);
     GThread *server = g_thread_new("server", serve, &serving);
-    struct tcgrr_side *remote = tcgrr_side_remote(peers[1]);
-    struct tcgrr_side *local = tcgrr_side_watchful(&b->base, remote);
-    tcgrr_heard_init(&heard);
+    struct tcgrr_run_source *remote = tcgrr_run_source_remote(peers[1]);
+    struct tcgrr_run_source *local = tcgrr_run_source_watchful(&b->base, remote);
+    tcgrr_received_blocks_init(&heard);
     if (!tcgrr_compare(remote, local, options, &found, &error) ||
         !tcgrr_remote_conclude(remote, &found, &heard, &here, &error)) {
         fail_msg("%s", error->message);
@@ -425,10 +426,10 @@ static struct tcgrr_peer_traffic compare(struct made_up *a, struct made_up *b,
     struct tcgrr_peer_traffic traffic = tcgrr_peer_traffic(peers[1]);
     tcgrr_comparison_clear(&found);
     tcgrr_comparison_clear(&here);
-    tcgrr_heard_clear(&heard);
+    tcgrr_received_blocks_clear(&heard);
     tcgrr_comparison_clear(&directly);
     tcgrr_comparison_clear(&serving.comparison);
-    tcgrr_heard_clear(&serving.heard);
+    tcgrr_received_blocks_clear(&serving.heard);
     local->ops->free(local);
     remote->ops->free(remote);
     free_run(&a->base);
@@ -446,18 +447,18 @@ static void test_comparing(void **state)
     static const guint places[] = {0, 1, STEP - 1, STEP, STEP + 1, 5 * STEP + 77, 6 * STEP - 1};
 
     for (uint64_t cut = 2; cut < 6; cut++) {
-        compare(make_run(6 * STEP, NEVER, cut, TCGRR_SIDE_ENDED), make_run(6 * STEP, NEVER, cut / 2, TCGRR_SIDE_ENDED),
-                &options);
+        compare(make_run(6 * STEP, NEVER, cut, TCGRR_SOURCE_ENDED),
+                make_run(6 * STEP, NEVER, cut / 2, TCGRR_SOURCE_ENDED), &options);
     }
     for (guint i = 0; i < G_N_ELEMENTS(places); i++) {
-        compare(make_run(6 * STEP, i % 2 ? places[i] : NEVER, 2 + i, TCGRR_SIDE_ENDED),
-                make_run(6 * STEP, i % 2 ? NEVER : places[i], 3 + i / 2, TCGRR_SIDE_ENDED), &options);
-        compare(make_run(places[i], NEVER, 3, TCGRR_SIDE_CUT), make_run(6 * STEP, NEVER, 2, TCGRR_SIDE_ENDED),
+        compare(make_run(6 * STEP, i % 2 ? places[i] : NEVER, 2 + i, TCGRR_SOURCE_ENDED),
+                make_run(6 * STEP, i % 2 ? NEVER : places[i], 3 + i / 2, TCGRR_SOURCE_ENDED), &options);
+        compare(make_run(places[i], NEVER, 3, TCGRR_SOURCE_CUT), make_run(6 * STEP, NEVER, 2, TCGRR_SOURCE_ENDED),
                 &options);
-        compare(make_run(6 * STEP, NEVER, 3, TCGRR_SIDE_ENDED), make_run(places[i], NEVER, 3, TCGRR_SIDE_HUNG),
+        compare(make_run(6 * STEP, NEVER, 3, TCGRR_SOURCE_ENDED), make_run(places[i], NEVER, 3, TCGRR_SOURCE_HUNG),
                 &options);
     }
-    compare(make_run(3 * STEP + 5, NEVER, 3, TCGRR_SIDE_ENDED), make_run(3 * STEP, NEVER, 2, TCGRR_SIDE_SHUTDOWN),
+    compare(make_run(3 * STEP + 5, NEVER, 3, TCGRR_SOURCE_ENDED), make_run(3 * STEP, NEVER, 2, TCGRR_SOURCE_SHUTDOWN),
             &options);
 }
 
@@ -468,17 +469,17 @@ static void test_places(void **state)
     uint64_t pc = g_array_index(script, uint64_t, 2 * STEP + 100);
     struct tcgrr_compare_options options = {
         .history = 5,
-        .from = {{TCGRR_WHERE_PC, pc}, {TCGRR_WHERE_PC, pc}},
+        .from = {{TCGRR_POSITION_PC, pc}, {TCGRR_POSITION_PC, pc}},
     };
 
-    compare(make_run(6 * STEP, NEVER, 2, TCGRR_SIDE_ENDED), make_run(6 * STEP, 5 * STEP, 3, TCGRR_SIDE_ENDED),
+    compare(make_run(6 * STEP, NEVER, 2, TCGRR_SOURCE_ENDED), make_run(6 * STEP, 5 * STEP, 3, TCGRR_SOURCE_ENDED),
             &options);
-    options.until[0] = options.until[1] = (struct tcgrr_where){TCGRR_WHERE_PC, pc};
-    compare(make_run(6 * STEP, NEVER, 3, TCGRR_SIDE_ENDED), make_run(6 * STEP, 5 * STEP, 2, TCGRR_SIDE_ENDED),
+    options.until[0] = options.until[1] = (struct tcgrr_position){TCGRR_POSITION_PC, pc};
+    compare(make_run(6 * STEP, NEVER, 3, TCGRR_SOURCE_ENDED), make_run(6 * STEP, 5 * STEP, 2, TCGRR_SOURCE_ENDED),
             &options);
-    options.from[0] = options.from[1] = (struct tcgrr_where){TCGRR_WHERE_ICOUNT, 1000};
-    options.until[0] = options.until[1] = (struct tcgrr_where){TCGRR_WHERE_ICOUNT, 4 * STEP};
-    compare(make_run(6 * STEP, NEVER, 3, TCGRR_SIDE_ENDED), make_run(6 * STEP, 5 * STEP, 2, TCGRR_SIDE_ENDED),
+    options.from[0] = options.from[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, 1000};
+    options.until[0] = options.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, 4 * STEP};
+    compare(make_run(6 * STEP, NEVER, 3, TCGRR_SOURCE_ENDED), make_run(6 * STEP, 5 * STEP, 2, TCGRR_SOURCE_ENDED),
             &options);
     g_array_unref(script);
 }
@@ -487,8 +488,8 @@ static void test_places(void **state)
 static void test_traffic(void **state)
 {
     enum { STEPS = 90 };
-    struct made_up *run = make_run(STEPS * STEP, NEVER, 2, TCGRR_SIDE_ENDED);
-    struct tcgrr_side_position position;
+    struct made_up *run = make_run(STEPS * STEP, NEVER, 2, TCGRR_SOURCE_ENDED);
+    struct tcgrr_run_source_position position;
     struct tcgrr_peer *peers[2];
     GError *error = NULL;
     GError *enough = g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED, "enough");
@@ -496,12 +497,12 @@ static void test_traffic(void **state)
     make_pair(peers, TIMEOUT_MS);
     struct serving serving = {.peer = peers[0], .side = &run->base};
     GThread *server = g_thread_new("server", serve, &serving);
-    struct tcgrr_side *remote = tcgrr_side_remote(peers[1]);
+    struct tcgrr_run_source *remote = tcgrr_run_source_remote(peers[1]);
     for (guint i = 1; i <= STEPS; i++) {
         if (!remote->ops->advance(remote, 0, i * STEP, &position, &error)) {
             fail_msg("%s", error->message);
         }
-        assert_int_equal(position.state, TCGRR_SIDE_REACHED);
+        assert_int_equal(position.state, TCGRR_SOURCE_REACHED);
         assert_int_equal(position.flow, g_array_index(run->chunk->checkpoints, struct tcgrr_checkpoint, i - 1).flow);
     }
     struct tcgrr_peer_traffic traffic = tcgrr_peer_traffic(peers[1]);
@@ -521,13 +522,13 @@ static void test_traffic(void **state)
 /* ---- peers that stop working ---- */
 
 /* Compares while something happens to the serving end, and wants this error. */
-static void expect_failure(struct tcgrr_peer *peer, struct tcgrr_side *local, int code, const char *words)
+static void expect_failure(struct tcgrr_peer *peer, struct tcgrr_run_source *local, int code, const char *words)
 {
     const struct tcgrr_compare_options options = {.history = 5};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
-    struct tcgrr_side *remote = tcgrr_side_remote(peer);
-    struct tcgrr_side *beside = tcgrr_side_watchful(local, remote);
+    struct tcgrr_run_source *remote = tcgrr_run_source_remote(peer);
+    struct tcgrr_run_source *beside = tcgrr_run_source_watchful(local, remote);
 
     assert_false(tcgrr_compare(remote, beside, &options, &comparison, &error));
     if (!strstr(error->message, words)) {
@@ -632,7 +633,7 @@ static void test_bad_servers(void **state)
     };
     for (size_t i = 0; i < 2 * G_N_ELEMENTS(cases); i++) {
         const struct tcgrr_peer_options options = {.timeout_ms = SHORT_MS};
-        struct made_up *local = make_run(3 * STEP, NEVER, 3, TCGRR_SIDE_ENDED);
+        struct made_up *local = make_run(3 * STEP, NEVER, 3, TCGRR_SOURCE_ENDED);
         size_t which = i / 2;
         int fds[2];
         /* Our own guest may stand still meanwhile: then it is only noticed that the other side is gone. */
@@ -668,9 +669,9 @@ static void test_bad_clients(void **state)
         assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
         struct actor actor = {fds[1], cases[i].act};
         struct serving serving = {.peer = tcgrr_peer_new(fds[0], &options)};
-        struct made_up *run = make_run(3 * STEP, NEVER, 3, TCGRR_SIDE_ENDED);
+        struct made_up *run = make_run(3 * STEP, NEVER, 3, TCGRR_SOURCE_ENDED);
         serving.side = &run->base;
-        tcgrr_heard_init(&serving.heard);
+        tcgrr_received_blocks_init(&serving.heard);
         tcgrr_peer_be_patient(serving.peer, 3 * SHORT_MS);
         GThread *thread = g_thread_new("actor", act, &actor);
         serve(&serving);
@@ -680,7 +681,7 @@ static void test_bad_clients(void **state)
         tcgrr_peer_free(serving.peer);
         g_thread_join(thread);
         close(fds[1]);
-        tcgrr_heard_clear(&serving.heard);
+        tcgrr_received_blocks_clear(&serving.heard);
         free_run(&run->base);
     }
 }
@@ -691,13 +692,13 @@ static void test_standing_still(void **state)
     struct tcgrr_peer *peers[2];
     struct tcgrr_message message;
     bool got;
-    struct made_up *run = make_run(STEP, NEVER, 3, TCGRR_SIDE_ENDED);
+    struct made_up *run = make_run(STEP, NEVER, 3, TCGRR_SOURCE_ENDED);
     GError *error = NULL;
 
     make_pair(peers, 5 * SHORT_MS);
     struct serving serving = {.peer = peers[0], .side = &run->base};
     run->still = true;
-    tcgrr_heard_init(&serving.heard);
+    tcgrr_received_blocks_init(&serving.heard);
     tcgrr_peer_be_patient(peers[0], TIMEOUT_MS);
     tcgrr_peer_be_patient(peers[1], TIMEOUT_MS);
     GThread *server = g_thread_new("server", serve, &serving);
@@ -712,7 +713,7 @@ static void test_standing_still(void **state)
     assert_non_null(strstr(serving.error->message, "its user interrupted it"));
     g_error_free(serving.error);
     g_error_free(error);
-    tcgrr_heard_clear(&serving.heard);
+    tcgrr_received_blocks_clear(&serving.heard);
     tcgrr_peer_free(peers[0]);
     tcgrr_peer_free(peers[1]);
     free_run(&run->base);

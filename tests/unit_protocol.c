@@ -66,8 +66,8 @@ static struct tcgrr_description some_description(void)
     strcpy(description.source, "./qemu-system-riscv64");
     strcpy(description.qemu, "10.0.2");
     strcpy(description.options, "from main until the end, history 10");
-    description.from = (struct tcgrr_where){TCGRR_WHERE_PC, 0xffffffff80001000};
-    description.until = (struct tcgrr_where){TCGRR_WHERE_ICOUNT, 1000000};
+    description.from = (struct tcgrr_position){TCGRR_POSITION_PC, 0xffffffff80001000};
+    description.until = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, 1000000};
     description.cut = true;
     description.patience_s = 60;
     return description;
@@ -195,7 +195,7 @@ static void test_ask(void **state)
     put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, STEP, 0, false, 0}, false);
     put_and_take_ask(&(struct tcgrr_plan){2, STEP, STEP - 1, STEP, STEP, 1, false, 0}, false);
     put_and_take_ask(&(struct tcgrr_plan){2, 0, (UINT64_C(1) << 62) + 1, 0, STEP, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 1, 2 + TCGRR_MOST_PART, STEP, STEP, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_plan){2, 1, 2 + TCGRR_MAX_PART, STEP, STEP, 1, false, 0}, false);
     put_and_take_ask(&(struct tcgrr_plan){2, 1, STEP, 1, STEP, 1, false, 0}, false);
     put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, UINT64_C(1) << 31, 1, false, 0}, false);
     put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, STEP, 1u << 30, false, 0}, false);
@@ -212,7 +212,7 @@ static bool take_positions(const struct tcgrr_message *message, void *data, GErr
     return tcgrr_take_positions(message, &test->plan, &test->positions, error);
 }
 
-static void add_position(GArray *list, enum tcgrr_side_state end, tcgrr_icount icount, uint64_t flow, bool found,
+static void add_position(GArray *list, enum tcgrr_run_source_state end, tcgrr_icount icount, uint64_t flow, bool found,
                          tcgrr_icount first)
 {
     struct tcgrr_planned planned = {{end, icount, flow}, found, first};
@@ -226,9 +226,9 @@ static void test_positions(void **state)
     struct tcgrr_positions told = {7, 3, g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))};
     struct positions_test test = {plan, {.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))}};
 
-    add_position(told.list, TCGRR_SIDE_REACHED, 1000 + 4 * STEP, 1, false, 0);
-    add_position(told.list, TCGRR_SIDE_REACHED, 1000 + 5 * STEP, TCGRR_DIGEST_MODULUS - 1, true, 1000 + 4 * STEP);
-    add_position(told.list, TCGRR_SIDE_SHUTDOWN, 1100 + 5 * STEP, 3, true, 1099 + 5 * STEP);
+    add_position(told.list, TCGRR_SOURCE_REACHED, 1000 + 4 * STEP, 1, false, 0);
+    add_position(told.list, TCGRR_SOURCE_REACHED, 1000 + 5 * STEP, TCGRR_DIGEST_MODULUS - 1, true, 1000 + 4 * STEP);
+    add_position(told.list, TCGRR_SOURCE_SHUTDOWN, 1100 + 5 * STEP, 3, true, 1099 + 5 * STEP);
     tcgrr_put_positions(payload, &plan, &told);
     expect_whole(TCGRR_MESSAGE_POSITIONS, payload, take_positions, &test);
     assert_int_equal(test.positions.first, 3);
@@ -270,10 +270,10 @@ static void refuse_positions(struct tcgrr_planned planned, uint32_t count)
 
 static void test_bad_positions(void **state)
 {
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SIDE_REACHED, STEP, TCGRR_DIGEST_MODULUS}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SIDE_REACHED, STEP - 1, 0}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SIDE_STOPPED + 1, STEP, 0}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SIDE_REACHED, STEP, 0}}, 0);
+    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP, TCGRR_DIGEST_MODULUS}}, 1);
+    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP - 1, 0}}, 1);
+    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_STOPPED + 1, STEP, 0}}, 1);
+    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP, 0}}, 0);
 }
 
 static void test_small_messages(void **state)
@@ -311,7 +311,7 @@ static void test_small_messages(void **state)
         g_clear_error(&error);
     }
     g_byte_array_set_size(payload, 0);
-    tcgrr_put_part(payload, &(struct tcgrr_part){0, TCGRR_MOST_PART + 1});
+    tcgrr_put_part(payload, &(struct tcgrr_part){0, TCGRR_MAX_PART + 1});
     message = message_of(TCGRR_MESSAGE_STRETCH_ASK, payload);
     expect_refused(tcgrr_take_part(&message, &part, &error), &error);
 }
@@ -389,15 +389,15 @@ static void assert_same_execs(const GArray *left, const GArray *right)
 /* The other end of a stretch; without what it heard before, each time. */
 struct stretch_test {
     struct tcgrr_part part;
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
     struct tcgrr_stretch stretch;
 };
 
 static bool take_stretch(const struct tcgrr_message *message, void *data, GError **error)
 {
     struct stretch_test *test = data;
-    tcgrr_heard_clear(&test->heard);
-    tcgrr_heard_init(&test->heard);
+    tcgrr_received_blocks_clear(&test->heard);
+    tcgrr_received_blocks_init(&test->heard);
     return tcgrr_take_stretch(message, &test->part, &test->heard, &test->stretch, error);
 }
 
@@ -406,11 +406,11 @@ static void test_stretch(void **state)
     g_autoptr(GByteArray) payload = g_byte_array_new();
     struct sample sample;
     struct stretch_test test = {0};
-    struct tcgrr_told told;
+    struct tcgrr_sent_blocks told;
 
     make_sample(&sample);
-    tcgrr_told_init(&told);
-    tcgrr_heard_init(&test.heard);
+    tcgrr_sent_blocks_init(&told);
+    tcgrr_received_blocks_init(&test.heard);
     tcgrr_stretch_init(&test.stretch);
     test.part = sample.part;
     assert_true(tcgrr_stretch_fits(&sample.stretch, &sample.part));
@@ -429,8 +429,8 @@ static void test_stretch(void **state)
     assert_true(tcgrr_take_stretch(&message, &test.part, &test.heard, &test.stretch, NULL));
     assert_same_execs(sample.stretch.execs, test.stretch.execs);
     tcgrr_stretch_clear(&test.stretch);
-    tcgrr_heard_clear(&test.heard);
-    tcgrr_told_clear(&told);
+    tcgrr_received_blocks_clear(&test.heard);
+    tcgrr_sent_blocks_clear(&told);
     clear_sample(&sample);
 }
 
@@ -440,12 +440,12 @@ static void refuse_stretch(void (*spoil)(struct sample *sample))
     g_autoptr(GByteArray) payload = g_byte_array_new();
     struct sample sample;
     struct stretch_test test = {0};
-    struct tcgrr_told told;
+    struct tcgrr_sent_blocks told;
     GError *error = NULL;
 
     make_sample(&sample);
-    tcgrr_told_init(&told);
-    tcgrr_heard_init(&test.heard);
+    tcgrr_sent_blocks_init(&told);
+    tcgrr_received_blocks_init(&test.heard);
     tcgrr_stretch_init(&test.stretch);
     test.part = sample.part;
     spoil(&sample);
@@ -453,8 +453,8 @@ static void refuse_stretch(void (*spoil)(struct sample *sample))
     struct tcgrr_message message = message_of(TCGRR_MESSAGE_STRETCH, payload);
     expect_refused(take_stretch(&message, &test, &error), &error);
     tcgrr_stretch_clear(&test.stretch);
-    tcgrr_heard_clear(&test.heard);
-    tcgrr_told_clear(&told);
+    tcgrr_received_blocks_clear(&test.heard);
+    tcgrr_sent_blocks_clear(&told);
     clear_sample(&sample);
 }
 
@@ -554,7 +554,7 @@ static void test_bad_blocks(void **state)
         expect_refused(take_stretch(&message, &test, &error), &error);
     }
     tcgrr_stretch_clear(&test.stretch);
-    tcgrr_heard_clear(&test.heard);
+    tcgrr_received_blocks_clear(&test.heard);
 }
 
 static void test_memory_is_bounded(void **state)
@@ -565,9 +565,9 @@ static void test_memory_is_bounded(void **state)
     bool good = true;
     uint64_t pc = 0;
 
-    tcgrr_heard_init(&test.heard);
+    tcgrr_received_blocks_init(&test.heard);
     tcgrr_stretch_init(&test.stretch);
-    test.heard.bytes = TCGRR_MOST_HEARD - 1000000; /* as if so much had come before */
+    test.heard.bytes = TCGRR_MAX_HEARD - 1000000; /* as if so much had come before */
     for (int i = 0; i < 200 && good; i++, pc += 0x100000) {
         g_byte_array_set_size(payload, 0);
         tcgrr_put_number(payload, 1);
@@ -586,19 +586,19 @@ static void test_memory_is_bounded(void **state)
     }
     expect_refused(good, &error);
     tcgrr_stretch_clear(&test.stretch);
-    tcgrr_heard_clear(&test.heard);
+    tcgrr_received_blocks_clear(&test.heard);
 }
 
 static bool take_result(const struct tcgrr_message *message, void *data, GError **error)
 {
     struct tcgrr_comparison *comparison = data;
-    struct tcgrr_heard heard;
-    tcgrr_heard_init(&heard);
+    struct tcgrr_received_blocks heard;
+    tcgrr_received_blocks_init(&heard);
     bool good = tcgrr_take_result(message, &heard, comparison, error);
     if (good) {
         tcgrr_comparison_clear(comparison);
     }
-    tcgrr_heard_clear(&heard);
+    tcgrr_received_blocks_clear(&heard);
     return good;
 }
 
@@ -637,7 +637,7 @@ static void test_result(void **state)
     struct tcgrr_comparison taken, comparison = {.start = {5, 6},
                                                  .compared = 77,
                                                  .surplus = {0, 3},
-                                                 .ends = {TCGRR_SIDE_REACHED, TCGRR_SIDE_HUNG},
+                                                 .ends = {TCGRR_SOURCE_REACHED, TCGRR_SOURCE_HUNG},
                                                  .diverged = true,
                                                  .kind = TCGRR_DIVERGENCE_HUNG,
                                                  .icount = 82,
@@ -652,12 +652,12 @@ static void test_result(void **state)
                                           .from_pc = {TCGRR_NO_PC, 0x2000},
                                           .insns = {4, 5}};
     struct sample sample;
-    struct tcgrr_told told;
-    struct tcgrr_heard heard;
+    struct tcgrr_sent_blocks told;
+    struct tcgrr_received_blocks heard;
 
     make_sample(&sample);
-    tcgrr_told_init(&told);
-    tcgrr_heard_init(&heard);
+    tcgrr_sent_blocks_init(&told);
+    tcgrr_received_blocks_init(&heard);
     comparison.common = sample.stretch.execs;
     comparison.sides[0] = (struct tcgrr_divergence_side){.there = true,
                                                          .icount = 82,
@@ -679,8 +679,8 @@ static void test_result(void **state)
     g_array_unref(comparison.places);
     g_array_unref(comparison.sides[1].history);
     g_array_unref(comparison.sides[1].events);
-    tcgrr_heard_clear(&heard);
-    tcgrr_told_clear(&told);
+    tcgrr_received_blocks_clear(&heard);
+    tcgrr_sent_blocks_clear(&told);
     clear_sample(&sample);
 }
 

@@ -114,25 +114,25 @@ static void repair(struct fixture *f)
 {
     struct tcgrr_rrlog log = {
         .events = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_rrlog_event)), .total = EXECS * INSNS, .complete = true};
-    g_autoptr(GArray) doubts = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_doubt));
+    g_autoptr(GArray) uncertain = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_uncertain_retire));
     struct tcgrr_answers answers = {.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip))};
     struct tcgrr_repair task = {
-        .path = f->path, .doubts = doubts, .answers = &answers, .log = &log, .blocks = f->blocks};
+        .path = f->path, .uncertain = uncertain, .answers = &answers, .log = &log, .blocks = f->blocks};
     GError *error = NULL;
 
     for (guint i = 0; i < G_N_ELEMENTS(wrong); i++) {
-        struct tcgrr_doubt doubt = {
+        struct tcgrr_uncertain_retire doubt = {
             .seq = wrong[i], .retired = 1, .left = 1, .inside = 1, .place = wrong[i] * INSNS + INSNS - 1};
         struct tcgrr_rrlog_event event = {.icount = doubt.place - i, .kind = TCGRR_RRLOG_EXCEPTION};
-        g_array_append_val(doubts, doubt);
+        g_array_append_val(uncertain, doubt);
         g_array_append_val(log.events, event);
     }
     /* As it is written: it ends at the third place, and says nothing of it yet. */
     log.complete = false;
     log.total = g_array_index(log.events, struct tcgrr_rrlog_event, 2).icount;
-    guint answered = tcgrr_answer(&answers, &log, doubts);
+    guint answered = tcgrr_answer(&answers, &log, uncertain);
     assert_int_equal(answered, 2);
-    g_array_remove_range(doubts, 0, answered);
+    g_array_remove_range(uncertain, 0, answered);
     log.complete = true;
     log.total = EXECS * INSNS;
     check(tcgrr_repair(f->writer, &task, &f->run, &error), error);

@@ -15,7 +15,7 @@
 #define HANDLER 0x9000u
 #define UNKNOWN UINT64_MAX /* where it went on is not known */
 
-enum { MOST_INSNS = 6 };
+enum { MAX_INSNS = 6 };
 
 /* RISC-V unless said otherwise; all of four bytes. */
 #define NOP   "13000000"
@@ -29,7 +29,7 @@ enum { MOST_INSNS = 6 };
 
 struct row {
     const char *what;
-    const char *insns[MOST_INSNS]; /* from AT on */
+    const char *insns[MAX_INSNS]; /* from AT on */
     uint32_t mark;
     uint64_t next;
     bool rerun, inside;
@@ -251,10 +251,10 @@ static const struct row telling_rows[] = {
 
 static const struct tcgrr_block *make_block(struct tcgrr_blocks *blocks, const struct row *row)
 {
-    uint8_t lengths[MOST_INSNS], bytes[MOST_INSNS * 4];
+    uint8_t lengths[MAX_INSNS], bytes[MAX_INSNS * 4];
     uint32_t size = 0, count = 0;
 
-    for (; count < MOST_INSNS && row->insns[count]; count++) {
+    for (; count < MAX_INSNS && row->insns[count]; count++) {
         const char *hex = row->insns[count];
         lengths[count] = (uint8_t)(strlen(hex) / 2);
         for (uint8_t i = 0; i < lengths[count]; i++) {

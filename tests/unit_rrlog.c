@@ -272,11 +272,11 @@ static void decides(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         struct tcgrr_rrlog *log = log_around_100(rows[i].here, rows[i].behind);
         struct tcgrr_rrlog_asked asked = {0};
-        struct tcgrr_doubt doubt = {.retired = !rows[i].retired,
-                                    .left = rows[i].left,
-                                    .inside = rows[i].inside,
-                                    .hidden = rows[i].hidden,
-                                    .events = rows[i].events};
+        struct tcgrr_uncertain_retire doubt = {.retired = !rows[i].retired,
+                                               .left = rows[i].left,
+                                               .inside = rows[i].inside,
+                                               .hidden = rows[i].hidden,
+                                               .events = rows[i].events};
         bool retired = doubt.retired;
         assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
         if (retired != rows[i].retired) {
@@ -290,7 +290,7 @@ static void decides(void **state)
 static void decides_by_handlers(void **state)
 {
     struct tcgrr_rrlog *log = log_around_100(1, 0);
-    struct tcgrr_doubt doubt = {.retired = 1, .hidden = 1, .entered = 1};
+    struct tcgrr_uncertain_retire doubt = {.retired = 1, .hidden = 1, .entered = 1};
     struct tcgrr_rrlog_asked asked = {0};
     bool retired = false;
 
@@ -311,7 +311,7 @@ static void remembers(void **state)
 {
     struct tcgrr_rrlog *log = log_around_100(3, 0);
     struct tcgrr_rrlog_asked asked = {0};
-    struct tcgrr_doubt doubt = {.retired = 1, .left = 1, .events = 1};
+    struct tcgrr_uncertain_retire doubt = {.retired = 1, .left = 1, .events = 1};
     bool retired = true;
 
     assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
@@ -332,7 +332,7 @@ static void says_nothing_behind_its_end(void **state)
     run(bytes, 1);
     struct tcgrr_rrlog *log = parse(bytes);
     struct tcgrr_rrlog_asked asked = {0};
-    struct tcgrr_doubt doubt = {.retired = 1, .left = 1, .inside = 1};
+    struct tcgrr_uncertain_retire doubt = {.retired = 1, .left = 1, .inside = 1};
     bool retired = true;
 
     assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 99, &retired));

@@ -42,7 +42,7 @@ struct fixture {
     tcgrr_icount icounts[INSNS / STEP]; /* of the samples */
     guint samples;
     struct tcgrr_reader *readers[2];
-    struct tcgrr_side *sides[2];
+    struct tcgrr_run_source *sides[2];
     struct tcgrr_comparison comparison;
     struct tcgrr_compare_options options;
 };
@@ -165,7 +165,7 @@ static struct fixture *compare(const struct recording *a, const struct recording
         write_trace(f, path, recordings[i]);
         f->readers[i] = tcgrr_reader_open(path, &error);
         check(f->readers[i], error);
-        f->sides[i] = tcgrr_side_stored(f->readers[i], &error);
+        f->sides[i] = tcgrr_run_source_stored(f->readers[i], &error);
         check(f->sides[i], error);
         g_unlink(path);
     }

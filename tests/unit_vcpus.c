@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The comparator between two made-up runs with several vCPUs, which take turns at other instructions: where it is known
- * which of them ran what, each is compared with itself.
+ * The comparator between two made-up runs with several vCPUs, which take schedule at other instructions: where it is
+ * known which of them ran what, each is compared with itself.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -30,7 +30,7 @@ static void turn(struct machine *machine, tcgrr_vcpu vcpu)
     machine->guest->main = machine->main[vcpu];
 }
 
-/* Each runs so many instructions of the main loop, in turns of random lengths. */
+/* Each runs so many instructions of the main loop, in schedule of random lengths. */
 static void run_turns(struct machine *machine, unsigned vcpus, unsigned insns, uint64_t seed)
 {
     unsigned ran[VCPUS] = {0};
@@ -84,7 +84,7 @@ static void test_turns(void **state)
     }
 }
 
-/* The same turns are nothing to tolerate. */
+/* The same schedule are nothing to tolerate. */
 static void test_same_turns(void **state)
 {
     struct machine machines[2];
@@ -170,12 +170,12 @@ static void test_interrupts(void **state)
 }
 
 /* One waits for a lock until the other had its turn; on the other side it gets it at once. */
-static void run_lock(struct machine *machine, bool waits, bool turns)
+static void run_lock(struct machine *machine, bool waits, bool schedule)
 {
     run_turns(machine, 2, 5000, 3);
     turn(machine, 1);
     guest_loop(machine->guest, LOAD_LOOP, waits ? 50 : 1, false);
-    if (turns) {
+    if (schedule) {
         turn(machine, 0);
         guest_main(machine->guest, 100);
         turn(machine, 1);
@@ -188,14 +188,14 @@ static void run_lock(struct machine *machine, bool waits, bool turns)
 static void test_lock(void **state)
 {
     for (int late = 0; late < 2; late++) {
-        for (int turns = 0; turns < 2; turns++) {
+        for (int schedule = 0; schedule < 2; schedule++) {
             struct machine machines[2];
             struct pair pair;
             start(machines, &pair);
             for (int s = 0; s < 2; s++) {
-                run_lock(&machines[s], s == late, turns);
+                run_lock(&machines[s], s == late, schedule);
             }
-            if (turns) {
+            if (schedule) {
                 expect_same(&pair);
                 assert_int_equal(pair.result.tolerated[TCGRR_TOLERATED_LOOP], 1);
                 pair_end(&pair);

@@ -9,9 +9,9 @@
 
 #include <string.h>
 
-#define MOST_SLICES  (1u << 20)
+#define MAX_SLICES   (1u << 20)
 #define COUNTER_STEP 1000000u   /* instructions between two values of a counter */
-#define MOST_NAMES   (1u << 22) /* functions; names of events have numbers behind */
+#define MAX_NAMES    (1u << 22) /* functions; names of events have numbers behind */
 #define SEQUENCE     1
 #define PROCESS      1
 
@@ -218,13 +218,13 @@ static bool event(void *data, const struct tcgrr_event *event)
     struct timeline *timeline = data;
     if (timeline->writing) {
         need_tracks(timeline, event->vcpu);
-        put_event(timeline, event->icount, TRACK_FIRST + 2u * event->vcpu + 1, TYPE_INSTANT, MOST_NAMES + event->kind,
+        put_event(timeline, event->icount, TRACK_FIRST + 2u * event->vcpu + 1, TYPE_INSTANT, MAX_NAMES + event->kind,
                   tcgrr_event_name(event->kind), 0);
     }
     return true;
 }
 
-/* The shortest length of which, with all that are longer, no more than MOST_SLICES are there. */
+/* The shortest length of which, with all that are longer, no more than MAX_SLICES are there. */
 static unsigned choose_shortest(const struct timeline *timeline)
 {
     uint64_t counts[65] = {0};
@@ -237,10 +237,10 @@ static unsigned choose_shortest(const struct timeline *timeline)
     for (guint i = 0; i < timeline->lengths->len; i++) {
         counts[timeline->lengths->data[i]]++;
     }
-    while (length > 1 && sum + counts[length] <= MOST_SLICES) {
+    while (length > 1 && sum + counts[length] <= MAX_SLICES) {
         sum += counts[length--];
     }
-    return sum + counts[length] <= MOST_SLICES ? length : length + 1;
+    return sum + counts[length] <= MAX_SLICES ? length : length + 1;
 }
 
 static bool run(struct export_job *job, GError **error)

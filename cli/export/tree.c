@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/export/tree.h"
 
-#define MOST_DEPTH 256u /* of a path; what is called from deeper counts for the one at this depth */
+#define MAX_DEPTH 256u /* of a path; what is called from deeper counts for the one at this depth */
 
 struct growing {
     struct export_job *job;
@@ -53,7 +53,7 @@ static void entered(void *data, tcgrr_vcpu vcpu, const struct tcgrr_frame *frame
     struct growing *growing = data;
     GArray *stack = stack_of(growing, vcpu);
     uint32_t node = top(stack);
-    if (stack->len < MOST_DEPTH) {
+    if (stack->len < MAX_DEPTH) {
         node = child(growing, node, export_function_at(growing->functions, frame->entry));
     }
     g_array_append_val(stack, node);

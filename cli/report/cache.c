@@ -28,24 +28,24 @@ enum {
     L2ASSOC
 };
 
-#define MOST_SIZE (UINT64_C(1) << 36)
-#define MOST_WAYS 65535
+#define MAX_SIZE (UINT64_C(1) << 36)
+#define MAX_WAYS 65535
 
 static const struct report_option options[] = {
-    {"icachesize", REPORT_NUMBER, "N", "bytes of the instruction cache (16384)", 16384, 1, MOST_SIZE},
-    {"iblksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MOST_SIZE},
-    {"iassoc", REPORT_NUMBER, "N", "blocks in a set (8)", 8, 1, MOST_WAYS},
-    {"dcachesize", REPORT_NUMBER, "N", "bytes of the data cache (16384)", 16384, 1, MOST_SIZE},
-    {"dblksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MOST_SIZE},
-    {"dassoc", REPORT_NUMBER, "N", "blocks in a set (8)", 8, 1, MOST_WAYS},
+    {"icachesize", REPORT_NUMBER, "N", "bytes of the instruction cache (16384)", 16384, 1, MAX_SIZE},
+    {"iblksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
+    {"iassoc", REPORT_NUMBER, "N", "blocks in a set (8)", 8, 1, MAX_WAYS},
+    {"dcachesize", REPORT_NUMBER, "N", "bytes of the data cache (16384)", 16384, 1, MAX_SIZE},
+    {"dblksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
+    {"dassoc", REPORT_NUMBER, "N", "blocks in a set (8)", 8, 1, MAX_WAYS},
     {"evict", REPORT_CHOICE, "lru|fifo|rand", "which block makes room for another one (lru)", CACHE_LRU, 0, 0},
     {"cores", REPORT_NUMBER, "N", "how many have caches of their own (the machine's; in user mode 1)", 0, 1, 65536},
     {"limit", REPORT_NUMBER, "N", "print that many of the instructions that missed most; 0: all (32)", 32, 0,
      UINT32_MAX},
     {"l2", REPORT_SWITCH, NULL, "a second-level cache for both (off)", 0, 0, 0},
-    {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, as the next two", 2097152, 1, MOST_SIZE},
-    {"l2blksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MOST_SIZE},
-    {"l2assoc", REPORT_NUMBER, "N", "blocks in a set (16)", 16, 1, MOST_WAYS},
+    {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, as the next two", 2097152, 1, MAX_SIZE},
+    {"l2blksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
+    {"l2assoc", REPORT_NUMBER, "N", "blocks in a set (16)", 16, 1, MAX_WAYS},
     {0},
 };
 
@@ -133,7 +133,7 @@ static bool make_cores(struct model *model, GError **error)
     }
     uint64_t lines = shapes[0].size / shapes[0].line + shapes[1].size / shapes[1].line +
                      (model->l2 ? shapes[2].size / shapes[2].line : 0);
-    if (lines * model->core_count > CACHE_MOST_LINES) {
+    if (lines * model->core_count > CACHE_MAX_LINES) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "the caches of all cores have more than 67,108,864 blocks");
         return false;
     }

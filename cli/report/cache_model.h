@@ -16,7 +16,7 @@ struct cache_shape {
 };
 
 /* Lines of all caches together, at most. */
-#define CACHE_MOST_LINES (UINT64_C(1) << 26)
+#define CACHE_MAX_LINES (UINT64_C(1) << 26)
 
 struct cache {
     uint64_t *lines;  /* by set: numbers of the lines it holds, LRU: last used first, FIFO: last come first */

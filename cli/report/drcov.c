@@ -23,10 +23,10 @@ static const struct report_option options[] = {
 };
 
 /* An offset has 32 bits. */
-#define MOST_MODULE_BYTES (UINT64_C(1) << 32)
+#define MAX_MODULE_BYTES (UINT64_C(1) << 32)
 /* A size and a module's number have 16. */
-#define MOST_PIECE        65535u
-#define MOST_MODULES      65535u
+#define MAX_PIECE        65535u
+#define MAX_MODULES      65535u
 
 struct module {
     uint64_t base;
@@ -126,7 +126,7 @@ static bool read_elf(const char *path, struct module *module)
     if (fd >= 0) {
         close(fd);
     }
-    return module->end > module->base && module->end - module->base <= MOST_MODULE_BYTES;
+    return module->end > module->base && module->end - module->base <= MAX_MODULE_BYTES;
 }
 
 static void add_file(const char *name, uint64_t size, const char *digest, void *data)
@@ -174,11 +174,11 @@ static bool add_rest(struct coverage *coverage, GError **error)
         if (find_module(coverage, stretch) >= 0 || end < stretch->pc) {
             continue;
         }
-        if (last && end - last->base <= MOST_MODULE_BYTES / 4) {
+        if (last && end - last->base <= MAX_MODULE_BYTES / 4) {
             last->end = MAX(last->end, end);
             continue;
         }
-        if (coverage->modules->len == MOST_MODULES) {
+        if (coverage->modules->len == MAX_MODULES) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the code is spread over too many places for drcov");
             return false;
         }
@@ -206,7 +206,7 @@ static uint64_t each_piece(const struct coverage *coverage, FILE *file)
         const struct stretch *stretch = &g_array_index(coverage->stretches, struct stretch, i);
         int number = find_module(coverage, stretch);
         for (uint32_t done = 0; number >= 0 && done < stretch->size; pieces++) {
-            uint32_t size = MIN(stretch->size - done, MOST_PIECE);
+            uint32_t size = MIN(stretch->size - done, MAX_PIECE);
             if (file) {
                 uint64_t base = g_array_index(coverage->modules, struct module, number).base;
                 write_number(file, stretch->pc + done - base, 4);

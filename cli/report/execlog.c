@@ -23,7 +23,7 @@ static const struct report_option options[] = {
 };
 
 /* Blocks whose lines are kept ready. */
-#define MOST_READY 8192
+#define MAX_READY 8192
 
 /* A block's instructions as they are printed behind the vCPU; NULL: filtered out. */
 struct ready {
@@ -132,7 +132,7 @@ static struct ready *get_ready(struct log *log, uint32_t number)
         any = any || wanted;
     }
     log->silent[number] = !any;
-    if (g_hash_table_size(log->ready) >= MOST_READY) {
+    if (g_hash_table_size(log->ready) >= MAX_READY) {
         end_line(log); /* which is one of them */
         g_hash_table_remove_all(log->ready);
     }

@@ -134,7 +134,7 @@ bool report_parse_options(struct report_job *job, char **words, GError **error)
 
 void report_clear_options(struct report_job *job)
 {
-    for (int i = 0; i < REPORT_MOST_OPTIONS; i++) {
+    for (int i = 0; i < REPORT_MAX_OPTIONS; i++) {
         g_clear_pointer(&job->values[i].texts, g_ptr_array_unref);
     }
 }

@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 /* More vCPUs than any machine of QEMU has. */
-#define MOST_VCPUS 65536u
+#define MAX_VCPUS 65536u
 
 /* What a shell takes as it is. */
 #define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
@@ -253,7 +253,7 @@ struct making {
 
 struct report_vcpu *report_vcpu(GArray *vcpus, tcgrr_vcpu vcpu, GError **error)
 {
-    if (vcpu >= MOST_VCPUS) {
+    if (vcpu >= MAX_VCPUS) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the trace is damaged: it names vCPU %u", vcpu);
         return NULL;
     }

@@ -41,15 +41,15 @@ struct report_value {
     GPtrArray *texts; /* LIST of const char *, empty if not given */
 };
 
-#define REPORT_MOST_OPTIONS 16
+#define REPORT_MAX_OPTIONS 16
 
 /* One run of a report. */
 struct report_job {
     const struct report *report;
-    struct report_value values[REPORT_MOST_OPTIONS]; /* in the order of the report's options */
-    bool json;                                       /* print one object, not text */
-    const char *output;                              /* the file for what is no text (html); NULL: standard output */
-    bool progress;                                   /* show how far it is, on standard error */
+    struct report_value values[REPORT_MAX_OPTIONS]; /* in the order of the report's options */
+    bool json;                                      /* print one object, not text */
+    const char *output;                             /* the file for what is no text (html); NULL: standard output */
+    bool progress;                                  /* show how far it is, on standard error */
     struct tcgrr_reader *reader;
     const struct tcgrr_run *run;
     const struct tcgrr_blocks *blocks; /* all of the trace */

@@ -70,8 +70,8 @@ void tcgrr_live_free(struct tcgrr_live *live)
     for (size_t i = 0; i < KEPT_CLASSES; i++) {
         g_free(live->classes[i].classes);
     }
-    if (live->doubts) {
-        g_array_unref(live->doubts);
+    if (live->uncertain) {
+        g_array_unref(live->uncertain);
     }
     tcgrr_live_free_accesses(live->accesses);
     g_free(live);
@@ -111,22 +111,22 @@ void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
     live->reach_data = data;
 }
 
-void tcgrr_live_keep_doubts(struct tcgrr_live *live)
+void tcgrr_live_keep_uncertain(struct tcgrr_live *live)
 {
-    if (!live->doubts) {
-        live->doubts = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_doubt));
+    if (!live->uncertain) {
+        live->uncertain = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_uncertain_retire));
     }
 }
 
-const GArray *tcgrr_live_doubts(const struct tcgrr_live *live)
+const GArray *tcgrr_live_uncertain(const struct tcgrr_live *live)
 {
-    return live->doubts && live->doubts->len <= MOST_DOUBTS ? live->doubts : NULL;
+    return live->uncertain && live->uncertain->len <= MAX_DOUBTS ? live->uncertain : NULL;
 }
 
-void tcgrr_live_drop_doubts(struct tcgrr_live *live, guint count)
+void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count)
 {
     if (count > 0) {
-        g_array_remove_range(live->doubts, 0, count);
+        g_array_remove_range(live->uncertain, 0, count);
     }
 }
 

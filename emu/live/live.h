@@ -107,11 +107,12 @@ void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
 
 /* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
  */
-void tcgrr_live_keep_doubts(struct tcgrr_live *live);
-/* What was kept, struct tcgrr_doubt in order, owned by `live`; NULL if nothing was to be, or there were too many. */
-const GArray *tcgrr_live_doubts(const struct tcgrr_live *live);
+void tcgrr_live_keep_uncertain(struct tcgrr_live *live);
+/* What was kept, struct tcgrr_uncertain_retire in order, owned by `live`; NULL if nothing was to be, or there were too
+ * many. */
+const GArray *tcgrr_live_uncertain(const struct tcgrr_live *live);
 /* The first `count` of them were asked: they need not be kept. */
-void tcgrr_live_drop_doubts(struct tcgrr_live *live, guint count);
+void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
 
 /* The registers of the samples; NULL before the first sample. Owned by `live`. */
 struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live);

@@ -121,7 +121,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
                          struct tcgrr_retirement *retirement)
 {
     uint32_t last = live->open->insns - 1;
-    struct tcgrr_doubt doubt = {
+    struct tcgrr_uncertain_retire doubt = {
         .seq = chunk->first_seq + chunk->count,
         .retired = retirement->ran > last,
         .left = count_events(live) > 0,
@@ -130,7 +130,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
         .entered = live->open->entry,
         .to_entry = next && next->entry,
         .branch = live->hidden && reads_as_branch(tcgrr_blocks_get(live->blocks, live->open->block)),
-        .events = MIN(live->past_events, TCGRR_DOUBT_EVENTS),
+        .events = MIN(live->past_events, TCGRR_UNCERTAIN_EVENTS),
         .place = chunk->end_icount + last,
     };
     bool retired = doubt.retired;
@@ -148,8 +148,8 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     } else {
         live->assumed++;
     }
-    if (live->doubts && live->doubts->len <= MOST_DOUBTS) {
-        g_array_append_val(live->doubts, doubt);
+    if (live->uncertain && live->uncertain->len <= MAX_DOUBTS) {
+        g_array_append_val(live->uncertain, doubt);
     }
 }
 
@@ -234,7 +234,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         if (retirement.assumed) {
             settle_doubt(live, chunk, next, &retirement);
         }
-        live->doubtful = retirement.assumed && live->doubts;
+        live->doubtful = retirement.assumed && live->uncertain;
         if (retirement.assumed || retirement.counted > 0) {
             live->past_events = 0;
         }

@@ -26,7 +26,7 @@ struct code {
 #define NOWHERE UINT64_MAX
 
 /* Doubts kept, at most: 256 MiB. */
-#define MOST_DOUBTS (16u << 20)
+#define MAX_DOUBTS (16u << 20)
 
 #define KEPT_CLASSES 256
 struct classes {
@@ -83,7 +83,7 @@ struct tcgrr_live {
     void (*reach)(tcgrr_icount icount, void *data); /* tcgrr_live_watch_log(); NULL: it is all there */
     void *reach_data;
     struct tcgrr_rrlog_asked asked;
-    GArray *doubts; /* struct tcgrr_doubt; NULL: not kept */
+    GArray *uncertain; /* struct tcgrr_uncertain_retire; NULL: not kept */
     uint32_t
         past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
 

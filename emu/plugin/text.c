@@ -4,8 +4,8 @@
 #include <string.h>
 
 /* Of one record; what does not fit is left empty. */
-#define MOST_BYTES 28672u
-static_assert(MOST_BYTES / 4 + 1 < TCGRR_WIRE_RESERVE_WORDS && MOST_BYTES > 2 * TCGRR_WIRE_MAX_INSNS,
+#define MAX_BYTES 28672u
+static_assert(MAX_BYTES / 4 + 1 < TCGRR_WIRE_RESERVE_WORDS && MAX_BYTES > 2 * TCGRR_WIRE_MAX_INSNS,
               "the record must fit, with something of each instruction");
 
 void tcgrr_text(struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint32_t count)
@@ -17,7 +17,7 @@ void tcgrr_text(struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, ui
     for (uint32_t i = 0; i < count; i++) {
         char *text = plugin->api.insn_disas(plugin->api.tb_get_insn(tb, i));
         size_t size = text ? strlen(text) : 0;
-        if (used + size + (count - i) > MOST_BYTES) {
+        if (used + size + (count - i) > MAX_BYTES) {
             size = 0;
         }
         memcpy(to + used, text ? text : "", size);

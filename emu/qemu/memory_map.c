@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define MOST_REGIONS 4096
-#define VIEW         "FlatView #"
+#define MAX_REGIONS 4096
+#define VIEW        "FlatView #"
 
 static void clear_region(gpointer data)
 {
@@ -67,7 +67,7 @@ GArray *tcgrr_memory_map_parse(const char *text)
         *end = '\0';
     }
     g_auto(GStrv) lines = g_strsplit_set(view, "\r\n", -1);
-    for (char **line = lines; *line && map->len < MOST_REGIONS; line++) {
+    for (char **line = lines; *line && map->len < MAX_REGIONS; line++) {
         struct tcgrr_region region;
         if (parse_line(*line, &region)) {
             g_array_append_val(map, region);

@@ -20,8 +20,8 @@ static guint next_exception(const struct tcgrr_rrlog *log, guint from, guint end
  * What keeps an instruction from retiring is an exception, so interrupts among them led to it. Returns the index of the
  * exception that it raised, `end` if it retired.
  */
-static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_doubt *doubt, guint from, guint end,
-                           bool behind)
+static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_uncertain_retire *doubt, guint from,
+                           guint end, bool behind)
 {
     guint first = next_exception(log, from, end);
     guint second = first < end ? next_exception(log, first + 1, end) : end;
@@ -42,8 +42,8 @@ static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_dou
     return behind || doubt->branch ? end : first;
 }
 
-bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,
-                        tcgrr_icount place, bool *retired)
+bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked,
+                        const struct tcgrr_uncertain_retire *doubt, tcgrr_icount place, bool *retired)
 {
     guint here = tcgrr_rrlog_find(log, place);
     guint end = tcgrr_rrlog_find(log, place + 1);

@@ -4,8 +4,8 @@
 
 #include <stdio.h>
 
-#define MOST_SHOWN 64u /* bytes of one event */
-#define PIECE      65536
+#define MAX_SHOWN 64u /* bytes of one event */
+#define PIECE     65536
 
 static const char *cause_name(uint8_t cause)
 {
@@ -31,10 +31,10 @@ static const char *checkpoint_name(uint8_t checkpoint)
 
 static void show_bytes(FILE *file, const struct tcgrr_rr_event *event)
 {
-    for (size_t i = 0; i < MIN(event->size, MOST_SHOWN); i++) {
+    for (size_t i = 0; i < MIN(event->size, MAX_SHOWN); i++) {
         fprintf(file, "%s%02x", i ? "" : " ", event->body[i]);
     }
-    if (event->size > MOST_SHOWN) {
+    if (event->size > MAX_SHOWN) {
         fprintf(file, "... (%zu bytes)", event->size);
     }
 }

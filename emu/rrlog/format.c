@@ -167,7 +167,7 @@ static enum tcgrr_rr_decoded skip_array(struct input *input, size_t before, size
     if (!skip(input, before) || !take(input, &size)) {
         return TCGRR_RR_MORE;
     }
-    return size > TCGRR_RR_MOST_BYTES / unit ? TCGRR_RR_UNKNOWN : skipped(skip(input, size * unit));
+    return size > TCGRR_RR_MAX_BYTES / unit ? TCGRR_RR_UNKNOWN : skipped(skip(input, size * unit));
 }
 
 /* An event of a keyboard or a pointer. */

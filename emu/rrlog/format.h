@@ -16,7 +16,7 @@
 #define TCGRR_RR_HEAD_BYTES 12u
 
 /* Bytes that one event may have, at most: what says that it has more is damaged. */
-#define TCGRR_RR_MOST_BYTES (16u << 20)
+#define TCGRR_RR_MAX_BYTES (16u << 20)
 
 /* What all releases have; their numbers differ. */
 enum tcgrr_rr_kind {

@@ -26,7 +26,7 @@ bool tcgrr_rrlog_seen(const struct tcgrr_rr_event *event, tcgrr_icount icount, v
     if (event->kind == TCGRR_RR_BLOCK) {
         g_array_append_val(log->disk, icount);
     }
-    return log->events->len < TCGRR_RRLOG_MOST_EVENTS && log->disk->len < TCGRR_RRLOG_MOST_EVENTS;
+    return log->events->len < TCGRR_RRLOG_MAX_EVENTS && log->disk->len < TCGRR_RRLOG_MAX_EVENTS;
 }
 
 static void conclude(struct tcgrr_rrlog *log, const struct tcgrr_rr_state *state)

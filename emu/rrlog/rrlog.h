@@ -21,7 +21,7 @@ struct tcgrr_rrlog_event {
 };
 
 /* Events kept of one log, at most; what follows counts as cut off. */
-#define TCGRR_RRLOG_MOST_EVENTS (64u << 20)
+#define TCGRR_RRLOG_MAX_EVENTS (64u << 20)
 
 /* What could be read of a log. */
 struct tcgrr_rrlog {
@@ -92,7 +92,7 @@ guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
  * again at the last one. `place` counts the instructions up to that one, by the assumptions made so far. What keeps an
  * instruction from retiring is an interrupt or exception at its place, so the log tells.
  */
-struct tcgrr_doubt {
+struct tcgrr_uncertain_retire {
     uint64_t seq : 50;    /* of the execution */
     uint64_t retired : 1; /* what is assumed */
     uint64_t left : 1;    /* the last instruction does not go where the vCPU went: an event, which was seen or inferred,
@@ -103,11 +103,11 @@ struct tcgrr_doubt {
     uint64_t entered : 1; /* it begins where events are known to lead */
     uint64_t to_entry : 1; /* so does what the vCPU went to */
     uint64_t branch : 1;   /* by its text the last instruction is a branch */
-    uint64_t events : 7;   /* seen since the last doubt or the last instruction that surely retired; TCGRR_DOUBT_EVENTS:
-                              or more */
+    uint64_t events : 7;   /* seen since the last doubt or the last instruction that surely retired;
+                              TCGRR_UNCERTAIN_EVENTS:   or more */
     tcgrr_icount place;
 };
-#define TCGRR_DOUBT_EVENTS 127u
+#define TCGRR_UNCERTAIN_EVENTS 127u
 
 /* What is remembered from one doubt to the next. All zero at first. */
 struct tcgrr_rrlog_asked {
@@ -117,9 +117,9 @@ struct tcgrr_rrlog_asked {
 
 /*
  * Asks the log about `doubt`, whose place is really `place`. Returns whether the log reaches that far, `*retired` then
- * being the answer; it stays as it was otherwise. All doubts of a run have to be asked in order.
+ * being the answer; it stays as it was otherwise. All uncertain of a run have to be asked in order.
  */
-bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked, const struct tcgrr_doubt *doubt,
-                        tcgrr_icount place, bool *retired);
+bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked,
+                        const struct tcgrr_uncertain_retire *doubt, tcgrr_icount place, bool *retired);
 
 #endif

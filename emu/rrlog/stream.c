@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#define MOST_ICOUNT  (UINT64_C(1) << 61)
-#define MOST_STRETCH INT32_MAX /* instructions that QEMU takes in one event */
+#define MAX_ICOUNT  (UINT64_C(1) << 61)
+#define MAX_STRETCH INT32_MAX /* instructions that QEMU takes in one event */
 
 struct tcgrr_rr_stream {
     struct tcgrr_rr_stream_options options;
@@ -118,7 +118,7 @@ static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArr
 static void give_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
 {
     while (stream->options.logged > stream->state.total) {
-        uint32_t count = (uint32_t)MIN(stream->options.logged - stream->state.total, MOST_STRETCH);
+        uint32_t count = (uint32_t)MIN(stream->options.logged - stream->state.total, MAX_STRETCH);
         uint8_t body[4] = {(uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count};
         struct tcgrr_rr_event event = {.kind = TCGRR_RR_INSTRUCTION, .count = count, .body = body, .size = 4};
         tcgrr_rr_encode(stream->target, &event, out);
@@ -274,7 +274,7 @@ static bool take_events(struct tcgrr_rr_stream *stream, size_t *used, GByteArray
         if (decoded == TCGRR_RR_MORE) {
             return true;
         }
-        if (decoded == TCGRR_RR_UNKNOWN || event.count > MOST_ICOUNT - stream->state.total) {
+        if (decoded == TCGRR_RR_UNKNOWN || event.count > MAX_ICOUNT - stream->state.total) {
             *used += left;
             return not_understood(stream, at, left, out, error);
         }

@@ -10,7 +10,7 @@
  * - What is in one release only is left out where others do without: the clock that 7.2 reads before it starts.
  * - Whatever it ends with, it is closed so that QEMU ends in order.
  *
- * Memory: one event, at most TCGRR_RR_MOST_BYTES, and what is pushed at a time. One thread uses a stream.
+ * Memory: one event, at most TCGRR_RR_MAX_BYTES, and what is pushed at a time. One thread uses a stream.
  */
 #ifndef TCGRR_EMU_RRLOG_STREAM_H
 #define TCGRR_EMU_RRLOG_STREAM_H

@@ -1,25 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/align/align.h"
 
-#include "lockstep/align/rejoin.h"
+#include "lockstep/align/reconverge.h"
 
 #include <string.h>
 
-#define MOST_DEPTH 8
-#define MOST_ASIDE 16
+#define MAX_DEPTH  8
+#define MAX_ASIDE  16
 /* Instructions between two looks at what is set aside. */
 #define LOOK_EVERY 4096
 
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison, struct tcgrr_reel reels[2], tcgrr_vcpu only,
+                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only,
                       const tcgrr_icount at[2])
 {
-    *align = (struct tcgrr_align){.options = options, .comparison = comparison, .reels = reels, .only = only};
+    *align = (struct tcgrr_align){.options = options, .comparison = comparison, .windows = windows, .only = only};
     tcgrr_codes_init(&align->codes, options->isa);
     for (int i = 0; i < 2; i++) {
-        align->aside[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_aside));
-        align->taken[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_taken));
-        tcgrr_walk_begin_on(&align->runs.walks[i], &reels[i], only, at[i]);
+        align->aside[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_deferred_handler));
+        align->taken[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_skipped_range));
+        tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &windows[i], only, at[i]);
         align->runs.start[i] = comparison->start[i];
     }
 }
@@ -34,9 +34,9 @@ void tcgrr_align_clear(struct tcgrr_align *align)
     g_free(align->note);
 }
 
-static struct tcgrr_aside *aside_at(const struct tcgrr_align *align, int which, guint index)
+static struct tcgrr_deferred_handler *aside_at(const struct tcgrr_align *align, int which, guint index)
 {
-    return &g_array_index(align->aside[which], struct tcgrr_aside, index);
+    return &g_array_index(align->aside[which], struct tcgrr_deferred_handler, index);
 }
 
 bool tcgrr_align_settled(const struct tcgrr_align *align)
@@ -99,7 +99,7 @@ static void say(struct tcgrr_align *align, char *note)
 
 /* ---- interrupts ---- */
 
-static bool follow(struct tcgrr_align *align, struct tcgrr_strands *strands);
+static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands);
 
 /* Instructions of handlers do not count for those that are set aside. */
 static void rewind_walked(struct tcgrr_align *align, uint64_t walked)
@@ -113,14 +113,14 @@ static void rewind_walked(struct tcgrr_align *align, uint64_t walked)
 }
 
 /* Compares two handlers. If they differ, `a` remembers where. */
-static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_aside *a, const struct tcgrr_aside *b,
-                          unsigned depth)
+static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_deferred_handler *a,
+                          const struct tcgrr_deferred_handler *b, unsigned depth)
 {
-    const struct tcgrr_aside *handlers[2] = {which == 0 ? a : b, which == 0 ? b : a};
-    struct tcgrr_strands strands = {.depth = depth};
+    const struct tcgrr_deferred_handler *handlers[2] = {which == 0 ? a : b, which == 0 ? b : a};
+    struct tcgrr_cursor_pair strands = {.depth = depth};
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_walk_begin_on(&strands.walks[i], &align->reels[i], align->only, handlers[i]->start);
+        tcgrr_insn_cursor_begin_on(&strands.walks[i], &align->windows[i], align->only, handlers[i]->start);
         strands.start[i] = handlers[i]->start;
         strands.end[i] = handlers[i]->end;
         strands.number[i] = handlers[i]->interrupt.number;
@@ -136,8 +136,8 @@ static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_asi
     return same;
 }
 
-static void tolerate_event(struct tcgrr_align *align, int which, const struct tcgrr_aside *late,
-                           const struct tcgrr_aside *early)
+static void tolerate_event(struct tcgrr_align *align, int which, const struct tcgrr_deferred_handler *late,
+                           const struct tcgrr_deferred_handler *early)
 {
     struct tcgrr_tolerated place = {
         .kind = TCGRR_TOLERATED_EVENT, .reasons = late->reasons | early->reasons, .pc = late->interrupt.to_pc};
@@ -159,7 +159,7 @@ static void pair_last(struct tcgrr_align *align, int which, unsigned depth)
     guint last = align->aside[which]->len - 1;
 
     for (guint i = 0; i < align->aside[!which]->len; i++) {
-        struct tcgrr_aside late = *aside_at(align, which, last), early = *aside_at(align, !which, i);
+        struct tcgrr_deferred_handler late = *aside_at(align, which, last), early = *aside_at(align, !which, i);
         struct tcgrr_align_state state;
         if (late.interrupt.to_pc != early.interrupt.to_pc || (!late.interrupt.certain && !early.interrupt.certain)) {
             continue;
@@ -182,23 +182,24 @@ static void pair_last(struct tcgrr_align *align, int which, unsigned depth)
     }
 }
 
-static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, bool beside,
+static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which, bool beside,
                            struct tcgrr_interrupt *interrupt)
 {
-    const struct tcgrr_walk *walk = &strands->walks[which];
-    const struct tcgrr_walk *other = &strands->walks[!which];
+    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    const struct tcgrr_insn_cursor *other = &strands->walks[!which];
 
     /* What led to a handler is not looked at again. */
     bool entered = strands->depth > 0 && walk->icount == strands->start[which];
-    if (!tcgrr_strand_interrupt(strands, which, interrupt) &&
-        (entered || !tcgrr_interrupt_unnoticed(&align->codes, walk, align->reels, interrupt))) {
+    if (!tcgrr_cursor_pair_interrupt(strands, which, interrupt) &&
+        (entered || !tcgrr_interrupt_unnoticed(&align->codes, walk, align->windows, interrupt))) {
         return false;
     }
     /* On a machine whose returns are not known, the handler is taken to go back to where the other side is. */
     if (interrupt->from_pc == TCGRR_NO_PC && align->codes.isa == TCGRR_ISA_UNKNOWN && beside &&
-        !tcgrr_strand_over(strands, !which)) {
+        !tcgrr_cursor_pair_over(strands, !which)) {
         struct tcgrr_interrupt there;
-        interrupt->from_pc = tcgrr_strand_interrupt(strands, !which, &there) ? there.from_pc : tcgrr_walk_pc(other);
+        interrupt->from_pc =
+            tcgrr_cursor_pair_interrupt(strands, !which, &there) ? there.from_pc : tcgrr_insn_cursor_pc(other);
     }
     return true;
 }
@@ -208,35 +209,35 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_strands
  * whether an instruction had run that makes no access to memory, because of its condition, and then was interrupted. If
  * it was not run again it had: then the other side is one ahead.
  */
-static bool settle_uncertain(struct tcgrr_strands *strands, int which, bool beside, struct tcgrr_aside *aside,
-                             const struct tcgrr_walk *back)
+static bool settle_uncertain(struct tcgrr_cursor_pair *strands, int which, bool beside,
+                             struct tcgrr_deferred_handler *aside, const struct tcgrr_insn_cursor *back)
 {
-    struct tcgrr_walk *other = &strands->walks[!which];
+    struct tcgrr_insn_cursor *other = &strands->walks[!which];
     uint64_t from = aside->interrupt.from_pc;
 
-    if (aside->interrupt.certain || !tcgrr_walk_exec(back) || tcgrr_walk_pc(back) == from) {
-        return aside->interrupt.certain || tcgrr_walk_exec(back);
+    if (aside->interrupt.certain || !tcgrr_insn_cursor_exec(back) || tcgrr_insn_cursor_pc(back) == from) {
+        return aside->interrupt.certain || tcgrr_insn_cursor_exec(back);
     }
-    if (!beside || tcgrr_strand_over(strands, !which) || tcgrr_walk_pc(other) != from) {
+    if (!beside || tcgrr_cursor_pair_over(strands, !which) || tcgrr_insn_cursor_pc(other) != from) {
         return false;
     }
-    uint8_t length = tcgrr_walk_exec(other)->block->lengths[other->insn];
-    if (tcgrr_walk_pc(back) != from + length) {
+    uint8_t length = tcgrr_insn_cursor_exec(other)->block->lengths[other->insn];
+    if (tcgrr_insn_cursor_pc(back) != from + length) {
         return false;
     }
-    tcgrr_walk_step(other);
+    tcgrr_insn_cursor_step(other);
     aside->reasons |= TCGRR_REASON_COUNT;
     return true;
 }
 
-bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *strands, int which, bool beside)
+bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside)
 {
-    struct tcgrr_walk *walk = &strands->walks[which];
-    struct tcgrr_aside aside = {.start = walk->icount, .walked = align->walked};
-    struct tcgrr_walk back = *walk;
+    struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    struct tcgrr_deferred_handler aside = {.start = walk->icount, .walked = align->walked};
+    struct tcgrr_insn_cursor back = *walk;
 
-    if (strands->depth >= MOST_DEPTH || align->aside[which]->len >= MOST_ASIDE || tcgrr_strand_over(strands, which) ||
-        !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
+    if (strands->depth >= MAX_DEPTH || align->aside[which]->len >= MAX_ASIDE ||
+        tcgrr_cursor_pair_over(strands, which) || !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
         return false;
     }
     if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) ||
@@ -252,9 +253,9 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *stra
     }
     aside.end = back.icount;
     if (aside.interrupt.from_pc == TCGRR_NO_PC) {
-        aside.interrupt.from_pc = tcgrr_walk_pc(&back);
+        aside.interrupt.from_pc = tcgrr_insn_cursor_pc(&back);
     }
-    struct tcgrr_taken taken = {aside.start, aside.end};
+    struct tcgrr_skipped_range taken = {aside.start, aside.end};
     *walk = back;
     g_array_append_val(align->taken[which], taken);
     g_array_append_val(align->aside[which], aside);
@@ -265,7 +266,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *stra
 /* ---- going on ---- */
 
 /* The two are not on the same instruction, or one is over. Returns whether they can go on all the same. */
-static bool explain(struct tcgrr_align *align, struct tcgrr_strands *strands)
+static bool explain(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
 {
     tcgrr_icount end[2] = {strands->end[0], strands->end[1]};
     bool good = false;
@@ -277,18 +278,19 @@ static bool explain(struct tcgrr_align *align, struct tcgrr_strands *strands)
     bool a = tcgrr_align_set_aside(align, strands, 0, true);
     bool b = tcgrr_align_set_aside(align, strands, 1, true);
     good = a || b ||
-           (!tcgrr_strand_over(strands, 0) && !tcgrr_strand_over(strands, 1) &&
-            tcgrr_walk_pc(&strands->walks[0]) != tcgrr_walk_pc(&strands->walks[1]) && tcgrr_rejoin(align, strands));
+           (!tcgrr_cursor_pair_over(strands, 0) && !tcgrr_cursor_pair_over(strands, 1) &&
+            tcgrr_insn_cursor_pc(&strands->walks[0]) != tcgrr_insn_cursor_pc(&strands->walks[1]) &&
+            tcgrr_reconverge(align, strands));
     memcpy(strands->end, end, sizeof(end));
     return good;
 }
 
 /* Handlers: true if they are the same up to the end of both. */
-static bool follow(struct tcgrr_align *align, struct tcgrr_strands *strands)
+static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
 {
     for (;;) {
-        align->walked += tcgrr_walk_together(strands->walks, strands->end);
-        if (tcgrr_strand_over(strands, 0) && tcgrr_strand_over(strands, 1)) {
+        align->walked += tcgrr_insn_cursor_together(strands->walks, strands->end);
+        if (tcgrr_cursor_pair_over(strands, 0) && tcgrr_cursor_pair_over(strands, 1)) {
             return true;
         }
         if (!explain(align, strands)) {
@@ -298,9 +300,9 @@ static bool follow(struct tcgrr_align *align, struct tcgrr_strands *strands)
 }
 
 /* The one set aside first; NULL: none. */
-static const struct tcgrr_aside *oldest(const struct tcgrr_align *align, int *which)
+static const struct tcgrr_deferred_handler *oldest(const struct tcgrr_align *align, int *which)
 {
-    const struct tcgrr_aside *first = NULL;
+    const struct tcgrr_deferred_handler *first = NULL;
     for (int i = 0; i < 2; i++) {
         if (align->aside[i]->len > 0 && (!first || aside_at(align, i, 0)->walked < first->walked)) {
             first = aside_at(align, i, 0);
@@ -311,7 +313,7 @@ static const struct tcgrr_aside *oldest(const struct tcgrr_align *align, int *wh
 }
 
 /* Puts the walks where the runs part because of what was set aside. */
-static void part_at(struct tcgrr_align *align, const struct tcgrr_aside *aside, int which)
+static void part_at(struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside, int which)
 {
     tcgrr_icount at[2];
 
@@ -327,7 +329,7 @@ static void part_at(struct tcgrr_align *align, const struct tcgrr_aside *aside, 
                                    aside->interrupt.to_pc, 'A' + which, TCGRR_ALIGN_SHIFT));
     }
     for (int i = 0; i < 2; i++) {
-        tcgrr_walk_begin_on(&align->runs.walks[i], &align->reels[i], align->only, at[i]);
+        tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &align->windows[i], align->only, at[i]);
     }
 }
 
@@ -335,7 +337,7 @@ static void part_at(struct tcgrr_align *align, const struct tcgrr_aside *aside, 
 static bool missing(struct tcgrr_align *align)
 {
     int which;
-    const struct tcgrr_aside *first = oldest(align, &which);
+    const struct tcgrr_deferred_handler *first = oldest(align, &which);
 
     if (!first || align->walked - first->walked <= TCGRR_ALIGN_SHIFT) {
         return false;
@@ -359,18 +361,19 @@ static void part(struct tcgrr_align *align)
 
 bool tcgrr_align_run(struct tcgrr_align *align)
 {
-    struct tcgrr_strands *runs = &align->runs;
+    struct tcgrr_cursor_pair *runs = &align->runs;
 
-    while (!tcgrr_strand_over(runs, 0) && !tcgrr_strand_over(runs, 1)) {
+    while (!tcgrr_cursor_pair_over(runs, 0) && !tcgrr_cursor_pair_over(runs, 1)) {
         tcgrr_icount end[2] = {runs->end[0], runs->end[1]};
         if (!tcgrr_align_settled(align)) {
             end[0] = MIN(end[0], runs->walks[0].icount + LOOK_EVERY);
         }
-        align->walked += tcgrr_walk_together(runs->walks, end);
+        align->walked += tcgrr_insn_cursor_together(runs->walks, end);
         if (missing(align)) {
             return false;
         }
-        bool there = tcgrr_strand_over(runs, 0) || tcgrr_strand_over(runs, 1) || runs->walks[0].icount >= end[0];
+        bool there =
+            tcgrr_cursor_pair_over(runs, 0) || tcgrr_cursor_pair_over(runs, 1) || runs->walks[0].icount >= end[0];
         g_clear_pointer(&align->note, g_free);
         if (there) {
             continue;
@@ -388,7 +391,7 @@ bool tcgrr_align_finish(struct tcgrr_align *align)
 {
     for (int i = 0; i < 2; i++) {
         for (guint k = 0; k < align->aside[i]->len; k++) {
-            const struct tcgrr_aside *aside = aside_at(align, i, k);
+            const struct tcgrr_deferred_handler *aside = aside_at(align, i, k);
             if (aside->differs || !aside->interrupt.certain) {
                 part_at(align, aside, i);
                 return false;
@@ -417,7 +420,7 @@ guint tcgrr_align_needs(const struct tcgrr_align *align, int which)
     for (guint k = 0; k < align->aside[!which]->len; k++) {
         needed = MIN(needed, aside_at(align, !which, k)->other);
     }
-    return tcgrr_reel_find_exec(&align->reels[which], needed);
+    return tcgrr_exec_window_find_exec(&align->windows[which], needed);
 }
 
 void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs)
@@ -426,7 +429,8 @@ void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs)
     guint gone = 0;
 
     align->runs.walks[which].exec -= execs;
-    while (gone < taken->len && g_array_index(taken, struct tcgrr_taken, gone).end <= align->reels[which].from) {
+    while (gone < taken->len &&
+           g_array_index(taken, struct tcgrr_skipped_range, gone).end <= align->windows[which].from) {
         gone++;
     }
     g_array_remove_range(align->taken[which], 0, gone);

@@ -3,7 +3,7 @@
  * Goes through two runs whose interrupts come at different instructions. Both are walked side by side. Where they are
  * not the same, handlers of interrupts that came here on one side are set aside, to be compared with the handler of the
  * same interrupt on the other side once it comes there; the interrupted code goes on beside the interrupted code.
- * Loops that wait for something may turn more often on one side (lockstep/align/rejoin.h). All else makes the runs
+ * Loops that wait for something may turn more often on one side (lockstep/align/reconverge.h). All else makes the runs
  * part.
  */
 #ifndef TCGRR_LOCKSTEP_ALIGN_H
@@ -18,8 +18,8 @@
 #define TCGRR_ALIGN_SHIFT 16384
 
 /* Two pieces of the runs that are compared: all of them, or two handlers. */
-struct tcgrr_strands {
-    struct tcgrr_walk walks[2];
+struct tcgrr_cursor_pair {
+    struct tcgrr_insn_cursor walks[2];
     tcgrr_icount start[2]; /* nothing before is looked at */
     unsigned number[2];    /* there: the discontinuity that led to it (struct tcgrr_interrupt) */
     tcgrr_icount end[2];   /* nor anything from here on */
@@ -27,7 +27,7 @@ struct tcgrr_strands {
 };
 
 /* The handler of an interrupt that has not come on the other side yet. */
-struct tcgrr_aside {
+struct tcgrr_deferred_handler {
     tcgrr_icount start, end;
     tcgrr_icount other; /* where the other side was */
     uint64_t walked;    /* struct tcgrr_align's */
@@ -38,7 +38,7 @@ struct tcgrr_aside {
 };
 
 /* A part of a run that was taken out of what surrounds it. */
-struct tcgrr_taken {
+struct tcgrr_skipped_range {
     tcgrr_icount start, end;
 };
 
@@ -46,11 +46,11 @@ struct tcgrr_align {
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison; /* what is tolerated goes there */
     struct tcgrr_codes codes;
-    struct tcgrr_reel *reels; /* both sides'; the caller's */
-    tcgrr_vcpu only;          /* the vCPU that is followed; or TCGRR_ANY_VCPU */
-    struct tcgrr_strands runs;
-    GArray *aside[2];   /* struct tcgrr_aside */
-    GArray *taken[2];   /* struct tcgrr_taken */
+    struct tcgrr_exec_window *windows; /* both sides'; the caller's */
+    tcgrr_vcpu only;                   /* the vCPU that is followed; or TCGRR_ANY_VCPU */
+    struct tcgrr_cursor_pair runs;
+    GArray *aside[2];   /* struct tcgrr_deferred_handler */
+    GArray *taken[2];   /* struct tcgrr_skipped_range */
     uint64_t explained; /* differences that have a reason */
     uint64_t walked;    /* instructions that were the same, outside of what was set aside */
     char *note;         /* why the last difference is not tolerated; NULL: nothing to say */
@@ -58,14 +58,14 @@ struct tcgrr_align {
 
 /* Begins where the sides have come to instructions `at`, up to which they are the same. */
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison, struct tcgrr_reel reels[2], tcgrr_vcpu only,
+                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only,
                       const tcgrr_icount at[2]);
 void tcgrr_align_clear(struct tcgrr_align *align);
 
 /*
- * Goes on with align->runs until one side comes to its end (struct tcgrr_strands) and returns true, or until the runs
- * part: false, and the walks are where they do. Behind `end` there must be TCGRR_ALIGN_AHEAD instructions at hand, or
- * the run's end.
+ * Goes on with align->runs until one side comes to its end (struct tcgrr_cursor_pair) and returns true, or until the
+ * runs part: false, and the walks are where they do. Behind `end` there must be TCGRR_ALIGN_AHEAD instructions at hand,
+ * or the run's end.
  */
 bool tcgrr_align_run(struct tcgrr_align *align);
 
@@ -76,11 +76,11 @@ bool tcgrr_align_settled(const struct tcgrr_align *align);
  * walks are where the runs part. */
 bool tcgrr_align_finish(struct tcgrr_align *align);
 
-/* The first execution of a reel that is still needed; and telling that so many were cut off it. */
+/* The first execution of a window that is still needed; and telling that so many were cut off it. */
 guint tcgrr_align_needs(const struct tcgrr_align *align, int which);
 void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
 
-/* ---- for lockstep/align/rejoin.c ---- */
+/* ---- for lockstep/align/reconverge.c ---- */
 
 /* What can be taken back. */
 struct tcgrr_align_state {
@@ -98,23 +98,23 @@ void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *st
  * If an interrupt came on side `which` where its walk is, sets its handler aside and goes on behind it. `beside`: the
  * other side is at the interrupted code, too.
  */
-bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_strands *strands, int which, bool beside);
+bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside);
 
 void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
 
 /* Whether an interrupt came on side `which` where its walk is. */
-static inline bool tcgrr_strand_interrupt(const struct tcgrr_strands *strands, int which,
-                                          struct tcgrr_interrupt *interrupt)
+static inline bool tcgrr_cursor_pair_interrupt(const struct tcgrr_cursor_pair *strands, int which,
+                                               struct tcgrr_interrupt *interrupt)
 {
-    const struct tcgrr_walk *walk = &strands->walks[which];
+    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
     unsigned number = walk->icount == strands->start[which] ? strands->number[which] : 0;
     return tcgrr_interrupt_at(walk, number, interrupt);
 }
 
-static inline bool tcgrr_strand_over(const struct tcgrr_strands *strands, int which)
+static inline bool tcgrr_cursor_pair_over(const struct tcgrr_cursor_pair *strands, int which)
 {
-    const struct tcgrr_walk *walk = &strands->walks[which];
-    return !tcgrr_walk_exec(walk) || walk->icount >= strands->end[which];
+    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    return !tcgrr_insn_cursor_exec(walk) || walk->icount >= strands->end[which];
 }
 
 #endif

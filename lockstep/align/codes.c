@@ -31,23 +31,23 @@ bool tcgrr_codes_indirect(struct tcgrr_codes *codes, const struct tcgrr_exec *ex
            tcgrr_codes_classes(codes, exec->block)[exec->ran - 1].flow == TCGRR_FLOW_INDIRECT;
 }
 
-bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_walk *walk)
+bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk)
 {
-    const struct tcgrr_block *block = tcgrr_walk_exec(walk)->block;
+    const struct tcgrr_block *block = tcgrr_insn_cursor_exec(walk)->block;
     return tcgrr_isa_depends_on_time(codes->isa, block->bytes + walk->offset, block->lengths[walk->insn]);
 }
 
-bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_walk *walk)
+bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk)
 {
-    const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
-    struct tcgrr_walk behind_exec = *walk;
+    const struct tcgrr_exec *exec = tcgrr_insn_cursor_exec(walk);
+    struct tcgrr_insn_cursor behind_exec = *walk;
     uint32_t behind = walk->insn + 1;
 
     if (behind != exec->ran || behind == exec->block->insns || exec->counted != exec->ran) {
         return false;
     }
-    tcgrr_walk_skip(&behind_exec);
-    const struct tcgrr_exec *next = tcgrr_walk_exec(&behind_exec);
-    return next && next->block->pc == tcgrr_walk_pc(walk) + exec->block->lengths[walk->insn] &&
+    tcgrr_insn_cursor_skip(&behind_exec);
+    const struct tcgrr_exec *next = tcgrr_insn_cursor_exec(&behind_exec);
+    return next && next->block->pc == tcgrr_insn_cursor_pc(walk) + exec->block->lengths[walk->insn] &&
            tcgrr_codes_classes(codes, exec->block)[walk->insn].access != TCGRR_ACCESS_NONE;
 }

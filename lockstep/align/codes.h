@@ -4,7 +4,7 @@
 #define TCGRR_LOCKSTEP_CODES_H
 
 #include "store/isa/isa_time.h"
-#include "lockstep/walk.h"
+#include "lockstep/insn_cursor.h"
 
 struct tcgrr_codes {
     enum tcgrr_isa isa;
@@ -23,7 +23,7 @@ bool tcgrr_codes_indirect(struct tcgrr_codes *codes, const struct tcgrr_exec *ex
 
 /* Whether the instruction's result depends on when it runs; `tcgrr_codes_device`: whether it was seen to access a
  * device, which shows in the middle of a block only: QEMU leaves the block there, and goes on right behind it. */
-bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_walk *walk);
-bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_walk *walk);
+bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk);
+bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk);
 
 #endif

@@ -2,7 +2,7 @@
 #include "lockstep/align/handler.h"
 
 /* Handlers that interrupt each other, at most. */
-#define MOST_FRAMES 16
+#define MAX_FRAMES 16
 
 static bool is_discontinuity(const struct tcgrr_event *event)
 {
@@ -10,22 +10,22 @@ static bool is_discontinuity(const struct tcgrr_event *event)
 }
 
 /* Whether the walk's vCPU, of which it is an event. */
-static bool concerns(const struct tcgrr_walk *walk, const struct tcgrr_event *event)
+static bool concerns(const struct tcgrr_insn_cursor *walk, const struct tcgrr_event *event)
 {
     return is_discontinuity(event) && (walk->only == TCGRR_ANY_VCPU || event->vcpu == walk->only);
 }
 
-bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct tcgrr_interrupt *interrupt)
+bool tcgrr_interrupt_at(const struct tcgrr_insn_cursor *walk, unsigned number, struct tcgrr_interrupt *interrupt)
 {
     const struct tcgrr_event *event, *last = NULL;
     unsigned count = 0;
     bool found = false;
 
-    if (!tcgrr_walk_exec(walk)) {
+    if (!tcgrr_insn_cursor_exec(walk)) {
         return false;
     }
-    for (guint i = tcgrr_reel_find_event(walk->reel, walk->icount);
-         (event = tcgrr_reel_event(walk->reel, i)) && event->icount == walk->icount; i++) {
+    for (guint i = tcgrr_exec_window_find_event(walk->window, walk->icount);
+         (event = tcgrr_exec_window_event(walk->window, i)) && event->icount == walk->icount; i++) {
         if (!concerns(walk, event) || ++count <= number) {
             continue;
         }
@@ -37,16 +37,16 @@ bool tcgrr_interrupt_at(const struct tcgrr_walk *walk, unsigned number, struct t
             found = true;
         }
     }
-    return found && last->has_pcs && last->to_pc == tcgrr_walk_pc(walk);
+    return found && last->has_pcs && last->to_pc == tcgrr_insn_cursor_pc(walk);
 }
 
 /* Whether interrupts are known to lead to `pc`. */
-static bool is_entry(const struct tcgrr_codes *codes, const struct tcgrr_reel reels[2], uint64_t pc)
+static bool is_entry(const struct tcgrr_codes *codes, const struct tcgrr_exec_window windows[2], uint64_t pc)
 {
     const struct tcgrr_event *event;
 
     for (int i = 0; i < 2; i++) {
-        for (guint e = 0; (event = tcgrr_reel_event(&reels[i], e)); e++) {
+        for (guint e = 0; (event = tcgrr_exec_window_event(&windows[i], e)); e++) {
             if (event->kind == TCGRR_EVENT_INTERRUPT && event->has_pcs && event->to_pc == pc) {
                 return true;
             }
@@ -72,16 +72,16 @@ static bool leads_elsewhere(struct tcgrr_codes *codes, const struct tcgrr_exec *
     return true;
 }
 
-bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_walk *walk,
-                               const struct tcgrr_reel reels[2], struct tcgrr_interrupt *interrupt)
+bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk,
+                               const struct tcgrr_exec_window windows[2], struct tcgrr_interrupt *interrupt)
 {
-    struct tcgrr_walk back = *walk;
+    struct tcgrr_insn_cursor back = *walk;
 
-    if (!tcgrr_walk_exec(walk) || walk->insn > 0 || !tcgrr_walk_back(&back)) {
+    if (!tcgrr_insn_cursor_exec(walk) || walk->insn > 0 || !tcgrr_insn_cursor_back(&back)) {
         return false;
     }
-    const struct tcgrr_exec *before = tcgrr_walk_exec(&back);
-    uint64_t pc = tcgrr_walk_pc(walk);
+    const struct tcgrr_exec *before = tcgrr_insn_cursor_exec(&back);
+    uint64_t pc = tcgrr_insn_cursor_pc(walk);
     *interrupt = (struct tcgrr_interrupt){pc, TCGRR_NO_PC, true, 0};
     if (before->ran < before->block->insns) {
         return false;
@@ -90,7 +90,7 @@ bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_wal
         g_hash_table_add(codes->entries, g_memdup2(&pc, sizeof(pc)));
         return true;
     }
-    return tcgrr_codes_indirect(codes, before) && is_entry(codes, reels, pc);
+    return tcgrr_codes_indirect(codes, before) && is_entry(codes, windows, pc);
 }
 
 /* ---- going through a handler ---- */
@@ -102,13 +102,13 @@ struct frame {
 };
 
 struct frames {
-    struct frame frame[MOST_FRAMES];
+    struct frame frame[MAX_FRAMES];
     unsigned count;
 };
 
 static bool push(struct frames *frames, uint64_t from, bool loose)
 {
-    if (frames->count == MOST_FRAMES) {
+    if (frames->count == MAX_FRAMES) {
         return false;
     }
     frames->frame[frames->count++] = (struct frame){from, loose || from == TCGRR_NO_PC, 0};
@@ -134,7 +134,7 @@ static void leave(struct frames *frames, uint64_t pc, enum tcgrr_isa_return how,
 }
 
 /* What the end of an execution does to the frames; the walk is at the next one, `event` at those before it. */
-static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, const struct tcgrr_walk *walk,
+static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, const struct tcgrr_insn_cursor *walk,
                      const struct tcgrr_event *event, struct frames *frames)
 {
     const struct tcgrr_block *block = exec->block;
@@ -150,7 +150,7 @@ static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, c
         return;
     }
     /* Interrupted again at once, it went back to where that one came. */
-    uint64_t next = event && event->icount == walk->icount ? event->from_pc : tcgrr_walk_pc(walk);
+    uint64_t next = event && event->icount == walk->icount ? event->from_pc : tcgrr_insn_cursor_pc(walk);
     enum tcgrr_isa_return how = tcgrr_isa_returns(codes->isa, block->pc + block->size - length,
                                                   block->bytes + block->size - length, length, next);
     if (how != TCGRR_ISA_RETURN_NO) {
@@ -159,17 +159,18 @@ static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, c
 }
 
 /* The first one at the walk's place or behind it, from number `index` on. */
-static const struct tcgrr_event *next_discontinuity(const struct tcgrr_walk *walk, guint *index)
+static const struct tcgrr_event *next_discontinuity(const struct tcgrr_insn_cursor *walk, guint *index)
 {
     const struct tcgrr_event *event;
-    while ((event = tcgrr_reel_event(walk->reel, *index)) && (event->icount < walk->icount || !concerns(walk, event))) {
+    while ((event = tcgrr_exec_window_event(walk->window, *index)) &&
+           (event->icount < walk->icount || !concerns(walk, event))) {
         (*index)++;
     }
     return event;
 }
 
 /* Those delivered at the walk's place, each of which interrupts the one before. */
-static bool push_events(struct frames *frames, const struct tcgrr_walk *walk, guint *index)
+static bool push_events(struct frames *frames, const struct tcgrr_insn_cursor *walk, guint *index)
 {
     const struct tcgrr_event *event;
     while ((event = next_discontinuity(walk, index)) && event->icount == walk->icount) {
@@ -181,11 +182,12 @@ static bool push_events(struct frames *frames, const struct tcgrr_walk *walk, gu
     return true;
 }
 
-bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt *interrupt, struct tcgrr_walk *walk)
+bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt *interrupt,
+                         struct tcgrr_insn_cursor *walk)
 {
     struct frames frames = {.count = 0};
     tcgrr_icount limit = walk->icount + TCGRR_HANDLER_MOST;
-    guint index = tcgrr_reel_find_event(walk->reel, walk->icount);
+    guint index = tcgrr_exec_window_find_event(walk->window, walk->icount);
 
     push(&frames, interrupt->from_pc, !interrupt->certain);
     for (unsigned i = 0; i < interrupt->number && next_discontinuity(walk, &index); i++) {
@@ -195,9 +197,9 @@ bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt
         return false;
     }
     while (walk->icount < limit) {
-        const struct tcgrr_exec *exec = tcgrr_walk_exec(walk);
-        tcgrr_walk_skip(walk);
-        if (!tcgrr_walk_exec(walk)) {
+        const struct tcgrr_exec *exec = tcgrr_insn_cursor_exec(walk);
+        tcgrr_insn_cursor_skip(walk);
+        if (!tcgrr_insn_cursor_exec(walk)) {
             return false;
         }
         end_exec(codes, exec, walk, next_discontinuity(walk, &index), &frames);

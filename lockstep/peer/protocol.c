@@ -49,22 +49,22 @@ void tcgrr_description_init(struct tcgrr_description *description)
         .step = TCGRR_CHECKPOINT_STEP,
         .base = TCGRR_DIGEST_BASE,
         .modulus = TCGRR_DIGEST_MODULUS,
-        .window = TCGRR_SIDE_WINDOW,
+        .window = TCGRR_SOURCE_WINDOW,
         .ahead = TCGRR_PROTOCOL_AHEAD,
     };
 }
 
-static void put_where(GByteArray *to, const struct tcgrr_where *where)
+static void put_where(GByteArray *to, const struct tcgrr_position *where)
 {
     tcgrr_put_number(to, where->kind);
     tcgrr_put_fixed(to, where->value);
 }
 
-static void take_where(struct tcgrr_fields *in, struct tcgrr_where *where)
+static void take_where(struct tcgrr_fields *in, struct tcgrr_position *where)
 {
-    where->kind = (enum tcgrr_where_kind)tcgrr_take_number(in, TCGRR_WHERE_PC);
+    where->kind = (enum tcgrr_position_kind)tcgrr_take_number(in, TCGRR_POSITION_PC);
     where->value = tcgrr_take_fixed(in);
-    if (where->kind == TCGRR_WHERE_ICOUNT && where->value > TCGRR_PROTOCOL_LAST_ICOUNT) {
+    if (where->kind == TCGRR_POSITION_ICOUNT && where->value > TCGRR_PROTOCOL_LAST_ICOUNT) {
         in->bad = true;
     }
 }
@@ -175,8 +175,8 @@ void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan)
 }
 
 /* With strides below 2^31 and counts below 2^30 nothing in a plan comes to 2^64. */
-#define MOST_STRIDE ((UINT64_C(1) << 31) - 1)
-#define MOST_COUNT  ((UINT64_C(1) << 30) - 1)
+#define MAX_STRIDE ((UINT64_C(1) << 31) - 1)
+#define MAX_COUNT  ((UINT64_C(1) << 30) - 1)
 
 bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error)
 {
@@ -185,14 +185,14 @@ bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan
     plan->serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
     plan->from = take_icount(&in);
     plan->to = take_icount(&in);
-    plan->from_stride = tcgrr_take_number(&in, MOST_STRIDE);
-    plan->to_stride = tcgrr_take_number(&in, MOST_STRIDE);
-    plan->count = (uint32_t)tcgrr_take_number(&in, MOST_COUNT);
+    plan->from_stride = tcgrr_take_number(&in, MAX_STRIDE);
+    plan->to_stride = tcgrr_take_number(&in, MAX_STRIDE);
+    plan->count = (uint32_t)tcgrr_take_number(&in, MAX_COUNT);
     plan->watches = tcgrr_take_number(&in, 1);
     plan->watch = tcgrr_take_fixed(&in);
     bool whole = plan->from == 0 && plan->from_stride == 0;
     in.bad = in.bad || plan->from > plan->to || plan->from_stride > plan->to_stride || plan->count == 0 ||
-             (!whole && (plan->to - plan->from > TCGRR_MOST_PART || plan->from_stride != plan->to_stride));
+             (!whole && (plan->to - plan->from > TCGRR_MAX_PART || plan->from_stride != plan->to_stride));
     return taken(&in, message, error);
 }
 
@@ -207,7 +207,7 @@ bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint
     struct tcgrr_fields in = fields_of(message);
 
     *serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
-    *count = (uint32_t)tcgrr_take_number(&in, MOST_COUNT);
+    *count = (uint32_t)tcgrr_take_number(&in, MAX_COUNT);
     return taken(&in, message, error);
 }
 
@@ -226,7 +226,8 @@ void tcgrr_put_positions(GByteArray *to, const struct tcgrr_plan *plan, const st
     }
     if (positions->list->len > 0) {
         guint last = positions->list->len - 1;
-        const struct tcgrr_side_position *end = &g_array_index(positions->list, struct tcgrr_planned, last).position;
+        const struct tcgrr_run_source_position *end =
+            &g_array_index(positions->list, struct tcgrr_planned, last).position;
         tcgrr_put_number(to, end->state);
         tcgrr_put_number(to, tcgrr_plan_to(plan, positions->first + last) - end->icount);
     }
@@ -239,7 +240,7 @@ static void take_planned(struct tcgrr_fields *in, const struct tcgrr_plan *plan,
     tcgrr_icount to = tcgrr_plan_to(plan, index);
 
     *planned = (struct tcgrr_planned){
-        .position = {.state = TCGRR_SIDE_REACHED, .icount = to, .flow = tcgrr_take_fixed(in)},
+        .position = {.state = TCGRR_SOURCE_REACHED, .icount = to, .flow = tcgrr_take_fixed(in)},
     };
     uint64_t found = plan->watches ? tcgrr_take_number(in, to - begin) : 0;
     planned->found = found > 0;
@@ -252,12 +253,12 @@ static void take_planned(struct tcgrr_fields *in, const struct tcgrr_plan *plan,
 /* The last position may be where the run ended. */
 static void take_last(struct tcgrr_fields *in, struct tcgrr_planned *last)
 {
-    struct tcgrr_side_position *position = &last->position;
+    struct tcgrr_run_source_position *position = &last->position;
 
-    position->state = (enum tcgrr_side_state)tcgrr_take_number(in, TCGRR_SIDE_STOPPED);
+    position->state = (enum tcgrr_run_source_state)tcgrr_take_number(in, TCGRR_SOURCE_STOPPED);
     uint64_t missing = tcgrr_take_number(in, position->icount);
     position->icount -= missing;
-    if ((position->state == TCGRR_SIDE_REACHED && missing > 0) || (last->found && last->first >= position->icount)) {
+    if ((position->state == TCGRR_SOURCE_REACHED && missing > 0) || (last->found && last->first >= position->icount)) {
         in->bad = true;
     }
 }
@@ -269,11 +270,11 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
 
     g_array_set_size(positions->list, 0);
     positions->serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
-    positions->first = (uint32_t)tcgrr_take_number(&in, MOST_COUNT);
+    positions->first = (uint32_t)tcgrr_take_number(&in, MAX_COUNT);
     if (!in.bad && positions->serial != plan->serial) {
         return true;
     }
-    uint64_t count = tcgrr_take_number(&in, TCGRR_MOST_POSITIONS);
+    uint64_t count = tcgrr_take_number(&in, TCGRR_MAX_POSITIONS);
     if (count == 0 || positions->first + count > plan->count) {
         in.bad = true;
     }
@@ -300,7 +301,7 @@ static void take_part(struct tcgrr_fields *in, struct tcgrr_part *part)
 {
     part->from = take_icount(in);
     part->to = take_icount(in);
-    in->bad = in->bad || part->from > part->to || part->to - part->from > TCGRR_MOST_PART;
+    in->bad = in->bad || part->from > part->to || part->to - part->from > TCGRR_MAX_PART;
 }
 
 bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *part, GError **error)
@@ -343,20 +344,20 @@ bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_pa
 
 /* ---- the end ---- */
 
-#define MOST_SYMBOLS 16384u
-#define MOST_NAME    1024u
+#define MAX_SYMBOLS 16384u
+#define MAX_NAME    1024u
 
 void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue)
 {
     const GArray *list = epilogue->symbols ? tcgrr_symbols_list(epilogue->symbols) : NULL;
-    guint count = list ? MIN(list->len, MOST_SYMBOLS) : 0;
+    guint count = list ? MIN(list->len, MAX_SYMBOLS) : 0;
 
     tcgrr_put_text(to, epilogue->exit);
     tcgrr_put_text(to, epilogue->words);
     tcgrr_put_number(to, count);
     for (guint i = 0; i < count; i++) {
         const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
-        g_autofree char *name = g_strndup(symbol->name, MOST_NAME - 1);
+        g_autofree char *name = g_strndup(symbol->name, MAX_NAME - 1);
         tcgrr_put_fixed(to, symbol->address);
         tcgrr_put_fixed(to, symbol->size);
         tcgrr_put_text(to, name);
@@ -366,12 +367,12 @@ void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue)
 bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilogue *epilogue, GError **error)
 {
     struct tcgrr_fields in = fields_of(message);
-    char name[MOST_NAME];
+    char name[MAX_NAME];
 
     epilogue->symbols = tcgrr_symbols_new();
     tcgrr_take_text(&in, epilogue->exit, sizeof(epilogue->exit));
     tcgrr_take_text(&in, epilogue->words, sizeof(epilogue->words));
-    uint64_t count = tcgrr_take_number(&in, MOST_SYMBOLS);
+    uint64_t count = tcgrr_take_number(&in, MAX_SYMBOLS);
     for (uint64_t i = 0; i < count && !in.bad; i++) {
         struct tcgrr_symbol symbol = {.name = name, .file = ""};
         symbol.address = tcgrr_take_fixed(&in);

@@ -22,7 +22,7 @@
 #define TCGRR_PROTOCOL_AHEAD (64 * TCGRR_CHECKPOINT_STEP)
 
 /* The longest part of a run that can be asked about, in instructions. */
-#define TCGRR_MOST_PART (2 * TCGRR_SIDE_WINDOW)
+#define TCGRR_MAX_PART (2 * TCGRR_SOURCE_WINDOW)
 
 /* No icount on the wire is beyond. */
 #define TCGRR_PROTOCOL_LAST_ICOUNT (UINT64_C(1) << 62)
@@ -61,22 +61,22 @@ size_t tcgrr_message_longest(enum tcgrr_message_type type);
 /* ---- what the two have to agree on ---- */
 
 struct tcgrr_description {
-    char tool[32];            /* version of tcgrr */
-    char target[32];          /* "aarch64" */
-    char mode[8];             /* "system" or "user" */
-    char level[8];            /* "flow" */
-    char source[192];         /* what the side is, for people: "QEMU 10.0.2", or a trace's name */
-    char qemu[32];            /* its QEMU's version */
-    uint64_t step;            /* TCGRR_CHECKPOINT_STEP */
-    uint64_t base;            /* TCGRR_DIGEST_BASE */
-    uint64_t modulus;         /* TCGRR_DIGEST_MODULUS */
-    uint64_t window;          /* TCGRR_SIDE_WINDOW */
-    uint64_t ahead;           /* TCGRR_PROTOCOL_AHEAD */
-    char options[512];        /* those that decide what is compared, as the user gave them: the same on both sides */
-    struct tcgrr_where from;  /* where this side's comparison starts */
-    struct tcgrr_where until; /* and ends */
-    bool cut;                 /* it is a recording that was cut short */
-    uint32_t patience_s;      /* how long it lets its guest stand still before it counts as hung */
+    char tool[32];               /* version of tcgrr */
+    char target[32];             /* "aarch64" */
+    char mode[8];                /* "system" or "user" */
+    char level[8];               /* "flow" */
+    char source[192];            /* what the side is, for people: "QEMU 10.0.2", or a trace's name */
+    char qemu[32];               /* its QEMU's version */
+    uint64_t step;               /* TCGRR_CHECKPOINT_STEP */
+    uint64_t base;               /* TCGRR_DIGEST_BASE */
+    uint64_t modulus;            /* TCGRR_DIGEST_MODULUS */
+    uint64_t window;             /* TCGRR_SOURCE_WINDOW */
+    uint64_t ahead;              /* TCGRR_PROTOCOL_AHEAD */
+    char options[512];           /* those that decide what is compared, as the user gave them: the same on both sides */
+    struct tcgrr_position from;  /* where this side's comparison starts */
+    struct tcgrr_position until; /* and ends */
+    bool cut;                    /* it is a recording that was cut short */
+    uint32_t patience_s;         /* how long it lets its guest stand still before it counts as hung */
 };
 
 /* The constants among them. */
@@ -111,7 +111,7 @@ tcgrr_icount tcgrr_plan_begin(const struct tcgrr_plan *plan, uint32_t index);
 
 /* One of a plan's positions. */
 struct tcgrr_planned {
-    struct tcgrr_side_position position;
+    struct tcgrr_run_source_position position;
     bool found;         /* `watch` runs in what it adds, */
     tcgrr_icount first; /* first here */
 };
@@ -123,7 +123,7 @@ struct tcgrr_positions {
     GArray *list; /* struct tcgrr_planned */
 };
 /* Positions in one message, at most. */
-#define TCGRR_MOST_POSITIONS 256
+#define TCGRR_MAX_POSITIONS 256
 
 void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan);
 bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error);
@@ -140,22 +140,22 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
 /* ---- stretches ---- */
 
 /* The blocks that one end has told the other of, numbered from 0 in the order they were first named. */
-struct tcgrr_told {
+struct tcgrr_sent_blocks {
     GHashTable *numbers; /* of those that we told of: const struct tcgrr_block * → number + 1 */
 };
-void tcgrr_told_init(struct tcgrr_told *told);
-void tcgrr_told_clear(struct tcgrr_told *told);
+void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *told);
+void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *told);
 
 /* Memory for the other end's blocks, at most. */
-#define TCGRR_MOST_HEARD (UINT64_C(256) << 20)
+#define TCGRR_MAX_HEARD (UINT64_C(256) << 20)
 /* The blocks that the other end told us of. They live until it is cleared. */
-struct tcgrr_heard {
+struct tcgrr_received_blocks {
     struct tcgrr_blocks *blocks;
     GArray *numbers; /* uint32_t: number in `blocks` of each */
     uint64_t bytes;  /* of memory that they take */
 };
-void tcgrr_heard_init(struct tcgrr_heard *heard);
-void tcgrr_heard_clear(struct tcgrr_heard *heard);
+void tcgrr_received_blocks_init(struct tcgrr_received_blocks *heard);
+void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *heard);
 
 struct tcgrr_part {
     tcgrr_icount from;
@@ -166,10 +166,10 @@ bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *par
 
 /* Whether the answer for `part` is small enough to be told. */
 bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part);
-void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_told *told);
+void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *told);
 /* Empties `stretch` and fills it with what must be the answer for `part`. */
-bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part, struct tcgrr_heard *heard,
-                        struct tcgrr_stretch *stretch, GError **error);
+bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part,
+                        struct tcgrr_received_blocks *heard, struct tcgrr_stretch *stretch, GError **error);
 
 void tcgrr_put_find(GByteArray *to, uint64_t pc, const struct tcgrr_part *part);
 bool tcgrr_take_find(const struct tcgrr_message *message, uint64_t *pc, struct tcgrr_part *part, GError **error);
@@ -179,9 +179,9 @@ bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_pa
 
 /* ---- how it ends ---- */
 
-void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told);
+void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told);
 /* Fills `comparison`, whose lists point into `heard`. */
-bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *heard,
+bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard,
                        struct tcgrr_comparison *comparison, GError **error);
 
 /* What a side adds to the report when its run is over. */

@@ -5,15 +5,15 @@
 #include "store/error.h"
 
 /* vCPU numbers are below it. */
-#define MOST_VCPUS   65536u
+#define MAX_VCPUS   65536u
 /* Bytes of one block, at most. */
-#define MOST_SIZE    65536u
+#define MAX_SIZE    65536u
 /* Entries of each list of a result, at most. */
-#define MOST_HISTORY 4096u
+#define MAX_HISTORY 4096u
 /* Bytes of its note, with a zero behind them. */
-#define NOTE_SIZE    1024u
+#define NOTE_SIZE   1024u
 /* Executions and events of a stretch that go with no instruction, at most. */
-#define MOST_EMPTY   131072u
+#define MAX_EMPTY   131072u
 
 /* Flags of an execution, beside its block's number. */
 enum { EXEC_PARTIAL = 1, EXEC_VCPU = 2, EXEC_FLAG_BITS = 2 };
@@ -23,7 +23,7 @@ enum { EVENT_INFERRED = 1, EVENT_CONFIRMED = 2, EVENT_PCS = 4, EVENT_CALL = 8, E
 
 struct input {
     struct tcgrr_fields fields;
-    struct tcgrr_heard *heard;
+    struct tcgrr_received_blocks *heard;
     tcgrr_vcpu vcpu; /* of the execution before */
     GError **error;
 };
@@ -40,7 +40,7 @@ static bool taken(struct input *in, const struct tcgrr_message *message)
     return false;
 }
 
-static struct input input_of(const struct tcgrr_message *message, struct tcgrr_heard *heard, GError **error)
+static struct input input_of(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard, GError **error)
 {
     return (struct input){
         .fields = {.at = message->payload, .end = message->payload + message->length},
@@ -51,25 +51,25 @@ static struct input input_of(const struct tcgrr_message *message, struct tcgrr_h
 
 /* ---- blocks ---- */
 
-void tcgrr_told_init(struct tcgrr_told *told)
+void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *told)
 {
     told->numbers = g_hash_table_new(NULL, NULL);
 }
 
-void tcgrr_told_clear(struct tcgrr_told *told)
+void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *told)
 {
     g_clear_pointer(&told->numbers, g_hash_table_destroy);
 }
 
-void tcgrr_heard_init(struct tcgrr_heard *heard)
+void tcgrr_received_blocks_init(struct tcgrr_received_blocks *heard)
 {
-    *heard = (struct tcgrr_heard){
+    *heard = (struct tcgrr_received_blocks){
         .blocks = tcgrr_blocks_new(),
         .numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
 }
 
-void tcgrr_heard_clear(struct tcgrr_heard *heard)
+void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *heard)
 {
     g_clear_pointer(&heard->blocks, tcgrr_blocks_free);
     g_clear_pointer(&heard->numbers, g_array_unref);
@@ -97,7 +97,7 @@ static bool keep_text(struct tcgrr_blocks *blocks, uint32_t number, const uint8_
 /* Makes a block known that is named for the first time. NULL if it is malformed. */
 static const struct tcgrr_block *take_block(struct input *in)
 {
-    struct tcgrr_heard *heard = in->heard;
+    struct tcgrr_received_blocks *heard = in->heard;
     uint64_t pc = tcgrr_take_fixed(&in->fields);
     uint32_t insns = (uint32_t)tcgrr_take_number(&in->fields, TCGRR_MAX_INSNS);
     const uint8_t *lengths = tcgrr_take_bytes(&in->fields, insns);
@@ -110,13 +110,13 @@ static const struct tcgrr_block *take_block(struct input *in)
     uint64_t letters = tcgrr_take_number(&in->fields, insns * (TCGRR_MAX_INSN_TEXT + 1));
     const uint8_t *text = tcgrr_take_bytes(&in->fields, letters);
     heard->bytes += sizeof(struct tcgrr_block) + insns + size + letters;
-    if (in->fields.bad || size > MOST_SIZE) {
+    if (in->fields.bad || size > MAX_SIZE) {
         in->fields.bad = true;
         return NULL;
     }
-    if (heard->bytes > TCGRR_MOST_HEARD) {
+    if (heard->bytes > TCGRR_MAX_HEARD) {
         g_set_error(in->error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side told of more than %u MiB of code",
-                    (unsigned)(TCGRR_MOST_HEARD >> 20));
+                    (unsigned)(TCGRR_MAX_HEARD >> 20));
         in->fields.bad = true;
         return NULL;
     }
@@ -132,7 +132,7 @@ static const struct tcgrr_block *take_block(struct input *in)
 /* ---- executions ---- */
 
 /* All but its icount. `*vcpu` is that of the execution before. */
-static void put_exec(GByteArray *to, const struct tcgrr_exec *exec, tcgrr_vcpu *vcpu, struct tcgrr_told *told)
+static void put_exec(GByteArray *to, const struct tcgrr_exec *exec, tcgrr_vcpu *vcpu, struct tcgrr_sent_blocks *told)
 {
     uint64_t known = GPOINTER_TO_UINT(g_hash_table_lookup(told->numbers, exec->block));
     bool partial = exec->ran != exec->block->insns || exec->counted != exec->ran;
@@ -175,7 +175,7 @@ static bool take_exec(struct input *in, struct tcgrr_exec *exec)
         exec->counted = (uint32_t)tcgrr_take_number(&in->fields, exec->block->insns);
     }
     if (head & EXEC_VCPU) {
-        in->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in->fields, MOST_VCPUS - 1);
+        in->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in->fields, MAX_VCPUS - 1);
     }
     exec->vcpu = in->vcpu;
     in->fields.bad = in->fields.bad || exec->counted < exec->ran;
@@ -216,7 +216,7 @@ static void take_event(struct input *in, struct tcgrr_event *event)
     event->confirmed = flags & EVENT_CONFIRMED;
     event->has_pcs = flags & EVENT_PCS;
     event->icount = tcgrr_take_number(fields, TCGRR_PROTOCOL_LAST_ICOUNT);
-    event->vcpu = (tcgrr_vcpu)tcgrr_take_number(fields, MOST_VCPUS - 1);
+    event->vcpu = (tcgrr_vcpu)tcgrr_take_number(fields, MAX_VCPUS - 1);
     if (event->has_pcs) {
         event->from_pc = tcgrr_take_fixed(fields);
         event->to_pc = tcgrr_take_fixed(fields);
@@ -234,7 +234,7 @@ static void take_event(struct input *in, struct tcgrr_event *event)
 
 static uint64_t most_in(const struct tcgrr_part *part)
 {
-    return part->to - part->from + MOST_EMPTY;
+    return part->to - part->from + MAX_EMPTY;
 }
 
 bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part)
@@ -242,7 +242,7 @@ bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_
     return stretch->execs->len <= most_in(part) && stretch->events->len <= most_in(part);
 }
 
-void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_told *told)
+void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *told)
 {
     tcgrr_vcpu vcpu = 0;
 
@@ -280,8 +280,8 @@ static void take_execs(struct input *in, const struct tcgrr_part *part, GArray *
     }
 }
 
-bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part, struct tcgrr_heard *heard,
-                        struct tcgrr_stretch *stretch, GError **error)
+bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part,
+                        struct tcgrr_received_blocks *heard, struct tcgrr_stretch *stretch, GError **error)
 {
     struct input in = input_of(message, heard, error);
     tcgrr_icount before = part->from;
@@ -302,7 +302,7 @@ bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_
 
 /* ---- results ---- */
 
-static void put_list(GByteArray *to, const GArray *execs, struct tcgrr_told *told)
+static void put_list(GByteArray *to, const GArray *execs, struct tcgrr_sent_blocks *told)
 {
     tcgrr_vcpu vcpu = 0;
 
@@ -317,7 +317,7 @@ static void put_list(GByteArray *to, const GArray *execs, struct tcgrr_told *tol
 static GArray *take_list(struct input *in)
 {
     GArray *execs = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_exec));
-    uint64_t count = tcgrr_take_number(&in->fields, MOST_HISTORY);
+    uint64_t count = tcgrr_take_number(&in->fields, MAX_HISTORY);
 
     in->vcpu = 0;
     for (uint64_t i = 0; i < count && !in->fields.bad; i++) {
@@ -341,7 +341,7 @@ static void put_events(GByteArray *to, const GArray *events)
 static GArray *take_events(struct input *in)
 {
     GArray *events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
-    uint64_t count = tcgrr_take_number(&in->fields, MOST_HISTORY);
+    uint64_t count = tcgrr_take_number(&in->fields, MAX_HISTORY);
 
     for (uint64_t i = 0; i < count && !in->fields.bad; i++) {
         struct tcgrr_event event;
@@ -387,7 +387,7 @@ static GArray *take_places(struct input *in)
     return places;
 }
 
-static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, struct tcgrr_told *told)
+static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, struct tcgrr_sent_blocks *told)
 {
     tcgrr_vcpu vcpu = 0;
 
@@ -416,7 +416,7 @@ static void take_side(struct input *in, struct tcgrr_divergence_side *side)
     side->events = take_events(in);
 }
 
-static void put_divergence(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told)
+static void put_divergence(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told)
 {
     g_autofree char *note = g_strndup(comparison->note ? comparison->note : "", NOTE_SIZE - 1);
 
@@ -435,7 +435,7 @@ static void take_divergence(struct input *in, struct tcgrr_comparison *compariso
 
     comparison->kind = (enum tcgrr_divergence_kind)tcgrr_take_number(&in->fields, TCGRR_DIVERGENCE_HUNG);
     comparison->icount = tcgrr_take_number(&in->fields, TCGRR_PROTOCOL_LAST_ICOUNT);
-    comparison->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in->fields, MOST_VCPUS - 1);
+    comparison->vcpu = (tcgrr_vcpu)tcgrr_take_number(&in->fields, MAX_VCPUS - 1);
     tcgrr_take_text(&in->fields, note, sizeof(note));
     comparison->note = *note ? g_strdup(note) : NULL;
     comparison->common = take_list(in);
@@ -443,7 +443,7 @@ static void take_divergence(struct input *in, struct tcgrr_comparison *compariso
     take_side(in, &comparison->sides[1]);
 }
 
-void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_told *told)
+void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told)
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_put_number(to, comparison->start[i]);
@@ -462,7 +462,7 @@ void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison,
     }
 }
 
-bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *heard,
+bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard,
                        struct tcgrr_comparison *comparison, GError **error)
 {
     struct input in = input_of(message, heard, error);
@@ -471,7 +471,7 @@ bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_heard *
     for (int i = 0; i < 2; i++) {
         comparison->start[i] = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
         comparison->surplus[i] = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
-        comparison->ends[i] = (enum tcgrr_side_state)tcgrr_take_number(&in.fields, TCGRR_SIDE_STOPPED);
+        comparison->ends[i] = (enum tcgrr_run_source_state)tcgrr_take_number(&in.fields, TCGRR_SOURCE_STOPPED);
     }
     comparison->compared = tcgrr_take_number(&in.fields, TCGRR_PROTOCOL_LAST_ICOUNT);
     for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {

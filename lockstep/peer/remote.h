@@ -9,19 +9,19 @@
  * The side that the peer serves. It asks for positions ahead of the comparator, so that their way does not slow the
  * runs down. The peer stays the caller's.
  */
-struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer);
+struct tcgrr_run_source *tcgrr_run_source_remote(struct tcgrr_peer *peer);
 
 /*
  * Our own side, `local`, beside a remote one: while it waits for its guest it listens to the peer, so that one that
  * goes away is noticed, and lets it hear that we live. Both sides stay the caller's.
  */
-struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote);
+struct tcgrr_run_source *tcgrr_run_source_watchful(struct tcgrr_run_source *local, struct tcgrr_run_source *remote);
 
 /*
  * The comparison is over: tells the other end, which is asked no more. `result` becomes what it gets to hear, so that
  * both report alike; its lists point into `heard`, which the caller has initialised.
  */
-bool tcgrr_remote_conclude(struct tcgrr_side *remote, const struct tcgrr_comparison *comparison,
-                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error);
+bool tcgrr_remote_conclude(struct tcgrr_run_source *remote, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_received_blocks *heard, struct tcgrr_comparison *result, GError **error);
 
 #endif

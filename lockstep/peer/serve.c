@@ -10,9 +10,9 @@
 
 struct server {
     struct tcgrr_peer *peer;
-    struct tcgrr_side *side;
-    struct tcgrr_told told;
-    struct tcgrr_heard *heard;
+    struct tcgrr_run_source *side;
+    struct tcgrr_sent_blocks told;
+    struct tcgrr_received_blocks *heard;
     struct tcgrr_comparison *comparison;
     struct tcgrr_plan plan; /* count 0: none */
     uint32_t next;          /* its position that is next to be told of */
@@ -45,7 +45,7 @@ static bool send_positions(struct server *server, GError **error)
 static bool make_position(struct server *server, GError **error)
 {
     struct tcgrr_plan *plan = &server->plan;
-    const struct tcgrr_side_ops *ops = server->side->ops;
+    const struct tcgrr_run_source_ops *ops = server->side->ops;
     tcgrr_icount to = tcgrr_plan_to(plan, server->next);
     tcgrr_icount begin = tcgrr_plan_begin(plan, server->next);
     struct tcgrr_planned planned = {0};
@@ -64,14 +64,14 @@ static bool make_position(struct server *server, GError **error)
     g_array_append_val(server->positions.list, planned);
     tcgrr_peer_tell_icount(server->peer, planned.position.icount);
     server->next++;
-    server->ended = planned.position.state != TCGRR_SIDE_REACHED;
+    server->ended = planned.position.state != TCGRR_SOURCE_REACHED;
     return true;
 }
 
 /* Gets a step further with the plan. */
 static bool work(struct server *server, GError **error)
 {
-    const struct tcgrr_side_ops *ops = server->side->ops;
+    const struct tcgrr_run_source_ops *ops = server->side->ops;
     bool there = true;
 
     if (!has_work(server)) {
@@ -127,7 +127,7 @@ static bool out_of_turn(const struct tcgrr_message *message, GError **error)
 /* Waits for the guest, an ear on the peer, which has nothing to say until it has its answer. */
 static bool reach(struct server *server, tcgrr_icount to, GError **error)
 {
-    const struct tcgrr_side_ops *ops = server->side->ops;
+    const struct tcgrr_run_source_ops *ops = server->side->ops;
     struct tcgrr_message message;
     bool got = false;
 
@@ -219,7 +219,7 @@ static bool serve(struct server *server, GError **error)
     return true;
 }
 
-bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_side *side, struct tcgrr_heard *heard,
+bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, struct tcgrr_received_blocks *heard,
                  struct tcgrr_comparison *comparison, GError **error)
 {
     struct server server = {
@@ -230,9 +230,9 @@ bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_side *side, struct tcgrr_
         .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned)),
     };
 
-    tcgrr_told_init(&server.told);
+    tcgrr_sent_blocks_init(&server.told);
     bool good = serve(&server, error);
-    tcgrr_told_clear(&server.told);
+    tcgrr_sent_blocks_clear(&server.told);
     g_array_unref(server.positions.list);
     return good;
 }

@@ -9,7 +9,7 @@
  * Serves `side` until the comparing end tells the result, which goes to `comparison`; its lists point into `heard`,
  * which the caller has initialised. A live side must have been given TCGRR_PROTOCOL_AHEAD as `ahead`.
  */
-bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_side *side, struct tcgrr_heard *heard,
+bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, struct tcgrr_received_blocks *heard,
                  struct tcgrr_comparison *comparison, GError **error);
 
 #endif

@@ -68,14 +68,14 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
     g_autoptr(GPtrArray) names = g_ptr_array_new();
     enum tcgrr_divergence_kind kind = comparison->kind;
     struct tcgrr_cause_options options = {
-        .twins = {.readers = {bisect->readers[0], bisect->readers[1]},
-                  .qemus = {NULL, bisect->qemu},
-                  .known = {bisect->known[0], bisect->known[1]},
-                  .start = {comparison->aligned[0], comparison->aligned[1]},
-                  .plugin = told->plugin,
-                  .ignore = told->ignore,
-                  .hang_ms = told->hang_ms,
-                  .stop = told->stop},
+        .pair = {.readers = {bisect->readers[0], bisect->readers[1]},
+                 .qemus = {NULL, bisect->qemu},
+                 .known = {bisect->known[0], bisect->known[1]},
+                 .start = {comparison->aligned[0], comparison->aligned[1]},
+                 .plugin = told->plugin,
+                 .ignore = told->ignore,
+                 .hang_ms = told->hang_ms,
+                 .stop = told->stop},
         .parted = kind == TCGRR_DIVERGENCE_DATA ? UINT64_MAX : comparison->icount - comparison->aligned[0],
         .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
         .dated = date(bisect, names),
@@ -99,7 +99,7 @@ static bool from_guest_start(struct tcgrr_bisect *bisect)
     if (!symbol || (together && !bisect->replay.inputs.translated)) {
         return false;
     }
-    bisect->how.from[0] = bisect->how.from[1] = (struct tcgrr_where){TCGRR_WHERE_PC, symbol->address};
+    bisect->how.from[0] = bisect->how.from[1] = (struct tcgrr_position){TCGRR_POSITION_PC, symbol->address};
     return true;
 }
 
@@ -115,8 +115,8 @@ static bool is_enough(const struct tcgrr_bisect *bisect)
 static bool compare(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_compare_options *how = &bisect->how;
-    bool ends = how->until[0].kind != TCGRR_WHERE_NONE;
-    bool placed = ends || how->from[0].kind != TCGRR_WHERE_NONE;
+    bool ends = how->until[0].kind != TCGRR_POSITION_NONE;
+    bool placed = ends || how->from[0].kind != TCGRR_POSITION_NONE;
 
     for (;;) {
         GError *problem = NULL;
@@ -154,7 +154,7 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
                       struct tcgrr_symbols *symbols, GError **error)
 {
     GError *problem = NULL;
-    bool told = how->from[0].kind != TCGRR_WHERE_NONE;
+    bool told = how->from[0].kind != TCGRR_POSITION_NONE;
 
     bisect->how = *how;
     bisect->how.strict = true;

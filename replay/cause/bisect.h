@@ -41,7 +41,7 @@ struct tcgrr_bisect {
     char *paths[2];                    /* of the traces; the second is NULL if B has none of its own */
     const char *qemu;                  /* B, where it replays A's recording; NULL: it is the one that recorded B's */
     const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
-    struct tcgrr_side *sides[2];
+    struct tcgrr_run_source *sides[2];
     struct tcgrr_replay_result replay;         /* of A's recording in B */
     struct tcgrr_replay_result closer;         /* the same up to where data differ */
     bool is_closer;                            /* there is one */

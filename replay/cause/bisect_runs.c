@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "record/record.h"
-#include "replay/cause/closer.h"
+#include "replay/cause/refine_samples.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
@@ -156,7 +156,7 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
     tcgrr_comparison_clear(&bisect->own);
     free_sides(bisect);
     for (int i = 0; i < 2; i++) {
-        bisect->sides[i] = tcgrr_side_stored(bisect->readers[i], error);
+        bisect->sides[i] = tcgrr_run_source_stored(bisect->readers[i], error);
         if (!bisect->sides[i]) {
             return false;
         }
@@ -205,8 +205,8 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
     }
     g_clear_error(&problem);
     *replayed = good && (!comparison->diverged || comparison->compared > 0);
-    return !*replayed || tcgrr_replay_closer(bisect->readers[0], &options, &bisect->replay, &bisect->closer,
-                                             &bisect->is_closer, error);
+    return !*replayed || tcgrr_replay_refine_samples(bisect->readers[0], &options, &bisect->replay, &bisect->closer,
+                                                     &bisect->is_closer, error);
 }
 
 /* From now on B is what replays A's recording. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/block_log.h"
 
-#include "replay/cause/twins_internal.h"
+#include "replay/cause/replay_pair_internal.h"
 
 struct logging {
     struct tcgrr_rerun *rerun;

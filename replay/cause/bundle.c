@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#include "lockstep/side.h"
+#include "lockstep/run_source.h"
 #include "replay/cause/bisect_internal.h"
 #include "replay/cause/block_log.h"
 #include "replay/recorded.h"
@@ -75,7 +75,7 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
 {
     struct tcgrr_reader *reader = bundle->bisect->readers[side];
     tcgrr_icount icount = bundle->found->icounts[side];
-    struct tcgrr_side *stored = tcgrr_side_stored(reader, error);
+    struct tcgrr_run_source *stored = tcgrr_run_source_stored(reader, error);
     g_autofree char *name = g_strdup_printf("window-%c.csv", 'a' + side);
     FILE *file = stored ? create(bundle, name, error) : NULL;
     struct tcgrr_stretch stretch;
@@ -106,7 +106,7 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
 static bool find_block(struct bundle *bundle, GError **error)
 {
     tcgrr_icount icount = bundle->found->icounts[0];
-    struct tcgrr_side *stored = tcgrr_side_stored(bundle->bisect->readers[0], error);
+    struct tcgrr_run_source *stored = tcgrr_run_source_stored(bundle->bisect->readers[0], error);
     struct tcgrr_stretch stretch;
 
     bundle->block = bundle->found->pc;

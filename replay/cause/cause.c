@@ -31,7 +31,7 @@ static const struct tcgrr_stop *stop_of(const struct tcgrr_search *search, int s
 static bool is_flags(const struct tcgrr_trail *trail, const struct tcgrr_location *location)
 {
     const struct tcgrr_register *reg =
-        g_ptr_array_index(tcgrr_twins_registers(trail->search.twins, 0)->list, location->index);
+        g_ptr_array_index(tcgrr_replay_pair_registers(trail->search.pair, 0)->list, location->index);
     return !location->memory &&
            (strcmp(reg->name, "eflags") == 0 || strcmp(reg->name, "cpsr") == 0 || strcmp(reg->name, "xpsr") == 0);
 }
@@ -85,7 +85,7 @@ static void add_memory(struct tcgrr_trail *trail, guint stop, GArray *inputs)
 static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
 {
     const struct tcgrr_stop *at = stop_of(&trail->search, 0, stop);
-    const GPtrArray *list = tcgrr_twins_registers(trail->search.twins, 0)->list;
+    const GPtrArray *list = tcgrr_replay_pair_registers(trail->search.pair, 0)->list;
     GArray *inputs = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
 
     if (at->length == 0 || !at->inputs.known) {
@@ -250,7 +250,7 @@ static tcgrr_moment first_end(const struct tcgrr_cause_dated *dated, tcgrr_momen
  */
 static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, bool *found, GError **error)
 {
-    const struct tcgrr_registers *registers = tcgrr_twins_registers(trail->search.twins, 0);
+    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(trail->search.pair, 0);
     const struct tcgrr_cause_dated *dated = g_steal_pointer(&trail->dated);
     g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
 
@@ -308,7 +308,7 @@ void tcgrr_trail_add_link(struct tcgrr_trail *trail, guint stop, const struct tc
     struct tcgrr_cause_link *link = g_new0(struct tcgrr_cause_link, 1);
 
     for (int side = 0; side < 2; side++) {
-        link->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, at->moment);
+        link->icounts[side] = tcgrr_replay_pair_icount(trail->search.pair, side, at->moment);
     }
     link->pc = at->address;
     link->length = at->length;
@@ -359,7 +359,7 @@ static void drop_repeated(struct tcgrr_trail *trail, guint stop)
     const struct tcgrr_cause_link *link = g_ptr_array_index(links, 0);
 
     if (link->gap && link->pc == at->address &&
-        link->icounts[0] == tcgrr_twins_icount(trail->search.twins, 0, at->moment)) {
+        link->icounts[0] == tcgrr_replay_pair_icount(trail->search.pair, 0, at->moment)) {
         g_ptr_array_remove_index(links, 0);
     }
 }
@@ -477,7 +477,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
     unsigned more = 1;
 
     /* What was told of a side that halts may lack its last block, and it may have halted in the one behind that. */
-    if (halts && !tcgrr_twins_block(search->twins, parted, &first, &more, error)) {
+    if (halts && !tcgrr_replay_pair_block(search->pair, parted, &first, &more, error)) {
         return false;
     }
     more += halts ? BLOCK : 0;
@@ -556,17 +556,17 @@ static unsigned count_general(const struct tcgrr_registers *registers)
 bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_cause *cause, GError **error)
 {
     struct tcgrr_trail trail = {.cause = cause};
-    struct tcgrr_twins *twins = tcgrr_twins_new(&options->twins, error);
+    struct tcgrr_replay_pair *pair = tcgrr_replay_pair_new(&options->pair, error);
 
     *cause = (struct tcgrr_cause){0};
     tcgrr_cause_init(cause);
-    if (!twins) {
+    if (!pair) {
         return false;
     }
-    tcgrr_search_init(&trail.search, twins);
+    tcgrr_search_init(&trail.search, pair);
     trail.search.progress = options->progress;
     trail.search.data = options->data;
-    trail.general = count_general(tcgrr_twins_registers(twins, 0));
+    trail.general = count_general(tcgrr_replay_pair_registers(pair, 0));
     trail.wanted = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.met = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.dated = &options->dated;
@@ -578,6 +578,6 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     g_array_unref(trail.wanted);
     g_array_unref(trail.met);
     tcgrr_search_clear(&trail.search);
-    tcgrr_twins_free(twins);
+    tcgrr_replay_pair_free(pair);
     return good;
 }

@@ -6,7 +6,7 @@
 #ifndef TCGRR_REPLAY_CAUSE_H
 #define TCGRR_REPLAY_CAUSE_H
 
-#include "replay/cause/twins.h"
+#include "replay/cause/replay_pair.h"
 
 enum tcgrr_cause_kind {
     TCGRR_CAUSE_INSTRUCTION, /* an instruction's result differs though all that it takes in is the same */
@@ -91,7 +91,7 @@ struct tcgrr_cause_dated {
 };
 
 struct tcgrr_cause_options {
-    struct tcgrr_twin_options twins;
+    struct tcgrr_replay_pair_options pair;
     tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on; UINT64_MAX:
                             only their data do */
     bool halts; /* one side does not go on there: it hangs, aborts or ends. That may be some instructions later */

@@ -43,8 +43,8 @@ static bool stepped_alike(const struct tcgrr_trail *trail, tcgrr_moment end)
         return false;
     }
     const uint8_t *const states[] = {stop_of(trail, 0, last - 1)->state, stop_of(trail, 1, last - 1)->state};
-    for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len; i++) {
-        if (tcgrr_twins_difference(search->twins, states, i)) {
+    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
+        if (tcgrr_replay_pair_difference(search->pair, states, i)) {
             return false;
         }
     }
@@ -57,7 +57,7 @@ static bool stepped_alike(const struct tcgrr_trail *trail, tcgrr_moment end)
 }
 
 static void compare_memory(struct tcgrr_trail *trail, const GArray *places, const GArray *addresses,
-                           const struct tcgrr_look *before, const struct tcgrr_look *after)
+                           const struct tcgrr_snapshot *before, const struct tcgrr_snapshot *after)
 {
     for (guint i = 0; i < places->len; i++) {
         const struct tcgrr_place *place = &g_array_index(places, struct tcgrr_place, i);
@@ -75,15 +75,16 @@ static void compare_memory(struct tcgrr_trail *trail, const GArray *places, cons
 }
 
 /* What the block comes to as a whole takes the place of what it came to when it was stepped through. */
-static void set_end(struct tcgrr_trail *trail, const struct tcgrr_look *after)
+static void set_end(struct tcgrr_trail *trail, const struct tcgrr_snapshot *after)
 {
     for (int side = 0; side < 2; side++) {
         struct tcgrr_stop *last = g_ptr_array_index(trail->search.stops[side], trail->search.common - 1);
-        memcpy(last->state, after->states[side], tcgrr_twins_registers(trail->search.twins, side)->state_bytes);
+        memcpy(last->state, after->states[side], tcgrr_replay_pair_registers(trail->search.pair, side)->state_bytes);
     }
 }
 
-static void conclude(struct tcgrr_trail *trail, tcgrr_moment begin, tcgrr_moment end, const struct tcgrr_look *after)
+static void conclude(struct tcgrr_trail *trail, tcgrr_moment begin, tcgrr_moment end,
+                     const struct tcgrr_snapshot *after)
 {
     trail->cause->insns = (unsigned)(end - begin);
     tcgrr_trail_set_place(trail, stop_of(trail, 0, 0));
@@ -122,13 +123,13 @@ bool tcgrr_trail_conclude_block(struct tcgrr_trail *trail, tcgrr_moment same, tc
     }
     g_autoptr(GArray) places = stored_places(trail, addresses);
     struct tcgrr_watch watch = {NULL, places};
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, moments, 2, &watch);
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, moments, 2, &watch);
     search->replays++;
-    if (!tcgrr_twins_look(search->twins, looks, &watch, error)) {
+    if (!tcgrr_replay_pair_look(search->pair, looks, &watch, error)) {
         return false;
     }
-    const struct tcgrr_look *before = g_ptr_array_index(looks, 0);
-    const struct tcgrr_look *after = g_ptr_array_index(looks, 1);
+    const struct tcgrr_snapshot *before = g_ptr_array_index(looks, 0);
+    const struct tcgrr_snapshot *after = g_ptr_array_index(looks, 1);
     tcgrr_trail_compare_registers(trail, (const uint8_t *const *)before->states, (const uint8_t *const *)after->states,
                                   NULL);
     compare_memory(trail, places, addresses, before, after);

@@ -67,7 +67,7 @@ static const struct tcgrr_stop *stop_of(const struct tcgrr_trail *trail, int sid
 
 static const struct tcgrr_register *register_at(const struct tcgrr_trail *trail, unsigned index)
 {
-    return g_ptr_array_index(tcgrr_twins_registers(trail->search.twins, 0)->list, index);
+    return g_ptr_array_index(tcgrr_replay_pair_registers(trail->search.pair, 0)->list, index);
 }
 
 /* ---- names ---- */
@@ -76,7 +76,7 @@ static const struct tcgrr_register *register_at(const struct tcgrr_trail *trail,
 static const struct tcgrr_register_field *fields_of(const struct tcgrr_trail *trail, unsigned index, guint *count)
 {
     const struct tcgrr_register *reg = register_at(trail, index);
-    const struct tcgrr_register *other = tcgrr_twins_other(trail->search.twins, index);
+    const struct tcgrr_register *other = tcgrr_replay_pair_other(trail->search.pair, index);
     const GArray *fields = reg->fields ? reg->fields : other ? other->fields : NULL;
 
     if (!fields && (strcmp(reg->name, "cpsr") == 0 || strcmp(reg->name, "xpsr") == 0)) {
@@ -140,9 +140,10 @@ static void add_flags(const struct tcgrr_trail *trail, struct tcgrr_cause_regist
 static void add_register(struct tcgrr_trail *trail, unsigned index, const uint8_t *before,
                          const uint8_t *const states[2], uint64_t undefined)
 {
-    const struct tcgrr_registers *registers[] = {tcgrr_twins_registers(trail->search.twins, 0),
-                                                 tcgrr_twins_registers(trail->search.twins, 1)};
-    const struct tcgrr_register *regs[] = {register_at(trail, index), tcgrr_twins_other(trail->search.twins, index)};
+    const struct tcgrr_registers *registers[] = {tcgrr_replay_pair_registers(trail->search.pair, 0),
+                                                 tcgrr_replay_pair_registers(trail->search.pair, 1)};
+    const struct tcgrr_register *regs[] = {register_at(trail, index),
+                                           tcgrr_replay_pair_other(trail->search.pair, index)};
     struct tcgrr_cause_register *out = g_new0(struct tcgrr_cause_register, 1);
     uint64_t values[] = {tcgrr_state_number(registers[0], before, regs[0]),
                          tcgrr_state_number(registers[0], states[0], regs[0]),
@@ -171,16 +172,16 @@ static bool reads(const struct tcgrr_stop *stop, unsigned index)
 void tcgrr_trail_compare_registers(struct tcgrr_trail *trail, const uint8_t *const before[2],
                                    const uint8_t *const after[2], const struct tcgrr_stop *reader)
 {
-    struct tcgrr_twins *twins = trail->search.twins;
+    struct tcgrr_replay_pair *pair = trail->search.pair;
 
-    for (guint i = 0; i < tcgrr_twins_registers(twins, 0)->list->len; i++) {
+    for (guint i = 0; i < tcgrr_replay_pair_registers(pair, 0)->list->len; i++) {
         const struct tcgrr_register *reg = register_at(trail, i);
-        const struct tcgrr_register *other = tcgrr_twins_other(twins, i);
-        uint64_t was = tcgrr_twins_difference(twins, before, i);
-        uint64_t is = tcgrr_twins_difference(twins, after, i);
+        const struct tcgrr_register *other = tcgrr_replay_pair_other(pair, i);
+        uint64_t was = tcgrr_replay_pair_difference(pair, before, i);
+        uint64_t is = tcgrr_replay_pair_difference(pair, after, i);
         bool pc = tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC && other;
-        if ((is & ~was) || (pc && tcgrr_state_number(tcgrr_twins_registers(twins, 0), after[0], reg) !=
-                                      tcgrr_state_number(tcgrr_twins_registers(twins, 1), after[1], other))) {
+        if ((is & ~was) || (pc && tcgrr_state_number(tcgrr_replay_pair_registers(pair, 0), after[0], reg) !=
+                                      tcgrr_state_number(tcgrr_replay_pair_registers(pair, 1), after[1], other))) {
             bool flags = reader && g_strcmp0(reg->name, reader->inputs.condition) == 0;
             add_register(trail, i, before[0], after, flags ? reader->inputs.undefined : 0);
         } else if (was && !(reader && reads(reader, i))) {
@@ -225,7 +226,7 @@ void tcgrr_trail_keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment 
     tcgrr_moment moment = stop_of(trail, 0, stop)->moment;
 
     for (int side = 0; side < 2; side++) {
-        scene->registers[side] = tcgrr_registers_ref(tcgrr_twins_registers(trail->search.twins, side));
+        scene->registers[side] = tcgrr_registers_ref(tcgrr_replay_pair_registers(trail->search.pair, side));
         scene->stops[side] = g_steal_pointer(&trail->search.stops[side]);
     }
     scene->at = stop;
@@ -245,7 +246,7 @@ void tcgrr_trail_set_place(struct tcgrr_trail *trail, const struct tcgrr_stop *s
 {
     struct tcgrr_cause *cause = trail->cause;
     for (int side = 0; side < 2; side++) {
-        cause->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, stop->moment);
+        cause->icounts[side] = tcgrr_replay_pair_icount(trail->search.pair, side, stop->moment);
     }
     cause->pc = stop->address;
     cause->length = stop->length;
@@ -262,8 +263,8 @@ void tcgrr_trail_explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, 
 /* What is told of the instruction itself. */
 static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, bool known)
 {
-    const char *obstacles[] = {tcgrr_twins_obstacle(trail->search.twins, 0, moment),
-                               tcgrr_twins_obstacle(trail->search.twins, 1, moment)};
+    const char *obstacles[] = {tcgrr_replay_pair_obstacle(trail->search.pair, 0, moment),
+                               tcgrr_replay_pair_obstacle(trail->search.pair, 1, moment)};
     int side = obstacles[0] ? 0 : 1;
     const char *const text =
         known ? "same inputs on both sides, different results"
@@ -303,7 +304,7 @@ static bool look_closely(struct tcgrr_trail *trail, guint *stop, tcgrr_moment *f
     uint64_t address = stop_of(trail, 0, *stop)->address;
     unsigned rest;
 
-    if (!tcgrr_twins_block(search->twins, moment, first, &rest, error)) {
+    if (!tcgrr_replay_pair_block(search->pair, moment, first, &rest, error)) {
         return false;
     }
     /* Perhaps the last walk did. */
@@ -336,7 +337,7 @@ static bool is_hidden(const struct tcgrr_trail *trail, const struct tcgrr_stop *
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
             "the difference was followed back to icount %" G_GUINT64_FORMAT " of A, 0x%" G_GINT64_MODIFIER
             "x: that instruction takes in %s, which QEMU does not show; the cause is that one or lies before it",
-            tcgrr_twins_icount(trail->search.twins, 0, at[0]->moment), at[0]->address, hidden);
+            tcgrr_replay_pair_icount(trail->search.pair, 0, at[0]->moment), at[0]->address, hidden);
     }
     return hidden != NULL;
 }
@@ -353,7 +354,8 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     }
     for (int side = 0; side < 2; side++) {
         bool stays = next[side] && next[side]->moment == at[side]->moment;
-        if (stays && !tcgrr_twins_interrupted(trail->search.twins, side, at[side]->moment, &interrupted[side], error)) {
+        if (stays &&
+            !tcgrr_replay_pair_interrupted(trail->search.pair, side, at[side]->moment, &interrupted[side], error)) {
             return false;
         }
     }
@@ -394,7 +396,7 @@ bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
         trail->cause->links->len > 0 ? g_ptr_array_index(trail->cause->links, 0) : &none;
 
     for (int side = 0; side < 2; side++) {
-        trail->cause->icounts[side] = tcgrr_twins_icount(trail->search.twins, side, 0);
+        trail->cause->icounts[side] = tcgrr_replay_pair_icount(trail->search.pair, side, 0);
     }
     trail->cause->pc = link->pc;
     trail->cause->length = link->length;
@@ -434,7 +436,7 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
     guint stop;
 
     tcgrr_trail_set_place(trail, a);
-    if (!tcgrr_twins_translate(trail->search.twins, a->moment, a->address, place.physical, &mapped, error)) {
+    if (!tcgrr_replay_pair_translate(trail->search.pair, a->moment, a->address, place.physical, &mapped, error)) {
         return false;
     }
     if (mapped) {
@@ -455,8 +457,8 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
 
 static void add_missing(struct tcgrr_trail *trail, int side)
 {
-    const struct tcgrr_registers *all = tcgrr_twins_registers(trail->search.twins, side);
-    const struct tcgrr_registers *other = tcgrr_twins_registers(trail->search.twins, !side);
+    const struct tcgrr_registers *all = tcgrr_replay_pair_registers(trail->search.pair, side);
+    const struct tcgrr_registers *other = tcgrr_replay_pair_registers(trail->search.pair, !side);
 
     for (guint i = 0; i < all->list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(all->list, i);

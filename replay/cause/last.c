@@ -91,11 +91,11 @@ static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icou
     return good;
 }
 
-bool tcgrr_last_register(struct tcgrr_twins *twins, struct tcgrr_reader *reader, unsigned index, const uint8_t *state,
-                         tcgrr_icount before, struct tcgrr_last *last, GError **error)
+bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
+                         const uint8_t *state, tcgrr_icount before, struct tcgrr_last *last, GError **error)
 {
-    struct scan scan = {.decoder = tcgrr_twins_decoder(twins, 0),
-                        .registers = tcgrr_twins_registers(twins, 0),
+    struct scan scan = {.decoder = tcgrr_replay_pair_decoder(pair, 0),
+                        .registers = tcgrr_replay_pair_registers(pair, 0),
                         .state = state,
                         .index = index,
                         .known = g_hash_table_new(NULL, NULL)};
@@ -301,12 +301,12 @@ static bool holds(struct tcgrr_paused *paused, const struct tcgrr_last_place *pl
 
 /* Looks from *from to *to, both included, and brings them as close as the looks are: at *from it is different, at *to
  * and all looks after that the same. *found: it is different somewhere. */
-static bool look_closer(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_place *place, const uint8_t *bytes,
                         tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
 {
     tcgrr_moment first = *from;
     tcgrr_moment last = *to;
-    struct tcgrr_paused *paused = tcgrr_twins_stand(twins, first, error);
+    struct tcgrr_paused *paused = tcgrr_replay_pair_stand(pair, first, error);
     bool good = paused != NULL;
     bool before = false; /* it was different at the look before */
 
@@ -314,7 +314,7 @@ static bool look_closer(struct tcgrr_twins *twins, const struct tcgrr_last_place
     for (guint i = 0; good && i <= LOOKS; i++) {
         tcgrr_moment moment = first + (tcgrr_moment)((double)(last - first) * i / LOOKS);
         bool same = false;
-        good = tcgrr_twins_quiet(twins, moment, &moment, error);
+        good = tcgrr_replay_pair_quiet(pair, moment, &moment, error);
         if (!good || moment < tcgrr_paused_icount(paused)) {
             continue;
         }
@@ -328,7 +328,7 @@ static bool look_closer(struct tcgrr_twins *twins, const struct tcgrr_last_place
     return good;
 }
 
-bool tcgrr_last_change(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_last_place *place, const uint8_t *bytes,
                        tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
 {
     tcgrr_moment length = UINT64_MAX;
@@ -342,7 +342,7 @@ bool tcgrr_last_change(struct tcgrr_twins *twins, const struct tcgrr_last_place 
     }
     while (*found && *to - *from > CLOSE && *to - *from < length) {
         length = *to - *from;
-        if (!look_closer(twins, place, bytes, from, to, found, error)) {
+        if (!look_closer(pair, place, bytes, from, to, found, error)) {
             return false;
         }
     }

@@ -3,7 +3,7 @@
 #ifndef TCGRR_REPLAY_LAST_H
 #define TCGRR_REPLAY_LAST_H
 
-#include "replay/cause/twins.h"
+#include "replay/cause/replay_pair.h"
 
 /* What found a writer, or why there is none. */
 enum tcgrr_last_kind {
@@ -23,8 +23,8 @@ struct tcgrr_last {
  * The last instruction before `before` that writes register number `index` (of side 0's list), as its bytes tell it.
  * `state` is one near by, which tells the processor's mode. Only the recorded flow is read.
  */
-bool tcgrr_last_register(struct tcgrr_twins *twins, struct tcgrr_reader *reader, unsigned index, const uint8_t *state,
-                         tcgrr_icount before, struct tcgrr_last *last, GError **error);
+bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
+                         const uint8_t *state, tcgrr_icount before, struct tcgrr_last *last, GError **error);
 
 /* A piece of memory. */
 struct tcgrr_last_place {
@@ -53,7 +53,7 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
  * many instructions later, it did. *found is false if it held them from the start on. What was written with the value
  * that was there already is not seen.
  */
-bool tcgrr_last_change(struct tcgrr_twins *twins, const struct tcgrr_last_place *place, const uint8_t *bytes,
+bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_last_place *place, const uint8_t *bytes,
                        tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error);
 
 #endif

@@ -32,9 +32,9 @@ static void free_sighting(gpointer data)
     g_free(sighting);
 }
 
-void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_twins *twins)
+void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_replay_pair *pair)
 {
-    *search = (struct tcgrr_search){.twins = twins};
+    *search = (struct tcgrr_search){.pair = pair};
     search->places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
     search->sightings = g_ptr_array_new_with_free_func(free_sighting);
 }
@@ -74,14 +74,14 @@ static G_GNUC_PRINTF(2, 3) void tell(struct tcgrr_search *search, const char *fo
 
 static const struct tcgrr_register *register_at(const struct tcgrr_search *search, unsigned index)
 {
-    return g_ptr_array_index(tcgrr_twins_registers(search->twins, 0)->list, index);
+    return g_ptr_array_index(tcgrr_replay_pair_registers(search->pair, 0)->list, index);
 }
 
 /* The registers that `wanted` names, and the flags. Owned by the caller. */
 static bool *wanted_registers(const struct tcgrr_search *search, const GArray *wanted)
 {
     static const char *const flags[] = {"eflags", "cpsr", "xpsr"};
-    const struct tcgrr_registers *registers = tcgrr_twins_registers(search->twins, 0);
+    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(search->pair, 0);
     bool *set = g_new0(bool, registers->list->len);
 
     for (guint i = 0; i < wanted->len; i++) {
@@ -150,16 +150,16 @@ static void count_common(struct tcgrr_search *search)
 }
 
 /* Walks one or two legs. */
-static bool walk_legs(struct tcgrr_search *search, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
+static bool walk_legs(struct tcgrr_search *search, struct tcgrr_segment *legs, unsigned count, GPtrArray *looks,
                       GError **error)
 {
-    const struct tcgrr_leg *last = &legs[count - 1];
+    const struct tcgrr_segment *last = &legs[count - 1];
 
     tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
          last->from, last->to);
     search->replays++;
     forget_stops(search);
-    if (!tcgrr_twins_walk(search->twins, legs, count, looks, error)) {
+    if (!tcgrr_replay_pair_walk(search->pair, legs, count, looks, error)) {
         return false;
     }
     for (int side = 0; side < 2; side++) {
@@ -175,13 +175,13 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
 {
     tcgrr_moment quiet;
 
-    if (!tcgrr_twins_quiet(search->twins, from, &quiet, error)) {
+    if (!tcgrr_replay_pair_quiet(search->pair, from, &quiet, error)) {
         return false;
     }
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_free(search->watched);
     search->watched = wanted ? wanted_registers(search, wanted) : NULL;
-    struct tcgrr_leg leg = {.from = quiet, .to = to, .more = more, .watch = {search->watched, places}};
+    struct tcgrr_segment leg = {.from = quiet, .to = to, .more = more, .watch = {search->watched, places}};
     return walk_legs(search, &leg, 1, NULL, error);
 }
 
@@ -198,7 +198,7 @@ uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, 
 
     if (!location->memory) {
         const uint8_t *const states[] = {a->state, b->state};
-        return tcgrr_twins_difference(search->twins, states, location->index) & location->mask;
+        return tcgrr_replay_pair_difference(search->pair, states, location->index) & location->mask;
     }
     guint slot = 0;
     for (guint i = 0; i < wanted->len; i++) {
@@ -274,7 +274,7 @@ static enum answer ask(const struct tcgrr_search *search, const struct sighting 
     return answer;
 }
 
-static struct sighting *digest_look(const struct tcgrr_search *search, const struct tcgrr_look *look,
+static struct sighting *digest_look(const struct tcgrr_search *search, const struct tcgrr_snapshot *look,
                                     const GArray *wanted)
 {
     struct sighting *sighting = g_new0(struct sighting, 1);
@@ -284,9 +284,9 @@ static struct sighting *digest_look(const struct tcgrr_search *search, const str
     sighting->moment = look->moment;
     sighting->registers = g_array_new(FALSE, FALSE, sizeof(struct seen));
     sighting->places = g_array_new(FALSE, FALSE, sizeof(struct seen));
-    for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len; i++) {
-        struct seen seen = {i, tcgrr_twins_difference(search->twins, states, i)};
-        if (seen.mask || (!register_at(search, i)->core && tcgrr_twins_know(search->twins, states, i))) {
+    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
+        struct seen seen = {i, tcgrr_replay_pair_difference(search->pair, states, i)};
+        if (seen.mask || (!register_at(search, i)->core && tcgrr_replay_pair_know(search->pair, states, i))) {
             g_array_append_val(sighting->registers, seen);
         }
     }
@@ -343,7 +343,7 @@ static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcg
 
     for (guint i = 0; i < wished->len; i++) {
         tcgrr_moment boundary;
-        if (!tcgrr_twins_boundary(search->twins, g_array_index(wished, tcgrr_moment, i), &boundary, error)) {
+        if (!tcgrr_replay_pair_boundary(search->pair, g_array_index(wished, tcgrr_moment, i), &boundary, error)) {
             g_array_unref(moments);
             return NULL;
         }
@@ -381,8 +381,8 @@ bool tcgrr_search_take_looks(struct tcgrr_search *search, tcgrr_moment low, tcgr
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_autofree bool *registers = wanted_registers(search, wanted);
     struct tcgrr_watch watch = {registers, places};
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &watch);
-    bool good = tcgrr_twins_look(search->twins, looks, &watch, error);
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, data_of(moments), moments->len, &watch);
+    bool good = tcgrr_replay_pair_look(search->pair, looks, &watch, error);
     if (good) {
         keep_looks(search, looks, wanted);
     }
@@ -486,8 +486,8 @@ static bool registers_differ(const struct tcgrr_search *search, guint stop)
     const uint8_t *const states[] = {at[0]->state, at[1]->state};
     bool differs = false;
 
-    for (guint i = 0; i < tcgrr_twins_registers(search->twins, 0)->list->len && !differs; i++) {
-        differs = tcgrr_search_watches(search, i) && tcgrr_twins_difference(search->twins, states, i);
+    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len && !differs; i++) {
+        differs = tcgrr_search_watches(search, i) && tcgrr_replay_pair_difference(search->pair, states, i);
     }
     return differs;
 }
@@ -588,14 +588,14 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
 
 /* ---- both on one way ---- */
 
-static bool tour_with_looks(struct tcgrr_search *search, tcgrr_moment low, struct tcgrr_leg *leg, GError **error)
+static bool tour_with_looks(struct tcgrr_search *search, tcgrr_moment low, struct tcgrr_segment *leg, GError **error)
 {
     g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     g_autoptr(GArray) moments = choose_moments(search, low, MAX(leg->from, low), true, error);
     if (!moments) {
         return false;
     }
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->twins, data_of(moments), moments->len, &leg->watch);
+    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, data_of(moments), moments->len, &leg->watch);
     bool good = walk_legs(search, leg, 1, looks, error);
     if (good) {
         keep_looks(search, looks, nothing);
@@ -612,14 +612,14 @@ bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mom
     tcgrr_moment early;
 
     /* The first leg ends one step behind `differs`. */
-    if (!tcgrr_twins_quiet(search->twins, close ? MAX(from, differs + 2) : from, &from, error) ||
-        !tcgrr_twins_quiet(search->twins, first_from(same), &early, error)) {
+    if (!tcgrr_replay_pair_quiet(search->pair, close ? MAX(from, differs + 2) : from, &from, error) ||
+        !tcgrr_replay_pair_quiet(search->pair, first_from(same), &early, error)) {
         return false;
     }
     g_free(search->watched);
     search->watched = wanted_registers(search, nothing);
-    struct tcgrr_leg legs[] = {{.from = early, .to = differs, .more = 1, .watch = {NULL, places}},
-                               {.from = from, .to = to, .more = more, .watch = {search->watched, places}}};
+    struct tcgrr_segment legs[] = {{.from = early, .to = differs, .more = 1, .watch = {NULL, places}},
+                                   {.from = from, .to = to, .more = more, .watch = {search->watched, places}}};
     if (close && differs + 1 < from && from <= to) {
         return walk_legs(search, legs, 2, NULL, error);
     }

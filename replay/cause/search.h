@@ -3,7 +3,7 @@
 #ifndef TCGRR_REPLAY_SEARCH_H
 #define TCGRR_REPLAY_SEARCH_H
 
-#include "replay/cause/twins.h"
+#include "replay/cause/replay_pair.h"
 
 /* A register, some bits of one, or a piece of memory. */
 struct tcgrr_location {
@@ -23,7 +23,7 @@ struct tcgrr_vanished {
 };
 
 struct tcgrr_search {
-    struct tcgrr_twins *twins;
+    struct tcgrr_replay_pair *pair;
     GArray *places;       /* struct tcgrr_place: all that were ever looked at */
     tcgrr_moment hint;    /* what differs is likely to have been the same there */
     GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
@@ -40,7 +40,7 @@ struct tcgrr_search {
 /* Steps that are walked at a time. */
 #define TCGRR_SEARCH_WALK 400
 
-void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_twins *twins);
+void tcgrr_search_init(struct tcgrr_search *search, struct tcgrr_replay_pair *pair);
 void tcgrr_search_clear(struct tcgrr_search *search);
 
 /* Adds a place to watch and returns its number. */

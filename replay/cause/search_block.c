@@ -35,8 +35,8 @@ bool tcgrr_search_block(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
 
     *found = false;
     if (!close_in(search, wanted, &same, &differs, error) ||
-        !tcgrr_twins_boundary(search->twins, same, &boundary, error) ||
-        !tcgrr_twins_block(search->twins, same, &first, &rest, error)) {
+        !tcgrr_replay_pair_boundary(search->pair, same, &boundary, error) ||
+        !tcgrr_replay_pair_block(search->pair, same, &first, &rest, error)) {
         return false;
     }
     *begin = same;

@@ -27,7 +27,7 @@ struct wanted {
 struct chase {
     const struct tcgrr_why_options *options;
     struct tcgrr_why *why;
-    struct tcgrr_twins *twins;
+    struct tcgrr_replay_pair *pair;
     GArray *open;     /* struct wanted */
     GPtrArray *stops; /* the stretch stepped through last; NULL: none */
     bool *watched;    /* by index: the registers that are read at each stop */
@@ -44,7 +44,7 @@ static void say(struct chase *chase, const char *text, tcgrr_icount icount)
 
 static const struct tcgrr_register *register_at(const struct chase *chase, unsigned index)
 {
-    return g_ptr_array_index(tcgrr_twins_registers(chase->twins, 0)->list, index);
+    return g_ptr_array_index(tcgrr_replay_pair_registers(chase->pair, 0)->list, index);
 }
 
 /* ---- names and values ---- */
@@ -52,7 +52,7 @@ static const struct tcgrr_register *register_at(const struct chase *chase, unsig
 /* A value in memory as a number, in the target's order of bytes. */
 static char *memory_text(const struct chase *chase, const uint8_t *bytes, uint16_t size)
 {
-    bool big = tcgrr_twins_registers(chase->twins, 0)->big_endian;
+    bool big = tcgrr_replay_pair_registers(chase->pair, 0)->big_endian;
     GString *text = g_string_new("0x");
     for (uint16_t i = 0; i < size; i++) {
         g_string_append_printf(text, "%02x", bytes[big ? i : size - 1 - i]);
@@ -84,8 +84,8 @@ static struct tcgrr_why_value value_of(const struct chase *chase, const struct w
     if (wanted->memory) {
         value.value = memory_text(chase, wanted->bytes, wanted->place.size);
     } else if (tcgrr_state_knows(state, wanted->index)) {
-        value.value =
-            shorten(tcgrr_state_text(tcgrr_twins_registers(chase->twins, 0), state, register_at(chase, wanted->index)));
+        value.value = shorten(
+            tcgrr_state_text(tcgrr_replay_pair_registers(chase->pair, 0), state, register_at(chase, wanted->index)));
     }
     return value;
 }
@@ -141,17 +141,17 @@ static bool find_stop(const struct chase *chase, tcgrr_icount icount, guint *sto
 static bool step_through(struct chase *chase, tcgrr_icount icount, guint *stop, GError **error)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_leg leg = {.to = icount, .more = 1, .watch = {chase->watched, places}};
+    struct tcgrr_segment leg = {.to = icount, .more = 1, .watch = {chase->watched, places}};
 
     if (find_stop(chase, icount, stop)) {
         return true;
     }
-    if (!tcgrr_twins_quiet(chase->twins, icount > WINDOW ? icount - WINDOW : 0, &leg.from, error)) {
+    if (!tcgrr_replay_pair_quiet(chase->pair, icount > WINDOW ? icount - WINDOW : 0, &leg.from, error)) {
         return false;
     }
     say(chase, "stepping", icount);
     g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_twins_walk_alone(chase->twins, &leg, error)) {
+    if (!tcgrr_replay_pair_walk_alone(chase->pair, &leg, error)) {
         return false;
     }
     chase->stops = leg.stops[0];
@@ -200,7 +200,7 @@ static bool want_registers(struct chase *chase, const struct tcgrr_stop *stop, i
             continue;
         }
         struct wanted wanted = {.index = input->index, .mask = input->mask};
-        wanted.number = tcgrr_state_number(tcgrr_twins_registers(chase->twins, 0), stop->state, reg);
+        wanted.number = tcgrr_state_number(tcgrr_replay_pair_registers(chase->pair, 0), stop->state, reg);
         want(chase, &wanted, stop->state, number);
         any = true;
     }
@@ -261,8 +261,8 @@ static bool left_it(const struct chase *chase, const struct wanted *wanted, cons
                     const struct tcgrr_stop *next)
 {
     if (!wanted->memory) {
-        uint64_t number =
-            tcgrr_state_number(tcgrr_twins_registers(chase->twins, 0), next->state, register_at(chase, wanted->index));
+        uint64_t number = tcgrr_state_number(tcgrr_replay_pair_registers(chase->pair, 0), next->state,
+                                             register_at(chase, wanted->index));
         return ((number ^ wanted->number) & wanted->mask) == 0;
     }
     for (guint i = 0; i < stop->touched->len; i++) {
@@ -361,11 +361,11 @@ static bool store_in_stops(const struct chase *chase, struct wanted *wanted, tcg
 static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr_last *last, GError **error)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_leg leg = {.watch = {chase->watched, places}};
+    struct tcgrr_segment leg = {.watch = {chase->watched, places}};
     bool found;
 
     say(chase, "looking for the last change before what reads it", wanted->before);
-    if (!tcgrr_last_change(chase->twins, &wanted->place, wanted->bytes, wanted->before, &leg.from, &leg.to, &found,
+    if (!tcgrr_last_change(chase->pair, &wanted->place, wanted->bytes, wanted->before, &leg.from, &leg.to, &found,
                            error)) {
         return false;
     }
@@ -379,7 +379,7 @@ static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr
     say(chase, "stepping", leg.to);
     leg.more = 1;
     g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_twins_walk_alone(chase->twins, &leg, error)) {
+    if (!tcgrr_replay_pair_walk_alone(chase->pair, &leg, error)) {
         return false;
     }
     chase->stops = leg.stops[0];
@@ -403,15 +403,14 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
         return true;
     }
     if (wanted->memory) {
-        struct tcgrr_last_options how = {options->reader, tcgrr_twins_qemu(chase->twins, 0), options->plugin,
+        struct tcgrr_last_options how = {options->reader, tcgrr_replay_pair_qemu(chase->pair, 0), options->plugin,
                                          options->stop};
         say(chase, "looking for the last store before what reads it", wanted->before);
         if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
             (last.kind == TCGRR_LAST_UNTOLD && !find_change(chase, wanted, &last, error))) {
             return false;
         }
-    } else if (!tcgrr_last_register(chase->twins, options->reader, wanted->index, state, wanted->before, &last,
-                                    error)) {
+    } else if (!tcgrr_last_register(chase->pair, options->reader, wanted->index, state, wanted->before, &last, error)) {
         return false;
     }
     wanted->known = last.kind == TCGRR_LAST_FOUND;
@@ -502,7 +501,7 @@ static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const u
                        GError **error)
 {
     const struct tcgrr_why_options *options = chase->options;
-    const struct tcgrr_registers *registers = tcgrr_twins_registers(chase->twins, 0);
+    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(chase->pair, 0);
     bool ram = false;
 
     if (options->what) {
@@ -547,7 +546,7 @@ static bool begin(struct chase *chase, uint8_t *state, GError **error)
         return false;
     }
     say(chase, "standing", chase->options->at);
-    paused = tcgrr_twins_stand(chase->twins, chase->options->at, error);
+    paused = tcgrr_replay_pair_stand(chase->pair, chase->options->at, error);
     bool good = paused && tcgrr_paused_read_state(paused, NULL, state, error) &&
                 read_asked(chase, paused, state, &wanted, error);
     tcgrr_paused_free(paused);
@@ -560,7 +559,7 @@ static bool begin(struct chase *chase, uint8_t *state, GError **error)
 
 static void watch_computed(struct chase *chase)
 {
-    const GPtrArray *list = tcgrr_twins_registers(chase->twins, 0)->list;
+    const GPtrArray *list = tcgrr_replay_pair_registers(chase->pair, 0)->list;
     chase->watched = g_new0(bool, list->len);
     for (guint i = 0; i < list->len; i++) {
         chase->watched[i] = !((const struct tcgrr_register *)g_ptr_array_index(list, i))->system;
@@ -569,28 +568,28 @@ static void watch_computed(struct chase *chase)
 
 bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *why, GError **error)
 {
-    struct tcgrr_twin_options twins = {
+    struct tcgrr_replay_pair_options pair = {
         .readers = {options->reader, options->reader},
         .qemus = {options->qemu, options->qemu},
         .plugin = options->plugin,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };
-    struct chase chase = {.options = options, .why = why, .twins = tcgrr_twins_alone(&twins, error)};
+    struct chase chase = {.options = options, .why = why, .pair = tcgrr_replay_pair_alone(&pair, error)};
 
     *why = (struct tcgrr_why){.steps = g_ptr_array_new_with_free_func(free_step),
                               .ends = g_ptr_array_new_with_free_func(g_free)};
-    if (!chase.twins) {
+    if (!chase.pair) {
         return false;
     }
     chase.open = g_array_new(FALSE, FALSE, sizeof(struct wanted));
     watch_computed(&chase);
-    g_autofree uint8_t *state = g_malloc0(tcgrr_twins_registers(chase.twins, 0)->state_bytes);
+    g_autofree uint8_t *state = g_malloc0(tcgrr_replay_pair_registers(chase.pair, 0)->state_bytes);
     bool good = begin(&chase, state, error) && follow(&chase, state, error);
     g_clear_pointer(&chase.stops, g_ptr_array_unref);
     g_array_unref(chase.open);
     g_free(chase.watched);
-    tcgrr_twins_free(chase.twins);
+    tcgrr_replay_pair_free(chase.pair);
     return good;
 }
 

@@ -6,7 +6,7 @@
 #ifndef TCGRR_REPLAY_WHY_H
 #define TCGRR_REPLAY_WHY_H
 
-#include "replay/cause/twins.h"
+#include "replay/cause/replay_pair.h"
 
 struct tcgrr_why_options {
     struct tcgrr_reader *reader;

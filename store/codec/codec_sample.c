@@ -9,9 +9,9 @@
 #define LEVEL 3
 
 /* Bytes of a sample besides its changes, at most: distances, vCPU, digest, how many changes. */
-#define HEAD_BYTES   64u
+#define HEAD_BYTES  64u
 /* One more than a chunk is full with: the last sample may be as large as the state can be. */
-#define MOST_CHANGES (TCGRR_SAMPLES_BYTES + TCGRR_MAX_STATE_BYTES + 2 * TCGRR_MAX_REGISTERS)
+#define MAX_CHANGES (TCGRR_SAMPLES_BYTES + TCGRR_MAX_STATE_BYTES + 2 * TCGRR_MAX_REGISTERS)
 
 static const struct tcgrr_sample *sample_at(const struct tcgrr_samples *samples, guint index)
 {
@@ -166,7 +166,7 @@ static bool take_numbers(struct intake *intake, struct tcgrr_samples *samples)
             number += distance;
             uint16_t stored = (uint16_t)number;
             uint32_t size = tcgrr_register_table_get(samples->registers, (uint32_t)number)->size;
-            if (size > (uint64_t)(intake->end - intake->at) || samples->changes->len + size > MOST_CHANGES) {
+            if (size > (uint64_t)(intake->end - intake->at) || samples->changes->len + size > MAX_CHANGES) {
                 return false;
             }
             g_byte_array_append(samples->changes, (const guint8 *)&stored, sizeof(stored));
@@ -201,7 +201,7 @@ static bool take_values(struct intake *intake, struct tcgrr_samples *samples)
 static bool unpack(const uint8_t *data, size_t size, uint32_t execs, GByteArray *scratch)
 {
     unsigned long long plain = size > 0 ? ZSTD_getFrameContentSize(data, size) : ZSTD_CONTENTSIZE_ERROR;
-    uint64_t most = MIN((uint64_t)MOST_CHANGES * 2 + (uint64_t)execs * HEAD_BYTES, UINT32_MAX);
+    uint64_t most = MIN((uint64_t)MAX_CHANGES * 2 + (uint64_t)execs * HEAD_BYTES, UINT32_MAX);
 
     if (plain > most) { /* the two error values are larger, too */
         return false;

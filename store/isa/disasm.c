@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define MOST_MODES 4
+#define MAX_MODES 4
 
 /* Sizes of the areas around a block whose code is likely to run in the same mode, the most telling first. */
 static const unsigned area_bits[] = {12, 16, 20, 24};
@@ -32,7 +32,7 @@ struct mode {
 static const struct target {
     const char *name;
     enum tcgrr_family family;
-    struct mode modes[MOST_MODES]; /* in the order in which they are tried; arch -1 ends them */
+    struct mode modes[MAX_MODES]; /* in the order in which they are tried; arch -1 ends them */
 } targets[] = {
     {"aarch64", TCGRR_FAMILY_AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
     {"arm",
@@ -56,7 +56,7 @@ static const struct target {
 struct tcgrr_disasm {
     const struct target *target;
     int modes;
-    csh handles[MOST_MODES];
+    csh handles[MAX_MODES];
     cs_insn *insn;
     cs_insn *details;  /* the same with operands and groups; NULL before they are asked for */
     GHashTable *areas; /* key of an area → enum evidence, both bits where it has both */

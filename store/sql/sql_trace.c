@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define CACHED_CHUNKS 4
-#define MOST_TEXTS    8192 /* blocks whose texts are kept */
+#define MAX_TEXTS     8192 /* blocks whose texts are kept */
 
 struct tcgrr_sql_trace {
     struct tcgrr_sql *sql;
@@ -267,7 +267,7 @@ char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GEr
     char **texts = g_hash_table_lookup(trace->texts, GUINT_TO_POINTER(number));
     const struct tcgrr_block *block = texts ? NULL : surveyed(trace, number, error);
     if (block) {
-        if (g_hash_table_size(trace->texts) >= MOST_TEXTS) {
+        if (g_hash_table_size(trace->texts) >= MAX_TEXTS) {
             g_hash_table_remove_all(trace->texts);
         }
         texts = tcgrr_disasm_block(trace->disasm, block);

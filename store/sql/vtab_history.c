@@ -13,7 +13,7 @@ enum { SEQ, ICOUNT, VCPU, BLOCK, PC, INSNS, RAN, SYMBOL, BEFORE, COUNT, SCHEMA }
 enum plan { PLAN_BEFORE = 1, PLAN_COUNT = 2, PLAN_SCHEMA = 4 };
 
 #define USUAL_COUNT 20
-#define MOST_COUNT  1000000
+#define MAX_COUNT   1000000
 
 struct row {
     int64_t seq, icount, pc;
@@ -94,11 +94,11 @@ static int history_filter(sqlite3_vtab_cursor *base, int bits, const char *text,
     if (status != SQLITE_OK) {
         return status;
     }
-    if (count < 0 || count > MOST_COUNT) {
+    if (count < 0 || count > MAX_COUNT) {
         g_set_error(
             &error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
             "history() gives 0 to %d executions; for more: SELECT … FROM exec WHERE icount < … ORDER BY seq DESC",
-            MOST_COUNT);
+            MAX_COUNT);
         return tcgrr_vtab_fail(base->pVtab, error);
     }
     return collect(cursor, before, count, &error) ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);

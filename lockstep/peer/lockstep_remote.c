@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/peer/apart.h"
+#include "lockstep/peer/lockstep_remote.h"
 
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
@@ -9,7 +9,8 @@
 
 #define MAX_STRANGERS 1000 /* that are sent away */
 
-bool tcgrr_apart_open(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error)
+bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
+                                const struct tcgrr_lockstep_remote_options *options, GError **error)
 {
     const struct tcgrr_session_options session = {
         .qemu = options->member.qemu,
@@ -19,11 +20,11 @@ bool tcgrr_apart_open(struct tcgrr_apart *apart, const struct tcgrr_apart_option
         .icount = options->icount,
         .quiet = options->member.quiet,
     };
-    *apart = (struct tcgrr_apart){.own = options->listens ? 0 : 1};
-    tcgrr_heard_init(&apart->heard);
+    *lockstep = (struct tcgrr_lockstep_remote){.own = options->listens ? 0 : 1};
+    tcgrr_received_blocks_init(&lockstep->heard);
     if (!options->member.reader) {
-        apart->session = tcgrr_session_new(&session, error);
-        return apart->session != NULL;
+        lockstep->session = tcgrr_session_new(&session, error);
+        return lockstep->session != NULL;
     }
     return true;
 }
@@ -35,12 +36,12 @@ static void copy_text(char *to, size_t size, const char *text)
     g_strlcpy(to, text ? text : "", size);
 }
 
-static void describe(const struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
+static void describe(const struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                      const struct tcgrr_compare_options *compare, const char *text, struct tcgrr_description *ours)
 {
     struct tcgrr_reader *reader = options->member.reader;
     const struct tcgrr_run *run = reader ? tcgrr_reader_run(reader) : NULL;
-    const struct tcgrr_qemu *qemu = apart->session ? tcgrr_session_qemu(apart->session) : NULL;
+    const struct tcgrr_qemu *qemu = lockstep->session ? tcgrr_session_qemu(lockstep->session) : NULL;
 
     tcgrr_description_init(ours);
     copy_text(ours->tool, sizeof(ours->tool), options->tool_version);
@@ -50,14 +51,14 @@ static void describe(const struct tcgrr_apart *apart, const struct tcgrr_apart_o
     copy_text(ours->source, sizeof(ours->source), options->name);
     copy_text(ours->qemu, sizeof(ours->qemu), run ? run->qemu_version : qemu->version);
     copy_text(ours->options, sizeof(ours->options), text);
-    ours->from = compare->from[apart->own];
-    ours->until = compare->until[apart->own];
+    ours->from = compare->from[lockstep->own];
+    ours->until = compare->until[lockstep->own];
     ours->cut = run && !run->complete;
     ours->patience_s = (uint32_t)(options->hang_ms / 1000);
 }
 
 /* Whoever can reach us from outside has to show that he is meant. */
-static bool check_token(const struct tcgrr_apart_options *options, GError **error)
+static bool check_token(const struct tcgrr_lockstep_remote_options *options, GError **error)
 {
     bool local;
 
@@ -74,8 +75,8 @@ static bool check_token(const struct tcgrr_apart_options *options, GError **erro
 }
 
 /* `*known`: see tcgrr_handshake(). */
-static bool introduce(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, int fd, bool *known,
-                      GError **error)
+static bool introduce(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
+                      int fd, bool *known, GError **error)
 {
     struct tcgrr_peer_options peer = {
         .timeout_ms = options->timeout_ms,
@@ -83,19 +84,19 @@ static bool introduce(struct tcgrr_apart *apart, const struct tcgrr_apart_option
         .progress = options->progress,
         .data = options->data,
     };
-    struct tcgrr_description *ours = &apart->sides[apart->own];
-    struct tcgrr_description *theirs = &apart->sides[!apart->own];
+    struct tcgrr_description *ours = &lockstep->sides[lockstep->own];
+    struct tcgrr_description *theirs = &lockstep->sides[!lockstep->own];
 
-    apart->peer = tcgrr_peer_new(fd, &peer);
-    if (!tcgrr_handshake(apart->peer, options->listens, &options->token, ours, theirs, known, error)) {
+    lockstep->peer = tcgrr_peer_new(fd, &peer);
+    if (!tcgrr_handshake(lockstep->peer, options->listens, &options->token, ours, theirs, known, error)) {
         return false;
     }
-    tcgrr_peer_be_patient(apart->peer, options->timeout_ms + (int)MAX(ours->patience_s, theirs->patience_s) * 1000);
+    tcgrr_peer_be_patient(lockstep->peer, options->timeout_ms + (int)MAX(ours->patience_s, theirs->patience_s) * 1000);
     return true;
 }
 
 /* Whoever can connect may come before the other side does, a port scanner, say: strangers are sent away. */
-static bool receive_other(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
+static bool receive_other(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                           struct tcgrr_listener *listener, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)options->wait_ms * 1000;
@@ -105,7 +106,7 @@ static bool receive_other(struct tcgrr_apart *apart, const struct tcgrr_apart_op
         int fd = tcgrr_listener_accept(listener, left_ms, options->stop, error);
         GError *problem = NULL;
         bool known = false;
-        if (fd < 0 || introduce(apart, options, fd, &known, &problem)) {
+        if (fd < 0 || introduce(lockstep, options, fd, &known, &problem)) {
             return fd >= 0;
         }
         if (known || strangers == MAX_STRANGERS || g_error_matches(problem, TCGRR_ERROR, TCGRR_ERROR_STOPPED)) {
@@ -116,17 +117,18 @@ static bool receive_other(struct tcgrr_apart *apart, const struct tcgrr_apart_op
             options->refused(problem->message, options->data);
         }
         g_error_free(problem);
-        g_clear_pointer(&apart->peer, tcgrr_peer_free);
+        g_clear_pointer(&lockstep->peer, tcgrr_peer_free);
     }
 }
 
 /* Connects to the other side and introduces both. */
-static bool meet(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error)
+static bool meet(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
+                 GError **error)
 {
     if (!options->listens) {
         bool known;
         int fd = tcgrr_address_connect(&options->address, options->wait_ms, options->stop, error);
-        return fd >= 0 && introduce(apart, options, fd, &known, error);
+        return fd >= 0 && introduce(lockstep, options, fd, &known, error);
     }
     struct tcgrr_listener *listener = tcgrr_listener_new(&options->address, error);
     if (!listener) {
@@ -135,7 +137,7 @@ static bool meet(struct tcgrr_apart *apart, const struct tcgrr_apart_options *op
     if (options->waiting) {
         options->waiting(tcgrr_listener_text(listener), options->data);
     }
-    bool good = receive_other(apart, options, listener, error);
+    bool good = receive_other(lockstep, options, listener, error);
     tcgrr_listener_free(listener);
     return good;
 }
@@ -147,38 +149,40 @@ static void pass_on(tcgrr_icount icount, void *data)
     tcgrr_peer_tell_icount(data, icount);
 }
 
-static bool start(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error)
+static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
+                  GError **error)
 {
-    struct tcgrr_side_live_options live = {
+    struct tcgrr_run_source_live_options live = {
         .hang_ms = options->hang_ms,
         .stop = options->stop,
         .progress = pass_on,
         .ahead = options->listens ? TCGRR_PROTOCOL_AHEAD : 0,
-        .data = apart->peer,
+        .data = lockstep->peer,
     };
     if (options->member.reader) {
-        apart->side = tcgrr_side_stored(options->member.reader, error);
-    } else if (tcgrr_session_start(apart->session, error)) {
-        apart->side = tcgrr_side_live(apart->session, &live);
+        lockstep->side = tcgrr_run_source_stored(options->member.reader, error);
+    } else if (tcgrr_session_start(lockstep->session, error)) {
+        lockstep->side = tcgrr_run_source_live(lockstep->session, &live);
     }
-    return apart->side != NULL;
+    return lockstep->side != NULL;
 }
 
-static bool compare_here(struct tcgrr_apart *apart, const struct tcgrr_compare_options *told, GError **error)
+static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_compare_options *told,
+                         GError **error)
 {
     struct tcgrr_compare_options compare = *told;
     struct tcgrr_comparison found;
 
     for (int i = 0; i < 2; i++) {
-        compare.from[i] = apart->sides[i].from;
-        compare.until[i] = apart->sides[i].until;
+        compare.from[i] = lockstep->sides[i].from;
+        compare.until[i] = lockstep->sides[i].until;
     }
-    compare.tolerate_cut_a = apart->sides[0].cut;
-    compare.isa = tcgrr_isa_of_target(apart->sides[0].target);
-    apart->remote = tcgrr_side_remote(apart->peer);
-    apart->beside = tcgrr_side_watchful(apart->side, apart->remote);
-    bool good = tcgrr_compare(apart->remote, apart->beside, &compare, &found, error) &&
-                tcgrr_remote_conclude(apart->remote, &found, &apart->heard, &apart->comparison, error);
+    compare.tolerate_cut_a = lockstep->sides[0].cut;
+    compare.isa = tcgrr_isa_of_target(lockstep->sides[0].target);
+    lockstep->remote = tcgrr_run_source_remote(lockstep->peer);
+    lockstep->beside = tcgrr_run_source_watchful(lockstep->side, lockstep->remote);
+    bool good = tcgrr_compare(lockstep->remote, lockstep->beside, &compare, &found, error) &&
+                tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->heard, &lockstep->comparison, error);
     tcgrr_comparison_clear(&found);
     return good;
 }
@@ -202,15 +206,15 @@ static void add_places(struct tcgrr_symbols *to, struct tcgrr_symbols *from, con
 }
 
 /* Those of our symbols that the report needs. */
-static struct tcgrr_symbols *choose_symbols(const struct tcgrr_apart *apart, struct tcgrr_symbols *ours)
+static struct tcgrr_symbols *choose_symbols(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbols *ours)
 {
-    const struct tcgrr_divergence_side *side = &apart->comparison.sides[apart->own];
+    const struct tcgrr_divergence_side *side = &lockstep->comparison.sides[lockstep->own];
     struct tcgrr_symbols *chosen = tcgrr_symbols_new();
 
-    if (apart->own == 0) {
-        add_places(chosen, ours, apart->comparison.common);
-        for (guint i = 0; i < apart->comparison.places->len; i++) {
-            add_place(chosen, ours, g_array_index(apart->comparison.places, struct tcgrr_tolerated, i).pc);
+    if (lockstep->own == 0) {
+        add_places(chosen, ours, lockstep->comparison.common);
+        for (guint i = 0; i < lockstep->comparison.places->len; i++) {
+            add_place(chosen, ours, g_array_index(lockstep->comparison.places, struct tcgrr_tolerated, i).pc);
         }
     }
     add_places(chosen, ours, side->history);
@@ -224,17 +228,17 @@ static struct tcgrr_symbols *choose_symbols(const struct tcgrr_apart *apart, str
 }
 
 /* Each side tells how its QEMU ended and its names of places. */
-static bool exchange_epilogues(struct tcgrr_apart *apart, GError **error)
+static bool exchange_epilogues(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     struct tcgrr_message message;
 
-    tcgrr_put_epilogue(payload, &apart->epilogues[apart->own]);
-    if (!tcgrr_peer_send(apart->peer, TCGRR_MESSAGE_EPILOGUE, payload, error)) {
+    tcgrr_put_epilogue(payload, &lockstep->epilogues[lockstep->own]);
+    if (!tcgrr_peer_send(lockstep->peer, TCGRR_MESSAGE_EPILOGUE, payload, error)) {
         return false;
     }
     do {
-        if (!tcgrr_peer_receive(apart->peer, &message, error)) {
+        if (!tcgrr_peer_receive(lockstep->peer, &message, error)) {
             return false;
         }
     } while (message.type == TCGRR_MESSAGE_POSITIONS); /* still on their way */
@@ -243,71 +247,73 @@ static bool exchange_epilogues(struct tcgrr_apart *apart, GError **error)
                     tcgrr_message_name(message.type));
         return false;
     }
-    return tcgrr_take_epilogue(&message, &apart->epilogues[!apart->own], error);
+    return tcgrr_take_epilogue(&message, &lockstep->epilogues[!lockstep->own], error);
 }
 
 /* The result stands even if the other side is gone by now. */
-static void conclude(struct tcgrr_apart *apart, struct tcgrr_symbols *symbols)
+static void conclude(struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbols *symbols)
 {
-    struct tcgrr_epilogue *ours = &apart->epilogues[apart->own];
+    struct tcgrr_epilogue *ours = &lockstep->epilogues[lockstep->own];
     g_autofree char *exit = NULL;
     g_autofree char *words = NULL;
 
-    if (apart->session) {
-        tcgrr_pair_conclude(apart->session, apart->comparison.ends[apart->own], &exit, &words);
+    if (lockstep->session) {
+        tcgrr_lockstep_local_conclude(lockstep->session, lockstep->comparison.ends[lockstep->own], &exit, &words);
     }
     copy_text(ours->exit, sizeof(ours->exit), exit);
     copy_text(ours->words, sizeof(ours->words), words);
-    ours->symbols = choose_symbols(apart, symbols);
-    if (exchange_epilogues(apart, &apart->unheard)) {
-        tcgrr_peer_finish(apart->peer);
+    ours->symbols = choose_symbols(lockstep, symbols);
+    if (exchange_epilogues(lockstep, &lockstep->unheard)) {
+        tcgrr_peer_finish(lockstep->peer);
     }
-    apart->traffic = tcgrr_peer_traffic(apart->peer);
+    lockstep->traffic = tcgrr_peer_traffic(lockstep->peer);
 }
 
-static bool run(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
+static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                 const struct tcgrr_compare_options *compare, struct tcgrr_symbols *symbols, GError **error)
 {
-    bool good = start(apart, options, error) &&
-                (options->listens ? tcgrr_serve(apart->peer, apart->side, &apart->heard, &apart->comparison, error)
-                                  : compare_here(apart, compare, error));
+    bool good =
+        start(lockstep, options, error) &&
+        (options->listens ? tcgrr_serve(lockstep->peer, lockstep->side, &lockstep->heard, &lockstep->comparison, error)
+                          : compare_here(lockstep, compare, error));
     if (good) {
-        conclude(apart, symbols);
+        conclude(lockstep, symbols);
     }
     return good;
 }
 
-bool tcgrr_apart_run(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
-                     const struct tcgrr_compare_options *compare, const char *text, struct tcgrr_symbols *symbols,
-                     GError **error)
+bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,
+                               const struct tcgrr_lockstep_remote_options *options,
+                               const struct tcgrr_compare_options *compare, const char *text,
+                               struct tcgrr_symbols *symbols, GError **error)
 {
     GError *problem = NULL;
 
-    describe(apart, options, compare, text, &apart->sides[apart->own]);
-    if (!check_token(options, error) || !meet(apart, options, error)) {
+    describe(lockstep, options, compare, text, &lockstep->sides[lockstep->own]);
+    if (!check_token(options, error) || !meet(lockstep, options, error)) {
         return false;
     }
-    if (run(apart, options, compare, symbols, &problem)) {
+    if (run(lockstep, options, compare, symbols, &problem)) {
         return true;
     }
-    tcgrr_peer_give_up(apart->peer, problem);
+    tcgrr_peer_give_up(lockstep->peer, problem);
     g_propagate_error(error, problem);
     return false;
 }
 
-void tcgrr_apart_clear(struct tcgrr_apart *apart)
+void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep)
 {
-    g_clear_error(&apart->unheard);
-    tcgrr_comparison_clear(&apart->comparison);
-    struct tcgrr_side *sides[] = {apart->beside, apart->remote, apart->side};
+    g_clear_error(&lockstep->unheard);
+    tcgrr_comparison_clear(&lockstep->comparison);
+    struct tcgrr_run_source *sides[] = {lockstep->beside, lockstep->remote, lockstep->side};
     for (size_t i = 0; i < G_N_ELEMENTS(sides); i++) {
         if (sides[i]) {
             sides[i]->ops->free(sides[i]);
         }
     }
-    tcgrr_peer_free(apart->peer);
-    tcgrr_session_free(apart->session);
-    tcgrr_heard_clear(&apart->heard);
-    tcgrr_symbols_free(apart->epilogues[0].symbols);
-    tcgrr_symbols_free(apart->epilogues[1].symbols);
+    tcgrr_peer_free(lockstep->peer);
+    tcgrr_session_free(lockstep->session);
+    tcgrr_received_blocks_clear(&lockstep->heard);
+    tcgrr_symbols_free(lockstep->epilogues[0].symbols);
+    tcgrr_symbols_free(lockstep->epilogues[1].symbols);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/cause/closer.h"
+#include "replay/cause/refine_samples.h"
 
 /* What a run does between two samples may be much more than what it does between two branches: more are not taken. */
 #define SAMPLES_MAX 65536
@@ -9,9 +9,9 @@ static uint64_t step_of(const struct tcgrr_run *run)
     return run->sample_step > 0 ? run->sample_step : TCGRR_SAMPLE_STEP;
 }
 
-bool tcgrr_replay_closer(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                         const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer, bool *known,
-                         GError **error)
+bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                 const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer,
+                                 bool *known, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     const struct tcgrr_data_divergence *data = &replay->comparison.data;

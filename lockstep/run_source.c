@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 
 #include "store/digest.h"
 
@@ -20,7 +20,7 @@ static bool begun(const struct tcgrr_cursor *cursor, tcgrr_icount to)
     return cursor->index < cursor->chunk->count && cursor->icount < to;
 }
 
-void tcgrr_side_append_execs(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, GArray *execs)
+void tcgrr_run_source_append_execs(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, GArray *execs)
 {
     for (bool more = begun(&cursor, to); more; more = tcgrr_cursor_next(&cursor) && cursor.icount < to) {
         if (cursor.icount + cursor.counted > from || (cursor.counted == 0 && cursor.icount >= from)) {
@@ -40,7 +40,7 @@ static uint64_t append_part(uint64_t flow, const struct tcgrr_block *block, uint
     return tcgrr_digest_append(flow, tcgrr_digest_power(last - first), part % TCGRR_DIGEST_MODULUS);
 }
 
-uint64_t tcgrr_side_digest(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, uint64_t flow)
+uint64_t tcgrr_run_source_digest(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, uint64_t flow)
 {
     for (bool more = begun(&cursor, to); more; more = tcgrr_cursor_next(&cursor) && cursor.icount < to) {
         uint64_t first = cursor.icount < from ? MIN(from - cursor.icount, (uint64_t)cursor.ran) : 0;
@@ -68,7 +68,8 @@ static bool find_in_block(const struct tcgrr_cursor *cursor, uint64_t pc, uint32
     return false;
 }
 
-bool tcgrr_side_find(struct tcgrr_cursor cursor, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount)
+bool tcgrr_run_source_find(struct tcgrr_cursor cursor, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+                           tcgrr_icount *icount)
 {
     for (bool more = begun(&cursor, to); more; more = tcgrr_cursor_next(&cursor) && cursor.icount < to) {
         uint64_t first = cursor.icount < from ? from - cursor.icount : 0;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 
 #include "store/error.h"
 
@@ -10,7 +10,7 @@
  * those that retired nothing; the chunks hold half as many again. They are small, because a digest of a part begins at
  * a chunk's start.
  */
-#define KEPT_EXECS  ((uint32_t)(TCGRR_SIDE_WINDOW * 2 / 63))
+#define KEPT_EXECS  ((uint32_t)(TCGRR_SOURCE_WINDOW * 2 / 63))
 #define PUMP_MS     5
 #define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
 #define PROGRESS_US 200000
@@ -19,9 +19,9 @@
 #define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has told everything */
 
 struct live_side {
-    struct tcgrr_side base; /* must be first */
+    struct tcgrr_run_source base; /* must be first */
     struct tcgrr_session *session;
-    struct tcgrr_side_live_options options;
+    struct tcgrr_run_source_live_options options;
     struct tcgrr_chunk **chunks; /* a ring of `kept`; `current` is being filled */
     unsigned kept;
     unsigned current;
@@ -61,15 +61,15 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
 /* Whether it did something else than the original, as far as that goes. Not to be asked again before it has moved. */
 static bool has_parted(struct live_side *live, const struct tcgrr_chunk *chunk)
 {
-    struct tcgrr_side *original = live->options.original;
-    struct tcgrr_side_position position;
+    struct tcgrr_run_source *original = live->options.original;
+    struct tcgrr_run_source_position position;
 
     if (!original || live->compared) {
         return false;
     }
     live->compared = true;
     return original->ops->advance(original, 0, chunk->end_icount, &position, NULL) &&
-           position.state == TCGRR_SIDE_REACHED && position.flow != chunk->end_flow;
+           position.state == TCGRR_SOURCE_REACHED && position.flow != chunk->end_flow;
 }
 
 /* Whether a replay works hard on getting nowhere. */
@@ -110,7 +110,7 @@ static tcgrr_icount furthest(const struct live_side *live)
 /* As far as it counts as come. */
 static tcgrr_icount come(const struct live_side *live)
 {
-    const struct tcgrr_side_log *log = live->options.log;
+    const struct tcgrr_run_source_log *log = live->options.log;
     return log ? MIN(furthest(live), MIN(log->known, log->end)) : furthest(live);
 }
 
@@ -123,7 +123,7 @@ static bool must_wait(const struct live_side *live, tcgrr_icount to)
 /* Nothing behind the log's end is wanted, and QEMU is not to wait for us to read it. */
 static void see_end(struct live_side *live)
 {
-    const struct tcgrr_side_log *log = live->options.log;
+    const struct tcgrr_run_source_log *log = live->options.log;
     if (log && live->end == TCGRR_LIVE_RUNS && furthest(live) >= log->end) {
         tcgrr_live_detach(tcgrr_session_live(live->session));
         live->log_ended = true;
@@ -132,7 +132,7 @@ static void see_end(struct live_side *live)
 
 static bool read_on(struct live_side *live, struct tcgrr_chunk *chunk, tcgrr_icount to, int wait_ms, GError **error)
 {
-    struct tcgrr_side_log *log = live->options.log;
+    struct tcgrr_run_source_log *log = live->options.log;
 
     if (must_wait(live, to)) {
         log->wait(log);
@@ -175,19 +175,19 @@ static bool over(const struct live_side *live)
     return live->end != TCGRR_LIVE_RUNS || live->hung || live->stopped || live->log_ended;
 }
 
-static enum tcgrr_side_state end_state(const struct live_side *live)
+static enum tcgrr_run_source_state end_state(const struct live_side *live)
 {
     if (live->stopped) {
-        return TCGRR_SIDE_STOPPED;
+        return TCGRR_SOURCE_STOPPED;
     }
     if (live->log_ended) {
-        const struct tcgrr_side_log *log = live->options.log;
-        return log->asked ? TCGRR_SIDE_SHUTDOWN : log->complete ? TCGRR_SIDE_ENDED : TCGRR_SIDE_CUT;
+        const struct tcgrr_run_source_log *log = live->options.log;
+        return log->asked ? TCGRR_SOURCE_SHUTDOWN : log->complete ? TCGRR_SOURCE_ENDED : TCGRR_SOURCE_CUT;
     }
     if (live->hung || live->end != TCGRR_LIVE_FINISHED) {
-        return live->hung ? TCGRR_SIDE_HUNG : TCGRR_SIDE_CUT;
+        return live->hung ? TCGRR_SOURCE_HUNG : TCGRR_SOURCE_CUT;
     }
-    return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
+    return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SOURCE_SHUTDOWN : TCGRR_SOURCE_ENDED;
 }
 
 /* Calls for each chunk at hand that has some of the instructions from..to, in order, are made with this. NULL: none. */
@@ -228,7 +228,7 @@ static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
     return true;
 }
 
-static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
+static bool approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
@@ -244,10 +244,10 @@ static bool approach(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool
     }
 }
 
-bool tcgrr_side_live_ahead(struct tcgrr_side *side, tcgrr_icount to, GError **error)
+bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
-    struct tcgrr_side_log *log = live->options.log;
+    struct tcgrr_run_source_log *log = live->options.log;
 
     if (over(live)) {
         return true;
@@ -263,7 +263,7 @@ static uint64_t digest_part(const struct live_side *live, tcgrr_icount from, tcg
     uint64_t flow = 0;
     for (unsigned age = 0; age < live->kept; age++) {
         if (kept_chunk(live, age, from, to, &cursor)) {
-            flow = tcgrr_side_digest(cursor, from, to, flow);
+            flow = tcgrr_run_source_digest(cursor, from, to, flow);
         }
     }
     return flow;
@@ -277,7 +277,7 @@ static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
     for (unsigned age = 0; age < live->kept; age++) {
         const struct tcgrr_chunk *chunk = kept_chunk(live, age, to > 0 ? to - 1 : 0, to, &cursor);
         if (chunk && chunk->first_icount < to) {
-            flow = tcgrr_side_digest(cursor, chunk->first_icount, to, chunk->first_flow);
+            flow = tcgrr_run_source_digest(cursor, chunk->first_icount, to, chunk->first_flow);
         }
     }
     return flow;
@@ -295,8 +295,8 @@ static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, 
     return NULL;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
+static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
 
@@ -305,17 +305,17 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     }
     const struct tcgrr_checkpoint *checkpoint = from == 0 && come(live) >= to ? passed_checkpoint(live, to) : NULL;
     if (checkpoint) {
-        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, checkpoint->flow};
+        *position = (struct tcgrr_run_source_position){TCGRR_SOURCE_REACHED, to, checkpoint->flow};
         return true;
     }
-    position->state = come(live) >= to ? TCGRR_SIDE_REACHED : end_state(live);
+    position->state = come(live) >= to ? TCGRR_SOURCE_REACHED : end_state(live);
     position->icount = MIN(to, come(live));
     bool gone = live->end != TCGRR_LIVE_RUNS || (live->log_ended && !live->options.log->asked);
-    bool ended = position->state != TCGRR_SIDE_REACHED && gone;
+    bool ended = position->state != TCGRR_SOURCE_REACHED && gone;
     if (ended && !tcgrr_session_check_end(live->session, furthest(live), error)) {
         return false;
     }
-    if (position->state == TCGRR_SIDE_HUNG && !tcgrr_session_check_hung(live->session, error)) {
+    if (position->state == TCGRR_SOURCE_HUNG && !tcgrr_session_check_hung(live->session, error)) {
         return false;
     }
     if (!in_window(live, from == 0 ? position->icount : from, error)) {
@@ -335,7 +335,7 @@ static void cut_last(GArray *execs, tcgrr_icount to)
     }
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                     GError **error)
 {
     struct live_side *live = (struct live_side *)side;
@@ -350,7 +350,7 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     for (unsigned age = 0; age < live->kept; age++) {
         const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
         if (kept_chunk(live, age, from, to, &cursor)) {
-            tcgrr_side_append_execs(cursor, from, to, stretch->execs);
+            tcgrr_run_source_append_execs(cursor, from, to, stretch->execs);
         }
         for (guint i = 0; i < chunk->events->len; i++) {
             const struct tcgrr_event *event = &g_array_index(chunk->events, struct tcgrr_event, i);
@@ -365,7 +365,7 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     return true;
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
@@ -373,12 +373,12 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
 
     *found = false;
     for (unsigned age = 0; age < live->kept && !*found; age++) {
-        *found = kept_chunk(live, age, from, to, &cursor) && tcgrr_side_find(cursor, pc, from, to, icount);
+        *found = kept_chunk(live, age, from, to, &cursor) && tcgrr_run_source_find(cursor, pc, from, to, icount);
     }
     return in_window(live, from, error);
 }
 
-static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
+static bool samples(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
                     GError **error)
 {
     struct live_side *live = (struct live_side *)side;
@@ -393,7 +393,7 @@ static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     return in_window(live, from, error);
 }
 
-static void free_live(struct tcgrr_side *side)
+static void free_live(struct tcgrr_run_source *side)
 {
     struct live_side *live = (struct live_side *)side;
     for (unsigned i = 0; i < live->kept; i++) {
@@ -404,17 +404,18 @@ static void free_live(struct tcgrr_side *side)
     g_free(live);
 }
 
-static const struct tcgrr_side_ops live_ops = {
+static const struct tcgrr_run_source_ops live_ops = {
     .advance = advance, .stretch = stretch, .find = find, .free = free_live, .approach = approach, .samples = samples};
 
-struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options)
+struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
+                                               const struct tcgrr_run_source_live_options *options)
 {
     struct live_side *live = g_new0(struct live_side, 1);
     live->base.ops = &live_ops;
     live->session = session;
     live->options = *options;
     live->moved = g_get_monotonic_time();
-    live->kept = 1 + (unsigned)((TCGRR_SIDE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
+    live->kept = 1 + (unsigned)((TCGRR_SOURCE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
     live->chunks = g_new(struct tcgrr_chunk *, live->kept);
     g_queue_init(&live->checkpoints);
     for (unsigned i = 0; i < live->kept; i++) {

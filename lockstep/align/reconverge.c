@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/align/rejoin.h"
+#include "lockstep/align/reconverge.h"
 
 /* How many of the parts taken out last are looked through. */
 #define TAKEN_MOST 64
@@ -23,14 +23,14 @@
 /* Goes back through a strand, past what was taken out of it. */
 struct back {
     const struct tcgrr_align *align;
-    struct tcgrr_walk walk;
+    struct tcgrr_insn_cursor walk;
     tcgrr_icount start;
     int which;
     bool crossed;  /* something was taken out right behind the instruction */
     bool switched; /* another vCPU ran behind the instruction */
 };
 
-static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which)
 {
     return (struct back){align, strands->walks[which], strands->start[which], which, false, false};
 }
@@ -41,22 +41,22 @@ static bool step_back(struct back *back)
 
     back->crossed = false;
     for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MOST; i--) {
-        const struct tcgrr_taken *part = &g_array_index(taken, struct tcgrr_taken, i - 1);
-        if (part->end == back->walk.icount && part->start >= back->walk.reel->from) {
-            tcgrr_walk_begin_on(&back->walk, back->walk.reel, back->walk.only, part->start);
+        const struct tcgrr_skipped_range *part = &g_array_index(taken, struct tcgrr_skipped_range, i - 1);
+        if (part->end == back->walk.icount && part->start >= back->walk.window->from) {
+            tcgrr_insn_cursor_begin_on(&back->walk, back->walk.window, back->walk.only, part->start);
             back->crossed = true;
         }
     }
     guint exec = back->walk.exec;
-    if (back->walk.icount <= back->start || !tcgrr_walk_back(&back->walk) || back->walk.icount < back->start) {
+    if (back->walk.icount <= back->start || !tcgrr_insn_cursor_back(&back->walk) || back->walk.icount < back->start) {
         return false;
     }
-    const struct tcgrr_exec *between = tcgrr_reel_exec(back->walk.reel, back->walk.exec + 1);
-    back->switched = back->walk.exec + 1 < exec && between->vcpu != tcgrr_walk_exec(&back->walk)->vcpu;
+    const struct tcgrr_exec *between = tcgrr_exec_window_exec(back->walk.window, back->walk.exec + 1);
+    back->switched = back->walk.exec + 1 < exec && between->vcpu != tcgrr_insn_cursor_exec(&back->walk)->vcpu;
     return true;
 }
 
-static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_walk *walk)
+static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_insn_cursor *walk)
 {
     return (tcgrr_codes_clock(&align->codes, walk) ? TCGRR_REASON_CLOCK : 0) |
            (tcgrr_codes_device(&align->codes, walk) ? TCGRR_REASON_DEVICE : 0);
@@ -66,24 +66,24 @@ static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_walk *w
 
 /* Whether so many instructions are the same from here on, up to both ends, or up to where there is a reason to differ
  * again. */
-static bool alike(struct tcgrr_align *align, const struct tcgrr_strands *strands)
+static bool alike(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands)
 {
-    struct tcgrr_strands ahead = *strands;
+    struct tcgrr_cursor_pair ahead = *strands;
     struct tcgrr_interrupt interrupt;
     unsigned reasons = 0;
 
     for (int insns = 0; insns < ALIKE; insns++) {
-        bool over[2] = {tcgrr_strand_over(&ahead, 0), tcgrr_strand_over(&ahead, 1)};
+        bool over[2] = {tcgrr_cursor_pair_over(&ahead, 0), tcgrr_cursor_pair_over(&ahead, 1)};
         if (over[0] && over[1]) {
             return true;
         }
-        if (over[0] || over[1] || !tcgrr_walk_same(&ahead.walks[0], &ahead.walks[1])) {
-            return insns > 0 && (reasons || tcgrr_strand_interrupt(&ahead, 0, &interrupt) ||
-                                 tcgrr_strand_interrupt(&ahead, 1, &interrupt));
+        if (over[0] || over[1] || !tcgrr_insn_cursor_same(&ahead.walks[0], &ahead.walks[1])) {
+            return insns > 0 && (reasons || tcgrr_cursor_pair_interrupt(&ahead, 0, &interrupt) ||
+                                 tcgrr_cursor_pair_interrupt(&ahead, 1, &interrupt));
         }
         for (int i = 0; i < 2; i++) {
             reasons |= reasons_at(align, &ahead.walks[i]);
-            tcgrr_walk_step(&ahead.walks[i]);
+            tcgrr_insn_cursor_step(&ahead.walks[i]);
         }
     }
     return true;
@@ -105,30 +105,30 @@ static void body_add(struct body *body, uint64_t pc)
     }
 }
 
-/* Goes back to where the side was at its next instruction before, and through some turns more. */
-static void find_body(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which, struct body *body)
+/* Goes back to where the side was at its next instruction before, and through some schedule more. */
+static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which, struct body *body)
 {
     struct back back = look_back(align, strands, which);
-    uint64_t head = tcgrr_walk_pc(&back.walk);
+    uint64_t head = tcgrr_insn_cursor_pc(&back.walk);
     GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     guint whole = 0;
-    unsigned turns = 0;
+    unsigned schedule = 0;
 
     body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     body->turn = UINT32_MAX;
     body->memory = false;
-    for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
-        uint64_t pc = tcgrr_walk_pc(&back.walk);
+    for (uint32_t i = 0; i < BODY_MOST && schedule < BODY_TURNS && step_back(&back); i++) {
+        uint64_t pc = tcgrr_insn_cursor_pc(&back.walk);
         g_array_append_val(pcs, pc);
         if (body->turn == UINT32_MAX) {
-            const struct tcgrr_block *block = tcgrr_walk_exec(&back.walk)->block;
+            const struct tcgrr_block *block = tcgrr_insn_cursor_exec(&back.walk)->block;
             body->memory =
                 body->memory || tcgrr_codes_classes(&align->codes, block)[back.walk.insn].access != TCGRR_ACCESS_NONE;
         }
         if (pc == head) {
             whole = pcs->len;
             body->turn = MIN(body->turn, whole);
-            turns++;
+            schedule++;
         }
     }
     for (guint i = 0; i < whole; i++) {
@@ -138,14 +138,14 @@ static void find_body(struct tcgrr_align *align, const struct tcgrr_strands *str
 }
 
 /* How often the side ran the instruction at `pc` in its last turn. */
-static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which,
                               const struct body *body, uint64_t pc)
 {
     struct back back = look_back(align, strands, which);
     unsigned times = 0;
 
     for (uint32_t i = 0; i < body->turn && step_back(&back); i++) {
-        times += tcgrr_walk_pc(&back.walk) == pc;
+        times += tcgrr_insn_cursor_pc(&back.walk) == pc;
     }
     return times;
 }
@@ -154,14 +154,14 @@ static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgr
  * What the loop read last, or what came into it, right before the side left it: it can have left it because of that. An
  * instruction that runs several times a turn is one of another loop inside, which has been left already.
  */
-static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which,
+static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which,
                                  const struct body *body)
 {
     struct back back = look_back(align, strands, which);
     unsigned reads = 0, interrupts = 0;
 
     for (uint32_t i = 0; i < LEAVE_NEAR && step_back(&back); i++) {
-        uint64_t pc = tcgrr_walk_pc(&back.walk);
+        uint64_t pc = tcgrr_insn_cursor_pc(&back.walk);
         if (!g_hash_table_contains(body->pcs, &pc)) {
             break;
         }
@@ -179,22 +179,22 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_s
     return reads | interrupts;
 }
 
-/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0: it
- * does not within `most`. */
-static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+/* Side `late` schedule on until it comes to where the other has left the loop. Returns the instructions that took; 0:
+ * it does not within `most`. */
+static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int late, const struct body *body,
                         uint64_t most)
 {
-    struct tcgrr_walk *walk = &strands->walks[late];
-    uint64_t out = tcgrr_walk_pc(&strands->walks[!late]);
+    struct tcgrr_insn_cursor *walk = &strands->walks[late];
+    uint64_t out = tcgrr_insn_cursor_pc(&strands->walks[!late]);
 
-    for (uint32_t extra = 0; extra <= most && !tcgrr_strand_over(strands, late);) {
-        uint64_t pc = tcgrr_walk_pc(walk);
+    for (uint32_t extra = 0; extra <= most && !tcgrr_cursor_pair_over(strands, late);) {
+        uint64_t pc = tcgrr_insn_cursor_pc(walk);
         /* Outside of the body it is surely the way out. */
         if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, strands))) {
             return extra;
         }
         if (g_hash_table_contains(body->pcs, &pc)) {
-            tcgrr_walk_step(walk);
+            tcgrr_insn_cursor_step(walk);
             extra++;
         } else if (!tcgrr_align_set_aside(align, strands, late, false)) {
             return 0;
@@ -203,15 +203,15 @@ static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_strands *strands
     return 0;
 }
 
-static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands, int late, const struct body *body,
+static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int late, const struct body *body,
                        uint64_t most)
 {
     struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
                                     .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                    .pc = tcgrr_walk_pc(&strands->walks[late]),
+                                    .pc = tcgrr_insn_cursor_pc(&strands->walks[late]),
                                     .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
     struct tcgrr_align_state state;
-    struct tcgrr_strands trial = *strands;
+    struct tcgrr_cursor_pair trial = *strands;
 
     tcgrr_align_save(align, &state);
     place.insns[late] = turn_on(align, &trial, late, body, most);
@@ -230,8 +230,8 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_strands *strands,
     return place.reasons != 0;
 }
 
-/* If one side has left a loop in which the other turns at most so many instructions further, goes on behind it. */
-static bool leave_either(struct tcgrr_align *align, struct tcgrr_strands *strands, uint64_t most)
+/* If one side has left a loop in which the other schedule at most so many instructions further, goes on behind it. */
+static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, uint64_t most)
 {
     struct body bodies[2];
     bool good = false;
@@ -255,19 +255,19 @@ static bool leave_either(struct tcgrr_align *align, struct tcgrr_strands *strand
  * What the side read last, shortly before. If it read that several times, it was polling, and has left that loop as the
  * other side did: what comes next is not due to it.
  */
-static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_strands *strands, int which)
+static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which)
 {
     struct back back = look_back(align, strands, which);
     unsigned reasons = 0;
     uint64_t pc = 0;
 
     for (int i = 0; i < 2 * NEAR && step_back(&back); i++) {
-        if (reasons && tcgrr_walk_pc(&back.walk) == pc) {
+        if (reasons && tcgrr_insn_cursor_pc(&back.walk) == pc) {
             return 0;
         }
         if (!reasons && i < NEAR) {
             reasons = reasons_at(align, &back.walk);
-            pc = tcgrr_walk_pc(&back.walk);
+            pc = tcgrr_insn_cursor_pc(&back.walk);
         }
     }
     return reasons;
@@ -275,27 +275,27 @@ static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_strand
 
 /* Instructions that the side runs from here on, without interrupts. The place behind the last one counts if the strand
  * ends there. */
-static guint ways(const struct tcgrr_strands *strands, int which, struct tcgrr_walk *places)
+static guint ways(const struct tcgrr_cursor_pair *strands, int which, struct tcgrr_insn_cursor *places)
 {
-    struct tcgrr_walk walk = strands->walks[which];
+    struct tcgrr_insn_cursor walk = strands->walks[which];
     struct tcgrr_interrupt interrupt;
     guint count = 0;
 
     while (count < APART_MOST) {
         places[count++] = walk;
-        bool over = !tcgrr_walk_exec(&walk) || walk.icount >= strands->end[which];
+        bool over = !tcgrr_insn_cursor_exec(&walk) || walk.icount >= strands->end[which];
         if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, 0, &interrupt))) {
             break;
         }
-        tcgrr_walk_step(&walk);
+        tcgrr_insn_cursor_step(&walk);
     }
     return count;
 }
 
 /* The nearest place at which both go on alike. */
-static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met)
+static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, struct tcgrr_cursor_pair *met)
 {
-    struct tcgrr_walk places[2][APART_MOST];
+    struct tcgrr_insn_cursor places[2][APART_MOST];
     guint counts[2] = {ways(strands, 0, places[0]), ways(strands, 1, places[1])};
 
     *met = *strands;
@@ -303,8 +303,8 @@ static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands,
         for (guint a = sum < counts[1] ? 0 : sum - counts[1] + 1; a <= sum && a < counts[0]; a++) {
             met->walks[0] = places[0][a];
             met->walks[1] = places[1][sum - a];
-            bool over[2] = {tcgrr_strand_over(met, 0), tcgrr_strand_over(met, 1)};
-            bool possible = over[0] == over[1] && (over[0] || tcgrr_walk_same(&met->walks[0], &met->walks[1]));
+            bool over[2] = {tcgrr_cursor_pair_over(met, 0), tcgrr_cursor_pair_over(met, 1)};
+            bool possible = over[0] == over[1] && (over[0] || tcgrr_insn_cursor_same(&met->walks[0], &met->walks[1]));
             if (possible && (strands->depth > 0 || !over[0]) && alike(align, met)) {
                 return true;
             }
@@ -314,14 +314,14 @@ static bool meet(struct tcgrr_align *align, const struct tcgrr_strands *strands,
 }
 
 /* Whether the two meet again soon, and what explains that they took different ways. */
-static bool find_transient(struct tcgrr_align *align, const struct tcgrr_strands *strands, struct tcgrr_strands *met,
-                           struct tcgrr_tolerated *place)
+static bool find_transient(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands,
+                           struct tcgrr_cursor_pair *met, struct tcgrr_tolerated *place)
 {
     unsigned reasons[2] = {read_before(align, strands, 0), read_before(align, strands, 1)};
 
     *place = (struct tcgrr_tolerated){.kind = TCGRR_TOLERATED_TRANSIENT,
                                       .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                      .pc = tcgrr_walk_pc(&strands->walks[0]),
+                                      .pc = tcgrr_insn_cursor_pc(&strands->walks[0]),
                                       .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
     place->reasons =
         (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (strands->depth > 0 ? TCGRR_REASON_HANDLER : 0);
@@ -334,9 +334,9 @@ static bool find_transient(struct tcgrr_align *align, const struct tcgrr_strands
     return true;
 }
 
-bool tcgrr_rejoin(struct tcgrr_align *align, struct tcgrr_strands *strands)
+bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
 {
-    struct tcgrr_strands met;
+    struct tcgrr_cursor_pair met;
     struct tcgrr_tolerated place;
     bool transient = find_transient(align, strands, &met, &place);
 

@@ -10,9 +10,9 @@
 #define WATCHFUL_MS 50
 
 struct remote_side {
-    struct tcgrr_side base; /* must be first */
+    struct tcgrr_run_source base; /* must be first */
     struct tcgrr_peer *peer;
-    struct tcgrr_heard heard;
+    struct tcgrr_received_blocks heard;
     struct tcgrr_plan plan; /* what the other end was asked for last; count 0: nothing yet */
     uint32_t used;          /* positions of it that the comparator has taken */
     uint32_t arrived;       /* and that are here */
@@ -51,7 +51,7 @@ static bool take_positions(struct remote_side *remote, const struct tcgrr_messag
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_planned *planned = &g_array_index(list, struct tcgrr_planned, i);
         g_queue_push_tail(&remote->waiting, g_memdup2(planned, sizeof(*planned)));
-        remote->ended = planned->position.state != TCGRR_SIDE_REACHED;
+        remote->ended = planned->position.state != TCGRR_SOURCE_REACHED;
         remote->come = MAX(remote->come, planned->position.icount);
     }
     remote->arrived += list->len;
@@ -157,14 +157,14 @@ static bool is_next(const struct remote_side *remote, tcgrr_icount from, tcgrr_i
            tcgrr_plan_to(plan, remote->used) == to;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
+static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error)
 {
     struct remote_side *remote = (struct remote_side *)side;
     struct tcgrr_message message;
 
     if (from == to && from > 0 && to <= remote->come) {
-        *position = (struct tcgrr_side_position){TCGRR_SIDE_REACHED, to, 0};
+        *position = (struct tcgrr_run_source_position){TCGRR_SOURCE_REACHED, to, 0};
         return true;
     }
     if (!is_next(remote, from, to) && !ask(remote, from, to, error)) {
@@ -187,7 +187,7 @@ static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
 
 /* ---- executions ---- */
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
+static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
                     GError **error)
 {
     struct remote_side *remote = (struct remote_side *)side;
@@ -217,7 +217,7 @@ static bool seen(const struct remote_side *remote, uint64_t pc, const struct tcg
     return true;
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error)
 {
     struct remote_side *remote = (struct remote_side *)side;
@@ -236,38 +236,38 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
            tcgrr_take_found(&message, &part, found, icount, error);
 }
 
-static void free_remote(struct tcgrr_side *side)
+static void free_remote(struct tcgrr_run_source *side)
 {
     struct remote_side *remote = (struct remote_side *)side;
-    tcgrr_heard_clear(&remote->heard);
+    tcgrr_received_blocks_clear(&remote->heard);
     g_queue_clear_full(&remote->waiting, g_free);
     g_array_unref(remote->positions.list);
     g_free(remote);
 }
 
-static const struct tcgrr_side_ops remote_ops = {
+static const struct tcgrr_run_source_ops remote_ops = {
     .advance = advance, .stretch = stretch, .find = find, .free = free_remote};
 
-struct tcgrr_side *tcgrr_side_remote(struct tcgrr_peer *peer)
+struct tcgrr_run_source *tcgrr_run_source_remote(struct tcgrr_peer *peer)
 {
     struct remote_side *remote = g_new0(struct remote_side, 1);
     remote->base.ops = &remote_ops;
     remote->peer = peer;
-    tcgrr_heard_init(&remote->heard);
+    tcgrr_received_blocks_init(&remote->heard);
     g_queue_init(&remote->waiting);
     remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned));
     return &remote->base;
 }
 
-bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_comparison *comparison,
-                           struct tcgrr_heard *heard, struct tcgrr_comparison *result, GError **error)
+bool tcgrr_remote_conclude(struct tcgrr_run_source *side, const struct tcgrr_comparison *comparison,
+                           struct tcgrr_received_blocks *heard, struct tcgrr_comparison *result, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    struct tcgrr_told told;
+    struct tcgrr_sent_blocks told;
 
-    tcgrr_told_init(&told);
+    tcgrr_sent_blocks_init(&told);
     tcgrr_put_result(payload, comparison, &told);
-    tcgrr_told_clear(&told);
+    tcgrr_sent_blocks_clear(&told);
     const struct tcgrr_message message = {TCGRR_MESSAGE_RESULT, payload->data, payload->len};
     return tcgrr_peer_send(((struct remote_side *)side)->peer, TCGRR_MESSAGE_RESULT, payload, error) &&
            tcgrr_take_result(&message, heard, result, error);
@@ -276,15 +276,15 @@ bool tcgrr_remote_conclude(struct tcgrr_side *side, const struct tcgrr_compariso
 /* ---- our own side beside it ---- */
 
 struct watchful_side {
-    struct tcgrr_side base; /* must be first */
-    struct tcgrr_side *local;
+    struct tcgrr_run_source base; /* must be first */
+    struct tcgrr_run_source *local;
     struct remote_side *remote;
 };
 
 /* Waits for the local guest, an ear on the peer. */
 static bool wait_for(struct watchful_side *watchful, tcgrr_icount to, GError **error)
 {
-    const struct tcgrr_side_ops *ops = watchful->local->ops;
+    const struct tcgrr_run_source_ops *ops = watchful->local->ops;
 
     for (bool there = !ops->approach; !there;) {
         if (!ops->approach(watchful->local, to, WATCHFUL_MS, &there, error) ||
@@ -295,8 +295,8 @@ static bool wait_for(struct watchful_side *watchful, tcgrr_icount to, GError **e
     return true;
 }
 
-static bool watchful_advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
-                             struct tcgrr_side_position *position, GError **error)
+static bool watchful_advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                             struct tcgrr_run_source_position *position, GError **error)
 {
     struct watchful_side *watchful = (struct watchful_side *)side;
 
@@ -307,29 +307,29 @@ static bool watchful_advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_i
     return true;
 }
 
-static bool watchful_stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *found,
-                             GError **error)
+static bool watchful_stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                             struct tcgrr_stretch *found, GError **error)
 {
     struct watchful_side *watchful = (struct watchful_side *)side;
     return wait_for(watchful, to, error) && watchful->local->ops->stretch(watchful->local, from, to, found, error);
 }
 
-static bool watchful_find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+static bool watchful_find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
                           tcgrr_icount *icount, bool *found, GError **error)
 {
-    struct tcgrr_side *local = ((struct watchful_side *)side)->local;
+    struct tcgrr_run_source *local = ((struct watchful_side *)side)->local;
     return local->ops->find(local, pc, from, to, icount, found, error);
 }
 
-static void free_watchful(struct tcgrr_side *side)
+static void free_watchful(struct tcgrr_run_source *side)
 {
     g_free(side);
 }
 
-static const struct tcgrr_side_ops watchful_ops = {
+static const struct tcgrr_run_source_ops watchful_ops = {
     .advance = watchful_advance, .stretch = watchful_stretch, .find = watchful_find, .free = free_watchful};
 
-struct tcgrr_side *tcgrr_side_watchful(struct tcgrr_side *local, struct tcgrr_side *remote)
+struct tcgrr_run_source *tcgrr_run_source_watchful(struct tcgrr_run_source *local, struct tcgrr_run_source *remote)
 {
     struct watchful_side *watchful = g_new0(struct watchful_side, 1);
     watchful->base.ops = &watchful_ops;

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/pair_log.h"
+#include "lockstep/shared_log.h"
 
 struct log_side {
-    struct tcgrr_side_log base; /* must be first */
-    struct tcgrr_pair_log *log;
+    struct tcgrr_run_source_log base; /* must be first */
+    struct tcgrr_shared_log *log;
 };
 
-struct tcgrr_pair_log {
+struct tcgrr_shared_log {
     struct log_side sides[2];
     struct tcgrr_lead *lead;
     struct tcgrr_feed *feed;
-    struct tcgrr_side *a;
+    struct tcgrr_run_source *a;
     GByteArray *bytes; /* on their way from one to the other */
     tcgrr_icount asked_after;
 };
 
 /* Gives on what A has written. */
-static bool lead_step(struct tcgrr_side_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+static bool lead_step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over,
+                      GError **error)
 {
-    struct tcgrr_pair_log *log = ((struct log_side *)base)->log;
+    struct tcgrr_shared_log *log = ((struct log_side *)base)->log;
 
     g_byte_array_set_size(log->bytes, 0);
     if (!tcgrr_lead_step(log->lead, icount, over, icount >= to, log->bytes, error)) {
@@ -36,22 +37,24 @@ static bool lead_step(struct tcgrr_side_log *base, tcgrr_icount icount, tcgrr_ic
     return tcgrr_feed_give(log->feed, log->bytes->data, log->bytes->len, error);
 }
 
-static void lead_wait(struct tcgrr_side_log *base)
+static void lead_wait(struct tcgrr_run_source_log *base)
 {
     tcgrr_lead_wait(((struct log_side *)base)->log->lead);
 }
 
 /* B lives on what A writes, so A goes on as long as B is waited for. */
-static bool feed_step(struct tcgrr_side_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+static bool feed_step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over,
+                      GError **error)
 {
-    struct tcgrr_pair_log *log = ((struct log_side *)base)->log;
+    struct tcgrr_shared_log *log = ((struct log_side *)base)->log;
 
-    return tcgrr_side_live_ahead(log->a, to + TCGRR_PAIR_AHEAD, error) && tcgrr_feed_give(log->feed, NULL, 0, error);
+    return tcgrr_run_source_live_ahead(log->a, to + TCGRR_LOCKSTEP_LOCAL_AHEAD, error) &&
+           tcgrr_feed_give(log->feed, NULL, 0, error);
 }
 
-struct tcgrr_pair_log *tcgrr_pair_log_new(GError **error)
+struct tcgrr_shared_log *tcgrr_shared_log_new(GError **error)
 {
-    struct tcgrr_pair_log *log = g_new0(struct tcgrr_pair_log, 1);
+    struct tcgrr_shared_log *log = g_new0(struct tcgrr_shared_log, 1);
 
     for (int i = 0; i < 2; i++) {
         log->sides[i] = (struct log_side){
@@ -66,12 +69,12 @@ struct tcgrr_pair_log *tcgrr_pair_log_new(GError **error)
     log->lead = tcgrr_lead_new(error);
     log->feed = log->lead ? tcgrr_feed_new(error) : NULL;
     if (!log->feed) {
-        g_clear_pointer(&log, tcgrr_pair_log_free);
+        g_clear_pointer(&log, tcgrr_shared_log_free);
     }
     return log;
 }
 
-void tcgrr_pair_log_free(struct tcgrr_pair_log *log)
+void tcgrr_shared_log_free(struct tcgrr_shared_log *log)
 {
     if (log) {
         tcgrr_lead_free(log->lead);
@@ -81,33 +84,33 @@ void tcgrr_pair_log_free(struct tcgrr_pair_log *log)
     }
 }
 
-const char *tcgrr_pair_log_path(const struct tcgrr_pair_log *log, int which)
+const char *tcgrr_shared_log_path(const struct tcgrr_shared_log *log, int which)
 {
     return which == 0 ? tcgrr_lead_path(log->lead) : tcgrr_feed_path(log->feed);
 }
 
-bool tcgrr_pair_log_begin(struct tcgrr_pair_log *log, struct tcgrr_session *const sessions[2], GError **error)
+bool tcgrr_shared_log_begin(struct tcgrr_shared_log *log, struct tcgrr_session *const sessions[2], GError **error)
 {
     return tcgrr_lead_begin(log->lead, sessions[0], tcgrr_session_qemu(sessions[1])->version, error) &&
            tcgrr_feed_begin(log->feed, sessions[1], error);
 }
 
-bool tcgrr_pair_log_translated(const struct tcgrr_pair_log *log)
+bool tcgrr_shared_log_translated(const struct tcgrr_shared_log *log)
 {
     return tcgrr_lead_state(log->lead)->translated;
 }
 
-struct tcgrr_side_log *tcgrr_pair_log_side(struct tcgrr_pair_log *log, int which)
+struct tcgrr_run_source_log *tcgrr_shared_log_side(struct tcgrr_shared_log *log, int which)
 {
     return &log->sides[which].base;
 }
 
-void tcgrr_pair_log_set_a(struct tcgrr_pair_log *log, struct tcgrr_side *a)
+void tcgrr_shared_log_set_a(struct tcgrr_shared_log *log, struct tcgrr_run_source *a)
 {
     log->a = a;
 }
 
-const tcgrr_icount *tcgrr_pair_log_asked_after(const struct tcgrr_pair_log *log)
+const tcgrr_icount *tcgrr_shared_log_asked_after(const struct tcgrr_shared_log *log)
 {
     return &log->asked_after;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Dating more exactly when the data of a replay first differed from the recording's. */
-#ifndef TCGRR_REPLAY_CLOSER_H
-#define TCGRR_REPLAY_CLOSER_H
+#ifndef TCGRR_REPLAY_REFINE_SAMPLES_H
+#define TCGRR_REPLAY_REFINE_SAMPLES_H
 
 #include "replay/replay.h"
 
@@ -11,8 +11,8 @@
  * caller has to clear, tells the same as replay->comparison.data, but to within some instructions. *known is false if
  * there is nothing to be had: no states were compared, or the recording counts branches from a place of its own.
  */
-bool tcgrr_replay_closer(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                         const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer, bool *known,
-                         GError **error);
+bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                 const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer,
+                                 bool *known, GError **error);
 
 #endif

@@ -3,24 +3,24 @@
  * One side of a comparison: a run that is being executed or was stored, seen as the comparator needs it: digests at
  * any icount, and the executions of a recent stretch when two digests differ.
  */
-#ifndef TCGRR_LOCKSTEP_SIDE_H
-#define TCGRR_LOCKSTEP_SIDE_H
+#ifndef TCGRR_LOCKSTEP_RUN_SOURCE_H
+#define TCGRR_LOCKSTEP_RUN_SOURCE_H
 
 #include "emu/qemu/session.h"
 #include "store/trace.h"
 
 /* How far a side has come. */
-enum tcgrr_side_state {
-    TCGRR_SIDE_REACHED,  /* it has passed the checkpoint that was asked for */
-    TCGRR_SIDE_ENDED,    /* it ended in order before */
-    TCGRR_SIDE_SHUTDOWN, /* its guest shut down before: the vCPU runs on until QEMU comes round to stopping it */
-    TCGRR_SIDE_CUT,      /* it was cut short before: killed, or its recording was */
-    TCGRR_SIDE_HUNG,     /* it makes no progress any more */
-    TCGRR_SIDE_STOPPED,  /* it was stopped on purpose before */
+enum tcgrr_run_source_state {
+    TCGRR_SOURCE_REACHED,  /* it has passed the checkpoint that was asked for */
+    TCGRR_SOURCE_ENDED,    /* it ended in order before */
+    TCGRR_SOURCE_SHUTDOWN, /* its guest shut down before: the vCPU runs on until QEMU comes round to stopping it */
+    TCGRR_SOURCE_CUT,      /* it was cut short before: killed, or its recording was */
+    TCGRR_SOURCE_HUNG,     /* it makes no progress any more */
+    TCGRR_SOURCE_STOPPED,  /* it was stopped on purpose before */
 };
 
-struct tcgrr_side_position {
-    enum tcgrr_side_state state;
+struct tcgrr_run_source_position {
+    enum tcgrr_run_source_state state;
     tcgrr_icount icount; /* as far as was asked for, or where it ended */
     uint64_t flow;       /* digest of the instructions up to there */
 };
@@ -43,68 +43,68 @@ void tcgrr_stretch_init(struct tcgrr_stretch *stretch);
 void tcgrr_stretch_clear(struct tcgrr_stretch *stretch);
 
 /* How far back a side can still be asked about, in instructions. */
-#define TCGRR_SIDE_WINDOW (8 * TCGRR_CHECKPOINT_STEP)
+#define TCGRR_SOURCE_WINDOW (8 * TCGRR_CHECKPOINT_STEP)
 
-struct tcgrr_side;
+struct tcgrr_run_source;
 
 /* All functions: false with an error if the side could not be read, or TCGRR_ERROR_STOPPED. */
-struct tcgrr_side_ops {
+struct tcgrr_run_source_ops {
     /*
      * Goes on until `to` instructions have run or the side has ended, and tells the digest of those from `from` on.
-     * `from` is 0 or at most TCGRR_SIDE_WINDOW before the furthest instruction that was asked for; so is `to`. Fastest
-     * where `from` is 0 and `to` a checkpoint.
+     * `from` is 0 or at most TCGRR_SOURCE_WINDOW before the furthest instruction that was asked for; so is `to`.
+     * Fastest where `from` is 0 and `to` a checkpoint.
      */
-    bool (*advance)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error);
+    bool (*advance)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error);
     /*
      * Fills `stretch`, which is emptied first, with the executions from the one in which instruction `from` runs up to
      * instruction `to` or the end of the run, and with the events from..to. It goes on as far as it has to. Blocks live
      * as long as the side.
      */
-    bool (*stretch)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+    bool (*stretch)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                     GError **error);
     /* The first instruction at `pc` to run among from..to, through which the side has come; *found: there is one. */
-    bool (*find)(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+    bool (*find)(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error);
     /* Frees it; what it was made from stays. */
-    void (*free)(struct tcgrr_side *side);
+    void (*free)(struct tcgrr_run_source *side);
     /*
      * Fills `samples`, which is emptied first, with those of the state with from <= icount < to; the side has come to
      * `to`, and `from` is in the window. NULL: it has none.
      */
-    bool (*samples)(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *samples,
+    bool (*samples)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *samples,
                     GError **error);
     /*
      * Goes on towards `to` for about `wait_ms` at most. *there: advance() and stretch() up to there will not have to
      * wait for a guest. NULL: they never have to.
      */
-    bool (*approach)(struct tcgrr_side *side, tcgrr_icount to, int wait_ms, bool *there, GError **error);
+    bool (*approach)(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error);
 };
 
 /* Base of every side; must be its first field. */
-struct tcgrr_side {
-    const struct tcgrr_side_ops *ops;
+struct tcgrr_run_source {
+    const struct tcgrr_run_source_ops *ops;
 };
 
 /* A stored trace. The reader stays the caller's. */
-struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error);
+struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GError **error);
 
 /* What a live side shares with another one: the rr log that one of the two writes and the other replays meanwhile. */
-struct tcgrr_side_log {
+struct tcgrr_run_source_log {
     /*
      * Called whenever the side has been read on, `icount` instructions far, on the way to `to`. `over`: QEMU has left.
      * Sets what follows. False with an error if the log cannot be used.
      */
-    bool (*step)(struct tcgrr_side_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
+    bool (*step)(struct tcgrr_run_source_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
     /* The side must not be read on for now: waits, shortly, for what has to come first. */
-    void (*wait)(struct tcgrr_side_log *log);
+    void (*wait)(struct tcgrr_run_source_log *log);
     tcgrr_icount known; /* the side counts as come so far, if it has: what lies behind may not be part of the run */
     tcgrr_icount end;   /* the log ends here, and with it the run; UINT64_MAX: not that we know */
     bool asked;         /* because the guest asked for its shutdown */
     bool complete;      /* or because QEMU left in order */
 };
 
-struct tcgrr_side_live_options {
+struct tcgrr_run_source_live_options {
     int hang_ms;                                       /* without progress for so long it counts as hung */
     bool replays;                                      /* QEMU gets all that comes from outside out of an rr file: one
                                                           that works and retires nothing waits for what is not there */
@@ -116,15 +116,16 @@ struct tcgrr_side_live_options {
     tcgrr_icount enough;                               /* here at the latest it counts as stopped; 0: nowhere */
     /* What it is expected to do, from the first instruction on: once it has parted from that and makes no progress for
      * half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
-    struct tcgrr_side *original;
-    struct tcgrr_side_log *log; /* NULL: it shares none. Must live as long as the side */
+    struct tcgrr_run_source *original;
+    struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
     void *data;
 };
 
 /* A running QEMU. The session stays the caller's. */
-struct tcgrr_side *tcgrr_side_live(struct tcgrr_session *session, const struct tcgrr_side_live_options *options);
+struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
+                                               const struct tcgrr_run_source_live_options *options);
 
 /* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. */
-bool tcgrr_side_live_ahead(struct tcgrr_side *side, tcgrr_icount to, GError **error);
+bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, GError **error);
 
 #endif

@@ -3,8 +3,8 @@
  * Two recorded runs that did the same for a while, replayed side by side and looked at where they should be equal. A
  * moment is counted from where the comparison of the two started; each run has its own icount for it.
  */
-#ifndef TCGRR_REPLAY_TWINS_H
-#define TCGRR_REPLAY_TWINS_H
+#ifndef TCGRR_REPLAY_REPLAY_PAIR_H
+#define TCGRR_REPLAY_REPLAY_PAIR_H
 
 #include "replay/cause/inputs.h"
 #include "replay/cause/paused.h"
@@ -13,7 +13,7 @@
 /* Instructions since the start that both have in common. */
 typedef uint64_t tcgrr_moment;
 
-struct tcgrr_twin_options {
+struct tcgrr_replay_pair_options {
     struct tcgrr_reader *readers[2];   /* may be the same: then both sides replay one recording */
     const char *qemus[2];              /* NULL: the one that recorded */
     const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
@@ -24,46 +24,48 @@ struct tcgrr_twin_options {
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
 };
 
-struct tcgrr_twins;
+struct tcgrr_replay_pair;
 
 /* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
-struct tcgrr_twins *tcgrr_twins_new(const struct tcgrr_twin_options *options, GError **error);
-/* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_twins_walk_alone() and what tells of
- * A's recording and registers. The options name the same reader twice. */
-struct tcgrr_twins *tcgrr_twins_alone(const struct tcgrr_twin_options *options, GError **error);
+struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_options *options, GError **error);
+/* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_replay_pair_walk_alone() and what
+ * tells of A's recording and registers. The options name the same reader twice. */
+struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, GError **error);
 /* NULL is allowed. */
-void tcgrr_twins_free(struct tcgrr_twins *twins);
+void tcgrr_replay_pair_free(struct tcgrr_replay_pair *pair);
 
-tcgrr_icount tcgrr_twins_icount(const struct tcgrr_twins *twins, int side, tcgrr_moment moment);
-const struct tcgrr_qemu *tcgrr_twins_qemu(const struct tcgrr_twins *twins, int side);
+tcgrr_icount tcgrr_replay_pair_icount(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
+const struct tcgrr_qemu *tcgrr_replay_pair_qemu(const struct tcgrr_replay_pair *pair, int side);
 
 /*
  * The latest moment up to `moment` at which neither run recorded an interrupt or exception: whether the state there is
  * the one before it or behind it would be chance.
  */
-bool tcgrr_twins_quiet(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *quiet, GError **error);
+bool tcgrr_replay_pair_quiet(struct tcgrr_replay_pair *pair, tcgrr_moment moment, tcgrr_moment *quiet, GError **error);
 
 /*
  * The latest quiet moment up to `moment` at which both runs began to execute a block. To stop in the middle of one cuts
  * it in two, and what a QEMU only does wrong when it translates the two together is not wrong then.
  */
-bool tcgrr_twins_boundary(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *boundary, GError **error);
+bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment moment, tcgrr_moment *boundary,
+                                GError **error);
 
 /* ---- registers: by their index in A's list ---- */
 
-struct tcgrr_registers *tcgrr_twins_registers(const struct tcgrr_twins *twins, int side);
+struct tcgrr_registers *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side);
 /* What differs in a register of two states: of its lowest 64 bits, or all ones if only higher ones differ. 0 also where
  * it is not compared: one side has no such register, or it is ignored. */
-uint64_t tcgrr_twins_difference(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
+uint64_t tcgrr_replay_pair_difference(const struct tcgrr_replay_pair *pair, const uint8_t *const states[2],
+                                      unsigned index);
 /* Whether both states have the register's value. */
-bool tcgrr_twins_know(const struct tcgrr_twins *twins, const uint8_t *const states[2], unsigned index);
+bool tcgrr_replay_pair_know(const struct tcgrr_replay_pair *pair, const uint8_t *const states[2], unsigned index);
 /* B's register of this name; NULL if B has none. */
-const struct tcgrr_register *tcgrr_twins_other(const struct tcgrr_twins *twins, unsigned index);
+const struct tcgrr_register *tcgrr_replay_pair_other(const struct tcgrr_replay_pair *pair, unsigned index);
 
 /* The moment at which the execution began, in A's recording, that instruction `moment` is in; and the instructions that
  * its block has from `moment` on. */
-bool tcgrr_twins_block(struct tcgrr_twins *twins, tcgrr_moment moment, tcgrr_moment *first, unsigned *rest,
-                       GError **error);
+bool tcgrr_replay_pair_block(struct tcgrr_replay_pair *pair, tcgrr_moment moment, tcgrr_moment *first, unsigned *rest,
+                             GError **error);
 
 /* ---- looking ---- */
 
@@ -88,19 +90,20 @@ struct tcgrr_watch {
 };
 
 /* A moment at which both sides were stopped. */
-struct tcgrr_look {
+struct tcgrr_snapshot {
     tcgrr_moment moment;
     uint8_t *states[2];
     struct tcgrr_content *contents[2]; /* of the places that were asked for, in their order */
 };
-void tcgrr_look_free(gpointer look);
+void tcgrr_snapshot_free(gpointer look);
 
-/* Looks to be taken at `count` moments, in ascending order: struct tcgrr_look *, owned by the caller. */
-GPtrArray *tcgrr_looks_new(const struct tcgrr_twins *twins, const tcgrr_moment *moments, guint count,
+/* Looks to be taken at `count` moments, in ascending order: struct tcgrr_snapshot *, owned by the caller. */
+GPtrArray *tcgrr_looks_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
                            const struct tcgrr_watch *watch);
 
 /* Replays both from the start and takes the looks. */
-bool tcgrr_twins_look(struct tcgrr_twins *twins, GPtrArray *looks, const struct tcgrr_watch *watch, GError **error);
+bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *looks, const struct tcgrr_watch *watch,
+                            GError **error);
 
 /* Memory that an instruction accesses. */
 struct tcgrr_touched {
@@ -127,7 +130,7 @@ struct tcgrr_stop {
 };
 
 /* A stretch that is walked: from `from` to `to`, and `more` steps behind it. */
-struct tcgrr_leg {
+struct tcgrr_segment {
     tcgrr_moment from;
     tcgrr_moment to;
     unsigned more;
@@ -141,28 +144,28 @@ struct tcgrr_leg {
  * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps behind `to`
  * ends its stops.
  */
-bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
-                      GError **error);
+bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
+                            GPtrArray *looks, GError **error);
 
 /* The same with one leg of side 0, whose stops are in leg->stops[0]. */
-bool tcgrr_twins_walk_alone(struct tcgrr_twins *twins, struct tcgrr_leg *leg, GError **error);
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *leg, GError **error);
 
 /* Starts side 0 and goes to a moment; NULL with error. The caller's (tcgrr_paused_free). */
-struct tcgrr_paused *tcgrr_twins_stand(struct tcgrr_twins *twins, tcgrr_moment moment, GError **error);
-struct tcgrr_decoder *tcgrr_twins_decoder(struct tcgrr_twins *twins, int side);
+struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);
+struct tcgrr_decoder *tcgrr_replay_pair_decoder(struct tcgrr_replay_pair *pair, int side);
 
 /*
  * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.
- * NULL if it did not; it is not asked to again. What `twins` owns.
+ * NULL if it did not; it is not asked to again. What `pair` owns.
  */
-const char *tcgrr_twins_obstacle(const struct tcgrr_twins *twins, int side, tcgrr_moment moment);
+const char *tcgrr_replay_pair_obstacle(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
 
 /* The physical address that `address` stands for on each side at a moment; *mapped: on both it stands for one. */
-bool tcgrr_twins_translate(struct tcgrr_twins *twins, tcgrr_moment moment, uint64_t address, uint64_t physical[2],
-                           bool *mapped, GError **error);
+bool tcgrr_replay_pair_translate(struct tcgrr_replay_pair *pair, tcgrr_moment moment, uint64_t address,
+                                 uint64_t physical[2], bool *mapped, GError **error);
 
 /* Whether a side recorded an interrupt at a moment. */
-bool tcgrr_twins_interrupted(struct tcgrr_twins *twins, int side, tcgrr_moment moment, bool *interrupted,
-                             GError **error);
+bool tcgrr_replay_pair_interrupted(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, bool *interrupted,
+                                   GError **error);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lockstep on one machine: two runs compared while they happen. */
-#ifndef TCGRR_LOCKSTEP_PAIR_H
-#define TCGRR_LOCKSTEP_PAIR_H
+#ifndef TCGRR_LOCKSTEP_LOCAL_H
+#define TCGRR_LOCKSTEP_LOCAL_H
 
 #include "lockstep/common.h"
 #include "lockstep/compare.h"
 
 /* One of the two: a QEMU to start, or a stored run. */
-struct tcgrr_pair_member {
+struct tcgrr_lockstep_member {
     struct tcgrr_reader *reader;  /* a stored run, which stays the caller's; NULL: a QEMU */
     const char *qemu;             /* name or path */
     const char *const *arguments; /* the words after it, NULL-terminated */
@@ -24,8 +24,8 @@ enum tcgrr_inputs {
 /* "own", "shared", "translated". */
 const char *tcgrr_inputs_name(enum tcgrr_inputs inputs);
 
-struct tcgrr_pair_options {
-    struct tcgrr_pair_member members[2];
+struct tcgrr_lockstep_local_options {
+    struct tcgrr_lockstep_member members[2];
     const char *const *common; /* the words that both have: two QEMUs of different builds get them pinned as A's are */
     bool own_inputs;           /* also where one log could drive both */
     /* Comparing starts at a place in the code: what runs before need not be the same, as two releases' firmware is not,
@@ -42,14 +42,14 @@ struct tcgrr_pair_options {
     void *data;
 };
 
-struct tcgrr_pair_log;
+struct tcgrr_shared_log;
 
-struct tcgrr_pair {
+struct tcgrr_lockstep_local {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
     enum tcgrr_inputs inputs;
-    struct tcgrr_common common; /* what both were given in the place of the user's words */
-    struct tcgrr_pair_log *log; /* NULL: own inputs */
-    struct tcgrr_side *sides[2];
+    struct tcgrr_common common;   /* what both were given in the place of the user's words */
+    struct tcgrr_shared_log *log; /* NULL: own inputs */
+    struct tcgrr_run_source *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */
     char *calls;                       /* user mode: the file of what system calls gave; removed by clear */
     char *exits[2];                    /* how each QEMU ended; NULL: a stored run */
@@ -60,28 +60,33 @@ struct tcgrr_pair {
  * Checks that the two can be compared and prepares the QEMUs, without starting them. TCGRR_ERROR_USAGE where they are
  * of different targets or modes, else errors as of tcgrr_session_new() and tcgrr_common_pin().
  */
-bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
+bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                               GError **error);
 
 /*
  * Starts the QEMUs, which run at the same time, and compares. They have ended when it returns. A QEMU that does not
  * start is an error; one that is killed, aborts or hangs later is a divergence.
  */
-bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error);
+bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                              GError **error);
 
 /*
  * Ends a QEMU whose side came to `end`: one that is still there has nothing more to say. `*exit` says how it ended and
  * `*words` what it complained of; both are the caller's.
  */
-void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state end, char **exit, char **words);
+void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run_source_state end, char **exit,
+                                   char **words);
 
-/* Ends what still runs and frees everything; also after a failed tcgrr_pair_open(). */
-void tcgrr_pair_clear(struct tcgrr_pair *pair);
+/* Ends what still runs and frees everything; also after a failed tcgrr_lockstep_local_open(). */
+void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair);
 
 /* Of member `which`, while the pair lives: "aarch64" and so on; the version of QEMU; the blocks seen so far, NULL if
  * they cannot be read. */
-const char *tcgrr_pair_target(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which);
-const char *tcgrr_pair_version(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which);
-const struct tcgrr_blocks *tcgrr_pair_blocks(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
-                                             int which);
+const char *tcgrr_lockstep_local_target(const struct tcgrr_lockstep_local *pair,
+                                        const struct tcgrr_lockstep_local_options *options, int which);
+const char *tcgrr_lockstep_local_version(const struct tcgrr_lockstep_local *pair,
+                                         const struct tcgrr_lockstep_local_options *options, int which);
+const struct tcgrr_blocks *tcgrr_lockstep_local_blocks(const struct tcgrr_lockstep_local *pair,
+                                                       const struct tcgrr_lockstep_local_options *options, int which);
 
 #endif

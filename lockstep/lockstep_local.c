@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/pair.h"
+#include "lockstep/lockstep_local.h"
 
 #include "emu/qemu/scratch.h"
-#include "lockstep/pair_log.h"
+#include "lockstep/shared_log.h"
 #include "store/error.h"
 
 #include <glib/gstdio.h>
@@ -12,25 +12,27 @@
 /* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
 #define RING_BYTES (1u << 20)
 
-static const struct tcgrr_run *stored_run(const struct tcgrr_pair_options *options, int which)
+static const struct tcgrr_run *stored_run(const struct tcgrr_lockstep_local_options *options, int which)
 {
     return options->members[which].reader ? tcgrr_reader_run(options->members[which].reader) : NULL;
 }
 
-const char *tcgrr_pair_target(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+const char *tcgrr_lockstep_local_target(const struct tcgrr_lockstep_local *pair,
+                                        const struct tcgrr_lockstep_local_options *options, int which)
 {
     const struct tcgrr_run *run = stored_run(options, which);
     return run ? run->target : tcgrr_session_qemu(pair->sessions[which])->target;
 }
 
-const char *tcgrr_pair_version(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+const char *tcgrr_lockstep_local_version(const struct tcgrr_lockstep_local *pair,
+                                         const struct tcgrr_lockstep_local_options *options, int which)
 {
     const struct tcgrr_run *run = stored_run(options, which);
     return run ? run->qemu_version : tcgrr_session_qemu(pair->sessions[which])->version;
 }
 
-const struct tcgrr_blocks *tcgrr_pair_blocks(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
-                                             int which)
+const struct tcgrr_blocks *tcgrr_lockstep_local_blocks(const struct tcgrr_lockstep_local *pair,
+                                                       const struct tcgrr_lockstep_local_options *options, int which)
 {
     struct tcgrr_reader *reader = options->members[which].reader;
     return reader ? tcgrr_reader_blocks(reader, NULL) : tcgrr_live_blocks(tcgrr_session_live(pair->sessions[which]));
@@ -42,15 +44,18 @@ const char *tcgrr_inputs_name(enum tcgrr_inputs inputs)
     return names[inputs];
 }
 
-static bool is_system(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+static bool is_system(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                      int which)
 {
     const struct tcgrr_run *run = stored_run(options, which);
     return run ? strcmp(run->mode, "system") == 0 : tcgrr_session_qemu(pair->sessions[which])->system;
 }
 
-static bool check_comparable(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+static bool check_comparable(const struct tcgrr_lockstep_local *pair,
+                             const struct tcgrr_lockstep_local_options *options, GError **error)
 {
-    const char *targets[2] = {tcgrr_pair_target(pair, options, 0), tcgrr_pair_target(pair, options, 1)};
+    const char *targets[2] = {tcgrr_lockstep_local_target(pair, options, 0),
+                              tcgrr_lockstep_local_target(pair, options, 1)};
     bool system[2] = {is_system(pair, options, 0), is_system(pair, options, 1)};
 
     if (strcmp(targets[0], targets[1]) == 0 && system[0] == system[1]) {
@@ -104,7 +109,7 @@ static bool open_both(struct opening openings[2], bool same_qemu, GError **error
 }
 
 /* A user-mode program does other things where its output is another kind of file: both get the same. */
-static enum tcgrr_output choose_output(const struct tcgrr_pair_options *options)
+static enum tcgrr_output choose_output(const struct tcgrr_lockstep_local_options *options)
 {
     bool shown = false;
 
@@ -120,7 +125,8 @@ static enum tcgrr_output choose_output(const struct tcgrr_pair_options *options)
 }
 
 /* What system calls give the first side, the second gets. */
-static bool share_calls(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                        GError **error)
 {
     if (stored_run(options, 0) || stored_run(options, 1)) {
         return true;
@@ -134,13 +140,13 @@ static bool share_calls(struct tcgrr_pair *pair, const struct tcgrr_pair_options
 }
 
 /* `known`: what the two QEMUs are, if they were probed already. */
-static bool open_sessions(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                           const struct tcgrr_qemu known[2], GError **error)
 {
     struct opening openings[2] = {0};
 
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_pair_member *member = &options->members[i];
+        const struct tcgrr_lockstep_member *member = &options->members[i];
         openings[i].options = (struct tcgrr_session_options){
             .qemu = member->reader ? NULL : member->qemu,
             .known = known ? &known[i] : NULL,
@@ -149,7 +155,7 @@ static bool open_sessions(struct tcgrr_pair *pair, const struct tcgrr_pair_optio
             .mode = !pair->log ? TCGRR_RUN_PLAIN
                     : i == 0   ? TCGRR_RUN_RECORD
                                : TCGRR_RUN_REPLAY,
-            .rr_file = pair->log ? tcgrr_pair_log_path(pair->log, i) : NULL,
+            .rr_file = pair->log ? tcgrr_shared_log_path(pair->log, i) : NULL,
             .level = options->level,
             .icount = options->icount,
             .quiet = member->quiet,
@@ -167,19 +173,20 @@ static bool open_sessions(struct tcgrr_pair *pair, const struct tcgrr_pair_optio
     return good;
 }
 
-static const char *build_id(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+static const char *build_id(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                            int which)
 {
     const struct tcgrr_run *run = stored_run(options, which);
     return run ? run->qemu_build_id : tcgrr_session_qemu(pair->sessions[which])->build_id;
 }
 
-static bool same_build(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+static bool same_build(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
-    return tcgrr_state_same_qemu(tcgrr_pair_version(pair, options, 0), build_id(pair, options, 0),
-                                 tcgrr_pair_version(pair, options, 1), build_id(pair, options, 1));
+    return tcgrr_state_same_qemu(tcgrr_lockstep_local_version(pair, options, 0), build_id(pair, options, 0),
+                                 tcgrr_lockstep_local_version(pair, options, 1), build_id(pair, options, 1));
 }
 
-static bool both_live(const struct tcgrr_pair *pair)
+static bool both_live(const struct tcgrr_lockstep_local *pair)
 {
     return pair->sessions[0] && pair->sessions[1];
 }
@@ -196,7 +203,7 @@ static bool names_machine(const char *const *words)
 
 /* Releases make different machines of the same words. Where a side has a machine of its own, that is the user's wish.
  */
-static bool needs_pins(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+static bool needs_pins(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     return options->common && both_live(pair) && tcgrr_session_qemu(pair->sessions[0])->system &&
            !same_build(pair, options) && !names_machine(options->members[0].own) &&
@@ -204,7 +211,7 @@ static bool needs_pins(const struct tcgrr_pair *pair, const struct tcgrr_pair_op
 }
 
 /* Whether one rr log can drive both: two QEMUs of one vCPU each, in system mode. */
-static bool can_share(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+static bool can_share(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_session *session = pair->sessions[i];
@@ -216,17 +223,17 @@ static bool can_share(const struct tcgrr_pair *pair, const struct tcgrr_pair_opt
 }
 
 /* Opens the two again: with one log, A to record and B to follow. */
-static bool reopen(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, const struct tcgrr_qemu known[2],
-                   bool share, GError **error)
+static bool reopen(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                   const struct tcgrr_qemu known[2], bool share, GError **error)
 {
-    if (share && !(pair->log = tcgrr_pair_log_new(error))) {
+    if (share && !(pair->log = tcgrr_shared_log_new(error))) {
         return false;
     }
     for (int i = 0; i < 2; i++) {
         g_clear_pointer(&pair->sessions[i], tcgrr_session_free);
     }
     bool good = open_sessions(pair, options, known, error) &&
-                (!share || tcgrr_pair_log_begin(pair->log, pair->sessions, error));
+                (!share || tcgrr_shared_log_begin(pair->log, pair->sessions, error));
     if (!good && share) {
         g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
     }
@@ -234,7 +241,8 @@ static bool reopen(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opt
 }
 
 /* What the two QEMUs run, now that they are known. */
-static bool arrange(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+static bool arrange(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                    GError **error)
 {
     bool pins = needs_pins(pair, options);
     bool share = can_share(pair, options);
@@ -256,19 +264,20 @@ static bool arrange(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
     return good;
 }
 
-bool tcgrr_pair_open(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                               GError **error)
 {
-    *pair = (struct tcgrr_pair){0};
+    *pair = (struct tcgrr_lockstep_local){0};
     return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) &&
            check_comparable(pair, options, error) && arrange(pair, options, error);
 }
 
-static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options, GError **error)
 {
-    struct tcgrr_side_live_options live = {
+    struct tcgrr_run_source_live_options live = {
         .hang_ms = options->hang_ms,
         .stop = options->stop,
-        .ahead = pair->log ? TCGRR_PAIR_AHEAD : 0,
+        .ahead = pair->log ? TCGRR_LOCKSTEP_LOCAL_AHEAD : 0,
         .data = options->data,
     };
 
@@ -278,22 +287,24 @@ static bool start(struct tcgrr_pair *pair, const struct tcgrr_pair_options *opti
             return false;
         }
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
-        live.log = pair->log ? tcgrr_pair_log_side(pair->log, i) : NULL;
+        live.log = pair->log ? tcgrr_shared_log_side(pair->log, i) : NULL;
         live.replays = pair->log && i == 1;
-        pair->sides[i] = reader ? tcgrr_side_stored(reader, error) : tcgrr_side_live(pair->sessions[i], &live);
+        pair->sides[i] =
+            reader ? tcgrr_run_source_stored(reader, error) : tcgrr_run_source_live(pair->sessions[i], &live);
         if (!pair->sides[i]) {
             return false;
         }
         if (pair->log && i == 0) {
-            tcgrr_pair_log_set_a(pair->log, pair->sides[0]);
+            tcgrr_shared_log_set_a(pair->log, pair->sides[0]);
         }
     }
     return true;
 }
 
-void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state end, char **exit, char **words)
+void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run_source_state end, char **exit,
+                                   char **words)
 {
-    bool over = end == TCGRR_SIDE_ENDED || end == TCGRR_SIDE_SHUTDOWN || end == TCGRR_SIDE_CUT;
+    bool over = end == TCGRR_SOURCE_ENDED || end == TCGRR_SOURCE_SHUTDOWN || end == TCGRR_SOURCE_CUT;
 
     if (!over && !tcgrr_process_ended(tcgrr_session_process(session))) {
         tcgrr_process_stop(tcgrr_session_process(session), 0);
@@ -305,21 +316,21 @@ void tcgrr_pair_conclude(struct tcgrr_session *session, enum tcgrr_side_state en
 }
 
 /* The states are compared where both sides have samples, at the same steps. */
-static void choose_state(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options,
+static void choose_state(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                          struct tcgrr_state_options *state)
 {
     if (options->level < TCGRR_LEVEL_STATE) {
         return;
     }
-    state->target = tcgrr_pair_target(pair, options, 0);
+    state->target = tcgrr_lockstep_local_target(pair, options, 0);
     state->same_qemu = same_build(pair, options);
 }
 
 /* A live side takes samples as the stored one did; two live sides from where comparing starts. */
-static void choose_samples(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options)
+static void choose_samples(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     for (int i = 0; i < 2; i++) {
-        const struct tcgrr_where *from = &options->compare.from[i];
+        const struct tcgrr_position *from = &options->compare.from[i];
         const struct tcgrr_run *other = stored_run(options, !i);
         struct tcgrr_live *live = pair->sessions[i] ? tcgrr_session_live(pair->sessions[i]) : NULL;
         if (live && other && other->sample_step > 0) {
@@ -327,27 +338,29 @@ static void choose_samples(const struct tcgrr_pair *pair, const struct tcgrr_pai
         }
         if (live && other && other->has_sample_from) {
             tcgrr_live_set_sample_origin(live, other->sample_from);
-        } else if (live && !other && from->kind == TCGRR_WHERE_PC) {
+        } else if (live && !other && from->kind == TCGRR_POSITION_PC) {
             tcgrr_live_set_sample_origin(live, from->value);
         }
     }
 }
 
 /* The version of the plugin API that a member speaks or spoke. */
-static int api_of(const struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, int which)
+static int api_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                  int which)
 {
     const struct tcgrr_run *run = stored_run(options, which);
     return run ? run->api_version : tcgrr_session_qemu(pair->sessions[which])->api;
 }
 
-bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *options, GError **error)
+bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                              GError **error)
 {
     struct tcgrr_compare_options compare = options->compare;
 
     compare.stop = options->stop;
-    compare.isa = tcgrr_isa_of_target(tcgrr_pair_target(pair, options, 0));
+    compare.isa = tcgrr_isa_of_target(tcgrr_lockstep_local_target(pair, options, 0));
     compare.strict = compare.strict || pair->log;
-    compare.asked_after = pair->log ? tcgrr_pair_log_asked_after(pair->log) : NULL;
+    compare.asked_after = pair->log ? tcgrr_shared_log_asked_after(pair->log) : NULL;
     compare.vcpus_told =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
@@ -357,17 +370,18 @@ bool tcgrr_pair_run(struct tcgrr_pair *pair, const struct tcgrr_pair_options *op
         return false;
     }
     if (pair->log) {
-        pair->inputs = tcgrr_pair_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
+        pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sessions[i]) {
-            tcgrr_pair_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i], &pair->words[i]);
+            tcgrr_lockstep_local_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i],
+                                          &pair->words[i]);
         }
     }
     return true;
 }
 
-void tcgrr_pair_clear(struct tcgrr_pair *pair)
+void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
 {
     tcgrr_comparison_clear(&pair->comparison);
     if (pair->calls) {
@@ -384,6 +398,6 @@ void tcgrr_pair_clear(struct tcgrr_pair *pair)
         g_free(pair->exits[i]);
         g_free(pair->words[i]);
     }
-    tcgrr_pair_log_free(pair->log);
+    tcgrr_shared_log_free(pair->log);
     tcgrr_common_clear(&pair->common);
 }

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#ifndef TCGRR_REPLAY_TWINS_INTERNAL_H
-#define TCGRR_REPLAY_TWINS_INTERNAL_H
+#ifndef TCGRR_REPLAY_REPLAY_PAIR_INTERNAL_H
+#define TCGRR_REPLAY_REPLAY_PAIR_INTERNAL_H
 
-#include "lockstep/side.h"
-#include "replay/cause/twins.h"
+#include "lockstep/run_source.h"
+#include "replay/cause/replay_pair.h"
 
-struct tcgrr_twins {
-    struct tcgrr_twin_options options;
+struct tcgrr_replay_pair {
+    struct tcgrr_replay_pair_options options;
     struct tcgrr_qemu qemus[2];
     struct tcgrr_rerun *reruns[2];
-    struct tcgrr_side *sides[2]; /* what was recorded */
+    struct tcgrr_run_source *sides[2]; /* what was recorded */
     struct tcgrr_registers *registers[2];
     struct tcgrr_decoder *decoders[2];
     const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
@@ -19,14 +19,14 @@ struct tcgrr_twins {
 };
 
 /* The registers to watch, by a side's own index; NULL: all. Owned by the caller. */
-bool *tcgrr_watched_registers(const struct tcgrr_twins *twins, int side, const struct tcgrr_watch *watch);
+bool *tcgrr_watched_registers(const struct tcgrr_replay_pair *pair, int side, const struct tcgrr_watch *watch);
 
 bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
                        GError **error);
 
 /* Takes a side's part of the looks. */
-bool tcgrr_look_through(struct tcgrr_twins *twins, int side, GPtrArray *looks, const bool *registers,
-                        const GArray *places, struct tcgrr_paused *paused, GError **error);
+bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *looks, const bool *registers,
+                            const GArray *places, struct tcgrr_paused *paused, GError **error);
 
 /* Calls `work` for both at the same time, one in a thread of its own; whether both returned something. */
 bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b);

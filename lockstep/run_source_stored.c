@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/side_internal.h"
+#include "lockstep/run_source_internal.h"
 
 /* Places in the decoded chunk, so that a part of it is found without going through all before it. */
 #define PLACE_EXECS (1u << 14)
 #define PLACES      (TCGRR_CHUNK_EXECS / PLACE_EXECS)
 
 struct stored {
-    struct tcgrr_side base; /* must be first */
+    struct tcgrr_run_source base; /* must be first */
     struct tcgrr_reader *reader;
     struct tcgrr_chunk *chunk; /* the one decoded last; made when first needed */
     struct tcgrr_cursor places[PLACES];
@@ -75,7 +75,7 @@ static bool digest_part(struct stored *stored, tcgrr_icount from, tcgrr_icount t
             return false;
         }
         if (found) {
-            flow = tcgrr_side_digest(cursor, at, to, flow);
+            flow = tcgrr_run_source_digest(cursor, at, to, flow);
         }
     }
     *digest = flow;
@@ -98,18 +98,18 @@ static bool digest_all(struct stored *stored, tcgrr_icount to, uint64_t *digest,
     return digest_part(stored, checkpoint.icount, to, found ? checkpoint.flow : 0, digest, error);
 }
 
-static enum tcgrr_side_state end_state(struct stored *stored)
+static enum tcgrr_run_source_state end_state(struct stored *stored)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(stored->reader);
-    return !run->complete ? TCGRR_SIDE_CUT : run->guest_shutdown ? TCGRR_SIDE_SHUTDOWN : TCGRR_SIDE_ENDED;
+    return !run->complete ? TCGRR_SOURCE_CUT : run->guest_shutdown ? TCGRR_SOURCE_SHUTDOWN : TCGRR_SOURCE_ENDED;
 }
 
-static bool advance(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_side_position *position,
-                    GError **error)
+static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
+                    struct tcgrr_run_source_position *position, GError **error)
 {
     struct stored *stored = (struct stored *)side;
 
-    position->state = to <= stored->totals.icount ? TCGRR_SIDE_REACHED : end_state(stored);
+    position->state = to <= stored->totals.icount ? TCGRR_SOURCE_REACHED : end_state(stored);
     position->icount = MIN(to, stored->totals.icount);
     return from == 0 ? digest_all(stored, position->icount, &position->flow, error)
                      : digest_part(stored, from, position->icount, 0, &position->flow, error);
@@ -120,7 +120,7 @@ static void append_event(const struct tcgrr_event *event, void *events)
     g_array_append_val((GArray *)events, *event);
 }
 
-static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
+static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                     GError **error)
 {
     struct stored *stored = (struct stored *)side;
@@ -134,13 +134,13 @@ static bool stretch(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
             return false;
         }
         if (found) {
-            tcgrr_side_append_execs(cursor, at, to, stretch->execs);
+            tcgrr_run_source_append_execs(cursor, at, to, stretch->execs);
         }
     }
     return tcgrr_reader_events(stored->reader, from, to, append_event, stretch->events, error);
 }
 
-static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
+static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error)
 {
     struct stored *stored = (struct stored *)side;
@@ -152,7 +152,7 @@ static bool find(struct tcgrr_side *side, uint64_t pc, tcgrr_icount from, tcgrr_
         if (!seek(stored, at, &cursor, &there, error)) {
             return false;
         }
-        *found = there && tcgrr_side_find(cursor, pc, at, to, icount);
+        *found = there && tcgrr_run_source_find(cursor, pc, at, to, icount);
     }
     return true;
 }
@@ -162,7 +162,7 @@ static tcgrr_icount last_icount(const struct tcgrr_samples *samples)
     return g_array_index(samples->list, struct tcgrr_sample, samples->list->len - 1).icount;
 }
 
-static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
+static bool samples(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *found,
                     GError **error)
 {
     struct stored *stored = (struct stored *)side;
@@ -192,7 +192,7 @@ static bool samples(struct tcgrr_side *side, tcgrr_icount from, tcgrr_icount to,
     return true;
 }
 
-static void free_stored(struct tcgrr_side *side)
+static void free_stored(struct tcgrr_run_source *side)
 {
     struct stored *stored = (struct stored *)side;
     tcgrr_chunk_free(stored->chunk);
@@ -200,10 +200,10 @@ static void free_stored(struct tcgrr_side *side)
     g_free(stored);
 }
 
-static const struct tcgrr_side_ops stored_ops = {
+static const struct tcgrr_run_source_ops stored_ops = {
     .advance = advance, .stretch = stretch, .find = find, .free = free_stored, .samples = samples};
 
-struct tcgrr_side *tcgrr_side_stored(struct tcgrr_reader *reader, GError **error)
+struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GError **error)
 {
     struct stored *stored = g_new0(struct stored, 1);
     stored->base.ops = &stored_ops;

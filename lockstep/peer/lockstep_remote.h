@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Lockstep of two machines: each tcgrr runs one side, the connecting one compares, both get the result. */
-#ifndef TCGRR_LOCKSTEP_APART_H
-#define TCGRR_LOCKSTEP_APART_H
+#ifndef TCGRR_LOCKSTEP_LOCKSTEP_REMOTE_H
+#define TCGRR_LOCKSTEP_LOCKSTEP_REMOTE_H
 
 #include "lockstep/peer/address.h"
 #include "lockstep/peer/handshake.h"
-#include "lockstep/pair.h"
+#include "lockstep/lockstep_local.h"
 
-struct tcgrr_apart_options {
-    struct tcgrr_pair_member member; /* our side */
-    const char *name;                /* what the report calls it */
+struct tcgrr_lockstep_remote_options {
+    struct tcgrr_lockstep_member member; /* our side */
+    const char *name;                    /* what the report calls it */
     const char *plugin;
     const char *icount; /* see struct tcgrr_command_options */
     int hang_ms;        /* a QEMU without progress for so long has hung */
@@ -26,7 +26,7 @@ struct tcgrr_apart_options {
     void *data;
 };
 
-struct tcgrr_apart {
+struct tcgrr_lockstep_remote {
     struct tcgrr_comparison comparison; /* its lists point into `heard` */
     struct tcgrr_description sides[2];  /* A is the listening one */
     struct tcgrr_epilogue epilogues[2];
@@ -35,15 +35,16 @@ struct tcgrr_apart {
         *unheard; /* why the other side has not said how it ended, and may not have the result; NULL: it has said so */
     int own;      /* which of them is ours */
     struct tcgrr_session *session; /* NULL: a stored run */
-    struct tcgrr_side *side;
+    struct tcgrr_run_source *side;
     struct tcgrr_peer *peer;
-    struct tcgrr_side *remote; /* where we compare; otherwise NULL */
-    struct tcgrr_side *beside; /* likewise: our side as the comparator sees it */
-    struct tcgrr_heard heard;  /* the result's blocks, on both ends as the result told of them */
+    struct tcgrr_run_source *remote;    /* where we compare; otherwise NULL */
+    struct tcgrr_run_source *beside;    /* likewise: our side as the comparator sees it */
+    struct tcgrr_received_blocks heard; /* the result's blocks, on both ends as the result told of them */
 };
 
 /* Prepares our QEMU, without starting it. Errors as of tcgrr_session_new(). */
-bool tcgrr_apart_open(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options, GError **error);
+bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
+                                const struct tcgrr_lockstep_remote_options *options, GError **error);
 
 /*
  * Meets the other side, runs ours and returns with the result, the same on both. `compare`: what is compared; of `from`
@@ -51,11 +52,12 @@ bool tcgrr_apart_open(struct tcgrr_apart *apart, const struct tcgrr_apart_option
  * which name the report's places on both; they stay the caller's. Our QEMU has ended when it returns true.
  * TCGRR_ERROR_USAGE for an address that can be reached from outside without a token.
  */
-bool tcgrr_apart_run(struct tcgrr_apart *apart, const struct tcgrr_apart_options *options,
-                     const struct tcgrr_compare_options *compare, const char *text, struct tcgrr_symbols *symbols,
-                     GError **error);
+bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,
+                               const struct tcgrr_lockstep_remote_options *options,
+                               const struct tcgrr_compare_options *compare, const char *text,
+                               struct tcgrr_symbols *symbols, GError **error);
 
 /* Ends what still runs and frees everything; also after a failure. */
-void tcgrr_apart_clear(struct tcgrr_apart *apart);
+void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep);
 
 #endif

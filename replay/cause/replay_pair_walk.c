@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Going through two runs instruction by instruction. */
-#include "replay/cause/twins_internal.h"
+#include "replay/cause/replay_pair_internal.h"
 
 #include <string.h>
 
@@ -15,7 +15,7 @@ struct code {
 };
 
 struct walking {
-    struct tcgrr_twins *twins;
+    struct tcgrr_replay_pair *pair;
     int side;
     tcgrr_moment from;
     tcgrr_moment to;
@@ -46,9 +46,9 @@ static void add_code(GArray *code, const struct tcgrr_exec *exec)
 
 static bool load_code(struct walking *walking, GError **error)
 {
-    struct tcgrr_side *side = walking->twins->sides[walking->side];
-    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
-    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to) + walking->more + 1;
+    struct tcgrr_run_source *side = walking->pair->sides[walking->side];
+    tcgrr_icount from = tcgrr_replay_pair_icount(walking->pair, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_replay_pair_icount(walking->pair, walking->side, walking->to) + walking->more + 1;
     struct tcgrr_stretch stretch;
 
     tcgrr_stretch_init(&stretch);
@@ -107,7 +107,7 @@ static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, st
     g_autofree bool *wanted = NULL;
 
     if (stop->inputs.known) {
-        wanted = g_new0(bool, walking->twins->registers[walking->side]->list->len);
+        wanted = g_new0(bool, walking->pair->registers[walking->side]->list->len);
         for (guint i = 0; i < stop->inputs.registers->len; i++) {
             wanted[g_array_index(stop->inputs.registers, struct tcgrr_input, i).index] = true;
         }
@@ -130,7 +130,7 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
     if (!tcgrr_paused_read_code(paused, code->pc, stop->length, stop->bytes, &there, error)) {
         return false;
     }
-    tcgrr_decoder_inputs(walking->twins->decoders[walking->side], walking->twins->registers[walking->side], stop->state,
+    tcgrr_decoder_inputs(walking->pair->decoders[walking->side], walking->pair->registers[walking->side], stop->state,
                          code->pc, stop->bytes, stop->length, &stop->inputs);
     if (!read_inputs(walking, paused, stop, error)) {
         return false;
@@ -147,11 +147,11 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
 
 static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
-    const struct tcgrr_registers *registers = walking->twins->registers[walking->side];
+    const struct tcgrr_registers *registers = walking->pair->registers[walking->side];
     struct tcgrr_stop *stop = g_new0(struct tcgrr_stop, 1);
 
     g_ptr_array_add(walking->stops, stop);
-    stop->moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    stop->moment = tcgrr_paused_icount(paused) - tcgrr_replay_pair_icount(walking->pair, walking->side, 0);
     stop->state = g_malloc0(registers->state_bytes);
     stop->contents = g_new0(struct tcgrr_content, walking->places->len);
     stop->touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
@@ -183,14 +183,14 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
 /* A run may not get past the instruction where it parts from the other: then that is its last stop. */
 static bool is_over(struct walking *walking, tcgrr_moment moment, GError **problem)
 {
-    struct tcgrr_twins *twins = walking->twins;
+    struct tcgrr_replay_pair *pair = walking->pair;
 
     if (moment < walking->to || (*problem)->code == TCGRR_ERROR_STOPPED) {
         return false;
     }
-    g_free(twins->obstacles[walking->side]);
-    twins->obstacles[walking->side] = g_strdup((*problem)->message);
-    twins->last[walking->side] = moment;
+    g_free(pair->obstacles[walking->side]);
+    pair->obstacles[walking->side] = g_strdup((*problem)->message);
+    pair->last[walking->side] = moment;
     g_clear_error(problem);
     return true;
 }
@@ -198,10 +198,10 @@ static bool is_over(struct walking *walking, tcgrr_moment moment, GError **probl
 /* One step on; *over: there is none. */
 static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *over, GError **error)
 {
-    tcgrr_moment moment = tcgrr_paused_icount(paused) - tcgrr_twins_icount(walking->twins, walking->side, 0);
+    tcgrr_moment moment = tcgrr_paused_icount(paused) - tcgrr_replay_pair_icount(walking->pair, walking->side, 0);
     GError *problem = NULL;
 
-    *over = moment >= walking->twins->last[walking->side];
+    *over = moment >= walking->pair->last[walking->side];
     if (*over) {
         return true;
     }
@@ -217,14 +217,14 @@ static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *
 
 static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
-    tcgrr_icount from = tcgrr_twins_icount(walking->twins, walking->side, walking->from);
-    tcgrr_icount to = tcgrr_twins_icount(walking->twins, walking->side, walking->to);
+    tcgrr_icount from = tcgrr_replay_pair_icount(walking->pair, walking->side, walking->from);
+    tcgrr_icount to = tcgrr_replay_pair_icount(walking->pair, walking->side, walking->to);
     unsigned more = walking->more;
     unsigned steps = 0;
     bool over = false;
 
-    if (walking->looks && !tcgrr_look_through(walking->twins, walking->side, walking->looks, walking->registers,
-                                              walking->places, paused, error)) {
+    if (walking->looks && !tcgrr_snapshot_through(walking->pair, walking->side, walking->looks, walking->registers,
+                                                  walking->places, paused, error)) {
         return false;
     }
     if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
@@ -235,7 +235,7 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
         if (steps > 4 * (walking->to - walking->from + walking->more + 16)) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG,
                         "%s takes %u steps from icount %" G_GUINT64_FORMAT " on without coming to %" G_GUINT64_FORMAT,
-                        tcgrr_twins_qemu(walking->twins, walking->side)->path, steps, from, to);
+                        tcgrr_replay_pair_qemu(walking->pair, walking->side)->path, steps, from, to);
             return false;
         }
         if (!advance(walking, paused, &over, error)) {
@@ -256,7 +256,7 @@ static gpointer walk_side(gpointer data)
 {
     struct route *route = data;
     const struct walking *first = &route->walkings[0];
-    struct tcgrr_paused *paused = tcgrr_paused_start(first->twins->reruns[first->side], &route->error);
+    struct tcgrr_paused *paused = tcgrr_paused_start(first->pair->reruns[first->side], &route->error);
     bool good = paused != NULL;
 
     for (unsigned i = 0; i < route->count && good; i++) {
@@ -277,30 +277,30 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
     return NULL;
 }
 
-static void begin(struct tcgrr_twins *twins, int side, struct tcgrr_leg *leg, struct walking *walking)
+static void begin(struct tcgrr_replay_pair *pair, int side, struct tcgrr_segment *leg, struct walking *walking)
 {
     leg->stops[side] = g_ptr_array_new_with_free_func(free_stop);
-    *walking = (struct walking){.twins = twins,
+    *walking = (struct walking){.pair = pair,
                                 .side = side,
                                 .from = leg->from,
                                 .to = leg->to,
                                 .more = leg->more,
                                 .places = leg->watch.places,
-                                .registers = tcgrr_watched_registers(twins, side, &leg->watch),
+                                .registers = tcgrr_watched_registers(pair, side, &leg->watch),
                                 .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
                                 .stops = leg->stops[side],
-                                .pc = find_pc(twins->registers[side])};
+                                .pc = find_pc(pair->registers[side])};
 }
 
-bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigned count, GPtrArray *looks,
-                      GError **error)
+bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
+                            GPtrArray *looks, GError **error)
 {
     g_autofree struct walking *walkings = g_new0(struct walking, 2 * (size_t)count);
     struct route routes[] = {{walkings, count, NULL}, {walkings + count, count, NULL}};
     bool good = true;
 
     for (unsigned i = 0; i < 2 * count; i++) {
-        begin(twins, i / count, &legs[i % count], &walkings[i]);
+        begin(pair, i / count, &legs[i % count], &walkings[i]);
         walkings[i].looks = i % count == 0 ? looks : NULL;
     }
     for (unsigned i = 0; i < 2 * count && good; i++) {
@@ -322,12 +322,12 @@ bool tcgrr_twins_walk(struct tcgrr_twins *twins, struct tcgrr_leg *legs, unsigne
     return good;
 }
 
-bool tcgrr_twins_walk_alone(struct tcgrr_twins *twins, struct tcgrr_leg *leg, GError **error)
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *leg, GError **error)
 {
     struct walking walking;
     struct route route = {&walking, 1, NULL};
 
-    begin(twins, 0, leg, &walking);
+    begin(pair, 0, leg, &walking);
     bool good = load_code(&walking, &route.error) && GPOINTER_TO_INT(walk_side(&route));
     g_array_unref(walking.code);
     g_free(walking.registers);

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/position.h"
+
+#include "store/error.h"
+
+char *tcgrr_position_text(const struct tcgrr_position *where)
+{
+    return where->kind == TCGRR_POSITION_PC ? g_strdup_printf("pc 0x%" G_GINT64_MODIFIER "x", where->value)
+                                            : g_strdup_printf("icount %" G_GUINT64_FORMAT, where->value);
+}
+
+bool tcgrr_position_find(struct tcgrr_run_source *side, const struct tcgrr_position *where, tcgrr_icount from,
+                         tcgrr_icount to, tcgrr_icount *icount, GError **error)
+{
+    bool found = where->kind == TCGRR_POSITION_ICOUNT && where->value >= from && where->value <= to;
+
+    *icount = where->value;
+    if (where->kind == TCGRR_POSITION_PC && !side->ops->find(side, where->value, from, to, icount, &found, error)) {
+        return false;
+    }
+    if (!found) {
+        *icount = UINT64_MAX;
+    }
+    return true;
+}
+
+bool tcgrr_position_reach(struct tcgrr_run_source *side, const struct tcgrr_position *where, const char *name,
+                          tcgrr_icount *icount, GError **error)
+{
+    struct tcgrr_run_source_position at = {.state = TCGRR_SOURCE_REACHED};
+    tcgrr_icount from = 0;
+
+    *icount = where->kind == TCGRR_POSITION_NONE ? 0 : UINT64_MAX;
+    while (*icount == UINT64_MAX && at.state == TCGRR_SOURCE_REACHED) {
+        tcgrr_icount to = from + TCGRR_CHECKPOINT_STEP;
+        if (!side->ops->advance(side, 0, to, &at, error) ||
+            !tcgrr_position_find(side, where, from, at.icount, icount, error)) {
+            return false;
+        }
+        from = to;
+    }
+    if (*icount == UINT64_MAX) {
+        g_autofree char *text = tcgrr_position_text(where);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s never executed %s, so nothing was compared (it ended after %" G_GUINT64_FORMAT " instructions)",
+                    name, text, at.icount);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Finding the places where a comparison starts and ends. */
+#ifndef TCGRR_LOCKSTEP_POSITION_H
+#define TCGRR_LOCKSTEP_POSITION_H
+
+#include "lockstep/compare.h"
+
+/* "icount 1234", "pc 0x80001234"; owned by the caller. */
+char *tcgrr_position_text(const struct tcgrr_position *where);
+
+/*
+ * Goes on with a side until it comes to `where`. False with an error, TCGRR_ERROR_FAILED if it ends before; `name` says
+ * there which side it is.
+ */
+bool tcgrr_position_reach(struct tcgrr_run_source *side, const struct tcgrr_position *where, const char *name,
+                          tcgrr_icount *icount, GError **error);
+
+/*
+ * Where among the instructions from..to, through which the side has come, `where` is; UINT64_MAX: not there.
+ */
+bool tcgrr_position_find(struct tcgrr_run_source *side, const struct tcgrr_position *where, tcgrr_icount from,
+                         tcgrr_icount to, tcgrr_icount *icount, GError **error);
+
+#endif
