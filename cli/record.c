@@ -19,6 +19,9 @@ static void say_started(const struct tcgrr_command *command, void *data)
 {
     const struct screen *screen = data;
     if (!screen->verbose) {
+        if (command->warning) {
+            fprintf(stderr, "tcgrr: %s\n", command->warning);
+        }
         return;
     }
     for (guint i = 0; i < command->notes->len; i++) {

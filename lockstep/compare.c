@@ -141,7 +141,7 @@ static void report(struct comparing *c, struct tcgrr_align *align)
         g_autofree char *before = c->comparison->note;
         c->comparison->note =
             g_strconcat(before ? before : "", before ? "; " : "",
-                        "QEMU does not tell which vCPU runs what several run: that they took schedule at other "
+                        "QEMU does not tell which vCPU runs what several run: that they took turns at other "
                         "instructions cannot be told from a divergence",
                         NULL);
     }

@@ -64,7 +64,7 @@ enum tcgrr_reason {
     TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
     TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
     TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not tell whether the interrupted instruction had run */
-    TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took schedule there */
+    TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took turns there */
 };
 
 enum tcgrr_tolerated_kind {

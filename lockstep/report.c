@@ -18,7 +18,7 @@ const char *tcgrr_reason_name(int i)
     static const char *const names[] = {"reads a clock or waits",       "accesses a device",
                                         "an interrupt came into it",    "in the handler of a shifted interrupt",
                                         "the other run ends before it", "the count at the interrupt is not certain",
-                                        "vCPUs took schedule there"};
+                                        "vCPUs took turns there"};
     return i < (int)G_N_ELEMENTS(names) ? names[i] : NULL;
 }
 

@@ -6,7 +6,9 @@
 #
 #   scripts/test.sh                what shows that everything works here: style fuzz main
 #   scripts/test.sh --all          every stage, the long tests among them, and longer fuzzing; takes hours
-#   scripts/test.sh STAGE...       of  style fuzz main analyze clang address thread long
+#   scripts/test.sh STAGE...       of  style fuzz main extended analyze clang address thread coverage long
+#
+# extended: the tests of `main` on more versions of QEMU, and slower ones.
 #
 # TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each fuzz target (default: 6, with
 # --all 600). The last line is "N passed, N failed, N skipped" over all tests; a stage that is no test counts as one if it fails.
@@ -21,7 +23,7 @@ stages=("$@")
 if [ $# = 0 ]; then
     stages=(style fuzz main)
 elif [ "$*" = --all ]; then
-    stages=(style analyze clang fuzz address thread main long)
+    stages=(style analyze clang fuzz address thread main extended long)
     fuzz_each=${TCGRR_FUZZ_EACH:-600}
 fi
 passed=0 failed=0 skipped=0
@@ -98,7 +100,12 @@ stage_thread() {
 
 stage_main() {
     build build || return 0
-    run_tests build -LE long
+    run_tests build -LE 'long|extended'
+}
+
+stage_extended() {
+    build build || return 0
+    run_tests build -L extended
 }
 
 # What is too long for every day: whole boots in all directions, stress, builds from source.

@@ -111,9 +111,9 @@ void guest_key(struct guest *guest)
     guest_run(guest, KEY, KEY_INSNS);
 }
 
-void guest_loop(struct guest *guest, uint64_t loop, unsigned schedule, bool device)
+void guest_loop(struct guest *guest, uint64_t loop, unsigned turns, bool device)
 {
-    for (; schedule > 0; schedule--) {
+    for (; turns > 0; turns--) {
         guint first = guest->steps->len;
         guest_run(guest, loop, LOOP_INSNS);
         g_array_index(guest->steps, struct guest_step, first).device = device;

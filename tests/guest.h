@@ -50,8 +50,8 @@ struct tcgrr_event *guest_interrupt(struct guest *guest, uint64_t handler);
 void guest_tick(struct guest *guest);
 void guest_key(struct guest *guest);
 
-/* So many schedule of a loop, whose first instruction may access a device; and what is behind it. */
-void guest_loop(struct guest *guest, uint64_t loop, unsigned schedule, bool device);
+/* So many turns of a loop, whose first instruction may access a device; and what is behind it. */
+void guest_loop(struct guest *guest, uint64_t loop, unsigned turns, bool device);
 void guest_leave_loop(struct guest *guest, uint64_t loop);
 
 /* The same guest twice, in different runs and cut into blocks differently. */

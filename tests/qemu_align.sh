@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 11.1
+# extended: 7.2 10.0
 # timeout: 400
 # Runs recorded without rr, whose interrupts come at different instructions and whose loops that poll turn more or less often, do
 # not diverge, also between versions; what is tolerated is counted and listed. A guest that was changed diverges where it was.

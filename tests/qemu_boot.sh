@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 10.0
+# extended: 7.2 11.1
 # timeout: 240
 # A whole Linux boot, up to its panic for want of a disk: counted as QEMU counts, sound, and replayed without a difference.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
+# extended: all
 # The first bad one of a list of QEMUs, with some that cannot replay the trace; going on after an interruption; git bisect run.
 # Wrapper scripts around the three QEMUs stand for the builds of as many commits.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 11.1
+# versions: 11.1
+# extended: 7.2
 # The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they do in plain QEMU, and what QEMU
 # would say about modules of another build is not passed on.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 10.0
+# extended: 7.2 11.1
 # timeout: 240
 # Whenever QEMU, tcgrr or both are killed, what was recorded until then stays readable and nothing keeps running; and a
 # recording that the user stops is complete.

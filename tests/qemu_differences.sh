@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
+# extended: all
 # Instructions that QEMU 7.2, 10.0 and 11.1 really do not do alike (fixtures/README.md): two runs part at the branch on the wrong
 # result, far behind the instruction, and a list of QEMUs of different releases has its first bad one.
 # shellcheck source=tests/lib.sh

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 7.2
+# extended: 10.0 11.1
 # Replaying a guest that was changed after it was recorded must diverge, at the instruction that makes the difference.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

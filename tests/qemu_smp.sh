@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 10.0
+# extended: 7.2 11.1
 # Two vCPUs: QEMU's rr cannot, icount alone can; the trace tells them apart.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 guest rv64-smp "$1"
-run 0 "$tcgrr" record -v --json -o "$work/smp.tcgrr" -- "${guest[@]}"
-contains "what -v says" "$(cat "$work/err")" "^tcgrr: recording without rr: .* -smp gives 2"
+run 0 "$tcgrr" record --json -o "$work/smp.tcgrr" -- "${guest[@]}"
+contains "what is said at the start" "$(cat "$work/err")" "^tcgrr: recording without rr, .* -smp gives 2"
 equal "complete" "$(json .complete)" true
 equal "rr" "$(json .rr)" false
 equal "vcpus" "$(json .vcpus)" 2

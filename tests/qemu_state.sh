@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.0 11.1
+# versions: 11.1
+# extended: 10.0
 # timeout: 240
 # Recordings at level state: their replays have the same registers and stores at the same instructions, also where QEMU cuts the
 # code in other blocks; a guest in which one word of data differs is told from where it does.

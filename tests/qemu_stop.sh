@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 10.0
+# extended: 7.2 11.1
 # A guest that neither waits nor sets a timer has slices of 2^31 instructions, in which QEMU hears nothing. Recording it ends
 # in order all the same, before the first slice does, and what was recorded replays.
 # shellcheck source=tests/lib.sh

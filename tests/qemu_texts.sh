@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 7.2
+# extended: 10.0 11.1
 # Disassembly where capstone does not know the target: it is QEMU's own, in the trace, in SQL, in reports and where runs part.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0
+# versions: 10.0
+# extended: 7.2
 # timeout: 120
 # tcgrr why: a value is followed back along what the guest's source does with it, over 300,000 instructions, to where it came
 # from; devices and constants end it.

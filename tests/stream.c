@@ -30,9 +30,9 @@ GArray *stream_script(uint64_t seed, guint length)
 
     while (script->len < length) {
         uint64_t start = 0x80000000u + 0x1000u * (stream_random(&seed) % PLACES);
-        uint32_t schedule = 1 + stream_random(&seed) % 8;
+        uint32_t turns = 1 + stream_random(&seed) % 8;
         uint32_t insns = 1 + stream_random(&seed) % 40;
-        for (; schedule > 0; schedule--) {
+        for (; turns > 0; turns--) {
             uint64_t pc = start;
             for (uint32_t i = 0; i < insns && script->len < length; i++) {
                 g_array_append_val(script, pc);

@@ -19,23 +19,23 @@
 
 /* ---- loops ---- */
 
-static void run_waiting(struct guest *guest, uint64_t loop, unsigned schedule, bool device)
+static void run_waiting(struct guest *guest, uint64_t loop, unsigned turns, bool device)
 {
     guest_main(guest, 1000);
-    guest_loop(guest, loop, schedule, device);
+    guest_loop(guest, loop, turns, device);
     guest_leave_loop(guest, loop);
     guest_main(guest, 70000);
-    guest_loop(guest, loop, schedule / 2, device);
+    guest_loop(guest, loop, turns / 2, device);
     guest_leave_loop(guest, loop);
     guest_main(guest, 500);
 }
 
 static void test_polling(void **state)
 {
-    static const unsigned schedule[][2] = {{3, 5}, {5, 3}, {10, 400}, {200, 11}, {2, 10000}};
-    for (size_t i = 0; i < G_N_ELEMENTS(schedule) * 2; i++) {
+    static const unsigned turns[][2] = {{3, 5}, {5, 3}, {10, 400}, {200, 11}, {2, 10000}};
+    for (size_t i = 0; i < G_N_ELEMENTS(turns) * 2; i++) {
         struct pair pair = pair_start();
-        const unsigned *each = schedule[i / 2];
+        const unsigned *each = turns[i / 2];
         bool device = i % 2;
         for (int s = 0; s < 2; s++) {
             run_waiting(&pair.guests[s], device ? LOAD_LOOP : CLOCK_LOOP, each[s], device);
@@ -87,12 +87,12 @@ static void test_polling_and_astray(void **state)
 static void test_waiting_for_interrupt(void **state)
 {
     for (int i = 0; i < 2; i++) {
-        static const unsigned schedule[][2] = {{4, 9}, {9, 4}};
+        static const unsigned turns[][2] = {{4, 9}, {9, 4}};
         struct pair pair = pair_start();
         for (int s = 0; s < 2; s++) {
             struct guest *guest = &pair.guests[s];
             guest_main(guest, 1000);
-            guest_loop(guest, COUNT_LOOP, schedule[i][s], false);
+            guest_loop(guest, COUNT_LOOP, turns[i][s], false);
             guest_event(guest, TCGRR_EVENT_INTERRUPT, COUNT_LOOP, TICK);
             guest_run(guest, TICK, TICK_INSNS);
             guest_loop(guest, COUNT_LOOP, 1, false);
@@ -121,7 +121,7 @@ static void test_interrupt_elsewhere(void **state)
     pair_parts(&pair, 1000 + TICK_INSNS + 5 * LOOP_INSNS, 1000 + TICK_INSNS + 5 * LOOP_INSNS);
 }
 
-/* An interrupt comes while one side schedule on, and later on the other. */
+/* An interrupt comes while one side turns on, and later on the other. */
 static void test_interrupt_while_polling(void **state)
 {
     for (int late = 0; late < 2; late++) {
@@ -152,16 +152,16 @@ static void test_interrupt_while_polling(void **state)
 /* Rounds of a loop that counts, each of which waits for the clock: one more on one side is no waiting. */
 static void test_rounds_with_waiting(void **state)
 {
-    static const unsigned schedule[] = {3, 10, 300};
-    for (size_t i = 0; i < 2 * G_N_ELEMENTS(schedule); i++) {
+    static const unsigned turns[] = {3, 10, 300};
+    for (size_t i = 0; i < 2 * G_N_ELEMENTS(turns); i++) {
         struct pair pair = pair_start();
-        unsigned rounds = 6, round = 20 + schedule[i / 2] * LOOP_INSNS + 8;
+        unsigned rounds = 6, round = 20 + turns[i / 2] * LOOP_INSNS + 8;
         for (int s = 0; s < 2; s++) {
             struct guest *guest = &pair.guests[s];
             guest_main(guest, 1000);
             for (unsigned r = 0; r < rounds + (s == (int)i % 2); r++) {
                 guest_run(guest, DETOUR, 20);
-                guest_loop(guest, CLOCK_LOOP, schedule[i / 2], false);
+                guest_loop(guest, CLOCK_LOOP, turns[i / 2], false);
                 guest_leave_loop(guest, CLOCK_LOOP);
             }
             guest_main(guest, 70000);
@@ -170,7 +170,7 @@ static void test_rounds_with_waiting(void **state)
     }
 }
 
-/* The loop inside is the one that schedule more, though the one around it reads the clock as well. */
+/* The loop inside is the one that turns more, though the one around it reads the clock as well. */
 static void test_inner_loop(void **state)
 {
     struct pair pair = pair_start();

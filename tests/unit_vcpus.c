@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The comparator between two made-up runs with several vCPUs, which take schedule at other instructions: where it is
+ * The comparator between two made-up runs with several vCPUs, which take turns at other instructions: where it is
  * known which of them ran what, each is compared with itself.
  */
 #include <setjmp.h>
@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "lockstep/align/align.h"
+#include "lockstep/align/vcpu_schedule.h"
 #include "tests/guest.h"
 #include "tests/stream.h"
 
@@ -30,7 +31,7 @@ static void turn(struct machine *machine, tcgrr_vcpu vcpu)
     machine->guest->main = machine->main[vcpu];
 }
 
-/* Each runs so many instructions of the main loop, in schedule of random lengths. */
+/* Each runs so many instructions of the main loop, in turns of random lengths. */
 static void run_turns(struct machine *machine, unsigned vcpus, unsigned insns, uint64_t seed)
 {
     unsigned ran[VCPUS] = {0};
@@ -84,7 +85,7 @@ static void test_turns(void **state)
     }
 }
 
-/* The same schedule are nothing to tolerate. */
+/* The same turns are nothing to tolerate. */
 static void test_same_turns(void **state)
 {
     struct machine machines[2];
@@ -170,12 +171,12 @@ static void test_interrupts(void **state)
 }
 
 /* One waits for a lock until the other had its turn; on the other side it gets it at once. */
-static void run_lock(struct machine *machine, bool waits, bool schedule)
+static void run_lock(struct machine *machine, bool waits, bool turns)
 {
     run_turns(machine, 2, 5000, 3);
     turn(machine, 1);
     guest_loop(machine->guest, LOAD_LOOP, waits ? 50 : 1, false);
-    if (schedule) {
+    if (turns) {
         turn(machine, 0);
         guest_main(machine->guest, 100);
         turn(machine, 1);
@@ -188,14 +189,14 @@ static void run_lock(struct machine *machine, bool waits, bool schedule)
 static void test_lock(void **state)
 {
     for (int late = 0; late < 2; late++) {
-        for (int schedule = 0; schedule < 2; schedule++) {
+        for (int turns = 0; turns < 2; turns++) {
             struct machine machines[2];
             struct pair pair;
             start(machines, &pair);
             for (int s = 0; s < 2; s++) {
-                run_lock(&machines[s], s == late, schedule);
+                run_lock(&machines[s], s == late, turns);
             }
-            if (schedule) {
+            if (turns) {
                 expect_same(&pair);
                 assert_int_equal(pair.result.tolerated[TCGRR_TOLERATED_LOOP], 1);
                 pair_end(&pair);
@@ -246,12 +247,46 @@ static void test_end(void **state)
     pair_end(&pair);
 }
 
+/* One side changes between two vCPUs all the time, the other one never does: what waits for a counterpart is bounded.
+ */
+static void test_bounded(void **state)
+{
+    struct tcgrr_block block = {.pc = 0x1000};
+    struct tcgrr_stretch stretches[2];
+    struct tcgrr_exec_window windows[2] = {0};
+    struct tcgrr_comparison comparison = {.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated))};
+    struct tcgrr_align align = {.comparison = &comparison};
+    struct tcgrr_vcpu_schedule schedule;
+
+    for (int i = 0; i < 2; i++) {
+        tcgrr_stretch_init(&stretches[i]);
+        windows[i].stretch = stretches[i];
+    }
+    tcgrr_vcpu_schedule_init(&schedule, windows, (tcgrr_icount[]){0, 0});
+    for (tcgrr_icount icount = 0; icount < 400000; icount++) {
+        for (int i = 0; i < 2; i++) {
+            struct tcgrr_exec exec = {.block = &block, .ran = 1, .vcpu = i == 0 ? icount % 2 : 0, .icount = icount};
+            g_array_append_val(windows[i].stretch.execs, exec);
+        }
+        if (icount % 1000 == 999) {
+            tcgrr_vcpu_schedule_look(&schedule, windows, &align);
+            assert_true(schedule.ends[0]->len <= 70000);
+        }
+    }
+    assert_true(comparison.tolerated[TCGRR_TOLERATED_EVENT] > 0);
+    tcgrr_vcpu_schedule_clear(&schedule);
+    for (int i = 0; i < 2; i++) {
+        tcgrr_stretch_clear(&windows[i].stretch);
+    }
+    g_array_unref(comparison.places);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns),       cmocka_unit_test(test_same_turns), cmocka_unit_test(test_not_told),
         cmocka_unit_test(test_divergence),  cmocka_unit_test(test_interrupts), cmocka_unit_test(test_lock),
-        cmocka_unit_test(test_left_behind), cmocka_unit_test(test_end),
+        cmocka_unit_test(test_left_behind), cmocka_unit_test(test_end),        cmocka_unit_test(test_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

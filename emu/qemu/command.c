@@ -247,7 +247,11 @@ static bool choose_mode(struct builder *builder, GError **error)
     }
     if (command->vcpus > 1 && command->mode == TCGRR_RUN_RECORD) {
         command->mode = TCGRR_RUN_PLAIN;
-        note(builder, "recording without rr: QEMU's record/replay takes one vCPU and -smp gives %u", command->vcpus);
+        note(builder,
+             "recording without rr, so that it cannot be replayed: QEMU's record/replay takes one vCPU and -smp gives "
+             "%u",
+             command->vcpus);
+        command->warning = g_ptr_array_index(command->notes, command->notes->len - 1);
     }
     return true;
 }

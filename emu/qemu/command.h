@@ -41,6 +41,7 @@ struct tcgrr_command {
     enum tcgrr_run_mode mode; /* RECORD may have become PLAIN because of -smp; said in `notes` */
     char *icount_shift;       /* the shift in use, "" in user mode */
     unsigned vcpus;           /* what -smp says; 1 without it, although a few machines start with more */
+    const char *warning;      /* what the user does not get and may have wanted; one of `notes`; NULL: nothing */
     GPtrArray *notes;         /* char*: what was added or changed and why, one line each, for -v */
     GPtrArray *guest_files;   /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
                                  loader devices; user mode: the program */

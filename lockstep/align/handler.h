@@ -24,7 +24,7 @@ bool tcgrr_interrupt_at(const struct tcgrr_insn_cursor *walk, unsigned number, s
 /*
  * The same where QEMU does not report interrupts and this one went unnoticed: behind an instruction that can go
  * anywhere, if the walk is where other interrupts lead, in one of the `windows`; and, where the walk follows one vCPU,
- * behind one that cannot go there, because what comes between two schedule of a vCPU is not looked at.
+ * behind one that cannot go there, because what comes between two turns of a vCPU is not looked at.
  */
 bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk,
                                const struct tcgrr_exec_window windows[2], struct tcgrr_interrupt *interrupt);

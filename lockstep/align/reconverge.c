@@ -105,19 +105,19 @@ static void body_add(struct body *body, uint64_t pc)
     }
 }
 
-/* Goes back to where the side was at its next instruction before, and through some schedule more. */
+/* Goes back to where the side was at its next instruction before, and through some turns more. */
 static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which, struct body *body)
 {
     struct back back = look_back(align, strands, which);
     uint64_t head = tcgrr_insn_cursor_pc(&back.walk);
     GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     guint whole = 0;
-    unsigned schedule = 0;
+    unsigned turns = 0;
 
     body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     body->turn = UINT32_MAX;
     body->memory = false;
-    for (uint32_t i = 0; i < BODY_MOST && schedule < BODY_TURNS && step_back(&back); i++) {
+    for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
         uint64_t pc = tcgrr_insn_cursor_pc(&back.walk);
         g_array_append_val(pcs, pc);
         if (body->turn == UINT32_MAX) {
@@ -128,7 +128,7 @@ static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair 
         if (pc == head) {
             whole = pcs->len;
             body->turn = MIN(body->turn, whole);
-            schedule++;
+            turns++;
         }
     }
     for (guint i = 0; i < whole; i++) {
@@ -179,7 +179,7 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_c
     return reads | interrupts;
 }
 
-/* Side `late` schedule on until it comes to where the other has left the loop. Returns the instructions that took; 0:
+/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0:
  * it does not within `most`. */
 static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int late, const struct body *body,
                         uint64_t most)
@@ -230,7 +230,7 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *stra
     return place.reasons != 0;
 }
 
-/* If one side has left a loop in which the other schedule at most so many instructions further, goes on behind it. */
+/* If one side has left a loop in which the other turns at most so many instructions further, goes on behind it. */
 static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, uint64_t most)
 {
     struct body bodies[2];

@@ -7,7 +7,7 @@
 
 /*
  * The two go different ways. Goes on behind that, and returns true, in two cases:
- * - One leaves a loop which the other schedule further, all that the other runs of its own is the loop's body as it ran
+ * - One leaves a loop which the other turns further, all that the other runs of its own is the loop's body as it ran
  *   before, both go on alike behind it, and the last that the loop did was to read a clock or a device, or it was
  *   interrupted on both sides.
  * - Both have just read a clock or a device, or this is the handler of an interrupt that came at different places, and

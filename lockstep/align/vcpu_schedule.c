@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/align/vcpu_schedule.h"
 
+/* Of one run, without a counterpart yet. A run that changes between its vCPUs all the time, while the other one does
+ * not, has no counterparts for its turns: the older half is given up, and that is one difference. */
+#define MAX_TURN_ENDS 65536u
+
 struct turn_end {
     tcgrr_icount icount;
     uint64_t pc;  /* with which the other vCPU goes on */
@@ -31,6 +35,28 @@ void tcgrr_vcpu_schedule_clear(struct tcgrr_vcpu_schedule *schedule)
     }
 }
 
+static void tolerate(struct tcgrr_align *align, const struct turn_end *a, const struct turn_end *b)
+{
+    struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_EVENT,
+                                    .reasons = TCGRR_REASON_VCPU,
+                                    .icount = {a->icount, b->icount},
+                                    .pc = a->pc,
+                                    .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
+    tcgrr_align_tolerate(align, &place);
+}
+
+static void bound(struct tcgrr_vcpu_schedule *schedule, struct tcgrr_align *align)
+{
+    for (int i = 0; i < 2; i++) {
+        GArray *ends = schedule->ends[i];
+        if (ends->len > MAX_TURN_ENDS) {
+            const struct turn_end *first = &g_array_index(ends, struct turn_end, 0);
+            tolerate(align, first, first);
+            g_array_remove_range(ends, 0, MAX_TURN_ENDS / 2);
+        }
+    }
+}
+
 static void look_at(struct tcgrr_vcpu_schedule *schedule, const struct tcgrr_exec_window *window, int which)
 {
     const struct tcgrr_exec *exec;
@@ -57,16 +83,12 @@ void tcgrr_vcpu_schedule_look(struct tcgrr_vcpu_schedule *schedule, const struct
         const struct turn_end *a = &g_array_index(schedule->ends[0], struct turn_end, i);
         const struct turn_end *b = &g_array_index(schedule->ends[1], struct turn_end, i);
         if (a->vcpu != b->vcpu || a->ran != b->ran) {
-            struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_EVENT,
-                                            .reasons = TCGRR_REASON_VCPU,
-                                            .icount = {a->icount, b->icount},
-                                            .pc = a->pc,
-                                            .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
-            tcgrr_align_tolerate(align, &place);
+            tolerate(align, a, b);
         }
     }
     g_array_remove_range(schedule->ends[0], 0, both);
     g_array_remove_range(schedule->ends[1], 0, both);
+    bound(schedule, align);
 }
 
 void tcgrr_vcpu_schedule_cut(struct tcgrr_vcpu_schedule *schedule, int which, guint execs)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The schedule that several vCPUs take in two runs which are compared vCPU by vCPU: where one vCPU gives way to another
+ * The turns that several vCPUs take in two runs which are compared vCPU by vCPU: where one vCPU gives way to another
  * is counted as a shifted event if it does not come behind the same instruction of its own in both runs.
  */
 #ifndef TCGRR_LOCKSTEP_VCPU_SCHEDULE_H
@@ -22,7 +22,7 @@ void tcgrr_vcpu_schedule_init(struct tcgrr_vcpu_schedule *schedule, const struct
                               const tcgrr_icount at[2]);
 void tcgrr_vcpu_schedule_clear(struct tcgrr_vcpu_schedule *schedule);
 
-/* Looks at what has come to the windows, and tells `align` of schedule that ended elsewhere. */
+/* Looks at what has come to the windows, and tells `align` of turns that ended elsewhere. */
 void tcgrr_vcpu_schedule_look(struct tcgrr_vcpu_schedule *schedule, const struct tcgrr_exec_window windows[2],
                               struct tcgrr_align *align);
 
