@@ -86,6 +86,16 @@ static bool found_good(const struct tcgrr_builds_result *result)
     return result->last_good >= 0;
 }
 
+/* Whether a build of another release than the recording's was driven by QEMU's rr log. */
+static bool any_translated(const struct tcgrr_builds_result *result)
+{
+    bool any = false;
+    for (guint i = 0; i < result->trials->len; i++) {
+        any = any || g_array_index(result->trials, struct tcgrr_trial, i).verdict.translated;
+    }
+    return any;
+}
+
 static void print_table(const char *const *builds, const struct tcgrr_builds_result *result)
 {
     int width = 0;
@@ -102,6 +112,9 @@ static void print_table(const char *const *builds, const struct tcgrr_builds_res
         printf("  %s%*s  %-7s  %-8s  %s%s\n", builds[i], pad, "", tcgrr_verdict_name(trial->verdict.kind),
                trial->verdict.version ? trial->verdict.version : "", trial->verdict.reason,
                trial->remembered ? " (found before)" : "");
+    }
+    if (any_translated(result)) {
+        printf("  QEMU's rr log was translated for builds of other releases\n");
     }
 }
 
@@ -138,16 +151,18 @@ static json_t *trial_json(const struct tcgrr_trial *trial, const char *build)
     const struct tcgrr_verdict *verdict = &trial->verdict;
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
-    return json_pack("{s:o, s:o, s:s, s:o, s:I, s:o, s:o, s:b}", "qemu", text_json(build), "diverged", diverged,
-                     "verdict", tcgrr_verdict_name(verdict->kind), "reason", text_json(verdict->reason), "compared",
-                     (json_int_t)verdict->compared, "binary", text_json(verdict->binary), "qemu_version",
-                     text_json(verdict->version), "remembered", trial->remembered);
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:b}", "qemu", text_json(build), "diverged", diverged,
+                     "inputs", tcgrr_verdict_inputs(verdict), "verdict", tcgrr_verdict_name(verdict->kind), "reason",
+                     text_json(verdict->reason), "compared", (json_int_t)verdict->compared, "binary",
+                     text_json(verdict->binary), "qemu_version", text_json(verdict->version), "remembered",
+                     trial->remembered);
 }
 
 static void print_json(const char *trace, const char *const *builds, const struct tcgrr_builds_result *result)
 {
     int count = (int)g_strv_length((char **)builds);
     bool exact = found_bad(result, count) && result->first_bad == result->last_good + 1;
+    bool translated = any_translated(result);
     json_t *tested = json_array();
     json_t *among = json_array();
 
@@ -158,7 +173,8 @@ static void print_json(const char *trace, const char *const *builds, const struc
     for (int i = result->last_good + 1; found_bad(result, count) && i <= result->first_bad; i++) {
         json_array_append_new(among, text_json(builds[i]));
     }
-    cli_print_json(json_pack("{s:o, s:o, s:o, s:o, s:i, s:o}", "trace", text_json(trace), "first_bad",
+    cli_print_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:i, s:o}", "trace", text_json(trace), "inputs",
+                             translated ? "translated" : "shared", "first_bad",
                              text_json(exact ? builds[result->first_bad] : NULL), "first_bad_among", among, "last_good",
                              text_json(found_good(result) ? builds[result->last_good] : NULL), "builds", count,
                              "tested", tested));

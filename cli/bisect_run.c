@@ -29,9 +29,8 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
     cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "trace", trace, "inputs",
-                             verdict->translated ? "translated" : "shared", "qemu", qemu, "qemu_version", version,
-                             "verdict", name, "diverged", diverged, "reason", reason, "compared",
-                             (json_int_t)verdict->compared));
+                             tcgrr_verdict_inputs(verdict), "qemu", qemu, "qemu_version", version, "verdict", name,
+                             "diverged", diverged, "reason", reason, "compared", (json_int_t)verdict->compared));
 }
 
 static int judge(const struct cli_command *command, const char *path, const char *qemu,

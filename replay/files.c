@@ -27,7 +27,7 @@ static bool write_files(struct tcgrr_replay_files *files, GError **error)
     files->rr_file = g_build_filename(files->folder, "replay.rr", NULL);
     files->words = tcgrr_recorded_command(files->reader, files->inputs, files->extra, error);
     return files->words && tcgrr_recorded_suits(files->reader, files->qemu, error) &&
-           tcgrr_recorded_rr(files->reader, files->rr_file, files->qemu->version, &rewritten, error);
+           tcgrr_recorded_rr(files->reader, files->rr_file, files->qemu->version, files->words, &rewritten, error);
 }
 
 struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,

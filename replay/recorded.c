@@ -116,7 +116,7 @@ bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, G
     return false;
 }
 
-bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to,
+bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to, char *const *words,
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -124,6 +124,8 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
     struct tcgrr_rrlog_known known = {
         .asked_by = run->complete ? start + run->icount : 0,
         .logged = start + run->logged,
+        .riscv_tree =
+            words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_tree((const char *const *)words + 1),
     };
     g_autofree char *original = g_strconcat(path, ".original", NULL);
     bool good = tcgrr_recorded_original_rr(reader, original, error) &&
@@ -146,7 +148,7 @@ GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error)
     struct tcgrr_rrlog_rewritten rewritten;
     g_autofree char *folder = tcgrr_scratch_folder("info", error);
     g_autofree char *path = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
-    bool good = path && tcgrr_recorded_rr(reader, path, NULL, &rewritten, error);
+    bool good = path && tcgrr_recorded_rr(reader, path, NULL, NULL, &rewritten, error);
 
     if (path) {
         g_unlink(path);

@@ -35,11 +35,11 @@ bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *
 bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, GError **error);
 
 /*
- * Writes QEMU's rr file to `path`, repaired (emu/rrlog/rrlog.h), for a replay in QEMU of version `to`; NULL: the one
- * that recorded. TCGRR_ERROR_FAILED if that one cannot replay something in it, or if QEMU was killed before it wrote
- * anything.
+ * Writes QEMU's rr file to `path`, repaired (emu/rrlog/rrlog.h), for a replay of the command `words` in QEMU of version
+ * `to`; both NULL: the one that recorded. TCGRR_ERROR_FAILED if that one cannot replay something in it, or if QEMU was
+ * killed before it wrote anything.
  */
-bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to,
+bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to, char *const *words,
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error);
 
 /* A line of text for each thing that is done to QEMU's rr file before it is replayed; owned by the caller. NULL with an

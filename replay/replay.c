@@ -48,7 +48,7 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
     struct tcgrr_rrlog_rewritten rewritten;
-    bool good = tcgrr_recorded_rr(reader, rr_file, NULL, &rewritten, error);
+    bool good = tcgrr_recorded_rr(reader, rr_file, NULL, NULL, &rewritten, error);
     g_unlink(rr_file);
     g_rmdir(folder);
     return good;
@@ -173,11 +173,11 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
 }
 
 /* Writes the inputs of the session as its QEMU reads them. */
-static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session,
+static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session, char **words,
                          struct tcgrr_replay_inputs *result, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten = {0};
-    bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, &rewritten, error);
+    bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, words, &rewritten, error);
 
     result->translated = rewritten.state.translated;
     result->reach = rewritten.state.end;
@@ -201,7 +201,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
         return false;
     }
     result->original = open_session(reader, options, true, files, &(struct tcgrr_keyframe){0}, words, error);
-    return result->original && write_inputs(reader, files->original_rr, result->original, &inputs, error) &&
+    return result->original && write_inputs(reader, files->original_rr, result->original, words, &inputs, error) &&
            follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
 }
@@ -367,7 +367,7 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
         stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_POSITION_NONE && !options->states;
 
     result->session = open_session(reader, options, false, files, &keyframe, words, error);
-    if (!result->session || !write_inputs(reader, files->rr, result->session, &result->inputs, error)) {
+    if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
         return false;
     }
     if (!somewhere || !keyframes_too || options->gdb || files->start) {
@@ -547,7 +547,7 @@ static bool extract_log(struct tcgrr_reader *reader, const char *folder, const c
     struct tcgrr_rrlog_rewritten rewritten;
 
     return tcgrr_recorded_original_rr(reader, original, error) &&
-           tcgrr_recorded_rr(reader, rr_file, NULL, &rewritten, error) &&
+           tcgrr_recorded_rr(reader, rr_file, NULL, NULL, &rewritten, error) &&
            tcgrr_rrlog_dump(rr_file, text, tcgrr_reader_run(reader)->qemu_version, error);
 }
 

@@ -9,6 +9,11 @@
 /* Names of registers in a reason. */
 #define MAX_REGISTERS 4
 
+const char *tcgrr_verdict_inputs(const struct tcgrr_verdict *verdict)
+{
+    return verdict->translated ? "translated" : "shared";
+}
+
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind)
 {
     static const char *const names[] = {"good", "bad", "skipped"};

@@ -14,6 +14,10 @@ enum tcgrr_verdict_kind {
 /* "good", "bad", "skipped". */
 const char *tcgrr_verdict_name(enum tcgrr_verdict_kind kind);
 
+struct tcgrr_verdict;
+/* What drove the build: "shared", or "translated" for another release. */
+const char *tcgrr_verdict_inputs(const struct tcgrr_verdict *verdict);
+
 /* Strings are owned by the struct; empty with tcgrr_verdict_clear(). */
 struct tcgrr_verdict {
     enum tcgrr_verdict_kind kind;

@@ -13,7 +13,7 @@ patch changed.elf "$(address changed.elf guest_ok)" 00000013 # a nop for the fir
 
 for a in "${versions[@]}"; do
     guest rv64-timer "$a"
-    record "of-$a"
+    record "of-$a" --portable
     icount=$(json .icount)
     for b in "${versions[@]}"; do
         run 0 "$tcgrr" replay --json "of-$a.tcgrr" --qemu "$(qemu riscv64 "$b")"
@@ -24,6 +24,9 @@ for a in "${versions[@]}"; do
 done
 
 trace=of-7.2.tcgrr
+run 0 "$tcgrr" bisect --json "$trace" --builds "$(qemu riscv64 10.0)" "$(qemu riscv64 11.1)"
+equal "builds: last good" "$(json .last_good)" "$(qemu riscv64 11.1)"
+equal "builds: inputs" "$(json '[.inputs, .tested[].inputs] | unique | join(",")')" translated
 for b in 10.0 11.1; do
     run 0 "$tcgrr" bisect-run "$trace" --qemu "$(qemu riscv64 "$b")"
     run 1 "$tcgrr" replay --json "$trace" --qemu "$(qemu riscv64 "$b")" -- -kernel "$work/changed.elf"

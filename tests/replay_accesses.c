@@ -164,7 +164,7 @@ int main(int argc, char **argv)
     g_autofree char *rr_file = g_strconcat(argc == 3 ? argv[1] : "", ".replaying", NULL);
     g_auto(GStrv) words = recording.reader ? tcgrr_recorded_words(recording.reader, NULL, &error) : NULL;
 
-    if (words && tcgrr_recorded_rr(recording.reader, rr_file, NULL, &rewritten, &error)) {
+    if (words && tcgrr_recorded_rr(recording.reader, rr_file, NULL, NULL, &rewritten, &error)) {
         struct tcgrr_session *session = start(recording.reader, argv[2], rr_file, words, &error);
         recording.blocks = tcgrr_reader_blocks(recording.reader, &error);
         recording.chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);

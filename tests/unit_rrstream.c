@@ -21,8 +21,8 @@
 
 /*
  * A log in words: iN instructions, t interrupt, x exception, h clock of the host, v virtual clock, qN shutdown with
- * cause N, cN checkpoint N, b bottom half, w character written, r random bytes, k key, a samples, o samples played,
- * e end.
+ * cause N, cN checkpoint N, b bottom half, w character written, r random bytes, s a seed, k key, a samples, o samples
+ * played, e end.
  */
 static GByteArray *make(const char *release, const char *text)
 {
@@ -32,6 +32,7 @@ static GByteArray *make(const char *release, const char *text)
     GByteArray *bytes = g_byte_array_new();
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
     static const uint8_t zeros[32] = {0};
+    static const uint8_t seed[4 + 4 + 32] = {[7] = 32};
     static const uint8_t random[] = {0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
 
     tcgrr_rr_append(bytes, format->version, 4);
@@ -74,6 +75,9 @@ static GByteArray *make(const char *release, const char *text)
         case 'r':
             event = (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = random, .size = sizeof(random)};
             break;
+        case 's':
+            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = seed, .size = sizeof(seed)};
+            break;
         case 'k':
             event.kind = TCGRR_RR_INPUT;
             event.size = format->linux_keys ? 9 : 4 + 4 + 9;
@@ -94,11 +98,14 @@ static GByteArray *make(const char *release, const char *text)
     return bytes;
 }
 
+/* Of all streams that a test makes. */
+static bool riscv_tree;
+
 /* What comes out of `bytes`, pushed `piece` bytes at a time; NULL if it is refused. */
 static GByteArray *stream_through(const GByteArray *bytes, guint piece, const char *from, const char *to, bool pipe,
                                   struct tcgrr_rr_state *state, GError **error)
 {
-    struct tcgrr_rr_stream_options options = {.from = from, .to = to, .pipe = pipe};
+    struct tcgrr_rr_stream_options options = {.from = from, .to = to, .pipe = pipe, .riscv_tree = riscv_tree};
     struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
     assert_non_null(stream);
     GByteArray *out = g_byte_array_new();
@@ -151,6 +158,28 @@ static void moves_shutdown(void **data)
     assert_false(state.was_moved);
     state = becomes(V10_0, "c7 i100 x q8 q4 e", V10_0, "c7 i100 x q8 q4 e");
     assert_int_equal(state.end, 100);
+}
+
+/* The seed that QEMU 7 draws though the device tree is given, and again when it resets (checkpoint 8). */
+static void matches_the_seed_of_a_given_tree(void **data)
+{
+    GError *error = NULL;
+    struct tcgrr_rr_state state;
+
+    becomes(V7_2, "c7 h s c8 s i3 r q4 e", V10_0, "c7 h s c8 s i3 r q4 e");
+    riscv_tree = true;
+    assert_true(becomes(V7_2, "c7 h s c8 s i3 r q4 e", V10_0, "c7 h c8 s i3 r q4 e").dropped_seed);
+    assert_true(becomes(V10_0, "c7 h c8 s i3 r q4 e", V7_2, "c7 h s c8 s i3 r q4 e").added_seed);
+    state = becomes(V10_0, "c7 h c8 s i3 r q4 e", V11_1, "c7 h c8 s i3 r q4 e");
+    assert_false(state.dropped_seed || state.added_seed);
+    becomes(V7_2, "c7 h s c8 s i3 r q4 e", "7.2.9", "c7 h s c8 s i3 r q4 e");
+    /* The guest would see it. */
+    GByteArray *bytes = make(V7_2, "c7 h s c8 r i3 s q4 e");
+    assert_null(stream_through(bytes, bytes->len, V7_2, V10_0, false, &state, &error));
+    assert_non_null(strstr(error->message, "random seed"));
+    g_error_free(error);
+    g_byte_array_unref(bytes);
+    riscv_tree = false;
 }
 
 static void leaves_the_tail_out(void **data)
@@ -431,6 +460,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_shutdown),
+        cmocka_unit_test(matches_the_seed_of_a_given_tree),
         cmocka_unit_test(leaves_the_tail_out),
         cmocka_unit_test(ends_where_qemu_was_told_to),
         cmocka_unit_test(translates),

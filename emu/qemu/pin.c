@@ -349,11 +349,11 @@ static bool takes_tree(const struct tcgrr_qemu *qemu)
            g_str_has_prefix(qemu->target, "riscv");
 }
 
-/* Whether the user gave a device tree of his own. */
-static bool has_tree(const struct pinning *pinning)
+bool tcgrr_pin_has_tree(const char *const *arguments)
 {
-    for (guint i = 0; i < pinning->given->len; i++) {
-        const struct tcgrr_option *option = &g_array_index(pinning->given, struct tcgrr_option, i);
+    g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
+    for (guint i = 0; i < given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(given, struct tcgrr_option, i);
         g_autoptr(GPtrArray) inside =
             is_machine(option) && option->value ? tcgrr_suboptions_parse(option->value, "type") : NULL;
         if (strcmp(option->name, "dtb") == 0 || (inside && tcgrr_suboptions_get(inside, "dtb"))) {
@@ -367,7 +367,7 @@ static bool has_tree(const struct pinning *pinning)
 static bool take_tree(struct pinning *pinning, GError **error)
 {
     g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_TREE, NULL);
-    if (!takes_tree(pinning->qemu) || has_tree(pinning)) {
+    if (!takes_tree(pinning->qemu) || tcgrr_pin_has_tree(pinning->arguments)) {
         return true;
     }
     json_t *answer = tcgrr_standing_ask(pinning->standing, "dumpdtb", json_pack("{s:s}", "filename", path), NULL);

@@ -33,6 +33,9 @@ struct tcgrr_pins {
     GPtrArray *warnings; /* char*: what cannot be pinned, one line each */
 };
 
+/* Whether the user's words give the machine a device tree. */
+bool tcgrr_pin_has_tree(const char *const *arguments);
+
 /*
  * Pins what `arguments` (the user's words after QEMU, NULL-terminated) make on `qemu`, a system emulator, which is
  * started for the purpose and asked. `directory` is where relative names belong; NULL: ours. TCGRR_ERROR_FAILED if QEMU

@@ -176,7 +176,7 @@ bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *fro
                          const struct tcgrr_rrlog_known *known, struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
     struct tcgrr_rr_stream_options options = {
-        .from = from, .to = to, .asked_by = known->asked_by, .logged = known->logged};
+        .from = from, .to = to, .asked_by = known->asked_by, .logged = known->logged, .riscv_tree = known->riscv_tree};
     GMappedFile *file = map(source, error);
     if (!file) {
         return false;
@@ -216,6 +216,10 @@ GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten)
     }
     if (state->dropped_clock) {
         add(lines, "left out the clock that QEMU read before it started");
+    }
+    if (state->dropped_seed || state->added_seed) {
+        add(lines, "%s the seed that QEMU draws for a device tree and replaces when it resets",
+            state->added_seed ? "added" : "left out");
     }
     if (state->was_moved) {
         add(lines, "moved SHUTDOWN from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " instructions", state->moved,

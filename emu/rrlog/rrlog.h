@@ -63,6 +63,7 @@ void tcgrr_rrlog_free(struct tcgrr_rrlog *log);
 struct tcgrr_rrlog_known {
     tcgrr_icount asked_by;
     tcgrr_icount logged;
+    bool riscv_tree;
 };
 
 struct tcgrr_rrlog_rewritten {

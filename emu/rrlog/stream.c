@@ -5,8 +5,10 @@
 
 #include <string.h>
 
-#define MAX_ICOUNT  (UINT64_C(1) << 61)
-#define MAX_STRETCH INT32_MAX /* instructions that QEMU takes in one event */
+#define MAX_ICOUNT    (UINT64_C(1) << 61)
+#define MAX_STRETCH   INT32_MAX /* instructions that QEMU takes in one event */
+#define SEED_BYTES    32        /* in a device tree */
+#define FIRST_OF_NEXT 50        /* 7.2.50 is on the way to 8.0 */
 
 struct tcgrr_rr_stream {
     struct tcgrr_rr_stream_options options;
@@ -22,6 +24,9 @@ struct tcgrr_rr_stream {
     bool holds_clock;        /* the first event, not known yet to be one that others do without */
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
+    bool has_reset;
+    bool has_seed;    /* RANDOM was given on before the reset */
+    bool has_proof;   /* since the reset, a seed was drawn again */
     uint8_t held;     /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
     bool ended;       /* the log that comes out is closed */
     tcgrr_icount ran; /* instructions given on, which may be more than were read */
@@ -158,6 +163,59 @@ static bool release_clock(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_
     return stream->state.dropped_clock || give(stream, &stream->held_clock, out, error);
 }
 
+/* ---- the seed of a device tree ---- */
+
+static bool wants_seed(const struct tcgrr_rr_stream *stream)
+{
+    struct tcgrr_rr_release to;
+    return tcgrr_rr_release_parse(stream->options.to, &to) && to.major == 7 && to.micro < FIRST_OF_NEXT;
+}
+
+/* Leaves out or adds what was drawn before the reset. *given: there is no more to do with this event. */
+static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, bool *given)
+{
+    static const uint8_t drawn[4 + 4 + SEED_BYTES] = {[7] = SEED_BYTES};
+    struct tcgrr_rr_event seed = {.kind = TCGRR_RR_RANDOM, .body = drawn, .size = sizeof(drawn)};
+    bool wanted = wants_seed(stream);
+
+    *given = false;
+    if (event->kind == TCGRR_RR_RANDOM) {
+        *given = !wanted || stream->has_seed;
+        stream->state.dropped_seed |= *given;
+        stream->has_seed = true;
+        return true;
+    }
+    stream->has_reset = event->kind == TCGRR_RR_CHECKPOINT && event->number == TCGRR_RR_CHECKPOINT_RESET;
+    if (!stream->has_reset || !wanted || stream->has_seed) {
+        return true;
+    }
+    stream->state.added_seed = true;
+    return tcgrr_rr_encode(stream->target, &seed, out);
+}
+
+/* What was left out or added is of no consequence only if the reset drew it again. */
+static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                        bool *given, GError **error)
+{
+    *given = false;
+    if (!stream->crosses || !stream->options.riscv_tree || stream->state.total > event->count) {
+        return true;
+    }
+    if (!stream->has_reset) {
+        return match_seed(stream, event, out, given);
+    }
+    stream->has_proof |= event->kind == TCGRR_RR_RANDOM && event->size == 4 + 4 + SEED_BYTES;
+    if (event->kind != TCGRR_RR_INSTRUCTION || stream->has_proof ||
+        !(stream->state.dropped_seed || stream->state.added_seed)) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "QEMU %s and QEMU %s give the guest another random seed in its device tree, and neither draws it again "
+                "when it resets",
+                stream->options.from, stream->options.to);
+    return false;
+}
+
 /* The instructions that led to the request which is held, and it. */
 static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
 {
@@ -184,8 +242,12 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
         stream->holds_clock = true;
         return true;
     }
-    if (!release_clock(stream, event, out, error)) {
+    bool given;
+    if (!release_clock(stream, event, out, error) || !settle_seed(stream, event, out, &given, error)) {
         return false;
+    }
+    if (given) {
+        return true;
     }
     if (event->kind == TCGRR_RR_SHUTDOWN) {
         return shut_down(stream, event, out, error);

@@ -7,7 +7,8 @@
  *   made to stop in between ends there instead.
  * - The log ends with the guest's request to shut down. What the vCPU ran after that, until QEMU came round to stopping
  *   it, is left out: it is another number of instructions in each run.
- * - What is in one release only is left out where others do without: the clock that 7.2 reads before it starts.
+ * - What is in one release only is left out where others do without, or added: the clock that 7.2 reads before it
+ *   starts, a seed for a device tree that it is given.
  * - Whatever it ends with, it is closed so that QEMU ends in order.
  *
  * Memory: one event, at most TCGRR_RR_MAX_BYTES, and what is pushed at a time. One thread uses a stream.
@@ -27,6 +28,9 @@ struct tcgrr_rr_stream_options {
     tcgrr_icount asked_by;
     /* All that happened before so many instructions is in the log, also where it is cut short. 0: that is not known. */
     tcgrr_icount logged;
+    /* The QEMU that reads it is a RISC-V machine that is given its device tree: before 8.0 it draws a random seed for
+     * it all the same, which nobody sees, because it draws another one when it resets. */
+    bool riscv_tree;
     /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
      * stops the stream by returning false. */
     bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);
@@ -45,6 +49,8 @@ struct tcgrr_rr_state {
     tcgrr_icount moved;  /* with `was_moved`: where SHUTDOWN stood; the request came after that, `end` at the latest */
     bool was_moved;
     bool dropped_clock;
+    bool dropped_seed; /* of a device tree */
+    bool added_seed;
     uint64_t read;     /* bytes that were understood, the head among them */
     uint64_t last_run; /* of these, before the last INSTRUCTION */
 };

@@ -248,7 +248,7 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
     struct tcgrr_rrlog_rewritten rewritten;
     struct tcgrr_session *session = NULL;
 
-    if (words && tcgrr_recorded_rr(options->reader, rr_file, options->qemu->version, &rewritten, error)) {
+    if (words && tcgrr_recorded_rr(options->reader, rr_file, options->qemu->version, words, &rewritten, error)) {
         session = start(options, rr_file, words, from, until, able, error);
     }
     bool good = session && listen(session, options, place, until, last, error);

@@ -106,7 +106,7 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     rerun->gdb_socket = g_build_filename(rerun->folder, "gdb", NULL);
     struct tcgrr_rrlog_rewritten rewritten;
     return words && tcgrr_qmp_configure(rerun->qmp_config, rerun->qmp_socket, error) &&
-           tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, &rewritten, error) &&
+           tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, words, &rewritten, error) &&
            build_command(rerun, words, error);
 }
 
