@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/shared_log.h"
 
+#include "emu/live/retire.h"
+#include "store/error.h"
+
 struct log_side {
     struct tcgrr_run_source_log base; /* must be first */
     struct tcgrr_shared_log *log;
@@ -8,12 +11,31 @@ struct log_side {
 
 struct tcgrr_shared_log {
     struct log_side sides[2];
+    struct tcgrr_session *sessions[2];
     struct tcgrr_lead *lead;
     struct tcgrr_feed *feed;
     struct tcgrr_run_source *a;
     GByteArray *bytes; /* on their way from one to the other */
     tcgrr_icount asked_after;
 };
+
+/* B cannot stop where A did if A counts what it did not run. */
+static bool check_waits(const struct tcgrr_shared_log *log, GError **error)
+{
+    tcgrr_icount icount = tcgrr_live_overcounted(tcgrr_session_live(log->sessions[0]));
+    const char *const versions[2] = {tcgrr_session_qemu(log->sessions[0])->version,
+                                     tcgrr_session_qemu(log->sessions[1])->version};
+
+    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(versions[0], versions[1])) {
+        return true;
+    }
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "QEMU %s cannot follow QEMU %s: the guest waits (wfi), and QEMU %s counts instructions after that which "
+        "it did not run, the first at icount %" G_GUINT64_FORMAT "; take them the other way round, --a the newer one",
+        versions[1], versions[0], versions[0], icount);
+    return false;
+}
 
 /* Gives on what A has written. */
 static bool lead_step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over,
@@ -22,7 +44,7 @@ static bool lead_step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tc
     struct tcgrr_shared_log *log = ((struct log_side *)base)->log;
 
     g_byte_array_set_size(log->bytes, 0);
-    if (!tcgrr_lead_step(log->lead, icount, over, icount >= to, log->bytes, error)) {
+    if (!check_waits(log, error) || !tcgrr_lead_step(log->lead, icount, over, icount >= to, log->bytes, error)) {
         return false;
     }
     const struct tcgrr_rr_state *state = tcgrr_lead_state(log->lead);
@@ -91,6 +113,8 @@ const char *tcgrr_shared_log_path(const struct tcgrr_shared_log *log, int which)
 
 bool tcgrr_shared_log_begin(struct tcgrr_shared_log *log, struct tcgrr_session *const sessions[2], GError **error)
 {
+    log->sessions[0] = sessions[0];
+    log->sessions[1] = sessions[1];
     return tcgrr_lead_begin(log->lead, sessions[0], tcgrr_session_qemu(sessions[1])->version, error) &&
            tcgrr_feed_begin(log->feed, sessions[1], error);
 }

@@ -11,6 +11,7 @@
 #include "emu/qemu/start.h"
 #include "store/error.h"
 #include "store/inputs.h"
+#include "replay/waits.h"
 
 /* The words of a JSON array, NULL-terminated, with `extra` behind; NULL if it is none. Owned by the caller. */
 static char **parse_words(const char *json, const char *const *extra)
@@ -128,6 +129,9 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
             words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_tree((const char *const *)words + 1),
     };
     g_autofree char *original = g_strconcat(path, ".original", NULL);
+    if (to && !tcgrr_waits_check(reader, to, error)) {
+        return false;
+    }
     bool good = tcgrr_recorded_original_rr(reader, original, error) &&
                 tcgrr_rrlog_rewrite(original, path, run->qemu_version, to, &known, rewritten, error);
 

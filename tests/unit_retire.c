@@ -345,12 +345,22 @@ static void test_never_beyond_the_block(void **state)
     tcgrr_blocks_free(blocks);
 }
 
+static void knows_who_counts_what_did_not_run(void **data)
+{
+    assert_true(tcgrr_retire_shares_waits("7.2.22", "10.2.0"));
+    assert_true(tcgrr_retire_shares_waits("11.1.3", "7.2.22"));
+    assert_true(tcgrr_retire_shares_waits("11.1.3", "11.1.4"));
+    assert_false(tcgrr_retire_shares_waits("10.0.2", "11.1.3"));
+    assert_false(tcgrr_retire_shares_waits("7.2.22", "10.2.50"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_telling),
         cmocka_unit_test(test_never_beyond_the_block),
+        cmocka_unit_test(knows_who_counts_what_did_not_run),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -12,6 +12,8 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
 {
     struct tcgrr_live *live = g_new0(struct tcgrr_live, 1);
 
+    live->overcounted = UINT64_MAX;
+
     live->intake = tcgrr_intake_new(ring_bytes, error);
     if (!live->intake) {
         g_free(live);
@@ -90,6 +92,11 @@ const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live)
 uint64_t tcgrr_live_events_dropped(const struct tcgrr_live *live)
 {
     return live->events_dropped;
+}
+
+tcgrr_icount tcgrr_live_overcounted(const struct tcgrr_live *live)
+{
+    return live->overcounted;
 }
 
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live)

@@ -147,6 +147,12 @@ void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint6
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
 /*
+ * The place of the first instruction that QEMU counted and did not run (emu/live/retire.h), as far as the stream was
+ * read; UINT64_MAX: none.
+ */
+tcgrr_icount tcgrr_live_overcounted(const struct tcgrr_live *live);
+
+/*
  * Events of which there were too many between two executions to keep: a guest whose exception handler cannot be fetched
  * raises exceptions for ever without executing anything.
  */

@@ -178,6 +178,9 @@ void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint3
     }
     if (ran < block->insns) {
         struct tcgrr_partial partial = {.index = chunk->count, .ran = ran, .counted = counted};
+        if (counted > ran) {
+            live->overcounted = MIN(live->overcounted, chunk->end_icount + ran);
+        }
         g_array_append_val(chunk->partials, partial);
     }
     chunk->blocks[chunk->count++] = live->open->block;

@@ -7,6 +7,8 @@
  */
 #include "emu/live/retire.h"
 
+#include "emu/rrlog/format.h"
+
 static bool next_is(const struct tcgrr_departure *departure, uint64_t pc)
 {
     return departure->has_next && departure->next_pc == pc;
@@ -168,6 +170,19 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
     } else if (last->leave == TCGRR_LEAVE_TRAP) {
         infer(departure, retirement, TCGRR_DISCON_EXCEPTION, last_pc);
     }
+}
+
+/* The one known to count otherwise is 11.1; builds on the way there from 10.2 on may. */
+static bool counts_waits(const char *version)
+{
+    struct tcgrr_rr_release release;
+    bool known = tcgrr_rr_release_parse(version, &release);
+    return known && (release.major < 10 || (release.major == 10 && (release.minor < 2 || release.micro < 50)));
+}
+
+bool tcgrr_retire_shares_waits(const char *from, const char *to)
+{
+    return counts_waits(from) == counts_waits(to) || !counts_waits(from);
 }
 
 void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement)

@@ -46,6 +46,13 @@ struct tcgrr_retirement {
     uint64_t from_pc;
 };
 
+/*
+ * Whether an rr log of QEMU `from` in which instructions after RISC-V's wfi are counted that did not run is of use to
+ * QEMU `to`: releases from 11.0 on count no such instructions, so that all that comes later has another place there,
+ * and another time.
+ */
+bool tcgrr_retire_shares_waits(const char *from, const char *to);
+
 /* Allocates nothing, any thread. */
 void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement);
 

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_WAITS_H
+#define TCGRR_REPLAY_WAITS_H
+
+#include "store/trace.h"
+
+/*
+ * Whether QEMU of version `to` can stop where the recording waited: TCGRR_ERROR_FAILED, naming the first such place, if
+ * the QEMU that recorded counts instructions there that it did not run, and `to` does not (emu/live/retire.h). Reads
+ * the trace's executions where that is in question. A trace without them passes.
+ */
+bool tcgrr_waits_check(struct tcgrr_reader *reader, const char *to, GError **error);
+
+#endif
