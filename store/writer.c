@@ -3,6 +3,7 @@
 #include "store/codec/codec_access.h"
 #include "store/codec/codec_sample.h"
 #include "store/error.h"
+#include "store/new_file.h"
 #include "store/schema.h"
 #include "store/store_internal.h"
 #include "store/summary.h"
@@ -11,13 +12,11 @@
 #include "store/writer_internal.h"
 #include "store/codec/varint.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 #include <zstd.h>
@@ -38,7 +37,6 @@ enum statement {
     ADD_NOTE,
     ADD_FILE,
     ADD_SYMBOL,
-    ADD_RR,
     SET_RUN,
     SET_LOGGED,
     FIND_CHUNK,
@@ -65,7 +63,6 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
-    [ADD_RR] = "INSERT OR REPLACE INTO rr_file VALUES(?,?,?,?)",
     [SET_RUN] =
         "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SET_LOGGED] = "UPDATE run SET logged = ?",
@@ -178,45 +175,8 @@ static void close_replaced(int *replaced)
     }
 }
 
-/*
- * Claims the name, so that two recordings or a typo never destroy a trace. *replaced is the file that had it before,
- * unlinked, or -1: to free a large one takes long, for which a guest should not wait.
- */
-static bool claim(const char *path, bool force, int *replaced, GError **error)
+static bool prepare_statements(struct tcgrr_writer *writer, GError **error)
 {
-    static const char *const leftovers[] = {"", "-wal", "-shm", "-journal"};
-    *replaced = force ? open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK) : -1;
-    for (size_t i = 0; force && i < G_N_ELEMENTS(leftovers); i++) {
-        g_autofree char *name = g_strconcat(path, leftovers[i], NULL);
-        unlink(name);
-    }
-    int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0666);
-    if (fd >= 0) {
-        close(fd);
-        return true;
-    }
-    if (errno == EEXIST) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s exists; choose another name with -o or add --force",
-                    path);
-    } else {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot create %s: %s; choose another place with -o", path,
-                    g_strerror(errno));
-    }
-    return false;
-}
-
-/* Memory accesses are many and in large blobs, which take fewer calls to write on large pages. */
-static bool prepare(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error)
-{
-    int page_size = g_strcmp0(run->level, "full") == 0 ? 32768 : 4096;
-    g_autofree char *setup = g_strdup_printf(
-        "PRAGMA page_size=%d; PRAGMA application_id=%d; PRAGMA user_version=%d; PRAGMA journal_mode=WAL;"
-        "PRAGMA synchronous=OFF; PRAGMA cache_size=-8192;",
-        page_size, TCGRR_TRACE_APPLICATION_ID, TCGRR_TRACE_VERSION);
-    if (!execute(writer, setup, "set up the trace", error) ||
-        !execute(writer, TCGRR_TRACE_SCHEMA, "create the tables", error)) {
-        return false;
-    }
     for (int i = 0; i < STATEMENTS; i++) {
         if (sqlite3_prepare_v3(writer->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->statements[i],
                                NULL) != SQLITE_OK) {
@@ -226,15 +186,60 @@ static bool prepare(struct tcgrr_writer *writer, const struct tcgrr_run *run, GE
     return true;
 }
 
+static void close_database(struct tcgrr_writer *writer)
+{
+    for (int i = 0; i < STATEMENTS; i++) {
+        sqlite3_finalize(writer->statements[i]);
+        writer->statements[i] = NULL;
+    }
+    sqlite3_close(writer->db);
+    writer->db = NULL;
+}
+
+static bool open_database(struct tcgrr_writer *writer, const char *path, GError **error)
+{
+    return sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ||
+           fail(writer, "open a database", error);
+}
+
+/* Memory accesses are many and in large blobs, which take fewer calls to write on large pages. */
+static bool make_tables(struct tcgrr_writer *writer, const struct tcgrr_run *run, GError **error)
+{
+    int page_size = g_strcmp0(run->level, "full") == 0 ? 32768 : 4096;
+    g_autofree char *setup = g_strdup_printf("PRAGMA page_size=%d; PRAGMA application_id=%d; PRAGMA user_version=%d",
+                                             page_size, TCGRR_TRACE_APPLICATION_ID, TCGRR_TRACE_VERSION);
+    return execute(writer, setup, "set up the trace", error) &&
+           execute(writer, TCGRR_TRACE_SCHEMA, "create the tables", error) && prepare_statements(writer, error) &&
+           tcgrr_writer_run(writer, run, error) && tcgrr_writer_commit(writer, error);
+}
+
+/*
+ * The trace before anything ran is made in memory, so that a file with the trace's name has all its tables from the
+ * first moment on, whatever is killed. It is in WAL mode, which bytes 18 and 19 of a database say
+ * (https://sqlite.org/fileformat2.html#file_format_version_numbers).
+ */
+static bool make_file(struct tcgrr_writer *writer, bool force, const struct tcgrr_run *run, GError **error)
+{
+    sqlite3_int64 size = 0;
+
+    if (!open_database(writer, ":memory:", error) || !make_tables(writer, run, error)) {
+        return false;
+    }
+    unsigned char *image = sqlite3_serialize(writer->db, "main", &size, 0);
+    if (!image || size < 20) {
+        return fail(writer, "create the tables", error);
+    }
+    image[18] = image[19] = 2;
+    bool good = tcgrr_new_file(writer->path, force, image, (size_t)size, &writer->replaced, error);
+    sqlite3_free(image);
+    close_database(writer);
+    return good;
+}
+
 struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const struct tcgrr_run *run, GError **error)
 {
-    int replaced;
-    if (!claim(path, force, &replaced, error)) {
-        close_replaced(&replaced);
-        return NULL;
-    }
     struct tcgrr_writer *writer = g_new0(struct tcgrr_writer, 1);
-    writer->replaced = replaced;
+    writer->replaced = -1;
     writer->path = g_strdup(path);
     writer->codec = tcgrr_codec_new();
     writer->access_codec = tcgrr_access_codec_new();
@@ -246,9 +251,13 @@ struct tcgrr_writer *tcgrr_writer_create(const char *path, bool force, const str
     writer->summary = g_byte_array_new();
     writer->counts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     writer->uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
-    bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
-    if ((!opened && !fail(writer, "open a database", error)) || !prepare(writer, run, error) ||
-        !tcgrr_writer_run(writer, run, error) || !tcgrr_writer_commit(writer, error)) {
+    if (!make_file(writer, force, run, error)) {
+        tcgrr_writer_free(writer);
+        return NULL;
+    }
+    if (!open_database(writer, path, error) ||
+        !execute(writer, "PRAGMA synchronous=OFF; PRAGMA cache_size=-8192", "set up the trace", error) ||
+        !prepare_statements(writer, error)) {
         tcgrr_writer_free(writer);
         unlink(path);
         return NULL;
@@ -261,10 +270,7 @@ void tcgrr_writer_free(struct tcgrr_writer *writer)
     if (!writer) {
         return;
     }
-    for (int i = 0; i < STATEMENTS; i++) {
-        sqlite3_finalize(writer->statements[i]);
-    }
-    sqlite3_close(writer->db);
+    close_database(writer);
     close_replaced(&writer->replaced);
     tcgrr_codec_free(writer->codec);
     tcgrr_access_codec_free(writer->access_codec);
@@ -775,43 +781,6 @@ bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
 
 /* ---- the end ---- */
 
-static bool add_rr_part(struct tcgrr_writer *writer, int64_t part, const uint8_t *bytes, size_t size, GError **error)
-{
-    sqlite3_stmt *statement = writer->statements[ADD_RR];
-    GByteArray *packed = writer->scratch;
-    size_t bound = ZSTD_compressBound(size);
-
-    g_byte_array_set_size(packed, (guint)bound);
-    g_byte_array_set_size(packed, (guint)ZSTD_compress(packed->data, bound, bytes, size, 3));
-    sqlite3_bind_int64(statement, 1, part);
-    sqlite3_bind_int64(statement, 2, (sqlite3_int64)size);
-    bind_blob(statement, 3, packed);
-    sqlite3_bind_int64(statement, 4, (sqlite3_int64)XXH3_64bits(packed->data, packed->len));
-    return step(writer, ADD_RR, "store QEMU's rr file", error);
-}
-
-bool tcgrr_writer_rr_file(struct tcgrr_writer *writer, const char *path, GError **error)
-{
-    FILE *file = fopen(path, "rbe");
-    if (!file) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr file %s: %s", path,
-                    g_strerror(errno));
-        return false;
-    }
-    g_autofree uint8_t *bytes = g_malloc(TCGRR_TRACE_RR_PART);
-    bool good = begin(writer, error);
-    int64_t part = 0;
-    for (size_t size; good && (size = fread(bytes, 1, TCGRR_TRACE_RR_PART, file)) > 0;) {
-        good = add_rr_part(writer, part++, bytes, size, error);
-    }
-    if (good && ferror(file)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr file %s", path);
-        good = false;
-    }
-    fclose(file);
-    return good;
-}
-
 void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_sizes *sizes)
 {
     *sizes = writer->sizes;
@@ -819,15 +788,12 @@ void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_s
 
 bool tcgrr_writer_finish(struct tcgrr_writer *writer, GError **error)
 {
+    /* Leaving WAL mode changes one page. Were its journal a file, whoever is killed now would leave one that a reader,
+     * which writes nothing, could not roll back. */
     if (!tcgrr_writer_commit(writer, error) ||
-        !execute(writer, "PRAGMA journal_mode=DELETE", "fold the journal", error)) {
+        !execute(writer, "PRAGMA journal_mode=MEMORY", "fold the journal", error)) {
         return false;
     }
-    for (int i = 0; i < STATEMENTS; i++) {
-        sqlite3_finalize(writer->statements[i]);
-        writer->statements[i] = NULL;
-    }
-    sqlite3_close(writer->db);
-    writer->db = NULL;
+    close_database(writer);
     return tcgrr_seal_write(writer->path, error);
 }

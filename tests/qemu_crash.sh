@@ -90,6 +90,17 @@ ended 137 "tcgrr killed at once"
 run 0 "$tcgrr" info --json "$trace"
 verify killed
 
+# From the moment at which the trace has its name it is one.
+for ((i = 0; i < 10; i++)); do
+    rm -f "$trace"*
+    setsid "$tcgrr" record -o "$trace" -- "${guest[@]}" >/dev/null 2>&1 &
+    recorder=$!
+    until [ -e "$trace" ] || [ ! -d "/proc/$recorder" ]; do :; done
+    kill -9 -- "-$recorder"
+    wait "$recorder" 2>/dev/null || true
+    verify killed
+done
+
 # SIGINT from a terminal goes to the whole group, from elsewhere to tcgrr alone.
 start
 recorded

@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* A file that is there with all of its first content, or not at all. */
+#ifndef TCGRR_STORE_NEW_FILE_H
+#define TCGRR_STORE_NEW_FILE_H
+
+#include <glib.h>
+#include <stdbool.h>
+
+/*
+ * Makes the file `path` with these bytes. A process that is killed meanwhile leaves no part of it, where the file
+ * system has files without a name (O_TMPFILE). With `force` a file of that name goes first, with what SQLite left
+ * beside it: *replaced is then the old file, unlinked but open, because to free a large one takes long; -1: there was
+ * none. Without `force` an existing file is an error. Not for two threads and one path.
+ */
+bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size, int *replaced, GError **error);
+
+#endif
