@@ -27,7 +27,7 @@ declare -A rr_guests=(
     [x86-smc]=627ed8be9df99a7d [thumb-systick]=5bdacde49194f9a7
     [thumb-fault]=007a0cb5e55513ed [thumb-wfi]=d6217ab1377690dd [x86-blsi]=000000002fafaa01
     [rv64-ctzw]=1e56b72a6e9d7802 [a64-fcvtzs]=1b21c280cafa3002 [x86-fcomi]=0000000032ad7cc2
-    [rv64-float]=3fcce9a7f5cc12bc [a64-float]=3fcce9a7f5cc12bc [x86-float]=3fcce9a7f5cc12bc)
+    [x86-crossing]=000000003af9aa97 [rv64-float]=3fcce9a7f5cc12bc [a64-float]=3fcce9a7f5cc12bc [x86-float]=3fcce9a7f5cc12bc)
 test_command="TCGRR_BUILD=$TCGRR_BUILD TCGRR_QEMUS=$TCGRR_QEMUS $0 $*"
 exec </dev/null
 

@@ -11,6 +11,8 @@
 
 /* More than QEMU's largest code cache can hold; address space only, memory comes with use. */
 #define MAX_TRANSLATIONS  (1u << 25)
+#define PAGE_BYTES        4096u
+#define MAX_PIECE         8u /* bytes of code that x86 takes at a time */
 #define TRANSLATION_BYTES (MAX_TRANSLATIONS * sizeof(struct tcgrr_translation))
 
 /* Instructions of one block as read from QEMU; on the stack of the translation callback. */
@@ -73,16 +75,31 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
     }
 }
 
-/*
- * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, cut off at the page's end,
- * which it then leaves to the next block. Such a torso fits no encoding.
- */
-static void drop_torso(const struct tcgrr_plugin *plugin, uint64_t pc, struct content *content)
+/* Whether QEMU's disassembler, which knows the CPU's mode, makes an instruction of the bytes. */
+static bool has_text(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint32_t index)
 {
-    if (plugin->api.version < 2 && plugin->isa == TCGRR_ISA_X86 && content->count > 1 &&
-        ((pc + content->size) & 0xfff) == 0 && content->class[content->count - 1].leave == TCGRR_LEAVE_UNKNOWN) {
-        content->count--;
-        content->size -= content->lengths[content->count];
+    g_autofree char *text = plugin->api.insn_disas(plugin->api.tb_get_insn(tb, index));
+    return text && *text && !g_str_has_prefix(text, ".byte");
+}
+
+/*
+ * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, which it then leaves to the
+ * next block. Of such a torso there are the bytes before the piece that crosses, so that it fits no encoding. Which
+ * mode's encoding that is, only QEMU knows; one that was built without a disassembler has no text for any.
+ */
+static void drop_torso(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint64_t pc,
+                       struct content *content)
+{
+    uint64_t left = PAGE_BYTES - 1 - ((pc + content->size - 1) & (PAGE_BYTES - 1));
+    uint32_t last = content->count - 1;
+
+    if (plugin->api.version >= 2 || plugin->isa != TCGRR_ISA_X86 || last == 0 || left >= MAX_PIECE) {
+        return;
+    }
+    if (has_text(plugin, tb, 0) ? !has_text(plugin, tb, last) : content->class[last].leave == TCGRR_LEAVE_UNKNOWN) {
+        content->count = last;
+        content->size -= content->lengths[last];
+        tcgrr_isa_classify(plugin->isa, pc, content->bytes, content->lengths, content->count, content->class);
     }
 }
 
@@ -253,7 +270,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     plugin->used++;
     translation->epoch = plugin->epochs[translation->half];
     tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
-    drop_torso(plugin, pc, &content);
+    drop_torso(plugin, tb, pc, &content);
     translation->count = (uint16_t)content.count;
     translation->size = content.size;
     translation->transfer = ends_with_transfer(plugin, pc, &content);
