@@ -9,6 +9,7 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -39,38 +40,65 @@ static void become_cleaner(int pipe_end)
     _exit(1);
 }
 
+/* Returns once the cleaner is out of reach of what is sent to our process group or session. */
 static void start_cleaner(void)
 {
-    int ends[2];
+    int ends[2], ready[2];
+    char byte;
 
     if (pipe2(ends, O_CLOEXEC) != 0) {
         return; /* then only what is forgotten stays */
     }
+    bool waits = pipe2(ready, O_CLOEXEC) == 0;
     cleaner = fork();
     if (cleaner == 0) {
         close(ends[1]);
-        become_cleaner(ends[0]);
+        become_cleaner(ends[0]); /* closes `ready` after setsid() */
     }
     close(ends[0]); /* ends[1] stays open until this process ends */
+    if (waits) {
+        close(ready[1]);
+        while (read(ready[0], &byte, 1) < 0 && errno == EINTR) {
+        }
+        close(ready[0]);
+    }
 }
 
-/* In order: nothing is left to clean, unless something was forgotten. */
-static void dismiss_cleaner(void)
+static void kill_cleaner(void)
 {
-    if (g_rmdir(root) == 0 && cleaner > 0) {
+    if (cleaner > 0) {
         kill(cleaner, SIGKILL);
         waitpid(cleaner, NULL, 0);
     }
 }
 
+/* In order: nothing is left to clean, unless something was forgotten. */
+static void dismiss_cleaner(void)
+{
+    if (g_rmdir(root) == 0) {
+        kill_cleaner();
+    }
+}
+
+/* The cleaner is there before the folder is, so that a kill at no moment leaves it. */
 static bool make_root(GError **error)
 {
-    g_mutex_lock(&lock);
-    if (!root && (root = g_dir_make_tmp("tcgrr-XXXXXX", error))) {
-        start_cleaner();
+    root = g_strdup_printf("%s/tcgrr-%08x%08x", g_get_tmp_dir(), g_random_int(), g_random_int());
+    start_cleaner();
+    if (mkdir(root, 0700) == 0) {
         atexit(dismiss_cleaner);
+        return true;
     }
-    bool good = root != NULL;
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", root, g_strerror(errno));
+    kill_cleaner();
+    g_clear_pointer(&root, g_free);
+    return false;
+}
+
+static bool have_root(GError **error)
+{
+    g_mutex_lock(&lock);
+    bool good = root || make_root(error);
     g_mutex_unlock(&lock);
     return good;
 }
@@ -78,7 +106,7 @@ static bool make_root(GError **error)
 char *tcgrr_scratch_folder(const char *name, GError **error)
 {
     GError *problem = NULL;
-    if (!make_root(&problem)) {
+    if (!have_root(&problem)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s; set TMPDIR to a folder with room", problem->message);
         g_error_free(problem);
         return NULL;
