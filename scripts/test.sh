@@ -81,6 +81,15 @@ run_tests() {
     count "$results/junit.xml"
 }
 
+# What clang-tidy and cppcheck find; .clang-tidy says what is looked for.
+stage_analyze() {
+    build build-analyze -DCMAKE_C_COMPILER=clang -DCMAKE_EXPORT_COMPILE_COMMANDS=ON || return 0
+    run-clang-tidy -p build-analyze -quiet -j "$jobs" "$PWD/(cli|emu|lockstep|record|replay|store)/.*\.c$" \
+        >"$results/tidy" 2>/dev/null || { grep -E '(warning|error): ' "$results/tidy" | sort -u >&2; stage_failed "clang-tidy"; }
+    cppcheck -j "$jobs" --quiet --error-exitcode=1 --inline-suppr --std=c11 --library=gtk --suppressions-list=tests/cppcheck.txt \
+        --enable=warning,portability -I . cli emu lockstep record replay store || stage_failed "cppcheck"
+}
+
 stage_clang() { build build-clang -DCMAKE_C_COMPILER=clang || true; }
 
 stage_fuzz() {

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -168,7 +169,9 @@ void tcgrr_ring_disown(struct tcgrr_ring *ring)
 {
     int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 
-    mmap(ring->header, TCGRR_WIRE_RING_OFFSET, PROT_READ | PROT_WRITE, how, -1, 0);
+    if (mmap(ring->header, TCGRR_WIRE_RING_OFFSET, PROT_READ | PROT_WRITE, how, -1, 0) == MAP_FAILED) {
+        abort(); /* it would go on in the ring of another process */
+    }
     begin_draft(ring, ring->drafts);
     ring->unread = true;
 }

@@ -73,13 +73,19 @@ static void terminal_save(struct terminal *terminal)
     terminal->saved = terminal->flags >= 0;
 }
 
+static bool same_settings(const struct termios *a, const struct termios *b)
+{
+    return a->c_iflag == b->c_iflag && a->c_oflag == b->c_oflag && a->c_cflag == b->c_cflag &&
+           a->c_lflag == b->c_lflag && memcmp(a->c_cc, b->c_cc, sizeof(a->c_cc)) == 0;
+}
+
 static void terminal_restore(const struct terminal *terminal)
 {
     if (!terminal->saved || tcgetpgrp(STDIN_FILENO) != getpgrp()) {
         return;
     }
     struct termios now;
-    if (tcgetattr(STDIN_FILENO, &now) == 0 && memcmp(&now, &terminal->settings, sizeof(now)) != 0) {
+    if (tcgetattr(STDIN_FILENO, &now) == 0 && !same_settings(&now, &terminal->settings)) {
         tcsetattr(STDIN_FILENO, TCSANOW, &terminal->settings);
     }
     if (fcntl(STDIN_FILENO, F_GETFL) != terminal->flags) {

@@ -135,7 +135,7 @@ bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, GErro
 static struct sockaddr_un unix_address(const struct tcgrr_address *address)
 {
     struct sockaddr_un un = {.sun_family = AF_UNIX};
-    strcpy(un.sun_path, address->path); /* parse_unix() saw to its length */
+    g_strlcpy(un.sun_path, address->path, sizeof(un.sun_path)); /* parse_unix() saw to its length */
     return un;
 }
 

@@ -102,7 +102,7 @@ static bool check_hello(const struct hello *ours, const struct hello *theirs, GE
 
     if (version != TCGRR_PROTOCOL_VERSION) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the two sides speak different versions of the lockstep protocol: %u here, %u on the other side; "
+                    "the two sides speak different versions of the lockstep protocol: %d here, %u on the other side; "
                     "use the same tcgrr on both",
                     TCGRR_PROTOCOL_VERSION, version);
         return false;
@@ -178,7 +178,7 @@ static bool exchange(struct tcgrr_peer *peer, bool listening, const struct tcgrr
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
     struct hello own;
-    struct hello other;
+    struct hello other = {0};
     struct tcgrr_message message;
 
     if (!make_hello(&own, listening, token->bytes, error) ||
