@@ -4,6 +4,7 @@
 
 #include "replay/builds.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -5,6 +5,7 @@
 #include "cli/cause.h"
 #include "replay/cause/bundle.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

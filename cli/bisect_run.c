@@ -2,6 +2,7 @@
 #include "cli/comparing.h"
 
 #include "replay/verdict.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 

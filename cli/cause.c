@@ -2,6 +2,7 @@
 #include "cli/cause.h"
 
 #include "cli/insn.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 

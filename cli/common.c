@@ -2,6 +2,7 @@
 #include "cli/man.h"
 
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <signal.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/comparing.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

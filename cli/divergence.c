@@ -3,6 +3,7 @@
 #include "cli/comparing.h"
 #include "lockstep/compare.h"
 #include "store/isa/disasm.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 #include "cli/bisect.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "cli/comparing.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -3,6 +3,7 @@
 
 #include "store/amend.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 

@@ -5,6 +5,7 @@
 #include "cli/insn.h"
 #include "replay/replay.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -12,6 +12,7 @@
 #include "record/tail.h"
 #include "store/error.h"
 #include "store/inputs.h"
+#include "store/symbols.h"
 
 #include <glib/gstdio.h>
 #include <signal.h>

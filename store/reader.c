@@ -6,6 +6,7 @@
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/codec/varint.h"
+#include "store/symbols.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/trace.h"
+#include "store/symbols.h"
 
 #include <string.h>
 

@@ -9,7 +9,6 @@
 #define TCGRR_STORE_TRACE_H
 
 #include "store/chunk.h"
-#include "store/symbols.h"
 
 /* What the `run` table holds. Strings are owned by whoever fills the struct; for a reader, by the reader. */
 struct tcgrr_run {
@@ -55,6 +54,7 @@ struct tcgrr_run {
 
 /* ---- writing ---- */
 
+struct tcgrr_symbol; /* store/symbols.h */
 struct tcgrr_writer;
 
 /* Bytes written by kind, for reports. */

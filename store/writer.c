@@ -11,6 +11,7 @@
 #include "store/trace.h"
 #include "store/writer_internal.h"
 #include "store/codec/varint.h"
+#include "store/symbols.h"
 
 #include <fcntl.h>
 #include <jansson.h>

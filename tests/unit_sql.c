@@ -16,6 +16,7 @@
 #include "store/sql/sql.h"
 #include "store/summary.h"
 #include "store/trace.h"
+#include "store/symbols.h"
 #include "tests/stream.h"
 
 #define INSNS    200000

@@ -18,6 +18,7 @@
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/trace.h"
+#include "store/symbols.h"
 #include "tests/stream.h"
 
 #define INSNS    300000

@@ -6,7 +6,7 @@
 #ifndef TCGRR_EMU_PLUGIN_ACCESS_H
 #define TCGRR_EMU_PLUGIN_ACCESS_H
 
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/state.h"
 
 /* Which part of the run is wanted. Whatever is sent before it begins and after it ends, tcgrr leaves out. */
 struct tcgrr_access_window {

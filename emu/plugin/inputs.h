@@ -9,7 +9,7 @@
 #ifndef TCGRR_EMU_PLUGIN_INPUTS_H
 #define TCGRR_EMU_PLUGIN_INPUTS_H
 
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/state.h"
 
 struct tcgrr_inputs_call {
     int64_t number; /* TCGRR_INPUTS_END: the run is over, nothing follows */

@@ -8,7 +8,7 @@
 #ifndef TCGRR_EMU_PLUGIN_MOVING_H
 #define TCGRR_EMU_PLUGIN_MOVING_H
 
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/state.h"
 
 /* Finds out whether addresses can be looked at; in a vCPU's init callback. */
 void tcgrr_moving_init(struct tcgrr_plugin *plugin);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/state.h"
 
 #include <stdlib.h>
 #include <string.h>

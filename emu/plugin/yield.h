@@ -8,7 +8,7 @@
 #ifndef TCGRR_EMU_PLUGIN_YIELD_H
 #define TCGRR_EMU_PLUGIN_YIELD_H
 
-#include "emu/plugin/plugin.h"
+#include "emu/plugin/state.h"
 
 /* `reset`: what is called once all of the plugin's callbacks are gone, to register them anew; its form is the API's. */
 void tcgrr_yield_init(struct tcgrr_plugin *plugin, qemu_plugin_id_t id, tcgrr_any_cb reset);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "emu/qemu/command_options.h"
-#include "emu/qemu/start.h"
 #include "store/error.h"
 
 #define SHIFT_MAX 10

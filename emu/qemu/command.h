@@ -6,6 +6,9 @@
 #include "emu/qemu/images.h"
 #include "emu/qemu/qemu.h"
 
+/* What the snapshot that a run starts from (emu/qemu/start.h) is called in its image. */
+#define TCGRR_START_TAG "tcgrr-start"
+
 /* In user mode QEMU is started with this variable set to 1, unless the user has set it. */
 #define TCGRR_COMMAND_ARENAS "MALLOC_ARENA_MAX"
 

@@ -9,8 +9,6 @@
 #include "emu/qemu/qemu.h"
 #include "store/model.h"
 
-/* What the snapshot is called in its image. */
-#define TCGRR_START_TAG  "tcgrr-start"
 /* What the image is called among a trace's embedded files. */
 #define TCGRR_START_FILE "start.qcow2"
 

@@ -2,6 +2,7 @@
 #include "replay/cause/bisect_internal.h"
 
 #include "store/error.h"
+#include "store/symbols.h"
 
 void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text)
 {

@@ -11,6 +11,7 @@
 #include "replay/recorded.h"
 #include "store/isa/disasm.h"
 #include "store/error.h"
+#include "store/symbols.h"
 
 #define WINDOW_BEFORE 200        /* instructions of the window before the cause */
 #define WINDOW_BEHIND 20         /* and behind it */

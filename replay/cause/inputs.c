@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/inputs_internal.h"
 
+#include "store/isa/capstone_mode.h"
+
 #include <string.h>
 
 #define MODES 4
@@ -19,9 +21,9 @@ struct tcgrr_decoder {
 enum { X86_64, X86_32, X86_16 };
 enum { ARM_A32, ARM_T32, ARM_T32_M };
 
-static void open_mode(struct tcgrr_decoder *decoder, int index, cs_arch arch, cs_mode mode)
+static void open_mode(struct tcgrr_decoder *decoder, int index, enum tcgrr_capstone_mode mode)
 {
-    decoder->open[index] = cs_open(arch, mode, &decoder->handles[index]) == CS_ERR_OK;
+    decoder->open[index] = tcgrr_capstone_open(mode, &decoder->handles[index]);
     if (decoder->open[index]) {
         cs_option(decoder->handles[index], CS_OPT_DETAIL, CS_OPT_ON);
         decoder->insn = decoder->insn ? decoder->insn : cs_malloc(decoder->handles[index]);
@@ -36,19 +38,19 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
     decoder->address_mask = wide ? UINT64_MAX : UINT32_MAX;
     if (strcmp(target, "aarch64") == 0) {
         decoder->family = AARCH64;
-        open_mode(decoder, 0, CS_ARCH_ARM64, CS_MODE_ARM);
+        open_mode(decoder, 0, TCGRR_MODE_A64);
     } else if (strcmp(target, "arm") == 0) {
         decoder->family = ARM;
-        open_mode(decoder, ARM_A32, CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8);
-        open_mode(decoder, ARM_T32, CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8);
-        open_mode(decoder, ARM_T32_M, CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS);
+        open_mode(decoder, ARM_A32, TCGRR_MODE_A32);
+        open_mode(decoder, ARM_T32, TCGRR_MODE_T32);
+        open_mode(decoder, ARM_T32_M, TCGRR_MODE_T32_M);
     } else if (g_str_has_prefix(target, "riscv")) {
         decoder->family = RISCV;
     } else if (strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0) {
         decoder->family = X86;
-        open_mode(decoder, X86_64, CS_ARCH_X86, CS_MODE_64);
-        open_mode(decoder, X86_32, CS_ARCH_X86, CS_MODE_32);
-        open_mode(decoder, X86_16, CS_ARCH_X86, CS_MODE_16);
+        open_mode(decoder, X86_64, TCGRR_MODE_X86_64);
+        open_mode(decoder, X86_32, TCGRR_MODE_X86_32);
+        open_mode(decoder, X86_16, TCGRR_MODE_X86_16);
     }
     return decoder;
 }

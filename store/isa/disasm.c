@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/isa/disasm_internal.h"
 
+#include "store/isa/capstone_mode.h"
+
 #include <string.h>
 
 #define MAX_MODES 4
@@ -12,45 +14,22 @@ static const unsigned area_bits[] = {12, 16, 20, 24};
 enum evidence { WIDE = 1, NARROW = 2 }; /* x86: 64 bits, fewer; arm: Thumb, A32 */
 
 struct mode {
-    int arch;
-    unsigned bits;
+    enum tcgrr_capstone_mode mode;
     uint8_t evidence; /* the evidence that speaks for it */
 };
-
-#if CS_API_MAJOR >= 5
-#define RISCV_MODES(width)                                                                                             \
-    {                                                                                                                  \
-        CS_ARCH_RISCV, CS_MODE_RISCV##width | CS_MODE_RISCVC, 0                                                        \
-    }
-#else
-#define RISCV_MODES(width)                                                                                             \
-    {                                                                                                                  \
-        -1, 0, 0                                                                                                       \
-    }
-#endif
 
 static const struct target {
     const char *name;
     enum tcgrr_family family;
-    struct mode modes[MAX_MODES]; /* in the order in which they are tried; arch -1 ends them */
+    struct mode modes[MAX_MODES]; /* in the order in which they are tried; NONE ends them */
 } targets[] = {
-    {"aarch64", TCGRR_FAMILY_AARCH64, {{CS_ARCH_ARM64, CS_MODE_ARM, 0}, {-1, 0, 0}}},
-    {"arm",
-     TCGRR_FAMILY_ARM,
-     {{CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_V8, WIDE},
-      {CS_ARCH_ARM, CS_MODE_THUMB | CS_MODE_MCLASS, WIDE},
-      {CS_ARCH_ARM, CS_MODE_ARM | CS_MODE_V8, NARROW},
-      {-1, 0, 0}}},
-    {"riscv64", TCGRR_FAMILY_RISCV, {RISCV_MODES(64), {-1, 0, 0}}},
-    {"riscv32", TCGRR_FAMILY_RISCV, {RISCV_MODES(32), {-1, 0, 0}}},
-    {"x86_64",
-     TCGRR_FAMILY_X86,
-     {{CS_ARCH_X86, CS_MODE_64, WIDE},
-      {CS_ARCH_X86, CS_MODE_32, NARROW},
-      {CS_ARCH_X86, CS_MODE_16, NARROW},
-      {-1, 0, 0}}},
-    {"i386", TCGRR_FAMILY_X86, {{CS_ARCH_X86, CS_MODE_32, NARROW}, {CS_ARCH_X86, CS_MODE_16, NARROW}, {-1, 0, 0}}},
-    {"", TCGRR_FAMILY_OTHER, {{-1, 0, 0}}},
+    {"aarch64", TCGRR_FAMILY_AARCH64, {{TCGRR_MODE_A64, 0}}},
+    {"arm", TCGRR_FAMILY_ARM, {{TCGRR_MODE_T32, WIDE}, {TCGRR_MODE_T32_M, WIDE}, {TCGRR_MODE_A32, NARROW}}},
+    {"riscv64", TCGRR_FAMILY_RISCV, {{TCGRR_MODE_RV64, 0}}},
+    {"riscv32", TCGRR_FAMILY_RISCV, {{TCGRR_MODE_RV32, 0}}},
+    {"x86_64", TCGRR_FAMILY_X86, {{TCGRR_MODE_X86_64, WIDE}, {TCGRR_MODE_X86_32, NARROW}, {TCGRR_MODE_X86_16, NARROW}}},
+    {"i386", TCGRR_FAMILY_X86, {{TCGRR_MODE_X86_32, NARROW}, {TCGRR_MODE_X86_16, NARROW}}},
+    {"", TCGRR_FAMILY_OTHER, {{TCGRR_MODE_NONE, 0}}},
 };
 
 struct tcgrr_disasm {
@@ -75,8 +54,7 @@ static const struct target *find_target(const char *name)
 
 bool tcgrr_disasm_knows(const char *target)
 {
-    int arch = find_target(target)->modes[0].arch;
-    return arch >= 0 && cs_support(arch);
+    return tcgrr_capstone_knows(find_target(target)->modes[0].mode);
 }
 
 struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
@@ -86,11 +64,7 @@ struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
 
     disasm->target = found;
     disasm->areas = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
-    for (const struct mode *mode = found->modes; mode->arch >= 0; mode++) {
-        if (!cs_support(mode->arch) ||
-            cs_open((cs_arch)mode->arch, (cs_mode)mode->bits, &disasm->handles[disasm->modes]) != CS_ERR_OK) {
-            break;
-        }
+    while (tcgrr_capstone_open(found->modes[disasm->modes].mode, &disasm->handles[disasm->modes])) {
         disasm->modes++;
     }
     if (disasm->modes > 0) {

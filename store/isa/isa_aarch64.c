@@ -3,25 +3,7 @@
  * A64, and the blocks of a 64-bit Arm machine that may be AArch32 code instead: nothing but the bytes and lengths says
  * in which state the processor was.
  */
-#include "store/isa/isa_internal.h"
-
-#define NEVER   TCGRR_LEAVE_NEVER
-#define MEMORY  TCGRR_LEAVE_MEMORY
-#define SYSTEM  TCGRR_LEAVE_SYSTEM
-#define TRAP    TCGRR_LEAVE_TRAP
-#define UNKNOWN TCGRR_LEAVE_UNKNOWN
-
-#define NEXT     TCGRR_FLOW_NEXT
-#define JUMP     TCGRR_FLOW_JUMP
-#define BRANCH   TCGRR_FLOW_BRANCH
-#define INDIRECT TCGRR_FLOW_INDIRECT
-
-#define NONE   TCGRR_ACCESS_NONE
-#define READ   TCGRR_ACCESS_READ
-#define WRITE  TCGRR_ACCESS_WRITE
-#define EITHER TCGRR_ACCESS_EITHER
-
-#define FIND(rows, word) tcgrr_isa_find(rows, sizeof(rows) / sizeof((rows)[0]), word)
+#include "store/isa/isa_words.h"
 
 /*
  * Branches, exceptions and the system group. A guarded control stack (FEAT_GCS, in QEMU from 10.2 on for a guest that

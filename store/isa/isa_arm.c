@@ -7,25 +7,7 @@
  * registers of an interrupted thread and fault at that, a division by zero can trap, and arithmetic on the stack
  * pointer is checked against a limit; so these are SYSTEM in T32 and NEVER in A32.
  */
-#include "store/isa/isa_internal.h"
-
-#define NEVER   TCGRR_LEAVE_NEVER
-#define MEMORY  TCGRR_LEAVE_MEMORY
-#define SYSTEM  TCGRR_LEAVE_SYSTEM
-#define TRAP    TCGRR_LEAVE_TRAP
-#define UNKNOWN TCGRR_LEAVE_UNKNOWN
-
-#define NEXT     TCGRR_FLOW_NEXT
-#define JUMP     TCGRR_FLOW_JUMP
-#define BRANCH   TCGRR_FLOW_BRANCH
-#define INDIRECT TCGRR_FLOW_INDIRECT
-
-#define NONE   TCGRR_ACCESS_NONE
-#define READ   TCGRR_ACCESS_READ
-#define WRITE  TCGRR_ACCESS_WRITE
-#define EITHER TCGRR_ACCESS_EITHER
-
-#define FIND(rows, word) tcgrr_isa_find(rows, sizeof(rows) / sizeof((rows)[0]), word)
+#include "store/isa/isa_words.h"
 
 static uint32_t field(uint32_t word, unsigned low)
 {

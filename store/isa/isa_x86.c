@@ -4,23 +4,7 @@
  * as all three; those under which an instruction does not come out at its given length are ruled out, and the classes
  * are right for all that remain.
  */
-#include "store/isa/isa_internal.h"
-
-#define NEVER   TCGRR_LEAVE_NEVER
-#define MEMORY  TCGRR_LEAVE_MEMORY
-#define SYSTEM  TCGRR_LEAVE_SYSTEM
-#define TRAP    TCGRR_LEAVE_TRAP
-#define UNKNOWN TCGRR_LEAVE_UNKNOWN
-
-#define NEXT     TCGRR_FLOW_NEXT
-#define JUMP     TCGRR_FLOW_JUMP
-#define BRANCH   TCGRR_FLOW_BRANCH
-#define INDIRECT TCGRR_FLOW_INDIRECT
-
-#define NONE   TCGRR_ACCESS_NONE
-#define READ   TCGRR_ACCESS_READ
-#define WRITE  TCGRR_ACCESS_WRITE
-#define EITHER TCGRR_ACCESS_EITHER
+#include "store/isa/isa_words.h"
 
 /* What an opcode does: the low byte of a table entry. */
 enum kind {

@@ -4,8 +4,8 @@
  * one global object; there is no other mutable state at file scope. Unless said otherwise a field belongs to the thread
  * that runs vCPU code (under icount there is one for all vCPUs).
  */
-#ifndef TCGRR_EMU_PLUGIN_PLUGIN_H
-#define TCGRR_EMU_PLUGIN_PLUGIN_H
+#ifndef TCGRR_EMU_PLUGIN_STATE_H
+#define TCGRR_EMU_PLUGIN_STATE_H
 
 #include "store/isa/isa.h"
 #include "store/isa/registers.h"
