@@ -221,7 +221,7 @@ static int search(const struct cli_command *command, const char *trace, struct t
     struct tcgrr_builds_result result;
     GError *error = NULL;
     int status = CLI_OK;
-    struct tcgrr_reader *reader = cli_open_trace(trace, &status);
+    struct tcgrr_reader *reader = cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, &status);
 
     if (!reader) {
         return status;

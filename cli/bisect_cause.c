@@ -237,7 +237,7 @@ static int bisect_trace(const struct told *told, const char *trace)
     GError *error = NULL;
     int status = CLI_OK;
     g_autofree char *plugin = cli_plugin_path(&error);
-    struct tcgrr_reader *reader = plugin ? cli_open_trace(trace, &status) : NULL;
+    struct tcgrr_reader *reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, &status) : NULL;
     g_autofree char *wanted = default_bundle(trace);
     struct context context = {
         .command = &form,

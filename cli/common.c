@@ -2,6 +2,7 @@
 #include "cli/man.h"
 
 #include "store/error.h"
+#include "store/layers.h"
 #include "store/symbols.h"
 
 #include <signal.h>
@@ -321,6 +322,18 @@ struct tcgrr_reader *cli_open_trace(const char *path, int *status)
     struct tcgrr_reader *reader = tcgrr_reader_open(path, &error);
     if (!reader) {
         *status = cli_fail(error);
+    }
+    return reader;
+}
+
+struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level, int *status)
+{
+    struct tcgrr_reader *reader = cli_open_trace(path, status);
+    GError *error = NULL;
+
+    if (reader && !tcgrr_reader_need_level(reader, level, true, &error)) {
+        *status = cli_fail(error);
+        g_clear_pointer(&reader, tcgrr_reader_free);
     }
     return reader;
 }

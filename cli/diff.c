@@ -91,7 +91,7 @@ static int open_both(struct traces *traces)
     int status = CLI_OK;
     for (int i = 0; i < 2; i++) {
         GError *error = NULL;
-        traces->readers[i] = cli_open_trace(traces->paths[i], &status);
+        traces->readers[i] = cli_open_trace_at(traces->paths[i], TCGRR_LEVEL_FLOW, &status);
         if (!traces->readers[i]) {
             return status;
         }

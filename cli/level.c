@@ -82,7 +82,7 @@ int cli_level_resolve(const struct cli_command *command, const struct cli_level 
     options->level = TCGRR_LEVEL_FLOW;
     options->window = (struct tcgrr_window){.until = UINT64_MAX};
     if (asked->level && !tcgrr_level_of(asked->level, &options->level)) {
-        return cli_usage(command, "--level takes flow, state or full, not '%s'", asked->level);
+        return cli_usage(command, "--level takes inputs, flow, state or full, not '%s'", asked->level);
     }
     bool sampling = asked->sample_step > 0 || asked->sample_from;
     if (asked->sample_step < 0 || (sampling && options->level < TCGRR_LEVEL_STATE)) {

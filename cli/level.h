@@ -23,8 +23,8 @@ void cli_level_clear(struct cli_level *asked);
      0,                                                                                                                \
      G_OPTION_ARG_STRING,                                                                                              \
      &(asked).level,                                                                                                   \
-     "how much is recorded: flow (the default); state: registers sampled along the run, too; full: memory accesses, "  \
-     "too",                                                                                                            \
+     "how much is recorded: inputs: what a replay needs; flow (the default): what ran; state: registers sampled "      \
+     "along the run, too; full: memory accesses, too",                                                                 \
      "LEVEL"},                                                                                                         \
         {"full-from",                                                                                                  \
          0,                                                                                                            \

@@ -3,6 +3,7 @@
 
 #include "cli/cli.h"
 #include "store/error.h"
+#include "store/layers.h"
 
 #include <signal.h>
 #include <stdio.h>
@@ -36,12 +37,42 @@ static bool is_harmless_pragma(const char *name, const char *argument)
     return false;
 }
 
+/* What a statement needs that reads this table: one that is empty would look like an answer. */
+static enum tcgrr_level level_of(const char *table)
+{
+    static const struct {
+        const char *name;
+        enum tcgrr_level level;
+    } tables[] = {
+        {"block", TCGRR_LEVEL_FLOW},     {"chunk", TCGRR_LEVEL_FLOW},     {"checkpoint", TCGRR_LEVEL_FLOW},
+        {"exec", TCGRR_LEVEL_FLOW},      {"insn", TCGRR_LEVEL_FLOW},      {"edge", TCGRR_LEVEL_FLOW},
+        {"callstack", TCGRR_LEVEL_FLOW}, {"history", TCGRR_LEVEL_FLOW},   {"chunk_block", TCGRR_LEVEL_FLOW},
+        {"state", TCGRR_LEVEL_STATE},    {"register", TCGRR_LEVEL_STATE}, {"sample", TCGRR_LEVEL_STATE},
+        {"mem", TCGRR_LEVEL_FULL},       {"mem_chunk", TCGRR_LEVEL_FULL},
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        if (g_ascii_strcasecmp(table, tables[i].name) == 0) {
+            return tables[i].level;
+        }
+    }
+    return TCGRR_LEVEL_INPUTS;
+}
+
+static void note_need(struct query *query, const char *table, const char *schema)
+{
+    if (table && (!schema || strcmp(schema, "main") == 0)) {
+        query->needs = MAX(query->needs, level_of(table));
+    }
+}
+
 /* Reading and nothing else: not even temporary tables, no other files, no code. */
 static int authorize(void *data, int action, const char *first, const char *second, const char *schema, const char *by)
 {
     switch (action) {
-    case SQLITE_SELECT:
     case SQLITE_READ:
+        note_need(data, first, schema);
+        return SQLITE_OK;
+    case SQLITE_SELECT:
     case SQLITE_RECURSIVE:
     case SQLITE_TRANSACTION:
     case SQLITE_SAVEPOINT:
@@ -60,8 +91,10 @@ static int authorize(void *data, int action, const char *first, const char *seco
     }
 }
 
-static void harden(sqlite3 *db, int attached)
+static void harden(struct query *query, int attached)
 {
+    sqlite3 *db = query->db;
+
     sqlite3_db_config(db, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_ENABLE_LOAD_EXTENSION, 0, NULL);
     sqlite3_db_config(db, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
@@ -69,7 +102,7 @@ static void harden(sqlite3 *db, int attached)
     sqlite3_limit(db, SQLITE_LIMIT_LENGTH, MAX_VALUE_BYTES);
     sqlite3_limit(db, SQLITE_LIMIT_SQL_LENGTH, MAX_SQL_BYTES);
     sqlite3_limit(db, SQLITE_LIMIT_ATTACHED, attached);
-    sqlite3_set_authorizer(db, authorize, NULL);
+    sqlite3_set_authorizer(db, authorize, query);
 }
 
 /* ---- opening ---- */
@@ -104,11 +137,10 @@ static bool attach(sqlite3 *db, const char *told, GError **error)
 /* The connection is opened read-only, which what is attached to it inherits. */
 static bool open_trace(struct query *query, const char *path, char **attached, GError **error)
 {
-    struct tcgrr_reader *reader = tcgrr_reader_open(path, error);
-    if (!reader) {
+    query->reader = tcgrr_reader_open(path, error);
+    if (!query->reader) {
         return false;
     }
-    tcgrr_reader_free(reader);
     g_autofree char *absolute = g_canonicalize_filename(path, NULL); /* so that no name is taken for a URI */
     bool good = sqlite3_open_v2(absolute, &query->db, SQLITE_OPEN_READONLY, NULL) == SQLITE_OK;
     if (!good) {
@@ -121,7 +153,7 @@ static bool open_trace(struct query *query, const char *path, char **attached, G
     }
     if (good) {
         sqlite3_busy_timeout(query->db, 5000);
-        harden(query->db, attached ? (int)g_strv_length(attached) : 0);
+        harden(query, attached ? (int)g_strv_length(attached) : 0);
     } else {
         sqlite3_close(query->db);
     }
@@ -203,6 +235,17 @@ static int say_error(sqlite3 *db, int status)
     return outside ? CLI_FAILED : CLI_USAGE;
 }
 
+/* Whether the trace has what the statement reads, which was just prepared; says what it lacks. */
+static bool has_levels(const struct query *query)
+{
+    GError *error = NULL;
+    if (tcgrr_reader_need_level(query->reader, query->needs, false, &error)) {
+        return true;
+    }
+    cli_fail(error);
+    return false;
+}
+
 static int run_statement(const struct query *query, sqlite3_stmt *statement)
 {
     int status = sqlite3_step(statement);
@@ -215,7 +258,7 @@ static int run_statement(const struct query *query, sqlite3_stmt *statement)
     return status == SQLITE_DONE ? SQLITE_OK : status;
 }
 
-int query_run(const struct query *query, const char *sql)
+int query_run(struct query *query, const char *sql)
 {
     struct progress progress = {.started = g_get_monotonic_time(), .sql = query->sql};
     int status = SQLITE_OK;
@@ -226,7 +269,13 @@ int query_run(const struct query *query, const char *sql)
     }
     while (status == SQLITE_OK && !caught && *sql) {
         sqlite3_stmt *statement = NULL;
+        query->needs = TCGRR_LEVEL_INPUTS;
         status = sqlite3_prepare_v2(query->db, sql, -1, &statement, &sql);
+        if (status == SQLITE_OK && !has_levels(query)) {
+            sqlite3_finalize(statement);
+            sqlite3_progress_handler(query->db, 0, NULL, NULL);
+            return CLI_FAILED;
+        }
         if (status == SQLITE_OK && statement) {
             status = run_statement(query, statement);
         }
@@ -289,7 +338,7 @@ static char *read_sql_file(const char *path, int *status)
     return text;
 }
 
-static int execute(const struct query *query, const char *trace, const char *sql, const char *path)
+static int execute(struct query *query, const char *trace, const char *sql, const char *path)
 {
     g_autofree char *text = NULL;
     int status = CLI_OK;
@@ -346,6 +395,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     int status = execute(&query, argv[1], argc == 3 ? argv[2] : NULL, path);
     interruptible = NULL;
     sqlite3_close(query.db);
+    tcgrr_reader_free(query.reader);
     return status;
 }
 

@@ -4,6 +4,7 @@
 #define TCGRR_CLI_QUERY_H
 
 #include "store/sql/sql.h"
+#include "store/trace.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,6 +13,8 @@ enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_JSONL };
 
 struct query {
     sqlite3 *db;
+    struct tcgrr_reader *reader; /* of the trace itself */
+    enum tcgrr_level needs;      /* what the statement at hand reads of it */
     const struct tcgrr_sql *sql;
     enum query_format format;
     bool progress; /* say on standard error how far a long query is */
@@ -21,7 +24,7 @@ struct query {
  * Runs all statements of `sql` and prints their rows on standard output. Errors are said on standard error. Returns an
  * exit status: 2 for what is wrong with the SQL, 3 for what is wrong with the trace, 130 or 143 if a signal ended it.
  */
-int query_run(const struct query *query, const char *sql);
+int query_run(struct query *query, const char *sql);
 
 /* From now on SIGINT and SIGTERM end the statement that runs on `db`. */
 void query_catch_signals(sqlite3 *db);
@@ -38,6 +41,6 @@ void query_print_nothing(sqlite3_stmt *statement, enum query_format format);
 int query_command(const struct query *query, const char *line);
 
 /* Reads statements and commands from the terminal until its end. Returns an exit status. */
-int query_shell(const struct query *query, const char *trace);
+int query_shell(struct query *query, const char *trace);
 
 #endif

@@ -282,15 +282,14 @@ int query_command(const struct query *given, const char *line)
 
 /* ---- shell ---- */
 
-int query_shell(const struct query *given, const char *trace)
+int query_shell(struct query *query, const char *trace)
 {
-    struct query query = *given;
     GString *sql = g_string_new(NULL);
     int signal_seen = 0;
     bool quit = false;
 
     printf("%s; SQL, or .help\n", trace);
-    begin_lines(query.db);
+    begin_lines(query->db);
     while (!quit) {
         char *line = read_line(sql->len ? "  ...> " : "tcgrr> ");
         signal_seen = query_take_signal();
@@ -303,7 +302,7 @@ int query_shell(const struct query *given, const char *trace)
             g_string_truncate(sql, 0);
         } else if (sql->len == 0 && line[0] == '.') {
             remember(line);
-            run_command(&query, line, &quit);
+            run_command(query, line, &quit);
         } else if (*line || sql->len) {
             g_string_append(g_string_append(sql, line), "\n");
         }
@@ -311,7 +310,7 @@ int query_shell(const struct query *given, const char *trace)
         if (sql->len && sqlite3_complete(sql->str)) {
             g_autofree char *text = g_strstrip(g_strdup(sql->str));
             remember(text);
-            query_run(&query, sql->str);
+            query_run(query, sql->str);
             query_take_signal();
             g_string_truncate(sql, 0);
         }

@@ -82,7 +82,9 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
 
-    cli_print_comparison(&result->comparison, places);
+    if (tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS || result->comparison.diverged) {
+        cli_print_comparison(&result->comparison, places);
+    }
     printf("%s: %s", tcgrr_reader_path(reader), verdict(&result->comparison, run));
     if (result->qemu_icount >= 0) {
         g_autofree char *own = cli_number((uint64_t)result->qemu_icount);
@@ -92,6 +94,12 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     if (strcmp(result->qemu_version, run->qemu_version) != 0) {
         printf("  recorded with QEMU %s, replayed with %s%s\n", run->qemu_version, result->qemu_version,
                result->inputs.translated ? ", its rr log translated" : "");
+    }
+    if (tcgrr_run_level(run) == TCGRR_LEVEL_INPUTS && !result->comparison.diverged) {
+        printf("  QEMU took all inputs at their places%s; no instructions were compared, because none are recorded\n"
+               "  (level inputs): tcgrr fill %s --level flow makes them\n",
+               result->comparison.ends[1] == TCGRR_SOURCE_STOPPED ? "" : " and ended as it did",
+               tcgrr_reader_path(reader));
     }
     print_reach(run, result);
     if (result->comparison.diverged) {

@@ -4,6 +4,7 @@
 #include "cli/export/html.h"
 #include "cli/report/report.h"
 #include "store/error.h"
+#include "store/layers.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -119,6 +120,7 @@ static int run_report(struct report_job *job, char **words)
     GError *error = NULL;
     bool good = report_parse_options(job, words, &error);
 
+    good = good && tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_FLOW, false, &error);
     if (good) {
         say_without(job);
         job->run = tcgrr_reader_run(job->reader);

@@ -20,6 +20,19 @@ static json_t *events_json(const struct tcgrr_totals *totals)
     return events;
 }
 
+/* What a replay needs, and what was derived from it or recorded with it. */
+static json_t *layers_json(const struct tcgrr_run *run)
+{
+    json_t *layers = json_array();
+    for (enum tcgrr_level level = TCGRR_LEVEL_INPUTS; level <= tcgrr_run_level(run); level++) {
+        bool there = level == TCGRR_LEVEL_INPUTS ? run->rr : level == TCGRR_LEVEL_STATE ? run->sample_step > 0 : true;
+        if (there) {
+            json_array_append_new(layers, json_string(tcgrr_level_name(level)));
+        }
+    }
+    return layers;
+}
+
 static json_t *text_or_null(const char *text)
 {
     return text ? json_string_nocheck(text) : json_null();
@@ -68,18 +81,21 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
                           bool recording)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    bool flow = tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS;
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:I, s:I, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
+        json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
                   "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version, "mode",
                   run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
                   run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
-                  (json_int_t)totals->execs, "blocks", (json_int_t)totals->blocks, "events", events_json(totals),
+                  flow ? json_integer((json_int_t)totals->execs) : json_null(), "blocks",
+                  flow ? json_integer((json_int_t)totals->blocks) : json_null(), "events", events_json(totals),
                   "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",
                   run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete);
     json_object_set_new(object, "tail", json_integer((json_int_t)run->tail));
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
+    json_object_set_new(object, "layers", layers_json(run));
     json_object_set_new(object, "vcpus", json_integer(run->vcpus));
     json_object_set_new(object, "icount_shift", text_or_null(run->icount_shift));
     json_object_set_new(object, "started", text_or_null(run->started));
@@ -89,7 +105,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
     json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
     json_object_set_new(object, "command", command ? command : json_null());
     json_object_set_new(object, "pinned", pinned_json(reader));
-    if (g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+    if (tcgrr_run_level(run) == TCGRR_LEVEL_FULL) {
         json_object_set_new(object, "accesses", json_integer((json_int_t)totals->accesses));
         json_object_set_new(object, "mem_from", run->mem_from >= 0 ? json_integer(run->mem_from) : json_null());
         json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
@@ -230,10 +246,14 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     }
     print_pinned(reader);
     printf("  instructions %s; %s\n", icount, count);
-    printf("  executions   %s of %s different blocks\n", execs, blocks);
+    if (tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS) {
+        printf("  executions   %s of %s different blocks\n", execs, blocks);
+    } else {
+        printf("  executions   not recorded (level inputs); tcgrr fill %s --level flow makes them\n", path);
+    }
     printf("  events       %s%s\n", *events ? events : "none",
            run->reports_discontinuities || !*events ? "" : " (interrupts and exceptions inferred)");
-    if (g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0) {
+    if (tcgrr_run_level(run) == TCGRR_LEVEL_FULL) {
         g_autofree char *accesses = cli_number(totals->accesses);
         g_autofree char *window = window_text(run);
         printf("  memory       %s accesses%s\n", accesses, window);

@@ -7,6 +7,7 @@
 #include "record/record.h"
 
 #include "emu/qemu/memory_map.h"
+#include "record/events.h"
 #include "record/portable.h"
 #include "record/repair.h"
 #include "record/tail.h"
@@ -551,6 +552,34 @@ static bool cut_tail(struct recorder *recorder, const struct tcgrr_rrlog *log, G
            tcgrr_cut_tail(recorder->writer, &task, &recorder->run, error);
 }
 
+static struct tcgrr_rrlog *load_log(const struct recorder *recorder, GError **error)
+{
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, error);
+    if (log) {
+        tcgrr_rrlog_rebase(log, recorder->portable.start_icount);
+    }
+    return log;
+}
+
+/* Level inputs: the log has all that is known of the run. */
+static bool take_log(struct recorder *recorder, GError **error)
+{
+    struct tcgrr_run *run = &recorder->run;
+    struct tcgrr_rrlog *log = load_log(recorder, run->complete ? error : NULL);
+    if (!log) {
+        return !run->complete; /* QEMU was killed before it wrote anything */
+    }
+    run->icount = log->run_end;
+    run->tail = log->total - log->run_end;
+    run->logged = run->complete ? run->icount : 0;
+    if (run->qemu_icount < 0 && log->complete) {
+        run->qemu_icount = (int64_t)log->total;
+    }
+    bool good = tcgrr_place_events(recorder->writer, log, error);
+    tcgrr_rrlog_free(log);
+    return good;
+}
+
 /*
  * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is
  * complete, so that a replay knows when to follow the log, too.
@@ -559,10 +588,13 @@ static bool repair(struct recorder *recorder, GError **error)
 {
     GError *problem = NULL;
 
+    if (recorder->options->level == TCGRR_LEVEL_INPUTS) {
+        return take_log(recorder, error);
+    }
     if (!recorder->run.complete || !recorder->run.rr) {
         return true;
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, &problem);
+    struct tcgrr_rrlog *log = load_log(recorder, &problem);
     if (!log) {
         bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
         g_autofree char *text =
@@ -570,7 +602,6 @@ static bool repair(struct recorder *recorder, GError **error)
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }
-    tcgrr_rrlog_rebase(log, recorder->portable.start_icount);
     bool good = ask_log(recorder, log, error) && cut_tail(recorder, log, error);
     tcgrr_rrlog_free(log);
     return good;
@@ -661,6 +692,14 @@ static void let_run_on(struct recorder *recorder)
     }
 }
 
+static bool guest_ran(const struct recorder *recorder, const struct tcgrr_chunk *last)
+{
+    struct tcgrr_rrlog *log = recorder->options->level == TCGRR_LEVEL_INPUTS ? load_log(recorder, NULL) : NULL;
+    bool ran = last->end_icount > 0 || (log && log->total > 0);
+    tcgrr_rrlog_free(log);
+    return ran;
+}
+
 static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *result, GError **error)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
@@ -691,7 +730,7 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
         g_propagate_error(error, recorder->store_error);
         good = false;
     }
-    if (good && last->end_icount == 0 && result->exit_failed && !*recorder->options->stop) {
+    if (good && !guest_ran(recorder, last) && result->exit_failed && !*recorder->options->stop) {
         g_autofree char *words = tcgrr_session_words(recorder->session);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU ended before the guest ran (%s)%s%s", result->exit,
                     *words ? ": " : "; check its arguments by running it without tcgrr", words);

@@ -4,6 +4,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
+#include "emu/qemu/still.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -14,11 +15,7 @@
 
 #define QMP_MS     60000
 #define POLL_US    1000
-#define LOOK_US    (500 * 1000) /* how often a QEMU that runs is asked how far it is */
 #define COPY_BYTES (1u << 30)
-/* Of its own time without getting anywhere, and a replay has hung: it may tell so at a slice's end only, and the
- * longest has 2^31 instructions. */
-#define SPIN_US    (10 * 1000 * 1000)
 #define NODE       "tcgrr-keyframe-new"
 
 struct tcgrr_player {
@@ -148,19 +145,26 @@ static bool tell(struct tcgrr_player *player, const char *command, json_t *argum
     return answer != NULL;
 }
 
+static struct tcgrr_still still_of(struct tcgrr_player *player)
+{
+    return (struct tcgrr_still){.qmp = player->qmp,
+                                .process = player->process,
+                                .name = player->options.qemu->path,
+                                .hang_ms = player->options.hang_ms,
+                                .stop = player->options.stop};
+}
+
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
 {
-    json_t *answer = execute(player, "query-replay", NULL, error);
-    json_t *number = json_object_get(answer, "icount");
-    bool good = json_is_integer(number) && json_integer_value(number) >= 0;
+    struct tcgrr_still still = still_of(player);
+    GError *problem = NULL;
 
-    if (good) {
-        *icount = (tcgrr_icount)json_integer_value(number);
-    } else if (answer) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not say where its replay stands");
+    if (!tcgrr_still_icount(&still, icount, &problem)) {
+        explain_end(player, &problem);
+        g_propagate_error(error, problem);
+        return false;
     }
-    json_decref(answer);
-    return good;
+    return true;
 }
 
 bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError **error)
@@ -168,55 +172,20 @@ bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError
     return tell(player, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error);
 }
 
-static bool is_running(struct tcgrr_player *player, bool *running, GError **error)
-{
-    json_t *answer = execute(player, "query-status", NULL, error);
-    *running = json_is_true(json_object_get(answer, "running"));
-    json_decref(answer);
-    return answer != NULL;
-}
-
 /* Waits for QEMU to stand still, as long as it gets anywhere. */
 static bool wait_still(struct tcgrr_player *player, GError **error)
 {
-    gint64 moved = g_get_monotonic_time();
-    gint64 looked = moved;
-    int64_t spent = tcgrr_process_spent(player->process);
-    tcgrr_icount seen = 0;
-    bool running = true;
+    struct tcgrr_still still = still_of(player);
+    GError *problem = NULL;
 
-    while (true) {
-        if (!is_running(player, &running, error)) {
-            return false;
+    if (!tcgrr_still_wait(&still, &problem)) {
+        if (problem->code == TCGRR_ERROR_FAILED) {
+            explain_end(player, &problem);
         }
-        gint64 now = g_get_monotonic_time();
-        tcgrr_icount icount = seen;
-        if (!running) {
-            return true;
-        }
-        if (player->options.stop && *player->options.stop) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
-            return false;
-        }
-        if (now - looked > LOOK_US) {
-            looked = now;
-            if (!tcgrr_player_icount(player, &icount, error)) {
-                return false;
-            }
-        }
-        if (icount != seen) {
-            moved = now;
-            seen = icount;
-            spent = tcgrr_process_spent(player->process);
-        }
-        if (now - moved > (gint64)player->options.hang_ms * 1000 ||
-            tcgrr_process_spent(player->process) - spent > SPIN_US) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT,
-                        player->options.qemu->path, seen);
-            return false;
-        }
-        g_usleep(POLL_US);
+        g_propagate_error(error, problem);
+        return false;
     }
+    return true;
 }
 
 bool tcgrr_player_go(struct tcgrr_player *player, tcgrr_icount icount, GError **error)

@@ -5,6 +5,7 @@
 #include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
 #include "replay/keyframes.h"
+#include "replay/inputs_alone.h"
 #include "replay/recorded.h"
 #include "replay/stop.h"
 #include "store/error.h"
@@ -56,9 +57,13 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
 
 static enum tcgrr_level recorded_level(struct tcgrr_reader *reader)
 {
-    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
-    tcgrr_level_of(tcgrr_reader_run(reader)->level, &level);
-    return level;
+    return tcgrr_run_level(tcgrr_reader_run(reader));
+}
+
+/* Whether there is nothing to compare with. */
+static bool inputs_alone(struct tcgrr_reader *reader)
+{
+    return recorded_level(reader) == TCGRR_LEVEL_INPUTS;
 }
 
 static bool is_closer(const struct tcgrr_replay_options *options)
@@ -106,9 +111,10 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     /* Samples count branches from the beginning. */
-    enum tcgrr_level level = keyframe->folder  ? TCGRR_LEVEL_FLOW
-                             : options->states ? TCGRR_LEVEL_STATE
-                                               : recorded_level(reader);
+    enum tcgrr_level level = inputs_alone(reader) ? TCGRR_LEVEL_INPUTS
+                             : keyframe->folder   ? TCGRR_LEVEL_FLOW
+                             : options->states    ? TCGRR_LEVEL_STATE
+                                                  : recorded_level(reader);
     struct tcgrr_session_options session = {
         .qemu = choose_qemu(reader, original ? NULL : options->qemu, words),
         .known = options->known[original ? 0 : 1],
@@ -126,7 +132,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .keyframe = keyframe->folder,
         .keyframe_icount = keyframe->icount,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
-        .start_paused = stops_inside(reader, options),
+        .start_paused = stops_inside(reader, options) || inputs_alone(reader),
         .quiet = options->quiet,
     };
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
@@ -250,7 +256,8 @@ static bool check_stop(struct tcgrr_reader *reader, const struct tcgrr_replay_op
     if (!run->complete && !tcgrr_reader_totals(reader, &totals, error)) {
         return false;
     }
-    tcgrr_icount last = run->complete ? run->icount : MIN(totals.icount, result->inputs.reach - 1);
+    tcgrr_icount reach = result->inputs.reach - 1;
+    tcgrr_icount last = run->complete ? run->icount : inputs_alone(reader) ? reach : MIN(totals.icount, reach);
     if (options->at > last || (options->gdb && !stops_inside(reader, options))) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "%s %s after %" G_GUINT64_FORMAT " instructions; %s cannot be stopped at %" G_GUINT64_FORMAT,
@@ -283,7 +290,7 @@ static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr
     int64_t wanted = (int64_t)options->at;
     int64_t stands = (int64_t)(comparison->start[0] + comparison->compared);
 
-    if (options->at == UINT64_MAX || comparison->diverged) {
+    if (options->at == UINT64_MAX || comparison->diverged || result->stopped_at >= 0) {
         return true;
     }
     if (stands == wanted && result->qemu_icount >= 0) {
@@ -460,7 +467,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
     bool good = start_all(reader, options, keyframes_too, folder, result, error);
     if (good) {
         result->qemu_version = g_strdup(tcgrr_session_qemu(result->session)->version);
-        good = compare(reader, options, result, error);
+        good = inputs_alone(reader) ? tcgrr_replay_inputs_alone(reader, options, result, error)
+                                    : compare(reader, options, result, error);
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_counts(reader, result, error) &&
                settle_stop(options, result, error);

@@ -12,8 +12,18 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
-/* The state before the first instruction, to which reverse steps go back. */
-static bool take_snapshot(struct tcgrr_qmp *qmp, GError **error)
+bool tcgrr_replay_continue(struct tcgrr_qmp *qmp, GError **error)
+{
+    return tell(qmp, "cont", NULL, error);
+}
+
+bool tcgrr_replay_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **error)
+{
+    return tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error) &&
+           tcgrr_replay_continue(qmp, error);
+}
+
+bool tcgrr_replay_snapshot(struct tcgrr_qmp *qmp, GError **error)
 {
     json_t *answer = tcgrr_qmp_execute(qmp, "human-monitor-command",
                                        json_pack("{s:s}", "command-line", "savevm tcgrr-start"), QMP_TIMEOUT_MS, error);
@@ -34,11 +44,8 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_run_source_live_options watched = *live;
 
-    if (!qmp || (options->gdb && !take_snapshot(qmp, error)) ||
-        !tell(qmp, "replay-break",
-              json_pack("{s:I}", "icount", (json_int_t)tcgrr_session_own_icount(result->session, options->at)),
-              error) ||
-        !tell(qmp, "cont", NULL, error)) {
+    if (!qmp || (options->gdb && !tcgrr_replay_snapshot(qmp, error)) ||
+        !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, options->at), error)) {
         return false;
     }
     watched.stop_at = options->at;

@@ -15,6 +15,9 @@ enum tcgrr_error_code {
     TCGRR_ERROR_DAMAGED, /* untrusted input (trace, ring, peer) is malformed: exit status 3 */
     TCGRR_ERROR_HUNG,    /* a bounded wait ran out: exit status 3 */
     TCGRR_ERROR_STOPPED, /* the user interrupted: exit status 130 or 143 */
+    /* This plus an enum tcgrr_level: the trace lacks that level, and the message has the command that makes it: exit
+     * status 3. */
+    TCGRR_ERROR_LACKS,
 };
 
 #define TCGRR_ERROR tcgrr_error_quark()

@@ -31,9 +31,10 @@ typedef uint32_t tcgrr_vcpu;
 
 /* How much of a run is recorded: each level what those before it do, and more. */
 #define TCGRR_LEVELS(X)                                                                                                \
-    X(FLOW, "flow")   /* executions, events and digests */                                                             \
-    X(STATE, "state") /* samples of registers and stores */                                                            \
-    X(FULL, "full")   /* memory accesses */
+    X(INPUTS, "inputs") /* QEMU's rr log, and events where QEMU reports them */                                        \
+    X(FLOW, "flow")     /* executions, events and digests */                                                           \
+    X(STATE, "state")   /* samples of registers and stores */                                                          \
+    X(FULL, "full")     /* memory accesses */
 
 #define TCGRR_LEVEL_ENUM(id, name) TCGRR_LEVEL_##id,
 enum tcgrr_level { TCGRR_LEVELS(TCGRR_LEVEL_ENUM) TCGRR_LEVEL_COUNT };
@@ -123,11 +124,13 @@ const char *tcgrr_event_name(enum tcgrr_event_kind kind);
 bool tcgrr_event_kind_of(const char *name, uint8_t *kind);
 
 /* A pc that is not known. */
-#define TCGRR_NO_PC UINT64_MAX
+#define TCGRR_NO_PC     UINT64_MAX
+/* A place that is not known, or not yet. */
+#define TCGRR_NO_ICOUNT UINT64_MAX
 
 struct tcgrr_event {
     tcgrr_seq seq;       /* executions before it */
-    tcgrr_icount icount; /* instructions retired before it */
+    tcgrr_icount icount; /* instructions retired before it; TCGRR_NO_ICOUNT: not known */
     tcgrr_vcpu vcpu;
     uint8_t kind;   /* enum tcgrr_event_kind */
     bool inferred;  /* from what ran before and after; false: reported by QEMU itself */

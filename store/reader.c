@@ -633,6 +633,13 @@ static uint64_t file_bytes(const char *path, const char *suffix)
     return stat(name, &status) == 0 ? (uint64_t)status.st_size : 0;
 }
 
+enum tcgrr_level tcgrr_run_level(const struct tcgrr_run *run)
+{
+    enum tcgrr_level level = TCGRR_LEVEL_FLOW;
+    tcgrr_level_of(run->level, &level);
+    return level;
+}
+
 bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *totals, GError **error)
 {
     sqlite3_stmt *statement = NULL;
@@ -664,6 +671,9 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
         }
     }
     sqlite3_finalize(statement);
+    if (tcgrr_run_level(&reader->run) == TCGRR_LEVEL_INPUTS) {
+        totals->icount = reader->run.icount;
+    }
     totals->bytes = file_bytes(reader->path, "") + file_bytes(reader->path, "-wal");
     return good || tcgrr_reader_fail(reader, "the totals", error);
 }

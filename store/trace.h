@@ -52,6 +52,9 @@ struct tcgrr_run {
     const char *output; /* user mode: the kind of file that the program wrote to (emu/qemu/output.h); else NULL */
 };
 
+/* run->level; FLOW if it says nothing that is known. */
+enum tcgrr_level tcgrr_run_level(const struct tcgrr_run *run);
+
 /* ---- writing ---- */
 
 struct tcgrr_symbol; /* store/symbols.h */

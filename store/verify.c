@@ -308,7 +308,8 @@ static bool check_chunks(struct check *check, GError **error)
         expected.first_icount = chunk->end_icount;
         expected.first_flow = chunk->end_flow;
     }
-    check->end_icount = expected.first_icount;
+    check->end_icount =
+        tcgrr_run_level(&check->reader->run) == TCGRR_LEVEL_INPUTS ? check->reader->run.icount : expected.first_icount;
     check->end_seq = expected.first_seq;
     return true;
 }

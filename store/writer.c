@@ -451,7 +451,7 @@ static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *eve
 
     sqlite3_clear_bindings(statement);
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)event->seq);
-    sqlite3_bind_int64(statement, 2, (sqlite3_int64)event->icount);
+    bind_known(statement, 2, (int64_t)event->icount);
     sqlite3_bind_int64(statement, 3, event->vcpu);
     bind_text(statement, 4, tcgrr_event_name(event->kind));
     bind_text(statement, 5, source_of(event));
@@ -728,7 +728,8 @@ static void load_event(sqlite3_stmt *statement, struct tcgrr_event *event)
     const char *source = (const char *)sqlite3_column_text(statement, 4);
     *event = (struct tcgrr_event){
         .seq = (uint64_t)sqlite3_column_int64(statement, 1),
-        .icount = (uint64_t)sqlite3_column_int64(statement, 2),
+        .icount = sqlite3_column_type(statement, 2) == SQLITE_NULL ? TCGRR_NO_ICOUNT
+                                                                   : (uint64_t)sqlite3_column_int64(statement, 2),
         .inferred = source && strcmp(source, "qemu") != 0,
         .confirmed = source && strcmp(source, "rr") == 0,
         .has_pcs = sqlite3_column_type(statement, 5) != SQLITE_NULL,

@@ -220,7 +220,7 @@ equal "traps of page faults" "$(report fault traps | sed -n 2p | tr -d ' ' | cut
     "$(($(grep -c '^Taking exception' "$work/fault.log") - 1))"
 
 # Registers where they were sampled: the program counter is where the run went on.
-complains 3 "without registers, .* tcgrr record --level state -o NEW.tcgrr -- " "$tcgrr" report "$work/mmio.tcgrr" execlog reg=pc
+complains 3 "lacks level state; make it: tcgrr fill .* --level state" "$tcgrr" report "$work/mmio.tcgrr" execlog reg=pc
 if [ "$version" != 7.2 ]; then
     guest a64-mmio "$version"
     record state --level state
@@ -246,7 +246,7 @@ complains 2 "evict takes one of lru|fifo|rand" "$tcgrr" report "$work/mmio.tcgrr
 complains 2 "number of sets, must be a power of two" "$tcgrr" report "$work/mmio.tcgrr" cache icachesize=24576
 complains 2 "knows no class 'zzz' for aarch64; it knows udef, " "$tcgrr" report "$work/mmio.tcgrr" howvec count=zzz
 complains 2 "is the trace itself" "$tcgrr" report "$work/mmio.tcgrr" drcov "filename=$work/mmio.tcgrr"
-complains 3 "record it again with: tcgrr record --level full -o NEW.tcgrr -- .*qemu-system-aarch64-$version -M virt" \
+complains 3 "lacks level full; make it: tcgrr fill .* --level full" \
     "$tcgrr" report "$work/mmio.tcgrr" cache dcachesize=1024
 complains 3 "is of a whole system" "$tcgrr" report "$work/mmio.tcgrr" syscall
 complains 3 "cannot open" "$tcgrr" report "$work/nowhere.tcgrr" bb

@@ -103,7 +103,7 @@ static bool check_level(struct report_job *job, GError **error)
         return false;
     }
     if (!job->accesses) {
-        report_note("only instructions: the trace was recorded without memory accesses (record --level full)");
+        report_note("only instructions: the trace was recorded without memory accesses (fill --level full)");
         g_error_free(reason);
     }
     return true;

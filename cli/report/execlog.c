@@ -259,7 +259,7 @@ static void check_level(struct report_job *job)
     GError *reason = NULL;
     job->accesses = report_need_accesses(job, &reason);
     if (!job->accesses) {
-        report_note("no memory accesses: the trace was recorded without them (record --level full)");
+        report_note("no memory accesses: the trace was recorded without them (fill --level full)");
         g_error_free(reason);
     }
 }

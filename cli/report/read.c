@@ -4,6 +4,7 @@
 
 #include "cli/cli.h"
 #include "store/error.h"
+#include "store/layers.h"
 
 #include <errno.h>
 #include <string.h>
@@ -13,55 +14,27 @@
 /* More vCPUs than any machine of QEMU has. */
 #define MAX_VCPUS 65536u
 
-/* What a shell takes as it is. */
-#define PLAIN "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%"
-
-/* The user's command, to be typed into a shell; owned by the caller. */
-static char *original_command(const struct tcgrr_run *run)
-{
-    json_t *words = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
-    GString *line = g_string_new(NULL);
-    json_t *word;
-    size_t i;
-
-    json_array_foreach(words, i, word)
-    {
-        g_autofree char *quoted = g_shell_quote(json_is_string(word) ? json_string_value(word) : "");
-        bool plain = json_is_string(word) && strspn(json_string_value(word), PLAIN) == json_string_length(word);
-        g_string_append_printf(line, " %s", plain ? json_string_value(word) : quoted);
-    }
-    json_decref(words);
-    return g_string_free(line, FALSE);
-}
-
-bool report_need_level(struct report_job *job, enum tcgrr_level level, const char *what, GError **error)
-{
-    enum tcgrr_level has = TCGRR_LEVEL_FLOW;
-    tcgrr_level_of(job->run->level ? job->run->level : "", &has);
-    if (has >= level) {
-        return true;
-    }
-    g_autofree char *command = original_command(job->run);
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "%s was recorded without %s, which %s needs here; record it again with: tcgrr record --level %s -o "
-                "NEW.tcgrr --%s",
-                tcgrr_reader_path(job->reader), what, job->report->name, tcgrr_level_name(level), command);
-    return false;
-}
-
 bool report_need_accesses(struct report_job *job, GError **error)
 {
-    const struct tcgrr_run *run = job->run;
-    if (!report_need_level(job, TCGRR_LEVEL_FULL, "memory accesses", error)) {
+    if (!tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_FULL, false, error)) {
         return false;
     }
-    if (run->mem_from < 0) {
+    g_autoptr(GArray) spans = tcgrr_reader_spans(job->reader, TCGRR_LEVEL_FULL, error);
+    if (!spans) {
+        return false;
+    }
+    if (spans->len == 0) {
         report_note("there are no memory accesses: the run did not come to where they were to be recorded from");
-    } else if (run->mem_until >= 0) {
-        report_note("memory accesses were recorded from instruction %" G_GINT64_FORMAT " until %" G_GINT64_FORMAT,
-                    run->mem_from, run->mem_until);
-    } else if (run->mem_from > 0) {
-        report_note("memory accesses were recorded from instruction %" G_GINT64_FORMAT " on", run->mem_from);
+    }
+    for (guint i = 0; i < spans->len; i++) {
+        const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);
+        bool to_end = span->end >= job->run->icount;
+        if (span->first > 0 && to_end) {
+            report_note("memory accesses are there from instruction %" G_GUINT64_FORMAT " on", span->first);
+        } else if (!to_end) {
+            report_note("memory accesses are there from instruction %" G_GUINT64_FORMAT " until %" G_GUINT64_FORMAT,
+                        span->first, span->end);
+        }
     }
     return true;
 }

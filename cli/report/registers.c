@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/report/registers.h"
 
+#include "store/layers.h"
 #include "store/error.h"
 
 #include <string.h>
@@ -46,7 +47,7 @@ static bool add_matching(struct report_registers *registers, const char *pattern
 
 struct report_registers *report_registers_new(struct report_job *job, const GPtrArray *patterns, GError **error)
 {
-    if (!report_need_level(job, TCGRR_LEVEL_STATE, "registers", error)) {
+    if (!tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_STATE, false, error)) {
         return NULL;
     }
     const struct tcgrr_register_table *table = tcgrr_reader_registers(job->reader, error);

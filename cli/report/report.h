@@ -88,10 +88,6 @@ extern const struct report report_mem;
 extern const struct report report_syscall;
 extern const struct report report_traps;
 
-/* Whether the trace was recorded at this level or a higher one; if not, the error says that it lacks `what`, and how to
- * record one that does not. */
-bool report_need_level(struct report_job *job, enum tcgrr_level level, const char *what, GError **error);
-
 /* The same for memory accesses, which a trace may have of a part of the run only; then that is said. */
 bool report_need_accesses(struct report_job *job, GError **error);
 

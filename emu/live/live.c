@@ -44,6 +44,11 @@ void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount)
     live->asked = (struct tcgrr_rrlog_asked){.icount = icount};
 }
 
+void tcgrr_live_events_only(struct tcgrr_live *live)
+{
+    live->events_only = true;
+}
+
 void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     tcgrr_chunk_follow(chunk, NULL);

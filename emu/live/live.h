@@ -41,6 +41,11 @@ struct tcgrr_live_info {
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
 /* The run is one that begins in the middle: behind `icount` instructions. Before anything is read. */
 void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
+/*
+ * The plugin instruments nothing (level inputs): events come as they are reported, at no known place, and there are no
+ * executions. Before anything is read.
+ */
+void tcgrr_live_events_only(struct tcgrr_live *live);
 /* Empties `chunk` and makes it the first one to give to tcgrr_live_next(). */
 void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 /* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is

@@ -64,6 +64,7 @@ struct tcgrr_live {
     struct tcgrr_intake *intake;
     bool gone;
     enum tcgrr_live_end end;
+    bool events_only;   /* see tcgrr_live_events_only() */
     tcgrr_icount start; /* instructions before the run's beginning */
 
     struct tcgrr_live_info info;

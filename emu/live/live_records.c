@@ -182,8 +182,16 @@ static bool read_rerun(struct tcgrr_live *live, const uint32_t *words)
     return true;
 }
 
+/* Events without executions: the last one is kept, because the next may complete it. */
+static void flush_unplaced(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+{
+    g_array_append_vals(chunk->events, live->gap->data, live->gap->len);
+    g_array_set_size(live->gap, 0);
+}
+
 /* `words`: the vCPU and what the kind brings, `count` of them. */
-static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *words, unsigned count, GError **error)
+static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, const uint32_t *words,
+                       unsigned count, GError **error)
 {
     static const uint8_t values[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_RERUN] = 1,
                                                            [TCGRR_WIRE_DISCONTINUITY] = 3,
@@ -225,6 +233,10 @@ static bool read_event(struct tcgrr_live *live, unsigned kind, const uint32_t *w
     }
     if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
         event.result = 0;
+    }
+    if (live->events_only) {
+        flush_unplaced(live, chunk);
+        event.icount = kind == TCGRR_WIRE_DISCONTINUITY ? TCGRR_NO_ICOUNT : 0;
     }
     if (live->gap->len < MAX_GAP_EVENTS) {
         g_array_append_val(live->gap, event);
@@ -300,6 +312,9 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     case TCGRR_WIRE_END:
         live->inside = payload == 1;
         live->died = !live->info.system && !live->inside;
+        if (live->events_only) {
+            flush_unplaced(live, chunk);
+        }
         tcgrr_live_close(live, chunk, NULL);
         live->end = TCGRR_LIVE_FINISHED;
         return true;
@@ -316,7 +331,7 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     case TCGRR_WIRE_SAMPLE:
         return tcgrr_live_read_sample(live, words, error);
     case TCGRR_WIRE_EVENT:
-        return read_event(live, payload & 0xff, words + 1, payload >> 8, error);
+        return read_event(live, chunk, payload & 0xff, words + 1, payload >> 8, error);
     default:
         return tcgrr_live_damaged(error, "a record of unknown kind");
     }

@@ -2,7 +2,7 @@
 /*
  * libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Arguments, set by tcgrr itself:
  *   fd=N     descriptor of the shared memory (wire.h)
- *   level=L  how much is to be recorded: flow, state or full
+ *   level=L  how much is to be recorded: inputs, flow, state or full; at inputs nothing is instrumented
  *   texts=on QEMU's disassembly is wanted
  *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
  *   log=on   QEMU records an rr log, whose file is to be kept up to date
@@ -329,6 +329,9 @@ static void vcpu_started(unsigned vcpu)
         return;
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
+    if (plugin->events_only) {
+        return;
+    }
     if (plugin->inputs) {
         tcgrr_inputs_vcpu(plugin);
     }
@@ -497,31 +500,33 @@ static void syscall_ret_7(unsigned vcpu, int64_t number, int64_t result, void *u
 /* Registers everything; returns the wire features that this QEMU has. */
 static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t id)
 {
+    enum { ALWAYS, BLOCKS, USER_MODE }; /* at any level, where blocks are recorded, in user mode */
     static const struct {
         const char *name;
         tcgrr_any_cb form_1;
         tcgrr_any_cb form_7;
-        bool user_mode_only;
+        int when;
     } callbacks[] = {
-        {"qemu_plugin_register_vcpu_tb_trans_cb", (tcgrr_any_cb)tb_trans_1, (tcgrr_any_cb)tb_trans_7, false},
-        {"qemu_plugin_register_vcpu_init_cb", (tcgrr_any_cb)init_1, (tcgrr_any_cb)init_7, false},
-        {"qemu_plugin_register_vcpu_exit_cb", (tcgrr_any_cb)exit_1, (tcgrr_any_cb)exit_7, false},
-        {"qemu_plugin_register_vcpu_idle_cb", (tcgrr_any_cb)idle_1, (tcgrr_any_cb)idle_7, false},
-        {"qemu_plugin_register_vcpu_resume_cb", (tcgrr_any_cb)resume_1, (tcgrr_any_cb)resume_7, false},
-        {"qemu_plugin_register_flush_cb", (tcgrr_any_cb)flush_1, (tcgrr_any_cb)flush_7, false},
-        {"qemu_plugin_register_atexit_cb", (tcgrr_any_cb)atexit_1, (tcgrr_any_cb)atexit_7, false},
-        {"qemu_plugin_register_vcpu_syscall_cb", (tcgrr_any_cb)syscall_1, (tcgrr_any_cb)syscall_7, true},
-        {"qemu_plugin_register_vcpu_syscall_ret_cb", (tcgrr_any_cb)syscall_ret_1, (tcgrr_any_cb)syscall_ret_7, true},
+        {"qemu_plugin_register_vcpu_tb_trans_cb", (tcgrr_any_cb)tb_trans_1, (tcgrr_any_cb)tb_trans_7, BLOCKS},
+        {"qemu_plugin_register_vcpu_init_cb", (tcgrr_any_cb)init_1, (tcgrr_any_cb)init_7, ALWAYS},
+        {"qemu_plugin_register_vcpu_exit_cb", (tcgrr_any_cb)exit_1, (tcgrr_any_cb)exit_7, BLOCKS},
+        {"qemu_plugin_register_vcpu_idle_cb", (tcgrr_any_cb)idle_1, (tcgrr_any_cb)idle_7, BLOCKS},
+        {"qemu_plugin_register_vcpu_resume_cb", (tcgrr_any_cb)resume_1, (tcgrr_any_cb)resume_7, BLOCKS},
+        {"qemu_plugin_register_flush_cb", (tcgrr_any_cb)flush_1, (tcgrr_any_cb)flush_7, BLOCKS},
+        {"qemu_plugin_register_atexit_cb", (tcgrr_any_cb)atexit_1, (tcgrr_any_cb)atexit_7, ALWAYS},
+        {"qemu_plugin_register_vcpu_syscall_cb", (tcgrr_any_cb)syscall_1, (tcgrr_any_cb)syscall_7, USER_MODE},
+        {"qemu_plugin_register_vcpu_syscall_ret_cb", (tcgrr_any_cb)syscall_ret_1, (tcgrr_any_cb)syscall_ret_7,
+         USER_MODE},
     };
     uint32_t features = 0;
 
     for (size_t i = 0; i < sizeof(callbacks) / sizeof(callbacks[0]); i++) {
-        if (callbacks[i].user_mode_only && plugin->system) {
+        if (callbacks[i].when == USER_MODE ? plugin->system : callbacks[i].when == BLOCKS && plugin->events_only) {
             continue;
         }
         bool done = tcgrr_api_register(&plugin->api, id, callbacks[i].name,
                                        plugin->api.version >= 7 ? callbacks[i].form_7 : callbacks[i].form_1);
-        if (done && callbacks[i].user_mode_only) {
+        if (done && callbacks[i].when == USER_MODE) {
             features |= TCGRR_WIRE_SYSCALL;
         }
     }
@@ -645,7 +650,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (problem) {
         return refuse(problem);
     }
-    if (strcmp(arguments.level, "flow") != 0 && plugin->api.get_registers && plugin->api.read_register) {
+    plugin->events_only = strcmp(arguments.level, "inputs") == 0;
+    if (strcmp(arguments.level, "flow") != 0 && !plugin->events_only && plugin->api.get_registers &&
+        plugin->api.read_register) {
         plugin->sampling = (struct tcgrr_sampling){.on = true};
     }
     plugin->isa = tcgrr_isa_of_target(info->target_name);

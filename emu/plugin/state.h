@@ -75,6 +75,7 @@ struct tcgrr_plugin {
     tcgrr_any_cb reset;
     enum tcgrr_isa isa;
     bool system;
+    bool events_only; /* no block is recorded */
     bool one_vcpu;
     bool texts;        /* tcgrr wants QEMU's disassembly */
     bool mark_by_call; /* marks are set by callbacks, not by inline operations */

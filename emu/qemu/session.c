@@ -141,6 +141,19 @@ static bool choose_level(struct tcgrr_session *session, const struct tcgrr_sessi
     return true;
 }
 
+/* At level inputs the rr log is all there is. */
+static bool check_log(const struct tcgrr_session *session, GError **error)
+{
+    if (session->level != TCGRR_LEVEL_INPUTS || session->command.mode != TCGRR_RUN_PLAIN) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level inputs records QEMU's rr log, and %s; take --level flow",
+                !session->qemu.system        ? "QEMU has none in user mode"
+                : session->command.vcpus > 1 ? "QEMU's rr takes one vCPU only"
+                                             : "--no-rr leaves that out");
+    return false;
+}
+
 static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_options *options, GError **error)
 {
     if (options->known) {
@@ -161,13 +174,16 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
     if (session->live) {
         tcgrr_live_start_at(session->live, options->keyframe_icount);
     }
+    if (session->live && session->level == TCGRR_LEVEL_INPUTS) {
+        tcgrr_live_events_only(session->live);
+    }
     if (session->live && session->level == TCGRR_LEVEL_FULL) {
         tcgrr_live_want_accesses(session->live, &options->window);
         session->asks_map = session->qemu.system && !options->start_paused;
         session->holds = session->asks_map && !g_strv_contains(options->arguments, "-S");
     }
     return session->live && make_folder(session, error) && build_command(session, options, error) &&
-           check_vcpus(session, error);
+           check_vcpus(session, error) && check_log(session, error);
 }
 
 struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *options, GError **error)

@@ -17,6 +17,7 @@ bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
         .arguments = options->member.arguments,
         .plugin = options->plugin,
         .mode = TCGRR_RUN_PLAIN,
+        .level = TCGRR_LEVEL_FLOW,
         .icount = options->icount,
         .quiet = options->member.quiet,
     };

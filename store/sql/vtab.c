@@ -2,6 +2,7 @@
 #include "store/sql/vtab.h"
 
 #include "store/error.h"
+#include "store/layers.h"
 
 #include <math.h>
 #include <string.h>
@@ -140,7 +141,7 @@ int tcgrr_vtab_disconnect(sqlite3_vtab *table)
     return SQLITE_OK;
 }
 
-int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema)
+int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level)
 {
     struct tcgrr_vtab *table = (struct tcgrr_vtab *)cursor->base.pVtab;
     const char *name = schema ? (const char *)sqlite3_value_text(schema) : "main";
@@ -153,32 +154,19 @@ int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema)
         return tcgrr_vtab_fail(&table->base, error);
     }
     cursor->trace = tcgrr_sql_trace_get(table->sql, name, &error);
-    return cursor->trace ? SQLITE_OK : tcgrr_vtab_fail(&table->base, error);
-}
-
-int tcgrr_vtab_need_level(struct tcgrr_vtab_cursor *cursor, enum tcgrr_level level)
-{
-    struct tcgrr_reader *reader = tcgrr_sql_trace_reader(cursor->trace);
-    const char *name = tcgrr_reader_run(reader)->level;
-    enum tcgrr_level has = TCGRR_LEVEL_FLOW;
-    GError *error = NULL;
-
-    tcgrr_level_of(name, &has);
-    if (has >= level) {
-        return SQLITE_OK;
+    if (!cursor->trace || !tcgrr_reader_need_level(tcgrr_sql_trace_reader(cursor->trace), level, false, &error)) {
+        return tcgrr_vtab_fail(&table->base, error);
     }
-    g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "%s was recorded at level %s, which does not have that; record it again: tcgrr record --level %s",
-                tcgrr_reader_path(reader), name ? name : "flow", tcgrr_level_name(level));
-    return tcgrr_vtab_fail(cursor->base.pVtab, error);
+    return SQLITE_OK;
 }
 
 int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error)
 {
     sqlite3 *db = tcgrr_sql_db(((struct tcgrr_vtab *)table)->sql);
-    int code = error->code == TCGRR_ERROR_STOPPED    ? SQLITE_INTERRUPT
-               : error->code == TCGRR_ERROR_DAMAGED  ? SQLITE_CORRUPT_VTAB
-               : error->code == TCGRR_ERROR_FAILED   ? SQLITE_IOERR /* the query is right, the trace is not */
+    int code = error->code == TCGRR_ERROR_STOPPED   ? SQLITE_INTERRUPT
+               : error->code == TCGRR_ERROR_DAMAGED ? SQLITE_CORRUPT_VTAB
+               : error->code == TCGRR_ERROR_FAILED || error->code >= TCGRR_ERROR_LACKS
+                   ? SQLITE_IOERR /* the query is right, the trace is not */
                : sqlite3_errcode(db) == SQLITE_NOMEM ? SQLITE_NOMEM
                                                      : SQLITE_ERROR;
     sqlite3_free(table->zErrMsg);

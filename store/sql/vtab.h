@@ -58,12 +58,9 @@ void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, 
 int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message);
 int tcgrr_vtab_disconnect(sqlite3_vtab *table);
 
-/* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". */
-int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema);
-
-/* After tcgrr_vtab_use(): SQLITE_OK if the cursor's trace has this level; else fails with what is missing and how to
- * get it, because no rows would look like an answer. */
-int tcgrr_vtab_need_level(struct tcgrr_vtab_cursor *cursor, enum tcgrr_level level);
+/* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". Fails with how to get it if
+ * the trace has nothing of `level`, because no rows would look like an answer. */
+int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level);
 
 /* Hands `error` to SQLite as the table's message and frees it. Returns SQLite's code for it. */
 int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error);

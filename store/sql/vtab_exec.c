@@ -308,7 +308,7 @@ static int exec_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
 
     tcgrr_sql_walk_end(&cursor->walk);
     g_clear_pointer(&cursor->tallies, g_array_unref);
-    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, bits, false, arguments);
+    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FLOW, bits, false, arguments);
     if (status == SQLITE_OK && bits & TCGRR_VTAB_GROUPED) {
         return filter_grouped(cursor, bits);
     }

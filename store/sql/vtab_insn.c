@@ -130,7 +130,7 @@ static int insn_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
     GError *error = NULL;
 
     tcgrr_sql_walk_end(&cursor->walk);
-    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, bits, true, arguments);
+    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FLOW, bits, true, arguments);
     if (status != SQLITE_OK) {
         return status;
     }

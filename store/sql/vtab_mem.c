@@ -288,8 +288,7 @@ static int mem_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int
 
     tcgrr_sql_walk_end(&cursor->walk);
     cursor->chunk = -1;
-    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, bits, true, arguments);
-    status = status == SQLITE_OK ? tcgrr_vtab_need_level(&cursor->base, TCGRR_LEVEL_FULL) : status;
+    int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FULL, bits, true, arguments);
     if (status != SQLITE_OK) {
         return status;
     }

@@ -100,8 +100,8 @@ static int fill_wanted(struct tcgrr_vtab_query *query, struct tcgrr_vtab_cursor 
     return SQLITE_OK;
 }
 
-int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_cursor *cursor, int bits, bool inside,
-                          sqlite3_value **arguments)
+int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_cursor *cursor, enum tcgrr_level level,
+                          int bits, bool inside, sqlite3_value **arguments)
 {
     sqlite3_value *values[RULES] = {NULL};
     struct tcgrr_vtab_rule rules[RULES];
@@ -128,7 +128,7 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
             tcgrr_vtab_narrow(values[i], rules[i].relation, lows[i], highs[i]);
         }
     }
-    int status = tcgrr_vtab_use(cursor, values[RULES - 1]);
+    int status = tcgrr_vtab_use(cursor, values[RULES - 1], level);
     if (status != SQLITE_OK) {
         return status;
     }

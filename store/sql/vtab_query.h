@@ -49,11 +49,11 @@ struct tcgrr_vtab_query {
 };
 
 /*
- * Opens the trace and fills `query`; a block is wanted if its pc, with `inside` that of any of its instructions, is.
- * What was in `query` before is freed. Returns SQLite's code.
+ * Opens the trace, which must have something of `level`, and fills `query`; a block is wanted if its pc, with `inside`
+ * that of any of its instructions, is. What was in `query` before is freed. Returns SQLite's code.
  */
-int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_cursor *cursor, int bits, bool inside,
-                          sqlite3_value **arguments);
+int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_cursor *cursor, enum tcgrr_level level,
+                          int bits, bool inside, sqlite3_value **arguments);
 void tcgrr_vtab_query_clear(struct tcgrr_vtab_query *query);
 
 #endif

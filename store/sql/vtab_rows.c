@@ -43,7 +43,7 @@ int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema)
 {
     g_array_set_size(cursor->rows, 0);
     cursor->at = 0;
-    return tcgrr_vtab_use(&cursor->base, schema);
+    return tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_FLOW);
 }
 
 int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing)
