@@ -107,16 +107,36 @@ static json_t *events_json(const struct texts *texts, int which, const GArray *e
     return list;
 }
 
+static json_t *call_json(const struct tcgrr_live_call *call)
+{
+    json_t *arguments = json_array();
+
+    if (call->number < 0) {
+        json_decref(arguments);
+        return json_null();
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(call->arguments); i++) {
+        json_array_append_new(arguments, cli_json_address(call->arguments[i]));
+    }
+    return json_pack("{s:I, s:o}", "number", (json_int_t)call->number, "arguments", arguments);
+}
+
 static json_t *divergence_json(const struct texts *texts, const struct tcgrr_comparison *comparison)
 {
     const struct tcgrr_divergence_side *sides = comparison->sides;
     json_t *note = comparison->note ? json_string_nocheck(comparison->note) : json_null();
-    return json_pack(
+    json_t *object = json_pack(
         "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "icount", (json_int_t)comparison->icount, "vcpu",
         (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]), "b", side_json(texts, 1, &sides[1]), "common",
         execs_json(texts, 0, comparison->common), "history_a", execs_json(texts, 0, sides[0].history), "history_b",
         execs_json(texts, 1, sides[1].history), "events_a", events_json(texts, 0, sides[0].events), "events_b",
         events_json(texts, 1, sides[1].events), "kind", tcgrr_divergence_name(comparison->kind), "note", note);
+    if (comparison->kind == TCGRR_DIVERGENCE_CALL) {
+        json_object_set_new(
+            object, "calls",
+            json_pack("{s:o, s:o}", "a", call_json(&comparison->calls[0]), "b", call_json(&comparison->calls[1])));
+    }
+    return object;
 }
 
 static json_t *reasons_json(unsigned reasons)
@@ -162,6 +182,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     for (int i = 0; i < TCGRR_TOLERATED_KINDS; i++) {
         json_object_set_new(object, counts[i], json_integer((json_int_t)comparison->tolerated[i]));
     }
+    json_object_set_new(object, "input_differences", json_integer((json_int_t)comparison->input_differences));
     json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
     cli_json_data(object, &comparison->data);
     if (comparison->diverged) {
@@ -261,6 +282,22 @@ static void print_events(const struct texts *texts, const struct tcgrr_compariso
     }
 }
 
+static void print_calls(const struct tcgrr_comparison *comparison, const struct cli_places *places)
+{
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_live_call *call = &comparison->calls[i];
+        if (call->number < 0) {
+            printf("  %s makes no further call\n", places->names[i]);
+            continue;
+        }
+        printf("  %s makes system call %" G_GINT64_FORMAT " (", places->names[i], call->number);
+        for (size_t k = 0; k < G_N_ELEMENTS(call->arguments); k++) {
+            printf("%s0x%" G_GINT64_MODIFIER "x", k > 0 ? ", " : "", call->arguments[k]);
+        }
+        printf(")\n");
+    }
+}
+
 static void print_divergence(const struct tcgrr_comparison *comparison, const struct cli_places *places,
                              const struct colours *colours)
 {
@@ -271,6 +308,9 @@ static void print_divergence(const struct tcgrr_comparison *comparison, const st
            tcgrr_divergence_name(comparison->kind));
     if (comparison->note) {
         printf("  %s\n", comparison->note);
+    }
+    if (comparison->kind == TCGRR_DIVERGENCE_CALL) {
+        print_calls(comparison, places);
     }
     texts_init(&texts, places);
     print_common(&texts, comparison, colours);
@@ -338,6 +378,11 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
     } else {
         g_autofree char *compared = cli_number(comparison->compared);
         printf("%sno divergence%s in %s instructions\n", colours.good, colours.off, compared);
+    }
+    if (comparison->input_differences > 0) {
+        printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got%s\n",
+               comparison->input_differences, places->names[0],
+               comparison->parted_by_input ? ", and with that the runs went apart: the rest was not compared" : "");
     }
     print_tolerated(comparison, places);
     cli_print_data(&comparison->data, places);

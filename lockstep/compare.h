@@ -14,9 +14,10 @@ enum tcgrr_divergence_kind {
     TCGRR_DIVERGENCE_CUT,   /* one side's QEMU was killed or aborted */
     TCGRR_DIVERGENCE_HUNG,  /* one side makes no progress any more */
     TCGRR_DIVERGENCE_DATA,  /* registers or stores differ, and control flow does not */
+    TCGRR_DIVERGENCE_CALL,  /* user mode: one makes another system call */
 };
 
-/* "control flow", "ended", "aborted", "hung", "data". */
+/* "control flow", "ended", "aborted", "hung", "data", "system call". */
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind);
 
 /* A place in a run. */
@@ -118,13 +119,16 @@ struct tcgrr_comparison {
     uint64_t differing;                        /* instructions of A's own in loops and transients */
     tcgrr_icount surplus[2]; /* what a side ran behind the other's tolerated end, as far as it was looked at */
     enum tcgrr_run_source_state ends[2]; /* how each side was when the comparison ended */
-    struct tcgrr_data_divergence data;   /* if states are compared: what was found before the flow diverged */
+    uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
+    bool parted_by_input;       /* and they led the runs apart, so that what follows was not compared */
+    struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
     /* Only if diverged: */
     enum tcgrr_divergence_kind kind;
     tcgrr_icount icount; /* A's */
     tcgrr_vcpu vcpu;
-    GArray *common; /* struct tcgrr_exec: the last executions in common, newest first; of side A */
-    char *note;     /* what else there is to say of it; NULL: nothing */
+    GArray *common;                  /* struct tcgrr_exec: the last executions in common, newest first; of side A */
+    char *note;                      /* what else there is to say of it; NULL: nothing */
+    struct tcgrr_live_call calls[2]; /* CALL: what each asked for; a number of -1: nothing */
     struct tcgrr_divergence_side sides[2];
 };
 
@@ -137,6 +141,13 @@ struct tcgrr_comparison {
  */
 bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
+/*
+ * User mode: judges what was found by how B was given A's inputs. A divergence that an input led to is none; one at
+ * which B makes another call is of that kind. TCGRR_ERROR_FAILED, no verdict, if it diverged where the inputs had
+ * ended, or at the start, because the two QEMUs start a program differently, which they may if they are two releases.
+ */
+bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
+                          bool same_release, GError **error);
 /* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
  * which of them translated it. */
 bool tcgrr_compare_vcpus_told(int api_version);

@@ -161,7 +161,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .quiet = member->quiet,
             .output = choose_output(options),
             .inputs = pair->calls,
-            .given = i == 1,
+            .followed = i == 1,
             .ring_bytes = RING_BYTES,
         };
     }
@@ -367,6 +367,13 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     choose_samples(pair, options);
     if (!start(pair, options, error) ||
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
+        return false;
+    }
+    if (pair->calls &&
+        !tcgrr_compare_inputs(
+            &pair->comparison, tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])),
+            strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
+            error)) {
         return false;
     }
     if (pair->log) {

@@ -3,7 +3,7 @@
 
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind)
 {
-    static const char *const names[] = {"control flow", "ended", "aborted", "hung", "data"};
+    static const char *const names[] = {"control flow", "ended", "aborted", "hung", "data", "system call"};
     return names[kind];
 }
 

@@ -6,6 +6,7 @@
  */
 #include "record/record.h"
 
+#include "emu/qemu/calls_file.h"
 #include "emu/qemu/memory_map.h"
 #include "record/events.h"
 #include "record/portable.h"
@@ -41,6 +42,7 @@ struct recorder {
     struct tcgrr_run run;
     GStringChunk *texts;
     char *rr_file;
+    char *calls; /* user mode: the file of what system calls gave */
     gint64 began;
     GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
@@ -494,10 +496,14 @@ static bool open_session(struct recorder *recorder, GError **error)
         .start_icount = recorder->portable.start_icount,
         .directory = options->directory,
         .quiet = options->quiet,
+        .inputs = recorder->calls,
         .output_to_errors = options->output_to_errors,
     };
     recorder->session = tcgrr_session_new(&session, error);
     if (!recorder->session) {
+        return false;
+    }
+    if (!tcgrr_session_qemu(recorder->session)->system && !tcgrr_calls_file_create(recorder->calls, error)) {
         return false;
     }
     describe(recorder);
@@ -658,6 +664,16 @@ static bool note_dropped_events(struct recorder *recorder, GError **error)
     return dropped == 0 || tcgrr_writer_note(recorder->writer, text, error);
 }
 
+/* User mode: what the program was given. */
+static bool store_calls(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_embedded calls = {.name = TCGRR_INPUTS_CALLS, .role = "system calls", .path = ""};
+    if (tcgrr_session_qemu(recorder->session)->system) {
+        return true;
+    }
+    return tcgrr_writer_input(recorder->writer, &calls, recorder->calls, error);
+}
+
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
@@ -672,6 +688,9 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&
         !tcgrr_writer_rr_file(recorder->writer, recorder->rr_file, error)) {
+        return false;
+    }
+    if (!store_calls(recorder, error)) {
         return false;
     }
     tcgrr_writer_sizes(recorder->writer, &result->sizes);
@@ -746,12 +765,20 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
     return good;
 }
 
+/* QEMU may work in another folder than we. */
+static char *absolute_with(const char *path, const char *end)
+{
+    g_autofree char *name = g_strconcat(path, end, NULL);
+    return g_canonicalize_filename(name, NULL);
+}
+
 bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error)
 {
     struct recorder recorder = {
         .options = options,
         .texts = g_string_chunk_new(1024),
         .rr_file = g_strconcat(options->output, ".rr", NULL),
+        .calls = absolute_with(options->output, ".calls"),
         .full = g_async_queue_new(),
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
         .answers.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip)),
@@ -769,6 +796,9 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     if (recorder.writer && (good || wrote_nothing)) {
         g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is left for what it is worth */
     }
+    if (!recorder.writer || good || wrote_nothing) {
+        g_unlink(recorder.calls);
+    }
     tcgrr_session_free(recorder.session);
     tcgrr_portable_clear(&recorder.portable);
     g_async_queue_unref(recorder.full);
@@ -776,5 +806,6 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     g_string_chunk_free(recorder.texts);
     g_array_unref(recorder.answers.flips);
     g_free(recorder.rr_file);
+    g_free(recorder.calls);
     return good;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/recorded.h"
 
+#include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 
 #include <errno.h>
@@ -159,4 +160,29 @@ GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error)
         g_rmdir(folder);
     }
     return good ? tcgrr_rrlog_repairs(&rewritten) : NULL;
+}
+
+char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GError **error)
+{
+    g_autofree char *path = g_build_filename(folder, TCGRR_INPUTS_CALLS, NULL);
+    g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".calls", NULL);
+
+    if (g_mkdir_with_parents(folder, 0777) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
+        return NULL;
+    }
+    if (!tcgrr_reader_extract_inputs(reader, folder, error)) {
+        return NULL;
+    }
+    if (!g_file_test(path, G_FILE_TEST_EXISTS) && g_file_test(left, G_FILE_TEST_EXISTS) &&
+        !tcgrr_file_copy(left, path, error)) {
+        return NULL;
+    }
+    if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "%s does not hold what its program was given and cannot be replayed; record it again",
+                    tcgrr_reader_path(reader));
+        return NULL;
+    }
+    return g_steal_pointer(&path);
 }

@@ -46,4 +46,10 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
  * error if it cannot be. */
 GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error);
 
+/*
+ * User mode: the file of what system calls gave, into `folder`, which is made if it is not there; its path, owned by
+ * the caller. TCGRR_ERROR_USAGE if the trace has none.
+ */
+char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GError **error);
+
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
+#include "emu/qemu/calls_file.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
@@ -26,17 +27,20 @@ const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs)
     return inputs->translated ? "translated" : "shared";
 }
 
+static bool is_user(struct tcgrr_reader *reader)
+{
+    return g_strcmp0(tcgrr_reader_run(reader)->mode, "user") == 0;
+}
+
 static bool check_replayable(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    if (run->rr) {
+    if (run->rr || is_user(reader)) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed; %s",
                 tcgrr_reader_path(reader),
-                strcmp(run->mode, "user") == 0 ? "QEMU has none in user mode"
-                : run->vcpus > 1               ? "QEMU's rr takes one vCPU only"
-                                               : "record it again without --no-rr");
+                run->vcpus > 1 ? "QEMU's rr takes one vCPU only" : "record it again without --no-rr");
     return false;
 }
 
@@ -48,10 +52,10 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
         return false;
     }
     g_autofree char *rr_file = g_build_filename(folder, "replay.rr", NULL);
+    g_autofree char *calls = is_user(reader) ? tcgrr_recorded_calls(reader, folder, error) : NULL;
     struct tcgrr_rrlog_rewritten rewritten;
-    bool good = tcgrr_recorded_rr(reader, rr_file, NULL, NULL, &rewritten, error);
-    g_unlink(rr_file);
-    g_rmdir(folder);
+    bool good = is_user(reader) ? calls != NULL : tcgrr_recorded_rr(reader, rr_file, NULL, NULL, &rewritten, error);
+    tcgrr_folder_remove(folder);
     return good;
 }
 
@@ -86,6 +90,9 @@ struct replay_files {
     /* For the QEMU that recorded. */
     char *original_rr;
     char *original_start;
+    /* User mode. */
+    char *calls;
+    char **environment;
 };
 
 static void clear_files(struct replay_files *files)
@@ -95,6 +102,8 @@ static void clear_files(struct replay_files *files)
     g_free(files->start);
     g_free(files->original_rr);
     g_free(files->original_start);
+    g_free(files->calls);
+    g_strfreev(files->environment);
 }
 
 /* The QEMU to replay in: another one, or with NULL the one that recorded. */
@@ -120,11 +129,15 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .known = options->known[original ? 0 : 1],
         .arguments = (const char *const *)words + 1,
         .plugin = options->plugin,
-        .mode = TCGRR_RUN_REPLAY,
+        .mode = files->calls ? TCGRR_RUN_PLAIN : TCGRR_RUN_REPLAY,
         .level = MIN(level, TCGRR_LEVEL_STATE),
         .lower = true,
-        .icount = run->icount_shift,
+        .icount = files->calls ? NULL : run->icount_shift,
         .rr_file = original ? files->original_rr : files->rr,
+        .inputs = files->calls,
+        .given = true,
+        .environment = files->environment,
+        .output = files->calls ? tcgrr_output_named(run->output) : TCGRR_OUTPUT_OURS,
         .gdb = options->gdb,
         .snapshot = options->gdb ? files->snapshot : NULL,
         .start = original ? files->original_start : files->start,
@@ -132,7 +145,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .keyframe = keyframe->folder,
         .keyframe_icount = keyframe->icount,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
-        .start_paused = stops_inside(reader, options) || inputs_alone(reader),
+        .start_paused = !files->calls && (stops_inside(reader, options) || inputs_alone(reader)),
         .quiet = options->quiet,
     };
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
@@ -183,6 +196,10 @@ static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struc
                          struct tcgrr_replay_inputs *result, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten = {0};
+    if (is_user(reader)) {
+        result->reach = tcgrr_reader_run(reader)->icount;
+        return true;
+    }
     bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, words, &rewritten, error);
 
     result->translated = rewritten.state.translated;
@@ -335,11 +352,15 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (how.start == 0 && how.from[0].kind == TCGRR_POSITION_NONE) { /* otherwise it may have parted before */
         live.original = stored;
     }
-    if (stops_inside(reader, options)) {
+    if (stops_inside(reader, options) && is_user(reader)) {
+        how.until[0] = how.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, options->at};
+    } else if (stops_inside(reader, options)) {
         return tcgrr_replay_to(&how, options, &live, result, error);
     }
     result->sides[1] = tcgrr_run_source_live(result->session, &live);
-    return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
+    return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error) &&
+           tcgrr_compare_inputs(&result->comparison, tcgrr_live_inputs(tcgrr_session_live(result->session)),
+                                strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, error);
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)
@@ -377,7 +398,7 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
     if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
         return false;
     }
-    if (!somewhere || !keyframes_too || options->gdb || files->start) {
+    if (!somewhere || !keyframes_too || options->gdb || files->start || files->calls) {
         return true;
     }
     struct tcgrr_qemu qemu = {0};
@@ -422,7 +443,9 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     if (!words) {
         return false;
     }
+    bool user = is_user(reader);
     struct replay_files files = {
+        .calls = user ? tcgrr_recorded_calls(reader, inputs, error) : NULL,
         .rr = g_build_filename(folder, RR_FILE, NULL),
         .snapshot = g_build_filename(folder, SNAPSHOT, NULL),
         .start = tcgrr_recorded_start_image(inputs),
@@ -432,7 +455,9 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     if (!files.start) {
         g_clear_pointer(&files.original_start, g_free);
     }
-    bool good = start_with(reader, options, keyframes_too, &files, words, result, error);
+    files.environment = files.calls ? tcgrr_calls_file_environment(files.calls, error) : NULL;
+    bool good =
+        (!user || files.environment) && start_with(reader, options, keyframes_too, &files, words, result, error);
     clear_files(&files);
     return good;
 }

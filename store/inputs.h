@@ -12,6 +12,9 @@
 /* Stands in the words of the pinned command for the folder that holds the inputs under their names. */
 #define TCGRR_INPUTS_FOLDER "@tcgrr-inputs@"
 
+/* User mode: the name of an input that is no file of the user's, what system calls gave (emu/qemu/calls_file.h). */
+#define TCGRR_INPUTS_CALLS "calls"
+
 /* How the machine was pinned. Strings are owned by whoever fills the struct; for a reader, by the reader. */
 struct tcgrr_pinned {
     const char *command;       /* JSON array: QEMU and its arguments, with TCGRR_INPUTS_FOLDER/NAME for each input */

@@ -113,7 +113,8 @@ struct tcgrr_device {
     X(RESUME, "resume")                                                                                                \
     X(INIT, "init")                                                                                                    \
     X(EXIT, "exit")                                                                                                    \
-    X(FLUSH, "flush")
+    X(FLUSH, "flush")                                                                                                  \
+    X(SIGNAL, "signal")
 
 #define TCGRR_EVENT_ENUM(id, name) TCGRR_EVENT_##id,
 enum tcgrr_event_kind { TCGRR_EVENT_KINDS(TCGRR_EVENT_ENUM) TCGRR_EVENT_KIND_COUNT };
@@ -138,7 +139,7 @@ struct tcgrr_event {
     bool has_pcs;
     uint64_t from_pc; /* interrupt: the instruction that would have run next; exception: the one that raised it */
     uint64_t to_pc;
-    int64_t number;        /* system calls: which */
+    int64_t number;        /* system calls: which; SIGNAL: the signal, 0 if not known */
     int64_t result;        /* SYSCALL_RETURN */
     uint64_t arguments[8]; /* SYSCALL */
 };

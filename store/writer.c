@@ -446,7 +446,8 @@ static const char *source_of(const struct tcgrr_event *event)
 static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *event, GError **error)
 {
     sqlite3_stmt *statement = writer->statements[ADD_EVENT];
-    bool syscall = event->kind == TCGRR_EVENT_SYSCALL || event->kind == TCGRR_EVENT_SYSCALL_RETURN;
+    bool numbered = event->kind == TCGRR_EVENT_SYSCALL || event->kind == TCGRR_EVENT_SYSCALL_RETURN ||
+                    (event->kind == TCGRR_EVENT_SIGNAL && event->number != 0);
     g_autofree char *arguments = event->kind == TCGRR_EVENT_SYSCALL ? arguments_json(event) : NULL;
 
     sqlite3_clear_bindings(statement);
@@ -457,7 +458,7 @@ static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *eve
     bind_text(statement, 5, source_of(event));
     bind_pc(statement, 6, event, event->from_pc);
     bind_pc(statement, 7, event, event->to_pc);
-    if (syscall) {
+    if (numbered) {
         sqlite3_bind_int64(statement, 8, event->number);
     }
     bind_text(statement, 9, arguments);

@@ -28,6 +28,7 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
     live->phrases = g_new0(struct phrase, TCGRR_WIRE_PHRASES);
     live->epoch = 1;
+    live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = UINT64_MAX;
     return live;
 }
 

@@ -189,6 +189,28 @@ uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
 bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked);
 void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms);
 
+/* A system call: its number, -1 for none, and its arguments. */
+struct tcgrr_live_call {
+    int64_t number;
+    uint64_t arguments[6];
+};
+
+/* User mode: how the inputs that this run was given did not suffice. Places are UINT64_MAX where that did not happen.
+ */
+struct tcgrr_live_inputs {
+    uint64_t differences; /* calls that returned something else, where that could not be changed */
+    tcgrr_icount differs; /* where the first of them returned */
+    int64_t number;       /* which one that was, */
+    int64_t got;          /* what it returned, */
+    int64_t recorded;     /* and should have */
+    tcgrr_icount called;  /* its first call returned here */
+    tcgrr_icount ended;   /* no inputs were given from here on */
+    tcgrr_icount other;   /* here it made another call than the recorded one */
+    struct tcgrr_live_call made;
+    struct tcgrr_live_call expected;
+};
+const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live);
+
 /* Words in the ring that were not read yet; any thread. */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 

@@ -205,6 +205,9 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     live->past_events += count_events(live);
     g_array_append_vals(chunk->events, live->gap->data, live->gap->len);
     g_array_set_size(live->gap, 0);
+    if (live->inputs_changed) {
+        tcgrr_live_place_inputs(live, chunk->end_icount);
+    }
     live->unusual = false;
 }
 

@@ -110,6 +110,8 @@ struct tcgrr_live {
     GByteArray *text; /* of the block that is described next, as QEMU disassembles it: a string for each instruction */
     struct classes classes[KEPT_CLASSES]; /* by block */
     struct tcgrr_live_accesses *accesses; /* live_access.c; NULL: none are wanted */
+    struct tcgrr_live_inputs inputs;
+    bool inputs_changed; /* since the open execution began; places are 0 until it is closed */
 };
 
 /* Without branches of its own: which way a block goes is what the host's branch predictor cannot know. */
@@ -166,6 +168,11 @@ void tcgrr_live_settle_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chu
 /* The chunk is handed out: what belongs to the open execution comes into the one that this is appended to. */
 void tcgrr_live_put_off(struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 void tcgrr_live_free_accesses(struct tcgrr_live_accesses *accesses);
+
+/* What the plugin says of inputs, an event of kind `kind` with these words; false: it is another kind. */
+bool tcgrr_live_read_inputs(struct tcgrr_live *live, unsigned kind, const uint32_t *words);
+/* It happened at `icount`. */
+void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount);
 
 /* Words of the record that begins with `word`. */
 size_t tcgrr_live_record_length(uint32_t word);

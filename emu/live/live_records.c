@@ -193,17 +193,18 @@ static void flush_unplaced(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, const uint32_t *words,
                        unsigned count, GError **error)
 {
-    static const uint8_t values[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_RERUN] = 1,
-                                                           [TCGRR_WIRE_DISCONTINUITY] = 3,
-                                                           [TCGRR_WIRE_SYSCALL_ENTRY] = 9,
-                                                           [TCGRR_WIRE_SYSCALL_RETURN] = 2};
+    static const uint8_t values[TCGRR_WIRE_EVENT_KINDS] = {
+        [TCGRR_WIRE_RERUN] = 1,          [TCGRR_WIRE_DISCONTINUITY] = 3, [TCGRR_WIRE_SYSCALL_ENTRY] = 9,
+        [TCGRR_WIRE_SYSCALL_RETURN] = 2, [TCGRR_WIRE_SIGNAL] = 2,        [TCGRR_WIRE_INPUT_DIFFERS] = 3,
+        [TCGRR_WIRE_OTHER_CALL] = 14};
     static const uint8_t kinds[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_INIT] = TCGRR_EVENT_INIT,
                                                           [TCGRR_WIRE_EXIT] = TCGRR_EVENT_EXIT,
                                                           [TCGRR_WIRE_IDLE] = TCGRR_EVENT_IDLE,
                                                           [TCGRR_WIRE_RESUME] = TCGRR_EVENT_RESUME,
                                                           [TCGRR_WIRE_FLUSH] = TCGRR_EVENT_FLUSH,
                                                           [TCGRR_WIRE_SYSCALL_ENTRY] = TCGRR_EVENT_SYSCALL,
-                                                          [TCGRR_WIRE_SYSCALL_RETURN] = TCGRR_EVENT_SYSCALL_RETURN};
+                                                          [TCGRR_WIRE_SYSCALL_RETURN] = TCGRR_EVENT_SYSCALL_RETURN,
+                                                          [TCGRR_WIRE_SIGNAL] = TCGRR_EVENT_SIGNAL};
     if (kind >= TCGRR_WIRE_EVENT_KINDS || count != 1u + 2u * values[kind]) {
         return tcgrr_live_damaged(error, "an event of unknown kind");
     }
@@ -213,6 +214,10 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     }
     if (kind == TCGRR_WIRE_THREAD) {
         live->end = TCGRR_LIVE_THREADS;
+        return true;
+    }
+    if (tcgrr_live_read_inputs(live, kind, words)) {
+        live->unusual = true;
         return true;
     }
     if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(live, words, &event)) {
@@ -227,6 +232,12 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     if (kind == TCGRR_WIRE_SYSCALL_ENTRY || kind == TCGRR_WIRE_SYSCALL_RETURN) {
         event.number = (int64_t)value_at(words, 0);
         event.result = (int64_t)value_at(words, 1);
+    }
+    if (kind == TCGRR_WIRE_SIGNAL) {
+        event.number = (int64_t)value_at(words, 0);
+        event.has_pcs = true;
+        event.from_pc = TCGRR_NO_PC;
+        event.to_pc = value_at(words, 1);
     }
     for (unsigned i = 0; kind == TCGRR_WIRE_SYSCALL_ENTRY && i < 8; i++) {
         event.arguments[i] = value_at(words, 1 + i);

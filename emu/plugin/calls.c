@@ -40,9 +40,20 @@
     {                                                                                                                  \
         at, TCGRR_CALL_PRCTL, 0, 0                                                                                     \
     }
-#define CALL(name, x86, generic, ...)                                                                                  \
+#define CALL(name, x86, generic, ...) OF_KIND(name, x86, generic, TCGRR_CALL_PLAIN, __VA_ARGS__)
+#define MADE(name, x86, generic, ...) OF_KIND(name, x86, generic, TCGRR_CALL_MADE, __VA_ARGS__)
+#define BARE(name, x86, generic, kind)                                                                                 \
     {                                                                                                                  \
-        name, x86, generic, TCGRR_CALL_PLAIN, 0,                                                                       \
+        name, x86, generic, TCGRR_CALL_##kind, 0,                                                                      \
+        {                                                                                                              \
+            {                                                                                                          \
+                0                                                                                                      \
+            }                                                                                                          \
+        }                                                                                                              \
+    }
+#define OF_KIND(name, x86, generic, kind, ...)                                                                         \
+    {                                                                                                                  \
+        name, x86, generic, kind, 0,                                                                                   \
         {                                                                                                              \
             __VA_ARGS__                                                                                                \
         }                                                                                                              \
@@ -96,12 +107,12 @@ static const struct tcgrr_call calls[] = {
     CALL("getgroups", 115, 158, RESULT(1, 4)),
     CALL("getresuid", 118, 148, FIXED(0, 4), FIXED(1, 4), FIXED(2, 4)),
     CALL("getresgid", 120, 150, FIXED(0, 4), FIXED(1, 4), FIXED(2, 4)),
-    CALL("rt_sigaction", 13, -1, FIXED(2, 32)),
-    CALL("rt_sigaction", -1, 134, FIXED(2, 24)),
-    CALL("rt_sigprocmask", 14, 135, FIXED(2, 8)),
+    MADE("rt_sigaction", 13, -1, FIXED(2, 32)),
+    MADE("rt_sigaction", -1, 134, FIXED(2, 24)),
+    MADE("rt_sigprocmask", 14, 135, FIXED(2, 8)),
     CALL("rt_sigpending", 127, 136, FIXED(0, 8)),
     CALL("rt_sigtimedwait", 128, 137, FIXED(1, 128)),
-    CALL("sigaltstack", 131, 132, FIXED(1, 24)),
+    MADE("sigaltstack", 131, 132, FIXED(1, 24)),
     CALL("time", 201, -1, FIXED(0, 8)),
     CALL("sched_getparam", 143, 121, FIXED(1, 4)),
     CALL("sched_getaffinity", 204, 123, RESULT(2, 1)),
@@ -135,14 +146,28 @@ static const struct tcgrr_call calls[] = {
     CALL("splice", 275, 76, FIXED(1, 8), FIXED(3, 8)),
     CALL("copy_file_range", 326, 285, FIXED(1, 8), FIXED(3, 8)),
     CALL("mq_timedreceive", 243, 183, RESULT(1, 1), FIXED(3, 4)),
-    CALL("prctl", 157, 167, PRCTL(1)),
-    {"fork", 57, -1, TCGRR_CALL_FORKS, 0, {{0}}},
-    {"vfork", 58, -1, TCGRR_CALL_FORKS, 0, {{0}}},
-    {"clone", 56, 220, TCGRR_CALL_FORKS, 0, {{0}}},
-    {"mmap", 9, 222, TCGRR_CALL_MAPS, 0, {{0}}},
-    {"brk", 12, 214, TCGRR_CALL_MAPS, 0, {{0}}},
-    {"mremap", 25, 216, TCGRR_CALL_MAPS, 0, {{0}}},
-    {"shmat", 30, 196, TCGRR_CALL_MAPS, 0, {{0}}},
+    MADE("prctl", 157, 167, PRCTL(1)),
+    BARE("fork", 57, -1, FORKS),
+    BARE("vfork", 58, -1, FORKS),
+    BARE("clone", 56, 220, FORKS),
+    BARE("mmap", 9, 222, MAPS),
+    BARE("brk", 12, 214, MAPS),
+    BARE("mremap", 25, 216, MAPS),
+    BARE("shmat", 30, 196, MAPS),
+    BARE("munmap", 11, 215, MADE),
+    BARE("mprotect", 10, 226, MADE),
+    BARE("madvise", 28, 233, MADE),
+    BARE("arch_prctl", 158, -1, MADE),
+    BARE("set_tid_address", 218, 96, MADE),
+    BARE("set_robust_list", 273, 99, MADE),
+    BARE("rseq", 334, 293, MADE),
+    BARE("personality", 135, 92, MADE),
+    BARE("riscv_flush_icache", -1, 259, MADE),
+    BARE("rt_sigreturn", 15, 139, RESUMES),
+    BARE("exit", 60, 93, ENDS),
+    BARE("exit_group", 231, 94, ENDS),
+    BARE("execve", 59, 221, ENDS),
+    BARE("execveat", 322, 281, ENDS),
     {"kill", 62, 129, TCGRR_CALL_SIGNALS, 1, {{0}}},
     {"tkill", 200, 130, TCGRR_CALL_SIGNALS, 1, {{0}}},
     {"tgkill", 234, 131, TCGRR_CALL_SIGNALS, 2, {{0}}},

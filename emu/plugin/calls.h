@@ -29,11 +29,15 @@ struct tcgrr_call_output {
     uint16_t size;
 };
 
+/* What giving a call's results to a program once more takes. */
 enum tcgrr_call_kind {
-    TCGRR_CALL_PLAIN,
-    TCGRR_CALL_MAPS,    /* the result is an address that the host has to agree to */
-    TCGRR_CALL_FORKS,   /* the result is a new process */
+    TCGRR_CALL_PLAIN,   /* nothing else: the call need not be made */
+    TCGRR_CALL_MADE,    /* it changes the process itself: it is made */
+    TCGRR_CALL_MAPS,    /* the same, and the result is an address that the host has to agree to */
+    TCGRR_CALL_FORKS,   /* the result is a new process or thread */
     TCGRR_CALL_SIGNALS, /* its first `pids` arguments name a process or thread that it signals */
+    TCGRR_CALL_RESUMES, /* it is made and its result is none: the program goes on elsewhere */
+    TCGRR_CALL_ENDS,    /* it does not return if it succeeds */
 };
 
 #define TCGRR_CALL_OUTPUTS 4
@@ -51,7 +55,7 @@ enum tcgrr_call_numbers { TCGRR_CALLS_UNKNOWN, TCGRR_CALLS_X86_64, TCGRR_CALLS_G
 /* Which numbers this target's programs use, as the plugin API names it. */
 enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target);
 
-/* NULL: a call that writes nothing, or is not known. */
+/* NULL: a plain call that writes nothing, or one that is not known. */
 const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number);
 
 /* Bytes that ioctl() `request` writes; prctl() `option` likewise. */

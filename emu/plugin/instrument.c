@@ -264,6 +264,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     if (content.count == 0) {
         return;
     }
+    bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
     uint64_t pc = plugin->api.tb_vaddr(tb);
     struct tcgrr_translation *translation = &plugin->translations[plugin->used];
     *translation = (struct tcgrr_translation){.number = plugin->numbers++, .pc = pc, .half = pc >> 63};
@@ -293,6 +294,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     bool reads = plugin->pc_register || plugin->sampling.on;
     plugin->api.register_tb_exec(tb, tcgrr_block_callback(plugin, translation),
                                  reads ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS, translation);
+    if (returned) {
+        plugin->returned = tcgrr_ring_space(&plugin->ring); /* nothing ran since then */
+    }
 }
 
 void tcgrr_instrument_forget(struct tcgrr_plugin *plugin)

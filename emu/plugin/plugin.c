@@ -7,8 +7,8 @@
  *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
  *   log=on   QEMU records an rr log, whose file is to be kept up to date
  *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
- *   inputs=PATH, given=PATH  user mode: the file in which to keep what system calls returned and wrote, or from which
- *            to give it to the program again
+ *   inputs=PATH, given=PATH, followed=PATH  user mode: the file in which to keep what system calls returned and wrote,
+ *            or from which to give it to the program again, when it is complete or while somebody writes it
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
  */
@@ -374,12 +374,13 @@ static void discontinued(unsigned vcpu, unsigned type, uint64_t from, uint64_t t
 
 static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t arguments[8])
 {
-    uint64_t values[9] = {(uint64_t)number};
+    uint64_t values[9];
     memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
     tcgrr_plugin.calls = true;
     if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
-        tcgrr_inputs_enter(number, arguments);
+        number = tcgrr_inputs_enter(number, values + 1);
     }
+    values[0] = (uint64_t)number;
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
 }
 
@@ -387,10 +388,11 @@ static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
     tcgrr_plugin.calls = false;
     if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
-        tcgrr_inputs_return(number, &result);
+        number = tcgrr_inputs_return(number, &result);
     }
     uint64_t values[] = {(uint64_t)number, (uint64_t)result};
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
+    tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);
 }
 
 static void finish(void)
@@ -411,6 +413,17 @@ static void finish(void)
         plugin->silent = true;
     }
     atomic_store_explicit(&plugin->ring.header->state, TCGRR_WIRE_FINISHED, memory_order_release);
+}
+
+void tcgrr_plugin_event(enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values, unsigned count)
+{
+    push_event(&tcgrr_plugin, kind, vcpu, values, count);
+}
+
+_Noreturn void tcgrr_plugin_leave(void)
+{
+    finish();
+    _exit(0);
 }
 
 /* The two forms of each callback that API 7 changed: `_1` for APIs 1 to 6, `_7` from 7 on. */
@@ -561,7 +574,7 @@ struct arguments {
     bool log;
     struct tcgrr_access_window window;
     const char *inputs;
-    bool given;
+    enum tcgrr_inputs_way way;
 };
 
 static bool read_arguments(int argc, char **argv, struct arguments *arguments)
@@ -575,8 +588,11 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {
             arguments->level = argv[i] + 6;
-        } else if (strncmp(argv[i], "inputs=", 7) == 0 || strncmp(argv[i], "given=", 6) == 0) {
-            arguments->given = argv[i][0] == 'g';
+        } else if (strncmp(argv[i], "inputs=", 7) == 0 || strncmp(argv[i], "given=", 6) == 0 ||
+                   strncmp(argv[i], "followed=", 9) == 0) {
+            arguments->way = argv[i][0] == 'i'   ? TCGRR_INPUTS_KEEP
+                             : argv[i][0] == 'g' ? TCGRR_INPUTS_GIVE
+                                                 : TCGRR_INPUTS_FOLLOW;
             arguments->inputs = strchr(argv[i], '=') + 1;
         } else if (strncmp(argv[i], "api=", 4) == 0) {
             continue; /* was needed before QEMU called us */
@@ -673,7 +689,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (arguments.log && !tcgrr_flush_start(plugin->ring.header)) {
         return refuse("cannot start a thread");
     }
-    problem = arguments.inputs ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.given) : NULL;
+    problem = arguments.inputs ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.way) : NULL;
     if (problem) {
         return refuse(problem);
     }

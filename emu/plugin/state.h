@@ -46,6 +46,7 @@ struct tcgrr_plugin {
     unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
     bool silent;                            /* record nothing more */
     bool calls;                             /* user mode: a system call was made that has not returned */
+    const uint32_t *returned;               /* user mode: where the ring stood when one had returned */
     _Atomic bool threads; /* user mode: a further thread began, in which this is set; recording ends with the next block
                              of the first one, which alone writes to the ring */
 
@@ -105,6 +106,10 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
 /* The callback for blocks that are translated once the guest has threads. */
 void tcgrr_on_thread_block(unsigned vcpu, void *nothing);
+/* Sends an event with `count` values. */
+void tcgrr_plugin_event(enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values, unsigned count);
+/* Ends the run here, in order, in the middle of a block; does not return. */
+_Noreturn void tcgrr_plugin_leave(void);
 /* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 void tcgrr_on_mark(unsigned vcpu, void *position);

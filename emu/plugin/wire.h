@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 10u
+#define TCGRR_WIRE_VERSION 11u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -201,6 +201,14 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_SYSCALL_ENTRY,  /* number (64), 8 arguments (64 each) */
     TCGRR_WIRE_SYSCALL_RETURN, /* number (64), result (64) */
     TCGRR_WIRE_THREAD,         /* – ; user mode: a further guest thread started, which is not recorded */
+    TCGRR_WIRE_SIGNAL,         /* user mode: a handler begins: the signal, 0 if not known (64), the handler (64) */
+    /* User mode, inputs are given: a call returned something else and it stays at that: its number, its result, the
+     * recorded one (64 each). */
+    TCGRR_WIRE_INPUT_DIFFERS,
+    /* It is about to make another call than the recorded one: number and 6 arguments, and the same of the recorded one
+     * (64 each), whose number is all ones if there is none. The run ends. */
+    TCGRR_WIRE_OTHER_CALL,
+    TCGRR_WIRE_INPUTS_END, /* – ; from here on it gets inputs of its own */
     TCGRR_WIRE_EVENT_KINDS,
 };
 

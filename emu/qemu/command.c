@@ -601,7 +601,7 @@ static bool build_user(struct builder *builder, GError **error)
 {
     const struct tcgrr_command_options *options = builder->options;
     struct tcgrr_command *command = builder->command;
-    const char *wrong = options->mode == TCGRR_RUN_REPLAY ? "replay"
+    const char *wrong = options->mode == TCGRR_RUN_REPLAY ? "rr log"
                         : options->icount                 ? "an icount shift"
                         : options->gdb                    ? "gdb at an icount"
                                                           : NULL;

@@ -36,6 +36,7 @@ struct tcgrr_session {
     tcgrr_icount start_icount; /* QEMU's count when the run starts */
     bool quiet;
     enum tcgrr_output output;
+    char *const *environment;
     bool output_to_errors;
     bool start_paused;
     bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
@@ -76,12 +77,13 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
     }
     if (options->inputs && !session->qemu.system) {
         g_autofree char *escaped = tcgrr_options_escape(options->inputs);
-        g_string_append_printf(text, ",%s=%s", options->given ? "given" : "inputs", escaped);
+        const char *way = options->followed ? "followed" : options->given ? "given" : "inputs";
+        g_string_append_printf(text, ",%s=%s", way, escaped);
     }
     if (!tcgrr_disasm_knows(session->qemu.target)) {
         g_string_append(text, ",texts=on");
     }
-    if (options->mode == TCGRR_RUN_RECORD) {
+    if (options->mode == TCGRR_RUN_RECORD && session->qemu.system) {
         g_string_append(text, ",log=on");
     }
     return g_string_free(text, FALSE);
@@ -193,6 +195,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->maps = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
     session->quiet = options->quiet;
     session->output = options->output;
+    session->environment = options->environment;
     session->output_to_errors = options->output_to_errors;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
@@ -204,6 +207,13 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     return session;
 }
 
+/* QEMU's own; the command takes from the program's what is for QEMU alone. */
+static char **user_environment(const struct tcgrr_session *session)
+{
+    char **own = session->environment ? g_strdupv((char **)session->environment) : g_get_environ();
+    return g_environ_setenv(own, TCGRR_COMMAND_ARENAS, "1", FALSE);
+}
+
 bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
 {
     struct tcgrr_process_options options = {
@@ -213,9 +223,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .expendable = session->command.mode != TCGRR_RUN_RECORD,
         .directory = session->directory,
     };
-    g_auto(GStrv) environment = session->qemu.system || g_getenv(TCGRR_COMMAND_ARENAS)
-                                    ? NULL
-                                    : g_environ_setenv(g_get_environ(), TCGRR_COMMAND_ARENAS, "1", TRUE);
+    g_auto(GStrv) environment = session->qemu.system ? NULL : user_environment(session);
     options.environment = environment;
     options.pinned = !session->qemu.system;
     if (!tcgrr_images_create(session->command.images, session->directory, error)) {

@@ -37,6 +37,9 @@ struct tcgrr_session_options {
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
     const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */
     bool given;               /* the program gets that from the file, instead of it being recorded there */
+    bool followed;            /* the same while another one writes the file */
+    char *const *environment; /* user mode: NAME=value, NULL-terminated, with which it is started; NULL: ours. Must live
+                                 until it is started */
     enum tcgrr_output output; /* user mode: the kind of file that the program writes to; OURS: as `quiet` says */
     bool output_to_errors;    /* what QEMU and the guest write to standard output goes to standard error */
 };

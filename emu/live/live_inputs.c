@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a user-mode run that is given inputs says of them. */
+#include "emu/live/live_internal.h"
+
+#define NOT_PLACED (UINT64_MAX - 1)
+
+static uint64_t value_at(const uint32_t *words, unsigned index)
+{
+    return words[1 + 2 * index] | (uint64_t)words[2 + 2 * index] << 32;
+}
+
+static void read_call(const uint32_t *words, unsigned index, struct tcgrr_live_call *call)
+{
+    call->number = (int64_t)value_at(words, index);
+    for (unsigned i = 0; i < G_N_ELEMENTS(call->arguments); i++) {
+        call->arguments[i] = value_at(words, index + 1 + i);
+    }
+}
+
+bool tcgrr_live_read_inputs(struct tcgrr_live *live, unsigned kind, const uint32_t *words)
+{
+    struct tcgrr_live_inputs *inputs = &live->inputs;
+
+    switch (kind) {
+    case TCGRR_WIRE_INPUT_DIFFERS:
+        if (inputs->differences++ == 0) {
+            inputs->differs = NOT_PLACED;
+            inputs->number = (int64_t)value_at(words, 0);
+            inputs->got = (int64_t)value_at(words, 1);
+            inputs->recorded = (int64_t)value_at(words, 2);
+        }
+        break;
+    case TCGRR_WIRE_OTHER_CALL:
+        inputs->other = NOT_PLACED;
+        read_call(words, 0, &inputs->made);
+        read_call(words, 7, &inputs->expected);
+        break;
+    case TCGRR_WIRE_INPUTS_END:
+        inputs->ended = NOT_PLACED;
+        break;
+    case TCGRR_WIRE_SYSCALL_RETURN:
+        if (inputs->called == UINT64_MAX) {
+            inputs->called = NOT_PLACED;
+            live->inputs_changed = true;
+        }
+        return false;
+    default:
+        return false;
+    }
+    live->inputs_changed = true;
+    return true;
+}
+
+static void place(tcgrr_icount *at, tcgrr_icount icount)
+{
+    *at = *at == NOT_PLACED ? icount : *at;
+}
+
+void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount)
+{
+    place(&live->inputs.called, icount);
+    place(&live->inputs.differs, icount);
+    place(&live->inputs.other, icount);
+    place(&live->inputs.ended, icount);
+    live->inputs_changed = false;
+}
+
+const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
+{
+    return &live->inputs;
+}

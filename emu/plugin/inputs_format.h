@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The file of a user-mode program's inputs: records, each followed by its pieces. Only the tcgrr that wrote it, or one
+ * on the same kind of host, reads it: everything is in the host's byte order.
+ */
+#ifndef TCGRR_EMU_PLUGIN_INPUTS_FORMAT_H
+#define TCGRR_EMU_PLUGIN_INPUTS_FORMAT_H
+
+#include <stdint.h>
+
+enum tcgrr_inputs_kind {
+    TCGRR_INPUTS_CALL = 1,
+    TCGRR_INPUTS_SIGNAL, /* a handler began: `number` is the signal, 0 if not known; `result` the handler */
+    TCGRR_INPUTS_END,    /* the run is over, nothing follows */
+    TCGRR_INPUTS_START,  /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
+};
+
+/* Where a signal came. */
+enum tcgrr_inputs_place {
+    TCGRR_INPUTS_AT_RETURN, /* on the return of the call before it */
+    TCGRR_INPUTS_AT_INSN,   /* an instruction raised it */
+    TCGRR_INPUTS_ELSEWHERE, /* somebody sent it while the program computed */
+};
+
+struct tcgrr_inputs_record {
+    uint32_t kind;
+    uint32_t bytes; /* of all its pieces, which follow */
+    int32_t pid;    /* of the process, which is gone if nothing more comes; START: 0 */
+    int32_t tid;
+    uint32_t place;    /* of a signal: enum tcgrr_inputs_place */
+    uint32_t followed; /* a signal came on the call's return, whose record is the next */
+    int64_t number;
+    int64_t result;
+    uint64_t arguments[6];
+};
+#define TCGRR_INPUTS_MAX (64u << 20) /* bytes of one call, at most; what is longer is left to the host */
+
+struct tcgrr_inputs_piece {
+    uint64_t address; /* of the guest */
+    uint32_t size;
+    uint32_t unused;
+};
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/plugin/inputs_internal.h"
+
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define MAP_TYPE_            0x0f
+#define MAP_PRIVATE_         0x02
+#define MAP_FIXED_           0x10
+#define MAP_ANONYMOUS_       0x20
+#define NO_REPLACE_          0x100000 /* MAP_FIXED_NOREPLACE */
+#define MAY_MOVE_            0x01     /* MREMAP_MAYMOVE */
+#define MOVE_TO_             0x02     /* MREMAP_FIXED */
+#define CLONE_VM_            0x100
+#define CLONE_VFORK_         0x4000
+#define REAL_TIME            32  /* the first of these signals */
+#define SIGNALS_SELF_X86     234 /* tgkill */
+#define SIGNALS_SELF_GENERIC 131
+
+static struct tcgrr_inputs *mine(void)
+{
+    return tcgrr_plugin.inputs;
+}
+
+static bool is_error(uint64_t result)
+{
+    return result >= (uint64_t)-4095;
+}
+
+void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs)
+{
+    inputs->over = true;
+    tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, NULL, 0);
+}
+
+/* The program asks for something else than what was recorded: the runs have diverged, and this one ends. */
+static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const struct tcgrr_inputs_record *recorded)
+{
+    uint64_t values[14] = {(uint64_t)number};
+
+    memcpy(values + 1, inputs->given, 6 * sizeof(uint64_t));
+    values[7] = recorded->kind == TCGRR_INPUTS_CALL ? (uint64_t)recorded->number : UINT64_MAX;
+    memcpy(values + 8, recorded->arguments, sizeof(recorded->arguments));
+    inputs->over = true;
+    tcgrr_plugin_event(TCGRR_WIRE_OTHER_CALL, tcgrr_plugin.vcpu, values, 14);
+    tcgrr_plugin_leave();
+}
+
+/* The next recorded call, which this one should be. False: it is not, or there is none, which was dealt with. */
+static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tcgrr_inputs_record *recorded)
+{
+    bool there = tcgrr_inputs_peek(inputs, recorded);
+
+    while (there && recorded->kind == TCGRR_INPUTS_SIGNAL && !inputs->writes) {
+        there = tcgrr_inputs_take(inputs, recorded) && tcgrr_inputs_peek(inputs, recorded);
+    }
+    if (there && recorded->kind == TCGRR_INPUTS_CALL && recorded->number == number) {
+        return true;
+    }
+    if (there && !inputs->differed && recorded->kind != TCGRR_INPUTS_SIGNAL) {
+        tell_other_call(inputs, number, recorded);
+    } else if (!there && inputs->writes) {
+        tcgrr_inputs_run_out(inputs);
+        tcgrr_plugin_leave();
+    } else if (there && recorded->kind == TCGRR_INPUTS_SIGNAL && inputs->writes) {
+        tcgrr_inputs_run_out(inputs);
+    }
+    inputs->over = true;
+    return false;
+}
+
+/* Whether the program got a signal on the call's return; *signal is its number. */
+static bool is_followed(const struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *recorded, int64_t *signal)
+{
+    struct tcgrr_inputs after = *inputs;
+    struct tcgrr_inputs_record next;
+
+    after.at += sizeof(*recorded) + recorded->bytes;
+    bool found = recorded->followed && tcgrr_inputs_peek(&after, &next) && next.kind == TCGRR_INPUTS_SIGNAL;
+    *signal = found ? next.number : 0;
+    return found;
+}
+
+/* ---- before the call ---- */
+
+static void replace(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, unsigned which, uint64_t value)
+{
+    if (pending->arguments[which] != value) {
+        pending->replaced |= (uint8_t)(1u << which);
+        tcgrr_inputs_set(inputs, inputs->arguments[which], value);
+    }
+}
+
+/* The same mapping at the same address; what a file had there is recorded. */
+static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
+                      const struct tcgrr_inputs_record *recorded)
+{
+    uint64_t flags = pending->arguments[3];
+
+    if (is_error((uint64_t)recorded->result)) {
+        return;
+    }
+    if (!(flags & MAP_ANONYMOUS_)) {
+        flags = (flags & ~(uint64_t)MAP_TYPE_) | MAP_PRIVATE_ | MAP_ANONYMOUS_;
+        replace(inputs, pending, 4, UINT64_MAX);
+        replace(inputs, pending, 5, 0);
+    }
+    if (!(flags & MAP_FIXED_)) {
+        flags |= NO_REPLACE_;
+        replace(inputs, pending, 0, (uint64_t)recorded->result);
+    }
+    replace(inputs, pending, 3, flags);
+}
+
+static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                            struct tcgrr_call_pending *pending, const struct tcgrr_inputs_record *recorded)
+{
+    if (strcmp(call->name, "mmap") == 0) {
+        map_again(inputs, pending, recorded);
+    } else if (strcmp(call->name, "mremap") == 0 && (uint64_t)recorded->result != pending->arguments[0] &&
+               !is_error((uint64_t)recorded->result)) {
+        replace(inputs, pending, 3, pending->arguments[3] | MAY_MOVE_ | MOVE_TO_);
+        replace(inputs, pending, 4, (uint64_t)recorded->result);
+    }
+}
+
+/* The call is not made: QEMU is asked for one that does nothing, or that sends the signal that came on its return. */
+static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
+{
+    bool x86 = inputs->numbers == TCGRR_CALLS_X86_64;
+    uint64_t number = signal == 0 ? (uint64_t)inputs->names->harmless : x86 ? SIGNALS_SELF_X86 : SIGNALS_SELF_GENERIC;
+
+    if (signal != 0) {
+        replace(inputs, pending, 0, (uint64_t)getpid());
+        replace(inputs, pending, 1, (uint64_t)gettid());
+        replace(inputs, pending, 2, (uint64_t)signal);
+    }
+    if (pending->number != number) {
+        pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
+        tcgrr_inputs_set(inputs, inputs->number, number);
+    }
+    inputs->answered = true;
+}
+
+static bool is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call)
+{
+    return strcmp(call->name, "clone") == 0 && (inputs->given[0] & (CLONE_VM_ | CLONE_VFORK_)) == CLONE_VM_;
+}
+
+/* A signal to itself that no handler takes is sent: the program may end by it. */
+static bool sends_to_itself(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                            const struct tcgrr_inputs_record *recorded)
+{
+    unsigned which = call->pids > 0 ? call->pids - 1u : 0;
+    int32_t whom = (int32_t)inputs->given[which];
+    uint64_t signal = inputs->given[call->pids];
+
+    return (whom == recorded->pid || whom == recorded->tid) && signal > 0 && signal < TCGRR_SIGNALS &&
+           inputs->handlers[signal] == 0;
+}
+
+static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                    const struct tcgrr_inputs_record *recorded)
+{
+    switch (call ? call->kind : TCGRR_CALL_PLAIN) {
+    case TCGRR_CALL_MADE:
+    case TCGRR_CALL_MAPS:
+    case TCGRR_CALL_RESUMES:
+    case TCGRR_CALL_ENDS:
+        return true;
+    case TCGRR_CALL_FORKS:
+        return is_thread(inputs, call);
+    case TCGRR_CALL_SIGNALS:
+        return sends_to_itself(inputs, call, recorded);
+    default:
+        return false;
+    }
+}
+
+static struct tcgrr_call_pending *expect(struct tcgrr_inputs *inputs, uint64_t pc)
+{
+    if (inputs->pending_count == TCGRR_CALLS_PENDING) { /* handlers that were left by longjmp() */
+        memmove(inputs->pending, inputs->pending + 1, (TCGRR_CALLS_PENDING - 1) * sizeof(*inputs->pending));
+        inputs->pending_count--;
+    }
+    struct tcgrr_call_pending *pending = &inputs->pending[inputs->pending_count++];
+    *pending = (struct tcgrr_call_pending){.pc = pc + inputs->names->size, .number = (uint64_t)inputs->called};
+    pending->stack = tcgrr_inputs_get(inputs, inputs->stack);
+    memcpy(pending->arguments, inputs->given, sizeof(pending->arguments));
+    return pending;
+}
+
+void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
+{
+    struct tcgrr_inputs *inputs = mine();
+    struct tcgrr_inputs_record *recorded = inputs ? &inputs->recorded : NULL;
+
+    if (!inputs || inputs->over) {
+        return;
+    }
+    inputs->called = (int64_t)tcgrr_inputs_get(inputs, inputs->number);
+    for (unsigned i = 0; i < 6; i++) {
+        inputs->given[i] = tcgrr_inputs_get(inputs, inputs->arguments[i]);
+    }
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->called);
+    if (call && call->kind == TCGRR_CALL_ENDS) {
+        return; /* it is recorded only if it fails */
+    }
+    inputs->expects = find_recorded(inputs, inputs->called, recorded);
+    if (!inputs->expects) {
+        return;
+    }
+    struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
+    int64_t signal;
+    bool followed = is_followed(inputs, recorded, &signal);
+    inputs->prepared = true;
+    bool made = is_made(inputs, call, recorded);
+    inputs->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
+    if (call && call->kind == TCGRR_CALL_MAPS) {
+        prepare_mapping(inputs, call, pending, recorded);
+    } else if (call && call->kind == TCGRR_CALL_SIGNALS && made) {
+        for (unsigned i = 0; i < call->pids; i++) {
+            bool thread = i + 1u == call->pids && strcmp(call->name, "kill") != 0;
+            replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
+        }
+    } else if (!made) {
+        answer(inputs, pending, followed && signal > 0 ? signal : 0);
+    }
+}
+
+/* ---- after it ---- */
+
+/* The host gave something else, and it stays at that. */
+static void tell_difference(struct tcgrr_inputs *inputs, int64_t number, int64_t got, int64_t recorded)
+{
+    inputs->differed = true;
+    tcgrr_plugin_event(TCGRR_WIRE_INPUT_DIFFERS, tcgrr_plugin.vcpu,
+                       (const uint64_t[]){(uint64_t)number, (uint64_t)got, (uint64_t)recorded}, 3);
+}
+
+void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
+{
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+
+    inputs->expects = !(call && call->kind == TCGRR_CALL_ENDS) && find_recorded(inputs, number, &inputs->recorded);
+}
+
+static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t number, int64_t *result)
+{
+    const struct tcgrr_inputs_record *recorded = &inputs->recorded;
+    bool maps = call && call->kind == TCGRR_CALL_MAPS;
+    bool resumes = call && call->kind == TCGRR_CALL_RESUMES;
+    struct tcgrr_call_pending *pending =
+        inputs->writes && inputs->pending_count > 0 ? &inputs->pending[inputs->pending_count - 1] : NULL;
+
+    if (!tcgrr_inputs_take(inputs, recorded)) {
+        tcgrr_inputs_run_out(inputs);
+        return;
+    }
+    if (resumes) {
+        inputs->pending_count -= pending != NULL;
+        return;
+    }
+    if (recorded->result != *result && !inputs->writes && call && strcmp(call->name, "set_tid_address") == 0) {
+        return; /* each C library asks for it, as a name for its only thread, and every run has another one */
+    }
+    if (recorded->result != *result && (!inputs->writes || maps)) {
+        tell_difference(inputs, number, *result, recorded->result);
+        return;
+    }
+    if (inputs->writes || !maps) {
+        tcgrr_inputs_put(inputs);
+    }
+    if (pending) {
+        pending->sets_result = recorded->result != *result;
+        pending->result = (uint64_t)recorded->result;
+        *result = recorded->result;
+        inputs->pending_count -= !pending->sets_result && pending->replaced == 0;
+    }
+}
+
+void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *result)
+{
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+
+    if (!inputs->over && !inputs->expects && call && call->kind == TCGRR_CALL_ENDS) {
+        inputs->expects = find_recorded(inputs, number, &inputs->recorded); /* it failed */
+        if (inputs->writes && inputs->expects && inputs->recorded.result == *result) {
+            inputs->expects = !tcgrr_inputs_take(inputs, &inputs->recorded);
+        }
+    } else if (inputs->expects) {
+        give(inputs, call, number, result);
+    }
+    if (inputs->sends > 0 && inputs->sends < REAL_TIME) {
+        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->sends); /* they have the same numbers everywhere here */
+    } else if (inputs->sends != 0) {
+        tcgrr_inputs_run_out(inputs);
+    }
+    inputs->sends = 0;
+    inputs->expects = inputs->prepared = inputs->answered = false;
+}
+
+static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)
+{
+    uint64_t stack = 0;
+
+    for (unsigned i = inputs->pending_count; i > 0; i--) {
+        struct tcgrr_call_pending *pending = &inputs->pending[i - 1];
+        if (pending->pc == pc) {
+            stack = stack ? stack : tcgrr_inputs_get(inputs, inputs->stack);
+            if (pending->stack == stack) {
+                inputs->pending_count = i - 1;
+                return pending;
+            }
+        }
+    }
+    return NULL;
+}
+
+void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
+{
+    struct tcgrr_inputs *inputs = mine();
+    struct tcgrr_call_pending *pending =
+        inputs && inputs->pending_count > 0 ? find_pending(inputs, (uintptr_t)pc) : NULL;
+
+    if (!pending) {
+        return;
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        /* On most targets the first argument's register has the result by now. */
+        if (pending->replaced & 1u << i && inputs->arguments[i] != inputs->result) {
+            tcgrr_inputs_set(inputs, inputs->arguments[i], pending->arguments[i]);
+        }
+    }
+    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->number != inputs->result) {
+        tcgrr_inputs_set(inputs, inputs->number, pending->number);
+    }
+    if (pending->sets_result) {
+        tcgrr_inputs_set(inputs, inputs->result, pending->result);
+    }
+}

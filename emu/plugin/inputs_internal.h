@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What the parts of the inputs share; for them alone. */
+#ifndef TCGRR_EMU_PLUGIN_INPUTS_INTERNAL_H
+#define TCGRR_EMU_PLUGIN_INPUTS_INTERNAL_H
+
+#include "emu/plugin/calls.h"
+#include "emu/plugin/inputs.h"
+
+/* Where a system call's number, arguments and result are, and which instruction makes one. */
+struct tcgrr_call_names {
+    const char *target, *number, *arguments[6], *result, *stack;
+    uint8_t size, bytes[4]; /* of that instruction */
+    int16_t harmless;       /* a call that does nothing: getpid */
+};
+
+/* A call whose result and registers are put right once the program goes on after it: a handler may run before. */
+struct tcgrr_call_pending {
+    uint64_t pc; /* after the call */
+    uint64_t stack;
+    uint64_t number;       /* as the program had it, */
+    uint64_t arguments[6]; /* like these */
+    uint8_t replaced;      /* bits: which of them the host was given others for; bit 6: the number */
+    bool sets_result;
+    uint64_t result;
+};
+#define TCGRR_CALL_NUMBER_REPLACED (1u << 6)
+#define TCGRR_CALLS_PENDING        16 /* calls in handlers in calls' ways */
+
+#define TCGRR_SIGNALS 65
+struct tcgrr_inputs {
+    struct tcgrr_plugin *plugin;
+    char *path;
+    const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
+    enum tcgrr_call_numbers numbers;
+    enum tcgrr_inputs_way way;
+    bool reads;    /* registers can be read, */
+    bool writes;   /* and written */
+    bool over;     /* nothing is recorded or given any more */
+    bool differed; /* what was recorded could not be given at least once: the program may do other things now */
+    bool has_base;
+    uint64_t base;  /* of the guest's memory in ours */
+    uint64_t at;    /* where the next record is in the file */
+    int32_t writer; /* the process that wrote the last one seen; 0: none yet */
+    struct qemu_plugin_register *number, *arguments[6], *result, *stack;
+    GByteArray *value;
+    GByteArray *record; /* what goes into or comes from the file, without its head */
+
+    uint64_t given[8]; /* the arguments of the call that is made, as the program has them */
+    uint32_t length;   /* what stood where the argument of TCGRR_CALL_LENGTH points, before it */
+
+    /* Kept: a call that has returned, and after which the program has not gone on yet. */
+    bool holds;
+    struct tcgrr_inputs_record held;
+    uint64_t handlers[TCGRR_SIGNALS]; /* by signal; 0: none */
+    uint64_t restorers[TCGRR_SIGNALS];
+
+    /* Given. */
+    bool prepared; /* `called` and `given` are what the program asked for, the host was asked for something else */
+    bool answered; /* which does nothing */
+    bool expects;  /* `recorded` is this call */
+    int64_t called;
+    int64_t sends; /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
+    struct tcgrr_inputs_record recorded;
+    struct tcgrr_call_pending pending[TCGRR_CALLS_PENDING];
+    unsigned pending_count;
+};
+
+/* ---- memory (inputs_memory.c) ---- */
+
+/* Copies what is at the guest's `address`; whatever is not there is an error and no fault. */
+bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size);
+/* The same the other way round, also to what the guest must not write to. */
+bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size);
+/* Collects in `inputs->record` what the call that returned `result` wrote. */
+void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result);
+/* Writes what was collected, `inputs->record`, to where it was. False if it is damaged. */
+bool tcgrr_inputs_put(struct tcgrr_inputs *inputs);
+
+/* ---- the file (inputs_file.c) ---- */
+
+/* Appends a record, whose `bytes` are set here, and `inputs->record`. */
+void tcgrr_inputs_append(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
+/* The next record, for which it is waited where somebody writes the file meanwhile. False: there is none. */
+bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
+/* Reads what belongs to the record `head`, which is the next one, into `inputs->record`, and goes on after it. */
+bool tcgrr_inputs_take(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head);
+
+/* ---- registers (inputs.c) ---- */
+
+uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at);
+void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at, uint64_t value);
+
+/* ---- signals (inputs_signal.c) ---- */
+
+/* The program is about to set a handler: rt_sigaction() with these arguments. */
+void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8]);
+/* Whether a handler is there. */
+bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
+/* The block there begins to run. */
+void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
+
+/* ---- keeping (inputs.c) ---- */
+
+/* The call that is held goes into the file. */
+void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed);
+
+/* ---- giving (inputs_give.c) ---- */
+
+/* Before a call is made, at its instruction, which is at `pc`. */
+void tcgrr_inputs_on_call(unsigned vcpu, void *pc);
+/* Where the program goes on after a call, or makes it again. */
+void tcgrr_inputs_on_return(unsigned vcpu, void *pc);
+/* The call `number` was entered, where registers cannot be written. */
+void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number);
+/* It has returned `*result`, which becomes what the program is given. */
+void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *result);
+/* What follows cannot be given. The run is not what was recorded from here on. */
+void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs);
+
+#endif

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/plugin/inputs_internal.h"
+
+#include <fcntl.h>
+#include <string.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define VECTORS        1024
+#define MAP_ANONYMOUS_ 0x20
+
+/* The kernel does it, so that what is not there is an error and no fault. */
+bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
+{
+    struct iovec local = {.iov_base = bytes, .iov_len = size};
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
+    return inputs->has_base && process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+}
+
+/* Through this file the kernel reads and writes whatever is mapped, as a debugger may. */
+static int open_memory(int flags)
+{
+    return open("/proc/self/mem", flags | O_CLOEXEC);
+}
+
+bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size)
+{
+    struct iovec local = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
+    struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
+    if (!inputs->has_base || process_vm_writev(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size) {
+        return inputs->has_base;
+    }
+    int fd = open_memory(O_RDWR);
+    ssize_t done = fd >= 0 ? pwrite(fd, bytes, size, (off_t)(inputs->base + address)) : -1;
+    if (fd >= 0) {
+        close(fd);
+    }
+    return done == (ssize_t)size;
+}
+
+static uint8_t *begin_piece(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
+{
+    struct tcgrr_inputs_piece piece = {.address = address, .size = (uint32_t)size};
+    guint before = inputs->record->len;
+
+    if (address == 0 || size == 0 || before + size > TCGRR_INPUTS_MAX) {
+        return NULL;
+    }
+    g_byte_array_append(inputs->record, (const guint8 *)&piece, sizeof(piece));
+    g_byte_array_set_size(inputs->record, before + (guint)(sizeof(piece) + size));
+    return inputs->record->data + before + sizeof(piece);
+}
+
+static void add_piece(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
+{
+    guint before = inputs->record->len;
+    uint8_t *bytes = begin_piece(inputs, address, size);
+    if (bytes && !tcgrr_inputs_read(inputs, address, bytes, size)) {
+        g_byte_array_set_size(inputs->record, before);
+    }
+}
+
+/* What a file has at the pages mapped from it; they end with the file. */
+static void add_mapped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
+{
+    guint before = inputs->record->len;
+    int fd = open_memory(O_RDONLY);
+    uint8_t *bytes = fd >= 0 ? begin_piece(inputs, address, size) : NULL;
+    size_t done = 0;
+
+    for (ssize_t got = 1; bytes && done < size && got > 0; done += got > 0 ? (size_t)got : 0) {
+        got = pread(fd, bytes + done, size - done, (off_t)(inputs->base + address + done));
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    if (bytes) {
+        struct tcgrr_inputs_piece piece = {.address = address, .size = (uint32_t)done};
+        memcpy(inputs->record->data + before, &piece, sizeof(piece));
+        g_byte_array_set_size(inputs->record, done > 0 ? before + (guint)(sizeof(piece) + done) : before);
+    }
+}
+
+static void add_vector(struct tcgrr_inputs *inputs, uint64_t address, uint64_t count, uint64_t bytes)
+{
+    uint64_t entry[2];
+
+    for (uint64_t i = 0; i < MIN(count, VECTORS) && bytes > 0; i++) {
+        if (!tcgrr_inputs_read(inputs, address + i * sizeof(entry), entry, sizeof(entry))) {
+            return;
+        }
+        uint64_t size = MIN(bytes, entry[1]);
+        add_piece(inputs, entry[0], size);
+        bytes -= size;
+    }
+}
+
+static void add_message(struct tcgrr_inputs *inputs, uint64_t address, uint64_t bytes)
+{
+    uint64_t header[7]; /* struct msghdr: name, its length, vector, its length, control, its length, flags */
+
+    if (tcgrr_inputs_read(inputs, address, header, sizeof(header))) {
+        add_piece(inputs, address, sizeof(header));
+        add_piece(inputs, header[0], MIN(header[1] & UINT32_MAX, 128));
+        add_vector(inputs, header[2], header[3], bytes);
+        add_piece(inputs, header[4], MIN(header[5], 65536));
+    }
+}
+
+static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_output *output, uint64_t result)
+{
+    uint64_t address = inputs->given[output->argument], other = inputs->given[output->other];
+    uint32_t length = 0;
+
+    switch (output->how) {
+    case TCGRR_CALL_FIXED:
+        add_piece(inputs, address, output->size);
+        break;
+    case TCGRR_CALL_RESULT:
+        add_piece(inputs, address, MIN(result, TCGRR_INPUTS_MAX) * output->size);
+        break;
+    case TCGRR_CALL_ARGUMENT:
+        add_piece(inputs, address, MIN(other, TCGRR_INPUTS_MAX) * output->size);
+        break;
+    case TCGRR_CALL_BITS:
+        add_piece(inputs, address, (MIN(other, 65536) + 63) / 64 * 8);
+        break;
+    case TCGRR_CALL_LENGTH:
+        if (address != 0 && tcgrr_inputs_read(inputs, other, &length, sizeof(length))) {
+            add_piece(inputs, other, sizeof(length));
+            add_piece(inputs, address, MIN(length, inputs->length));
+        }
+        break;
+    case TCGRR_CALL_VECTOR:
+        add_vector(inputs, address, other, result);
+        break;
+    case TCGRR_CALL_MESSAGE:
+        add_message(inputs, address, result);
+        break;
+    case TCGRR_CALL_IOCTL:
+        add_piece(inputs, address, tcgrr_call_ioctl_size(inputs->given[1]));
+        break;
+    case TCGRR_CALL_PRCTL:
+        add_piece(inputs, address, tcgrr_call_prctl_size(inputs->given[0]));
+        break;
+    default:
+        break;
+    }
+}
+
+void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result)
+{
+    bool failed = result < 0 && result > -4096;
+
+    g_byte_array_set_size(inputs->record, 0);
+    for (unsigned i = 0; call && result >= 0 && i < TCGRR_CALL_OUTPUTS; i++) {
+        add_output(inputs, &call->outputs[i], (uint64_t)result);
+    }
+    if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->given[3] & MAP_ANONYMOUS_)) {
+        add_mapped(inputs, (uint64_t)result, inputs->given[1]);
+    }
+}
+
+bool tcgrr_inputs_put(struct tcgrr_inputs *inputs)
+{
+    for (guint i = 0; i + sizeof(struct tcgrr_inputs_piece) <= inputs->record->len;) {
+        struct tcgrr_inputs_piece piece;
+        memcpy(&piece, inputs->record->data + i, sizeof(piece));
+        i += sizeof(piece);
+        if (piece.size > inputs->record->len - i) {
+            return false;
+        }
+        tcgrr_inputs_write(inputs, piece.address, inputs->record->data + i, piece.size);
+        i += piece.size;
+    }
+    return true;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Signals that a handler of the program's takes. QEMU reports none of them to plugins; where a handler begins, what the
+ * program did before shows how it came there: by a signal on a call's return, by one that an instruction raised, or by
+ * one that came while it computed.
+ */
+#include "emu/plugin/inputs_internal.h"
+
+#include <signal.h>
+#include <string.h>
+
+#define SIGINFO_BYTES 128
+
+void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8])
+{
+    uint64_t action[3] = {0}; /* handler, flags, and on x86 where it returns to */
+    uint64_t signal = arguments[0];
+    struct tcgrr_plugin *plugin = inputs->plugin;
+
+    if (!inputs->names || signal == 0 || signal >= TCGRR_SIGNALS || arguments[1] == 0 ||
+        !tcgrr_inputs_read(inputs, arguments[1], action, sizeof(action))) {
+        return;
+    }
+    bool known = tcgrr_inputs_is_handler(inputs, action[0]);
+    inputs->handlers[signal] = action[0] > 1 ? action[0] : 0; /* neither default nor ignored */
+    inputs->restorers[signal] = action[2];
+    /* Code that was translated before cannot be watched any more. */
+    for (uint32_t i = 0; inputs->handlers[signal] != 0 && !known && i < plugin->used; i++) {
+        inputs->over |= plugin->translations[i].pc == action[0];
+    }
+}
+
+bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc)
+{
+    for (unsigned i = 1; pc != 0 && i < TCGRR_SIGNALS; i++) {
+        if (inputs->handlers[i] == pc) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The only signal with this handler; 0 if there are several. */
+static int64_t only_signal(const struct tcgrr_inputs *inputs, uint64_t handler)
+{
+    int64_t found = 0;
+    for (unsigned i = 1; i < TCGRR_SIGNALS; i++) {
+        if (inputs->handlers[i] == handler) {
+            if (found != 0) {
+                return 0;
+            }
+            found = i;
+        }
+    }
+    return found;
+}
+
+/* Whether the handler was called by the program itself, as far as its registers show that: on x86 it is to return to
+ * where the kernel never sends it. */
+static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_t handler)
+{
+    uint64_t back = 0;
+
+    if (signal <= 0 || signal >= TCGRR_SIGNALS || inputs->handlers[signal] != handler) {
+        return true;
+    }
+    return strcmp(inputs->names->target, "x86_64") == 0 &&
+           (!tcgrr_inputs_read(inputs, tcgrr_inputs_get(inputs, inputs->stack), &back, sizeof(back)) ||
+            back != inputs->restorers[signal]);
+}
+
+static bool is_raised_by_insn(int64_t signal)
+{
+    return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
+}
+
+/* What the handler gets to know of the signal. */
+static void collect_siginfo(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_inputs_piece piece = {.size = SIGINFO_BYTES};
+
+    g_byte_array_set_size(inputs->record, 0);
+    if (!inputs->reads) {
+        return;
+    }
+    piece.address = tcgrr_inputs_get(inputs, inputs->arguments[1]);
+    g_byte_array_append(inputs->record, (const guint8 *)&piece, sizeof(piece));
+    g_byte_array_set_size(inputs->record, sizeof(piece) + SIGINFO_BYTES);
+    if (!tcgrr_inputs_read(inputs, piece.address, inputs->record->data + sizeof(piece), SIGINFO_BYTES)) {
+        g_byte_array_set_size(inputs->record, 0);
+    }
+}
+
+static void keep_signal(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head)
+{
+    struct tcgrr_inputs_record own = *head;
+
+    if (inputs->holds) {
+        tcgrr_inputs_let_go(inputs, head->place == TCGRR_INPUTS_AT_RETURN);
+    }
+    collect_siginfo(inputs);
+    tcgrr_inputs_append(inputs, &own);
+}
+
+/* The handler that was recorded gets to see what it saw. */
+static void give_signal(struct tcgrr_inputs *inputs, uint64_t handler)
+{
+    struct tcgrr_inputs_record next;
+
+    if (!inputs->over && tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_SIGNAL &&
+        (uint64_t)next.result == handler) {
+        inputs->over = !tcgrr_inputs_take(inputs, &next) || !tcgrr_inputs_put(inputs);
+    }
+}
+
+void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    uint64_t handler = (uintptr_t)pc;
+
+    if (!inputs || !tcgrr_inputs_is_handler(inputs, handler)) {
+        return;
+    }
+    struct tcgrr_plugin *plugin = inputs->plugin;
+    bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
+    bool left = plugin->mark && *plugin->mark < plugin->full;
+    int64_t signal =
+        inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get(inputs, inputs->arguments[0]) : only_signal(inputs, handler);
+    if (!returned && inputs->reads && is_called(inputs, signal, handler)) {
+        return;
+    }
+    struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_SIGNAL, .number = signal, .result = (int64_t)handler};
+    head.place = returned                                             ? TCGRR_INPUTS_AT_RETURN
+                 : (inputs->reads ? is_raised_by_insn(signal) : left) ? TCGRR_INPUTS_AT_INSN
+                                                                      : TCGRR_INPUTS_ELSEWHERE;
+    if (head.place != TCGRR_INPUTS_ELSEWHERE || inputs->reads) {
+        tcgrr_plugin_event(TCGRR_WIRE_SIGNAL, vcpu, (const uint64_t[]){(uint64_t)signal, handler}, 2);
+    }
+    if (inputs->way == TCGRR_INPUTS_KEEP) {
+        keep_signal(inputs, &head);
+    } else {
+        give_signal(inputs, handler);
+    }
+}

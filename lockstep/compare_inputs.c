@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/compare.h"
+
+#include "store/error.h"
+
+static bool starts_differ(const struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
+                          bool same_release)
+{
+    const struct tcgrr_divergence_side *sides = comparison->sides;
+    bool elsewhere = comparison->compared == 0 && sides[0].there && sides[1].there && sides[0].pc != sides[1].pc;
+
+    return comparison->start[0] == 0 && comparison->start[1] == 0 &&
+           (elsewhere || (!same_release && sides[1].icount <= inputs->called));
+}
+
+bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
+                          bool same_release, GError **error)
+{
+    tcgrr_icount icount = comparison->sides[1].icount;
+
+    comparison->input_differences = inputs->differences;
+    if (!comparison->diverged) {
+        return true;
+    }
+    if (inputs->ended <= icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the same for %" G_GUINT64_FORMAT
+                    " instructions, up to where what the program was given cannot be given again (a signal that came "
+                    "while it computed, or a file too large to keep)",
+                    comparison->compared);
+        return false;
+    }
+    if (starts_differ(comparison, inputs, same_release)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: after %" G_GUINT64_FORMAT
+                    " instructions, before its first system call, the program runs at 0x%" G_GINT64_MODIFIER
+                    "x and at 0x%" G_GINT64_MODIFIER
+                    "x, because the two QEMUs start it differently (addresses, auxiliary vector); compare from a place "
+                    "in the program: --from main",
+                    comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc);
+        return false;
+    }
+    if (inputs->differs <= icount) {
+        comparison->diverged = false;
+        comparison->parted_by_input = true;
+    } else if (inputs->other <= icount) {
+        comparison->kind = TCGRR_DIVERGENCE_CALL;
+        comparison->calls[0] = inputs->expected;
+        comparison->calls[1] = inputs->made;
+    }
+    return true;
+}

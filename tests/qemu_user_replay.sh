@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 7.2 10.2-src
+# User mode: a recorded program is given the same again, whatever the host has to say by then.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+version=${1:-7.2}
+qemu=$(qemu user-x86_64 "$version")
+compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler for the guest program"
+[ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
+exact=true # registers can be written, so that the host need not be asked
+[ "$version" != 7.2 ] || exact=false
+
+cat > "$work/given.c" <<'C'
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/random.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile int caught;
+static void handler(int signal) { caught += signal; }
+int main(int argc, char **argv)
+{
+    unsigned numbers[64], sum = 0;
+    char text[64] = "";
+    int fd = open(argv[1], O_RDWR | O_APPEND);
+    char *mapped = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, fd, 0);
+    if (fd < 0 || mapped == MAP_FAILED || read(fd, text, sizeof(text) - 1) < 1 || getrandom(numbers, sizeof(numbers), 0) < 1)
+        return 2;
+    for (unsigned i = 0; i < 64; i++)
+        for (unsigned k = 0; k < numbers[i] % 64 + (unsigned)text[i % 8] + (unsigned)mapped[i % 8]; k++)
+            sum += k ^ numbers[i];
+    signal(SIGUSR1, handler);
+    signal(SIGCHLD, handler);
+    if (argc > 2) {
+        for (pid_t pid = getpid(); pid > 1; pid = pid % 2 ? 3 * pid + 1 : pid / 2)
+            sum += (unsigned)pid;
+        raise(SIGUSR1);
+        pid_t child = fork();
+        if (child == 0)
+            _exit(3);
+        int status = 0;
+        while (waitpid(child, &status, 0) != child)
+            ;
+        sum += (unsigned)status;
+        unlink(argv[2]);
+    }
+    dprintf(fd, "%u\n", sum);
+    return caught ? 3 : 4;
+}
+C
+"$compiler" -static -O1 -o "$work/given" "$work/given.c"
+
+# What the run wrote to, and whatever else it changed, is another one by the time of the replay.
+echo "12345678" >"$work/file"
+run 0 "$tcgrr" record --json -o "$work/plain.tcgrr" -- "$qemu" "$work/given" "$work/file"
+equal "exit" "$(json .exit)" "exit 4"
+icount=$(json .icount)
+verify plain
+if $exact; then
+    echo "something else" >"$work/file"
+else
+    echo "12345678" >"$work/file"
+fi
+cp "$work/file" "$work/file.before"
+run 0 "$tcgrr" replay --json "$work/plain.tcgrr"
+equal "diverged" "$(json .diverged)" false
+equal "compared" "$(json .compared)" "$icount"
+equal "calls that differ" "$(json .input_differences)" 0
+if $exact; then
+    cmp -s "$work/file" "$work/file.before" || fail "the replay wrote to the file"
+fi
+equal "files that are left" "$(find "$work" -name '*.calls')" ""
+run 0 "$tcgrr" replay --json "$work/plain.tcgrr" --at 5000
+equal "stopped at" "$(json .stopped_at)" 5000
+run 0 "$tcgrr" bisect-run "$work/plain.tcgrr" --qemu "$qemu"
+
+# Another call than the recorded one is a divergence at which both are reported.
+cat > "$work/calls.c" <<'C'
+#include <sys/syscall.h>
+#include <unistd.h>
+volatile long number = NUMBER;
+int main(void) { return syscall(number) < 0; }
+C
+"$compiler" -static -O1 -DNUMBER=SYS_getppid -o "$work/calls" "$work/calls.c"
+run 0 "$tcgrr" record --json -o "$work/calls.tcgrr" -- "$qemu" "$work/calls"
+"$compiler" -static -O1 -DNUMBER=SYS_getuid -o "$work/calls" "$work/calls.c"
+run 1 "$tcgrr" replay --json "$work/calls.tcgrr"
+equal "kind" "$(json .divergence.kind)" "system call"
+equal "the recorded call" "$(json .divergence.calls.a.number)" 110
+equal "the other call" "$(json .divergence.calls.b.number)" 102
+
+if $exact; then
+    # Signals, children and files that are gone: nothing of it happens again.
+    echo "12345678" >"$work/file"
+    : >"$work/goes"
+    run 0 "$tcgrr" record --json -o "$work/all.tcgrr" -- "$qemu" "$work/given" "$work/file" "$work/goes"
+    equal "signals" "$(json .events.signal)" 2
+    icount=$(json .icount)
+    rm "$work/file"
+    : >"$work/goes"
+    run 0 "$tcgrr" replay --json "$work/all.tcgrr"
+    equal "all: diverged" "$(json .diverged)" false
+    equal "all: compared" "$(json .compared)" "$icount"
+    [ -e "$work/goes" ] || fail "the replay removed a file"
+    [ ! -e "$work/file" ] || fail "the replay made a file"
+fi
