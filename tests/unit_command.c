@@ -330,7 +330,7 @@ static void test_user_mode(void **state)
     expect(&user_qemu, &options, "-cpu max", "error 0: /opt/qemu-x: no program given; name it after QEMU's options");
     options.mode = TCGRR_RUN_REPLAY;
     expect(&user_qemu, &options, "prog",
-           "error 0: /opt/qemu-x: user-mode QEMU has no icount, so no replay; use qemu-system-*");
+           "error 0: /opt/qemu-x: user-mode QEMU has no icount, so no rr log; use qemu-system-*");
 }
 
 static void test_without_plugin_support(void **state)
