@@ -203,6 +203,7 @@ static const struct tcgrr_chunk *kept_chunk(const struct live_side *live, unsign
 
 static bool in_window(const struct live_side *live, tcgrr_icount from, GError **error)
 {
+    /* At least one is kept. NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
     const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
     if (from < oldest->first_icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,

@@ -23,7 +23,7 @@ stages=("$@")
 if [ $# = 0 ]; then
     stages=(style fuzz main)
 elif [ "$*" = --all ]; then
-    stages=(style analyze clang fuzz address thread main extended long)
+    stages=(style analyze clang fuzz address thread coverage main extended long)
     fuzz_each=${TCGRR_FUZZ_EACH:-600}
 fi
 passed=0 failed=0 skipped=0
@@ -105,6 +105,34 @@ stage_address() {
 stage_thread() {
     build build-thread -DTCGRR_SANITIZE=thread || return 0
     run_tests build-thread -R '^(unit_live|qemu_smoke_10\.0)$'
+}
+
+# What handles input: files, sockets, the guest's ring, QEMU's answers. None of it is tested by less than nine lines in ten.
+input_sources="store/(reader|chunk|blocks|texts|samples|summary|symbols|seal|codec/|inputs|verify).*[.]c
+emu/rrlog/.*[.]c emu/live/.*[.]c emu/qemu/(qmp|gdb|qcow2).*[.]c lockstep/peer/.*[.]c record/repair[.]c"
+
+stage_coverage() {
+    local program
+    build build-coverage -DCMAKE_C_COMPILER=clang -DTCGRR_COVERAGE=ON || return 0
+    rm -rf build-coverage/profiles
+    LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%m-%p.profraw \
+        run_tests build-coverage -R '^(unit_.*|qemu_(smoke|replay|end|peer|sql|usage|symbols|texts|mem|state|inputs|align)(_10[.]0|_11[.]1)?)$'
+    find build-coverage/profiles -name '*.profraw' >build-coverage/profiles.list
+    llvm-profdata merge -sparse -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
+        { stage_failed "llvm-profdata"; return 0; }
+    program=(build-coverage/bin/tcgrr)
+    for test in build-coverage/tests/unit_*; do [ ! -x "$test" ] || program+=(-object "$test"); done
+    program+=(-object build-coverage/bin/libtcgrr-plugin.so -object build-coverage/bin/libtcgrr_sqlite.so)
+    llvm-cov export -summary-only -instr-profile build-coverage/all.profdata "${program[@]}" 2>/dev/null |
+        jq -r --arg root "$PWD/" '.data[0].files[] | select(.summary.lines.count > 0) |
+            "\(.summary.lines.percent | floor) \(.summary.lines.covered) \(.summary.lines.count) \(.filename | ltrimstr($root))"' |
+        sort -n >build-coverage/lines
+    awk '{covered += $2; all += $3} END {printf "lines that run in tests: %d of %d, %d %%\n", covered, all, 100 * covered / all}' \
+        build-coverage/lines
+    # shellcheck disable=SC2086
+    grep -E " ($(echo $input_sources | tr ' ' '|'))\$" build-coverage/lines >build-coverage/input-lines
+    awk '$1 < 90' build-coverage/input-lines | tee "$results/uncovered"
+    [ ! -s "$results/uncovered" ] || stage_failed "less than 90 % of the lines of what handles input are tested"
 }
 
 stage_main() {

@@ -240,7 +240,7 @@ static unsigned choose_shortest(const struct timeline *timeline)
     while (length > 1 && sum + counts[length] <= MAX_SLICES) {
         sum += counts[length--];
     }
-    return sum + counts[length] <= MAX_SLICES ? length : length + 1;
+    return sum + counts[length] <= MAX_SLICES || length == 64 ? length : length + 1;
 }
 
 static bool run(struct export_job *job, GError **error)

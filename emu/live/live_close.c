@@ -84,7 +84,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
     departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
                       live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
     tcgrr_retire(&departure, retirement);
-    if (retirement->inferred) {
+    if (next && retirement->inferred) {
         add_inferred(live, retirement->inferred, retirement->has_from, retirement->from_pc, next->pc);
     }
 }

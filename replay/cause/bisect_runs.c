@@ -251,8 +251,7 @@ static bool same_release(const char *a, const char *b)
 {
     const char *dot = strchr(a, '.');
     const char *end = dot ? strchr(dot + 1, '.') : NULL;
-    size_t length = end ? (size_t)(end - a) + 1 : strlen(a) + 1;
-    return strncmp(a, b, length) == 0;
+    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
 }
 
 /* Whether B can be expected to replay what A recorded: it is of the same release, or the machine was pinned. */

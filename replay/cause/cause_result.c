@@ -349,6 +349,11 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     bool interrupted[2] = {false, false};
     tcgrr_moment first;
 
+    if (!at[0] || !at[1]) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the instruction was not there when it was stepped through again: a replay is not exact");
+        return false;
+    }
     if (is_hidden(trail, at, error)) {
         return false;
     }

