@@ -1,6 +1,4 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/lockstep_local.h"
-
 #include "cli/bisect.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
@@ -149,15 +147,20 @@ static void print_json(const struct context *context, const struct cli_places *p
     cli_print_json(object);
 }
 
+void cli_lockstep_print_inputs(enum tcgrr_inputs inputs)
+{
+    if (inputs != TCGRR_INPUTS_OWN) {
+        printf("  inputs: B followed A's rr log%s\n",
+               inputs == TCGRR_INPUTS_TRANSLATED ? ", translated for its release" : "");
+    }
+}
+
 static void print_text(const struct context *context, const struct cli_places *places)
 {
     const struct tcgrr_lockstep_local *pair = &context->pair;
 
     cli_print_comparison(&pair->comparison, places);
-    if (pair->inputs != TCGRR_INPUTS_OWN) {
-        printf("  inputs: B followed A's rr log%s\n",
-               pair->inputs == TCGRR_INPUTS_TRANSLATED ? ", translated for its release" : "");
-    }
+    cli_lockstep_print_inputs(pair->inputs);
     if (pair->common.pinned) {
         printf("  machine: %s, CPU %s, pinned as %c makes it\n", pair->common.pins.machine, pair->common.pins.cpu,
                'A' + pair->common.maker);
@@ -381,6 +384,7 @@ static int run_remote(struct context *context, struct told *told, struct cli_loc
                          "--ignore-reg needs both sides here: with another tcgrr only the flow is compared");
     }
     peer->icount = told->icount;
+    peer->own_inputs = told->own_inputs;
     peer->timeout = told->timeout;
     peer->console = told->console;
     peer->progress = told->progress;
@@ -451,7 +455,10 @@ const struct cli_command cli_lockstep = {
     "With --bisect both are recorded into a folder and replayed until the first instruction is known whose effect "
     "differs.\n\n"
     "The two sides can also be two people's, on two machines: one starts his side with --listen, the other his with\n"
-    "--connect, and both get the same report. ADDR is unix:PATH or tcp:HOST:PORT. An address that is not only for "
+    "--connect, and both get the same report. The connecting side's QEMU follows the rr log of the listening side's, "
+    "as "
+    "B\n"
+    "does A's. ADDR is unix:PATH or tcp:HOST:PORT. An address that is not only for "
     "this\n"
     "machine needs --token-file on both sides. What is said is neither encrypted nor signed: across networks that are\n"
     "not yours, go through ssh -L. --from, --until and --strict have to be the same on both; --history is the "

@@ -4,7 +4,7 @@
 #define TCGRR_CLI_LOCKSTEP_H
 
 #include "cli/comparing.h"
-#include "emu/qemu/session.h"
+#include "lockstep/lockstep_local.h"
 
 /* What the user said; owned by the caller. */
 struct cli_lockstep_peer {
@@ -16,6 +16,7 @@ struct cli_lockstep_peer {
     const struct cli_comparing *comparing;
     const char *icount;
     int timeout; /* seconds */
+    bool own_inputs;
     bool console;
     bool progress;
     char **symbol_files;
@@ -41,6 +42,9 @@ struct cli_lockstep_peer {
 
 /* `words`: our side, a QEMU and its arguments or a trace. Returns an exit status. */
 int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *told, char **words);
+
+/* The report's line about what drove both, if one log did. */
+void cli_lockstep_print_inputs(enum tcgrr_inputs inputs);
 
 /* Whether a side's name is that of a trace rather than a QEMU. */
 bool cli_lockstep_is_trace(const char *told);

@@ -53,6 +53,11 @@ static void print_json(const struct context *context, const struct cli_places *p
                                       *end->exit ? end->words : NULL));
     }
     json_object_set_new(object, "own", json_string(remote->own == 0 ? "a" : "b"));
+    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(remote->inputs)));
+    if (remote->inputs == TCGRR_INPUTS_TRANSLATED) {
+        json_object_set_new(object, "translation",
+                            json_pack("{s:s, s:s}", "from", remote->sides[0].qemu, "to", remote->sides[1].qemu));
+    }
     json_object_set_new(object, "traffic",
                         json_pack("{s:I, s:I}", "sent", (json_int_t)remote->traffic.sent, "received",
                                   (json_int_t)remote->traffic.received));
@@ -65,6 +70,7 @@ static void print_text(const struct context *context, const struct cli_places *p
     const struct tcgrr_lockstep_remote *remote = &context->remote;
 
     cli_print_comparison(&remote->comparison, places);
+    cli_lockstep_print_inputs(remote->inputs);
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_epilogue *end = &remote->epilogues[i];
         printf("  %c: %s, QEMU %s: %s%s%s\n", 'A' + i, remote->sides[i].source, remote->sides[i].qemu,
@@ -169,6 +175,7 @@ static bool fill_options(struct context *context, const struct cli_lockstep_peer
     context->options = (struct tcgrr_lockstep_remote_options){
         .member = {.quiet = !told->console},
         .icount = told->icount,
+        .own_inputs = told->own_inputs,
         .hang_ms = told->timeout * 1000,
         .listens = told->listen != NULL,
         .timeout_ms = told->peer_timeout * 1000,

@@ -14,6 +14,8 @@
 
 /* QEMU cannot seek in a pipe, so that what it would pass over after the version is not sent. */
 #define VERSION_BYTES 4u
+/* Bytes that QEMU has not taken yet, at most: who leads does not run that far ahead. */
+#define MAX_LEFT      (64u << 20)
 
 struct tcgrr_feed {
     char *folder;
@@ -126,6 +128,11 @@ bool tcgrr_feed_give(struct tcgrr_feed *feed, const uint8_t *bytes, size_t size,
         if (feed->came < VERSION_BYTES) {
             g_byte_array_append(feed->left, bytes + at, 1);
         }
+    }
+    if (size - at > MAX_LEFT - MIN(feed->left->len, MAX_LEFT)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                    "there is more of the rr log than QEMU takes: %u bytes wait for it", feed->left->len);
+        return false;
     }
     g_byte_array_append(feed->left, bytes + at, (guint)(size - at));
     return feed->fd < 0 || write_some(feed, error);

@@ -20,7 +20,8 @@ const char *tcgrr_feed_path(const struct tcgrr_feed *feed);
 /* Before the session, which replays it, is started. The session stays the caller's. */
 bool tcgrr_feed_begin(struct tcgrr_feed *feed, struct tcgrr_session *session, GError **error);
 
-/* Takes the next bytes of the log, its head first; they may be anything. Gives QEMU what it takes without waiting. */
+/* Takes the next bytes of the log, its head first; they may be anything. Gives QEMU what it takes without waiting.
+ * TCGRR_ERROR_DAMAGED if far more wait for it than can be. */
 bool tcgrr_feed_give(struct tcgrr_feed *feed, const uint8_t *bytes, size_t size, GError **error);
 /* There is no more: QEMU meets the log's end once it has taken what there is. */
 void tcgrr_feed_end(struct tcgrr_feed *feed);

@@ -158,6 +158,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .rr_file = pair->log ? tcgrr_shared_log_path(pair->log, i) : NULL,
             .level = options->level,
             .icount = options->icount,
+            .expendable = true,
             .quiet = member->quiet,
             .output = choose_output(options),
             .inputs = pair->calls,

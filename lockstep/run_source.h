@@ -125,7 +125,8 @@ struct tcgrr_run_source_live_options {
 struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
                                                const struct tcgrr_run_source_live_options *options);
 
-/* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. */
-bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, GError **error);
+/* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. *there: it has
+ * come to `to`, or its end, and the log up to there was given on. */
+bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error);
 
 #endif

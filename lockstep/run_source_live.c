@@ -245,16 +245,15 @@ static bool approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms
     }
 }
 
-bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, GError **error)
+bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
     struct tcgrr_run_source_log *log = live->options.log;
+    bool good = over(live) || (furthest(live) < to ? pump(live, UINT64_MAX, 0, error)
+                                                   : log->step(log, furthest(live), UINT64_MAX, false, error));
 
-    if (over(live)) {
-        return true;
-    }
-    return furthest(live) < to ? pump(live, UINT64_MAX, 0, error)
-                               : log->step(log, furthest(live), UINT64_MAX, false, error);
+    *there = over(live) || come(live) >= to;
+    return good;
 }
 
 /* Digest of from..to, which is at hand. */

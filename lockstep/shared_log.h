@@ -4,8 +4,7 @@
 #define TCGRR_LOCKSTEP_SHARED_LOG_H
 
 #include "lockstep/feed.h"
-#include "lockstep/lead.h"
-#include "lockstep/run_source.h"
+#include "lockstep/leader.h"
 
 /* How far A is read ahead of what is compared, so that B has something to run while A's log is on its way. */
 #define TCGRR_LOCKSTEP_LOCAL_AHEAD (64 * TCGRR_CHECKPOINT_STEP)

@@ -214,7 +214,7 @@ static void serve(struct tcgrr_peer *peer)
     struct tcgrr_received_blocks heard;
 
     tcgrr_received_blocks_init(&heard);
-    tcgrr_serve(peer, own_side(), &heard, &comparison, NULL);
+    tcgrr_serve(peer, own_side(), false, &heard, &comparison, NULL);
     tcgrr_comparison_clear(&comparison);
     tcgrr_received_blocks_clear(&heard);
 }

@@ -348,7 +348,8 @@ struct serving {
 static gpointer serve(gpointer data)
 {
     struct serving *serving = data;
-    serving->good = tcgrr_serve(serving->peer, serving->side, &serving->heard, &serving->comparison, &serving->error);
+    serving->good =
+        tcgrr_serve(serving->peer, serving->side, false, &serving->heard, &serving->comparison, &serving->error);
     if (!serving->good) {
         tcgrr_peer_give_up(serving->peer, serving->error);
     }

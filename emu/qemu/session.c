@@ -39,6 +39,7 @@ struct tcgrr_session {
     char *const *environment;
     bool output_to_errors;
     bool start_paused;
+    bool expendable;
     bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
     bool holds;          /* which it does not do until then */
     GPtrArray *maps;     /* of GArray: as often as it was asked for; written by the watcher, read after it has ended */
@@ -200,6 +201,7 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->directory = options->directory;
     session->start_paused = options->start_paused;
     session->start_icount = options->start_icount;
+    session->expendable = options->expendable;
     if (!prepare(session, options, error)) {
         tcgrr_session_free(session);
         return NULL;
@@ -220,7 +222,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .pass_fd = tcgrr_live_fd(session->live),
         .output_fd = session->output_to_errors ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) : -1,
         .quiet = session->quiet,
-        .expendable = session->command.mode != TCGRR_RUN_RECORD,
+        .expendable = session->expendable || session->command.mode != TCGRR_RUN_RECORD,
         .directory = session->directory,
     };
     g_auto(GStrv) environment = session->qemu.system ? NULL : user_environment(session);

@@ -34,6 +34,7 @@ struct tcgrr_session_options {
     tcgrr_icount keyframe_icount; /* of the keyframe; 0 without one */
     uint32_t ring_bytes;          /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
+    bool expendable;          /* what it records is of no use without this process */
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
     const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */
     bool given;               /* the program gets that from the file, instead of it being recorded there */

@@ -9,25 +9,36 @@
 
 #define MAX_STRANGERS 1000 /* that are sent away */
 
-bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
-                                const struct tcgrr_lockstep_remote_options *options, GError **error)
+/* `known`: what our QEMU is, if it was probed already; else NULL. */
+static bool open_session(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
+                         const struct tcgrr_qemu *known, GError **error)
 {
     const struct tcgrr_session_options session = {
         .qemu = options->member.qemu,
+        .known = known,
         .arguments = options->member.arguments,
         .plugin = options->plugin,
-        .mode = TCGRR_RUN_PLAIN,
+        .mode = lockstep->leader ? TCGRR_RUN_RECORD
+                : lockstep->feed ? TCGRR_RUN_REPLAY
+                                 : TCGRR_RUN_PLAIN,
+        .rr_file = lockstep->leader ? tcgrr_leader_path(lockstep->leader)
+                   : lockstep->feed ? tcgrr_feed_path(lockstep->feed)
+                                    : NULL,
         .level = TCGRR_LEVEL_FLOW,
         .icount = options->icount,
+        .expendable = true,
         .quiet = options->member.quiet,
     };
+    lockstep->session = tcgrr_session_new(&session, error);
+    return lockstep->session != NULL;
+}
+
+bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
+                                const struct tcgrr_lockstep_remote_options *options, GError **error)
+{
     *lockstep = (struct tcgrr_lockstep_remote){.own = options->listens ? 0 : 1};
     tcgrr_received_blocks_init(&lockstep->heard);
-    if (!options->member.reader) {
-        lockstep->session = tcgrr_session_new(&session, error);
-        return lockstep->session != NULL;
-    }
-    return true;
+    return options->member.reader || open_session(lockstep, options, NULL, error);
 }
 
 /* ---- meeting ---- */
@@ -56,6 +67,12 @@ static void describe(const struct tcgrr_lockstep_remote *lockstep, const struct 
     ours->until = compare->until[lockstep->own];
     ours->cut = run && !run->complete;
     ours->patience_s = (uint32_t)(options->hang_ms / 1000);
+    if (qemu) {
+        const struct tcgrr_command *command = tcgrr_session_command(lockstep->session);
+        copy_text(ours->build, sizeof(ours->build), qemu->build_id);
+        copy_text(ours->icount, sizeof(ours->icount), command->icount_shift);
+        ours->shares = qemu->system && command->vcpus <= 1 && !options->own_inputs;
+    }
 }
 
 /* Whoever can reach us from outside has to show that he is meant. */
@@ -143,6 +160,42 @@ static bool meet(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lock
     return good;
 }
 
+/* ---- one log for both ---- */
+
+static bool make_log(struct tcgrr_lockstep_remote *lockstep, GError **error)
+{
+    const struct tcgrr_leader_options options = {.give = tcgrr_serve_log, .data = lockstep->peer};
+
+    if (lockstep->own == 0) {
+        lockstep->leader = tcgrr_leader_new(&options, error);
+    } else {
+        lockstep->feed = tcgrr_feed_new(error);
+    }
+    return lockstep->leader || lockstep->feed;
+}
+
+/* Opens our QEMU again: the listening side's is to record, the other one to follow. */
+static bool share_log(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
+                      GError **error)
+{
+    struct tcgrr_qemu known;
+
+    if (!make_log(lockstep, error)) {
+        return false;
+    }
+    tcgrr_qemu_copy(&known, tcgrr_session_qemu(lockstep->session));
+    g_clear_pointer(&lockstep->session, tcgrr_session_free);
+    bool good =
+        open_session(lockstep, options, &known, error) &&
+        (lockstep->leader ? tcgrr_leader_begin(lockstep->leader, lockstep->session, lockstep->sides[1].qemu, error)
+                          : tcgrr_feed_begin(lockstep->feed, lockstep->session, error));
+    tcgrr_qemu_clear(&known);
+    if (!good) {
+        g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
+    }
+    return good;
+}
+
 /* ---- running ---- */
 
 static void pass_on(tcgrr_icount icount, void *data)
@@ -158,8 +211,15 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
         .stop = options->stop,
         .progress = pass_on,
         .ahead = options->listens ? TCGRR_PROTOCOL_AHEAD : 0,
+        .replays = lockstep->feed,
         .data = lockstep->peer,
     };
+    if (lockstep->leader) {
+        live.log = tcgrr_leader_log(lockstep->leader);
+        live.ahead += TCGRR_PROTOCOL_LOG_AHEAD;
+    } else if (lockstep->feed) {
+        live.log = tcgrr_run_source_remote_log(lockstep->remote);
+    }
     if (options->member.reader) {
         lockstep->side = tcgrr_run_source_stored(options->member.reader, error);
     } else if (tcgrr_session_start(lockstep->session, error)) {
@@ -180,7 +240,10 @@ static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tc
     }
     compare.tolerate_cut_a = lockstep->sides[0].cut;
     compare.isa = tcgrr_isa_of_target(lockstep->sides[0].target);
-    lockstep->remote = tcgrr_run_source_remote(lockstep->peer);
+    if (lockstep->feed) {
+        compare.strict = true;
+        compare.asked_after = tcgrr_run_source_remote_asked_after(lockstep->remote);
+    }
     lockstep->beside = tcgrr_run_source_watchful(lockstep->side, lockstep->remote);
     bool good = tcgrr_compare(lockstep->remote, lockstep->beside, &compare, &found, error) &&
                 tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->heard, &lockstep->comparison, error);
@@ -242,7 +305,7 @@ static bool exchange_epilogues(struct tcgrr_lockstep_remote *lockstep, GError **
         if (!tcgrr_peer_receive(lockstep->peer, &message, error)) {
             return false;
         }
-    } while (message.type == TCGRR_MESSAGE_POSITIONS); /* still on their way */
+    } while (message.type == TCGRR_MESSAGE_POSITIONS || message.type == TCGRR_MESSAGE_LOG); /* still on their way */
     if (message.type != TCGRR_MESSAGE_EPILOGUE) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a message out of turn (%s)",
                     tcgrr_message_name(message.type));
@@ -270,14 +333,32 @@ static void conclude(struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbol
     lockstep->traffic = tcgrr_peer_traffic(lockstep->peer);
 }
 
+static enum tcgrr_inputs inputs_of(const struct tcgrr_lockstep_remote *lockstep)
+{
+    if (!lockstep->leader && !lockstep->feed) {
+        return TCGRR_INPUTS_OWN;
+    }
+    bool translated = lockstep->leader ? tcgrr_leader_translated(lockstep->leader)
+                                       : tcgrr_run_source_remote_translated(lockstep->remote);
+    return translated ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
+}
+
 static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                 const struct tcgrr_compare_options *compare, struct tcgrr_symbols *symbols, GError **error)
 {
-    bool good =
-        start(lockstep, options, error) &&
-        (options->listens ? tcgrr_serve(lockstep->peer, lockstep->side, &lockstep->heard, &lockstep->comparison, error)
-                          : compare_here(lockstep, compare, error));
+    if (tcgrr_description_shared(&lockstep->sides[0], &lockstep->sides[1]) && !share_log(lockstep, options, error)) {
+        return false;
+    }
+    if (!options->listens) {
+        lockstep->remote = tcgrr_run_source_remote(lockstep->peer);
+        tcgrr_run_source_remote_feed(lockstep->remote, lockstep->feed);
+    }
+    bool good = start(lockstep, options, error) &&
+                (options->listens ? tcgrr_serve(lockstep->peer, lockstep->side, lockstep->leader, &lockstep->heard,
+                                                &lockstep->comparison, error)
+                                  : compare_here(lockstep, compare, error));
     if (good) {
+        lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
     return good;
@@ -314,6 +395,8 @@ void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep)
     }
     tcgrr_peer_free(lockstep->peer);
     tcgrr_session_free(lockstep->session);
+    tcgrr_leader_free(lockstep->leader);
+    tcgrr_feed_free(lockstep->feed);
     tcgrr_received_blocks_clear(&lockstep->heard);
     tcgrr_symbols_free(lockstep->epilogues[0].symbols);
     tcgrr_symbols_free(lockstep->epilogues[1].symbols);

@@ -12,6 +12,7 @@ struct tcgrr_lockstep_remote_options {
     const char *name;                    /* what the report calls it */
     const char *plugin;
     const char *icount; /* see struct tcgrr_command_options */
+    bool own_inputs;    /* our QEMU has inputs of its own also where one rr log could drive both */
     int hang_ms;        /* a QEMU without progress for so long has hung */
     struct tcgrr_address address;
     bool listens;             /* there, and is side A; otherwise it connects, and is side B */
@@ -34,6 +35,9 @@ struct tcgrr_lockstep_remote {
     GError
         *unheard; /* why the other side has not said how it ended, and may not have the result; NULL: it has said so */
     int own;      /* which of them is ours */
+    enum tcgrr_inputs inputs;
+    struct tcgrr_leader *leader;   /* our QEMU's log drives the other side's; else NULL */
+    struct tcgrr_feed *feed;       /* the other way round */
     struct tcgrr_session *session; /* NULL: a stored run */
     struct tcgrr_run_source *side;
     struct tcgrr_peer *peer;

@@ -87,6 +87,9 @@ void tcgrr_put_description(GByteArray *to, const struct tcgrr_description *descr
     put_where(to, &description->until);
     tcgrr_put_number(to, description->cut);
     tcgrr_put_number(to, description->patience_s);
+    tcgrr_put_text(to, description->build);
+    tcgrr_put_text(to, description->icount);
+    tcgrr_put_number(to, description->shares);
 }
 
 bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_description *description, GError **error)
@@ -109,6 +112,9 @@ bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_de
     take_where(&in, &description->until);
     description->cut = tcgrr_take_number(&in, 1);
     description->patience_s = (uint32_t)tcgrr_take_number(&in, 86400);
+    tcgrr_take_text(&in, description->build, sizeof(description->build));
+    tcgrr_take_text(&in, description->icount, sizeof(description->icount));
+    description->shares = tcgrr_take_number(&in, 1);
     return taken(&in, message, error);
 }
 
@@ -140,7 +146,42 @@ bool tcgrr_description_check(const struct tcgrr_description *ours, const struct 
            same_number("the digest's modulus", ours->modulus, theirs->modulus, error) &&
            same_number("the window", ours->window, theirs->window, error) &&
            same_number("the distance to run ahead", ours->ahead, theirs->ahead, error) &&
-           same_text("what to compare", ours->options, theirs->options, error);
+           same_text("what to compare", ours->options, theirs->options, error) &&
+           (!tcgrr_description_shared(ours, theirs) ||
+            same_text("the icount shift", ours->icount, theirs->icount, error));
+}
+
+bool tcgrr_description_shared(const struct tcgrr_description *ours, const struct tcgrr_description *theirs)
+{
+    /* What runs before a place in the code need not be the same on two QEMUs, as firmware is not. */
+    bool late = ours->from.kind == TCGRR_POSITION_PC || theirs->from.kind == TCGRR_POSITION_PC;
+
+    return ours->shares && theirs->shares &&
+           (!late || tcgrr_state_same_qemu(ours->qemu, ours->build, theirs->qemu, theirs->build));
+}
+
+/* ---- the rr log ---- */
+
+void tcgrr_put_log(GByteArray *to, const struct tcgrr_log_news *news)
+{
+    tcgrr_put_number(to, news->over);
+    tcgrr_put_number(to, news->translated);
+    tcgrr_put_number(to, news->asked_after);
+    tcgrr_put_number(to, news->size);
+    g_byte_array_append(to, news->bytes, (guint)news->size);
+}
+
+bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *news, GError **error)
+{
+    struct tcgrr_fields in = fields_of(message);
+
+    *news = (struct tcgrr_log_news){0};
+    news->over = tcgrr_take_number(&in, 1);
+    news->translated = tcgrr_take_number(&in, 1);
+    news->asked_after = take_icount(&in);
+    news->size = (size_t)tcgrr_take_number(&in, TCGRR_MAX_LOG_PIECE);
+    news->bytes = tcgrr_take_bytes(&in, news->size);
+    return taken(&in, message, error);
 }
 
 /* ---- positions ---- */

@@ -8,10 +8,11 @@
 #define TCGRR_LOCKSTEP_PROTOCOL_H
 
 #include "lockstep/compare.h"
+#include "lockstep/leader.h"
 #include "store/symbols.h"
 
 /* Raise it with every change of what is sent. */
-#define TCGRR_PROTOCOL_VERSION 1
+#define TCGRR_PROTOCOL_VERSION 2
 
 /* The first bytes of either side, before any message. */
 #define TCGRR_HELLO_BYTES 64
@@ -20,6 +21,10 @@
 
 /* How far the serving side may be asked to run ahead, in instructions. */
 #define TCGRR_PROTOCOL_AHEAD (64 * TCGRR_CHECKPOINT_STEP)
+
+/* How far it runs ahead of what it was asked for where the other side's QEMU replays its rr log, and so needs more of
+ * that than leads to there. */
+#define TCGRR_PROTOCOL_LOG_AHEAD (16 * TCGRR_CHECKPOINT_STEP)
 
 /* The longest part of a run that can be asked about, in instructions. */
 #define TCGRR_MAX_PART (2 * TCGRR_SOURCE_WINDOW)
@@ -41,7 +46,8 @@
     X(FIND_ASK, "find-ask", 64)                                                                                        \
     X(FOUND, "found", 16)                                                                                              \
     X(RESULT, "result", 64u << 20)                                                                                     \
-    X(EPILOGUE, "epilogue", 8u << 20)
+    X(EPILOGUE, "epilogue", 8u << 20)                                                                                  \
+    X(LOG, "log", (1u << 20) + 32)
 
 #define TCGRR_MESSAGE_ENUM(id, name, longest) TCGRR_MESSAGE_##id,
 enum tcgrr_message_type { TCGRR_MESSAGES(TCGRR_MESSAGE_ENUM) TCGRR_MESSAGE_TYPES };
@@ -77,6 +83,9 @@ struct tcgrr_description {
     struct tcgrr_position until; /* and ends */
     bool cut;                    /* it is a recording that was cut short */
     uint32_t patience_s;         /* how long it lets its guest stand still before it counts as hung */
+    char build[64];              /* its QEMU's build id, "" if that is not known */
+    char icount[16];             /* QEMU's icount shift, "" in user mode */
+    bool shares;                 /* one rr log may drive its QEMU and the other side's */
 };
 
 /* The constants among them. */
@@ -86,6 +95,18 @@ bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_de
 /* Refuses a side that cannot be compared with ours: TCGRR_ERROR_FAILED with both values. */
 bool tcgrr_description_check(const struct tcgrr_description *ours, const struct tcgrr_description *theirs,
                              GError **error);
+
+/* Whether the listening side's rr log drives both QEMUs; the same on both sides. */
+bool tcgrr_description_shared(const struct tcgrr_description *ours, const struct tcgrr_description *theirs);
+
+/* ---- the rr log ---- */
+
+/* Bytes of the log in one message, at most. */
+#define TCGRR_MAX_LOG_PIECE (1u << 20)
+
+void tcgrr_put_log(GByteArray *to, const struct tcgrr_log_news *news);
+/* `news->bytes` points into the message. */
+bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *news, GError **error);
 
 /* ---- positions ---- */
 

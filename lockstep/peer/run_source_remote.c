@@ -8,6 +8,17 @@
 /* Positions that are asked for at first, when nothing says yet that the comparator will go on like this. */
 #define FIRST_COUNT 2
 #define WATCHFUL_MS 50
+#define LOG_US      1000
+
+/* What our QEMU replays. */
+struct remote_log {
+    struct tcgrr_run_source_log base; /* must be first */
+    struct remote_side *remote;
+    struct tcgrr_feed *feed; /* NULL: nothing of the other side's */
+    bool over;
+    bool translated;
+    tcgrr_icount asked_after;
+};
 
 struct remote_side {
     struct tcgrr_run_source base; /* must be first */
@@ -25,6 +36,7 @@ struct remote_side {
     tcgrr_icount last_begin;   /* where what it adds begins */
     bool looking;              /* something was looked for since then */
     uint64_t looked_for;
+    struct remote_log log;
 };
 
 static bool malformed(GError **error, const struct tcgrr_message *message)
@@ -58,6 +70,39 @@ static bool take_positions(struct remote_side *remote, const struct tcgrr_messag
     return true;
 }
 
+static bool take_log(struct remote_side *remote, const struct tcgrr_message *message, GError **error)
+{
+    struct remote_log *log = &remote->log;
+    struct tcgrr_log_news news;
+
+    if (!log->feed || log->over) {
+        return malformed(error, message);
+    }
+    if (!tcgrr_take_log(message, &news, error) || !tcgrr_feed_give(log->feed, news.bytes, news.size, error)) {
+        return false;
+    }
+    log->translated = log->translated || news.translated;
+    log->over = news.over;
+    if (news.over) {
+        log->asked_after = news.asked_after;
+        tcgrr_feed_end(log->feed);
+    }
+    return true;
+}
+
+/* What may come at any time. */
+static bool take_unasked(struct remote_side *remote, const struct tcgrr_message *message, GError **error)
+{
+    switch (message->type) {
+    case TCGRR_MESSAGE_POSITIONS:
+        return take_positions(remote, message, error);
+    case TCGRR_MESSAGE_LOG:
+        return take_log(remote, message, error);
+    default:
+        return malformed(error, message);
+    }
+}
+
 /* Takes what has come without waiting for it. */
 static bool listen_to(struct remote_side *remote, GError **error)
 {
@@ -65,13 +110,8 @@ static bool listen_to(struct remote_side *remote, GError **error)
     bool got = true;
 
     while (got) {
-        if (!tcgrr_peer_poll(remote->peer, 0, &message, &got, error)) {
-            return false;
-        }
-        if (got && message.type != TCGRR_MESSAGE_POSITIONS) {
-            return malformed(error, &message);
-        }
-        if (got && !take_positions(remote, &message, error)) {
+        if (!tcgrr_peer_poll(remote->peer, 0, &message, &got, error) ||
+            (got && !take_unasked(remote, &message, error))) {
             return false;
         }
     }
@@ -89,10 +129,7 @@ static bool await(struct remote_side *remote, enum tcgrr_message_type type, stru
         if (message->type == type) {
             return true;
         }
-        if (message->type != TCGRR_MESSAGE_POSITIONS) {
-            return malformed(error, message);
-        }
-        if (!take_positions(remote, message, error)) {
+        if (!take_unasked(remote, message, error)) {
             return false;
         }
     }
@@ -271,6 +308,46 @@ bool tcgrr_remote_conclude(struct tcgrr_run_source *side, const struct tcgrr_com
     const struct tcgrr_message message = {TCGRR_MESSAGE_RESULT, payload->data, payload->len};
     return tcgrr_peer_send(((struct remote_side *)side)->peer, TCGRR_MESSAGE_RESULT, payload, error) &&
            tcgrr_take_result(&message, heard, result, error);
+}
+
+/* ---- the log that drives our own side ---- */
+
+/* Our QEMU waits for what the other side sends. */
+static bool follow(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+{
+    struct remote_log *log = (struct remote_log *)base;
+    return listen_to(log->remote, error) && tcgrr_feed_give(log->feed, NULL, 0, error);
+}
+
+static void wait_for_log(struct tcgrr_run_source_log *base)
+{
+    g_usleep(LOG_US);
+}
+
+void tcgrr_run_source_remote_feed(struct tcgrr_run_source *side, struct tcgrr_feed *feed)
+{
+    struct remote_side *remote = (struct remote_side *)side;
+
+    remote->log = (struct remote_log){
+        .base = {.step = follow, .wait = wait_for_log, .known = UINT64_MAX, .end = UINT64_MAX},
+        .remote = remote,
+        .feed = feed,
+    };
+}
+
+struct tcgrr_run_source_log *tcgrr_run_source_remote_log(struct tcgrr_run_source *side)
+{
+    return &((struct remote_side *)side)->log.base;
+}
+
+bool tcgrr_run_source_remote_translated(const struct tcgrr_run_source *side)
+{
+    return ((const struct remote_side *)side)->log.translated;
+}
+
+const tcgrr_icount *tcgrr_run_source_remote_asked_after(const struct tcgrr_run_source *side)
+{
+    return &((const struct remote_side *)side)->log.asked_after;
 }
 
 /* ---- our own side beside it ---- */

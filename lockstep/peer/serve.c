@@ -7,10 +7,12 @@
 #define IDLE_MS     100  /* and when it has to be waited for first */
 #define BATCH       32   /* positions in a message while the guest runs at full speed, */
 #define BATCH_US    2000 /* and for how long the first of them may wait for the others */
+#define LEAD_US     200  /* a guest that runs ahead of what it is asked for is looked at so often */
 
 struct server {
     struct tcgrr_peer *peer;
     struct tcgrr_run_source *side;
+    bool leads;
     struct tcgrr_sent_blocks told;
     struct tcgrr_received_blocks *heard;
     struct tcgrr_comparison *comparison;
@@ -200,6 +202,45 @@ static bool take(struct server *server, const struct tcgrr_message *message, GEr
     }
 }
 
+/* ---- the rr log ---- */
+
+bool tcgrr_serve_log(const struct tcgrr_log_news *news, void *peer, GError **error)
+{
+    struct tcgrr_log_news piece = *news;
+
+    for (size_t done = 0; done < news->size || (news->over && !piece.over); done += piece.size) {
+        g_autoptr(GByteArray) payload = g_byte_array_new();
+        piece.bytes = news->bytes + done;
+        piece.size = MIN(news->size - done, TCGRR_MAX_LOG_PIECE);
+        piece.over = news->over && done + piece.size == news->size;
+        tcgrr_put_log(payload, &piece);
+        if (!tcgrr_peer_send(peer, TCGRR_MESSAGE_LOG, payload, error)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The other side's QEMU lives on our log: it gets more of it than leads to where it is asked for. *idle: there is
+ * nothing to be done for it. */
+static bool lead_on(struct server *server, bool *idle, GError **error)
+{
+    const struct tcgrr_plan *plan = &server->plan;
+    bool there = true;
+
+    if (server->leads && plan->count > 0) {
+        tcgrr_icount to = tcgrr_plan_to(plan, plan->count - 1) + TCGRR_PROTOCOL_LOG_AHEAD;
+        if (!tcgrr_run_source_live_ahead(server->side, to, &there, error)) {
+            return false;
+        }
+        if (!there) {
+            g_usleep(LEAD_US);
+        }
+    }
+    *idle = there;
+    return true;
+}
+
 /* ---- all of it ---- */
 
 /* While there is something to do the peer is only looked at; otherwise it is its turn. */
@@ -207,9 +248,14 @@ static bool serve(struct server *server, GError **error)
 {
     while (!server->done) {
         struct tcgrr_message message;
+        bool busy = has_work(server);
         bool got = true;
-        if (has_work(server) ? !tcgrr_peer_poll(server->peer, 0, &message, &got, error)
-                             : !tcgrr_peer_receive(server->peer, &message, error)) {
+        bool idle = true;
+        if (!busy && !lead_on(server, &idle, error)) {
+            return false;
+        }
+        if (busy || !idle ? !tcgrr_peer_poll(server->peer, 0, &message, &got, error)
+                          : !tcgrr_peer_receive(server->peer, &message, error)) {
             return false;
         }
         if (got ? !take(server, &message, error) : !work(server, error)) {
@@ -219,12 +265,13 @@ static bool serve(struct server *server, GError **error)
     return true;
 }
 
-bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, struct tcgrr_received_blocks *heard,
-                 struct tcgrr_comparison *comparison, GError **error)
+bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, bool leads,
+                 struct tcgrr_received_blocks *heard, struct tcgrr_comparison *comparison, GError **error)
 {
     struct server server = {
         .peer = peer,
         .side = side,
+        .leads = leads,
         .heard = heard,
         .comparison = comparison,
         .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned)),

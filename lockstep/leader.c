@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/leader.h"
+
+#include "emu/live/retire.h"
+#include "store/error.h"
+
+struct tcgrr_leader {
+    struct tcgrr_run_source_log base; /* must be first */
+    struct tcgrr_leader_options options;
+    struct tcgrr_session *session;
+    struct tcgrr_lead *lead;
+    char *follower;    /* version of the QEMU that replays the log */
+    GByteArray *bytes; /* on their way */
+    bool given;        /* the last ones were */
+};
+
+/* Who follows cannot stop where the leader did if that one counts what it did not run. */
+static bool check_waits(const struct tcgrr_leader *leader, GError **error)
+{
+    tcgrr_icount icount = tcgrr_live_overcounted(tcgrr_session_live(leader->session));
+    const char *own = tcgrr_session_qemu(leader->session)->version;
+
+    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(own, leader->follower)) {
+        return true;
+    }
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "QEMU %s cannot follow QEMU %s: the guest waits (wfi), and QEMU %s counts instructions after that which "
+        "it did not run, the first at icount %" G_GUINT64_FORMAT "; take them the other way round: the newer one as A, "
+        "or with --listen",
+        leader->follower, own, own, icount);
+    return false;
+}
+
+/* Gives on what QEMU has written. */
+static bool step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
+{
+    struct tcgrr_leader *leader = (struct tcgrr_leader *)base;
+
+    g_byte_array_set_size(leader->bytes, 0);
+    if (!check_waits(leader, error) ||
+        !tcgrr_lead_step(leader->lead, icount, over, icount >= to, leader->bytes, error)) {
+        return false;
+    }
+    const struct tcgrr_rr_state *state = tcgrr_lead_state(leader->lead);
+    struct tcgrr_log_news news = {
+        .bytes = leader->bytes->data,
+        .size = leader->bytes->len,
+        .over = state->guest_shutdown || tcgrr_lead_ended(leader->lead),
+        .translated = state->translated,
+    };
+    base->known = tcgrr_lead_known(leader->lead);
+    if (news.over) {
+        base->end = state->end;
+        base->asked = state->guest_shutdown;
+        base->complete = state->complete;
+        news.asked_after = state->was_moved ? state->moved : 0;
+    }
+    bool good = leader->given || leader->options.give(&news, leader->options.data, error);
+    leader->given = news.over;
+    return good;
+}
+
+static void wait(struct tcgrr_run_source_log *base)
+{
+    tcgrr_lead_wait(((struct tcgrr_leader *)base)->lead);
+}
+
+struct tcgrr_leader *tcgrr_leader_new(const struct tcgrr_leader_options *options, GError **error)
+{
+    struct tcgrr_lead *lead = tcgrr_lead_new(error);
+    if (!lead) {
+        return NULL;
+    }
+    struct tcgrr_leader *leader = g_new0(struct tcgrr_leader, 1);
+    leader->base = (struct tcgrr_run_source_log){.step = step, .wait = wait, .end = UINT64_MAX};
+    leader->options = *options;
+    leader->lead = lead;
+    leader->bytes = g_byte_array_new();
+    return leader;
+}
+
+void tcgrr_leader_free(struct tcgrr_leader *leader)
+{
+    if (leader) {
+        tcgrr_lead_free(leader->lead);
+        g_byte_array_unref(leader->bytes);
+        g_free(leader->follower);
+        g_free(leader);
+    }
+}
+
+const char *tcgrr_leader_path(const struct tcgrr_leader *leader)
+{
+    return tcgrr_lead_path(leader->lead);
+}
+
+bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *session, const char *follower,
+                        GError **error)
+{
+    leader->session = session;
+    leader->follower = g_strdup(follower);
+    return tcgrr_lead_begin(leader->lead, session, follower, error);
+}
+
+struct tcgrr_run_source_log *tcgrr_leader_log(struct tcgrr_leader *leader)
+{
+    return &leader->base;
+}
+
+bool tcgrr_leader_translated(const struct tcgrr_leader *leader)
+{
+    return tcgrr_lead_state(leader->lead)->translated;
+}

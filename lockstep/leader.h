@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The side whose QEMU writes the rr log that another one replays meanwhile, wherever that one runs. */
+#ifndef TCGRR_LOCKSTEP_LEADER_H
+#define TCGRR_LOCKSTEP_LEADER_H
+
+#include "lockstep/lead.h"
+#include "lockstep/run_source.h"
+
+struct tcgrr_leader;
+
+/* What became known of the log. */
+struct tcgrr_log_news {
+    const uint8_t *bytes; /* its next bytes, the head first; valid during the call */
+    size_t size;
+    bool over;                /* nothing follows */
+    bool translated;          /* it is for another release than the one that writes it */
+    tcgrr_icount asked_after; /* see struct tcgrr_compare_options; 0: not known */
+};
+
+struct tcgrr_leader_options {
+    /* Gives it on; called now and then, also when there is nothing new. Not after `over`. */
+    bool (*give)(const struct tcgrr_log_news *news, void *data, GError **error);
+    void *data;
+};
+
+/* Makes the log's folder. Errors as of tcgrr_lead_new(). One thread uses a leader. */
+struct tcgrr_leader *tcgrr_leader_new(const struct tcgrr_leader_options *options, GError **error);
+/* NULL is allowed. Its side must not be used any more. */
+void tcgrr_leader_free(struct tcgrr_leader *leader);
+
+/* The file that QEMU is to write. */
+const char *tcgrr_leader_path(const struct tcgrr_leader *leader);
+
+/* Before the session is started: QEMU `follower` ("10.0.2") is to replay its log. Errors as of tcgrr_lead_begin(). */
+bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *session, const char *follower,
+                        GError **error);
+
+/* What its side is to be made with. */
+struct tcgrr_run_source_log *tcgrr_leader_log(struct tcgrr_leader *leader);
+
+/* Whether the log is translated; once QEMU runs. */
+bool tcgrr_leader_translated(const struct tcgrr_leader *leader);
+
+#endif
