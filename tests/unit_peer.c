@@ -231,7 +231,7 @@ static void test_strangers(void **state)
     greet_bytes(hello, 30, false, TCGRR_ERROR_HUNG, "has not introduced itself");
     greet_bytes(hello, 30, true, TCGRR_ERROR_FAILED, "went away");
     hello[16] = TCGRR_PROTOCOL_VERSION + 1;
-    greet_bytes(hello, sizeof(hello), false, TCGRR_ERROR_FAILED, "1 here, 2 on the other side");
+    greet_bytes(hello, sizeof(hello), false, TCGRR_ERROR_FAILED, "2 here, 3 on the other side");
     hello[16] = TCGRR_PROTOCOL_VERSION;
     greet_bytes(hello, sizeof(hello), false, TCGRR_ERROR_HUNG, "has said nothing");
     uint8_t more[TCGRR_HELLO_BYTES + 8] = {0};
