@@ -35,6 +35,7 @@ extern const struct cli_command cli_report;
 extern const struct cli_command cli_symbols;
 extern const struct cli_command cli_export;
 extern const struct cli_command cli_why;
+extern const struct cli_command cli_gdb;
 extern const struct cli_command cli_keyframes;
 
 /*

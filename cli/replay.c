@@ -2,6 +2,9 @@
 #include "replay/replay.h"
 
 #include "cli/comparing.h"
+#include "lockstep/peer/address.h"
+#include "replay/files.h"
+#include "replay/gdb_server.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -24,22 +27,45 @@ static void say_progress(tcgrr_icount icount, void *data)
     context->line_shown = true;
 }
 
-/* QEMU waits for gdb; we wait for the user to end one of the two. */
-static void wait_for_gdb(struct tcgrr_session *session, tcgrr_icount icount, void *data)
+/* Serves one gdb after another until the user, or a gdb, ends it. */
+static bool serve(struct context *context, struct tcgrr_gdb_server *server, GError **error)
 {
-    struct context *context = data;
-    const char *address = context->gdb;
-    if (strncmp(address, "tcp:", 4) == 0) {
-        address += 4;
-        address += *address == ':' && address[1] == ':';
+    struct tcgrr_address address = {0};
+    struct tcgrr_listener *listener =
+        tcgrr_address_parse(context->gdb, &address, error) ? tcgrr_listener_new(&address, error) : NULL;
+
+    if (listener) {
+        const char *text = tcgrr_listener_text(listener);
+        fprintf(stderr, "tcgrr: in another terminal: gdb-multiarch -ex 'target remote %s'\n",
+                text + (g_str_has_prefix(text, "unix:") ? strlen("unix:") : strlen("tcp:")));
+        fprintf(stderr, "tcgrr: reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU\n");
     }
-    g_autofree char *at = cli_number(icount);
-    fprintf(stderr, "tcgrr: stopped at icount %s; in another terminal: gdb-multiarch -ex 'target remote %s'\n", at,
-            address);
-    fprintf(stderr, "tcgrr: reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU\n");
-    while (!*context->stop && !tcgrr_process_ended(tcgrr_session_process(session))) {
-        g_usleep(50000);
+    bool good = listener && tcgrr_gdb_server_run(server, listener, error);
+    tcgrr_listener_free(listener);
+    tcgrr_address_clear(&address);
+    return good;
+}
+
+/* The run stands at `at` for gdb. */
+static int wait_for_gdb(struct context *context, struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
+                        const struct tcgrr_replay_options *replayed)
+{
+    struct tcgrr_gdb_options options = {.at = replayed->at, .hang_ms = replayed->hang_ms, .stop = context->stop};
+    struct tcgrr_gdb_server *server = NULL;
+    GError *error = NULL;
+    struct tcgrr_replay_files *files = tcgrr_replay_files_new(reader, qemu, replayed->extra, &error);
+
+    if (files) {
+        tcgrr_replay_files_keyframes(files, &options.of);
+        server = tcgrr_gdb_server_new(&options, &error);
     }
+    bool good = server && serve(context, server, &error);
+    tcgrr_gdb_server_free(server);
+    tcgrr_replay_files_free(files);
+    if (!good && error->code == TCGRR_ERROR_STOPPED) { /* as the user was told to end it */
+        g_clear_error(&error);
+    }
+    return error ? cli_fail(error) : CLI_OK;
 }
 
 static bool parse_icount(const char *text, tcgrr_icount *icount)
@@ -52,7 +78,7 @@ static bool parse_icount(const char *text, tcgrr_icount *icount)
     return true;
 }
 
-/* gdb's own short form ":1234", as -gdb wants it. */
+/* gdb's own short form ":1234" as an address. */
 static char *gdb_address(const char *told)
 {
     return told[0] == ':' ? g_strconcat("tcp:", told, NULL) : g_strdup(told);
@@ -166,6 +192,13 @@ static int replay(const struct cli_command *command, const char *path, struct tc
         };
         (comparing->json ? print_json : print_text)(reader, &result, &places);
         status = result.comparison.diverged ? CLI_DIVERGED : CLI_OK;
+        if (context->gdb && status == CLI_OK) {
+            fflush(stdout);
+            struct tcgrr_qemu qemu = {0};
+            tcgrr_qemu_copy(&qemu, tcgrr_session_qemu(result.session));
+            status = wait_for_gdb(context, reader, &qemu, options);
+            tcgrr_qemu_clear(&qemu);
+        }
     }
     tcgrr_replay_result_clear(&result);
     tcgrr_symbols_free(symbols);
@@ -184,7 +217,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "replay in this QEMU (default: the one that recorded)", "PATH"},
         {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
-        {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: leave QEMU's gdb stub there, e.g. :1234", "ADDR"},
+        {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: wait there for gdb, e.g. at :1234 or unix:PATH",
+         "ADDR"},
         CLI_COMPARING_OPTIONS(comparing),
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
@@ -220,13 +254,11 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .qemu = qemu,
         .plugin = plugin,
         .at = stop_at,
-        .gdb = gdb,
         .extra = (const char *const *)extra,
         .hang_ms = timeout * 1000,
         .quiet = !console,
         .stop = context.stop,
         .progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL,
-        .stopped = wait_for_gdb,
         .data = &context,
     };
     int status = replay(command, trace, &options, &comparing, &context);

@@ -13,6 +13,7 @@ struct tcgrr_replay_files {
     char *inputs; /* in it */
     char *rr_file;
     char **words;
+    char *start; /* in `inputs`; NULL: the run starts at reset */
 };
 
 static bool write_files(struct tcgrr_replay_files *files, GError **error)
@@ -26,6 +27,7 @@ static bool write_files(struct tcgrr_replay_files *files, GError **error)
     files->inputs = g_build_filename(files->folder, "inputs", NULL);
     files->rr_file = g_build_filename(files->folder, "replay.rr", NULL);
     files->words = tcgrr_recorded_command(files->reader, files->inputs, files->extra, error);
+    files->start = tcgrr_recorded_start_image(files->inputs);
     return files->words && tcgrr_recorded_suits(files->reader, files->qemu, error) &&
            tcgrr_recorded_rr(files->reader, files->rr_file, files->qemu->version, files->words, &rewritten, error);
 }
@@ -53,6 +55,7 @@ void tcgrr_replay_files_free(struct tcgrr_replay_files *files)
     g_free(files->folder);
     g_free(files->inputs);
     g_free(files->rr_file);
+    g_free(files->start);
     g_free(files);
 }
 
@@ -64,5 +67,6 @@ void tcgrr_replay_files_keyframes(const struct tcgrr_replay_files *files, struct
         .rr_file = files->rr_file,
         .words = files->words,
         .extra = files->extra,
+        .start = files->start,
     };
 }

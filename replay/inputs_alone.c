@@ -123,7 +123,7 @@ bool tcgrr_replay_inputs_alone(struct tcgrr_reader *reader, const struct tcgrr_r
                                        .progress = options->progress,
                                        .data = options->data};
     result->comparison.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated));
-    if (!alone.still.qmp || (options->gdb && !tcgrr_replay_snapshot(alone.still.qmp, error))) {
+    if (!alone.still.qmp) {
         return false;
     }
     /* QEMU does not stop where it stands. */
@@ -140,8 +140,5 @@ bool tcgrr_replay_inputs_alone(struct tcgrr_reader *reader, const struct tcgrr_r
     }
     result->comparison.ends[1] = TCGRR_SOURCE_STOPPED;
     result->qemu_icount = tcgrr_session_ask_icount(result->session);
-    if (options->gdb) {
-        options->stopped(result->session, options->at, options->data);
-    }
     return true;
 }

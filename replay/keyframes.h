@@ -23,6 +23,7 @@ struct tcgrr_keyframes_options {
     const struct tcgrr_qemu *qemu;
     const char *rr_file;      /* what the QEMU gets as its rr log */
     char **words;             /* the command that is replayed (tcgrr_recorded_command()) */
+    const char *start;        /* the image that the run starts from (tcgrr_recorded_start_image()); NULL: reset */
     const char *const *extra; /* the further QEMU arguments among them, NULL-terminated; NULL: none */
 };
 

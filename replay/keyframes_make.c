@@ -3,6 +3,7 @@
 
 #include "emu/rrlog/rrlog.h"
 #include "replay/player.h"
+#include "replay/recorded.h"
 #include "store/error.h"
 
 #include <string.h>
@@ -52,6 +53,7 @@ static struct tcgrr_player *start_player(const struct making *making, struct tcg
         .qemu = options->qemu,
         .rr_file = options->rr_file,
         .words = options->words,
+        .start = options->start,
         .from = from,
         .hang_ms = making->options->hang_ms,
         .stop = making->options->stop,
@@ -271,6 +273,7 @@ bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_
     if (!making.log) {
         return false;
     }
+    tcgrr_rrlog_rebase(making.log, tcgrr_recorded_start(of->reader));
     tcgrr_keyframes_sum(tcgrr_reader_path(of->reader), &sum);
     making.bytes = sum.bytes;
     making.end = making.log->run_end;

@@ -5,6 +5,7 @@
 #include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
 #include "emu/qemu/still.h"
+#include "replay/recorded.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -27,13 +28,36 @@ struct tcgrr_player {
     char *qmp_socket;
     char *qmp_config;
     char *gdb_socket;
+    tcgrr_icount first; /* QEMU's own count where the run begins */
 };
 
 /* ---- starting ---- */
 
+/* With a gdb stub there, QEMU would hand it the guest's semihosting calls unless told otherwise. */
+static GPtrArray *keep_semihosting(char **words)
+{
+    GPtrArray *kept = g_ptr_array_new_with_free_func(g_free);
+
+    for (; *words; words++) {
+        bool config = g_str_has_suffix(*words, "-semihosting-config") && words[1];
+        g_ptr_array_add(kept, g_strdup(*words));
+        if (config) {
+            words++;
+            g_ptr_array_add(kept,
+                            strstr(*words, "target=") ? g_strdup(*words) : g_strconcat(*words, ",target=native", NULL));
+        } else if (strcmp(*words, "-semihosting") == 0 || strcmp(*words, "--semihosting") == 0) {
+            g_ptr_array_add(kept, g_strdup("-semihosting-config"));
+            g_ptr_array_add(kept, g_strdup("enable=on,target=native"));
+        }
+    }
+    g_ptr_array_add(kept, NULL);
+    return kept;
+}
+
 static bool build_command(struct tcgrr_player *player, GError **error)
 {
     const struct tcgrr_player_options *options = &player->options;
+    g_autoptr(GPtrArray) words = keep_semihosting(options->words + 1);
     g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", player->gdb_socket);
     struct tcgrr_command_options command = {
         .mode = TCGRR_RUN_REPLAY,
@@ -46,9 +70,9 @@ static bool build_command(struct tcgrr_player *player, GError **error)
         .scratch = player->folder,
         .keyframe = options->from.folder,
         .keyframe_icount = options->from.icount,
+        .start = options->start,
     };
-    return tcgrr_command_build(options->qemu, (const char *const *)options->words + 1, &command, &player->command,
-                               error);
+    return tcgrr_command_build(options->qemu, (const char *const *)words->pdata, &command, &player->command, error);
 }
 
 /* An error on one of its connections is most often QEMU's own end, which says why. */
@@ -70,7 +94,12 @@ static bool start(struct tcgrr_player *player, GError **error)
 {
     const char *recorded = tcgrr_reader_run(player->options.reader)->directory;
     const char *directory = recorded && g_file_test(recorded, G_FILE_TEST_IS_DIR) ? recorded : NULL;
-    struct tcgrr_process_options process = {.output_fd = -1, .pass_fd = -1, .quiet = true, .directory = directory};
+    struct tcgrr_process_options process = {.output_fd = -1,
+                                            .pass_fd = -1,
+                                            .quiet = true,
+                                            .expendable = true,
+                                            .own_group = player->options.own_group,
+                                            .directory = directory};
 
     if (!tcgrr_qmp_configure(player->qmp_config, player->qmp_socket, error) || !build_command(player, error) ||
         !tcgrr_images_create(player->command.images, directory, error)) {
@@ -87,6 +116,7 @@ struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *optio
     GError *problem = NULL;
 
     player->options = *options;
+    player->first = tcgrr_recorded_start(options->reader);
     player->folder = tcgrr_scratch_folder("player", &problem);
     if (player->folder) {
         player->qmp_socket = g_build_filename(player->folder, "qmp", NULL);
@@ -151,7 +181,9 @@ static struct tcgrr_still still_of(struct tcgrr_player *player)
                                 .process = player->process,
                                 .name = player->options.qemu->path,
                                 .hang_ms = player->options.hang_ms,
-                                .stop = player->options.stop};
+                                .stop = player->options.stop,
+                                .give_up = player->options.give_up,
+                                .data = player->options.data};
 }
 
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
@@ -164,12 +196,26 @@ bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GErr
         g_propagate_error(error, problem);
         return false;
     }
+    *icount -= MIN(*icount, player->first);
     return true;
 }
 
 bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError **error)
 {
-    return tell(player, "replay-break", json_pack("{s:I}", "icount", (json_int_t)icount), error);
+    return tell(player, "replay-break", json_pack("{s:I}", "icount", (json_int_t)(player->first + icount)), error);
+}
+
+const char *tcgrr_player_gdb(const struct tcgrr_player *player)
+{
+    return player->gdb_socket;
+}
+
+bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **error)
+{
+    json_t *answer = execute(player, "query-status", NULL, error);
+    *at_end = g_strcmp0(json_string_value(json_object_get(answer, "status")), "shutdown") == 0;
+    json_decref(answer);
+    return answer != NULL;
 }
 
 /* Waits for QEMU to stand still, as long as it gets anywhere. */

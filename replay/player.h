@@ -20,9 +20,13 @@ struct tcgrr_player_options {
     const char *rr_file;           /* the recording's */
     char **words;                  /* the command (tcgrr_recorded_command()) */
     struct tcgrr_keyframe from;    /* where it starts */
+    const char *start;             /* the image that the run starts from (tcgrr_recorded_start_image()); NULL: reset */
     bool gdb;                      /* with a gdb stub */
+    bool own_group;                /* what is typed at the terminal, Ctrl-C, does not reach QEMU */
     int hang_ms;                   /* a replay that makes no progress for so long has hung */
     const volatile int *stop;      /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    bool (*give_up)(void *data);   /* asked again and again: likewise; may be NULL */
+    void *data;
 };
 
 /* Starts QEMU, which stands where it begins. */
@@ -30,7 +34,12 @@ struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *optio
 /* Ends it. NULL is allowed. */
 void tcgrr_player_free(struct tcgrr_player *player);
 
-/* Where it stands, as QEMU says. */
+/* The unix socket of its gdb stub, owned by the player. */
+const char *tcgrr_player_gdb(const struct tcgrr_player *player);
+/* Whether the guest has shut down and QEMU stands still at the run's end. */
+bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **error);
+
+/* Where it stands, as QEMU says, counted from where the run begins. */
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error);
 
 /* Runs on to exactly `icount`. TCGRR_ERROR_FAILED if the run ends before, TCGRR_ERROR_HUNG if it hangs. */

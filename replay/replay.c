@@ -3,7 +3,6 @@
 
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/folder.h"
-#include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
 #include "replay/keyframes.h"
 #include "replay/inputs_alone.h"
@@ -19,7 +18,6 @@
 #define RR_FILE          "replay.rr"
 #define RR_FILE_ORIGINAL "original.rr"
 #define START_ORIGINAL   "original.qcow2"
-#define SNAPSHOT         "snapshot.qcow2"
 #define INPUTS           "inputs"
 
 const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs)
@@ -85,7 +83,6 @@ static bool stops_inside(struct tcgrr_reader *reader, const struct tcgrr_replay_
 /* What the QEMUs read, in a folder of the replay's own. A QEMU has its images to itself. */
 struct replay_files {
     char *rr;
-    char *snapshot;
     char *start; /* the image that the run starts from; NULL: it starts at reset */
     /* For the QEMU that recorded. */
     char *original_rr;
@@ -98,7 +95,6 @@ struct replay_files {
 static void clear_files(struct replay_files *files)
 {
     g_free(files->rr);
-    g_free(files->snapshot);
     g_free(files->start);
     g_free(files->original_rr);
     g_free(files->original_start);
@@ -138,8 +134,6 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .given = true,
         .environment = files->environment,
         .output = files->calls ? tcgrr_output_named(run->output) : TCGRR_OUTPUT_OURS,
-        .gdb = options->gdb,
-        .snapshot = options->gdb ? files->snapshot : NULL,
         .start = original ? files->original_start : files->start,
         .start_icount = tcgrr_recorded_start(reader),
         .keyframe = keyframe->folder,
@@ -275,11 +269,11 @@ static bool check_stop(struct tcgrr_reader *reader, const struct tcgrr_replay_op
     }
     tcgrr_icount reach = result->inputs.reach - 1;
     tcgrr_icount last = run->complete ? run->icount : inputs_alone(reader) ? reach : MIN(totals.icount, reach);
-    if (options->at > last || (options->gdb && !stops_inside(reader, options))) {
+    if (options->at > last) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s %s after %" G_GUINT64_FORMAT " instructions; %s cannot be stopped at %" G_GUINT64_FORMAT,
-                    tcgrr_reader_path(reader), run->complete ? "ends" : "was cut short", last,
-                    options->at > last ? "its replay" : "for gdb, which needs something left to run, it", options->at);
+                    "%s %s after %" G_GUINT64_FORMAT
+                    " instructions; its replay cannot be stopped at %" G_GUINT64_FORMAT,
+                    tcgrr_reader_path(reader), run->complete ? "ends" : "was cut short", last, options->at);
         return false;
     }
     return true;
@@ -398,13 +392,17 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
     if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
         return false;
     }
-    if (!somewhere || !keyframes_too || options->gdb || files->start || files->calls) {
+    if (!somewhere || !keyframes_too || files->calls) {
         return true;
     }
     struct tcgrr_qemu qemu = {0};
     tcgrr_qemu_copy(&qemu, tcgrr_session_qemu(result->session));
-    struct tcgrr_keyframes_options find = {
-        .reader = reader, .qemu = &qemu, .rr_file = files->rr, .extra = options->extra, .words = words};
+    struct tcgrr_keyframes_options find = {.reader = reader,
+                                           .qemu = &qemu,
+                                           .rr_file = files->rr,
+                                           .extra = options->extra,
+                                           .words = words,
+                                           .start = files->start};
     struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&find);
     /* Before it: QEMU does not stop where it stands. */
     keyframe = tcgrr_keyframes_before(keyframes, options->at > 0 ? options->at - 1 : 0);
@@ -425,9 +423,6 @@ static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_op
                        const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
                        GError **error)
 {
-    if (options->gdb && !tcgrr_qcow2_create(files->snapshot, TCGRR_QCOW2_NO_DISK, error)) {
-        return false;
-    }
     return open_replaying(reader, options, keyframes_too, files, words, result, error) &&
            check_target(reader, result->session, error) &&
            tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
@@ -447,7 +442,6 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     struct replay_files files = {
         .calls = user ? tcgrr_recorded_calls(reader, inputs, error) : NULL,
         .rr = g_build_filename(folder, RR_FILE, NULL),
-        .snapshot = g_build_filename(folder, SNAPSHOT, NULL),
         .start = tcgrr_recorded_start_image(inputs),
         .original_rr = g_build_filename(folder, RR_FILE_ORIGINAL, NULL),
         .original_start = g_build_filename(folder, START_ORIGINAL, NULL),

@@ -9,7 +9,6 @@ struct tcgrr_replay_options {
     const char *qemu; /* NULL: the one that recorded */
     const char *plugin;
     tcgrr_icount at;                      /* stop there; UINT64_MAX: run to the end */
-    const char *gdb;                      /* leave QEMU's gdb stub there at this address (-gdb syntax); NULL: no gdb */
     const char *const *extra;             /* further QEMU arguments, NULL-terminated; NULL: none */
     const struct tcgrr_qemu *known[2];    /* what the one that recorded and `qemu` are; NULL: not probed yet */
     int hang_ms;                          /* a replay without progress for so long has hung */
@@ -27,8 +26,6 @@ struct tcgrr_replay_options {
     } closer;
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
-    /* QEMU has stopped at `at` and waits for gdb; returns when tcgrr is to end it. May be NULL without gdb. */
-    void (*stopped)(struct tcgrr_session *session, tcgrr_icount icount, void *data);
     void *data;
 };
 

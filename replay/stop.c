@@ -23,20 +23,6 @@ bool tcgrr_replay_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **err
            tcgrr_replay_continue(qmp, error);
 }
 
-bool tcgrr_replay_snapshot(struct tcgrr_qmp *qmp, GError **error)
-{
-    json_t *answer = tcgrr_qmp_execute(qmp, "human-monitor-command",
-                                       json_pack("{s:s}", "command-line", "savevm tcgrr-start"), QMP_TIMEOUT_MS, error);
-    const char *complaint = json_string_value(answer);
-    bool good = complaint && !*complaint;
-    if (complaint && *complaint) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU cannot take the snapshot that reverse steps need: %s",
-                    complaint);
-    }
-    json_decref(answer);
-    return good;
-}
-
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
                      GError **error)
@@ -44,8 +30,7 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_run_source_live_options watched = *live;
 
-    if (!qmp || (options->gdb && !tcgrr_replay_snapshot(qmp, error)) ||
-        !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, options->at), error)) {
+    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, options->at), error)) {
         return false;
     }
     watched.stop_at = options->at;
@@ -59,9 +44,5 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
         return true;
     }
     result->qemu_icount = tcgrr_session_ask_icount(result->session);
-    if (options->gdb) {
-        tcgrr_live_detach(tcgrr_session_live(result->session));
-        options->stopped(result->session, options->at, options->data);
-    }
     return true;
 }

@@ -63,6 +63,13 @@ bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *bloc
 /* Adds those of a trace. */
 bool tcgrr_symbols_add_trace(struct tcgrr_symbols *symbols, struct tcgrr_reader *reader, GError **error);
 
+/*
+ * Writes an ELF file that holds nothing but these symbols, for debuggers, to `path`. *written: there are any, and it is
+ * known what an ELF file of `target` is. TCGRR_ERROR_FAILED if it cannot be written.
+ */
+bool tcgrr_symbols_write(struct tcgrr_symbols *symbols, const char *target, const char *path, bool *written,
+                         GError **error);
+
 /* All of them, struct tcgrr_symbol by ascending address; owned by the table, valid until the next is added. */
 const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols);
 

@@ -16,12 +16,15 @@
 static char *take(const char *text, gssize length, GString **rest)
 {
     GString *input = g_string_new_len(text, length);
+    GString *packet = g_string_new(NULL);
     GString *payload = g_string_new(NULL);
     GError *error = NULL;
     bool found;
 
-    assert_true(tcgrr_gdb_packet_take(input, payload, &found, &error));
+    assert_true(tcgrr_gdb_packet_take(input, packet, &found, &error));
+    assert_true(!found || tcgrr_gdb_packet_expand(packet, payload, &error));
     assert_null(error);
+    g_string_free(packet, TRUE);
     if (rest) {
         *rest = input;
     } else {
@@ -33,15 +36,35 @@ static char *take(const char *text, gssize length, GString **rest)
 static void refuses(const char *text, gssize length)
 {
     GString *input = g_string_new_len(text, length);
+    GString *packet = g_string_new(NULL);
     GString *payload = g_string_new(NULL);
     GError *error = NULL;
     bool found;
 
-    assert_false(tcgrr_gdb_packet_take(input, payload, &found, &error));
+    assert_false(tcgrr_gdb_packet_take(input, packet, &found, &error) &&
+                 (!found || tcgrr_gdb_packet_expand(packet, payload, &error)));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
     g_error_free(error);
+    g_string_free(packet, TRUE);
     g_string_free(input, TRUE);
     g_string_free(payload, TRUE);
+}
+
+/* What gdb sends is passed on as it is, and it interrupts between packets. */
+static void test_raw(void **unused)
+{
+    GString *input = g_string_new("+$X0,1:}\3#9f\3$g#67");
+    GString *packet = g_string_new(NULL);
+    const char *const wanted[] = {"$X0,1:}\3#9f", "\3", "$g#67"};
+    bool found;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(wanted); i++) {
+        assert_true(tcgrr_gdb_packet_take(input, packet, &found, NULL) && found);
+        assert_string_equal(packet->str, wanted[i]);
+    }
+    assert_true(tcgrr_gdb_packet_take(input, packet, &found, NULL) && !found);
+    g_string_free(input, TRUE);
+    g_string_free(packet, TRUE);
 }
 
 static void test_packet(void **unused)
@@ -256,12 +279,19 @@ static void test_malformed_features(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_packet),       cmocka_unit_test(test_packet_in_parts),
-        cmocka_unit_test(test_noise_before), cmocka_unit_test(test_runs_and_escapes),
-        cmocka_unit_test(test_append),       cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_too_long),     cmocka_unit_test(test_hex),
-        cmocka_unit_test(test_features),     cmocka_unit_test(test_values),
-        cmocka_unit_test(test_includes),     cmocka_unit_test(test_malformed_features),
+        cmocka_unit_test(test_raw),
+        cmocka_unit_test(test_packet),
+        cmocka_unit_test(test_packet_in_parts),
+        cmocka_unit_test(test_noise_before),
+        cmocka_unit_test(test_runs_and_escapes),
+        cmocka_unit_test(test_append),
+        cmocka_unit_test(test_malformed),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_hex),
+        cmocka_unit_test(test_features),
+        cmocka_unit_test(test_values),
+        cmocka_unit_test(test_includes),
+        cmocka_unit_test(test_malformed_features),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

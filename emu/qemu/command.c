@@ -406,20 +406,28 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     return true;
 }
 
-/* What a keyframe of the run holds is where it starts. QEMU takes the machine's state from the first drive that can
- * have one. */
-static void add_keyframe(struct builder *builder)
+/* Starts from the state in the image at `path`, which is left alone. QEMU takes the machine's state from the first
+ * drive that can have one. */
+static void add_state(struct builder *builder, const char *path, const char *tag)
+{
+    g_ptr_array_insert(builder->argv, 1, g_strdup("-drive"));
+    g_ptr_array_insert(builder->argv, 2, tcgrr_images_state(path, builder->options->scratch, builder->command->images));
+    add(builder, "-loadvm");
+    add(builder, "%s", tag);
+    note(builder, "added -loadvm %s: the run starts from the snapshot in %s", tag, path);
+}
+
+/* The keyframe to start from, or with images of our own the snapshot in which the run began. */
+static void add_beginning(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
 
     if (options->scratch && options->keyframe) {
-        g_ptr_array_insert(builder->argv, 1, g_strdup("-drive"));
-        g_ptr_array_insert(builder->argv, 2,
-                           tcgrr_images_state(options->keyframe, options->scratch, builder->command->images));
-        add(builder, "-loadvm");
+        g_autofree char *state = g_build_filename(options->keyframe, TCGRR_KEYFRAME_STATE, NULL);
         g_autofree char *tag = tcgrr_keyframe_tag(options->keyframe_icount);
-        add(builder, "%s", tag);
-        note(builder, "added -loadvm: starts from the keyframe %s", options->keyframe);
+        add_state(builder, state, tag);
+    } else if (options->scratch && options->start) {
+        add_state(builder, options->start, TCGRR_START_TAG);
     }
 }
 
@@ -502,7 +510,7 @@ static void add_snapshots(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
     const char *image = options->start ? options->start : options->snapshot;
-    if (!image) {
+    if (!image || (options->scratch && options->start)) {
         return;
     }
     char *path = tcgrr_options_escape(image);
@@ -544,7 +552,7 @@ static void add_ours(struct builder *builder)
     if (options->start_paused && !has_option(builder, "S", NULL)) {
         add(builder, "-S");
     }
-    add_keyframe(builder);
+    add_beginning(builder);
 }
 
 static bool build_system(struct builder *builder, GError **error)

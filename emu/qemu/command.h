@@ -31,8 +31,8 @@ struct tcgrr_command_options {
     const char *keyframe; /* with `scratch`: the folder of a keyframe (emu/qemu/images.h) to start from; or NULL */
     tcgrr_icount keyframe_icount; /* where that is */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */
-    const char *start;            /* a qcow2 file with the snapshot TCGRR_START_TAG that the run starts from; snapshots
-                                     go there, too; NULL: the run starts at reset */
+    const char *start;            /* a qcow2 file with the snapshot TCGRR_START_TAG that the run starts from, without a
+                                     keyframe; written to, except with `scratch`; NULL: the run starts at reset */
     bool start_paused;            /* -S */
     const char *plugin;           /* path of libtcgrr-plugin.so */
     const char *plugin_arguments; /* "fd=7,…", appended to -plugin PATH, */

@@ -1,27 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/gdb.h"
 
-#include <errno.h>
-#include <poll.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include "emu/qemu/connect.h"
-#include "emu/qemu/gdb_packet.h"
+#include "emu/qemu/gdb_wire.h"
 #include "store/error.h"
 
-#define ANSWER_MS      20000 /* for what QEMU answers at once while it stands still */
 #define DOCUMENT_MAX   (1u << 20)
 #define DOCUMENT_PIECE 0xf00 /* of a description; older stubs send no more than 4096 characters */
 #define MEMORY_PIECE   1024
 #define PIPELINE       64 /* requests that are sent before the first answer is read */
 
 struct tcgrr_gdb {
-    int fd;
-    GString *input;
-    GString *payload; /* of the packet taken last */
-    GString *output;
+    struct tcgrr_gdb_wire *wire;
     bool physical; /* what the stub was told memory addresses are */
     struct tcgrr_registers *registers;
     GPtrArray *core; /* struct tcgrr_register *, by number */
@@ -33,94 +25,19 @@ static bool fail(GError **error, enum tcgrr_error_code code, const char *text)
     return false;
 }
 
-static bool wait_ready(struct tcgrr_gdb *gdb, short events, gint64 deadline, bool *ready, GError **error)
-{
-    for (;;) {
-        struct pollfd fd = {.fd = gdb->fd, .events = events};
-        int left = tcgrr_time_left(deadline);
-        int n = poll(&fd, 1, left);
-        if (n >= 0) {
-            *ready = n > 0;
-            return true;
-        }
-        if (errno != EINTR) {
-            return fail(error, TCGRR_ERROR_FAILED, "cannot be waited for");
-        }
-    }
-}
-
-/* Sends what was collected in `output`. */
-static bool flush(struct tcgrr_gdb *gdb, GError **error)
-{
-    gint64 deadline = tcgrr_deadline_after(ANSWER_MS);
-    size_t sent = 0;
-    bool ready;
-
-    while (sent < gdb->output->len) {
-        ssize_t n = send(gdb->fd, gdb->output->str + sent, gdb->output->len - sent, MSG_NOSIGNAL | MSG_DONTWAIT);
-        if (n > 0) {
-            sent += (size_t)n;
-        } else if (n < 0 && errno == EAGAIN) {
-            if (!wait_ready(gdb, POLLOUT, deadline, &ready, error)) {
-                return false;
-            }
-            if (!ready) {
-                return fail(error, TCGRR_ERROR_HUNG, "does not read what it is asked");
-            }
-        } else if (n == 0 || errno != EINTR) {
-            return fail(error, TCGRR_ERROR_FAILED, "closed its connection");
-        }
-    }
-    g_string_truncate(gdb->output, 0);
-    return true;
-}
-
-/* Waits for one packet; *found: it came before the deadline. */
-static bool receive(struct tcgrr_gdb *gdb, gint64 deadline, bool *found, GError **error)
-{
-    char bytes[16384];
-    bool ready;
-
-    for (;;) {
-        if (!tcgrr_gdb_packet_take(gdb->input, gdb->payload, found, error)) {
-            return false;
-        }
-        if (*found) {
-            g_string_append_c(gdb->output, '+'); /* goes out with what is sent next */
-            return true;
-        }
-        if (!wait_ready(gdb, POLLIN, deadline, &ready, error)) {
-            return false;
-        }
-        if (!ready) {
-            return true;
-        }
-        ssize_t n = recv(gdb->fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-        if (n > 0) {
-            g_string_append_len(gdb->input, bytes, n);
-        } else if (n == 0 || (errno != EAGAIN && errno != EINTR)) {
-            return fail(error, TCGRR_ERROR_FAILED, "closed its connection");
-        }
-    }
-}
-
 static G_GNUC_PRINTF(2, 3) void ask(struct tcgrr_gdb *gdb, const char *format, ...)
 {
     va_list list;
     va_start(list, format);
     g_autofree char *text = g_strdup_vprintf(format, list);
     va_end(list);
-    tcgrr_gdb_packet_append(gdb->output, text);
+    tcgrr_gdb_wire_put(gdb->wire, text);
 }
 
-/* The answer to what was asked, in `payload`. */
+/* The answer to what was asked, in the wire's `payload`. */
 static bool answer(struct tcgrr_gdb *gdb, GError **error)
 {
-    bool found;
-    if (!flush(gdb, error) || !receive(gdb, tcgrr_deadline_after(ANSWER_MS), &found, error)) {
-        return false;
-    }
-    return found || fail(error, TCGRR_ERROR_HUNG, "does not answer");
+    return tcgrr_gdb_wire_answer(gdb->wire, error);
 }
 
 static bool read_document(struct tcgrr_gdb *gdb, const char *name, GString *text, GError **error)
@@ -131,12 +48,12 @@ static bool read_document(struct tcgrr_gdb *gdb, const char *name, GString *text
         if (!answer(gdb, error)) {
             return false;
         }
-        more = gdb->payload->str[0];
-        bool good = more == 'l' || (more == 'm' && gdb->payload->len > 1);
+        more = gdb->wire->payload->str[0];
+        bool good = more == 'l' || (more == 'm' && gdb->wire->payload->len > 1);
         if (!good || text->len > DOCUMENT_MAX) {
             return fail(error, TCGRR_ERROR_DAMAGED, "does not describe its registers");
         }
-        g_string_append_len(text, gdb->payload->str + 1, (gssize)gdb->payload->len - 1);
+        g_string_append_len(text, gdb->wire->payload->str + 1, (gssize)gdb->wire->payload->len - 1);
     }
     return true;
 }
@@ -184,7 +101,7 @@ static bool find_core(struct tcgrr_gdb *gdb, GError **error)
     for (guint i = 0; i < sorted->len; i++) {
         struct tcgrr_register *reg = g_ptr_array_index(sorted, i);
         text += 2 * (gsize)reg->bytes;
-        if (reg->number != i || text > gdb->payload->len) {
+        if (reg->number != i || text > gdb->wire->payload->len) {
             break;
         }
         reg->core = true;
@@ -200,10 +117,7 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
         return NULL;
     }
     struct tcgrr_gdb *gdb = g_new0(struct tcgrr_gdb, 1);
-    gdb->fd = fd;
-    gdb->input = g_string_new(NULL);
-    gdb->payload = g_string_new(NULL);
-    gdb->output = g_string_new(NULL);
+    gdb->wire = tcgrr_gdb_wire_new(fd, "QEMU's gdb stub");
     gdb->registers = tcgrr_registers_new(target);
     ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
     if (!answer(gdb, error) || !read_description(gdb, error) || !find_core(gdb, error)) {
@@ -218,10 +132,7 @@ void tcgrr_gdb_free(struct tcgrr_gdb *gdb)
     if (!gdb) {
         return;
     }
-    close(gdb->fd);
-    g_string_free(gdb->input, TRUE);
-    g_string_free(gdb->payload, TRUE);
-    g_string_free(gdb->output, TRUE);
+    tcgrr_gdb_wire_free(gdb->wire);
     tcgrr_registers_unref(gdb->registers);
     g_clear_pointer(&gdb->core, g_ptr_array_unref);
     g_free(gdb);
@@ -236,8 +147,8 @@ struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
 static void take_value(struct tcgrr_gdb *gdb, const struct tcgrr_register *reg, gsize text, uint8_t *state)
 {
     gsize digits = 2 * (gsize)reg->bytes;
-    state[reg->index] = gdb->payload->len >= text + digits &&
-                        tcgrr_gdb_packet_hex(gdb->payload->str + text, reg->bytes, state + reg->offset);
+    state[reg->index] = gdb->wire->payload->len >= text + digits &&
+                        tcgrr_gdb_packet_hex(gdb->wire->payload->str + text, reg->bytes, state + reg->offset);
     if (!state[reg->index]) {
         memset(state + reg->offset, 0, reg->bytes);
     }
@@ -270,7 +181,7 @@ static bool read_single(struct tcgrr_gdb *gdb, const GPtrArray *some, uint8_t *s
         if (!answer(gdb, error)) {
             return false;
         }
-        if (gdb->payload->len == 2 * (gsize)reg->bytes) {
+        if (gdb->wire->payload->len == 2 * (gsize)reg->bytes) {
             take_value(gdb, reg, 0, state);
         }
     }
@@ -311,7 +222,7 @@ static bool choose_addresses(struct tcgrr_gdb *gdb, bool physical, GError **erro
     if (!answer(gdb, error)) {
         return false;
     }
-    if (strcmp(gdb->payload->str, "OK") != 0) {
+    if (strcmp(gdb->wire->payload->str, "OK") != 0) {
         return fail(error, TCGRR_ERROR_FAILED, "cannot read memory by physical addresses");
     }
     gdb->physical = physical;
@@ -331,7 +242,8 @@ bool tcgrr_gdb_read_memory(struct tcgrr_gdb *gdb, bool physical, uint64_t addres
         if (!answer(gdb, error)) {
             return false;
         }
-        *found = gdb->payload->len == 2 * piece && tcgrr_gdb_packet_hex(gdb->payload->str, piece, bytes + at);
+        *found =
+            gdb->wire->payload->len == 2 * piece && tcgrr_gdb_packet_hex(gdb->wire->payload->str, piece, bytes + at);
     }
     return true;
 }
@@ -342,7 +254,7 @@ bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error)
     if (!answer(gdb, error)) {
         return false;
     }
-    return strcmp(gdb->payload->str, "OK") == 0 || fail(error, TCGRR_ERROR_FAILED, "sets no breakpoint");
+    return strcmp(gdb->wire->payload->str, "OK") == 0 || fail(error, TCGRR_ERROR_FAILED, "sets no breakpoint");
 }
 
 bool tcgrr_gdb_step_with_interrupts(struct tcgrr_gdb *gdb, GError **error)
@@ -351,20 +263,20 @@ bool tcgrr_gdb_step_with_interrupts(struct tcgrr_gdb *gdb, GError **error)
     if (!answer(gdb, error)) {
         return false;
     }
-    return strcmp(gdb->payload->str, "OK") == 0 ||
+    return strcmp(gdb->wire->payload->str, "OK") == 0 ||
            fail(error, TCGRR_ERROR_FAILED, "does not let interrupts come during steps");
 }
 
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error)
 {
     ask(gdb, "c");
-    return flush(gdb, error);
+    return tcgrr_gdb_wire_flush(gdb->wire, error);
 }
 
 bool tcgrr_gdb_step(struct tcgrr_gdb *gdb, GError **error)
 {
     ask(gdb, "s");
-    return flush(gdb, error);
+    return tcgrr_gdb_wire_flush(gdb->wire, error);
 }
 
 bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError **error)
@@ -373,13 +285,16 @@ bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError
     *stopped = false;
     for (;;) {
         bool found;
-        if (!receive(gdb, deadline, &found, error)) {
+        if (!tcgrr_gdb_wire_receive(gdb->wire, deadline, &found, error)) {
             return false;
         }
         if (!found) {
             return true;
         }
-        switch (gdb->payload->str[0]) {
+        if (!tcgrr_gdb_wire_expand(gdb->wire, error)) {
+            return false;
+        }
+        switch (gdb->wire->payload->str[0]) {
         case 'T':
         case 'S':
             *stopped = true;

@@ -12,6 +12,9 @@
 #define RUN_LEAST   32
 #define RUN_MOST    126
 #define CHECK_CHARS 3 /* "#" and two digits */
+#define INTERRUPT   '\3'
+
+#define INTERRUPT_TEXT "\3"
 
 static uint8_t checksum(const char *text, size_t length)
 {
@@ -39,7 +42,7 @@ void tcgrr_gdb_packet_append(GString *out, const char *payload)
 
 static bool damaged(const char *text, GError **error)
 {
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU's gdb stub sent %s", text);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "it sent %s", text);
     return false;
 }
 
@@ -78,44 +81,62 @@ static bool expand(const char *text, size_t length, GString *payload, GError **e
     return true;
 }
 
-bool tcgrr_gdb_packet_take(GString *input, GString *payload, bool *found, GError **error)
+/* The length of the packet or notification that `input` begins with, its checksum included; 0: it has not all come. */
+static bool measure(const GString *input, size_t *length, GError **error)
 {
-    *found = false;
-    for (;;) {
+    const char *end = memchr(input->str, '#', input->len);
+    size_t inside = end ? (size_t)(end - input->str) - 1 : input->len;
+
+    *length = 0;
+    if (inside > TCGRR_GDB_PACKET_MAX) {
+        return damaged("a packet of more than 1 MiB", error);
+    }
+    if (!end || input->len < inside + 1 + CHECK_CHARS) {
+        return true;
+    }
+    uint8_t sum;
+    if (!tcgrr_gdb_packet_hex(end + 1, 1, &sum) || sum != checksum(input->str + 1, inside)) {
+        return damaged("a packet with a wrong checksum", error);
+    }
+    *length = inside + 1 + CHECK_CHARS;
+    return true;
+}
+
+bool tcgrr_gdb_packet_take(GString *input, GString *packet, bool *found, GError **error)
+{
+    for (size_t length = 1; length > 0; g_string_erase(input, 0, (gssize)length)) {
         size_t begin = 0;
-        while (begin < input->len && (input->str[begin] == '\0' || !strchr("$%-", input->str[begin]))) {
+        while (begin < input->len && (input->str[begin] == '\0' || !strchr("$%-\3", input->str[begin]))) {
             begin++;
         }
         g_string_erase(input, 0, (gssize)begin);
-        if (input->len == 0) {
+        *found = input->len > 0 && input->str[0] == INTERRUPT;
+        if (*found) {
+            g_string_assign(packet, INTERRUPT_TEXT);
+            g_string_erase(input, 0, 1);
             return true;
         }
-        if (input->str[0] == '-') {
+        if (input->len > 0 && input->str[0] == '-') {
             return damaged("a request to send a packet again", error);
         }
-        const char *end = memchr(input->str, '#', input->len);
-        size_t length = end ? (size_t)(end - input->str) - 1 : input->len;
-        if (length > TCGRR_GDB_PACKET_MAX) {
-            return damaged("a packet of more than 1 MiB", error);
+        if (input->len == 0 || !measure(input, &length, error)) {
+            return input->len == 0;
         }
-        if (!end || input->len < length + 1 + CHECK_CHARS) {
-            return true;
-        }
-        uint8_t sum;
-        if (!tcgrr_gdb_packet_hex(end + 1, 1, &sum) || sum != checksum(input->str + 1, length)) {
-            return damaged("a packet with a wrong checksum", error);
-        }
-        bool packet = input->str[0] == '$';
-        g_string_truncate(payload, 0);
-        if (packet && !expand(input->str + 1, length, payload, error)) {
-            return false;
-        }
-        g_string_erase(input, 0, (gssize)(length + 1 + CHECK_CHARS));
-        if (packet) {
-            *found = true;
+        *found = length > 0 && input->str[0] == '$';
+        if (*found) {
+            g_string_truncate(packet, 0);
+            g_string_append_len(packet, input->str, (gssize)length);
+            g_string_erase(input, 0, (gssize)length);
             return true;
         }
     }
+    return true;
+}
+
+bool tcgrr_gdb_packet_expand(const GString *packet, GString *payload, GError **error)
+{
+    g_string_truncate(payload, 0);
+    return packet->len <= CHECK_CHARS || expand(packet->str + 1, packet->len - 1 - CHECK_CHARS, payload, error);
 }
 
 bool tcgrr_gdb_packet_hex(const char *text, size_t bytes, uint8_t *out)

@@ -16,11 +16,17 @@ void tcgrr_gdb_packet_append(GString *out, const char *payload);
 
 /*
  * Takes the first whole packet out of `input`, with everything before it (acknowledgements, and notifications, which
- * nobody asked for), and puts its payload into `payload`. *found is false if it has not all come yet. False with
- * TCGRR_ERROR_DAMAGED: a wrong checksum, an escape or run at the wrong place, a packet that is too long, or a request
- * to send ours again.
+ * nobody asked for), and puts it into `packet` as it stands there, "$payload#cc"; or the single byte 3, with which gdb
+ * interrupts. *found is false if it has not all come yet. False with TCGRR_ERROR_DAMAGED: a wrong checksum, a packet
+ * that is too long, or a request to send ours again.
  */
-bool tcgrr_gdb_packet_take(GString *input, GString *payload, bool *found, GError **error);
+bool tcgrr_gdb_packet_take(GString *input, GString *packet, bool *found, GError **error);
+
+/*
+ * Puts the payload of a packet into `payload`, with escapes and runs written out. TCGRR_ERROR_DAMAGED: an escape or run
+ * at the wrong place, or it becomes too long.
+ */
+bool tcgrr_gdb_packet_expand(const GString *packet, GString *payload, GError **error);
 
 /*
  * Reads `bytes` bytes written as hexadecimal digits. False if there are fewer, or other characters. "x" for a digit, as

@@ -162,12 +162,11 @@ bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *
     return true;
 }
 
-char *tcgrr_images_state(const char *keyframe, const char *scratch, GPtrArray *images)
+char *tcgrr_images_state(const char *path, const char *scratch, GPtrArray *images)
 {
-    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-keyframe", NULL);
-    g_autofree char *state = g_build_filename(keyframe, TCGRR_KEYFRAME_STATE, NULL);
+    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-state", NULL);
 
-    cover(suboptions, "file", state, scratch, true, images);
+    cover(suboptions, "file", path, scratch, true, images);
     return tcgrr_suboptions_format(suboptions);
 }
 

@@ -102,6 +102,9 @@ static void prepare_child(gpointer data)
     signal(SIGTERM, SIG_DFL);
     signal(SIGPIPE, SIG_DFL);
     signal(SIGCHLD, SIG_DFL);
+    if (start->options->own_group) {
+        setpgid(0, 0);
+    }
     if (start->options->pinned) {
         personality(ADDR_NO_RANDOMIZE);
     }

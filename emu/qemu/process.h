@@ -16,6 +16,7 @@ struct tcgrr_process_options {
                       nothing is */
     bool quiet;    /* stdin and stdout of the child are /dev/null and its stderr is only kept; otherwise it has ours */
     bool expendable;          /* killed when this process dies; otherwise asked to end, so that its files are whole */
+    bool own_group;           /* of processes: what is typed at the terminal reaches only us */
     bool pinned;              /* without address-space randomization */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */

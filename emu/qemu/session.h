@@ -25,9 +25,7 @@ struct tcgrr_session_options {
     struct tcgrr_window window;   /* level full: of which part memory accesses are wanted */
     const char *icount;           /* see struct tcgrr_command_options */
     const char *rr_file;          /* likewise */
-    const char *gdb;              /* likewise */
     const char *directory;        /* QEMU's working directory; NULL: ours. Must live as long as the session */
-    const char *snapshot;         /* likewise */
     const char *start;            /* likewise */
     tcgrr_icount start_icount;    /* QEMU's count in that snapshot; counts of a session are from there on */
     const char *keyframe;         /* REPLAY: see struct tcgrr_command_options; the user's images are never written */

@@ -45,7 +45,7 @@ bool tcgrr_still_wait(struct tcgrr_still *still, GError **error)
         if (!running) {
             return true;
         }
-        if (still->stop && *still->stop) {
+        if ((still->stop && *still->stop) || (still->give_up && still->give_up(still->data))) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
             return false;
         }

@@ -13,6 +13,7 @@ struct tcgrr_still {
     const char *name; /* of the QEMU, for errors */
     int hang_ms;      /* one that makes no progress for so long has hung */
     const volatile int *stop;
+    bool (*give_up)(void *data);                       /* likewise; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;
     tcgrr_icount seen; /* how far it was when it was last asked: QEMU's own count */
@@ -23,7 +24,8 @@ bool tcgrr_still_icount(struct tcgrr_still *still, tcgrr_icount *icount, GError 
 
 /*
  * Returns when QEMU, which runs, does not run any more. TCGRR_ERROR_HUNG if it makes no progress, TCGRR_ERROR_STOPPED
- * if the user asks for it (`stop` may be NULL), TCGRR_ERROR_FAILED if it does not answer, which is most often its end.
+ * if the user asks for it (`stop` is not 0; may be NULL), TCGRR_ERROR_FAILED if it does not answer, which is most often
+ * its end.
  */
 bool tcgrr_still_wait(struct tcgrr_still *still, GError **error);
 

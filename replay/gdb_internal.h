@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#ifndef TCGRR_REPLAY_GDB_INTERNAL_H
+#define TCGRR_REPLAY_GDB_INTERNAL_H
+
+#include "emu/qemu/gdb_wire.h"
+#include "emu/rrlog/rrlog.h"
+#include "replay/gdb_server.h"
+#include "replay/player.h"
+
+/* A QEMU that stands somewhere in the run, and the connection to its gdb stub. */
+struct tcgrr_stub {
+    struct tcgrr_player *player;
+    struct tcgrr_gdb_wire *wire;
+};
+
+/* What gdb has told a stub that another one has to be told, too. */
+struct tcgrr_gdb_told {
+    char *supported;      /* its packet qSupported; NULL: none yet */
+    char *thread;         /* its packet Hg; NULL: none yet */
+    GHashTable *settings; /* of its packets Qqemu.NAME=VALUE, by what is before "=" */
+    GHashTable *points;   /* of its packets Z, what follows the letter: breakpoints and watchpoints */
+};
+
+struct tcgrr_gdb_server {
+    struct tcgrr_gdb_options options;
+    struct tcgrr_rrlog *log;
+    struct tcgrr_keyframes *keyframes;
+    struct tcgrr_gdb_told told;
+    struct tcgrr_stub stub; /* what gdb sees */
+    struct tcgrr_gdb_wire *client;
+    GString *asked;   /* gdb's packet that the stub has not answered yet */
+    char *stands;     /* the stub's answer to "?", without what made it stop */
+    bool running;     /* gdb let QEMU run */
+    bool interrupted; /* gdb wants what goes on to end */
+};
+
+void tcgrr_stub_clear(struct tcgrr_stub *stub);
+
+/* Asks a stub; the answer is in stub->wire->payload. */
+bool tcgrr_stub_ask(struct tcgrr_stub *stub, const char *payload, GError **error);
+/* Lets it run ("c") or step ("s") and waits until it stops; what it says is in stub->wire->payload. */
+bool tcgrr_stub_run(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, const char *how, GError **error);
+
+/*
+ * Starts another QEMU and goes to exactly `icount`, from the nearest keyframe. It is told what gdb told the one before,
+ * but its breakpoints and watchpoints.
+ */
+bool tcgrr_stub_start(struct tcgrr_gdb_server *server, tcgrr_icount icount, struct tcgrr_stub *stub, GError **error);
+/* Inserts those, or removes them, whose kind, the digit after the packet's "Z", is among `kinds`. */
+#define TCGRR_GDB_POINTS  "01234"
+#define TCGRR_GDB_WATCHES "234"
+bool tcgrr_stub_points(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, const char *kinds, bool insert,
+                       GError **error);
+
+/* Whether an interrupt or exception happens where `icount` instructions have run, so that there are several places. */
+bool tcgrr_gdb_is_eventful(const struct tcgrr_gdb_server *server, tcgrr_icount icount);
+/* The core registers, as text; owned by the caller. */
+char *tcgrr_stub_registers(struct tcgrr_stub *stub, GError **error);
+
+/* Where a reverse step, or running on backwards, ends. */
+struct tcgrr_gdb_found {
+    struct tcgrr_stub stub; /* it stands there */
+    GString *why;           /* what is to be added to a stop's reply: "watch:1234;", "replaylog:begin;" or "" */
+};
+
+/* False with TCGRR_ERROR_STOPPED if gdb interrupts. */
+bool tcgrr_gdb_step_back(struct tcgrr_gdb_server *server, struct tcgrr_gdb_found *found, GError **error);
+bool tcgrr_gdb_run_back(struct tcgrr_gdb_server *server, struct tcgrr_gdb_found *found, GError **error);
+
+/* Whether gdb, or the user of tcgrr, wants what goes on to end. Reads what gdb has sent. */
+bool tcgrr_gdb_is_interrupted(void *server);
+
+#endif

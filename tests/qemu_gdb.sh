@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 10.0
+# extended: 7.2 11.1
+# gdb on a recorded run: it begins at the place that was named, and goes forwards and backwards from there.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+command -v gdb-multiarch >/dev/null || skip "gdb-multiarch is not installed"
+
+# debug TRACE WHERE COMMAND...: what gdb says to these commands.
+debug() {
+    local trace=$work/$1.tcgrr where=$2 arguments=(-batch)
+    shift 2
+    for command in "$@"; do arguments+=(-ex "$command"); done
+    "$tcgrr" gdb "$trace" "$where" -- "${arguments[@]}" >"$work/out" 2>&1 || fail "gdb $trace: $(tail -n 3 "$work/out")"
+}
+
+# stands WHAT ICOUNT...: the places that the last `debug` printed, in order.
+stands() {
+    local what=$1
+    shift
+    equal "$what" "$(grep -E '^[0-9]+$' "$work/out" | tr '\n' ' ')" "$* "
+}
+
+declare -A handlers=([a64-timer]=exception_handler [x86-timer]=interrupt_handler)
+for name in a64-timer x86-timer; do
+    guest "$name" "$version"
+    record "$name"
+    end=$(($(json .icount) - 1))
+    debug "$name" 2000000 icount stepi icount reverse-stepi icount reverse-stepi icount "goto 3000001" icount
+    stands "$name: steps" 2000000 2000001 2000000 1999999 3000001
+
+    debug "$name" guest_main icount "p \$pc == (long)&guest_main" reverse-continue icount continue icount
+    contains "$name: symbol" "$(cat "$work/out")" "^\\\$1 = 1$"
+    equal "$name: ends of the run" "$(grep -c '^No more reverse-execution history' "$work/out")" 2
+    main=$(grep -m 1 -E '^[0-9]+$' "$work/out")
+    stands "$name: start and end" "$main" 0 "$end"
+
+    # Backwards to where it came by: the handler is entered by an interrupt, at whose icount another instruction was due.
+    debug "$name" guest_main "break *${handlers[$name]}" continue icount continue icount continue icount \
+        reverse-continue icount reverse-stepi "p \$pc == (long)&${handlers[$name]}" continue icount reverse-continue icount
+    mapfile -t places < <(grep -E '^[0-9]+$' "$work/out")
+    stands "$name: breakpoint" "${places[@]:0:3}" "${places[1]}" "${places[1]}" "${places[0]}"
+    contains "$name: a step back out of the handler" "$(cat "$work/out")" "^\\\$1 = 0$"
+
+    # Who wrote a value last: it is undone on the way back, and done again on the way there.
+    counter=$(nm "$fixtures/$name.elf" | sed -n 's/ b interrupts$//p')
+    debug "$name" "$end" "watch *(int *)0x$counter" reverse-continue icount reverse-continue icount continue icount
+    contains "$name: undone" "$(tr '\n' ' ' <"$work/out")" "Old value = 250 New value = 249.*Old value = 249 New value = 248"
+    mapfile -t places < <(grep -E '^[0-9]+$' "$work/out")
+    stands "$name: watchpoint" "${places[@]:0:2}" $((places[1] + 1))
+done
+
+# Ctrl-C, which the terminal sends to all of its foreground, interrupts the guest and ends nothing.
+setsid "$tcgrr" gdb "$work/a64-timer.tcgrr" 1000 -- -batch -ex "stepi 100000000" -ex icount >"$work/out" 2>&1 &
+for _ in $(seq 300); do
+    if grep -q "^=> " "$work/out"; then break; fi
+    sleep 0.1
+done
+session=$(pgrep -f "^$tcgrr gdb $work/a64-timer")
+sleep 0.3
+kill -INT -- "-$session"
+wait "$!" || fail "after Ctrl-C: $(tail -n 3 "$work/out")"
+contains "after Ctrl-C" "$(cat "$work/out")" "^[0-9]+$"
+equal "QEMUs that are left" "$(pgrep -f "$fixtures/a64-timer.elf.*$work" | wc -l)" 0
+
+complains 3 "no such program" "$tcgrr" gdb --gdb no-such-gdb "$work/a64-timer.tcgrr"
+complains 3 "there is nothing left to run" "$tcgrr" gdb "$work/a64-timer.tcgrr" 99999999999
+complains 2 "neither an icount" "$tcgrr" gdb "$work/a64-timer.tcgrr" no_such_symbol
+complains 3 "does not come to" "$tcgrr" gdb "$work/a64-timer.tcgrr" 0x1234
+
+# A gdb of the user's own, at a socket.
+"$tcgrr" replay --json --at 3000000 --gdb "unix:$work/socket" "$work/x86-timer.tcgrr" >"$work/replayed" 2>"$work/err" &
+for _ in $(seq 600); do
+    if [ -S "$work/socket" ]; then break; fi
+    sleep 0.1
+done
+gdb-multiarch -nx -q -batch -ex "set architecture i386:x86-64" -ex "target remote $work/socket" -ex "monitor icount" \
+    -ex reverse-stepi -ex "monitor icount" -ex detach >"$work/out" 2>&1
+stands "at a socket" 3000000 2999999
+gdb-multiarch -nx -q -batch -ex "set architecture i386:x86-64" -ex "target remote $work/socket" -ex kill >"$work/out" 2>&1
+wait "$!" || fail "replay --gdb: $(tail -n 3 "$work/err")"
+equal "replay --gdb" "$(jq .stopped_at "$work/replayed")" 3000000
