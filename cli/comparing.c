@@ -13,7 +13,7 @@ void cli_comparing_clear(struct cli_comparing *comparing)
 
 bool cli_comparing_starts_late(const struct cli_comparing *comparing)
 {
-    return comparing->from && !g_ascii_string_to_unsigned(comparing->from, 10, 0, UINT64_MAX, NULL, NULL);
+    return comparing->from && strcmp(comparing->from, "0") != 0;
 }
 
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where)

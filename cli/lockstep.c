@@ -30,6 +30,12 @@ static void say_progress(tcgrr_icount icount, void *data)
     context->line_shown = true;
 }
 
+static void say_apart(const char *why, void *data)
+{
+    fprintf(stderr, "tcgrr: each side has inputs of its own, because one rr log cannot drive both from there: %s\n",
+            why);
+}
+
 static void add_words(GPtrArray *words, char **from)
 {
     for (char **word = from; word && *word; word++) {
@@ -138,6 +144,11 @@ static void print_json(const struct context *context, const struct cli_places *p
                             json_pack("{s:s, s:s}", "from", tcgrr_lockstep_local_version(pair, &context->options, 0),
                                       "to", tcgrr_lockstep_local_version(pair, &context->options, 1)));
     }
+    if (pair->begin.folder) {
+        json_object_set_new(object, "start",
+                            json_pack("{s:I, s:s}", "qemu_icount", (json_int_t)pair->begin.icount, "by",
+                                      pair->begin.maker == 0 ? "a" : "b"));
+    }
     if (pair->common.pinned) {
         json_object_set_new(object, "pinned",
                             json_pack("{s:s, s:s, s:s}", "machine", pair->common.pins.machine, "cpu",
@@ -161,6 +172,11 @@ static void print_text(const struct context *context, const struct cli_places *p
 
     cli_print_comparison(&pair->comparison, places);
     cli_lockstep_print_inputs(pair->inputs);
+    if (pair->begin.folder) {
+        g_autofree char *count = cli_number(pair->begin.icount);
+        printf("  start: a snapshot that %c made there, after %s instructions; icounts count from it\n",
+               'A' + pair->begin.maker, count);
+    }
     if (pair->common.pinned) {
         printf("  machine: %s, CPU %s, pinned as %c makes it\n", pair->common.pins.machine, pair->common.pins.cpu,
                'A' + pair->common.maker);
@@ -368,6 +384,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
         .icount = told->icount,
         .hang_ms = told->timeout * 1000,
         .progress = told->progress ? say_progress : NULL,
+        .apart = say_apart,
         .data = context,
     };
     return run_pair(context, (const char *const[]){told->members[0], told->members[1]}, told->own_words, common);
@@ -446,8 +463,9 @@ const struct cli_command cli_lockstep = {
     "A's\n"
     "rr log while A writes it, so that both have the same inputs and every difference is one. Where the machine has\n"
     "versions, two releases get it pinned, with device tree and firmware, as record --portable does.\n"
-    "With --own-inputs, with several vCPUs, in user mode, and --from a place in the code of two releases, each has\n"
-    "inputs of its own: an interrupt that comes some instructions earlier on one side, or a loop that polls a clock a "
+    "With --from, A of two builds is run there and saved, and both begin at that snapshot. With --own-inputs, with\n"
+    "several vCPUs, and in user mode, each has inputs of its own: an interrupt that comes some instructions earlier on "
+    "one side, or a loop that polls a clock a "
     "few\n"
     "turns more, is then listed and is no divergence; --strict tolerates neither. With --from the comparison leaves "
     "the\n"

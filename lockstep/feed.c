@@ -26,6 +26,7 @@ struct tcgrr_feed {
     bool over;
     struct tcgrr_rr_stream *stream; /* reads along, for the session's own counts */
     struct tcgrr_rrlog *log;
+    tcgrr_icount start; /* QEMU's own count, which the log has, when the session begins to count */
 };
 
 struct tcgrr_feed *tcgrr_feed_new(GError **error)
@@ -80,13 +81,25 @@ static void reach(tcgrr_icount icount, void *data)
     feed->log->reached = icount;
 }
 
+static tcgrr_icount since_start(const struct tcgrr_feed *feed, tcgrr_icount own)
+{
+    return own - MIN(own, feed->start);
+}
+
+static bool see(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
+{
+    struct tcgrr_feed *feed = data;
+    return tcgrr_rrlog_seen(event, since_start(feed, icount), feed->log);
+}
+
 bool tcgrr_feed_begin(struct tcgrr_feed *feed, struct tcgrr_session *session, GError **error)
 {
     const struct tcgrr_rr_stream_options options = {
         .from = tcgrr_session_qemu(session)->version,
-        .seen = tcgrr_rrlog_seen,
-        .data = feed->log,
+        .seen = see,
+        .data = feed,
     };
+    feed->start = tcgrr_session_own_icount(session, 0);
     feed->stream = tcgrr_rr_stream_new(&options, error);
     tcgrr_live_watch_log(tcgrr_session_live(session), feed->log, reach, feed);
     return feed->stream != NULL;
@@ -123,7 +136,7 @@ bool tcgrr_feed_give(struct tcgrr_feed *feed, const uint8_t *bytes, size_t size,
     if (!tcgrr_rr_stream_push(feed->stream, bytes, size, unused, error)) {
         return false;
     }
-    feed->log->total = tcgrr_rr_stream_state(feed->stream)->total;
+    feed->log->total = since_start(feed, tcgrr_rr_stream_state(feed->stream)->total);
     for (; at < size && feed->came < TCGRR_RR_HEAD_BYTES; at++, feed->came++) {
         if (feed->came < VERSION_BYTES) {
             g_byte_array_append(feed->left, bytes + at, 1);

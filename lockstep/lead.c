@@ -30,6 +30,7 @@ struct tcgrr_lead {
     tcgrr_icount asked_icount;
     gint64 asked_at;
     tcgrr_icount known;
+    tcgrr_icount start; /* QEMU's own count, which the log has, when the session begins to count */
     bool ended;
 };
 
@@ -72,6 +73,17 @@ const char *tcgrr_lead_path(const struct tcgrr_lead *lead)
     return lead->path;
 }
 
+tcgrr_icount tcgrr_lead_since_start(const struct tcgrr_lead *lead, tcgrr_icount own)
+{
+    return own - MIN(own, lead->start);
+}
+
+static bool see(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
+{
+    struct tcgrr_lead *lead = data;
+    return tcgrr_rrlog_seen(event, tcgrr_lead_since_start(lead, icount), lead->log);
+}
+
 /* Reads on to the file's end, which is not there yet before QEMU has made it. */
 static bool read_on(struct tcgrr_lead *lead, GError **error)
 {
@@ -86,7 +98,7 @@ static bool read_on(struct tcgrr_lead *lead, GError **error)
             return false;
         }
     }
-    lead->log->total = tcgrr_rr_stream_state(lead->stream)->total;
+    lead->log->total = tcgrr_lead_since_start(lead, tcgrr_rr_stream_state(lead->stream)->total);
     if (got < 0 || (lead->fd < 0 && errno != ENOENT)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot read QEMU's rr log: %s", g_strerror(errno));
         return false;
@@ -115,9 +127,10 @@ bool tcgrr_lead_begin(struct tcgrr_lead *lead, struct tcgrr_session *session, co
     const struct tcgrr_rr_stream_options options = {
         .from = tcgrr_session_qemu(session)->version,
         .to = to,
-        .seen = tcgrr_rrlog_seen,
-        .data = lead->log,
+        .seen = see,
+        .data = lead,
     };
+    lead->start = tcgrr_session_own_icount(session, 0);
     lead->session = session;
     lead->stream = tcgrr_rr_stream_new(&options, error);
     tcgrr_live_watch_log(tcgrr_session_live(session), lead->log, reach, lead);
@@ -172,7 +185,7 @@ bool tcgrr_lead_step(struct tcgrr_lead *lead, tcgrr_icount icount, bool over, bo
         if (!read_on(lead, error)) {
             return false;
         }
-        tcgrr_rr_stream_run(lead->stream, lead->asked_icount, lead->ready);
+        tcgrr_rr_stream_run(lead->stream, lead->start + lead->asked_icount, lead->ready);
         lead->known = lead->asked_icount;
     }
     if (!lead->asking && !over) {

@@ -41,8 +41,11 @@ void tcgrr_lead_wait(struct tcgrr_lead *lead);
 
 /* All events before this place were given on. UINT64_MAX once the run's end is known. */
 tcgrr_icount tcgrr_lead_known(const struct tcgrr_lead *lead);
-/* What was read so far; `end` is final once the guest has asked for its shutdown, or the log has ended. */
+/* What was read so far, by QEMU's own counts; `end` is final once the guest has asked for its shutdown, or the log has
+ * ended. */
 const struct tcgrr_rr_state *tcgrr_lead_state(const struct tcgrr_lead *lead);
 bool tcgrr_lead_ended(const struct tcgrr_lead *lead);
+/* A count of QEMU's own as the session counts: from the snapshot on from which it starts. */
+tcgrr_icount tcgrr_lead_since_start(const struct tcgrr_lead *lead, tcgrr_icount own);
 
 #endif

@@ -51,10 +51,10 @@ static bool step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_i
     };
     base->known = tcgrr_lead_known(leader->lead);
     if (news.over) {
-        base->end = state->end;
+        base->end = tcgrr_lead_since_start(leader->lead, state->end);
         base->asked = state->guest_shutdown;
         base->complete = state->complete;
-        news.asked_after = state->was_moved ? state->moved : 0;
+        news.asked_after = state->was_moved ? tcgrr_lead_since_start(leader->lead, state->moved) : 0;
     }
     bool good = leader->given || leader->options.give(&news, leader->options.data, error);
     leader->given = news.over;

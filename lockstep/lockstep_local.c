@@ -158,6 +158,8 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .rr_file = pair->log ? tcgrr_shared_log_path(pair->log, i) : NULL,
             .level = options->level,
             .icount = options->icount,
+            .start = pair->begin.images[i],
+            .start_icount = pair->begin.icount,
             .expendable = true,
             .quiet = member->quiet,
             .output = choose_output(options),
@@ -211,7 +213,7 @@ static bool needs_pins(const struct tcgrr_lockstep_local *pair, const struct tcg
            !names_machine(options->members[1].own);
 }
 
-/* Whether one rr log can drive both: two QEMUs of one vCPU each, in system mode. */
+/* Whether one rr log can drive both from some place on: two QEMUs of one vCPU each, in system mode. */
 static bool can_share(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     for (int i = 0; i < 2; i++) {
@@ -220,7 +222,7 @@ static bool can_share(const struct tcgrr_lockstep_local *pair, const struct tcgr
             return false;
         }
     }
-    return !options->own_inputs && (!options->starts_late || same_build(pair, options));
+    return !options->own_inputs;
 }
 
 /* Opens the two again: with one log, A to record and B to follow. */
@@ -246,7 +248,7 @@ static bool arrange(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockst
                     GError **error)
 {
     bool pins = needs_pins(pair, options);
-    bool share = can_share(pair, options);
+    bool share = can_share(pair, options) && (!options->starts_late || same_build(pair, options));
     struct tcgrr_qemu known[2];
 
     if (!pins && !share) {
@@ -271,6 +273,68 @@ bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct t
     *pair = (struct tcgrr_lockstep_local){0};
     return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) &&
            check_comparable(pair, options, error) && arrange(pair, options, error);
+}
+
+/* Makes the snapshot and opens the two again, to begin there. */
+static bool begin_at(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                     const struct tcgrr_position *place, GError **error)
+{
+    struct tcgrr_qemu known[2];
+    struct tcgrr_common_start_options make = {
+        .plugin = options->plugin, .icount = options->icount, .place = *place, .stop = options->stop};
+
+    for (int i = 0; i < 2; i++) {
+        tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
+        make.qemus[i] = &known[i];
+        make.words[i] =
+            pair->common.pinned ? (const char *const *)pair->common.words[i] : options->members[i].arguments;
+    }
+    GError *problem = NULL;
+    bool good = tcgrr_common_start_make(&pair->begin, &make, &problem);
+    if (!good && problem->code != TCGRR_ERROR_STOPPED && problem->code != TCGRR_ERROR_ENDED) {
+        pair->apart = g_strdup(problem->message);
+        g_clear_error(&problem);
+    }
+    if (problem) {
+        g_propagate_error(error, problem);
+    } else {
+        good = !good || reopen(pair, options, known, true, error);
+    }
+    for (int i = 0; i < 2; i++) {
+        tcgrr_qemu_clear(&known[i]);
+    }
+    return good;
+}
+
+static bool is_place(const struct tcgrr_position *place)
+{
+    return place->kind == TCGRR_POSITION_PC || (place->kind == TCGRR_POSITION_ICOUNT && place->value > 0);
+}
+
+/* Where two QEMUs run different things before the place from which they are compared, both begin there. */
+static bool begin(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                  struct tcgrr_compare_options *compare, GError **error)
+{
+    const struct tcgrr_position from = compare->from[0];
+
+    if (pair->log || !is_place(&from) || !can_share(pair, options)) {
+        return true;
+    }
+    if (from.value != compare->from[1].value || !tcgrr_common_start_suits(options->members[0].own) ||
+        !tcgrr_common_start_suits(options->members[1].own)) {
+        pair->apart = g_strdup("they were given different guests or machines");
+        return true;
+    }
+    if (!begin_at(pair, options, &from, error)) {
+        return false;
+    }
+    for (int i = 0; pair->begin.folder && i < 2; i++) {
+        compare->from[i] = (struct tcgrr_position){0};
+        if (from.kind == TCGRR_POSITION_ICOUNT && compare->until[i].kind == TCGRR_POSITION_ICOUNT) {
+            compare->until[i].value -= from.value;
+        }
+    }
+    return true;
 }
 
 static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options, GError **error)
@@ -358,6 +422,12 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
 {
     struct tcgrr_compare_options compare = options->compare;
 
+    if (!begin(pair, options, &compare, error)) {
+        return false;
+    }
+    if (pair->apart && options->apart) {
+        options->apart(pair->apart, options->data);
+    }
     compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_lockstep_local_target(pair, options, 0));
     compare.strict = compare.strict || pair->log;
@@ -370,7 +440,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error)) {
         return false;
     }
-    if (pair->calls &&
+    if (pair->calls && !is_system(pair, options, 0) &&
         !tcgrr_compare_inputs(
             &pair->comparison, tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])),
             strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
@@ -407,5 +477,7 @@ void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
         g_free(pair->words[i]);
     }
     tcgrr_shared_log_free(pair->log);
+    tcgrr_common_start_clear(&pair->begin);
+    g_free(pair->apart);
     tcgrr_common_clear(&pair->common);
 }

@@ -4,6 +4,7 @@
 #define TCGRR_LOCKSTEP_LOCAL_H
 
 #include "lockstep/common.h"
+#include "lockstep/common_start.h"
 #include "lockstep/compare.h"
 
 /* One of the two: a QEMU to start, or a stored run. */
@@ -28,8 +29,8 @@ struct tcgrr_lockstep_local_options {
     struct tcgrr_lockstep_member members[2];
     const char *const *common; /* the words that both have: two QEMUs of different builds get them pinned as A's are */
     bool own_inputs;           /* also where one log could drive both */
-    /* Comparing starts at a place in the code: what runs before need not be the same, as two releases' firmware is not,
-     * and then no log can drive both. */
+    /* Comparing starts at a place: what runs before need not be the same, as two releases' firmware is not, and then no
+     * log can drive both from their reset on. */
     bool starts_late;
     const char *plugin;
     enum tcgrr_level
@@ -38,6 +39,7 @@ struct tcgrr_lockstep_local_options {
     int hang_ms;        /* a QEMU without progress for so long has hung */
     struct tcgrr_compare_options compare;
     const volatile int *stop;
+    void (*apart)(const char *why, void *data);        /* each has inputs of its own; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
     void *data;
 };
@@ -47,7 +49,9 @@ struct tcgrr_shared_log;
 struct tcgrr_lockstep_local {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
     enum tcgrr_inputs inputs;
-    struct tcgrr_common common;   /* what both were given in the place of the user's words */
+    struct tcgrr_common common;      /* what both were given in the place of the user's words */
+    struct tcgrr_common_start begin; /* images NULL: they begin at their reset */
+    char *apart; /* why one log cannot drive both from where comparing starts; NULL: it does, or needs not */
     struct tcgrr_shared_log *log; /* NULL: own inputs */
     struct tcgrr_run_source *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */

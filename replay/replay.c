@@ -353,8 +353,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     }
     result->sides[1] = tcgrr_run_source_live(result->session, &live);
     return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error) &&
-           tcgrr_compare_inputs(&result->comparison, tcgrr_live_inputs(tcgrr_session_live(result->session)),
-                                strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, error);
+           (!is_user(reader) ||
+            tcgrr_compare_inputs(&result->comparison, tcgrr_live_inputs(tcgrr_session_live(result->session)),
+                                 strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, error));
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

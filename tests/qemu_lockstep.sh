@@ -72,8 +72,21 @@ equal "blsi: B" "$(json .divergence.b.symbol)" "blsi_branch+0x9"
 equal "blsi: common" "$(json '.divergence.common[0].symbol')" "blsi_branch"
 equal "blsi: compared" "$(json .compared)" 301021
 equal "blsi: history" "$(json '.divergence.history_a | length')" 10
+equal "blsi: inputs" "$(json .inputs)" translated
+equal "blsi: start" "$(json .start.by)" a
+equal "blsi: tolerated" "$(json '.shifted_events + .polling_loops + .transients')" 0
 same "blsi, up to the branch" 300000 --from _start --until blsi_branch
 same "blsi, 10.0 with itself" 300000 --from _start --b "$b" --a "$b"
+# An older release refuses the snapshot of a newer one, and makes it then.
+pair x86-blsi 11.1 7.2
+lockstep 1 --from _start
+equal "blsi, B the older one: compared" "$(json .compared)" 301021
+pair x86-blsi 7.2 10.0
+complains 3 "never came to 0x12345" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345 -- "${arguments[@]}"
+# A guest that only one of them has would be lost in a snapshot.
+lockstep 1 --from _start --b-arg -kernel --b-arg "$fixtures/x86-blsi.elf"
+equal "blsi, a kernel of its own: inputs" "$(json .inputs)" own
+contains "blsi, a kernel of its own" "$(cat "$work/err")" "inputs of its own, because .*different guests"
 run 1 "$tcgrr" lockstep --a "$a" --b "$b" --from _start --history 3 -- "${arguments[@]}"
 contains "the report" "$(cat "$work/out")" "DIVERGED after 301,021 instructions in common: control flow"
 contains "the report" "$(cat "$work/out")" "> 0x[0-9a-f]* .* call "

@@ -28,6 +28,7 @@
 /* A run on its way to the place. */
 struct start {
     const struct tcgrr_start_options *options;
+    bool loads; /* starts from a snapshot that is there */
     struct tcgrr_command command;
     char *folder;
     char *qmp_socket;
@@ -100,11 +101,12 @@ static bool launch(struct start *start, GError **error)
         .mode = TCGRR_RUN_PLAIN,
         .icount = options->icount,
         .qmp_config = start->qmp_config,
-        .gdb = gdb,
-        .snapshot = options->path,
+        .gdb = start->loads ? NULL : gdb,
+        .start = start->loads ? options->path : NULL,
+        .snapshot = start->loads ? NULL : options->path,
         .pause_at_end = true,
         .start_paused = true,
-        .plugin = options->is_address ? NULL : options->plugin,
+        .plugin = start->slow ? options->plugin : NULL,
         .plugin_arguments = slow,
     };
     struct tcgrr_process_options process = {
@@ -172,7 +174,7 @@ static bool has_ended(struct start *start)
 static bool ended_before(struct start *start, GError **error)
 {
     const struct tcgrr_start_options *options = start->options;
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_ENDED,
                 options->is_address ? "the guest ended and never came to 0x%" G_GINT64_MODIFIER "x, where it was to "
                                       "start"
                                     : "the guest ended before it came to icount %" G_GINT64_MODIFIER "u, where it was "
@@ -325,20 +327,25 @@ static void finish(struct start *start)
     g_free(start->folder);
 }
 
+/* Starts QEMU, which stands still. */
+static bool open_start(struct start *start, GError **error)
+{
+    start->folder = tcgrr_scratch_folder("start", error);
+    if (!start->folder) {
+        return false;
+    }
+    start->qmp_socket = g_build_filename(start->folder, "qmp", NULL);
+    start->qmp_config = g_build_filename(start->folder, "qmp.cfg", NULL);
+    start->gdb_socket = g_build_filename(start->folder, "gdb", NULL);
+    return tcgrr_qmp_configure(start->qmp_config, start->qmp_socket, error) && launch(start, error);
+}
+
 /* Runs there and saves. *passed: it came too far, and another run may not. */
 static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount, bool *passed, GError **error)
 {
     struct start start = {.options = options, .slow_fd = -1};
     bool good = tcgrr_qcow2_create(options->path, TCGRR_QCOW2_NO_DISK, error) &&
-                (options->is_address || share_memory(&start, error));
-    start.folder = good ? tcgrr_scratch_folder("start", error) : NULL;
-    good = start.folder != NULL;
-    if (good) {
-        start.qmp_socket = g_build_filename(start.folder, "qmp", NULL);
-        start.qmp_config = g_build_filename(start.folder, "qmp.cfg", NULL);
-        start.gdb_socket = g_build_filename(start.folder, "gdb", NULL);
-        good = tcgrr_qmp_configure(start.qmp_config, start.qmp_socket, error) && launch(&start, error);
-    }
+                (options->is_address || share_memory(&start, error)) && open_start(&start, error);
     good = good && (options->is_address ? run_to_address(&start, error) : run_to_icount(&start, passed, error));
     good = good &&
            (*passed || (ask_icount(&start, icount, error) && tell_monitor(&start, "savevm " TCGRR_START_TAG, error)));
@@ -364,4 +371,12 @@ bool tcgrr_start_make(const struct tcgrr_start_options *options, tcgrr_icount *i
                 "this machine is too busy to stop QEMU at icount %" G_GUINT64_FORMAT "; take an address near there",
                 options->place);
     return false;
+}
+
+bool tcgrr_start_check(const struct tcgrr_start_options *options, GError **error)
+{
+    struct start start = {.options = options, .slow_fd = -1, .loads = true};
+    bool good = open_start(&start, error) && tell(&start, "query-status", error);
+    finish(&start);
+    return good;
 }

@@ -27,8 +27,14 @@ struct tcgrr_start_options {
 /*
  * Makes the snapshot. `icount` is QEMU's own count there, from which a run that starts with it counts on.
  * TCGRR_ERROR_USAGE if the guest has disks that it may write to, because QEMU would save those, too, in the user's own
- * files. TCGRR_ERROR_FAILED if the guest ends before it comes there; TCGRR_ERROR_STOPPED if the user interrupts.
+ * files. TCGRR_ERROR_ENDED if the guest ends before it comes there; TCGRR_ERROR_STOPPED if the user interrupts.
  */
 bool tcgrr_start_make(const struct tcgrr_start_options *options, tcgrr_icount *icount, GError **error);
+
+/*
+ * Whether the QEMU of `options` starts from the snapshot in the image at `path`, which another one may have made: it is
+ * started with it and ended again. TCGRR_ERROR_FAILED with what it says, if not.
+ */
+bool tcgrr_start_check(const struct tcgrr_start_options *options, GError **error);
 
 #endif
