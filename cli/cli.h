@@ -37,6 +37,7 @@ extern const struct cli_command cli_export;
 extern const struct cli_command cli_why;
 extern const struct cli_command cli_gdb;
 extern const struct cli_command cli_keyframes;
+extern const struct cli_command cli_browse;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With

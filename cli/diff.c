@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/browse/browse.h"
 #include "cli/comparing.h"
 #include "store/symbols.h"
 
@@ -107,12 +108,19 @@ static int open_both(struct traces *traces)
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     struct cli_comparing comparing = CLI_COMPARING_INIT;
-    const GOptionEntry options[] = {CLI_COMPARING_OPTIONS(comparing), CLI_STRICT_OPTION(comparing), {0}};
+    gboolean browse = FALSE;
+    const GOptionEntry options[] = {
+        CLI_COMPARING_OPTIONS(comparing), CLI_STRICT_OPTION(comparing), CLI_BROWSE_OPTION(browse), {0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
     if (argc != 3) {
         return cli_usage(command, "diff takes two traces");
+    }
+    int unfit = browse ? cli_browse_check(command) : CLI_OK;
+    if (unfit != CLI_OK) {
+        cli_comparing_clear(&comparing);
+        return unfit;
     }
     struct traces traces = {.paths = {argv[1], argv[2]}};
     int status = open_both(&traces);
@@ -127,6 +135,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
         tcgrr_reader_free(traces.readers[i]);
     }
     cli_comparing_clear(&comparing);
+    if (browse && status == CLI_DIVERGED) {
+        int shown = cli_browse_traces(traces.paths[0], traces.paths[1], NULL);
+        status = shown == CLI_OK ? status : shown;
+    }
     return status;
 }
 
@@ -140,6 +152,7 @@ const struct cli_command cli_diff = {
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"
+    "  tcgrr diff good.tcgrr bad.tcgrr --browse\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --json | jq .divergence.icount\n",
     run,
 };

@@ -47,6 +47,8 @@ struct tcgrr_keyframes_sum {
     unsigned count;
     uint64_t bytes; /* that they take on the disk */
 };
+/* Calls `visit` for each of them, in no order. */
+void tcgrr_keyframes_each(const char *trace, void (*visit)(tcgrr_icount icount, void *data), void *data);
 void tcgrr_keyframes_sum(const char *trace, struct tcgrr_keyframes_sum *sum);
 /* Removes all of them. */
 bool tcgrr_keyframes_drop(const char *trace, GError **error);

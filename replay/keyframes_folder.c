@@ -86,35 +86,46 @@ uint64_t tcgrr_keyframes_bytes(const char *folder)
     return sum;
 }
 
-static unsigned count_in(const char *folder)
+static void each_in(const char *folder, void (*visit)(tcgrr_icount icount, void *data), void *data)
 {
     GDir *dir = g_dir_open(folder, 0, NULL);
     const char *name;
-    unsigned count = 0;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        count += g_ascii_isdigit(*name);
+        if (g_ascii_isdigit(*name)) {
+            visit(g_ascii_strtoull(name, NULL, 10), data);
+        }
     }
     if (dir) {
         g_dir_close(dir);
     }
-    return count;
 }
 
-void tcgrr_keyframes_sum(const char *trace, struct tcgrr_keyframes_sum *sum)
+void tcgrr_keyframes_each(const char *trace, void (*visit)(tcgrr_icount icount, void *data), void *data)
 {
     g_autofree char *all = tcgrr_keyframes_folder(trace);
     GDir *dir = g_dir_open(all, 0, NULL);
     const char *name;
 
-    *sum = (struct tcgrr_keyframes_sum){.bytes = tcgrr_keyframes_bytes(all)};
     while (dir && (name = g_dir_read_name(dir))) {
         g_autofree char *path = g_build_filename(all, name, NULL);
-        sum->count += count_in(path);
+        each_in(path, visit, data);
     }
     if (dir) {
         g_dir_close(dir);
     }
+}
+
+static void count(tcgrr_icount icount, void *data)
+{
+    ++*(unsigned *)data;
+}
+
+void tcgrr_keyframes_sum(const char *trace, struct tcgrr_keyframes_sum *sum)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    *sum = (struct tcgrr_keyframes_sum){.bytes = tcgrr_keyframes_bytes(all)};
+    tcgrr_keyframes_each(trace, count, &sum->count);
 }
 
 bool tcgrr_keyframes_drop(const char *trace, GError **error)

@@ -43,6 +43,22 @@ struct tcgrr_stacks *tcgrr_stacks_new(const struct tcgrr_stacks_options *options
     return stacks;
 }
 
+struct tcgrr_stacks *tcgrr_stacks_copy(const struct tcgrr_stacks *stacks)
+{
+    struct tcgrr_stacks *copy = tcgrr_stacks_new(&stacks->options);
+    g_array_append_vals(copy->ends, stacks->ends->data, stacks->ends->len);
+    g_ptr_array_set_size(copy->lanes, (gint)stacks->lanes->len);
+    for (guint i = 0; i < stacks->lanes->len; i++) {
+        const struct lane *lane = g_ptr_array_index(stacks->lanes, i);
+        if (lane) {
+            struct lane *same = g_memdup2(lane, sizeof(*lane));
+            same->frames = g_array_copy(lane->frames);
+            g_ptr_array_index(copy->lanes, i) = same;
+        }
+    }
+    return copy;
+}
+
 void tcgrr_stacks_free(struct tcgrr_stacks *stacks)
 {
     if (stacks) {

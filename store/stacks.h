@@ -41,6 +41,8 @@ struct tcgrr_stacks_options {
 struct tcgrr_stacks;
 
 struct tcgrr_stacks *tcgrr_stacks_new(const struct tcgrr_stacks_options *options);
+/* The stacks as they are now, to go on from there once more. */
+struct tcgrr_stacks *tcgrr_stacks_copy(const struct tcgrr_stacks *stacks);
 /* NULL is allowed. */
 void tcgrr_stacks_free(struct tcgrr_stacks *stacks);
 

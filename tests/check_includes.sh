@@ -22,8 +22,9 @@ lockstep        store store/isa emu/rrlog emu/live emu/qemu lockstep/align
 replay/cause    store store/isa emu/rrlog emu/qemu record lockstep replay
 replay          store store/isa emu/rrlog emu/live emu/qemu record lockstep lockstep/peer replay/cause
 cli/report      store store/isa store/sql cli
+cli/browse      store store/isa store/sql cli
 cli/export      store store/isa store/sql cli cli/report
-cli             store store/isa store/sql emu/rrlog emu/live emu/qemu record lockstep lockstep/peer replay replay/cause cli/report cli/export
+cli             store store/isa store/sql emu/rrlog emu/live emu/qemu record lockstep lockstep/peer replay replay/cause cli/report cli/export cli/browse
 '
 find store emu record lockstep replay cli -name '*.[ch]' | sort | while read -r file; do
     sed -n 's/^#include "\(.*\)\/[^/]*"$/\1/p' "$file" | sort -u | while read -r room; do echo "${file%/*} $room $file"; done

@@ -7,11 +7,30 @@
 #include "store/stacks.h"
 
 /*
- * Walks from the trace's beginning to the execution that runs instruction `icount`, or to the end. Sets *pc to that
- * instruction, *vcpu to its vCPU, and `frames` (struct tcgrr_frame) to the functions it is in, the outermost, which has
- * the kind START, first. Where the trace has nothing at `icount`, `frames` is empty. False: an error.
+ * Finds them at many places of one trace: keeps what the stacks were along the way, at some 256 places however long the
+ * trace is, so that it does not begin at the trace's beginning each time.
  */
-bool tcgrr_callstack(struct tcgrr_sql_trace *trace, int64_t icount, GArray *frames, uint64_t *pc, tcgrr_vcpu *vcpu,
-                     GError **error);
+struct tcgrr_callstacks;
+
+/* `trace` is borrowed. */
+struct tcgrr_callstacks *tcgrr_callstacks_new(struct tcgrr_sql_trace *trace);
+/* NULL is allowed. */
+void tcgrr_callstacks_free(struct tcgrr_callstacks *stacks);
+
+struct tcgrr_callstack {
+    GArray *frames; /* struct tcgrr_frame: the functions the vCPU is in, the outermost, of kind START, first */
+    uint64_t pc;    /* of the instruction */
+    tcgrr_vcpu vcpu;
+};
+
+/*
+ * Comes nearer to the execution that runs instruction `icount`, by a chunk at most. *done: `found` is filled; where the
+ * trace has nothing at `icount`, without any frames. False: an error.
+ */
+bool tcgrr_callstacks_look(struct tcgrr_callstacks *stacks, tcgrr_icount icount, struct tcgrr_callstack *found,
+                           bool *done, GError **error);
+
+/* The same for one place, at once. */
+bool tcgrr_callstack(struct tcgrr_sql_trace *trace, tcgrr_icount icount, struct tcgrr_callstack *found, GError **error);
 
 #endif

@@ -64,6 +64,7 @@ static int callstack_filter(sqlite3_vtab_cursor *base, int bits, const char *tex
     struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
     int64_t icount = tcgrr_vtab_argument(bits & PLAN_AT ? arguments[0] : NULL, -1);
     g_autoptr(GArray) frames = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_frame));
+    struct tcgrr_callstack found = {.frames = frames};
     GError *error = NULL;
     struct row row = {0};
 
@@ -76,9 +77,11 @@ static int callstack_filter(sqlite3_vtab_cursor *base, int bits, const char *tex
                     "callstack() needs an icount: SELECT * FROM callstack(1000000)");
         return tcgrr_vtab_fail(base->pVtab, error);
     }
-    if (!tcgrr_callstack(cursor->base.trace, icount, frames, &row.pc, &row.vcpu, &error)) {
+    if (!tcgrr_callstack(cursor->base.trace, (tcgrr_icount)icount, &found, &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }
+    row.pc = found.pc;
+    row.vcpu = found.vcpu;
     for (guint i = frames->len; i-- > 0;) {
         row.frame = g_array_index(frames, struct tcgrr_frame, i);
         g_array_append_val(cursor->rows, row);

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A recorded run that is browsed: where one stands in it, moves, and what is around there. Knows nothing of the screen.
+ * Nothing is kept that grows with the run: a move decodes the chunks it lands in, and the last few stay decoded.
+ * One thread. Functions that can fail return false with an error; moves then stay where they were.
+ */
+#ifndef TCGRR_CLI_BROWSE_RUN_H
+#define TCGRR_CLI_BROWSE_RUN_H
+
+#include "store/stacks.h"
+#include "store/trace.h"
+
+struct browse_run;
+
+/* Opens a trace and stands on its first instruction. NULL with an error, also if nothing ran in it. */
+struct browse_run *browse_run_open(const char *path, GError **error);
+/* NULL is allowed. */
+void browse_run_free(struct browse_run *run);
+
+const char *browse_run_path(const struct browse_run *run);
+/* What the trace says of the run; valid until browse_run_free(). */
+const struct tcgrr_run *browse_run_about(const struct browse_run *run);
+/* Instructions in the whole run. */
+tcgrr_icount browse_run_length(const struct browse_run *run);
+
+/* The instruction one stands on: it is the next one to run. */
+struct browse_place {
+    tcgrr_icount icount;
+    tcgrr_seq seq;  /* of its execution */
+    uint32_t block; /* number in the trace */
+    uint32_t insn;  /* index in the block */
+    uint64_t pc;
+    tcgrr_vcpu vcpu;
+};
+struct browse_place browse_run_place(const struct browse_run *run);
+
+/* ---- moves ---- */
+
+enum browse_direction { BROWSE_BACK, BROWSE_ON };
+
+/* To the instruction that runs at `icount`; behind the end, to the last one. */
+bool browse_go(struct browse_run *run, tcgrr_icount icount, GError **error);
+/* To the previous or next instruction. The moves' *moved is whether there was one; else they stay. */
+bool browse_step(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
+/* To the nearest execution of the block that one stands in, its first instruction. */
+bool browse_block(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
+/* To the nearest execution of the instruction at `pc`. */
+bool browse_pc(struct browse_run *run, uint64_t pc, enum browse_direction direction, bool *moved, GError **error);
+/* To the instruction after the nearest event that is not a flush of QEMU's code cache. */
+bool browse_event(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
+/* To the nearest instruction that accesses the byte at `address`. An error where the trace has no accesses. */
+bool browse_access(struct browse_run *run, uint64_t address, enum browse_direction direction, bool *moved,
+                   GError **error);
+/* To the nearest instruction whose text has `text` in it, small and capital letters being the same. */
+bool browse_search(struct browse_run *run, const char *text, enum browse_direction direction, bool *moved,
+                   GError **error);
+/* To the call of the function that one is in, or to what ran before the interrupt or exception. */
+bool browse_caller(struct browse_run *run, bool *moved, GError **error);
+/*
+ * To what a user wrote: an icount, with commas or without; a share of the run, "12.5%"; a 0x address or a symbol, to
+ * its next execution from here or, failing that, to its first. Something else is TCGRR_ERROR_USAGE.
+ */
+bool browse_find(struct browse_run *run, const char *text, bool *moved, GError **error);
+
+/* ---- what is here ---- */
+
+enum browse_row_kind {
+    BROWSE_INSN,        /* ran */
+    BROWSE_NOT_REACHED, /* the block has it after those that ran */
+    BROWSE_EVENT,       /* came before the instruction below it */
+};
+struct browse_row {
+    enum browse_row_kind kind;
+    tcgrr_icount icount;
+    tcgrr_vcpu vcpu;
+    uint64_t pc;  /* of an instruction */
+    bool begins;  /* the first instruction of an execution */
+    bool ends;    /* the last one of its block */
+    char *text;   /* the instruction's, or the event's */
+    char *symbol; /* "name+0x10"; NULL: no symbol covers it */
+};
+/*
+ * The rows around the place, for g_ptr_array_unref(): at least `before` before the instruction and `after` from it on,
+ * as far as the run has them. *here is the index of the instruction's own. NULL with an error.
+ */
+GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint *here, GError **error);
+
+/* The functions that one is in, innermost first. */
+struct browse_frame {
+    const char *kind; /* how it was entered */
+    uint64_t pc;      /* where it is */
+    tcgrr_icount entered;
+    char *symbol; /* of `pc`; NULL: no symbol covers it */
+};
+/*
+ * Comes nearer to the answer, by some milliseconds of work: *frames is NULL as long as it is not there, then a list for
+ * g_ptr_array_unref().
+ */
+bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error);
+
+/* One line of a list: what it says, and where it leads. */
+struct browse_line {
+    tcgrr_icount icount;
+    char *text;
+};
+/* The events around the place, at most `before` before it and `after` after it; *here is the index of the first one
+ * that is not before it. NULL with an error. */
+GPtrArray *browse_events(struct browse_run *run, guint before, guint after, guint *here, GError **error);
+/*
+ * Registers, as they were sampled at *at, the last sample at or before the place, "name value" each. An empty list
+ * where the trace has none before it. NULL with an error.
+ */
+GPtrArray *browse_registers(struct browse_run *run, tcgrr_icount *at, GError **error);
+/* What the instruction accesses: "load 8 at 0x… = 0x…". NULL with an error. */
+GPtrArray *browse_accesses(struct browse_run *run, GError **error);
+/* Whether the trace has samples, and whether it has accesses at the place; and the command that adds what is missing
+ * around it, owned by the caller. */
+bool browse_has_registers(const struct browse_run *run);
+bool browse_has_accesses(const struct browse_run *run);
+char *browse_fill_command(const struct browse_run *run, enum tcgrr_level level);
+
+/* What a bar of `width` columns shows of the whole run: how much there is in each column. */
+struct browse_bar {
+    guint width;
+    uint32_t *events;
+    uint32_t *code; /* 0 to 8: how much different code ran, as against the column with the most */
+    bool *keyframes;
+};
+/* NULL with an error. */
+struct browse_bar *browse_bar_new(struct browse_run *run, guint width, GError **error);
+/* NULL is allowed. */
+void browse_bar_free(struct browse_bar *bar);
+/* The column of an icount. */
+guint browse_bar_column(const struct browse_run *run, guint width, tcgrr_icount icount);
+
+/* ---- bookmarks ---- */
+
+/* Those of the trace (struct browse_line), by icount; owned by the run, valid until they change. */
+const GPtrArray *browse_bookmarks(const struct browse_run *run);
+/* Marks the place with `text`, or with "" removes its bookmark. The trace keeps it, at once. */
+bool browse_bookmark(struct browse_run *run, const char *text, GError **error);
+
+#endif

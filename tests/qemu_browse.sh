@@ -1,0 +1,87 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 10.0
+# The terminal browser on a terminal of tmux: what the screen shows and what keys do. Where each move ends is in unit_browse.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+run 2 "$tcgrr" browse "$work/none.tcgrr" </dev/null
+contains "without a terminal" "$(cat "$work/err")" "terminal"
+command -v tmux >/dev/null || skip "tmux is not there"
+[[ $("$tcgrr" browse --help) == *Keys:* ]] || skip "tcgrr was built without ncurses"
+
+export LC_ALL=C.UTF-8
+tmux() { command tmux -f /dev/null -S "$work/tmux" "$@"; }
+trap 'tmux kill-server 2>/dev/null || true' EXIT
+
+# open WORD...: the command in a terminal of its own.
+open() {
+    tmux kill-server 2>/dev/null || true
+    tmux new-session -d -x 140 -y 40 "$(printf '%q ' "$@") 2>$work/browse.err; echo left \$?; exec sleep 1000"
+}
+screen() { tmux capture-pane -p; }
+
+# shows WHAT PATTERN: the screen comes to show it.
+shows() {
+    local i
+    for ((i = 0; i < 300; i++)); do
+        ! screen | grep -Eq -- "$2" || return 0
+        sleep 0.1
+    done
+    screen >&2
+    fail "$1: the screen does not show '$2'"
+}
+press() { tmux send-keys "$@"; }
+
+guest a64-timer "$version"
+record a64-timer --level full
+trace=$work/a64-timer.tcgrr
+event=$("$tcgrr" query "$trace" "SELECT min(icount) FROM event WHERE kind = 'interrupt'" --format csv | tail -n 1 | tr -d '\r')
+grouped() { printf "%'d" "$1" | sed ':a; s/\B[0-9]\{3\}\>/,&/; ta'; }
+
+open "$tcgrr" browse "$trace"
+shows "the beginning" "a64-timer.tcgrr  0 of .*vCPU 0"
+shows "the stack" "start since 0"
+shows "symbols" "_start"
+press e
+shows "the next event" "a64-timer.tcgrr  $(grouped "$event") of"
+shows "the event" "$(grouped "$event") ~ interrupt at"
+shows "the stack in a handler" "interrupt since $(grouped "$event")"
+press u
+shows "what was interrupted" "a64-timer.tcgrr  $(grouped $((event - 1))) of"
+press g; press -l "50%"; press Enter
+shows "half-way" "\(50.0%\)"
+press g; press -l "nonsense"; press Enter
+shows "what is wrong" "'nonsense' is no icount"
+press M; press -l "look here"; press Enter
+shows "the bookmark" "\* look here"
+press '<'
+shows "the beginning again" "a64-timer.tcgrr  0 of"
+press "'"
+shows "the bookmark's place" "\(50.0%\)"
+press '?'
+shows "the keys" "previous execution of this block"
+press q; press q
+shows "the end" "left 0"
+equal "what it said" "$(cat "$work/browse.err")" ""
+verify a64-timer
+run 0 "$tcgrr" replay --json "$trace"
+
+# Two runs, which differ from an instruction on whose result depends on the version.
+guest a64-fcvtzs 7.2
+record a
+guest a64-fcvtzs 10.0
+record b
+run 1 "$tcgrr" diff --json --from _start "$work/a.tcgrr" "$work/b.tcgrr"
+at=$(json .divergence.icount)
+open "$tcgrr" diff --browse --from _start "$work/a.tcgrr" "$work/b.tcgrr"
+shows "the divergence" "the runs diverge here"
+shows "both places" "a.tcgrr  $(grouped "$at") of .*b.tcgrr  $(grouped "$at") of"
+shows "the difference" "!0x"
+press k
+shows "both a step before" "a.tcgrr  $(grouped $((at - 1))) of .*b.tcgrr  $(grouped $((at - 1))) of"
+press d
+shows "the next difference" "a.tcgrr  $(grouped "$at") of .*b.tcgrr  $(grouped "$at") of"
+press q
+shows "the exit status of diff" "left 1"
