@@ -154,6 +154,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *output = NULL;
     g_autofree char *icount = NULL;
     g_autofree char *start_at = NULL;
+    g_autofree char *follow = NULL;
     g_auto(GStrv) symbols = NULL;
     struct cli_level level = {0};
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE, portable = FALSE;
@@ -169,6 +170,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "WHERE"},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
+        {"follow", 0, 0, G_OPTION_ARG_STRING, &follow,
+         "user mode: what of a program that executes another one is recorded: none, or exec (the default), which goes "
+         "on in the same run; children of fork are not",
+         "WHAT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
          "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress,
@@ -187,6 +192,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
         return cli_usage(command, "-o %s: that is a folder; name the file that the trace becomes", output);
     }
+    if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0) {
+        return cli_usage(command,
+                         strcmp(follow, "all") == 0
+                             ? "--follow all: children of fork cannot be recorded yet; none and exec work"
+                             : "--follow takes none or exec, not '%s'",
+                         follow);
+    }
     struct screen screen = {.verbose = verbose};
     g_autofree char *name = output_name(output, argv[1], argv + 2);
     struct tcgrr_record_options record_options = {
@@ -197,6 +209,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .rr = !no_rr,
         .portable = portable,
         .start_at = start_at,
+        .follow_none = follow && strcmp(follow, "none") == 0,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

@@ -3,6 +3,8 @@
 
 #include "store/error.h"
 
+#include <signal.h>
+
 static bool starts_differ(const struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
                           bool same_release)
 {
@@ -11,6 +13,24 @@ static bool starts_differ(const struct tcgrr_comparison *comparison, const struc
 
     return comparison->start[0] == 0 && comparison->start[1] == 0 &&
            (elsewhere || (!same_release && sides[1].icount <= inputs->called));
+}
+
+/* Whether one of them was interrupted there by a signal that no instruction raises. */
+static bool is_interrupted(const struct tcgrr_divergence_side *side)
+{
+    static const int64_t raised[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
+
+    for (guint i = 0; side->there && i < side->events->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(side->events, struct tcgrr_event, i);
+        bool sent = event->kind == TCGRR_EVENT_SIGNAL && event->icount == side->icount && event->to_pc == side->pc;
+        for (size_t k = 0; k < G_N_ELEMENTS(raised); k++) {
+            sent = sent && event->number != raised[k];
+        }
+        if (sent) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
@@ -22,7 +42,7 @@ bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgr
     if (!comparison->diverged) {
         return true;
     }
-    if (inputs->ended <= icount) {
+    if (inputs->ended <= icount || is_interrupted(&comparison->sides[0]) || is_interrupted(&comparison->sides[1])) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "no verdict: the same for %" G_GUINT64_FORMAT
                     " instructions, up to where what the program was given cannot be given again (a signal that came "

@@ -7,8 +7,8 @@
 #include "record/record.h"
 
 #include "emu/qemu/calls_file.h"
-#include "emu/qemu/memory_map.h"
 #include "record/events.h"
+#include "record/notes.h"
 #include "record/portable.h"
 #include "record/repair.h"
 #include "record/tail.h"
@@ -497,6 +497,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         .directory = options->directory,
         .quiet = options->quiet,
         .inputs = recorder->calls,
+        .follow_none = options->follow_none,
         .output_to_errors = options->output_to_errors,
     };
     recorder->session = tcgrr_session_new(&session, error);
@@ -613,57 +614,6 @@ static bool repair(struct recorder *recorder, GError **error)
     return good;
 }
 
-/* What the memory accesses need that is known at the end only. */
-static bool store_memory_map(struct recorder *recorder, GError **error)
-{
-    const GPtrArray *maps = tcgrr_session_maps(recorder->session);
-
-    for (guint i = 0; i < maps->len; i++) {
-        const GArray *map = g_ptr_array_index(maps, i);
-        for (guint k = 0; k < map->len; k++) {
-            const struct tcgrr_region *region = &g_array_index(map, struct tcgrr_region, k);
-            if (!tcgrr_writer_region(recorder->writer, region->first, region->last, region->kind, region->name,
-                                     error)) {
-                return false;
-            }
-        }
-    }
-    return true;
-}
-
-/* What of the memory accesses is not as it should be. */
-static bool note_accesses(struct recorder *recorder, GError **error)
-{
-    const struct tcgrr_live *live = tcgrr_session_live(recorder->session);
-    uint64_t strays = tcgrr_live_strays(live);
-    g_autofree char *lost = g_strdup_printf("%" G_GUINT64_FORMAT " memory accesses that QEMU reported belong to no"
-                                            " instruction that ran and are left out",
-                                            strays);
-
-    if (strays > 0 && !tcgrr_writer_note(recorder->writer, lost, error)) {
-        return false;
-    }
-    if (recorder->run.mem_from < 0 && !tcgrr_writer_note(recorder->writer,
-                                                         "the place from which memory accesses were wanted was not"
-                                                         " reached: there are none",
-                                                         error)) {
-        return false;
-    }
-    return recorder->run.api_version >= 4 ||
-           tcgrr_writer_note(recorder->writer,
-                             "this QEMU does not tell plugins the values of memory accesses; QEMU from 9.2 on does",
-                             error);
-}
-
-static bool note_dropped_events(struct recorder *recorder, GError **error)
-{
-    uint64_t dropped = tcgrr_live_events_dropped(tcgrr_session_live(recorder->session));
-    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT " events are left out: the guest raised exceptions"
-                                            " without executing an instruction between them",
-                                            dropped);
-    return dropped == 0 || tcgrr_writer_note(recorder->writer, text, error);
-}
-
 /* User mode: what the program was given. */
 static bool store_calls(struct recorder *recorder, GError **error)
 {
@@ -678,12 +628,8 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
                          GError **error)
 {
     describe_end(recorder, last, result);
-    if (recorder->options->level == TCGRR_LEVEL_FULL &&
-        (!store_memory_map(recorder, error) || !note_accesses(recorder, error))) {
-        return false;
-    }
-    if (!note_dropped_events(recorder, error) || !tcgrr_writer_commit(recorder->writer, error) ||
-        !repair(recorder, error)) {
+    if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
+        !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error)) {
         return false;
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&
@@ -733,7 +679,8 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
         tcgrr_live_detach(tcgrr_session_live(recorder->session)); /* or the guest would wait for room in the ring */
         tcgrr_process_stop(tcgrr_session_process(recorder->session), STOP_GRACE_US / 1000);
     }
-    if (result->end == TCGRR_LIVE_THREADS) {
+    bool user = !tcgrr_session_qemu(recorder->session)->system;
+    if (result->end == TCGRR_LIVE_THREADS || (result->end == TCGRR_LIVE_FINISHED && user)) {
         let_run_on(recorder);
     }
     result->exit = tcgrr_session_end(recorder->session);

@@ -21,6 +21,7 @@ struct tcgrr_record_progress {
 struct tcgrr_record_options {
     const char *output;
     bool force;
+    bool follow_none; /* user mode: the run ends where the program executes another one */
     const char *qemu;
     const char *const *arguments;
     const char *plugin;

@@ -114,7 +114,8 @@ struct tcgrr_device {
     X(INIT, "init")                                                                                                    \
     X(EXIT, "exit")                                                                                                    \
     X(FLUSH, "flush")                                                                                                  \
-    X(SIGNAL, "signal")
+    X(SIGNAL, "signal")                                                                                                \
+    X(EXEC, "exec")
 
 #define TCGRR_EVENT_ENUM(id, name) TCGRR_EVENT_##id,
 enum tcgrr_event_kind { TCGRR_EVENT_KINDS(TCGRR_EVENT_ENUM) TCGRR_EVENT_KIND_COUNT };

@@ -89,7 +89,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct tcgrr_live *live = size > 0 ? tcgrr_live_new(RING_BYTES, NULL) : NULL;
     struct tcgrr_ring ring;
 
-    if (!live || tcgrr_ring_attach(&ring, dup(tcgrr_live_fd(live)))) {
+    if (!live || tcgrr_ring_attach(&ring, dup(tcgrr_live_fd(live)), false)) {
         tcgrr_live_free(live);
         return 0;
     }

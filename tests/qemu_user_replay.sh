@@ -37,16 +37,21 @@ int main(int argc, char **argv)
             sum += k ^ numbers[i];
     signal(SIGUSR1, handler);
     signal(SIGCHLD, handler);
-    if (argc > 2) {
+    if (argc == 3) {
         for (pid_t pid = getpid(); pid > 1; pid = pid % 2 ? 3 * pid + 1 : pid / 2)
             sum += (unsigned)pid;
         raise(SIGUSR1);
+        sigset_t set; /* so that it comes on a call's return */
+        sigemptyset(&set);
+        sigaddset(&set, SIGCHLD);
+        sigprocmask(SIG_BLOCK, &set, NULL);
         pid_t child = fork();
         if (child == 0)
             _exit(3);
         int status = 0;
         while (waitpid(child, &status, 0) != child)
             ;
+        sigprocmask(SIG_UNBLOCK, &set, NULL);
         sum += (unsigned)status;
         unlink(argv[2]);
     }
@@ -110,3 +115,41 @@ if $exact; then
     [ -e "$work/goes" ] || fail "the replay removed a file"
     [ ! -e "$work/file" ] || fail "the replay made a file"
 fi
+
+# A program that executes another one goes on in the same run; a script is executed by what it names.
+printf '#!%s %s\n' "$work/given" "$work/file" >"$work/script"
+cat > "$work/exec.c" <<'C'
+#include <stdio.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+    char *none[] = {NULL};
+    char *words[] = {"renamed", argv[2], NULL}, *variables[] = {"A=b", "MALLOC_ARENA_MAX=7", NULL};
+    if (execve("/nonexistent", words, none) == 0)
+        return 9;
+    execve(argv[1], words, variables);
+    return 8;
+}
+C
+"$compiler" -static -O1 -o "$work/exec" "$work/exec.c"
+echo "12345678" >"$work/file"
+chmod +x "$work/script"
+for what in given script; do
+    run 0 "$tcgrr" record --json -o "$work/exec-$what.tcgrr" -- "$qemu" "$work/exec" "$work/$what" "$work/file"
+    equal "exec $what: exit" "$(json .exit)" "exit 4"
+    equal "exec $what: complete" "$(json .complete)" true
+    equal "exec $what: executed" "$(json .events.exec)" 1
+    icount=$(json .icount)
+    verify "exec-$what"
+    echo "12345678" >"$work/file"
+    run 0 "$tcgrr" replay --json "$work/exec-$what.tcgrr"
+    equal "exec $what: compared" "$(json .compared)" "$icount"
+    echo "12345678" >"$work/file"
+done
+run 0 "$tcgrr" record --json --follow none -o "$work/none.tcgrr" -- "$qemu" "$work/exec" "$work/given" "$work/file"
+equal "follow none: exit" "$(json .exit)" "exit 4"
+equal "follow none: complete" "$(json .complete)" true
+equal "follow none: executed" "$(json .events.exec)" null
+icount=$(json .icount)
+run 0 "$tcgrr" replay --json "$work/none.tcgrr"
+equal "follow none: compared" "$(json .compared)" "$icount"

@@ -52,7 +52,7 @@ static struct fixture *open_ring(uint32_t features)
     assert_non_null(f->live);
     f->header = mmap(NULL, TCGRR_WIRE_HEADER_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, tcgrr_live_fd(f->live), 0);
     assert_ptr_not_equal(f->header, MAP_FAILED);
-    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live))));
+    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live)), false));
     f->chunk = tcgrr_chunk_new(CAPACITY);
     tcgrr_chunk_follow(f->chunk, NULL);
     if (features != UINT32_MAX) {
@@ -411,17 +411,17 @@ static void test_attach_refuses(void **state)
     const struct tcgrr_wire_header good = *f->header;
     int fd = tcgrr_live_fd(f->live);
 
-    assert_non_null(tcgrr_ring_attach(&ring, -1));
+    assert_non_null(tcgrr_ring_attach(&ring, -1, false));
     f->header->magic++;
-    assert_non_null(tcgrr_ring_attach(&ring, fd));
+    assert_non_null(tcgrr_ring_attach(&ring, fd, false));
     f->header->magic = good.magic;
     f->header->version++;
-    assert_non_null(tcgrr_ring_attach(&ring, fd));
+    assert_non_null(tcgrr_ring_attach(&ring, fd, false));
     f->header->version = good.version;
     static const uint32_t sizes[] = {0, 1, RING_BYTES / 4 - 1, RING_BYTES / 8, RING_BYTES / 2, UINT32_MAX, 1u << 31};
     for (size_t i = 0; i < G_N_ELEMENTS(sizes); i++) {
         f->header->ring_words = sizes[i];
-        assert_non_null(tcgrr_ring_attach(&ring, fd));
+        assert_non_null(tcgrr_ring_attach(&ring, fd, false));
     }
     close_ring(f);
 }

@@ -89,7 +89,7 @@ static struct fixture *open_ring(const struct tcgrr_window *window)
     f->live = tcgrr_live_new(RING_BYTES, NULL);
     assert_non_null(f->live);
     tcgrr_live_want_accesses(f->live, window);
-    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live))));
+    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live)), false));
     f->chunk = tcgrr_chunk_new(CAPACITY);
     tcgrr_chunk_follow(f->chunk, NULL);
     strcpy(f->ring.header->target, "riscv64");

@@ -34,7 +34,7 @@ static struct fixture *open_ring(void)
     struct fixture *f = g_new0(struct fixture, 1);
     f->live = tcgrr_live_new(RING_BYTES, NULL);
     assert_non_null(f->live);
-    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live))));
+    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live)), false));
     strcpy(f->ring.header->target, "riscv64");
     f->ring.header->api = 4;
     f->ring.header->system = 1;

@@ -264,7 +264,7 @@ static void open_ring(struct fixture *f)
 {
     f->live = tcgrr_live_new(RING_BYTES, NULL);
     assert_non_null(f->live);
-    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live))));
+    assert_null(tcgrr_ring_attach(&f->ring, dup(tcgrr_live_fd(f->live)), false));
     f->chunk = tcgrr_chunk_new(100);
     tcgrr_chunk_follow(f->chunk, NULL);
     strcpy(f->ring.header->target, "riscv64");

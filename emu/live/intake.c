@@ -75,6 +75,7 @@ struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error)
     intake->header->version = TCGRR_WIRE_VERSION;
     intake->header->ring_words = ring_bytes / sizeof(uint32_t);
     intake->header->consumer_pid = (uint32_t)getpid();
+    intake->header->consumer_fd = (uint32_t)intake->fd;
     tcgrr_intake_set_sample_step(intake, TCGRR_SAMPLE_STEP);
     return intake;
 }
@@ -195,11 +196,14 @@ static uint64_t unpack(struct tcgrr_intake *intake, const uint32_t *from, uint64
     uint32_t *to = intake->buffer + intake->filled;
     uint16_t *slots = intake->slots + intake->filled;
     uint32_t begin = *(const volatile uint32_t *)from;
-    uint32_t count = begin & ~TCGRR_WIRE_AS_WRITTEN, left = count;
+    uint32_t count = begin & ~(TCGRR_WIRE_AS_WRITTEN | TCGRR_WIRE_RESTART), left = count;
     uint64_t took = 1;
 
     if (count > TCGRR_WIRE_DRAFT_WORDS) {
         return 0;
+    }
+    if (begin & TCGRR_WIRE_RESTART) {
+        memset(intake->phrases, 0, TCGRR_WIRE_PHRASES * sizeof(*intake->phrases));
     }
     memset(slots, 0, count * sizeof(*slots));
     for (; !(begin & TCGRR_WIRE_AS_WRITTEN) && left >= TCGRR_WIRE_PHRASE; left -= TCGRR_WIRE_PHRASE) {

@@ -99,6 +99,7 @@ struct tcgrr_live {
     bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
                       unnoticed */
     bool doubtful; /* whether its last instruction retired is to be asked later */
+    bool executed; /* user mode: another program has taken the first one's place */
     bool died;     /* user mode: the program ended by a signal, see tcgrr_live_died() */
     bool inside;   /* QEMU ended from inside its next instruction */
     GArray *gap;   /* struct tcgrr_event since it began */

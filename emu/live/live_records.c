@@ -204,7 +204,8 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
                                                           [TCGRR_WIRE_FLUSH] = TCGRR_EVENT_FLUSH,
                                                           [TCGRR_WIRE_SYSCALL_ENTRY] = TCGRR_EVENT_SYSCALL,
                                                           [TCGRR_WIRE_SYSCALL_RETURN] = TCGRR_EVENT_SYSCALL_RETURN,
-                                                          [TCGRR_WIRE_SIGNAL] = TCGRR_EVENT_SIGNAL};
+                                                          [TCGRR_WIRE_SIGNAL] = TCGRR_EVENT_SIGNAL,
+                                                          [TCGRR_WIRE_EXEC] = TCGRR_EVENT_EXEC};
     if (kind >= TCGRR_WIRE_EVENT_KINDS || count != 1u + 2u * values[kind]) {
         return tcgrr_live_damaged(error, "an event of unknown kind");
     }
@@ -226,6 +227,7 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     if (kind == TCGRR_WIRE_DISCONTINUITY && completes_exception(live, &event)) {
         return true;
     }
+    live->executed = live->executed || kind == TCGRR_WIRE_EXEC;
     if (kind == TCGRR_WIRE_FLUSH) {
         forget_codes(live);
     }

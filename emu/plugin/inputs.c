@@ -28,7 +28,7 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 }
 
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
-                              enum tcgrr_inputs_way way)
+                              enum tcgrr_inputs_way way, uint64_t at)
 {
     struct tcgrr_inputs *inputs = calloc(1, sizeof(*inputs));
 
@@ -38,6 +38,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     inputs->plugin = plugin;
     inputs->path = strdup(path);
     inputs->way = way;
+    inputs->at = at;
     inputs->numbers = tcgrr_calls_of_target(target);
     inputs->value = g_byte_array_new();
     inputs->record = g_byte_array_new();
@@ -59,6 +60,7 @@ static void find_register(struct tcgrr_inputs *inputs, const char *name, struct 
     }
     inputs->number = strcmp(name, names->number) == 0 ? handle : inputs->number;
     inputs->result = strcmp(name, names->result) == 0 ? handle : inputs->result;
+    inputs->original = strcmp(name, "orig_rax") == 0 ? handle : inputs->original;
     inputs->stack = strcmp(name, names->stack) == 0 ? handle : inputs->stack;
 }
 
@@ -213,6 +215,33 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
     }
     tcgrr_inputs_give(inputs, number, result);
     return number;
+}
+
+bool tcgrr_inputs_are_given(void)
+{
+    return tcgrr_plugin.inputs->way != TCGRR_INPUTS_KEEP;
+}
+
+bool tcgrr_inputs_end_here(void)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    struct tcgrr_inputs_record next;
+    return inputs->way != TCGRR_INPUTS_KEEP && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
+           next.kind == TCGRR_INPUTS_END;
+}
+
+bool tcgrr_inputs_failed(struct tcgrr_inputs *inputs, int64_t number)
+{
+    struct tcgrr_inputs_record next;
+    return inputs->way != TCGRR_INPUTS_KEEP && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
+           next.kind == TCGRR_INPUTS_CALL && next.number == number;
+}
+
+bool tcgrr_inputs_executes(int64_t number)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+    return call && strcmp(call->name, "execve") == 0 && !tcgrr_inputs_failed(inputs, number);
 }
 
 void tcgrr_inputs_finish(void)

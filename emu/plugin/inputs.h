@@ -18,9 +18,17 @@ enum tcgrr_inputs_way {
     TCGRR_INPUTS_FOLLOW, /* they come from the file, which somebody writes meanwhile */
 };
 
-/* Prepares that with the file `path`, which stays the caller's. Returns what is wrong, or NULL. */
+/* Prepares that with the file `path`, which stays the caller's, given from byte `at` on. Returns what is wrong, or
+ * NULL. */
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
-                              enum tcgrr_inputs_way way);
+                              enum tcgrr_inputs_way way, uint64_t at);
+
+/* Whether the call is execve(), and not one that failed when it was recorded. */
+bool tcgrr_inputs_executes(int64_t number);
+/* Rather than kept. */
+bool tcgrr_inputs_are_given(void);
+/* They are given, and the recorded run ended here. */
+bool tcgrr_inputs_end_here(void);
 
 /* A vCPU is there: finds its registers. */
 void tcgrr_inputs_vcpu(struct tcgrr_plugin *plugin);

@@ -63,8 +63,9 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     } else if (!there && inputs->writes) {
         tcgrr_inputs_run_out(inputs);
         tcgrr_plugin_leave();
-    } else if (there && recorded->kind == TCGRR_INPUTS_SIGNAL && inputs->writes) {
+    } else if (there && inputs->writes) { /* a signal that came while the recorded program computed */
         tcgrr_inputs_run_out(inputs);
+        tcgrr_plugin_leave();
     }
     inputs->over = true;
     return false;
@@ -167,7 +168,6 @@ static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *
     case TCGRR_CALL_MADE:
     case TCGRR_CALL_MAPS:
     case TCGRR_CALL_RESUMES:
-    case TCGRR_CALL_ENDS:
         return true;
     case TCGRR_CALL_FORKS:
         return is_thread(inputs, call);
@@ -204,8 +204,8 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         inputs->given[i] = tcgrr_inputs_get(inputs, inputs->arguments[i]);
     }
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->called);
-    if (call && call->kind == TCGRR_CALL_ENDS) {
-        return; /* it is recorded only if it fails */
+    if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->called)) {
+        return;
     }
     inputs->expects = find_recorded(inputs, inputs->called, recorded);
     if (!inputs->expects) {
@@ -243,7 +243,8 @@ void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
-    inputs->expects = !(call && call->kind == TCGRR_CALL_ENDS) && find_recorded(inputs, number, &inputs->recorded);
+    bool ends = call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, number);
+    inputs->expects = !ends && find_recorded(inputs, number, &inputs->recorded);
 }
 
 static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t number, int64_t *result)
@@ -284,12 +285,7 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
-    if (!inputs->over && !inputs->expects && call && call->kind == TCGRR_CALL_ENDS) {
-        inputs->expects = find_recorded(inputs, number, &inputs->recorded); /* it failed */
-        if (inputs->writes && inputs->expects && inputs->recorded.result == *result) {
-            inputs->expects = !tcgrr_inputs_take(inputs, &inputs->recorded);
-        }
-    } else if (inputs->expects) {
+    if (inputs->expects) {
         give(inputs, call, number, result);
     }
     if (inputs->sends > 0 && inputs->sends < REAL_TIME) {
@@ -335,6 +331,9 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->number != inputs->result) {
         tcgrr_inputs_set(inputs, inputs->number, pending->number);
+    }
+    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {
+        tcgrr_inputs_set(inputs, inputs->original, pending->number);
     }
     if (pending->sets_result) {
         tcgrr_inputs_set(inputs, inputs->result, pending->result);

@@ -42,6 +42,7 @@ struct tcgrr_inputs {
     uint64_t at;    /* where the next record is in the file */
     int32_t writer; /* the process that wrote the last one seen; 0: none yet */
     struct qemu_plugin_register *number, *arguments[6], *result, *stack;
+    struct qemu_plugin_register *original; /* x86: what Linux keeps of the call's number; NULL: none */
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
 
@@ -101,6 +102,8 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
 
 /* ---- keeping (inputs.c) ---- */
 
+/* Whether a call that does not return if it succeeds is recorded, because it failed. */
+bool tcgrr_inputs_failed(struct tcgrr_inputs *inputs, int64_t number);
 /* The call that is held goes into the file. */
 void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed);
 

@@ -9,10 +9,14 @@
  *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
  *   inputs=PATH, given=PATH, followed=PATH  user mode: the file in which to keep what system calls returned and wrote,
  *            or from which to give it to the program again, when it is complete or while somebody writes it
+ *   program=N, follow=none  user mode: which word of QEMU's command line is the program, and whether the run ends where
+ *            it executes another one
+ *   again=on, at=N  this program was executed by another one: the run goes on, and so do its inputs at this place
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
  */
 #include "emu/plugin/access.h"
+#include "emu/plugin/follow.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
@@ -33,6 +37,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_inf
 
 /* Read by QEMU after dlopen(), that is after our constructor. */
 int qemu_plugin_version = 1;
+
+static struct tcgrr_follow follow;
 
 struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .sampling = TCGRR_SAMPLING_OFF};
 
@@ -372,29 +378,6 @@ static void discontinued(unsigned vcpu, unsigned type, uint64_t from, uint64_t t
     push_event(&tcgrr_plugin, TCGRR_WIRE_DISCONTINUITY, vcpu, values, 3);
 }
 
-static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t arguments[8])
-{
-    uint64_t values[9];
-    memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
-    tcgrr_plugin.calls = true;
-    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
-        number = tcgrr_inputs_enter(number, values + 1);
-    }
-    values[0] = (uint64_t)number;
-    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
-}
-
-static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
-{
-    tcgrr_plugin.calls = false;
-    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
-        number = tcgrr_inputs_return(number, &result);
-    }
-    uint64_t values[] = {(uint64_t)number, (uint64_t)result};
-    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
-    tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);
-}
-
 static void finish(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
@@ -415,6 +398,18 @@ static void finish(void)
     atomic_store_explicit(&plugin->ring.header->state, TCGRR_WIRE_FINISHED, memory_order_release);
 }
 
+void tcgrr_plugin_hand_over(void)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (plugin->mark && *plugin->mark < plugin->full) {
+        push_left(plugin);
+    }
+    push_event(plugin, TCGRR_WIRE_EXEC, plugin->vcpu, NULL, 0);
+    push_event(plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
+    tcgrr_ring_hand_over(&plugin->ring);
+}
+
 void tcgrr_plugin_event(enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values, unsigned count)
 {
     push_event(&tcgrr_plugin, kind, vcpu, values, count);
@@ -424,6 +419,42 @@ _Noreturn void tcgrr_plugin_leave(void)
 {
     finish();
     _exit(0);
+}
+
+/* The host executes another program in this one's place; if the inputs are given, that has run already. */
+static void end_before_exec(void)
+{
+    if (tcgrr_inputs_are_given()) {
+        tcgrr_plugin_leave();
+    }
+    finish();
+}
+
+static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t arguments[8])
+{
+    uint64_t values[9];
+    memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
+    tcgrr_plugin.calls = true;
+    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+        number = tcgrr_inputs_enter(number, values + 1);
+    }
+    values[0] = (uint64_t)number;
+    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_ENTRY, vcpu, values, 9);
+    if (tcgrr_plugin.inputs && !tcgrr_plugin.silent && tcgrr_inputs_executes(number) &&
+        tcgrr_follow_exec(&follow, tcgrr_inputs_end_here(), values + 1)) {
+        end_before_exec();
+    }
+}
+
+static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
+{
+    tcgrr_plugin.calls = false;
+    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+        number = tcgrr_inputs_return(number, &result);
+    }
+    uint64_t values[] = {(uint64_t)number, (uint64_t)result};
+    push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
+    tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);
 }
 
 /* The two forms of each callback that API 7 changed: `_1` for APIs 1 to 6, `_7` from 7 on. */
@@ -574,6 +605,8 @@ struct arguments {
     bool log;
     struct tcgrr_access_window window;
     const char *inputs;
+    uint64_t at;
+    bool again;
     enum tcgrr_inputs_way way;
 };
 
@@ -594,6 +627,14 @@ static bool read_arguments(int argc, char **argv, struct arguments *arguments)
                              : argv[i][0] == 'g' ? TCGRR_INPUTS_GIVE
                                                  : TCGRR_INPUTS_FOLLOW;
             arguments->inputs = strchr(argv[i], '=') + 1;
+        } else if (strncmp(argv[i], "at=", 3) == 0) {
+            arguments->at = strtoull(argv[i] + 3, NULL, 10);
+        } else if (strcmp(argv[i], "again=on") == 0) {
+            arguments->again = true;
+        } else if (strncmp(argv[i], "program=", 8) == 0) {
+            follow.program = atoi(argv[i] + 8);
+        } else if (strcmp(argv[i], "follow=none") == 0) {
+            follow.none = true;
         } else if (strncmp(argv[i], "api=", 4) == 0) {
             continue; /* was needed before QEMU called us */
         } else if (strcmp(argv[i], "texts=on") == 0) {
@@ -662,7 +703,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return tcgrr_slow_start(&plugin->api, id, arguments.slow) ? 0 : refuse("cannot slow the guest down");
     }
     const char *problem = arguments.fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
-                                           : tcgrr_ring_attach(&plugin->ring, arguments.fd);
+                                           : tcgrr_ring_attach(&plugin->ring, arguments.fd, arguments.again);
     if (problem) {
         return refuse(problem);
     }
@@ -689,7 +730,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (arguments.log && !tcgrr_flush_start(plugin->ring.header)) {
         return refuse("cannot start a thread");
     }
-    problem = arguments.inputs ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.way) : NULL;
+    problem = arguments.inputs
+                  ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.way, arguments.at)
+                  : NULL;
     if (problem) {
         return refuse(problem);
     }

@@ -44,7 +44,7 @@ static void begin_draft(struct tcgrr_ring *ring, uint32_t *draft)
     atomic_store_explicit(&ring->header->cursor, (uintptr_t)draft, memory_order_release);
 }
 
-const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd)
+const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd, bool again)
 {
     struct stat status;
 
@@ -72,6 +72,9 @@ const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd)
         return "cannot map the shared memory";
     }
     close(fd);
+    ring->restarts = again;
+    ring->head = again ? atomic_load_explicit(&ring->header->head, memory_order_relaxed) : 0;
+    atomic_store_explicit(&ring->header->cursor, 0, memory_order_release); /* no words, whatever the base */
     ring->header->base = (uintptr_t)ring->drafts;
     begin_draft(ring, ring->drafts);
     return NULL;
@@ -142,7 +145,8 @@ static uint64_t pack_draft(struct tcgrr_ring *ring, uint32_t count)
     uint32_t *to = begin + 1;
     uint32_t done = 0;
 
-    *begin = count | (ring->as_written ? TCGRR_WIRE_AS_WRITTEN : 0);
+    *begin = count | (ring->as_written ? TCGRR_WIRE_AS_WRITTEN : 0) | (ring->restarts ? TCGRR_WIRE_RESTART : 0);
+    ring->restarts = false;
     while (!ring->as_written && count - done >= TCGRR_WIRE_PHRASE) {
         to = pack_phrase(ring, ring->draft + done, to);
         done += TCGRR_WIRE_PHRASE;
@@ -163,6 +167,13 @@ void tcgrr_ring_pack(struct tcgrr_ring *ring)
     if (ring->packed) {
         ring->packed();
     }
+}
+
+void tcgrr_ring_hand_over(struct tcgrr_ring *ring)
+{
+    do {
+        tcgrr_ring_pack(ring);
+    } while (ring->draft != ring->drafts); /* both sides take them by turns, the first one first */
 }
 
 void tcgrr_ring_disown(struct tcgrr_ring *ring)

@@ -18,12 +18,17 @@ struct tcgrr_ring {
     uint64_t head;                    /* as in the header */
     uint32_t (*phrases)[TCGRR_WIRE_PHRASE];
     bool as_written;      /* words hardly repeat: no phrases are looked for */
+    bool restarts;        /* phrases that were sent before were another process's: to be said with the next draft */
     bool unread;          /* nobody reads any more */
     void (*packed)(void); /* called after a draft was packed; NULL: nothing is */
 };
 
-/* Maps the shared file `fd` and closes it. Returns NULL if it worked, else what is wrong with it. */
-const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd);
+/* Maps the shared file `fd` and closes it. `again`: where the program before left off with tcgrr_ring_hand_over().
+ * Returns NULL if it worked, else what is wrong with it. */
+const char *tcgrr_ring_attach(struct tcgrr_ring *ring, int fd, bool again);
+
+/* All that was written goes to the consumer, so that another process can go on. */
+void tcgrr_ring_hand_over(struct tcgrr_ring *ring);
 
 /* Gives back what attaching took. */
 void tcgrr_ring_close(struct tcgrr_ring *ring);

@@ -108,6 +108,8 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
 void tcgrr_on_thread_block(unsigned vcpu, void *nothing);
 /* Sends an event with `count` values. */
 void tcgrr_plugin_event(enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values, unsigned count);
+/* Everything is said, and the numbers of translations start again: another process goes on. */
+void tcgrr_plugin_hand_over(void);
 /* Ends the run here, in order, in the middle of a block; does not return. */
 _Noreturn void tcgrr_plugin_leave(void);
 /* Callbacks for the accesses of a last instruction. */

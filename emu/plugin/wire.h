@@ -39,6 +39,7 @@ static_assert(TCGRR_WIRE_RING_OFFSET % 4096 == 0, "the ring is mapped by itself"
  * were. Slots hold zeros at first.
  */
 #define TCGRR_WIRE_AS_WRITTEN (1u << 31)
+#define TCGRR_WIRE_RESTART    (1u << 30) /* slots hold zeros again before this draft */
 #define TCGRR_WIRE_PHRASE     16u
 #define TCGRR_WIRE_PHRASES    4096u
 #define TCGRR_WIRE_KNOWN      (1u << 31) /* the slot holds the phrase */
@@ -64,6 +65,7 @@ struct tcgrr_wire_header {
     uint32_t version;
     uint32_t ring_words; /* power of two */
     uint32_t consumer_pid;
+    uint32_t consumer_fd; /* of this memory, in that process */
     uint32_t has_sample_origin;
     uint64_t sample_origin; /* if there is one: when a translation first begins there, branches count from 0 anew */
     /* If `closer_to` is not 0, samples are taken behind each branch from number `closer_from` on and before
@@ -209,6 +211,7 @@ enum tcgrr_wire_event {
      * (64 each), whose number is all ones if there is none. The run ends. */
     TCGRR_WIRE_OTHER_CALL,
     TCGRR_WIRE_INPUTS_END, /* – ; from here on it gets inputs of its own */
+    TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
     TCGRR_WIRE_EVENT_KINDS,
 };
 

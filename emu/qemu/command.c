@@ -15,6 +15,7 @@ struct builder {
     const struct tcgrr_qemu *qemu;
     const struct tcgrr_command_options *options;
     struct tcgrr_command *command;
+    size_t program; /* user mode: which word of the command it is */
     const char *const *words;
     GArray *given;       /* struct tcgrr_option, in the user's order */
     GPtrArray *argv;     /* char* */
@@ -480,6 +481,9 @@ static void add_plugin(struct builder *builder)
     if (arguments) {
         g_string_append_printf(word, ",%s", options->plugin_arguments);
     }
+    if (builder->program > 0) {
+        g_string_append_printf(word, ",program=%zu", builder->program);
+    }
     if (builder->qemu->api_forced) {
         g_string_append_printf(word, ",api=%d", builder->qemu->api);
     }
@@ -581,6 +585,19 @@ static bool user_has(const struct builder *builder, size_t program, const char *
     return false;
 }
 
+static bool needs_seed(const struct builder *builder, size_t program)
+{
+    return !user_has(builder, program, "-seed") && !g_getenv("QEMU_RAND_SEED");
+}
+
+/* How many words pin_start() adds. */
+static size_t pinned_words(const struct builder *builder, size_t program)
+{
+    return !builder->options->plugin
+               ? 0
+               : (needs_seed(builder, program) ? 2 : 0) + (g_getenv(TCGRR_COMMAND_ARENAS) ? 0 : 2);
+}
+
 /*
  * Makes each run of a program start the same: AT_RANDOM's bytes by -seed. The process itself is started without
  * address-space randomization, and with one arena for malloc: QEMU's own threads would map more of them, in an order
@@ -591,7 +608,7 @@ static void pin_start(struct builder *builder, size_t program)
     if (!builder->options->plugin) {
         return;
     }
-    if (!user_has(builder, program, "-seed") && !g_getenv("QEMU_RAND_SEED")) {
+    if (needs_seed(builder, program)) {
         add(builder, "-seed");
         add(builder, "1");
         note(builder, "added -seed 1: each run gets the same AT_RANDOM");
@@ -632,6 +649,7 @@ static bool build_user(struct builder *builder, GError **error)
     replace(&command->kernel, builder->words[program]);
     add_file(builder, builder->words[program]);
     command->vcpus = 1;
+    builder->program = 1 + (options->plugin ? 2 : 0) + pinned_words(builder, program) + program;
     add_plugin(builder);
     pin_start(builder, program);
     for (size_t i = 0; builder->words[i]; i++) {

@@ -81,6 +81,9 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
         const char *way = options->followed ? "followed" : options->given ? "given" : "inputs";
         g_string_append_printf(text, ",%s=%s", way, escaped);
     }
+    if (options->follow_none && !session->qemu.system) {
+        g_string_append(text, ",follow=none");
+    }
     if (!tcgrr_disasm_knows(session->qemu.target)) {
         g_string_append(text, ",texts=on");
     }

@@ -36,6 +36,7 @@ struct tcgrr_session_options {
     bool quiet;               /* the guest gets no terminal and its console goes nowhere */
     const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */
     bool given;               /* the program gets that from the file, instead of it being recorded there */
+    bool follow_none;         /* user mode: the run ends where the program executes another one */
     bool followed;            /* the same while another one writes the file */
     char *const *environment; /* user mode: NAME=value, NULL-terminated, with which it is started; NULL: ours. Must live
                                  until it is started */
