@@ -315,9 +315,9 @@ static void test_user_mode(void **state)
                                             .pause_at_end = true};
     expect(
         &user_qemu, &options, "-cpu max -strace -E A=b prog -icount 3 -smp 4",
-        "/opt/qemu-x -plugin /l/p.so,fd=3 -seed 1 -U MALLOC_ARENA_MAX -cpu max -strace -E A=b prog -icount 3 -smp 4");
+        "/opt/qemu-x -plugin /l/p.so,fd=3,program=12 -seed 1 -U MALLOC_ARENA_MAX -cpu max -strace -E A=b prog -icount 3 -smp 4");
     expect(&user_qemu, &options, "-plugin other.so prog",
-           "/opt/qemu-x -plugin /l/p.so,fd=3 -seed 1 -U MALLOC_ARENA_MAX -plugin other.so prog");
+           "/opt/qemu-x -plugin /l/p.so,fd=3,program=9 -seed 1 -U MALLOC_ARENA_MAX -plugin other.so prog");
 
     struct tcgrr_command command;
     char *line = build_into(&user_qemu, &options, "prog", &command);
