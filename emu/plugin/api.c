@@ -87,7 +87,6 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->hwaddr_device_name, "qemu_plugin_hwaddr_device_name");
     if (api->old_inline) {
         find(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
-        find(&api->register_mem_inline_1, "qemu_plugin_register_vcpu_mem_inline");
     } else {
         find(&api->register_insn_inline, "qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu");
         find(&api->register_mem_inline, "qemu_plugin_register_vcpu_mem_inline_per_vcpu");

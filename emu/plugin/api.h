@@ -111,7 +111,6 @@ struct tcgrr_api {
     uint64_t (*hwaddr_phys_addr)(const struct qemu_plugin_hwaddr *);
     const char *(*hwaddr_device_name)(const struct qemu_plugin_hwaddr *); /* the same pointer for the same name */
     void (*register_insn_inline_1)(struct qemu_plugin_insn *, int op, void *, uint64_t);
-    void (*register_mem_inline_1)(struct qemu_plugin_insn *, int rw, int op, void *, uint64_t);
     void (*register_insn_inline)(struct qemu_plugin_insn *, int op, qemu_plugin_u64, uint64_t);
     void (*register_mem_inline)(struct qemu_plugin_insn *, int rw, int op, qemu_plugin_u64, uint64_t);
     struct qemu_plugin_scoreboard *(*scoreboard_new)(size_t);

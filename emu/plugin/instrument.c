@@ -154,8 +154,8 @@ static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn
 
 /*
  * The last instruction has no successor in the block to carry its mark; its last memory access does. Under API 1 hooks
- * take both directions, because QEMU 7.2 takes one on reads for one on writes; where an x86 instruction may read, then
- * write, a callback tells.
+ * take both directions, because QEMU 7.2 takes one on reads for one on writes, and call back, because 7.2 forgets to
+ * take them away when a block is left: only the callback knows to which one an access belongs.
  */
 static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access,
                              struct tcgrr_translation *translation)
@@ -170,12 +170,9 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (!translation->access_retires) {
         return;
-    } else if (plugin->mark_by_call) {
-        api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, access, translation);
-    } else if (api->old_inline && plugin->isa == TCGRR_ISA_X86 && access == QEMU_PLUGIN_MEM_W) {
-        api->register_mem(insn, tcgrr_on_last_store, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, translation);
-    } else if (api->old_inline) {
-        api->register_mem_inline_1(insn, QEMU_PLUGIN_MEM_RW, QEMU_PLUGIN_INLINE_ADD_U64, plugin->plain_mark, 1);
+    } else if (plugin->mark_by_call || api->old_inline) {
+        api->register_mem(insn, tcgrr_on_last_access, QEMU_PLUGIN_CB_NO_REGS,
+                          api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (api->has_store) {
         api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, translation->count);
     } else {

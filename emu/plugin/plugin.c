@@ -115,6 +115,7 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
     if (marked) {
         *plugin->mark = translation->first;
         plugin->full = translation->count;
+        plugin->open = translation;
     }
     if (moving && translation->epoch != plugin->epochs[translation->half]) {
         tcgrr_moving_check(plugin, translation);
@@ -165,6 +166,7 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
     if (marked) {
         *plugin->mark = translation->first;
         plugin->full = translation->count;
+        plugin->open = translation;
     }
     if (sampled) {
         count_transfer(plugin, translation);
@@ -228,7 +230,6 @@ static void on_single_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
     translation->entered = 1;
-    tcgrr_plugin.single = translation;
     enter(vcpu, translation, true, true, true, true);
     if (tcgrr_plugin.accesses) {
         tcgrr_access_enter(&tcgrr_plugin, translation);
@@ -240,7 +241,6 @@ static void on_plain_single_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
     translation->entered = 1;
-    tcgrr_plugin.single = translation;
     enter(vcpu, translation, true, false, true, false);
 }
 
@@ -294,7 +294,8 @@ static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr
 
 /*
  * The last access of a short block: its own, if its head was called; otherwise QEMU has made it to repeat a
- * device access. QEMU 7.2 also makes the call again for accesses of later blocks, which mean nothing.
+ * device access. QEMU 7.2 also makes the call again for accesses of later blocks, and for what an interrupt pushes,
+ * which mean nothing.
  */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
@@ -305,7 +306,7 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
         return;
     }
     if (translation->entered) {
-        if (plugin->single == translation && plugin->full == translation->count && translation->access_retires) {
+        if (plugin->open == translation && translation->access_retires) {
             *plugin->mark = translation->count;
         }
     } else {
@@ -318,10 +319,10 @@ void tcgrr_on_mark(unsigned vcpu, void *position)
     *tcgrr_plugin.mark = (uintptr_t)position;
 }
 
-void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
+void tcgrr_on_last_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
-    if (is_last_access(&tcgrr_plugin, translation, info)) {
+    if (tcgrr_plugin.open == translation && is_last_access(&tcgrr_plugin, translation, info)) {
         *tcgrr_plugin.mark = translation->count;
     }
 }

@@ -39,14 +39,14 @@ struct tcgrr_translation {
 
 struct tcgrr_plugin {
     struct tcgrr_ring ring;
-    volatile uint64_t *mark;                /* of the current vCPU: where QEMU's inline operations count */
-    uint64_t full;                          /* value of the mark when the open translation ran to its end */
-    pthread_t thread;                       /* that runs vCPU code; set with the first block */
-    const struct tcgrr_translation *single; /* the last one that began to run of those that may repeat an access */
-    unsigned vcpu;                          /* that `mark` belongs to; UINT_MAX before the first block */
-    bool silent;                            /* record nothing more */
-    bool calls;                             /* user mode: a system call was made that has not returned */
-    const uint32_t *returned;               /* user mode: where the ring stood when one had returned */
+    volatile uint64_t *mark;              /* of the current vCPU: where QEMU's inline operations count */
+    uint64_t full;                        /* value of the mark when the open translation ran to its end */
+    pthread_t thread;                     /* that runs vCPU code; set with the first block */
+    const struct tcgrr_translation *open; /* the last one that began to run of those that have marks */
+    unsigned vcpu;                        /* that `mark` belongs to; UINT_MAX before the first block */
+    bool silent;                          /* record nothing more */
+    bool calls;                           /* user mode: a system call was made that has not returned */
+    const uint32_t *returned;             /* user mode: where the ring stood when one had returned */
     _Atomic bool threads; /* user mode: a further thread began, in which this is set; recording ends with the next block
                              of the first one, which alone writes to the ring */
 
@@ -115,6 +115,6 @@ _Noreturn void tcgrr_plugin_leave(void);
 /* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 void tcgrr_on_mark(unsigned vcpu, void *position);
-void tcgrr_on_last_store(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
+void tcgrr_on_last_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 
 #endif
