@@ -2,6 +2,7 @@
 #include "cli/bisect.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
+#include "replay/replay.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -13,6 +14,8 @@ struct context {
     struct cli_comparing comparing;
     struct tcgrr_lockstep_local_options options;
     struct tcgrr_lockstep_local pair;
+    struct tcgrr_replay_result replay; /* A is a trace whose rr log drives B: in the place of the pair */
+    bool replays;
     struct tcgrr_symbols *symbols[2];
     char **words[2]; /* the arguments of each QEMU */
     const char *names[2];
@@ -125,24 +128,58 @@ static bool load_symbols(struct context *context, int which, int *status)
     return context->symbols[which] != NULL;
 }
 
+/* What came of it, whether B ran beside A or after it. */
+struct outcome {
+    const struct tcgrr_comparison *comparison;
+    enum tcgrr_inputs inputs;
+    const char *versions[2];
+    const char *exits[2]; /* NULL: a stored run */
+    const char *words[2];
+    bool cut; /* A is a recording that was cut short */
+};
+
+static struct outcome outcome_of(const struct context *context)
+{
+    const struct tcgrr_lockstep_local *pair = &context->pair;
+    const struct tcgrr_replay_result *replay = &context->replay;
+    const struct tcgrr_reader *a = context->options.members[0].reader;
+
+    if (context->replays) {
+        return (struct outcome){
+            .comparison = &replay->comparison,
+            .inputs = replay->inputs.translated ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED,
+            .versions = {tcgrr_reader_run(a)->qemu_version, replay->qemu_version},
+            .exits = {NULL, replay->exit},
+            .words = {NULL, replay->stderr_tail},
+            .cut = !tcgrr_reader_run(a)->complete,
+        };
+    }
+    return (struct outcome){
+        .comparison = &pair->comparison,
+        .inputs = pair->inputs,
+        .versions = {tcgrr_lockstep_local_version(pair, &context->options, 0),
+                     tcgrr_lockstep_local_version(pair, &context->options, 1)},
+        .exits = {pair->exits[0], pair->exits[1]},
+        .words = {pair->words[0], pair->words[1]},
+        .cut = a && !tcgrr_reader_run(a)->complete,
+    };
+}
+
 static void print_json(const struct context *context, const struct cli_places *places)
 {
     const struct tcgrr_lockstep_local *pair = &context->pair;
+    const struct outcome outcome = outcome_of(context);
     json_t *object = json_object();
 
     for (int i = 0; i < 2; i++) {
-        const char *exit = pair->exits[i];
-        const char *words = pair->words[i];
         json_object_set_new(object, i == 0 ? "a" : "b",
                             json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
-                                      tcgrr_lockstep_local_version(pair, &context->options, i), "exit", exit, "stderr",
-                                      words));
+                                      outcome.versions[i], "exit", outcome.exits[i], "stderr", outcome.words[i]));
     }
-    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(pair->inputs)));
-    if (pair->inputs == TCGRR_INPUTS_TRANSLATED) {
+    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(outcome.inputs)));
+    if (outcome.inputs == TCGRR_INPUTS_TRANSLATED) {
         json_object_set_new(object, "translation",
-                            json_pack("{s:s, s:s}", "from", tcgrr_lockstep_local_version(pair, &context->options, 0),
-                                      "to", tcgrr_lockstep_local_version(pair, &context->options, 1)));
+                            json_pack("{s:s, s:s}", "from", outcome.versions[0], "to", outcome.versions[1]));
     }
     if (pair->begin.folder) {
         json_object_set_new(object, "start",
@@ -154,7 +191,7 @@ static void print_json(const struct context *context, const struct cli_places *p
                             json_pack("{s:s, s:s, s:s}", "machine", pair->common.pins.machine, "cpu",
                                       pair->common.pins.cpu, "by", pair->common.maker == 0 ? "a" : "b"));
     }
-    cli_json_comparison(object, &pair->comparison, places);
+    cli_json_comparison(object, outcome.comparison, places);
     cli_print_json(object);
 }
 
@@ -169,9 +206,14 @@ void cli_lockstep_print_inputs(enum tcgrr_inputs inputs)
 static void print_text(const struct context *context, const struct cli_places *places)
 {
     const struct tcgrr_lockstep_local *pair = &context->pair;
+    const struct outcome outcome = outcome_of(context);
 
-    cli_print_comparison(&pair->comparison, places);
-    cli_lockstep_print_inputs(pair->inputs);
+    cli_print_comparison(outcome.comparison, places);
+    cli_lockstep_print_inputs(outcome.inputs);
+    if (outcome.cut && !outcome.comparison->diverged) {
+        printf("  A was cut short: that is as far as %s\n",
+               outcome.inputs == TCGRR_INPUTS_OWN ? "it goes" : "QEMU had logged its inputs");
+    }
     if (pair->begin.folder) {
         g_autofree char *count = cli_number(pair->begin.icount);
         printf("  start: a snapshot that %c made there, after %s instructions; icounts count from it\n",
@@ -182,10 +224,10 @@ static void print_text(const struct context *context, const struct cli_places *p
                'A' + pair->common.maker);
     }
     for (int i = 0; i < 2; i++) {
-        printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i],
-               tcgrr_lockstep_local_version(pair, &context->options, i), pair->exits[i] ? ": " : ", recorded",
-               pair->exits[i] ? pair->exits[i] : "", pair->words[i] && *pair->words[i] ? ", saying: " : "",
-               pair->words[i] ? pair->words[i] : "");
+        const char *words = outcome.words[i] ? outcome.words[i] : "";
+        printf("  %c: %s, QEMU %s%s%s%s%s\n", 'A' + i, context->names[i], outcome.versions[i],
+               outcome.exits[i] ? ": " : ", recorded", outcome.exits[i] ? outcome.exits[i] : "",
+               *words ? ", saying: " : "", words);
     }
 }
 
@@ -197,18 +239,70 @@ static int finish(struct context *context, bool good, GError *error)
     if (!good) {
         return cli_fail(error);
     }
+    bool diverged = outcome_of(context).comparison->diverged;
     struct cli_places places = {
         .target = tcgrr_lockstep_local_target(&context->pair, &context->options, 0),
     };
     for (int i = 0; i < 2; i++) {
         places.names[i] = context->titles[i];
         places.symbols[i] = context->symbols[i];
-        places.blocks[i] = context->pair.comparison.diverged
-                               ? tcgrr_lockstep_local_blocks(&context->pair, &context->options, i)
-                               : NULL;
+        places.blocks[i] = !diverged ? NULL
+                           : context->replays && i == 1
+                               ? tcgrr_live_blocks(tcgrr_session_live(context->replay.session))
+                               : tcgrr_lockstep_local_blocks(&context->pair, &context->options, i);
     }
     (context->comparing.json ? print_json : print_text)(context, &places);
-    return context->pair.comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    return diverged ? CLI_DIVERGED : CLI_OK;
+}
+
+/*
+ * Whether a trace as A drives B with its rr log. Not where comparing starts at a place of two builds: before it B may
+ * do something else, and what the log has for that is of no use. `*qemu` becomes what B is.
+ */
+static bool drives(struct context *context, struct tcgrr_qemu *qemu, GError **error)
+{
+    const struct tcgrr_lockstep_local_options *options = &context->options;
+    const struct tcgrr_run *run = options->members[0].reader ? tcgrr_reader_run(options->members[0].reader) : NULL;
+
+    if (!run || !options->members[1].qemu || options->own_inputs || !run->rr ||
+        !tcgrr_qemu_probe(options->members[1].qemu, options->plugin, qemu, error)) {
+        return false;
+    }
+    bool alike = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+    return qemu->system && (alike || !options->starts_late || !*options->members[1].arguments);
+}
+
+/* B runs on what the trace has of A's inputs. */
+static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
+{
+    const struct tcgrr_lockstep_member *b = &context->options.members[1];
+    struct tcgrr_reader *reader = context->options.members[0].reader;
+    bool recorded = !*context->options.common; /* without words, those that were recorded, pinned as they are there */
+    struct tcgrr_replay_options options = {
+        .qemu = b->qemu,
+        .plugin = context->options.plugin,
+        .at = UINT64_MAX,
+        .extra = recorded ? b->own : NULL,
+        .arguments = recorded ? NULL : b->arguments,
+        .flow = context->options.level < TCGRR_LEVEL_STATE,
+        .known = {NULL, qemu},
+        .hang_ms = context->options.hang_ms,
+        .quiet = b->quiet,
+        .stop = context->options.stop,
+        .progress = context->options.progress,
+        .data = context,
+    };
+    GError *error = NULL;
+
+    context->replays = true;
+    context->symbols[0] = cli_trace_symbols(reader);
+    context->symbols[1] = cli_trace_symbols(reader);
+    int status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, &options.compare);
+    if (status != CLI_OK) {
+        return status;
+    }
+    bool good = tcgrr_replay(reader, &options, &context->replay, &error);
+    return finish(context, good, error);
 }
 
 static int lockstep(struct context *context)
@@ -235,6 +329,7 @@ static int lockstep(struct context *context)
 
 static void clear(struct context *context)
 {
+    tcgrr_replay_result_clear(&context->replay);
     tcgrr_lockstep_local_clear(&context->pair);
     for (int i = 0; i < 2; i++) {
         tcgrr_reader_free(context->options.members[i].reader);
@@ -260,8 +355,12 @@ static int run_pair(struct context *context, const char *const told[2], char **c
     if (name_member(context, 0, told[0], common, own[0], &status) &&
         name_member(context, 1, told[1], common, own[1], &status)) {
         const struct tcgrr_reader *a = context->options.members[0].reader;
+        struct tcgrr_qemu qemu = {0};
         context->options.compare.tolerate_cut_a = a && !tcgrr_reader_run(a)->complete;
-        status = lockstep(context);
+        status = drives(context, &qemu, &error) ? follow_trace(context, &qemu)
+                 : error                        ? cli_fail(error)
+                                                : lockstep(context);
+        tcgrr_qemu_clear(&qemu);
     }
     clear(context);
     return status;

@@ -116,10 +116,10 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     /* Samples count branches from the beginning. */
-    enum tcgrr_level level = inputs_alone(reader) ? TCGRR_LEVEL_INPUTS
-                             : keyframe->folder   ? TCGRR_LEVEL_FLOW
-                             : options->states    ? TCGRR_LEVEL_STATE
-                                                  : recorded_level(reader);
+    enum tcgrr_level level = inputs_alone(reader)                ? TCGRR_LEVEL_INPUTS
+                             : keyframe->folder || options->flow ? TCGRR_LEVEL_FLOW
+                             : options->states                   ? TCGRR_LEVEL_STATE
+                                                                 : recorded_level(reader);
     struct tcgrr_session_options session = {
         .qemu = choose_qemu(reader, original ? NULL : options->qemu, words),
         .known = options->known[original ? 0 : 1],
@@ -138,7 +138,9 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .start_icount = tcgrr_recorded_start(reader),
         .keyframe = keyframe->folder,
         .keyframe_icount = keyframe->icount,
-        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .directory = !options->arguments && run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR)
+                         ? run->directory
+                         : NULL,
         .start_paused = !files->calls && (stops_inside(reader, options) || inputs_alone(reader)),
         .quiet = options->quiet,
     };
@@ -393,7 +395,7 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
     if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
         return false;
     }
-    if (!somewhere || !keyframes_too || files->calls) {
+    if (!somewhere || !keyframes_too || options->arguments || files->calls) {
         return true;
     }
     struct tcgrr_qemu qemu = {0};
@@ -438,6 +440,15 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
     if (!words) {
         return false;
+    }
+    if (options->arguments) {
+        char **told = g_new0(char *, g_strv_length((char **)options->arguments) + 2);
+        told[0] = g_strdup(words[0]);
+        for (guint i = 0; options->arguments[i]; i++) {
+            told[i + 1] = g_strdup(options->arguments[i]);
+        }
+        g_strfreev(words);
+        words = told;
     }
     bool user = is_user(reader);
     struct replay_files files = {

@@ -10,6 +10,8 @@ struct tcgrr_replay_options {
     const char *plugin;
     tcgrr_icount at;                      /* stop there; UINT64_MAX: run to the end */
     const char *const *extra;             /* further QEMU arguments, NULL-terminated; NULL: none */
+    const char *const *arguments;         /* instead of the recorded ones, in our directory; NULL: those */
+    bool flow;                            /* compare no states even if the recording has some */
     const struct tcgrr_qemu *known[2];    /* what the one that recorded and `qemu` are; NULL: not probed yet */
     int hang_ms;                          /* a replay without progress for so long has hung */
     struct tcgrr_compare_options compare; /* from, until, history; the rest is set by the replay */
