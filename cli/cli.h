@@ -38,6 +38,7 @@ extern const struct cli_command cli_why;
 extern const struct cli_command cli_gdb;
 extern const struct cli_command cli_keyframes;
 extern const struct cli_command cli_browse;
+extern const struct cli_command cli_fill;
 
 /*
  * Parses a command's options. `options` ends with an empty row; --json and --help are added where they apply. With
@@ -97,8 +98,11 @@ char *cli_number(uint64_t number);
 /* Bytes for people: "1.9 MB"; owned by the caller. */
 char *cli_bytes(uint64_t bytes);
 
-/* What record (at its end, with the memory it took) and info print about a trace. Returns an exit status. */
-int cli_print_trace(const char *path, bool json, bool verbose, bool recording);
+/* How a trace is described: by info, with all details, by record at its end with the memory that it took, and by a fill
+ * that was interrupted, which is not complete. */
+enum cli_trace_form { CLI_TRACE_PLAIN, CLI_TRACE_VERBOSE, CLI_TRACE_RECORDED, CLI_TRACE_CUT };
+/* Prints what is known of a trace. Returns an exit status. */
+int cli_print_trace(const char *path, bool json, enum cli_trace_form form);
 
 struct tcgrr_comparison;
 

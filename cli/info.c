@@ -14,7 +14,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return CLI_USAGE;
     }
     g_autofree char *trace = cli_one_trace(command, argc, argv);
-    return trace ? cli_print_trace(trace, json, verbose, false) : CLI_USAGE;
+    return trace ? cli_print_trace(trace, json, verbose ? CLI_TRACE_VERBOSE : CLI_TRACE_PLAIN) : CLI_USAGE;
 }
 
 const struct cli_command cli_info = {

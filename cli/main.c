@@ -10,7 +10,7 @@ static const struct cli_command cli_version;
 static const struct cli_command *const commands[] = {
     &cli_doctor, &cli_record, &cli_replay,  &cli_lockstep,  &cli_diff,   &cli_bisect, &cli_bisect_run,
     &cli_info,   &cli_verify, &cli_extract, &cli_symbols,   &cli_export, &cli_query,  &cli_report,
-    &cli_why,    &cli_help,   &cli_version, &cli_keyframes, &cli_gdb,    &cli_browse,
+    &cli_why,    &cli_help,   &cli_version, &cli_keyframes, &cli_gdb,    &cli_browse, &cli_fill,
 };
 
 static const char about[] = "Records what a stock QEMU executes, replays it exactly, and names the first instruction "

@@ -125,7 +125,7 @@ static int record(struct tcgrr_record_options *options, bool json)
         return cli_fail(error);
     }
     int status = conclude(&result, options->output, *options->stop);
-    int printed = cli_print_trace(options->output, json, false, true);
+    int printed = cli_print_trace(options->output, json, CLI_TRACE_RECORDED);
     g_free(result.exit);
     return status ? status : printed;
 }

@@ -5,6 +5,7 @@
 #include "replay/keyframes.h"
 #include "replay/recorded.h"
 #include "store/inputs.h"
+#include "store/layers.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -25,12 +26,53 @@ static json_t *layers_json(const struct tcgrr_run *run)
 {
     json_t *layers = json_array();
     for (enum tcgrr_level level = TCGRR_LEVEL_INPUTS; level <= tcgrr_run_level(run); level++) {
-        bool there = level == TCGRR_LEVEL_INPUTS ? run->rr : level == TCGRR_LEVEL_STATE ? run->sample_step > 0 : true;
+        bool there = level == TCGRR_LEVEL_INPUTS  ? run->rr
+                     : level == TCGRR_LEVEL_STATE ? run->sample_step > 0 && run->api_version >= 2
+                                                  : true;
         if (there) {
             json_array_append_new(layers, json_string(tcgrr_level_name(level)));
         }
     }
     return layers;
+}
+
+/* The spans of which a level above the run's own was derived; NULL if there are none. Owned by the caller. */
+static GArray *windows_of(struct tcgrr_reader *reader, enum tcgrr_level level)
+{
+    GArray *spans = level > tcgrr_run_level(tcgrr_reader_run(reader)) ? tcgrr_reader_spans(reader, level, NULL) : NULL;
+    if (spans && spans->len == 0) {
+        g_clear_pointer(&spans, g_array_unref);
+    }
+    return spans;
+}
+
+static json_t *windows_json(struct tcgrr_reader *reader)
+{
+    json_t *object = json_object();
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
+        g_autoptr(GArray) spans = windows_of(reader, level);
+        json_t *list = spans ? json_array() : NULL;
+        for (guint i = 0; list && i < spans->len; i++) {
+            const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);
+            json_array_append_new(list, json_pack("[I, I]", (json_int_t)span->first, (json_int_t)span->end));
+        }
+        if (list) {
+            json_object_set_new(object, tcgrr_level_name(level), list);
+        }
+    }
+    return object;
+}
+
+static void print_windows(struct tcgrr_reader *reader)
+{
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
+        g_autoptr(GArray) spans = windows_of(reader, level);
+        for (guint i = 0; spans && i < spans->len; i++) {
+            g_autofree char *first = cli_number(g_array_index(spans, struct tcgrr_span, i).first);
+            g_autofree char *end = cli_number(g_array_index(spans, struct tcgrr_span, i).end);
+            printf("  window       level %s from icount %s up to %s\n", tcgrr_level_name(level), first, end);
+        }
+    }
 }
 
 static json_t *text_or_null(const char *text)
@@ -78,7 +120,7 @@ static void add_keyframes(json_t *object, const char *path)
 }
 
 static void print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
-                          bool recording)
+                          enum cli_trace_form form)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     bool flow = tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS;
@@ -91,11 +133,12 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
                   flow ? json_integer((json_int_t)totals->execs) : json_null(), "blocks",
                   flow ? json_integer((json_int_t)totals->blocks) : json_null(), "events", events_json(totals),
                   "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",
-                  run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete);
+                  run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete && form != CLI_TRACE_CUT);
     json_object_set_new(object, "tail", json_integer((json_int_t)run->tail));
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
     json_object_set_new(object, "layers", layers_json(run));
+    json_object_set_new(object, "windows", windows_json(reader));
     json_object_set_new(object, "vcpus", json_integer(run->vcpus));
     json_object_set_new(object, "icount_shift", text_or_null(run->icount_shift));
     json_object_set_new(object, "started", text_or_null(run->started));
@@ -111,7 +154,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
         json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
     }
     add_keyframes(object, path);
-    if (recording) {
+    if (form == CLI_TRACE_RECORDED) {
         add_memory(object);
     }
     cli_print_json(object);
@@ -259,6 +302,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  memory       %s accesses%s\n", accesses, window);
     }
     printf("  size         %s in %" G_GUINT64_FORMAT " chunks\n", bytes, totals->chunks);
+    print_windows(reader);
     print_keyframes(path);
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
     if (run->assumed) {
@@ -277,7 +321,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     }
 }
 
-int cli_print_trace(const char *path, bool json, bool verbose, bool recording)
+int cli_print_trace(const char *path, bool json, enum cli_trace_form form)
 {
     struct tcgrr_totals totals;
     GError *error = NULL;
@@ -290,9 +334,9 @@ int cli_print_trace(const char *path, bool json, bool verbose, bool recording)
     if (!tcgrr_reader_totals(reader, &totals, &error)) {
         status = cli_fail(error);
     } else if (json) {
-        print_as_json(path, reader, &totals, recording);
+        print_as_json(path, reader, &totals, form);
     } else {
-        print_as_text(path, reader, tcgrr_reader_run(reader), &totals, verbose);
+        print_as_text(path, reader, tcgrr_reader_run(reader), &totals, form == CLI_TRACE_VERBOSE);
     }
     tcgrr_reader_free(reader);
     return status;

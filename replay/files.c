@@ -14,11 +14,13 @@ struct tcgrr_replay_files {
     char *rr_file;
     char **words;
     char *start; /* in `inputs`; NULL: the run starts at reset */
+    tcgrr_icount reach;
+    tcgrr_icount asked_after;
 };
 
 static bool write_files(struct tcgrr_replay_files *files, GError **error)
 {
-    struct tcgrr_rrlog_rewritten rewritten;
+    struct tcgrr_rrlog_rewritten rewritten = {0};
 
     files->folder = tcgrr_scratch_folder("files", error);
     if (!files->folder) {
@@ -28,8 +30,12 @@ static bool write_files(struct tcgrr_replay_files *files, GError **error)
     files->rr_file = g_build_filename(files->folder, "replay.rr", NULL);
     files->words = tcgrr_recorded_command(files->reader, files->inputs, files->extra, error);
     files->start = tcgrr_recorded_start_image(files->inputs);
-    return files->words && tcgrr_recorded_suits(files->reader, files->qemu, error) &&
-           tcgrr_recorded_rr(files->reader, files->rr_file, files->qemu->version, files->words, &rewritten, error);
+    bool good = files->words && tcgrr_recorded_suits(files->reader, files->qemu, error) &&
+                tcgrr_recorded_rr(files->reader, files->rr_file, files->qemu->version, files->words, &rewritten, error);
+
+    files->reach = rewritten.state.end;
+    files->asked_after = rewritten.state.was_moved ? rewritten.state.moved : 0;
+    return good;
 }
 
 struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
@@ -69,4 +75,10 @@ void tcgrr_replay_files_keyframes(const struct tcgrr_replay_files *files, struct
         .extra = files->extra,
         .start = files->start,
     };
+}
+
+tcgrr_icount tcgrr_replay_files_reach(const struct tcgrr_replay_files *files, tcgrr_icount *asked_after)
+{
+    *asked_after = files->asked_after;
+    return files->reach;
 }

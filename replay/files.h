@@ -16,6 +16,10 @@ struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, c
 /* Removes them. Not before the QEMUs that read them have ended. NULL is allowed. */
 void tcgrr_replay_files_free(struct tcgrr_replay_files *files);
 
+/* How far the rr log reaches: so many instructions can be replayed. And where the guest asked for its end, at the
+ * earliest; 0: that is certain. */
+tcgrr_icount tcgrr_replay_files_reach(const struct tcgrr_replay_files *files, tcgrr_icount *asked_after);
+
 /* Fills in what the keyframes of these files belong to; it points into them. */
 void tcgrr_replay_files_keyframes(const struct tcgrr_replay_files *files, struct tcgrr_keyframes_options *options);
 

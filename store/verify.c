@@ -3,6 +3,7 @@
 
 #include "store/access_pages.h"
 #include "store/error.h"
+#include "store/layers.h"
 #include "store/summary.h"
 
 #include <string.h>
@@ -15,6 +16,8 @@ struct check {
     struct tcgrr_chunk *chunk;
     sqlite3_stmt *checkpoints; /* the stored ones, in order, compared as they are recomputed */
     bool checkpoints_differ;
+    GArray *windows; /* struct tcgrr_span: of what there is the flow, where it is not there of all of the run */
+    bool anchored;   /* there was no gap yet, so that there are checkpoints */
     tcgrr_icount end_icount;
     tcgrr_seq end_seq;
     GArray *counts; /* for tcgrr_summary_collect() */
@@ -92,14 +95,27 @@ static void check_checkpoint(struct check *check, const struct tcgrr_checkpoint 
     check->checkpoints_differ = true;
 }
 
+/* Whether a window that was derived begins with this chunk: what ran before it is not there. */
+static bool begins_window(struct check *check, const struct tcgrr_chunk *chunk, const struct tcgrr_chunk *before)
+{
+    for (guint i = 0; chunk->first_icount > before->first_icount && i < check->windows->len; i++) {
+        if (g_array_index(check->windows, struct tcgrr_span, i).first == chunk->first_icount) {
+            return chunk->first_flow == 0 && chunk->first_seq == before->first_seq;
+        }
+    }
+    return false;
+}
+
 static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chunk *before)
 {
     struct tcgrr_chunk *chunk = check->chunk;
     tcgrr_icount end_icount = chunk->end_icount;
     uint64_t end_flow = chunk->end_flow;
 
-    if (chunk->first_seq != before->first_seq || chunk->first_icount != before->first_icount ||
-        chunk->first_flow != before->first_flow) {
+    if (begins_window(check, chunk, before)) {
+        check->anchored = false;
+    } else if (chunk->first_seq != before->first_seq || chunk->first_icount != before->first_icount ||
+               chunk->first_flow != before->first_flow) {
         complain(check, "chunk %" G_GINT64_FORMAT " does not begin where the one before it ends", id);
     }
     tcgrr_chunk_compute(chunk, check->reader->blocks);
@@ -110,7 +126,7 @@ static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chun
                  id, end_icount - chunk->first_icount, chunk->end_icount - chunk->first_icount,
                  chunk->end_flow != end_flow ? ", and another flow digest" : "");
     }
-    for (guint i = 0; i < chunk->checkpoints->len && !check->checkpoints_differ; i++) {
+    for (guint i = 0; check->anchored && i < chunk->checkpoints->len && !check->checkpoints_differ; i++) {
         check_checkpoint(check, &g_array_index(chunk->checkpoints, struct tcgrr_checkpoint, i));
     }
 }
@@ -408,9 +424,10 @@ static void check_run(struct check *check)
 bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char *text, void *data), void *data,
                          uint64_t *problems, GError **error)
 {
-    struct check check = {.reader = reader, .problem = problem, .data = data};
+    struct check check = {.reader = reader, .problem = problem, .data = data, .anchored = true};
     GError *blocks_error = NULL;
-    bool good = check_seal(&check, error);
+    check.windows = tcgrr_reader_spans(reader, TCGRR_LEVEL_FLOW, error);
+    bool good = check.windows && check_seal(&check, error);
 
     check.chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     check.counts = g_array_new(FALSE, FALSE, sizeof(uint32_t));
@@ -431,6 +448,9 @@ bool tcgrr_reader_verify(struct tcgrr_reader *reader, void (*problem)(const char
         }
     }
     tcgrr_chunk_free(check.chunk);
+    if (check.windows) {
+        g_array_unref(check.windows);
+    }
     g_array_unref(check.counts);
     g_array_unref(check.uses);
     g_array_unref(check.stored_uses);

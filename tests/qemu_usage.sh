@@ -57,7 +57,7 @@ contains "text of the error of record" "$(json .error.text)" "no-such-qemu"
 # What each command takes.
 refused "needs the QEMU command" record
 refused "needs the QEMU command" record -o x.tcgrr --
-refused "takes flow, state or full" record --level nonsense -- "${guest[@]}"
+refused "takes inputs, flow, state or full" record --level nonsense -- "${guest[@]}"
 refused "need --level state" record --sample-step 5 -- "${guest[@]}"
 refused "takes 1 or more" record --level state --sample-step -5 -- "${guest[@]}"
 refused "add --level full" record --level state --full-from main -- "${guest[@]}"

@@ -116,6 +116,11 @@ void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log)
     live->log = live->own_log = log;
 }
 
+void tcgrr_live_correct_events(struct tcgrr_live *live)
+{
+    live->corrects_events = true;
+}
+
 void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
                           void (*reach)(tcgrr_icount icount, void *data), void *data)
 {

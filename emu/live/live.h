@@ -102,6 +102,9 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 
+/* With a log that is known: inferred events get the places of origin that a recording gets from it at its end. */
+void tcgrr_live_correct_events(struct tcgrr_live *live);
+
 /*
  * The same for a log that is being written, by this QEMU or by the one that it follows; `log` stays the caller's. Where
  * it does not reach far enough, `reach` is called, which waits until it has all events before `icount` and says so in

@@ -115,8 +115,23 @@ static bool reads_as_branch(const struct tcgrr_block *block)
     return *text == 'b' || *text == 'j' || g_str_has_prefix(text, "call") || g_str_has_prefix(text, "rt");
 }
 
+/* The log says otherwise than was assumed of the open execution: what led away from it came elsewhere (as
+ * record/repair.c does it for what was stored). */
+static void correct_events(struct tcgrr_live *live, bool retired)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+
+    for (guint i = 0; i < live->gap->len; i++) {
+        struct tcgrr_event *event = &g_array_index(live->gap, struct tcgrr_event, i);
+        if (event->inferred) {
+            event->from_pc = tcgrr_block_pc(block, block->insns - 1 + retired);
+            event->has_pcs = true;
+        }
+    }
+}
+
 /* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
- * there is a log. */
+ * there is a log, unless they are to be corrected. */
 static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const struct code *next,
                          struct tcgrr_retirement *retirement)
 {
@@ -142,6 +157,9 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     if (live->log && tcgrr_rrlog_decide(live->log, &live->asked, &doubt, doubt.place, &retired)) {
         retirement->ran = last + retired;
         retirement->counted = retirement->ran;
+        if (live->corrects_events && retired != doubt.retired) {
+            correct_events(live, retired);
+        }
         if (!retired && next && !live->info.reports_discon) {
             learn_entry(live, next->pc);
         }

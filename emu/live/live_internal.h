@@ -64,8 +64,9 @@ struct tcgrr_live {
     struct tcgrr_intake *intake;
     bool gone;
     enum tcgrr_live_end end;
-    bool events_only;   /* see tcgrr_live_events_only() */
-    tcgrr_icount start; /* instructions before the run's beginning */
+    bool events_only;     /* see tcgrr_live_events_only() */
+    bool corrects_events; /* see tcgrr_live_correct_events() */
+    tcgrr_icount start;   /* instructions before the run's beginning */
 
     struct tcgrr_live_info info;
     bool informed;

@@ -183,8 +183,8 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
     }
     if (session->live && session->level == TCGRR_LEVEL_FULL) {
         tcgrr_live_want_accesses(session->live, &options->window);
-        session->asks_map = session->qemu.system && !options->start_paused;
-        session->holds = session->asks_map && !g_strv_contains(options->arguments, "-S");
+        session->asks_map = session->qemu.system;
+        session->holds = session->asks_map && !options->start_paused && !g_strv_contains(options->arguments, "-S");
     }
     return session->live && make_folder(session, error) && build_command(session, options, error) &&
            check_vcpus(session, error) && check_log(session, error);

@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/fill_jobs.h"
+
+#include "store/error.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct told {
+    struct cli_fill fill;
+    char *level;
+    char *window;
+    char *output;
+    gboolean prints;
+    gboolean collects;
+    gboolean json;
+};
+
+/* For a shell, with quotes only where it takes them. */
+static void print_job(char *const *words)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
+    for (; *words; words++) {
+        g_autofree char *quoted = g_shell_quote(*words);
+        printf("%s%s", strspn(*words, plain) == strlen(*words) ? *words : quoted, words[1] ? " " : "\n");
+    }
+}
+
+/* What is not there yet, a command line each. */
+static bool print_jobs(const struct told *told, const char *plugin, GError **error)
+{
+    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    struct tcgrr_span span;
+    g_autoptr(GArray) windows = fill && cli_fill_span(fill, &told->fill, &span, error)
+                                    ? tcgrr_fill_plan(fill, told->fill.level, span, (unsigned)told->fill.jobs,
+                                                      (tcgrr_icount)told->fill.least, error)
+                                    : NULL;
+    bool good = windows != NULL;
+
+    for (guint i = 0; good && i < windows->len; i++) {
+        const struct tcgrr_fill_window *window = &g_array_index(windows, struct tcgrr_fill_window, i);
+        g_auto(GStrv) words = window->there ? NULL : cli_fill_job(&told->fill, window, error);
+        good = window->there || words;
+        if (words) {
+            print_job(words);
+        }
+    }
+    tcgrr_fill_free(fill);
+    return good;
+}
+
+/* What a line of --print-jobs does. */
+static bool derive_window(const struct told *told, const char *plugin, GError **error)
+{
+    struct tcgrr_fill_derive options = {.hang_ms = told->fill.hang * 1000, .stop = told->fill.stop};
+    struct tcgrr_fill_window window = {.level = told->fill.level, .part = told->output};
+    char *end = NULL;
+
+    window.span.first = g_ascii_strtoull(told->window, &end, 10);
+    window.span.end = *end == ':' ? g_ascii_strtoull(end + 1, &end, 10) : 0;
+    if (*end || window.span.first >= window.span.end) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "--window takes ICOUNT:ICOUNT, not '%s'", told->window);
+        return false;
+    }
+    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    bool good = fill && tcgrr_fill_derive(fill, &window, &options, error);
+    tcgrr_fill_free(fill);
+    return good;
+}
+
+static bool collect(const struct told *told, const char *plugin, char **files, GError **error)
+{
+    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    bool good = fill && tcgrr_fill_collect(fill, (const char *const *)files, error);
+    tcgrr_fill_free(fill);
+    return good;
+}
+
+/* The trace's object, or text; an interrupted fill is not complete. */
+static int print(const struct told *told, bool stopped)
+{
+    if (stopped && !told->json) {
+        fprintf(stderr, "tcgrr: %s is as it was; the same command goes on from here\n", told->fill.trace);
+        return CLI_OK;
+    }
+    return cli_print_trace(told->fill.trace, told->json, stopped ? CLI_TRACE_CUT : CLI_TRACE_PLAIN);
+}
+
+static int fill(const struct told *told, char **files)
+{
+    GError *error = NULL;
+    g_autofree char *plugin = cli_plugin_path(&error);
+    bool good = plugin && (told->window     ? derive_window(told, plugin, &error)
+                           : told->prints   ? print_jobs(told, plugin, &error)
+                           : told->collects ? collect(told, plugin, files, &error)
+                                            : cli_fill_make(&told->fill, NULL, &error));
+    bool stopped = !good && *told->fill.stop;
+    bool prints = !told->window && !told->prints;
+
+    if (stopped && prints && told->json) {
+        g_error_free(error);
+        print(told, true);
+        return cli_stopped_status(*told->fill.stop);
+    }
+    if (stopped && prints) {
+        print(told, true);
+    }
+    return !good ? cli_fail(error) : prints ? print(told, false) : CLI_OK;
+}
+
+static int check(const struct cli_command *command, struct told *told, int argc)
+{
+    bool level = told->level && tcgrr_level_of(told->level, &told->fill.level);
+
+    if (argc < 2 || (argc > 2 && !told->collects)) {
+        return cli_usage(command, "fill takes one trace%s", told->collects ? " and what its jobs made" : "");
+    }
+    if (!told->collects && (!level || told->fill.level == TCGRR_LEVEL_INPUTS)) {
+        return cli_usage(command, "--level takes flow, state or full%s%s%s", told->level ? ", not '" : "",
+                         told->level ? told->level : "", told->level ? "'" : "");
+    }
+    if (told->prints + told->collects + (told->window != NULL) > 1 || (!told->window != !told->output)) {
+        return cli_usage(command, !told->window != !told->output ? "--window and --output go together"
+                                                                 : "--print-jobs, --collect and --window exclude each "
+                                                                   "other");
+    }
+    if (told->fill.least < 0) {
+        return cli_usage(command, "--window-size takes 1 or more instructions");
+    }
+    if (told->fill.jobs < 1 || told->fill.jobs > 256 || told->fill.hang < 1) {
+        return cli_usage(command, told->fill.hang < 1 ? "--timeout takes 1 or more seconds" : "-j takes 1 to 256");
+    }
+    return CLI_OK;
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    struct told told = {.fill = {.jobs = 1, .hang = CLI_FILL_HANG}};
+    g_autofree char *from = NULL;
+    g_autofree char *until = NULL;
+    g_autofree char *qemu = NULL;
+    gboolean progress = FALSE;
+    const GOptionEntry entries[] = {
+        {"level", 0, 0, G_OPTION_ARG_STRING, &told.level, "what to derive: flow, state or full", "LEVEL"},
+        {"from", 0, 0, G_OPTION_ARG_STRING, &from,
+         "from here on: an icount, or, where the trace has the flow, a symbol or a 0x address (its first execution)",
+         "WHERE"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and up to here (default: all of the run)", "WHERE"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &told.fill.jobs, "replays at a time (default 1)", "N"},
+        {"window-size", 0, 0, G_OPTION_ARG_INT64, &told.fill.least,
+         "instructions in a window, at least (default 16777216)", "N"},
+        {"print-jobs", 0, 0, G_OPTION_ARG_NONE, &told.prints,
+         "derive nothing; print a command line for each window, to be run anywhere with the trace and its QEMU", NULL},
+        {"collect", 0, 0, G_OPTION_ARG_NONE, &told.collects, "take what these made into the trace", NULL},
+        {"window", 0, 0, G_OPTION_ARG_STRING, &told.window, "derive this window alone, into --output", "ICOUNT:ICOUNT"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told.output, "with --window: the file that it becomes", "FILE"},
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu,
+         "replay in this QEMU, of the same release (default: the one that "
+         "recorded)",
+         "PATH"},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.fill.hang,
+         "seconds without progress after which a replay has hung (default 60)", "S"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &told.json, "print one JSON object", NULL},
+        {0},
+    };
+    if (!cli_parse(command, entries, false, &argc, &argv)) {
+        return CLI_USAGE;
+    }
+    int status = check(command, &told, argc);
+    if (status == CLI_OK) {
+        told.fill.trace = argv[1];
+        told.fill.qemu = qemu;
+        told.fill.from = from;
+        told.fill.until = until;
+        told.fill.progress = progress || isatty(STDERR_FILENO);
+        told.fill.stop = cli_catch_signals();
+        status = fill(&told, argv + 2);
+    }
+    g_free(told.level);
+    g_free(told.window);
+    g_free(told.output);
+    return status;
+}
+
+const struct cli_command cli_fill = {
+    "fill",
+    "TRACE [FILE…]",
+    "Derive a level that a recording lacks by replaying it",
+    "The trace changes in one step, when all is there. Interrupted or killed, the same command goes on with the "
+    "windows\n"
+    "that are missing. Windows begin at keyframes (tcgrr keyframes), so that several replays share the work; "
+    "docs/fill.md\n"
+    "has examples for Slurm and GNU parallel.\n\n"
+    "Examples:\n"
+    "  tcgrr fill boot.tcgrr --level flow\n"
+    "  tcgrr fill boot.tcgrr --level full --from panic --until 868000000\n"
+    "  tcgrr fill boot.tcgrr --level full -j 2\n"
+    "  tcgrr fill boot.tcgrr --level full -j 8 --print-jobs >jobs\n"
+    "  tcgrr fill boot.tcgrr --collect boot.tcgrr.fill/*.tcgrr\n",
+    run,
+};

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/fill.h"
+
+#include "cli/fill_jobs.h"
+#include "store/error.h"
+#include "store/symbols.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static bool resolve(struct tcgrr_fill *fill, const char *option, const char *text, tcgrr_icount after,
+                    tcgrr_icount *icount, GError **error)
+{
+    struct tcgrr_reader *reader = tcgrr_fill_reader(fill);
+    struct tcgrr_symbols *symbols = text ? cli_trace_symbols(reader) : NULL;
+    struct tcgrr_position where = {TCGRR_POSITION_NONE, 0};
+    bool known = !text || cli_parse_where(text, symbols, &where);
+    bool good = known;
+
+    tcgrr_symbols_free(symbols);
+    if (!known) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s %s: there is no symbol of this name", option, text);
+    } else if (where.kind == TCGRR_POSITION_ICOUNT) {
+        *icount = MIN(where.value, tcgrr_fill_run(fill).end);
+    } else if (where.kind == TCGRR_POSITION_PC) {
+        good = cli_find_pc(reader, where.value, after, icount, error);
+        g_prefix_error(error, "%s %s: ", option, text);
+    }
+    return good;
+}
+
+bool cli_fill_span(struct tcgrr_fill *fill, const struct cli_fill *told, struct tcgrr_span *span, GError **error)
+{
+    *span = tcgrr_fill_run(fill);
+    if (!resolve(fill, "--from", told->from, 0, &span->first, error) ||
+        !resolve(fill, "--until", told->until, span->first, &span->end, error)) {
+        return false;
+    }
+    if (span->first < span->end) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                "--until must come after --from, and --from before the run's end");
+    return false;
+}
+
+struct progress {
+    bool show;
+    bool shown;
+    unsigned window;
+    unsigned windows;
+};
+
+static void say(tcgrr_icount icount, void *data)
+{
+    struct progress *progress = data;
+    if (progress->show) {
+        g_autofree char *text = cli_number(icount);
+        fprintf(stderr, "\r\033[Ktcgrr: window %u of %u, icount %s", progress->window, progress->windows, text);
+        fflush(stderr);
+        progress->shown = true;
+    }
+}
+
+/* One window after the other, by this process. */
+static bool derive_here(struct tcgrr_fill *fill, const struct cli_fill *told, const GArray *windows, GError **error)
+{
+    struct progress progress = {.show = told->progress, .windows = windows->len};
+    struct tcgrr_fill_derive options = {
+        .hang_ms = told->hang * 1000, .stop = told->stop, .progress = say, .data = &progress};
+    bool good = true;
+
+    for (guint i = 0; good && i < windows->len; i++) {
+        progress.window = i + 1;
+        good = tcgrr_fill_derive(fill, &g_array_index(windows, struct tcgrr_fill_window, i), &options, error);
+    }
+    if (progress.shown) {
+        fputs("\r\033[K", stderr);
+    }
+    return good;
+}
+
+static bool collect(struct tcgrr_fill *fill, const GArray *windows, GError **error)
+{
+    g_autoptr(GPtrArray) parts = g_ptr_array_new();
+    for (guint i = 0; i < windows->len; i++) {
+        g_ptr_array_add(parts, g_array_index(windows, struct tcgrr_fill_window, i).part);
+    }
+    g_ptr_array_add(parts, NULL);
+    if (!tcgrr_fill_collect(fill, (const char *const *)parts->pdata, error)) {
+        return false;
+    }
+    tcgrr_fill_clean(fill, windows);
+    return true;
+}
+
+bool cli_fill_make(const struct cli_fill *told, unsigned *made, GError **error)
+{
+    g_autofree char *plugin = cli_plugin_path(error);
+    struct tcgrr_fill *fill = plugin ? tcgrr_fill_open(told->trace, told->qemu, plugin, error) : NULL;
+    struct tcgrr_span span;
+    bool good = fill && cli_fill_span(fill, told, &span, error);
+    g_autoptr(GArray) windows =
+        good ? tcgrr_fill_plan(fill, told->level, span, (unsigned)told->jobs, (tcgrr_icount)told->least, error) : NULL;
+
+    good = windows != NULL;
+    if (good && windows->len > 0) {
+        bool alone = told->jobs == 1 || windows->len == 1;
+        good = (alone ? derive_here(fill, told, windows, error) : cli_fill_run_jobs(told, windows, error)) &&
+               collect(fill, windows, error);
+    }
+    if (good && made) {
+        *made = windows->len;
+    }
+    tcgrr_fill_free(fill);
+    return good;
+}
+
+bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status)
+{
+    enum tcgrr_level level = TCGRR_LEVEL_INPUTS;
+
+    if (error->domain == TCGRR_ERROR && error->code > TCGRR_ERROR_LACKS && wanted) {
+        level = (enum tcgrr_level)(error->code - TCGRR_ERROR_LACKS);
+    }
+    if (level == TCGRR_LEVEL_INPUTS) {
+        *status = cli_fail(error);
+        return false;
+    }
+    struct cli_fill fill = {.trace = trace,
+                            .level = level,
+                            .jobs = 1,
+                            .hang = CLI_FILL_HANG,
+                            .progress = isatty(STDERR_FILENO),
+                            .stop = cli_catch_signals()};
+    GError *problem = NULL;
+    g_error_free(error);
+    fprintf(stderr, "tcgrr: filling %s with level %s\n", trace, tcgrr_level_name(level));
+    if (!cli_fill_make(&fill, NULL, &problem)) {
+        *status = cli_fail(problem);
+        return false;
+    }
+    return true;
+}

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "record/derive.h"
+
+#include "emu/qemu/memory_map.h"
+#include "record/repair.h"
+#include "store/error.h"
+
+#include <glib/gstdio.h>
+#include <signal.h>
+
+#define PUMP_MS     100
+#define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
+#define PROGRESS_US (200 * 1000)
+#define SPIN_US     (10 * G_USEC_PER_SEC) /* of its own time without getting anywhere, and a replay has hung */
+#define QMP_MS      60000
+
+struct derivation {
+    const struct tcgrr_derive_options *options;
+    struct tcgrr_session *session;
+    struct tcgrr_writer *writer;
+    struct tcgrr_chunk *chunk;
+    char *part; /* what `output` is called until it is complete */
+    struct tcgrr_run run;
+    tcgrr_icount moved_icount;
+    gint64 moved;
+    gint64 told;
+    int64_t spent;
+};
+
+static bool has_end(const struct derivation *derivation)
+{
+    return derivation->options->until != UINT64_MAX;
+}
+
+static bool open_session(struct derivation *derivation, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    const struct tcgrr_run *run = options->run;
+    /* From a keyframe the plugin counts anew: it reports all, and what is wanted is chosen here. */
+    struct tcgrr_session_options session = {
+        .known = options->qemu,
+        .qemu = options->qemu->path,
+        .arguments = (const char *const *)options->words + 1,
+        .plugin = options->plugin,
+        .mode = TCGRR_RUN_REPLAY,
+        .level = options->level,
+        .window = {.from = options->keyframe ? 0 : options->from, .until = options->until},
+        .icount = run->icount_shift,
+        .rr_file = options->rr_file,
+        .start = options->start,
+        .start_icount = options->start_icount,
+        .keyframe = options->keyframe,
+        .keyframe_icount = options->keyframe_icount,
+        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+        .start_paused = true,
+        .quiet = true,
+    };
+    struct tcgrr_rrlog *log = NULL;
+
+    derivation->session = tcgrr_session_new(&session, error);
+    log = derivation->session ? tcgrr_rrlog_load(options->rr_file, options->qemu->version, error) : NULL;
+    if (!log) {
+        return false;
+    }
+    struct tcgrr_live *live = tcgrr_session_live(derivation->session);
+    tcgrr_rrlog_rebase(log, options->start_icount);
+    tcgrr_live_set_log(live, log);
+    tcgrr_live_correct_events(live);
+    tcgrr_live_set_sample_step(live, run->sample_step ? run->sample_step : TCGRR_SAMPLE_STEP);
+    if (run->has_sample_from) {
+        tcgrr_live_set_sample_origin(live, run->sample_from);
+    }
+    return true;
+}
+
+/* What of the run's description is the window's own. */
+static void describe(struct derivation *derivation)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    const struct tcgrr_qemu *qemu = options->qemu;
+    struct tcgrr_run *run = &derivation->run;
+
+    *run = *options->run;
+    run->complete = false;
+    run->rr = false; /* it is in the run's trace */
+    run->level = tcgrr_level_name(options->level);
+    run->qemu_path = qemu->path;
+    run->qemu_version = qemu->version;
+    run->api_version = qemu->api;
+    run->reports_discontinuities = qemu->reports_discontinuities;
+    run->qemu_icount = -1;
+    run->tail = 0;
+    run->decided = 0;
+    run->sample_step = options->level < TCGRR_LEVEL_STATE ? 0 : run->sample_step ? run->sample_step : TCGRR_SAMPLE_STEP;
+    run->mem_from = run->mem_until = -1;
+}
+
+static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, GError **error)
+{
+    json_t *answer = tcgrr_qmp_execute(qmp, command, arguments, QMP_MS, error);
+    json_decref(answer);
+    return answer != NULL;
+}
+
+static bool start(struct derivation *derivation, GError **error)
+{
+    struct tcgrr_session *session = derivation->session;
+    tcgrr_icount own = tcgrr_session_own_icount(session, derivation->options->until);
+    struct tcgrr_qmp *qmp = tcgrr_session_start(session, error) ? tcgrr_session_qmp(session, error) : NULL;
+
+    if (!qmp ||
+        (has_end(derivation) && !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)own), error)) ||
+        !tell(qmp, "cont", NULL, error)) {
+        return false;
+    }
+    tcgrr_session_watch(session);
+    return true;
+}
+
+/* Whether the replay gets anywhere. */
+static bool check_progress(struct derivation *derivation, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    struct tcgrr_process *process = tcgrr_session_process(derivation->session);
+    gint64 now = g_get_monotonic_time();
+
+    if (options->stop && *options->stop) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+        return false;
+    }
+    if (derivation->chunk->end_icount != derivation->moved_icount) {
+        derivation->moved_icount = derivation->chunk->end_icount;
+        derivation->moved = now;
+        derivation->spent = tcgrr_process_spent(process);
+    }
+    if (options->progress && now - derivation->told > PROGRESS_US) {
+        derivation->told = now;
+        options->progress(derivation->moved_icount, options->data);
+    }
+    if (now - derivation->moved <= (gint64)options->hang_ms * 1000 &&
+        tcgrr_process_spent(process) - derivation->spent <= SPIN_US) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "the replay hangs after icount %" G_GUINT64_FORMAT,
+                derivation->moved_icount);
+    return false;
+}
+
+/* What lies before the window is not stored. */
+static bool hand_over(struct derivation *derivation, GError **error)
+{
+    struct tcgrr_chunk *chunk = derivation->chunk;
+    bool wanted = chunk->end_icount > derivation->options->from || chunk->end_icount == 0;
+    bool good = !wanted || (tcgrr_writer_chunk(derivation->writer, chunk,
+                                               tcgrr_live_blocks(tcgrr_session_live(derivation->session)), error) &&
+                            tcgrr_writer_commit(derivation->writer, error));
+
+    tcgrr_chunk_follow(chunk, chunk);
+    if (!wanted) {
+        chunk->first_seq = 0;
+        chunk->first_flow = chunk->end_flow = 0;
+    }
+    return good;
+}
+
+/* Reads up to the window's end. */
+static bool drain(struct derivation *derivation, enum tcgrr_live_end *end, GError **error)
+{
+    struct tcgrr_session *session = derivation->session;
+    struct tcgrr_live *live = tcgrr_session_live(session);
+    bool paused = false;
+
+    *end = TCGRR_LIVE_RUNS;
+    derivation->moved = g_get_monotonic_time();
+    while (*end == TCGRR_LIVE_RUNS && !paused) {
+        if (!tcgrr_session_next(session, derivation->chunk, PUMP_MS, end, error) ||
+            !check_progress(derivation, error)) {
+            return false;
+        }
+        if (tcgrr_live_full(live, derivation->chunk)) {
+            if (!hand_over(derivation, error)) {
+                return false;
+            }
+        } else {
+            paused = has_end(derivation) && tcgrr_session_paused(session) &&
+                     g_get_monotonic_time() - derivation->moved > SETTLE_US;
+        }
+    }
+    if (paused) {
+        tcgrr_live_stand_at(live, derivation->chunk, derivation->options->until);
+    }
+    derivation->run.icount = derivation->chunk->end_icount;
+    derivation->run.execs = derivation->chunk->first_seq + derivation->chunk->count;
+    return hand_over(derivation, error);
+}
+
+static bool check_end(struct derivation *derivation, enum tcgrr_live_end end, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    bool early = has_end(derivation) && derivation->run.icount < options->until;
+
+    if (end != TCGRR_LIVE_CUT && !early) {
+        return true;
+    }
+    g_autofree char *how = tcgrr_session_end(derivation->session);
+    g_autofree char *words = tcgrr_session_words(derivation->session);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the replay ended after icount %" G_GUINT64_FORMAT " (%s)%s%s",
+                derivation->run.icount, how, *words ? ": " : "", words);
+    return false;
+}
+
+static bool store_map(struct derivation *derivation, GError **error)
+{
+    const GPtrArray *maps = tcgrr_session_maps(derivation->session);
+
+    for (guint i = 0; i < maps->len; i++) {
+        const GArray *map = g_ptr_array_index(maps, i);
+        for (guint k = 0; k < map->len; k++) {
+            const struct tcgrr_region *region = &g_array_index(map, struct tcgrr_region, k);
+            if (!tcgrr_writer_region(derivation->writer, region->first, region->last, region->kind, region->name,
+                                     error)) {
+                return false;
+            }
+        }
+    }
+    return true;
+}
+
+/* Events that were inferred are looked up in the log, as a recording does. */
+static bool confirm_events(struct derivation *derivation, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    struct tcgrr_live *live = tcgrr_session_live(derivation->session);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(options->rr_file, options->qemu->version, error);
+    struct tcgrr_answers answers = {.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip))};
+    g_autoptr(GArray) uncertain = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_uncertain_retire));
+    struct tcgrr_repair task = {.path = derivation->part,
+                                .uncertain = uncertain,
+                                .answers = &answers,
+                                .log = log,
+                                .blocks = tcgrr_live_blocks(live)};
+    bool good = log != NULL;
+
+    if (good) {
+        tcgrr_rrlog_rebase(log, options->start_icount);
+        good = tcgrr_repair(derivation->writer, &task, &derivation->run, error);
+        derivation->run.assumed = tcgrr_live_assumed(live);
+    }
+    tcgrr_rrlog_free(log);
+    g_array_unref(answers.flips);
+    return good;
+}
+
+static bool finish(struct derivation *derivation, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    struct tcgrr_run *run = &derivation->run;
+
+    /* The end is known and what QEMU still would do is not asked for. */
+    tcgrr_process_stop(tcgrr_session_process(derivation->session), 0);
+    if (options->level == TCGRR_LEVEL_FULL) {
+        run->mem_from = (int64_t)options->from;
+    }
+    run->complete = true;
+    if (!store_map(derivation, error) || !tcgrr_writer_note(derivation->writer, options->note, error) ||
+        !tcgrr_writer_commit(derivation->writer, error) || !confirm_events(derivation, error) ||
+        !tcgrr_writer_run(derivation->writer, run, error) || !tcgrr_writer_finish(derivation->writer, error)) {
+        return false;
+    }
+    if (g_rename(derivation->part, options->output) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot rename %s: %m", derivation->part);
+        return false;
+    }
+    return true;
+}
+
+static bool derive(struct derivation *derivation, GError **error)
+{
+    enum tcgrr_live_end end;
+
+    if (!open_session(derivation, error)) {
+        return false;
+    }
+    describe(derivation);
+    derivation->writer = tcgrr_writer_create(derivation->part, true, &derivation->run, error);
+    tcgrr_live_first(tcgrr_session_live(derivation->session), derivation->chunk);
+    return derivation->writer && start(derivation, error) && drain(derivation, &end, error) &&
+           check_end(derivation, end, error) && finish(derivation, error);
+}
+
+bool tcgrr_derive(const struct tcgrr_derive_options *options, GError **error)
+{
+    struct derivation derivation = {
+        .options = options,
+        .chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS),
+        .part = g_strconcat(options->output, ".part", NULL),
+    };
+    bool good = derive(&derivation, error);
+
+    tcgrr_writer_free(derivation.writer);
+    tcgrr_session_free(derivation.session);
+    tcgrr_chunk_free(derivation.chunk);
+    if (!good) {
+        static const char *const leftovers[] = {"", "-wal", "-shm"};
+        for (size_t i = 0; i < G_N_ELEMENTS(leftovers); i++) {
+            g_autofree char *name = g_strconcat(derivation.part, leftovers[i], NULL);
+            g_unlink(name);
+        }
+    }
+    g_free(derivation.part);
+    return good;
+}

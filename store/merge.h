@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a trace takes over from another one as it is. */
+#ifndef TCGRR_STORE_MERGE_H
+#define TCGRR_STORE_MERGE_H
+
+#include "store/layers.h"
+
+/* A trace whose recorder was killed has a journal beside it: folds it in, so that the file can be replaced.
+ * TCGRR_ERROR_FAILED if the trace is still being recorded. */
+bool tcgrr_writer_settle(const char *trace, GError **error);
+
+/* Everything that is not derived of the run: notes, guest files, symbols, the memory map, QEMU's rr file, what pins the
+ * machine. */
+bool tcgrr_writer_merge_inputs(struct tcgrr_writer *writer, const char *trace, GError **error);
+/* The parts of the memory map that are not there yet. */
+bool tcgrr_writer_merge_regions(struct tcgrr_writer *writer, const char *trace, GError **error);
+
+/* Stores that the trace has `level` of a window. */
+bool tcgrr_writer_layer(struct tcgrr_writer *writer, enum tcgrr_level level, const struct tcgrr_span *span,
+                        GError **error);
+
+#endif
