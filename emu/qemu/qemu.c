@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "emu/qemu/command_options.h"
+#include "emu/qemu/probe_cache.h"
 #include "emu/qemu/process.h"
 #include "store/error.h"
 
@@ -365,23 +366,14 @@ static char *read_build_id(const char *path)
     return id ? id : g_strdup("");
 }
 
-bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *qemu, GError **error)
+/* Asks the QEMU at qemu->path. */
+static bool ask(struct tcgrr_qemu *qemu, const char *plugin, GError **error)
 {
-    *qemu = (struct tcgrr_qemu){0};
-    char *found = g_find_program_in_path(name);
-    if (!found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: %s; give a QEMU on PATH or its path", name,
-                    g_file_test(name, G_FILE_TEST_EXISTS) ? "neither a program nor a trace" : "no such command");
-        return false;
-    }
-    qemu->path = g_canonicalize_filename(found, NULL);
-    g_free(found);
     qemu->target = g_strdup("");
     qemu->build_id = read_build_id(qemu->path);
-    char *whole = g_canonicalize_filename(plugin, NULL);
     struct early early = {
         .qemu = {.path = qemu->path, .system = strstr(strrchr(qemu->path, '/') + 1, "qemu-system") != NULL},
-        .plugin = whole,
+        .plugin = plugin,
     };
     GThread *thread = g_thread_new("tcgrr-probe", ask_early, &early);
     bool good = read_version(qemu, error);
@@ -389,11 +381,35 @@ bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *q
     good = good && probe_plugin(qemu, &early, error);
     g_free(early.answer.errors);
     g_clear_error(&early.error);
-    g_free(whole);
-    if (!good) {
-        tcgrr_qemu_clear(qemu);
-    }
     return good;
+}
+
+bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *qemu, GError **error)
+{
+    *qemu = (struct tcgrr_qemu){0};
+    g_autofree char *found = g_find_program_in_path(name);
+    if (!found) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: %s; give a QEMU on PATH or its path", name,
+                    g_file_test(name, G_FILE_TEST_EXISTS) ? "neither a program nor a trace" : "no such command");
+        return false;
+    }
+    g_autofree char *path = g_canonicalize_filename(found, NULL);
+    g_autofree char *whole = g_canonicalize_filename(plugin, NULL);
+    g_autofree char *kept = tcgrr_probe_cache_file(path, whole);
+    bool known = kept && tcgrr_probe_cache_load(kept, qemu);
+
+    qemu->path = g_steal_pointer(&path);
+    if (known) {
+        return true;
+    }
+    if (!ask(qemu, whole, error)) {
+        tcgrr_qemu_clear(qemu);
+        return false;
+    }
+    if (kept && qemu->api > 0) { /* why it is 0 may pass */
+        tcgrr_probe_cache_store(kept, qemu);
+    }
+    return true;
 }
 
 bool tcgrr_qemu_is_user(const char *name)

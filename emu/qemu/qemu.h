@@ -26,7 +26,8 @@ struct tcgrr_qemu {
 
 /*
  * Finds `name` on PATH (or as a path) and asks it: runs it with --version, then with the plugin `plugin` (path of
- * libtcgrr-plugin.so) in probe mode. Takes well under a second; every wait is bounded by 20 s.
+ * libtcgrr-plugin.so) in probe mode. Takes well under a second; every wait is bounded by 20 s. The answer
+ * is kept (emu/qemu/probe_cache.h) and given again as long as these files do not change.
  * A binary that is not QEMU, cannot be run or does not answer is an error; a QEMU without plugin support is not: it
  * is returned with api 0 and `plugin_error`.
  */

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/probe_cache.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <xxhash.h>
+
+#define FORMAT     "tcgrr-probe-1" /* another one where what is kept means something else */
+#define SCRIPT_MAX 4096
+#define YOUNG_S    2 /* what was changed so lately could be changed again without looking newer */
+#define GROUP      "qemu"
+
+/* A file by what a change of it changes. False if it is not there or too young. */
+static bool digest_file(XXH3_state_t *state, const char *path)
+{
+    struct stat status;
+
+    if (stat(path, &status) != 0 || time(NULL) - MAX(status.st_mtime, status.st_ctime) < YOUNG_S) {
+        return false;
+    }
+    int64_t values[] = {(int64_t)status.st_dev, (int64_t)status.st_ino, status.st_size,        status.st_mtim.tv_sec,
+                        status.st_mtim.tv_nsec, status.st_ctim.tv_sec,  status.st_ctim.tv_nsec};
+    XXH3_64bits_update(state, path, strlen(path) + 1);
+    XXH3_64bits_update(state, values, sizeof(values));
+    return true;
+}
+
+/* The first bytes of a file; *size: how many. */
+static bool read_beginning(const char *path, char *bytes, size_t room, size_t *size)
+{
+    FILE *file = fopen(path, "rbe");
+    *size = file ? fread(bytes, 1, room, file) : 0;
+    if (file) {
+        fclose(file);
+    }
+    return file != NULL;
+}
+
+static bool is_elf(const char *path)
+{
+    char bytes[4];
+    size_t size;
+    return read_beginning(path, bytes, sizeof(bytes), &size) && size == 4 && memcmp(bytes, "\177ELF", 4) == 0;
+}
+
+/* The one line of a script that does something, other than comments; NULL: there are more, or none. */
+static char *only_line(const char *text)
+{
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    const char *only = NULL;
+
+    for (char **line = lines; *line; line++) {
+        const char *begin = g_strchug(*line);
+        if (*begin && *begin != '#' && only) {
+            return NULL;
+        }
+        only = *begin && *begin != '#' ? begin : only;
+    }
+    return g_strdup(only);
+}
+
+/* Whether the words, of such a line, do nothing but start a program that they name in full. */
+static bool only_starts(char **words)
+{
+    if (!*words || strcmp(*words++, "exec") != 0) {
+        return false;
+    }
+    if (*words && strcmp(*words, "env") == 0) {
+        for (words++; *words && strchr(*words, '='); words++) {
+        }
+    }
+    return *words && g_path_is_absolute(*words) && g_file_test(*words, G_FILE_TEST_IS_REGULAR);
+}
+
+/*
+ * A script that starts the QEMU: all files that it names are part of the answer. One that computes anything could start
+ * another file each time.
+ */
+static bool digest_script(XXH3_state_t *state, const char *path)
+{
+    char text[SCRIPT_MAX + 1];
+    size_t size;
+
+    if (!read_beginning(path, text, SCRIPT_MAX, &size) || size == SCRIPT_MAX || memchr(text, '\0', size)) {
+        return false;
+    }
+    text[size] = '\0';
+    g_autofree char *line = only_line(text);
+    g_auto(GStrv) words = NULL;
+    if (!line || !g_shell_parse_argv(line, NULL, &words, NULL) || strpbrk(line, ";&|<>()`\\") || !only_starts(words)) {
+        return false;
+    }
+    for (char **word = words; *word; word++) {
+        bool file = g_path_is_absolute(*word) && g_file_test(*word, G_FILE_TEST_IS_REGULAR);
+        if ((strchr(*word, '$') && strcmp(*word, "$@") != 0) ||
+            (file && !(is_elf(*word) && digest_file(state, *word)))) {
+            return false;
+        }
+    }
+    return true;
+}
+
+char *tcgrr_probe_cache_file(const char *path, const char *plugin)
+{
+    static const char *const variables[] = {"LD_LIBRARY_PATH", "LD_PRELOAD"};
+    XXH3_state_t *state = XXH3_createState();
+
+    XXH3_64bits_reset(state);
+    XXH3_64bits_update(state, FORMAT, sizeof(FORMAT));
+    for (size_t i = 0; i < G_N_ELEMENTS(variables); i++) {
+        const char *value = g_getenv(variables[i]);
+        XXH3_64bits_update(state, value ? value : "", value ? strlen(value) + 1 : 1);
+    }
+    bool good = digest_file(state, path) && digest_file(state, plugin) && (is_elf(path) || digest_script(state, path));
+    XXH64_hash_t digest = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    g_autofree char *name = g_strdup_printf("%016" G_GINT64_MODIFIER "x", (guint64)digest);
+    return good ? g_build_filename(g_get_user_cache_dir(), "tcgrr", "probes", name, NULL) : NULL;
+}
+
+bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu)
+{
+    g_autoptr(GKeyFile) kept = g_key_file_new();
+
+    if (!g_key_file_load_from_file(kept, file, G_KEY_FILE_NONE, NULL) ||
+        !g_key_file_has_key(kept, GROUP, "complete", NULL)) {
+        return false;
+    }
+    qemu->version = g_key_file_get_string(kept, GROUP, "version", NULL);
+    qemu->banner = g_key_file_get_string(kept, GROUP, "banner", NULL);
+    qemu->build_id = g_key_file_get_string(kept, GROUP, "build_id", NULL);
+    qemu->target = g_key_file_get_string(kept, GROUP, "target", NULL);
+    qemu->plugin_error = g_key_file_get_string(kept, GROUP, "plugin_error", NULL);
+    qemu->system = g_key_file_get_boolean(kept, GROUP, "system", NULL);
+    qemu->api_min = g_key_file_get_integer(kept, GROUP, "api_min", NULL);
+    qemu->api_cur = g_key_file_get_integer(kept, GROUP, "api_cur", NULL);
+    qemu->api = g_key_file_get_integer(kept, GROUP, "api", NULL);
+    qemu->api_forced = g_key_file_get_boolean(kept, GROUP, "api_forced", NULL);
+    qemu->reports_discontinuities = g_key_file_get_boolean(kept, GROUP, "discontinuities", NULL);
+    if (qemu->version && qemu->banner && qemu->build_id && qemu->target) {
+        return true;
+    }
+    tcgrr_qemu_clear(qemu);
+    return false;
+}
+
+void tcgrr_probe_cache_store(const char *file, const struct tcgrr_qemu *qemu)
+{
+    g_autoptr(GKeyFile) kept = g_key_file_new();
+    g_autofree char *folder = g_path_get_dirname(file);
+
+    g_key_file_set_string(kept, GROUP, "path", qemu->path); /* for people */
+    g_key_file_set_string(kept, GROUP, "version", qemu->version);
+    g_key_file_set_string(kept, GROUP, "banner", qemu->banner);
+    g_key_file_set_string(kept, GROUP, "build_id", qemu->build_id);
+    g_key_file_set_string(kept, GROUP, "target", qemu->target);
+    if (qemu->plugin_error) {
+        g_key_file_set_string(kept, GROUP, "plugin_error", qemu->plugin_error);
+    }
+    g_key_file_set_boolean(kept, GROUP, "system", qemu->system);
+    g_key_file_set_integer(kept, GROUP, "api_min", qemu->api_min);
+    g_key_file_set_integer(kept, GROUP, "api_cur", qemu->api_cur);
+    g_key_file_set_integer(kept, GROUP, "api", qemu->api);
+    g_key_file_set_boolean(kept, GROUP, "api_forced", qemu->api_forced);
+    g_key_file_set_boolean(kept, GROUP, "discontinuities", qemu->reports_discontinuities);
+    g_key_file_set_boolean(kept, GROUP, "complete", TRUE);
+    if (g_mkdir_with_parents(folder, 0700) == 0) {
+        g_key_file_save_to_file(kept, file, NULL);
+    }
+}

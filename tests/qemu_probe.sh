@@ -1,0 +1,31 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What a QEMU answers is kept until a file that says so changes.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+elf=$(readlink -f "$(qemu riscv64 7.2)")
+export XDG_CACHE_HOME=$work/cache
+
+# version QEMU: what tcgrr takes its version to be.
+version() { "$tcgrr" doctor --json "$1" | jq -r '.qemus[0].version'; }
+# kept: how many answers there are.
+kept() { find "$work/cache/tcgrr/probes" -type f 2>/dev/null | wc -l; }
+
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$elf" >"$work/starts"
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nqemu=%s\nexec $qemu "$@"\n' "$elf" >"$work/computes"
+printf '#!/bin/sh\ncd %s\nexec ./%s "$@"\n' "${elf%/*}" "${elf##*/}" >"$work/goes"
+chmod +x "$work/starts" "$work/computes" "$work/goes"
+true_version=$(version "$work/starts")
+equal "kept of a script that is young" "$(kept)" 0
+sleep 3 # what has just been changed could be changed again without looking newer
+for script in computes goes; do
+    equal "$script" "$(version "$work/$script")" "$true_version"
+    equal "kept of a script that $script" "$(kept)" 0
+done
+equal "starts" "$(version "$work/starts")" "$true_version"
+equal "kept of a script that starts a QEMU" "$(kept)" 1
+sed -i 's/^version=.*/version=99.9.9/' "$work"/cache/tcgrr/probes/*
+equal "kept answer" "$(version "$work/starts")" 99.9.9
+printf '#!/bin/sh\nexec "%s" "$@" \n' "$elf" >"$work/starts"
+equal "after a change" "$(version "$work/starts")" "$true_version"
