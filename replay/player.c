@@ -261,13 +261,22 @@ int64_t tcgrr_player_spent(const struct tcgrr_player *player)
     return tcgrr_process_spent(player->process);
 }
 
-char *tcgrr_player_registers(struct tcgrr_player *player, GError **error)
+char *tcgrr_player_monitor(struct tcgrr_player *player, const char *command, GError **error)
 {
-    json_t *answer =
-        execute(player, "human-monitor-command", json_pack("{s:s}", "command-line", "info registers"), error);
+    json_t *answer = execute(player, "human-monitor-command", json_pack("{s:s}", "command-line", command), error);
     char *text = answer ? g_strdup(json_is_string(answer) ? json_string_value(answer) : "") : NULL;
     json_decref(answer);
     return text;
+}
+
+char *tcgrr_player_registers(struct tcgrr_player *player, GError **error)
+{
+    return tcgrr_player_monitor(player, "info registers", error);
+}
+
+void tcgrr_player_explain(struct tcgrr_player *player, GError **error)
+{
+    explain_end(player, error);
 }
 
 /* ---- keyframes ---- */

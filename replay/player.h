@@ -50,6 +50,11 @@ bool tcgrr_player_break(struct tcgrr_player *player, tcgrr_icount icount, GError
 /* Microseconds of processor time that QEMU has spent. */
 int64_t tcgrr_player_spent(const struct tcgrr_player *player);
 
+/* What QEMU's own monitor answers to a command; owned by the caller. */
+char *tcgrr_player_monitor(struct tcgrr_player *player, const char *command, GError **error);
+/* If QEMU has ended, `*error` becomes why: what its gdb stub's end looks like says nothing. */
+void tcgrr_player_explain(struct tcgrr_player *player, GError **error);
+
 /* Its registers, as QEMU's monitor prints them; owned by the caller. */
 char *tcgrr_player_registers(struct tcgrr_player *player, GError **error);
 

@@ -74,7 +74,9 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
     if (session->level == TCGRR_LEVEL_FULL && window->has_from_pc) {
         g_string_append_printf(text, ",from-pc=%" G_GUINT64_FORMAT, window->from_pc);
     } else if (session->level == TCGRR_LEVEL_FULL) {
-        g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT, window->from);
+        /* The plugin counts from where QEMU starts. */
+        g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT,
+                               window->from - MIN(window->from, options->keyframe_icount));
     }
     if (options->inputs && !session->qemu.system) {
         g_autofree char *escaped = tcgrr_options_escape(options->inputs);

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/last.h"
 
-#include "emu/qemu/scratch.h"
-
 #include <string.h>
 
-#include "emu/qemu/folder.h"
 #include "emu/qemu/session.h"
+#include "replay/files.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
-#define WINDOW  (UINT64_C(1) << 22) /* instructions that are looked through for a store before all others are */
+/* Instructions that are looked through for a store before all others are. */
+#define NEAR    (UINT64_C(1) << 22)
+#define FAR     (UINT64_C(1) << 27)
 #define EXECS   (1u << 16)
 #define WAIT_MS 100
 #define LOOKS   256 /* moments at which memory is looked at in one replay */
@@ -189,20 +189,25 @@ static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_p
 }
 
 /* A replay that reports the accesses of from..until. *able: this QEMU can. */
-static struct tcgrr_session *start(const struct tcgrr_last_options *options, const char *rr_file, char **words,
-                                   tcgrr_icount from, tcgrr_icount until, bool *able, GError **error)
+static struct tcgrr_session *start(const struct tcgrr_last_options *options, const struct tcgrr_keyframes_options *of,
+                                   struct tcgrr_keyframe keyframe, tcgrr_icount from, tcgrr_icount until, bool *able,
+                                   GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(options->reader);
     struct tcgrr_session_options session_options = {
         .known = options->qemu,
         .qemu = options->qemu->path,
-        .arguments = (const char *const *)words + 1,
+        .arguments = (const char *const *)of->words + 1,
         .plugin = options->plugin,
         .mode = TCGRR_RUN_REPLAY,
         .level = TCGRR_LEVEL_FULL,
         .window = {.from = from, .until = until},
         .icount = run->icount_shift,
-        .rr_file = rr_file,
+        .rr_file = of->rr_file,
+        .start = of->start,
+        .start_icount = tcgrr_recorded_start(options->reader),
+        .keyframe = keyframe.folder,
+        .keyframe_icount = keyframe.icount,
         .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
         .quiet = true,
     };
@@ -223,8 +228,8 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
     bool good = true;
 
-    for (tcgrr_chunk_follow(chunk, NULL); good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until;
-         tcgrr_chunk_follow(chunk, chunk)) {
+    for (tcgrr_live_first(tcgrr_session_live(session), chunk);
+         good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until; tcgrr_chunk_follow(chunk, chunk)) {
         good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
         if (good) {
             look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), place, until, last);
@@ -238,25 +243,43 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
     return good;
 }
 
+/* The same from a keyframe, or from the run's beginning. */
+static bool look_from(const struct tcgrr_last_options *options, const struct tcgrr_keyframes_options *of,
+                      struct tcgrr_keyframe keyframe, const struct tcgrr_last_place *place, tcgrr_icount from,
+                      tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
+{
+    struct tcgrr_session *session = start(options, of, keyframe, from, until, able, error);
+    bool good = session && listen(session, options, place, until, last, error);
+
+    tcgrr_session_free(session);
+    return good;
+}
+
 static bool look_in_replay(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
                            tcgrr_icount from, tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
 {
-    g_autofree char *folder = tcgrr_scratch_folder("why", error);
-    g_autofree char *inputs = folder ? g_build_filename(folder, "inputs", NULL) : NULL;
-    g_autofree char *rr_file = folder ? g_build_filename(folder, "replay.rr", NULL) : NULL;
-    g_auto(GStrv) words = folder ? tcgrr_recorded_command(options->reader, inputs, NULL, error) : NULL;
-    struct tcgrr_rrlog_rewritten rewritten;
-    struct tcgrr_session *session = NULL;
+    struct tcgrr_replay_files *files = tcgrr_replay_files_new(options->reader, options->qemu, NULL, error);
+    struct tcgrr_keyframes_options of;
+    GError *problem = NULL;
 
-    if (words && tcgrr_recorded_rr(options->reader, rr_file, options->qemu->version, words, &rewritten, error)) {
-        session = start(options, rr_file, words, from, until, able, error);
+    if (!files) {
+        return false;
     }
-    bool good = session && listen(session, options, place, until, last, error);
-    tcgrr_session_free(session);
-    if (folder) {
-        tcgrr_folder_remove(inputs);
-        tcgrr_folder_remove(folder);
+    tcgrr_replay_files_keyframes(files, &of);
+    struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&of);
+    struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(keyframes, from);
+    bool good = look_from(options, &of, keyframe, place, from, until, last, able, &problem);
+    if (!good && *able && keyframe.folder &&
+        problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
+        g_clear_error(&problem);
+        *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
+        good = look_from(options, &of, (struct tcgrr_keyframe){0}, place, from, until, last, able, &problem);
     }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
+    tcgrr_keyframes_free(keyframes);
+    tcgrr_replay_files_free(files);
     return good;
 }
 
@@ -270,10 +293,9 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
     if (!look_in_trace(options->reader, place, before, last, &until, error)) {
         return false;
     }
-    /* Most values are not old; what is costs a second replay. */
-    tcgrr_icount near = until > WINDOW ? until - WINDOW : 0;
-    const tcgrr_icount ends[] = {until, near, 0};
-    for (size_t i = 0; i < 2 && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
+    /* Most values are not old; what is costs further replays. */
+    const tcgrr_icount ends[] = {until, until - MIN(until, NEAR), until - MIN(until, FAR), 0};
+    for (size_t i = 0; i + 1 < G_N_ELEMENTS(ends) && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
         bool able = true;
         if (!look_in_replay(options, place, ends[i + 1], ends[i], last, &able, &problem)) {
             if (able || problem->code == TCGRR_ERROR_STOPPED) {

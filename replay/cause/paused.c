@@ -1,19 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/paused.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 
-#include "emu/qemu/command.h"
-#include "emu/qemu/folder.h"
-#include "emu/qemu/process.h"
-#include "emu/qemu/qmp.h"
-#include "emu/qemu/scratch.h"
-#include "replay/recorded.h"
+#include "replay/files.h"
+#include "replay/player.h"
 #include "store/error.h"
 
 #define CONNECT_MS 60000
-#define QMP_MS     60000
 #define SLICE_MS   500
 #define PAGE_BITS  12
 #define RAM_PAGES  64
@@ -23,62 +17,21 @@ struct tcgrr_rerun {
     struct tcgrr_rerun_options options;
     struct tcgrr_qemu probed;
     const struct tcgrr_qemu *qemu; /* that, or the one that was known */
-    struct tcgrr_command command;
-    char *folder;
-    char *inputs; /* a folder in it */
-    char *rr_file;
-    char *qmp_socket;
-    char *qmp_config;
-    char *gdb_socket;
+    struct tcgrr_replay_files *files;
+    struct tcgrr_keyframes_options of;
+    struct tcgrr_keyframes *keyframes;
 };
 
 struct tcgrr_paused {
     struct tcgrr_rerun *rerun;
-    struct tcgrr_process *process;
-    struct tcgrr_qmp *qmp;
+    struct tcgrr_player *player;
     struct tcgrr_gdb *gdb;
+    bool from_keyframe;
     tcgrr_icount icount;
     uint64_t ram[RAM_PAGES]; /* by a page's number modulo RAM_PAGES: 1 + the number of the one last seen to be RAM */
 };
 
 /* ---- what starts it ---- */
-
-/* With gdb there, QEMU would hand it the guest's semihosting calls unless told otherwise. */
-static void keep_semihosting(char **words, GPtrArray *kept)
-{
-    for (; *words; words++) {
-        bool config = g_str_has_suffix(*words, "-semihosting-config") && words[1];
-        g_ptr_array_add(kept, g_strdup(*words));
-        if (config) {
-            words++;
-            g_ptr_array_add(kept,
-                            strstr(*words, "target=") ? g_strdup(*words) : g_strconcat(*words, ",target=native", NULL));
-        } else if (strcmp(*words, "-semihosting") == 0 || strcmp(*words, "--semihosting") == 0) {
-            g_ptr_array_add(kept, g_strdup("-semihosting-config"));
-            g_ptr_array_add(kept, g_strdup("enable=on,target=native"));
-        }
-    }
-    g_ptr_array_add(kept, NULL);
-}
-
-static bool build_command(struct tcgrr_rerun *rerun, char **words, GError **error)
-{
-    g_autoptr(GPtrArray) kept = g_ptr_array_new_with_free_func(g_free);
-    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", rerun->gdb_socket);
-    g_autofree char *start = tcgrr_recorded_start_image(rerun->inputs);
-    struct tcgrr_command_options options = {
-        .mode = TCGRR_RUN_REPLAY,
-        .start = start,
-        .icount = tcgrr_reader_run(rerun->options.reader)->icount_shift,
-        .rr_file = rerun->rr_file,
-        .qmp_config = rerun->qmp_config,
-        .gdb = gdb,
-        .pause_at_end = true,
-        .start_paused = true,
-    };
-    keep_semihosting(words + 1, kept);
-    return tcgrr_command_build(rerun->qemu, (const char *const *)kept->pdata, &options, &rerun->command, error);
-}
 
 static bool prepare(struct tcgrr_rerun *rerun, GError **error)
 {
@@ -94,20 +47,12 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     if (!rerun->options.known && !tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->probed, error)) {
         return false;
     }
-    rerun->folder = tcgrr_scratch_folder("rerun", error);
-    if (!rerun->folder) {
-        return false;
+    rerun->files = tcgrr_replay_files_new(reader, rerun->qemu, rerun->options.extra, error);
+    if (rerun->files) {
+        tcgrr_replay_files_keyframes(rerun->files, &rerun->of);
+        rerun->keyframes = tcgrr_keyframes_open(&rerun->of);
     }
-    rerun->inputs = g_build_filename(rerun->folder, "inputs", NULL);
-    g_auto(GStrv) words = tcgrr_recorded_command(reader, rerun->inputs, rerun->options.extra, error);
-    rerun->rr_file = g_build_filename(rerun->folder, "replay.rr", NULL);
-    rerun->qmp_socket = g_build_filename(rerun->folder, "qmp", NULL);
-    rerun->qmp_config = g_build_filename(rerun->folder, "qmp.cfg", NULL);
-    rerun->gdb_socket = g_build_filename(rerun->folder, "gdb", NULL);
-    struct tcgrr_rrlog_rewritten rewritten;
-    return words && tcgrr_qmp_configure(rerun->qmp_config, rerun->qmp_socket, error) &&
-           tcgrr_recorded_rr(reader, rerun->rr_file, rerun->qemu->version, words, &rewritten, error) &&
-           build_command(rerun, words, error);
+    return rerun->files != NULL;
 }
 
 struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error)
@@ -126,106 +71,79 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
     if (!rerun) {
         return;
     }
-    tcgrr_folder_remove(rerun->inputs);
-    tcgrr_folder_remove(rerun->folder);
-    tcgrr_command_clear(&rerun->command);
+    tcgrr_keyframes_free(rerun->keyframes);
+    tcgrr_replay_files_free(rerun->files);
     tcgrr_qemu_clear(&rerun->probed);
-    g_free(rerun->folder);
-    g_free(rerun->inputs);
-    g_free(rerun->rr_file);
-    g_free(rerun->qmp_socket);
-    g_free(rerun->qmp_config);
-    g_free(rerun->gdb_socket);
     g_free(rerun);
-}
-
-const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun)
-{
-    return rerun->qemu;
 }
 
 /* ---- a QEMU that stands still ---- */
 
-/* An error on one of its connections is most often QEMU's own end, which says why. */
-static void explain_end(struct tcgrr_paused *paused, GError **error)
-{
-    if (!tcgrr_process_wait(paused->process, 200)) {
-        return;
-    }
-    g_autofree char *tail = tcgrr_process_stderr_tail(paused->process);
-    g_autofree char *end = tcgrr_process_describe_end(paused->process);
-    const char *line = strrchr(tail, '\n');
-    const char *words = line ? line + 1 : tail;
-    g_clear_error(error);
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s ended behind icount %" G_GUINT64_FORMAT " (%s)%s%s",
-                paused->rerun->qemu->path, paused->icount, end, *words ? ": " : "", words);
-}
-
 static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError **error)
 {
-    json_t *answer = tcgrr_qmp_execute(paused->qmp, "query-replay", NULL, QMP_MS, error);
-    json_t *number = json_object_get(answer, "icount");
-    tcgrr_icount start = tcgrr_recorded_start(paused->rerun->options.reader);
-    bool good = json_is_integer(number) && json_integer_value(number) >= 0;
-
-    if (good) {
-        tcgrr_icount own = (tcgrr_icount)json_integer_value(number);
-        *icount = own - MIN(own, start);
-    } else if (answer) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not say where its replay stands");
-    }
-    json_decref(answer);
-    return good;
+    return tcgrr_player_icount(paused->player, icount, error);
 }
 
-static bool connect_both(struct tcgrr_paused *paused, GError **error)
+static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, GError **error)
 {
-    struct tcgrr_rerun *rerun = paused->rerun;
-
-    paused->qmp = tcgrr_qmp_connect(rerun->qmp_socket, CONNECT_MS, error);
-    paused->gdb = paused->qmp ? tcgrr_gdb_connect(rerun->gdb_socket, rerun->qemu->target, CONNECT_MS, error) : NULL;
-    return paused->gdb && ask_icount(paused, &paused->icount, error);
-}
-
-struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, GError **error)
-{
-    const struct tcgrr_run *run = tcgrr_reader_run(rerun->options.reader);
-    struct tcgrr_process_options options = {
-        .output_fd = -1,
-        .pass_fd = -1,
-        .quiet = true,
-        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
+    struct tcgrr_player_options options = {
+        .reader = rerun->options.reader,
+        .qemu = rerun->qemu,
+        .rr_file = rerun->of.rr_file,
+        .words = rerun->of.words,
+        .start = rerun->of.start,
+        .from = from,
+        .gdb = true,
+        .hang_ms = rerun->options.hang_ms,
+        .stop = rerun->options.stop,
     };
     struct tcgrr_paused *paused = g_new0(struct tcgrr_paused, 1);
     GError *problem = NULL;
 
     paused->rerun = rerun;
-    paused->process = tcgrr_process_start(rerun->command.argv, &options, error);
-    if (!paused->process) {
-        g_free(paused);
-        return NULL;
-    }
-    if (!connect_both(paused, &problem)) {
-        explain_end(paused, &problem);
+    paused->from_keyframe = from.folder != NULL;
+    paused->player = tcgrr_player_start(&options, &problem);
+    paused->gdb = paused->player
+                      ? tcgrr_gdb_connect(tcgrr_player_gdb(paused->player), rerun->qemu->target, CONNECT_MS, &problem)
+                      : NULL;
+    if (!paused->gdb || !ask_icount(paused, &paused->icount, &problem)) {
+        if (paused->player) {
+            tcgrr_player_explain(paused->player, &problem);
+        }
         g_propagate_error(error, problem);
-        tcgrr_paused_free(paused);
-        return NULL;
+        g_clear_pointer(&paused, tcgrr_paused_free);
     }
     return paused;
 }
 
+struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, GError **error)
+{
+    struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(rerun->keyframes, near);
+    GError *problem = NULL;
+    struct tcgrr_paused *paused = start_from(rerun, keyframe, &problem);
+
+    if (!paused && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
+        g_clear_error(&problem);
+        paused = start_from(rerun, (struct tcgrr_keyframe){0}, &problem);
+    }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
+    return paused;
+}
+
+bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused)
+{
+    return paused->from_keyframe;
+}
+
 void tcgrr_paused_free(struct tcgrr_paused *paused)
 {
-    if (!paused) {
-        return;
+    if (paused) {
+        tcgrr_gdb_free(paused->gdb);
+        tcgrr_player_free(paused->player);
+        g_free(paused);
     }
-    tcgrr_gdb_free(paused->gdb);
-    tcgrr_qmp_free(paused->qmp);
-    tcgrr_process_stop(paused->process, 0);
-    tcgrr_process_free(paused->process);
-    g_unlink(paused->rerun->qmp_socket);
-    g_unlink(paused->rerun->gdb_socket);
-    g_free(paused);
 }
 
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
@@ -241,7 +159,7 @@ static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
 {
     const struct tcgrr_rerun_options *options = &paused->rerun->options;
     gint64 moved = g_get_monotonic_time();
-    gint64 spent = tcgrr_process_spent(paused->process);
+    gint64 spent = tcgrr_player_spent(paused->player);
     tcgrr_icount seen = paused->icount;
     bool stopped = false;
 
@@ -258,7 +176,7 @@ static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
             seen = now;
             moved = g_get_monotonic_time();
         } else if (!stopped && (g_get_monotonic_time() - moved > (gint64)options->hang_ms * 1000 ||
-                                (step && tcgrr_process_spent(paused->process) - spent > SPIN_US))) {
+                                (step && tcgrr_player_spent(paused->player) - spent > SPIN_US))) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs behind icount %" G_GUINT64_FORMAT,
                         paused->rerun->qemu->path, seen);
             return false;
@@ -269,10 +187,8 @@ static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
 
 static bool run_to(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error)
 {
-    json_int_t own = (json_int_t)(icount + tcgrr_recorded_start(paused->rerun->options.reader));
-    json_t *answer = tcgrr_qmp_execute(paused->qmp, "replay-break", json_pack("{s:I}", "icount", own), QMP_MS, error);
-    json_decref(answer);
-    if (!answer || !tcgrr_gdb_continue(paused->gdb, error) || !wait_still(paused, false, error)) {
+    if (!tcgrr_player_break(paused->player, icount, error) || !tcgrr_gdb_continue(paused->gdb, error) ||
+        !wait_still(paused, false, error)) {
         return false;
     }
     if (paused->icount != icount) {
@@ -292,7 +208,7 @@ bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **
         return true;
     }
     if (problem->code == TCGRR_ERROR_FAILED) {
-        explain_end(paused, &problem);
+        tcgrr_player_explain(paused->player, &problem);
     }
     g_propagate_error(error, problem);
     return false;
@@ -306,7 +222,7 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
         return true;
     }
     if (problem->code == TCGRR_ERROR_FAILED) {
-        explain_end(paused, &problem);
+        tcgrr_player_explain(paused->player, &problem);
     }
     g_propagate_error(error, problem);
     return false;
@@ -334,11 +250,7 @@ static G_GNUC_PRINTF(3, 4) char *monitor(struct tcgrr_paused *paused, GError **e
     va_start(list, format);
     g_autofree char *line = g_strdup_vprintf(format, list);
     va_end(list);
-    json_t *answer = tcgrr_qmp_execute(paused->qmp, "human-monitor-command", json_pack("{s:s}", "command-line", line),
-                                       QMP_MS, error);
-    char *text = answer ? g_strdup(json_is_string(answer) ? json_string_value(answer) : "") : NULL;
-    json_decref(answer);
-    return text;
+    return tcgrr_player_monitor(paused->player, line, error);
 }
 
 bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,

@@ -30,13 +30,14 @@ struct tcgrr_rerun_options {
 struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error);
 /* Removes the folder. Not before what was started is gone. NULL is allowed. */
 void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
-const struct tcgrr_qemu *tcgrr_rerun_qemu(const struct tcgrr_rerun *rerun);
 
-/* A QEMU that stands still. One thread; one at a time of each rerun. */
+/* A QEMU that stands still. One thread. */
 struct tcgrr_paused;
 
-/* Starts QEMU, which stands before its first instruction. */
-struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, GError **error);
+/* Starts QEMU, which stands before its first instruction, or at the last keyframe (replay/keyframes.h) up to `near`. */
+struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, GError **error);
+/* Whether it started from a keyframe: what goes wrong with it is to be done again from the run's beginning. */
+bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 /* Ends it. NULL is allowed. */
 void tcgrr_paused_free(struct tcgrr_paused *paused);
 

@@ -64,7 +64,7 @@ static gpointer learn_registers(gpointer data)
 {
     struct opening *opening = data;
     struct tcgrr_replay_pair *pair = opening->pair;
-    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], &opening->error);
+    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], 0, &opening->error);
 
     if (paused) {
         pair->registers[opening->side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
@@ -115,15 +115,44 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair
     return pair;
 }
 
+bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, tcgrr_paused_work work,
+                            void *data, GError **error)
+{
+    for (tcgrr_icount near = tcgrr_replay_pair_icount(pair, side, moment);; near = 0) {
+        GError *problem = NULL;
+        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[side], near, &problem);
+        bool again = paused && tcgrr_paused_doubtful(paused);
+        bool good = paused && work(paused, data, &problem);
+        tcgrr_paused_free(paused);
+        if (good) {
+            return true;
+        }
+        if (!again || problem->code == TCGRR_ERROR_STOPPED) {
+            g_propagate_error(error, problem);
+            return false;
+        }
+        g_error_free(problem);
+    }
+}
+
 struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)
 {
-    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[0], error);
+    tcgrr_icount icount = tcgrr_replay_pair_icount(pair, 0, moment);
 
-    if (paused && !tcgrr_paused_go(paused, tcgrr_replay_pair_icount(pair, 0, moment), error)) {
+    for (tcgrr_icount near = icount;; near = 0) {
+        GError *problem = NULL;
+        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[0], near, &problem);
+        bool again = paused && tcgrr_paused_doubtful(paused);
+        if (paused && tcgrr_paused_go(paused, icount, &problem)) {
+            return paused;
+        }
         tcgrr_paused_free(paused);
-        return NULL;
+        if (!again || problem->code == TCGRR_ERROR_STOPPED) {
+            g_propagate_error(error, problem);
+            return NULL;
+        }
+        g_error_free(problem);
     }
-    return paused;
 }
 
 struct tcgrr_decoder *tcgrr_replay_pair_decoder(struct tcgrr_replay_pair *pair, int side)
@@ -235,20 +264,31 @@ bool tcgrr_replay_pair_interrupted(struct tcgrr_replay_pair *pair, int side, tcg
     return tcgrr_reader_events(pair->options.readers[side], icount, icount, note_interrupt, interrupted, error);
 }
 
+struct translating {
+    tcgrr_icount icount;
+    uint64_t address;
+    uint64_t physical;
+    bool mapped;
+};
+
+static bool translate(struct tcgrr_paused *paused, void *data, GError **error)
+{
+    struct translating *translating = data;
+    return tcgrr_paused_go(paused, translating->icount, error) &&
+           tcgrr_paused_translate(paused, translating->address, &translating->physical, &translating->mapped, error);
+}
+
 bool tcgrr_replay_pair_translate(struct tcgrr_replay_pair *pair, tcgrr_moment moment, uint64_t address,
                                  uint64_t physical[2], bool *mapped, GError **error)
 {
     *mapped = true;
     for (int side = 0; side < 2; side++) {
-        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[side], error);
-        bool there = false;
-        bool good = paused && tcgrr_paused_go(paused, tcgrr_replay_pair_icount(pair, side, moment), error) &&
-                    tcgrr_paused_translate(paused, address, &physical[side], &there, error);
-        tcgrr_paused_free(paused);
-        if (!good) {
+        struct translating translating = {tcgrr_replay_pair_icount(pair, side, moment), address, 0, false};
+        if (!tcgrr_replay_pair_with(pair, side, moment, translate, &translating, error)) {
             return false;
         }
-        *mapped = *mapped && there;
+        physical[side] = translating.physical;
+        *mapped = *mapped && translating.mapped;
     }
     return true;
 }
@@ -368,14 +408,19 @@ bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray 
     return true;
 }
 
+static bool look_through(struct tcgrr_paused *paused, void *data, GError **error)
+{
+    struct looking *looking = data;
+    return tcgrr_snapshot_through(looking->pair, looking->side, looking->looks, looking->registers, looking->places,
+                                  paused, error);
+}
+
 static gpointer look_at_side(gpointer data)
 {
     struct looking *looking = data;
-    struct tcgrr_paused *paused = tcgrr_paused_start(looking->pair->reruns[looking->side], &looking->error);
-
-    bool good = paused && tcgrr_snapshot_through(looking->pair, looking->side, looking->looks, looking->registers,
-                                                 looking->places, paused, &looking->error);
-    tcgrr_paused_free(paused);
+    const struct tcgrr_snapshot *first = looking->looks->len > 0 ? g_ptr_array_index(looking->looks, 0) : NULL;
+    bool good = tcgrr_replay_pair_with(looking->pair, looking->side, first ? first->moment : 0, look_through, looking,
+                                       &looking->error);
     return GINT_TO_POINTER(good);
 }
 

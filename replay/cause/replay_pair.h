@@ -101,7 +101,7 @@ void tcgrr_snapshot_free(gpointer look);
 GPtrArray *tcgrr_looks_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
                            const struct tcgrr_watch *watch);
 
-/* Replays both from the start and takes the looks. */
+/* Replays both and takes the looks. */
 bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *looks, const struct tcgrr_watch *watch,
                             GError **error);
 

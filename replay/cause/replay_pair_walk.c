@@ -181,11 +181,11 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
 }
 
 /* A run may not get past the instruction where it parts from the other: then that is its last stop. */
-static bool is_over(struct walking *walking, tcgrr_moment moment, GError **problem)
+static bool is_over(struct walking *walking, struct tcgrr_paused *paused, tcgrr_moment moment, GError **problem)
 {
     struct tcgrr_replay_pair *pair = walking->pair;
 
-    if (moment < walking->to || (*problem)->code == TCGRR_ERROR_STOPPED) {
+    if (moment < walking->to || tcgrr_paused_doubtful(paused) || (*problem)->code == TCGRR_ERROR_STOPPED) {
         return false;
     }
     g_free(pair->obstacles[walking->side]);
@@ -206,7 +206,7 @@ static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *
         return true;
     }
     if (!tcgrr_paused_step(paused, &problem)) {
-        *over = is_over(walking, moment, &problem);
+        *over = is_over(walking, paused, moment, &problem);
         if (!*over) {
             g_propagate_error(error, problem);
         }
@@ -252,17 +252,28 @@ struct route {
     GError *error;
 };
 
+static bool walk_all(struct tcgrr_paused *paused, void *data, GError **error)
+{
+    struct route *route = data;
+    bool good = true;
+
+    for (unsigned i = 0; i < route->count; i++) {
+        g_ptr_array_set_size(route->walkings[i].stops, 0);
+    }
+    for (unsigned i = 0; i < route->count && good; i++) {
+        good = walk(&route->walkings[i], paused, error);
+    }
+    return good;
+}
+
 static gpointer walk_side(gpointer data)
 {
     struct route *route = data;
     const struct walking *first = &route->walkings[0];
-    struct tcgrr_paused *paused = tcgrr_paused_start(first->pair->reruns[first->side], &route->error);
-    bool good = paused != NULL;
-
-    for (unsigned i = 0; i < route->count && good; i++) {
-        good = walk(&route->walkings[i], paused, &route->error);
-    }
-    tcgrr_paused_free(paused);
+    const struct tcgrr_snapshot *look =
+        first->looks && first->looks->len > 0 ? g_ptr_array_index(first->looks, 0) : NULL;
+    bool good = tcgrr_replay_pair_with(first->pair, first->side, look ? look->moment : first->from, walk_all, route,
+                                       &route->error);
     return GINT_TO_POINTER(good);
 }
 
