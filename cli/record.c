@@ -103,8 +103,8 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
     }
     if (result->end == TCGRR_LIVE_THREADS) {
         fprintf(stderr,
-                "tcgrr: the guest program started a second thread; %s holds what ran until then (threads are not "
-                "recorded)\n",
+                "tcgrr: a thread of the program computed for 20 s while another one waited to run, and may be waiting "
+                "for it; %s holds what ran until then\n",
                 output);
         return CLI_FAILED;
     }

@@ -400,6 +400,9 @@ static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *la
     run->guest_shutdown = tcgrr_session_guest_shutdown(recorder->session);
     run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
     run->icount = last->end_icount;
+    if (strcmp(run->mode, "user") == 0) {
+        run->vcpus = tcgrr_live_threads(tcgrr_session_live(recorder->session));
+    }
     run->logged = run->complete && run->rr ? run->icount : recorder->logged;
     run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);
     run->execs = last->first_seq + last->count;

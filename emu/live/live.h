@@ -16,7 +16,7 @@ enum tcgrr_live_end {
     TCGRR_LIVE_RUNS,
     TCGRR_LIVE_FINISHED, /* QEMU left in order and everything was delivered */
     TCGRR_LIVE_CUT,      /* QEMU went away without a word: everything but the block it was in was delivered */
-    TCGRR_LIVE_THREADS,  /* user mode: the guest started a second thread; recorded up to there */
+    TCGRR_LIVE_THREADS,  /* user mode: a thread could not be kept waiting any longer; recorded up to there */
     TCGRR_LIVE_UNLOADED, /* the plugin never came up */
 };
 
@@ -213,6 +213,9 @@ struct tcgrr_live_inputs {
     struct tcgrr_live_call expected;
 };
 const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live);
+
+/* User mode: how many of the program's threads have run. */
+uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 
 /* Words in the ring that were not read yet; any thread. */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);

@@ -65,6 +65,11 @@ void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount)
     live->inputs_changed = false;
 }
 
+uint32_t tcgrr_live_threads(const struct tcgrr_live *live)
+{
+    return live->last_vcpu + 1;
+}
+
 const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 {
     return &live->inputs;

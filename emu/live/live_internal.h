@@ -106,6 +106,7 @@ struct tcgrr_live {
     GArray *gap;   /* struct tcgrr_event since it began */
     bool unusual;  /* anything of the above is set */
     tcgrr_vcpu vcpu;
+    tcgrr_vcpu last_vcpu; /* the highest one that has run */
     bool switched;
     tcgrr_icount next_checkpoint;
     struct tcgrr_live_sampling sampling;

@@ -321,6 +321,7 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         tcgrr_live_close(live, chunk, NULL);
         live->switched = live->vcpu != payload;
         live->vcpu = payload;
+        live->last_vcpu = MAX(live->last_vcpu, payload);
         return true;
     case TCGRR_WIRE_END:
         live->inside = payload == 1;

@@ -27,6 +27,9 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
     inputs->plugin->api.write_register(at, inputs->value);
 }
 
+/* Of this thread. */
+static _Thread_local struct tcgrr_call_state own_call;
+
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
                               enum tcgrr_inputs_way way, uint64_t at)
 {
@@ -38,6 +41,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     inputs->plugin = plugin;
     inputs->path = strdup(path);
     inputs->way = way;
+    inputs->call = &own_call;
     inputs->at = at;
     inputs->numbers = tcgrr_calls_of_target(target);
     inputs->value = g_byte_array_new();
@@ -163,7 +167,7 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
     inputs->held = (struct tcgrr_inputs_record){.kind = TCGRR_INPUTS_CALL, .number = number, .result = result};
-    memcpy(inputs->held.arguments, inputs->given, sizeof(inputs->held.arguments));
+    memcpy(inputs->held.arguments, inputs->call->given, sizeof(inputs->held.arguments));
     tcgrr_inputs_collect(inputs, call, result);
     inputs->holds = true;
     if (!inputs->names) {
@@ -178,17 +182,18 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
     if (inputs->holds) {
         tcgrr_inputs_let_go(inputs, false);
     }
-    if (inputs->prepared) {
-        number = inputs->called;
-        memcpy(arguments, inputs->given, sizeof(inputs->given));
+    if (inputs->call->prepared) {
+        number = inputs->call->called;
+        memcpy(arguments, inputs->call->given, sizeof(inputs->call->given));
     } else {
-        memcpy(inputs->given, arguments, sizeof(inputs->given));
+        memcpy(inputs->call->given, arguments, sizeof(inputs->call->given));
     }
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
     for (unsigned i = 0; call && i < TCGRR_CALL_OUTPUTS; i++) {
         if (call->outputs[i].how == TCGRR_CALL_LENGTH &&
-            !tcgrr_inputs_read(inputs, arguments[call->outputs[i].other], &inputs->length, sizeof(inputs->length))) {
-            inputs->length = 0;
+            !tcgrr_inputs_read(inputs, arguments[call->outputs[i].other], &inputs->call->length,
+                               sizeof(inputs->call->length))) {
+            inputs->call->length = 0;
         }
     }
     if (call && strcmp(call->name, "rt_sigaction") == 0) {
@@ -210,11 +215,56 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
         }
         return number;
     }
-    if (inputs->prepared) {
-        number = inputs->called;
+    if (inputs->call->prepared) {
+        number = inputs->call->called;
     }
     tcgrr_inputs_give(inputs, number, result);
     return number;
+}
+
+void tcgrr_inputs_thread(bool begins)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    struct tcgrr_inputs_record record = {.kind = TCGRR_INPUTS_THREAD};
+
+    inputs->call = &own_call;
+    if (!begins || inputs->over) {
+        return;
+    }
+    if (inputs->way == TCGRR_INPUTS_KEEP) {
+        g_byte_array_set_size(inputs->record, 0);
+        tcgrr_inputs_append(inputs, &record);
+    } else if (tcgrr_inputs_peek(inputs, &record) && record.kind == TCGRR_INPUTS_THREAD) {
+        tcgrr_inputs_take(inputs, &record);
+    }
+}
+
+void tcgrr_inputs_let_next(void)
+{
+    if (tcgrr_plugin.inputs->holds) {
+        tcgrr_inputs_let_go(tcgrr_plugin.inputs, false);
+    }
+}
+
+bool tcgrr_inputs_next_is(unsigned number)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    struct tcgrr_inputs_record next;
+    return inputs->way == TCGRR_INPUTS_KEEP || inputs->over || !tcgrr_inputs_peek(inputs, &next) ||
+           next.kind == TCGRR_INPUTS_END || next.thread == number;
+}
+
+bool tcgrr_inputs_waits(int64_t number)
+{
+    const struct tcgrr_call *call = tcgrr_call_find(tcgrr_plugin.inputs->numbers, number);
+    return !call || call->kind == TCGRR_CALL_PLAIN;
+}
+
+bool tcgrr_inputs_makes_thread(int64_t number)
+{
+    const struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+    return call && tcgrr_inputs_is_thread(inputs, call);
 }
 
 bool tcgrr_inputs_are_given(void)

@@ -4,7 +4,8 @@
  * them from there, while it is written or later. Where registers can be written (API 5), only calls that change the
  * process itself are made a second time, and those at the same addresses; all others are answered from the file: the
  * host is asked for the process number instead, then result and memory are put in place. Elsewhere all calls are made,
- * and what the kernel wrote is replaced where the result is the same. One thread runs the guest.
+ * and what the kernel wrote is replaced where the result is the same. Where there are several threads
+ * (threads.h), the one that runs uses all this.
  */
 #ifndef TCGRR_EMU_PLUGIN_INPUTS_H
 #define TCGRR_EMU_PLUGIN_INPUTS_H
@@ -40,6 +41,21 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
 int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8]);
 /* It returned `*result`, which becomes what the program is given. Returns the number likewise. */
 int64_t tcgrr_inputs_return(int64_t number, int64_t *result);
+
+/* The calling thread goes on; the first time, it begins. */
+void tcgrr_inputs_thread(bool begins);
+/* Another thread is to run next: what is to be kept of this one's call is. */
+void tcgrr_inputs_let_next(void);
+/* Whether thread `number` is the one that goes on now. */
+bool tcgrr_inputs_next_is(unsigned number);
+/* Whether the order of threads may become another one than the recorded one, because calls are made again. */
+bool tcgrr_inputs_loses_order(void);
+/* It has. */
+void tcgrr_inputs_lose_order(void);
+/* Whether other threads may run until the call returns. */
+bool tcgrr_inputs_waits(int64_t number);
+/* Whether the call made a thread, if it succeeded. */
+bool tcgrr_inputs_makes_thread(int64_t number);
 
 /* The program is about to be over. */
 void tcgrr_inputs_finish(void);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* It is opened each time, so that the program finds no descriptor that is not its own. */
 #include "emu/plugin/inputs_internal.h"
+#include "emu/plugin/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -33,6 +34,7 @@ void tcgrr_inputs_append(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record
     }
     head->pid = getpid();
     head->tid = (int32_t)gettid();
+    head->thread = tcgrr_threads_number();
     head->bytes = inputs->record->len;
     g_byte_array_prepend(inputs->record, (const guint8 *)head, sizeof(*head));
     append(inputs, fd, inputs->record->data, inputs->record->len);

@@ -12,6 +12,7 @@ enum tcgrr_inputs_kind {
     TCGRR_INPUTS_CALL = 1,
     TCGRR_INPUTS_SIGNAL, /* a handler began: `number` is the signal, 0 if not known; `result` the handler */
     TCGRR_INPUTS_END,    /* the run is over, nothing follows */
+    TCGRR_INPUTS_THREAD, /* a thread began to run */
     TCGRR_INPUTS_START,  /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
 };
 
@@ -27,6 +28,8 @@ struct tcgrr_inputs_record {
     uint32_t bytes; /* of all its pieces, which follow */
     int32_t pid;    /* of the process, which is gone if nothing more comes; START: 0 */
     int32_t tid;
+    uint32_t thread; /* its number in the order in which they were made */
+    uint32_t unused;
     uint32_t place;    /* of a signal: enum tcgrr_inputs_place */
     uint32_t followed; /* a signal came on the call's return, whose record is the next */
     int64_t number;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
+#include "emu/plugin/threads.h"
 
 #include <string.h>
 #include <sys/syscall.h>
@@ -14,8 +15,9 @@
 #define MOVE_TO_             0x02     /* MREMAP_FIXED */
 #define CLONE_VM_            0x100
 #define CLONE_VFORK_         0x4000
-#define REAL_TIME            32  /* the first of these signals */
-#define SIGNALS_SELF_X86     234 /* tgkill */
+#define INTERRUPTED          (-512) /* QEMU_ERESTARTSYS */
+#define REAL_TIME            32     /* the first of these signals */
+#define SIGNALS_SELF_X86     234    /* tgkill */
 #define SIGNALS_SELF_GENERIC 131
 
 static struct tcgrr_inputs *mine(void)
@@ -39,7 +41,7 @@ static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const s
 {
     uint64_t values[14] = {(uint64_t)number};
 
-    memcpy(values + 1, inputs->given, 6 * sizeof(uint64_t));
+    memcpy(values + 1, inputs->call->given, 6 * sizeof(uint64_t));
     values[7] = recorded->kind == TCGRR_INPUTS_CALL ? (uint64_t)recorded->number : UINT64_MAX;
     memcpy(values + 8, recorded->arguments, sizeof(recorded->arguments));
     inputs->over = true;
@@ -141,12 +143,12 @@ static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pendi
         pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
         tcgrr_inputs_set(inputs, inputs->number, number);
     }
-    inputs->answered = true;
+    inputs->call->answered = true;
 }
 
-static bool is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call)
+bool tcgrr_inputs_is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call)
 {
-    return strcmp(call->name, "clone") == 0 && (inputs->given[0] & (CLONE_VM_ | CLONE_VFORK_)) == CLONE_VM_;
+    return strcmp(call->name, "clone") == 0 && (inputs->call->given[0] & (CLONE_VM_ | CLONE_VFORK_)) == CLONE_VM_;
 }
 
 /* A signal to itself that no handler takes is sent: the program may end by it. */
@@ -154,8 +156,8 @@ static bool sends_to_itself(const struct tcgrr_inputs *inputs, const struct tcgr
                             const struct tcgrr_inputs_record *recorded)
 {
     unsigned which = call->pids > 0 ? call->pids - 1u : 0;
-    int32_t whom = (int32_t)inputs->given[which];
-    uint64_t signal = inputs->given[call->pids];
+    int32_t whom = (int32_t)inputs->call->given[which];
+    uint64_t signal = inputs->call->given[call->pids];
 
     return (whom == recorded->pid || whom == recorded->tid) && signal > 0 && signal < TCGRR_SIGNALS &&
            inputs->handlers[signal] == 0;
@@ -170,7 +172,7 @@ static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *
     case TCGRR_CALL_RESUMES:
         return true;
     case TCGRR_CALL_FORKS:
-        return is_thread(inputs, call);
+        return tcgrr_inputs_is_thread(inputs, call);
     case TCGRR_CALL_SIGNALS:
         return sends_to_itself(inputs, call, recorded);
     default:
@@ -180,43 +182,46 @@ static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *
 
 static struct tcgrr_call_pending *expect(struct tcgrr_inputs *inputs, uint64_t pc)
 {
-    if (inputs->pending_count == TCGRR_CALLS_PENDING) { /* handlers that were left by longjmp() */
-        memmove(inputs->pending, inputs->pending + 1, (TCGRR_CALLS_PENDING - 1) * sizeof(*inputs->pending));
-        inputs->pending_count--;
+    if (inputs->call->pending_count == TCGRR_CALLS_PENDING) { /* handlers that were left by longjmp() */
+        memmove(inputs->call->pending, inputs->call->pending + 1,
+                (TCGRR_CALLS_PENDING - 1) * sizeof(*inputs->call->pending));
+        inputs->call->pending_count--;
     }
-    struct tcgrr_call_pending *pending = &inputs->pending[inputs->pending_count++];
-    *pending = (struct tcgrr_call_pending){.pc = pc + inputs->names->size, .number = (uint64_t)inputs->called};
+    struct tcgrr_call_pending *pending = &inputs->call->pending[inputs->call->pending_count++];
+    *pending = (struct tcgrr_call_pending){.pc = pc + inputs->names->size, .number = (uint64_t)inputs->call->called};
     pending->stack = tcgrr_inputs_get(inputs, inputs->stack);
-    memcpy(pending->arguments, inputs->given, sizeof(pending->arguments));
+    memcpy(pending->arguments, inputs->call->given, sizeof(pending->arguments));
     return pending;
 }
 
 void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = mine();
-    struct tcgrr_inputs_record *recorded = inputs ? &inputs->recorded : NULL;
+    struct tcgrr_inputs_record *recorded = inputs ? &inputs->call->recorded : NULL;
 
     if (!inputs || inputs->over) {
         return;
     }
-    inputs->called = (int64_t)tcgrr_inputs_get(inputs, inputs->number);
+    inputs->call->called = (int64_t)tcgrr_inputs_get(inputs, inputs->number);
     for (unsigned i = 0; i < 6; i++) {
-        inputs->given[i] = tcgrr_inputs_get(inputs, inputs->arguments[i]);
+        inputs->call->given[i] = tcgrr_inputs_get(inputs, inputs->arguments[i]);
     }
-    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->called);
-    if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->called)) {
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->call->called);
+    if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->call->called)) {
         return;
     }
-    inputs->expects = find_recorded(inputs, inputs->called, recorded);
-    if (!inputs->expects) {
+    bool deferred = tcgrr_threads_several() && tcgrr_inputs_waits(inputs->call->called);
+    if (deferred) { /* others may run first: it is compared when it has returned */
+        *recorded = (struct tcgrr_inputs_record){.number = inputs->call->called};
+    } else if (!(inputs->call->expects = find_recorded(inputs, inputs->call->called, recorded))) {
         return;
     }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
     int64_t signal;
     bool followed = is_followed(inputs, recorded, &signal);
-    inputs->prepared = true;
+    inputs->call->prepared = true;
     bool made = is_made(inputs, call, recorded);
-    inputs->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
+    inputs->call->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
     if (call && call->kind == TCGRR_CALL_MAPS) {
         prepare_mapping(inputs, call, pending, recorded);
     } else if (call && call->kind == TCGRR_CALL_SIGNALS && made) {
@@ -239,28 +244,46 @@ static void tell_difference(struct tcgrr_inputs *inputs, int64_t number, int64_t
                        (const uint64_t[]){(uint64_t)number, (uint64_t)got, (uint64_t)recorded}, 3);
 }
 
+bool tcgrr_inputs_loses_order(void)
+{
+    const struct tcgrr_inputs *inputs = mine();
+    return inputs && inputs->way != TCGRR_INPUTS_KEEP && !inputs->writes;
+}
+
+void tcgrr_inputs_lose_order(void)
+{
+    tell_difference(mine(), -1, 0, 0);
+    mine()->over = true;
+}
+
 void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
     bool ends = call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, number);
-    inputs->expects = !ends && find_recorded(inputs, number, &inputs->recorded);
+    bool deferred = tcgrr_threads_several() && tcgrr_inputs_waits(number);
+    inputs->call->expects = !ends && !deferred && find_recorded(inputs, number, &inputs->call->recorded);
 }
 
 static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t number, int64_t *result)
 {
-    const struct tcgrr_inputs_record *recorded = &inputs->recorded;
+    const struct tcgrr_inputs_record *recorded = &inputs->call->recorded;
     bool maps = call && call->kind == TCGRR_CALL_MAPS;
     bool resumes = call && call->kind == TCGRR_CALL_RESUMES;
-    struct tcgrr_call_pending *pending =
-        inputs->writes && inputs->pending_count > 0 ? &inputs->pending[inputs->pending_count - 1] : NULL;
+    struct tcgrr_call_pending *pending = inputs->writes && inputs->call->pending_count > 0
+                                             ? &inputs->call->pending[inputs->call->pending_count - 1]
+                                             : NULL;
 
     if (!tcgrr_inputs_take(inputs, recorded)) {
         tcgrr_inputs_run_out(inputs);
         return;
     }
+    if (recorded->result == INTERRUPTED && inputs->writes) {
+        tcgrr_inputs_run_out(inputs); /* QEMU made the call again after a handler */
+        return;
+    }
     if (resumes) {
-        inputs->pending_count -= pending != NULL;
+        inputs->call->pending_count -= pending != NULL;
         return;
     }
     if (recorded->result != *result && !inputs->writes && call && strcmp(call->name, "set_tid_address") == 0) {
@@ -277,7 +300,7 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
         pending->sets_result = recorded->result != *result;
         pending->result = (uint64_t)recorded->result;
         *result = recorded->result;
-        inputs->pending_count -= !pending->sets_result && pending->replaced == 0;
+        inputs->call->pending_count -= !pending->sets_result && pending->replaced == 0;
     }
 }
 
@@ -285,28 +308,36 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
-    if (inputs->expects) {
+    if (!inputs->over && !inputs->call->expects && tcgrr_threads_several() && tcgrr_inputs_waits(number)) {
+        int64_t signal;
+        inputs->call->expects = find_recorded(inputs, number, &inputs->call->recorded);
+        bool followed =
+            inputs->call->expects && inputs->writes && is_followed(inputs, &inputs->call->recorded, &signal);
+        inputs->call->sends = !followed ? 0 : signal > 0 ? signal : -1;
+    }
+    if (inputs->call->expects) {
         give(inputs, call, number, result);
     }
-    if (inputs->sends > 0 && inputs->sends < REAL_TIME) {
-        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->sends); /* they have the same numbers everywhere here */
-    } else if (inputs->sends != 0) {
+    if (inputs->call->sends > 0 && inputs->call->sends < REAL_TIME) {
+        syscall(SYS_tgkill, getpid(), gettid(),
+                (int)inputs->call->sends); /* they have the same numbers everywhere here */
+    } else if (inputs->call->sends != 0) {
         tcgrr_inputs_run_out(inputs);
     }
-    inputs->sends = 0;
-    inputs->expects = inputs->prepared = inputs->answered = false;
+    inputs->call->sends = 0;
+    inputs->call->expects = inputs->call->prepared = inputs->call->answered = false;
 }
 
 static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)
 {
     uint64_t stack = 0;
 
-    for (unsigned i = inputs->pending_count; i > 0; i--) {
-        struct tcgrr_call_pending *pending = &inputs->pending[i - 1];
+    for (unsigned i = inputs->call->pending_count; i > 0; i--) {
+        struct tcgrr_call_pending *pending = &inputs->call->pending[i - 1];
         if (pending->pc == pc) {
             stack = stack ? stack : tcgrr_inputs_get(inputs, inputs->stack);
             if (pending->stack == stack) {
-                inputs->pending_count = i - 1;
+                inputs->call->pending_count = i - 1;
                 return pending;
             }
         }
@@ -318,7 +349,7 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = mine();
     struct tcgrr_call_pending *pending =
-        inputs && inputs->pending_count > 0 ? find_pending(inputs, (uintptr_t)pc) : NULL;
+        inputs && inputs->call->pending_count > 0 ? find_pending(inputs, (uintptr_t)pc) : NULL;
 
     if (!pending) {
         return;

@@ -26,6 +26,22 @@ struct tcgrr_call_pending {
 #define TCGRR_CALL_NUMBER_REPLACED (1u << 6)
 #define TCGRR_CALLS_PENDING        16 /* calls in handlers in calls' ways */
 
+/* The call that a thread makes, and those that were interrupted. */
+struct tcgrr_call_state {
+    uint64_t given[8]; /* the arguments of the call that is made, as the program has them */
+    uint32_t length;   /* what stood where the argument of TCGRR_CALL_LENGTH points, before it */
+
+    /* Given. */
+    bool prepared; /* `called` and `given` are what the program asked for, the host was asked for something else */
+    bool answered; /* which does nothing */
+    bool expects;  /* `recorded` is this call */
+    int64_t called;
+    int64_t sends; /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
+    struct tcgrr_inputs_record recorded;
+    struct tcgrr_call_pending pending[TCGRR_CALLS_PENDING];
+    unsigned pending_count;
+};
+
 #define TCGRR_SIGNALS 65
 struct tcgrr_inputs {
     struct tcgrr_plugin *plugin;
@@ -43,27 +59,15 @@ struct tcgrr_inputs {
     int32_t writer; /* the process that wrote the last one seen; 0: none yet */
     struct qemu_plugin_register *number, *arguments[6], *result, *stack;
     struct qemu_plugin_register *original; /* x86: what Linux keeps of the call's number; NULL: none */
+    struct tcgrr_call_state *call;         /* of the thread that runs */
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
-
-    uint64_t given[8]; /* the arguments of the call that is made, as the program has them */
-    uint32_t length;   /* what stood where the argument of TCGRR_CALL_LENGTH points, before it */
 
     /* Kept: a call that has returned, and after which the program has not gone on yet. */
     bool holds;
     struct tcgrr_inputs_record held;
     uint64_t handlers[TCGRR_SIGNALS]; /* by signal; 0: none */
     uint64_t restorers[TCGRR_SIGNALS];
-
-    /* Given. */
-    bool prepared; /* `called` and `given` are what the program asked for, the host was asked for something else */
-    bool answered; /* which does nothing */
-    bool expects;  /* `recorded` is this call */
-    int64_t called;
-    int64_t sends; /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
-    struct tcgrr_inputs_record recorded;
-    struct tcgrr_call_pending pending[TCGRR_CALLS_PENDING];
-    unsigned pending_count;
 };
 
 /* ---- memory (inputs_memory.c) ---- */
@@ -117,6 +121,8 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc);
 void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number);
 /* It has returned `*result`, which becomes what the program is given. */
 void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *result);
+/* Whether the call, with the arguments that it has, makes a thread rather than a process. */
+bool tcgrr_inputs_is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call);
 /* What follows cannot be given. The run is not what was recorded from here on. */
 void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs);
 

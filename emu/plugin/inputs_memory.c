@@ -109,7 +109,7 @@ static void add_message(struct tcgrr_inputs *inputs, uint64_t address, uint64_t 
 
 static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_output *output, uint64_t result)
 {
-    uint64_t address = inputs->given[output->argument], other = inputs->given[output->other];
+    uint64_t address = inputs->call->given[output->argument], other = inputs->call->given[output->other];
     uint32_t length = 0;
 
     switch (output->how) {
@@ -128,7 +128,7 @@ static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_outp
     case TCGRR_CALL_LENGTH:
         if (address != 0 && tcgrr_inputs_read(inputs, other, &length, sizeof(length))) {
             add_piece(inputs, other, sizeof(length));
-            add_piece(inputs, address, MIN(length, inputs->length));
+            add_piece(inputs, address, MIN(length, inputs->call->length));
         }
         break;
     case TCGRR_CALL_VECTOR:
@@ -138,10 +138,10 @@ static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_outp
         add_message(inputs, address, result);
         break;
     case TCGRR_CALL_IOCTL:
-        add_piece(inputs, address, tcgrr_call_ioctl_size(inputs->given[1]));
+        add_piece(inputs, address, tcgrr_call_ioctl_size(inputs->call->given[1]));
         break;
     case TCGRR_CALL_PRCTL:
-        add_piece(inputs, address, tcgrr_call_prctl_size(inputs->given[0]));
+        add_piece(inputs, address, tcgrr_call_prctl_size(inputs->call->given[0]));
         break;
     default:
         break;
@@ -156,8 +156,8 @@ void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *
     for (unsigned i = 0; call && result >= 0 && i < TCGRR_CALL_OUTPUTS; i++) {
         add_output(inputs, &call->outputs[i], (uint64_t)result);
     }
-    if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->given[3] & MAP_ANONYMOUS_)) {
-        add_mapped(inputs, (uint64_t)result, inputs->given[1]);
+    if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->call->given[3] & MAP_ANONYMOUS_)) {
+        add_mapped(inputs, (uint64_t)result, inputs->call->given[1]);
     }
 }
 

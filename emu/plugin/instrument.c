@@ -5,6 +5,7 @@
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/text.h"
+#include "emu/plugin/threads.h"
 
 #include <string.h>
 #include <sys/mman.h>
@@ -249,6 +250,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
 
+    if (!plugin->system && tcgrr_threads_is_new()) {
+        tcgrr_plugin_start_thread(UINT_MAX);
+    }
     if (atomic_load_explicit(&plugin->threads, memory_order_relaxed)) {
         plugin->api.register_tb_exec(tb, tcgrr_on_thread_block, QEMU_PLUGIN_CB_NO_REGS, NULL);
         return;

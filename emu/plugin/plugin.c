@@ -1,25 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/*
- * libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Arguments, set by tcgrr itself:
- *   fd=N     descriptor of the shared memory (wire.h)
- *   level=L  how much is to be recorded: inputs, flow, state or full; at inputs nothing is instrumented
- *   texts=on QEMU's disassembly is wanted
- *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
- *   log=on   QEMU records an rr log, whose file is to be kept up to date
- *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
- *   inputs=PATH, given=PATH, followed=PATH  user mode: the file in which to keep what system calls returned and wrote,
- *            or from which to give it to the program again, when it is complete or while somebody writes it
- *   program=N, follow=none  user mode: which word of QEMU's command line is the program, and whether the run ends where
- *            it executes another one
- *   again=on, at=N  this program was executed by another one: the run goes on, and so do its inputs at this place
- *   probe=N  write one line about this QEMU to descriptor N and refuse to load
- *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
- */
+/* libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Its arguments: emu/plugin/arguments.h. */
 #include "emu/plugin/access.h"
-#include "emu/plugin/follow.h"
+#include "emu/plugin/arguments.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
+#include "emu/plugin/threads.h"
 #include "emu/plugin/yield.h"
 #include "emu/plugin/slow.h"
 
@@ -38,7 +24,8 @@ EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_inf
 /* Read by QEMU after dlopen(), that is after our constructor. */
 int qemu_plugin_version = 1;
 
-static struct tcgrr_follow follow;
+static struct tcgrr_follow follow; /* constant after install */
+static _Thread_local bool calls;   /* user mode: a system call was made that has not returned */
 
 struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .sampling = TCGRR_SAMPLING_OFF};
 
@@ -73,7 +60,19 @@ static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, u
     plugin->vcpu = vcpu;
     plugin->thread = pthread_self();
     find_mark(plugin);
-    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, vcpu));
+    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, plugin->system ? vcpu : tcgrr_threads_number()));
+}
+
+void tcgrr_plugin_switch_thread(unsigned vcpu)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (!plugin->silent) {
+        switch_vcpu(plugin, vcpu);
+        if (plugin->inputs) {
+            tcgrr_inputs_thread(false);
+        }
+    }
 }
 
 /* Taken back by push_left() if the translation does not come to its branch. */
@@ -96,6 +95,7 @@ static void end_with_threads(struct tcgrr_plugin *plugin)
         space[1] = plugin->vcpu;
         tcgrr_ring_publish(&plugin->ring, 2);
         plugin->silent = true;
+        tcgrr_threads_free_all();
     }
 }
 
@@ -133,6 +133,27 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
     }
 }
 
+/* In user mode threads are switched elsewhere, but for the first block of the first one, and of others where QEMU has
+ * not said before which vCPU they are. False: the block is of a thread that is not recorded. */
+static __attribute__((noinline)) bool switch_here(struct tcgrr_plugin *plugin, unsigned vcpu)
+{
+    if (plugin->system || !plugin->begun) {
+        switch_vcpu(plugin, vcpu);
+        return true;
+    }
+    if (tcgrr_threads_is_new()) {
+        tcgrr_plugin_start_thread(vcpu);
+    }
+    if (!tcgrr_threads_runs()) {
+        return false;
+    }
+    if (!plugin->mark) {
+        switch_vcpu(plugin, vcpu);
+    }
+    plugin->vcpu = vcpu;
+    return true;
+}
+
 /*
  * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because
  * its mark is used anew; where neither of the two can be left early there is nothing to set. The variants are made by
@@ -144,10 +165,9 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
     if (several_vcpus && __builtin_expect(vcpu != plugin->vcpu, 0)) {
-        if (plugin->silent || has_threads(plugin)) {
+        if (plugin->silent || !switch_here(plugin, vcpu)) {
             return;
         }
-        switch_vcpu(plugin, vcpu);
     }
     bool rare = *plugin->mark < plugin->full;
     if (several_vcpus) {
@@ -275,6 +295,7 @@ static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, 
     if (plugin->silent || other_thread) {
         return;
     }
+    vcpu = plugin->system ? vcpu : tcgrr_threads_number();
     uint32_t *space = tcgrr_ring_space(&plugin->ring);
     space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, kind | (1 + 2 * count) << 8);
     space[1] = vcpu;
@@ -327,14 +348,28 @@ void tcgrr_on_last_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *us
     }
 }
 
+void tcgrr_plugin_start_thread(unsigned vcpu)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    tcgrr_threads_start(vcpu);
+    if (!plugin->silent && plugin->inputs) {
+        tcgrr_inputs_thread(true);
+    }
+    push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
+}
+
 static void vcpu_started(unsigned vcpu)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
-    if (vcpu > 0 && !plugin->system) {
-        atomic_store_explicit(&plugin->threads, true, memory_order_relaxed);
+    if (!plugin->system && plugin->begun) {
+        if (tcgrr_threads_is_new()) { /* QEMU 7.2 reports it in the thread that makes it */
+            tcgrr_plugin_start_thread(vcpu);
+        }
         return;
     }
+    plugin->begun = true;
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
     if (plugin->events_only) {
         return;
@@ -391,8 +426,7 @@ static void finish(void)
             push_left(plugin);
         }
         /* A signal that ends a program comes between instructions. */
-        bool inside =
-            plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || plugin->calls);
+        bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || calls);
         tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, inside));
         plugin->silent = true;
     }
@@ -435,8 +469,8 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
 {
     uint64_t values[9];
     memcpy(values + 1, arguments, 8 * sizeof(uint64_t));
-    tcgrr_plugin.calls = true;
-    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+    calls = true;
+    if (tcgrr_plugin.inputs && !tcgrr_plugin.silent) {
         number = tcgrr_inputs_enter(number, values + 1);
     }
     values[0] = (uint64_t)number;
@@ -445,16 +479,31 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
         tcgrr_follow_exec(&follow, tcgrr_inputs_end_here(), values + 1)) {
         end_before_exec();
     }
+    if (tcgrr_plugin.inputs && !tcgrr_plugin.silent && tcgrr_inputs_waits(number)) {
+        tcgrr_threads_leave();
+    }
 }
 
 static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
-    tcgrr_plugin.calls = false;
-    if (tcgrr_plugin.inputs && !has_threads(&tcgrr_plugin)) {
+    calls = false;
+    if (tcgrr_plugin.silent) {
+        return;
+    }
+    if (tcgrr_threads_several()) {
+        tcgrr_threads_enter(vcpu);
+    }
+    int32_t made = tcgrr_plugin.inputs && result > 0 && tcgrr_inputs_makes_thread(number) ? (int32_t)result : 0;
+    if (tcgrr_plugin.inputs) {
         number = tcgrr_inputs_return(number, &result);
     }
     uint64_t values[] = {(uint64_t)number, (uint64_t)result};
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
+    if (made != 0) {
+        tcgrr_inputs_let_next();
+        tcgrr_threads_made(made, vcpu);
+        tcgrr_inputs_thread(true);
+    }
     tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);
 }
 
@@ -597,63 +646,6 @@ static void reset_7(void *userdata)
     register_callbacks(&tcgrr_plugin, tcgrr_plugin.id);
 }
 
-struct arguments {
-    int fd;
-    int probe;
-    int slow;
-    const char *level;
-    bool texts;
-    bool log;
-    struct tcgrr_access_window window;
-    const char *inputs;
-    uint64_t at;
-    bool again;
-    enum tcgrr_inputs_way way;
-};
-
-static bool read_arguments(int argc, char **argv, struct arguments *arguments)
-{
-    for (int i = 0; i < argc; i++) {
-        if (strncmp(argv[i], "probe=", 6) == 0) {
-            arguments->probe = atoi(argv[i] + 6);
-        } else if (strncmp(argv[i], "slow=", 5) == 0) {
-            arguments->slow = atoi(argv[i] + 5);
-        } else if (strncmp(argv[i], "fd=", 3) == 0) {
-            arguments->fd = atoi(argv[i] + 3);
-        } else if (strncmp(argv[i], "level=", 6) == 0) {
-            arguments->level = argv[i] + 6;
-        } else if (strncmp(argv[i], "inputs=", 7) == 0 || strncmp(argv[i], "given=", 6) == 0 ||
-                   strncmp(argv[i], "followed=", 9) == 0) {
-            arguments->way = argv[i][0] == 'i'   ? TCGRR_INPUTS_KEEP
-                             : argv[i][0] == 'g' ? TCGRR_INPUTS_GIVE
-                                                 : TCGRR_INPUTS_FOLLOW;
-            arguments->inputs = strchr(argv[i], '=') + 1;
-        } else if (strncmp(argv[i], "at=", 3) == 0) {
-            arguments->at = strtoull(argv[i] + 3, NULL, 10);
-        } else if (strcmp(argv[i], "again=on") == 0) {
-            arguments->again = true;
-        } else if (strncmp(argv[i], "program=", 8) == 0) {
-            follow.program = atoi(argv[i] + 8);
-        } else if (strcmp(argv[i], "follow=none") == 0) {
-            follow.none = true;
-        } else if (strncmp(argv[i], "api=", 4) == 0) {
-            continue; /* was needed before QEMU called us */
-        } else if (strcmp(argv[i], "texts=on") == 0) {
-            arguments->texts = true;
-        } else if (strcmp(argv[i], "log=on") == 0) {
-            arguments->log = true;
-        } else if (strncmp(argv[i], "from=", 5) == 0) {
-            arguments->window.from = strtoull(argv[i] + 5, NULL, 10);
-        } else if (strncmp(argv[i], "from-pc=", 8) == 0) {
-            arguments->window.has_from_pc = true;
-            arguments->window.from_pc = strtoull(argv[i] + 8, NULL, 10);
-        } else {
-            return false;
-        }
-    }
-    return true;
-}
-
 static int refuse(const char *why)
 {
     fprintf(stderr, "libtcgrr-plugin: %s\n", why);
@@ -692,11 +684,12 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
-    struct arguments arguments = {.fd = -1, .probe = -1, .slow = -1, .level = "flow"};
+    struct tcgrr_arguments arguments = TCGRR_ARGUMENTS_INIT;
 
-    if (!read_arguments(argc, argv, &arguments)) {
+    if (!tcgrr_arguments_read(argc, argv, &arguments)) {
         return refuse("an argument is not known; this plugin is loaded by tcgrr itself");
     }
+    follow = arguments.follow;
     if (arguments.probe >= 0) {
         return probe(info, arguments.probe);
     }
@@ -738,6 +731,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return refuse(problem);
     }
     pthread_atfork(NULL, NULL, forked);
+    tcgrr_threads_init();
     tcgrr_yield_init(plugin, id, plugin->api.version >= 7 ? (tcgrr_any_cb)reset_7 : (tcgrr_any_cb)reset_1);
     introduce(plugin, info, register_callbacks(plugin, id));
     return 0;

@@ -44,11 +44,10 @@ struct tcgrr_plugin {
     pthread_t thread;                     /* that runs vCPU code; set with the first block */
     const struct tcgrr_translation *open; /* the last one that began to run of those that have marks */
     unsigned vcpu;                        /* that `mark` belongs to; UINT_MAX before the first block */
+    bool begun;                           /* the first vCPU is there */
     bool silent;                          /* record nothing more */
-    bool calls;                           /* user mode: a system call was made that has not returned */
     const uint32_t *returned;             /* user mode: where the ring stood when one had returned */
-    _Atomic bool threads; /* user mode: a further thread began, in which this is set; recording ends with the next block
-                             of the first one, which alone writes to the ring */
+    _Atomic bool threads; /* user mode: another thread waits for too long: recording ends with the next block */
 
     struct tcgrr_sampling sampling;
 
@@ -106,6 +105,10 @@ void tcgrr_instrument_forget(struct tcgrr_plugin *plugin);
 tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
 /* The callback for blocks that are translated once the guest has threads. */
 void tcgrr_on_thread_block(unsigned vcpu, void *nothing);
+/* User mode: a new thread, vCPU `vcpu`, is to run; UINT_MAX if that is not known yet. Waits until it is. */
+void tcgrr_plugin_start_thread(unsigned vcpu);
+/* User mode: another thread runs from here on, the calling one, which is vCPU `vcpu` of QEMU's. */
+void tcgrr_plugin_switch_thread(unsigned vcpu);
 /* Sends an event with `count` values. */
 void tcgrr_plugin_event(enum tcgrr_wire_event kind, unsigned vcpu, const uint64_t *values, unsigned count);
 /* Everything is said, and the numbers of translations start again: another process goes on. */

@@ -202,8 +202,8 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_DISCONTINUITY,  /* type (QEMU's: 1 interrupt, 2 exception, 4 host call), from (64), to (64) */
     TCGRR_WIRE_SYSCALL_ENTRY,  /* number (64), 8 arguments (64 each) */
     TCGRR_WIRE_SYSCALL_RETURN, /* number (64), result (64) */
-    TCGRR_WIRE_THREAD,         /* – ; user mode: a further guest thread started, which is not recorded */
-    TCGRR_WIRE_SIGNAL,         /* user mode: a handler begins: the signal, 0 if not known (64), the handler (64) */
+    TCGRR_WIRE_THREAD, /* – ; user mode: threads cannot wait for one another any longer; nothing more is recorded */
+    TCGRR_WIRE_SIGNAL, /* user mode: a handler begins: the signal, 0 if not known (64), the handler (64) */
     /* User mode, inputs are given: a call returned something else and it stays at that: its number, its result, the
      * recorded one (64 each). */
     TCGRR_WIRE_INPUT_DIFFERS,
