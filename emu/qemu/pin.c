@@ -319,6 +319,38 @@ static char *ask_cpu(struct pinning *pinning, GError **error)
     return type ? model_of_type(type) : answer && !path ? g_strdup("") : NULL;
 }
 
+/* RISC-V's models without a maker tell the guest a number of QEMU's own, in 7.2 its version; others refuse another. */
+static bool has_own_number(const struct pinning *pinning)
+{
+    const char *cpu = pinning->pins->cpu;
+    return g_str_has_prefix(pinning->qemu->target, "riscv") &&
+           (g_str_has_prefix(cpu, "rv32") || g_str_has_prefix(cpu, "rv64") || g_str_has_prefix(cpu, "max"));
+}
+
+/* Adds to the model which processor the guest is told that it runs on, unless the user said. */
+static void name_processor(struct pinning *pinning)
+{
+    static const char *const names[] = {"marchid", "mimpid"};
+    struct tcgrr_pins *pins = pinning->pins;
+    json_t *cpus = tcgrr_standing_ask(pinning->standing, "query-cpus-fast", NULL, NULL);
+    const char *path = json_string_value(json_object_get(json_array_get(cpus, 0), "qom-path"));
+
+    for (size_t i = 0; path && i < G_N_ELEMENTS(names); i++) {
+        json_t *number = strstr(pins->cpu, names[i])
+                             ? NULL
+                             : tcgrr_standing_ask(pinning->standing, "qom-get",
+                                                  json_pack("{s:s, s:s}", "path", path, "property", names[i]), NULL);
+        if (json_is_integer(number)) {
+            char *told =
+                g_strdup_printf("%s,%s=%" JSON_INTEGER_FORMAT, pins->cpu, names[i], json_integer_value(number));
+            g_free(pins->cpu);
+            pins->cpu = told;
+        }
+        json_decref(number);
+    }
+    json_decref(cpus);
+}
+
 static bool ask_machine(struct pinning *pinning, GError **error)
 {
     struct tcgrr_pins *pins = pinning->pins;
@@ -332,6 +364,9 @@ static bool ask_machine(struct pinning *pinning, GError **error)
     pins->cpu = cpu && cpu->value ? g_strdup(cpu->value) : ask_cpu(pinning, error);
     if (!pins->cpu) {
         return false;
+    }
+    if (has_own_number(pinning)) {
+        name_processor(pinning);
     }
     if (cpu && (g_str_has_prefix(pins->cpu, "max") || g_str_has_prefix(pins->cpu, "host"))) {
         list(
@@ -535,7 +570,8 @@ static void add_defaults(struct pinning *pinning)
         add(pinning, "-M");
         add(pinning, "%s", pinning->pins->machine);
     }
-    if (!find_option(pinning, "cpu") && *pinning->pins->cpu) {
+    const struct tcgrr_option *cpu = find_option(pinning, "cpu");
+    if (*pinning->pins->cpu && (!cpu || g_strcmp0(cpu->value, pinning->pins->cpu) != 0)) { /* QEMU takes the last */
         add(pinning, "-cpu");
         add(pinning, "%s", pinning->pins->cpu);
     }
