@@ -128,6 +128,18 @@ static bool load_symbols(struct context *context, int which, int *status)
     return context->symbols[which] != NULL;
 }
 
+void cli_lockstep_json_pinned(json_t *object, const struct tcgrr_pins *pins, int maker)
+{
+    json_object_set_new(
+        object, "pinned",
+        json_pack("{s:s, s:s, s:s}", "machine", pins->machine, "cpu", pins->cpu, "by", maker == 0 ? "a" : "b"));
+}
+
+void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker)
+{
+    printf("  machine: %s, CPU %s, pinned as %c makes it\n", pins->machine, pins->cpu, 'A' + maker);
+}
+
 /* What came of it, whether B ran beside A or after it. */
 struct outcome {
     const struct tcgrr_comparison *comparison;
@@ -187,9 +199,7 @@ static void print_json(const struct context *context, const struct cli_places *p
                                       pair->begin.maker == 0 ? "a" : "b"));
     }
     if (pair->common.pinned) {
-        json_object_set_new(object, "pinned",
-                            json_pack("{s:s, s:s, s:s}", "machine", pair->common.pins.machine, "cpu",
-                                      pair->common.pins.cpu, "by", pair->common.maker == 0 ? "a" : "b"));
+        cli_lockstep_json_pinned(object, &pair->common.pins, pair->common.maker);
     }
     cli_json_comparison(object, outcome.comparison, places);
     cli_print_json(object);
@@ -220,8 +230,7 @@ static void print_text(const struct context *context, const struct cli_places *p
                'A' + pair->begin.maker, count);
     }
     if (pair->common.pinned) {
-        printf("  machine: %s, CPU %s, pinned as %c makes it\n", pair->common.pins.machine, pair->common.pins.cpu,
-               'A' + pair->common.maker);
+        cli_lockstep_print_pinned(&pair->common.pins, pair->common.maker);
     }
     for (int i = 0; i < 2; i++) {
         const char *words = outcome.words[i] ? outcome.words[i] : "";

@@ -46,6 +46,10 @@ int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_l
 /* The report's line about what drove both, if one log did. */
 void cli_lockstep_print_inputs(enum tcgrr_inputs inputs);
 
+/* The machine that both were given, pinned as side `maker` makes it. */
+void cli_lockstep_json_pinned(json_t *object, const struct tcgrr_pins *pins, int maker);
+void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker);
+
 /* Whether a side's name is that of a trace rather than a QEMU. */
 bool cli_lockstep_is_trace(const char *told);
 

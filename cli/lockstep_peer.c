@@ -58,6 +58,9 @@ static void print_json(const struct context *context, const struct cli_places *p
         json_object_set_new(object, "translation",
                             json_pack("{s:s, s:s}", "from", remote->sides[0].qemu, "to", remote->sides[1].qemu));
     }
+    if (remote->machine.pinned) {
+        cli_lockstep_json_pinned(object, &remote->machine.pins, remote->machine.maker);
+    }
     json_object_set_new(object, "traffic",
                         json_pack("{s:I, s:I}", "sent", (json_int_t)remote->traffic.sent, "received",
                                   (json_int_t)remote->traffic.received));
@@ -71,6 +74,9 @@ static void print_text(const struct context *context, const struct cli_places *p
 
     cli_print_comparison(&remote->comparison, places);
     cli_lockstep_print_inputs(remote->inputs);
+    if (remote->machine.pinned) {
+        cli_lockstep_print_pinned(&remote->machine.pins, remote->machine.maker);
+    }
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_epilogue *end = &remote->epilogues[i];
         printf("  %c: %s, QEMU %s: %s%s%s\n", 'A' + i, remote->sides[i].source, remote->sides[i].qemu,

@@ -77,6 +77,12 @@ for versions in 7.2:11.1 11.1:7.2 10.0:10.0; do
     [ "$versions" != 10.0:10.0 ] || expected=shared
     equal "timer, $versions: inputs" "$(json .inputs)" "$expected"
 done
+# The machine is that of the side that leads, or the one that both have: its device tree goes over the connection.
+for versions in 7.2:11.1 11.1:7.2; do
+    both 0 "machine, $versions" a64-timer "${versions%:*}" "${versions#*:}"
+    equal "machine, $versions: pinned" "$(json .pinned.machine)" virt-7.2
+    equal "machine, $versions: inputs" "$(json .inputs)" translated
+done
 both 0 "timer, own inputs" rv64-timer 10.0 11.1 --own-inputs
 equal "timer, own inputs: inputs" "$(json .inputs)" own
 
@@ -150,6 +156,15 @@ listen --from _start "${guest[@]}"
 connect 3 --from guest_main "${guest[@]}"
 contains "another place" "$(cat "$work/err")" "guest_main.*_start"
 listened 3 "_start.*guest_main"
+
+guest a64-timer 10.0
+address=$unix
+listen "${guest[@]}"
+guest a64-timer 11.1
+connect 3 "${guest[@]/cortex-a57/cortex-a53}"
+contains "another CPU" "$(cat "$work/err")" "CPU cortex-a53 here, virt-10.0 with CPU cortex-a57 on the other side"
+listened 3 "different machines"
+guest rv64-compute-short 10.0
 
 address=$unix
 listen "${guest[@]}"

@@ -289,6 +289,8 @@ static bool add_given(struct pinning *pinning, GError **error)
         g_autofree char *value = NULL;
         if (strcmp(option->name, "rtc") == 0) {
             value = pin_clock(option->value);
+            g_free(pinning->pins->clock);
+            pinning->pins->clock = g_strdup(value);
         } else if (!pin_value(pinning, option, &value, error)) {
             return false;
         }
@@ -581,9 +583,9 @@ static void add_defaults(struct pinning *pinning)
         list(pinning->pins->notes, "added -nic none: a network card would need -netdev under record/replay");
     }
     if (!find_option(pinning, "rtc")) {
-        g_autofree char *clock = pin_clock(NULL);
+        pinning->pins->clock = pin_clock(NULL);
         add(pinning, "-rtc");
-        add(pinning, "%s", clock);
+        add(pinning, "%s", pinning->pins->clock);
     }
     list(pinning->pins->notes, "pinned the machine: -M %s -cpu %s", pinning->pins->machine, pinning->pins->cpu);
 }
@@ -608,6 +610,7 @@ static bool pin(struct pinning *pinning, GError **error)
     if (!take_loaded(pinning, error) || !take_device_roms(pinning, error) || !add_given(pinning, error)) {
         return false;
     }
+    pins->given_end = pinning->words->len;
     add_defaults(pinning);
     return take_tree(pinning, error);
 }
@@ -647,6 +650,7 @@ void tcgrr_pins_clear(struct tcgrr_pins *pins)
     g_strfreev(pins->words);
     g_free(pins->machine);
     g_free(pins->cpu);
+    g_free(pins->clock);
     g_free(pins->folder);
     g_clear_pointer(&pins->files, g_ptr_array_unref);
     g_clear_pointer(&pins->notes, g_ptr_array_unref);

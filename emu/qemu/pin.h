@@ -27,6 +27,8 @@ struct tcgrr_pins {
     char **words;        /* arguments, NULL-terminated, with TCGRR_INPUTS_FOLDER/NAME for each file */
     char *machine;       /* full name: "virt-7.2" */
     char *cpu;           /* value of -cpu */
+    char *clock;         /* value of -rtc */
+    guint given_end;     /* words before it are the user's, or come before these; those after it are defaults */
     char *folder;        /* private; each file stands, or a link leads to it, under its name */
     GPtrArray *files;    /* struct tcgrr_pin_file */
     GPtrArray *notes;    /* char*: what was pinned, one line each */
@@ -47,6 +49,14 @@ void tcgrr_pins_clear(struct tcgrr_pins *pins);
 
 /* Adds a file that was made for this run and is in pins->folder already. */
 void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *role);
+
+/*
+ * Makes `pins` those of the machine that another QEMU makes of the same arguments: its full name, CPU and clock, which
+ * are untrusted, in the place of ours. The other's files belong in pins->folder, under their names.
+ * TCGRR_ERROR_DAMAGED for what is no such name, TCGRR_ERROR_FAILED where the arguments are not the same: another
+ * machine, or a CPU that only one of them names.
+ */
+bool tcgrr_pins_adopt(struct tcgrr_pins *pins, const char *machine, const char *cpu, const char *clock, GError **error);
 
 /* What the user calls the file at `path` in pins->folder; NULL if it is none of these. */
 const char *tcgrr_pins_user_path(const struct tcgrr_pins *pins, const char *path);

@@ -16,7 +16,7 @@ static bool open_session(struct tcgrr_lockstep_remote *lockstep, const struct tc
     const struct tcgrr_session_options session = {
         .qemu = options->member.qemu,
         .known = known,
-        .arguments = options->member.arguments,
+        .arguments = lockstep->machine.words ? (const char *const *)lockstep->machine.words : options->member.arguments,
         .plugin = options->plugin,
         .mode = lockstep->leader ? TCGRR_RUN_RECORD
                 : lockstep->feed ? TCGRR_RUN_REPLAY
@@ -174,6 +174,18 @@ static bool make_log(struct tcgrr_lockstep_remote *lockstep, GError **error)
     return lockstep->leader || lockstep->feed;
 }
 
+/* Releases make different machines of the same words. */
+static bool agree_on_machine(struct tcgrr_lockstep_remote *lockstep,
+                             const struct tcgrr_lockstep_remote_options *options, const struct tcgrr_qemu *qemu,
+                             GError **error)
+{
+    const struct tcgrr_description *sides = lockstep->sides;
+
+    return tcgrr_state_same_qemu(sides[0].qemu, sides[0].build, sides[1].qemu, sides[1].build) ||
+           tcgrr_common_machine_agree(&lockstep->machine, lockstep->peer, options->listens, qemu,
+                                      options->member.arguments, error);
+}
+
 /* Opens our QEMU again: the listening side's is to record, the other one to follow. */
 static bool share_log(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                       GError **error)
@@ -185,12 +197,13 @@ static bool share_log(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr
     }
     tcgrr_qemu_copy(&known, tcgrr_session_qemu(lockstep->session));
     g_clear_pointer(&lockstep->session, tcgrr_session_free);
+    bool agreed = agree_on_machine(lockstep, options, &known, error);
     bool good =
-        open_session(lockstep, options, &known, error) &&
+        agreed && open_session(lockstep, options, &known, error) &&
         (lockstep->leader ? tcgrr_leader_begin(lockstep->leader, lockstep->session, lockstep->sides[1].qemu, error)
                           : tcgrr_feed_begin(lockstep->feed, lockstep->session, error));
     tcgrr_qemu_clear(&known);
-    if (!good) {
+    if (agreed && !good) {
         g_prefix_error(error, "one rr log cannot drive both (--own-inputs does without): ");
     }
     return good;
@@ -397,6 +410,7 @@ void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep)
     tcgrr_session_free(lockstep->session);
     tcgrr_leader_free(lockstep->leader);
     tcgrr_feed_free(lockstep->feed);
+    tcgrr_common_machine_clear(&lockstep->machine);
     tcgrr_received_blocks_clear(&lockstep->heard);
     tcgrr_symbols_free(lockstep->epilogues[0].symbols);
     tcgrr_symbols_free(lockstep->epilogues[1].symbols);

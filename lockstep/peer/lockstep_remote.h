@@ -5,6 +5,7 @@
 
 #include "lockstep/peer/address.h"
 #include "lockstep/peer/handshake.h"
+#include "lockstep/peer/machine.h"
 #include "lockstep/lockstep_local.h"
 
 struct tcgrr_lockstep_remote_options {
@@ -36,9 +37,10 @@ struct tcgrr_lockstep_remote {
         *unheard; /* why the other side has not said how it ended, and may not have the result; NULL: it has said so */
     int own;      /* which of them is ours */
     enum tcgrr_inputs inputs;
-    struct tcgrr_leader *leader;   /* our QEMU's log drives the other side's; else NULL */
-    struct tcgrr_feed *feed;       /* the other way round */
-    struct tcgrr_session *session; /* NULL: a stored run */
+    struct tcgrr_common_machine machine; /* where one log drives QEMUs of two builds */
+    struct tcgrr_leader *leader;         /* our QEMU's log drives the other side's; else NULL */
+    struct tcgrr_feed *feed;             /* the other way round */
+    struct tcgrr_session *session;       /* NULL: a stored run */
     struct tcgrr_run_source *side;
     struct tcgrr_peer *peer;
     struct tcgrr_run_source *remote;    /* where we compare; otherwise NULL */

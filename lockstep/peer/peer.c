@@ -213,6 +213,12 @@ static bool beat(struct tcgrr_peer *peer, GError **error)
     return tcgrr_peer_send(peer, TCGRR_MESSAGE_ALIVE, payload, error);
 }
 
+bool tcgrr_peer_stand_by(struct tcgrr_peer *peer, int wait_ms, GError **error)
+{
+    g_usleep((gulong)wait_ms * 1000);
+    return heed_stop(peer, error) && beat(peer, error);
+}
+
 void tcgrr_peer_give_up(struct tcgrr_peer *peer, const GError *reason)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();

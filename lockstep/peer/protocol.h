@@ -47,7 +47,10 @@
     X(FOUND, "found", 16)                                                                                              \
     X(RESULT, "result", 64u << 20)                                                                                     \
     X(EPILOGUE, "epilogue", 8u << 20)                                                                                  \
-    X(LOG, "log", (1u << 20) + 32)
+    X(LOG, "log", (1u << 20) + 32)                                                                                     \
+    X(MACHINE, "machine", 1u << 20)                                                                                    \
+    X(ANSWER, "answer", 4096)                                                                                          \
+    X(FILE, "file", (1u << 20) + 32)
 
 #define TCGRR_MESSAGE_ENUM(id, name, longest) TCGRR_MESSAGE_##id,
 enum tcgrr_message_type { TCGRR_MESSAGES(TCGRR_MESSAGE_ENUM) TCGRR_MESSAGE_TYPES };
@@ -107,6 +110,46 @@ bool tcgrr_description_shared(const struct tcgrr_description *ours, const struct
 void tcgrr_put_log(GByteArray *to, const struct tcgrr_log_news *news);
 /* `news->bytes` points into the message. */
 bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *news, GError **error);
+
+/* ---- the machine that both are to have ---- */
+
+#define TCGRR_MAX_MACHINE_FILES 128
+#define TCGRR_MAX_MACHINE_FILE  (64u << 20)
+
+struct tcgrr_machine_file {
+    char name[128]; /* in a folder: no slash in it */
+    char role[32];
+    char xxh128[33]; /* tcgrr_content_digest() */
+    uint64_t size;
+};
+
+/* What a side's QEMU makes of its arguments. */
+struct tcgrr_machine {
+    char machine[128]; /* full name, with its version; "": it has none, and nothing is pinned */
+    char cpu[256];
+    char clock[128];
+    GArray *files; /* struct tcgrr_machine_file: device tree, firmware and ROMs */
+};
+void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine);
+/* Fills machine->files, which is there and empty. */
+bool tcgrr_take_machine(const struct tcgrr_message *message, struct tcgrr_machine *machine, GError **error);
+
+/* What the other side says to that. */
+struct tcgrr_machine_answer {
+    bool has_it;    /* its QEMU has that machine and CPU */
+    char why[512];  /* if not */
+    GArray *wanted; /* uint32_t: the files whose content it has not got, in order */
+};
+void tcgrr_put_answer(GByteArray *to, const struct tcgrr_machine_answer *answer);
+/* `files`: how many there are. Fills answer->wanted, which is there and empty. */
+bool tcgrr_take_answer(const struct tcgrr_message *message, guint files, struct tcgrr_machine_answer *answer,
+                       GError **error);
+
+/* Bytes of a file in one message, at most. */
+#define TCGRR_MAX_FILE_PIECE (1u << 20)
+void tcgrr_put_file(GByteArray *to, const uint8_t *bytes, size_t size);
+/* `*bytes` points into the message. */
+bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes, size_t *size, GError **error);
 
 /* ---- positions ---- */
 
