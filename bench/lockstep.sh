@@ -29,19 +29,15 @@ timed() {
 
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-# both TITLE QEMU_A QEMU_B [--OPTION...] ARG...: A alone and the two in lockstep, in turn.
+# both TITLE QEMU_A QEMU_B ARG...: A alone and the two in lockstep, in turn.
 both() {
-    local title=$1 key=${1//[ ,]/-} qemu=$2 other=$3 options=()
+    local title=$1 key=${1//[ ,]/-} qemu=$2 other=$3
     shift 3
     [[ $title =~ $pattern ]] || return 0
-    while [[ ${1:-} == --* ]]; do
-        options+=("$1")
-        shift
-    done
     timed "$key.warm" 0 "$qemu" -icount shift=0 "$@"
     for _ in $(seq "$runs"); do
         timed "$key.alone" 0 "$qemu" -icount shift=0 "$@"
-        timed "$key.pair" 0 "$tcgrr" lockstep --json "${options[@]}" --a "$qemu" --b "$other" -- "$@"
+        timed "$key.pair" 0 "$tcgrr" lockstep --json --a "$qemu" --b "$other" -- "$@"
     done
     echo "== $title"
     paste "$folder/$key.alone.times" "$folder/$key.pair.times" |
@@ -66,8 +62,6 @@ compute=(-M virt -bios none -display none -monitor none -serial null -nic none)
 riscv=$qemus/bin/qemu-system-riscv64-10.0
 both "compute loop, riscv64, QEMU 10.0" "$riscv" "$riscv" "${compute[@]}" -kernel "$build/fixtures/rv64-compute.elf"
 both "timer, loads and stores, riscv64, QEMU 10.0" "$riscv" "$riscv" "${compute[@]}" -kernel "$build/fixtures/rv64-timer-long.elf"
-both "timer, loads and stores, riscv64, QEMU 10.0, own inputs" "$riscv" "$riscv" --own-inputs "${compute[@]}" \
-    -kernel "$build/fixtures/rv64-timer-long.elf"
 linux=(-cpu cortex-a57 -m 512 -display none -monitor none -serial null -nic none -kernel "$qemus/guests/linux-arm64" -no-reboot
        -append "console=ttyAMA0 panic=-1 nokaslr")
 both "boot of Linux, arm64, QEMU 10.0" "$qemus"/bin/qemu-system-aarch64-10.0{,} -M virt "${linux[@]}"

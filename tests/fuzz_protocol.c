@@ -96,6 +96,39 @@ static void take_positions(const struct tcgrr_message *message)
     g_array_unref(positions.list);
 }
 
+/* What is taken of these is within its bounds. */
+static void take_log_and_machine(const struct tcgrr_message *message)
+{
+    struct tcgrr_log_news news;
+    struct tcgrr_machine machine = {.files = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_machine_file))};
+    struct tcgrr_machine_answer answer = {.wanted = g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+    const uint8_t *bytes;
+    size_t size;
+
+    if (tcgrr_take_log(message, &news, NULL) && news.size > message->length) {
+        abort();
+    }
+    if (tcgrr_take_machine(message, &machine, NULL)) {
+        for (guint i = 0; i < machine.files->len; i++) {
+            if (strchr(g_array_index(machine.files, struct tcgrr_machine_file, i).name, '/')) {
+                abort();
+            }
+        }
+    }
+    if (tcgrr_take_answer(message, 7, &answer, NULL)) {
+        for (guint i = 0; i < answer.wanted->len; i++) {
+            if (g_array_index(answer.wanted, uint32_t, i) >= 7) {
+                abort();
+            }
+        }
+    }
+    if (tcgrr_take_file(message, &bytes, &size, NULL) && size > message->length) {
+        abort();
+    }
+    g_array_unref(machine.files);
+    g_array_unref(answer.wanted);
+}
+
 static void take_small(const struct tcgrr_message *message)
 {
     struct tcgrr_description description;
@@ -124,6 +157,7 @@ static void take_small(const struct tcgrr_message *message)
     tcgrr_take_part(message, &part, NULL);
     tcgrr_take_failed(message, &error);
     g_clear_error(&error);
+    take_log_and_machine(message);
 }
 
 /* ---- conversations ---- */

@@ -708,15 +708,115 @@ static void test_epilogue(void **state)
     tcgrr_symbols_free(heard.symbols);
 }
 
+/* ---- the rr log, and the machine ---- */
+
+static bool take_log(const struct tcgrr_message *message, void *data, GError **error)
+{
+    return tcgrr_take_log(message, data, error);
+}
+
+static void test_log(void **state)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    const struct tcgrr_log_news told = {
+        .bytes = (const uint8_t *)"\xe0\x20\x0c", .size = 3, .over = true, .translated = true, .asked_after = 12345};
+    struct tcgrr_log_news heard;
+
+    tcgrr_put_log(payload, &told);
+    expect_whole(TCGRR_MESSAGE_LOG, payload, take_log, &heard);
+    assert_true(heard.over && heard.translated);
+    assert_int_equal(heard.asked_after, 12345);
+    assert_int_equal(heard.size, 3);
+    assert_memory_equal(heard.bytes, told.bytes, 3);
+}
+
+/* A machine with one file of this name is taken. */
+static bool takes_file(const char *name)
+{
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    struct tcgrr_machine_file file = {.role = "rom", .xxh128 = "0123456789abcdef0123456789abcdef", .size = 512};
+    struct tcgrr_machine told = {.machine = "virt-7.2", .cpu = "cortex-a57", .clock = "base=2026-01-01,clock=vm"};
+    struct tcgrr_machine heard = {.files = g_array_new(FALSE, FALSE, sizeof(file))};
+
+    told.files = g_array_new(FALSE, FALSE, sizeof(file));
+    g_strlcpy(file.name, name, sizeof(file.name));
+    g_array_append_val(told.files, file);
+    tcgrr_put_machine(payload, &told);
+    struct tcgrr_message message = message_of(TCGRR_MESSAGE_MACHINE, payload);
+    bool good = tcgrr_take_machine(&message, &heard, NULL);
+    assert_string_equal(heard.machine, told.machine);
+    assert_string_equal(heard.cpu, told.cpu);
+    assert_string_equal(heard.clock, told.clock);
+    g_array_unref(told.files);
+    g_array_unref(heard.files);
+    return good;
+}
+
+/* What another side names is put into a folder of ours. */
+static void test_machine(void **state)
+{
+    assert_true(takes_file("efi-virtio.rom"));
+    assert_false(takes_file("../../etc/passwd"));
+    assert_false(takes_file("a/b"));
+    assert_false(takes_file(".."));
+    assert_false(takes_file(""));
+    assert_false(takes_file("x,if=none"));
+}
+
+/* Only files that there are, each once. */
+static void test_answer(void **state)
+{
+    const uint32_t lists[][2] = {{0, 2}, {2, 0}, {1, 1}, {1, 3}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
+        g_autoptr(GByteArray) payload = g_byte_array_new();
+        struct tcgrr_machine_answer told = {.has_it = true, .wanted = g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+        struct tcgrr_machine_answer heard = {.wanted = g_array_new(FALSE, FALSE, sizeof(uint32_t))};
+        g_array_append_vals(told.wanted, lists[i], 2);
+        tcgrr_put_answer(payload, &told);
+        struct tcgrr_message message = message_of(TCGRR_MESSAGE_ANSWER, payload);
+        assert_int_equal(tcgrr_take_answer(&message, 3, &heard, NULL), i == 0);
+        g_array_unref(told.wanted);
+        g_array_unref(heard.wanted);
+    }
+}
+
+/* One log for both, unless what runs before comparing starts may differ. */
+static void test_shared(void **state)
+{
+    struct tcgrr_description ours = some_description();
+    struct tcgrr_description theirs = ours;
+
+    assert_false(tcgrr_description_shared(&ours, &theirs));
+    ours.shares = theirs.shares = true;
+    assert_true(tcgrr_description_shared(&ours, &theirs));
+    strcpy(theirs.qemu, "11.1.3");
+    assert_false(tcgrr_description_shared(&ours, &theirs));
+    ours.from = theirs.from = (struct tcgrr_position){0};
+    assert_true(tcgrr_description_shared(&ours, &theirs));
+    strcpy(theirs.icount, "3");
+    expect_refusal(&ours, &theirs, "icount shift", "'3'");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_description),       cmocka_unit_test(test_texts_are_harmless),
-        cmocka_unit_test(test_description_check), cmocka_unit_test(test_ask),
-        cmocka_unit_test(test_positions),         cmocka_unit_test(test_bad_positions),
-        cmocka_unit_test(test_small_messages),    cmocka_unit_test(test_stretch),
-        cmocka_unit_test(test_bad_stretches),     cmocka_unit_test(test_bad_blocks),
-        cmocka_unit_test(test_memory_is_bounded), cmocka_unit_test(test_result),
+        cmocka_unit_test(test_log),
+        cmocka_unit_test(test_machine),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_shared),
+        cmocka_unit_test(test_description),
+        cmocka_unit_test(test_texts_are_harmless),
+        cmocka_unit_test(test_description_check),
+        cmocka_unit_test(test_ask),
+        cmocka_unit_test(test_positions),
+        cmocka_unit_test(test_bad_positions),
+        cmocka_unit_test(test_small_messages),
+        cmocka_unit_test(test_stretch),
+        cmocka_unit_test(test_bad_stretches),
+        cmocka_unit_test(test_bad_blocks),
+        cmocka_unit_test(test_memory_is_bounded),
+        cmocka_unit_test(test_result),
         cmocka_unit_test(test_epilogue),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
