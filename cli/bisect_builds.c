@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/bisect.h"
 #include "cli/comparing.h"
+#include "cli/fill.h"
 
 #include "replay/builds.h"
 #include "store/error.h"
@@ -11,6 +12,7 @@
 #include <unistd.h>
 
 struct context {
+    bool fill;
     const char *const *builds;
     bool progress;
     bool line_shown;
@@ -221,7 +223,7 @@ static int search(const struct cli_command *command, const char *trace, struct t
     struct tcgrr_builds_result result;
     GError *error = NULL;
     int status = CLI_OK;
-    struct tcgrr_reader *reader = cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, &status);
+    struct tcgrr_reader *reader = cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, context->fill, &status);
 
     if (!reader) {
         return status;
@@ -254,7 +256,7 @@ static int search(const struct cli_command *command, const char *trace, struct t
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *told_state = NULL;
-    gboolean builds = FALSE, progress = FALSE, fresh = FALSE;
+    gboolean builds = FALSE, progress = FALSE, fresh = FALSE, fill = FALSE;
     struct cli_comparing comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
@@ -265,6 +267,7 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which a replay has hung (default 60)", "S"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        CLI_FILL_OPTION(fill),
         CLI_EXTENT_OPTIONS(comparing),
         {0},
     };
@@ -283,8 +286,8 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
     } else if (!(plugin = cli_plugin_path(&error))) {
         status = cli_fail(error);
     } else {
-        struct context context = {.builds = (const char *const *)argv + 2,
-                                  .progress = progress || isatty(STDERR_FILENO)};
+        struct context context = {
+            .builds = (const char *const *)argv + 2, .progress = progress || isatty(STDERR_FILENO), .fill = fill};
         g_autofree char *state_file = state_path(argv[1], told_state);
         struct tcgrr_builds_options options = {
             .replay = {.plugin = plugin,

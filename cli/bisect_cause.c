@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bisect TRACE --qemu, and lockstep --bisect: the search for a cause, as a command. */
+#include "cli/fill.h"
 #include "cli/bisect.h"
 
 #include "cli/cause.h"
@@ -221,7 +222,7 @@ struct told {
     struct cli_comparing comparing;
     char *qemu;
     char *bundle;
-    gboolean force, progress;
+    gboolean force, progress, fill;
     int timeout;
 };
 
@@ -237,7 +238,7 @@ static int bisect_trace(const struct told *told, const char *trace)
     GError *error = NULL;
     int status = CLI_OK;
     g_autofree char *plugin = cli_plugin_path(&error);
-    struct tcgrr_reader *reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, &status) : NULL;
+    struct tcgrr_reader *reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, told->fill, &status) : NULL;
     g_autofree char *wanted = default_bundle(trace);
     struct context context = {
         .command = &form,
@@ -282,6 +283,7 @@ int cli_bisect_cause(int argc, char **argv)
          "seconds without progress after which a QEMU has hung (default 60)", "S"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
          NULL},
+        CLI_FILL_OPTION(told.fill),
         CLI_COMPARING_OPTIONS(told.comparing),
         {0},
     };

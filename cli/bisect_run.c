@@ -41,7 +41,7 @@ static int judge(const struct cli_command *command, const char *path, const char
     GError *error = NULL;
     int status = GIT_CANNOT_TELL;
     int ignored;
-    struct tcgrr_reader *reader = cli_open_trace_at(path, TCGRR_LEVEL_FLOW, &ignored);
+    struct tcgrr_reader *reader = cli_open_trace_at(path, TCGRR_LEVEL_FLOW, false, &ignored);
 
     if (!reader) {
         return status;

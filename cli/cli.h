@@ -130,7 +130,7 @@ char *cli_one_trace(const struct cli_command *command, int argc, char **argv);
 
 /* Opens a trace for a command that takes one; NULL after having said why not, with the status in `*status`. */
 struct tcgrr_reader *cli_open_trace(const char *path, int *status);
-/* The same for a command that needs all of the run at this level. */
-struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level, int *status);
+/* The same for a command that needs all of the run at this level; with `fill` it is made if it is not there. */
+struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level, bool fill, int *status);
 
 #endif

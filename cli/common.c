@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/fill.h"
 #include "cli/man.h"
 
 #include "store/error.h"
@@ -326,14 +327,17 @@ struct tcgrr_reader *cli_open_trace(const char *path, int *status)
     return reader;
 }
 
-struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level, int *status)
+struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level, bool fill, int *status)
 {
     struct tcgrr_reader *reader = cli_open_trace(path, status);
     GError *error = NULL;
 
-    if (reader && !tcgrr_reader_need_level(reader, level, true, &error)) {
-        *status = cli_fail(error);
+    while (reader && !tcgrr_reader_need_level(reader, level, true, &error)) {
         g_clear_pointer(&reader, tcgrr_reader_free);
+        if (cli_fill_lack(path, fill, g_steal_pointer(&error), status)) {
+            reader = cli_open_trace(path, status);
+            fill = false; /* it is there now */
+        }
     }
     return reader;
 }

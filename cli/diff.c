@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/browse/browse.h"
 #include "cli/comparing.h"
+#include "cli/fill.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -8,6 +9,7 @@
 
 struct traces {
     const char *paths[2];
+    bool fill;
     struct tcgrr_reader *readers[2];
     struct tcgrr_run_source *sides[2];
     struct tcgrr_symbols *symbols[2];
@@ -92,7 +94,7 @@ static int open_both(struct traces *traces)
     int status = CLI_OK;
     for (int i = 0; i < 2; i++) {
         GError *error = NULL;
-        traces->readers[i] = cli_open_trace_at(traces->paths[i], TCGRR_LEVEL_FLOW, &status);
+        traces->readers[i] = cli_open_trace_at(traces->paths[i], TCGRR_LEVEL_FLOW, traces->fill, &status);
         if (!traces->readers[i]) {
             return status;
         }
@@ -108,9 +110,12 @@ static int open_both(struct traces *traces)
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     struct cli_comparing comparing = CLI_COMPARING_INIT;
-    gboolean browse = FALSE;
-    const GOptionEntry options[] = {
-        CLI_COMPARING_OPTIONS(comparing), CLI_STRICT_OPTION(comparing), CLI_BROWSE_OPTION(browse), {0}};
+    gboolean browse = FALSE, fill = FALSE;
+    const GOptionEntry options[] = {CLI_COMPARING_OPTIONS(comparing),
+                                    CLI_STRICT_OPTION(comparing),
+                                    CLI_BROWSE_OPTION(browse),
+                                    CLI_FILL_OPTION(fill),
+                                    {0}};
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
@@ -122,7 +127,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         cli_comparing_clear(&comparing);
         return unfit;
     }
-    struct traces traces = {.paths = {argv[1], argv[2]}};
+    struct traces traces = {.paths = {argv[1], argv[2]}, .fill = fill};
     int status = open_both(&traces);
     if (status == CLI_OK) {
         status = comparable(command, &traces) ? compare(command, &traces, &comparing) : CLI_USAGE;

@@ -114,7 +114,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "%s is no text for a terminal: name a file with -o", format->name);
     }
     int status = CLI_OK;
-    report.reader = cli_open_trace_at(argv[1], TCGRR_LEVEL_FLOW, &status);
+    report.reader = cli_open_trace_at(argv[1], TCGRR_LEVEL_FLOW, false, &status);
     if (report.reader) {
         status = export_trace(format, &job, output);
         tcgrr_reader_free(report.reader);

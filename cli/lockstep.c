@@ -93,7 +93,7 @@ static bool name_member(struct context *context, int which, const char *told, ch
     context->titles[which] = g_strdup_printf("%c (%s)", 'A' + which, base);
     context->words[which] = join_words(told, common, own);
     if (cli_lockstep_is_trace(told)) {
-        member->reader = cli_open_trace_at(told, TCGRR_LEVEL_FLOW, status);
+        member->reader = cli_open_trace_at(told, TCGRR_LEVEL_FLOW, false, status);
         return member->reader != NULL;
     }
     member->qemu = told;

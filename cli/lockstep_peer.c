@@ -162,7 +162,7 @@ static bool name_member(struct context *context, char **words, int *status)
 
     context->options.name = words[0];
     if (cli_lockstep_is_trace(words[0])) {
-        member->reader = cli_open_trace_at(words[0], TCGRR_LEVEL_FLOW, status);
+        member->reader = cli_open_trace_at(words[0], TCGRR_LEVEL_FLOW, false, status);
         return member->reader != NULL;
     }
     member->qemu = words[0];

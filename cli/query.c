@@ -2,6 +2,7 @@
 #include "cli/query.h"
 
 #include "cli/cli.h"
+#include "cli/fill.h"
 #include "store/error.h"
 #include "store/layers.h"
 
@@ -236,14 +237,35 @@ static int say_error(sqlite3 *db, int status)
 }
 
 /* Whether the trace has what the statement reads, which was just prepared; says what it lacks. */
-static bool has_levels(const struct query *query)
+static bool has_levels(const struct query *query, GError **error)
 {
-    GError *error = NULL;
-    if (tcgrr_reader_need_level(query->reader, query->needs, false, &error)) {
-        return true;
+    return tcgrr_reader_need_level(query->reader, query->needs, false, error);
+}
+
+/* The trace has become another file. */
+static bool open_again(struct query *query, GError **error)
+{
+    sqlite3_progress_handler(query->db, 0, NULL, NULL);
+    interruptible = NULL;
+    sqlite3_close(query->db);
+    g_autofree char *path = g_strdup(tcgrr_reader_path(query->reader));
+    g_clear_pointer(&query->reader, tcgrr_reader_free);
+    if (!open_trace(query, path, query->attached, error)) {
+        return false;
     }
-    cli_fail(error);
-    return false;
+    query_catch_signals(query->db);
+    return true;
+}
+
+/* Makes what the statement lacks, if that is wanted. Returns an exit status. */
+static int make_lack(struct query *query, GError *error)
+{
+    int status = CLI_FAILED;
+    GError *problem = NULL;
+    if (!cli_fill_lack(tcgrr_reader_path(query->reader), query->fill, error, &status)) {
+        return status;
+    }
+    return open_again(query, &problem) ? CLI_OK : cli_fail(problem);
 }
 
 static int run_statement(const struct query *query, sqlite3_stmt *statement)
@@ -269,12 +291,19 @@ int query_run(struct query *query, const char *sql)
     }
     while (status == SQLITE_OK && !caught && *sql) {
         sqlite3_stmt *statement = NULL;
+        const char *begin = sql;
+        GError *lack = NULL;
         query->needs = TCGRR_LEVEL_INPUTS;
         status = sqlite3_prepare_v2(query->db, sql, -1, &statement, &sql);
-        if (status == SQLITE_OK && !has_levels(query)) {
+        if (status == SQLITE_OK && !has_levels(query, &lack)) {
             sqlite3_finalize(statement);
-            sqlite3_progress_handler(query->db, 0, NULL, NULL);
-            return CLI_FAILED;
+            int made = make_lack(query, lack);
+            if (made != CLI_OK) {
+                sqlite3_progress_handler(query->db, 0, NULL, NULL);
+                return made;
+            }
+            sql = begin;
+            continue;
         }
         if (status == SQLITE_OK && statement) {
             status = run_statement(query, statement);
@@ -365,7 +394,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *path = NULL;
     g_autofree char *format = NULL;
     g_auto(GStrv) attached = NULL;
-    gboolean progress = FALSE;
+    gboolean progress = FALSE, fill = FALSE;
     const GOptionEntry options[] = {
         {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "take the SQL from a file", "FILE"},
         {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)",
@@ -373,12 +402,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
          "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        CLI_FILL_OPTION(fill),
         {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    struct query query = {.progress = progress || isatty(STDERR_FILENO)};
+    struct query query = {.progress = progress || isatty(STDERR_FILENO), .fill = fill, .attached = attached};
     if (argc < 2 || argc > 3) {
         return cli_usage(command, "query takes a trace and one string of SQL");
     }

@@ -14,6 +14,8 @@ enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_JSONL };
 struct query {
     sqlite3 *db;
     struct tcgrr_reader *reader; /* of the trace itself */
+    char **attached;             /* NAME=TRACE, NULL-terminated, or NULL */
+    bool fill;                   /* make what a statement lacks */
     enum tcgrr_level needs;      /* what the statement at hand reads of it */
     const struct tcgrr_sql *sql;
     enum query_format format;

@@ -2,6 +2,7 @@
 #include "cli/cli.h"
 
 #include "cli/export/html.h"
+#include "cli/fill.h"
 #include "cli/report/report.h"
 #include "store/error.h"
 #include "store/layers.h"
@@ -115,7 +116,10 @@ static void say_without(const struct report_job *job)
     }
 }
 
-static int run_report(struct report_job *job, char **words)
+/* RETRY: a level that was lacking has been made. */
+#define RETRY (-1)
+
+static int run_report(struct report_job *job, bool fill, char **words)
 {
     GError *error = NULL;
     bool good = report_parse_options(job, words, &error);
@@ -148,18 +152,20 @@ static int run_report(struct report_job *job, char **words)
         g_error_free(error);
         return CLI_USAGE;
     }
-    return cli_fail(error);
+    int status = CLI_FAILED;
+    return cli_fill_lack(tcgrr_reader_path(job->reader), fill, error, &status) ? RETRY : status;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     gboolean json = FALSE;
-    gboolean progress = FALSE;
+    gboolean progress = FALSE, fill = FALSE;
     g_autofree char *output = NULL;
     const GOptionEntry entries[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "html: the page's file (default: standard output)", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        CLI_FILL_OPTION(fill),
         {0},
     };
     if (helped(argc, argv)) {
@@ -191,13 +197,19 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (output && job.report != &report_html) {
         status = cli_usage(command, "-o goes with html; print the others into a file");
     } else if (job.report) {
-        status = run_report(&job, argv + 3);
+        while ((status = run_report(&job, fill, argv + 3)) == RETRY) {
+            tcgrr_reader_free(job.reader);
+            job.reader = cli_open_trace(argv[1], &status);
+            if (!job.reader) {
+                return status;
+            }
+        }
     } else if (meant) {
         status = cli_usage(command, "there is no report '%s'; did you mean '%s'?", argv[2], meant);
     } else {
         status = cli_usage(command, "there is no report '%s'; 'tcgrr report TRACE' lists them", argv[2]);
     }
-    tcgrr_reader_free(reader);
+    tcgrr_reader_free(job.reader);
     return status;
 }
 

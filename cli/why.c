@@ -230,7 +230,7 @@ static int why(const struct cli_command *command, const struct told *told, const
     int status = CLI_OK;
     g_autofree char *plugin = cli_plugin_path(&error);
     struct tcgrr_why_options options = {
-        .reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, &status) : NULL,
+        .reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, false, &status) : NULL,
         .qemu = told->qemu,
         .plugin = plugin,
         .depth = (unsigned)told->depth,

@@ -66,3 +66,26 @@ record c --level inputs
 copy_guest a64-timer "$work/kernel.elf"
 run 1 "$tcgrr" replay --json --timeout 5 "$work/c.tcgrr"
 equal "diverged" "$(json .diverged)" true
+
+# --fill makes what is lacking.
+cp "$work/a.tcgrr" "$work/b.tcgrr"
+run 0 "$tcgrr" query --fill --format csv "$work/b.tcgrr" "SELECT count(*) FROM insn"
+equal "instructions after --fill" "$(tail -n 1 "$work/out" | tr -d '\r')" "$icount"
+run 0 "$tcgrr" diff --json "$work/b.tcgrr" "$work/flow.tcgrr"
+cp "$work/a.tcgrr" "$work/b.tcgrr"
+run 0 "$tcgrr" diff --fill --json "$work/b.tcgrr" "$work/flow.tcgrr"
+equal "compared after --fill" "$(json .compared)" "$icount"
+run 0 "$tcgrr" report --fill "$work/b.tcgrr" mem
+[ -s "$work/out" ] || fail "a report with --fill is empty"
+
+# Interrupted, a fill says so and leaves the trace as it was.
+cp "$work/a.tcgrr" "$work/b.tcgrr"
+"$tcgrr" fill --json --level full "$work/b.tcgrr" >"$work/out" 2>"$work/err" &
+filler=$!
+until [ -e "$work/b.tcgrr.fill" ] || ! kill -0 $filler 2>/dev/null; do sleep 0.01; done
+kill -INT $filler
+status=0
+wait $filler || status=$?
+equal "status of an interrupted fill" "$status" 130
+equal "what it says" "$(json '[.complete, .level] | join(" ")')" "false inputs"
+cmp "$work/a.tcgrr" "$work/b.tcgrr" || fail "an interrupted fill changed the trace"
