@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 static const struct export_format *const formats[] = {&export_perfetto, &export_folded, &export_callgrind,
-                                                      &export_tenet, &export_csv};
+                                                      &export_lcov,     &export_tenet,  &export_csv};
 
 static const struct export_format *find_format(const char *name)
 {
@@ -125,16 +125,18 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_export = {
     "export",
     "TRACE FORMAT",
-    "Write a trace as other programs read it: perfetto, folded, callgrind, tenet, csv",
+    "Write a trace as other programs read it: perfetto, folded, callgrind, lcov, tenet, csv",
     "perfetto   a timeline of functions, events and counters (ui.perfetto.dev)\n"
     "folded     stacks with the instructions that ran there (flamegraph.pl, speedscope)\n"
     "callgrind  instructions by address and calls (KCachegrind, callgrind_annotate)\n"
+    "lcov       how often each source line ran, by the DWARF of the guest's files (genhtml)\n"
     "tenet      each instruction with its memory accesses, of a trace at level full (Tenet)\n"
     "csv        each execution of a block\n\n"
     "Examples:\n"
     "  tcgrr export boot.tcgrr perfetto -o boot.pftrace\n"
     "  tcgrr export boot.tcgrr folded | flamegraph.pl > boot.svg\n"
     "  tcgrr export boot.tcgrr callgrind -o callgrind.out.boot && kcachegrind callgrind.out.boot\n"
+    "  tcgrr export guest.tcgrr lcov -o guest.info && genhtml guest.info -o coverage\n"
     "  tcgrr export boot.tcgrr csv --from 1000000 --until 2000000\n",
     run,
 };

@@ -5,14 +5,14 @@
 # Compiler, build tools, libraries; clang and lld compile the test guests for every target.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev binutils cmake ninja-build pkg-config libglib2.0-dev libsqlite3-dev libzstd-dev libxxhash-dev
-libcapstone-dev libncurses-dev libelf-dev libfdt-dev libjansson-dev libcmocka-dev clang lld"
+libcapstone-dev libncurses-dev libelf-dev libdw-dev libfdt-dev libjansson-dev libcmocka-dev clang lld"
 # The system's own QEMU; scripts/fetch-qemus.sh puts two more beside it, which use the libraries of this one.
 # shellcheck disable=SC2034
 packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
 # What the test scripts call, and the analyzers. A browser, which tests/qemu_page.sh takes if there is one, would be half as much
 # to download as all the rest.
 # shellcheck disable=SC2034
-packages_test="tmux jq sqlite3 procps python3 gdb-multiarch protobuf-compiler valgrind man-db fish
+packages_test="tmux lcov jq sqlite3 procps python3 gdb-multiarch protobuf-compiler valgrind man-db fish
 libclang-rt-dev clang-format shellcheck clang-tidy cppcheck llvm"
 
 # The messages of the script that sources this.

@@ -56,6 +56,29 @@ run 0 "$tcgrr" export "$work/timer.tcgrr" folded -o "$work/out.folded"
 contains "stacks" "$(cat "$work/out.folded")" ';trap_entry_m(;| )'
 equal "stacks in which a handler did not return" "$(grep -c 'trap_entry_m;.*guest_main' "$work/out.folded" || true)" 0
 
+# Lines: as often as the guest's source says, and the same that a plain count of each address gives.
+guest a64-timer 10.0
+record a64-timer
+if "$tcgrr" export "$work/a64-timer.tcgrr" lcov -o "$work/out.lcov" 2>"$work/err"; then
+    # count TEXT: of the line of a64-timer.c with this text.
+    count() {
+        local line
+        line=$(grep -nF -m 1 -- "$1" "$tests/../fixtures/a64-timer.c" | cut -d: -f1)
+        sed -n '/^SF:.*a64-timer.c$/,/^end_of_record/p' "$work/out.lcov" | sed -n "s/^DA:$line,//p"
+    }
+    equal "rounds" "$(count 'uint64_t *word = ')" 250000
+    equal "interrupts" "$(count 'interrupts++')" 250
+    equal "interrupts that set the next one" "$(count 'timer_next(PERIOD);')" 249
+    equal "a line that did not run" "$(count 'guest_fail(NAME, "interrupt"')" 0
+    contains "functions" "$(cat "$work/out.lcov")" '^FNDA:250,exception_handler$'
+    if command -v genhtml >/dev/null; then
+        genhtml -q "$work/out.lcov" -o "$work/coverage" >"$work/genhtml" 2>&1 || fail "genhtml: $(cat "$work/genhtml")"
+    fi
+else
+    contains "why there are no lines" "$(cat "$work/err")" "built without libdw"
+fi
+complains 3 "which lines" "$tcgrr" export "$work/timer.tcgrr" lcov
+
 complains 2 "the formats are perfetto" "$tcgrr" export "$work/trap.tcgrr" nonsense
 complains 2 "numbers of instructions" "$tcgrr" export "$work/trap.tcgrr" csv --from main
 guest rv64-trap 10.0

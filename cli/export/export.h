@@ -27,6 +27,7 @@ struct export_format {
 extern const struct export_format export_callgrind;
 extern const struct export_format export_csv;
 extern const struct export_format export_folded;
+extern const struct export_format export_lcov;
 extern const struct export_format export_perfetto;
 extern const struct export_format export_tenet;
 
