@@ -22,6 +22,7 @@ struct cli_bisect_pair {
     bool force;                  /* use it even if it is there */
     char **symbol_files;         /* further ELF files; NULL: none */
     int hang_ms;
+    bool browse; /* look at both recordings afterwards */
     bool progress;
 };
 /* Records both and finds the cause. Returns an exit status. */

@@ -3,6 +3,7 @@
 #include "cli/fill.h"
 #include "cli/bisect.h"
 
+#include "cli/browse/browse.h"
 #include "cli/cause.h"
 #include "replay/cause/bundle.h"
 #include "store/error.h"
@@ -20,6 +21,7 @@ struct context {
     struct tcgrr_folder folder;
     struct tcgrr_symbols *symbols;
     char **symbol_files; /* further ELF files; NULL: none */
+    bool browse;         /* look at it afterwards */
     bool progress;
     bool line_shown;
 };
@@ -178,6 +180,18 @@ static int run(struct context *context)
     return conclude(context);
 }
 
+/* Both recordings of the folder, or the one that there is, at the cause. */
+static int browse(const struct context *context)
+{
+    tcgrr_icount icount = context->bisect.cause.icounts[0];
+    g_autofree char *a = g_build_filename(context->folder.path, "a.tcgrr", NULL);
+    g_autofree char *b = g_build_filename(context->folder.path, "b.tcgrr", NULL);
+    bool both = g_file_test(b, G_FILE_TEST_EXISTS);
+    g_autofree char *at = context->bisect.has_cause ? g_strdup_printf("%" G_GUINT64_FORMAT, icount) : NULL;
+    int shown = cli_browse_traces(g_file_test(a, G_FILE_TEST_EXISTS) ? a : context->options.path, both ? b : NULL, at);
+    return shown == CLI_OK ? CLI_DIVERGED : shown;
+}
+
 /* Without a divergence nothing in the folder is worth keeping. */
 static int run_in_folder(struct context *context, const char *told, const char *wanted, bool force)
 {
@@ -189,6 +203,9 @@ static int run_in_folder(struct context *context, const char *told, const char *
         status = run(context);
         if (!context->bisect.comparison || !context->bisect.comparison->diverged) {
             tcgrr_folder_drop(&context->folder);
+        }
+        if (context->browse && status == CLI_DIVERGED) {
+            status = browse(context);
         }
     } else {
         status = cli_fail(error);
@@ -219,6 +236,7 @@ static const struct cli_command form = {
 
 /* What the user asked for; owned. */
 struct told {
+    gboolean browse;
     struct cli_comparing comparing;
     char *qemu;
     char *bundle;
@@ -254,6 +272,7 @@ static int bisect_trace(const struct told *told, const char *trace)
                     .progress = say,
                     .note = note,
                     .data = &context},
+        .browse = told->browse,
         .progress = told->progress || isatty(STDERR_FILENO),
     };
     if (reader) {
@@ -285,6 +304,7 @@ int cli_bisect_cause(int argc, char **argv)
          NULL},
         CLI_FILL_OPTION(told.fill),
         CLI_COMPARING_OPTIONS(told.comparing),
+        CLI_BROWSE_OPTION(told.browse),
         {0},
     };
     int status = CLI_USAGE;
@@ -300,7 +320,8 @@ int cli_bisect_cause(int argc, char **argv)
     } else if (argc != 2 || told.timeout < 1) {
         status = cli_usage(&form, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
     } else {
-        status = bisect_trace(&told, argv[1]);
+        status = told.browse ? cli_browse_check(&form) : CLI_OK;
+        status = status == CLI_OK ? bisect_trace(&told, argv[1]) : status;
     }
     told_clear(&told);
     return status;
@@ -327,6 +348,7 @@ int cli_bisect_pair(const struct cli_bisect_pair *pair)
                     .note = note,
                     .data = &context},
         .symbol_files = pair->symbol_files,
+        .browse = pair->browse,
         .progress = pair->progress,
     };
     return plugin ? run_in_folder(&context, pair->bundle, "lockstep-cause", pair->force) : cli_fail(error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/bisect.h"
+#include "cli/browse/browse.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
 #include "replay/replay.h"
@@ -417,7 +418,7 @@ struct told {
     char *icount;
     char *bundle;
     char *level;
-    gboolean bisect, force, console, progress, own_inputs;
+    gboolean bisect, browse, force, console, progress, own_inputs;
     gint timeout;
 };
 
@@ -455,6 +456,7 @@ static int bisect(struct context *context, const struct told *told, char **commo
         .force = told->force,
         .symbol_files = context->symbol_files,
         .hang_ms = told->timeout * 1000,
+        .browse = told->browse,
         .progress = told->progress,
     };
     status = cli_bisect_pair(&pair);
@@ -476,8 +478,12 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     if (told->level && (!tcgrr_level_of(told->level, &level) || level > TCGRR_LEVEL_STATE)) {
         return cli_usage(context->command, "--level takes flow or state, not '%s'", told->level);
     }
-    if (!told->bisect && (told->bundle || told->force)) {
-        return cli_usage(context->command, "--bundle and --force go with --bisect");
+    if (!told->bisect && (told->bundle || told->force || told->browse)) {
+        return cli_usage(context->command, "--bundle, --force and --browse go with --bisect, which records both sides");
+    }
+    int unfit = told->browse ? cli_browse_check(context->command) : CLI_OK;
+    if (unfit != CLI_OK) {
+        return unfit;
     }
     if (told->bisect) {
         int status = bisect(context, told, common);
@@ -534,6 +540,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
          "with --bisect: folder for all that a bug report needs (default: a new one, lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
+        CLI_BROWSE_OPTION(told.browse),
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
          "what is compared: flow (the default), or state: registers and stores, too, at samples along the run",
          "LEVEL"},
