@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+# What Debian wants of a package beyond what is installed: cpack runs this over the files before it packs them.
+set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr)
+set(doc ${root}/share/doc/tcgrr)
+string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
+file(WRITE ${doc}/changelog "tcgrr (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium
+
+  * Built from source by cpack.
+
+ -- ${CPACK_PACKAGE_CONTACT}  ${date}
+")
+file(GLOB pages ${root}/share/man/man1/*.1)
+execute_process(COMMAND gzip -9n ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/overrides ${root}/share/lintian/overrides/tcgrr COPYONLY)
+configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
