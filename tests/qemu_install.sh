@@ -34,6 +34,12 @@ extension=$(PKG_CONFIG_PATH=$pc pkg-config --variable=extension libtcgrr_sqlite)
 equal "by path" "$(sqlite3 -cmd ".load $extension" "$work/guest.tcgrr" "$sql")" 1
 equal "by name" "$(LD_LIBRARY_PATH=$pc/.. sqlite3 -cmd ".load libtcgrr_sqlite" "$work/guest.tcgrr" "$sql")" 1
 
+# zsh does by way of what bash has.
+if command -v zsh >/dev/null; then
+    contains "zsh" "$(zsh -fc "fpath=($prefix/share/zsh/vendor-completions \$fpath); autoload -Uz compinit && compinit -u -D
+        autoload +X _tcgrr && echo \${_comps[tcgrr]}" 2>&1)" '^_tcgrr$'
+fi
+
 # fish proposes what bash does.
 if command -v fish >/dev/null; then
     cd "$work"
@@ -56,4 +62,17 @@ fi
 
 run 0 cmake --build "$TCGRR_BUILD" --target uninstall
 equal "what is left" "$(find "$prefix" -type f)" ""
+
+# The Debian package, unpacked anywhere: it records, and lintian has nothing to say.
+if command -v dpkg-shlibdeps >/dev/null; then
+    run 0 cpack -G DEB --config "$TCGRR_BUILD/CPackConfig.cmake" -B "$work/deb"
+    deb=$(echo "$work"/deb/*.deb)
+    dpkg-deb -x "$deb" "$work/root"
+    run 0 "$work/root/usr/bin/tcgrr" record -o "$work/by-deb.tcgrr" -- "${guest[@]}"
+    contains "what it depends on" "$(dpkg-deb -f "$deb" Depends)" 'libglib2.0-0.*libsqlite3-0'
+    if command -v lintian >/dev/null; then
+        equal "lintian" "$(lintian --allow-root "$deb" 2>&1)" ""
+    fi
+fi
+
 [ ! -e "$work/manifest" ] || cp -p "$work/manifest" "$manifest"
