@@ -24,7 +24,9 @@ stands() {
 }
 
 declare -A handlers=([a64-timer]=exception_handler [x86-timer]=interrupt_handler)
-for name in a64-timer x86-timer; do
+names=(x86-timer)
+[ "$version" = 10.0 ] || names+=(a64-timer)
+for name in "${names[@]}"; do
     guest "$name" "$version"
     record "$name"
     end=$(($(json .icount) - 1))
@@ -53,22 +55,22 @@ for name in a64-timer x86-timer; do
 done
 
 # Ctrl-C, which the terminal sends to all of its foreground, interrupts the guest and ends nothing.
-setsid "$tcgrr" gdb "$work/a64-timer.tcgrr" 1000 -- -batch -ex "stepi 100000000" -ex icount >"$work/out" 2>&1 &
+setsid "$tcgrr" gdb "$work/x86-timer.tcgrr" 9000000 -- -batch -ex "stepi 100000000" -ex icount >"$work/out" 2>&1 &
 for _ in $(seq 300); do
     if grep -q "^=> " "$work/out"; then break; fi
     sleep 0.1
 done
-session=$(pgrep -f "^$tcgrr gdb $work/a64-timer")
+session=$(pgrep -f "^$tcgrr gdb $work/x86-timer")
 sleep 0.3
 kill -INT -- "-$session"
 wait "$!" || fail "after Ctrl-C: $(tail -n 3 "$work/out")"
 contains "after Ctrl-C" "$(cat "$work/out")" "^[0-9]+$"
-equal "QEMUs that are left" "$(pgrep -f "$fixtures/a64-timer.elf.*$work" | wc -l)" 0
+equal "QEMUs that are left" "$(pgrep -f "$fixtures/x86-timer.elf.*$work" | wc -l)" 0
 
-complains 3 "no such program" "$tcgrr" gdb --gdb no-such-gdb "$work/a64-timer.tcgrr"
-complains 3 "there is nothing left to run" "$tcgrr" gdb "$work/a64-timer.tcgrr" 99999999999
-complains 2 "neither an icount" "$tcgrr" gdb "$work/a64-timer.tcgrr" no_such_symbol
-complains 3 "does not come to" "$tcgrr" gdb "$work/a64-timer.tcgrr" 0x1234
+complains 3 "no such program" "$tcgrr" gdb --gdb no-such-gdb "$work/x86-timer.tcgrr"
+complains 3 "there is nothing left to run" "$tcgrr" gdb "$work/x86-timer.tcgrr" 99999999999
+complains 2 "neither an icount" "$tcgrr" gdb "$work/x86-timer.tcgrr" no_such_symbol
+complains 3 "does not come to" "$tcgrr" gdb "$work/x86-timer.tcgrr" 0x1234
 
 # A gdb of the user's own, at a socket.
 "$tcgrr" replay --json --at 3000000 --gdb "unix:$work/socket" "$work/x86-timer.tcgrr" >"$work/replayed" 2>"$work/err" &

@@ -44,9 +44,16 @@ record c
 cp -r "$work/a.tcgrr.keyframes" "$work/c.tcgrr.keyframes"
 stand_at c 3999999 0
 
+# A value's origin is the same from keyframes as from the beginning, also if one of them is damaged.
+why() { "$tcgrr" why "$work/$1.tcgrr" --at 4500001 --depth 3 "$2" 2>&1 || fail "why: it failed"; }
+cp "$work/a.tcgrr" "$work/plain.tcgrr"
+for what in x9 x30 sp; do why plain $what >"$work/why-$what"; done
+for what in x9 x30; do equal "why $what" "$(why a $what)" "$(cat "$work/why-$what")"; done
+
 # One that is damaged is no reason for a wrong answer.
 truncate -s 100000 "$work"/a.tcgrr.keyframes/*/"$second"/state.qcow2
 stand_at a 4500001 0
+equal "why sp" "$(why a sp)" "$(cat "$work/why-sp")"
 run 0 "$tcgrr" keyframes --drop "$work/a.tcgrr"
 [ ! -e "$work/a.tcgrr.keyframes" ] || fail "the keyframes are still there"
 complains 3 "more \\(--max-size\\)" "$tcgrr" keyframes --every 2000000 --max-size 100K "$work/a.tcgrr"
