@@ -53,8 +53,7 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     const struct tcgrr_bisect_options *told = &bisect->options;
     const char *directory = like ? like->directory : NULL;
     g_autofree char *output = g_canonicalize_filename(path, NULL);
-    struct recording recording = {
-        .bisect = bisect, .limit = like ? 2 * like->icount + 10000000 : UINT64_MAX, .moved = g_get_monotonic_time()};
+    struct recording recording = {.bisect = bisect, .limit = limit, .moved = g_get_monotonic_time()};
     struct tcgrr_record_result result = {0};
     struct tcgrr_record_options options = {
         .output = output,
