@@ -1,0 +1,49 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# long: a matrix of machines that have little of their own for keyframes
+# versions: 7.2 10.0 11.1
+# timeout: 900
+# Keyframes of each kind of machine, of one with much memory, and of a run that starts from a snapshot itself: a replay
+# from one, and gdb, stand where the recording was.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+# stands TRACE ICOUNT: from a keyframe.
+stands() {
+    run 0 "$tcgrr" replay --json --at "$2" "$work/$1.tcgrr"
+    equal "$1: diverged" "$(json .diverged)" false
+    [ "$(json .keyframe)" -gt 0 ] || fail "$1: not from a keyframe"
+    command -v gdb-multiarch >/dev/null || return 0
+    pc=$("$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = $2" | tail -n 1 | tr -d '\r')
+    "$tcgrr" gdb "$work/$1.tcgrr" "$2" -- -batch -ex "p/x \$pc" >"$work/out" 2>&1 || fail "gdb $1: $(tail -n 3 "$work/out")"
+    contains "$1: gdb" "$(cat "$work/out")" "^.1 = $pc$"
+}
+
+# machine NAME EVERY ICOUNT [QEMU-ARG...]: of a fixture.
+machine() {
+    local name=$1 every=$2 icount=$3
+    shift 3
+    guest "$name" "$version"
+    guest+=("$@")
+    record "$name"
+    run 0 "$tcgrr" keyframes --json --every "$every" "$work/$name.tcgrr"
+    stands "$name" "$icount"
+    rm -rf "$work/$name.tcgrr"*
+}
+
+machine x86-timer 4000000 13500001
+machine x86-timer 4000000 13500001 -m 2048
+machine a64-timer 1500000 4500001 -m 2048
+machine thumb-systick 1000000 3500001
+if [ "$version" = 11.1 ]; then
+    machine rv64-timer 1500000 4500001
+else # its timer is not in a snapshot
+    guest rv64-timer "$version"
+    record rv64-timer
+    complains 3 "does not go on from a snapshot" "$tcgrr" keyframes --every 1500000 "$work/rv64-timer.tcgrr"
+fi
+guest a64-timer "$version"
+record start --portable --start-at guest_main
+run 0 "$tcgrr" keyframes --json --every 1500000 "$work/start.tcgrr"
+stands start 4500001
