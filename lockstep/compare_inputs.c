@@ -46,7 +46,7 @@ bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgr
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "no verdict: the same for %" G_GUINT64_FORMAT
                     " instructions, up to where what the program was given cannot be given again (a signal that came "
-                    "while it computed, or a file too large to keep)",
+                    "while it computed, a file too large to keep, or a QEMU that puts the program elsewhere)",
                     comparison->compared);
         return false;
     }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/lockstep_local.h"
 
+#include "emu/qemu/calls_file.h"
+#include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
+#include "store/inputs.h"
 #include "lockstep/shared_log.h"
 #include "store/error.h"
 
@@ -128,15 +131,26 @@ static enum tcgrr_output choose_output(const struct tcgrr_lockstep_local_options
 static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                         GError **error)
 {
-    if (stored_run(options, 0) || stored_run(options, 1)) {
+    const struct tcgrr_run *run = stored_run(options, 0);
+    if (stored_run(options, 1) || (run && g_strcmp0(run->mode, "user") != 0)) {
         return true;
     }
     g_autofree char *folder = tcgrr_scratch_folder("calls", error);
     if (!folder) {
         return false;
     }
-    pair->calls = g_build_filename(folder, "inputs", NULL);
-    return g_file_set_contents(pair->calls, "", 0, error);
+    pair->calls = g_build_filename(folder, TCGRR_INPUTS_CALLS, NULL);
+    if (!run) {
+        return g_file_set_contents(pair->calls, "", 0, error);
+    }
+    bool good = tcgrr_reader_extract_inputs(options->members[0].reader, folder, error);
+    if (good && !g_file_test(pair->calls, G_FILE_TEST_EXISTS)) {
+        tcgrr_folder_remove(folder); /* it was cut short, or has none */
+        g_clear_pointer(&pair->calls, g_free);
+        return true;
+    }
+    pair->environment = good ? tcgrr_calls_file_environment(pair->calls, error) : NULL;
+    return pair->environment != NULL;
 }
 
 /* `known`: what the two QEMUs are, if they were probed already. */
@@ -164,8 +178,11 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .quiet = member->quiet,
             .output = choose_output(options),
             .inputs = pair->calls,
-            .followed = i == 1,
-            .ring_bytes = RING_BYTES,
+            .given = i == 1 && stored_run(options, 0),
+            .followed = i == 1 && !stored_run(options, 0),
+            .environment = pair->environment,
+            /* Where a program comes to lie depends on how much memory QEMU has mapped by then. */
+            .ring_bytes = pair->environment ? 0 : RING_BYTES,
         };
     }
     const char *names[2] = {openings[0].options.qemu, openings[1].options.qemu};
@@ -430,7 +447,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     }
     compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_lockstep_local_target(pair, options, 0));
-    compare.strict = compare.strict || pair->log;
+    compare.strict = compare.strict || pair->log || (pair->calls && stored_run(options, 0));
     compare.asked_after = pair->log ? tcgrr_shared_log_asked_after(pair->log) : NULL;
     compare.vcpus_told =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
@@ -464,9 +481,9 @@ void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
     tcgrr_comparison_clear(&pair->comparison);
     if (pair->calls) {
         g_autofree char *folder = g_path_get_dirname(pair->calls);
-        g_unlink(pair->calls);
-        g_rmdir(folder);
+        tcgrr_folder_remove(folder);
         g_clear_pointer(&pair->calls, g_free);
+        g_strfreev(pair->environment);
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sides[i]) {

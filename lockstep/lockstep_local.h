@@ -55,6 +55,7 @@ struct tcgrr_lockstep_local {
     struct tcgrr_shared_log *log; /* NULL: own inputs */
     struct tcgrr_run_source *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */
+    char **environment;                /* user mode: of the recorded program, NULL-terminated; NULL: ours */
     char *calls;                       /* user mode: the file of what system calls gave; removed by clear */
     char *exits[2];                    /* how each QEMU ended; NULL: a stored run */
     char *words[2];                    /* what it complained of, "" if of nothing; NULL: a stored run */

@@ -129,6 +129,13 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
         .riscv_tree =
             words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_tree((const char *const *)words + 1),
     };
+    if (g_strcmp0(run->mode, "user") == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s is a user-mode recording, in which QEMU cannot be stopped at an icount; tcgrr replay --at "
+                    "compares up to one",
+                    tcgrr_reader_path(reader));
+        return false;
+    }
     g_autofree char *original = g_strconcat(path, ".original", NULL);
     if (to && !tcgrr_waits_check(reader, to, error)) {
         return false;

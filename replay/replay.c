@@ -564,7 +564,7 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
                               .api = run->api_version};
     g_autofree char *start = tcgrr_recorded_start_image(inputs);
     struct tcgrr_command_options options = {.mode = run->rr ? TCGRR_RUN_REPLAY : TCGRR_RUN_PLAIN,
-                                            .icount = run->icount_shift,
+                                            .icount = is_user(reader) ? NULL : run->icount_shift,
                                             .rr_file = rr_file,
                                             .start = start};
     struct tcgrr_command command;

@@ -84,6 +84,13 @@ equal "files that are left" "$(find "$work" -name '*.calls')" ""
 run 0 "$tcgrr" replay --json "$work/plain.tcgrr" --at 5000
 equal "stopped at" "$(json .stopped_at)" 5000
 run 0 "$tcgrr" bisect-run "$work/plain.tcgrr" --qemu "$qemu"
+run 0 "$tcgrr" bisect "$work/plain.tcgrr" --qemu "$qemu"
+run 0 "$tcgrr" extract "$work/plain.tcgrr" "$work/extracted"
+if $exact; then
+    run 0 "$tcgrr" lockstep --json --a "$work/plain.tcgrr" --b "$qemu" -- "$work/given" "$work/file"
+    equal "lockstep with the trace: compared" "$(json .compared)" "$icount"
+fi
+complains 3 "user-mode recording" "$tcgrr" why "$work/plain.tcgrr" --at 1000 rax
 
 # Another call than the recorded one is a divergence at which both are reported.
 cat > "$work/calls.c" <<'C'

@@ -100,6 +100,15 @@ static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
            (tcgrr_inputs_read(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
 }
 
+static void on_kept_call(unsigned vcpu, void *nothing)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    if (inputs && !inputs->called_before) {
+        inputs->called_before = true;
+        inputs->stack_at_call = tcgrr_inputs_get(inputs, inputs->stack);
+    }
+}
+
 static void watch_calls(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     const struct tcgrr_call_names *names = plugin->inputs->names;
@@ -111,7 +120,9 @@ static void watch_calls(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
         size_t size = tcgrr_api_insn_bytes(&plugin->api, insn, bytes, sizeof(bytes));
         if (size == names->size && memcmp(bytes, names->bytes, size) == 0) {
             void *pc = (void *)(uintptr_t)plugin->api.insn_vaddr(insn);
-            plugin->api.register_insn_exec(insn, tcgrr_inputs_on_call, QEMU_PLUGIN_CB_RW_REGS, pc);
+            bool gives = plugin->inputs->way != TCGRR_INPUTS_KEEP;
+            plugin->api.register_insn_exec(insn, gives ? tcgrr_inputs_on_call : on_kept_call,
+                                           gives ? QEMU_PLUGIN_CB_RW_REGS : QEMU_PLUGIN_CB_R_REGS, pc);
         }
     }
 }
@@ -147,6 +158,9 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (!gives && is_around_call(inputs, pc)) {
         plugin->api.register_tb_exec(tb, on_kept_return, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
+    if (!gives && inputs->reads && !inputs->called_before) {
+        watch_calls(plugin, tb);
+    }
     if (gives && inputs->writes) {
         if (is_around_call(inputs, pc)) {
             plugin->api.register_tb_exec(tb, tcgrr_inputs_on_return, QEMU_PLUGIN_CB_RW_REGS, data);
@@ -167,6 +181,8 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
     inputs->held = (struct tcgrr_inputs_record){.kind = TCGRR_INPUTS_CALL, .number = number, .result = result};
+    inputs->held.stack = inputs->stack_at_call;
+    inputs->stack_at_call = 0;
     memcpy(inputs->held.arguments, inputs->call->given, sizeof(inputs->held.arguments));
     tcgrr_inputs_collect(inputs, call, result);
     inputs->holds = true;

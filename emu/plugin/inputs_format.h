@@ -32,6 +32,7 @@ struct tcgrr_inputs_record {
     uint32_t unused;
     uint32_t place;    /* of a signal: enum tcgrr_inputs_place */
     uint32_t followed; /* a signal came on the call's return, whose record is the next */
+    uint64_t stack;    /* of the first call: where the stack was; 0: not known */
     int64_t number;
     int64_t result;
     uint64_t arguments[6];

@@ -216,6 +216,10 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     } else if (!(inputs->call->expects = find_recorded(inputs, inputs->call->called, recorded))) {
         return;
     }
+    if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get(inputs, inputs->stack)) {
+        tcgrr_inputs_run_out(inputs); /* this QEMU puts the program elsewhere: addresses mean something else */
+        tcgrr_plugin_leave();
+    }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
     int64_t signal;
     bool followed = is_followed(inputs, recorded, &signal);

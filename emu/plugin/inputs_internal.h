@@ -63,6 +63,9 @@ struct tcgrr_inputs {
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
 
+    uint64_t stack_at_call; /* kept: of the first call, until it has returned */
+    bool called_before;     /* the first call was made */
+
     /* Kept: a call that has returned, and after which the program has not gone on yet. */
     bool holds;
     struct tcgrr_inputs_record held;

@@ -171,6 +171,12 @@ static void say_replayed(tcgrr_icount icount, void *data)
                      g_strdup_printf("B replays the recording: %" G_GUINT64_FORMAT " instructions compared", icount));
 }
 
+/* There clocks are read without QEMU's doing, so that data differ between two runs. */
+static bool is_user(const struct tcgrr_bisect *bisect)
+{
+    return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
+}
+
 static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
@@ -182,7 +188,7 @@ static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
         .hang_ms = options->hang_ms,
         .compare = bisect->how,
         .quiet = true,
-        .states = true,
+        .states = !is_user(bisect),
         .stop = options->stop,
         .progress = say_replayed,
         .data = bisect,
@@ -258,7 +264,7 @@ static bool can_share(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_pinned *pinned = NULL;
     bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
-    bool fits = same || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
+    bool fits = same || is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
     return fits && !bisect->options.words[1] && !bisect->apart;
 }
 

@@ -37,6 +37,13 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
 {
     struct tcgrr_reader *reader = rerun->options.reader;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    if (g_strcmp0(run->mode, "user") == 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s is a user-mode recording, in which no QEMU can be stopped at an icount to look at what caused "
+                    "a value; tcgrr replay --qemu and diff say where two runs diverge",
+                    tcgrr_reader_path(reader));
+        return false;
+    }
     if (!run->rr) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed",
                     tcgrr_reader_path(reader));
