@@ -239,7 +239,8 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     how.tolerate_cut_a = !run->complete;
     how.reach = result->inputs.reach;
     how.asked_after = &result->inputs.asked_after;
-    if (tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
+    /* In user mode not all data that the host gives are given again. */
+    if (!is_user(reader) && tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
         (result->original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;

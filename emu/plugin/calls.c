@@ -59,8 +59,9 @@
         }                                                                                                              \
     }
 
-/* struct stat has 144 bytes on x86_64, of which the last 24 are reserved, and 128 elsewhere. */
-#define STAT_BYTES 128
+/* struct stat. */
+#define STAT_X86     144
+#define STAT_GENERIC 128
 
 static const struct tcgrr_call calls[] = {
     CALL("read", 0, 63, RESULT(1, 1)),
@@ -68,10 +69,12 @@ static const struct tcgrr_call calls[] = {
     CALL("readv", 19, 65, VECTOR(1, 2)),
     CALL("preadv", 295, 69, VECTOR(1, 2)),
     CALL("preadv2", 327, 286, VECTOR(1, 2)),
-    CALL("stat", 4, -1, FIXED(1, STAT_BYTES)),
-    CALL("fstat", 5, 80, FIXED(1, STAT_BYTES)),
-    CALL("lstat", 6, -1, FIXED(1, STAT_BYTES)),
-    CALL("newfstatat", 262, 79, FIXED(2, STAT_BYTES)),
+    CALL("stat", 4, -1, FIXED(1, STAT_X86)),
+    CALL("fstat", 5, -1, FIXED(1, STAT_X86)),
+    CALL("fstat", -1, 80, FIXED(1, STAT_GENERIC)),
+    CALL("lstat", 6, -1, FIXED(1, STAT_X86)),
+    CALL("newfstatat", 262, -1, FIXED(2, STAT_X86)),
+    CALL("newfstatat", -1, 79, FIXED(2, STAT_GENERIC)),
     CALL("statx", 332, 291, FIXED(4, 256)),
     CALL("statfs", 137, 43, FIXED(1, 120)),
     CALL("fstatfs", 138, 44, FIXED(1, 120)),

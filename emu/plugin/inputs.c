@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define CLOCK_STEP 4096
+
 static const struct tcgrr_call_names all_names[] = {
     {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39},
     {"aarch64", "x8", {"x0", "x1", "x2", "x3", "x4", "x5"}, "x0", "sp", 4, {0x01, 0x00, 0x00, 0xd4}, 172},
@@ -100,6 +102,59 @@ static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
            (tcgrr_inputs_read(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
 }
 
+/* At an instruction that reads the host's clock. */
+static void on_clock(unsigned vcpu, void *next)
+{
+    if (tcgrr_plugin.inputs) {
+        tcgrr_plugin.inputs->clock_read = (uintptr_t)next;
+    }
+}
+
+/* Before the instruction after it: at levels that compare data each run reads the same. */
+static void on_clock_read(unsigned vcpu, void *pc)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    if (inputs && inputs->clock_read == (uintptr_t)pc) {
+        inputs->clock_read = 0;
+        inputs->clock += CLOCK_STEP;
+        tcgrr_inputs_set(inputs, inputs->result, inputs->clock & UINT32_MAX);
+        tcgrr_inputs_set(inputs, inputs->arguments[2], inputs->clock >> 32);
+    }
+}
+
+/* x86's rdtsc and rdtscp leave it in eax and edx. */
+static bool reads_clock(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t plain[] = {0x0f, 0x31}, with_number[] = {0x0f, 0x01, 0xf9};
+    return (size == sizeof(plain) && memcmp(bytes, plain, size) == 0) ||
+           (size == sizeof(with_number) && memcmp(bytes, with_number, size) == 0);
+}
+
+static void watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
+{
+    const struct tcgrr_api *api = &plugin->api;
+    size_t count = api->tb_n_insns(tb);
+    uint64_t pc = api->tb_vaddr(tb);
+    uint8_t bytes[3];
+
+    for (size_t size = 2; size <= sizeof(bytes); size++) {
+        if (tcgrr_inputs_read(plugin->inputs, pc - size, bytes, size) && reads_clock(bytes, size)) {
+            api->register_tb_exec(tb, on_clock_read, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)pc);
+        }
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct qemu_plugin_insn *insn = api->tb_get_insn(tb, i);
+        size_t size = tcgrr_api_insn_bytes(api, insn, bytes, sizeof(bytes));
+        void *next = (void *)(uintptr_t)(api->insn_vaddr(insn) + size);
+        if (size == api->insn_size(insn) && reads_clock(bytes, size)) {
+            api->register_insn_exec(insn, on_clock, QEMU_PLUGIN_CB_NO_REGS, next);
+            if (i + 1 < count) {
+                api->register_insn_exec(api->tb_get_insn(tb, i + 1), on_clock_read, QEMU_PLUGIN_CB_RW_REGS, next);
+            }
+        }
+    }
+}
+
 static void on_kept_call(unsigned vcpu, void *nothing)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
@@ -157,6 +212,9 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     }
     if (!gives && is_around_call(inputs, pc)) {
         plugin->api.register_tb_exec(tb, on_kept_return, QEMU_PLUGIN_CB_NO_REGS, NULL);
+    }
+    if (plugin->sampling.on && inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
+        watch_clock(plugin, tb);
     }
     if (!gives && inputs->reads && !inputs->called_before) {
         watch_calls(plugin, tb);

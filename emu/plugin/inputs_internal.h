@@ -63,6 +63,8 @@ struct tcgrr_inputs {
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
 
+    uint64_t clock_read;    /* what was read of the host's clock is to be replaced at this instruction; 0: nothing */
+    uint64_t clock;         /* what the program read of it last, at levels that compare data */
     uint64_t stack_at_call; /* kept: of the first call, until it has returned */
     bool called_before;     /* the first call was made */
 
