@@ -2,6 +2,7 @@
 #include "lockstep/compare.h"
 
 #include "lockstep/align/align.h"
+#include "lockstep/compare_state.h"
 #include "lockstep/report.h"
 #include "lockstep/align/vcpu_schedule.h"
 #include "lockstep/position.h"

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/compare_state.h"
 
-#include "lockstep/compare.h"
 #include "lockstep/report.h"
 #include "lockstep/insn_cursor.h"
 
@@ -233,15 +232,5 @@ void tcgrr_state_conclude(struct tcgrr_comparison *comparison)
     for (int i = 0; i < 2; i++) {
         comparison->sides[i] = place->sides[i];
         place->sides[i] = (struct tcgrr_divergence_side){0};
-    }
-}
-
-void tcgrr_data_divergence_clear(struct tcgrr_data_divergence *data)
-{
-    g_clear_pointer(&data->initial, g_array_unref);
-    g_clear_pointer(&data->registers, g_array_unref);
-    if (data->place) {
-        tcgrr_comparison_clear(data->place);
-        g_clear_pointer(&data->place, g_free);
     }
 }

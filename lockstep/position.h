@@ -3,7 +3,7 @@
 #ifndef TCGRR_LOCKSTEP_POSITION_H
 #define TCGRR_LOCKSTEP_POSITION_H
 
-#include "lockstep/compare.h"
+#include "lockstep/comparison.h"
 
 /* "icount 1234", "pc 0x80001234"; owned by the caller. */
 char *tcgrr_position_text(const struct tcgrr_position *where);

@@ -3,7 +3,7 @@
 #ifndef TCGRR_LOCKSTEP_REPORT_H
 #define TCGRR_LOCKSTEP_REPORT_H
 
-#include "lockstep/compare.h"
+#include "lockstep/comparison.h"
 #include "lockstep/insn_cursor.h"
 
 /* Fills in that the sides part where the walks stand. */

@@ -40,3 +40,31 @@ done | awk -v rules="$rules" '
     !($1 in known) {print $3 ": the room " $1 " is not in the list of tests/check_includes.sh"; bad = 1; next}
     !(($1, $2) in allowed) {print $3 " includes a header of " $2 ", which is not below " $1; bad = 1}
     END {exit bad}'
+
+# Modules, a .c and its .h and their _internal.h, must not include each other in a circle; each line here is one module, too.
+together='
+lockstep/align/align lockstep/align/reconverge
+replay/keyframes     replay/keyframes_folder replay/player
+replay/replay        replay/stop replay/inputs_alone
+replay/builds        replay/builds_state
+replay/gdb           replay/gdb_server
+store/reader         store/inputs
+emu/qemu/qemu        emu/qemu/probe_cache
+cli/fill             cli/fill_jobs
+'
+loops=$(find store emu record lockstep replay cli -name '*.[ch]' | sort | while read -r file; do
+    sed -n 's/^#include "\(.*\)\.h"$/\1/p' "$file" | while read -r included; do echo "${file%.*} $included"; done
+done | awk -v together="$together" '
+    function module(name) {
+        sub(/_internal$/, "", name)
+        return name in first ? first[name] : name
+    }
+    BEGIN {
+        count = split(together, lines, "\n")
+        for (i = 1; i <= count; i++) {
+            words = split(lines[i], word, " ")
+            for (n = 2; n <= words; n++) first[word[n]] = word[1]
+        }
+    }
+    module($1) != module($2) {print module($1), module($2)}' | tsort 2>&1 >/dev/null | sed 's/^tsort: //') || true
+[ -z "$loops" ] || { echo "these include each other in a circle:"; echo "$loops"; exit 1; }

@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lockstep/compare.h"
 #include "lockstep/peer/fields.h"
 #include "lockstep/peer/handshake.h"
 #include "lockstep/peer/remote.h"

@@ -2,6 +2,7 @@
 #include "cli/browse/run_internal.h"
 
 #include "store/error.h"
+#include "store/sql/sql.h"
 
 #include <string.h>
 

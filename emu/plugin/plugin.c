@@ -2,6 +2,8 @@
 /* libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Its arguments: emu/plugin/arguments.h. */
 #include "emu/plugin/access.h"
 #include "emu/plugin/arguments.h"
+#include "emu/plugin/follow.h"
+#include "emu/plugin/sample.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "emu/plugin/state.h"
+#include "emu/plugin/sample.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -8,36 +8,7 @@
 #ifndef TCGRR_EMU_PLUGIN_SAMPLE_H
 #define TCGRR_EMU_PLUGIN_SAMPLE_H
 
-#include "emu/plugin/api.h"
-
-struct tcgrr_plugin;
-
-/* Belongs to the thread that runs vCPU code; zero but for `countdown` if samples are not wanted. */
-struct tcgrr_sampling {
-    bool on;               /* constant after install */
-    uint8_t open_transfer; /* whether the translation that runs ends with a branch or jump */
-    int64_t countdown;     /* of those until the next sample, the one of the translation that runs taken off already */
-    int64_t interval;      /* what it counts down from */
-    uint64_t transfers;    /* all before the last sample */
-    uint64_t stores;       /* digest of all stores so far that count */
-
-    bool
-        waits; /* for the part of the run where samples are wanted behind each branch: stores do not count until then */
-    bool begun; /* the place from which branches count anew was come to */
-    bool told;  /* tcgrr knows the registers' names */
-    unsigned count;
-    struct tcgrr_sampled *registers;     /* `count` of them */
-    struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
-    uint32_t thumb_bit;
-    uint8_t *values; /* of all registers at the last sample */
-    GByteArray *value;
-};
-
-/* Samples are not wanted: never counts down. */
-#define TCGRR_SAMPLING_OFF                                                                                             \
-    {                                                                                                                  \
-        .countdown = INT64_MAX                                                                                         \
-    }
+#include "emu/plugin/state.h"
 
 /* Finds the registers; in a vCPU's init callback. */
 void tcgrr_sampling_init(struct tcgrr_plugin *plugin);

@@ -11,7 +11,6 @@
 #include "store/isa/registers.h"
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
-#include "emu/plugin/sample.h"
 
 #include <pthread.h>
 
@@ -36,6 +35,34 @@ struct tcgrr_translation {
     uint32_t size;    /* bytes of its instructions */
     uint64_t pc;      /* where it runs */
 };
+
+/* Samples of the state (emu/plugin/sample.h). Belongs to the thread that runs vCPU code; zero but for `countdown` if
+ * samples are not wanted. */
+struct tcgrr_sampling {
+    bool on;               /* constant after install */
+    uint8_t open_transfer; /* whether the translation that runs ends with a branch or jump */
+    int64_t countdown;     /* of those until the next sample, the one of the translation that runs taken off already */
+    int64_t interval;      /* what it counts down from */
+    uint64_t transfers;    /* all before the last sample */
+    uint64_t stores;       /* digest of all stores so far that count */
+
+    bool
+        waits; /* for the part of the run where samples are wanted behind each branch: stores do not count until then */
+    bool begun; /* the place from which branches count anew was come to */
+    bool told;  /* tcgrr knows the registers' names */
+    unsigned count;
+    struct tcgrr_sampled *registers;     /* `count` of them */
+    struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
+    uint32_t thumb_bit;
+    uint8_t *values; /* of all registers at the last sample */
+    GByteArray *value;
+};
+
+/* Samples are not wanted: never counts down. */
+#define TCGRR_SAMPLING_OFF                                                                                             \
+    {                                                                                                                  \
+        .countdown = INT64_MAX                                                                                         \
+    }
 
 struct tcgrr_plugin {
     struct tcgrr_ring ring;

@@ -9,7 +9,7 @@
 #ifndef TCGRR_LOCKSTEP_ALIGN_H
 #define TCGRR_LOCKSTEP_ALIGN_H
 
-#include "lockstep/compare.h"
+#include "lockstep/comparison.h"
 #include "lockstep/align/handler.h"
 
 /* Instructions that have to be at hand behind the place where runs are compared, to tell why they differ. */

@@ -7,7 +7,7 @@
 #ifndef TCGRR_LOCKSTEP_PROTOCOL_H
 #define TCGRR_LOCKSTEP_PROTOCOL_H
 
-#include "lockstep/compare.h"
+#include "lockstep/comparison.h"
 #include "lockstep/leader.h"
 #include "store/symbols.h"
 

@@ -140,3 +140,8 @@ const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
     tcgrr_sql_unref(sql);
     return status == SQLITE_OK ? sql : NULL; /* the modules keep it */
 }
+
+uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql)
+{
+    return tcgrr_sql_decoded(sql);
+}

@@ -63,7 +63,7 @@ sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql)
     return sql->db;
 }
 
-uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql)
+uint64_t tcgrr_sql_decoded(const struct tcgrr_sql *sql)
 {
     return sql->decoded;
 }

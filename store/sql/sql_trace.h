@@ -9,7 +9,7 @@
 
 #include "store/chunk.h"
 #include "store/reader_internal.h"
-#include "store/sql/sql.h"
+#include "store/sqlite_api.h"
 
 /* Executions between two marks of a chunk, from which a cursor can start. */
 #define TCGRR_SQL_MARK_STEP 1024u
@@ -24,6 +24,7 @@ struct tcgrr_sql_chunk {
     uint64_t used;              /* when it was last asked for */
 };
 
+struct tcgrr_sql; /* what all of a connection shares (store/sql/sql.h) */
 struct tcgrr_sql_trace;
 
 /* Counted references: each table and function has one. One thread at a time, as SQLite gives it to them. */
@@ -31,6 +32,8 @@ struct tcgrr_sql *tcgrr_sql_new(sqlite3 *db);
 struct tcgrr_sql *tcgrr_sql_ref(struct tcgrr_sql *sql);
 void tcgrr_sql_unref(void *sql);
 sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql);
+/* Chunks decoded so far. */
+uint64_t tcgrr_sql_decoded(const struct tcgrr_sql *sql);
 
 /*
  * Tables that are connected keep statements prepared; with the last one all are finalized, so that the connection can
