@@ -15,8 +15,9 @@ struct tcgrr_span {
 };
 
 /*
- * Which instructions the trace has at `level`: struct tcgrr_span, ascending, apart from one another; owned by the caller.
- * Windows of level full have the flow, but may have no samples of the state. NULL with error if the trace cannot be read.
+ * Which instructions the trace has at `level`: struct tcgrr_span, ascending, apart from one another; owned by the
+ * caller. Windows of level full have the flow, but may have no samples of the state. NULL with error if the trace
+ * cannot be read.
  */
 GArray *tcgrr_reader_spans(struct tcgrr_reader *reader, enum tcgrr_level level, GError **error);
 

@@ -85,3 +85,21 @@ press d
 shows "the next difference" "a.tcgrr  $(grouped "$at") of .*b.tcgrr  $(grouped "$at") of"
 press q
 shows "the exit status of diff" "left 1"
+
+# A terminal that goes away ends it, even where the signal that says so is ignored.
+python3 - "$tcgrr" browse "$trace" <<'PYTHON' || fail "it stays when its terminal is gone"
+import os, pty, signal, sys, time
+pid, terminal = pty.fork()
+if pid == 0:
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    os.environ["TERM"] = "xterm"
+    os.execv(sys.argv[1], sys.argv[1:])
+os.read(terminal, 1)
+os.close(terminal)
+for _ in range(1000):
+    if os.waitpid(pid, os.WNOHANG)[0]:
+        sys.exit(0)
+    time.sleep(0.02)
+os.kill(pid, signal.SIGKILL)
+sys.exit(1)
+PYTHON

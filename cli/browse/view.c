@@ -25,6 +25,7 @@ char *browse_view_keys(void)
 
 #include "cli/browse/view_internal.h"
 
+#include <errno.h>
 #include <curses.h>
 #include <locale.h>
 
@@ -68,7 +69,10 @@ static int next_key(struct view *view)
     if (key == ERR) {
         view_draw(view);
         timeout(-1);
+        errno = 0;
         key = getch();
+        /* The terminal is gone, and nobody sent a SIGHUP that would have ended us. */
+        view->quit = key == ERR && errno != EINTR;
     }
     return key;
 }
@@ -116,7 +120,10 @@ bool browse_view(const struct browse_view_options *options, GError **error)
     curs_set(0);
     while (!view.quit) {
         view_draw(&view);
-        press(&view, next_key(&view));
+        int key = next_key(&view);
+        if (key != ERR) {
+            press(&view, key);
+        }
     }
     endwin();
     delscreen(screen);
