@@ -45,7 +45,8 @@ static void choose_state(const struct traces *traces, struct tcgrr_compare_optio
     const struct tcgrr_run *a = tcgrr_reader_run(traces->readers[0]);
     const struct tcgrr_run *b = tcgrr_reader_run(traces->readers[1]);
 
-    options->state.target = a->target; /* without samples there is nothing to compare */
+    /* Without samples there is nothing to compare; in user mode the host gives each program data of its own. */
+    options->state.target = g_strcmp0(a->mode, "user") == 0 ? NULL : a->target;
     options->state.same_qemu =
         tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);
 }
