@@ -2,6 +2,7 @@
 #include "cli/level.h"
 
 #include "cli/comparing.h"
+#include "emu/qemu/qemu.h"
 #include "store/symbols.h"
 
 #include <unistd.h>
@@ -11,6 +12,7 @@ void cli_level_clear(struct cli_level *asked)
     g_free(asked->level);
     g_free(asked->from);
     g_free(asked->until);
+    g_free(asked->end);
     g_free(asked->sample_from);
 }
 
@@ -76,6 +78,27 @@ static int resolve_window(const struct cli_command *command, const struct cli_le
     return status;
 }
 
+static int resolve_end(const struct cli_command *command, const char *text, struct tcgrr_record_options *options)
+{
+    struct tcgrr_until *until = &options->until;
+    struct tcgrr_symbols *symbols = tcgrr_symbols_new();
+    GError *error = NULL;
+    int status = load_symbols(symbols, options, &error) ? CLI_OK : cli_fail(error);
+
+    if (status == CLI_OK) {
+        status = resolve(command, "--until", text, symbols, &until->icount, &until->has_pc, &until->pc);
+    }
+    tcgrr_symbols_free(symbols);
+    until->wanted = true;
+    if (status == CLI_OK && !until->has_pc && until->icount == 0) {
+        return cli_usage(command, "--until 0: nothing would be recorded");
+    }
+    if (status == CLI_OK && (tcgrr_qemu_is_user(options->qemu) || options->level == TCGRR_LEVEL_INPUTS)) {
+        return cli_usage(command, "--until needs qemu-system-* and level flow or more");
+    }
+    return status;
+}
+
 int cli_level_resolve(const struct cli_command *command, const struct cli_level *asked,
                       struct tcgrr_record_options *options)
 {
@@ -91,8 +114,9 @@ int cli_level_resolve(const struct cli_command *command, const struct cli_level 
     }
     options->sample_step = (uint32_t)asked->sample_step;
     options->sample_from = asked->sample_from;
-    if (!asked->from && !asked->until) {
-        return CLI_OK;
+    int status = asked->end ? resolve_end(command, asked->end, options) : CLI_OK;
+    if (status != CLI_OK || (!asked->from && !asked->until)) {
+        return status;
     }
     if (options->level != TCGRR_LEVEL_FULL) {
         return cli_usage(command, "--full-from and --full-until say which memory accesses to record: add --level full");

@@ -11,6 +11,7 @@ struct cli_level {
     char *level;
     char *from;
     char *until;
+    char *end; /* --until: of the whole run */
     char *sample_from;
     int sample_step;
 };
@@ -54,8 +55,9 @@ void cli_level_clear(struct cli_level *asked);
     }
 
 /*
- * Fills in options->level, ->sample_step, ->sample_from and ->window. Symbols are those of options->symbol_files and of
- * all words of QEMU's command that name an ELF file. Returns CLI_OK, or another status after having said what is wrong.
+ * Fills in options->level, ->until, ->sample_step, ->sample_from and ->window. Symbols are those of
+ * options->symbol_files and of all words of QEMU's command that name an ELF file. Returns CLI_OK, or another status
+ * after having said what is wrong.
  */
 int cli_level_resolve(const struct cli_command *command, const struct cli_level *asked,
                       struct tcgrr_record_options *options);

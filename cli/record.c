@@ -125,6 +125,9 @@ static int record(struct tcgrr_record_options *options, bool json)
         return cli_fail(error);
     }
     int status = conclude(&result, options->output, *options->stop);
+    if (status == CLI_OK && options->until.wanted && !result.reached) {
+        cli_say_error("the guest ended before it came to --until");
+    }
     int printed = cli_print_trace(options->output, json, CLI_TRACE_RECORDED);
     g_free(result.exit);
     return status ? status : printed;
@@ -162,6 +165,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
         CLI_LEVEL_OPTIONS(level),
+        {"until", 0, 0, G_OPTION_ARG_STRING, &level.end,
+         "end the run here: a symbol, a 0x address (before its first execution) or an icount; system mode", "WHERE"},
         {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
         {"portable", 0, 0, G_OPTION_ARG_NONE, &portable,
          "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},

@@ -180,8 +180,8 @@ static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
         return g_strdup("QEMU's own count could not be asked");
     }
     g_autofree char *tail = run->tail > 0 ? cli_number(run->tail) : NULL;
-    g_autofree char *after =
-        tail ? g_strdup_printf(" with the %s after the guest's request to shut down", tail) : g_strdup("");
+    const char *since = run->guest_shutdown ? "the guest's request to shut down" : "the end of the recording";
+    g_autofree char *after = tail ? g_strdup_printf(" with the %s after %s", tail, since) : g_strdup("");
     return (uint64_t)run->qemu_icount == icount + run->tail
                ? g_strdup_printf("QEMU's own count is the same%s", after)
                : g_strdup_printf("QEMU's own count is %s: please report this", own);

@@ -50,6 +50,7 @@ struct recorder {
     gint store_failed;             /* atomic */
     _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
     _Atomic uint64_t stored_bytes; /* for progress only */
+    struct tcgrr_until until;
     struct tcgrr_answers answers;
     guint ask_at; /* uncertain that there have to be for the log to be asked before the end */
 };
@@ -285,13 +286,15 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
         if (!tcgrr_session_next(recorder->session, *chunk, PUMP_MS, end, error)) {
             return false;
         }
+        const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(recorder->session));
+        bool over = tcgrr_until_look(&recorder->until, *chunk, blocks);
         if (*end != TCGRR_LIVE_RUNS) {
             return true;
         }
         if (g_atomic_int_get(&recorder->store_failed)) {
             return true;
         }
-        if (*recorder->options->stop) {
+        if (over || *recorder->options->stop) {
             heed_stop(recorder, &farewell);
         }
         gint64 now = g_get_monotonic_time();
@@ -305,6 +308,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             tcgrr_chunk_follow(next, *chunk);
             g_async_queue_push(recorder->full, *chunk);
             *chunk = next;
+            tcgrr_until_next(&recorder->until);
             age = now;
             if (!ask_early(recorder, error)) {
                 return false;
@@ -617,6 +621,20 @@ static bool repair(struct recorder *recorder, GError **error)
     return good;
 }
 
+static bool cut_run(struct recorder *recorder, GError **error)
+{
+    struct tcgrr_tail task = {
+        .path = recorder->options->output,
+        .blocks = tcgrr_live_blocks(tcgrr_session_live(recorder->session)),
+    };
+    if (!recorder->until.reached || !recorder->run.complete) {
+        return true;
+    }
+    recorder->run.guest_shutdown = false; /* it was our signal that ended QEMU */
+    return tcgrr_writer_commit(recorder->writer, error) &&
+           tcgrr_cut_run(recorder->writer, &task, &recorder->until, &recorder->run, error);
+}
+
 /* User mode: what the program was given. */
 static bool store_calls(struct recorder *recorder, GError **error)
 {
@@ -631,8 +649,9 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
                          GError **error)
 {
     describe_end(recorder, last, result);
+    result->reached = recorder->until.reached;
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
-        !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error)) {
+        !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
         return false;
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&
@@ -733,6 +752,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
         .answers.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip)),
         .ask_at = ASK_EARLY,
+        .until = options->until,
     };
     *result = (struct tcgrr_record_result){0};
     bool good = check_symbol_files(options, error) && open_portable(&recorder, error) &&
@@ -751,6 +771,7 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     }
     tcgrr_session_free(recorder.session);
     tcgrr_portable_clear(&recorder.portable);
+    tcgrr_until_clear(&recorder.until);
     g_async_queue_unref(recorder.full);
     g_async_queue_unref(recorder.empty);
     g_string_chunk_free(recorder.texts);

@@ -4,6 +4,7 @@
 #define TCGRR_RECORD_RECORD_H
 
 #include "emu/qemu/session.h"
+#include "record/until.h"
 #include "store/trace.h"
 
 /* What is told while it runs, about five times a second. */
@@ -33,6 +34,7 @@ struct tcgrr_record_options {
     const char *sample_from;    /* where branches count from for samples: a symbol or a 0x address; NULL: the start */
     uint32_t sample_step;       /* branches and jumps between two samples of the state; 0: TCGRR_SAMPLE_STEP */
     struct tcgrr_window window; /* level full: of which part memory accesses are wanted */
+    struct tcgrr_until until;   /* where the recording ends although the guest would go on; system mode only */
     const char *icount;
     const char *const *symbol_files; /* further ELF files, NULL-terminated; NULL: none */
     const char *tool_version;
@@ -56,6 +58,7 @@ struct tcgrr_record_result {
     struct tcgrr_writer_sizes sizes;
     char *exit;       /* how QEMU ended; owned by the caller */
     bool exit_failed; /* by a signal or with a status other than 0 */
+    bool reached;     /* the place at which it was to end */
 };
 
 /*

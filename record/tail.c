@@ -136,7 +136,7 @@ static bool cut_at(struct tcgrr_writer *writer, const struct tcgrr_tail *tail, s
     if (!tcgrr_writer_cut(writer, id, chunk, tail->blocks, error)) {
         return false;
     }
-    run->tail = run->icount - chunk->end_icount;
+    run->tail += run->icount - chunk->end_icount;
     run->icount = chunk->end_icount;
     run->execs = chunk->first_seq + chunk->count;
     set_window(run);
@@ -154,6 +154,20 @@ bool tcgrr_cut_tail(struct tcgrr_writer *writer, const struct tcgrr_tail *tail, 
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     bool good = reader && tcgrr_reader_blocks(reader, error) && find_request(tail, reader, chunk, &place, error) &&
                 (place >= run->icount || cut_at(writer, tail, reader, chunk, place, run, error));
+    tcgrr_chunk_free(chunk);
+    tcgrr_reader_free(reader);
+    return good;
+}
+
+bool tcgrr_cut_run(struct tcgrr_writer *writer, const struct tcgrr_tail *tail, struct tcgrr_until *until,
+                   struct tcgrr_run *run, GError **error)
+{
+    tcgrr_icount place = UINT64_MAX;
+
+    struct tcgrr_reader *reader = tcgrr_reader_open(tail->path, error);
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    bool good = reader && tcgrr_reader_blocks(reader, error) && tcgrr_until_place(until, reader, &place, error) &&
+                (place >= run->icount || place == 0 || cut_at(writer, tail, reader, chunk, place, run, error));
     tcgrr_chunk_free(chunk);
     tcgrr_reader_free(reader);
     return good;

@@ -4,6 +4,7 @@
 #define TCGRR_RECORD_TAIL_H
 
 #include "emu/rrlog/rrlog.h"
+#include "record/until.h"
 #include "store/trace.h"
 
 struct tcgrr_tail {
@@ -19,5 +20,9 @@ struct tcgrr_tail {
  * one chunk at a time, none if nothing follows the request.
  */
 bool tcgrr_cut_tail(struct tcgrr_writer *writer, const struct tcgrr_tail *tail, struct tcgrr_run *run, GError **error);
+
+/* The same after `place` instructions, whatever ran there: for a run that the user ended. `log` is not looked at. */
+bool tcgrr_cut_run(struct tcgrr_writer *writer, const struct tcgrr_tail *tail, struct tcgrr_until *until,
+                   struct tcgrr_run *run, GError **error);
 
 #endif

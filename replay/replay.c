@@ -77,7 +77,8 @@ static bool is_closer(const struct tcgrr_replay_options *options)
 static bool stops_inside(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    return options->at != UINT64_MAX && !(run->complete && options->at == run->icount);
+    bool goes_on = run->tail > 0 && !run->guest_shutdown; /* the recording was ended before the log was */
+    return options->at != UINT64_MAX && !(run->complete && !goes_on && options->at == run->icount);
 }
 
 /* What the QEMUs read, in a folder of the replay's own. A QEMU has its images to itself. */
@@ -239,6 +240,10 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     how.tolerate_cut_a = !run->complete;
     how.reach = result->inputs.reach;
     how.asked_after = &result->inputs.asked_after;
+    /* The recording may have been ended before the log was. */
+    if (run->complete && run->tail > 0 && !inputs_alone(reader) && how.until[0].kind == TCGRR_POSITION_NONE) {
+        how.until[0] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, run->icount};
+    }
     /* In user mode not all data that the host gives are given again. */
     if (!is_user(reader) && tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
         (result->original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {

@@ -4,6 +4,7 @@
 #include "store/error.h"
 
 #define QMP_TIMEOUT_MS 60000
+#define WAIT_MS        10
 
 static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, GError **error)
 {
@@ -23,6 +24,21 @@ bool tcgrr_replay_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **err
            tcgrr_replay_continue(qmp, error);
 }
 
+/* Where the recording ends at the place, all is compared before QEMU has been seen to stop there. */
+static bool await_stop(const struct tcgrr_compare_options *how, const struct tcgrr_run_source_live_options *live,
+                       const struct tcgrr_replay_result *result)
+{
+    bool ends_there = how->until[0].kind == TCGRR_POSITION_ICOUNT;
+
+    for (int waited = 0; ends_there && waited < live->hang_ms && !*live->stop; waited += WAIT_MS) {
+        if (tcgrr_session_paused(result->session)) {
+            return true;
+        }
+        g_usleep(WAIT_MS * 1000);
+    }
+    return false;
+}
+
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
                      GError **error)
@@ -40,7 +56,10 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     if (!tcgrr_compare(result->sides[0], result->sides[1], how, &result->comparison, error)) {
         return false;
     }
-    if (result->comparison.diverged || result->comparison.ends[1] != TCGRR_SOURCE_STOPPED) {
+    if (result->comparison.diverged) {
+        return true;
+    }
+    if (result->comparison.ends[1] != TCGRR_SOURCE_STOPPED && !await_stop(how, live, result)) {
         return true;
     }
     result->qemu_icount = tcgrr_session_ask_icount(result->session);
