@@ -6,6 +6,7 @@
 #include "cli/browse/browse.h"
 #include "cli/cause.h"
 #include "replay/cause/bundle.h"
+#include "replay/unpinned.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -92,6 +93,11 @@ static void print(struct context *context, const char *bundle)
     }
     if (bisect->has_cause) {
         cli_cause_print(stdout, &cause);
+    }
+    bool given = bisect->has_cause && bisect->cause.kind == TCGRR_CAUSE_START;
+    if (given && tcgrr_unpinned_may_differ(bisect->readers[0])) {
+        g_autofree char *advice = tcgrr_unpinned_advice(bisect->readers[0]);
+        printf("  %s\n", advice);
     }
 }
 

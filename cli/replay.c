@@ -5,6 +5,7 @@
 #include "lockstep/peer/address.h"
 #include "replay/files.h"
 #include "replay/gdb_server.h"
+#include "replay/unpinned.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -121,6 +122,13 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
         printf("  recorded with QEMU %s, replayed with %s%s\n", run->qemu_version, result->qemu_version,
                result->inputs.translated ? ", its rr log translated" : "");
     }
+    if (result->pins) {
+        printf("  the machine was not pinned; it was now, as QEMU %s makes it\n", run->qemu_version);
+    }
+    if (result->unpinned) {
+        g_autofree char *advice = tcgrr_unpinned_advice(reader);
+        printf("  %s\n", advice);
+    }
     if (tcgrr_run_level(run) == TCGRR_LEVEL_INPUTS && !result->comparison.diverged) {
         printf("  QEMU took all inputs at their places%s; no instructions were compared, because none are recorded\n"
                "  (level inputs): tcgrr fill %s --level flow makes them\n",
@@ -148,6 +156,8 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
         json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
     }
     json_object_set_new(object, "inputs", json_string(tcgrr_replay_inputs_name(&result->inputs)));
+    json_object_set_new(object, "pinned_afterwards", json_boolean(result->pins != NULL));
+    json_object_set_new(object, "unpinned", json_boolean(result->unpinned));
     json_object_set_new(object, "keyframe", json_integer((json_int_t)result->start));
     json_object_set_new(object, "surplus",
                         json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "record/portable.h"
 
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -96,23 +95,11 @@ void tcgrr_portable_clear(struct tcgrr_portable *portable)
     *portable = (struct tcgrr_portable){0};
 }
 
-static char *words_json(const char *first, char **words)
-{
-    json_t *array = json_array();
-    json_array_append_new(array, json_string_nocheck(first));
-    for (; *words; words++) {
-        json_array_append_new(array, json_string_nocheck(*words));
-    }
-    char *text = json_dumps(array, JSON_COMPACT);
-    json_decref(array);
-    return text;
-}
-
 bool tcgrr_portable_store(const struct tcgrr_portable *portable, const char *qemu, struct tcgrr_writer *writer,
                           GError **error)
 {
     const struct tcgrr_pins *pins = &portable->pins;
-    char *command = words_json(qemu, pins->words);
+    char *command = tcgrr_pins_command(qemu, pins->words);
     struct tcgrr_pinned pinned = {.command = command,
                                   .machine = pins->machine,
                                   .cpu = pins->cpu,

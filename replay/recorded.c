@@ -122,10 +122,12 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_pinned *pinned = NULL;
     tcgrr_icount start = tcgrr_recorded_start(reader);
     struct tcgrr_rrlog_known known = {
         .asked_by = run->complete ? start + run->icount : 0,
         .logged = start + run->logged,
+        .tree_added = tcgrr_reader_pinned(reader, &pinned, NULL) && pinned && pinned->afterwards,
         .riscv_tree =
             words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_tree((const char *const *)words + 1),
     };

@@ -8,6 +8,7 @@
 #include "replay/inputs_alone.h"
 #include "replay/recorded.h"
 #include "replay/stop.h"
+#include "replay/unpinned.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -516,8 +517,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
     return good;
 }
 
-bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                  struct tcgrr_replay_result *result, GError **error)
+bool tcgrr_replay_as_given(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                           struct tcgrr_replay_result *result, GError **error)
 {
     GError *problem = NULL;
     bool good = replay(reader, options, true, result, &problem);
@@ -533,6 +534,13 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
         g_propagate_error(error, problem);
     }
     return good;
+}
+
+bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                  struct tcgrr_replay_result *result, GError **error)
+{
+    return tcgrr_replay_as_given(reader, options, result, error) &&
+           tcgrr_unpinned_settle(reader, options, result, error);
 }
 
 void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
@@ -551,6 +559,7 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
     g_free(result->qemu_version);
     g_free(result->exit);
     g_free(result->stderr_tail);
+    tcgrr_unpinned_free(result->pins);
 }
 
 /* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round, and what

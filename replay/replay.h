@@ -53,6 +53,10 @@ struct tcgrr_replay_result {
     struct tcgrr_run_source *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
     struct tcgrr_run_source *stored;   /* with `original`: the recording, which sides[0] is not then */
     struct tcgrr_session *session;
+    /* A machine that was not pinned is, as the QEMU that recorded makes it, until the result is cleared: before that
+     * the other QEMU diverged. NULL: it is as it was. */
+    struct tcgrr_unpinned *pins;
+    bool unpinned;                  /* diverged, which a machine that was not pinned may be the reason of */
     struct tcgrr_session *original; /* the QEMU that recorded, replaying; NULL: it did not need to */
 };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/verdict.h"
 
+#include "replay/unpinned.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -160,6 +161,15 @@ static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
     }
 }
 
+/* What another machine can be the reason of says nothing about the build. */
+static void doubt(struct tcgrr_reader *reader, struct tcgrr_verdict *verdict)
+{
+    g_autofree char *found = verdict->reason;
+    g_autofree char *advice = tcgrr_unpinned_advice(reader);
+    verdict->kind = TCGRR_VERDICT_SKIPPED;
+    verdict->reason = g_strdup_printf("%s; %s", found, advice);
+}
+
 static void ignore_problem(const char *text, void *data)
 {
 }
@@ -191,6 +201,9 @@ bool tcgrr_verdict_find(struct tcgrr_reader *reader, const char *build, const st
     replay.at = UINT64_MAX;
     if (verdict->binary && tcgrr_replay(reader, &replay, &result, &problem)) {
         judge(reader, &result, verdict);
+        if (result.unpinned) {
+            doubt(reader, verdict);
+        }
     }
     tcgrr_replay_result_clear(&result);
     if (options->stop && *options->stop && !g_error_matches(problem, TCGRR_ERROR, TCGRR_ERROR_STOPPED)) {

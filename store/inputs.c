@@ -210,6 +210,19 @@ bool tcgrr_reader_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned 
     return true;
 }
 
+void tcgrr_reader_set_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned *pinned)
+{
+    reader->pinned = (struct tcgrr_pinned){0};
+    reader->pinned_read = pinned != NULL;
+    if (pinned) {
+        reader->pinned = *pinned;
+        reader->pinned.command = g_string_chunk_insert(reader->texts, pinned->command);
+        reader->pinned.machine = g_string_chunk_insert(reader->texts, pinned->machine);
+        reader->pinned.cpu = g_string_chunk_insert(reader->texts, pinned->cpu);
+        reader->pinned.start_at = pinned->start_at ? g_string_chunk_insert(reader->texts, pinned->start_at) : NULL;
+    }
+}
+
 bool tcgrr_reader_inputs(struct tcgrr_reader *reader, void (*visit)(const struct tcgrr_embedded *input, void *data),
                          void *data, GError **error)
 {

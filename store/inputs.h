@@ -22,6 +22,7 @@ struct tcgrr_pinned {
     const char *cpu;           /* the model's name, with its features */
     const char *start_at;      /* where it starts, as the user said; NULL: at reset */
     tcgrr_icount start_icount; /* QEMU's count there; the trace counts from there on */
+    bool afterwards;           /* the recording had it as QEMU made it */
 };
 
 struct tcgrr_embedded {
@@ -48,6 +49,9 @@ char *tcgrr_content_digest(const char *path, uint64_t *size, GError **error);
 
 /* How the machine was pinned, in `*pinned`; NULL there if it was not. False with an error if that cannot be read. */
 bool tcgrr_reader_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned **pinned, GError **error);
+
+/* From now on the machine counts as pinned like this, whatever the trace says; with NULL as the trace says. Copied. */
+void tcgrr_reader_set_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned *pinned);
 
 /* Calls `visit` for each input, by name; its strings are valid during the call. */
 bool tcgrr_reader_inputs(struct tcgrr_reader *reader, void (*visit)(const struct tcgrr_embedded *input, void *data),

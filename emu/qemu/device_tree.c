@@ -23,6 +23,10 @@ bool tcgrr_device_tree_pack(const char *path, GError **error)
     return g_file_set_contents(path, tree, (gssize)fdt_totalsize(tree), error);
 }
 
+/* Where random seeds are, in the order in which QEMU draws them. */
+static const char *const nodes[] = {"/chosen", "/secure-chosen"};
+static const char *const seeds[] = {"kaslr-seed", "rng-seed"};
+
 /* What fills a property up to four bytes can be anything. */
 static void clear_padding(char *tree)
 {
@@ -43,8 +47,6 @@ static void clear_padding(char *tree)
 /* The tree in the file at `path`, with its random seeds made zero; NULL with error. *seeded: it has some. */
 static char *load_without_seeds(const char *path, gsize *size, bool *seeded, GError **error)
 {
-    static const char *const nodes[] = {"/chosen", "/secure-chosen"};
-    static const char *const seeds[] = {"rng-seed", "kaslr-seed"};
     char *tree = NULL;
     if (!g_file_get_contents(path, &tree, size, error)) {
         return NULL;
@@ -75,4 +77,37 @@ bool tcgrr_device_tree_compare(const char *a, const char *b, bool *same, bool *s
     g_autofree char *second = first ? load_without_seeds(b, &sizes[1], seeded, error) : NULL;
     *same = second && sizes[0] == sizes[1] && memcmp(first, second, sizes[0]) == 0;
     return second != NULL;
+}
+
+bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **error)
+{
+    g_autofree char *tree = NULL;
+    gsize size = 0;
+    guint used = 0;
+    if (!g_file_get_contents(path, &tree, &size, error)) {
+        return false;
+    }
+    bool good = size >= FDT_V1_SIZE && fdt_check_full(tree, size) == 0;
+    for (size_t i = 0; good && i < G_N_ELEMENTS(nodes) * G_N_ELEMENTS(seeds); i++) {
+        int length = 0;
+        int node = fdt_path_offset(tree, nodes[i / G_N_ELEMENTS(seeds)]);
+        uint8_t *seed = node >= 0 ? fdt_getprop_w(tree, node, seeds[i % G_N_ELEMENTS(seeds)], &length) : NULL;
+        good = !seed || (length > 0 && (guint)length <= drawn->len - used);
+        if (seed && good) {
+            memcpy(seed, drawn->data + used, (size_t)length);
+            used += (guint)length;
+        }
+        if (seed && good && length == 8) { /* QEMU draws a number, and a tree has its highest byte first */
+            uint64_t number;
+            memcpy(&number, seed, sizeof(number));
+            number = GUINT64_TO_BE(number);
+            memcpy(seed, &number, sizeof(number));
+        }
+    }
+    if (!good || used != drawn->len) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the random seeds of the device tree are not those that QEMU drew");
+        return false;
+    }
+    return g_file_set_contents(path, tree, (gssize)size, error);
 }

@@ -15,4 +15,10 @@ bool tcgrr_device_tree_pack(const char *path, GError **error);
  * others in each run. TCGRR_ERROR_FAILED if one cannot be read. */
 bool tcgrr_device_tree_compare(const char *a, const char *b, bool *same, bool *seeded, GError **error);
 
+/*
+ * Writes `drawn`, the random bytes that a QEMU drew for the tree that it made, into the seeds of the one in the file at
+ * `path`, in QEMU's order. TCGRR_ERROR_FAILED if there are more or fewer of them, or the file cannot be read.
+ */
+bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **error);
+
 #endif

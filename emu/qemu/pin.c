@@ -379,11 +379,9 @@ static bool ask_machine(struct pinning *pinning, GError **error)
     return true;
 }
 
-/* Architectures where -dtb replaces the tree that QEMU makes. */
-static bool takes_tree(const struct tcgrr_qemu *qemu)
+bool tcgrr_pin_takes_tree(const char *target)
 {
-    return g_str_has_prefix(qemu->target, "arm") || g_str_has_prefix(qemu->target, "aarch64") ||
-           g_str_has_prefix(qemu->target, "riscv");
+    return g_str_has_prefix(target, "arm") || g_str_has_prefix(target, "aarch64") || g_str_has_prefix(target, "riscv");
 }
 
 bool tcgrr_pin_has_tree(const char *const *arguments)
@@ -404,7 +402,7 @@ bool tcgrr_pin_has_tree(const char *const *arguments)
 static bool take_tree(struct pinning *pinning, GError **error)
 {
     g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_TREE, NULL);
-    if (!takes_tree(pinning->qemu) || tcgrr_pin_has_tree(pinning->arguments)) {
+    if (!tcgrr_pin_takes_tree(pinning->qemu->target) || tcgrr_pin_has_tree(pinning->arguments)) {
         return true;
     }
     json_t *answer = tcgrr_standing_ask(pinning->standing, "dumpdtb", json_pack("{s:s}", "filename", path), NULL);
@@ -680,4 +678,16 @@ char **tcgrr_pins_resolve(const char *const *words, const char *folder)
     }
     g_ptr_array_add(resolved, NULL);
     return (char **)g_ptr_array_free(resolved, FALSE);
+}
+
+char *tcgrr_pins_command(const char *qemu, char **words)
+{
+    json_t *array = json_array();
+    json_array_append_new(array, json_string_nocheck(qemu));
+    for (; *words; words++) {
+        json_array_append_new(array, json_string_nocheck(*words));
+    }
+    char *text = json_dumps(array, JSON_COMPACT);
+    json_decref(array);
+    return text;
 }

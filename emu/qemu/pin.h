@@ -35,6 +35,8 @@ struct tcgrr_pins {
     GPtrArray *warnings; /* char*: what cannot be pinned, one line each */
 };
 
+/* Whether -dtb replaces the device tree that QEMU makes, on some machine for `target`. */
+bool tcgrr_pin_takes_tree(const char *target);
 /* Whether the user's words give the machine a device tree. */
 bool tcgrr_pin_has_tree(const char *const *arguments);
 
@@ -58,11 +60,17 @@ void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *
  */
 bool tcgrr_pins_adopt(struct tcgrr_pins *pins, const char *machine, const char *cpu, const char *clock, GError **error);
 
+/* Makes the clock again what `arguments`, which were pinned, make it: the log of a run that had it has its readings. */
+void tcgrr_pins_unpin_clock(struct tcgrr_pins *pins, const char *const *arguments);
+
 /* What the user calls the file at `path` in pins->folder; NULL if it is none of these. */
 const char *tcgrr_pins_user_path(const struct tcgrr_pins *pins, const char *path);
 
 /* `words` (NULL-terminated) with `folder` in the place of TCGRR_INPUTS_FOLDER; owned by the caller (g_strfreev). */
 char **tcgrr_pins_resolve(const char *const *words, const char *folder);
+
+/* `qemu` and its `words` (NULL-terminated) as struct tcgrr_pinned has them, to be freed with free(). */
+char *tcgrr_pins_command(const char *qemu, char **words);
 
 /*
  * Whether `qemu` has the machine and the CPU that were pinned: TCGRR_ERROR_FAILED with one line that says which one to

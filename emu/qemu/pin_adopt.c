@@ -85,3 +85,32 @@ bool tcgrr_pins_adopt(struct tcgrr_pins *pins, const char *machine, const char *
     put(&pins->clock, g_strdup(clock));
     return true;
 }
+
+void tcgrr_pins_unpin_clock(struct tcgrr_pins *pins, const char *const *arguments)
+{
+    g_autoptr(GArray) pinned = tcgrr_options_scan_system((const char *const *)pins->words);
+    g_autoptr(GArray) told = tcgrr_options_scan_system(arguments);
+    guint next = 0;
+
+    for (guint i = 0; i < pinned->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(pinned, struct tcgrr_option, i);
+        if (strcmp(option->name, "rtc") != 0) {
+            continue;
+        }
+        while (next < told->len && strcmp(g_array_index(told, struct tcgrr_option, next).name, "rtc") != 0) {
+            next++;
+        }
+        if (next < told->len) {
+            const struct tcgrr_option *own = &g_array_index(told, struct tcgrr_option, next++);
+            put(&pins->words[option->first + option->words - 1], g_strdup(arguments[own->first + own->words - 1]));
+            continue;
+        }
+        char **word = &pins->words[option->first]; /* a default, and the only one */
+        g_free(word[0]);
+        g_free(word[1]);
+        do {
+            word[0] = word[2];
+        } while (*word++);
+        break;
+    }
+}

@@ -106,6 +106,35 @@ struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GErr
     return log;
 }
 
+static bool take_seed(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
+{
+    const size_t before = 4 + 4; /* what the host said, and how many bytes follow */
+
+    if (event->kind == TCGRR_RR_RANDOM && event->size > before) {
+        g_byte_array_append(data, event->body + before, (guint)(event->size - before));
+    }
+    return event->kind != TCGRR_RR_INSTRUCTION &&
+           !(event->kind == TCGRR_RR_CHECKPOINT && event->number == TCGRR_RR_CHECKPOINT_RESET);
+}
+
+GByteArray *tcgrr_rrlog_seeds(const char *path, const char *release, GError **error)
+{
+    GMappedFile *file = map(path, error);
+    if (!file) {
+        return NULL;
+    }
+    GByteArray *drawn = g_byte_array_new();
+    struct tcgrr_rr_stream_options options = {.from = release, .seen = take_seed, .data = drawn};
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, error);
+    if (!stream ||
+        !pump(stream, (const uint8_t *)g_mapped_file_get_contents(file), g_mapped_file_get_length(file), NULL, error)) {
+        g_clear_pointer(&drawn, g_byte_array_unref);
+    }
+    tcgrr_rr_stream_free(stream);
+    g_mapped_file_unref(file);
+    return drawn;
+}
+
 void tcgrr_rrlog_rebase(struct tcgrr_rrlog *log, tcgrr_icount start)
 {
     tcgrr_icount *const counts[] = {&log->total, &log->run_end, &log->asked_after};
@@ -175,8 +204,12 @@ static bool write_new(const uint8_t *bytes, size_t size, const char *target,
 bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *from, const char *to,
                          const struct tcgrr_rrlog_known *known, struct tcgrr_rrlog_rewritten *rewritten, GError **error)
 {
-    struct tcgrr_rr_stream_options options = {
-        .from = from, .to = to, .asked_by = known->asked_by, .logged = known->logged, .riscv_tree = known->riscv_tree};
+    struct tcgrr_rr_stream_options options = {.from = from,
+                                              .to = to,
+                                              .asked_by = known->asked_by,
+                                              .logged = known->logged,
+                                              .riscv_tree = known->riscv_tree,
+                                              .tree_added = known->tree_added};
     GMappedFile *file = map(source, error);
     if (!file) {
         return false;

@@ -64,6 +64,7 @@ struct tcgrr_rrlog_known {
     tcgrr_icount asked_by;
     tcgrr_icount logged;
     bool riscv_tree;
+    bool tree_added;
 };
 
 struct tcgrr_rrlog_rewritten {
@@ -81,6 +82,10 @@ bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *fro
                          GError **error);
 /* A line of text for each thing that was done to it; owned by the caller. */
 GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten);
+
+/* The random bytes that QEMU `release` drew before it reset the machine, one after the other, by the log in the file at
+ * `path`: the seeds of a device tree. NULL with error as of tcgrr_rrlog_load(). */
+GByteArray *tcgrr_rrlog_seeds(const char *path, const char *release, GError **error);
 
 /* Writes a line of text for each event of the log in the file `source`, by QEMU `release`, to the file `target`. */
 bool tcgrr_rrlog_dump(const char *source, const char *target, const char *release, GError **error);

@@ -198,7 +198,8 @@ static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
                         bool *given, GError **error)
 {
     *given = false;
-    if (!stream->crosses || !stream->options.riscv_tree || stream->state.total > event->count) {
+    if (!(stream->crosses || stream->options.tree_added) || !stream->options.riscv_tree ||
+        stream->state.total > event->count) {
         return true;
     }
     if (!stream->has_reset) {

@@ -31,6 +31,7 @@ struct tcgrr_rr_stream_options {
     /* The QEMU that reads it is a RISC-V machine that is given its device tree: before 8.0 it draws a random seed for
      * it all the same, which nobody sees, because it draws another one when it resets. */
     bool riscv_tree;
+    bool tree_added; /* with `riscv_tree`: the QEMU that wrote the log made its own */
     /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
      * stops the stream by returning false. */
     bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/unpinned.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "emu/qemu/device_tree.h"
+#include "emu/qemu/folder.h"
+#include "emu/qemu/pin.h"
+#include "emu/qemu/scratch.h"
+#include "replay/recorded.h"
+#include "store/error.h"
+
+struct tcgrr_unpinned {
+    struct tcgrr_reader *reader;
+    struct tcgrr_pins pins;
+};
+
+void tcgrr_unpinned_free(struct tcgrr_unpinned *unpinned)
+{
+    if (unpinned) {
+        tcgrr_reader_set_pinned(unpinned->reader, NULL);
+        tcgrr_pins_clear(&unpinned->pins);
+        g_free(unpinned);
+    }
+}
+
+/* The device tree gets the seeds that the recorded guest had. */
+static bool seed_tree(struct tcgrr_reader *reader, const char *tree, GError **error)
+{
+    g_autofree char *folder = tcgrr_scratch_folder("seeds", error);
+    g_autofree char *log = folder ? g_build_filename(folder, "original.rr", NULL) : NULL;
+    bool good = log && tcgrr_recorded_original_rr(reader, log, error);
+    GByteArray *drawn = good ? tcgrr_rrlog_seeds(log, tcgrr_reader_run(reader)->qemu_version, error) : NULL;
+
+    good = drawn && tcgrr_device_tree_seed(tree, drawn, error);
+    if (drawn) {
+        g_byte_array_unref(drawn);
+    }
+    tcgrr_folder_remove(folder);
+    return good;
+}
+
+static const char *find_tree(const struct tcgrr_pins *pins)
+{
+    for (guint i = 0; i < pins->files->len; i++) {
+        const struct tcgrr_pin_file *file = pins->files->pdata[i];
+        if (strcmp(file->name, TCGRR_PIN_TREE) == 0) {
+            return file->content;
+        }
+    }
+    return NULL;
+}
+
+/* Makes the reader give the command as it has to be for these pins. */
+static void put_into_reader(struct tcgrr_unpinned *unpinned, const char *qemu)
+{
+    struct tcgrr_pins *pins = &unpinned->pins;
+    g_auto(GStrv) words = tcgrr_pins_resolve((const char *const *)pins->words, pins->folder);
+    char *command = tcgrr_pins_command(qemu, words);
+    struct tcgrr_pinned pinned = {.command = command, .machine = pins->machine, .cpu = pins->cpu, .afterwards = true};
+
+    tcgrr_reader_set_pinned(unpinned->reader, &pinned);
+    free(command);
+}
+
+/* The recorded machine as `qemu` makes it. NULL if it cannot be made; *no_tree: it has no device tree. */
+static struct tcgrr_unpinned *pin_as(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, bool *no_tree)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const char *directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL;
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
+    const char *const *arguments = (const char *const *)words + 1;
+    struct tcgrr_unpinned *unpinned = g_new0(struct tcgrr_unpinned, 1);
+
+    unpinned->reader = reader;
+    if (!words || !tcgrr_pin(qemu, arguments, directory, &unpinned->pins, NULL)) {
+        g_free(unpinned);
+        return NULL;
+    }
+    const char *tree = find_tree(&unpinned->pins);
+    *no_tree = !tree;
+    if (!tree || !seed_tree(reader, tree, NULL)) {
+        tcgrr_unpinned_free(unpinned);
+        return NULL;
+    }
+    tcgrr_pins_unpin_clock(&unpinned->pins, arguments);
+    put_into_reader(unpinned, qemu->path);
+    return unpinned;
+}
+
+/* The QEMU that recorded, if it is still there. */
+static bool probe_recorder(const struct tcgrr_run *run, const char *plugin, struct tcgrr_qemu *qemu)
+{
+    return run->qemu_path && tcgrr_qemu_probe(run->qemu_path, plugin, qemu, NULL) &&
+           tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+}
+
+static tcgrr_icount place_of(const struct tcgrr_replay_result *result)
+{
+    return MAX(result->comparison.icount, result->comparison.data.to[0]);
+}
+
+/* Whether the QEMU that recorded does the same with the machine as it is pinned now, to beyond `place`. */
+static bool recorder_agrees(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, tcgrr_icount place)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_replay_result result = {0};
+    struct tcgrr_replay_options own = {.plugin = options->plugin,
+                                       .at = UINT64_MAX,
+                                       .hang_ms = options->hang_ms,
+                                       .quiet = true,
+                                       .stop = options->stop,
+                                       .progress = options->progress,
+                                       .data = options->data};
+
+    if (!run->complete || place + 1 < run->icount) {
+        own.compare.until[0] = own.compare.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, place + 1};
+    }
+    bool agrees = tcgrr_replay_as_given(reader, &own, &result, NULL) && !result.comparison.diverged &&
+                  result.comparison.compared >= place;
+    tcgrr_replay_result_clear(&result);
+    return agrees;
+}
+
+/* With the machine as the QEMU that recorded makes it. */
+static bool replay_pinned(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                          const struct tcgrr_qemu *recorder, struct tcgrr_replay_result *result, bool *no_tree)
+{
+    struct tcgrr_replay_result again = {0};
+    struct tcgrr_unpinned *pins = pin_as(reader, recorder, no_tree);
+    bool good = pins && tcgrr_replay_as_given(reader, options, &again, NULL) &&
+                (!again.comparison.diverged || recorder_agrees(reader, options, place_of(&again)));
+
+    if (good) {
+        again.pins = pins;
+        tcgrr_replay_result_clear(result);
+        *result = again;
+    } else {
+        tcgrr_replay_result_clear(&again);
+        tcgrr_unpinned_free(pins);
+    }
+    return good;
+}
+
+/* Whether what the other QEMU gave the guest is not the reason. `recorder` is not there where its path is NULL. */
+static bool is_its_own(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                       const struct tcgrr_qemu *recorder, const struct tcgrr_replay_result *result, bool *no_tree)
+{
+    struct tcgrr_unpinned *pins = pin_as(reader, tcgrr_session_qemu(result->session), no_tree);
+    bool own = pins && recorder->path && recorder_agrees(reader, options, place_of(result));
+
+    tcgrr_unpinned_free(pins);
+    return own;
+}
+
+bool tcgrr_unpinned_may_differ(struct tcgrr_reader *reader)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_pinned *pinned = NULL;
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
+
+    return words && run->rr && tcgrr_pin_takes_tree(run->target) && tcgrr_reader_pinned(reader, &pinned, NULL) &&
+           !pinned && !tcgrr_pin_has_tree((const char *const *)words + 1);
+}
+
+static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                    const struct tcgrr_replay_result *result)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = result->session ? tcgrr_session_qemu(result->session) : NULL;
+
+    return result->comparison.diverged && qemu && !options->arguments && tcgrr_unpinned_may_differ(reader) &&
+           !tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+}
+
+bool tcgrr_unpinned_settle(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                           struct tcgrr_replay_result *result, GError **error)
+{
+    struct tcgrr_qemu recorder = {0};
+    bool no_tree = false;
+
+    if (!applies(reader, options, result)) {
+        return true;
+    }
+    if (!probe_recorder(tcgrr_reader_run(reader), options->plugin, &recorder)) {
+        tcgrr_qemu_clear(&recorder);
+    }
+    bool settled = (recorder.path && replay_pinned(reader, options, &recorder, result, &no_tree)) || no_tree ||
+                   is_its_own(reader, options, &recorder, result, &no_tree) || no_tree;
+    tcgrr_qemu_clear(&recorder);
+    result->unpinned = !settled;
+    if (!settled && options->stop && *options->stop) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while looking for what the guest was given");
+        return false;
+    }
+    return true;
+}
+
+char *tcgrr_unpinned_advice(struct tcgrr_reader *reader)
+{
+    g_autoptr(GString) text =
+        g_string_new("the machine was not pinned, and may be the difference; to record it pinned: "
+                     "tcgrr record --portable -o FILE --");
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
+
+    for (char **word = words; word && *word; word++) {
+        bool plain = g_regex_match_simple("^[A-Za-z0-9_./,:=+@%-]+$", *word, 0, 0);
+        g_autofree char *quoted = plain ? g_strdup(*word) : g_shell_quote(*word);
+        g_string_append_printf(text, " %s", quoted);
+    }
+    return g_strdup(text->str);
+}
