@@ -20,8 +20,8 @@ static bool has_option(int argc, char **argv, const char *option)
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     if (has_option(argc, argv, "--builds") && has_option(argc, argv, "--qemu")) {
-        return cli_usage(
-            command, "--qemu finds a cause in one QEMU, --builds the first bad one of several: give one of the two");
+        return cli_usage(command, "--qemu and --builds exclude each other: --qemu finds a cause in one QEMU, --builds "
+                                  "the first bad one of several");
     }
     if (has_option(argc, argv, "--builds")) {
         return cli_bisect_builds(command, argc, argv);
@@ -39,15 +39,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_bisect = {
     "bisect",
     "TRACE --builds PATH… [-- EXTRA_ARG…] | TRACE --qemu PATH",
-    "Find the first bad one of an ordered list of QEMUs, or the instruction that makes one of them differ",
+    "Find the instruction that makes another QEMU differ, or the first bad one in an ordered list of QEMUs",
     "With --qemu: the first instruction whose effect differs between the QEMU that recorded and this one;\n"
     "'tcgrr bisect --qemu --help' has the options.\n\n"
-    "With --builds: the builds are QEMU binaries, or folders with one for the trace's target, oldest first: those "
-    "that\n"
-    "replay the trace without a divergence, then, from one on, those that do not. What cannot replay it at all is "
-    "skipped.\n"
-    "'tcgrr bisect --builds --help' has the options; docs/bisect.md has more.\n\n"
-    "Exit status: 0 nothing bad or different found, 1 found, 3 it could not be told.\n\n"
+    "With --builds: QEMU binaries, or folders with one for the trace's target, in order: first those that replay the\n"
+    "trace without a divergence, then those that do not. Builds that cannot replay it at all are skipped.\n"
+    "'tcgrr "
+    "bisect --builds --help' has the options; docs/bisect.md has more.\n\n"
+    "Exit status: 0 nothing bad or different found, 1 found, 3 could not decide.\n\n"
     "Examples:\n"
     "  tcgrr bisect boot.tcgrr --qemu qemu-system-aarch64-11.1\n"
     "  tcgrr bisect boot.tcgrr --builds build-1 build-2 build-3 build-4\n"

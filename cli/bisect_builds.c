@@ -211,7 +211,7 @@ static int report(const char *trace, const struct tcgrr_builds_options *options,
         print_table(options->builds, result);
     }
     if (!any) {
-        cli_say_error("none of these builds can replay %s; the trace's own QEMU is the one to begin with", trace);
+        cli_say_error("none of these builds can replay %s; begin the list with the QEMU that recorded it", trace);
         return CLI_FAILED;
     }
     return found_bad(result, count) ? CLI_DIVERGED : CLI_OK;
@@ -244,7 +244,7 @@ static int search(const struct cli_command *command, const char *trace, struct t
         bool stopped = g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
         status = cli_fail(error);
         if (stopped) {
-            fprintf(stderr, "tcgrr: the same command goes on from here (%u of %u tried, kept in %s)\n",
+            fprintf(stderr, "tcgrr: run the same command again to continue from here (%u of %u tried, kept in %s)\n",
                     result.trials->len, g_strv_length((char **)options->builds), options->state_file);
         }
     }
@@ -260,13 +260,15 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
     struct cli_comparing comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
-        {"builds", 0, 0, G_OPTION_ARG_NONE, &builds, "the words after the trace are QEMUs or folders with one", NULL},
+        {"builds", 0, 0, G_OPTION_ARG_NONE, &builds,
+         "the arguments after the trace are QEMUs, or folders that hold one", NULL},
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told_state,
-         "keep what was found here while searching (default: TRACE.bisect)", "FILE"},
-        {"fresh", 0, 0, G_OPTION_ARG_NONE, &fresh, "forget what an interrupted search has found", NULL},
+         "keep the state of the search in this file (default: TRACE.bisect)", "FILE"},
+        {"fresh", 0, 0, G_OPTION_ARG_NONE, &fresh, "discard the state of an interrupted search", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which a replay has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         CLI_FILL_OPTION(fill),
         CLI_EXTENT_OPTIONS(comparing),
         {0},

@@ -227,12 +227,13 @@ static const struct cli_command form = {
     "bisect",
     "TRACE --qemu PATH",
     "Find the first instruction whose effect differs between the QEMU that recorded and another one",
-    "Where the two diverge is not yet what went wrong: the search follows what the diverging instruction read back\n"
-    "to what wrote it, until it finds an instruction with the same inputs on both sides and different results.\n"
+    "Runs diverge long after something went wrong. The search follows the inputs of the diverging instruction back to\n"
+    "the instructions that wrote them, until it finds one with the same inputs on both sides but different "
+    "results.\n"
     "docs/cause.md explains how, and what the kinds of causes mean.\n"
-    "A QEMU of the same release replays the recording; one of another release does if the trace is pinned (record\n"
-    "--portable), and is recorded itself otherwise. If the two diverge in firmware that differs, they are compared\n"
-    "from the guest's _start on; --from names another place.\n\n"
+    "A QEMU of the same release replays the recording. One of another release does so if the trace is pinned (record\n"
+    "--portable); otherwise it runs the command and is recorded, too. If the two diverge in different firmware, they\n"
+    "are compared from the guest's _start on; --from names another place.\n\n"
     "Exit status: 0 no divergence, 1 the two diverge, 3 the question could not be answered.\n\n"
     "Examples:\n"
     "  tcgrr bisect guest.tcgrr --qemu qemu-system-x86_64-10.0\n"
@@ -301,12 +302,12 @@ int cli_bisect_cause(int argc, char **argv)
     const GOptionEntry options[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &told.qemu, "the QEMU to compare with the one that recorded", "PATH"},
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
-         "folder for all that a bug report needs (default: a new one beside the trace, with its name and -cause)",
+         "folder for everything a bug report needs (default: a new one next to the trace, with its name and -cause)",
          "DIR"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "use the folder even if it is there", NULL},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "use the folder even if it exists", NULL},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a QEMU has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
          NULL},
         CLI_FILL_OPTION(told.fill),
         CLI_COMPARING_OPTIONS(told.comparing),

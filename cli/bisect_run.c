@@ -105,9 +105,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_bisect_run = {
     "bisect-run",
     "TRACE --qemu PATH [-- EXTRA_ARG…]",
-    "Judge one QEMU by a trace, for git bisect run",
-    "Exit status: 0 good, 1 bad, 125 cannot tell, which makes git skip the commit; 130 or 143 interrupted, "
-    "which ends git's bisection; never another, whatever goes wrong.\n"
+    "Judge one build of QEMU by a trace, for git bisect run",
+    "Exit status: 0 good, 1 bad, 125 cannot tell (git skips the commit), 130 or 143 interrupted (git ends the\n"
+    "bisection); there are no others.\n"
     "docs/bisect.md has a script that builds QEMU and calls this.\n\n"
     "Examples:\n"
     "  tcgrr bisect-run boot.tcgrr --qemu ./build/qemu-system-aarch64\n"

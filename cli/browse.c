@@ -165,13 +165,13 @@ static int show(struct shown *shown, const char *at)
 int cli_browse_check(const struct cli_command *command)
 {
     if (!browse_view_there()) {
-        cli_say_error("this tcgrr was built without ncurses, which %s needs: install libncurses-dev and build it again",
-                      command == &cli_browse ? "browse" : "--browse");
+        cli_say_error(
+            "this tcgrr was built without ncurses, which %s needs; install libncurses-dev and build tcgrr again",
+            command == &cli_browse ? "browse" : "--browse");
         return CLI_FAILED;
     }
     if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
-        return cli_usage(command,
-                         "browsing needs a terminal; 'tcgrr query' and 'tcgrr report' print the same anywhere");
+        return cli_usage(command, "browse needs a terminal; 'tcgrr query' and 'tcgrr report' work without one");
     }
     return CLI_OK;
 }
@@ -186,7 +186,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *at = NULL;
     const GOptionEntry options[] = {
-        {"at", 0, 0, G_OPTION_ARG_STRING, &at, "start there: an icount, 12.5%, a symbol or a 0x address", "WHERE"},
+        {"at", 0, 0, G_OPTION_ARG_STRING, &at, "where to start: an icount, 12.5%, a symbol or a 0x address", "WHERE"},
         {0},
     };
     int status = CLI_OK;
@@ -215,10 +215,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_browse = {
     "browse",
     "[TRACE [TRACE_B]]",
-    "Look at a run in the terminal, instruction by instruction; two of them side by side",
-    "Instructions around one place, with the blocks they ran in, what was not reached, and events; the call stack,\n"
-    "registers and memory accesses there; the whole run as a bar. Two traces are aligned by comparing them, as\n"
-    "'tcgrr diff' does, and shown from where they diverge. '?' lists all keys; docs/browse.md shows the screen.\n\n"
+    "Browse a run in the terminal, instruction by instruction, or two runs side by side",
+    "Shows the instructions around one point of the run, with their blocks and events; the call stack, registers and\n"
+    "memory accesses there; and the whole run as a bar. Two traces are compared and aligned as by 'tcgrr diff', and\n"
+    "shown from where they diverge. '?' lists all keys; docs/browse.md shows the screen.\n\n"
     "Examples:\n"
     "  tcgrr browse boot.tcgrr\n"
     "  tcgrr browse boot.tcgrr --at start_kernel\n"

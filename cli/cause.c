@@ -177,12 +177,13 @@ static void print_block(FILE *to, const struct tcgrr_cause *found, struct cli_in
 static void print_chain(FILE *to, const struct tcgrr_cause *found, struct cli_insns *insns,
                         const struct cli_places *places)
 {
-    fprintf(to, "  how it came to the parting, oldest first (icount of A, instruction, what it read that differed):\n");
+    fprintf(to,
+            "  how it led to the divergence, oldest first (icount of A, instruction, what it read that differed):\n");
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
         g_autofree char *icount = cli_number(link->icounts[0]);
         if (link->gap) {
-            fprintf(to, "    %14s  where it began is known; not followed in between\n", "...");
+            fprintf(to, "    %14s  (not followed in between)\n", "...");
         }
         fprintf(to, "    %14s  ", icount);
         print_insn(to, insns, places, link->icounts[0], link->pc, link->bytes, link->length);
@@ -221,13 +222,14 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     fprintf(to, "  %s\n", found->explanation);
     print_effect(to, found);
     print_chain(to, found, insns, places);
-    print_names(to, "registers that differed before already, which it does not read", found->also);
+    print_names(to, "registers that already differed before it, which it does not read", found->also);
     print_names(to, "not compared, because only one of the two QEMUs has them", found->left_out);
     fprintf(to, "  to stop just before it:\n    %s\n    %s\n", land_a, land_b);
     if (cause->bundle) {
         fprintf(to, "  all of it is in %s%s\n", cause->bundle,
-                bisect->standalone.reproduces ? ", with a guest that shows the difference by itself (guest.elf, run.sh)"
-                                              : "");
+                bisect->standalone.reproduces
+                    ? ", with a guest that shows the difference on its own (guest.elf, run.sh)"
+                    : "");
     }
     cli_insns_free(insns);
 }

@@ -222,8 +222,7 @@ char *cli_plugin_path(GError **error)
     const char *told = g_getenv("TCGRR_PLUGIN");
     if (told && *told && !g_file_test(told, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "TCGRR_PLUGIN names %s, which is not there; unset it or "
-                    "give the path of libtcgrr-plugin.so",
+                    "TCGRR_PLUGIN names %s, which does not exist; unset it or give the path of libtcgrr-plugin.so",
                     told);
         return NULL;
     }
@@ -243,7 +242,8 @@ char *cli_plugin_path(GError **error)
     }
     g_set_error(
         error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-        "libtcgrr-plugin.so is neither beside %s nor in its lib folder; install tcgrr again or set TCGRR_PLUGIN", self);
+        "libtcgrr-plugin.so is neither next to %s nor in its lib folder; install tcgrr again or set TCGRR_PLUGIN",
+        self);
     return NULL;
 }
 
@@ -310,9 +310,10 @@ char *cli_one_trace(const struct cli_command *command, int argc, char **argv)
     char *trace = argc == 2 ? g_strdup(argv[1]) : argc == 1 ? newest_trace() : NULL;
 
     if (!trace) {
-        cli_usage(command, "%s takes one trace%s", command->name, argc == 1 ? ", and there is no trace here" : "");
+        cli_usage(command, "%s takes one trace%s", command->name,
+                  argc == 1 ? ", and there is none in the current folder" : "");
     } else if (argc == 1) {
-        fprintf(stderr, "tcgrr: %s, the newest trace here\n", trace);
+        fprintf(stderr, "tcgrr: using %s, the newest trace in the current folder\n", trace);
     }
     return trace;
 }

@@ -29,13 +29,13 @@ void cli_comparing_clear(struct cli_comparing *comparing);
      &(comparing).from,                                                                                                \
      "compare from here on: a symbol, a 0x address (its first execution) or an icount",                                \
      "WHERE"},                                                                                                         \
-        {"until", 0, 0, G_OPTION_ARG_STRING, &(comparing).until, "and up to here (default: the end)", "WHERE"},        \
+        {"until", 0, 0, G_OPTION_ARG_STRING, &(comparing).until, "end here (default: the end of the run)", "WHERE"},   \
         {"ignore-reg",                                                                                                 \
          0,                                                                                                            \
          0,                                                                                                            \
          G_OPTION_ARG_STRING_ARRAY,                                                                                    \
          &(comparing).ignored,                                                                                         \
-         "a register that may differ (* and ? stand for any letters); may repeat",                                     \
+         "a register that may differ (wildcards: * and ?); may repeat",                                                \
          "NAME"},                                                                                                      \
     {                                                                                                                  \
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \

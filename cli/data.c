@@ -66,7 +66,7 @@ void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_p
     if (data->stores_parted) {
         g_autofree char *from = cli_number(data->stores_from[0]);
         g_autofree char *to = cli_number(data->stores_to[0]);
-        printf("  the stores, as these two QEMUs tell them, parted between icount %s and %s\n", from, to);
+        printf("  the stores, as these two QEMUs report them, diverged between icount %s and %s\n", from, to);
     }
     if (!data->found) {
         return;
@@ -75,8 +75,8 @@ void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_p
     g_autofree char *to = cli_number(data->to[0]);
     const char *stores = !data->stores_differ       ? ""
                          : data->registers->len > 0 ? "; the stores up to there differ, too"
-                                                    : "; the stores up to there differ, no register does";
-    printf("The data parted between icount %s and %s%s%s:\n", from, to, stores,
-           data->shifted ? "; that may come from what was tolerated before" : "");
+                                                    : "; the stores up to there differ, but no register does";
+    printf("The data diverged between icount %s and %s%s%s:\n", from, to, stores,
+           data->shifted ? "; this may follow from a difference that was tolerated before" : "");
     print_registers(data->registers, places);
 }

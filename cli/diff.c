@@ -152,9 +152,9 @@ const struct cli_command cli_diff = {
     "diff",
     "TRACE_A TRACE_B",
     "Name the first instruction at which two recorded runs diverge",
-    "Compares instructions, whatever the blocks. An interrupt that comes some instructions earlier in one of them, or "
-    "a\n"
-    "loop that polls a clock a few turns more, is listed and is no divergence; --strict tolerates neither.\n\n"
+    "Compares instructions, however they are cut into blocks. An interrupt that comes a few instructions earlier in "
+    "one\n"
+    "run, or a polling loop that runs a few more times, is listed but is not a divergence, except with --strict.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"

@@ -11,7 +11,7 @@ static const char *advice(const struct tcgrr_qemu *qemu)
         return "Debian's qemu-user from 10.0 on is linked statically and cannot load plugins; 7.2 can";
     }
     if (qemu->api == 0) {
-        return "take a QEMU built with --enable-plugins, such as Debian's";
+        return "use a QEMU built with --enable-plugins, such as Debian's";
     }
     return qemu->system && !qemu->reports_discontinuities
                ? "a QEMU from 10.2 on reports interrupts and exceptions itself"
@@ -48,11 +48,11 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 #define COLUMNS "  %-26s %-8s  %3s  %-8s  %-5s  %-4s  %s\n"
 #define SCREEN  80
 
-static const char legend[] = "\nAll that have a number under API record which blocks ran, exact counts,\n"
+static const char legend[] = "\nEvery QEMU with a number under API records which blocks ran, exact counts,\n"
                              "interrupts and exceptions; in user mode system calls, too.\n"
                              "  API     version of the plugin interface\n"
                              "  events  whether QEMU reports interrupts and exceptions itself (10.2 and later)\n"
-                             "          or tcgrr infers them; idle and resume are not told under icount\n"
+                             "          or tcgrr infers them; idle and resume are not reported under icount\n"
                              "  state   --level state: registers; from API 4 on a digest of stores, too\n"
                              "  full    --level full: memory accesses; from API 4 on with their values\n"
                              "  replay  in system mode only\n";
@@ -148,7 +148,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     char **rest = cli_split_rest(&argc, argv);
     const GOptionEntry options[] = {
         {"pair", 0, 0, G_OPTION_ARG_NONE, &pair,
-         "say what two QEMUs would give a guest differently with the arguments after --", NULL},
+         "list what two QEMUs would give a guest differently with the arguments after --", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };

@@ -28,7 +28,7 @@ static int no_format(const struct cli_command *command, const char *name)
         names[i] = formats[i]->name;
     }
     g_autofree char *all = g_strjoinv(", ", (char **)names);
-    return cli_usage(command, "there is no format '%s'; the formats are %s", name, all);
+    return cli_usage(command, "unknown format '%s'; the formats are %s", name, all);
 }
 
 static bool write_all(const struct export_format *format, struct export_job *job, GError **error)
@@ -47,7 +47,7 @@ static bool write_all(const struct export_format *format, struct export_job *job
     tcgrr_symbols_free(report->symbols);
     tcgrr_disasm_free(report->disasm);
     if (good && (fflush(job->out) != 0 || ferror(job->out))) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write all of it: %m");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write the whole export: %m");
         good = false;
     }
     return good;
@@ -88,10 +88,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *least = NULL;
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "the file to write (default: standard output)", "FILE"},
-        {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv: from this icount on", "ICOUNT"},
-        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and up to this one", "ICOUNT"},
+        {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv: begin at this icount", "ICOUNT"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and end at this one", "ICOUNT"},
         {"min", 0, 0, G_OPTION_ARG_STRING, &least,
-         "perfetto: leave out functions that ran for less (default: so that a million are shown)", "INSTRUCTIONS"},
+         "perfetto: leave out functions that ran for less (default: show about a million)", "INSTRUCTIONS"},
         {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
@@ -111,7 +111,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "--from, --until and --min take numbers of instructions");
     }
     if (format->binary && !output && isatty(STDOUT_FILENO)) {
-        return cli_usage(command, "%s is no text for a terminal: name a file with -o", format->name);
+        return cli_usage(command, "%s is not text for a terminal; name a file with -o", format->name);
     }
     int status = CLI_OK;
     report.reader = cli_open_trace_at(argv[1], TCGRR_LEVEL_FLOW, false, &status);
@@ -125,7 +125,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_export = {
     "export",
     "TRACE FORMAT",
-    "Write a trace as other programs read it: perfetto, folded, callgrind, lcov, tenet, csv",
+    "Convert a trace for other programs: perfetto, folded, callgrind, lcov, tenet, csv",
     "perfetto   a timeline of functions, events and counters (ui.perfetto.dev)\n"
     "folded     stacks with the instructions that ran there (flamegraph.pl, speedscope)\n"
     "callgrind  instructions by address and calls (KCachegrind, callgrind_annotate)\n"

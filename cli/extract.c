@@ -50,7 +50,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "extract takes a trace and a folder");
     }
     if (!force && !is_free(argv[2])) {
-        return cli_usage(command, "%s is there and not empty; name another folder, or use --force", argv[2]);
+        return cli_usage(command, "%s exists and is not empty; name another folder, or use --force", argv[2]);
     }
     GError *error = NULL;
     int status = CLI_OK;
@@ -70,11 +70,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_extract = {
     "extract",
     "TRACE DIR",
-    "Write what a trace carries as files: QEMU's rr file and the command that replays it",
+    "Write QEMU's rr file, the embedded files and the command that replays them",
     "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and "
     "DIR/inputs\n"
-    "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is repaired,\n"
-    "original.rr is what QEMU wrote, replay.txt lists replay.rr's events.\n"
-    "  tcgrr extract boot.tcgrr boot && xargs -d '\\n' -a boot/command.txt env\n",
+    "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is the\n"
+    "repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n"
+    "  tcgrr extract "
+    "boot.tcgrr boot && xargs -d '\\n"
+    "' -a boot/command.txt env\n",
     run,
 };

@@ -81,7 +81,7 @@ static bool collect(const struct told *told, const char *plugin, char **files, G
 static int print(const struct told *told, bool stopped)
 {
     if (stopped && !told->json) {
-        fprintf(stderr, "tcgrr: %s is as it was; the same command goes on from here\n", told->fill.trace);
+        fprintf(stderr, "tcgrr: %s is unchanged; run the same command again to continue from here\n", told->fill.trace);
         return CLI_OK;
     }
     return cli_print_trace(told->fill.trace, told->json, stopped ? CLI_TRACE_CUT : CLI_TRACE_PLAIN);
@@ -114,7 +114,7 @@ static int check(const struct cli_command *command, struct told *told, int argc)
     bool level = told->level && tcgrr_level_of(told->level, &told->fill.level);
 
     if (argc < 2 || (argc > 2 && !told->collects)) {
-        return cli_usage(command, "fill takes one trace%s", told->collects ? " and what its jobs made" : "");
+        return cli_usage(command, "fill takes one trace%s", told->collects ? " and the files that its jobs made" : "");
     }
     if (!told->collects && (!level || told->fill.level == TCGRR_LEVEL_INPUTS)) {
         return cli_usage(command, "--level takes flow, state or full%s%s%s", told->level ? ", not '" : "",
@@ -144,24 +144,26 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const GOptionEntry entries[] = {
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level, "what to derive: flow, state or full", "LEVEL"},
         {"from", 0, 0, G_OPTION_ARG_STRING, &from,
-         "from here on: an icount, or, where the trace has the flow, a symbol or a 0x address (its first execution)",
+         "begin here: an icount, or, where the trace has the flow, a symbol or a 0x address (its first execution)",
          "WHERE"},
-        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and up to here (default: all of the run)", "WHERE"},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &told.fill.jobs, "replays at a time (default 1)", "N"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and end here (default: the whole run)", "WHERE"},
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &told.fill.jobs, "number of parallel replays (default 1)", "N"},
         {"window-size", 0, 0, G_OPTION_ARG_INT64, &told.fill.least,
-         "instructions in a window, at least (default 16777216)", "N"},
+         "minimum number of instructions in a window (default 16777216)", "N"},
         {"print-jobs", 0, 0, G_OPTION_ARG_NONE, &told.prints,
-         "derive nothing; print a command line for each window, to be run anywhere with the trace and its QEMU", NULL},
-        {"collect", 0, 0, G_OPTION_ARG_NONE, &told.collects, "take what these made into the trace", NULL},
-        {"window", 0, 0, G_OPTION_ARG_STRING, &told.window, "derive this window alone, into --output", "ICOUNT:ICOUNT"},
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told.output, "with --window: the file that it becomes", "FILE"},
+         "derive nothing; print a command line for each window, to run on any computer with the trace and its QEMU",
+         NULL},
+        {"collect", 0, 0, G_OPTION_ARG_NONE, &told.collects, "add the files that these made to the trace", NULL},
+        {"window", 0, 0, G_OPTION_ARG_STRING, &told.window, "derive only this window, into --output", "ICOUNT:ICOUNT"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told.output, "with --window: the file to write", "FILE"},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu,
          "replay in this QEMU, of the same release (default: the one that "
          "recorded)",
          "PATH"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &told.fill.hang,
          "seconds without progress after which a replay has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &told.json, "print one JSON object", NULL},
         {0},
     };
@@ -188,9 +190,8 @@ const struct cli_command cli_fill = {
     "fill",
     "TRACE [FILE…]",
     "Derive a level that a recording lacks by replaying it",
-    "The trace changes in one step, when all is there. Interrupted or killed, the same command goes on with the "
-    "windows\n"
-    "that are missing. Windows begin at keyframes (tcgrr keyframes), so that several replays share the work; "
+    "The trace changes in one step, when all windows are derived. After an interruption the same command derives the\n"
+    "missing windows. Windows begin at keyframes (tcgrr keyframes), so that several replays share the work; "
     "docs/fill.md\n"
     "has examples for Slurm and GNU parallel.\n\n"
     "Examples:\n"

@@ -30,7 +30,7 @@ bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status);
 
 #define CLI_FILL_OPTION(wanted)                                                                                        \
     {                                                                                                                  \
-        "fill", 0, 0, G_OPTION_ARG_NONE, &(wanted), "make a level that the trace lacks by replaying (tcgrr fill)",     \
+        "fill", 0, 0, G_OPTION_ARG_NONE, &(wanted), "derive a level that the trace lacks by replaying (tcgrr fill)",   \
             NULL                                                                                                       \
     }
 

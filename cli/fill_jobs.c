@@ -29,7 +29,7 @@ bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, t
         source->ops->free(source);
     }
     if (good && !found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run does not come there");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run does not reach that point");
     }
     return good && found;
 }

@@ -68,7 +68,7 @@ static char *find_debugger(const char *told, const char *target, GError **error)
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 told  ? "%s: no such program"
                 : one ? "%s does not know %s; install gdb-multiarch, or name a gdb that does with --gdb"
-                      : "no gdb is here; install gdb-multiarch, or name one with --gdb",
+                      : "gdb was not found; install gdb-multiarch, or name a gdb with --gdb",
                 told ? told : one, target);
     g_free(one);
     return NULL;
@@ -262,7 +262,7 @@ static struct tcgrr_gdb_server *go(const struct cli_command *command, struct con
     options->at = counted ? where.value : 0;
     struct tcgrr_gdb_server *server = tcgrr_gdb_server_new(options, &error);
     if (server && !counted && tcgrr_gdb_server_find(server, where.value, &found, &error) && !found) {
-        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run does not come to %s", context->where);
+        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run never executes %s", context->where);
     }
     if (error) {
         *status = cli_fail(error);
@@ -340,7 +340,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     context.rest = cli_split_rest(&argc, argv);
     if (cli_parse(command, options, false, &argc, &argv)) {
         if (argc != 2 && argc != 3) {
-            cli_usage(command, "gdb takes a trace, and a place in its run");
+            cli_usage(command, "gdb takes a trace and optionally a place in its run");
         } else if (context.timeout < 1) {
             cli_usage(command, "--timeout takes 1 or more seconds");
         } else {
@@ -360,9 +360,9 @@ const struct cli_command cli_gdb = {
     "gdb",
     "TRACE [WHERE] [-- GDB_ARG…]",
     "Debug a recorded run with gdb, forwards and backwards",
-    "WHERE is an icount, or a symbol or 0x address: its first execution; without it gdb begins at the run's last "
-    "instruction.\nreverse-stepi, reverse-continue and the like work; 'icount' prints where the run stands, 'goto "
-    "ICOUNT' goes anywhere.\n\n"
+    "WHERE is an icount, or a symbol or 0x address (its first execution); the default is the run's last instruction.\n"
+    "reverse-stepi, reverse-continue and the like work; 'icount' prints the current position, 'goto ICOUNT' moves to "
+    "any.\n\n"
     "Examples:\n"
     "  tcgrr gdb boot.tcgrr\n"
     "  tcgrr gdb boot.tcgrr panic\n"

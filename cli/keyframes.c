@@ -81,10 +81,11 @@ static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, str
         fputs("\r\033[K", stderr);
     }
     if (good && made.refused) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "QEMU %s does not go on from a snapshot of this machine as it did without (%s): %u keyframes are "
-                    "of use, the rest was removed; replays start from the last of them or from the beginning",
-                    qemu->version, made.refused, made.made);
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "QEMU %s does not continue from a snapshot of this machine as it did without one (%s): %u keyframes are "
+            "usable, the rest were removed; replays start from the last usable one or from the beginning",
+            qemu->version, made.refused, made.made);
         good = false;
     }
     if (good) {
@@ -153,17 +154,18 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gint timeout = 60;
     gboolean drops = FALSE, json = FALSE, progress = FALSE;
     const GOptionEntry entries[] = {
-        {"every", 0, 0, G_OPTION_ARG_INT64, &every,
-         "instructions from one to the next (default: what 0.15 s take to replay)", "ICOUNT"},
+        {"every", 0, 0, G_OPTION_ARG_INT64, &every, "distance in instructions (default: what QEMU replays in 0.15 s)",
+         "ICOUNT"},
         {"max-size", 0, 0, G_OPTION_ARG_STRING, &size,
-         "all keyframes of the trace take no more, and are further apart for it (default " MAX_SIZE_DEFAULT ")",
+         "limit the disk space of the trace's keyframes by spacing them further apart (default " MAX_SIZE_DEFAULT ")",
          "SIZE"},
         {"drop", 0, 0, G_OPTION_ARG_NONE, &drops, "remove all keyframes of the trace", NULL},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "for replays in this QEMU (default: the one that recorded)",
          "PATH"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };
@@ -195,8 +197,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_keyframes = {
     "keyframes",
     "TRACE [-- EXTRA_ARG…]",
-    "Make snapshots along a recorded run, so that any place in it is near",
-    "They are in TRACE.keyframes and are never needed: a replay that finds none starts from the beginning.\n\n"
+    "Make snapshots along a recorded run, so that replays reach any point quickly",
+    "They are kept in TRACE.keyframes and are optional: without them a replay starts from the beginning.\n\n"
     "Examples:\n"
     "  tcgrr keyframes boot.tcgrr\n"
     "  tcgrr keyframes boot.tcgrr --every 50000000 --max-size 1G\n"

@@ -24,15 +24,15 @@ void cli_level_clear(struct cli_level *asked);
      0,                                                                                                                \
      G_OPTION_ARG_STRING,                                                                                              \
      &(asked).level,                                                                                                   \
-     "how much is recorded: inputs: what a replay needs; flow (the default): what ran; state: registers sampled "      \
-     "along the run, too; full: memory accesses, too",                                                                 \
+     "what to record: inputs (only what a replay needs), flow (what ran; the default), state (also samples of "        \
+     "registers and stores) or full (also memory accesses)",                                                           \
      "LEVEL"},                                                                                                         \
         {"full-from",                                                                                                  \
          0,                                                                                                            \
          0,                                                                                                            \
          G_OPTION_ARG_STRING,                                                                                          \
          &(asked).from,                                                                                                \
-         "memory accesses from here on only: a symbol, a 0x address (its first execution) or an icount",               \
+         "record memory accesses from here on: a symbol, a 0x address (its first execution) or an icount",             \
          "WHERE"},                                                                                                     \
         {"sample-step",                                                                                                \
          0,                                                                                                            \
@@ -46,12 +46,12 @@ void cli_level_clear(struct cli_level *asked);
          0,                                                                                                            \
          G_OPTION_ARG_STRING,                                                                                          \
          &(asked).sample_from,                                                                                         \
-         "level state: count branches for samples from here on, a symbol or a 0x address, when it first runs: for "    \
-         "comparing runs that did not do the same before",                                                             \
+         "level state: count branches for samples from the first execution of this symbol or 0x address, to "          \
+         "compare runs that differ before it",                                                                         \
          "WHERE"},                                                                                                     \
     {                                                                                                                  \
         "full-until", 0, 0, G_OPTION_ARG_STRING, &(asked).until,                                                       \
-            "and up to here, its next execution (default: the end)", "WHERE"                                           \
+            "and up to here, its next execution (default: the end of the run)", "WHERE"                                \
     }
 
 /*

@@ -540,23 +540,23 @@ static int run(const struct cli_command *command, int argc, char **argv)
         CLI_COMPARING_OPTIONS(context.comparing),
         CLI_STRICT_OPTION(context.comparing),
         {"bisect", 0, 0, G_OPTION_ARG_NONE, &told.bisect,
-         "record both, and go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
+         "record both, and find the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
-         "with --bisect: folder for all that a bug report needs (default: a new one, lockstep-cause)", "DIR"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it is there", NULL},
+         "with --bisect: folder for everything a bug report needs (default: a new one, lockstep-cause)", "DIR"},
+        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it exists", NULL},
         CLI_BROWSE_OPTION(told.browse),
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
-         "what is compared: flow (the default), or state: registers and stores, too, at samples along the run",
+         "what to compare: flow (the default), or state, which adds registers and stores at samples along the run",
          "LEVEL"},
         {"own-inputs", 0, 0, G_OPTION_ARG_NONE, &told.own_inputs,
-         "give each side inputs of its own, and align the two (without it B follows A's rr log)", NULL},
+         "give each side inputs of its own, and align the two (the default is that B follows A's rr log)", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
-         "a further file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
+         "an additional file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a side has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &told.console, "show the console of A's guest", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
          NULL},
         {0},
     };
@@ -578,28 +578,27 @@ const struct cli_command cli_lockstep = {
     "lockstep",
     "--a QEMU --b QEMU [-- ARG…] | --listen ADDR QEMU ARG… | --connect ADDR QEMU ARG…",
     "Run two QEMUs side by side and name the first instruction at which they diverge",
-    "Both run the same arguments, compared as they run, by instructions. They need not be of one version: B follows "
-    "A's\n"
-    "rr log while A writes it, so that both have the same inputs and every difference is one. Where the machine has\n"
-    "versions, two releases get it pinned, with device tree and firmware, as record --portable does.\n"
-    "With --from, A of two builds is run there and saved, and both begin at that snapshot. With --own-inputs, with\n"
-    "several vCPUs, and in user mode, each has inputs of its own: an interrupt that comes some instructions earlier on "
-    "one side, or a loop that polls a clock a "
-    "few\n"
-    "turns more, is then listed and is no divergence; --strict tolerates neither. With --from the comparison leaves "
+    "Both run the same arguments, and their instructions are compared while they run. Their versions may differ: B\n"
+    "follows A's rr log while A writes it, so both have the same inputs and every difference is a divergence. Where "
     "the\n"
-    "firmware out.\n\n"
-    "With --bisect both are recorded into a folder and replayed until the first instruction is known whose effect "
+    "machine has versions, two releases get the same one, with device tree and firmware, as with record --portable.\n"
+    "With --from, two builds start from a snapshot that A makes there, so the comparison leaves the firmware out. In\n"
+    "user mode B gets the results of A's system calls. With --own-inputs, and with several vCPUs, each side has "
+    "inputs\n"
+    "of its own: an interrupt that comes a few instructions earlier on one side, or a polling loop that runs a few "
+    "more\n"
+    "times, is then listed but is not a divergence, except with --strict.\n\n"
+    "With --bisect both are recorded into a folder and replayed to find the first instruction whose effect "
     "differs.\n\n"
-    "The two sides can also be two people's, on two machines: one starts his side with --listen, the other his with\n"
-    "--connect, and both get the same report. The connecting side's QEMU follows the rr log of the listening side's, "
-    "as "
-    "B\n"
-    "does A's. ADDR is unix:PATH or tcp:HOST:PORT. An address that is not only for "
-    "this\n"
-    "machine needs --token-file on both sides. What is said is neither encrypted nor signed: across networks that are\n"
-    "not yours, go through ssh -L. --from, --until and --strict have to be the same on both; --history is the "
-    "connecting side's.\n\n"
+    "The two sides can also run on two machines: one person starts their side with --listen, the other "
+    "theirs with\n"
+    "--connect, and both get the same report. The connecting side is B and follows the listening side's rr log. ADDR "
+    "is\n"
+    "unix:PATH or tcp:HOST:PORT; an address that other machines can reach needs --token-file on both sides. Nothing "
+    "is\n"
+    "encrypted or signed: across networks that you do not control, use ssh -L. --from, --until and --strict must be "
+    "the\n"
+    "same on both sides; the connecting side chooses --history.\n\n"
     "Examples:\n"
     "  tcgrr lockstep --a qemu-system-riscv64 --b ./build/qemu-system-riscv64 -- -M virt -bios none -kernel guest.elf\n"
     "  tcgrr lockstep --a qemu-system-x86_64 --b qemu-system-x86_64 --b-arg -accel --b-arg tcg,one-insn-per-tb=on \\\n"

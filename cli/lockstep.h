@@ -25,8 +25,8 @@ struct cli_lockstep_peer {
 /* Rows for the command's table of options. */
 #define CLI_LOCKSTEP_PEER_OPTIONS(peer)                                                                                \
     {"listen", 0, 0, G_OPTION_ARG_FILENAME, &(peer).listen, "wait for another tcgrr that has side B", "ADDR"},         \
-        {"connect", 0, 0, G_OPTION_ARG_FILENAME, &(peer).connect, "go to another tcgrr that has side A", "ADDR"},      \
-        {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &(peer).token_file, "a secret that the other side has, too",       \
+        {"connect", 0, 0, G_OPTION_ARG_FILENAME, &(peer).connect, "connect to another tcgrr that has side A", "ADDR"}, \
+        {"token-file", 0, 0, G_OPTION_ARG_FILENAME, &(peer).token_file, "a file with a secret that both sides share",  \
          "FILE"},                                                                                                      \
         {"peer-timeout",                                                                                               \
          0,                                                                                                            \
@@ -37,7 +37,7 @@ struct cli_lockstep_peer {
          "S"},                                                                                                         \
     {                                                                                                                  \
         "wait", 0, 0, G_OPTION_ARG_INT, &(peer).wait,                                                                  \
-            "seconds to wait for the other side to come (default 3600), or to listen (default 10)", "S"                \
+            "seconds to wait for the other side to connect (default 3600), or to listen (default 10)", "S"             \
     }
 
 /* `words`: our side, a QEMU and its arguments or a trace. Returns an exit status. */

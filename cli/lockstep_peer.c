@@ -112,7 +112,8 @@ static int finish(struct context *context, bool good, GError *error, bool json)
         return cli_fail(error);
     }
     if (context->remote.unheard) {
-        fprintf(stderr, "tcgrr: the other side may not know the result: %s\n", context->remote.unheard->message);
+        fprintf(stderr, "tcgrr: the other side may not have received the result: %s\n",
+                context->remote.unheard->message);
     }
     return report(context, json);
 }

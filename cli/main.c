@@ -22,8 +22,8 @@ static const struct {
 } notes[] = {
     {"Exit status", "0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted."},
     {"Environment",
-     "TCGRR_PLUGIN, the plugin to load in the place of the installed one; PATH, where QEMUs are looked\n"
-     "for; TMPDIR, where sockets and replays are kept while they are used; NO_COLOR, to print without colors."},
+     "TCGRR_PLUGIN: the plugin to load instead of the installed one; PATH: where to look for QEMUs;\n"
+     "TMPDIR: where sockets and the files of replays are kept while in use; NO_COLOR: print without colors."},
 };
 
 static void print_overview(FILE *to)
@@ -32,7 +32,7 @@ static void print_overview(FILE *to)
     for (size_t i = 0; i < G_N_ELEMENTS(commands); i++) {
         fprintf(to, "  %-10s %s\n", commands[i]->name, commands[i]->summary);
     }
-    fprintf(to, "\n'tcgrr help COMMAND' has its options and examples. Begin with 'tcgrr doctor'.\n");
+    fprintf(to, "\n'tcgrr help COMMAND' shows options and examples. Start with 'tcgrr doctor'.\n");
     for (size_t i = 0; i < G_N_ELEMENTS(notes); i++) {
         fprintf(to, "%s: %s\n", notes[i].title, notes[i].text);
     }
@@ -112,7 +112,7 @@ static int run_help(const struct cli_command *command, int argc, char **argv)
 static const struct cli_command cli_help = {
     "help",
     "[COMMAND]",
-    "Say what a command does, its options and examples",
+    "Show what a command does, its options and examples",
     "Examples:\n  tcgrr help record\n  tcgrr help --man record | man -l -\n",
     run_help,
 };
@@ -139,7 +139,12 @@ static int run_version(const struct cli_command *command, int argc, char **argv)
 }
 
 static const struct cli_command cli_version = {
-    "version", "", "Say the version of tcgrr", "Examples:\n  tcgrr version --json\n", run_version,
+    "version",
+    "",
+    "Print the version of tcgrr",
+    "Examples:\n"
+    "  tcgrr version --json\n",
+    run_version,
 };
 
 /* GLib prints --help through this, and would otherwise put "?" for what the locale's character set lacks. */

@@ -116,7 +116,7 @@ static bool attach(sqlite3 *db, const char *told, GError **error)
     if (!name || !*name || !equals[1] || g_ascii_strcasecmp(name, "main") == 0 ||
         g_ascii_strcasecmp(name, "temp") == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "--attach takes NAME=TRACE, where NAME is what SQL calls the trace (not main or temp), not '%s'",
+                    "--attach takes NAME=TRACE, where NAME is the trace's name in SQL (not main or temp), not '%s'",
                     told);
         return false;
     }
@@ -229,7 +229,7 @@ static int say_error(sqlite3 *db, int status)
         return cli_stopped_status(caught);
     }
     if (primary == SQLITE_AUTH) {
-        cli_say_error("%s: tcgrr query only reads; to change a copy of the trace use sqlite3", sqlite3_errmsg(db));
+        cli_say_error("%s: tcgrr query only reads; use sqlite3 to change a copy of the trace", sqlite3_errmsg(db));
     } else {
         cli_say_error("%s", sqlite3_errmsg(db));
     }
@@ -396,12 +396,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_auto(GStrv) attached = NULL;
     gboolean progress = FALSE, fill = FALSE;
     const GOptionEntry options[] = {
-        {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "take the SQL from a file", "FILE"},
+        {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "read the SQL from a file", "FILE"},
         {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)",
          "FORMAT"},
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
          "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         CLI_FILL_OPTION(fill),
         {0},
     };
@@ -432,12 +433,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_query = {
     "query",
     "TRACE [SQL]",
-    "Ask a trace anything with SQL",
-    "Without SQL it is read from standard input, or on a terminal asked for (.help there says more).\n\n"
+    "Query a trace with SQL",
+    "Without SQL, reads it from standard input, or on a terminal from a prompt ('.help' explains it).\n\n"
     "Tables: exec and insn (what ran), event, block, edge, callstack(icount), history(icount, n), mem (--level full),\n"
-    "state (--level state), run, symbol and more; views: hot_block, hot_function, exec_count and more. '.tables' in "
-    "the\n"
-    "place of SQL lists all, '.schema' and '.schema mem' say what their columns mean, docs/sql.md what is fast.\n"
+    "state (--level state), run, symbol and more; views: hot_block, hot_function, exec_count and more. '.tables'\n"
+    "instead of SQL lists all, '.schema' and '.schema mem' explain their columns, docs/sql.md says what is "
+    "fast.\n"
     "Functions: addr(pc), symbolize(pc), function_of(pc).\n\n"
     "Examples:\n"
     "  tcgrr query boot.tcgrr \"SELECT kind, count(*) FROM event GROUP BY kind\"\n"

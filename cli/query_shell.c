@@ -187,8 +187,9 @@ static void print_help(void)
 {
     puts("SQL ends with a semicolon and may take several lines; Ctrl-C ends a query that runs. Addresses are signed in "
          "SQL:\n"
-         "addr(pc) shows them as 0x…, and 0xffff800008000000 can be written as it is.\n"
-         "  .tables            tables and views\n"
+         "addr(pc) shows them as 0x…, and you can write 0xffff800008000000 in SQL.\n"
+         "  .tables            tables and "
+         "views\n"
          "  .schema [NAME]     how they are declared, with what each column means\n"
          "  .format FORMAT     table, csv, json or jsonl\n"
          "  .quit              (or Ctrl-D)\n"

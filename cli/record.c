@@ -104,7 +104,7 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
     if (result->end == TCGRR_LIVE_THREADS) {
         fprintf(stderr,
                 "tcgrr: a thread of the program computed for 20 s while another one waited to run, and may be waiting "
-                "for it; %s holds what ran until then\n",
+                "for that one; everything recorded up to then is in %s\n",
                 output);
         return CLI_FAILED;
     }
@@ -162,12 +162,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     struct cli_level level = {0};
     gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE, portable = FALSE;
     const GOptionEntry options[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "where the trace goes (default: NAME.tcgrr here)", "TRACE"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
+         "the trace to write (default: NAME.tcgrr in the current folder)", "TRACE"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
         CLI_LEVEL_OPTIONS(level),
         {"until", 0, 0, G_OPTION_ARG_STRING, &level.end,
          "end the run here: a symbol, a 0x address (before its first execution) or an icount; system mode", "WHERE"},
-        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr: cannot be replayed", NULL},
+        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr; the trace cannot be replayed", NULL},
         {"portable", 0, 0, G_OPTION_ARG_NONE, &portable,
          "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},
         {"start-at", 0, 0, G_OPTION_ARG_STRING, &start_at,
@@ -176,16 +177,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
         {"follow", 0, 0, G_OPTION_ARG_STRING, &follow,
-         "user mode: what of a program that executes another one is recorded: none, or exec (the default), which goes "
-         "on in the same run; children of fork are not",
+         "user mode: whether to follow a program that executes another one: exec (the default) continues in the same "
+         "run, none ends it; children of fork are not recorded",
          "WHAT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
          "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress,
-         "show progress even where the guest uses the terminal or there is none", NULL},
+         "show progress even if the guest uses the terminal or there is none", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json,
          "print one JSON object at the end; what the guest prints goes to standard error", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "say what is added to QEMU's command", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "show what is added to QEMU's command", NULL},
         {0},
     };
     if (!cli_parse(command, options, true, &argc, &argv)) {
@@ -195,7 +196,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "record needs the QEMU command to run");
     }
     if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
-        return cli_usage(command, "-o %s: that is a folder; name the file that the trace becomes", output);
+        return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
     }
     if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0) {
         return cli_usage(command,
@@ -234,9 +235,10 @@ const struct cli_command cli_record = {
     "[--] QEMU ARG…",
     "Run a QEMU command and record everything it executes into one file",
     "The guest's console is as in plain QEMU: with -nographic Ctrl-C is the guest's, and Ctrl-A x ends the run.\n"
-    "Elsewhere Ctrl-C ends the recording; what was recorded stays valid.\n"
-    "Under icount QEMU heeds signals and input between slices of guest time only: for a guest that polls instead of\n"
-    "sleeping (a boot loader's prompt) take --icount 7, which makes them 128 times shorter.\n\n"
+    "Otherwise Ctrl-C ends the recording; what was recorded stays valid.\n"
+    "Under icount QEMU handles signals and input "
+    "only between slices of guest time: for a guest that polls instead of\n"
+    "sleeping (a boot loader's prompt) use --icount 7, which makes the slices 128 times shorter.\n\n"
     "Examples:\n"
     "  tcgrr record -o boot.tcgrr -- qemu-system-aarch64 -M virt -cpu cortex-a57 -nographic -kernel Image\n"
     "  tcgrr record --portable -o boot.tcgrr -- qemu-system-aarch64 -M virt-7.2 -cpu cortex-a57 -nographic -kernel "

@@ -92,7 +92,7 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
     }
     return comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
            : run->complete                             ? "no divergence"
-                                                       : "no divergence as far as the recording goes";
+                                                       : "no divergence up to the end of the recording";
 }
 
 /* A recording that was cut short has more instructions than its inputs reach. */
@@ -100,7 +100,7 @@ static void print_reach(const struct tcgrr_run *run, const struct tcgrr_replay_r
 {
     if (!run->complete && !result->comparison.diverged && result->comparison.ends[1] != TCGRR_SOURCE_STOPPED) {
         g_autofree char *reach = cli_number(result->inputs.reach);
-        printf("  the recording was cut short; what QEMU had logged of its inputs reaches to icount %s\n", reach);
+        printf("  the recording was cut short; QEMU's log of its inputs reaches to icount %s\n", reach);
     }
 }
 
@@ -131,7 +131,7 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     }
     if (tcgrr_run_level(run) == TCGRR_LEVEL_INPUTS && !result->comparison.diverged) {
         printf("  QEMU took all inputs at their places%s; no instructions were compared, because none are recorded\n"
-               "  (level inputs): tcgrr fill %s --level flow makes them\n",
+               "  (level inputs); tcgrr fill %s --level flow derives them\n",
                result->comparison.ends[1] == TCGRR_SOURCE_STOPPED ? "" : " and ended as it did",
                tcgrr_reader_path(reader));
     }
@@ -233,7 +233,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
@@ -280,8 +281,8 @@ const struct cli_command cli_replay = {
     "replay",
     "[TRACE] [-- EXTRA_ARG…]",
     "Run a trace again and prove that it does the same",
-    "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 it could not be "
-    "replayed.\n\n"
+    "Exit status: 0 no divergence, 1 diverged (also if the replaying QEMU aborts or hangs), 3 could not\n"
+    "replay it.\n\n"
     "Examples:\n"
     "  tcgrr replay boot.tcgrr\n"
     "  tcgrr replay boot.tcgrr --qemu ./build/qemu-system-aarch64\n"

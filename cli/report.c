@@ -48,7 +48,7 @@ static void print_list(FILE *to)
     for (size_t i = 0; i < G_N_ELEMENTS(reports); i++) {
         fprintf(to, "  %-10s %s\n", reports[i]->name, reports[i]->summary);
     }
-    fputs("\n'tcgrr report TRACE NAME help' has a report's options and examples.\n", to);
+    fputs("\n'tcgrr report TRACE NAME help' shows a report's options and examples.\n", to);
 }
 
 static void print_list_json(void)
@@ -164,7 +164,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const GOptionEntry entries[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "html: the page's file (default: standard output)", "FILE"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is no terminal", NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         CLI_FILL_OPTION(fill),
         {0},
     };
@@ -195,7 +196,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
                              .reader = reader};
     const char *meant = job.report ? NULL : nearest_report(argv[2]);
     if (output && job.report != &report_html) {
-        status = cli_usage(command, "-o goes with html; print the others into a file");
+        status = cli_usage(command, "-o works only with html; redirect the output of other reports");
     } else if (job.report) {
         while ((status = run_report(&job, fill, argv + 3)) == RETRY) {
             tcgrr_reader_free(job.reader);
@@ -216,9 +217,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_report = {
     "report",
     "TRACE [NAME [OPTION=VALUE…]]",
-    "Ready-made analyses: what QEMU's example plugins report, from a trace",
-    "Without NAME: a list of the reports. 'tcgrr report TRACE NAME help' has the options of one; they, and what is\n"
-    "printed, are those of the plugin with the same name in QEMU (docs/reports.md).\n\n"
+    "Print what QEMU's example plugins report, from a trace",
+    "Without NAME, lists the reports. 'tcgrr report TRACE NAME help' shows the options of one. Options and output are\n"
+    "those of the QEMU plugin with the same name (docs/reports.md).\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr\n"
     "  tcgrr report boot.tcgrr hotblocks limit=10\n"

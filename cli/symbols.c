@@ -53,7 +53,7 @@ static bool choose_offset(struct tcgrr_reader *reader, char **files, bool moved,
     }
     if (!elf) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "--kaslr compares code: it needs the ELF file that ran, beside lists of symbols");
+                    "--kaslr compares code: in addition to lists of symbols it needs the ELF file that ran");
         return false;
     }
     const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
@@ -128,8 +128,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *told = NULL;
     gboolean json = FALSE, moved = FALSE, replace = FALSE;
     const GOptionEntry options[] = {
-        {"offset", 0, 0, G_OPTION_ARG_STRING, &told, "how much higher the code ran than the files say", "N"},
-        {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that out by comparing an ELF file's code with what ran", NULL},
+        {"offset", 0, 0, G_OPTION_ARG_STRING, &told, "by how much the code ran above the addresses in the files", "N"},
+        {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that offset by comparing an ELF file's code with what ran",
+         NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "drop the symbols that the trace has", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
@@ -161,10 +162,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_symbols = {
     "symbols",
     "TRACE FILE…",
-    "Give a trace the names of what ran: ELF files, System.map, /proc/kallsyms, nm",
-    "The trace keeps them; everything that names addresses uses them. A label without a size reaches to the next "
-    "symbol,\n"
-    "as in gdb's 'info symbol'.\n\n"
+    "Add symbols to a trace: ELF files, System.map, /proc/kallsyms, nm",
+    "They are stored in the trace, for everything that names addresses. A label without a size extends to the next\n"
+    "symbol, as in gdb's 'info symbol'.\n\n"
     "Examples:\n"
     "  tcgrr symbols boot.tcgrr vmlinux --kaslr\n"
     "  tcgrr symbols boot.tcgrr System.map\n"

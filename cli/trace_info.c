@@ -177,7 +177,7 @@ static char *count_text(const struct tcgrr_run *run, tcgrr_icount icount)
 {
     g_autofree char *own = run->qemu_icount >= 0 ? cli_number((uint64_t)run->qemu_icount) : NULL;
     if (!own) {
-        return g_strdup("QEMU's own count could not be asked");
+        return g_strdup("QEMU's own count is not known");
     }
     g_autofree char *tail = run->tail > 0 ? cli_number(run->tail) : NULL;
     const char *since = run->guest_shutdown ? "the guest's request to shut down" : "the end of the recording";
@@ -265,7 +265,7 @@ static void print_keyframes(const char *path)
     tcgrr_keyframes_sum(path, &sum);
     g_autofree char *bytes = cli_bytes(sum.bytes);
     if (sum.count > 0) {
-        printf("  keyframes    %u, %s beside the trace\n", sum.count, bytes);
+        printf("  keyframes    %u, %s next to the trace\n", sum.count, bytes);
     }
 }
 
@@ -292,7 +292,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     if (tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS) {
         printf("  executions   %s of %s different blocks\n", execs, blocks);
     } else {
-        printf("  executions   not recorded (level inputs); tcgrr fill %s --level flow makes them\n", path);
+        printf("  executions   not recorded (level inputs); tcgrr fill %s --level flow derives them\n", path);
     }
     printf("  events       %s%s\n", *events ? events : "none",
            run->reports_discontinuities || !*events ? "" : " (interrupts and exceptions inferred)");

@@ -266,13 +266,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     struct told told = {.depth = DEPTH};
     const GOptionEntry options[] = {
-        {"at", 0, 0, G_OPTION_ARG_STRING, &told.at, "the value is the one before this instruction", "ICOUNT"},
-        {"depth", 0, 0, G_OPTION_ARG_INT, &told.depth, "steps to follow it back (default 10)", "N"},
+        {"at", 0, 0, G_OPTION_ARG_STRING, &told.at, "take the value before this instruction", "ICOUNT"},
+        {"depth", 0, 0, G_OPTION_ARG_INT, &told.depth, "number of steps to follow it back (default 10)", "N"},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &told.qemu, "replay in this QEMU (default: the one that recorded)",
          "PATH"},
-        {"dot", 0, 0, G_OPTION_ARG_NONE, &told.dot, "print a picture for Graphviz", NULL},
+        {"dot", 0, 0, G_OPTION_ARG_NONE, &told.dot, "print a graph for Graphviz", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &told.json, "print one JSON object", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is no terminal",
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
          NULL},
         {0},
     };
@@ -280,7 +280,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
     if (cli_parse(command, options, false, &argc, &argv)) {
         if (argc != 3 || !told.at) {
-            status = cli_usage(command, "why takes a trace, --at ICOUNT and what is asked about");
+            status = cli_usage(command, "why takes a trace, --at ICOUNT, and a register or an address");
         } else if (told.depth < 1 || (told.json && told.dot)) {
             status = cli_usage(command, told.depth < 1 ? "--depth takes 1 or more" : "--json or --dot, not both");
         } else {
@@ -296,10 +296,9 @@ const struct cli_command cli_why = {
     "why",
     "TRACE --at ICOUNT WHAT",
     "Explain where a value came from: what wrote it, what that read, and so on back",
-    "WHAT is a register or ADDRESS[:SIZE]; its value is the one before the instruction with this icount.\n"
-    " Each step is an instruction, newest first, with what it wrote and read, back to where the value "
-    "came\n"
-    "into the guest: a device, a clock, a constant, the start. docs/why.md explains how, and what is not known.\n\n"
+    "WHAT is a register or ADDRESS[:SIZE], with its value before the instruction with this icount. Each step is an\n"
+    "instruction, newest first, with what it wrote and read, back to where the value entered the guest: a device,\n"
+    "a clock, a constant, the start. docs/why.md explains how, and what is not known.\n\n"
     "Examples:\n"
     "  tcgrr why boot.tcgrr --at 500000000 x0\n"
     "  tcgrr why boot.tcgrr --at 500000000 0xffff800008a31c40:8 --depth 20 --json | jq '.steps[].disasm'\n"

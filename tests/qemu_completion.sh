@@ -36,4 +36,4 @@ run 0 tcgrr verify
 contains "what was verified" "$(cat out)" "^newer.tcgrr: good"
 mkdir empty
 cd empty
-complains 2 "no trace here" tcgrr info
+complains 2 "none in the current folder" tcgrr info

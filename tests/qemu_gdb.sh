@@ -70,7 +70,7 @@ equal "QEMUs that are left" "$(pgrep -f "$fixtures/x86-timer.elf.*$work" | wc -l
 complains 3 "no such program" "$tcgrr" gdb --gdb no-such-gdb "$work/x86-timer.tcgrr"
 complains 3 "there is nothing left to run" "$tcgrr" gdb "$work/x86-timer.tcgrr" 99999999999
 complains 2 "neither an icount" "$tcgrr" gdb "$work/x86-timer.tcgrr" no_such_symbol
-complains 3 "does not come to" "$tcgrr" gdb "$work/x86-timer.tcgrr" 0x1234
+complains 3 "never executes" "$tcgrr" gdb "$work/x86-timer.tcgrr" 0x1234
 
 # A gdb of the user's own, at a socket.
 "$tcgrr" replay --json --at 3000000 --gdb "unix:$work/socket" "$work/x86-timer.tcgrr" >"$work/replayed" 2>"$work/err" &

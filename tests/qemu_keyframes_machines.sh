@@ -41,7 +41,7 @@ if [ "$version" = 11.1 ]; then
 else # its timer is not in a snapshot
     guest rv64-timer "$version"
     record rv64-timer
-    complains 3 "does not go on from a snapshot" "$tcgrr" keyframes --every 1500000 "$work/rv64-timer.tcgrr"
+    complains 3 "does not continue from a snapshot" "$tcgrr" keyframes --every 1500000 "$work/rv64-timer.tcgrr"
 fi
 guest a64-timer "$version"
 record start --portable --start-at guest_main

@@ -14,7 +14,7 @@ run_icount=$("$tcgrr" info --json "$work/trap.tcgrr" | jq .icount)
 equal "instructions of all curves" "$(json '[.series[].values[]] | add')" "$run_icount"
 equal "instructions of all stacks" "$(json '.nodes[0][3]')" "$run_icount"
 equal "own instructions of all functions" "$(json '[.functions[][1]] | add')" "$run_icount"
-complains 2 "goes with html" "$tcgrr" report "$work/trap.tcgrr" hotblocks -o "$work/x"
+complains 2 "only with html" "$tcgrr" report "$work/trap.tcgrr" hotblocks -o "$work/x"
 
 browser=$(command -v chromium-headless-shell chromium chromium-browser google-chrome | head -n 1) || true
 [ -n "$browser" ] || skip "no Chromium here to look at the page (on Debian: chromium-headless-shell)"

@@ -72,7 +72,7 @@ refused "takes a trace and a folder" extract a
 refused "takes a number of instructions" replay --at main x.tcgrr
 refused "needs --at" replay --gdb :1234 x.tcgrr
 refused "a trace and --builds" bisect x.tcgrr
-refused "one of the two" bisect x.tcgrr --builds x --qemu x
+refused "exclude each other" bisect x.tcgrr --builds x --qemu x
 refused "at least one QEMU" bisect x.tcgrr --builds
 refused "timeout" bisect x.tcgrr --builds "$riscv" --timeout 0
 refused "no-such-option" bisect x.tcgrr --builds "$riscv" --no-such-option
