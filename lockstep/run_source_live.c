@@ -124,8 +124,8 @@ static bool must_wait(const struct live_side *live, tcgrr_icount to)
 static void see_end(struct live_side *live)
 {
     const struct tcgrr_run_source_log *log = live->options.log;
-    /* One that never ran has to say why. */
-    if (log && live->end == TCGRR_LIVE_RUNS && log->end > 0 && furthest(live) >= log->end) {
+    /* One that never ran has to say why. The log of one that was killed may end at 0 though it ran. */
+    if (log && live->end == TCGRR_LIVE_RUNS && furthest(live) > 0 && furthest(live) >= log->end) {
         tcgrr_live_detach(tcgrr_session_live(live->session));
         live->log_ended = true;
     }

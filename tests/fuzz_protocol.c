@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "lockstep/compare.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
 #include "lockstep/run_source_internal.h"

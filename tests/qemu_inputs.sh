@@ -43,7 +43,7 @@ record waits
 complains 3 "QEMU 11.1.* cannot replay waits.tcgrr: the guest waits .* icount [0-9]+; record with the newer" \
     "$tcgrr" replay "waits.tcgrr" --qemu "$(qemu riscv64 11.1)"
 run 125 "$tcgrr" bisect-run "waits.tcgrr" --qemu "$(qemu riscv64 11.1)"
-complains 3 "cannot follow QEMU 10.0.*--a the newer one" \
+complains 3 "cannot follow QEMU 10.0.*the newer one as A" \
     "$tcgrr" lockstep --a "${guest[0]}" --b "$(qemu riscv64 11.1)" -- "${guest[@]:1}"
 run 0 "$tcgrr" lockstep --json --a "$(qemu riscv64 11.1)" --b "${guest[0]}" -- "${guest[@]:1}"
 equal "waits in lockstep: inputs" "$(json .inputs)" translated
