@@ -7,6 +7,7 @@
 
 #include <glib/gstdio.h>
 #include <signal.h>
+#include <unistd.h>
 
 #define PUMP_MS     100
 #define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
@@ -293,7 +294,8 @@ bool tcgrr_derive(const struct tcgrr_derive_options *options, GError **error)
     struct derivation derivation = {
         .options = options,
         .chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS),
-        .part = g_strconcat(options->output, ".part", NULL),
+        /* Its own: one that was told to end may still be at work on the same window. */
+        .part = g_strdup_printf("%s.%d.part", options->output, (int)getpid()),
     };
     bool good = derive(&derivation, error);
 

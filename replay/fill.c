@@ -290,8 +290,26 @@ bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *
     return tcgrr_derive(&derive, error);
 }
 
+/* What a process that was killed left. */
+static void remove_parts(const char *folder)
+{
+    GDir *dir = g_dir_open(folder, 0, NULL);
+    const char *name;
+
+    while (dir && (name = g_dir_read_name(dir))) {
+        g_autofree char *path = g_build_filename(folder, name, NULL);
+        if (strstr(name, ".tcgrr.") && strstr(name, ".part")) {
+            g_unlink(path);
+        }
+    }
+    if (dir) {
+        g_dir_close(dir);
+    }
+}
+
 void tcgrr_fill_clean(const struct tcgrr_fill *fill, const GArray *windows)
 {
+    remove_parts(fill->folder);
     for (guint i = 0; i < windows->len; i++) {
         g_unlink(g_array_index(windows, struct tcgrr_fill_window, i).part);
     }
