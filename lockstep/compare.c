@@ -140,11 +140,10 @@ static void report(struct comparing *c, struct tcgrr_align *align)
     c->comparison->note = g_steal_pointer(&align->note);
     if (!c->options->vcpus_told && !c->options->strict && vcpus(c) > 1) {
         g_autofree char *before = c->comparison->note;
-        c->comparison->note =
-            g_strconcat(before ? before : "", before ? "; " : "",
-                        "QEMU does not tell which vCPU runs what several run: that they took turns at other "
-                        "instructions cannot be told from a divergence",
-                        NULL);
+        c->comparison->note = g_strconcat(before ? before : "", before ? "; " : "",
+                                          "QEMU does not report which vCPU runs code that several vCPUs run, so vCPUs "
+                                          "that took turns at different instructions look like a divergence",
+                                          NULL);
     }
     c->done = true;
 }

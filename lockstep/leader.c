@@ -23,12 +23,11 @@ static bool check_waits(const struct tcgrr_leader *leader, GError **error)
     if (icount == UINT64_MAX || tcgrr_retire_shares_waits(own, leader->follower)) {
         return true;
     }
-    g_set_error(
-        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-        "QEMU %s cannot follow QEMU %s: the guest waits (wfi), and QEMU %s counts instructions after that which "
-        "it did not run, the first at icount %" G_GUINT64_FORMAT "; take them the other way round: the newer one as A, "
-        "or with --listen",
-        leader->follower, own, own, icount);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "QEMU %s cannot follow QEMU %s: the guest waits (wfi), and QEMU %s counts instructions after it that "
+                "did not run, the first at icount %" G_GUINT64_FORMAT
+                "; swap them: the newer one as A, or with --listen",
+                leader->follower, own, own, icount);
     return false;
 }
 

@@ -208,8 +208,8 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
     const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
     if (from < oldest->first_icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "icount %" G_GUINT64_FORMAT " is no longer at hand: the guest runs through blocks without retiring "
-                    "an instruction",
+                    "icount %" G_GUINT64_FORMAT
+                    " is no longer available: the guest runs through blocks without retiring an instruction",
                     from);
         return false;
     }

@@ -33,15 +33,13 @@ static bool note_accesses(struct tcgrr_writer *writer, const struct tcgrr_sessio
     if (strays > 0 && !tcgrr_writer_note(writer, lost, error)) {
         return false;
     }
-    if (run->mem_from < 0 && !tcgrr_writer_note(writer,
-                                                "the place from which memory accesses were wanted was not"
-                                                " reached: there are none",
-                                                error)) {
+    if (run->mem_from < 0 &&
+        !tcgrr_writer_note(writer, "the run did not reach --full-from: there are no memory accesses", error)) {
         return false;
     }
     return run->api_version >= 4 ||
            tcgrr_writer_note(
-               writer, "this QEMU does not tell plugins the values of memory accesses; QEMU from 9.2 on does", error);
+               writer, "this QEMU does not give plugins the values of memory accesses; QEMU 9.2 and later do", error);
 }
 
 static bool note_dropped_events(struct tcgrr_writer *writer, const struct tcgrr_session *session, GError **error)

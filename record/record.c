@@ -612,7 +612,7 @@ static bool repair(struct recorder *recorder, GError **error)
     if (!log) {
         bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
         g_autofree char *text =
-            g_strdup_printf("what this QEMU does not tell plugins stays unknown: %s", problem->message);
+            g_strdup_printf("what this QEMU does not report to plugins stays unknown: %s", problem->message);
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }

@@ -56,9 +56,8 @@ static bool open_part(struct collection *collection, const char *path, GError **
     }
     if (!tcgrr_fill_read_note(fill, source.reader, &source.what)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "%s is no window of %s; tcgrr fill --print-jobs makes the "
-                    "commands that derive them",
-                    path, fill->path);
+                    "%s is not a window of %s; tcgrr fill --print-jobs prints the commands that derive them", path,
+                    fill->path);
         tcgrr_reader_free(source.reader);
         return false;
     }

@@ -374,7 +374,7 @@ struct tcgrr_gdb_server *tcgrr_gdb_server_new(const struct tcgrr_gdb_options *op
     const struct tcgrr_keyframes_options *of = &options->of;
 
     if (!tcgrr_reader_run(of->reader)->rr) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr: gdb cannot go about in it",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr, so gdb cannot move about in it",
                     tcgrr_reader_path(of->reader));
         return NULL;
     }

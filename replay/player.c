@@ -250,7 +250,7 @@ bool tcgrr_player_go(struct tcgrr_player *player, tcgrr_icount icount, GError **
     }
     if (stands != icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s was to stop at icount %" G_GUINT64_FORMAT " and stands at %" G_GUINT64_FORMAT,
+                    "%s should have stopped at icount %" G_GUINT64_FORMAT " but is at %" G_GUINT64_FORMAT,
                     player->options.qemu->path, icount, stands);
     }
     return stands == icount;

@@ -318,7 +318,7 @@ static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr
     }
     if (stands != wanted) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the replay was to stop at icount %" G_GINT64_FORMAT " and stands at %" G_GINT64_FORMAT, wanted,
+                    "the replay should have stopped at icount %" G_GINT64_FORMAT " but is at %" G_GINT64_FORMAT, wanted,
                     stands);
         return false;
     }

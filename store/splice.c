@@ -394,7 +394,7 @@ static bool add_piece(struct work *work, const struct tcgrr_splice *splice, GErr
     }
     add_events(work, UINT64_MAX);
     if (work->out->end_icount != piece->span.end) {
-        return damaged(work, "the run does not come to where it was to", work->out->end_icount, error);
+        return damaged(work, "the run does not end where it should", work->out->end_icount, error);
     }
     return true;
 }

@@ -140,8 +140,8 @@ bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *bloc
         good = votes[0] >= VOTES_LEAST && votes[0] / MARGIN >= votes[1];
         if (!good) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                        "where %s ran cannot be told: of the trace's blocks %u are in it at one offset, %u at another; "
-                        "is it the file that ran? --offset N says it",
+                        "cannot find where %s ran: %u of the trace's blocks are in it at one offset, %u at another; is "
+                        "it the file that ran? give the offset with --offset N",
                         path, votes[0], votes[1]);
         }
     }

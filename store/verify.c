@@ -334,7 +334,7 @@ static bool check_chunks(struct check *check, GError **error)
 static void check_last_checkpoint(struct check *check)
 {
     if (!check->checkpoints_differ && sqlite3_step(check->checkpoints) == SQLITE_ROW) {
-        complain(check, "a checkpoint at icount %" G_GINT64_FORMAT " lies behind the last execution",
+        complain(check, "a checkpoint at icount %" G_GINT64_FORMAT " lies after the last execution",
                  (gint64)sqlite3_column_int64(check->checkpoints, 0));
     }
 }
@@ -355,7 +355,7 @@ static void check_event(const struct tcgrr_event *event, void *data)
 {
     struct event_order *order = data;
     if (event->seq < order->last || event->seq > order->check->end_seq || event->icount > order->check->end_icount) {
-        complain(order->check, "an event at icount %" G_GUINT64_FORMAT " is out of order or behind the end",
+        complain(order->check, "an event at icount %" G_GUINT64_FORMAT " is out of order or after the end",
                  event->icount);
     }
     order->last = event->seq;

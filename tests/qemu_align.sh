@@ -98,5 +98,5 @@ if [ "$version" = 7.2 ]; then
     equal "two processors: diverged" "$(json .diverged)" false
     [ "$(json .compared)" -gt 2000000 ] || fail "two processors: only $(json .compared) instructions compared"
 else
-    [ "$(json .diverged)" = false ] || contains "two processors" "$(json .divergence.note)" "does not tell which vCPU"
+    [ "$(json .diverged)" = false ] || contains "two processors" "$(json .divergence.note)" "does not report which vCPU"
 fi

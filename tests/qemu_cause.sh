@@ -102,7 +102,7 @@ equal "other QEMU: diverged" "$(json .diverged)" false
 [ ! -e "$work/trap-cause" ] || fail "a folder was left for nothing"
 
 # Nothing is overwritten unasked.
-complains 2 "is there already" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --bundle "$work/other"
+complains 2 "already exists" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --bundle "$work/other"
 complains 2 "exclude each other" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --builds "$(qemu x86_64 10.0)"
 # What cannot be replayed has no cause.
 guest x86-blsi 10.0

@@ -77,7 +77,7 @@ if "$tcgrr" export "$work/a64-timer.tcgrr" lcov -o "$work/out.lcov" 2>"$work/err
 else
     contains "why there are no lines" "$(cat "$work/err")" "built without libdw"
 fi
-complains 3 "which lines" "$tcgrr" export "$work/timer.tcgrr" lcov
+complains 3 "line numbers" "$tcgrr" export "$work/timer.tcgrr" lcov
 
 complains 2 "the formats are perfetto" "$tcgrr" export "$work/trap.tcgrr" nonsense
 complains 2 "numbers of instructions" "$tcgrr" export "$work/trap.tcgrr" csv --from main

@@ -86,8 +86,8 @@ bare c
 "$tcgrr" fill --print-jobs --level full -j 3 --window-size 300000 "$work/c.tcgrr" >"$work/jobs"
 equal "jobs" "$(wc -l <"$work/jobs")" 3
 tac "$work/jobs" | xargs -P 2 -I {} sh -c '{}' || fail "a job failed"
-complains 2 "is no window of" "$tcgrr" fill --collect "$work/a.tcgrr" "$work"/c.tcgrr.fill/*.tcgrr
-complains 2 "is no window of" "$tcgrr" fill --collect "$work/c.tcgrr" "$work/timer.tcgrr"
+complains 2 "is not a window of" "$tcgrr" fill --collect "$work/a.tcgrr" "$work"/c.tcgrr.fill/*.tcgrr
+complains 2 "is not a window of" "$tcgrr" fill --collect "$work/c.tcgrr" "$work/timer.tcgrr"
 run 0 "$tcgrr" fill --json --collect "$work/c.tcgrr" "$work"/c.tcgrr.fill/*.tcgrr
 same_flow timer c
 same timer c "SELECT icount, kind, address, size, value, physical, device, part FROM mem"

@@ -98,7 +98,7 @@ lockstep 1 --bisect --bundle "$work/cause"
 equal "blsi: cause" "$(json .cause.symbol)" blsi_instruction
 equal "blsi: divergence" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
 for name in a.tcgrr b.tcgrr README.md; do [ -f "$work/cause/$name" ] || fail "$name is not in the folder"; done
-complains 2 "is there already" "$tcgrr" lockstep --bisect --bundle "$work/cause" --a "$a" --b "$b" -- "${arguments[@]}"
+complains 2 "already exists" "$tcgrr" lockstep --bisect --bundle "$work/cause" --a "$a" --b "$b" -- "${arguments[@]}"
 complains 2 "go with --bisect" "$tcgrr" lockstep --bundle "$work/x" --a "$a" --b "$b" -- "${arguments[@]}"
 
 # Against a stored run.

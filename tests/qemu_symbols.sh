@@ -71,7 +71,7 @@ equal "_start by a list that is lower" "$(names by-offset | grep ',_start$')" "$
 complains 2 "neither an ELF file nor a list" "$tcgrr" symbols "$work/bare.tcgrr" "$0"
 complains 3 "No such file" "$tcgrr" symbols "$work/bare.tcgrr" "$work/nowhere"
 complains 2 "needs the ELF file" "$tcgrr" symbols "$work/bare.tcgrr" "$work/System.map" --kaslr
-complains 3 "cannot be told" "$tcgrr" symbols "$work/bare.tcgrr" "$fixtures/a64-timer.elf" --kaslr
+complains 3 "cannot find where" "$tcgrr" symbols "$work/bare.tcgrr" "$fixtures/a64-timer.elf" --kaslr
 printf '%016x T start_kernel\n' 0 > "$work/hidden"
 complains 2 "read as root" "$tcgrr" symbols "$work/bare.tcgrr" "$work/hidden"
 verify bare

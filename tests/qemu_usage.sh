@@ -96,7 +96,7 @@ fails "is not QEMU|no QEMU|not.* QEMU" record -o x.tcgrr -- /bin/true
 fails "unsupported machine type" record -o x.tcgrr -- "$riscv" -M no-such-machine
 fails "nowhere.elf" record -o x.tcgrr -- "$riscv" -M virt -bios none -kernel nowhere.elf -display none -monitor none
 fails "no-such-qemu" doctor no-such-qemu
-fails "does not tell plugins its registers.*QEMU from 9.0 on" record --level state -o x.tcgrr -- \
+fails "does not give plugins its registers.*QEMU 9.0 and later" record --level state -o x.tcgrr -- \
     "$(qemu riscv64 7.2)" -M virt -bios none -kernel "$fixtures/rv64-timer.elf"
 refused "one vCPU.*has 2" record --level state --no-rr -o x.tcgrr -- "$riscv" -M virt -smp 2 -bios none \
     -kernel "$fixtures/rv64-smp.elf"

@@ -31,7 +31,7 @@ equal "each value is what its writer wrote" \
 store=$(json '.steps[2].icount')
 contains "the store" "$(json '.steps[2].disasm')" "^str "
 equal "the store's place in the run" "$store" $(($(at fcvtzs fcvtzs_instruction) + 1))
-contains "it ends" "$(json .ends)" "depth: the chain goes on"
+contains "it ends" "$(json .ends)" "depth: the chain continues"
 
 # The same asked of memory, and as a picture.
 fixed=$(json '.steps[1].read[0].what | sub("memory "; "")')

@@ -115,7 +115,7 @@ static void test_not_told(void **state)
         if (strict) {
             assert_null(pair.result.note);
         } else {
-            assert_non_null(strstr(pair.result.note, "does not tell which vCPU"));
+            assert_non_null(strstr(pair.result.note, "does not report which vCPU"));
         }
         pair_end(&pair);
     }

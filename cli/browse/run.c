@@ -471,8 +471,9 @@ bool browse_find(struct browse_run *run, const char *text, bool *moved, GError *
     if (share >= 0 && share <= 100 && end == number + length - 1) {
         return browse_go(run, (tcgrr_icount)((double)run->length * share / 100), error);
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "'%s' is no icount, no share (12.5%%), no 0x address%s", text,
-                tcgrr_symbols_list(run->symbols)->len ? " and no symbol of the trace"
-                                                      : "; the trace has no symbols (tcgrr symbols TRACE FILE)");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "'%s' is not an icount, a percentage (12.5%%), a 0x address%s",
+                text,
+                tcgrr_symbols_list(run->symbols)->len ? " or a symbol of the trace"
+                                                      : " or a symbol: the trace has none (tcgrr symbols TRACE FILE)");
     return false;
 }

@@ -24,7 +24,7 @@ bool report_need_accesses(struct report_job *job, GError **error)
         return false;
     }
     if (spans->len == 0) {
-        report_note("there are no memory accesses: the run did not come to where they were to be recorded from");
+        report_note("there are no memory accesses: the run did not reach --full-from");
     }
     for (guint i = 0; i < spans->len; i++) {
         const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);

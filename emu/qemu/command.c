@@ -289,7 +289,7 @@ static bool merge_icount(struct builder *builder, GError **error)
         return false;
     }
     if (ours && theirs && !same_shift(ours, theirs)) {
-        char *remedy = g_strdup_printf("tcgrr was told to use shift %s; give only one of them", ours);
+        char *remedy = g_strdup_printf("--icount asks for shift %s; give only one of them", ours);
         refuse_icount("shift", theirs, error, remedy);
         g_free(remedy);
         return false;
@@ -402,7 +402,7 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     g_autofree char *text = tcgrr_suboptions_format(inside);
     add(builder, is(option, "blockdev") ? "-blockdev" : "-drive");
     add(builder, "%s", text);
-    note(builder, "left the image of -%s %s alone: what is written to it goes elsewhere", option->name,
+    note(builder, "left the image of -%s %s unchanged: writes to it go to a scratch file", option->name,
          value_of(option));
     return true;
 }

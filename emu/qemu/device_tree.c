@@ -52,7 +52,7 @@ static char *load_without_seeds(const char *path, gsize *size, bool *seeded, GEr
         return NULL;
     }
     if (*size < FDT_V1_SIZE || fdt_check_full(tree, *size)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is no device tree", path);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is not a device tree", path);
         g_free(tree);
         return NULL;
     }

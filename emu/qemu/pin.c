@@ -371,10 +371,10 @@ static bool ask_machine(struct pinning *pinning, GError **error)
         name_processor(pinning);
     }
     if (cpu && (g_str_has_prefix(pins->cpu, "max") || g_str_has_prefix(pins->cpu, "host"))) {
-        list(
-            pins->warnings,
-            "-cpu %s has other features in each release of QEMU: for a run that others replay name a model (-cpu help)",
-            pins->cpu);
+        list(pins->warnings,
+             "-cpu %s has different features in each release of QEMU; for a run that others replay, name a model (-cpu "
+             "help)",
+             pins->cpu);
     }
     return true;
 }

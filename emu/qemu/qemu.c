@@ -525,18 +525,16 @@ const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level lev
         return "it cannot load plugins";
     }
     if (level == TCGRR_LEVEL_STATE && qemu->api < 2) {
-        return "it does not tell plugins its registers; QEMU from 9.0 on does";
+        return "it does not give plugins its registers; QEMU 9.0 and later do";
     }
     if (level == TCGRR_LEVEL_FULL && qemu->api < 2 && qemu->system &&
         tcgrr_isa_of_target(qemu->target) == TCGRR_ISA_X86) {
-        return "on x86 it reports what an interrupt pushes as accesses of the instruction before; QEMU from 9.0 on "
-               "does "
-               "not";
+        return "on x86 it reports what an interrupt pushes as accesses of the instruction before; QEMU 9.0 and later "
+               "do not";
     }
     if (level == TCGRR_LEVEL_STATE && tcgrr_isa_of_target(qemu->target) == TCGRR_ISA_UNKNOWN) {
-        return "samples are taken behind branches, which tcgrr knows of aarch64, arm, riscv32, riscv64, i386 and "
-               "x86_64 "
-               "only";
+        return "samples are taken after branches, which tcgrr knows only for aarch64, arm, riscv32, riscv64, i386 and "
+               "x86_64";
     }
     return NULL;
 }

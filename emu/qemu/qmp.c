@@ -276,7 +276,7 @@ bool tcgrr_qmp_configure(const char *path, const char *socket, GError **error)
 
     if (strpbrk(socket, "\"\n")) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "QEMU cannot be told a socket with a quote or a newline in its name: %s; set TMPDIR", socket);
+                    "QEMU does not accept a socket with a quote or a newline in its name: %s; set TMPDIR", socket);
         return false;
     }
     if (!g_file_set_contents(path, text, -1, &reason)) {

@@ -117,7 +117,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
     }
     if (session->holds) {
         g_ptr_array_add(session->command.notes,
-                        g_strdup("added -S: the guest starts once the memory map was asked for"));
+                        g_strdup("added -S: the guest starts once tcgrr has read the memory map"));
     }
     return true;
 }
@@ -499,8 +499,8 @@ bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error)
     if (!told_to_end(session)) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s was told to end from outside tcgrr and hung doing so",
-                session->qemu.path);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "%s was told to quit from outside tcgrr and hung while quitting", session->qemu.path);
     return false;
 }
 

@@ -160,7 +160,7 @@ static bool ask_icount(struct start *start, tcgrr_icount *icount, GError **error
     if (good) {
         *icount = (tcgrr_icount)json_integer_value(value);
     } else if (answer) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU does not tell its instruction count");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU does not report its instruction count");
     }
     json_decref(answer);
     return good;

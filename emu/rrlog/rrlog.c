@@ -70,7 +70,7 @@ struct tcgrr_rrlog *tcgrr_rrlog_parse(const uint8_t *bytes, size_t size, const c
 
     bool good = stream && pump(stream, bytes, size, NULL, error);
     if (good && tcgrr_rr_stream_state(stream)->version == 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log has not even a head");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's rr log is shorter than its header");
         good = false;
     }
     if (good) {
@@ -266,11 +266,10 @@ GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten)
         add(lines, "closed after %" G_GUINT64_FORMAT " instructions, where it was cut short", state->end);
     }
     if (rewritten->left_out > 0) {
-        add(lines, "left out %" G_GUINT64_FORMAT " bytes at its end, which may not be all that happened there",
-            rewritten->left_out);
+        add(lines, "left out %" G_GUINT64_FORMAT " bytes at its end, which may be incomplete", rewritten->left_out);
     }
     if (state->unknown) {
-        add(lines, "left as it is from byte %" G_GUINT64_FORMAT " on, where it is not understood", state->read);
+        add(lines, "left unchanged from byte %" G_GUINT64_FORMAT " on, where it is not understood", state->read);
     }
     return lines;
 }

@@ -243,7 +243,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
     if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) ||
         (strands->depth > 0 && back.icount > strands->end[which])) {
         say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER "x on side %c at icount %" G_GUINT64_FORMAT
-                                   " does not return to where it came within %d instructions",
+                                   " does not return to the interrupted code within %d instructions",
                                    aside.interrupt.to_pc, 'A' + which, aside.start, (int)TCGRR_HANDLER_MOST));
         return false;
     }

@@ -22,7 +22,7 @@
 static bool malformed(const char *text, GError **error)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                "'%s' is no address; give unix:PATH or tcp:HOST:PORT (an IPv6 address in brackets)", text);
+                "'%s' is not an address; use unix:PATH or tcp:HOST:PORT (an IPv6 address in brackets)", text);
     return false;
 }
 
@@ -101,7 +101,7 @@ static struct addrinfo *look_up(const struct tcgrr_address *address, GError **er
     int status = getaddrinfo(address->host, address->port, &hints, &list);
 
     if (status != 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "there is no host '%s': %s", address->host,
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot find host '%s': %s", address->host,
                     gai_strerror(status));
         return NULL;
     }

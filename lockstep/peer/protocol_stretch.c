@@ -115,7 +115,7 @@ static const struct tcgrr_block *take_block(struct input *in)
         return NULL;
     }
     if (heard->bytes > TCGRR_MAX_HEARD) {
-        g_set_error(in->error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side told of more than %u MiB of code",
+        g_set_error(in->error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent more than %u MiB of code",
                     (unsigned)(TCGRR_MAX_HEARD >> 20));
         in->fields.bad = true;
         return NULL;

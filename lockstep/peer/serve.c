@@ -155,7 +155,8 @@ static bool answer_stretch(struct server *server, const struct tcgrr_message *me
     bool good = server->side->ops->stretch(server->side, part.from, part.to, &stretch, error);
     if (good && !tcgrr_stretch_fits(&stretch, &part)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "there is more between icount %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT " than can be told",
+                    "there is more between icount %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
+                    " than fits in a message",
                     part.from, part.to);
         good = false;
     }

@@ -206,14 +206,15 @@ static void write_standalone(FILE *file, const struct bundle *bundle)
 {
     const struct tcgrr_standalone *standalone = &bundle->bisect->standalone;
 
-    fprintf(file, "\n## A guest that shows it by itself\n");
+    fprintf(file, "\n"
+                  "## A standalone guest that shows it\n");
     if (!standalone->reproduces) {
         fprintf(file, "There is none: %s.\n", standalone->reason);
         return;
     }
     fprintf(file,
-            "`guest.S` and `guest.elf` set the recorded registers%s, run %s and print all registers as they are then.\n"
-            "`./run.sh QEMU` runs it. It was run in both, with this difference (< A, > B):\n\n```\n%s```\n",
+            "`guest.S` and `guest.elf` set the recorded registers%s, run %s and then print all registers.\n`./run.sh "
+            "QEMU` runs the guest. In the two QEMUs its output differs (< A, > B):\n\n```\n%s```\n",
             standalone->moved ? " (one of them moved, with the data it points to, to where the machine has RAM)" : "",
             !standalone->whole_block                   ? "the one instruction"
             : bundle->found->kind == TCGRR_CAUSE_BLOCK ? "the block as a whole"
@@ -229,16 +230,16 @@ static void write_files(FILE *file, const struct bundle *bundle)
     fprintf(file, "- `finding.json`: the finding, for programs\n");
     if (has_logs(bundle)) {
         fprintf(file,
-                "- `block-a.log`, `block-b.log`: what each QEMU makes of the block at 0x%" G_GINT64_MODIFIER "x "
+                "- `block-a.log`, `block-b.log`: how each QEMU translates the block at 0x%" G_GINT64_MODIFIER "x "
                 "(`-d in_asm,op,op_opt,out_asm`); the last translation counts\n",
                 bundle->block);
     }
     if (bundle->found->scene.registers[0]) {
-        fprintf(file, "- `registers.csv`: all registers before and after it, of both\n");
+        fprintf(file, "- `registers.csv`: all registers before and after it, in both QEMUs\n");
     }
     fprintf(file,
             "- `window-a.csv`%s: the instructions around it, as `tcgrr query TRACE \"SELECT icount, pc, bytes, disasm, "
-            "symbol FROM insn WHERE icount >= N\"` gives them\n",
+            "symbol FROM insn WHERE icount >= N\"` prints them\n",
             own ? ", `window-b.csv`" : "");
     if (bundle->copied) {
         fprintf(file, "- `a.tcgrr`: the recording of A\n");
@@ -284,7 +285,7 @@ static bool write_readme(const struct bundle *bundle, GError **error)
     } else {
         write_command(file, bundle, 1, "command of B");
     }
-    fprintf(file, "- they part at icount %" G_GUINT64_FORMAT " of A: %s\n\n```\n", comparison->icount,
+    fprintf(file, "- they diverge at icount %" G_GUINT64_FORMAT " of A: %s\n\n```\n", comparison->icount,
             tcgrr_divergence_name(comparison->kind));
     bundle->options->print(file, bundle->options->data);
     fprintf(file, "```\n");

@@ -272,11 +272,10 @@ static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, 
                 "the same on both sides before it, its results are not";
     bool shown = trail->cause->registers->len > 0 || trail->cause->memory->len > 0 || obstacles[side];
 
-    tcgrr_trail_explain(
-        trail, TCGRR_CAUSE_INSTRUCTION,
-        shown ? text
-              : "everything this instruction is known to take in is the same on both sides, and so are the "
-                "registers and the memory behind it: what it did differently cannot be seen");
+    tcgrr_trail_explain(trail, TCGRR_CAUSE_INSTRUCTION,
+                        shown ? text
+                              : "all known inputs of this instruction are the same on both sides, and so are the "
+                                "registers and the memory after it; what it did differently cannot be seen");
     if (obstacles[side]) {
         char *more = g_strdup_printf("%s: %c does not get past it (%s)", trail->cause->explanation, side ? 'B' : 'A',
                                      obstacles[side]);
@@ -378,14 +377,14 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
                             interrupted[0] ? "A delivers an interrupt before this instruction and B does not"
                                            : "B delivers an interrupt before this instruction and A does not");
     } else if (interrupted[0]) {
-        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and go on differently");
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and continue differently");
     } else if (at[0]->inputs.known && at[0]->inputs.outside) {
         tcgrr_trail_explain(
             trail, TCGRR_CAUSE_INPUT,
-            "the instruction reads a port, a clock or a property of the machine, which told the two something else");
+            "the instruction reads a port, a clock or a property of the machine, which gave the two different values");
     } else if (reads_device(at[0])) {
         tcgrr_trail_explain(trail, TCGRR_CAUSE_INPUT,
-                            "the instruction reads a device, which told the two something else");
+                            "the instruction reads a device, which gave the two different values");
     } else {
         explain_instruction(trail, at[0]->moment, at[0]->inputs.known);
     }

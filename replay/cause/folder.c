@@ -23,7 +23,7 @@ static bool make_told(struct tcgrr_folder *folder, bool force, GError **error)
     folder->made = !g_file_test(folder->path, G_FILE_TEST_EXISTS);
     if (!folder->made && !force && !is_empty(folder->path)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "%s is there already; name another folder with --bundle, or use --force", folder->path);
+                    "%s already exists; name another folder with --bundle, or use --force", folder->path);
         return false;
     }
     if (g_mkdir_with_parents(folder->path, 0777) != 0) {

@@ -184,7 +184,7 @@ static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
             moved = g_get_monotonic_time();
         } else if (!stopped && (g_get_monotonic_time() - moved > (gint64)options->hang_ms * 1000 ||
                                 (step && tcgrr_player_spent(paused->player) - spent > SPIN_US))) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs behind icount %" G_GUINT64_FORMAT,
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT,
                         paused->rerun->qemu->path, seen);
             return false;
         }

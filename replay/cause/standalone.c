@@ -240,7 +240,7 @@ static void judge(const struct performance both[2], struct tcgrr_standalone *sta
         return;
     }
     if (!both[0].outcome.ended && !both[1].outcome.ended) {
-        standalone->reason = g_strdup("it did not come to its end in either QEMU");
+        standalone->reason = g_strdup("it did not reach its end in either QEMU");
         return;
     }
     standalone->difference = compare_outputs((char *const[]){both[0].output, both[1].output});

@@ -361,7 +361,7 @@ const struct tcgrr_stage *tcgrr_stage_find(const struct tcgrr_standalone_options
         return &stages[3];
     }
     if (strcmp(options->target, "x86_64") != 0 && strcmp(options->target, "i386") != 0) {
-        *reason = g_strdup_printf("there is no template of such a guest for %s", options->target);
+        *reason = g_strdup_printf("there is no template for such a guest on %s", options->target);
         return NULL;
     }
     if (cr0 && !(tcgrr_state_number(registers, stop->state, cr0) & 1)) {

@@ -247,10 +247,11 @@ static void follow_inputs(struct chase *chase, const struct tcgrr_stop *stop, in
                 " reads a clock, a port or a property of the machine",
                 icount);
     } else if (stop->inputs.unseen) {
-        add_end(chase, "unknown: QEMU does not show all that the instruction at icount %" G_GUINT64_FORMAT " reads",
+        add_end(chase,
+                "unknown: QEMU does not show everything that the instruction at icount %" G_GUINT64_FORMAT " reads",
                 icount);
     } else if (!memory && !registers) {
-        add_end(chase, "constant: the instruction at icount %" G_GUINT64_FORMAT " makes the value by itself", icount);
+        add_end(chase, "constant: the instruction at icount %" G_GUINT64_FORMAT " makes the value on its own", icount);
     }
 }
 
@@ -419,7 +420,7 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
     if (last.kind == TCGRR_LAST_NONE) {
         add_end(chase, "start: %s: %s", name, last.reason ? last.reason : "nothing has written it since the run began");
     } else if (last.kind == TCGRR_LAST_UNKNOWN) {
-        add_end(chase, "unknown: who wrote %s before icount %" G_GUINT64_FORMAT " is not told: %s", name,
+        add_end(chase, "unknown: what wrote %s before icount %" G_GUINT64_FORMAT " is not known: %s", name,
                 wanted->before, last.reason);
     }
     return true;
@@ -465,7 +466,7 @@ static bool follow(struct chase *chase, const uint8_t *state, GError **error)
         bool again = steps->len > 0 &&
                      ((const struct tcgrr_why_step *)g_ptr_array_index(steps, steps->len - 1))->icount == wanted.writer;
         if (steps->len >= chase->options->depth && !again) {
-            add_end(chase, "depth: the chain goes on; --depth tells how many steps of it are followed");
+            add_end(chase, "depth: the chain continues; follow more of it with --depth");
             return true;
         }
         g_array_remove_index(chase->open, at);

@@ -135,7 +135,7 @@ bool tcgrr_codec_fixk_decode(struct tcgrr_codec_fixk *fixk, uint32_t *ids, size_
         bool escape = gaps != gaps_end;
 
         if (escape && (!tcgrr_codec_get_varint(&gaps, gaps_end, &gap) || gap >= count - i))
-            return tcgrr_codec_damaged(error, "an escape lies behind its end");
+            return tcgrr_codec_damaged(error, "an escape lies beyond its end");
         if (gap > 0 && !follow(fixk, ids + i, gap, previous, &bit_at))
             return tcgrr_codec_damaged(error, "a block has no such successor");
         i += gap;
