@@ -33,7 +33,8 @@ static bool seed_tree(struct tcgrr_reader *reader, const char *tree, GError **er
     bool good = log && tcgrr_recorded_original_rr(reader, log, error);
     GByteArray *drawn = good ? tcgrr_rrlog_seeds(log, tcgrr_reader_run(reader)->qemu_version, error) : NULL;
 
-    good = drawn && tcgrr_device_tree_seed(tree, drawn, error);
+    bool riscv = g_str_has_prefix(tcgrr_reader_run(reader)->target, "riscv");
+    good = drawn && tcgrr_device_tree_seed(tree, drawn, error) && (riscv || tcgrr_device_tree_arm(tree, error));
     if (drawn) {
         g_byte_array_unref(drawn);
     }

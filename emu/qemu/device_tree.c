@@ -111,3 +111,48 @@ bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **
     }
     return g_file_set_contents(path, tree, (gssize)size, error);
 }
+
+/* A node that an arm machine adds to a tree of the user's, leaving a gap where it was. */
+static bool is_added(const char *name)
+{
+    return name && (strcmp(name, "memory") == 0 || g_str_has_prefix(name, "memory@") || strcmp(name, "psci") == 0);
+}
+
+/* Moves what follows the header to where fdt_create() puts it; packing moves it up. */
+static void unpack_header(char *tree, size_t size)
+{
+    const uint32_t begin = 48;
+    uint32_t packed = fdt_off_mem_rsvmap(tree);
+    uint32_t gap = packed < begin ? begin - packed : 0;
+    memmove(tree + packed + gap, tree + packed, size - packed - gap);
+    fdt_set_off_mem_rsvmap(tree, packed + gap);
+    fdt_set_off_dt_struct(tree, fdt_off_dt_struct(tree) + gap);
+    fdt_set_off_dt_strings(tree, fdt_off_dt_strings(tree) + gap);
+}
+
+/* QEMU makes its own tree 1 MiB large; one from a file gets 10,000 bytes and then twice as much room. */
+bool tcgrr_device_tree_arm(const char *path, GError **error)
+{
+    enum { OWN = 1 << 20, ROOM = 10000, SIZE = OWN / 2 - ROOM };
+    g_autofree char *packed = NULL;
+    g_autofree char *tree = g_malloc0(SIZE);
+    gsize size = 0;
+    if (!g_file_get_contents(path, &packed, &size, error)) {
+        return false;
+    }
+    int problem = size < FDT_V1_SIZE ? -FDT_ERR_TRUNCATED : fdt_check_full(packed, size);
+    problem = problem ? problem : size > SIZE - OWN / 8 ? -FDT_ERR_NOSPACE : fdt_open_into(packed, tree, SIZE);
+    int node = problem ? problem : fdt_first_subnode(tree, 0);
+    while (!problem && node >= 0) {
+        bool added = is_added(fdt_get_name(tree, node, NULL));
+        problem = added ? fdt_del_node(tree, node) : 0;
+        node = added ? fdt_first_subnode(tree, 0) : fdt_next_subnode(tree, node);
+    }
+    if (problem) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's device tree is of no use: %s",
+                    fdt_strerror(problem));
+        return false;
+    }
+    unpack_header(tree, SIZE);
+    return g_file_set_contents(path, tree, SIZE, error);
+}

@@ -21,4 +21,10 @@ bool tcgrr_device_tree_compare(const char *a, const char *b, bool *same, bool *s
  */
 bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **error);
 
+/*
+ * Makes the packed tree at `path`, which an arm machine's QEMU made and is to be given back, such that the guest finds
+ * it in memory byte by byte as QEMU's own. TCGRR_ERROR_FAILED if it cannot be.
+ */
+bool tcgrr_device_tree_arm(const char *path, GError **error);
+
 #endif
