@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# extended: all
-# timeout: 400
+# timeout: 3600
+# long: six runs of thousands of millions of instructions
 #
 # Memory does not grow with the run: what tcgrr and QEMU with the plugin hold at the end of a recording, a replay and a lockstep is
 # within a twentieth of what they held before, or within 2 MB. "Before" is up to a tenth of the run, or up to half of a run so short
