@@ -17,6 +17,7 @@ faulty() {
 }
 faulty a64-fcvtzs aarch64 7.2 10.0 true
 faulty a64-fcvtzs aarch64 10.0 7.2 false
+faulty rv64-ctzw riscv64 10.0 7.2 true
 faulty rv64-ctzw riscv64 7.2 11.1 true
 run 1 "$tcgrr" bisect --json "$work/rv64-ctzw.tcgrr" --builds "$(qemu riscv64 7.2)" "$(qemu riscv64 10.0)"
 equal "first bad build" "$(json .first_bad)" "$(qemu riscv64 10.0)"
