@@ -287,7 +287,7 @@ static bool add_exec(struct work *work, const struct tcgrr_cursor *cursor, GErro
     for (bool more = true; more;) {
         tcgrr_icount place = cursor->icount + skip;
         if (next_sample(work, &pc) < place) {
-            return damaged(work, "a sample stands at no instruction of the run", next_sample(work, &pc), error);
+            return damaged(work, "a sample belongs to no instruction of the run", next_sample(work, &pc), error);
         }
         if (is_full(work->out) && !flush(work, error)) {
             return false;

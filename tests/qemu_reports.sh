@@ -235,7 +235,7 @@ if [ "$version" != 7.2 ]; then
         "$(report state execlog 'reg=x*' rdisas=on | sed -n 's/.*"[a-z.]* \(.*\)", \(x[0-9]*\) -> .*/\2 \1/p' | awk 'index($0, $1 ",") == 0 && substr($0, length($1) + 1) !~ $1')" ""
     complains 2 "no register of aarch64 matches 'nope'" "$tcgrr" report "$work/state.tcgrr" execlog reg=nope
 fi
-complains 2 "rdisas goes with reg" "$tcgrr" report "$work/mmio.tcgrr" execlog rdisas=on
+complains 2 "rdisas needs reg" "$tcgrr" report "$work/mmio.tcgrr" execlog rdisas=on
 
 # What is asked wrongly is said.
 complains 2 "there is no report 'nope'" "$tcgrr" report "$work/mmio.tcgrr" nope
@@ -244,11 +244,11 @@ complains 2 "limit takes a number from 0 to" "$tcgrr" report "$work/mmio.tcgrr" 
 complains 2 "limit is given twice" "$tcgrr" report "$work/mmio.tcgrr" hotblocks limit=1 limit=2
 complains 2 "evict takes one of lru|fifo|rand" "$tcgrr" report "$work/mmio.tcgrr" cache evict=none
 complains 2 "number of sets, must be a power of two" "$tcgrr" report "$work/mmio.tcgrr" cache icachesize=24576
-complains 2 "knows no class 'zzz' for aarch64; it knows udef, " "$tcgrr" report "$work/mmio.tcgrr" howvec count=zzz
+complains 2 "has no class 'zzz' for aarch64; it has udef, " "$tcgrr" report "$work/mmio.tcgrr" howvec count=zzz
 complains 2 "is the trace itself" "$tcgrr" report "$work/mmio.tcgrr" drcov "filename=$work/mmio.tcgrr"
 complains 3 "lacks level full; make it: tcgrr fill .* --level full" \
     "$tcgrr" report "$work/mmio.tcgrr" cache dcachesize=1024
-complains 3 "is of a whole system" "$tcgrr" report "$work/mmio.tcgrr" syscall
+complains 3 "is a system-mode trace" "$tcgrr" report "$work/mmio.tcgrr" syscall
 complains 3 "cannot open" "$tcgrr" report "$work/nowhere.tcgrr" bb
 run 0 "$tcgrr" report "$work/mmio.tcgrr" hotblocks inline=on
 contains "what changes nothing is said" "$(cat "$work/err")" '^tcgrr: inline changes nothing'

@@ -108,18 +108,18 @@ equal "misses of the second cache" "$(json '[.l2_misses[].misses] | add')" "$(js
 
 # Of a part of the run.
 complains 2 "source and pattern" "$tcgrr" report "$work/mmio.tcgrr" hwprofile source pattern
-complains 2 "until must be beyond from" "$tcgrr" report "$work/mmio.tcgrr" execlog from=5 until=5
+complains 2 "until must be greater than from" "$tcgrr" report "$work/mmio.tcgrr" execlog from=5 until=5
 contains "a device that nobody accessed" "$("$tcgrr" report "$work/mmio.tcgrr" hwprofile match=nosuch 2>&1)" "no device .nosuch. was accessed"
 guest a64-mmio "$version"
 record part --level full --full-from 100000 --full-until 200000
 run 0 "$tcgrr" report "$work/part.tcgrr" mem
-contains "the part" "$(cat "$work/err")" "^tcgrr: memory accesses are there from instruction 100000 until 200000$"
+contains "the part" "$(cat "$work/err")" "^tcgrr: the trace has memory accesses from instruction 100000 until 200000$"
 equal "accesses in it" "$(cat "$work/out")" "mem accesses: $(sed -n 100001,200000p "$work/execlog" | grep -oE ', (load|store), 0x' | wc -l)"
 
 # User mode knows no devices.
 [ "$version" = 7.2 ] || exit 0
 guest user-hello-aarch64 "$version"
 run 0 "$tcgrr" record --json --level full -o "$work/hello.tcgrr" -- "${guest[@]}"
-complains 3 "only whole systems have devices" "$tcgrr" report "$work/hello.tcgrr" hwprofile
+complains 3 "only system-mode traces have devices" "$tcgrr" report "$work/hello.tcgrr" hwprofile
 run 0 "$tcgrr" report "$work/hello.tcgrr" hotpages --json
 [ "$(json '[.pages[].reads] | add')" -gt 1000 ] || fail "user mode has no accesses"

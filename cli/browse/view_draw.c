@@ -175,7 +175,7 @@ static int draw_events(const struct pane *pane, struct browse_run *run, int line
 static int draw_missing(const struct pane *pane, const struct browse_run *run, enum tcgrr_level level, int line)
 {
     g_autofree char *command = browse_fill_command(run, level);
-    put(pane, line++, A_DIM, "  not in this trace; this adds them:");
+    put(pane, line++, A_DIM, "  not in this trace; to add them:");
     g_autofree char *text = g_strdup_printf("  %s", command);
     for (char *rest = text; *rest && line < pane->lines; rest += MIN(strlen(rest), (size_t)pane->columns)) {
         put(pane, line++, A_DIM, rest);
@@ -208,7 +208,7 @@ static void draw_registers(const struct pane *pane, struct browse_run *run, int 
     if (!browse_has_registers(run)) {
         draw_missing(pane, run, TCGRR_LEVEL_STATE, line);
     } else if (registers && registers->len == 0) {
-        put(pane, line, A_DIM, "  no sample before this place");
+        put(pane, line, A_DIM, "  no sample before this point");
     } else {
         draw_lines(pane, registers, 0, line, false);
     }

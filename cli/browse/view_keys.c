@@ -175,7 +175,7 @@ static bool search_on(struct view *view, enum browse_direction direction, GError
 {
     bool did;
     if (!view->search) {
-        view_say(view, "nothing was searched for yet: / asks");
+        view_say(view, "nothing to search for yet; press / first");
         return true;
     }
     return browse_search(view_run(view), view->search, direction, &did, error) &&
@@ -250,7 +250,7 @@ static bool previous_bookmark(struct view *view, GError **error)
 static bool difference(struct view *view, enum browse_direction direction, GError **error)
 {
     if (!view->options->pair) {
-        view_say(view, "this is for two traces: tcgrr browse TRACE_A TRACE_B");
+        view_say(view, "this needs two traces: tcgrr browse TRACE_A TRACE_B");
         return true;
     }
     tcgrr_icount icount = browse_run_place(view_run(view)).icount;
@@ -320,8 +320,8 @@ static bool leave(struct view *view, GError **error)
 const struct view_key view_keys[] = {
     {'j', KEY_DOWN, "j Down", "next instruction", next_insn},
     {'k', KEY_UP, "k Up", "previous instruction", previous_insn},
-    {' ', KEY_NPAGE, "Space PgDn", "half a screen on", next_page},
-    {'-', KEY_PPAGE, "- PgUp", "half a screen back", previous_page},
+    {' ', KEY_NPAGE, "Space PgDn", "half a screen forwards", next_page},
+    {'-', KEY_PPAGE, "- PgUp", "half a screen backwards", previous_page},
     {'<', KEY_HOME, "< Home", "the run's first instruction", first},
     {'>', KEY_END, "> End", "the run's last instruction", last},
     {'g', 0, "g", "go to an icount, 12.5%, a symbol or a 0x address (its next execution)", go_to},
@@ -332,18 +332,18 @@ const struct view_key view_keys[] = {
     {'e', 0, "e", "next event: interrupt, exception, system call", next_event},
     {'E', 0, "E", "previous event", previous_event},
     {'u', 0, "u", "up: the call of this function, or what was interrupted", caller},
-    {'m', 0, "m", "say which address a and A are about", ask_address},
+    {'m', 0, "m", "set the address for a and A", ask_address},
     {'a', 0, "a", "next access to the address (level full)", next_access},
     {'A', 0, "A", "previous access to the address", previous_access},
-    {'/', 0, "/", "search the instructions that run from here on for a text", search},
-    {'n', 0, "n", "search on", search_next},
+    {'/', 0, "/", "search forwards for a text in the instructions that run", search},
+    {'n', 0, "n", "search again", search_next},
     {'N', 0, "N", "search backwards", search_previous},
-    {'M', 0, "M", "set a bookmark, which the trace keeps", bookmark},
+    {'M', 0, "M", "set a bookmark in the trace", bookmark},
     {'\'', 0, "'", "next bookmark", next_bookmark},
     {'"', 0, "\"", "previous bookmark", previous_bookmark},
     {'d', 0, "d", "two traces: next difference", next_difference},
     {'D', 0, "D", "two traces: previous difference", previous_difference},
-    {'\t', 0, "Tab", "two traces: move the other one", other_run},
+    {'\t', 0, "Tab", "two traces: switch to the other one", other_run},
     {'w', 0, "w", "why: what wrote a register or memory (tcgrr why)", why},
     {'G', 0, "G", "open gdb here (tcgrr gdb)", debugger},
     {'?', 'h', "? h", "all keys", help},

@@ -452,9 +452,9 @@ static const struct report_option options[] = {{0}};
 
 const struct report report_html = {
     "html",
-    "all of it as one page for a browser (-o FILE.html)",
+    "the whole run as one page for a browser (-o FILE.html)",
     "What was run, functions and events along the run, stacks as a flame graph, functions and blocks that ran most,\n"
-    "events. The page has all it needs in it and asks no network.\n\n"
+    "events. The page is self-contained and needs no network.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr html -o boot.html\n",
     options,

@@ -265,8 +265,8 @@ static bool run(struct export_job *job, GError **error)
         good = export_walk(job, &visitor, error);
     }
     if (good && timeline.shortest > 1) {
-        report_note("functions that ran for fewer than %" G_GUINT64_FORMAT " instructions are left out; --min says "
-                    "another bound",
+        report_note("functions that ran for fewer than %" G_GUINT64_FORMAT
+                    " instructions are left out; --min sets another limit",
                     UINT64_C(1) << (timeline.shortest - 1));
     }
     g_byte_array_unref(timeline.lengths);

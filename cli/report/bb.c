@@ -7,7 +7,7 @@
 enum { IDLE };
 
 static const struct report_option options[] = {
-    {"idle", REPORT_SWITCH, NULL, "also print the counts so far wherever a vCPU goes idle", 0, 0, 0},
+    {"idle", REPORT_SWITCH, NULL, "also print the counts so far each time a vCPU goes idle", 0, 0, 0},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };
@@ -132,7 +132,7 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_bb = {
     "bb",
     "blocks and instructions that ran, by vCPU",
-    "The instructions are those that ran to their ends; the plugin counts each block as if it had run as a whole.\n\n"
+    "Counts only instructions that completed; the plugin counts each block as if all of it had run.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr bb\n",
     options,

@@ -39,11 +39,10 @@ static const struct report_option options[] = {
     {"dblksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
     {"dassoc", REPORT_NUMBER, "N", "blocks in a set (8)", 8, 1, MAX_WAYS},
     {"evict", REPORT_CHOICE, "lru|fifo|rand", "which block makes room for another one (lru)", CACHE_LRU, 0, 0},
-    {"cores", REPORT_NUMBER, "N", "how many have caches of their own (the machine's; in user mode 1)", 0, 1, 65536},
-    {"limit", REPORT_NUMBER, "N", "print that many of the instructions that missed most; 0: all (32)", 32, 0,
-     UINT32_MAX},
+    {"cores", REPORT_NUMBER, "N", "number of cores with their own caches (the machine's; in user mode 1)", 0, 1, 65536},
+    {"limit", REPORT_NUMBER, "N", "number of instructions to print, most misses first; 0: all (32)", 32, 0, UINT32_MAX},
     {"l2", REPORT_SWITCH, NULL, "a second-level cache for both (off)", 0, 0, 0},
-    {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, as the next two", 2097152, 1, MAX_SIZE},
+    {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, like the next two", 2097152, 1, MAX_SIZE},
     {"l2blksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
     {"l2assoc", REPORT_NUMBER, "N", "blocks in a set (16)", 16, 1, MAX_WAYS},
     {0},
@@ -440,8 +439,8 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_cache = {
     "cache",
     "a model of caches, and the instructions that miss most",
-    "Instructions that did not run to their ends are no accesses. The data cache needs a trace recorded at\n"
-    "--level full; it goes by physical addresses where they are known, and leaves devices out.\n\n"
+    "Instructions that did not complete are not counted. The data cache needs a trace recorded at --level full;\n"
+    "it uses physical addresses where they are known, and ignores devices.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr cache icachesize=32768 iassoc=4\n"
     "  tcgrr report full.tcgrr cache l2=on evict=fifo limit=10\n",

@@ -17,7 +17,7 @@ enum { HOTTEST, EARLY, EXCEPTIONS };
 static const struct report_option options[] = {
     {"sort", REPORT_CHOICE, "hottest|early|exceptions",
      "by branches taken, by early exits, or by different destinations (hottest)", HOTTEST, 0, 0},
-    {"limit", REPORT_NUMBER, "N", "print that many nodes; 0: all (10)", 10, 0, UINT32_MAX},
+    {"limit", REPORT_NUMBER, "N", "number of nodes to print; 0: all (10)", 10, 0, UINT32_MAX},
     {0},
 };
 
@@ -377,10 +377,10 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_cflow = {
     "cflow",
     "branches and faults: where they are and where they went",
-    "A node is an address from which the flow went on elsewhere than at the next instruction. `early exits` are\n"
+    "A node is an address from which the flow did not continue at the next instruction. `early exits` are\n"
     "exceptions that the instruction raised. Interrupts are not counted as branches of the instruction before them, "
     "and\n"
-    "a block that QEMU merely cut short is no exit; the plugin counts both.\n\n"
+    "a block that QEMU merely cut short is not an exit; the plugin counts both.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr cflow\n"
     "  tcgrr report boot.tcgrr cflow sort=early limit=20\n",

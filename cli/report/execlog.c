@@ -15,10 +15,11 @@ enum { IFILTER, AFILTER, REG, RDISAS, FROM, UNTIL };
 static const struct report_option options[] = {
     {"ifilter", REPORT_LIST, "TEXT", "only instructions whose disassembly begins with TEXT", 0, 0, 0},
     {"afilter", REPORT_LIST, "ADDRESS", "only the instruction at this address (hexadecimal)", 0, 0, 0},
-    {"reg", REPORT_LIST, "NAME", "also registers of that name (with * and ?), where the trace has samples", 0, 0, 0},
-    {"rdisas", REPORT_SWITCH, NULL, "of those only the ones that the instruction's disassembly mentions", 0, 0, 0},
-    {"from", REPORT_NUMBER, "ICOUNT", "begin with the instruction that has so many before it (0)", 0, 0, INT64_MAX},
-    {"until", REPORT_NUMBER, "ICOUNT", "and end before this one (the end)", INT64_MAX, 0, INT64_MAX},
+    {"reg", REPORT_LIST, "NAME", "also registers with this name (* and ? are wildcards), where the trace has samples",
+     0, 0, 0},
+    {"rdisas", REPORT_SWITCH, NULL, "only those registers that the instruction's disassembly mentions", 0, 0, 0},
+    {"from", REPORT_NUMBER, "ICOUNT", "begin at this icount (0)", 0, 0, INT64_MAX},
+    {"until", REPORT_NUMBER, "ICOUNT", "end before this icount (the end)", INT64_MAX, 0, INT64_MAX},
     {0},
 };
 
@@ -291,13 +292,13 @@ static bool run(struct report_job *job, GError **error)
     bool good = parse_addresses(&log, error);
 
     if (good && job->values[UNTIL].number <= job->values[FROM].number) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "until must be beyond from");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "until must be greater than from");
         good = false;
     } else if (good && job->values[REG].texts->len > 0) {
         log.registers = report_registers_new(job, job->values[REG].texts, error);
         good = log.registers != NULL;
     } else if (good && job->values[RDISAS].number) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "rdisas goes with reg=NAME");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "rdisas needs reg=NAME");
         good = false;
     }
     good = good && print_all(&log, error);
@@ -308,12 +309,13 @@ static bool run(struct report_job *job, GError **error)
 
 const struct report report_execlog = {
     "execlog",
-    "each instruction that ran, a line each",
+    "each instruction that ran, one on a line",
     "vCPU, address, opcode, disassembly[, load or store, address, device]…[, register -> value]…\n"
-    "Instructions that did not run to their ends are left out; the plugin prints them. A whole boot of Linux has\n"
-    "about 900 million lines: from= and until= pick a part, and begin there at once. Memory accesses need a trace\n"
+    "Instructions that did not complete are left out; the plugin prints them. A whole boot of Linux has\n"
+    "about 900 million lines: select a part with from= and until=, which starts there at once. Memory accesses need a "
+    "trace\n"
     "recorded at --level full. Registers are shown where the trace has a sample of them (--level state), in the\n"
-    "line of the instruction before it, if they are other than when they were shown last.\n\n"
+    "line of the instruction before it, if they have changed since they were last shown.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr execlog from=5000000 until=5000100\n"
     "  tcgrr report boot.tcgrr execlog ifilter=msr ifilter=eret\n"

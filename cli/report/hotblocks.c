@@ -7,7 +7,7 @@
 enum { LIMIT };
 
 static const struct report_option options[] = {
-    {"limit", REPORT_NUMBER, "N", "print that many blocks; 0: all (20)", 20, 0, UINT32_MAX},
+    {"limit", REPORT_NUMBER, "N", "number of blocks to print; 0: all (20)", 20, 0, UINT32_MAX},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };

@@ -9,10 +9,11 @@ enum { SORTBY, IO, PAGESIZE, LIMIT };
 enum { BY_SUM, BY_READS, BY_WRITES, BY_ADDRESS };
 
 static const struct report_option options[] = {
-    {"sortby", REPORT_CHOICE, "sum|reads|writes|address", "what the list is sorted by, falling (sum)", BY_SUM, 0, 0},
+    {"sortby", REPORT_CHOICE, "sum|reads|writes|address", "sort the list by this, in descending order (sum)", BY_SUM, 0,
+     0},
     {"io", REPORT_SWITCH, NULL, "count accesses to devices only", 0, 0, 0},
     {"pagesize", REPORT_NUMBER, "N", "bytes of a page (4096)", 4096, 1, UINT64_C(1) << 62},
-    {"limit", REPORT_NUMBER, "N", "print that many pages; 0: all (50)", 50, 0, UINT32_MAX},
+    {"limit", REPORT_NUMBER, "N", "number of pages to print; 0: all (50)", 50, 0, UINT32_MAX},
     {0},
 };
 
@@ -124,7 +125,7 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_hotpages = {
     "hotpages",
     "the pages that were accessed most",
-    "Pages of RAM are physical ones, those of devices virtual ones. Needs a trace recorded at --level full.\n\n"
+    "RAM pages are physical, device pages virtual. Needs a trace recorded at --level full.\n\n"
     "Examples:\n"
     "  tcgrr report full.tcgrr hotpages sortby=writes limit=10\n"
     "  tcgrr report full.tcgrr hotpages io=on\n",

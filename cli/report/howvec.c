@@ -11,10 +11,11 @@
 enum { COUNT, VERBOSE, LIMIT, STRICT };
 
 static const struct report_option options[] = {
-    {"count", REPORT_LIST, "CLASS", "count this class's instructions one by one; !CLASS: not at all", 0, 0, 0},
+    {"count", REPORT_LIST, "CLASS", "count this class's instructions individually; !CLASS: not at all", 0, 0, 0},
     {"verbose", REPORT_SWITCH, NULL, "also classes of which none ran", 0, 0, 0},
-    {"limit", REPORT_NUMBER, "N", "print that many single instructions; 0: all (50)", 50, 0, UINT32_MAX},
-    {"strict", REPORT_SWITCH, NULL, "aarch64: classes as their titles say, where the plugin mixes some up", 0, 0, 0},
+    {"limit", REPORT_NUMBER, "N", "number of individual instructions to print; 0: all (50)", 50, 0, UINT32_MAX},
+    {"strict", REPORT_SWITCH, NULL, "aarch64: classes that match their titles, where the plugin mixes some up", 0, 0,
+     0},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };
@@ -105,7 +106,7 @@ static bool apply_count(struct howvec *howvec, const char *told, GError **error)
         g_string_append_printf(names, "%s%s", i ? ", " : "", class->name);
     }
     if (!found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "howvec knows no class '%s' for %s; it knows %s", name,
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "howvec has no class '%s' for %s; it has %s", name,
                     howvec->job->run->target, names->str);
     }
     g_string_free(names, TRUE);
@@ -293,11 +294,11 @@ static bool run(struct report_job *job, GError **error)
 
 const struct report report_howvec = {
     "howvec",
-    "how many instructions of which class ran",
-    "The classes of aarch64 are the plugin's, mistakes and all (strict=on puts them right), those of RISC-V follow its "
+    "how many instructions of each class ran",
+    "The classes of aarch64 are the plugin's, mistakes and all (strict=on corrects them), those of RISC-V follow its "
     "opcodes, those of x86 and arm are what "
     "capstone\n"
-    "says about an instruction. Elsewhere instructions are counted one by one.\n\n"
+    "says about an instruction. On other targets instructions are counted individually.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr howvec\n"
     "  tcgrr report boot.tcgrr howvec count=sreg count=!hint\n",

@@ -14,7 +14,7 @@ static const struct report_option options[] = {
     {"track", REPORT_CHOICE, "both|read|write", "which accesses count (both)", BOTH, 0, 0},
     {"source", REPORT_SWITCH, NULL, "break down by the instruction that made the access", 0, 0, 0},
     {"pattern", REPORT_SWITCH, NULL, "break down by offset in the device", 0, 0, 0},
-    {"match", REPORT_LIST, "DEVICE", "only devices of that name, and a line for each access to them", 0, 0, 0},
+    {"match", REPORT_LIST, "DEVICE", "only devices with this name, and a line for each access to them", 0, 0, 0},
     {0},
 };
 
@@ -233,12 +233,12 @@ static void print(struct report_job *job, GPtrArray *devices)
 static bool check(struct report_job *job, GError **error)
 {
     if (job->values[SOURCE].number && job->values[PATTERN].number) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "source and pattern do not go together");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "source and pattern exclude each other");
         return false;
     }
     if (strcmp(job->run->mode, "user") == 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is of a program; only whole systems have devices",
-                    tcgrr_reader_path(job->reader));
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s is a user-mode trace; only system-mode traces have devices", tcgrr_reader_path(job->reader));
         return false;
     }
     return report_need_accesses(job, error);
@@ -286,7 +286,7 @@ static bool run(struct report_job *job, GError **error)
 
 const struct report report_hwprofile = {
     "hwprofile",
-    "how often which device was accessed",
+    "how often each device was accessed",
     "Addresses are physical: where the device's part of the memory map begins. Needs a trace recorded at --level "
     "full.\n\n"
     "Examples:\n"

@@ -12,7 +12,7 @@ enum { SIZES, MATCH, TRACE };
 static const struct report_option options[] = {
     {"sizes", REPORT_SWITCH, NULL, "how many instructions of each size ran, instead of how many on each vCPU", 0, 0, 0},
     {"match", REPORT_LIST, "TEXT", "also count instructions whose disassembly begins with TEXT", 0, 0, 0},
-    {"trace", REPORT_SWITCH, NULL, "a line for each time one of those ran", 0, 0, 0},
+    {"trace", REPORT_SWITCH, NULL, "print a line each time one of those runs", 0, 0, 0},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };
@@ -260,7 +260,7 @@ static bool run(struct report_job *job, GError **error)
     struct matches matches = {.job = job, .prefixes = job->values[MATCH].texts};
 
     if (job->values[TRACE].number && (matches.prefixes->len == 0 || job->json)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "trace=on goes with match=TEXT and without --json");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "trace=on needs match=TEXT and excludes --json");
         return false;
     }
     matches.records = g_ptr_array_new_with_free_func(free_record);
@@ -284,7 +284,7 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_insn = {
     "insn",
     "instructions that ran, by vCPU, size or disassembly",
-    "Only instructions that ran to their ends count; with sizes=on, too, where the plugin counts translations.\n\n"
+    "Counts only instructions that completed, also with sizes=on, where the plugin counts translations.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr insn\n"
     "  tcgrr report boot.tcgrr insn match=svc match=eret\n"

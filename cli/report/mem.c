@@ -11,10 +11,10 @@ enum { HADDR, HWADDR, TRACK, PRINT };
 enum { BOTH, READS, WRITES };
 
 static const struct report_option options[] = {
-    {"haddr", REPORT_SWITCH, NULL, "count accesses to devices by themselves", 0, 0, 0},
+    {"haddr", REPORT_SWITCH, NULL, "count accesses to devices separately", 0, 0, 0},
     {"hwaddr", REPORT_SWITCH, NULL, "the same", 0, 0, 0},
     {"track", REPORT_CHOICE, "rw|r|w", "which accesses count (rw)", BOTH, 0, 0},
-    {"print-accesses", REPORT_SWITCH, NULL, "also each access, a line each", 0, 0, 0},
+    {"print-accesses", REPORT_SWITCH, NULL, "also print each access", 0, 0, 0},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {"callback", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
@@ -129,7 +129,8 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_mem = {
     "mem",
     "memory accesses: how many, or each of them",
-    "With haddr=on accesses to devices are no mem accesses, but io accesses. access_size is in bits. Needs a trace "
+    "With haddr=on accesses to devices count as io accesses, not as mem accesses. access_size is in bits. Needs a "
+    "trace "
     "recorded\n"
     "at --level full.\n\n"
     "Examples:\n"

@@ -30,9 +30,9 @@ bool report_need_accesses(struct report_job *job, GError **error)
         const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);
         bool to_end = span->end >= job->run->icount;
         if (span->first > 0 && to_end) {
-            report_note("memory accesses are there from instruction %" G_GUINT64_FORMAT " on", span->first);
+            report_note("the trace has memory accesses from instruction %" G_GUINT64_FORMAT " on", span->first);
         } else if (!to_end) {
-            report_note("memory accesses are there from instruction %" G_GUINT64_FORMAT " until %" G_GUINT64_FORMAT,
+            report_note("the trace has memory accesses from instruction %" G_GUINT64_FORMAT " until %" G_GUINT64_FORMAT,
                         span->first, span->end);
         }
     }

@@ -11,7 +11,7 @@ enum { PRINT, LOG_WRITES };
 
 static const struct report_option options[] = {
     {"print", REPORT_SWITCH, NULL, "each call as it was made and returned, instead of sums", 0, 0, 0},
-    {"log_writes", REPORT_SWITCH, NULL, "not from a trace, which does not hold what a call wrote", 0, 0, 0},
+    {"log_writes", REPORT_SWITCH, NULL, "not available: a trace does not hold what a call wrote", 0, 0, 0},
     {0},
 };
 
@@ -107,7 +107,7 @@ static bool run(struct report_job *job, GError **error)
     }
     if (strcmp(job->run->mode, "user") != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s is of a whole system; QEMU reports system calls in user mode only",
+                    "%s is a system-mode trace; QEMU reports system calls only in user mode",
                     tcgrr_reader_path(job->reader));
         return false;
     }

@@ -9,7 +9,7 @@
 enum { LIMIT };
 
 static const struct report_option options[] = {
-    {"limit", REPORT_NUMBER, "N", "print that many of the places that were hit; 0: all (20)", 20, 0, UINT32_MAX},
+    {"limit", REPORT_NUMBER, "N", "number of places to print, most hits first; 0: all (20)", 20, 0, UINT32_MAX},
     {0},
 };
 
@@ -201,7 +201,8 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_traps = {
     "traps",
     "interrupts, exceptions and host calls, by vCPU and place",
-    "Behind the plugin's table follows where they hit: for an interrupt `from` is the instruction that would have run\n"
+    "After the plugin's table comes a list of where they hit: for an interrupt `from` is the instruction that would "
+    "have run\n"
     "next, for an exception the one that raised it; `to` is where it went.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr traps\n"

@@ -19,7 +19,7 @@ bool tcgrr_still_icount(struct tcgrr_still *still, tcgrr_icount *icount, GError 
     if (good) {
         *icount = (tcgrr_icount)json_integer_value(number);
     } else if (answer) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not say where its replay stands");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU does not report the position of its replay");
     }
     json_decref(answer);
     return good;

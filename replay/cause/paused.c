@@ -200,7 +200,7 @@ static bool run_to(struct tcgrr_paused *paused, tcgrr_icount icount, GError **er
     }
     if (paused->icount != icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s was to stop at icount %" G_GUINT64_FORMAT " and stands at %" G_GUINT64_FORMAT,
+                    "%s should have stopped at icount %" G_GUINT64_FORMAT " but is at %" G_GUINT64_FORMAT,
                     paused->rerun->qemu->path, icount, paused->icount);
         return false;
     }
