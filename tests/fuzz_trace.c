@@ -8,6 +8,7 @@
 #include "store/error.h"
 #include "store/sql/sql.h"
 #include "store/store_internal.h"
+#include "store/symbols.h"
 #include "stream.h"
 
 #include <glib/gstdio.h>
