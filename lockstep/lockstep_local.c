@@ -397,8 +397,8 @@ void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run
     *words = tcgrr_session_words(session);
 }
 
-/* The states are compared where both sides have samples, at the same steps. In user mode the host gives each program data
- * of its own, not all of which can be given again: there only what runs is compared. */
+/* The states are compared where both sides have samples, at the same steps. In user mode the host gives each program
+ * data of its own, not all of which can be given again: there only what runs is compared. */
 static void choose_state(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                          struct tcgrr_state_options *state)
 {

@@ -242,7 +242,8 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     how.reach = result->inputs.reach;
     how.asked_after = &result->inputs.asked_after;
     /* The recording may have been ended before the log was. */
-    if (run->complete && run->tail > 0 && !inputs_alone(reader) && how.until[0].kind == TCGRR_POSITION_NONE) {
+    if (run->complete && run->tail > 0 && !run->guest_shutdown && !inputs_alone(reader) &&
+        (options->at == UINT64_MAX || options->at == run->icount) && how.until[0].kind == TCGRR_POSITION_NONE) {
         how.until[0] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, run->icount};
     }
     /* In user mode not all data that the host gives are given again. */
