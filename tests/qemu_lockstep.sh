@@ -51,7 +51,7 @@ same "a64-timer, the older one as B" 5000000
 equal "a64-timer, the older one as B: the machine" "$(json '.pinned | .machine + " " + .by')" "virt-7.2 b"
 complains 3 "has no machine virt-11.1" "$tcgrr" lockstep --a "$a" --b "$b" -- -M virt-11.1 "${arguments[@]:2}"
 run 0 "$tcgrr" lockstep --a "$a" --b "$b" --until 1000 -- -M virt -cpu max "${arguments[@]:4}"
-contains "-cpu max" "$(cat "$work/err")" "-cpu max has other features"
+contains "-cpu max" "$(cat "$work/err")" "-cpu max has different features"
 pair rv64-timer 10.0 10.0
 same "rv64-timer with itself" 5000000 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
 equal "rv64-timer with itself: inputs" "$(json .inputs)" shared

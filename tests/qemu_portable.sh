@@ -70,7 +70,7 @@ equal "flash: diverged" "$(json .diverged)" false
 guest a64-timer "$version"
 guest=("${guest[@]/#cortex-a57/max}")
 run 0 "$tcgrr" record --portable --json -o "$work/max.tcgrr" -- "${guest[@]}"
-contains "-cpu max" "$(cat "$work/err")" '^tcgrr: -cpu max has other features in each release'
+contains "-cpu max" "$(cat "$work/err")" '^tcgrr: -cpu max has different features in each release'
 complains 3 "does not make this machine: .*no-such" "$tcgrr" record --portable -o "$work/no.tcgrr" -- \
     "${guest[@]}" -device no-such
 [ ! -e "$work/no.tcgrr" ] || fail "a trace is left of what could not be pinned"
