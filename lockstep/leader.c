@@ -14,13 +14,23 @@ struct tcgrr_leader {
     bool given;        /* the last ones were */
 };
 
+/* Whether the run reaches that far: what the vCPU does after the guest asked for shutdown is no part of it. */
+static bool is_in_run(const struct tcgrr_leader *leader, tcgrr_icount icount)
+{
+    const struct tcgrr_rr_state *state = tcgrr_lead_state(leader->lead);
+    if (state->guest_shutdown || tcgrr_lead_ended(leader->lead)) {
+        return icount < tcgrr_lead_since_start(leader->lead, state->end);
+    }
+    return icount <= tcgrr_lead_known(leader->lead); /* beyond that the log has to be read first */
+}
+
 /* Who follows cannot stop where the leader did if that one counts what it did not run. */
 static bool check_waits(const struct tcgrr_leader *leader, GError **error)
 {
     tcgrr_icount icount = tcgrr_live_overcounted(tcgrr_session_live(leader->session));
     const char *own = tcgrr_session_qemu(leader->session)->version;
 
-    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(own, leader->follower)) {
+    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(own, leader->follower) || !is_in_run(leader, icount)) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -37,8 +47,8 @@ static bool step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_i
     struct tcgrr_leader *leader = (struct tcgrr_leader *)base;
 
     g_byte_array_set_size(leader->bytes, 0);
-    if (!check_waits(leader, error) ||
-        !tcgrr_lead_step(leader->lead, icount, over, icount >= to, leader->bytes, error)) {
+    if (!tcgrr_lead_step(leader->lead, icount, over, icount >= to, leader->bytes, error) ||
+        !check_waits(leader, error)) {
         return false;
     }
     const struct tcgrr_rr_state *state = tcgrr_lead_state(leader->lead);
