@@ -24,8 +24,8 @@ timed() {
         { cat "$folder/err" >&2; exit 1; }
 }
 
-# apart NAME MICROSECONDS QEMU ARG...: both sides; through a relay if there are any.
-apart() {
+# two_sides NAME MICROSECONDS QEMU ARG...: both sides; through a relay if there are any.
+two_sides() {
     local name=$1 delay=$2 to=unix:$folder/a pids=()
     shift 2
     "$tcgrr" lockstep --json --listen "unix:$folder/a" "$@" >"$folder/a.out" 2>"$folder/a.err" </dev/null &
@@ -58,9 +58,9 @@ all() {
             timed alone "$1" -icount shift=0 "${@:2}"
             timed pair "$tcgrr" lockstep --json --a "$1" --b "$1" -- "${@:2}"
         fi
-        apart near 0 "$@"
-        apart far 500 "$@"
-        apart farther 5000 "$@"
+        two_sides near 0 "$@"
+        two_sides far 500 "$@"
+        two_sides farther 5000 "$@"
     done
     echo "== $title (median of $runs)"
     if [ $# -gt 1 ]; then

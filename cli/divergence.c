@@ -382,7 +382,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
     if (comparison->input_differences > 0) {
         printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got%s\n",
                comparison->input_differences, places->names[0],
-               comparison->parted_by_input ? ", and with that the runs went apart: the rest was not compared" : "");
+               comparison->diverged_by_input ? ", after which the runs diverged; the rest was not compared" : "");
     }
     print_tolerated(comparison, places);
     cli_print_data(&comparison->data, places);

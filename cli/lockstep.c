@@ -34,7 +34,7 @@ static void say_progress(tcgrr_icount icount, void *data)
     context->line_shown = true;
 }
 
-static void say_apart(const char *why, void *data)
+static void say_own_inputs(const char *why, void *data)
 {
     fprintf(stderr, "tcgrr: each side has inputs of its own, because one rr log cannot drive both from there: %s\n",
             why);
@@ -502,7 +502,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
         .icount = told->icount,
         .hang_ms = told->timeout * 1000,
         .progress = told->progress ? say_progress : NULL,
-        .apart = say_apart,
+        .own_because = say_own_inputs,
         .data = context,
     };
     return run_pair(context, (const char *const[]){told->members[0], told->members[1]}, told->own_words, common);

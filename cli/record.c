@@ -152,6 +152,24 @@ static int start(const struct cli_command *command, struct tcgrr_record_options 
     return record(options, json);
 }
 
+/* What can be refused before anything is started. */
+static int check(const struct cli_command *command, int argc, const char *output, const char *follow)
+{
+    if (argc < 2) {
+        return cli_usage(command, "record needs the QEMU command to run");
+    }
+    if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
+        return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
+    }
+    if (g_strcmp0(follow, "all") == 0) {
+        return cli_usage(command, "--follow all: children of fork cannot be recorded yet; none and exec work");
+    }
+    if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0) {
+        return cli_usage(command, "--follow takes none or exec, not '%s'", follow);
+    }
+    return CLI_OK;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *output = NULL;
@@ -192,18 +210,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!cli_parse(command, options, true, &argc, &argv)) {
         return CLI_USAGE;
     }
-    if (argc < 2) {
-        return cli_usage(command, "record needs the QEMU command to run");
-    }
-    if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
-        return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
-    }
-    if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0) {
-        return cli_usage(command,
-                         strcmp(follow, "all") == 0
-                             ? "--follow all: children of fork cannot be recorded yet; none and exec work"
-                             : "--follow takes none or exec, not '%s'",
-                         follow);
+    int fits = check(command, argc, output, follow);
+    if (fits != CLI_OK) {
+        return fits;
     }
     struct screen screen = {.verbose = verbose};
     g_autofree char *name = output_name(output, argv[1], argv + 2);

@@ -47,7 +47,7 @@ static bool serve(struct context *context, struct tcgrr_gdb_server *server, GErr
     return good;
 }
 
-/* The run stands at `at` for gdb. */
+/* Keeps the run stopped at `at` and serves gdb. */
 static int wait_for_gdb(struct context *context, struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
                         const struct tcgrr_replay_options *replayed)
 {

@@ -62,7 +62,7 @@ bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgr
     }
     if (inputs->differs <= icount) {
         comparison->diverged = false;
-        comparison->parted_by_input = true;
+        comparison->diverged_by_input = true;
     } else if (inputs->other <= icount) {
         comparison->kind = TCGRR_DIVERGENCE_CALL;
         comparison->calls[0] = inputs->expected;

@@ -19,7 +19,7 @@ struct tcgrr_state_comparing {
     tcgrr_icount start[2];
     tcgrr_icount same[2]; /* the last sample in which they were the same */
     uint64_t passed;      /* samples of A before those that are compared now */
-    bool apart;
+    bool own_inputs;
     bool shifted;
 };
 
@@ -31,7 +31,7 @@ struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_run_source 
     struct tcgrr_state_comparing *comparing = g_new0(struct tcgrr_state_comparing, 1);
     comparing->options = &options->state;
     comparing->history = options->history;
-    comparing->apart = !options->strict;
+    comparing->own_inputs = !options->strict;
     comparing->data = data;
     for (int i = 0; i < 2; i++) {
         comparing->sides[i] = sides[i];
@@ -63,7 +63,7 @@ static void make_match(struct tcgrr_state_comparing *comparing)
     if (!comparing->match) {
         comparing->match =
             tcgrr_state_match_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
-                                  comparing->options->target, comparing->apart, comparing->options->ignored);
+                                  comparing->options->target, comparing->own_inputs, comparing->options->ignored);
         comparing->data->registers_compared = tcgrr_state_match_count(comparing->match);
     }
 }

@@ -309,7 +309,7 @@ static bool begin_at(struct tcgrr_lockstep_local *pair, const struct tcgrr_locks
     GError *problem = NULL;
     bool good = tcgrr_common_start_make(&pair->begin, &make, &problem);
     if (!good && problem->code != TCGRR_ERROR_STOPPED && problem->code != TCGRR_ERROR_ENDED) {
-        pair->apart = g_strdup(problem->message);
+        pair->own_because = g_strdup(problem->message);
         g_clear_error(&problem);
     }
     if (problem) {
@@ -339,7 +339,7 @@ static bool begin(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
     }
     if (from.value != compare->from[1].value || !tcgrr_common_start_suits(options->members[0].own) ||
         !tcgrr_common_start_suits(options->members[1].own)) {
-        pair->apart = g_strdup("they were given different guests or machines");
+        pair->own_because = g_strdup("they were given different guests or machines");
         return true;
     }
     if (!begin_at(pair, options, &from, error)) {
@@ -443,8 +443,8 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     if (!begin(pair, options, &compare, error)) {
         return false;
     }
-    if (pair->apart && options->apart) {
-        options->apart(pair->apart, options->data);
+    if (pair->own_because && options->own_because) {
+        options->own_because(pair->own_because, options->data);
     }
     compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_lockstep_local_target(pair, options, 0));
@@ -496,6 +496,6 @@ void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
     }
     tcgrr_shared_log_free(pair->log);
     tcgrr_common_start_clear(&pair->begin);
-    g_free(pair->apart);
+    g_free(pair->own_because);
     tcgrr_common_clear(&pair->common);
 }

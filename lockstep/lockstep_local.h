@@ -39,7 +39,7 @@ struct tcgrr_lockstep_local_options {
     int hang_ms;        /* a QEMU without progress for so long has hung */
     struct tcgrr_compare_options compare;
     const volatile int *stop;
-    void (*apart)(const char *why, void *data);        /* each has inputs of its own; may be NULL */
+    void (*own_because)(const char *why, void *data);  /* each has inputs of its own; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
     void *data;
 };
@@ -51,7 +51,7 @@ struct tcgrr_lockstep_local {
     enum tcgrr_inputs inputs;
     struct tcgrr_common common;      /* what both were given in the place of the user's words */
     struct tcgrr_common_start begin; /* images NULL: they begin at their reset */
-    char *apart; /* why one log cannot drive both from where comparing starts; NULL: it does, or needs not */
+    char *own_because; /* why one log cannot drive both from where comparing starts; NULL: it does, or needs not */
     struct tcgrr_shared_log *log; /* NULL: own inputs */
     struct tcgrr_run_source *sides[2];
     struct tcgrr_session *sessions[2]; /* NULL: a stored run */

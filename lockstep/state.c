@@ -10,7 +10,7 @@
 static const struct {
     const char *target;
     const char *name;
-    bool apart; /* only where what happens outside the guest is not the same */
+    bool own_inputs; /* only where what happens outside the guest is not the same */
 } ignored[] = {
     {"", "pc", false}, /* compared as the flow */
     {"aarch64", "ELR_*", true},
@@ -35,10 +35,10 @@ static const struct {
     {"riscv", "htimedelta*", true},
 };
 
-bool tcgrr_state_ignores(const char *target, const char *name, bool apart, const char *const *more)
+bool tcgrr_state_ignores(const char *target, const char *name, bool own_inputs, const char *const *more)
 {
     for (size_t i = 0; i < G_N_ELEMENTS(ignored); i++) {
-        if (g_str_has_prefix(target, ignored[i].target) && (apart || !ignored[i].apart) &&
+        if (g_str_has_prefix(target, ignored[i].target) && (own_inputs || !ignored[i].own_inputs) &&
             g_pattern_match_simple(ignored[i].name, name)) {
             return true;
         }
@@ -70,8 +70,8 @@ struct tcgrr_state_match {
 };
 
 struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
-                                                const struct tcgrr_register_table *b, const char *target, bool apart,
-                                                const char *const *more)
+                                                const struct tcgrr_register_table *b, const char *target,
+                                                bool own_inputs, const char *const *more)
 {
     struct tcgrr_state_match *match = g_new0(struct tcgrr_state_match, 1);
 
@@ -79,7 +79,7 @@ struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_tabl
     for (uint32_t i = 0; i < tcgrr_register_table_count(a); i++) {
         const struct tcgrr_state_register *left = tcgrr_register_table_get(a, i);
         const struct tcgrr_state_register *right = tcgrr_register_table_find(b, left->name);
-        if (right && right->size == left->size && !tcgrr_state_ignores(target, left->name, apart, more)) {
+        if (right && right->size == left->size && !tcgrr_state_ignores(target, left->name, own_inputs, more)) {
             struct pair pair = {.name = left->name, .size = left->size, .a = left->offset, .b = right->offset};
             g_array_append_val(match->pairs, pair);
         }

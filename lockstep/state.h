@@ -10,10 +10,10 @@
 
 /*
  * Whether this register of this target (QEMU's name) can differ between runs that do the same: always; or, if they do
- * not share what happens outside the guest (`apart`), because it holds a time, what is pending, or where an event came.
- * And those that `more` names (NULL-terminated, * and ? as in file names; NULL: none).
+ * not share what happens outside the guest (`own_inputs`), because it holds a time, what is pending, or where an event
+ * came. And those that `more` names (NULL-terminated, * and ? as in file names; NULL: none).
  */
-bool tcgrr_state_ignores(const char *target, const char *name, bool apart, const char *const *more);
+bool tcgrr_state_ignores(const char *target, const char *name, bool own_inputs, const char *const *more);
 
 /* Whether two QEMUs are the same, by version and GNU build id ("": not known; NULL likewise). */
 bool tcgrr_state_same_qemu(const char *version_a, const char *build_a, const char *version_b, const char *build_b);
@@ -34,8 +34,8 @@ struct tcgrr_state_match;
  * whose size is not the same on both sides is left out.
  */
 struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
-                                                const struct tcgrr_register_table *b, const char *target, bool apart,
-                                                const char *const *more);
+                                                const struct tcgrr_register_table *b, const char *target,
+                                                bool own_inputs, const char *const *more);
 /* NULL is allowed. */
 void tcgrr_state_match_free(struct tcgrr_state_match *match);
 /* How many registers are compared. */

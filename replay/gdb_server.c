@@ -425,11 +425,6 @@ void tcgrr_gdb_server_stop_at(struct tcgrr_gdb_server *server, const volatile in
     server->options.stop = stop;
 }
 
-bool tcgrr_gdb_server_icount(struct tcgrr_gdb_server *server, tcgrr_icount *icount, GError **error)
-{
-    return tcgrr_player_icount(server->stub.player, icount, error);
-}
-
 bool tcgrr_gdb_server_find(struct tcgrr_gdb_server *server, uint64_t pc, bool *found, GError **error)
 {
     g_autofree char *set = g_strdup_printf("Z1,%" G_GINT64_MODIFIER "x,1", pc);

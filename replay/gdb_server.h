@@ -34,9 +34,6 @@ void tcgrr_gdb_server_free(struct tcgrr_gdb_server *server);
  * one.
  */
 bool tcgrr_gdb_server_find(struct tcgrr_gdb_server *server, uint64_t pc, bool *found, GError **error);
-/* Where it stands. */
-bool tcgrr_gdb_server_icount(struct tcgrr_gdb_server *server, tcgrr_icount *icount, GError **error);
-
 /* From now on it ends when `*stop` is not 0. */
 void tcgrr_gdb_server_stop_at(struct tcgrr_gdb_server *server, const volatile int *stop);
 /*

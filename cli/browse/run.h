@@ -38,7 +38,7 @@ struct browse_place browse_run_place(const struct browse_run *run);
 
 enum browse_direction { BROWSE_BACK, BROWSE_ON };
 
-/* To the instruction that runs at `icount`; behind the end, to the last one. */
+/* To the instruction that runs at `icount`; past the end, to the last one. */
 bool browse_go(struct browse_run *run, tcgrr_icount icount, GError **error);
 /* To the previous or next instruction. The moves' *moved is whether there was one; else they stay. */
 bool browse_step(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);

@@ -11,7 +11,7 @@
 
 #define MAX_SLICES   (1u << 20)
 #define COUNTER_STEP 1000000u   /* instructions between two values of a counter */
-#define MAX_NAMES    (1u << 22) /* functions; names of events have numbers behind */
+#define MAX_NAMES    (1u << 22) /* functions; the numbers after them name events */
 #define SEQUENCE     1
 #define PROCESS      1
 

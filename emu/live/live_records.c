@@ -189,6 +189,25 @@ static void flush_unplaced(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     g_array_set_size(live->gap, 0);
 }
 
+/* What system calls and signals bring. */
+static void take_values(struct tcgrr_event *event, unsigned kind, const uint32_t *words)
+{
+    if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
+        event->number = (int64_t)value_at(words, 0);
+        for (unsigned i = 0; i < 8; i++) {
+            event->arguments[i] = value_at(words, 1 + i);
+        }
+    } else if (kind == TCGRR_WIRE_SYSCALL_RETURN) {
+        event->number = (int64_t)value_at(words, 0);
+        event->result = (int64_t)value_at(words, 1);
+    } else if (kind == TCGRR_WIRE_SIGNAL) {
+        event->number = (int64_t)value_at(words, 0);
+        event->has_pcs = true;
+        event->from_pc = TCGRR_NO_PC;
+        event->to_pc = value_at(words, 1);
+    }
+}
+
 /* `words`: the vCPU and what the kind brings, `count` of them. */
 static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, const uint32_t *words,
                        unsigned count, GError **error)
@@ -231,22 +250,7 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     if (kind == TCGRR_WIRE_FLUSH) {
         forget_codes(live);
     }
-    if (kind == TCGRR_WIRE_SYSCALL_ENTRY || kind == TCGRR_WIRE_SYSCALL_RETURN) {
-        event.number = (int64_t)value_at(words, 0);
-        event.result = (int64_t)value_at(words, 1);
-    }
-    if (kind == TCGRR_WIRE_SIGNAL) {
-        event.number = (int64_t)value_at(words, 0);
-        event.has_pcs = true;
-        event.from_pc = TCGRR_NO_PC;
-        event.to_pc = value_at(words, 1);
-    }
-    for (unsigned i = 0; kind == TCGRR_WIRE_SYSCALL_ENTRY && i < 8; i++) {
-        event.arguments[i] = value_at(words, 1 + i);
-    }
-    if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
-        event.result = 0;
-    }
+    take_values(&event, kind, words);
     if (live->events_only) {
         flush_unplaced(live, chunk);
         event.icount = kind == TCGRR_WIRE_DISCONTINUITY ? TCGRR_NO_ICOUNT : 0;

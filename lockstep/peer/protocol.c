@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/peer/protocol.h"
 
-#include "lockstep/peer/fields.h"
+#include "lockstep/peer/protocol_internal.h"
 #include "store/digest.h"
 #include "store/error.h"
 
@@ -20,13 +20,12 @@ size_t tcgrr_message_longest(enum tcgrr_message_type type)
     return longest[type];
 }
 
-static struct tcgrr_fields fields_of(const struct tcgrr_message *message)
+struct tcgrr_fields tcgrr_message_fields(const struct tcgrr_message *message)
 {
     return (struct tcgrr_fields){.at = message->payload, .end = message->payload + message->length};
 }
 
-/* Whether a message was taken as a whole; sets the error if it was not. */
-static bool taken(const struct tcgrr_fields *in, const struct tcgrr_message *message, GError **error)
+bool tcgrr_message_taken(const struct tcgrr_fields *in, const struct tcgrr_message *message, GError **error)
 {
     if (tcgrr_take_end(in)) {
         return true;
@@ -94,7 +93,7 @@ void tcgrr_put_description(GByteArray *to, const struct tcgrr_description *descr
 
 bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_description *description, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     tcgrr_take_text(&in, description->tool, sizeof(description->tool));
     tcgrr_take_text(&in, description->target, sizeof(description->target));
@@ -115,7 +114,7 @@ bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_de
     tcgrr_take_text(&in, description->build, sizeof(description->build));
     tcgrr_take_text(&in, description->icount, sizeof(description->icount));
     description->shares = tcgrr_take_number(&in, 1);
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 static bool same_text(const char *what, const char *ours, const char *theirs, GError **error)
@@ -173,7 +172,7 @@ void tcgrr_put_log(GByteArray *to, const struct tcgrr_log_news *news)
 
 bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *news, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     *news = (struct tcgrr_log_news){0};
     news->over = tcgrr_take_number(&in, 1);
@@ -181,7 +180,7 @@ bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *
     news->asked_after = take_icount(&in);
     news->size = (size_t)tcgrr_take_number(&in, TCGRR_MAX_LOG_PIECE);
     news->bytes = tcgrr_take_bytes(&in, news->size);
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 /* ---- positions ---- */
@@ -221,7 +220,7 @@ void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan)
 
 bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     plan->serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
     plan->from = take_icount(&in);
@@ -234,7 +233,7 @@ bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan
     bool whole = plan->from == 0 && plan->from_stride == 0;
     in.bad = in.bad || plan->from > plan->to || plan->from_stride > plan->to_stride || plan->count == 0 ||
              (!whole && (plan->to - plan->from > TCGRR_MAX_PART || plan->from_stride != plan->to_stride));
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_more(GByteArray *to, uint32_t serial, uint32_t count)
@@ -245,11 +244,11 @@ void tcgrr_put_more(GByteArray *to, uint32_t serial, uint32_t count)
 
 bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint32_t *count, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     *serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
     *count = (uint32_t)tcgrr_take_number(&in, MAX_COUNT);
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_positions(GByteArray *to, const struct tcgrr_plan *plan, const struct tcgrr_positions *positions)
@@ -307,7 +306,7 @@ static void take_last(struct tcgrr_fields *in, struct tcgrr_planned *last)
 bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_plan *plan,
                           struct tcgrr_positions *positions, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     g_array_set_size(positions->list, 0);
     positions->serial = (uint32_t)tcgrr_take_number(&in, UINT32_MAX);
@@ -327,7 +326,7 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
     if (!in.bad) {
         take_last(&in, &g_array_index(positions->list, struct tcgrr_planned, positions->list->len - 1));
     }
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 /* ---- parts and places ---- */
@@ -347,9 +346,9 @@ static void take_part(struct tcgrr_fields *in, struct tcgrr_part *part)
 
 bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *part, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
     take_part(&in, part);
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_find(GByteArray *to, uint64_t pc, const struct tcgrr_part *part)
@@ -360,10 +359,10 @@ void tcgrr_put_find(GByteArray *to, uint64_t pc, const struct tcgrr_part *part)
 
 bool tcgrr_take_find(const struct tcgrr_message *message, uint64_t *pc, struct tcgrr_part *part, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
     *pc = tcgrr_take_fixed(&in);
     take_part(&in, part);
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_found(GByteArray *to, bool found, tcgrr_icount icount)
@@ -375,12 +374,12 @@ void tcgrr_put_found(GByteArray *to, bool found, tcgrr_icount icount)
 bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_part *part, bool *found,
                       tcgrr_icount *icount, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     *found = tcgrr_take_number(&in, 1);
     *icount = take_icount(&in);
     in.bad = in.bad || (*found && (*icount < part->from || *icount >= part->to));
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 /* ---- the end ---- */
@@ -407,7 +406,7 @@ void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue)
 
 bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilogue *epilogue, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
     char name[MAX_NAME];
 
     epilogue->symbols = tcgrr_symbols_new();
@@ -421,7 +420,7 @@ bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilo
         tcgrr_take_text(&in, name, sizeof(name));
         tcgrr_symbols_add(epilogue->symbols, &symbol);
     }
-    if (!taken(&in, message, error)) {
+    if (!tcgrr_message_taken(&in, message, error)) {
         g_clear_pointer(&epilogue->symbols, tcgrr_symbols_free);
         return false;
     }
@@ -438,11 +437,11 @@ void tcgrr_put_failed(GByteArray *to, const GError *failure)
 
 void tcgrr_take_failed(const struct tcgrr_message *message, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
     char text[1024];
 
     tcgrr_take_text(&in, text, sizeof(text));
-    if (taken(&in, message, error)) {
+    if (tcgrr_message_taken(&in, message, error)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the other side gave up: %s", text);
     }
 }

@@ -1,23 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The messages about the machine that both sides are to have. */
-#include "lockstep/peer/fields.h"
-#include "lockstep/peer/protocol.h"
+#include "lockstep/peer/protocol_internal.h"
 #include "store/error.h"
-
-static struct tcgrr_fields fields_of(const struct tcgrr_message *message)
-{
-    return (struct tcgrr_fields){.at = message->payload, .end = message->payload + message->length};
-}
-
-static bool taken(const struct tcgrr_fields *in, const struct tcgrr_message *message, GError **error)
-{
-    if (tcgrr_take_end(in)) {
-        return true;
-    }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a malformed message (%s)",
-                tcgrr_message_name(message->type));
-    return false;
-}
 
 void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine)
 {
@@ -42,7 +26,7 @@ static bool is_plain_name(const char *name)
 
 bool tcgrr_take_machine(const struct tcgrr_message *message, struct tcgrr_machine *machine, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     tcgrr_take_text(&in, machine->machine, sizeof(machine->machine));
     tcgrr_take_text(&in, machine->cpu, sizeof(machine->cpu));
@@ -57,7 +41,7 @@ bool tcgrr_take_machine(const struct tcgrr_message *message, struct tcgrr_machin
         in.bad = in.bad || !is_plain_name(file.name);
         g_array_append_val(machine->files, file);
     }
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_answer(GByteArray *to, const struct tcgrr_machine_answer *answer)
@@ -73,7 +57,7 @@ void tcgrr_put_answer(GByteArray *to, const struct tcgrr_machine_answer *answer)
 bool tcgrr_take_answer(const struct tcgrr_message *message, guint files, struct tcgrr_machine_answer *answer,
                        GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
     uint32_t least = 0;
 
     answer->has_it = tcgrr_take_number(&in, 1);
@@ -85,7 +69,7 @@ bool tcgrr_take_answer(const struct tcgrr_message *message, guint files, struct 
         least = index + 1;
         g_array_append_val(answer->wanted, index);
     }
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }
 
 void tcgrr_put_file(GByteArray *to, const uint8_t *bytes, size_t size)
@@ -96,10 +80,10 @@ void tcgrr_put_file(GByteArray *to, const uint8_t *bytes, size_t size)
 
 bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes, size_t *size, GError **error)
 {
-    struct tcgrr_fields in = fields_of(message);
+    struct tcgrr_fields in = tcgrr_message_fields(message);
 
     *size = (size_t)tcgrr_take_number(&in, TCGRR_MAX_FILE_PIECE);
     *bytes = tcgrr_take_bytes(&in, *size);
     in.bad = in.bad || *size == 0;
-    return taken(&in, message, error);
+    return tcgrr_message_taken(&in, message, error);
 }

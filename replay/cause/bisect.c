@@ -146,7 +146,7 @@ static bool compare_guests(struct tcgrr_bisect *bisect, GError **error)
     if (bisect->readers[0] != bisect->readers[1]) {
         return tcgrr_bisect_compare_again(bisect, error);
     }
-    bisect->apart = true;
+    bisect->record_both = true;
     tcgrr_bisect_forget(bisect);
     return compare(bisect, error);
 }

@@ -33,7 +33,7 @@ struct tcgrr_bisect {
     struct tcgrr_bisect_options options;
     struct tcgrr_compare_options how;
     struct tcgrr_symbols *symbols;     /* of the guest; the caller's */
-    bool apart;                        /* B is to be recorded by itself, whatever it could replay */
+    bool record_both;                  /* B is to be recorded by itself, whatever it could replay */
     tcgrr_icount limit;                /* A was recorded up to there, where it was recorded for this */
     bool cut;                          /* and goes on after that */
     struct tcgrr_qemu probed;          /* B */

@@ -265,7 +265,7 @@ static bool can_share(struct tcgrr_bisect *bisect)
     const struct tcgrr_pinned *pinned = NULL;
     bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
     bool fits = same || is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
-    return fits && !bisect->options.words[1] && !bisect->apart;
+    return fits && !bisect->options.words[1] && !bisect->record_both;
 }
 
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
@@ -284,5 +284,5 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
         return true;
     }
     return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) &&
-           (bisect->apart || rescue(bisect, error));
+           (bisect->record_both || rescue(bisect, error));
 }
