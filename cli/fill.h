@@ -4,6 +4,7 @@
 #define TCGRR_CLI_FILL_H
 
 #include "cli/cli.h"
+#include "store/layers.h"
 
 struct cli_fill {
     const char *trace;
@@ -27,6 +28,9 @@ bool cli_fill_make(const struct cli_fill *fill, unsigned *windows, GError **erro
  * returns true: the command is to be tried again. Otherwise reports the error, with the exit status in `*status`.
  */
 bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status);
+
+/* Makes a level of a part of the run. Returns an exit status, after having said what is wrong. */
+int cli_fill_window(const char *trace, enum tcgrr_level level, struct tcgrr_span span);
 
 #define CLI_FILL_OPTION(wanted)                                                                                        \
     {                                                                                                                  \

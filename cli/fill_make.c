@@ -116,6 +116,30 @@ bool cli_fill_make(const struct cli_fill *told, unsigned *made, GError **error)
     return good;
 }
 
+/* Fills what a command turned out to need; says what is wrong if that fails. Returns an exit status. */
+static int fill_needed(const char *trace, enum tcgrr_level level, const char *from, const char *until)
+{
+    struct cli_fill fill = {.trace = trace,
+                            .level = level,
+                            .from = from,
+                            .until = until,
+                            .jobs = 1,
+                            .hang = CLI_FILL_HANG,
+                            .progress = isatty(STDERR_FILENO),
+                            .stop = cli_catch_signals()};
+    GError *problem = NULL;
+
+    fprintf(stderr, "tcgrr: filling %s with level %s\n", trace, tcgrr_level_name(level));
+    return cli_fill_make(&fill, NULL, &problem) ? CLI_OK : cli_fail(problem);
+}
+
+int cli_fill_window(const char *trace, enum tcgrr_level level, struct tcgrr_span span)
+{
+    g_autofree char *from = g_strdup_printf("%" G_GUINT64_FORMAT, span.first);
+    g_autofree char *until = g_strdup_printf("%" G_GUINT64_FORMAT, span.end);
+    return fill_needed(trace, level, from, until);
+}
+
 bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status)
 {
     enum tcgrr_level level = TCGRR_LEVEL_INPUTS;
@@ -127,18 +151,7 @@ bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status)
         *status = cli_fail(error);
         return false;
     }
-    struct cli_fill fill = {.trace = trace,
-                            .level = level,
-                            .jobs = 1,
-                            .hang = CLI_FILL_HANG,
-                            .progress = isatty(STDERR_FILENO),
-                            .stop = cli_catch_signals()};
-    GError *problem = NULL;
     g_error_free(error);
-    fprintf(stderr, "tcgrr: filling %s with level %s\n", trace, tcgrr_level_name(level));
-    if (!cli_fill_make(&fill, NULL, &problem)) {
-        *status = cli_fail(problem);
-        return false;
-    }
-    return true;
+    *status = fill_needed(trace, level, NULL, NULL);
+    return *status == CLI_OK;
 }

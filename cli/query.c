@@ -38,31 +38,35 @@ static bool is_harmless_pragma(const char *name, const char *argument)
     return false;
 }
 
-/* What a statement needs that reads this table: one that is empty would look like an answer. */
-static enum tcgrr_level level_of(const char *table)
-{
-    static const struct {
-        const char *name;
-        enum tcgrr_level level;
-    } tables[] = {
-        {"block", TCGRR_LEVEL_FLOW},     {"chunk", TCGRR_LEVEL_FLOW},     {"checkpoint", TCGRR_LEVEL_FLOW},
-        {"exec", TCGRR_LEVEL_FLOW},      {"insn", TCGRR_LEVEL_FLOW},      {"edge", TCGRR_LEVEL_FLOW},
-        {"callstack", TCGRR_LEVEL_FLOW}, {"history", TCGRR_LEVEL_FLOW},   {"chunk_block", TCGRR_LEVEL_FLOW},
-        {"state", TCGRR_LEVEL_STATE},    {"register", TCGRR_LEVEL_STATE}, {"sample", TCGRR_LEVEL_STATE},
-        {"mem", TCGRR_LEVEL_FULL},       {"mem_chunk", TCGRR_LEVEL_FULL},
-    };
-    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
-        if (g_ascii_strcasecmp(table, tables[i].name) == 0) {
-            return tables[i].level;
-        }
-    }
-    return TCGRR_LEVEL_INPUTS;
-}
+/* What a statement needs that reads a table: one that is empty would look like an answer. */
+static const struct need {
+    const char *table;
+    enum tcgrr_level level;
+    bool places; /* its rows belong to places in the run, and SQLite reads them by itself */
+} needs[] = {
+    {"block", TCGRR_LEVEL_FLOW, false},    {"chunk", TCGRR_LEVEL_FLOW, true},
+    {"event", TCGRR_LEVEL_FLOW, true},     {"checkpoint", TCGRR_LEVEL_FLOW, true},
+    {"exec", TCGRR_LEVEL_FLOW, false},     {"insn", TCGRR_LEVEL_FLOW, false},
+    {"edge", TCGRR_LEVEL_FLOW, false},     {"callstack", TCGRR_LEVEL_FLOW, false},
+    {"history", TCGRR_LEVEL_FLOW, false},  {"chunk_block", TCGRR_LEVEL_FLOW, false},
+    {"state", TCGRR_LEVEL_STATE, false},   {"register", TCGRR_LEVEL_STATE, false},
+    {"sample", TCGRR_LEVEL_STATE, true},   {"mem", TCGRR_LEVEL_FULL, false},
+    {"mem_chunk", TCGRR_LEVEL_FULL, true},
+};
 
 static void note_need(struct query *query, const char *table, const char *schema)
 {
-    if (table && (!schema || strcmp(schema, "main") == 0)) {
-        query->needs = MAX(query->needs, level_of(table));
+    bool main = table && (!schema || strcmp(schema, "main") == 0);
+
+    /* A QEMU that reports its events does so at level inputs, too. */
+    if (main && g_ascii_strcasecmp(table, "event") == 0 && tcgrr_reader_run(query->reader)->reports_discontinuities) {
+        return;
+    }
+    for (size_t i = 0; main && i < G_N_ELEMENTS(needs); i++) {
+        if (g_ascii_strcasecmp(table, needs[i].table) == 0) {
+            query->needs = MAX(query->needs, needs[i].level);
+            query->all |= needs[i].places ? 1u << needs[i].level : 0;
+        }
     }
 }
 
@@ -157,6 +161,7 @@ static bool open_trace(struct query *query, const char *path, char **attached, G
         harden(query, attached ? (int)g_strv_length(attached) : 0);
     } else {
         sqlite3_close(query->db);
+        query->db = NULL;
     }
     return good;
 }
@@ -236,12 +241,6 @@ static int say_error(sqlite3 *db, int status)
     return outside ? CLI_FAILED : CLI_USAGE;
 }
 
-/* Whether the trace has what the statement reads, which was just prepared; says what it lacks. */
-static bool has_levels(const struct query *query, GError **error)
-{
-    return tcgrr_reader_need_level(query->reader, query->needs, false, error);
-}
-
 /* The trace has become another file. */
 static bool open_again(struct query *query, GError **error)
 {
@@ -257,70 +256,151 @@ static bool open_again(struct query *query, GError **error)
     return true;
 }
 
-/* Makes what the statement lacks, if that is wanted. Returns an exit status. */
-static int make_lack(struct query *query, GError *error)
+/* ---- what the trace does not have ---- */
+
+/* From now on the gaps are those of the statement at hand. */
+static void begin_gaps(const struct query *query, unsigned all)
 {
-    int status = CLI_FAILED;
-    GError *problem = NULL;
-    if (!cli_fill_lack(tcgrr_reader_path(query->reader), query->fill, error, &status)) {
-        return status;
+    tcgrr_sql_note_gaps(query->sql);
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
+        if (all & 1u << level) {
+            tcgrr_sql_ask_all(query->sql, level);
+        }
     }
-    return open_again(query, &problem) ? CLI_OK : cli_fail(problem);
 }
 
-static int run_statement(const struct query *query, sqlite3_stmt *statement)
+/* Fails if the trace has nothing at all of something that was asked for. */
+static int check_gaps(const struct query *query)
+{
+    g_autoptr(GArray) gaps = tcgrr_sql_gaps(query->sql);
+
+    for (guint i = 0; i < gaps->len; i++) {
+        const struct tcgrr_sql_gap *gap = &g_array_index(gaps, struct tcgrr_sql_gap, i);
+        if (!gap->some) {
+            cli_say_error("%s", gap->text);
+            return CLI_FAILED;
+        }
+    }
+    return CLI_OK;
+}
+
+/* Rows were printed, and there would be more. */
+static void say_gaps(const struct query *query)
+{
+    g_autoptr(GArray) gaps = tcgrr_sql_gaps(query->sql);
+
+    for (guint i = 0; i < gaps->len; i++) {
+        fprintf(stderr, "tcgrr: note: rows are missing: %s\n", g_array_index(gaps, struct tcgrr_sql_gap, i).text);
+    }
+}
+
+/* Makes what the statement turns out to lack when it runs. AGAIN if that has changed the trace. */
+#define AGAIN (-1)
+static int fill_gaps(struct query *query, sqlite3_stmt *statement)
+{
+    int status = CLI_OK;
+
+    while (sqlite3_step(statement) == SQLITE_ROW) {
+    }
+    sqlite3_reset(statement); /* what is wrong with it will show again */
+    g_autoptr(GArray) gaps = tcgrr_sql_gaps(query->sql);
+    for (guint i = 0; i < gaps->len && status <= CLI_OK; i++) {
+        const struct tcgrr_sql_gap *gap = &g_array_index(gaps, struct tcgrr_sql_gap, i);
+        if (gap->main) {
+            int filled = cli_fill_window(tcgrr_reader_path(query->reader), gap->level, gap->span);
+            status = filled == CLI_OK ? AGAIN : filled;
+        }
+    }
+    return status;
+}
+
+/*
+ * Sees to it that the trace has what the statement reads, which was just prepared, if that is wanted. Returns an exit
+ * status, or AGAIN if the trace has changed and the statement is to be prepared again.
+ */
+static int supply(struct query *query, sqlite3_stmt *statement)
+{
+    unsigned all = query->all; /* the tables' own statements are authorized, too */
+    GError *error = NULL;
+    int status = CLI_OK;
+
+    if (!tcgrr_reader_need_level(query->reader, query->needs, false, &error)) {
+        return cli_fill_lack(tcgrr_reader_path(query->reader), query->fill, error, &status) ? AGAIN : status;
+    }
+    begin_gaps(query, all);
+    if (query->fill && !tcgrr_reader_has_all(query->reader, query->needs)) {
+        status = fill_gaps(query, statement);
+        begin_gaps(query, all);
+    }
+    return status;
+}
+
+/* ---- statements ---- */
+
+/* Returns SQLite's code; *lacks is set if the trace has nothing of what was asked for. */
+static int run_statement(const struct query *query, sqlite3_stmt *statement, bool *lacks)
 {
     int status = sqlite3_step(statement);
+    *lacks = (status == SQLITE_ROW || status == SQLITE_DONE) && check_gaps(query) != CLI_OK;
+    if (*lacks) {
+        return SQLITE_OK;
+    }
     if (status == SQLITE_ROW) {
         status = query_print(statement, query->format);
     } else if (status == SQLITE_DONE) {
         query_print_nothing(statement, query->format);
     }
     fflush(stdout);
+    say_gaps(query);
     return status == SQLITE_DONE ? SQLITE_OK : status;
+}
+
+/* Runs the statement that *sql begins with, and moves *sql behind it. Returns an exit status. */
+static int run_next(struct query *query, const char **sql, struct progress *progress)
+{
+    sqlite3_stmt *statement = NULL;
+    const char *end = *sql;
+    bool lacks = false;
+
+    query->needs = TCGRR_LEVEL_INPUTS;
+    query->all = 0;
+    int status = sqlite3_prepare_v2(query->db, *sql, -1, &statement, &end);
+    if (status == SQLITE_OK && statement) {
+        int supplied = supply(query, statement);
+        if (supplied != CLI_OK) {
+            GError *error = NULL;
+            sqlite3_finalize(statement);
+            return supplied != AGAIN || open_again(query, &error) ? MAX(supplied, CLI_OK) : cli_fail(error);
+        }
+        status = run_statement(query, statement, &lacks);
+    }
+    *sql = end;
+    if (progress->shown) {
+        fputs("\r\033[K", stderr);
+        progress->shown = false;
+    }
+    int result = lacks ? CLI_FAILED : status == SQLITE_OK ? CLI_OK : say_error(query->db, status);
+    sqlite3_finalize(statement);
+    return result;
 }
 
 int query_run(struct query *query, const char *sql)
 {
     struct progress progress = {.started = g_get_monotonic_time(), .sql = query->sql};
-    int status = SQLITE_OK;
+    int status = CLI_OK;
 
     progress.next = progress.started + G_USEC_PER_SEC;
-    if (query->progress) {
-        sqlite3_progress_handler(query->db, STEPS_PER_LOOK, show_progress, &progress);
+    while (status == CLI_OK && !caught && *sql) {
+        progress.sql = query->sql;
+        if (query->progress) {
+            sqlite3_progress_handler(query->db, STEPS_PER_LOOK, show_progress, &progress);
+        }
+        status = run_next(query, &sql, &progress);
     }
-    while (status == SQLITE_OK && !caught && *sql) {
-        sqlite3_stmt *statement = NULL;
-        const char *begin = sql;
-        GError *lack = NULL;
-        query->needs = TCGRR_LEVEL_INPUTS;
-        status = sqlite3_prepare_v2(query->db, sql, -1, &statement, &sql);
-        if (status == SQLITE_OK && !has_levels(query, &lack)) {
-            sqlite3_finalize(statement);
-            int made = make_lack(query, lack);
-            if (made != CLI_OK) {
-                sqlite3_progress_handler(query->db, 0, NULL, NULL);
-                return made;
-            }
-            sql = begin;
-            continue;
-        }
-        if (status == SQLITE_OK && statement) {
-            status = run_statement(query, statement);
-        }
-        if (progress.shown) {
-            fputs("\r\033[K", stderr);
-            progress.shown = false;
-        }
-        int result = status == SQLITE_OK ? CLI_OK : say_error(query->db, status);
-        sqlite3_finalize(statement);
-        if (result != CLI_OK) {
-            sqlite3_progress_handler(query->db, 0, NULL, NULL);
-            return result;
-        }
+    if (query->db) {
+        sqlite3_progress_handler(query->db, 0, NULL, NULL);
     }
-    sqlite3_progress_handler(query->db, 0, NULL, NULL);
-    return caught ? cli_stopped_status(caught) : CLI_OK;
+    return status == CLI_OK && caught ? cli_stopped_status(caught) : status;
 }
 
 /* ---- command ---- */

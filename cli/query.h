@@ -4,6 +4,7 @@
 #define TCGRR_CLI_QUERY_H
 
 #include "store/sql/sql.h"
+#include "store/sql/sql_gaps.h"
 #include "store/trace.h"
 
 #include <stdbool.h>
@@ -17,7 +18,8 @@ struct query {
     char **attached;             /* NAME=TRACE, NULL-terminated, or NULL */
     bool fill;                   /* make what a statement lacks */
     enum tcgrr_level needs;      /* what the statement at hand reads of it */
-    const struct tcgrr_sql *sql;
+    unsigned all;                /* of which levels, 1 << enum tcgrr_level, it reads all that there is */
+    struct tcgrr_sql *sql;
     enum query_format format;
     bool progress; /* say on standard error how far a long query is */
 };

@@ -124,10 +124,11 @@ static int run_report(struct report_job *job, bool fill, char **words)
     GError *error = NULL;
     bool good = report_parse_options(job, words, &error);
 
-    good = good && tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_FLOW, false, &error);
+    job->fill = fill;
+    job->run = tcgrr_reader_run(job->reader);
+    good = good && report_need(job, TCGRR_LEVEL_FLOW, &error);
     if (good) {
         say_without(job);
-        job->run = tcgrr_reader_run(job->reader);
         job->blocks = tcgrr_reader_blocks(job->reader, &error);
         good = job->blocks != NULL;
     }

@@ -25,6 +25,18 @@ GArray *tcgrr_reader_spans(struct tcgrr_reader *reader, enum tcgrr_level level, 
 void tcgrr_spans_add(GArray *spans, struct tcgrr_span span);
 
 /*
+ * From the first to the last instruction of `asked` that is not in `spans`, whose `first` is not below its `end` if all
+ * are; *some says whether any is there.
+ */
+struct tcgrr_span tcgrr_spans_lack(const GArray *spans, struct tcgrr_span asked, bool *some);
+
+/* One line: the trace does not have `level` of `lack`, and the command that makes it. Owned by the caller. */
+char *tcgrr_reader_lack_text(struct tcgrr_reader *reader, enum tcgrr_level level, struct tcgrr_span lack);
+
+/* Whether it has all of the run at that level. */
+bool tcgrr_reader_has_all(struct tcgrr_reader *reader, enum tcgrr_level level);
+
+/*
  * Fails with TCGRR_ERROR_LACKS + level, and the command that makes it, if nothing of the run is there at this level;
  * with `whole`, if not all of it is.
  */

@@ -113,7 +113,7 @@ contains "a device that nobody accessed" "$("$tcgrr" report "$work/mmio.tcgrr" h
 guest a64-mmio "$version"
 record part --level full --full-from 100000 --full-until 200000
 run 0 "$tcgrr" report "$work/part.tcgrr" mem
-contains "the part" "$(cat "$work/err")" "^tcgrr: the trace has memory accesses from instruction 100000 until 200000$"
+contains "the part" "$(cat "$work/err")" "^tcgrr: only a part of the run: .* has level full of instructions 100000 to 199999 only; make it: tcgrr fill "
 equal "accesses in it" "$(cat "$work/out")" "mem accesses: $(sed -n 100001,200000p "$work/execlog" | grep -oE ', (load|store), 0x' | wc -l)"
 
 # User mode knows no devices.

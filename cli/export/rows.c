@@ -109,7 +109,8 @@ static bool run_tenet(struct export_job *job, GError **error)
 
     job->report->accesses = true;
     job->report->from = job->from;
-    return report_need_accesses(job->report, error) && report_each_chunk(job->report, tenet_chunk, &tenet, error);
+    return report_need(job->report, TCGRR_LEVEL_FULL, error) &&
+           report_each_chunk(job->report, tenet_chunk, &tenet, error);
 }
 
 const struct export_format export_tenet = {

@@ -96,8 +96,8 @@ static bool check_level(struct report_job *job, GError **error)
     bool asked = job->values[DCACHESIZE].given || job->values[DBLKSIZE].given || job->values[DASSOC].given;
     GError *reason = NULL;
 
-    job->accesses = report_need_accesses(job, &reason);
-    if (!job->accesses && asked) {
+    job->accesses = report_need(job, TCGRR_LEVEL_FULL, &reason);
+    if (!job->accesses && (asked || job->fill)) {
         g_propagate_error(error, reason);
         return false;
     }

@@ -255,14 +255,19 @@ static bool print_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data,
 }
 
 /* Without memory accesses there are none to print, which is said. */
-static void check_level(struct report_job *job)
+static bool check_level(struct report_job *job, GError **error)
 {
     GError *reason = NULL;
-    job->accesses = report_need_accesses(job, &reason);
+    job->accesses = report_need(job, TCGRR_LEVEL_FULL, &reason);
+    if (!job->accesses && job->fill) {
+        g_propagate_error(error, reason);
+        return false;
+    }
     if (!job->accesses) {
         report_note("no memory accesses: the trace was recorded without them (fill --level full)");
         g_error_free(reason);
     }
+    return true;
 }
 
 static bool print_all(struct log *log, GError **error)
@@ -270,9 +275,11 @@ static bool print_all(struct log *log, GError **error)
     struct report_job *job = log->job;
     job->from = job->values[FROM].number;
     job->progress = job->progress && !isatty(STDOUT_FILENO);
+    if (!check_level(job, error)) {
+        return false;
+    }
     log->ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
     log->silent = g_new0(uint8_t, MAX(job->block_count, 1));
-    check_level(job);
     if (job->json) {
         report_begin_json(job, "insns");
     }

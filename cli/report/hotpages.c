@@ -113,7 +113,7 @@ static bool run(struct report_job *job, GError **error)
         return false;
     }
     struct pages pages = {.job = job, .by_address = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free)};
-    bool good = report_need_accesses(job, error) && report_each_access(job, count, &pages, error);
+    bool good = report_need(job, TCGRR_LEVEL_FULL, error) && report_each_access(job, count, &pages, error);
     if (good) {
         g_autoptr(GPtrArray) list = report_values_of(pages.by_address);
         print(job, list);

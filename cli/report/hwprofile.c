@@ -241,7 +241,7 @@ static bool check(struct report_job *job, GError **error)
                     "%s is a user-mode trace; only system-mode traces have devices", tcgrr_reader_path(job->reader));
         return false;
     }
-    return report_need_accesses(job, error);
+    return report_need(job, TCGRR_LEVEL_FULL, error);
 }
 
 /* What match= names is told to have had no accesses, which may be a wrong name. */

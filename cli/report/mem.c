@@ -109,7 +109,7 @@ static bool run(struct report_job *job, GError **error)
 {
     struct mem mem = {.job = job, .print = job->values[PRINT].number != 0, .first = true};
 
-    if (!report_need_accesses(job, error)) {
+    if (!report_need(job, TCGRR_LEVEL_FULL, error)) {
         return false;
     }
     if (mem.print && job->json) {

@@ -14,27 +14,23 @@
 /* More vCPUs than any machine of QEMU has. */
 #define MAX_VCPUS 65536u
 
-bool report_need_accesses(struct report_job *job, GError **error)
+bool report_need(struct report_job *job, enum tcgrr_level level, GError **error)
 {
-    if (!tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_FULL, false, error)) {
+    bool some;
+
+    if (!tcgrr_reader_need_level(job->reader, level, job->fill, error)) {
         return false;
     }
-    g_autoptr(GArray) spans = tcgrr_reader_spans(job->reader, TCGRR_LEVEL_FULL, error);
+    g_autoptr(GArray) spans = tcgrr_reader_spans(job->reader, level, error);
     if (!spans) {
         return false;
     }
     if (spans->len == 0) {
         report_note("there are no memory accesses: the run did not reach --full-from");
-    }
-    for (guint i = 0; i < spans->len; i++) {
-        const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);
-        bool to_end = span->end >= job->run->icount;
-        if (span->first > 0 && to_end) {
-            report_note("the trace has memory accesses from instruction %" G_GUINT64_FORMAT " on", span->first);
-        } else if (!to_end) {
-            report_note("the trace has memory accesses from instruction %" G_GUINT64_FORMAT " until %" G_GUINT64_FORMAT,
-                        span->first, span->end);
-        }
+    } else if (!tcgrr_reader_has_all(job->reader, level)) {
+        struct tcgrr_span lack = tcgrr_spans_lack(spans, (struct tcgrr_span){0, job->run->icount}, &some);
+        g_autofree char *text = tcgrr_reader_lack_text(job->reader, level, lack);
+        report_note("only a part of the run: %s", text);
     }
     return true;
 }

@@ -47,7 +47,7 @@ static bool add_matching(struct report_registers *registers, const char *pattern
 
 struct report_registers *report_registers_new(struct report_job *job, const GPtrArray *patterns, GError **error)
 {
-    if (!tcgrr_reader_need_level(job->reader, TCGRR_LEVEL_STATE, false, error)) {
+    if (!report_need(job, TCGRR_LEVEL_STATE, error)) {
         return NULL;
     }
     const struct tcgrr_register_table *table = tcgrr_reader_registers(job->reader, error);

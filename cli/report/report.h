@@ -50,6 +50,7 @@ struct report_job {
     bool json;                                      /* print one object, not text */
     const char *output;                             /* the file for what is no text (html); NULL: standard output */
     bool progress;                                  /* show how far it is, on standard error */
+    bool fill;                                      /* what the trace lacks is made */
     struct tcgrr_reader *reader;
     const struct tcgrr_run *run;
     const struct tcgrr_blocks *blocks; /* all of the trace */
@@ -88,8 +89,10 @@ extern const struct report report_mem;
 extern const struct report report_syscall;
 extern const struct report report_traps;
 
-/* The same for memory accesses, which a trace may have of a part of the run only; then that is said. */
-bool report_need_accesses(struct report_job *job, GError **error);
+/* Whether the trace has something of that level; that it is not all of the run is said, or an error if it can be
+ * filled.
+ */
+bool report_need(struct report_job *job, enum tcgrr_level level, GError **error);
 
 /* ---- options ---- */
 

@@ -118,7 +118,7 @@ static const char views[] =
     "FROM edge JOIN main.block AS before ON before.id = edge.from_block\n"
     "JOIN main.block AS after ON after.id = edge.to_block;";
 
-const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
+struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
 {
     struct tcgrr_sql *sql = tcgrr_sql_new(db);
     int status = SQLITE_OK;

@@ -20,7 +20,7 @@ struct tcgrr_sql;
  * Registers everything on a connection, for its thread. The connection's main database need not be a trace: tables say
  * what is wrong when they are used. NULL with error if SQLite refuses.
  */
-const struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error);
+struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error);
 
 /* Chunks decoded so far on that connection. Any code that runs in the connection's thread may ask, a progress handler,
  * too. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/sql/sql_trace.h"
 
+#include "store/error.h"
 #include "store/isa/disasm.h"
 #include "store/symbols.h"
 
@@ -8,6 +9,13 @@
 
 #define CACHED_CHUNKS 4
 #define MAX_TEXTS     8192 /* blocks whose texts are kept */
+
+/* What a trace has of a level, and what was asked of it since somebody looked. */
+struct parts {
+    GArray *spans;          /* struct tcgrr_span; NULL before they are asked for */
+    struct tcgrr_span lack; /* from the first to the last instruction that is not there; end 0: none */
+    bool some;
+};
 
 struct tcgrr_sql_trace {
     struct tcgrr_sql *sql;
@@ -17,6 +25,7 @@ struct tcgrr_sql_trace {
     struct tcgrr_disasm *disasm;
     GHashTable *texts;             /* block number → char ** */
     struct tcgrr_symbols *symbols; /* NULL before they are asked for */
+    struct parts parts[TCGRR_LEVEL_COUNT];
 };
 
 struct tcgrr_sql {
@@ -25,6 +34,7 @@ struct tcgrr_sql {
     unsigned connected;
     uint64_t clock;
     uint64_t decoded;
+    bool watched;      /* somebody asks for gaps */
     GPtrArray *traces; /* struct tcgrr_sql_trace */
 };
 
@@ -135,6 +145,9 @@ static void free_trace(struct tcgrr_sql_trace *trace)
     tcgrr_disasm_free(trace->disasm);
     g_hash_table_unref(trace->texts);
     tcgrr_symbols_free(trace->symbols);
+    for (size_t i = 0; i < TCGRR_LEVEL_COUNT; i++) {
+        g_clear_pointer(&trace->parts[i].spans, g_array_unref);
+    }
     tcgrr_reader_free(trace->reader);
     g_free(trace);
 }
@@ -154,6 +167,94 @@ struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace)
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error)
 {
     return tcgrr_reader_blocks(trace->reader, error);
+}
+
+/* ---- what the trace does not have ---- */
+
+bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level, int64_t first, int64_t last,
+                          GError **error)
+{
+    const struct tcgrr_run *run = &trace->reader->run;
+    tcgrr_icount end = run->complete ? run->icount : INT64_MAX;
+    struct tcgrr_span asked = {(tcgrr_icount)MAX(first, 0), (tcgrr_icount)MAX(last, -1)};
+    struct parts *parts = &trace->parts[level];
+    bool some;
+
+    if (!parts->spans) {
+        parts->spans = tcgrr_reader_need_level(trace->reader, level, false, error)
+                           ? tcgrr_reader_spans(trace->reader, level, error)
+                           : NULL;
+    }
+    if (!parts->spans) {
+        return false;
+    }
+    asked.end = asked.end < end ? asked.end + 1 : end;
+    if (asked.first >= asked.end) {
+        return true;
+    }
+    struct tcgrr_span lack = tcgrr_spans_lack(parts->spans, asked, &some);
+    parts->some = parts->some || some;
+    if (lack.first >= lack.end) {
+        return true;
+    }
+    if (!some && !trace->sql->watched) {
+        g_autofree char *text = tcgrr_reader_lack_text(trace->reader, level, lack);
+        g_set_error(error, TCGRR_ERROR, (int)TCGRR_ERROR_LACKS + (int)level, "%s", text);
+        return false;
+    }
+    parts->lack.first = parts->lack.end ? MIN(parts->lack.first, lack.first) : lack.first;
+    parts->lack.end = MAX(parts->lack.end, lack.end);
+    return true;
+}
+
+void tcgrr_sql_note_gaps(struct tcgrr_sql *sql)
+{
+    sql->watched = true;
+    for (guint i = 0; i < sql->traces->len; i++) {
+        struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
+        for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
+            trace->parts[level].lack = (struct tcgrr_span){0};
+            trace->parts[level].some = false;
+        }
+    }
+}
+
+static void add_gaps(const struct tcgrr_sql_trace *trace, GArray *gaps)
+{
+    for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
+        const struct parts *parts = &trace->parts[level];
+        struct tcgrr_sql_gap gap = {.level = level, .span = parts->lack, .some = parts->some};
+        if (parts->lack.end) {
+            gap.main = sqlite3_stricmp(trace->reader->schema, "main") == 0;
+            gap.text = tcgrr_reader_lack_text(trace->reader, level, parts->lack);
+            g_array_append_val(gaps, gap);
+        }
+    }
+}
+
+static void clear_gap(gpointer data)
+{
+    g_free(((struct tcgrr_sql_gap *)data)->text);
+}
+
+GArray *tcgrr_sql_gaps(const struct tcgrr_sql *sql)
+{
+    GArray *gaps = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_sql_gap));
+
+    g_array_set_clear_func(gaps, clear_gap);
+    for (guint i = 0; i < sql->traces->len; i++) {
+        add_gaps(g_ptr_array_index(sql->traces, i), gaps);
+    }
+    return gaps;
+}
+
+void tcgrr_sql_ask_all(struct tcgrr_sql *sql, enum tcgrr_level level)
+{
+    struct tcgrr_sql_trace *trace = tcgrr_sql_trace_get(sql, "main", NULL);
+    if (trace) {
+        tcgrr_sql_trace_need(trace, level, 0, INT64_MAX, NULL);
+        tcgrr_sql_trace_unref(trace);
+    }
 }
 
 /* ---- chunks ---- */

@@ -9,6 +9,7 @@
 
 #include "store/chunk.h"
 #include "store/reader_internal.h"
+#include "store/sql/sql_gaps.h"
 #include "store/sqlite_api.h"
 
 /* Executions between two marks of a chunk, from which a cursor can start. */
@@ -24,7 +25,6 @@ struct tcgrr_sql_chunk {
     uint64_t used;              /* when it was last asked for */
 };
 
-struct tcgrr_sql; /* what all of a connection shares (store/sql/sql.h) */
 struct tcgrr_sql_trace;
 
 /* Counted references: each table and function has one. One thread at a time, as SQLite gives it to them. */
@@ -49,6 +49,13 @@ struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *s
 void tcgrr_sql_trace_unref(struct tcgrr_sql_trace *trace);
 
 struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace);
+/*
+ * Whether the trace has anything of `level` between the icounts `first` and `last`, both included: false with
+ * TCGRR_ERROR_LACKS + level if not. Where somebody watches for gaps, only a trace that has nothing of that level fails,
+ * and the rest is noted.
+ */
+bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level, int64_t first, int64_t last,
+                          GError **error);
 /* All blocks as of now, loaded where they are not yet. NULL with error. */
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
 

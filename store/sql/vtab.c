@@ -141,7 +141,8 @@ int tcgrr_vtab_disconnect(sqlite3_vtab *table)
     return SQLITE_OK;
 }
 
-int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level)
+int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level, int64_t first,
+                   int64_t last)
 {
     struct tcgrr_vtab *table = (struct tcgrr_vtab *)cursor->base.pVtab;
     const char *name = schema ? (const char *)sqlite3_value_text(schema) : "main";
@@ -154,7 +155,7 @@ int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum
         return tcgrr_vtab_fail(&table->base, error);
     }
     cursor->trace = tcgrr_sql_trace_get(table->sql, name, &error);
-    if (!cursor->trace || !tcgrr_reader_need_level(tcgrr_sql_trace_reader(cursor->trace), level, false, &error)) {
+    if (!cursor->trace || !tcgrr_sql_trace_need(cursor->trace, level, first, last, &error)) {
         return tcgrr_vtab_fail(&table->base, error);
     }
     return SQLITE_OK;

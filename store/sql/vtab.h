@@ -58,9 +58,10 @@ void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, 
 int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message);
 int tcgrr_vtab_disconnect(sqlite3_vtab *table);
 
-/* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". Fails with how to get it if
- * the trace has nothing of `level`, because no rows would look like an answer. */
-int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level);
+/* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". What is asked of it is
+ * `level`, from icount `first` to `last` (tcgrr_sql_trace_need()): no rows would look like an answer. */
+int tcgrr_vtab_use(struct tcgrr_vtab_cursor *cursor, sqlite3_value *schema, enum tcgrr_level level, int64_t first,
+                   int64_t last);
 
 /* Hands `error` to SQLite as the table's message and frees it. Returns SQLite's code for it. */
 int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error);

@@ -68,7 +68,7 @@ static int callstack_filter(sqlite3_vtab_cursor *base, int bits, const char *tex
     GError *error = NULL;
     struct row row = {0};
 
-    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[argc - 1] : NULL);
+    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[argc - 1] : NULL, 0, icount);
     if (status != SQLITE_OK) {
         return status;
     }

@@ -116,7 +116,7 @@ static int use_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int
             tcgrr_vtab_narrow(arguments[next++], rules[i].relation, &first, &cursor->last_chunk);
         }
     }
-    int status = tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_FLOW);
+    int status = tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_FLOW, 0, INT64_MAX);
     if (status != SQLITE_OK) {
         return status;
     }

@@ -66,7 +66,7 @@ static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *t
         g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "disassemble takes a block: disassemble(block.id)");
         return tcgrr_vtab_fail(base->pVtab, error);
     }
-    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[argc - 1] : NULL);
+    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[argc - 1] : NULL, 0, -1);
     if (status != SQLITE_OK) {
         return status;
     }

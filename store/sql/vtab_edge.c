@@ -129,7 +129,8 @@ static int edge_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
 
     range.first_icount = tcgrr_vtab_argument(bits & PLAN_SINCE ? arguments[next++] : NULL, 0);
     range.last_icount = tcgrr_vtab_argument(bits & PLAN_UNTIL ? arguments[next++] : NULL, INT64_MAX);
-    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[next] : NULL);
+    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[next] : NULL, range.first_icount,
+                                       range.last_icount);
     if (status != SQLITE_OK) {
         return status;
     }

@@ -90,7 +90,7 @@ static int history_filter(sqlite3_vtab_cursor *base, int bits, const char *text,
     int64_t count = tcgrr_vtab_argument(bits & PLAN_COUNT ? arguments[next++] : NULL, USUAL_COUNT);
     GError *error = NULL;
 
-    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[next] : NULL);
+    int status = tcgrr_vtab_rows_begin(cursor, bits & PLAN_SCHEMA ? arguments[next] : NULL, 0, -1);
     if (status != SQLITE_OK) {
         return status;
     }
@@ -101,7 +101,14 @@ static int history_filter(sqlite3_vtab_cursor *base, int bits, const char *text,
             MAX_COUNT);
         return tcgrr_vtab_fail(base->pVtab, error);
     }
-    return collect(cursor, before, count, &error) ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);
+    bool good = collect(cursor, before, count, &error);
+    if (good) { /* only now is it known how far back that goes */
+        bool all = count > 0 && cursor->rows->len == count;
+        int64_t oldest = all ? g_array_index(cursor->rows, struct row, count - 1).icount : 0;
+        good =
+            tcgrr_sql_trace_need(cursor->base.trace, TCGRR_LEVEL_FLOW, oldest, before - (before < INT64_MAX), &error);
+    }
+    return good ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);
 }
 
 static int history_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)

@@ -128,7 +128,10 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
             tcgrr_vtab_narrow(values[i], rules[i].relation, lows[i], highs[i]);
         }
     }
-    int status = tcgrr_vtab_use(cursor, values[RULES - 1], level);
+    /* Numbers of executions are those of what is there. */
+    bool numbered = bits & (TCGRR_VTAB_SEQ | TCGRR_VTAB_SEQ_LOW | TCGRR_VTAB_SEQ_HIGH);
+    int status = tcgrr_vtab_use(cursor, values[RULES - 1], level, range->first_icount,
+                                numbered ? range->first_icount - 1 : range->last_icount);
     if (status != SQLITE_OK) {
         return status;
     }

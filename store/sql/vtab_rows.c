@@ -39,11 +39,11 @@ int tcgrr_vtab_rows_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
     return SQLITE_OK;
 }
 
-int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema)
+int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema, int64_t first, int64_t last)
 {
     g_array_set_size(cursor->rows, 0);
     cursor->at = 0;
-    return tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_FLOW);
+    return tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_FLOW, first, last);
 }
 
 int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing)

@@ -18,8 +18,9 @@ int tcgrr_vtab_rows_next(sqlite3_vtab_cursor *cursor);
 int tcgrr_vtab_rows_eof(sqlite3_vtab_cursor *cursor);
 int tcgrr_vtab_rows_rowid(sqlite3_vtab_cursor *cursor, sqlite3_int64 *rowid);
 
-/* xFilter's beginning: no rows, and the trace under the name in `schema`, NULL for "main". */
-int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema);
+/* xFilter's beginning: no rows, and the trace under the name in `schema`, NULL for "main", of which the flow from
+ * icount `first` to `last` is asked for. */
+int tcgrr_vtab_rows_begin(struct tcgrr_vtab_rows *cursor, sqlite3_value *schema, int64_t first, int64_t last);
 
 /* An integer argument, `missing` where there is none or it is no number. */
 int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing);

@@ -159,7 +159,7 @@ static int state_filter(sqlite3_vtab_cursor *base, int bits, const char *text, i
             tcgrr_vtab_narrow(arguments[next++], rules[i].relation, &cursor->first_icount, &cursor->last_icount);
         }
     }
-    int status = tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_STATE);
+    int status = tcgrr_vtab_use(&cursor->base, schema, TCGRR_LEVEL_STATE, cursor->first_icount, cursor->last_icount);
     if (status == SQLITE_OK) {
         status = choose_registers(cursor, bits & PLAN_REGISTER, bits & PLAN_REGISTER ? arguments[next] : NULL);
     }
