@@ -113,6 +113,7 @@ guest() {
     thumb-*)
         guest=("$(qemu arm "$version")" -M mps2-an385 -cpu cortex-m3 -semihosting-config "enable=on,target=native")
         ;;
+    x86-panic) guest=("$(qemu x86_64 "$version")" -M pc -device pvpanic) ;;
     x86-blsi) guest=("$(qemu x86_64 "$version")" -M pc -cpu max -device "isa-debug-exit,iobase=0xf4,iosize=0x04") ;;
     x86-*) guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04") ;;
     user-hello-*)

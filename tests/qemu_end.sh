@@ -12,9 +12,11 @@ cd "$work"
 # of TRACE SQL: one number out of it.
 of() { "$tcgrr" query "$1.tcgrr" "$2" --format csv | tail -n 1 | tr -d '\r'; }
 
-# The guest asks by ACPI and goes round in a circle, until QEMU stops it.
-guest x86-poweroff "$version"
+# The guest asks by ACPI, or says that it panicked, and goes round in a circle, until QEMU stops it.
 for turn in 1 2; do
+    name=x86-panic
+    [ $turn = 1 ] || name=x86-poweroff
+    guest $name "$version"
     record "end$turn"
     icount=$(json .icount)
     equal "count with the tail" "$(json '.icount + .tail')" "$(json .qemu_icount)"
@@ -23,7 +25,7 @@ for turn in 1 2; do
     equal "events after it" "$(of "end$turn" "SELECT count(*) FROM event WHERE icount > $icount")" 0
     equal "checkpoints after it" "$(of "end$turn" "SELECT count(*) FROM checkpoint WHERE icount > $icount")" 0
     last=$(of "end$turn" "SELECT pc FROM insn WHERE icount = $((icount - 1))")
-    equal "the last instruction" "$((last))" "$(($(address "$fixtures/x86-poweroff.elf" poweroff_request)))"
+    equal "the last instruction" "$((last))" "$(($(address "$fixtures/$name.elf" poweroff_request)))"
     run 0 "$tcgrr" verify "end$turn.tcgrr"
     run 0 "$tcgrr" replay --json "end$turn.tcgrr"
     equal "compared" "$(json .compared)" "$icount"

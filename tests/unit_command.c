@@ -111,7 +111,7 @@ static void test_everything_added(void **state)
     };
     expect(&system_qemu, &options, "-M virt",
            "/opt/qemu-system-x -M virt -icount shift=3,rr=replay,rrfile=/t/a,,b -nic none -plugin /l/p,,q.so,fd=7,x=1 "
-           "-action shutdown=pause -readconfig /t/q,s -gdb tcp::9 -S");
+           "-action shutdown=pause,panic=exit-failure -readconfig /t/q,s -gdb tcp::9 -S");
     /* What the user gave already is not given twice; a gdb address of their own gives way. */
     options.plugin = NULL;
     options.qmp_config = NULL;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emu/qemu/command_options.h"
+#include "emu/rrlog/format.h"
 #include "store/error.h"
 
 #define SHIFT_MAX 10
@@ -494,19 +495,44 @@ static void add_plugin(struct builder *builder)
     g_free(path);
 }
 
-/* Keeps QEMU there after the guest has shut down; -action came with QEMU 6.0. */
+/* Whether the user said what QEMU is to do where the guest panics. */
+static bool chose_panic(const struct builder *builder)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (is(option, "action") && strstr(value_of(option), "panic=")) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * Keeps QEMU there after the guest has shut down; -action came with QEMU 6.0. A panic is to end the run, as it does
+ * without tcgrr: "shutdown", which is QEMU's default, only stops the machine once a shutdown does; "exit-failure", of
+ * 7.1, is the same but for that.
+ */
 static void add_pause(struct builder *builder)
 {
+    struct tcgrr_rr_release release = {.major = 10};
     if (!builder->options->pause_at_end || has_option(builder, "no-shutdown", NULL)) {
         return;
     }
-    bool old = builder->qemu->version && strtol(builder->qemu->version, NULL, 10) < 6;
-    add(builder, old ? "-no-shutdown" : "-action");
-    if (!old) {
-        add(builder, "shutdown=pause");
+    if (builder->qemu->version) {
+        tcgrr_rr_release_parse(builder->qemu->version, &release);
     }
-    note(builder, "added %s: QEMU is asked for its own count at the end",
-         old ? "-no-shutdown" : "-action shutdown=pause");
+    const char *action = "shutdown=pause";
+    if ((release.major > 7 || (release.major == 7 && release.minor >= 1)) && !chose_panic(builder)) {
+        action = "shutdown=pause,panic=exit-failure";
+    }
+    if (release.major < 6) {
+        add(builder, "-no-shutdown");
+        note(builder, "added -no-shutdown: QEMU is asked for its own count at the end");
+        return;
+    }
+    add(builder, "-action");
+    add(builder, "%s", action);
+    note(builder, "added -action %s: QEMU is asked for its own count at the end", action);
 }
 
 /* A snapshot is loaded from all images that can have one, so there is one only. */
