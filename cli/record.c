@@ -97,6 +97,9 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
     if (stopped) {
         return cli_stopped_status(stopped);
     }
+    if (result->lost) {
+        cli_say_error("%s", result->lost);
+    }
     if (result->end == TCGRR_LIVE_CUT) {
         cli_say_error("QEMU died (%s); everything recorded up to then is in %s", result->exit, output);
         return CLI_FAILED;
@@ -108,7 +111,7 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
                 output);
         return CLI_FAILED;
     }
-    return CLI_OK;
+    return result->lost ? CLI_FAILED : CLI_OK;
 }
 
 static int record(struct tcgrr_record_options *options, bool json)
@@ -129,6 +132,7 @@ static int record(struct tcgrr_record_options *options, bool json)
         cli_say_error("the guest ended before it came to --until");
     }
     int printed = cli_print_trace(options->output, json, CLI_TRACE_RECORDED);
+    g_free(result.lost);
     g_free(result.exit);
     return status ? status : printed;
 }
@@ -161,11 +165,8 @@ static int check(const struct cli_command *command, int argc, const char *output
     if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
         return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
     }
-    if (g_strcmp0(follow, "all") == 0) {
-        return cli_usage(command, "--follow all: children of fork cannot be recorded yet; none and exec work");
-    }
-    if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0) {
-        return cli_usage(command, "--follow takes none or exec, not '%s'", follow);
+    if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0 && strcmp(follow, "all") != 0) {
+        return cli_usage(command, "--follow takes none, exec or all, not '%s'", follow);
     }
     return CLI_OK;
 }
@@ -195,8 +196,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
         {"follow", 0, 0, G_OPTION_ARG_STRING, &follow,
-         "user mode: whether to follow a program that executes another one: exec (the default) continues in the same "
-         "run, none ends it; children of fork are not recorded",
+         "user mode: what is recorded besides the program: exec (the default): another one that it executes, in the "
+         "same run; none: not that either; all: forked children, too, each in a trace of its own beside TRACE",
          "WHAT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
          "FILE"},
@@ -225,6 +226,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .portable = portable,
         .start_at = start_at,
         .follow_none = follow && strcmp(follow, "none") == 0,
+        .follow_all = follow && strcmp(follow, "all") == 0,
         .icount = icount,
         .symbol_files = (const char *const *)symbols,
         .tool_version = TCGRR_VERSION,

@@ -6,6 +6,7 @@
 #include "replay/recorded.h"
 #include "store/inputs.h"
 #include "store/layers.h"
+#include "store/processes.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -119,6 +120,33 @@ static void add_keyframes(json_t *object, const char *path)
     json_object_set_new(object, "keyframe_bytes", json_integer((json_int_t)sum.bytes));
 }
 
+static void add_process(const struct tcgrr_recorded_process *process, void *data)
+{
+    json_array_append_new(data, json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:b}", "name", process->name, "pid",
+                                          (json_int_t)process->pid, "program", process->program, "trace",
+                                          process->trace, "icount", (json_int_t)process->icount, "exit", process->exit,
+                                          "complete", process->complete));
+}
+
+/* Nothing where children of the program were not recorded. */
+static void add_processes(json_t *object, struct tcgrr_reader *reader)
+{
+    json_t *processes = json_array();
+    tcgrr_reader_processes(reader, add_process, processes, NULL);
+    if (json_array_size(processes) > 0) {
+        json_object_set(object, "processes", processes);
+    }
+    json_decref(processes);
+}
+
+static void print_process(const struct tcgrr_recorded_process *process, void *data)
+{
+    g_autofree char *icount = cli_number(process->icount);
+    printf("  process      %s: %s, pid %" G_GINT64_FORMAT ", %s instructions, %s%s: %s\n", process->name,
+           process->program, process->pid, icount, process->exit, process->complete ? "" : ", INCOMPLETE",
+           process->trace);
+}
+
 static void print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
                           enum cli_trace_form form)
 {
@@ -154,6 +182,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
         json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
     }
     add_keyframes(object, path);
+    add_processes(object, reader);
     if (form == CLI_TRACE_RECORDED) {
         add_memory(object);
     }
@@ -305,6 +334,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     print_windows(reader);
     print_keyframes(path);
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
+    tcgrr_reader_processes(reader, print_process, NULL, NULL);
     if (run->assumed) {
         g_autofree char *assumed = cli_number(run->assumed);
         printf("  uncertain    %s interrupts could not be placed exactly\n", assumed);

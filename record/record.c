@@ -4,13 +4,11 @@
  * encodes and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so
  * that memory is bounded.
  */
-#include "record/record.h"
+#include "record/record_internal.h"
 
 #include "emu/qemu/calls_file.h"
 #include "record/events.h"
 #include "record/notes.h"
-#include "record/portable.h"
-#include "record/repair.h"
 #include "record/tail.h"
 #include "store/error.h"
 #include "store/inputs.h"
@@ -33,27 +31,6 @@
 #define FLUSH_MS      100
 #define ASK_EARLY     (1u << 20)
 #define STOP_AGAIN_US (G_USEC_PER_SEC * 1)
-
-struct recorder {
-    const struct tcgrr_record_options *options;
-    struct tcgrr_portable portable; /* its `arguments` are NULL where the machine is not pinned */
-    struct tcgrr_session *session;
-    struct tcgrr_writer *writer; /* the storing thread's while it runs */
-    struct tcgrr_run run;
-    GStringChunk *texts;
-    char *rr_file;
-    char *calls; /* user mode: the file of what system calls gave */
-    gint64 began;
-    GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
-    GAsyncQueue *empty;            /* struct tcgrr_chunk * */
-    GError *store_error;           /* set by the storing thread before `store_failed` */
-    gint store_failed;             /* atomic */
-    _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
-    _Atomic uint64_t stored_bytes; /* for progress only */
-    struct tcgrr_until until;
-    struct tcgrr_answers answers;
-    guint ask_at; /* uncertain that there have to be for the log to be asked before the end */
-};
 
 /* ---- the storing thread ---- */
 
@@ -321,105 +298,6 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
     }
 }
 
-/* ---- the run's description ---- */
-
-static const char *keep(struct recorder *recorder, const char *text)
-{
-    return g_string_chunk_insert(recorder->texts, text ? text : "");
-}
-
-static const char *now_text(struct recorder *recorder)
-{
-    g_autoptr(GDateTime) now = g_date_time_new_now_utc();
-    g_autofree char *text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
-    return keep(recorder, text);
-}
-
-static const char *words_json(struct recorder *recorder, const char *first, const char *const *words)
-{
-    json_t *array = json_array();
-    if (first) {
-        json_array_append_new(array, json_string_nocheck(first));
-    }
-    for (; *words; words++) {
-        json_array_append_new(array, json_string_nocheck(*words));
-    }
-    char *text = json_dumps(array, JSON_COMPACT);
-    const char *kept = keep(recorder, text);
-    free(text);
-    json_decref(array);
-    return kept;
-}
-
-static uint32_t sample_step(const struct tcgrr_record_options *options)
-{
-    return options->sample_step ? options->sample_step : TCGRR_SAMPLE_STEP;
-}
-
-static void describe(struct recorder *recorder)
-{
-    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(recorder->session);
-    const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
-    const char *told = recorder->options->directory;
-    g_autofree char *directory = told ? g_strdup(told) : g_get_current_dir();
-    struct utsname host = {0};
-    uname(&host);
-    g_autofree char *host_text = g_strdup_printf("%s %s %s", host.sysname, host.release, host.machine);
-
-    recorder->run = (struct tcgrr_run){
-        .tool_version = recorder->options->tool_version,
-        .started = now_text(recorder),
-        .host = keep(recorder, host_text),
-        .directory = keep(recorder, directory),
-        .command = words_json(recorder, NULL, (const char *const *)command->argv),
-        .original_command = words_json(recorder, recorder->options->qemu, recorder->options->arguments),
-        .qemu_path = qemu->path,
-        .qemu_version = qemu->version,
-        .qemu_banner = qemu->banner,
-        .qemu_build_id = qemu->build_id,
-        .target = qemu->target,
-        .mode = qemu->system ? "system" : "user",
-        .api_version = qemu->api,
-        .rr = command->mode == TCGRR_RUN_RECORD,
-        .icount_shift = command->icount_shift,
-        .vcpus = command->vcpus,
-        .reports_discontinuities = qemu->reports_discontinuities,
-        .level = tcgrr_level_name(recorder->options->level),
-        .qemu_icount = -1,
-        .decided = -1,
-        .sample_step = recorder->options->level < TCGRR_LEVEL_STATE ? 0 : sample_step(recorder->options),
-        .mem_from = -1,
-        .mem_until = -1,
-        .output = qemu->system ? NULL : tcgrr_output_name(tcgrr_output_kind(STDOUT_FILENO)),
-    };
-}
-
-static void describe_end(struct recorder *recorder, const struct tcgrr_chunk *last,
-                         const struct tcgrr_record_result *result)
-{
-    struct tcgrr_run *run = &recorder->run;
-    run->ended = now_text(recorder);
-    run->duration_s = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
-    run->exit = result->exit;
-    run->guest_shutdown = tcgrr_session_guest_shutdown(recorder->session);
-    run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
-    run->icount = last->end_icount;
-    if (strcmp(run->mode, "user") == 0) {
-        run->vcpus = tcgrr_live_threads(tcgrr_session_live(recorder->session));
-    }
-    run->logged = run->complete && run->rr ? run->icount : recorder->logged;
-    run->qemu_icount = tcgrr_session_qemu_icount(recorder->session);
-    run->execs = last->first_seq + last->count;
-    if (recorder->options->level == TCGRR_LEVEL_FULL) {
-        tcgrr_icount from;
-        tcgrr_icount until;
-        tcgrr_live_window(tcgrr_session_live(recorder->session), &from, &until);
-        run->mem_from = from <= run->icount ? (int64_t)from : -1;
-        run->mem_until = until <= run->icount ? (int64_t)until : -1;
-    }
-    run->assumed = tcgrr_live_assumed(tcgrr_session_live(recorder->session));
-}
-
 /* ---- all of it ---- */
 
 /* The address from which branches count for samples. */
@@ -485,13 +363,44 @@ static bool open_portable(struct recorder *recorder, GError **error)
     return true;
 }
 
+/* User mode: the file of what the program is given. */
+static bool create_calls(struct recorder *recorder, GError **error)
+{
+    if (tcgrr_session_qemu(recorder->session)->system) {
+        if (!recorder->family) {
+            return true;
+        }
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "--follow all is for user mode, in which the program forks; a whole machine is one run");
+        return false;
+    }
+    return recorder->child ? g_file_set_contents(recorder->calls, "", 0, error)
+                           : tcgrr_calls_file_create(recorder->calls, error);
+}
+
+/* Or, where another QEMU has forked this one, goes on with what runs already. */
+static bool start_session(struct recorder *recorder, GError **error)
+{
+    struct tcgrr_family_child *child = recorder->child;
+
+    if (!child) {
+        return tcgrr_session_start(recorder->session, error);
+    }
+    if (!tcgrr_session_adopt(recorder->session, child->fork.pid, error)) {
+        return false;
+    }
+    tcgrr_fork_welcome(&child->fork, tcgrr_live_fd(tcgrr_session_live(recorder->session)), recorder->calls);
+    child->answered = true;
+    return true;
+}
+
 static bool open_session(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_record_options *options = recorder->options;
     char **pinned = recorder->portable.arguments;
     struct tcgrr_session_options session = {
         .qemu = options->qemu,
-        .known = pinned ? &recorder->portable.qemu : NULL,
+        .known = pinned ? &recorder->portable.qemu : recorder->known,
         .arguments = pinned ? (const char *const *)pinned : options->arguments,
         .plugin = options->plugin,
         .mode = options->rr ? TCGRR_RUN_RECORD : TCGRR_RUN_PLAIN,
@@ -505,20 +414,23 @@ static bool open_session(struct recorder *recorder, GError **error)
         .quiet = options->quiet,
         .inputs = recorder->calls,
         .follow_none = options->follow_none,
+        .forks = recorder->family ? tcgrr_family_socket(recorder->family) : NULL,
+        .process = recorder->child ? recorder->child->process : 0,
         .output_to_errors = options->output_to_errors,
     };
     recorder->session = tcgrr_session_new(&session, error);
     if (!recorder->session) {
         return false;
     }
-    if (!tcgrr_session_qemu(recorder->session)->system && !tcgrr_calls_file_create(recorder->calls, error)) {
+    if (!create_calls(recorder, error)) {
         return false;
     }
-    describe(recorder);
+    tcgrr_recorder_describe(recorder);
     if (options->started) {
         options->started(tcgrr_session_command(recorder->session), options->data);
     }
-    tcgrr_live_set_sample_step(tcgrr_session_live(recorder->session), sample_step(options));
+    tcgrr_live_set_sample_step(tcgrr_session_live(recorder->session),
+                               options->sample_step ? options->sample_step : TCGRR_SAMPLE_STEP);
     if (!find_origin(recorder, error)) {
         return false;
     }
@@ -528,10 +440,10 @@ static bool open_session(struct recorder *recorder, GError **error)
     recorder->began = g_get_monotonic_time();
     /* What is to be replaced stays until QEMU has come up. */
     if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
-        return tcgrr_session_start(recorder->session, error) &&
-               tcgrr_session_loaded(recorder->session, options->stop, error) && create_trace(recorder, error);
+        return start_session(recorder, error) && tcgrr_session_loaded(recorder->session, options->stop, error) &&
+               create_trace(recorder, error);
     }
-    return create_trace(recorder, error) && tcgrr_session_start(recorder->session, error);
+    return create_trace(recorder, error) && start_session(recorder, error);
 }
 
 static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GError **error)
@@ -648,7 +560,7 @@ static bool store_calls(struct recorder *recorder, GError **error)
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
-    describe_end(recorder, last, result);
+    tcgrr_recorder_describe_end(recorder, last, result);
     result->reached = recorder->until.reached;
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
         !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
@@ -658,7 +570,8 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
         !tcgrr_writer_rr_file(recorder->writer, recorder->rr_file, error)) {
         return false;
     }
-    if (!store_calls(recorder, error)) {
+    if (!store_calls(recorder, error) || (recorder->family && !tcgrr_recorder_store_process(recorder, result, error)) ||
+        (recorder->family && !recorder->child && !tcgrr_recorder_store_children(recorder, result, error))) {
         return false;
     }
     tcgrr_writer_sizes(recorder->writer, &result->sizes);
@@ -741,7 +654,11 @@ static char *absolute_with(const char *path, const char *end)
     return g_canonicalize_filename(name, NULL);
 }
 
-bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error)
+static void record_child(struct tcgrr_family_child *child, void *data);
+
+static bool record(const struct tcgrr_record_options *options, struct tcgrr_family *family,
+                   struct tcgrr_family_child *child, const struct tcgrr_qemu *known, struct tcgrr_record_result *result,
+                   GError **error)
 {
     struct recorder recorder = {
         .options = options,
@@ -753,10 +670,19 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
         .answers.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip)),
         .ask_at = ASK_EARLY,
         .until = options->until,
+        .family = family,
+        .child = child,
+        .known = known,
     };
     *result = (struct tcgrr_record_result){0};
+    if (family && !child) {
+        tcgrr_family_begin(family, record_child, &recorder);
+    }
     bool good = check_symbol_files(options, error) && open_portable(&recorder, error) &&
                 open_session(&recorder, error) && run_to_end(&recorder, result, error);
+    if (family && !child) {
+        tcgrr_family_wait(family, 0, options->stop); /* after a failure they are recorded still */
+    }
 
     bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
     tcgrr_writer_free(recorder.writer);
@@ -778,5 +704,43 @@ bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_recor
     g_array_unref(recorder.answers.flips);
     g_free(recorder.rr_file);
     g_free(recorder.calls);
+    return good;
+}
+
+/* NAME.tcgrr, NAME.1.tcgrr, NAME.1.2.tcgrr */
+static char *child_path(const char *output, const char *name)
+{
+    static const char end[] = ".tcgrr";
+    bool has = g_str_has_suffix(output, end);
+    return g_strdup_printf("%.*s.%s%s", (int)(strlen(output) - (has ? strlen(end) : 0)), output, name, has ? end : "");
+}
+
+static void record_child(struct tcgrr_family_child *child, void *data)
+{
+    const struct recorder *first = data;
+    struct tcgrr_record_options options = *first->options;
+    g_autofree char *output = child_path(options.output, child->name);
+    struct tcgrr_record_result result;
+
+    options.output = output;
+    options.stop = tcgrr_family_stop(first->family);
+    options.until = (struct tcgrr_until){0};
+    options.started = NULL;
+    options.warn = NULL;
+    options.progress = NULL;
+    record(&options, first->family, child, tcgrr_session_qemu(first->session), &result, &child->error);
+    g_free(result.exit);
+}
+
+bool tcgrr_record(const struct tcgrr_record_options *options, struct tcgrr_record_result *result, GError **error)
+{
+    struct tcgrr_family *family = options->follow_all ? tcgrr_family_new(error) : NULL;
+
+    *result = (struct tcgrr_record_result){0};
+    if (options->follow_all && !family) {
+        return false;
+    }
+    bool good = record(options, family, NULL, NULL, result, error);
+    tcgrr_family_free(family);
     return good;
 }

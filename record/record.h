@@ -23,6 +23,7 @@ struct tcgrr_record_options {
     const char *output;
     bool force;
     bool follow_none; /* user mode: the run ends where the program executes another one */
+    bool follow_all;  /* user mode: forked children are recorded, too, each in a trace beside `output` */
     const char *qemu;
     const char *const *arguments;
     const char *plugin;
@@ -59,6 +60,7 @@ struct tcgrr_record_result {
     char *exit;       /* how QEMU ended; owned by the caller */
     bool exit_failed; /* by a signal or with a status other than 0 */
     bool reached;     /* the place at which it was to end */
+    char *lost;       /* why a forked child was not recorded; NULL: all were. Owned by the caller */
 };
 
 /*

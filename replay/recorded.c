@@ -12,6 +12,7 @@
 #include "emu/qemu/start.h"
 #include "store/error.h"
 #include "store/inputs.h"
+#include "store/processes.h"
 #include "replay/waits.h"
 
 /* The words of a JSON array, NULL-terminated, with `extra` behind; NULL if it is none. Owned by the caller. */
@@ -175,7 +176,15 @@ char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GErr
 {
     g_autofree char *path = g_build_filename(folder, TCGRR_INPUTS_CALLS, NULL);
     g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".calls", NULL);
+    g_autofree char *forked = tcgrr_reader_forked(reader);
 
+    if (forked) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s is of process %s, whose run begins where another one forked it, and cannot be replayed; only "
+                    "the first process can",
+                    tcgrr_reader_path(reader), forked);
+        return NULL;
+    }
     if (g_mkdir_with_parents(folder, 0777) != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
         return NULL;

@@ -65,6 +65,8 @@
     "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"      \
     " start_icount INTEGER);"                                                                                          \
     "CREATE TABLE input(name TEXT PRIMARY KEY, role TEXT, path TEXT, size INTEGER, xxh128 TEXT);"                      \
+    "CREATE TABLE process(name TEXT PRIMARY KEY, pid INTEGER, program TEXT, trace TEXT, icount INTEGER, exit TEXT,"    \
+    " complete INTEGER);"                                                                                              \
     "CREATE TABLE content(xxh128 TEXT, part INTEGER, size INTEGER, data BLOB, digest INTEGER);"                        \
     "CREATE UNIQUE INDEX content_part ON content(xxh128, part);"                                                       \
     "CREATE UNIQUE INDEX chunk_icount ON chunk(first_icount, id);"                                                     \

@@ -127,6 +127,11 @@ void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc)
     intake->header->has_sample_origin = 1;
 }
 
+void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process)
+{
+    intake->header->process = process;
+}
+
 void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from, uint64_t to)
 {
     intake->header->closer_from = from;

@@ -36,6 +36,7 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 
 /* From where branches count for samples, before QEMU starts. */
 void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
+void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process);
 
 /* Branches behind which samples are taken instead of those that the step names (wire.h), before QEMU starts. */
 void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from, uint64_t to);

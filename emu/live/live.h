@@ -143,6 +143,13 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
  */
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
 
+/* User mode: which of the processes that are recorded together it is (emu/plugin/fork.h). Before the plugin is told. */
+void tcgrr_live_set_process(struct tcgrr_live *live, uint32_t process);
+/* The program that it executed last; owned by the caller, NULL if none. */
+char *tcgrr_live_program(const struct tcgrr_live *live);
+/* How many children it has forked so far. */
+uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
+
 /*
  * Samples behind each branch or jump from number `from` on and before `to`, whatever the step, and none between the
  * first of all and these; digests of stores begin with them. Before QEMU is started.

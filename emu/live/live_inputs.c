@@ -2,6 +2,8 @@
 /* What a user-mode run that is given inputs says of them. */
 #include "emu/live/live_internal.h"
 
+#include <string.h>
+
 #define NOT_PLACED (UINT64_MAX - 1)
 
 static uint64_t value_at(const uint32_t *words, unsigned index)
@@ -63,6 +65,26 @@ void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount)
     place(&live->inputs.other, icount);
     place(&live->inputs.ended, icount);
     live->inputs_changed = false;
+}
+
+void tcgrr_live_set_process(struct tcgrr_live *live, uint32_t process)
+{
+    tcgrr_intake_set_process(live->intake, process);
+}
+
+char *tcgrr_live_program(const struct tcgrr_live *live)
+{
+    char program[TCGRR_WIRE_PROGRAM + 1] = {0};
+
+    memcpy(program, tcgrr_intake_header(live->intake)->program, TCGRR_WIRE_PROGRAM);
+    return *program ? g_utf8_make_valid(program, -1) : NULL;
+}
+
+uint32_t tcgrr_live_forks(const struct tcgrr_live *live)
+{
+    const struct tcgrr_wire_header *header = tcgrr_intake_header(live->intake);
+    uint32_t forks = header->forks, failed = header->forks_failed;
+    return forks - MIN(forks, failed);
 }
 
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live)

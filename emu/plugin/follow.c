@@ -150,20 +150,32 @@ static GPtrArray *own_command(void)
     return words;
 }
 
-/* The plugin's word, for the plugin that takes over: the ring is descriptor `fd` there. */
-static char *plugin_word(const char *word, int fd)
+/* The plugin's word, for the plugin that takes over: the ring is descriptor `fd` there, and word `program` the program.
+ * In a forked child it is not the same inputs. */
+static char *plugin_word(const char *word, int fd, guint program)
 {
+    static const char *const ways[] = {"inputs=", "given=", "followed="};
     const struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     g_auto(GStrv) parts = g_strsplit(word, ",", -1);
+    g_auto(GStrv) path = g_strsplit(inputs->path, ",", -1);
+    g_autofree char *escaped = g_strjoinv(",,", path);
     GString *text = g_string_new(NULL);
 
     for (char **part = parts; *part; part++) {
-        bool ours = g_str_has_prefix(*part, "fd=") || g_str_has_prefix(*part, "at=") || strcmp(*part, "again=on") == 0;
+        bool ours = g_str_has_prefix(*part, "fd=") || g_str_has_prefix(*part, "at=") ||
+                    g_str_has_prefix(*part, "program=") || strcmp(*part, "again=on") == 0;
+        bool names_inputs = g_str_has_prefix(*part, ways[inputs->way]);
         if (!ours) {
-            g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", *part);
+            g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", names_inputs ? ways[inputs->way] : *part);
+        }
+        if (names_inputs) {
+            g_string_append(text, escaped);
+            while (part[1] && !*part[1] && part[2]) { /* a comma in the path that stood there */
+                part += 2;
+            }
         }
     }
-    g_string_append_printf(text, ",fd=%d,again=on,at=%" G_GUINT64_FORMAT, fd, inputs->at);
+    g_string_append_printf(text, ",fd=%d,program=%u,again=on,at=%" G_GUINT64_FORMAT, fd, program, inputs->at);
     return g_string_free(text, FALSE);
 }
 
@@ -172,6 +184,7 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
 {
     g_autoptr(GPtrArray) own = own_command();
     GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
+    guint plugin = 0;
 
     for (guint i = 0; (int)i < follow->program && i < own->len; i++) {
         const char *word = own->pdata[i], *value = i + 1 < own->len ? own->pdata[i + 1] : "";
@@ -180,7 +193,8 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
             i++;
         } else if (strcmp(word, "-plugin") == 0 && strstr(value, ",fd=")) {
             g_ptr_array_add(words, g_strdup(word));
-            g_ptr_array_add(words, plugin_word(value, fd));
+            plugin = words->len;
+            g_ptr_array_add(words, g_strdup(value));
             i++;
         } else {
             g_ptr_array_add(words, g_strdup(word));
@@ -194,6 +208,9 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
     }
     g_ptr_array_add(words, g_strdup("-0"));
     g_ptr_array_add(words, g_strdup(image->arguments->len > 0 ? image->arguments->pdata[0] : image->path));
+    char *told = words->pdata[plugin];
+    words->pdata[plugin] = plugin_word(told, fd, words->len);
+    g_free(told);
     g_ptr_array_add(words, g_strdup(image->path));
     for (guint i = 1; i < image->arguments->len; i++) {
         g_ptr_array_add(words, g_strdup(image->arguments->pdata[i]));
@@ -235,6 +252,7 @@ static void start(const struct tcgrr_follow *follow, const struct image *image)
     g_autoptr(GPtrArray) words = build_command(follow, image, fd);
     g_autoptr(GPtrArray) environment = build_environment(image);
     tcgrr_plugin_hand_over();
+    g_strlcpy(tcgrr_plugin.ring.header->program, image->path, TCGRR_WIRE_PROGRAM);
     execve("/proc/self/exe", (char **)words->pdata, (char **)environment->pdata);
     tcgrr_plugin_leave(); /* nothing else could go on in this run */
 }

@@ -57,6 +57,16 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     return NULL;
 }
 
+void tcgrr_inputs_restart(const char *path)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+
+    free(inputs->path);
+    inputs->path = strdup(path);
+    inputs->over = inputs->holds = inputs->differed = false;
+    inputs->call = &own_call;
+}
+
 static void find_register(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle)
 {
     const struct tcgrr_call_names *names = inputs->names;

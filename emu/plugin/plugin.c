@@ -3,6 +3,7 @@
 #include "emu/plugin/access.h"
 #include "emu/plugin/arguments.h"
 #include "emu/plugin/follow.h"
+#include "emu/plugin/fork.h"
 #include "emu/plugin/sample.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
@@ -403,7 +404,12 @@ static void vcpu_resumes(unsigned vcpu)
 
 static void flushed(void)
 {
+    bool returned = tcgrr_plugin.returned == tcgrr_ring_space(&tcgrr_plugin.ring);
+
     push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
+    if (returned) {
+        tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring); /* nothing ran since then */
+    }
     tcgrr_instrument_forget(&tcgrr_plugin);
     if (tcgrr_plugin.accesses) {
         tcgrr_access_forget(&tcgrr_plugin);
@@ -489,7 +495,8 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
 static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
     calls = false;
-    if (tcgrr_plugin.silent) {
+    tcgrr_fork_made(result);
+    if (tcgrr_plugin.silent && !tcgrr_fork_returned(vcpu)) {
         return;
     }
     if (tcgrr_threads_several()) {
@@ -662,13 +669,6 @@ static int probe(const struct qemu_plugin_info *info, int fd)
     return 1;
 }
 
-static void forked(void)
-{
-    tcgrr_ring_disown(&tcgrr_plugin.ring);
-    tcgrr_plugin.inputs = NULL; /* the parent's */
-    tcgrr_plugin.silent = true;
-}
-
 static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info *info, uint32_t features)
 {
     struct tcgrr_wire_header *header = plugin->ring.header;
@@ -732,7 +732,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (problem) {
         return refuse(problem);
     }
-    pthread_atfork(NULL, NULL, forked);
+    tcgrr_fork_init(arguments.forks);
     tcgrr_threads_init();
     tcgrr_yield_init(plugin, id, plugin->api.version >= 7 ? (tcgrr_any_cb)reset_7 : (tcgrr_any_cb)reset_1);
     introduce(plugin, info, register_callbacks(plugin, id));

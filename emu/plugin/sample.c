@@ -60,6 +60,23 @@ void tcgrr_sampling_init(struct tcgrr_plugin *plugin)
     }
 }
 
+void tcgrr_sampling_restart(struct tcgrr_plugin *plugin)
+{
+    struct tcgrr_sampling *sampling = &plugin->sampling;
+
+    if (sampling->on) {
+        g_free(sampling->values);
+        *sampling = (struct tcgrr_sampling){
+            .on = true,
+            .count = sampling->count,
+            .registers = sampling->registers,
+            .status = sampling->status,
+            .thumb_bit = sampling->thumb_bit,
+            .value = sampling->value,
+        };
+    }
+}
+
 /* Returns how many bytes there are in sampling->value; 0 if the register cannot be read. */
 static uint32_t read_value(struct tcgrr_plugin *plugin, struct qemu_plugin_register *handle)
 {

@@ -12,6 +12,8 @@
 
 /* Finds the registers; in a vCPU's init callback. */
 void tcgrr_sampling_init(struct tcgrr_plugin *plugin);
+/* In a forked child: samples begin anew. */
+void tcgrr_sampling_restart(struct tcgrr_plugin *plugin);
 
 /* Whether the instruction, the last of a translation that is just made, is a branch or jump that samples count. */
 bool tcgrr_sampling_counts(struct tcgrr_plugin *plugin, uint64_t pc, const uint8_t *bytes, uint8_t length);

@@ -63,6 +63,17 @@ void tcgrr_threads_init(void)
     own = 0;
 }
 
+void tcgrr_threads_restart(bool recorded)
+{
+    pthread_mutex_init(&threads.lock, NULL);
+    pthread_cond_init(&threads.changed, NULL);
+    threads.runs = threads.ran = own = 0;
+    threads.tids[0] = (int32_t)gettid();
+    threads.count = threads.started = 1;
+    threads.several = false;
+    threads.all = !recorded;
+}
+
 bool tcgrr_threads_several(void)
 {
     return threads.several;

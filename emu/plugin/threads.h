@@ -15,6 +15,8 @@
 
 /* In the first thread, which is number 0. */
 void tcgrr_threads_init(void);
+/* In a forked child, whose only thread is number 0. Unless it is recorded, its threads run as they like. */
+void tcgrr_threads_restart(bool recorded);
 /* Whether there was ever a second one. */
 bool tcgrr_threads_several(void);
 /* The calling thread's number, in the order in which they were made. */

@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 11u
+#define TCGRR_WIRE_VERSION 12u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -54,6 +54,8 @@ enum tcgrr_wire_feature {
     TCGRR_WIRE_STORES = 1u << 2,  /* tells the values of stores, so that samples have a digest of them (API 4) */
 };
 
+#define TCGRR_WIRE_PROGRAM 256u /* bytes of a program's path, with its zero */
+
 enum tcgrr_wire_state {
     TCGRR_WIRE_WAITING,  /* the plugin was not loaded yet */
     TCGRR_WIRE_RUNNING,  /* installed */
@@ -72,6 +74,7 @@ struct tcgrr_wire_header {
      * `closer_to`, and none between the first sample of all and these; stores do not count until then. */
     uint64_t closer_from;
     uint64_t closer_to;
+    uint32_t process; /* user mode: which of the processes that are recorded together; fork.h */
 
     char target[32]; /* this group: written by the plugin before `state` leaves WAITING */
     int32_t api;
@@ -111,6 +114,12 @@ struct tcgrr_wire_header {
     _Alignas(64) uint64_t mark;
 
     _Alignas(64) uint64_t strays; /* accesses that QEMU reported for code that did not run; written by the plugin */
+
+    /* User mode, written by the plugin, and kept where one program executes another: how often the process was about to
+     * fork, how often that failed, and the program that it executed last, "" if none. */
+    _Alignas(64) uint32_t forks;
+    uint32_t forks_failed;
+    char program[TCGRR_WIRE_PROGRAM];
 };
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
 

@@ -5,8 +5,10 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/personality.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -40,6 +42,7 @@ struct tcgrr_process {
     int errors; /* read end of the child's standard error, non-blocking; -1 after its end */
     int wakeup; /* eventfd: the watcher must finish */
     bool quiet;
+    bool other; /* no child of ours: it is left to itself */
     int output; /* what the child writes to its stdout, to be read; -1: not here */
     struct terminal terminal;
 
@@ -369,6 +372,86 @@ static gpointer run_watcher(gpointer data)
     return NULL;
 }
 
+/* ---- processes that are no child of ours ---- */
+
+/* What Linux tells of a process by its pidfd, from 6.15 on also of one that is gone. */
+struct pidfd_info {
+    uint64_t mask;
+    uint64_t cgroup;
+    uint32_t ids[11];
+    int32_t exit_code; /* as waitpid() tells it */
+};
+#define GET_PIDFD_INFO  _IOWR(0xff, 11, struct pidfd_info)
+#define PIDFD_INFO_EXIT (UINT64_C(1) << 3)
+
+/* While its parent has not asked for it; -1: it has. */
+static int status_of_zombie(int pid)
+{
+    g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid);
+    g_autofree char *text = NULL;
+    const char *name_end =
+        g_file_get_contents(path, &text, NULL, NULL) && strrchr(text, ')') ? strrchr(text, ')') : NULL;
+    const char *last = name_end ? strrchr(name_end, ' ') : NULL;
+    return last && name_end[1] == ' ' && name_end[2] == 'Z' ? atoi(last) : -1;
+}
+
+static int status_of_other(const struct tcgrr_process *process)
+{
+    struct pidfd_info info = {.mask = PIDFD_INFO_EXIT};
+    int status = status_of_zombie(process->pid);
+
+    if (status < 0 && ioctl(process->pidfd, GET_PIDFD_INFO, &info) == 0 && info.mask & PIDFD_INFO_EXIT) {
+        status = info.exit_code;
+    }
+    return status;
+}
+
+static gpointer watch_other(gpointer data)
+{
+    struct tcgrr_process *process = data;
+    struct pollfd fds[] = {{.fd = process->pidfd, .events = POLLIN}, {.fd = process->wakeup, .events = POLLIN}};
+    sigset_t all;
+
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, NULL);
+    while (fds[0].revents == 0 && fds[1].revents == 0) {
+        poll(fds, G_N_ELEMENTS(fds), -1);
+    }
+    if (fds[0].revents != 0) {
+        int status = status_of_other(process);
+        g_mutex_lock(&process->lock);
+        process->status = status;
+        process->ended = true;
+        g_cond_broadcast(&process->changed);
+        g_mutex_unlock(&process->lock);
+    }
+    return NULL;
+}
+
+struct tcgrr_process *tcgrr_process_adopt(int pid, GError **error)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int wakeup = pidfd >= 0 ? eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK) : -1;
+
+    if (wakeup < 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot watch process %d: %s", pid, g_strerror(errno));
+        if (pidfd >= 0) {
+            close(pidfd);
+        }
+        return NULL;
+    }
+    struct tcgrr_process *process = g_new0(struct tcgrr_process, 1);
+    g_mutex_init(&process->lock);
+    g_cond_init(&process->changed);
+    process->pid = pid;
+    process->pidfd = pidfd;
+    process->wakeup = wakeup;
+    process->errors = process->output = -1;
+    process->other = process->started = true;
+    process->watcher = g_thread_new("tcgrr-watch", watch_other, process);
+    return process;
+}
+
 static void release(struct tcgrr_process *process)
 {
     g_thread_join(process->watcher);
@@ -469,7 +552,9 @@ char *tcgrr_process_describe_end(struct tcgrr_process *process)
 void tcgrr_process_signal(struct tcgrr_process *process, int signal)
 {
     g_mutex_lock(&process->lock);
-    if (!process->ended) {
+    if (!process->ended && process->other) {
+        syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0); /* its number may be another one's by now */
+    } else if (!process->ended) {
         kill(process->pid, signal);
     }
     g_mutex_unlock(&process->lock);
@@ -545,7 +630,9 @@ void tcgrr_process_free(struct tcgrr_process *process)
     if (!process) {
         return;
     }
-    tcgrr_process_stop(process, 2000);
+    if (!process->other) {
+        tcgrr_process_stop(process, 2000);
+    }
     eventfd_write(process->wakeup, 1); /* cannot fail: this is the only time it is counted up */
     release(process);
 }

@@ -34,6 +34,13 @@ struct tcgrr_process_options {
 struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_process_options *options,
                                           GError **error);
 
+/*
+ * Watches a process that runs already and is no child of ours; freeing leaves it running. Its standard error goes where
+ * it went. Its status is only known as long as its parent has not asked for it, or where Linux tells it afterwards
+ * (from 6.15 on). NULL with TCGRR_ERROR_FAILED if it is gone.
+ */
+struct tcgrr_process *tcgrr_process_adopt(int pid, GError **error);
+
 /* Whether it has ended, and what it wrote to standard error until then was read; without waiting. Thread-safe, as all
  * functions below unless said otherwise. */
 bool tcgrr_process_ended(struct tcgrr_process *process);

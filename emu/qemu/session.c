@@ -35,6 +35,7 @@ struct tcgrr_session {
     const char *directory;
     tcgrr_icount start_icount; /* QEMU's count when the run starts */
     bool quiet;
+    bool adopted; /* QEMU was forked by another one */
     enum tcgrr_output output;
     char *const *environment;
     bool output_to_errors;
@@ -82,6 +83,10 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
         g_autofree char *escaped = tcgrr_options_escape(options->inputs);
         const char *way = options->followed ? "followed" : options->given ? "given" : "inputs";
         g_string_append_printf(text, ",%s=%s", way, escaped);
+    }
+    if (options->forks && !session->qemu.system) {
+        g_autofree char *escaped = tcgrr_options_escape(options->forks);
+        g_string_append_printf(text, ",forks=%s", escaped);
     }
     if (options->follow_none && !session->qemu.system) {
         g_string_append(text, ",follow=none");
@@ -179,6 +184,7 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
     session->live = tcgrr_live_new(options->ring_bytes ? options->ring_bytes : TCGRR_LIVE_RING_BYTES, error);
     if (session->live) {
         tcgrr_live_start_at(session->live, options->keyframe_icount);
+        tcgrr_live_set_process(session->live, options->process);
     }
     if (session->live && session->level == TCGRR_LEVEL_INPUTS) {
         tcgrr_live_events_only(session->live);
@@ -248,6 +254,13 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
     return session->process != NULL;
 }
 
+bool tcgrr_session_adopt(struct tcgrr_session *session, int pid, GError **error)
+{
+    session->adopted = true;
+    session->process = tcgrr_process_adopt(pid, error);
+    return session->process != NULL;
+}
+
 static void end_watch(struct tcgrr_session *session)
 {
     if (session->watcher) {
@@ -263,7 +276,7 @@ void tcgrr_session_free(struct tcgrr_session *session)
         return;
     }
     /* A vCPU that waits for room in the ring, or for the end of its slice, keeps QMP from answering the watcher. */
-    if (session->process && !tcgrr_process_ended(session->process)) {
+    if (session->process && !session->adopted && !tcgrr_process_ended(session->process)) {
         tcgrr_live_detach(session->live);
         tcgrr_process_stop(session->process, FREE_GRACE_MS);
     }

@@ -32,12 +32,14 @@ struct tcgrr_session_options {
     tcgrr_icount keyframe_icount; /* of the keyframe; 0 without one */
     uint32_t ring_bytes;          /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
     bool start_paused;
-    bool expendable;          /* what it records is of no use without this process */
-    bool quiet;               /* the guest gets no terminal and its console goes nowhere */
-    const char *inputs;       /* user mode: the file for what system calls return and write; NULL: none */
-    bool given;               /* the program gets that from the file, instead of it being recorded there */
-    bool follow_none;         /* user mode: the run ends where the program executes another one */
-    bool followed;            /* the same while another one writes the file */
+    bool expendable;    /* what it records is of no use without this process */
+    bool quiet;         /* the guest gets no terminal and its console goes nowhere */
+    const char *inputs; /* user mode: the file for what system calls return and write; NULL: none */
+    bool given;         /* the program gets that from the file, instead of it being recorded there */
+    bool follow_none;   /* user mode: the run ends where the program executes another one */
+    const char *forks;  /* user mode: where forked children ask for a ring (emu/qemu/forks.h); NULL: they do not */
+    uint32_t process;   /* user mode: which of the processes that are recorded together it is, from 0 */
+    bool followed;      /* the same while another one writes the file */
     char *const *environment; /* user mode: NAME=value, NULL-terminated, with which it is started; NULL: ours. Must live
                                  until it is started */
     enum tcgrr_output output; /* user mode: the kind of file that the program writes to; OURS: as `quiet` says */
@@ -54,6 +56,8 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
  * now on (tcgrr_session_watch).
  */
 bool tcgrr_session_start(struct tcgrr_session *session, GError **error);
+/* Instead of starting it: the QEMU is process `pid`, which another one has forked, and which is left to itself. */
+bool tcgrr_session_adopt(struct tcgrr_session *session, int pid, GError **error);
 /* Stops QEMU if it still runs and frees everything, the live stream's blocks too. NULL is allowed. */
 void tcgrr_session_free(struct tcgrr_session *session);
 

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* One recording while it runs; for the files of this room that make it. */
+#ifndef TCGRR_RECORD_RECORD_INTERNAL_H
+#define TCGRR_RECORD_RECORD_INTERNAL_H
+
+#include "record/family.h"
+#include "record/portable.h"
+#include "record/record.h"
+#include "record/repair.h"
+
+struct recorder {
+    const struct tcgrr_record_options *options;
+    struct tcgrr_portable portable; /* its `arguments` are NULL where the machine is not pinned */
+    struct tcgrr_session *session;
+    struct tcgrr_writer *writer; /* the storing thread's while it runs */
+    struct tcgrr_run run;
+    GStringChunk *texts;
+    char *rr_file;
+    char *calls; /* user mode: the file of what system calls gave */
+    gint64 began;
+    GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
+    GAsyncQueue *empty;            /* struct tcgrr_chunk * */
+    GError *store_error;           /* set by the storing thread before `store_failed` */
+    gint store_failed;             /* atomic */
+    _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
+    _Atomic uint64_t stored_bytes; /* for progress only */
+    struct tcgrr_until until;
+    struct tcgrr_answers answers;
+    struct tcgrr_family *family;      /* the processes that are recorded together; NULL: children are not recorded */
+    struct tcgrr_family_child *child; /* the one of them that this is; NULL: the first one */
+    const struct tcgrr_qemu *known;   /* what QEMU this is, if that is known; else NULL */
+    guint ask_at;                     /* uncertain that there have to be for the log to be asked before the end */
+};
+
+/* What is known of the run before it begins, in recorder->run. */
+void tcgrr_recorder_describe(struct recorder *recorder);
+/* And at its end; `last`: the last chunk, or one that follows it. */
+void tcgrr_recorder_describe_end(struct recorder *recorder, const struct tcgrr_chunk *last,
+                                 const struct tcgrr_record_result *result);
+
+/* Where children are recorded, too: stores who this process was. */
+bool tcgrr_recorder_store_process(struct recorder *recorder, const struct tcgrr_record_result *result, GError **error);
+/* The first process has ended: waits for those that it forked, and stores who they were. */
+bool tcgrr_recorder_store_children(struct recorder *recorder, struct tcgrr_record_result *result, GError **error);
+
+#endif

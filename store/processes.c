@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/processes.h"
+
+#include "store/reader_internal.h"
+#include "store/writer_internal.h"
+
+#include <string.h>
+
+bool tcgrr_writer_process(struct tcgrr_writer *writer, const struct tcgrr_recorded_process *process, GError **error)
+{
+    sqlite3 *db = tcgrr_writer_database(writer, error);
+    sqlite3_stmt *statement = NULL;
+
+    if (!db) {
+        return false;
+    }
+    if (sqlite3_prepare_v2(db, "INSERT OR REPLACE INTO process VALUES(?,?,?,?,?,?,?)", -1, &statement, NULL) ==
+        SQLITE_OK) {
+        sqlite3_bind_text(statement, 1, process->name, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 2, process->pid);
+        sqlite3_bind_text(statement, 3, process->program, -1, SQLITE_STATIC);
+        sqlite3_bind_text(statement, 4, process->trace, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 5, (sqlite3_int64)process->icount);
+        sqlite3_bind_text(statement, 6, process->exit, -1, SQLITE_STATIC);
+        sqlite3_bind_int64(statement, 7, process->complete);
+        sqlite3_step(statement);
+    }
+    bool good = sqlite3_finalize(statement) == SQLITE_OK;
+    return good || tcgrr_writer_fail(writer, "store a process", error);
+}
+
+bool tcgrr_reader_processes(struct tcgrr_reader *reader,
+                            void (*visit)(const struct tcgrr_recorded_process *process, void *data), void *data,
+                            GError **error)
+{
+    sqlite3_stmt *statement = NULL;
+    int status = sqlite3_prepare_v2(
+        reader->db, "SELECT name, pid, program, trace, icount, exit, complete FROM process ORDER BY rowid", -1,
+        &statement, NULL);
+
+    if (status != SQLITE_OK) {
+        return true; /* made before there were any */
+    }
+    while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        struct tcgrr_recorded_process process = {
+            .name = (const char *)sqlite3_column_text(statement, 0),
+            .pid = sqlite3_column_int64(statement, 1),
+            .program = (const char *)sqlite3_column_text(statement, 2),
+            .trace = (const char *)sqlite3_column_text(statement, 3),
+            .icount = (tcgrr_icount)sqlite3_column_int64(statement, 4),
+            .exit = (const char *)sqlite3_column_text(statement, 5),
+            .complete = sqlite3_column_int(statement, 6) != 0,
+        };
+        if (process.name && process.program && process.trace && process.exit) {
+            visit(&process, data);
+        }
+    }
+    sqlite3_finalize(statement);
+    return status == SQLITE_DONE || tcgrr_reader_fail(reader, "the processes", error);
+}
+
+static void note_name(const struct tcgrr_recorded_process *process, void *data)
+{
+    char **name = data;
+    if (!*name || strcmp(process->name, TCGRR_FIRST_PROCESS) == 0) {
+        g_free(*name);
+        *name = g_strdup(process->name);
+    }
+}
+
+char *tcgrr_reader_forked(struct tcgrr_reader *reader)
+{
+    char *name = NULL;
+
+    tcgrr_reader_processes(reader, note_name, &name, NULL);
+    if (name && strcmp(name, TCGRR_FIRST_PROCESS) == 0) {
+        g_clear_pointer(&name, g_free);
+    }
+    return name;
+}
