@@ -485,10 +485,6 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     if (unfit != CLI_OK) {
         return unfit;
     }
-    if (level == TCGRR_LEVEL_STATE && tcgrr_qemu_is_user(told->members[0])) {
-        cli_say_error("registers and stores are not compared in user mode, where the host gives each program data of "
-                      "its own");
-    }
     if (told->bisect) {
         int status = bisect(context, told, common);
         clear(context);

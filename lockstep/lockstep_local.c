@@ -397,12 +397,24 @@ void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run
     *words = tcgrr_session_words(session);
 }
 
-/* The states are compared where both sides have samples, at the same steps. In user mode the host gives each program
- * data of its own, not all of which can be given again: there only what runs is compared. */
+/* Whether B gets all data that A gets, in user mode. */
+static bool gives_data(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+{
+    bool gives = !options->own_inputs;
+
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_run *run = stored_run(options, i);
+        const struct tcgrr_qemu *qemu = run ? NULL : tcgrr_session_qemu(pair->sessions[i]);
+        gives = gives && tcgrr_qemu_gives_data(run ? run->target : qemu->target, run ? run->api_version : qemu->api);
+    }
+    return gives;
+}
+
+/* The states are compared where both sides have samples, at the same steps. */
 static void choose_state(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                          struct tcgrr_state_options *state)
 {
-    if (options->level < TCGRR_LEVEL_STATE || !is_system(pair, options, 0)) {
+    if (options->level < TCGRR_LEVEL_STATE || (!is_system(pair, options, 0) && !gives_data(pair, options))) {
         return;
     }
     state->target = tcgrr_lockstep_local_target(pair, options, 0);

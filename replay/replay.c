@@ -227,7 +227,14 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
            tcgrr_session_start(result->original, error);
 }
 
-/* The states are compared where both have samples. */
+static bool gives_data(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    return !is_user(reader) ||
+           (tcgrr_qemu_gives_data(run->target, run->api_version) && tcgrr_qemu_gives_data(qemu->target, qemu->api));
+}
+
+/* The states are compared where both have samples, and get the same data. */
 static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                                                const struct tcgrr_replay_result *result)
 {
@@ -246,8 +253,7 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
         (options->at == UINT64_MAX || options->at == run->icount) && how.until[0].kind == TCGRR_POSITION_NONE) {
         how.until[0] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, run->icount};
     }
-    /* In user mode not all data that the host gives are given again. */
-    if (!is_user(reader) && tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
+    if (gives_data(reader, tcgrr_session_qemu(session)) && tcgrr_session_level(session) >= TCGRR_LEVEL_STATE &&
         (result->original || recorded_level(reader) >= TCGRR_LEVEL_STATE)) {
         const struct tcgrr_qemu *qemu = tcgrr_session_qemu(session);
         how.state.target = run->target;

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #define MAP_TYPE_            0x0f
+#define MAP_SHARED_          0x01 /* a bit of MAP_SHARED_VALIDATE, too */
 #define MAP_PRIVATE_         0x02
 #define MAP_FIXED_           0x10
 #define MAP_ANONYMOUS_       0x20
@@ -95,7 +96,10 @@ static void replace(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pend
     }
 }
 
-/* The same mapping at the same address; what a file had there is recorded. */
+/*
+ * The same mapping at the same address; what a file had there is recorded. It stays shared if it was: from the first
+ * one on QEMU translates atomic instructions for several threads, and tells plugins other values of those that fail.
+ */
 static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
                       const struct tcgrr_inputs_record *recorded)
 {
@@ -105,7 +109,8 @@ static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
         return;
     }
     if (!(flags & MAP_ANONYMOUS_)) {
-        flags = (flags & ~(uint64_t)MAP_TYPE_) | MAP_PRIVATE_ | MAP_ANONYMOUS_;
+        bool shared = flags & MAP_SHARED_;
+        flags = (flags & ~(uint64_t)MAP_TYPE_) | (shared ? MAP_SHARED_ : MAP_PRIVATE_) | MAP_ANONYMOUS_;
         replace(inputs, pending, 4, UINT64_MAX);
         replace(inputs, pending, 5, 0);
     }

@@ -2,7 +2,11 @@
 #include "emu/plugin/inputs_internal.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -23,6 +27,38 @@ static int open_memory(int flags)
     return open("/proc/self/mem", flags | O_CLOEXEC);
 }
 
+/* Shared mappings that are read-only are not written like that: they are made writable for as long as it takes. */
+static bool write_protected(uint64_t address, const uint8_t *bytes, size_t size)
+{
+    FILE *maps = fopen("/proc/self/maps", "re");
+    char *line = NULL;
+    size_t space = 0, done = 0;
+
+    while (maps && done < size && getline(&line, &space, maps) > 0) {
+        uint64_t first, end;
+        char rights[5] = "";
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &first, &end, rights) != 3 || address + done < first ||
+            address + done >= end) {
+            continue;
+        }
+        int protection = (rights[0] == 'r' ? PROT_READ : 0) | (rights[1] == 'w' ? PROT_WRITE : 0) |
+                         (rights[2] == 'x' ? PROT_EXEC : 0);
+        size_t piece = MIN(size - done, end - address - done);
+        void *mapping = (void *)(uintptr_t)first;
+        if (mprotect(mapping, end - first, PROT_READ | PROT_WRITE) != 0) {
+            break;
+        }
+        memcpy((void *)(uintptr_t)(address + done), bytes + done, piece);
+        mprotect(mapping, end - first, protection);
+        done += piece;
+    }
+    free(line);
+    if (maps) {
+        fclose(maps);
+    }
+    return done == size;
+}
+
 bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size)
 {
     struct iovec local = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
@@ -35,7 +71,7 @@ bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, con
     if (fd >= 0) {
         close(fd);
     }
-    return done == (ssize_t)size;
+    return done == (ssize_t)size || write_protected(inputs->base + address, bytes, size);
 }
 
 static uint8_t *begin_piece(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)

@@ -519,6 +519,11 @@ char **tcgrr_qemu_find_all(void)
     return (char **)g_ptr_array_free(found, FALSE);
 }
 
+bool tcgrr_qemu_gives_data(const char *target, int api)
+{
+    return api >= 5 && strcmp(target, "x86_64") == 0; /* registers can be written; only there rdtsc is replaced */
+}
+
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level)
 {
     if (qemu->api == 0) {

@@ -46,6 +46,12 @@ char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error
  * --version answers. False for what is no QEMU. */
 bool tcgrr_qemu_is_user(const char *name);
 
+/*
+ * User mode: whether all data that a program gets on a QEMU of this target and plugin API can be given to it again, its
+ * clock, too, so that registers and stores of two runs are the same.
+ */
+bool tcgrr_qemu_gives_data(const char *target, int api);
+
 /* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);
 
