@@ -194,10 +194,10 @@ int64_t tcgrr_live_in_call(const struct tcgrr_live *live)
 /* The last execution of a program that died, whose end the plugin could not tell any more. */
 static void close_dead(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
-    uint64_t mark = tcgrr_intake_header(live->intake)->mark;
+    int64_t unsure = tcgrr_intake_header(live->intake)->mark;
 
-    if (live->open && mark < live->open->insns) {
-        live->mark = (uint32_t)mark;
+    if (live->open && unsure > 0 && unsure <= live->open->insns) {
+        live->mark = live->open->insns - (uint32_t)unsure;
         live->unusual = true;
         live->inside = tcgrr_live_in_call(live) >= 0;
     }

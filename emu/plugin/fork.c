@@ -102,7 +102,6 @@ static void start_again(struct tcgrr_plugin *plugin)
     plugin->plain_mark = &header->mark;
     plugin->mark = NULL;
     plugin->vcpu = UINT_MAX;
-    plugin->full = 0;
     plugin->open = NULL;
     plugin->silent = false;
     tcgrr_sampling_restart(plugin);

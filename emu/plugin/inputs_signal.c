@@ -123,7 +123,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     }
     struct tcgrr_plugin *plugin = inputs->plugin;
     bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
-    bool left = plugin->mark && *plugin->mark < plugin->full;
+    bool left = tcgrr_plugin_left(plugin);
     int64_t signal =
         inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get(inputs, inputs->arguments[0]) : only_signal(inputs, handler);
     if (!returned && inputs->reads && is_called(inputs, signal, handler)) {

@@ -135,22 +135,24 @@ static uint32_t next_leaver(const struct content *content, uint32_t from)
     return from;
 }
 
-/* Before `insn` runs, `position` instructions of the block are sure to retire; the mark so far says `before`. */
-static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, uint32_t before, uint32_t position)
+/* When `insn` runs, `unsure` instructions of the block are not sure to retire; the mark so far says `before`. */
+static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, uint32_t before, uint32_t unsure)
 {
+    uint64_t change = (uint64_t)unsure - before;
+
     if (plugin->api.old_inline) {
-        plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, plugin->plain_mark, position - before);
+        plugin->api.register_insn_inline_1(insn, QEMU_PLUGIN_INLINE_ADD_U64, plugin->plain_mark, change);
         return;
     }
     if (plugin->mark_by_call) {
-        plugin->api.register_insn_exec(insn, tcgrr_on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)position);
+        plugin->api.register_insn_exec(insn, tcgrr_on_mark, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)unsure);
         return;
     }
     qemu_plugin_u64 entry = {.score = plugin->score};
     if (plugin->api.has_store) {
-        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_STORE_U64, entry, position);
+        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_STORE_U64, entry, unsure);
     } else {
-        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, position - before);
+        plugin->api.register_insn_inline(insn, QEMU_PLUGIN_INLINE_ADD_U64, entry, change);
     }
 }
 
@@ -176,9 +178,9 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
         api->register_mem(insn, tcgrr_on_last_access, QEMU_PLUGIN_CB_NO_REGS,
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (api->has_store) {
-        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, translation->count);
+        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_STORE_U64, entry, 0);
     } else {
-        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, entry, 1);
+        api->register_mem_inline(insn, access, QEMU_PLUGIN_INLINE_ADD_U64, entry, UINT64_MAX);
     }
 }
 
@@ -188,10 +190,10 @@ static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, 
     uint32_t count = content->count;
     uint32_t mark = next_leaver(content, 0);
 
-    translation->first = (uint16_t)mark;
+    translation->unsure = (uint16_t)(count - mark);
     while (mark + 1 < count) {
         uint32_t next = next_leaver(content, mark + 1);
-        mark_insn(plugin, plugin->api.tb_get_insn(tb, mark + 1), mark, next);
+        mark_insn(plugin, plugin->api.tb_get_insn(tb, mark + 1), count - mark, count - next);
         mark = next;
     }
     if (mark + 1 != count || content->class[mark].access == TCGRR_ACCESS_NONE) {

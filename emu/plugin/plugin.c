@@ -41,12 +41,14 @@ __attribute__((constructor)) static void settle_version(void)
 /* The open translation's end was not seen: say how far it surely came. */
 static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 {
-    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, (uint32_t)*plugin->mark));
+    uint32_t left = (uint32_t)*plugin->mark;
+
+    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, plugin->open->count - left));
     /* A last instruction that was come to has retired if it is a branch, even where its class leaves that open. */
-    if (*plugin->mark + 1 < plugin->full) {
+    if (left > 1) {
         plugin->sampling.countdown += plugin->sampling.open_transfer;
     }
-    plugin->full = 0;
+    *plugin->mark = 0;
 }
 
 static void find_mark(struct tcgrr_plugin *plugin)
@@ -56,10 +58,9 @@ static void find_mark(struct tcgrr_plugin *plugin)
 
 static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
 {
-    if (plugin->mark && *plugin->mark < plugin->full) {
+    if (tcgrr_plugin_left(plugin)) {
         push_left(plugin);
     }
-    plugin->full = 0;
     plugin->vcpu = vcpu;
     plugin->thread = pthread_self();
     find_mark(plugin);
@@ -112,12 +113,11 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
         end_with_threads(plugin);
         return;
     }
-    if (*plugin->mark < plugin->full) {
+    if (*plugin->mark > 0) {
         push_left(plugin);
     }
     if (marked) {
-        *plugin->mark = translation->first;
-        plugin->full = translation->count;
+        *plugin->mark = translation->unsure;
         plugin->open = translation;
     }
     if (moving && translation->epoch != plugin->epochs[translation->half]) {
@@ -172,7 +172,7 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
             return;
         }
     }
-    bool rare = *plugin->mark < plugin->full;
+    bool rare = *plugin->mark > 0;
     if (several_vcpus) {
         rare |= has_threads(plugin);
     }
@@ -187,8 +187,7 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
         return;
     }
     if (marked) {
-        *plugin->mark = translation->first;
-        plugin->full = translation->count;
+        *plugin->mark = translation->unsure;
         plugin->open = translation;
     }
     if (sampled) {
@@ -283,7 +282,7 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
     if (anything) {
         return on_any_block;
     }
-    bool marked = translation->first < translation->count;
+    bool marked = translation->unsure > 0;
     if (plugin->pc_register) {
         return marked ? on_moving_marked_block : on_moving_plain_block;
     }
@@ -331,23 +330,23 @@ void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *
     }
     if (translation->entered) {
         if (plugin->open == translation && translation->access_retires) {
-            *plugin->mark = translation->count;
+            *plugin->mark = 0;
         }
     } else {
         push_event(plugin, TCGRR_WIRE_RERUN, vcpu, &(uint64_t){translation->number}, 1);
     }
 }
 
-void tcgrr_on_mark(unsigned vcpu, void *position)
+void tcgrr_on_mark(unsigned vcpu, void *unsure)
 {
-    *tcgrr_plugin.mark = (uintptr_t)position;
+    *tcgrr_plugin.mark = (intptr_t)unsure;
 }
 
 void tcgrr_on_last_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
     if (tcgrr_plugin.open == translation && is_last_access(&tcgrr_plugin, translation, info)) {
-        *tcgrr_plugin.mark = translation->count;
+        *tcgrr_plugin.mark = 0;
     }
 }
 
@@ -430,7 +429,7 @@ static void finish(void)
         tcgrr_inputs_finish();
     }
     if (!plugin->silent) {
-        if (plugin->mark && *plugin->mark < plugin->full) {
+        if (tcgrr_plugin_left(plugin)) {
             push_left(plugin);
         }
         /* A signal that ends a program comes between instructions. */
@@ -445,7 +444,7 @@ void tcgrr_plugin_hand_over(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
-    if (plugin->mark && *plugin->mark < plugin->full) {
+    if (tcgrr_plugin_left(plugin)) {
         push_left(plugin);
     }
     push_event(plugin, TCGRR_WIRE_EXEC, plugin->vcpu, NULL, 0);

@@ -15,18 +15,19 @@
 #include <pthread.h>
 
 /*
- * A translation that QEMU holds. Marks count how far a block has surely come: the callback at its head sets the mark to
- * `first`, the instructions before the first one that could leave the block; behind each such instruction an inline
- * operation moves it on.
+ * A translation that QEMU holds. The mark is how many instructions of the open block are not sure to retire: the
+ * callback at its head sets it to `unsure`, all from the first one on that could leave the block; after each such
+ * instruction an inline operation takes off those that are sure by then. So a block that ran to its end leaves 0,
+ * whichever it was.
  */
 struct tcgrr_translation {
     uint32_t number;
     uint16_t count; /* instructions */
-    uint16_t first : 15;
-    uint16_t ends_with_store : 1; /* the last instruction's last access is a store */
-    uint8_t access_retires;       /* that access shows that the last instruction retired */
-    uint8_t half;                 /* of the address space: 1 the upper one */
-    uint8_t remaps;               /* it may change mappings: bits as of tcgrr_moving_remaps() */
+    uint16_t unsure;
+    uint8_t ends_with_store; /* the last instruction's last access is a store */
+    uint8_t access_retires;  /* that access shows that the last instruction retired */
+    uint8_t half;            /* of the address space: 1 the upper one */
+    uint8_t remaps;          /* it may change mappings: bits as of tcgrr_moving_remaps() */
     uint8_t transfer; /* sampling: its last instruction is a branch or jump that cannot fail (tcgrr_isa_transfers) */
     uint8_t origin;   /* sampling: where branches count from 0, if it was not come to yet */
     uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
@@ -66,8 +67,7 @@ struct tcgrr_sampling {
 
 struct tcgrr_plugin {
     struct tcgrr_ring ring;
-    volatile uint64_t *mark;              /* of the current vCPU: where QEMU's inline operations count */
-    uint64_t full;                        /* value of the mark when the open translation ran to its end */
+    volatile int64_t *mark;               /* of the current vCPU: where QEMU's inline operations count; below 0 as 0 */
     pthread_t thread;                     /* that runs vCPU code; set with the first block */
     const struct tcgrr_translation *open; /* the last one that began to run of those that have marks */
     unsigned vcpu;                        /* that `mark` belongs to; UINT_MAX before the first block */
@@ -89,7 +89,7 @@ struct tcgrr_plugin {
     struct tcgrr_translation
         *translations; /* reserved address space, used from the start up to `used`; given back at a flush */
     uint32_t used;
-    uint64_t *plain_mark;                 /* in the ring's header: API 1 and user mode, all vCPUs count here */
+    int64_t *plain_mark;                  /* in the ring's header: API 1 and user mode, all vCPUs count here */
     struct qemu_plugin_scoreboard *score; /* API 2 on: one mark for each vCPU */
 
     struct tcgrr_accesses *accesses; /* level full, else NULL */
@@ -109,6 +109,12 @@ struct tcgrr_plugin {
 };
 
 extern struct tcgrr_plugin tcgrr_plugin;
+
+/* Whether the open translation's end was not seen. */
+static inline bool tcgrr_plugin_left(const struct tcgrr_plugin *plugin)
+{
+    return plugin->mark && *plugin->mark > 0;
+}
 
 /*
  * Whether QEMU may have made the block to repeat a device access: of one instruction or, if that is in a delay slot,
@@ -144,7 +150,7 @@ void tcgrr_plugin_hand_over(void);
 _Noreturn void tcgrr_plugin_leave(void);
 /* Callbacks for the accesses of a last instruction. */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
-void tcgrr_on_mark(unsigned vcpu, void *position);
+void tcgrr_on_mark(unsigned vcpu, void *unsure);
 void tcgrr_on_last_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *translation);
 
 #endif

@@ -31,6 +31,11 @@
 #define TCGRR_WIRE_DRAFT_WORDS (TCGRR_WIRE_DRAFT_FULL + TCGRR_WIRE_RESERVE_WORDS)
 #define TCGRR_WIRE_RING_OFFSET (TCGRR_WIRE_HEADER_BYTES + 2 * TCGRR_WIRE_DRAFT_WORDS * 4u) /* bytes into the file */
 static_assert(TCGRR_WIRE_RING_OFFSET % 4096 == 0, "the ring is mapped by itself");
+/* A single word that fills a draft comes to the end of a page, which is quicker to see than the draft's own. */
+#define TCGRR_WIRE_DRAFT_PAGE (TCGRR_WIRE_DRAFT_FULL * 4u)
+static_assert(TCGRR_WIRE_HEADER_BYTES % TCGRR_WIRE_DRAFT_PAGE == 0 &&
+                  TCGRR_WIRE_DRAFT_WORDS * 4u % TCGRR_WIRE_DRAFT_PAGE == 0,
+              "drafts begin with a page");
 
 /*
  * A draft in the ring: a word that says how many words it was and whether they follow as they were. If not, a word for
@@ -109,9 +114,9 @@ struct tcgrr_wire_header {
     _Alignas(64) _Atomic uint32_t flush_asked;
     _Atomic uint32_t flush_done;
 
-    /* How far the open translation surely came, where marks are set here (API 1, user mode): a program that dies by a
-     * signal says nothing more. Written by the plugin. */
-    _Alignas(64) uint64_t mark;
+    /* How many instructions of the open translation are not sure to retire, where that is counted here (API 1, user
+     * mode): a program that dies by a signal says nothing more. Written by the plugin. */
+    _Alignas(64) int64_t mark;
 
     _Alignas(64) uint64_t strays; /* accesses that QEMU reported for code that did not run; written by the plugin */
 
