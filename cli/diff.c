@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/browse/browse.h"
 #include "cli/comparing.h"
+#include "cli/decide.h"
 #include "cli/fill.h"
+#include "store/error.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -51,6 +53,43 @@ static void choose_state(const struct traces *traces, struct tcgrr_compare_optio
         tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);
 }
 
+/*
+ * The recordings differ, which their own inputs may explain: their QEMUs tell, where they are still there. Returns
+ * whether that is a divergence after all; otherwise the error says what came of it.
+ */
+static bool decide(const struct traces *traces, const struct tcgrr_compare_options *options,
+                   struct tcgrr_comparison *comparison, GError **error)
+{
+    g_autofree char *place = cli_number(comparison->icount);
+    GError *problem = NULL;
+
+    fprintf(stderr,
+            "tcgrr: at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, on "
+            "one rr log\n",
+            place);
+    enum cli_decision decision = cli_decide(traces->readers, options, comparison, &problem);
+    if (decision == CLI_DECIDED_DIVERGES) {
+        g_clear_error(error);
+        comparison->diverged = true;
+        return true;
+    }
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        g_clear_error(error);
+        g_propagate_error(error, problem);
+        return false;
+    }
+    const char *told = decision == CLI_DECIDED_INPUTS      ? "on one rr log both are the same there and beyond"
+                       : decision == CLI_DECIDED_ELSEWHERE ? "on one rr log they diverge elsewhere; tcgrr lockstep "
+                                                             "reports where"
+                                                           : "one rr log could not drive both to decide";
+    GError *with = g_error_new(TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (%s%s%s)", (*error)->message, told,
+                               problem ? ": " : "", problem ? problem->message : "");
+    g_clear_error(&problem);
+    g_clear_error(error);
+    g_propagate_error(error, with);
+    return false;
+}
+
 static int compare(const struct cli_command *command, const struct traces *traces,
                    const struct cli_comparing *comparing)
 {
@@ -62,6 +101,7 @@ static int compare(const struct cli_command *command, const struct traces *trace
                                             .vcpus_told = tcgrr_compare_vcpus_told(runs[0]->api_version) &&
                                                           tcgrr_compare_vcpus_told(runs[1]->api_version),
                                             .tolerate_cut_a = !runs[0]->complete,
+                                            .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
                                             .stop = cli_catch_signals()};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
@@ -71,7 +111,8 @@ static int compare(const struct cli_command *command, const struct traces *trace
         return status;
     }
     choose_state(traces, &options);
-    if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error)) {
+    if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
+        (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
         tcgrr_comparison_clear(&comparison);
         return cli_fail(error);
     }
@@ -154,7 +195,8 @@ const struct cli_command cli_diff = {
     "Name the first instruction at which two recorded runs diverge",
     "Compares instructions, however they are cut into blocks. An interrupt that comes a few instructions earlier in "
     "one\n"
-    "run, or a polling loop that runs a few more times, is listed but is not a divergence, except with --strict.\n\n"
+    "run, or a polling loop that runs a few more times, is listed but is not a divergence, except with --strict.\n"
+    "Where the inputs of the two runs may be the reason of a difference, their QEMUs decide, on one rr log.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"

@@ -315,7 +315,7 @@ static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
     return finish(context, good, error);
 }
 
-static int lockstep(struct context *context)
+static int open_pair(struct context *context)
 {
     GError *error = NULL;
     int status = CLI_OK;
@@ -329,21 +329,59 @@ static int lockstep(struct context *context)
     if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
         return status;
     }
-    status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, &context->options.compare);
+    return cli_comparing_resolve(context->command, &context->comparing, context->symbols, &context->options.compare);
+}
+
+static void close_pair(struct context *context)
+{
+    tcgrr_lockstep_local_clear(&context->pair);
+    for (int i = 0; i < 2; i++) {
+        g_clear_pointer(&context->symbols[i], tcgrr_symbols_free);
+    }
+}
+
+/* With inputs of their own there is no verdict; whether one log can drive both instead. */
+static bool can_decide(const struct context *context)
+{
+    const struct tcgrr_lockstep_local *pair = &context->pair;
+
+    return pair->comparison.undecided && context->options.own_inputs && pair->sessions[0] && pair->sessions[1] &&
+           tcgrr_session_command(pair->sessions[0])->vcpus <= 1 && tcgrr_session_command(pair->sessions[1])->vcpus <= 1;
+}
+
+static int lockstep(struct context *context)
+{
+    GError *error = NULL;
+    int status = open_pair(context);
+
     if (status != CLI_OK) {
         return status;
     }
     bool good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
+    if (!good && can_decide(context)) {
+        g_autofree char *place = cli_number(context->pair.comparison.icount);
+        fprintf(stderr,
+                "%stcgrr: at icount %s the two differ, which inputs of their own may explain: both run once more, on "
+                "one rr log\n",
+                context->line_shown ? "\r\033[K" : "", place);
+        g_clear_error(&error);
+        close_pair(context);
+        context->options.own_inputs = false;
+        status = open_pair(context);
+        if (status != CLI_OK) {
+            return status;
+        }
+        good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
+    }
     return finish(context, good, error);
 }
 
 static void clear(struct context *context)
 {
     tcgrr_replay_result_clear(&context->replay);
-    tcgrr_lockstep_local_clear(&context->pair);
+    close_pair(context);
     for (int i = 0; i < 2; i++) {
         tcgrr_reader_free(context->options.members[i].reader);
-        tcgrr_symbols_free(context->symbols[i]);
         g_strfreev(context->words[i]);
         g_free(context->titles[i]);
     }

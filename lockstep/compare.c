@@ -12,6 +12,10 @@
 #define BEHIND        4096
 /* How many instructions QEMU may run on after the guest shut down; fewer than are at hand behind an interval. */
 #define SHUTDOWN_MOST 4000
+/* Where the digests agree but for what was shifted, intervals of so many checkpoints are compared. */
+#define WIDE_STEPS    4
+/* Once something differed, runs are walked for so many instructions at a time. */
+#define CLOSE_STEP    16384
 /* What is kept at hand before the place that is being compared, for reports; and how much more is there before it is
  * let go. Executions. */
 #define KEPT_EXECS    4096
@@ -30,11 +34,13 @@ struct comparing {
     tcgrr_icount searched[2];            /* up to here for where comparing ends */
     tcgrr_icount limit[2];               /* that is here; UINT64_MAX: not found yet */
     struct tcgrr_exec_window windows[2]; /* where runs are walked side by side */
-    struct tcgrr_align *aligns;          /* there: of all that runs, or of each vCPU */
+    struct tcgrr_align *aligns;          /* there: of all that runs, or of each vCPU; NULL until the first look */
     uint32_t count;                      /* of them */
+    uint64_t explained;                  /* differences that had a reason when the runs began to be walked */
     struct tcgrr_vcpu_schedule schedule; /* of vCPUs, if there is more than one */
     bool digests_differ;                 /* in the interval */
     bool shifted;                        /* the digests of all instructions so far are not the same any more */
+    uint32_t narrow;                     /* so many intervals of one checkpoint are to come, because they differ */
     bool done;
     struct tcgrr_state_comparing *state;
 };
@@ -47,13 +53,18 @@ static void set_compared(struct comparing *c, tcgrr_icount icount)
 /* Looks for where comparing ends up to instruction `to`. */
 static bool find_limit(struct comparing *c, int which, tcgrr_icount to, GError **error)
 {
+    const struct tcgrr_position *until = &c->options->until[which];
     tcgrr_icount from = c->searched[which];
 
     if (c->limit[which] != UINT64_MAX || to <= from) {
         return true;
     }
     c->searched[which] = to;
-    return tcgrr_position_find(c->sides[which], &c->options->until[which], from, to, &c->limit[which], error);
+    if (until->kind == TCGRR_POSITION_PC && from >= c->windows[which].from && to <= c->windows[which].to) {
+        tcgrr_exec_window_find_pc(&c->windows[which], until->value, from, to, &c->limit[which]);
+        return true;
+    }
+    return tcgrr_position_find(c->sides[which], until, from, to, &c->limit[which], error);
 }
 
 /* How many instructions one side ran more than the other after the guest had shut down. */
@@ -133,18 +144,111 @@ static uint32_t vcpus(const struct comparing *c)
     return MIN(last + 1, TCGRR_SCHEDULE_VCPUS);
 }
 
+static uint64_t explained(const struct comparing *c)
+{
+    uint64_t sum = 0;
+    for (uint32_t k = 0; k < c->count; k++) {
+        sum += c->aligns[k].explained;
+    }
+    return sum;
+}
+
+/* Whether something came at other instructions on one side than on the other, so far. */
+static bool shifted_before(const struct comparing *c)
+{
+    bool settled = true;
+    for (uint32_t k = 0; k < c->count; k++) {
+        settled = settled && tcgrr_align_settled(&c->aligns[k]);
+    }
+    return explained(c) > 0 || !settled || c->comparison->tolerated[TCGRR_TOLERATED_EVENT] > 0;
+}
+
+/* Both are on one address and run other code there. */
+static bool other_code(const struct tcgrr_insn_cursor *walks)
+{
+    const struct tcgrr_exec *a = tcgrr_insn_cursor_exec(&walks[0]), *b = tcgrr_insn_cursor_exec(&walks[1]);
+    return a && b && a->vcpu == b->vcpu && tcgrr_insn_cursor_pc(&walks[0]) == tcgrr_insn_cursor_pc(&walks[1]) &&
+           !tcgrr_insn_cursor_same(&walks[0], &walks[1]);
+}
+
+/*
+ * Whether side `which` ran an instruction up to `to` that reads a clock or a device, by what is still known of it: what
+ * is not may have. A device shows only where QEMU leaves the block for it.
+ */
+static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, int which, tcgrr_icount to)
+{
+    struct tcgrr_exec_window window = {0};
+    struct tcgrr_insn_cursor walk;
+    bool found = false;
+
+    for (tcgrr_icount from = c->comparison->start[which]; from < to && !found; from += TCGRR_CHECKPOINT_STEP) {
+        tcgrr_icount end = MIN(to, from + TCGRR_CHECKPOINT_STEP);
+        /* What comes next shows whether it was a device. */
+        if (!tcgrr_exec_window_begin(&window, c->sides[which], from, end + 64, NULL)) {
+            found = true;
+        } else {
+            tcgrr_insn_cursor_begin(&walk, &window, from);
+        }
+        while (!found && tcgrr_insn_cursor_exec(&walk) && walk.icount < end) {
+            found = tcgrr_codes_clock(&align->codes, &walk) || tcgrr_codes_device(&align->codes, &walk);
+            tcgrr_insn_cursor_step(&walk);
+        }
+        tcgrr_exec_window_clear(&window);
+    }
+    return found;
+}
+
+/* What other than a fault can have made the runs differ where `align` stands; NULL: nothing. */
+static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
+{
+    const struct tcgrr_insn_cursor *walks = align->runs.walks;
+    enum tcgrr_divergence_kind kind = c->comparison->kind;
+    struct tcgrr_interrupt interrupt;
+
+    if (!c->options->own_inputs || c->options->strict || kind == TCGRR_DIVERGENCE_CUT ||
+        kind == TCGRR_DIVERGENCE_HUNG || other_code(walks)) {
+        return NULL;
+    }
+    if (align->note) {
+        return g_steal_pointer(&align->note);
+    }
+    const char *why = vcpus(c) > 1 && !c->options->vcpus_told
+                          ? "several vCPUs took turns, and QEMU does not report which of them runs what"
+                      : vcpus(c) > 1      ? "several vCPUs took turns before"
+                      : shifted_before(c) ? "interrupts or polling came differently before"
+                      : tcgrr_interrupt_at(&walks[0], 0, &interrupt) || tcgrr_interrupt_at(&walks[1], 0, &interrupt)
+                          ? "an interrupt came there"
+                      : may_have_read(c, align, 0, walks[0].icount) || may_have_read(c, align, 1, walks[1].icount)
+                          ? "the guest read a clock or a device before"
+                          : NULL;
+    return g_strdup(why);
+}
+
+/* The runs part where `align` stands. */
 static void report(struct comparing *c, struct tcgrr_align *align)
 {
+    struct tcgrr_comparison *comparison = c->comparison;
+    bool differs = tcgrr_align_differs(align);
+
     set_compared(c, align->runs.walks[0].icount);
-    tcgrr_report_divergence(c->comparison, align->runs.walks, c->options->history);
-    c->comparison->note = g_steal_pointer(&align->note);
-    if (!c->options->vcpus_told && !c->options->strict && vcpus(c) > 1) {
-        g_autofree char *before = c->comparison->note;
-        c->comparison->note = g_strconcat(before ? before : "", before ? "; " : "",
-                                          "QEMU does not report which vCPU runs code that several vCPUs run, so vCPUs "
-                                          "that took turns at different instructions look like a divergence",
-                                          NULL);
+    tcgrr_report_divergence(comparison, align->runs.walks, c->options->history);
+    comparison->undecided = find_doubt(c, align);
+    comparison->diverged = !comparison->undecided;
+    if (comparison->undecided && differs) {
+        comparison->icount = comparison->sides[0].icount = align->place[0];
+        comparison->sides[1].icount = align->place[1];
+        comparison->sides[0].there = comparison->sides[1].there = false;
     }
+    comparison->note = g_steal_pointer(&align->note);
+    c->done = true;
+}
+
+/* The comparison ends, and what was set aside cannot be explained by that. */
+static void report_unsettled(struct comparing *c, struct tcgrr_align *align)
+{
+    c->comparison->undecided = g_steal_pointer(&align->note);
+    c->comparison->icount = c->comparison->sides[0].icount = align->place[0];
+    c->comparison->sides[1].icount = align->place[1];
     c->done = true;
 }
 
@@ -161,8 +265,12 @@ static bool conclude(struct comparing *c, struct tcgrr_align *align, bool at_lim
         }
     }
     set_compared(c, walks[0].icount);
-    if ((!at_limit && !tolerated_end(c, walks)) || !tcgrr_align_finish(align)) {
+    if (!at_limit && !tolerated_end(c, walks)) {
         report(c, align);
+        return true;
+    }
+    if (!tcgrr_align_finish(align)) {
+        report_unsettled(c, align);
         return true;
     }
     for (int i = 0; i < 2 && !at_limit; i++) {
@@ -176,8 +284,8 @@ static bool check_digests(const struct comparing *c, const struct tcgrr_align *a
 {
     const struct tcgrr_insn_cursor *walks = align->runs.walks;
 
-    if (!c->digests_differ || align->explained > 0 || walks[0].icount < c->next[0] || walks[1].icount < c->next[1] ||
-        walks[0].icount - c->at[0] != walks[1].icount - c->at[1]) {
+    if (!c->digests_differ || align->explained > c->explained || walks[0].icount < c->next[0] ||
+        walks[1].icount < c->next[1] || walks[0].icount - c->at[0] != walks[1].icount - c->at[1]) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
@@ -195,18 +303,24 @@ static tcgrr_icount ahead(const struct comparing *c)
 static bool begin(struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
-        tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], TCGRR_CHECKPOINT_STEP);
+        tcgrr_icount most = MAX(CLOSE_STEP, MIN(64 * c->options->history, TCGRR_CHECKPOINT_STEP));
+        tcgrr_icount before = MIN(c->at[i] - c->comparison->start[i], most);
         if (!tcgrr_exec_window_begin(&c->windows[i], c->sides[i], c->at[i] - before, c->next[i] + ahead(c), error)) {
             return false;
         }
     }
-    c->count = c->options->vcpus_told && !c->options->strict ? vcpus(c) : 1;
-    bool each = c->count > 1;
-    c->aligns = g_new0(struct tcgrr_align, c->count);
-    for (uint32_t k = 0; k < c->count; k++) {
-        tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->windows, each ? k : TCGRR_ANY_VCPU, c->at);
+    if (!c->aligns) {
+        c->count = c->options->vcpus_told && !c->options->strict ? vcpus(c) : 1;
+        c->aligns = g_new0(struct tcgrr_align, c->count);
+        for (uint32_t k = 0; k < c->count; k++) {
+            tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->windows, c->count > 1 ? k : TCGRR_ANY_VCPU);
+        }
     }
-    if (each) {
+    for (uint32_t k = 0; k < c->count; k++) {
+        tcgrr_align_begin(&c->aligns[k], c->at);
+    }
+    c->explained = explained(c);
+    if (c->count > 1) {
         tcgrr_vcpu_schedule_init(&c->schedule, c->windows, c->at);
     }
     return true;
@@ -214,15 +328,22 @@ static bool begin(struct comparing *c, GError **error)
 
 static void end(struct comparing *c)
 {
-    for (uint32_t k = 0; k < c->count; k++) {
-        tcgrr_align_clear(&c->aligns[k]);
-    }
-    g_clear_pointer(&c->aligns, g_free);
-    c->count = 0;
     tcgrr_vcpu_schedule_clear(&c->schedule);
+    for (int i = 0; i < 2; i++) {
+        c->windows[i].from = c->windows[i].to = 0;
+    }
+}
+
+static void clear(struct comparing *c)
+{
     for (int i = 0; i < 2; i++) {
         tcgrr_exec_window_clear(&c->windows[i]);
     }
+    tcgrr_state_comparing_free(c->state);
+    for (uint32_t k = 0; k < c->count; k++) {
+        tcgrr_align_clear(&c->aligns[k]);
+    }
+    g_free(c->aligns);
 }
 
 /* How far side `which` was walked. */
@@ -233,15 +354,6 @@ static tcgrr_icount furthest(const struct comparing *c, int which)
         icount = MAX(icount, c->aligns[k].runs.walks[which].icount);
     }
     return icount;
-}
-
-static uint64_t explained(const struct comparing *c)
-{
-    uint64_t sum = 0;
-    for (uint32_t k = 0; k < c->count; k++) {
-        sum += c->aligns[k].explained;
-    }
-    return sum;
 }
 
 /* Lets go of what is no longer needed at hand. */
@@ -297,6 +409,20 @@ static bool conclude_each(struct comparing *c, GError **error)
     return end_reached(c, error);
 }
 
+/* Goes on until what is at hand ends. False, and nothing is left to do: the runs differ, or with `error`. */
+static bool run_align(struct comparing *c, struct tcgrr_align *align, GError **error)
+{
+    bool good = tcgrr_align_run(align);
+    if (align->error) {
+        g_propagate_error(error, g_steal_pointer(&align->error));
+        return false;
+    }
+    if (!good) {
+        report(c, align);
+    }
+    return good;
+}
+
 /* The same as go_on(), vCPU by vCPU. */
 static bool go_on_each(struct comparing *c, GError **error)
 {
@@ -305,9 +431,8 @@ static bool go_on_each(struct comparing *c, GError **error)
     for (uint32_t k = 0; k < c->count; k++) {
         struct tcgrr_align *align = &c->aligns[k];
         const struct tcgrr_insn_cursor *walks = align->runs.walks;
-        if (!tcgrr_align_run(align)) {
-            report(c, align);
-            return true;
+        if (!run_align(c, align, error)) {
+            return c->done;
         }
         over = over && (stopped(c, align, 0) || stopped(c, align, 1));
         if (walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1]) {
@@ -330,7 +455,7 @@ static bool bring_more(struct comparing *c, GError **error)
 {
     for (int i = 0; i < 2; i++) {
         struct tcgrr_exec_window *window = &c->windows[i];
-        if (!tcgrr_exec_window_extend(window, furthest(c, i) + TCGRR_CHECKPOINT_STEP + ahead(c), error) ||
+        if (!tcgrr_exec_window_extend(window, furthest(c, i) + CLOSE_STEP + ahead(c), error) ||
             !find_limit(c, i, window->to, error)) {
             return false;
         }
@@ -358,9 +483,8 @@ static bool go_on(struct comparing *c, GError **error)
     if (c->count > 1) {
         return go_on_each(c, error);
     }
-    if (!tcgrr_align_run(align)) {
-        report(c, align);
-        return true;
+    if (!run_align(c, align, error)) {
+        return c->done;
     }
     bool at_limit = walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1];
     if (at_limit || !tcgrr_insn_cursor_exec(&walks[0]) || !tcgrr_insn_cursor_exec(&walks[1])) {
@@ -376,7 +500,7 @@ static bool compare_state(struct comparing *c, GError **error)
     /* The state where they part is the last that can be compared. */
     tcgrr_icount to[2] = {align->runs.walks[0].icount + c->done, align->runs.walks[1].icount + c->done};
 
-    if (explained(c) > 0 || c->count > 1) {
+    if (explained(c) > c->explained || c->count > 1) {
         tcgrr_state_shifted(c->state);
         return true;
     }
@@ -395,26 +519,58 @@ static bool compare_closely(struct comparing *c, GError **error)
 
     while (again) {
         before = explained(c);
-        good = bring_more(c, error) && go_on(c, error);
+        good = bring_more(c, error) && go_on(c, error) && find_limit(c, 0, c->windows[0].to, error) &&
+               find_limit(c, 1, c->windows[1].to, error);
         if (good && !c->done && before == explained(c) && c->count == 1) {
             good = check_digests(c, &c->aligns[0], error);
         }
         c->digests_differ = false;
-        again = good && !c->done && (c->count > 1 || before != explained(c) || !tcgrr_align_settled(&c->aligns[0]));
+        again = good && !c->done && (c->count > 1 || before != explained(c));
         if (again) {
             trim(c);
         }
     }
-    c->shifted = c->shifted || explained(c) > 0 || furthest(c, 0) != furthest(c, 1);
+    c->shifted = c->shifted || explained(c) > c->explained || furthest(c, 0) != furthest(c, 1);
     good = good && compare_state(c, error);
     for (int i = 0; i < 2 && good; i++) {
         c->at[i] = furthest(c, i);
-        if (explained(c) > 0) {
+        if (explained(c) > c->explained) {
             c->comparison->aligned[i] = c->at[i];
         }
     }
     end(c);
     return good;
+}
+
+/* Chooses the interval behind `at`: where digests are made for it, they are made fastest up to a checkpoint of A's. */
+static void choose_interval(struct comparing *c)
+{
+    tcgrr_icount steps = c->narrow > 0 ? 1 : WIDE_STEPS;
+    tcgrr_icount insns = TCGRR_CHECKPOINT_STEP;
+
+    if (c->shifted) {
+        insns = (c->at[0] / TCGRR_CHECKPOINT_STEP + steps) * TCGRR_CHECKPOINT_STEP - c->at[0];
+    }
+    for (int i = 0; i < 2; i++) {
+        c->next[i] = c->at[i] + insns;
+    }
+}
+
+/* Both sides are the same in the interval. */
+static bool pass_interval(struct comparing *c, GError **error)
+{
+    if (!tcgrr_state_compare(c->state, c->at, c->next, error)) {
+        return false;
+    }
+    if (c->aligns) {
+        c->aligns[0].walked += c->next[0] - c->at[0];
+    }
+    for (int i = 0; i < 2; i++) {
+        c->at[i] = c->next[i];
+    }
+    c->narrow -= c->narrow > 0;
+    set_compared(c, c->at[0]);
+    return true;
 }
 
 /* Both sides' digests of the interval behind `at`. */
@@ -423,8 +579,8 @@ static bool compare_interval(struct comparing *c, GError **error)
     struct tcgrr_run_source_position position[2];
     bool close = false;
 
+    choose_interval(c);
     for (int i = 0; i < 2; i++) {
-        c->next[i] = c->at[i] + TCGRR_CHECKPOINT_STEP;
         /* From 0 on both have the digests of checkpoints ready. */
         if (!c->sides[i]->ops->advance(c->sides[i], c->shifted ? c->at[i] : 0, c->next[i], &position[i], error) ||
             !find_limit(c, i, position[i].icount, error)) {
@@ -434,17 +590,14 @@ static bool compare_interval(struct comparing *c, GError **error)
         close = close || position[i].state != TCGRR_SOURCE_REACHED || c->limit[i] <= c->next[i];
     }
     c->digests_differ = position[0].flow != position[1].flow;
-    if (close || c->digests_differ) {
-        return compare_closely(c, error);
+    if (!close && !c->digests_differ) {
+        return pass_interval(c, error);
     }
-    if (!tcgrr_state_compare(c->state, c->at, c->next, error)) {
-        return false;
+    if (c->shifted && c->narrow == 0) {
+        c->narrow = WIDE_STEPS;
+        return true;
     }
-    for (int i = 0; i < 2; i++) {
-        c->at[i] = c->next[i];
-    }
-    set_compared(c, c->at[0]);
-    return true;
+    return compare_closely(c, error);
 }
 
 bool tcgrr_compare_vcpus_told(int api_version)
@@ -476,6 +629,13 @@ static bool check_verdict(const struct comparing *c, bool good, GError **error)
                     "interrupted: the same for the first %" G_GUINT64_FORMAT " instructions", comparison->compared);
         return false;
     }
+    if (good && comparison->undecided) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the runs have inputs of their own, and differ at icount %" G_GUINT64_FORMAT
+                    " (A) and %" G_GUINT64_FORMAT " (B), which that may explain: %s",
+                    comparison->sides[0].icount, comparison->sides[1].icount, comparison->undecided);
+        return false;
+    }
     if (good && !comparison->diverged && comparison->compared == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "there was no instruction to compare");
         return false;
@@ -504,7 +664,7 @@ bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const
         good = compare_interval(&c, error);
         relieve(&c);
     }
-    tcgrr_state_comparing_free(c.state);
+    clear(&c);
     tcgrr_state_conclude(comparison);
     return check_verdict(&c, good, error);
 }

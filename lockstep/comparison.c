@@ -37,6 +37,7 @@ void tcgrr_comparison_clear(struct tcgrr_comparison *comparison)
     g_clear_pointer(&comparison->common, g_array_unref);
     g_clear_pointer(&comparison->places, g_array_unref);
     g_clear_pointer(&comparison->note, g_free);
+    g_clear_pointer(&comparison->undecided, g_free);
     for (int i = 0; i < 2; i++) {
         g_clear_pointer(&comparison->sides[i].history, g_array_unref);
         g_clear_pointer(&comparison->sides[i].events, g_array_unref);

@@ -69,6 +69,8 @@ struct tcgrr_compare_options {
         start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
     struct tcgrr_position until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
     bool strict;                    /* nothing is tolerated: for runs that share all that happens outside the guest */
+    bool own_inputs;                /* what happened outside the guest may have led the runs apart: what that can
+                                       explain is no verdict (struct tcgrr_comparison's `undecided`) */
     unsigned history;               /* executions in each list of the report */
     enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
     bool vcpus_told;                /* it is known which vCPU ran what: they can be compared one by one */
@@ -142,6 +144,12 @@ struct tcgrr_divergence_side {
 
 struct tcgrr_comparison {
     bool diverged;
+    /*
+     * With an error from tcgrr_compare(): the runs differ, and that they have inputs of their own may be the reason,
+     * this one: there is no verdict. What is below "only if diverged" says where, as far as that is at hand. NULL
+     * otherwise.
+     */
+    char *undecided;
     tcgrr_icount start[2];   /* each side's own icount where the comparison starts */
     tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or behind the
                                 last place that was tolerated */
@@ -154,7 +162,7 @@ struct tcgrr_comparison {
     uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
     bool diverged_by_input;     /* and they led the runs apart, so that what follows was not compared */
     struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
-    /* Only if diverged: */
+    /* Only if diverged (or undecided): */
     enum tcgrr_divergence_kind kind;
     tcgrr_icount icount; /* A's */
     tcgrr_vcpu vcpu;

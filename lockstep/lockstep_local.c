@@ -165,6 +165,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .qemu = member->reader ? NULL : member->qemu,
             .known = known ? &known[i] : NULL,
             .arguments = pair->common.pinned ? (const char *const *)pair->common.words[i] : member->arguments,
+            .directory = member->directory,
             .plugin = options->plugin,
             .mode = !pair->log ? TCGRR_RUN_PLAIN
                     : i == 0   ? TCGRR_RUN_RECORD
@@ -461,6 +462,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     compare.stop = options->stop;
     compare.isa = tcgrr_isa_of_target(tcgrr_lockstep_local_target(pair, options, 0));
     compare.strict = compare.strict || pair->log || (pair->calls && stored_run(options, 0));
+    compare.own_inputs = is_system(pair, options, 0);
     compare.asked_after = pair->log ? tcgrr_shared_log_asked_after(pair->log) : NULL;
     compare.vcpus_told =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));

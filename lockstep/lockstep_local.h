@@ -13,6 +13,7 @@ struct tcgrr_lockstep_member {
     const char *qemu;             /* name or path */
     const char *const *arguments; /* the words after it, NULL-terminated */
     const char *const *own;       /* those of them that the other one has not got; NULL: none */
+    const char *directory;        /* its working directory; NULL: ours */
     bool quiet;                   /* its guest's console goes nowhere */
 };
 

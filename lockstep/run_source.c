@@ -33,11 +33,9 @@ void tcgrr_run_source_append_execs(struct tcgrr_cursor cursor, tcgrr_icount from
 /* The instructions `first`..`last` of a block that begins an interval, ends it, or both. */
 static uint64_t append_part(uint64_t flow, const struct tcgrr_block *block, uint32_t first, uint32_t last)
 {
-    uint64_t head = tcgrr_block_prefix(block, first);
-    uint64_t shifted = tcgrr_digest_append(head, tcgrr_digest_power(last - first), 0);
-    uint64_t part = tcgrr_block_prefix(block, last) + TCGRR_DIGEST_MODULUS - shifted;
-
-    return tcgrr_digest_append(flow, tcgrr_digest_power(last - first), part % TCGRR_DIGEST_MODULUS);
+    uint64_t power = tcgrr_digest_power(last - first);
+    return tcgrr_digest_append(
+        flow, power, tcgrr_digest_behead(tcgrr_block_prefix(block, last), power, tcgrr_block_prefix(block, first)));
 }
 
 uint64_t tcgrr_run_source_digest(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, uint64_t flow)

@@ -33,8 +33,9 @@ struct live_side {
     gint64 spent;   /* QEMU's time then */
     gint64 told;
     tcgrr_icount moved_icount;
-    bool compared;      /* with the original, since then */
-    GQueue checkpoints; /* struct tcgrr_checkpoint *, those not yet asked for */
+    bool compared;                    /* with the original, since then */
+    GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not yet asked for */
+    struct tcgrr_checkpoint part_end; /* where the digest of a part ended last */
 };
 
 /* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far behind. */
@@ -257,19 +258,6 @@ bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to,
     return good;
 }
 
-/* Digest of from..to, which is at hand. */
-static uint64_t digest_part(const struct live_side *live, tcgrr_icount from, tcgrr_icount to)
-{
-    struct tcgrr_cursor cursor;
-    uint64_t flow = 0;
-    for (unsigned age = 0; age < live->kept; age++) {
-        if (kept_chunk(live, age, from, to, &cursor)) {
-            flow = tcgrr_run_source_digest(cursor, from, to, flow);
-        }
-    }
-    return flow;
-}
-
 /* Digest of the first `to` instructions: from the chunk on in which the last of them is. */
 static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
 {
@@ -279,6 +267,41 @@ static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
         const struct tcgrr_chunk *chunk = kept_chunk(live, age, to > 0 ? to - 1 : 0, to, &cursor);
         if (chunk && chunk->first_icount < to) {
             flow = tcgrr_run_source_digest(cursor, chunk->first_icount, to, chunk->first_flow);
+        }
+    }
+    return flow;
+}
+
+/* Digest of the first `icount` instructions, by the shortest way. */
+static uint64_t digest_up_to(struct live_side *live, tcgrr_icount icount)
+{
+    if (live->part_end.icount == icount) {
+        return live->part_end.flow;
+    }
+    for (const GList *link = live->checkpoints.head; link; link = link->next) {
+        const struct tcgrr_checkpoint *checkpoint = link->data;
+        if (checkpoint->icount == icount) {
+            return checkpoint->flow;
+        }
+    }
+    return digest_all(live, icount);
+}
+
+/* Digest of from..to, which is at hand. */
+static uint64_t digest_part(struct live_side *live, tcgrr_icount from, tcgrr_icount to)
+{
+    struct tcgrr_cursor cursor;
+    uint64_t flow = 0;
+
+    /* Where instructions are counted that did not run, counts do not say how many there are. */
+    if (tcgrr_live_overcounted(tcgrr_session_live(live->session)) == UINT64_MAX) {
+        uint64_t head = digest_up_to(live, from), whole = digest_up_to(live, to);
+        live->part_end = (struct tcgrr_checkpoint){.icount = to, .flow = whole};
+        return tcgrr_digest_behead(whole, tcgrr_digest_power(to - from), head);
+    }
+    for (unsigned age = 0; age < live->kept; age++) {
+        if (kept_chunk(live, age, from, to, &cursor)) {
+            flow = tcgrr_run_source_digest(cursor, from, to, flow);
         }
     }
     return flow;

@@ -25,6 +25,13 @@ static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint
     return tcgrr_digest_reduce((unsigned __int128)digest * power + sum);
 }
 
+/* Digest of what follows instructions with digest `head` in those with digest `whole`; B^n = `power`, n of them follow.
+ */
+static inline uint64_t tcgrr_digest_behead(uint64_t whole, uint64_t power, uint64_t head)
+{
+    return tcgrr_digest_reduce((unsigned __int128)whole + TCGRR_DIGEST_MODULUS - tcgrr_digest_append(head, power, 0));
+}
+
 /*
  * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is behind bit 61,
  * and the result is only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.

@@ -24,7 +24,7 @@ static void test_one_shifted(void **state)
 {
     static const unsigned places[] = {0,        1,    1000,     STEP - 40,     STEP - 10,
                                       STEP - 1, STEP, STEP + 1, 3 * STEP - 20, 250000};
-    static const unsigned shifts[] = {1, 2, 30, 1000, TCGRR_ALIGN_SHIFT};
+    static const unsigned shifts[] = {1, 30, 1000, 40000};
 
     for (size_t i = 0; i < G_N_ELEMENTS(places) * G_N_ELEMENTS(shifts) * 2; i++) {
         unsigned at = places[i / 2 % G_N_ELEMENTS(places)], shift = shifts[i / 2 / G_N_ELEMENTS(places)];
@@ -33,7 +33,7 @@ static void test_one_shifted(void **state)
         for (int s = 0; s < 2; s++) {
             guest_main(&pair.guests[s], at + (s == late ? shift : 0));
             guest_tick(&pair.guests[s]);
-            guest_main(&pair.guests[s], 300000 - pair.guests[s].main);
+            guest_main(&pair.guests[s], 320000 - pair.guests[s].main);
         }
         pair_same(&pair, 1, 0, 0);
         assert_int_equal(pair_place(&pair, 0)->pc, TICK);
@@ -229,22 +229,46 @@ static void test_strict(void **state)
     pair_parts(&pair, 1000, 1000);
 }
 
-/* It never comes on the other side, or too late, or another one does. */
+/* It never comes on the other side, or another one does: that may be due to when devices act. */
 static void test_missing(void **state)
 {
-    for (int i = 0; i < 6; i++) {
+    for (int i = 0; i < 4; i++) {
         struct pair pair = pair_start();
         for (int s = 0; s < 2; s++) {
             guest_main(&pair.guests[s], 70000);
             if (s == i % 2) {
                 guest_tick(&pair.guests[s]);
             } else if (i >= 2) {
-                guest_main(&pair.guests[s], i >= 4 ? 30 : TCGRR_ALIGN_SHIFT + LOOP_INSNS * 2000);
-                (i >= 4 ? guest_key : guest_tick)(&pair.guests[s]);
+                guest_main(&pair.guests[s], 30);
+                guest_key(&pair.guests[s]);
             }
             guest_main(&pair.guests[s], 200000 - pair.guests[s].main);
         }
-        pair_parts(&pair, 70000, 70000);
+        pair_doubts(&pair, 70000, 70000);
+    }
+}
+
+/* One side is ahead of the other by many interrupts, and still by some where the runs end. */
+static void test_far_ahead(void **state)
+{
+    for (int ahead = 0; ahead < 2; ahead++) {
+        struct pair pair = pair_start();
+        for (int s = 0; s < 2; s++) {
+            for (unsigned i = 1; i <= 400; i++) {
+                unsigned at = i * 2000 + (s == ahead ? 0 : i * 150);
+                if (at > 800000) {
+                    break;
+                }
+                guest_main(&pair.guests[s], at - pair.guests[s].main);
+                (i % 5 ? guest_tick : guest_key)(&pair.guests[s]);
+            }
+            guest_main(&pair.guests[s], 810000 - pair.guests[s].main);
+        }
+        pair_compare(&pair);
+        assert_false(pair.result.diverged);
+        assert_null(pair.result.undecided);
+        assert_in_range(pair.result.tolerated[TCGRR_TOLERATED_EVENT], 390, 400);
+        pair_end(&pair);
     }
 }
 
@@ -261,7 +285,7 @@ static void test_exception(void **state)
     pair_parts(&pair, 1000, 1000);
 }
 
-/* The handler does something else on one side: there they part, not where the interrupt came. */
+/* The handler does something else on one side, later than on the other: it is named, not where the interrupt came. */
 static void test_other_handler(void **state)
 {
     for (int side = 0; side < 2; side++) {
@@ -292,11 +316,11 @@ static void test_other_handler(void **state)
             guest_run(&pair.guests[s], TICK + 4 * 7, TICK_INSNS - 7);
             guest_main(&pair.guests[s], 80000 - pair.guests[s].main);
         }
-        pair_parts(&pair, 1032, 1007);
+        pair_doubts(&pair, 1032, 1007);
     }
 }
 
-/* A handler that goes on elsewhere: bounded, and a divergence. */
+/* A handler that goes on elsewhere: bounded, and no verdict. */
 static void test_no_return(void **state)
 {
     struct pair pair = pair_start();
@@ -308,13 +332,14 @@ static void test_no_return(void **state)
         guest_main(&pair.guests[s], 200000 + (s ? 0 : 11));
     }
     pair_compare(&pair);
-    assert_true(pair.result.diverged);
-    assert_non_null(strstr(pair.result.note, "does not return"));
+    assert_false(pair.result.diverged);
+    assert_non_null(strstr(pair.result.undecided, "does not return"));
     assert_int_equal(pair.result.sides[1].icount, 1000);
     pair_end(&pair);
 }
 
-/* A fault in the generated code: another way for three instructions, for one, or none, and together again. */
+/* A fault in the generated code: another way for three instructions, for one, or none, and together again. After an
+ * interrupt came at different instructions it may be due to that. */
 static void test_unexplained(void **state)
 {
     for (unsigned other = 0; other < 4; other++) {
@@ -334,7 +359,7 @@ static void test_unexplained(void **state)
                     }
                     guest_main(&pair.guests[s], 80000 - pair.guests[s].main);
                 }
-                pair_parts(&pair, shift ? 610 + TICK_INSNS : 610, 610);
+                (shift ? pair_doubts : pair_parts)(&pair, shift ? 610 + TICK_INSNS : 610, 610);
             }
         }
     }
@@ -375,7 +400,7 @@ static void test_difference_behind_tolerated(void **state)
             guest_run(guest, DETOUR, s ? 3 : 0);
             guest_main(guest, 2000);
         }
-        pair_parts(&pair, parted[0], parted[1]);
+        pair_doubts(&pair, parted[0], parted[1]);
     }
 }
 
@@ -411,23 +436,15 @@ static void test_from_until(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_shifted),
-        cmocka_unit_test(test_many_shifted),
-        cmocka_unit_test(test_none_shifted),
-        cmocka_unit_test(test_swapped),
-        cmocka_unit_test(test_nested),
-        cmocka_unit_test(test_back_to_back),
-        cmocka_unit_test(test_at_the_end),
-        cmocka_unit_test(test_unnoticed),
-        cmocka_unit_test(test_uncertain_count),
-        cmocka_unit_test(test_strict),
-        cmocka_unit_test(test_missing),
-        cmocka_unit_test(test_exception),
-        cmocka_unit_test(test_other_handler),
-        cmocka_unit_test(test_no_return),
-        cmocka_unit_test(test_unexplained),
-        cmocka_unit_test(test_other_bytes),
-        cmocka_unit_test(test_difference_behind_tolerated),
+        cmocka_unit_test(test_one_shifted),     cmocka_unit_test(test_many_shifted),
+        cmocka_unit_test(test_none_shifted),    cmocka_unit_test(test_swapped),
+        cmocka_unit_test(test_nested),          cmocka_unit_test(test_back_to_back),
+        cmocka_unit_test(test_at_the_end),      cmocka_unit_test(test_unnoticed),
+        cmocka_unit_test(test_uncertain_count), cmocka_unit_test(test_strict),
+        cmocka_unit_test(test_missing),         cmocka_unit_test(test_far_ahead),
+        cmocka_unit_test(test_exception),       cmocka_unit_test(test_other_handler),
+        cmocka_unit_test(test_no_return),       cmocka_unit_test(test_unexplained),
+        cmocka_unit_test(test_other_bytes),     cmocka_unit_test(test_difference_behind_tolerated),
         cmocka_unit_test(test_from_until),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -80,7 +80,7 @@ static void test_polling_and_astray(void **state)
         pair.guests[s].main += s ? 0 : 9;
         guest_main(&pair.guests[s], 70000);
     }
-    pair_parts(&pair, 1000 + 5 * LOOP_INSNS, 1000 + 5 * LOOP_INSNS);
+    pair_doubts(&pair, 1000 + 5 * LOOP_INSNS, 1000 + 5 * LOOP_INSNS);
 }
 
 /* A loop waits for what an interrupt's handler does: it ends a turn behind the interrupt, wherever that comes. */
@@ -118,7 +118,7 @@ static void test_interrupt_elsewhere(void **state)
         guest_leave_loop(guest, COUNT_LOOP);
         guest_main(guest, 70000);
     }
-    pair_parts(&pair, 1000 + TICK_INSNS + 5 * LOOP_INSNS, 1000 + TICK_INSNS + 5 * LOOP_INSNS);
+    pair_doubts(&pair, 1000 + TICK_INSNS + 5 * LOOP_INSNS, 1000 + TICK_INSNS + 5 * LOOP_INSNS);
 }
 
 /* An interrupt comes while one side turns on, and later on the other. */
@@ -166,7 +166,7 @@ static void test_rounds_with_waiting(void **state)
             }
             guest_main(guest, 70000);
         }
-        pair_parts(&pair, 1000 + rounds * round, 1000 + rounds * round);
+        pair_doubts(&pair, 1000 + rounds * round, 1000 + rounds * round);
     }
 }
 
@@ -217,7 +217,7 @@ static void test_transient(void **state)
         pair = pair_start();
         run_transient(&pair.guests[0], 100, i == 0);
         run_transient(&pair.guests[1], 100, i == 1);
-        pair_parts(&pair, 1102, 1102);
+        pair_doubts(&pair, 1102, 1102);
     }
 }
 

@@ -5,22 +5,89 @@
 
 #include <string.h>
 
-#define MAX_DEPTH  8
-#define MAX_ASIDE  16
-/* Instructions between two looks at what is set aside. */
-#define LOOK_EVERY 4096
+#define MAX_DEPTH 8
+/* Counterparts that an interrupt is compared with, at most: the first that came. */
+#define MAX_TRIES 16
+/* Where less does not tell why the runs differ, so many instructions after the place are looked through. */
+#define FAR_AHEAD (TCGRR_HANDLER_MOST + TCGRR_CHECKPOINT_STEP)
+
+/* ---- what is set aside ---- */
+
+static void free_body(gpointer body)
+{
+    tcgrr_exec_window_clear(body);
+}
+
+static void release(gpointer deferred)
+{
+    g_rc_box_release_full(((struct tcgrr_deferred_handler *)deferred)->body, free_body);
+}
+
+static GArray *aside_new(void)
+{
+    GArray *aside = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_deferred_handler));
+    g_array_set_clear_func(aside, release);
+    return aside;
+}
+
+static GArray *aside_copy(const GArray *from)
+{
+    GArray *aside = aside_new();
+
+    g_array_append_vals(aside, from->data, from->len);
+    for (guint i = 0; i < aside->len; i++) {
+        g_rc_box_acquire(g_array_index(aside, struct tcgrr_deferred_handler, i).body);
+    }
+    return aside;
+}
+
+/* What the walk's vCPU runs from here to instruction `end`, to be compared when that is no longer at hand. */
+static struct tcgrr_exec_window *copy_body(const struct tcgrr_insn_cursor *walk, tcgrr_icount end)
+{
+    struct tcgrr_exec_window *body = g_rc_box_new0(struct tcgrr_exec_window);
+    const struct tcgrr_exec *exec;
+    const struct tcgrr_event *event;
+
+    *body = (struct tcgrr_exec_window){.from = walk->icount, .to = end};
+    tcgrr_stretch_init(&body->stretch);
+    for (guint i = walk->exec; (exec = tcgrr_exec_window_exec(walk->window, i)) && exec->icount < end; i++) {
+        if (walk->only == TCGRR_ANY_VCPU || exec->vcpu == walk->only) {
+            g_array_append_val(body->stretch.execs, *exec);
+        }
+    }
+    for (guint i = tcgrr_exec_window_find_event(walk->window, walk->icount);
+         (event = tcgrr_exec_window_event(walk->window, i)) && event->icount <= end; i++) {
+        g_array_append_val(body->stretch.events, *event);
+    }
+    return body;
+}
+
+static guint held(const GArray *aside)
+{
+    guint execs = 0;
+    for (guint i = 0; i < aside->len; i++) {
+        execs += g_array_index(aside, struct tcgrr_deferred_handler, i).body->stretch.execs->len;
+    }
+    return execs;
+}
 
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only,
-                      const tcgrr_icount at[2])
+                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only)
 {
     *align = (struct tcgrr_align){.options = options, .comparison = comparison, .windows = windows, .only = only};
     tcgrr_codes_init(&align->codes, options->isa);
     for (int i = 0; i < 2; i++) {
-        align->aside[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_deferred_handler));
+        align->aside[i] = aside_new();
         align->taken[i] = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_skipped_range));
-        tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &windows[i], only, at[i]);
         align->runs.start[i] = comparison->start[i];
+    }
+}
+
+void tcgrr_align_begin(struct tcgrr_align *align, const tcgrr_icount at[2])
+{
+    for (int i = 0; i < 2; i++) {
+        tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &align->windows[i], align->only, at[i]);
+        tcgrr_align_cut(align, i, 0);
     }
 }
 
@@ -32,6 +99,7 @@ void tcgrr_align_clear(struct tcgrr_align *align)
         g_array_unref(align->taken[i]);
     }
     g_free(align->note);
+    g_clear_error(&align->error);
 }
 
 static struct tcgrr_deferred_handler *aside_at(const struct tcgrr_align *align, int which, guint index)
@@ -67,7 +135,7 @@ void tcgrr_align_save(const struct tcgrr_align *align, struct tcgrr_align_state 
     memcpy(state->tolerated, comparison->tolerated, sizeof(state->tolerated));
     for (int i = 0; i < 2; i++) {
         state->taken[i] = align->taken[i]->len;
-        state->aside[i] = g_array_copy(align->aside[i]);
+        state->aside[i] = aside_copy(align->aside[i]);
     }
 }
 
@@ -120,7 +188,7 @@ static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_def
     struct tcgrr_cursor_pair strands = {.depth = depth};
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_insn_cursor_begin_on(&strands.walks[i], &align->windows[i], align->only, handlers[i]->start);
+        tcgrr_insn_cursor_begin_on(&strands.walks[i], handlers[i]->body, align->only, handlers[i]->start);
         strands.start[i] = handlers[i]->start;
         strands.end[i] = handlers[i]->end;
         strands.number[i] = handlers[i]->interrupt.number;
@@ -147,6 +215,7 @@ static void tolerate_event(struct tcgrr_align *align, int which, const struct tc
     place.from_pc[which] = late->interrupt.from_pc;
     place.from_pc[!which] = early->interrupt.from_pc;
     place.insns[which] = late->walked - early->walked;
+    align->furthest = MAX(align->furthest, place.insns[which]);
     /* Interrupts that came at one place on both sides are set aside where something else came there, too. */
     if (early->other != late->start || place.insns[which] > 0 || place.reasons) {
         tcgrr_align_tolerate(align, &place);
@@ -156,14 +225,15 @@ static void tolerate_event(struct tcgrr_align *align, int which, const struct tc
 /* Looks for the counterpart, on the other side, of the one that was set aside last on side `which`. */
 static void pair_last(struct tcgrr_align *align, int which, unsigned depth)
 {
-    guint last = align->aside[which]->len - 1;
+    guint last = align->aside[which]->len - 1, tries = 0;
 
-    for (guint i = 0; i < align->aside[!which]->len; i++) {
+    for (guint i = 0; i < align->aside[!which]->len && tries < MAX_TRIES; i++) {
         struct tcgrr_deferred_handler late = *aside_at(align, which, last), early = *aside_at(align, !which, i);
         struct tcgrr_align_state state;
         if (late.interrupt.to_pc != early.interrupt.to_pc || (!late.interrupt.certain && !early.interrupt.certain)) {
             continue;
         }
+        tries++;
         /* Comparing may set aside what interrupted the handlers; these two are not for that. */
         tcgrr_align_save(align, &state);
         g_array_remove_index(align->aside[which], last);
@@ -236,8 +306,13 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
     struct tcgrr_deferred_handler aside = {.start = walk->icount, .walked = align->walked};
     struct tcgrr_insn_cursor back = *walk;
 
-    if (strands->depth >= MAX_DEPTH || align->aside[which]->len >= MAX_ASIDE ||
-        tcgrr_cursor_pair_over(strands, which) || !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
+    if (strands->depth >= MAX_DEPTH || tcgrr_cursor_pair_over(strands, which) ||
+        !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
+        return false;
+    }
+    if (align->aside[which]->len >= TCGRR_ALIGN_ASIDE_MOST || held(align->aside[which]) >= TCGRR_ALIGN_HELD_MOST) {
+        say(align, g_strdup_printf("%u interrupts of side %c have not come on the other side", align->aside[which]->len,
+                                   'A' + which));
         return false;
     }
     if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) ||
@@ -256,6 +331,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
         aside.interrupt.from_pc = tcgrr_insn_cursor_pc(&back);
     }
     struct tcgrr_skipped_range taken = {aside.start, aside.end};
+    aside.body = copy_body(walk, aside.end);
     *walk = back;
     g_array_append_val(align->taken[which], taken);
     g_array_append_val(align->aside[which], aside);
@@ -264,6 +340,21 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
 }
 
 /* ---- going on ---- */
+
+bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which)
+{
+    struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    struct tcgrr_exec_window *window = &align->windows[which];
+
+    if (strands->depth > 0 || walk->icount + TCGRR_ALIGN_AHEAD / 2 <= window->to) {
+        return true;
+    }
+    if (!tcgrr_exec_window_extend(window, walk->icount + TCGRR_CHECKPOINT_STEP, &align->error)) {
+        return false;
+    }
+    tcgrr_insn_cursor_settle(walk);
+    return true;
+}
 
 /* The two are not on the same instruction, or one is over. Returns whether they can go on all the same. */
 static bool explain(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
@@ -299,64 +390,18 @@ static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
     }
 }
 
-/* The one set aside first; NULL: none. */
-static const struct tcgrr_deferred_handler *oldest(const struct tcgrr_align *align, int *which)
+/* What is at hand was not enough: looks further. */
+static bool explain_further(struct tcgrr_align *align, struct tcgrr_cursor_pair *runs)
 {
-    const struct tcgrr_deferred_handler *first = NULL;
-    for (int i = 0; i < 2; i++) {
-        if (align->aside[i]->len > 0 && (!first || aside_at(align, i, 0)->walked < first->walked)) {
-            first = aside_at(align, i, 0);
-            *which = i;
-        }
-    }
-    return first;
-}
+    bool more = false;
 
-/* Puts the walks where the runs part because of what was set aside. */
-static void part_at(struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside, int which)
-{
-    tcgrr_icount at[2];
-
-    if (aside->differs) {
-        memcpy(at, aside->differs_at, sizeof(at));
-        say(align, g_strdup_printf("the handlers of the interrupt to 0x%" G_GINT64_MODIFIER "x differ",
-                                   aside->interrupt.to_pc));
-    } else {
-        at[which] = aside->start;
-        at[!which] = aside->other;
-        say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER
-                                   "x on side %c does not come on the other side within %d instructions",
-                                   aside->interrupt.to_pc, 'A' + which, TCGRR_ALIGN_SHIFT));
+    for (int i = 0; i < 2 && !align->error; i++) {
+        struct tcgrr_exec_window *window = &align->windows[i];
+        tcgrr_icount to = runs->walks[i].icount + FAR_AHEAD;
+        more = more || (to > window->to && window->state == TCGRR_SOURCE_REACHED);
+        tcgrr_exec_window_extend(window, to, &align->error);
     }
-    for (int i = 0; i < 2; i++) {
-        tcgrr_insn_cursor_begin_on(&align->runs.walks[i], &align->windows[i], align->only, at[i]);
-    }
-}
-
-/* An interrupt that should have come on the other side by now. */
-static bool missing(struct tcgrr_align *align)
-{
-    int which;
-    const struct tcgrr_deferred_handler *first = oldest(align, &which);
-
-    if (!first || align->walked - first->walked <= TCGRR_ALIGN_SHIFT) {
-        return false;
-    }
-    part_at(align, first, which);
-    return true;
-}
-
-/* The runs part here, unless handlers differed before. */
-static void part(struct tcgrr_align *align)
-{
-    for (int i = 0; i < 2; i++) {
-        for (guint k = 0; k < align->aside[i]->len; k++) {
-            if (aside_at(align, i, k)->differs) {
-                part_at(align, aside_at(align, i, k), i);
-                return;
-            }
-        }
-    }
+    return more && !align->error && explain(align, runs);
 }
 
 bool tcgrr_align_run(struct tcgrr_align *align)
@@ -364,22 +409,12 @@ bool tcgrr_align_run(struct tcgrr_align *align)
     struct tcgrr_cursor_pair *runs = &align->runs;
 
     while (!tcgrr_cursor_pair_over(runs, 0) && !tcgrr_cursor_pair_over(runs, 1)) {
-        tcgrr_icount end[2] = {runs->end[0], runs->end[1]};
-        if (!tcgrr_align_settled(align)) {
-            end[0] = MIN(end[0], runs->walks[0].icount + LOOK_EVERY);
-        }
-        align->walked += tcgrr_insn_cursor_together(runs->walks, end);
-        if (missing(align)) {
-            return false;
-        }
-        bool there =
-            tcgrr_cursor_pair_over(runs, 0) || tcgrr_cursor_pair_over(runs, 1) || runs->walks[0].icount >= end[0];
+        align->walked += tcgrr_insn_cursor_together(runs->walks, runs->end);
         g_clear_pointer(&align->note, g_free);
-        if (there) {
+        if (tcgrr_cursor_pair_over(runs, 0) || tcgrr_cursor_pair_over(runs, 1)) {
             continue;
         }
-        if (align->options->strict || !explain(align, runs)) {
-            part(align);
+        if (align->options->strict || (!explain(align, runs) && !explain_further(align, runs))) {
             return false;
         }
         align->explained++;
@@ -387,24 +422,77 @@ bool tcgrr_align_run(struct tcgrr_align *align)
     return true;
 }
 
-bool tcgrr_align_finish(struct tcgrr_align *align)
+static bool say_differs(struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside)
+{
+    say(align,
+        g_strdup_printf("the handlers of the interrupt to 0x%" G_GINT64_MODIFIER "x differ", aside->interrupt.to_pc));
+    memcpy(align->place, aside->differs_at, sizeof(align->place));
+    return true;
+}
+
+bool tcgrr_align_differs(struct tcgrr_align *align)
 {
     for (int i = 0; i < 2; i++) {
         for (guint k = 0; k < align->aside[i]->len; k++) {
-            const struct tcgrr_deferred_handler *aside = aside_at(align, i, k);
-            if (aside->differs || !aside->interrupt.certain) {
-                part_at(align, aside, i);
-                return false;
+            if (aside_at(align, i, k)->differs) {
+                return say_differs(align, aside_at(align, i, k));
             }
-            struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_EVENT,
-                                            .reasons = aside->reasons | TCGRR_REASON_END,
-                                            .pc = aside->interrupt.to_pc};
-            place.icount[i] = aside->start;
-            place.icount[!i] = align->runs.walks[!i].icount;
-            place.from_pc[i] = aside->interrupt.from_pc;
-            place.from_pc[!i] = TCGRR_NO_PC;
-            place.insns[!i] = align->walked - aside->walked;
-            tcgrr_align_tolerate(align, &place);
+        }
+    }
+    return false;
+}
+
+/* Whether the other side would have come to the interrupt a little later. */
+static bool comes_later(const struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside)
+{
+    return !aside->differs && aside->interrupt.certain &&
+           align->walked - aside->walked <= MAX(TCGRR_ALIGN_END_NEAR, 2 * align->furthest);
+}
+
+static void say_missing(struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside, int which)
+{
+    say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER "x on side %c does not come on the other side",
+                               aside->interrupt.to_pc, 'A' + which));
+    align->place[which] = aside->start;
+    align->place[!which] = aside->other;
+}
+
+static void tolerate_end(struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside, int which)
+{
+    struct tcgrr_tolerated place = {
+        .kind = TCGRR_TOLERATED_EVENT, .reasons = aside->reasons | TCGRR_REASON_END, .pc = aside->interrupt.to_pc};
+
+    place.icount[which] = aside->start;
+    place.icount[!which] = align->runs.walks[!which].icount;
+    place.from_pc[which] = aside->interrupt.from_pc;
+    place.from_pc[!which] = TCGRR_NO_PC;
+    place.insns[!which] = align->walked - aside->walked;
+    tcgrr_align_tolerate(align, &place);
+}
+
+bool tcgrr_align_finish(struct tcgrr_align *align)
+{
+    const struct tcgrr_deferred_handler *first = NULL;
+    int side = 0;
+
+    for (int i = 0; i < 2; i++) {
+        for (guint k = 0; k < align->aside[i]->len; k++) {
+            const struct tcgrr_deferred_handler *aside = aside_at(align, i, k);
+            if (!comes_later(align, aside) && (!first || aside->walked < first->walked)) {
+                first = aside;
+                side = i;
+            }
+        }
+    }
+    if (first) {
+        if (!tcgrr_align_differs(align)) {
+            say_missing(align, first, side);
+        }
+        return false;
+    }
+    for (int i = 0; i < 2; i++) {
+        for (guint k = 0; k < align->aside[i]->len; k++) {
+            tolerate_end(align, aside_at(align, i, k), i);
         }
     }
     return true;
@@ -412,15 +500,7 @@ bool tcgrr_align_finish(struct tcgrr_align *align)
 
 guint tcgrr_align_needs(const struct tcgrr_align *align, int which)
 {
-    tcgrr_icount needed = align->runs.walks[which].icount;
-
-    for (guint k = 0; k < align->aside[which]->len; k++) {
-        needed = MIN(needed, aside_at(align, which, k)->start);
-    }
-    for (guint k = 0; k < align->aside[!which]->len; k++) {
-        needed = MIN(needed, aside_at(align, !which, k)->other);
-    }
-    return tcgrr_exec_window_find_exec(&align->windows[which], needed);
+    return tcgrr_exec_window_find_exec(&align->windows[which], align->runs.walks[which].icount);
 }
 
 void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs)

@@ -12,10 +12,15 @@
 #include "lockstep/comparison.h"
 #include "lockstep/align/handler.h"
 
-/* Instructions that have to be at hand behind the place where runs are compared, to tell why they differ. */
-#define TCGRR_ALIGN_AHEAD (3 * TCGRR_CHECKPOINT_STEP)
-/* An interrupt comes on the other side within so many instructions of the interrupted code, or it is missing. */
-#define TCGRR_ALIGN_SHIFT 16384
+/* Instructions that have to be at hand after the place where runs are compared, to tell why they differ; more are
+ * fetched where that is not enough. */
+#define TCGRR_ALIGN_AHEAD      16384
+/* Handlers of one side that wait for their counterparts, at most, and what they may hold; executions. */
+#define TCGRR_ALIGN_ASIDE_MOST 4096
+#define TCGRR_ALIGN_HELD_MOST  (1u << 20)
+/* Where the comparison ends, an interrupt that came so many instructions of the interrupted code before would have come
+ * later on the other side; or twice as many as another one was shifted. */
+#define TCGRR_ALIGN_END_NEAR   16384
 
 /* Two pieces of the runs that are compared: all of them, or two handlers. */
 struct tcgrr_cursor_pair {
@@ -29,8 +34,9 @@ struct tcgrr_cursor_pair {
 /* The handler of an interrupt that has not come on the other side yet. */
 struct tcgrr_deferred_handler {
     tcgrr_icount start, end;
-    tcgrr_icount other; /* where the other side was */
-    uint64_t walked;    /* struct tcgrr_align's */
+    tcgrr_icount other;             /* where the other side was */
+    struct tcgrr_exec_window *body; /* what it ran; counted by references (g_rc_box_acquire()) */
+    uint64_t walked;                /* struct tcgrr_align's */
     struct tcgrr_interrupt interrupt;
     unsigned reasons;
     bool differs; /* from the one it was compared with, first here: */
@@ -49,32 +55,40 @@ struct tcgrr_align {
     struct tcgrr_exec_window *windows; /* both sides'; the caller's */
     tcgrr_vcpu only;                   /* the vCPU that is followed; or TCGRR_ANY_VCPU */
     struct tcgrr_cursor_pair runs;
-    GArray *aside[2];   /* struct tcgrr_deferred_handler */
-    GArray *taken[2];   /* struct tcgrr_skipped_range */
-    uint64_t explained; /* differences that have a reason */
-    uint64_t walked;    /* instructions that were the same, outside of what was set aside */
-    char *note;         /* why the last difference is not tolerated; NULL: nothing to say */
+    GArray *aside[2];      /* struct tcgrr_deferred_handler */
+    GArray *taken[2];      /* struct tcgrr_skipped_range */
+    uint64_t explained;    /* differences that have a reason */
+    uint64_t walked;       /* instructions that were the same, outside of what was set aside */
+    uint64_t furthest;     /* the most of them between an interrupt and its counterpart */
+    char *note;            /* why the last difference is not tolerated; NULL: nothing to say */
+    tcgrr_icount place[2]; /* where that is, if tcgrr_align_differs() or tcgrr_align_finish() says so */
+    GError *error;         /* a side could not be read; NULL: none */
 };
 
-/* Begins where the sides have come to instructions `at`, up to which they are the same. */
 void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_options *options,
-                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only,
-                      const tcgrr_icount at[2]);
+                      struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only);
 void tcgrr_align_clear(struct tcgrr_align *align);
+
+/* Goes on, with other windows, where the sides have come to instructions `at`; up to there they are the same, save for
+ * what was set aside. */
+void tcgrr_align_begin(struct tcgrr_align *align, const tcgrr_icount at[2]);
 
 /*
  * Goes on with align->runs until one side comes to its end (struct tcgrr_cursor_pair) and returns true, or until the
- * runs part: false, and the walks are where they do. Behind `end` there must be TCGRR_ALIGN_AHEAD instructions at hand,
- * or the run's end.
+ * runs differ without a reason: false, and the walks are where they do. After `end` there must be TCGRR_ALIGN_AHEAD
+ * instructions at hand, or the run's end.
  */
 bool tcgrr_align_run(struct tcgrr_align *align);
 
 /* Nothing is set aside. */
 bool tcgrr_align_settled(const struct tcgrr_align *align);
 
-/* One run ends here: what is still set aside would have come later on the other side. False: not all of it, and the
- * walks are where the runs part. */
+/* The comparison ends here: what is still set aside would have come later on the other side. False: not all of it can
+ * have, and align->note says what. */
 bool tcgrr_align_finish(struct tcgrr_align *align);
+
+/* Whether handlers that were compared differ: align->note and align->place are about the first of them. */
+bool tcgrr_align_differs(struct tcgrr_align *align);
 
 /* The first execution of a window that is still needed; and telling that so many were cut off it. */
 guint tcgrr_align_needs(const struct tcgrr_align *align, int which);
@@ -99,6 +113,10 @@ void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *st
  * other side is at the interrupted code, too.
  */
 bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside);
+
+/* Makes sure that some of the side's run is at hand after its walk. False, with align->error set, if it could not be
+ * read. */
+bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which);
 
 void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
 

@@ -30,6 +30,25 @@ guint tcgrr_exec_window_find_exec(const struct tcgrr_exec_window *window, tcgrr_
     return low;
 }
 
+bool tcgrr_exec_window_find_pc(const struct tcgrr_exec_window *window, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+                               tcgrr_icount *icount)
+{
+    const struct tcgrr_exec *exec;
+
+    for (guint i = tcgrr_exec_window_find_exec(window, from);
+         (exec = tcgrr_exec_window_exec(window, i)) && exec->icount < to; i++) {
+        uint64_t at = exec->block->pc;
+        for (uint32_t insn = 0; insn < exec->ran && pc - exec->block->pc < exec->block->size; insn++) {
+            *icount = exec->icount + insn;
+            if (at == pc && *icount >= from && *icount < to) {
+                return true;
+            }
+            at += exec->block->lengths[insn];
+        }
+    }
+    return false;
+}
+
 /* What a second look at the boundary brings once more goes: the execution that runs across it, and events at it. */
 static void append(struct tcgrr_exec_window *window, const struct tcgrr_stretch *more)
 {
@@ -69,8 +88,10 @@ bool tcgrr_exec_window_begin(struct tcgrr_exec_window *window, struct tcgrr_run_
 {
     struct tcgrr_run_source_position end;
 
-    *window = (struct tcgrr_exec_window){.side = side, .from = from, .to = to};
-    tcgrr_stretch_init(&window->stretch);
+    *window = (struct tcgrr_exec_window){.side = side, .stretch = window->stretch, .from = from, .to = to};
+    if (!window->stretch.execs) {
+        tcgrr_stretch_init(&window->stretch);
+    }
     if (!side->ops->advance(side, to, to, &end, error)) {
         return false;
     }

@@ -13,7 +13,8 @@ struct tcgrr_exec_window {
     enum tcgrr_run_source_state state; /* of the side at `to`; if not REACHED, the run ends here */
 };
 
-/* Puts the instructions from..to at hand. `from` follows the rules of struct tcgrr_run_source_ops. */
+/* Puts the instructions from..to at hand; what the window had goes, and it may be all zero. `from` follows the rules of
+ * struct tcgrr_run_source_ops. */
 bool tcgrr_exec_window_begin(struct tcgrr_exec_window *window, struct tcgrr_run_source *side, tcgrr_icount from,
                              tcgrr_icount to, GError **error);
 /* Goes on to `to`; nothing if that is at hand, or the run has ended. */
@@ -34,6 +35,9 @@ static inline const struct tcgrr_event *tcgrr_exec_window_event(const struct tcg
                                                : NULL;
 }
 
+/* The first instruction at `pc` to run among from..to, which are at hand. Returns whether there is one. */
+bool tcgrr_exec_window_find_pc(const struct tcgrr_exec_window *window, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
+                               tcgrr_icount *icount);
 /* The first event at or behind `icount`. */
 guint tcgrr_exec_window_find_event(const struct tcgrr_exec_window *window, tcgrr_icount icount);
 /* The execution in which instruction `icount` runs, or the first one behind it. */

@@ -7,8 +7,8 @@
 #define BODY_MOST  1024
 /* Turns that make up what is known of its body. */
 #define BODY_TURNS 4
-/* What one side may turn more than the other; instructions. */
-#define EXTRA_MOST 32768
+/* What one side may turn more than the other; instructions, all of which are at hand then. */
+#define EXTRA_MOST 4194304
 /* A loop is left because of what was read so few instructions before. */
 #define LEAVE_NEAR 128
 /* So many instructions alike show that the two have met again. */
@@ -187,7 +187,8 @@ static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *str
     struct tcgrr_insn_cursor *walk = &strands->walks[late];
     uint64_t out = tcgrr_insn_cursor_pc(&strands->walks[!late]);
 
-    for (uint32_t extra = 0; extra <= most && !tcgrr_cursor_pair_over(strands, late);) {
+    for (uint32_t extra = 0;
+         extra <= most && tcgrr_align_bring(align, strands, late) && !tcgrr_cursor_pair_over(strands, late);) {
         uint64_t pc = tcgrr_insn_cursor_pc(walk);
         /* Outside of the body it is surely the way out. */
         if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, strands))) {
@@ -292,25 +293,47 @@ static guint ways(const struct tcgrr_cursor_pair *strands, int which, struct tcg
     return count;
 }
 
-/* The nearest place at which both go on alike. */
+/* Whether both go on alike from these places. */
+static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands,
+                    const struct tcgrr_insn_cursor *a, const struct tcgrr_insn_cursor *b, struct tcgrr_cursor_pair *met)
+{
+    struct tcgrr_cursor_pair trial = *strands;
+
+    trial.walks[0] = *a;
+    trial.walks[1] = *b;
+    bool over[2] = {tcgrr_cursor_pair_over(&trial, 0), tcgrr_cursor_pair_over(&trial, 1)};
+    bool possible = over[0] == over[1] && (over[0] ? strands->depth > 0 : tcgrr_insn_cursor_same(a, b));
+    if (!possible || !alike(align, &trial)) {
+        return false;
+    }
+    *met = trial;
+    return true;
+}
+
+/* The nearest place at which both go on alike: where A first comes to an instruction, and B, too. */
 static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, struct tcgrr_cursor_pair *met)
 {
     struct tcgrr_insn_cursor places[2][APART_MOST];
     guint counts[2] = {ways(strands, 0, places[0]), ways(strands, 1, places[1])};
+    GHashTable *first = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
+    guint nearest = UINT_MAX;
 
-    *met = *strands;
-    for (guint sum = 1; sum < counts[0] + counts[1] - 1; sum++) {
-        for (guint a = sum < counts[1] ? 0 : sum - counts[1] + 1; a <= sum && a < counts[0]; a++) {
-            met->walks[0] = places[0][a];
-            met->walks[1] = places[1][sum - a];
-            bool over[2] = {tcgrr_cursor_pair_over(met, 0), tcgrr_cursor_pair_over(met, 1)};
-            bool possible = over[0] == over[1] && (over[0] || tcgrr_insn_cursor_same(&met->walks[0], &met->walks[1]));
-            if (possible && (strands->depth > 0 || !over[0]) && alike(align, met)) {
-                return true;
-            }
+    for (guint a = counts[0]; a-- > 0;) {
+        if (tcgrr_insn_cursor_exec(&places[0][a])) {
+            uint64_t pc = tcgrr_insn_cursor_pc(&places[0][a]);
+            g_hash_table_replace(first, g_memdup2(&pc, sizeof(pc)), GUINT_TO_POINTER(a + 1));
         }
     }
-    return false;
+    for (guint b = 0; b < counts[1] && b < nearest; b++) {
+        uint64_t pc = tcgrr_insn_cursor_exec(&places[1][b]) ? tcgrr_insn_cursor_pc(&places[1][b]) : TCGRR_NO_PC;
+        guint a = GPOINTER_TO_UINT(g_hash_table_lookup(first, &pc));
+        if (a > 0 && a - 1 + b < nearest && meet_at(align, strands, &places[0][a - 1], &places[1][b], met)) {
+            nearest = a - 1 + b;
+        }
+    }
+    g_hash_table_destroy(first);
+    return nearest != UINT_MAX || (counts[0] > 0 && counts[1] > 0 &&
+                                   meet_at(align, strands, &places[0][counts[0] - 1], &places[1][counts[1] - 1], met));
 }
 
 /* Whether the two meet again soon, and what explains that they took different ways. */

@@ -253,6 +253,7 @@ static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tc
     }
     compare.tolerate_cut_a = lockstep->sides[0].cut;
     compare.isa = tcgrr_isa_of_target(lockstep->sides[0].target);
+    compare.own_inputs = strcmp(lockstep->sides[0].mode, "system") == 0;
     if (lockstep->feed) {
         compare.strict = true;
         compare.asked_after = tcgrr_run_source_remote_asked_after(lockstep->remote);
