@@ -71,6 +71,8 @@ static bool build_command(struct tcgrr_player *player, GError **error)
         .keyframe = options->from.folder,
         .keyframe_icount = options->from.icount,
         .start = options->start,
+        .plugin = options->plugin,
+        .plugin_arguments = options->plugin_arguments,
     };
     return tcgrr_command_build(options->qemu, (const char *const *)words->pdata, &command, &player->command, error);
 }
@@ -95,7 +97,7 @@ static bool start(struct tcgrr_player *player, GError **error)
     const char *recorded = tcgrr_reader_run(player->options.reader)->directory;
     const char *directory = recorded && g_file_test(recorded, G_FILE_TEST_IS_DIR) ? recorded : NULL;
     struct tcgrr_process_options process = {.output_fd = -1,
-                                            .pass_fd = -1,
+                                            .pass_fd = player->options.pass_fd,
                                             .quiet = true,
                                             .expendable = true,
                                             .own_group = player->options.own_group,

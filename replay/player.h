@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU that replays a recording without the plugin in it: told where to stop, with a gdb stub for those who want one.
- * It starts from the beginning or from a keyframe, and never writes to an image of the user's. One thread.
+ * A QEMU that replays a recording and is not recorded itself: told where to stop, with a gdb stub for those who want
+ * one. It starts from the beginning or from a keyframe, and never writes to an image of the user's. One thread.
  */
 #ifndef TCGRR_REPLAY_PLAYER_H
 #define TCGRR_REPLAY_PLAYER_H
@@ -22,10 +22,13 @@ struct tcgrr_player_options {
     struct tcgrr_keyframe from;    /* where it starts */
     const char *start;             /* the image that the run starts from (tcgrr_recorded_start_image()); NULL: reset */
     bool gdb;                      /* with a gdb stub */
-    bool own_group;                /* what is typed at the terminal, Ctrl-C, does not reach QEMU */
-    int hang_ms;                   /* a replay that makes no progress for so long has hung */
-    const volatile int *stop;      /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
-    bool (*give_up)(void *data);   /* asked again and again: likewise; may be NULL */
+    const char *plugin;            /* to load, with `plugin_arguments`; NULL: none */
+    const char *plugin_arguments;
+    int pass_fd;                 /* a descriptor that QEMU gets under the same number; -1 or 0: none */
+    bool own_group;              /* what is typed at the terminal, Ctrl-C, does not reach QEMU */
+    int hang_ms;                 /* a replay that makes no progress for so long has hung */
+    const volatile int *stop;    /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
+    bool (*give_up)(void *data); /* asked again and again: likewise; may be NULL */
     void *data;
 };
 

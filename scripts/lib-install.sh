@@ -5,7 +5,7 @@
 # Compiler, build tools, libraries; clang and lld compile the test guests for every target.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev binutils cmake ninja-build pkg-config libglib2.0-dev libsqlite3-dev libzstd-dev libxxhash-dev
-libcapstone-dev libncurses-dev libelf-dev libdw-dev libfdt-dev libjansson-dev libcmocka-dev clang lld"
+libcapstone-dev libncurses-dev libelf-dev libdw-dev libfdt-dev libjansson-dev libcmocka-dev clang lld g++ llvm-19-dev"
 # The system's own QEMU; scripts/fetch-qemus.sh puts two more beside it, which use the libraries of this one.
 # shellcheck disable=SC2034
 packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"

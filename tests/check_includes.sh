@@ -7,7 +7,8 @@ set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
 rules='
-store/isa       store
+store/isa       store store/isa/llvm
+store/isa/llvm
 store/codec     store
 store/sql       store store/codec store/isa
 store           store/codec store/isa
@@ -19,7 +20,7 @@ record          store store/codec store/isa emu/rrlog emu/live emu/qemu
 lockstep/align  store store/isa lockstep
 lockstep/peer   store store/codec emu/qemu emu/rrlog lockstep
 lockstep        store store/isa emu/rrlog emu/live emu/qemu lockstep/align
-replay/cause    store store/isa emu/rrlog emu/qemu record lockstep replay
+replay/cause    store store/isa store/isa/llvm emu/rrlog emu/plugin emu/qemu record lockstep replay
 replay          store store/isa emu/rrlog emu/live emu/qemu record lockstep lockstep/peer replay/cause
 cli/report      store store/isa store/sql cli
 cli/browse      store store/isa store/sql cli

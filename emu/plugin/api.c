@@ -81,6 +81,7 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->mem_is_store, "qemu_plugin_mem_is_store");
     find(&api->mem_value, "qemu_plugin_mem_get_value");
     find(&api->mem_size_shift, "qemu_plugin_mem_size_shift");
+    find(&api->mem_is_big_endian, "qemu_plugin_mem_is_big_endian");
     find(&api->get_hwaddr, "qemu_plugin_get_hwaddr");
     find(&api->hwaddr_is_io, "qemu_plugin_hwaddr_is_io");
     find(&api->hwaddr_phys_addr, "qemu_plugin_hwaddr_phys_addr");

@@ -105,6 +105,7 @@ struct tcgrr_api {
     bool (*mem_is_store)(uint32_t info);
     qemu_plugin_mem_value (*mem_value)(uint32_t info); /* NULL before API 4 */
     unsigned (*mem_size_shift)(uint32_t info);
+    bool (*mem_is_big_endian)(uint32_t info);
     /* Only in an access's callback, and its result only until the next call. NULL in user mode. */
     struct qemu_plugin_hwaddr *(*get_hwaddr)(uint32_t info, uint64_t vaddr);
     bool (*hwaddr_is_io)(const struct qemu_plugin_hwaddr *);

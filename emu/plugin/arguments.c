@@ -11,6 +11,8 @@ bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *argumen
             arguments->probe = atoi(argv[i] + 6);
         } else if (strncmp(argv[i], "slow=", 5) == 0) {
             arguments->slow = atoi(argv[i] + 5);
+        } else if (strncmp(argv[i], "peek=", 5) == 0) {
+            arguments->peek = atoi(argv[i] + 5);
         } else if (strncmp(argv[i], "fd=", 3) == 0) {
             arguments->fd = atoi(argv[i] + 3);
         } else if (strncmp(argv[i], "level=", 6) == 0) {

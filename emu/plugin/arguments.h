@@ -15,6 +15,7 @@
  *   again=on, at=N  this program was executed by another one: the run goes on, and so do its inputs at this place
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
+ *   peek=N   record nothing, only note what steps access in the memory at descriptor N (emu/plugin/peek.h)
  */
 #ifndef TCGRR_EMU_PLUGIN_ARGUMENTS_H
 #define TCGRR_EMU_PLUGIN_ARGUMENTS_H
@@ -27,6 +28,7 @@ struct tcgrr_arguments {
     int fd;
     int probe;
     int slow;
+    int peek;
     const char *level;
     bool texts;
     bool log;
@@ -40,7 +42,7 @@ struct tcgrr_arguments {
 };
 #define TCGRR_ARGUMENTS_INIT                                                                                           \
     {                                                                                                                  \
-        .fd = -1, .probe = -1, .slow = -1, .level = "flow"                                                             \
+        .fd = -1, .probe = -1, .slow = -1, .peek = -1, .level = "flow"                                                 \
     }
 
 /* False: one is not known. Texts stay the caller's. */

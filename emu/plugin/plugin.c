@@ -10,6 +10,7 @@
 #include "emu/plugin/moving.h"
 #include "emu/plugin/threads.h"
 #include "emu/plugin/yield.h"
+#include "emu/plugin/peek.h"
 #include "emu/plugin/slow.h"
 
 #include <limits.h>
@@ -696,6 +697,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     }
     if (arguments.slow >= 0) {
         return tcgrr_slow_start(&plugin->api, id, arguments.slow) ? 0 : refuse("cannot slow the guest down");
+    }
+    if (arguments.peek >= 0) {
+        return tcgrr_peek_start(&plugin->api, id, arguments.peek) ? 0 : refuse("cannot note what steps access");
     }
     const char *problem = arguments.fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
                                            : tcgrr_ring_attach(&plugin->ring, arguments.fd, arguments.again);

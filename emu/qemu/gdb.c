@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "emu/qemu/connect.h"
+#include "emu/qemu/gdb_layout.h"
 #include "emu/qemu/gdb_wire.h"
 #include "store/error.h"
 
@@ -16,6 +17,7 @@ struct tcgrr_gdb {
     struct tcgrr_gdb_wire *wire;
     bool physical; /* what the stub was told memory addresses are */
     struct tcgrr_registers *registers;
+    guint first;     /* so many registers are of the first description, which "g" is about */
     GPtrArray *core; /* struct tcgrr_register *, by number */
 };
 
@@ -58,12 +60,22 @@ static bool read_document(struct tcgrr_gdb *gdb, const char *name, GString *text
     return true;
 }
 
-static bool read_description(struct tcgrr_gdb *gdb, GError **error)
+static bool read_description(struct tcgrr_gdb *gdb, const char *target, GError **error)
 {
     g_autoptr(GPtrArray) documents = g_ptr_array_new_with_free_func(g_free);
     g_autoptr(GString) text = g_string_new(NULL);
     unsigned number = 0;
+    g_autofree char *layout = tcgrr_gdb_layout(target);
 
+    if (layout) {
+        ask(gdb, "qXfer:features:read:target.xml:0,10");
+        if (!answer(gdb, error)) {
+            return false;
+        }
+    }
+    if (layout && gdb->wire->payload->len == 0) {
+        return tcgrr_registers_parse(gdb->registers, layout, strlen(layout), &number, documents, error);
+    }
     g_ptr_array_add(documents, g_strdup("target.xml"));
     for (guint i = 0; i < documents->len; i++) {
         g_string_truncate(text, 0);
@@ -71,18 +83,28 @@ static bool read_description(struct tcgrr_gdb *gdb, GError **error)
             !tcgrr_registers_parse(gdb->registers, text->str, text->len, &number, documents, error)) {
             return false;
         }
+        gdb->first = gdb->first ? gdb->first : gdb->registers->list->len;
     }
     return gdb->registers->list->len > 0 || fail(error, TCGRR_ERROR_DAMAGED, "names no registers");
 }
 
-static gint by_number(gconstpointer a, gconstpointer b)
+static gint by_number(gconstpointer a, gconstpointer b, gpointer data)
 {
+    const struct tcgrr_gdb *gdb = data;
     const struct tcgrr_register *left = *(struct tcgrr_register *const *)a;
     const struct tcgrr_register *right = *(struct tcgrr_register *const *)b;
+    bool first = left->index < gdb->first;
+
+    if (first != (right->index < gdb->first)) {
+        return first ? -1 : 1;
+    }
     return left->number < right->number ? -1 : left->number > right->number;
 }
 
-/* The core registers: as many of the first as the answer to "g", which has one behind the other, has room for. */
+/*
+ * The core registers: as many of the first description's as the answer to "g", which has one behind the other, has room
+ * for, and then of the others whose numbers follow.
+ */
 static bool find_core(struct tcgrr_gdb *gdb, GError **error)
 {
     const GPtrArray *list = gdb->registers->list;
@@ -97,11 +119,11 @@ static bool find_core(struct tcgrr_gdb *gdb, GError **error)
     for (guint i = 0; i < list->len; i++) {
         g_ptr_array_add(sorted, g_ptr_array_index(list, i));
     }
-    g_ptr_array_sort(sorted, by_number);
+    g_ptr_array_sort_with_data(sorted, by_number, gdb);
     for (guint i = 0; i < sorted->len; i++) {
         struct tcgrr_register *reg = g_ptr_array_index(sorted, i);
         text += 2 * (gsize)reg->bytes;
-        if (reg->number != i || text > gdb->wire->payload->len) {
+        if (text > gdb->wire->payload->len || (i >= gdb->first && reg->number != i)) {
             break;
         }
         reg->core = true;
@@ -120,7 +142,7 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
     gdb->wire = tcgrr_gdb_wire_new(fd, "QEMU's gdb stub");
     gdb->registers = tcgrr_registers_new(target);
     ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
-    if (!answer(gdb, error) || !read_description(gdb, error) || !find_core(gdb, error)) {
+    if (!answer(gdb, error) || !read_description(gdb, target, error) || !find_core(gdb, error)) {
         tcgrr_gdb_free(gdb);
         return NULL;
     }

@@ -12,8 +12,8 @@
 struct tcgrr_gdb;
 
 /*
- * Connects to the stub at `path`, which stops QEMU, and reads the description of its registers. `target` is QEMU's
- * target name. At most `timeout_ms` until it is connected.
+ * Connects to the stub at `path`, which stops QEMU, and reads the description of its registers (of a target whose stub
+ * has none: emu/qemu/gdb_layout.h). `target` is QEMU's target name. At most `timeout_ms` until it is connected.
  */
 struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int timeout_ms, GError **error);
 /* NULL is allowed. */

@@ -24,7 +24,7 @@ static struct tcgrr_rerun *prepare(const struct tcgrr_block_log *log, GError **e
 static gpointer run(gpointer data)
 {
     struct logging *logging = data;
-    struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, 0, &logging->error);
+    struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, 0, false, &logging->error);
     bool good = paused && tcgrr_paused_go(paused, logging->until, &logging->error);
 
     tcgrr_paused_free(paused);

@@ -32,13 +32,14 @@ static bool is_flags(const struct tcgrr_trail *trail, const struct tcgrr_locatio
 {
     const struct tcgrr_register *reg =
         g_ptr_array_index(tcgrr_replay_pair_registers(trail->search.pair, 0)->list, location->index);
-    return !location->memory &&
-           (strcmp(reg->name, "eflags") == 0 || strcmp(reg->name, "cpsr") == 0 || strcmp(reg->name, "xpsr") == 0);
+    return !location->memory && tcgrr_register_is_flags(reg->name);
 }
 
 static bool is_general(const struct tcgrr_trail *trail, const struct tcgrr_location *location)
 {
-    return !is_flags(trail, location) && location->index < trail->general;
+    const GPtrArray *list = tcgrr_replay_pair_registers(trail->search.pair, 0)->list;
+    const struct tcgrr_register *reg = location->memory ? NULL : g_ptr_array_index(list, location->index);
+    return reg && !is_flags(trail, location) && (trail->general > 0 ? location->index < trail->general : reg->core);
 }
 
 static void add_register(struct tcgrr_trail *trail, guint stop, unsigned index, uint64_t mask, GArray *inputs)
@@ -124,11 +125,20 @@ static const struct tcgrr_location *choose(const struct tcgrr_trail *trail, cons
 
 /* ---- who made it differ, in the stretch that was walked last ---- */
 
-/* Whether it changed something there: a store whose condition does not hold, or that writes what is there, did not. */
-static bool changed(const struct tcgrr_touched *touched, uint64_t physical, uint16_t size)
+/* Whether it wrote there: a store whose condition does not hold did not, which shows where all that is known is what
+ * it would have written. */
+static bool wrote(const struct tcgrr_touched *touched, uint64_t physical, uint16_t size)
 {
     return touched->operand.store && touched->mapped && touched->physical < physical + size &&
-           physical < touched->physical + touched->size && memcmp(touched->before, touched->after, touched->size) != 0;
+           physical < touched->physical + touched->size &&
+           (touched->blind || memcmp(touched->before, touched->after, touched->size) != 0);
+}
+
+/* Two stores of the same: what differs behind them did so before. */
+static bool stored_alike(const struct tcgrr_touched *a, const struct tcgrr_touched *b)
+{
+    return a->operand.store && b->operand.store && a->operand.address == b->operand.address && a->size == b->size &&
+           memcmp(a->after, b->after, a->size) == 0;
 }
 
 /* Whether the instruction at this stop writes the location, on either side; flags as far as its bytes tell. */
@@ -140,10 +150,13 @@ static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcg
         return stop_of(&trail->search, 0, stop)->inputs.flags & location->mask;
     }
     const struct tcgrr_place *place = &g_array_index(trail->search.places, struct tcgrr_place, location->place);
+    const GArray *touched[] = {stop_of(&trail->search, 0, stop)->touched, stop_of(&trail->search, 1, stop)->touched};
     for (int side = 0; side < 2; side++) {
-        const GArray *touched = stop_of(&trail->search, side, stop)->touched;
-        for (guint i = 0; i < touched->len && !found; i++) {
-            found = changed(&g_array_index(touched, struct tcgrr_touched, i), place->physical[side], place->size);
+        for (guint i = 0; i < touched[side]->len && !found; i++) {
+            const struct tcgrr_touched *own = &g_array_index(touched[side], struct tcgrr_touched, i);
+            found = wrote(own, place->physical[side], place->size) &&
+                    !(i < touched[!side]->len &&
+                      stored_alike(own, &g_array_index(touched[!side], struct tcgrr_touched, i)));
         }
     }
     return found;
@@ -410,6 +423,35 @@ static bool go_before(struct tcgrr_trail *trail, guint *stop, bool *further, GEr
     return walk_to(trail, moment, address, stop, error);
 }
 
+/*
+ * Something differs before an instruction of which nobody knows what it reads. Where the very first difference is the
+ * cause that does not matter.
+ */
+static bool go_past_unknown(struct tcgrr_trail *trail, guint *stop, GError **error)
+{
+    const struct tcgrr_stop *at = stop_of(&trail->search, 0, *stop);
+    tcgrr_moment moment = at->moment;
+    uint64_t address = at->address;
+    bool found = false;
+
+    if (trail->dated && trail->dated->first) {
+        tcgrr_trail_add_link(trail, *stop, NULL);
+        if (!go_first(trail, moment, stop, &found, error)) {
+            return false;
+        }
+    }
+    if (found) {
+        drop_repeated(trail, *stop);
+    } else {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the difference was followed back to icount %" G_GUINT64_FORMAT " of A, 0x%" G_GINT64_MODIFIER
+                    "x: what that instruction reads is not known, and registers differ before it; the cause is that "
+                    "one or lies before it",
+                    tcgrr_replay_pair_icount(trail->search.pair, 0, moment), address);
+    }
+    return found;
+}
+
 /* What the search has seen to differ, and not to when it was stepped through, is a block's doing as a whole. */
 static bool conclude_vanished(struct tcgrr_trail *trail, const GArray *wanted, GError **error)
 {
@@ -443,6 +485,12 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
             }
             return tcgrr_trail_conclude(trail, stop, error);
         }
+        if (!stop_of(&trail->search, 0, stop)->inputs.known) {
+            if (!go_past_unknown(trail, &stop, error)) {
+                return false;
+            }
+            continue;
+        }
         const struct tcgrr_location location = *choose(trail, inputs);
         tcgrr_trail_add_link(trail, stop, &location);
         want(trail, stop, &location);
@@ -467,6 +515,16 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 }
 
 /* ---- the parting instruction ---- */
+
+/* The instruction that decided where the runs go on: the last that they have in common, or the branch in whose delay
+ * slot that is. */
+static guint decider(const struct tcgrr_search *search)
+{
+    guint last = search->common - 1;
+    const struct tcgrr_stop *before = last > 0 ? stop_of(search, 0, last - 1) : NULL;
+    bool slot = before && before->inputs.delayed && stop_of(search, 0, last)->pc == before->pc + before->length;
+    return slot ? last - 1 : last;
+}
 
 /* Steps up to where the runs part, and begins there. */
 static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GError **error)
@@ -512,7 +570,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
                     "the two runs differ at the first instruction that is compared");
         return false;
     }
-    return tcgrr_trail_follow(trail, search->common - 1, error);
+    return tcgrr_trail_follow(trail, decider(search), error);
 }
 
 /* The runs' flow is the same: begins where their data first differ. */
@@ -541,13 +599,13 @@ static bool begin_at_data(struct tcgrr_trail *trail, GError **error)
     return found && tcgrr_trail_follow(trail, stop, error);
 }
 
-/* The first registers that are described, up to the program counter, are the general ones. */
+/* The first registers that are described, up to the program counter, are the general ones; 0: s390x begins with it. */
 static unsigned count_general(const struct tcgrr_registers *registers)
 {
     for (guint i = 0; i < registers->list->len; i++) {
         const char *name = ((const struct tcgrr_register *)g_ptr_array_index(registers->list, i))->name;
         if (tcgrr_register_kind(name) == TCGRR_REGISTER_PC) {
-            return i;
+            return i > 1 ? i : 0;
         }
     }
     return registers->list->len;

@@ -15,6 +15,9 @@ struct tcgrr_decoder {
     bool open[MODES];
     csh handles[MODES];
     cs_insn *insn;
+    char *target;
+    struct tcgrr_llvm *llvm;   /* NULL: not here, or not for this target */
+    struct tcgrr_llvm *little; /* the same of code in the other order of bytes, on ppc64 */
 };
 
 /* Which of a family's handles is for what. */
@@ -35,6 +38,7 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
     struct tcgrr_decoder *decoder = g_new0(struct tcgrr_decoder, 1);
     bool wide = strcmp(target, "x86_64") == 0 || strcmp(target, "aarch64") == 0 || strcmp(target, "riscv64") == 0;
 
+    decoder->target = g_strdup(target);
     decoder->address_mask = wide ? UINT64_MAX : UINT32_MAX;
     if (strcmp(target, "aarch64") == 0) {
         decoder->family = AARCH64;
@@ -52,6 +56,10 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
         open_mode(decoder, X86_32, TCGRR_MODE_X86_32);
         open_mode(decoder, X86_16, TCGRR_MODE_X86_16);
     }
+    if (decoder->family == AARCH64 || decoder->family == OTHER) {
+        decoder->llvm = tcgrr_llvm_new(target);
+        decoder->little = strcmp(target, "ppc64") == 0 ? tcgrr_llvm_new("ppc64le") : NULL;
+    }
     return decoder;
 }
 
@@ -68,6 +76,9 @@ void tcgrr_decoder_free(struct tcgrr_decoder *decoder)
             cs_close(&decoder->handles[i]);
         }
     }
+    tcgrr_llvm_free(decoder->llvm);
+    tcgrr_llvm_free(decoder->little);
+    g_free(decoder->target);
     g_free(decoder);
 }
 
@@ -75,6 +86,7 @@ void tcgrr_inputs_init(struct tcgrr_inputs *inputs)
 {
     *inputs = (struct tcgrr_inputs){0};
     inputs->registers = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_input));
+    inputs->bases = g_array_new(FALSE, FALSE, sizeof(unsigned));
     inputs->memory = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_operand));
     inputs->written = g_array_new(FALSE, FALSE, sizeof(unsigned));
 }
@@ -82,6 +94,7 @@ void tcgrr_inputs_init(struct tcgrr_inputs *inputs)
 void tcgrr_inputs_clear(struct tcgrr_inputs *inputs)
 {
     g_clear_pointer(&inputs->registers, g_array_unref);
+    g_clear_pointer(&inputs->bases, g_array_unref);
     g_clear_pointer(&inputs->memory, g_array_unref);
     g_clear_pointer(&inputs->written, g_array_unref);
 }
@@ -112,27 +125,19 @@ void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name)
     }
 }
 
-void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
-                           bool load, bool store)
+void tcgrr_decoding_access(struct tcgrr_decoding *decoding, uint64_t address, unsigned size, bool load, bool store)
 {
-    const struct tcgrr_register *reg = base ? tcgrr_registers_find(decoding->registers, base) : NULL;
-    struct tcgrr_operand operand = {address & decoding->address_mask,
-                                    (uint16_t)size,
-                                    reg ? (uint16_t)reg->index : TCGRR_NO_BASE,
-                                    TCGRR_NO_BASE,
-                                    load,
-                                    store};
+    struct tcgrr_operand operand = {address & decoding->address_mask, (uint16_t)size, load, store};
     if (size > 0) {
         g_array_append_val(decoding->inputs->memory, operand);
     }
 }
 
-void tcgrr_decoding_index(struct tcgrr_decoding *decoding, const char *name)
+void tcgrr_decoding_base(struct tcgrr_decoding *decoding, const char *name)
 {
     const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
-    GArray *memory = decoding->inputs->memory;
-    if (reg && memory->len > 0) {
-        g_array_index(memory, struct tcgrr_operand, memory->len - 1).index = (uint16_t)reg->index;
+    if (reg) {
+        g_array_append_val(decoding->inputs->bases, reg->index);
     }
 }
 
@@ -177,6 +182,12 @@ static bool decode_arm(struct tcgrr_decoder *decoder, struct tcgrr_decoding *dec
     return decode(decoder, thumb ? ARM_T32 : ARM_A32, decoding);
 }
 
+/* PowerPC's machine state says in which order bytes are. */
+static struct tcgrr_llvm *choose_llvm(const struct tcgrr_decoder *decoder, const struct tcgrr_decoding *decoding)
+{
+    return decoder->little && tcgrr_decoding_value(decoding, "msr") & 1 ? decoder->little : decoder->llvm;
+}
+
 void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
                           uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_inputs *inputs)
 {
@@ -189,13 +200,17 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
         .inputs = inputs,
         .address_mask = decoder->address_mask,
     };
-    GArray *lists[] = {inputs->registers, inputs->memory, inputs->written};
-    *inputs = (struct tcgrr_inputs){.known = true, .registers = lists[0], .memory = lists[1], .written = lists[2]};
+    GArray *lists[] = {inputs->registers, inputs->bases, inputs->memory, inputs->written};
+    *inputs = (struct tcgrr_inputs){
+        .known = true, .registers = lists[0], .bases = lists[1], .memory = lists[2], .written = lists[3]};
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_array_set_size(lists[i], 0);
     }
+    decoding.llvm = choose_llvm(decoder, &decoding);
     if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
         tcgrr_inputs_aarch64(&decoding);
+    } else if (decoding.llvm && tcgrr_inputs_llvm(&decoding, decoder->target)) {
+        return;
     } else if (decoder->family == AARCH64) {
         tcgrr_inputs_aarch64_unknown(&decoding);
     } else if (decoder->family == ARM && decode_arm(decoder, &decoding)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an instruction takes in and writes: registers and memory, told from its bytes and the state before it. By
- * capstone, whose knowledge has gaps, and for RISC-V by its encoding.
+ * Which registers an instruction takes in and writes, told from its bytes and the state before it: by capstone, whose
+ * knowledge has gaps, for RISC-V by its encoding, and by LLVM where it is here. What memory an instruction accesses is
+ * asked of QEMU (emu/plugin/peek.h), and told here only for x86, where QEMU does not report it all.
  */
 #ifndef TCGRR_REPLAY_INPUTS_H
 #define TCGRR_REPLAY_INPUTS_H
@@ -13,13 +14,9 @@ struct tcgrr_input {
     uint64_t mask;  /* the bits that are read, of its lowest 64; all ones: the whole register */
 };
 
-#define TCGRR_NO_BASE UINT16_MAX
-
 struct tcgrr_operand {
     uint64_t address; /* the vCPU's own, with segments resolved */
     uint16_t size;    /* in bytes; at least as much as is accessed */
-    uint16_t base;    /* index of the register that the address is relative to; TCGRR_NO_BASE: none */
-    uint16_t index;   /* of a second one that only the address takes; likewise */
     bool load;
     bool store;
 };
@@ -27,7 +24,11 @@ struct tcgrr_operand {
 struct tcgrr_inputs {
     bool known;            /* otherwise nothing below means anything: it may read whatever programs compute with */
     GArray *registers;     /* struct tcgrr_input */
-    GArray *memory;        /* struct tcgrr_operand */
+    GArray *bases;         /* unsigned: indexes of those of them that only make up addresses, bases first */
+    bool loads;            /* it loads from memory, whatever the state is */
+    bool delayed;          /* it leads elsewhere, but not before one more instruction has run */
+    bool unreported;       /* QEMU does not report what it accesses: `memory` counts */
+    GArray *memory;        /* struct tcgrr_operand, on x86 */
     GArray *written;       /* unsigned: indexes of the registers that it writes, the flags register among them */
     bool outside;          /* it also takes in what is no guest state: a port, a clock, chance, QEMU's own properties */
     bool unseen;           /* a register that it takes in is none of those that QEMU shows, or shows by this name */

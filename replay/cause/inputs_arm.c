@@ -1,11 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Both instruction sets of Arm. Capstone does not tell how much memory is accessed: the data registers do. */
+/* Both instruction sets of Arm. */
 #include "replay/cause/inputs_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-#define BLOCK_MAX 64 /* bytes of a load of several vectors */
 
 static bool starts_with_any(const char *text, const char *const *prefixes)
 {
@@ -62,109 +60,23 @@ static void read_name64(struct tcgrr_decoding *decoding, const char *told)
     tcgrr_decoding_read(decoding, name, strcmp(name, "cpsr") == 0 ? 0xf0000000 : TCGRR_INPUT_ALL);
 }
 
-static uint64_t value64(const struct tcgrr_decoding *decoding, arm64_reg reg)
+static void note_memory64(struct tcgrr_decoding *decoding)
 {
-    char name[16];
-    full_name64(name_of(decoding, reg), name);
-    return tcgrr_decoding_value(decoding, name);
-}
-
-static unsigned width64(const char *name)
-{
-    switch (name[0]) {
-    case 'w':
-    case 's':
-        return name[1] == 'p' ? 8 : 4;
-    case 'q':
-    case 'v':
-        return 16;
-    case 'h':
-        return 2;
-    case 'b':
-        return 1;
-    default:
-        return 8;
-    }
-}
-
-/* Bytes that a load or store accesses: as wide as its data registers, or what its name ends with. */
-static unsigned accessed64(const struct tcgrr_decoding *decoding)
-{
-    static const char *const exclusive[] = {"stxr", "stlxr", "stxp", "stlxp", NULL};
-    const char *mnemonic = decoding->insn->mnemonic;
-    const cs_arm64 *arm64 = &decoding->insn->detail->arm64;
-    size_t length = strlen(mnemonic);
-    unsigned size = 0;
-
-    /* The first register of a store-exclusive takes its status. */
-    for (uint8_t i = starts_with_any(mnemonic, exclusive) ? 1 : 0; i < arm64->op_count; i++) {
-        if (arm64->operands[i].type == ARM64_OP_MEM) {
-            break;
-        }
-        if (arm64->operands[i].type == ARM64_OP_REG) {
-            size += width64(name_of(decoding, arm64->operands[i].reg));
-        }
-    }
-    bool pair = strstr(mnemonic, "p") && (g_str_has_prefix(mnemonic, "ld") || g_str_has_prefix(mnemonic, "st"));
-    bool atomic = !g_str_has_prefix(mnemonic, "ldr") && !g_str_has_prefix(mnemonic, "str") && !pair &&
-                  !g_str_has_prefix(mnemonic, "ldu") && !g_str_has_prefix(mnemonic, "stu");
-    if (g_str_has_suffix(mnemonic, "sw")) {
-        return 4;
-    }
-    if (!pair && length > 3 && mnemonic[length - 1] == 'b') {
-        return 1;
-    }
-    if (!pair && length > 3 && mnemonic[length - 1] == 'h') {
-        return 2;
-    }
-    return MIN(atomic && size > 8 && !strchr(decoding->insn->op_str, '{') ? size / 2 : size, BLOCK_MAX);
-}
-
-static uint64_t extend64(const cs_arm64_op *operand, uint64_t value)
-{
-    unsigned shift = operand->shift.type == ARM64_SFT_LSL ? operand->shift.value : 0;
-    switch (operand->ext) {
-    case ARM64_EXT_UXTW:
-        return (uint64_t)(uint32_t)value << shift;
-    case ARM64_EXT_SXTW:
-        return (uint64_t)(int64_t)(int32_t)value << shift;
-    default:
-        return value << shift;
-    }
-}
-
-static void access64(struct tcgrr_decoding *decoding)
-{
-    static const char *const neither[] = {"prf", "adr", "dc", "ic", NULL};
-    static const char *const both[] = {"swp", "cas", NULL};
-    static const char *const atomic[] = {"ldadd",  "ldclr",  "ldeor",  "ldset", "ldsmax",
-                                         "ldsmin", "ldumax", "ldumin", NULL};
     const char *mnemonic = decoding->insn->mnemonic;
     const cs_arm64 *arm64 = &decoding->insn->detail->arm64;
 
     for (uint8_t i = 0; i < arm64->op_count; i++) {
         const cs_arm64_op *operand = &arm64->operands[i];
-        if (operand->type != ARM64_OP_MEM || starts_with_any(mnemonic, neither)) {
+        if (operand->type != ARM64_OP_MEM) {
             continue;
         }
-        uint64_t address = value64(decoding, operand->mem.base) + (uint64_t)(int64_t)operand->mem.disp;
-        if (operand->mem.index != ARM64_REG_INVALID) {
-            address += extend64(operand, value64(decoding, operand->mem.index));
+        const unsigned parts[] = {operand->mem.base, operand->mem.index};
+        for (size_t k = 0; k < G_N_ELEMENTS(parts); k++) {
+            char name[16];
+            full_name64(name_of(decoding, parts[k]), name);
+            tcgrr_decoding_base(decoding, name);
         }
-        bool either = starts_with_any(mnemonic, both) || starts_with_any(mnemonic, atomic);
-        bool store = g_str_has_prefix(mnemonic, "st");
-        char base[16];
-        full_name64(name_of(decoding, operand->mem.base), base);
-        tcgrr_decoding_access(decoding, base, address, accessed64(decoding), either || !store, either || store);
-        if (operand->mem.index != ARM64_REG_INVALID) {
-            full_name64(name_of(decoding, operand->mem.index), base);
-            tcgrr_decoding_index(decoding, base);
-        }
-    }
-    /* A literal: ldr x0, #address */
-    const cs_arm64_op *second = &arm64->operands[1];
-    if (g_str_has_prefix(mnemonic, "ldr") && arm64->op_count == 2 && second->type == ARM64_OP_IMM) {
-        tcgrr_decoding_access(decoding, NULL, (uint64_t)second->imm, accessed64(decoding), true, false);
+        decoding->inputs->loads |= g_str_has_prefix(mnemonic, "ld");
     }
 }
 
@@ -320,7 +232,7 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
         tcgrr_decoding_read(decoding, "fpcr", TCGRR_INPUT_ALL);
     }
     read_system64(decoding);
-    access64(decoding);
+    note_memory64(decoding);
 }
 
 /* ---- A32 and T32 ---- */
@@ -385,79 +297,6 @@ static void read_name32(struct tcgrr_decoding *decoding, const char *name)
     }
 }
 
-static uint64_t value32(const struct tcgrr_decoding *decoding, unsigned reg)
-{
-    const char *name = name_of(decoding, reg);
-
-    if (strcmp(name, "pc") == 0) {
-        bool thumb = strcmp(flags_name(decoding), "xpsr") == 0 || tcgrr_decoding_value(decoding, "cpsr") & 1 << 5;
-        return (decoding->pc + (thumb ? 4 : 8)) & ~(uint64_t)3;
-    }
-    return tcgrr_decoding_value(decoding, plain_name32(name));
-}
-
-static unsigned accessed32(const struct tcgrr_decoding *decoding)
-{
-    const char *mnemonic = decoding->insn->mnemonic;
-    const char *text = decoding->insn->op_str;
-
-    if (g_str_has_prefix(mnemonic, "v")) {
-        return text[0] == 's' ? 4 : text[0] == 'd' ? 8 : BLOCK_MAX;
-    }
-    if (g_str_has_prefix(mnemonic, "ldrd") || g_str_has_prefix(mnemonic, "strd") || strstr(mnemonic, "exd")) {
-        return 8;
-    }
-    /* "ldrb.w", "ldrsbeq": the letter behind the stem, a condition may follow. */
-    const char *rest = strlen(mnemonic) > 3 ? mnemonic + 3 : "";
-    rest += g_str_has_prefix(rest, "ex") ? 2 : 0;
-    rest += rest[0] == 's' && (rest[1] == 'b' || rest[1] == 'h') ? 1 : 0;
-    return rest[0] == 'b' ? 1 : rest[0] == 'h' && rest[1] != 'i' && rest[1] != 's' ? 2 : 4;
-}
-
-static void access_operand32(struct tcgrr_decoding *decoding, const cs_arm_op *operand)
-{
-    const char *mnemonic = decoding->insn->mnemonic;
-    bool store = g_str_has_prefix(mnemonic, "st") || g_str_has_prefix(mnemonic, "vst");
-    uint64_t index = operand->mem.index ? value32(decoding, operand->mem.index) : 0;
-    unsigned shift = operand->shift.type == ARM_SFT_LSL ? operand->shift.value : (unsigned)operand->mem.lshift;
-
-    index <<= shift & 31;
-    bool minus = operand->mem.scale < 0 || operand->subtracted;
-    uint64_t address =
-        value32(decoding, operand->mem.base) + (minus ? -index : index) + (uint64_t)(int64_t)operand->mem.disp;
-    if (!g_str_has_prefix(mnemonic, "pl") && !g_str_has_prefix(mnemonic, "adr")) {
-        tcgrr_decoding_access(decoding, name_of(decoding, operand->mem.base), address, accessed32(decoding), !store,
-                              store);
-        if (operand->mem.index) {
-            tcgrr_decoding_index(decoding, plain_name32(name_of(decoding, operand->mem.index)));
-        }
-    }
-}
-
-/* Loads and stores of a list of registers. */
-static void access_list32(struct tcgrr_decoding *decoding)
-{
-    const char *mnemonic = decoding->insn->mnemonic;
-    const cs_arm *arm = &decoding->insn->detail->arm;
-    bool push = g_str_has_prefix(mnemonic, "push") || g_str_has_prefix(mnemonic, "vpush");
-    bool pop = g_str_has_prefix(mnemonic, "pop") || g_str_has_prefix(mnemonic, "vpop");
-    bool load = g_str_has_prefix(mnemonic, "ldm") || g_str_has_prefix(mnemonic, "vldm");
-    bool store = g_str_has_prefix(mnemonic, "stm") || g_str_has_prefix(mnemonic, "vstm");
-    unsigned data = arm->op_count - (push || pop ? 0 : 1);
-    unsigned size = data * (mnemonic[0] == 'v' && strchr(decoding->insn->op_str, 'd') ? 8 : 4);
-
-    if (arm->op_count == 0 || !(push || pop || load || store)) {
-        return;
-    }
-    uint64_t base = push || pop ? tcgrr_decoding_value(decoding, "sp") : value32(decoding, arm->operands[0].reg);
-    if (push || strstr(mnemonic, "mdb")) {
-        base -= size;
-    } else if (strstr(mnemonic, "mib")) {
-        base += 4;
-    }
-    tcgrr_decoding_access(decoding, NULL, base, size, load || pop, store || push);
-}
-
 void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)
 {
     const cs_arm *arm = &decoding->insn->detail->arm;
@@ -485,10 +324,10 @@ void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)
     }
     for (uint8_t i = 0; i < arm->op_count; i++) {
         if (arm->operands[i].type == ARM_OP_MEM) {
-            access_operand32(decoding, &arm->operands[i]);
+            tcgrr_decoding_base(decoding, plain_name32(name_of(decoding, arm->operands[i].mem.base)));
+            tcgrr_decoding_base(decoding, plain_name32(name_of(decoding, arm->operands[i].mem.index)));
         }
     }
-    access_list32(decoding);
     const char *mnemonic = decoding->insn->mnemonic;
     if (g_str_has_prefix(mnemonic, "mrc") || g_str_has_prefix(mnemonic, "mrrc")) {
         decoding->inputs->outside = strstr(decoding->insn->op_str, "c14") != NULL; /* the timers */

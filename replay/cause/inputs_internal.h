@@ -4,6 +4,8 @@
 
 #include "replay/cause/inputs.h"
 
+#include "store/isa/llvm/llvm.h"
+
 #include <capstone/capstone.h>
 
 /* An instruction while its inputs are found. */
@@ -17,6 +19,7 @@ struct tcgrr_decoding {
     csh handle;          /* capstone's, of the mode that fits; not for RISC-V */
     const cs_insn *insn; /* likewise */
     uint64_t address_mask;
+    struct tcgrr_llvm *llvm; /* of the code that it is; NULL: not known or not here */
 };
 
 #define TCGRR_INPUT_ALL UINT64_MAX
@@ -25,11 +28,10 @@ struct tcgrr_decoding {
 void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask);
 /* Notes that a register is written; likewise. */
 void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name);
-/* `base` is the name of the register that the address is relative to; NULL: none. */
-void tcgrr_decoding_access(struct tcgrr_decoding *decoding, const char *base, uint64_t address, unsigned size,
-                           bool load, bool store);
-/* The address of the access noted last takes this register, too. */
-void tcgrr_decoding_index(struct tcgrr_decoding *decoding, const char *name);
+/* Notes memory that is accessed. */
+void tcgrr_decoding_access(struct tcgrr_decoding *decoding, uint64_t address, unsigned size, bool load, bool store);
+/* Notes that an address takes this register; likewise. */
+void tcgrr_decoding_base(struct tcgrr_decoding *decoding, const char *name);
 /* A register's value; 0 if it is not known. */
 uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name);
 
@@ -38,5 +40,7 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_arm(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding);
+/* By LLVM. False, and nothing noted, if it does not know the instruction. */
+bool tcgrr_inputs_llvm(struct tcgrr_decoding *decoding, const char *target);
 
 #endif

@@ -9,11 +9,6 @@ static unsigned bits(uint32_t code, unsigned first, unsigned count)
     return code >> first & ((1u << count) - 1);
 }
 
-static int64_t sign_extend(uint32_t value, unsigned width)
-{
-    return (int64_t)((uint64_t)value << (64 - width)) >> (64 - width);
-}
-
 /* gdb's stub numbers the integer registers from 0 and the floating-point ones from 33; their names vary. */
 static const struct tcgrr_register *by_number(const struct tcgrr_decoding *decoding, unsigned number)
 {
@@ -102,19 +97,15 @@ static void short_writes(struct tcgrr_decoding *decoding, uint32_t code)
     }
 }
 
-static uint64_t value_x(const struct tcgrr_decoding *decoding, unsigned number)
+/* Memory that is accessed where a register says. */
+static void access_at(struct tcgrr_decoding *decoding, unsigned base, bool load)
 {
-    const struct tcgrr_register *reg = number ? by_number(decoding, number) : NULL;
-    return reg ? tcgrr_state_number(decoding->registers, decoding->state, reg) : 0;
-}
-
-static void access_at(struct tcgrr_decoding *decoding, unsigned base, int64_t offset, unsigned size, bool load,
-                      bool store)
-{
-    const struct tcgrr_register *reg = by_number(decoding, base);
+    const struct tcgrr_register *reg = base ? by_number(decoding, base) : NULL;
     read_x(decoding, base);
-    tcgrr_decoding_access(decoding, reg ? reg->name : NULL, value_x(decoding, base) + (uint64_t)offset, size, load,
-                          store);
+    if (reg) {
+        tcgrr_decoding_base(decoding, reg->name);
+    }
+    decoding->inputs->loads |= load;
 }
 
 static bool is_counter(unsigned csr)
@@ -197,28 +188,26 @@ static void long_insn(struct tcgrr_decoding *decoding, uint32_t code)
     unsigned first = bits(code, 15, 5);
     unsigned second = bits(code, 20, 5);
     unsigned function = bits(code, 12, 3);
-    int64_t load_offset = sign_extend(bits(code, 20, 12), 12);
-    int64_t store_offset = sign_extend(bits(code, 25, 7) << 5 | bits(code, 7, 5), 12);
 
     switch (bits(code, 0, 7)) {
     case 0x03: /* loads */
-        access_at(decoding, first, load_offset, 1u << (function & 3), true, false);
+        access_at(decoding, first, true);
         break;
     case 0x07:
-        access_at(decoding, first, load_offset, 1u << (function & 3), true, false);
+        access_at(decoding, first, true);
         decoding->inputs->known = function >= 1 && function <= 4;
         break;
     case 0x23: /* stores */
-        access_at(decoding, first, store_offset, 1u << (function & 3), false, true);
+        access_at(decoding, first, false);
         read_x(decoding, second);
         break;
     case 0x27:
-        access_at(decoding, first, store_offset, 1u << (function & 3), false, true);
+        access_at(decoding, first, false);
         read_f(decoding, second);
         decoding->inputs->known = function >= 1 && function <= 4;
         break;
     case 0x2f: /* atomics */
-        access_at(decoding, first, 0, 1u << (function & 3), bits(code, 27, 5) != 3, bits(code, 27, 5) != 2);
+        access_at(decoding, first, bits(code, 27, 5) != 3);
         read_x(decoding, second);
         break;
     case 0x33: /* register with register, branches */
@@ -261,9 +250,6 @@ static void short_memory(struct tcgrr_decoding *decoding, uint32_t code)
     unsigned base = 8 + bits(code, 7, 3);
     unsigned data = 8 + bits(code, 2, 3);
     unsigned function = bits(code, 13, 3);
-    bool wide = (function & 3) != 2 && !((function & 3) == 3 && decoding->address_mask == UINT32_MAX);
-    unsigned offset = wide ? bits(code, 10, 3) << 3 | bits(code, 5, 2) << 6
-                           : bits(code, 10, 3) << 3 | bits(code, 6, 1) << 2 | bits(code, 5, 1) << 6;
     bool store = function >= 5;
 
     if (function == 0) { /* c.addi4spn */
@@ -271,7 +257,7 @@ static void short_memory(struct tcgrr_decoding *decoding, uint32_t code)
     } else if (function == 4) {
         decoding->inputs->known = false;
     } else {
-        access_at(decoding, base, offset, wide ? 8 : 4, !store, store);
+        access_at(decoding, base, !store);
         if (store) {
             bool is_float = function == 5 || (function == 7 && decoding->address_mask == UINT32_MAX);
             (is_float ? read_f : read_x)(decoding, data);
@@ -296,16 +282,6 @@ static void short_arithmetic(struct tcgrr_decoding *decoding, uint32_t code)
     }
 }
 
-/* Offsets from the stack pointer, of a load and of a store. */
-static unsigned stack_offset(uint32_t code, bool wide, bool store)
-{
-    if (store) {
-        return wide ? bits(code, 10, 3) << 3 | bits(code, 7, 3) << 6 : bits(code, 9, 4) << 2 | bits(code, 7, 2) << 6;
-    }
-    return bits(code, 12, 1) << 5 |
-           (wide ? bits(code, 5, 2) << 3 | bits(code, 2, 3) << 6 : bits(code, 4, 3) << 2 | bits(code, 2, 2) << 6);
-}
-
 static void short_stack(struct tcgrr_decoding *decoding, uint32_t code)
 {
     unsigned function = bits(code, 13, 3);
@@ -323,7 +299,7 @@ static void short_stack(struct tcgrr_decoding *decoding, uint32_t code)
         }
     } else {
         bool store = function > 4;
-        access_at(decoding, 2, stack_offset(code, wide, store), wide ? 8 : 4, !store, store);
+        access_at(decoding, 2, !store);
         if (store) {
             bool is_float = function == 5 || (function == 7 && !wide);
             (is_float ? read_f : read_x)(decoding, second);

@@ -208,6 +208,15 @@ static bool keeps_first(const char *mnemonic)
     return g_strv_contains(exact, mnemonic);
 }
 
+static void note_base(struct tcgrr_decoding *decoding, x86_reg reg)
+{
+    char name[16];
+    if (reg != X86_REG_INVALID) {
+        full_name(decoding, cs_reg_name(decoding->handle, reg), name);
+        tcgrr_decoding_base(decoding, name);
+    }
+}
+
 static void access_operands(struct tcgrr_decoding *decoding)
 {
     const cs_x86 *x86 = &decoding->insn->detail->x86;
@@ -231,16 +240,10 @@ static void access_operands(struct tcgrr_decoding *decoding)
         bool keeps = keeps_first(decoding->insn->mnemonic);
         bool store = !keeps && (i == 0 || operand->access & CS_AC_WRITE);
         bool load = !sets && (operand->access & CS_AC_READ || !store);
-        char base[16] = "";
-        if (memory->base != X86_REG_INVALID) {
-            full_name(decoding, cs_reg_name(decoding->handle, memory->base), base);
-        }
-        tcgrr_decoding_access(decoding, base, segment_base(decoding, memory->segment, stack) + (offset & mask),
-                              operand->size, load, store);
-        if (memory->index != X86_REG_INVALID) {
-            full_name(decoding, cs_reg_name(decoding->handle, memory->index), base);
-            tcgrr_decoding_index(decoding, base);
-        }
+        tcgrr_decoding_access(decoding, segment_base(decoding, memory->segment, stack) + (offset & mask), operand->size,
+                              load, store);
+        note_base(decoding, memory->base);
+        note_base(decoding, memory->index);
     }
 }
 
@@ -254,6 +257,7 @@ static void access_stack(struct tcgrr_decoding *decoding)
     const char *frame = tcgrr_registers_find(decoding->registers, "rbp") ? "rbp" : "ebp";
     uint64_t base = segment_base(decoding, X86_REG_INVALID, true);
     uint64_t sp = base + tcgrr_decoding_value(decoding, wide);
+    guint before = decoding->inputs->memory->len;
 
     switch (decoding->insn->id) {
     case X86_INS_POP:
@@ -261,37 +265,40 @@ static void access_stack(struct tcgrr_decoding *decoding)
     case X86_INS_POPFD:
     case X86_INS_POPFQ:
     case X86_INS_RET:
-        tcgrr_decoding_access(decoding, wide, sp, word, true, false);
+        tcgrr_decoding_access(decoding, sp, word, true, false);
         break;
     case X86_INS_RETF:
-        tcgrr_decoding_access(decoding, wide, sp, 2 * word, true, false);
+        tcgrr_decoding_access(decoding, sp, 2 * word, true, false);
         break;
     case X86_INS_IRET:
     case X86_INS_IRETD:
     case X86_INS_IRETQ:
-        tcgrr_decoding_access(decoding, wide, sp, 5 * word, true, false);
+        tcgrr_decoding_access(decoding, sp, 5 * word, true, false);
         tcgrr_decoding_read(decoding, wide, TCGRR_INPUT_ALL);
         break;
     case X86_INS_POPAL:
     case X86_INS_POPAW:
-        tcgrr_decoding_access(decoding, wide, sp, 8 * word, true, false);
+        tcgrr_decoding_access(decoding, sp, 8 * word, true, false);
         break;
     case X86_INS_LEAVE:
-        tcgrr_decoding_access(decoding, frame, base + tcgrr_decoding_value(decoding, frame), word, true, false);
+        tcgrr_decoding_access(decoding, base + tcgrr_decoding_value(decoding, frame), word, true, false);
         break;
     case X86_INS_PUSH:
     case X86_INS_PUSHF:
     case X86_INS_PUSHFD:
     case X86_INS_PUSHFQ:
     case X86_INS_CALL:
-        tcgrr_decoding_access(decoding, wide, sp - word, word, false, true);
+        tcgrr_decoding_access(decoding, sp - word, word, false, true);
         break;
     case X86_INS_PUSHAL:
     case X86_INS_PUSHAW:
-        tcgrr_decoding_access(decoding, wide, sp - 8 * word, 8 * word, false, true);
+        tcgrr_decoding_access(decoding, sp - 8 * word, 8 * word, false, true);
         break;
     default:
         break;
+    }
+    if (decoding->inputs->memory->len > before) {
+        tcgrr_decoding_base(decoding, decoding->insn->id == X86_INS_LEAVE ? frame : wide);
     }
 }
 
@@ -326,4 +333,7 @@ void tcgrr_inputs_x86(struct tcgrr_decoding *decoding)
     }
     access_operands(decoding);
     access_stack(decoding);
+    const char *mnemonic = decoding->insn->mnemonic;
+    decoding->inputs->unreported =
+        g_str_has_prefix(mnemonic, "fx") || g_str_has_prefix(mnemonic, "xsave") || g_str_has_prefix(mnemonic, "xrstor");
 }

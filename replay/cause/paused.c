@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/paused.h"
 
+#include <errno.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "replay/files.h"
 #include "replay/player.h"
@@ -27,6 +30,8 @@ struct tcgrr_paused {
     struct tcgrr_player *player;
     struct tcgrr_gdb *gdb;
     bool from_keyframe;
+    int peek_fd;             /* memory shared with the plugin; -1: accesses are not seen */
+    struct tcgrr_peek *peek; /* NULL likewise */
     tcgrr_icount icount;
     uint64_t ram[RAM_PAGES]; /* by a page's number modulo RAM_PAGES: 1 + the number of the one last seen to be RAM */
 };
@@ -91,7 +96,31 @@ static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError
     return tcgrr_player_icount(paused->player, icount, error);
 }
 
-static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, GError **error)
+/* QEMU 7.2 reports no stores of x86's, and takes what interrupts push for accesses of the instruction before. */
+static bool reports_accesses(const struct tcgrr_rerun *rerun)
+{
+    const struct tcgrr_qemu *qemu = rerun->qemu;
+    bool x86 = strcmp(qemu->target, "x86_64") == 0 || strcmp(qemu->target, "i386") == 0;
+    return rerun->options.plugin && !qemu->plugin_error && (!x86 || qemu->api >= 2);
+}
+
+static bool share_memory(struct tcgrr_paused *paused, GError **error)
+{
+    paused->peek_fd = memfd_create("tcgrr-peek", 0);
+    if (paused->peek_fd < 0 || ftruncate(paused->peek_fd, sizeof(*paused->peek)) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make shared memory: %s", g_strerror(errno));
+        return false;
+    }
+    void *shared = mmap(NULL, sizeof(*paused->peek), PROT_READ | PROT_WRITE, MAP_SHARED, paused->peek_fd, 0);
+    paused->peek = shared != MAP_FAILED ? shared : NULL;
+    if (!paused->peek) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot map shared memory: %s", g_strerror(errno));
+    }
+    return paused->peek != NULL;
+}
+
+static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, bool accesses,
+                                       GError **error)
 {
     struct tcgrr_player_options options = {
         .reader = rerun->options.reader,
@@ -109,6 +138,17 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
 
     paused->rerun = rerun;
     paused->from_keyframe = from.folder != NULL;
+    paused->peek_fd = -1;
+    if (accesses && reports_accesses(rerun) && !share_memory(paused, error)) {
+        tcgrr_paused_free(paused);
+        return NULL;
+    }
+    g_autofree char *peek = g_strdup_printf("peek=%d", paused->peek_fd);
+    if (paused->peek) {
+        options.plugin = rerun->options.plugin;
+        options.plugin_arguments = peek;
+        options.pass_fd = paused->peek_fd;
+    }
     paused->player = tcgrr_player_start(&options, &problem);
     paused->gdb = paused->player
                       ? tcgrr_gdb_connect(tcgrr_player_gdb(paused->player), rerun->qemu->target, CONNECT_MS, &problem)
@@ -123,15 +163,15 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
     return paused;
 }
 
-struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, GError **error)
+struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, bool accesses, GError **error)
 {
     struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(rerun->keyframes, near);
     GError *problem = NULL;
-    struct tcgrr_paused *paused = start_from(rerun, keyframe, &problem);
+    struct tcgrr_paused *paused = start_from(rerun, keyframe, accesses, &problem);
 
     if (!paused && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
-        paused = start_from(rerun, (struct tcgrr_keyframe){0}, &problem);
+        paused = start_from(rerun, (struct tcgrr_keyframe){0}, accesses, &problem);
     }
     if (problem) {
         g_propagate_error(error, problem);
@@ -149,6 +189,12 @@ void tcgrr_paused_free(struct tcgrr_paused *paused)
     if (paused) {
         tcgrr_gdb_free(paused->gdb);
         tcgrr_player_free(paused->player);
+        if (paused->peek) {
+            munmap(paused->peek, sizeof(*paused->peek));
+        }
+        if (paused->peek_fd >= 0) {
+            close(paused->peek_fd);
+        }
         g_free(paused);
     }
 }
@@ -225,6 +271,10 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
 {
     GError *problem = NULL;
 
+    if (paused->peek) {
+        paused->peek->count = paused->peek->lost = 0;
+        __atomic_store_n(&paused->peek->on, 1, __ATOMIC_RELEASE);
+    }
     if (tcgrr_gdb_step(paused->gdb, &problem) && wait_still(paused, true, &problem)) {
         return true;
     }
@@ -233,6 +283,11 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
     }
     g_propagate_error(error, problem);
     return false;
+}
+
+const struct tcgrr_peek *tcgrr_paused_accesses(const struct tcgrr_paused *paused)
+{
+    return paused->peek;
 }
 
 struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused)

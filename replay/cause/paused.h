@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A recorded run as something to walk about in: QEMU replays it as often as needed, stops exactly where it is told, and
- * shows its registers and memory there. It has no plugin in it, so that any version of QEMU will do.
+ * shows its registers and memory there, and what memory a step accessed.
  */
 #ifndef TCGRR_REPLAY_PAUSED_H
 #define TCGRR_REPLAY_PAUSED_H
 
+#include "emu/plugin/peek.h"
 #include "emu/qemu/gdb.h"
 #include "emu/qemu/qemu.h"
 #include "store/trace.h"
@@ -16,7 +17,7 @@ struct tcgrr_rerun;
 struct tcgrr_rerun_options {
     struct tcgrr_reader *reader;    /* the command and the rr file; must outlive the rerun */
     const char *qemu;               /* name or path; NULL: the one that recorded */
-    const char *plugin;             /* only to probe the QEMU with */
+    const char *plugin;             /* to probe the QEMU with, and for what steps access */
     const struct tcgrr_qemu *known; /* the QEMU, probed already, which must outlive the rerun; NULL: probe `qemu` */
     const char *const *extra;       /* further QEMU arguments, NULL-terminated; NULL: none */
     int hang_ms;                    /* a run that makes no progress for so long has hung */
@@ -34,8 +35,9 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
 /* A QEMU that stands still. One thread. */
 struct tcgrr_paused;
 
-/* Starts QEMU, which stands before its first instruction, or at the last keyframe (replay/keyframes.h) up to `near`. */
-struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, GError **error);
+/* Starts QEMU, which stands before its first instruction, or at the last keyframe (replay/keyframes.h) up to `near`.
+ * `accesses`: what steps access is to be seen. */
+struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, bool accesses, GError **error);
 /* Whether it started from a keyframe: what goes wrong with it is to be done again from the run's beginning. */
 bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 /* Ends it. NULL is allowed. */
@@ -51,6 +53,11 @@ tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);
 bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error);
 /* Executes one instruction, or delivers one interrupt or exception: then the icount may stay the same. */
 bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error);
+/*
+ * The memory that the last step accessed, as far as QEMU reports it (docs/accesses.md); owned by `paused`, until the
+ * next step. NULL if accesses are not seen: this QEMU was not started for that, or reports too little for this target.
+ */
+const struct tcgrr_peek *tcgrr_paused_accesses(const struct tcgrr_paused *paused);
 
 /* See emu/qemu/gdb_features.h; owned by `paused`, take a reference to keep it longer. */
 struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused);

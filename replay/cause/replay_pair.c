@@ -51,6 +51,7 @@ static bool prepare_side(struct tcgrr_replay_pair *pair, int side, GError **erro
     struct tcgrr_rerun_options rerun = {
         .reader = options->readers[side],
         .known = &pair->qemus[side],
+        .plugin = options->plugin,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };
@@ -64,7 +65,7 @@ static gpointer learn_registers(gpointer data)
 {
     struct opening *opening = data;
     struct tcgrr_replay_pair *pair = opening->pair;
-    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], 0, &opening->error);
+    struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], 0, false, &opening->error);
 
     if (paused) {
         pair->registers[opening->side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
@@ -115,12 +116,12 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair
     return pair;
 }
 
-bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, tcgrr_paused_work work,
-                            void *data, GError **error)
+bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, bool accesses,
+                            tcgrr_paused_work work, void *data, GError **error)
 {
     for (tcgrr_icount near = tcgrr_replay_pair_icount(pair, side, moment);; near = 0) {
         GError *problem = NULL;
-        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[side], near, &problem);
+        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[side], near, accesses, &problem);
         bool again = paused && tcgrr_paused_doubtful(paused);
         bool good = paused && work(paused, data, &problem);
         tcgrr_paused_free(paused);
@@ -141,7 +142,7 @@ struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcg
 
     for (tcgrr_icount near = icount;; near = 0) {
         GError *problem = NULL;
-        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[0], near, &problem);
+        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[0], near, false, &problem);
         bool again = paused && tcgrr_paused_doubtful(paused);
         if (paused && tcgrr_paused_go(paused, icount, &problem)) {
             return paused;
@@ -284,7 +285,7 @@ bool tcgrr_replay_pair_translate(struct tcgrr_replay_pair *pair, tcgrr_moment mo
     *mapped = true;
     for (int side = 0; side < 2; side++) {
         struct translating translating = {tcgrr_replay_pair_icount(pair, side, moment), address, 0, false};
-        if (!tcgrr_replay_pair_with(pair, side, moment, translate, &translating, error)) {
+        if (!tcgrr_replay_pair_with(pair, side, moment, false, translate, &translating, error)) {
             return false;
         }
         physical[side] = translating.physical;
@@ -366,7 +367,8 @@ bool *tcgrr_watched_registers(const struct tcgrr_replay_pair *pair, int side, co
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_register *reg = side == 0 ? g_ptr_array_index(list, i) : pair->others[i];
         if (reg) {
-            own[reg->index] = watch->registers[i];
+            /* Where a run stands is always looked at, and not on every target one of the core registers. */
+            own[reg->index] = watch->registers[i] || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC;
         }
     }
     return own;
@@ -419,8 +421,8 @@ static gpointer look_at_side(gpointer data)
 {
     struct looking *looking = data;
     const struct tcgrr_snapshot *first = looking->looks->len > 0 ? g_ptr_array_index(looking->looks, 0) : NULL;
-    bool good = tcgrr_replay_pair_with(looking->pair, looking->side, first ? first->moment : 0, look_through, looking,
-                                       &looking->error);
+    bool good = tcgrr_replay_pair_with(looking->pair, looking->side, first ? first->moment : 0, false, look_through,
+                                       looking, &looking->error);
     return GINT_TO_POINTER(good);
 }
 

@@ -112,6 +112,7 @@ struct tcgrr_touched {
     bool ram;
     uint64_t physical;
     uint16_t size; /* of `before` and `after`: the operand's, as far as it is looked at */
+    bool blind;    /* what was there before is not known, of a store: `before` means nothing */
     uint8_t before[TCGRR_PLACE_MAX];
     uint8_t after[TCGRR_PLACE_MAX]; /* only of stores */
 };

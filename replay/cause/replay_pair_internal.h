@@ -32,10 +32,11 @@ bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray 
 typedef bool (*tcgrr_paused_work)(struct tcgrr_paused *paused, void *data, GError **error);
 /*
  * Does `work` with a QEMU of a side that stands at the run's beginning, or at a keyframe before `moment`. If it fails
- * from a keyframe it is done again from the beginning: the keyframe may be at fault.
+ * from a keyframe it is done again from the beginning: the keyframe may be at fault. `accesses`: see
+ * tcgrr_paused_start().
  */
-bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, tcgrr_paused_work work,
-                            void *data, GError **error);
+bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, bool accesses,
+                            tcgrr_paused_work work, void *data, GError **error);
 
 /* Calls `work` for both at the same time, one in a thread of its own; whether both returned something. */
 bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "replay/cause/accesses.h"
 #include "store/error.h"
 
 /* An instruction of the recorded run. */
@@ -25,6 +26,8 @@ struct walking {
     GArray *code;     /* struct code */
     GPtrArray *looks; /* to take before; NULL: none */
     GPtrArray *stops;
+    GPtrArray *operands; /* GArray of struct tcgrr_touched, what each stop's instruction accessed when it was stepped
+                            through before; NULL: it is being found out, or need not be */
     const struct tcgrr_register *pc;
 };
 
@@ -101,6 +104,30 @@ static bool touch(struct tcgrr_paused *paused, struct tcgrr_touched *touched, GE
            tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->before, &touched->ram, error);
 }
 
+/*
+ * Looks at the memory that the instruction ahead is known to be about to access. Mostly it is not known: QEMU reports
+ * it when the instruction has run.
+ */
+static bool touch_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
+{
+    guint index = walking->stops->len - 1;
+    const GArray *before =
+        walking->operands && index < walking->operands->len ? g_ptr_array_index(walking->operands, index) : NULL;
+    bool told = !tcgrr_paused_accesses(paused) || stop->inputs.unreported;
+    guint count = before ? before->len : told ? stop->inputs.memory->len : 0;
+
+    for (guint i = 0; i < count; i++) {
+        struct tcgrr_touched touched = {.operand = before
+                                                       ? g_array_index(before, struct tcgrr_touched, i).operand
+                                                       : g_array_index(stop->inputs.memory, struct tcgrr_operand, i)};
+        if (!touch(paused, &touched, error)) {
+            return false;
+        }
+        g_array_append_val(stop->touched, touched);
+    }
+    return true;
+}
+
 /* Reads the registers that the instruction ahead reads; all where that is not known. */
 static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
 {
@@ -135,14 +162,7 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
     if (!read_inputs(walking, paused, stop, error)) {
         return false;
     }
-    for (guint i = 0; i < stop->inputs.memory->len; i++) {
-        struct tcgrr_touched touched = {.operand = g_array_index(stop->inputs.memory, struct tcgrr_operand, i)};
-        if (!touch(paused, &touched, error)) {
-            return false;
-        }
-        g_array_append_val(stop->touched, touched);
-    }
-    return true;
+    return touch_ahead(walking, paused, stop, error);
 }
 
 static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GError **error)
@@ -165,14 +185,37 @@ static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GErro
     return look_ahead(walking, paused, stop, error);
 }
 
+/*
+ * Takes what QEMU reports that the last step accessed. A step that delivers an interrupt, or ends in a fault, executes
+ * no instruction: what it accessed is the processor's own.
+ */
+static void take_accesses(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop)
+{
+    const struct tcgrr_peek *peek = tcgrr_paused_accesses(paused);
+    tcgrr_icount before = tcgrr_replay_pair_icount(walking->pair, walking->side, stop->moment);
+
+    if (!peek || tcgrr_paused_icount(paused) == before) {
+        return;
+    }
+    if (peek->count > 0 && !walking->operands) {
+        g_array_set_size(stop->touched, 0);
+        tcgrr_accesses_take(peek, stop->touched);
+    }
+    if (stop->inputs.loads && stop->touched->len == 0 && !stop->inputs.hidden) {
+        stop->inputs.hidden = "memory, from where QEMU does not report";
+    }
+}
+
 /* What the last instruction left where it stored. */
 static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
     struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, walking->stops->len - 1);
 
+    take_accesses(walking, paused, stop);
+
     for (guint i = 0; i < stop->touched->len; i++) {
         struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
-        if (touched->operand.store && touched->ram &&
+        if (touched->operand.store && touched->ram && !touched->blind &&
             !tcgrr_paused_read_memory(paused, touched->physical, touched->size, touched->after, &touched->ram, error)) {
             return false;
         }
@@ -266,14 +309,36 @@ static bool walk_all(struct tcgrr_paused *paused, void *data, GError **error)
     return good;
 }
 
+/* A QEMU that reports accesses without their values is asked twice: what is about to be accessed can then be looked at.
+ * Returns whether there is anything. */
+static bool know_operands(struct route *route)
+{
+    bool any = false;
+
+    for (unsigned i = 0; i < route->count; i++) {
+        struct walking *walking = &route->walkings[i];
+        walking->operands = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
+        walking->looks = NULL;
+        for (guint k = 0; k < walking->stops->len; k++) {
+            const struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, k);
+            g_ptr_array_add(walking->operands, g_array_ref(stop->touched));
+            any |= stop->touched->len > 0 && stop->inputs.memory->len == 0;
+        }
+    }
+    return any;
+}
+
 static gpointer walk_side(gpointer data)
 {
     struct route *route = data;
     const struct walking *first = &route->walkings[0];
     const struct tcgrr_snapshot *look =
         first->looks && first->looks->len > 0 ? g_ptr_array_index(first->looks, 0) : NULL;
-    bool good = tcgrr_replay_pair_with(first->pair, first->side, look ? look->moment : first->from, walk_all, route,
-                                       &route->error);
+    tcgrr_moment near = look ? look->moment : first->from;
+    bool good = tcgrr_replay_pair_with(first->pair, first->side, near, true, walk_all, route, &route->error);
+    if (good && tcgrr_replay_pair_qemu(first->pair, first->side)->api < 4 && know_operands(route)) {
+        good = tcgrr_replay_pair_with(first->pair, first->side, first->from, true, walk_all, route, &route->error);
+    }
     return GINT_TO_POINTER(good);
 }
 
@@ -303,6 +368,13 @@ static void begin(struct tcgrr_replay_pair *pair, int side, struct tcgrr_segment
                                 .pc = find_pc(pair->registers[side])};
 }
 
+static void finish(struct walking *walking)
+{
+    g_array_unref(walking->code);
+    g_free(walking->registers);
+    g_clear_pointer(&walking->operands, g_ptr_array_unref);
+}
+
 bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
                             GPtrArray *looks, GError **error)
 {
@@ -324,8 +396,7 @@ bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment
         }
     }
     for (unsigned i = 0; i < 2 * count; i++) {
-        g_array_unref(walkings[i].code);
-        g_free(walkings[i].registers);
+        finish(&walkings[i]);
         if (!good) {
             g_clear_pointer(&legs[i % count].stops[i / count], g_ptr_array_unref);
         }
@@ -340,8 +411,7 @@ bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_s
 
     begin(pair, 0, leg, &walking);
     bool good = load_code(&walking, &route.error) && GPOINTER_TO_INT(walk_side(&route));
-    g_array_unref(walking.code);
-    g_free(walking.registers);
+    finish(&walking);
     if (!good) {
         g_propagate_error(error, route.error);
         g_clear_pointer(&leg->stops[0], g_ptr_array_unref);

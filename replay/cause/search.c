@@ -80,7 +80,6 @@ static const struct tcgrr_register *register_at(const struct tcgrr_search *searc
 /* The registers that `wanted` names, and the flags. Owned by the caller. */
 static bool *wanted_registers(const struct tcgrr_search *search, const GArray *wanted)
 {
-    static const char *const flags[] = {"eflags", "cpsr", "xpsr"};
     const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(search->pair, 0);
     bool *set = g_new0(bool, registers->list->len);
 
@@ -90,11 +89,9 @@ static bool *wanted_registers(const struct tcgrr_search *search, const GArray *w
             set[location->index] = true;
         }
     }
-    for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
-        const struct tcgrr_register *reg = tcgrr_registers_find(registers, flags[i]);
-        if (reg) {
-            set[reg->index] = true;
-        }
+    for (guint i = 0; i < registers->list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
+        set[i] |= tcgrr_register_is_flags(reg->name);
     }
     return set;
 }

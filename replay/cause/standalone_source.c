@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/standalone_internal.h"
 
+#include <limits.h>
 #include <string.h>
 
+#define NO_BASE     UINT_MAX
+#define NEAR        0x10000  /* from where a register points to what it is the base of */
 #define IMAGE_BYTES 0x100000 /* at most */
 #define FLAGS_X86   0xcd5    /* the flags that code may change by itself, not those that steer the machine */
 #define FLAGS_ARM   0xf0000000
@@ -27,7 +30,7 @@ struct writing {
     const struct tcgrr_cause_scene *scene;
     const struct tcgrr_stop *begin; /* its state is what the guest starts with */
     GArray *pieces;                 /* struct piece */
-    uint16_t base;                  /* the register that is moved; TCGRR_NO_BASE: none */
+    unsigned base;                  /* the register that is moved; NO_BASE: none */
     uint64_t delta;                 /* by so much */
     GString *text;
 };
@@ -49,18 +52,34 @@ static bool overlaps(const GArray *pieces, uint64_t address, uint16_t size)
     return false;
 }
 
+/* The register that the address of what the instruction at a stop accesses is relative to; NO_BASE: none is known. */
+static unsigned base_of(const struct writing *writing, const struct tcgrr_stop *stop,
+                        const struct tcgrr_touched *touched)
+{
+    const struct tcgrr_registers *registers = writing->scene->registers[0];
+
+    for (guint i = 0; i < stop->inputs.bases->len; i++) {
+        unsigned index = g_array_index(stop->inputs.bases, unsigned, i);
+        uint64_t value = tcgrr_state_number(registers, stop->state, g_ptr_array_index(registers->list, index));
+        if (touched->operand.address - value < NEAR || value - touched->operand.address < NEAR) {
+            return index;
+        }
+    }
+    return NO_BASE;
+}
+
 /* Data that is elsewhere is moved to the same place in a page of RAM, with the register that points to it. */
-static bool place(struct writing *writing, const struct tcgrr_touched *touched, bool move, uint64_t *address)
+static bool place(struct writing *writing, const struct tcgrr_touched *touched, unsigned base, bool move,
+                  uint64_t *address)
 {
     bool fits = in_ram(writing->stage, touched->operand.address, touched->size);
-    uint16_t base = touched->operand.base;
 
     *address = touched->operand.address;
-    if (base != TCGRR_NO_BASE && base == writing->base) {
+    if (base != NO_BASE && base == writing->base) {
         *address += writing->delta;
         return in_ram(writing->stage, *address, touched->size);
     }
-    if (fits || !move || base == TCGRR_NO_BASE || writing->base != TCGRR_NO_BASE) {
+    if (fits || !move || base == NO_BASE || writing->base != NO_BASE) {
         return fits;
     }
     uint64_t page = (writing->stage->ram[0] + 0x200000) & ~UINT64_C(0xffff);
@@ -77,9 +96,10 @@ static bool collect_memory(struct writing *writing, guint first, guint last, boo
         for (guint k = 0; k < stop->touched->len; k++) {
             const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, k);
             struct piece piece = {.size = touched->size, .bytes = touched->before};
-            if (!touched->ram || !place(writing, touched, move, &piece.address)) {
+            if (!touched->ram || !place(writing, touched, base_of(writing, stop, touched), move, &piece.address)) {
                 return false;
             }
+            /* What a store finds does not matter, but that there is such a place, and what it leaves, does. */
             if (!overlaps(writing->pieces, piece.address, piece.size)) {
                 g_array_append_val(writing->pieces, piece);
             }
@@ -301,7 +321,7 @@ char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgr
         .scene = scene,
         .begin = g_ptr_array_index(scene->stops[0], first),
         .pieces = g_array_new(FALSE, FALSE, sizeof(struct piece)),
-        .base = TCGRR_NO_BASE,
+        .base = NO_BASE,
         .text = g_string_new(NULL),
     };
     bool good = collect_memory(&writing, first, last, move);
@@ -322,7 +342,7 @@ char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgr
         put_memory_names(&writing);
     }
     g_array_unref(writing.pieces);
-    *moved = writing.base != TCGRR_NO_BASE;
+    *moved = writing.base != NO_BASE;
     return g_string_free(writing.text, !good);
 }
 

@@ -183,9 +183,8 @@ static void want(struct chase *chase, struct wanted *wanted, const uint8_t *stat
 static bool is_base(const struct tcgrr_stop *stop, unsigned index)
 {
     bool base = false;
-    for (guint i = 0; i < stop->inputs.memory->len; i++) {
-        const struct tcgrr_operand *operand = &g_array_index(stop->inputs.memory, struct tcgrr_operand, i);
-        base = base || operand->base == index || operand->index == index;
+    for (guint i = 0; i < stop->inputs.bases->len; i++) {
+        base = base || g_array_index(stop->inputs.bases, unsigned, i) == index;
     }
     return base;
 }

@@ -4,6 +4,8 @@
 #ifndef TCGRR_STORE_ISA_REGISTERS_H
 #define TCGRR_STORE_ISA_REGISTERS_H
 
+#include <stdbool.h>
+
 enum tcgrr_register_kind {
     TCGRR_REGISTER_PLAIN,
     TCGRR_REGISTER_PC,      /* QEMU brings it up to date only now and then */
@@ -12,5 +14,8 @@ enum tcgrr_register_kind {
 };
 
 enum tcgrr_register_kind tcgrr_register_kind(const char *name);
+
+/* Whether it holds the flags that comparisons set. */
+bool tcgrr_register_is_flags(const char *name);
 
 #endif
