@@ -8,8 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const struct export_format *const formats[] = {&export_perfetto, &export_folded, &export_callgrind,
-                                                      &export_lcov,     &export_tenet,  &export_csv};
+static const struct export_format *const formats[] = {&export_perfetto, &export_folded,  &export_callgrind,
+                                                      &export_lcov,     &export_uftrace, &export_tenet,
+                                                      &export_csv,      &export_parquet};
 
 static const struct export_format *find_format(const char *name)
 {
@@ -46,7 +47,7 @@ static bool write_all(const struct export_format *format, struct export_job *job
     bool good = format->run(job, error);
     tcgrr_symbols_free(report->symbols);
     tcgrr_disasm_free(report->disasm);
-    if (good && (fflush(job->out) != 0 || ferror(job->out))) {
+    if (good && job->out && (fflush(job->out) != 0 || ferror(job->out))) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write the whole export: %m");
         good = false;
     }
@@ -54,10 +55,14 @@ static bool write_all(const struct export_format *format, struct export_job *job
 }
 
 /* Into the file, which replaces what is there, or to standard output. */
-static int export_trace(const struct export_format *format, struct export_job *job, const char *output)
+static int export_trace(const struct export_format *format, struct export_job *job)
 {
+    const char *output = job->path;
     GError *error = NULL;
 
+    if (format->own_files) {
+        return write_all(format, job, &error) ? CLI_OK : cli_fail(error);
+    }
     job->out = output ? report_create(job->report, output, &error) : stdout;
     if (!job->out) {
         return cli_fail(error);
@@ -87,11 +92,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *until = NULL;
     g_autofree char *least = NULL;
     const GOptionEntry options[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output, "the file to write (default: standard output)", "FILE"},
-        {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv: begin at this icount", "ICOUNT"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
+         "the file to write (default: standard output); uftrace: the folder to create", "FILE"},
+        {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv, parquet: begin at this icount", "ICOUNT"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and end at this one", "ICOUNT"},
         {"min", 0, 0, G_OPTION_ARG_STRING, &least,
-         "perfetto: leave out functions that ran for less (default: show about a million)", "INSTRUCTIONS"},
+         "perfetto, uftrace: leave out functions that ran for less (default: perfetto shows about a million)",
+         "INSTRUCTIONS"},
         {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
@@ -103,7 +110,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const struct export_format *format = find_format(argv[2]);
     struct report as = {.name = argv[2]};
     struct report_job report = {.report = &as, .progress = isatty(STDERR_FILENO)};
-    struct export_job job = {.report = &report, .until = UINT64_MAX};
+    struct export_job job = {.report = &report, .path = output, .until = UINT64_MAX};
     if (!format) {
         return no_format(command, argv[2]);
     }
@@ -113,10 +120,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (format->binary && !output && isatty(STDOUT_FILENO)) {
         return cli_usage(command, "%s is not text for a terminal; name a file with -o", format->name);
     }
+    if (format->own_files && !output) {
+        return cli_usage(command, "%s needs a name for what it writes: -o", format->name);
+    }
     int status = CLI_OK;
     report.reader = cli_open_trace_at(argv[1], TCGRR_LEVEL_FLOW, false, &status);
     if (report.reader) {
-        status = export_trace(format, &job, output);
+        status = export_trace(format, &job);
         tcgrr_reader_free(report.reader);
     }
     return status;
@@ -125,18 +135,21 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_export = {
     "export",
     "TRACE FORMAT",
-    "Convert a trace for other programs: perfetto, folded, callgrind, lcov, tenet, csv",
+    "Convert a trace for other programs: perfetto, folded, callgrind, lcov, uftrace, tenet, csv, parquet",
     "perfetto   a timeline of functions, events and counters (ui.perfetto.dev)\n"
     "folded     stacks with the instructions that ran there (flamegraph.pl, speedscope)\n"
     "callgrind  instructions by address and calls (KCachegrind, callgrind_annotate)\n"
     "lcov       how often each source line ran, by the DWARF of the guest's files (genhtml)\n"
+    "uftrace    calls by vCPU, in a folder (uftrace replay, report, graph, tui)\n"
     "tenet      each instruction with its memory accesses, of a trace at level full (Tenet)\n"
-    "csv        each execution of a block\n\n"
+    "csv        each execution of a block\n"
+    "parquet    the same for DuckDB, ClickHouse, Spark; needs libduckdb.so\n\n"
     "Examples:\n"
     "  tcgrr export boot.tcgrr perfetto -o boot.pftrace\n"
     "  tcgrr export boot.tcgrr folded | flamegraph.pl > boot.svg\n"
     "  tcgrr export boot.tcgrr callgrind -o callgrind.out.boot && kcachegrind callgrind.out.boot\n"
     "  tcgrr export guest.tcgrr lcov -o guest.info && genhtml guest.info -o coverage\n"
+    "  tcgrr export boot.tcgrr uftrace -o boot.uftrace && uftrace tui -d boot.uftrace\n"
     "  tcgrr export boot.tcgrr csv --from 1000000 --until 2000000\n",
     run,
 };

@@ -12,9 +12,9 @@
 #include <unistd.h>
 
 static const struct report *const reports[] = {
-    &report_bb,      &report_bbv,       &report_cache,    &report_cflow,  &report_drcov,
-    &report_execlog, &report_hotblocks, &report_hotpages, &report_howvec, &report_hwprofile,
-    &report_insn,    &report_mem,       &report_syscall,  &report_traps,  &report_html,
+    &report_bb,        &report_bbv,      &report_cache,  &report_cflow,     &report_drcov, &report_execlog,
+    &report_hotblocks, &report_hotpages, &report_howvec, &report_hwprofile, &report_insn,  &report_ips,
+    &report_mem,       &report_syscall,  &report_traps,  &report_html,
 };
 
 static const struct report *find_report(const char *name)

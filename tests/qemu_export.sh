@@ -49,6 +49,18 @@ if command -v protoc >/dev/null; then
                                END {for (n in count) print count[n]}' "$work/decoded" | grep -cx "$exceptions")" 1
 fi
 
+export_as uftrace
+if command -v uftrace >/dev/null; then
+    uftrace report -d "$work/out.uftrace" -f total,self,call --format normal > "$work/uftrace" 2>"$work/err" || fail "uftrace: $(cat "$work/err")"
+    contains "functions by uftrace" "$(cat "$work/uftrace")" ' guest_main$'
+    handled=$(awk '$NF == "trap_entry_m" {print $(NF - 1)}' "$work/uftrace")
+    equal "exceptions handled, by uftrace" "$handled" "$exceptions"
+    uftrace dump -d "$work/out.uftrace" > "$work/dumped"
+    equal "exits" "$(grep -c '\[exit ' "$work/dumped")" "$(grep -c '\[entry' "$work/dumped")"
+fi
+complains 2 "cannot create the folder" "$tcgrr" export "$work/trap.tcgrr" uftrace -o "$work/out.uftrace"
+complains 2 "needs a name" "$tcgrr" export "$work/trap.tcgrr" uftrace
+
 # Handlers return, also to where a branch was about to go when the interrupt came.
 guest rv64-timer 10.0
 record timer

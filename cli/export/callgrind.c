@@ -181,4 +181,4 @@ static bool run(struct export_job *job, GError **error)
 }
 
 const struct export_format export_callgrind = {
-    "callgrind", "instructions by address, and calls: KCachegrind, callgrind_annotate", false, run};
+    "callgrind", "instructions by address, and calls: KCachegrind, callgrind_annotate", false, false, run};

@@ -10,16 +10,19 @@
 /* One export. */
 struct export_job {
     struct report_job *report; /* reads the trace, knows names */
-    FILE *out;
-    tcgrr_icount from;  /* only instructions from here */
-    tcgrr_icount until; /* up to, and without, this one; UINT64_MAX: the end */
-    uint64_t least;     /* perfetto: leave out functions that ran for fewer instructions; 0: so that a million stay */
+    FILE *out;                 /* NULL for a format that writes its own files, at */
+    const char *path;          /* NULL: standard output */
+    tcgrr_icount from;         /* only instructions from here */
+    tcgrr_icount until;        /* up to, and without, this one; UINT64_MAX: the end */
+    uint64_t least; /* perfetto, uftrace: leave out functions that ran for fewer instructions; 0: so that a million
+                       stay, or all */
 };
 
 struct export_format {
     const char *name;
     const char *summary; /* one line */
     bool binary;         /* not for a terminal */
+    bool own_files;      /* needs a path, which it creates */
     /* Writes all of it. */
     bool (*run)(struct export_job *job, GError **error);
 };
@@ -28,8 +31,10 @@ extern const struct export_format export_callgrind;
 extern const struct export_format export_csv;
 extern const struct export_format export_folded;
 extern const struct export_format export_lcov;
+extern const struct export_format export_parquet;
 extern const struct export_format export_perfetto;
 extern const struct export_format export_tenet;
+extern const struct export_format export_uftrace;
 
 /* ---- names ---- */
 

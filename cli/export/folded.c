@@ -30,4 +30,4 @@ static bool run(struct export_job *job, GError **error)
 }
 
 const struct export_format export_folded = {
-    "folded", "stacks of functions with the instructions that ran there: flamegraph.pl, speedscope", false, run};
+    "folded", "stacks of functions with the instructions that ran there: flamegraph.pl, speedscope", false, false, run};

@@ -277,4 +277,4 @@ static bool run(struct export_job *job, GError **error)
 }
 
 const struct export_format export_perfetto = {
-    "perfetto", "a timeline of functions, events and counters: ui.perfetto.dev", true, run};
+    "perfetto", "a timeline of functions, events and counters: ui.perfetto.dev", true, false, run};

@@ -85,6 +85,7 @@ extern const struct report report_hotpages;
 extern const struct report report_howvec;
 extern const struct report report_hwprofile;
 extern const struct report report_insn;
+extern const struct report report_ips;
 extern const struct report report_mem;
 extern const struct report report_syscall;
 extern const struct report report_traps;

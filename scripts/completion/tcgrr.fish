@@ -43,5 +43,5 @@ complete -c tcgrr -n 'test (count (commandline -opc)) -eq 1' -f -a '(__tcgrr_com
 complete -c tcgrr -n '__tcgrr_at 0 help' -f -a '(__tcgrr_commands)'
 complete -c tcgrr -n '__tcgrr_at ""; and string match -q -- "-*" (commandline -ct)' -f -a '(__tcgrr_options)'
 complete -c tcgrr -n '__tcgrr_at 1 report' -f -a '(__tcgrr_reports)'
-complete -c tcgrr -n '__tcgrr_at 1 export' -f -a 'perfetto folded callgrind lcov tenet csv'
+complete -c tcgrr -n '__tcgrr_at 1 export' -f -a 'perfetto folded callgrind lcov uftrace tenet csv parquet'
 complete -c tcgrr -n __tcgrr_after_place -f -a '(__tcgrr_symbols)'
