@@ -10,15 +10,10 @@
 # taken at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it is
 # told as masked and another place is taken. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
 # The machine should have two idle cores.
-set -euo pipefail
-
-build=$(realpath "${1:-build}")
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 places=${2:-10}
 seed=${3:-1}
-qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
-folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-tcgrr=$build/bin/tcgrr
 qemu=$qemus/bin/qemu-system-aarch64-11.1
 trace=$folder/boot.tcgrr
 export TMPDIR=$folder/tmp
@@ -116,9 +111,7 @@ attempt() {
     printf '; passed %d times\n' "$(wc -l <"$folder/flips")"
 }
 
-grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
-"$tcgrr" record --json -o "$trace" -- "$qemu" -M virt -cpu cortex-a57 -m 512 -display none -monitor none -serial null -nic none \
-    -no-reboot -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1" >"$folder/out" 2>"$folder/err" ||
+"$tcgrr" record --json -o "$trace" -- "$qemu" "${boot[@]:1}" >"$folder/out" 2>"$folder/err" ||
     { cat "$folder/err" >&2; exit 1; }
 total=$(jq .icount "$folder/out")
 echo "== boot of Linux, arm64, QEMU 11.1: $total instructions; seed $seed"

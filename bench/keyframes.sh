@@ -9,15 +9,10 @@
 # Times are from the command to its end: `tcgrr replay --at`, which also compares the way from the keyframe; `tcgrr gdb`, with gdb
 # asking for one register; `tcgrr why` for one step. The price of a keyframe is what making all of them takes longer than making
 # one, each saved, loaded in a fresh QEMU and compared with the next. The machine should have two idle cores.
-set -euo pipefail
-
-build=$(realpath "${1:-build}")
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 places=${2:-12}
 RANDOM=${3:-1}
-qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
-folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-tcgrr=$build/bin/tcgrr
 trace=$folder/boot.tcgrr
 
 # timed COMMAND...: how many seconds it takes, to `seconds`.
@@ -41,8 +36,7 @@ measure() {
     echo "$seconds" >>"$folder/why-$from"
 }
 
-timed "$tcgrr" record -o "$trace" -- "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 -nic none -no-reboot \
-    -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1" -display none -monitor none -serial null
+timed "$tcgrr" record -o "$trace" -- "${boot[@]}"
 total=$("$tcgrr" info --json "$trace" | jq .icount)
 timed "$tcgrr" replay "$trace"
 echo "the run: $total instructions, replayed and compared in $seconds s"

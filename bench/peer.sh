@@ -7,22 +7,9 @@
 #   bench/peer.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
 #
 # All four processes share this machine; on two of them each tcgrr has a core that is here another QEMU's.
-set -euo pipefail
-
-build=${1:-build}
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 runs=${2:-5}
-qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
-folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-tcgrr=$build/bin/tcgrr
-
-# timed NAME COMMAND...: wall seconds to NAME.times.
-timed() {
-    local name=$1
-    shift
-    /usr/bin/time -a -o "$folder/$name.times" -f '%e' "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
-        { cat "$folder/err" >&2; exit 1; }
-}
 
 # two_sides NAME MICROSECONDS QEMU ARG...: both sides; through a relay if there are any.
 two_sides() {
@@ -35,16 +22,14 @@ two_sides() {
         "$build/bench/bench-relay" "$to" "unix:$folder/a" "$delay" &
         pids+=($!)
     fi
-    timed "$name" "$tcgrr" lockstep --json --connect "$to" "$@"
+    run "$name" "$tcgrr" lockstep --json --connect "$to" "$@"
     cp "$folder/out" "$folder/$name.json"
     wait "${pids[@]}"
 }
 
-median() { sort -n "$folder/$1.times" | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
-
 # line NAME TITLE
 line() {
-    awk -v t="$(median "$1")" -v near="$(median near)" -v title="$2" \
+    awk -v t="$(seconds "$1")" -v near="$(seconds near)" -v title="$2" \
         'BEGIN { printf "  %-34s %5.2f s, %.2f times that over a socket without delay\n", title, t, t / near }'
 }
 
@@ -55,8 +40,8 @@ all() {
     rm -f "$folder"/*.times
     for _ in $(seq "$runs"); do
         if [ $# -gt 1 ]; then
-            timed alone "$1" -icount shift=0 "${@:2}"
-            timed pair "$tcgrr" lockstep --json --a "$1" --b "$1" -- "${@:2}"
+            run alone "$1" -icount shift=0 "${@:2}"
+            run pair "$tcgrr" lockstep --json --a "$1" --b "$1" -- "${@:2}"
         fi
         two_sides near 0 "$@"
         two_sides far 500 "$@"
@@ -75,12 +60,7 @@ all() {
         "$folder/near.json"
 }
 
-grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
-quiet=(-display none -monitor none -serial null -nic none)
-all "compute loop, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none "${quiet[@]}" \
-    -kernel "$build/fixtures/rv64-compute.elf"
-all "timer interrupts that shift, riscv64, QEMU 10.0" "$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none "${quiet[@]}" \
-    -kernel "$build/fixtures/rv64-timer.elf"
-"$tcgrr" record -o "$folder/boot.tcgrr" -- "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 "${quiet[@]}" \
-    -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1 nokaslr" -no-reboot >"$folder/out" 2>&1
+all "compute loop, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-compute.elf"
+all "timer interrupts that shift, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-timer.elf"
+"$tcgrr" record -o "$folder/boot.tcgrr" -- "${boot[@]}" >"$folder/out" 2>&1
 all "a recorded boot of Linux on both sides, arm64" "$folder/boot.tcgrr"

@@ -4,21 +4,14 @@
 # How long questions to a trace take, each with a process of its own: a boot of Linux, recorded at level full first.
 #
 #   bench/query.sh [BUILD] [RUNS] [TRACE]      defaults: build, 5, a trace that it records (scripts/fetch-qemus.sh must have run).
-set -euo pipefail
-
-build=${1:-build}
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 runs=${2:-5}
 trace=${3:-}
-qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
-folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-tcgrr=$build/bin/tcgrr
 
 if [ -z "$trace" ]; then
     trace=$folder/boot.tcgrr
-    "$tcgrr" record --level full -o "$trace" -- "$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 \
-        -display none -monitor none -serial null -nic none -icount shift=0 -kernel "$qemus/guests/linux-arm64" \
-        -append "console=ttyAMA0 panic=-1" -no-reboot >"$folder/out" 2>&1 </dev/null || { cat "$folder/out" >&2; exit 1; }
+    run record "$tcgrr" record --level full -o "$trace" -- "${boot[@]}" -icount shift=0
 fi
 
 ask() { "$tcgrr" query --format csv "$trace" "$1" | tail -n +2 | tr -d '\r'; }
@@ -38,7 +31,6 @@ measure() {
 
 question() { measure "$1" "$2" "$tcgrr" query --format csv "$trace" "$3"; }
 
-grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
 read -r execs icount < <(ask "SELECT execs || ' ' || icount FROM exec_count")
 accesses=$(ask "SELECT total(accesses) FROM mem_chunk")
 middle=$((icount / 2))

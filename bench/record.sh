@@ -1,46 +1,29 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What recording costs: time against the same QEMU command without tcgrr (run alternately), size per execution, decoding and seeking, memory.
+# What recording costs: time against the same QEMU with rr=record and without tcgrr (run alternately), size per execution, decoding and
+# seeking, memory.
 #
 #   bench/record.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
 #
 # The machine should have two idle cores: one runs the guest, the other tcgrr.
-set -euo pipefail
-
-build=${1:-build}
+# shellcheck source=bench/lib.sh
+. "$(dirname "$0")/lib.sh"
 runs=${2:-5}
-qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
-folder=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-bench-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
-tcgrr=$build/bin/tcgrr
-
-# run NAME COMMAND...: wall seconds and peak memory in KiB of the largest process, to NAME.times.
-run() {
-    local name=$1
-    shift
-    /usr/bin/time -a -o "$folder/$name.times" -f '%e %M' "$@" >"$folder/out" 2>"$folder/err" </dev/null ||
-        { cat "$folder/err" >&2; exit 1; }
-}
-
-median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
 # compare LEVEL TITLE COMMAND...: bare and recorded in turn.
 compare() {
-    local level=$1 title=$2 key=$1-${2%% *} trace
+    local level=$1 title=$2 key=$1-${2%% *} trace bare=(-icount "shift=0,rr=record,rrfile=$folder/bare.rr")
     shift 2
     trace=$folder/$key.tcgrr
-    run "$key.warm" "$@"
+    run "$key.warm" "$@" "${bare[@]}"
     for _ in $(seq "$runs"); do
-        run "$key.bare" "$@"
-        run "$key.recorded" "$tcgrr" record --json --force --level "$level" -o "$trace" -- "$@"
+        run "$key.bare" "$@" "${bare[@]}"
+        run "$key.recorded" "$tcgrr" record --json --force --level "$level" -o "$trace" -- "$@" -icount shift=0
         cp "$folder/out" "$folder/$key.json"
     done
     echo "== $title, level $level"
-    paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
-        awk '{ printf "  run %d: bare %.2f s, recorded %.2f s, ratio %.2f\n", NR, $1, $3, $3 / $1 }'
-    printf '  time    median ratio %s\n' "$(paste "$folder/$key.bare.times" "$folder/$key.recorded.times" |
-        awk '{ printf "%.3f\n", $3 / $1 }' | median)"
+    ratios "$key.bare" "$key.recorded"
     sqlite3 "$trace" "SELECT printf('  size    %.4f bit an execution (chunks; %d executions), with partials and the rest %d KiB in all',
             8.0 * total(length(data)) / total(execs), total(execs), (SELECT page_count * page_size / 1024 FROM pragma_page_count, pragma_page_size))
         FROM chunk;
@@ -55,16 +38,12 @@ compare() {
     jq -r '"  memory  tcgrr \(.peak_memory_bytes / 1048576 | floor) MiB at most"' "$folder/$key.json"
     printf '  memory  plugin: QEMU with it %d MiB, without %d MiB\n' \
         $(($(jq .qemu_peak_memory_bytes "$folder/$key.json") / 1048576)) \
-        $(($(awk '{ print $2 }' "$folder/$key.bare.times" | median) / 1024))
+        "$(memory "$key.bare")"
 }
 
-grep -m1 'model name' /proc/cpuinfo | sed 's/.*: /machine: /'
-compute=("$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none -display none -monitor none -serial null -nic none
-    -icount shift=0 -kernel "$build/fixtures/rv64-compute.elf")
-boot=("$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 -display none -monitor none -serial null
-    -nic none -icount shift=0 -kernel "$qemus/guests/linux-arm64" -append "console=ttyAMA0 panic=-1" -no-reboot)
 for level in flow state; do
-    compare "$level" "compute loop, riscv64, QEMU 10.0" "${compute[@]}"
+    compare "$level" "compute loop, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-compute.elf"
+    compare "$level" "program with memory, calls and a timer, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-program.elf"
     compare "$level" "boot of Linux, arm64, QEMU 10.0" "${boot[@]}"
 done
 compare full "boot of Linux, arm64, QEMU 10.0" "${boot[@]}" # the loop accesses no memory

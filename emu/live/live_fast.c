@@ -68,6 +68,15 @@ static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const ui
     return true;
 }
 
+/* All phrases together are more than the second-level cache holds beside what else is in use. */
+#define AHEAD ((size_t)8 * TCGRR_WIRE_PHRASE)
+static inline void fetch_ahead(const struct phrase *phrase)
+{
+    for (size_t at = 0; at < sizeof(*phrase); at += 64) {
+        __builtin_prefetch((const char *)phrase + at);
+    }
+}
+
 /*
  * Takes phrases into the lane, as long as they come in a row, are no more than `most` words, and come to less than
  * `until` instructions with the execution that began last. Returns how many words it took.
@@ -83,6 +92,9 @@ static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, con
 
     complete(&all);
     for (; i + TCGRR_WIRE_PHRASE <= most && slots[i] > 0; i += TCGRR_WIRE_PHRASE) {
+        if (i + AHEAD < most && slots[i + AHEAD] > 0) {
+            fetch_ahead(&phrases[slots[i + AHEAD] - 1]);
+        }
         struct phrase *phrase = &phrases[slots[i] - 1];
         bool known = phrase->epoch == live->epoch && tcgrr_wire_same_phrase(phrase->words, words + i);
         if ((!known && !learn(live, phrase, words + i)) || !may_follow(before, &codes[words[i]]) ||
