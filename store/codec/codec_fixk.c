@@ -25,6 +25,7 @@ struct writer {
     uint8_t *bits_at, *gaps, *escapes;
     uint64_t bits;
     unsigned bit_count;
+    size_t past_escape; /* the index after the last one */
 };
 
 static inline void flush_bits(struct writer *w)
@@ -37,14 +38,28 @@ static inline void flush_bits(struct writer *w)
     w->bit_count &= 7;
 }
 
+/* Apart, so that the loop keeps its values in registers. */
+static __attribute__((noinline)) void escape(struct tcgrr_codec_fixk *fixk, struct writer *w, const uint32_t *ids,
+                                             size_t i)
+{
+    uint32_t previous = i > 0 ? ids[i - 1] : 0;
+
+    w->gaps = tcgrr_codec_put_varint(w->gaps, (uint32_t)(i - w->past_escape));
+    w->escapes = tcgrr_codec_put_varint(w->escapes, tcgrr_codec_delta_code(previous, ids[i]));
+    if (i > 0)
+        learn(&fixk->slots, previous, ids[i] + 1);
+    w->past_escape = i + 1;
+}
+
 void tcgrr_codec_fixk_encode(struct tcgrr_codec_fixk *fixk, const uint32_t *ids, size_t count)
 {
     struct tcgrr_codec_stream *streams = fixk->streams;
     struct writer w = {0};
     uint32_t previous = 0;
-    size_t i = 0, last_escape = 0;
+    size_t i = 0;
 
     tcgrr_codec_slots_clear(&fixk->slots);
+    const struct tcgrr_codec_slot *slots = fixk->slots.all;
     tcgrr_codec_stream_reserve(&streams[0], count / 8 + 1);
     tcgrr_codec_stream_reserve(&streams[1], count);
     tcgrr_codec_stream_reserve(&streams[2], count * MAX_VARINT_BYTES);
@@ -57,16 +72,12 @@ void tcgrr_codec_fixk_encode(struct tcgrr_codec_fixk *fixk, const uint32_t *ids,
         unsigned bit_count = w.bit_count;
 
         for (; i < end; i++) {
-            const struct tcgrr_codec_slot *slot = tcgrr_codec_slot_of(&fixk->slots, previous);
+            const struct tcgrr_codec_slot *slot = &slots[previous & TCGRR_CODEC_SLOT_MASK];
             uint32_t next = ids[i] + 1, one = slot->next[0], two = slot->next[1];
 
             /* A product, because compilers make two branches of a conjunction, one of which is a coin flip. */
             if (G_UNLIKELY((uint64_t)(next ^ one) * (next ^ two) != 0)) {
-                w.gaps = tcgrr_codec_put_varint(w.gaps, (uint32_t)(i - last_escape));
-                w.escapes = tcgrr_codec_put_varint(w.escapes, tcgrr_codec_delta_code(previous, ids[i]));
-                if (i > 0)
-                    learn(&fixk->slots, previous, next);
-                last_escape = i + 1;
+                escape(fixk, &w, ids, i);
             } else {
                 bits |= (uint64_t)(next != one) << bit_count;
                 bit_count += one != two;
