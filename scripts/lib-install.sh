@@ -12,7 +12,7 @@ packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
 # What the test scripts call, and the analyzers. A browser, which tests/qemu_page.sh takes if there is one, would be half as much
 # to download as all the rest.
 # shellcheck disable=SC2034
-packages_test="tmux lcov jq sqlite3 procps python3 gdb-multiarch protobuf-compiler valgrind man-db fish
+packages_test="tmux lcov jq sqlite3 procps python3 gdb-multiarch protobuf-compiler strace faketime valgrind man-db fish
 libclang-rt-dev clang-format shellcheck clang-tidy cppcheck llvm"
 
 # The messages of the script that sources this.

@@ -257,6 +257,11 @@ struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot open %s: %s", path, g_strerror(errno));
         return NULL;
     }
+    if (!S_ISREG(status.st_mode)) { // SQLite calls a folder an I/O error, and waits for who writes to a pipe
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is %s, not a trace", path,
+                    S_ISDIR(status.st_mode) ? "a directory" : "a device, pipe or socket");
+        return NULL;
+    }
     struct tcgrr_reader *reader = tcgrr_reader_new(path, "main");
     bool opened = sqlite3_open_v2(path, &reader->db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
     if (opened) {
