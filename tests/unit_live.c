@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "emu/live/live.h"
+#include "emu/live/intake.h"
+#include "emu/live/live_internal.h"
 #include "emu/plugin/ring.h"
 #include "store/digest.h"
 #include "store/error.h"
@@ -262,7 +263,7 @@ static void check_exact(bool slow, bool loops)
     assert_int_equal(result.events[TCGRR_EVENT_FLUSH], truth.flushes);
     assert_int_equal(result.checkpoints, truth.icount / TCGRR_CHECKPOINT_STEP);
     assert_int_equal(tcgrr_live_assumed(truth.f->live), 0);
-    assert_int_equal(tcgrr_live_backlog(truth.f->live), 0);
+    assert_int_equal(tcgrr_intake_backlog(truth.f->live->intake), 0);
     tcgrr_blocks_free(truth.blocks);
     close_ring(truth.f);
 }
@@ -296,7 +297,7 @@ static void test_back_pressure(void **state)
     while (now != before) {
         before = now;
         g_usleep(100000);
-        now = tcgrr_live_backlog(truth.f->live);
+        now = tcgrr_intake_backlog(truth.f->live->intake);
     }
     assert_in_range(now, RING_BYTES / 8, RING_BYTES / 4 + TCGRR_WIRE_DRAFT_WORDS);
     read_all(truth.f, false, &result);

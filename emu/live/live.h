@@ -122,9 +122,6 @@ const GArray *tcgrr_live_uncertain(const struct tcgrr_live *live);
 /* The first `count` of them were asked: they need not be kept. */
 void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
 
-/* The registers of the samples; NULL before the first sample. Owned by `live`. */
-struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live);
-
 /*
  * Where the plugin takes samples, if the session's level has them: behind each branch or jump whose number is a
  * multiple of `step` (TCGRR_SAMPLE_STEP unless told otherwise); with 0 or 1 at the head of each block, which is before
@@ -223,8 +220,5 @@ const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 
 /* User mode: how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
-
-/* Words in the ring that were not read yet; any thread. */
-uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 
 #endif

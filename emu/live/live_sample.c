@@ -126,11 +126,6 @@ void tcgrr_live_place_sample(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     }
 }
 
-struct tcgrr_register_table *tcgrr_live_registers(const struct tcgrr_live *live)
-{
-    return live->sampling.registers;
-}
-
 void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step)
 {
     tcgrr_intake_set_sample_step(live->intake, step);

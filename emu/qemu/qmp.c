@@ -325,28 +325,6 @@ json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *ar
     return execute(qmp, command, arguments, tcgrr_deadline_after(timeout_ms), error);
 }
 
-json_t *tcgrr_qmp_wait_event(struct tcgrr_qmp *qmp, const char *name, int timeout_ms, GError **error)
-{
-    gint64 deadline = tcgrr_deadline_after(timeout_ms);
-    tcgrr_qmp_has_event(qmp, name); /* reads what is there even if the timeout is 0 */
-    for (;;) {
-        GList *link = find_event(qmp, name);
-        if (link) {
-            json_t *event = link->data;
-            g_queue_delete_link(&qmp->events, link);
-            return event;
-        }
-        json_t *message = read_message(qmp, deadline, error);
-        if (!message) {
-            g_prefix_error(error, "waiting for %s: ", name);
-            return NULL;
-        }
-        if (!keep_event(qmp, message)) {
-            json_decref(message); /* the late reply to a command that was given up */
-        }
-    }
-}
-
 bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name)
 {
     bool more = true;

@@ -28,13 +28,10 @@ void tcgrr_qmp_free(struct tcgrr_qmp *qmp);
 /*
  * Executes one command. `arguments` may be NULL; its reference is taken over. Returns the "return" value (new
  * reference, json_decref) or NULL: TCGRR_ERROR_FAILED with QEMU's own description, TCGRR_ERROR_HUNG after `timeout_ms`.
- * Events that arrive meanwhile are kept for tcgrr_qmp_wait_event().
+ * Of the events that arrive meanwhile, the last 64 are kept for tcgrr_qmp_has_event().
  */
 json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
                           GError **error);
-
-/* The next event of this name, kept or coming. At most 64 events are kept, the oldest fall out. Same errors. */
-json_t *tcgrr_qmp_wait_event(struct tcgrr_qmp *qmp, const char *name, int timeout_ms, GError **error);
 
 /* Whether an event of this name is there now, without waiting; does not consume it. Reads what the socket has. */
 bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name);
