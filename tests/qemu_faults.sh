@@ -43,12 +43,12 @@ check_left() {
 on_disk() {
     local kb=$1 where=$2 command=$3 status=0 said
     mount -t tmpfs -o size="${kb}k" tmpfs "$work/disk"
-    rm -f "$work/disk"/*
+    rm -rf "$work/disk"/*
     local trace=$work/made.tcgrr tmp=$work/tmp
     [ "$where" = tmp ] || trace=$work/disk/made.tcgrr
     [ "$where" = trace ] || tmp=$work/disk/tmp
     mkdir -p "$tmp"
-    rm -f "$work/made.tcgrr"*
+    rm -rf "$work/made.tcgrr"*
     # A trace that is filled has to be there before; where the disk is too small for that, there is nothing to try.
     if [ "$command" = fill ] && ! cp "$work/whole.tcgrr" "$trace" 2>/dev/null; then
         umount "$work/disk"
