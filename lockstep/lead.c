@@ -114,10 +114,11 @@ static void reach(tcgrr_icount icount, void *data)
     struct tcgrr_process *process = tcgrr_session_process(lead->session);
     uint32_t asked = tcgrr_live_ask_flush(live);
 
-    while (!tcgrr_live_flushed(live, asked) && !tcgrr_process_ended(process)) {
+    while (!tcgrr_live_flushed(live, asked) && !tcgrr_process_ended(process) && tcgrr_live_flush_error(live) == 0) {
         tcgrr_live_await_flush(live, asked, 1);
     }
-    if (!lead->problem && read_on(lead, &lead->problem)) {
+    if (!lead->problem && tcgrr_session_check_log(lead->session, lead->path, false, &lead->problem) &&
+        read_on(lead, &lead->problem)) {
         lead->log->reached = icount;
     }
 }
@@ -161,6 +162,10 @@ static bool finish(struct tcgrr_lead *lead, GError **error)
     if (!read_on(lead, error)) {
         return false;
     }
+    bool cut = !tcgrr_rr_stream_state(lead->stream)->complete;
+    if (!tcgrr_session_check_log(lead->session, lead->path, cut, error)) {
+        return false;
+    }
     tcgrr_rr_stream_close(lead->stream, lead->ready);
     lead->ended = true;
     return true;
@@ -177,7 +182,8 @@ bool tcgrr_lead_step(struct tcgrr_lead *lead, tcgrr_icount icount, bool over, bo
         g_propagate_error(error, g_steal_pointer(&lead->problem));
         return false;
     }
-    if (over && !lead->ended && !finish(lead, error)) {
+    if (over ? !lead->ended && !finish(lead, error)
+             : !tcgrr_session_check_log(lead->session, lead->path, false, error)) {
         return false;
     }
     if (lead->asking && !over && tcgrr_live_flushed(live, lead->asked)) {

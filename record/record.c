@@ -481,6 +481,9 @@ static bool cut_tail(struct recorder *recorder, const struct tcgrr_rrlog *log, G
 static struct tcgrr_rrlog *load_log(const struct recorder *recorder, GError **error)
 {
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, error);
+    if (log && !tcgrr_session_check_log(recorder->session, recorder->rr_file, !log->complete, error)) {
+        g_clear_pointer(&log, tcgrr_rrlog_free);
+    }
     if (log) {
         tcgrr_rrlog_rebase(log, recorder->portable.start_icount);
     }

@@ -55,7 +55,7 @@ on_disk() {
         return 0
     fi
     case $command in
-    flow | state | full) TMPDIR=$tmp "$tcgrr" record --json --level "$command" -o "$trace" -- "${guest[@]}" ;;
+    inputs | flow | state | full) TMPDIR=$tmp "$tcgrr" record --json --level "$command" -o "$trace" -- "${guest[@]}" ;;
     fill) TMPDIR=$tmp "$tcgrr" fill --json --level full "$trace" ;;
     replay) TMPDIR=$tmp "$tcgrr" replay --json "$work/whole.tcgrr" ;;
     lockstep) TMPDIR=$tmp "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}" ;;
@@ -76,7 +76,7 @@ on_disk() {
     umount "$work/disk"
 }
 
-commands=(flow state full fill replay lockstep)
+commands=(inputs flow state full fill replay lockstep)
 wheres=(trace tmp both)
 finished=0 full=0
 if mount -t tmpfs -o size=64k tmpfs "$work/disk" 2>/dev/null; then
@@ -85,7 +85,7 @@ if mount -t tmpfs -o size=64k tmpfs "$work/disk" 2>/dev/null; then
     for ((disk = 0; disk < disks; disk++)); do
         # Most sizes are below what a run needs; from 4 KB to 4 MB, the small ones as often as the large ones.
         kb=$((4 << RANDOM % 10))
-        on_disk $((kb + RANDOM % kb)) "${wheres[RANDOM % 3]}" "${commands[RANDOM % 6]}"
+        on_disk $((kb + RANDOM % kb)) "${wheres[RANDOM % 3]}" "${commands[RANDOM % 7]}"
     done
     echo "$disks disks: $full full, $finished large enough"
 else

@@ -161,6 +161,11 @@ bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked)
     return (int32_t)(done - asked) >= 0;
 }
 
+int tcgrr_intake_flush_error(const struct tcgrr_intake *intake)
+{
+    return atomic_load_explicit(&intake->header->flush_error, memory_order_acquire);
+}
+
 void tcgrr_intake_await_flush(struct tcgrr_intake *intake, uint32_t asked, int wait_ms)
 {
     const struct timespec wait = {wait_ms / 1000, (long)(wait_ms % 1000) * 1000000};

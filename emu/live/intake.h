@@ -53,6 +53,8 @@ uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake);
 bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked);
 /* Waits for that, at most `wait_ms`. */
 void tcgrr_intake_await_flush(struct tcgrr_intake *intake, uint32_t asked, int wait_ms);
+/* The errno with which a flush failed for want of room, after which the log may lack anything; 0: none did. */
+int tcgrr_intake_flush_error(const struct tcgrr_intake *intake);
 
 /* Words in the ring and in the draft that were not copied yet. To other threads than the reader it is an estimate. */
 uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake);

@@ -168,6 +168,11 @@ void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms
     tcgrr_intake_await_flush(live->intake, asked, wait_ms);
 }
 
+int tcgrr_live_flush_error(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_flush_error(live->intake);
+}
+
 void tcgrr_live_gone(struct tcgrr_live *live)
 {
     live->gone = true;

@@ -195,6 +195,8 @@ uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
 bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked);
 void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms);
+/* The errno with which that failed for want of room, so that the log may lack anything; 0: it has not. */
+int tcgrr_live_flush_error(const struct tcgrr_live *live);
 
 /* A system call: its number, -1 for none, and its arguments. */
 struct tcgrr_live_call {

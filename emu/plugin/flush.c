@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/flush.h"
 
+#include <errno.h>
 #include <linux/futex.h>
 #include <pthread.h>
 #include <signal.h>
@@ -18,6 +19,12 @@ static void wait_until_asked(struct tcgrr_wire_header *header, uint32_t done)
     syscall(SYS_futex, &header->flush_asked, FUTEX_WAIT, done, &at_least, NULL, 0);
 }
 
+/* Other streams may fail in other ways, which is their users' matter. */
+static bool no_room(int problem)
+{
+    return problem == ENOSPC || problem == EDQUOT || problem == EFBIG || problem == EIO;
+}
+
 /*
  * The number is read first: what was written before somebody asked is then in the file. QEMU's stream has no name that
  * could be looked up, hence all of them; this waits for a thread that is inside one of them, which is never long in a
@@ -29,8 +36,13 @@ static void *flush(void *data)
 
     for (;;) {
         uint32_t asked = atomic_load_explicit(&header->flush_asked, memory_order_acquire);
-        fflush(NULL);
-        atomic_store_explicit(&header->flush_done, asked, memory_order_release);
+        errno = 0;
+        if (fflush(NULL) != 0 && no_room(errno)) {
+            atomic_store_explicit(&header->flush_error, errno, memory_order_release);
+        }
+        if (atomic_load_explicit(&header->flush_error, memory_order_relaxed) == 0) {
+            atomic_store_explicit(&header->flush_done, asked, memory_order_release);
+        }
         syscall(SYS_futex, &header->flush_done, FUTEX_WAKE, 1, NULL, NULL, 0);
         wait_until_asked(header, asked);
     }

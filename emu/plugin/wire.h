@@ -109,10 +109,12 @@ struct tcgrr_wire_header {
     _Atomic uint32_t yield_asked;
     /*
      * Where QEMU records an rr log: how often tcgrr has asked for it to be flushed, and up to which of these the file
-     * has all that QEMU had written when it was asked. Both are futexes.
+     * has all that QEMU had written when it was asked. Both are futexes. `flush_error`: the errno with which a flush
+     * failed for want of room; from then on the log may lack bytes, and `flush_done` stays.
      */
     _Alignas(64) _Atomic uint32_t flush_asked;
     _Atomic uint32_t flush_done;
+    _Atomic int32_t flush_error;
 
     /* How many instructions of the open translation are not sure to retire, where that is counted here (API 1, user
      * mode): a program that dies by a signal says nothing more. Written by the plugin. */

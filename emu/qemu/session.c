@@ -12,6 +12,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@
 #define QUIT_TIMEOUT_MS  10000
 #define FREE_GRACE_MS    1000
 #define WATCH_US         3000
+#define FULL_BYTES       8192 /* free: less than the buffer that QEMU's last words may fill */
 
 struct tcgrr_session {
     struct tcgrr_qemu qemu;
@@ -504,6 +506,23 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s %s (%s)%s%s", session->qemu.path,
                 outside ? "was ended from outside tcgrr" : "ended without running an instruction", end,
                 *words ? ": " : "", words);
+    return false;
+}
+
+bool tcgrr_session_check_log(struct tcgrr_session *session, const char *path, bool cut, GError **error)
+{
+    struct statvfs disk;
+    int problem = tcgrr_live_flush_error(session->live);
+
+    /* What is left to write when QEMU ends, stdio loses without a word to anybody. */
+    if (problem == 0 && cut && statvfs(path, &disk) == 0 && disk.f_bavail * disk.f_frsize < FULL_BYTES) {
+        problem = ENOSPC;
+    }
+    if (problem == 0) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s could not write its rr log to %s: %s; free some space",
+                session->qemu.path, path, g_strerror(problem));
     return false;
 }
 

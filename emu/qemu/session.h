@@ -127,6 +127,12 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
 /* The same of a QEMU that makes no progress any more: false if somebody else told it to end. */
 bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error);
 
+/*
+ * False with TCGRR_ERROR_FAILED if QEMU could not write its rr log, at `path`: it goes on without it then, and may say
+ * nothing of it. `cut`: QEMU has ended, and the log lacks its end.
+ */
+bool tcgrr_session_check_log(struct tcgrr_session *session, const char *path, bool cut, GError **error);
+
 /* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
  */
 char *tcgrr_session_end(struct tcgrr_session *session);
