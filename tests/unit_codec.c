@@ -19,8 +19,8 @@
 #define MEMORY_MIB  32
 #define FLIP_TRIALS 4000
 
-/* Address sanitizer's own memory would be counted for the codec's. */
-#if defined(__SANITIZE_ADDRESS__)
+/* A sanitizer's own memory would be counted for the codec's. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MEASURES_MEMORY 0
 #elif defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)

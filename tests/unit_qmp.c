@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include <glib/gstdio.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -282,7 +283,8 @@ static void play_deaf(int fd)
     say(fd, GREETING);
     hear(fd);
     say(fd, "{\"return\": {}, \"id\": 1}\n");
-    g_usleep(1000 * 1000);
+    struct pollfd closed = {.fd = fd};
+    poll(&closed, 1, LONG_MS);
 }
 
 static void test_deaf_peer(void **state)

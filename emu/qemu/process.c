@@ -609,6 +609,11 @@ char *tcgrr_process_last_words(struct tcgrr_process *process)
     return g_strdup(found);
 }
 
+int tcgrr_process_pid(struct tcgrr_process *process)
+{
+    return process->pid;
+}
+
 int64_t tcgrr_process_spent(struct tcgrr_process *process)
 {
     clockid_t clock;

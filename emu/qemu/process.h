@@ -73,6 +73,8 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process);
 /* The telling one of these lines, "" if there is none; owned by the caller. */
 char *tcgrr_process_last_words(struct tcgrr_process *process);
 
+int tcgrr_process_pid(struct tcgrr_process *process);
+
 /* Microseconds of processor time that it has spent, all threads together; 0 if that is not known. */
 int64_t tcgrr_process_spent(struct tcgrr_process *process);
 
