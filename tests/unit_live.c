@@ -363,6 +363,36 @@ static void test_ends(void **state)
     close_ring(f);
 }
 
+/* The run begins behind the first block, or with the instruction of it that was repeated for a device. */
+static void test_uncounted_start(void **state)
+{
+    struct fixture *f = open_ring(0);
+    tcgrr_live_starts_uncounted(f->live);
+    push_define(&f->ring, 0, 0x1000, 3);
+    tcgrr_ring_push(&f->ring, 0);
+    tcgrr_ring_push(&f->ring, 0);
+    expect_end(f, TCGRR_LIVE_RUNS, 0);
+    tcgrr_ring_push(&f->ring, 0);
+    expect_end(f, TCGRR_LIVE_RUNS, 3);
+    close_ring(f);
+
+    f = open_ring(0);
+    tcgrr_live_starts_uncounted(f->live);
+    push_define(&f->ring, 0, 0x1000, 3);
+    push_define(&f->ring, 1, 0x1004, 1);
+    push_define(&f->ring, 2, 0x1008, 1);
+    tcgrr_ring_push(&f->ring, 0);
+    tcgrr_ring_push(&f->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, 1));
+    push_event(&f->ring, TCGRR_WIRE_RERUN, 0, &(uint64_t){1}, 1);
+    tcgrr_ring_push(&f->ring, 2);
+    expect_end(f, TCGRR_LIVE_RUNS, 1);
+    const struct tcgrr_block *block = tcgrr_blocks_get(tcgrr_live_blocks(f->live), f->chunk->blocks[0]);
+    assert_int_equal(f->chunk->count, 1);
+    assert_int_equal(block->pc, 0x1004);
+    assert_int_equal(block->insns, 1);
+    close_ring(f);
+}
+
 static void test_info(void **state)
 {
     struct fixture *f = open_ring(TCGRR_WIRE_DISCON);
@@ -586,13 +616,14 @@ static void test_random_words(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exact),          cmocka_unit_test(test_exact_when_slow),
-        cmocka_unit_test(test_exact_in_loops), cmocka_unit_test(test_back_pressure),
-        cmocka_unit_test(test_detached),       cmocka_unit_test(test_ends),
-        cmocka_unit_test(test_info),           cmocka_unit_test(test_system_calls),
-        cmocka_unit_test(test_attach_refuses), cmocka_unit_test(test_malformed),
-        cmocka_unit_test(test_strange),        cmocka_unit_test(test_wild_header),
-        cmocka_unit_test(test_wild_ring),      cmocka_unit_test(test_random_words),
+        cmocka_unit_test(test_exact),           cmocka_unit_test(test_exact_when_slow),
+        cmocka_unit_test(test_exact_in_loops),  cmocka_unit_test(test_back_pressure),
+        cmocka_unit_test(test_detached),        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_uncounted_start), cmocka_unit_test(test_info),
+        cmocka_unit_test(test_system_calls),    cmocka_unit_test(test_attach_refuses),
+        cmocka_unit_test(test_malformed),       cmocka_unit_test(test_strange),
+        cmocka_unit_test(test_wild_header),     cmocka_unit_test(test_wild_ring),
+        cmocka_unit_test(test_random_words),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -354,6 +354,15 @@ static void knows_who_counts_what_did_not_run(void **data)
     assert_false(tcgrr_retire_shares_waits("7.2.22", "10.2.50"));
 }
 
+static void knows_who_counts_from_the_start(void **data)
+{
+    assert_true(tcgrr_retire_starts_uncounted("alpha", "10.0.2"));
+    assert_false(tcgrr_retire_starts_uncounted("alpha", "11.1.3"));
+    assert_true(tcgrr_retire_starts_uncounted("hppa", "7.2.22"));
+    assert_false(tcgrr_retire_starts_uncounted("hppa", "10.0.2"));
+    assert_false(tcgrr_retire_starts_uncounted("ppc", "7.2.22"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -361,6 +370,7 @@ int main(void)
         cmocka_unit_test(test_telling),
         cmocka_unit_test(test_never_beyond_the_block),
         cmocka_unit_test(knows_who_counts_what_did_not_run),
+        cmocka_unit_test(knows_who_counts_from_the_start),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

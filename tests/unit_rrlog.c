@@ -306,6 +306,27 @@ static void decides_by_handlers(void **state)
     tcgrr_rrlog_free(log);
 }
 
+/* A call of the host, which goes on with the next instruction: that one is a branch, and went where it leads. */
+static void decides_behind_calls_of_the_host(void **state)
+{
+    struct tcgrr_uncertain_retire doubt = {.follows = 1, .branch = 1};
+    for (unsigned exceptions = 1; exceptions <= 2; exceptions++) {
+        struct tcgrr_rrlog *log = log_around_100(exceptions, 0);
+        struct tcgrr_rrlog_asked asked = {0};
+        bool retired = false;
+        assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+        assert_int_equal(retired, exceptions == 1);
+        tcgrr_rrlog_free(log);
+    }
+    doubt.branch = 0;
+    struct tcgrr_rrlog *log = log_around_100(1, 0);
+    struct tcgrr_rrlog_asked asked = {0};
+    bool retired = true;
+    assert_true(tcgrr_rrlog_decide(log, &asked, &doubt, 100, &retired));
+    assert_false(retired);
+    tcgrr_rrlog_free(log);
+}
+
 /* Two doubtful blocks of one instruction at the same place, entered and left by one event each. */
 static void remembers(void **state)
 {
@@ -356,6 +377,7 @@ int main(void)
         cmocka_unit_test(finds),
         cmocka_unit_test(decides),
         cmocka_unit_test(decides_by_handlers),
+        cmocka_unit_test(decides_behind_calls_of_the_host),
         cmocka_unit_test(remembers),
         cmocka_unit_test(says_nothing_behind_its_end),
     };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/live/live_internal.h"
 
+#include "store/isa/disasm.h"
 #include "store/error.h"
 
 #include <string.h>
@@ -73,6 +74,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
     g_byte_array_unref(live->text);
+    tcgrr_disasm_free(live->disasm);
     tcgrr_rrlog_free(live->own_log);
     tcgrr_live_sampling_clear(&live->sampling);
     for (size_t i = 0; i < KEPT_CLASSES; i++) {
@@ -114,6 +116,11 @@ void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log)
 {
     tcgrr_rrlog_free(live->own_log);
     live->log = live->own_log = log;
+}
+
+void tcgrr_live_starts_uncounted(struct tcgrr_live *live)
+{
+    live->uncounted = true;
 }
 
 void tcgrr_live_correct_events(struct tcgrr_live *live)

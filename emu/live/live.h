@@ -102,6 +102,10 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 
+/* QEMU does not count the run's first block (tcgrr_retire_starts_uncounted()), which is then left out of the run.
+ * Before the first tcgrr_live_next(). */
+void tcgrr_live_starts_uncounted(struct tcgrr_live *live);
+
 /* With a log that is known: inferred events get the places of origin that a recording gets from it at its end. */
 void tcgrr_live_correct_events(struct tcgrr_live *live);
 

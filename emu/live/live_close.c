@@ -2,6 +2,8 @@
 /* What an execution came to, which is known only when the next one begins. */
 #include "emu/live/live_internal.h"
 
+#include "store/isa/disasm.h"
+
 static void learn_entry(struct tcgrr_live *live, uint64_t pc)
 {
     if (g_hash_table_contains(live->entries, &pc)) {
@@ -56,15 +58,16 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
 }
 
 /* The classes of a block's instructions. Guests that poll a device leave the same few blocks early all the time. */
-static const struct tcgrr_insn_class *classes_of(struct tcgrr_live *live, const struct tcgrr_block *block)
+static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_block *block)
 {
     struct classes *kept = &live->classes[((uintptr_t)block / sizeof(*block)) % KEPT_CLASSES];
     if (kept->block != block) {
         kept->block = block;
+        kept->branch = NOT_ASKED;
         kept->classes = g_renew(struct tcgrr_insn_class, kept->classes, block->insns);
         tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, kept->classes);
     }
-    return kept->classes;
+    return kept;
 }
 
 static void count_retired(struct tcgrr_live *live, const struct code *next, struct tcgrr_retirement *retirement)
@@ -80,7 +83,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .next_pc = next ? next->pc : 0,
     };
     find_discontinuity(live, &departure);
-    departure.classes = classes_of(live, departure.block);
+    departure.classes = classes_of(live, departure.block)->classes;
     departure.rerun = live->has_rerun && departure.mark < departure.block->insns &&
                       live->rerun_pc == tcgrr_block_pc(departure.block, departure.mark);
     tcgrr_retire(&departure, retirement);
@@ -100,19 +103,42 @@ static uint32_t count_events(const struct tcgrr_live *live)
     return count;
 }
 
-/*
- * Whether the block's only instruction, as QEMU disassembled it, is a branch: in all assemblers the names of nearly all
- * begin alike (OpenRISC's after "l."). A hint where an instruction set is not known; only that one's blocks have texts.
- */
-static bool reads_as_branch(const struct tcgrr_block *block)
+/* In all assemblers the names of nearly all branches begin alike (OpenRISC's after "l."). */
+static bool names_branch(const char *text)
 {
-    const char *text = block->insns == 1 ? block->text : NULL;
+    static const char *const begins[] = {"b", "j", "call", "rt", "ret"};
+    static const char *const traps[] = {"break", "brk", "bkpt", "bgnd"};
 
-    if (!text) {
+    text += g_str_has_prefix(text, "l.") ? 2 : 0;
+    for (size_t i = 0; i < G_N_ELEMENTS(traps); i++) {
+        if (g_str_has_prefix(text, traps[i])) {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(begins); i++) {
+        if (g_str_has_prefix(text, begins[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether the block's only instruction, as it is disassembled, is a branch: a hint where its set is not known. */
+static bool reads_as_branch(struct tcgrr_live *live, const struct tcgrr_block *block)
+{
+    struct classes *kept = classes_of(live, block);
+
+    if (block->insns > 1) {
         return false;
     }
-    text += g_str_has_prefix(text, "l.") ? 2 : 0;
-    return *text == 'b' || *text == 'j' || g_str_has_prefix(text, "call") || g_str_has_prefix(text, "rt");
+    if (kept->branch == NOT_ASKED) {
+        if (!live->disasm) {
+            live->disasm = tcgrr_disasm_new(live->info.target);
+        }
+        g_auto(GStrv) texts = tcgrr_disasm_block(live->disasm, block);
+        kept->branch = names_branch(texts[0]) ? BRANCH : NO_BRANCH;
+    }
+    return kept->branch == BRANCH;
 }
 
 /* The log says otherwise than was assumed of the open execution: what led away from it came elsewhere (as
@@ -142,9 +168,11 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
         .left = count_events(live) > 0,
         .inside = last > 0,
         .hidden = live->hidden,
+        .follows = live->follows,
         .entered = live->open->entry,
         .to_entry = next && next->entry,
-        .branch = live->hidden && reads_as_branch(tcgrr_blocks_get(live->blocks, live->open->block)),
+        .branch =
+            (live->hidden || live->follows) && reads_as_branch(live, tcgrr_blocks_get(live->blocks, live->open->block)),
         .events = MIN(live->past_events, TCGRR_UNCERTAIN_EVENTS),
         .place = chunk->end_icount + last,
     };
@@ -237,10 +265,52 @@ static bool comes_again(const struct tcgrr_live *live, const struct code *next)
            next->pc == tcgrr_block_pc(tcgrr_blocks_get(live->blocks, open->block), open->insns - 1u);
 }
 
+/*
+ * The run begins with what QEMU counts: nothing of its first block, or the instruction that was repeated for a device,
+ * which stands in the run as a block of its own. Returns whether that is the case, with `*single` in the open one's
+ * place.
+ */
+static bool counts_single(struct tcgrr_live *live, const struct tcgrr_retirement *retirement, struct code *single)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+    uint32_t index = retirement->ran - 1;
+    uint32_t offset = 0;
+
+    if (!live->has_rerun || retirement->ran == 0) {
+        return false;
+    }
+    for (uint32_t i = 0; i < index; i++) {
+        offset += block->lengths[i];
+    }
+    *single = *live->open;
+    single->block = tcgrr_blocks_add(live->blocks, block->pc + offset, 1, block->lengths + index, block->lengths[index],
+                                     block->bytes + offset, NULL);
+    single->insns = 1;
+    live->open = single;
+    return single->block != UINT32_MAX;
+}
+
+/* Appends the execution that was closed. */
+static void append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct tcgrr_retirement *retirement)
+{
+    struct code single;
+
+    if (!live->uncounted) {
+        tcgrr_live_append(live, chunk, retirement->ran, retirement->counted);
+    } else if (counts_single(live, retirement, &single)) {
+        tcgrr_live_append(live, chunk, 1, 1);
+    } else if (live->accesses) {
+        tcgrr_live_settle_accesses(live, chunk, 0);
+    }
+    live->uncounted = false;
+}
+
 /* `next`: what begins now on the same vCPU; NULL if that is not known. There is room in the chunk for one execution. */
 void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next)
 {
-    if (live->open) {
+    const struct code *open = live->open;
+
+    if (open) {
         struct tcgrr_retirement retirement = {.ran = live->open->insns, .counted = live->open->insns};
         guint reported = live->gap->len;
         if (live->unusual) {
@@ -263,9 +333,12 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
             live->past_events = 0;
         }
         if (retirement.counted > 0 || !live->open->repeats) {
-            tcgrr_live_append(live, chunk, retirement.ran, retirement.counted);
+            append(live, chunk, &retirement);
         }
-        live->hidden = complete && next && may_hide(live->open, next);
+        live->hidden = live->follows = false;
+        if (complete && next) {
+            note_way(live, open, next);
+        }
     }
     flush_gap(live, chunk);
     live->open = NULL;

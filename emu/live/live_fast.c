@@ -175,7 +175,7 @@ size_t tcgrr_live_read_fast(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         live->open = piece.before;
     }
     if (done > 0) {
-        live->hidden = may_hide(done > 1 ? code_of(live, words[done - 2]) : open, live->open);
+        note_way(live, done > 1 ? code_of(live, words[done - 2]) : open, live->open);
         live->past_events = 0;
     }
     return done;

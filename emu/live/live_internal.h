@@ -32,6 +32,7 @@ struct code {
 struct classes {
     const struct tcgrr_block *block;
     struct tcgrr_insn_class *classes;
+    enum { NOT_ASKED, BRANCH, NO_BRANCH } branch; /* whether it is one alone, by its text */
 };
 
 /* What the plugin tells of the guest's state (live_sample.c). */
@@ -66,6 +67,7 @@ struct tcgrr_live {
     enum tcgrr_live_end end;
     bool events_only;     /* see tcgrr_live_events_only() */
     bool corrects_events; /* see tcgrr_live_correct_events() */
+    bool uncounted;       /* the first execution is not, see tcgrr_live_starts_uncounted(); until it is over */
     tcgrr_icount start;   /* instructions before the run's beginning */
 
     struct tcgrr_live_info info;
@@ -99,6 +101,7 @@ struct tcgrr_live {
     bool has_rerun;
     bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
                       unnoticed */
+    bool follows;  /* likewise, but it went on right behind: where a trap into the host returns to */
     bool doubtful; /* whether its last instruction retired is to be asked later */
     bool executed; /* user mode: another program has taken the first one's place */
     bool died;     /* user mode: the program ended by a signal, see tcgrr_live_died() */
@@ -110,6 +113,7 @@ struct tcgrr_live {
     bool switched;
     tcgrr_icount next_checkpoint;
     struct tcgrr_live_sampling sampling;
+    struct tcgrr_disasm *disasm; /* NULL: not needed yet */
     GByteArray *text; /* of the block that is described next, as QEMU disassembles it: a string for each instruction */
     struct classes classes[KEPT_CLASSES]; /* by block */
     struct tcgrr_live_accesses *accesses; /* live_access.c; NULL: none are wanted */
@@ -130,6 +134,13 @@ static inline bool may_follow(const struct code *code, const struct code *next)
 static inline bool may_hide(const struct code *code, const struct code *next)
 {
     return code->indirect && next->pc != code->next;
+}
+
+/* Notes how `next` was come to from `code`, which ran to its end. */
+static inline void note_way(struct tcgrr_live *live, const struct code *code, const struct code *next)
+{
+    live->hidden = may_hide(code, next);
+    live->follows = code->indirect && next->pc == code->next;
 }
 
 /* Whether the open execution may be one of many complete ones in a row: nothing is to be looked after at its end. */

@@ -299,6 +299,7 @@ static bool read_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32
     const struct code *code = &g_array_index(live->codes, struct code, number);
     tcgrr_live_close(live, chunk, code);
     live->open = code;
+    live->unusual |= live->uncounted;
     return true;
 }
 

@@ -9,6 +9,8 @@
 
 #include "emu/rrlog/format.h"
 
+#include <string.h>
+
 static bool next_is(const struct tcgrr_departure *departure, uint64_t pc)
 {
     return departure->has_next && departure->next_pc == pc;
@@ -183,6 +185,22 @@ static bool counts_waits(const char *version)
 bool tcgrr_retire_shares_waits(const char *from, const char *to)
 {
     return counts_waits(from) == counts_waits(to) || !counts_waits(from);
+}
+
+bool tcgrr_retire_starts_uncounted(const char *target, const char *version)
+{
+    static const struct {
+        const char *target;
+        unsigned until; /* the first major release that counts from the start */
+    } rows[] = {{"alpha", 11}, {"hppa", 10}};
+    struct tcgrr_rr_release release;
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+        if (strcmp(rows[i].target, target) == 0) {
+            return tcgrr_rr_release_parse(version, &release) && release.major < rows[i].until;
+        }
+    }
+    return false;
 }
 
 void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement)

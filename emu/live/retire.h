@@ -53,6 +53,13 @@ struct tcgrr_retirement {
  */
 bool tcgrr_retire_shares_waits(const char *from, const char *to);
 
+/*
+ * Whether this QEMU runs the first block of a `target` without counting it: it starts that CPU without having reset it,
+ * and so with flags of a first block that say nothing of icount. That ends with the first instruction that is repeated
+ * for a device, which is counted. Seen with alpha on 7.2 and 10.0, not on 11.1; with hppa on 7.2, not on 10.0.
+ */
+bool tcgrr_retire_starts_uncounted(const char *target, const char *version);
+
 /* Allocates nothing, any thread. */
 void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retirement *retirement);
 

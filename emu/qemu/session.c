@@ -4,6 +4,7 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/memory_map.h"
 #include "emu/qemu/scratch.h"
+#include "emu/live/retire.h"
 #include "store/isa/disasm.h"
 #include "store/error.h"
 
@@ -187,6 +188,10 @@ static bool prepare(struct tcgrr_session *session, const struct tcgrr_session_op
     if (session->live) {
         tcgrr_live_start_at(session->live, options->keyframe_icount);
         tcgrr_live_set_process(session->live, options->process);
+    }
+    if (session->live && session->qemu.system && options->keyframe_icount == 0 && !options->start &&
+        tcgrr_retire_starts_uncounted(session->qemu.target, session->qemu.version)) {
+        tcgrr_live_starts_uncounted(session->live);
     }
     if (session->live && session->level == TCGRR_LEVEL_INPUTS) {
         tcgrr_live_events_only(session->live);

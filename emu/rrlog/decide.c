@@ -26,6 +26,9 @@ static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_unc
     guint first = next_exception(log, from, end);
     guint second = first < end ? next_exception(log, first + 1, end) : end;
 
+    if (first < end && doubt->follows && doubt->branch) {
+        return second; /* the first was a call of the host (ppc's sc 1): a branch hardly ever raises one itself */
+    }
     if (first == end || !doubt->hidden) {
         return first;
     }

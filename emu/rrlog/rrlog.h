@@ -99,13 +99,14 @@ guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
  * instruction from retiring is an interrupt or exception at its place, so the log tells.
  */
 struct tcgrr_uncertain_retire {
-    uint64_t seq : 50;    /* of the execution */
+    uint64_t seq : 49;    /* of the execution */
     uint64_t retired : 1; /* what is assumed */
     uint64_t left : 1;    /* the last instruction does not go where the vCPU went: an event, which was seen or inferred,
                              took it there */
     uint64_t inside : 1;  /* the block has more instructions, so that no other event can have happened at this place */
     uint64_t hidden : 1;  /* the block was entered from one that could go on anywhere, and is not what follows that one:
                              an event may have led there unnoticed */
+    uint64_t follows : 1; /* likewise, and it is what follows that one: a trap into the host returns there */
     uint64_t entered : 1; /* it begins where events are known to lead */
     uint64_t to_entry : 1; /* so does what the vCPU went to */
     uint64_t branch : 1;   /* by its text the last instruction is a branch */
