@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gstdio.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 /* A flush is asked for after so many instructions, or so much time when there are fewer. */
@@ -151,8 +152,23 @@ static void ask(struct tcgrr_lead *lead, tcgrr_icount icount, bool urgent)
     }
 }
 
-/* QEMU has written its last when it is gone. */
-static bool finish(struct tcgrr_lead *lead, GError **error)
+/* Goes on to `icount`, up to which the log is known to have all events. */
+static void run_to(struct tcgrr_lead *lead, tcgrr_icount icount)
+{
+    tcgrr_rr_stream_run(lead->stream, lead->start + icount, lead->ready);
+    lead->known = icount;
+}
+
+/* QEMU ended by itself: its log has all events, even if it ended inside an instruction and put no end mark there. */
+static bool left_by_itself(const struct tcgrr_lead *lead)
+{
+    struct tcgrr_process *process = tcgrr_session_process(lead->session);
+    int status = tcgrr_process_ended(process) ? tcgrr_process_status(process) : -1;
+    return status >= 0 && WIFEXITED(status);
+}
+
+/* QEMU has written its last when it is gone. It ran `icount` instructions. */
+static bool finish(struct tcgrr_lead *lead, tcgrr_icount icount, GError **error)
 {
     struct tcgrr_process *process = tcgrr_session_process(lead->session);
 
@@ -166,6 +182,9 @@ static bool finish(struct tcgrr_lead *lead, GError **error)
     if (!tcgrr_session_check_log(lead->session, lead->path, cut, error)) {
         return false;
     }
+    if (left_by_itself(lead)) {
+        tcgrr_rr_stream_logged(lead->stream, lead->start + icount);
+    }
     tcgrr_rr_stream_close(lead->stream, lead->ready);
     lead->ended = true;
     return true;
@@ -176,13 +195,25 @@ bool tcgrr_lead_step(struct tcgrr_lead *lead, tcgrr_icount icount, bool over, bo
 {
     struct tcgrr_live *live = tcgrr_session_live(lead->session);
 
-    /* Its log is whole then, even if its stream was not read to the end. */
-    over = over || tcgrr_process_ended(tcgrr_session_process(lead->session));
     if (lead->problem) {
         g_propagate_error(error, g_steal_pointer(&lead->problem));
         return false;
     }
-    if (over ? !lead->ended && !finish(lead, error)
+    if (!over && tcgrr_process_ended(tcgrr_session_process(lead->session))) {
+        if (!read_on(lead, error)) {
+            return false;
+        }
+        /* Its log is whole, even if its stream was not read to the end; else that says where it ends. */
+        over = tcgrr_lead_state(lead)->complete || tcgrr_lead_state(lead)->unknown || !left_by_itself(lead);
+        if (!over && !tcgrr_session_check_log(lead->session, lead->path, true, error)) {
+            return false;
+        }
+        if (!over) {
+            run_to(lead, icount);
+            lead->asking = false;
+        }
+    }
+    if (over ? !lead->ended && !finish(lead, icount, error)
              : !tcgrr_session_check_log(lead->session, lead->path, false, error)) {
         return false;
     }
@@ -191,8 +222,7 @@ bool tcgrr_lead_step(struct tcgrr_lead *lead, tcgrr_icount icount, bool over, bo
         if (!read_on(lead, error)) {
             return false;
         }
-        tcgrr_rr_stream_run(lead->stream, lead->start + lead->asked_icount, lead->ready);
-        lead->known = lead->asked_icount;
+        run_to(lead, lead->asked_icount);
     }
     if (!lead->asking && !over) {
         ask(lead, icount, urgent);

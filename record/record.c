@@ -17,6 +17,7 @@
 #include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
@@ -446,6 +447,18 @@ static bool open_session(struct recorder *recorder, GError **error)
     return create_trace(recorder, error) && start_session(recorder, error);
 }
 
+/*
+ * A QEMU that ends inside an instruction (semihosting, a device that calls exit()) writes no end mark, and nothing of
+ * the instructions since the last event; but all its events are in the file, because exit() writes what is buffered.
+ */
+static void reach_end(const struct recorder *recorder, struct tcgrr_rrlog *log)
+{
+    int status = tcgrr_process_status(tcgrr_session_process(recorder->session));
+    if (!log->complete && !log->unknown && status >= 0 && WIFEXITED(status)) {
+        log->reached = recorder->run.icount + 2;
+    }
+}
+
 static bool ask_log(struct recorder *recorder, const struct tcgrr_rrlog *log, GError **error)
 {
     struct tcgrr_live *live = tcgrr_session_live(recorder->session);
@@ -531,6 +544,7 @@ static bool repair(struct recorder *recorder, GError **error)
         g_error_free(problem);
         return !matters || tcgrr_writer_note(recorder->writer, text, error);
     }
+    reach_end(recorder, log);
     bool good = ask_log(recorder, log, error) && cut_tail(recorder, log, error);
     tcgrr_rrlog_free(log);
     return good;

@@ -153,7 +153,7 @@ static bool rewrite(struct work *work, struct tcgrr_run *run, GError **error)
 
 static bool known_up_to(const struct tcgrr_rrlog *log, tcgrr_icount icount)
 {
-    return log->complete || log->total > icount;
+    return log->complete || MAX(log->total, log->reached) > icount;
 }
 
 /* Looks the event up in the log. Of several at the same place one of the same kind is taken, else the first. */

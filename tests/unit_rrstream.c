@@ -316,6 +316,28 @@ static void gives_on_at_once(void **data)
     g_byte_array_unref(out);
 }
 
+/* QEMU ended inside an instruction: there is no end mark, and nothing of what ran since the last event. */
+static void ends_with_what_ran_in_silence(void **data)
+{
+    GByteArray *bytes = make(V10_0, "c7 i5 w");
+    GByteArray *wanted = make(V10_0, "c7 i5 w i4 i11 q4 e");
+    struct tcgrr_rr_stream_options options = {.from = V10_0};
+    struct tcgrr_rr_stream *stream = tcgrr_rr_stream_new(&options, NULL);
+    GByteArray *out = g_byte_array_new();
+
+    assert_true(tcgrr_rr_stream_push(stream, bytes->data, bytes->len, out, NULL));
+    tcgrr_rr_stream_run(stream, 9, out);
+    tcgrr_rr_stream_logged(stream, 20);
+    tcgrr_rr_stream_close(stream, out);
+    assert_int_equal(out->len, wanted->len);
+    assert_memory_equal(out->data, wanted->data, wanted->len);
+    assert_int_equal(tcgrr_rr_stream_state(stream)->end, 20);
+    tcgrr_rr_stream_free(stream);
+    g_byte_array_unref(bytes);
+    g_byte_array_unref(wanted);
+    g_byte_array_unref(out);
+}
+
 static char *write_log(const char *folder, const GByteArray *bytes)
 {
     char *path = g_build_filename(folder, "made-up.rr", NULL);
@@ -475,6 +497,7 @@ int main(void)
         cmocka_unit_test(of_an_unknown_release),
         cmocka_unit_test(through_a_pipe),
         cmocka_unit_test(gives_on_at_once),
+        cmocka_unit_test(ends_with_what_ran_in_silence),
         cmocka_unit_test(closes_what_was_cut),
         cmocka_unit_test(takes_the_place_of_the_request),
         cmocka_unit_test(goes_on_in_silence),

@@ -34,6 +34,7 @@ static void conclude(struct tcgrr_rrlog *log, const struct tcgrr_rr_state *state
     log->version = state->version;
     log->total = state->total;
     log->complete = state->complete;
+    log->unknown = state->unknown;
     log->end = state->read;
     log->run_end = state->end;
     log->asked_after = state->was_moved ? state->moved : state->end;

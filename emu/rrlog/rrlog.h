@@ -30,6 +30,7 @@ struct tcgrr_rrlog {
     GArray *disk;       /* tcgrr_icount, in order: where requests to disks ended */
     tcgrr_icount total; /* instructions up to the end of what was read */
     bool complete;      /* QEMU's own end mark was reached */
+    bool unknown;       /* what follows `end` was not understood */
     uint64_t end;       /* bytes that were understood */
     /*
      * The run ends with the guest's request to shut down; what follows up to `total` is its tail. Before 10.2 QEMU does
@@ -39,7 +40,7 @@ struct tcgrr_rrlog {
     bool guest_shutdown;
     tcgrr_icount run_end;
     tcgrr_icount asked_after;
-    /* Of a log that is still being written: all events before this place are there. */
+    /* Of a log that is still being written, or has no end mark: all events before this place are there. */
     tcgrr_icount reached;
 };
 

@@ -73,7 +73,7 @@ static bool give_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icoun
     bool good = true;
 
     while (good && stream->ran < icount) {
-        uint32_t count = (uint32_t)MIN(icount - stream->ran, INT32_MAX);
+        uint32_t count = (uint32_t)MIN(icount - stream->ran, MAX_STRETCH);
         uint32_t body = GUINT32_TO_BE(count);
         struct tcgrr_rr_event event = {
             .kind = TCGRR_RR_INSTRUCTION, .count = count, .body = (const uint8_t *)&body, .size = sizeof(body)};
@@ -122,12 +122,9 @@ static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArr
 /* Nothing else happened up to where the log is known to be whole. */
 static void give_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
 {
-    while (stream->options.logged > stream->state.total) {
-        uint32_t count = (uint32_t)MIN(stream->options.logged - stream->state.total, MAX_STRETCH);
-        uint8_t body[4] = {(uint8_t)(count >> 24), (uint8_t)(count >> 16), (uint8_t)(count >> 8), (uint8_t)count};
-        struct tcgrr_rr_event event = {.kind = TCGRR_RR_INSTRUCTION, .count = count, .body = body, .size = 4};
-        tcgrr_rr_encode(stream->target, &event, out);
-        stream->state.total += count;
+    if (stream->options.logged > stream->state.total) {
+        give_instructions(stream, stream->options.logged, out);
+        stream->state.total = stream->options.logged;
     }
     stream->state.end = stream->state.total;
 }
@@ -467,6 +464,11 @@ void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GB
     if (stream->target && stream->begun && !stream->holds_clock && !stream->ended && !stream->state.unknown) {
         give_instructions(stream, icount, out);
     }
+}
+
+void tcgrr_rr_stream_logged(struct tcgrr_rr_stream *stream, tcgrr_icount icount)
+{
+    stream->options.logged = MAX(stream->options.logged, icount);
 }
 
 void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)

@@ -78,6 +78,8 @@ bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, 
  * TCGRR_ERROR_DAMAGED when it is pushed.
  */
 void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out);
+/* The log is known to have all events up to `icount`, with which it then ends unless it says itself how. */
+void tcgrr_rr_stream_logged(struct tcgrr_rr_stream *stream, tcgrr_icount icount);
 /* The log's end: appends what closes it, unless it has been. Nothing is pushed after. */
 void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out);
 
