@@ -406,6 +406,9 @@ static void flushed(void)
 {
     bool returned = tcgrr_plugin.returned == tcgrr_ring_space(&tcgrr_plugin.ring);
 
+    if (!tcgrr_plugin.silent && tcgrr_plugin_left(&tcgrr_plugin)) {
+        push_left(&tcgrr_plugin); /* how long the open translation is, nobody knows once it is forgotten */
+    }
     push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
     if (returned) {
         tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring); /* nothing ran since then */
