@@ -35,12 +35,13 @@ guest() {
     guest+=(-device "loader,file=$work/code,addr=$at,force-raw=on" -device "loader,addr=$pc,cpu-num=0")
 }
 
-# Lets COMMAND... run for a while from when QEMU has come up, then interrupts it.
+# Lets COMMAND... run for a while from when the guest runs, then interrupts it.
 for_a_while() {
     local pid
     "$@" >"$work/out" 2>"$work/err" </dev/null &
     pid=$!
-    until [ -s "$work/trace.rr" ] || ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
+    until [ "$(sqlite3 -readonly "$work/trace" 'SELECT count(*) FROM chunk' 2>/dev/null || echo 0)" -gt 0 ] ||
+        ! kill -0 "$pid" 2>/dev/null; do sleep 0.05; done
     sleep "$seconds"
     kill -INT "$pid" 2>/dev/null || true
     wait "$pid" || true
@@ -51,7 +52,7 @@ verdict() { jq -r 'if .diverged == false then "agrees" elif .diverged then "dive
 replays() {
     local good=0 i
     for ((i = 0; i < 3; i++)); do
-        timeout 120 "$tcgrr" replay --json "$work/trace" >"$work/replay" 2>/dev/null </dev/null || true
+        timeout 600 "$tcgrr" replay --json "$work/trace" >"$work/replay" 2>/dev/null </dev/null || true
         [ "$(verdict "$work/replay")" != agrees ] || good=$((good + 1))
     done
     echo "$good of 3"
@@ -68,9 +69,9 @@ try() {
         return
     fi
     until=$((icount / 2))
-    at=$(timeout 120 "$tcgrr" replay --json --at "$until" "$work/trace" 2>/dev/null </dev/null | jq -r .stopped_at) || true
+    at=$(timeout 600 "$tcgrr" replay --json --at "$until" "$work/trace" 2>/dev/null </dev/null | jq -r .stopped_at) || true
     [ "$at" = "$until" ] && at=exact || at=fails
-    timeout 120 "$tcgrr" lockstep --json --until "$((until < 2000000 ? until : 2000000))" --a "$3" --b "$3" -- "${guest[@]}" \
+    timeout 600 "$tcgrr" lockstep --json --until "$((until < 2000000 ? until : 2000000))" --a "$3" --b "$3" -- "${guest[@]}" \
         >"$work/lockstep" 2>/dev/null </dev/null || true
     lockstep=$(verdict "$work/lockstep")
     [ "$icount" = "$qemu_icount" ] && icount="exact ($icount)" || icount="$icount : $qemu_icount"
