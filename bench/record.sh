@@ -4,12 +4,14 @@
 # What recording costs: time against the same QEMU with rr=record and without tcgrr (run alternately), size per execution, decoding and
 # seeking, memory.
 #
-#   bench/record.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
+#   bench/record.sh [BUILD] [RUNS] [LEVEL...]      defaults: build, 5, flow state full. Needs scripts/fetch-qemus.sh to have run.
 #
 # The machine should have two idle cores: one runs the guest, the other tcgrr.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 runs=${2:-5}
+levels=("${@:3}")
+[ ${#levels[@]} -gt 0 ] || levels=(flow state full)
 
 # compare LEVEL TITLE COMMAND...: bare and recorded in turn.
 compare() {
@@ -41,9 +43,10 @@ compare() {
         "$(memory "$key.bare")"
 }
 
-for level in flow state; do
-    compare "$level" "compute loop, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-compute.elf"
-    compare "$level" "program with memory, calls and a timer, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-program.elf"
+for level in "${levels[@]}"; do
+    if [ "$level" != full ]; then # the loop accesses no memory
+        compare "$level" "compute loop, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-compute.elf"
+        compare "$level" "program with memory, calls and a timer, riscv64, QEMU 10.0" "${riscv[@]}" "$build/fixtures/rv64-program.elf"
+    fi
     compare "$level" "boot of Linux, arm64, QEMU 10.0" "${boot[@]}"
 done
-compare full "boot of Linux, arm64, QEMU 10.0" "${boot[@]}" # the loop accesses no memory

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/live/live_internal.h"
 
-#include "store/isa/disasm.h"
+#include "store/digest.h"
 #include "store/error.h"
+#include "store/isa/disasm.h"
 
 #include <string.h>
 
@@ -28,6 +29,10 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     live->mark = UINT32_MAX;
     live->next_checkpoint = TCGRR_CHECKPOINT_STEP;
     live->phrases = g_new0(struct phrase, TCGRR_WIRE_PHRASES);
+    live->powers[0] = 1;
+    for (unsigned i = 1; i < LIVE_POWERS; i++) {
+        live->powers[i] = tcgrr_digest_append(live->powers[i - 1], TCGRR_DIGEST_BASE, 0);
+    }
     live->epoch = 1;
     live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = UINT64_MAX;
     return live;

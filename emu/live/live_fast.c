@@ -39,30 +39,44 @@ static inline bool step(const struct tcgrr_live *live, struct lane *lane, uint32
     return true;
 }
 
-/* Works out what the executions that `words` begin with come to. Returns false if they cannot follow one another. */
+/* 8 times the digest's power for that many instructions, as tcgrr_digest_step() takes it. */
+static inline uint64_t shifted_power(const struct tcgrr_live *live, uint64_t insns)
+{
+    return 8 * (insns < LIVE_POWERS ? live->powers[insns] : tcgrr_digest_power(insns));
+}
+
+/*
+ * Works out what the executions that `words` begin with come to. Returns false if they cannot follow one another. In
+ * two halves, because each step of a digest waits for the one before.
+ */
 static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const uint32_t *words)
 {
-    struct lane lane = {0};
-    uint64_t power = 1;
+    enum { HALF = TCGRR_WIRE_PHRASE / 2 };
+    struct lane first = {0}, second = {0};
 
     phrase->epoch = 0;
-    if (words[0] >= live->known) {
+    if (words[0] >= live->known || words[HALF] >= live->known) {
         return false;
     }
-    lane.before = code_of(live, words[0]);
-    for (unsigned i = 1; i < TCGRR_WIRE_PHRASE; i++) {
-        power = tcgrr_digest_append(power, lane.before->shifted / 8, 0);
-        if (!step(live, &lane, words[i], &phrase->blocks[i - 1])) {
+    first.before = code_of(live, words[0]);
+    second.before = code_of(live, words[HALF]);
+    for (unsigned i = 1; i < HALF; i++) {
+        if (!step(live, &first, words[i], &phrase->blocks[i - 1]) ||
+            !step(live, &second, words[HALF + i], &phrase->blocks[HALF + i - 1])) {
             return false;
         }
     }
-    phrase->sum_before = tcgrr_digest_settle(lane.flow);
-    phrase->shifted_before = 8 * power;
-    phrase->insns_before = (uint32_t)lane.insns;
-    phrase->shifted = 8 * tcgrr_digest_append(power, lane.before->shifted / 8, 0);
-    complete(&lane);
-    phrase->sum = tcgrr_digest_settle(lane.flow);
-    phrase->insns = (uint32_t)lane.insns;
+    if (!step(live, &first, words[HALF], &phrase->blocks[HALF - 1])) {
+        return false;
+    }
+    phrase->insns_before = (uint32_t)(first.insns + second.insns);
+    phrase->shifted_before = shifted_power(live, phrase->insns_before);
+    phrase->sum_before =
+        tcgrr_digest_settle(tcgrr_digest_step(first.flow, shifted_power(live, second.insns), second.flow));
+    complete(&second);
+    phrase->insns = (uint32_t)(first.insns + second.insns);
+    phrase->shifted = shifted_power(live, phrase->insns);
+    phrase->sum = tcgrr_digest_settle(tcgrr_digest_step(first.flow, shifted_power(live, second.insns), second.flow));
     memcpy(phrase->words, words, sizeof(phrase->words));
     phrase->epoch = live->epoch;
     return true;

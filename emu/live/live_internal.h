@@ -59,6 +59,9 @@ struct phrase {
     uint32_t insns_before;
 };
 
+/* The digest's powers that are at hand: for the instructions of most phrases. */
+#define LIVE_POWERS 1024u
+
 struct tcgrr_live_accesses;
 
 struct tcgrr_live {
@@ -78,6 +81,7 @@ struct tcgrr_live {
     GArray *codes; /* struct code by translation number; the first `known` are in use */
     uint32_t known;
     struct phrase *phrases; /* by slot */
+    uint64_t powers[LIVE_POWERS];
     uint32_t epoch; /* from 1; changes when numbers stand for other translations or others may follow one another */
     GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
     uint64_t assumed;
