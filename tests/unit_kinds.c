@@ -108,12 +108,63 @@ static void test_unknown(void **state)
     tcgrr_disasm_free(x86_64);
 }
 
+static const struct row mips[] = {
+    {"\x0c\x00\x04\x00", 4, TCGRR_INSN_CALL, "jal"},
+    {"\x03\xe0\x00\x08", 4, TCGRR_INSN_RETURN, "jr $ra"},
+    {"\x10\x43\x00\x01", 4, TCGRR_INSN_BRANCH, "beq $2, $3"},
+    {"\x8c\x62\x00\x08", 4, TCGRR_INSN_MEMORY, "lw $2, 8($3)"},
+    {"\x00\x64\x10\x21", 4, TCGRR_INSN_OTHER, "addu $2, $3, $4"},
+};
+
+static const struct row s390x[] = {
+    {"\xc0\xe5\x00\x00\x00\x04", 6, TCGRR_INSN_CALL, "brasl %r14"},
+    {"\x07\xfe", 2, TCGRR_INSN_RETURN, "br %r14"},
+    {"\xa7\x84\x00\x04", 4, TCGRR_INSN_BRANCH, "je"},
+    {"\xe3\x23\x40\x08\x00\x04", 6, TCGRR_INSN_MEMORY, "lg %r2, 8(%r3,%r4)"},
+    {"\xb9\x08\x00\x23", 4, TCGRR_INSN_OTHER, "agr %r2, %r3"},
+};
+
+static bool calls(const char *target, const char *bytes, uint8_t first, uint8_t second)
+{
+    struct tcgrr_disasm *disasm = tcgrr_disasm_new(target);
+    const uint8_t lengths[] = {first, second};
+    struct tcgrr_block block = {.pc = 0x1000,
+                                .insns = second ? 2 : 1,
+                                .size = (uint32_t)first + second,
+                                .lengths = lengths,
+                                .bytes = (const uint8_t *)bytes};
+    bool found = tcgrr_disasm_ends_with_call(disasm, &block);
+    tcgrr_disasm_free(disasm);
+    return found;
+}
+
+/* By LLVM, which has no kinds of its own. */
+static void test_llvm(void **state)
+{
+    struct tcgrr_disasm *disasm = tcgrr_disasm_new("s390x");
+    bool there = tcgrr_disasm_has_kind(disasm, TCGRR_INSN_CALL);
+    tcgrr_disasm_free(disasm);
+    if (!there) {
+        skip();
+    }
+    check("mips", mips, G_N_ELEMENTS(mips));
+    check("s390x", s390x, G_N_ELEMENTS(s390x));
+    assert_true(calls("s390x", "\xc0\xe5\x00\x00\x00\x04", 6, 0));
+    assert_false(calls("s390x", "\x07\xfe", 2, 0));
+    /* The call stands before its delay slot. */
+    assert_true(calls("mips", "\x0c\x00\x04\x00\x00\x00\x00\x00", 4, 4));
+    assert_false(calls("mips", "\x00\x64\x10\x21\x00\x00\x00\x00", 4, 4));
+    assert_true(calls("ppc64", "\x48\x00\x00\x01", 4, 0));
+    assert_true(calls("ppc64", "\x01\x00\x00\x48", 4, 0)); /* little-endian */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_x86),
         cmocka_unit_test(test_arm),
         cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_llvm),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

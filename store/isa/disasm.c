@@ -2,6 +2,7 @@
 #include "store/isa/disasm_internal.h"
 
 #include "store/isa/capstone_mode.h"
+#include "store/isa/llvm/llvm.h"
 
 #include <string.h>
 
@@ -37,6 +38,9 @@ struct tcgrr_disasm {
     int modes;
     csh handles[MAX_MODES];
     cs_insn *insn;
+    struct tcgrr_llvm *llvm[MAX_MODES]; /* of a mode's code, opened when capstone does not know something */
+    bool llvm_tried[MAX_MODES];
+    char *name;        /* QEMU's of the target */
     cs_insn *details;  /* the same with operands and groups; NULL before they are asked for */
     GHashTable *areas; /* key of an area → enum evidence, both bits where it has both */
     uint8_t anywhere;  /* evidence of all areas together */
@@ -57,12 +61,13 @@ bool tcgrr_disasm_knows(const char *target)
     return tcgrr_capstone_knows(find_target(target)->modes[0].mode);
 }
 
-struct tcgrr_disasm *tcgrr_disasm_new(const char *target)
+struct tcgrr_disasm *tcgrr_disasm_new(const char *name)
 {
     struct tcgrr_disasm *disasm = g_new0(struct tcgrr_disasm, 1);
-    const struct target *found = find_target(target);
+    const struct target *found = find_target(name);
 
     disasm->target = found;
+    disasm->name = g_strdup(name ? name : "");
     disasm->areas = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     while (tcgrr_capstone_open(found->modes[disasm->modes].mode, &disasm->handles[disasm->modes])) {
         disasm->modes++;
@@ -90,6 +95,10 @@ void tcgrr_disasm_free(struct tcgrr_disasm *disasm)
     for (int i = 0; i < disasm->modes; i++) {
         cs_close(&disasm->handles[i]);
     }
+    for (int i = 0; i < MAX_MODES; i++) {
+        tcgrr_llvm_free(disasm->llvm[i]);
+    }
+    g_free(disasm->name);
     g_hash_table_unref(disasm->areas);
     g_free(disasm);
 }
@@ -249,6 +258,57 @@ static int choose_mode(struct tcgrr_disasm *disasm, const struct tcgrr_block *bl
     return best;
 }
 
+/* ---- LLVM ---- */
+
+/* Which code LLVM is to take it for: capstone's mode, or else the target's, on ppc64 in either order of bytes. */
+static const char *llvm_code(const struct tcgrr_disasm *disasm, int mode)
+{
+    switch (disasm->target->modes[mode].mode) {
+    case TCGRR_MODE_T32:
+        return "thumb";
+    case TCGRR_MODE_T32_M:
+        return "thumb_m";
+    case TCGRR_MODE_X86_32:
+        return "i386";
+    case TCGRR_MODE_X86_16:
+        return "x86_16";
+    default:
+        return mode == 0 || disasm->modes > 0 ? disasm->name : strcmp(disasm->name, "ppc64") == 0 ? "ppc64le" : "";
+    }
+}
+
+static bool ask_llvm(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const uint8_t *bytes, uint8_t length,
+                     struct tcgrr_llvm_insn *insn)
+{
+    if (!disasm->llvm_tried[mode]) {
+        disasm->llvm_tried[mode] = true;
+        disasm->llvm[mode] = tcgrr_llvm_new(llvm_code(disasm, mode));
+    }
+    return length > 0 && tcgrr_llvm_decode(disasm->llvm[mode], pc, bytes, length, insn, NULL, NULL);
+}
+
+static uint32_t llvm_matches(struct tcgrr_disasm *disasm, int mode, const struct tcgrr_block *block)
+{
+    struct tcgrr_llvm_insn insn;
+    uint32_t offset = 0;
+    uint32_t good = 0;
+
+    for (uint32_t i = 0; i < block->insns; offset += block->lengths[i++]) {
+        good += ask_llvm(disasm, mode, block->pc + offset, block->bytes + offset, block->lengths[i], &insn);
+    }
+    return good;
+}
+
+/* The mode in which LLVM is asked about a block. */
+static int llvm_mode(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    if (disasm->modes > 0) {
+        return choose_mode(disasm, block);
+    }
+    bool either = strcmp(disasm->name, "ppc64") == 0;
+    return either && llvm_matches(disasm, 1, block) > llvm_matches(disasm, 0, block) ? 1 : 0;
+}
+
 static char *as_bytes(const struct tcgrr_disasm *disasm, const uint8_t *bytes, uint8_t length)
 {
     enum tcgrr_family family = disasm->target->family;
@@ -274,24 +334,32 @@ static char *as_text(struct tcgrr_disasm *disasm, int mode, uint64_t pc, const u
         good = disasm->target->modes[other].evidence == disasm->target->modes[mode].evidence &&
                decode(disasm, other, pc, bytes, length);
     }
+    struct tcgrr_llvm_insn other;
     if (!good) {
-        return as_bytes(disasm, bytes, length);
+        return ask_llvm(disasm, mode, pc, bytes, length, &other) ? g_strdup(other.text)
+                                                                 : as_bytes(disasm, bytes, length);
     }
     return disasm->insn->op_str[0] ? g_strconcat(disasm->insn->mnemonic, " ", disasm->insn->op_str, NULL)
                                    : g_strstrip(g_strdup(disasm->insn->mnemonic));
 }
 
-/* What QEMU said, and bytes where it said nothing. */
-static char **lines_of(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+/* What QEMU said, and LLVM's words or bytes where it did not know the instruction: then it gives a number at most. */
+static char **lines_of(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
     char **texts = g_strsplit(block->text, "\n", -1); /* as many as instructions */
-    const uint8_t *bytes = block->bytes;
-    for (uint32_t i = 0; i < block->insns; i++) {
-        if (!*texts[i]) {
-            g_free(texts[i]);
-            texts[i] = as_bytes(disasm, bytes, block->lengths[i]);
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns; offset += block->lengths[i++]) {
+        struct tcgrr_llvm_insn insn;
+        const uint8_t *bytes = block->bytes + offset;
+        if (g_ascii_isalpha(*texts[i])) {
+            continue;
         }
-        bytes += block->lengths[i];
+        bool known = ask_llvm(disasm, llvm_mode(disasm, block), block->pc + offset, bytes, block->lengths[i], &insn);
+        if (known || !*texts[i]) {
+            g_free(texts[i]);
+            texts[i] = known ? g_strdup(insn.text) : as_bytes(disasm, bytes, block->lengths[i]);
+        }
     }
     return texts;
 }
@@ -302,7 +370,7 @@ char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block 
         return lines_of(disasm, block);
     }
     char **texts = g_new(char *, block->insns + 1);
-    int mode = choose_mode(disasm, block);
+    int mode = llvm_mode(disasm, block);
     const uint8_t *bytes = block->bytes;
     uint64_t pc = block->pc;
 
@@ -348,6 +416,26 @@ void tcgrr_disasm_each(struct tcgrr_disasm *disasm, const struct tcgrr_block *bl
     if (handle) {
         cs_option(handle, CS_OPT_DETAIL, CS_OPT_OFF);
     }
+}
+
+void tcgrr_disasm_each_llvm(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
+                            void (*visit)(uint32_t index, const struct tcgrr_llvm_insn *insn, void *data), void *data)
+{
+    int mode = llvm_mode(disasm, block);
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns; offset += block->lengths[i++]) {
+        struct tcgrr_llvm_insn insn;
+        bool good = ask_llvm(disasm, mode, block->pc + offset, block->bytes + offset, block->lengths[i], &insn);
+        visit(i, good ? &insn : NULL, data);
+    }
+}
+
+bool tcgrr_disasm_has_llvm(struct tcgrr_disasm *disasm)
+{
+    struct tcgrr_llvm_insn insn;
+    (void)ask_llvm(disasm, 0, 0, (const uint8_t[4]){0}, 4, &insn);
+    return disasm->llvm[0] != NULL;
 }
 
 /* ---- calls ---- */
@@ -396,7 +484,26 @@ static bool x86_call(const uint8_t *bytes, uint8_t length, bool wide)
            (bytes[at] == 0xff && at + 1 < length && ((bytes[at + 1] & 0x30) == 0x10));
 }
 
-bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+/* By LLVM; where a branch has a delay slot, the call is the last but one. */
+static bool ends_with_llvm_call(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
+{
+    static const char *const delayed[] = {"mips", "mipsel", "mips64", "mips64el", "sparc", "sparc64", NULL};
+    uint32_t after = g_strv_contains(delayed, disasm->name) ? 1 : 0;
+    struct tcgrr_llvm_insn insn;
+    uint32_t offset = block->size;
+
+    if (block->insns <= after) {
+        return false;
+    }
+    for (uint32_t i = 0; i <= after; i++) {
+        offset -= block->lengths[block->insns - 1 - i];
+    }
+    return ask_llvm(disasm, llvm_mode(disasm, block), block->pc + offset, block->bytes + offset,
+                    block->lengths[block->insns - 1 - after], &insn) &&
+           (insn.properties & TCGRR_LLVM_CALL || g_str_has_prefix(insn.text, "call "));
+}
+
+bool tcgrr_disasm_ends_with_call(struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
     uint8_t length = block->lengths[block->insns - 1];
     if (length == 0) {
@@ -405,6 +512,9 @@ bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct
     const uint8_t *bytes = block->bytes + block->size - length;
     if (disasm->target->family == TCGRR_FAMILY_X86) {
         return x86_call(bytes, length, preferred(disasm, block) != NARROW);
+    }
+    if (disasm->target->family == TCGRR_FAMILY_OTHER) {
+        return ends_with_llvm_call(disasm, block);
     }
     if (length != 2 && length != 4) {
         return false;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Instructions as text, by capstone. Where capstone does not know the target (RISC-V before capstone 5) it is how QEMU
- * disassembled the instruction, if the block says so. Else, and where capstone does not know an instruction, the text
- * is an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses a disassembler.
+ * disassembled the instruction, if the block says so. What neither knows is asked of LLVM, if it is there, and else the
+ * text is an assembler directive that gives its bytes: ".4byte 0x00a50533". One thread at a time uses a disassembler.
  */
 #ifndef TCGRR_STORE_DISASM_H
 #define TCGRR_STORE_DISASM_H
@@ -61,13 +61,13 @@ char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block 
 #define TCGRR_INSN_KIND_ENUM(id, name, title) TCGRR_INSN_##id,
 enum tcgrr_insn_kind { TCGRR_INSN_KINDS(TCGRR_INSN_KIND_ENUM) TCGRR_INSN_KIND_COUNT };
 
-/* Fills `kinds` with the kind of each of the block's instructions (enum tcgrr_insn_kind). For x86 and arm; all are
- * UNKNOWN otherwise. */
+/* Fills `kinds` with the kind of each of the block's instructions (enum tcgrr_insn_kind). For x86 and arm, and by
+ * LLVM, if it is there, for other targets with fewer kinds; all are UNKNOWN otherwise. */
 void tcgrr_disasm_kinds(struct tcgrr_disasm *disasm, const struct tcgrr_block *block, uint8_t *kinds);
 /* Whether instructions of this kind can be found on this target. */
-bool tcgrr_disasm_has_kind(const struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind);
+bool tcgrr_disasm_has_kind(struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind);
 
 /* Whether the block ends with a call: an instruction that keeps the address behind it for a return. */
-bool tcgrr_disasm_ends_with_call(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
+bool tcgrr_disasm_ends_with_call(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 
 #endif

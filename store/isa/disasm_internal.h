@@ -4,6 +4,7 @@
 #define TCGRR_STORE_DISASM_INTERNAL_H
 
 #include "store/isa/disasm.h"
+#include "store/isa/llvm/module.h"
 
 #include <capstone/capstone.h>
 
@@ -23,5 +24,11 @@ enum tcgrr_family tcgrr_disasm_family(const struct tcgrr_disasm *disasm);
  */
 void tcgrr_disasm_each(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
                        void (*visit)(uint32_t index, const cs_insn *insn, void *data), void *data);
+
+/* The same of what LLVM knows. */
+void tcgrr_disasm_each_llvm(struct tcgrr_disasm *disasm, const struct tcgrr_block *block,
+                            void (*visit)(uint32_t index, const struct tcgrr_llvm_insn *insn, void *data), void *data);
+/* Whether LLVM is here and knows the target. */
+bool tcgrr_disasm_has_llvm(struct tcgrr_disasm *disasm);
 
 #endif

@@ -110,9 +110,42 @@ static enum tcgrr_insn_kind kind_of(const struct tcgrr_disasm *disasm, const cs_
     return (x86 ? x86_accesses(insn) : arm_accesses(insn)) ? TCGRR_INSN_MEMORY : TCGRR_INSN_OTHER;
 }
 
-bool tcgrr_disasm_has_kind(const struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind)
+/* Returns that LLVM knows as jumps only. */
+static bool is_return(const char *text)
+{
+    static const char *const texts[] = {"jr $ra", "ret", "retl", "br %r14", "blr", NULL};
+    return g_strv_contains(texts, text);
+}
+
+/* For targets without groups of their own. */
+static enum tcgrr_insn_kind kind_of_llvm(const struct tcgrr_llvm_insn *insn)
+{
+    uint32_t properties = insn->properties;
+    bool transfers = properties & (TCGRR_LLVM_CALL | TCGRR_LLVM_RETURN | TCGRR_LLVM_BRANCH);
+
+    if (properties & TCGRR_LLVM_CALL || g_str_has_prefix(insn->text, "call ")) {
+        return TCGRR_INSN_CALL;
+    }
+    if (properties & TCGRR_LLVM_RETURN || is_return(insn->text)) {
+        return TCGRR_INSN_RETURN;
+    }
+    return transfers                                             ? TCGRR_INSN_BRANCH
+           : properties & (TCGRR_LLVM_LOADS | TCGRR_LLVM_STORES) ? TCGRR_INSN_MEMORY
+                                                                 : TCGRR_INSN_OTHER;
+}
+
+static bool is_llvm_kind(enum tcgrr_insn_kind kind)
+{
+    return kind == TCGRR_INSN_CALL || kind == TCGRR_INSN_RETURN || kind == TCGRR_INSN_BRANCH ||
+           kind == TCGRR_INSN_MEMORY || kind == TCGRR_INSN_OTHER;
+}
+
+bool tcgrr_disasm_has_kind(struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind)
 {
     enum tcgrr_family family = tcgrr_disasm_family(disasm);
+    if (family == TCGRR_FAMILY_OTHER) {
+        return is_llvm_kind(kind) && tcgrr_disasm_has_llvm(disasm);
+    }
     bool x86 = kind == TCGRR_INSN_AVX512 || kind == TCGRR_INSN_AVX || kind == TCGRR_INSN_SSE ||
                kind == TCGRR_INSN_MMX || kind == TCGRR_INSN_BITS;
     bool arm = kind == TCGRR_INSN_NEON;
@@ -130,10 +163,18 @@ static void take_kind(uint32_t index, const cs_insn *insn, void *data)
     kinds->kinds[index] = (uint8_t)(insn ? kind_of(kinds->disasm, insn) : TCGRR_INSN_UNKNOWN);
 }
 
+static void take_llvm_kind(uint32_t index, const struct tcgrr_llvm_insn *insn, void *data)
+{
+    const struct kinds *kinds = data;
+    kinds->kinds[index] = (uint8_t)(insn ? kind_of_llvm(insn) : TCGRR_INSN_UNKNOWN);
+}
+
 void tcgrr_disasm_kinds(struct tcgrr_disasm *disasm, const struct tcgrr_block *block, uint8_t *kinds)
 {
     struct kinds taken = {disasm, kinds};
-    if (tcgrr_disasm_has_kind(disasm, TCGRR_INSN_OTHER)) {
+    if (tcgrr_disasm_family(disasm) == TCGRR_FAMILY_OTHER) {
+        tcgrr_disasm_each_llvm(disasm, block, take_llvm_kind, &taken);
+    } else if (tcgrr_disasm_has_kind(disasm, TCGRR_INSN_OTHER)) {
         tcgrr_disasm_each(disasm, block, take_kind, &taken);
     } else {
         memset(kinds, TCGRR_INSN_UNKNOWN, block->insns);

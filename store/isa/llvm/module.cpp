@@ -196,9 +196,13 @@ static const llvm::MCOperandInfo *operand_info(const llvm::MCInstrDesc &desc, un
 }
 
 // Whether the instruction has all operands that it is described with, but for those that are another one read: LLVM
-// decodes some that lack more, and reading or printing them would go past their end.
+// decodes some that lack more, and reading or printing them would go past their end. Only the last of a call, a symbol
+// that assemblers may be given, is left out by rights.
 static bool is_complete(const llvm::MCInst &inst, const llvm::MCInstrDesc &desc)
 {
+    if (desc.isCall() && inst.getNumOperands() + 1 == desc.getNumOperands()) {
+        return true;
+    }
     for (unsigned i = inst.getNumOperands(); i < desc.getNumOperands(); i++) {
         int tied = desc.getOperandConstraint(i, llvm::MCOI::TIED_TO);
         if (tied < 0 || (unsigned)tied >= inst.getNumOperands()) {
@@ -225,8 +229,10 @@ static void give_all(const tcgrr_llvm_decoder *decoder, const llvm::MCInst &inst
              take, data);
     }
     for (unsigned i = inst.getNumOperands(); i < desc.getNumOperands(); i++) {
-        const llvm::MCOperand &same = inst.getOperand((unsigned)desc.getOperandConstraint(i, llvm::MCOI::TIED_TO));
-        give(decoder, same.isReg() ? (unsigned)same.getReg() : 0, TCGRR_LLVM_READS, take, data);
+        int tied = desc.getOperandConstraint(i, llvm::MCOI::TIED_TO);
+        if (tied >= 0 && inst.getOperand((unsigned)tied).isReg()) {
+            give(decoder, inst.getOperand((unsigned)tied).getReg(), TCGRR_LLVM_READS, take, data);
+        }
     }
     give_implicit(decoder, desc, take, data);
 }
