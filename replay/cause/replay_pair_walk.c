@@ -202,7 +202,7 @@ static void take_accesses(struct walking *walking, struct tcgrr_paused *paused, 
         tcgrr_accesses_take(peek, stop->touched);
     }
     if (stop->inputs.loads && stop->touched->len == 0 && !stop->inputs.hidden) {
-        stop->inputs.hidden = "memory, from where QEMU does not report";
+        stop->inputs.hidden = "memory";
     }
 }
 
