@@ -29,7 +29,7 @@
 #define HAND_OVER_US  (100 * 1000)
 #define PUMP_MS       5
 #define STOP_GRACE_US (G_USEC_PER_SEC * 90) /* QEMU heeds signals between slices of up to 2^31 instructions only */
-#define FLUSH_MS      100
+#define FLUSH_MS      1000
 #define ASK_EARLY     (1u << 20)
 #define STOP_AGAIN_US (G_USEC_PER_SEC * 1)
 
@@ -230,9 +230,10 @@ static void follow_flushes(struct recorder *recorder, struct flush *flush, const
 
 /*
  * Doubts are too many to keep on a machine whose instructions are not known: the log, as far as QEMU has written it, is
- * asked now and then. What is left over is beyond its end; twice as many are to come before it is read again.
+ * asked now and then. Once it was flushed it has all events up to `icount`, also where there are none for long. What is
+ * left over is beyond that; twice as many are to come before it is read again.
  */
-static bool ask_early(struct recorder *recorder, GError **error)
+static bool ask_early(struct recorder *recorder, tcgrr_icount icount, GError **error)
 {
     struct tcgrr_live *live = tcgrr_session_live(recorder->session);
     const GArray *uncertain = tcgrr_live_uncertain(live);
@@ -240,10 +241,17 @@ static bool ask_early(struct recorder *recorder, GError **error)
     if (!uncertain || uncertain->len < recorder->ask_at) {
         return true;
     }
-    tcgrr_live_await_flush(live, tcgrr_live_ask_flush(live), FLUSH_MS);
+    uint32_t asked = tcgrr_live_ask_flush(live);
+    tcgrr_live_await_flush(live, asked, FLUSH_MS);
+    bool flushed = tcgrr_live_flushed(live, asked) && tcgrr_live_flush_error(live) == 0;
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, error);
     if (!log) {
         return false;
+    }
+    tcgrr_rrlog_rebase(log, recorder->portable.start_icount);
+    int64_t sure = (int64_t)icount + recorder->answers.shift - uncertain->len; /* each answer may move it by one */
+    if (flushed && !log->unknown && sure > 0) {
+        log->reached = (tcgrr_icount)sure;
     }
     tcgrr_live_drop_uncertain(live, tcgrr_answer(&recorder->answers, log, uncertain));
     tcgrr_rrlog_free(log);
@@ -288,7 +296,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
             *chunk = next;
             tcgrr_until_next(&recorder->until);
             age = now;
-            if (!ask_early(recorder, error)) {
+            if (!ask_early(recorder, (*chunk)->end_icount, error)) {
                 return false;
             }
         }
