@@ -42,6 +42,7 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_SAMPLES_FROM] = SAMPLES "last_icount >= ?1 ORDER BY last_icount, sample.chunk LIMIT 1",
     [TCGRR_QUERY_SAMPLES_AFTER] = SAMPLES "sample.chunk > ?1 ORDER BY sample.chunk LIMIT 1",
     [TCGRR_QUERY_SAMPLES_OF] = SAMPLES "sample.chunk = ?1",
+    [TCGRR_QUERY_SAMPLES_BEFORE] = SAMPLES "sample.first_icount <= ?1 ORDER BY sample.chunk DESC LIMIT 1",
     [TCGRR_QUERY_MEM] = "SELECT accesses, data, digest FROM \"%w\".mem_chunk WHERE chunk = ?1",
     [TCGRR_QUERY_MEM_PAGES] = "SELECT pages FROM \"%w\".chunk LEFT JOIN \"%w\".mem_chunk ON chunk = id WHERE id = ?1",
     [TCGRR_QUERY_DEVICES] = "SELECT id, name FROM \"%w\".device ORDER BY id",

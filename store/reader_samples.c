@@ -122,3 +122,10 @@ bool tcgrr_reader_samples_of(struct tcgrr_reader *reader, int64_t wanted, struct
 {
     return read_samples(reader, TCGRR_QUERY_SAMPLES_OF, wanted, samples, id, error);
 }
+
+bool tcgrr_reader_samples_before(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_samples *samples,
+                                 int64_t *id, GError **error)
+{
+    int64_t key = icount > INT64_MAX ? INT64_MAX : (int64_t)icount;
+    return read_samples(reader, TCGRR_QUERY_SAMPLES_BEFORE, key, samples, id, error);
+}

@@ -174,7 +174,8 @@ struct tcgrr_register_table *tcgrr_reader_registers(struct tcgrr_reader *reader,
 
 /*
  * Decodes the samples of one chunk into `samples`, which is emptied first: of the first chunk that has any at `icount`
- * or later; of the first one behind chunk `after`; or of chunk `wanted` alone. *id is which chunk it was, -1 if there
+ * or later; of the first one behind chunk `after`; of chunk `wanted` alone; or of the
+ * last chunk that has any at `icount` or earlier. *id is which chunk it was, -1 if there
  * is none.
  */
 bool tcgrr_reader_samples_from(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_samples *samples,
@@ -183,6 +184,8 @@ bool tcgrr_reader_samples_after(struct tcgrr_reader *reader, int64_t after, stru
                                 GError **error);
 bool tcgrr_reader_samples_of(struct tcgrr_reader *reader, int64_t wanted, struct tcgrr_samples *samples, int64_t *id,
                              GError **error);
+bool tcgrr_reader_samples_before(struct tcgrr_reader *reader, tcgrr_icount icount, struct tcgrr_samples *samples,
+                                 int64_t *id, GError **error);
 
 /*
  * Decodes the memory accesses of chunk number `id` into chunk->accesses, for which `chunk` must hold its executions and

@@ -110,3 +110,24 @@ for sql in "SELECT * FROM exec WHERE icount BETWEEN 1000 AND 1100" "SELECT icoun
     equal "sqlite3: $sql" "$(shell timer "$sql")" "$rows"
     [ -n "$rows" ] || fail "$sql: no rows"
 done
+
+# Functions, lines and registers.
+guest a64-timer 10.0
+record lines --level state
+icount=$("$tcgrr" info --json "$work/lines.tcgrr" | jq .icount)
+equal "own instructions of all functions, and those from the start on" \
+    "$(ask lines "SELECT sum(own) || ' ' || max(inclusive) FROM function")" "$icount $icount"
+equal "calls of a function, with what it ran" \
+    "$(ask lines "SELECT calls || ' ' || (own = inclusive) FROM function WHERE function = 'timer_next'")" "250 1"
+equal "no function runs more by itself than with what it calls" "$(ask lines "SELECT count(*) FROM function WHERE own > inclusive")" 0
+equal "what the interrupts were" \
+    "$(ask lines "SELECT DISTINCT vector_name(to_pc) FROM event WHERE kind = 'interrupt'")" '"irq, same level, SP_ELx"'
+equal "registers at a place are the last sample's" "$(ask lines "SELECT count(*) FROM registers(1000000) AS r
+    WHERE r.value IS NOT (SELECT value FROM state WHERE register = r.register AND icount <= 1000000 ORDER BY icount DESC LIMIT 1)")" 0
+[ "$(ask lines "SELECT count(*) FROM registers(1000000) WHERE icount <= 1000000")" -gt 30 ] || fail "there are no registers"
+if [ -n "$(ask lines "SELECT line_of(pc) FROM block LIMIT 1")" ]; then # built with libdw
+    contains "a line" "$(ask lines "SELECT line FROM history(1000000, 1)")" 'guest.h:[0-9]+$'
+    equal "an inlined function" "$(ask lines "SELECT inlined_at(pc) FROM insn WHERE symbol LIKE 'guest_main%' AND inlined_at(pc) IS NOT NULL LIMIT 1")" \
+        guest_random
+    equal "a frame's line" "$(ask lines "SELECT line = line_of(pc) FROM callstack(1000000) LIMIT 1")" 1
+fi

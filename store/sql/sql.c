@@ -2,6 +2,7 @@
 #include "store/sql/sql.h"
 
 #include "store/error.h"
+#include "store/isa/vectors.h"
 #include "store/sql/vtab.h"
 
 #include <string.h>
@@ -17,7 +18,10 @@ static void addr(sqlite3_context *context, int count, sqlite3_value **values)
     }
 }
 
-static void result_symbol(sqlite3_context *context, int count, sqlite3_value **values, bool offset)
+/* What a trace says of an address. */
+typedef char *(*address_text)(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error);
+
+static void result_of_address(sqlite3_context *context, int count, sqlite3_value **values, address_text text)
 {
     struct tcgrr_sql *sql = sqlite3_user_data(context);
     const char *schema = count > 1 ? (const char *)sqlite3_value_text(values[1]) : "main";
@@ -27,28 +31,70 @@ static void result_symbol(sqlite3_context *context, int count, sqlite3_value **v
         return;
     }
     struct tcgrr_sql_trace *trace = tcgrr_sql_trace_get(sql, schema, &error);
-    char *symbol =
-        trace ? tcgrr_sql_trace_symbol(trace, (uint64_t)sqlite3_value_int64(values[0]), offset, &error) : NULL;
+    char *result = trace ? text(trace, (uint64_t)sqlite3_value_int64(values[0]), &error) : NULL;
     if (error) {
         sqlite3_result_error(context, error->message, -1);
         g_error_free(error);
     } else {
-        tcgrr_vtab_result_text(context, symbol);
+        tcgrr_vtab_result_text(context, result);
     }
     tcgrr_sql_trace_unref(trace);
     tcgrr_sql_rest(sql);
 }
 
+static char *place_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return tcgrr_sql_trace_symbol(trace, pc, true, error);
+}
+
+static char *function_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return tcgrr_sql_trace_symbol(trace, pc, false, error);
+}
+
+static char *line_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return tcgrr_sql_trace_source(trace, pc, false, error);
+}
+
+static char *inlined_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return tcgrr_sql_trace_source(trace, pc, true, error);
+}
+
+static char *vector_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return g_strdup(tcgrr_vector_name(tcgrr_reader_run(tcgrr_sql_trace_reader(trace))->target, pc));
+}
+
 /* symbolize(pc [, schema]): 'name+0x10'. */
 static void symbolize(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    result_symbol(context, count, values, true);
+    result_of_address(context, count, values, place_text);
 }
 
 /* function_of(pc [, schema]): 'name'. */
 static void function_of(sqlite3_context *context, int count, sqlite3_value **values)
 {
-    result_symbol(context, count, values, false);
+    result_of_address(context, count, values, function_text);
+}
+
+/* line_of(pc [, schema]): 'file.c:12'. */
+static void line_of(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    result_of_address(context, count, values, line_text);
+}
+
+/* inlined_at(pc [, schema]): 'inner < outer', the functions that the compiler inlined there. */
+static void inlined_at(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    result_of_address(context, count, values, inlined_text);
+}
+
+/* vector_name(event.to_pc [, schema]): what an interrupt or exception was, where its entry says so. */
+static void vector_name(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    result_of_address(context, count, values, vector_text);
 }
 
 /* tcgrr_chunks_decoded(): on this connection so far. */
@@ -68,14 +114,21 @@ static const struct {
     {"symbolize", 2, SQLITE_INNOCUOUS, symbolize},
     {"function_of", 1, SQLITE_INNOCUOUS, function_of},
     {"function_of", 2, SQLITE_INNOCUOUS, function_of},
+    {"line_of", 1, SQLITE_INNOCUOUS, line_of},
+    {"line_of", 2, SQLITE_INNOCUOUS, line_of},
+    {"inlined_at", 1, SQLITE_INNOCUOUS, inlined_at},
+    {"inlined_at", 2, SQLITE_INNOCUOUS, inlined_at},
+    {"vector_name", 1, SQLITE_INNOCUOUS, vector_name},
+    {"vector_name", 2, SQLITE_INNOCUOUS, vector_name},
     {"tcgrr_chunks_decoded", 0, SQLITE_INNOCUOUS, chunks_decoded},
 };
 
 /* ---- tables and views ---- */
 
 static const struct tcgrr_vtab_table *const tables[] = {
-    &tcgrr_vtab_exec,      &tcgrr_vtab_insn,        &tcgrr_vtab_chunk_block, &tcgrr_vtab_edge, &tcgrr_vtab_history,
-    &tcgrr_vtab_callstack, &tcgrr_vtab_disassemble, &tcgrr_vtab_state,       &tcgrr_vtab_mem,
+    &tcgrr_vtab_exec,    &tcgrr_vtab_insn,      &tcgrr_vtab_chunk_block, &tcgrr_vtab_edge,
+    &tcgrr_vtab_history, &tcgrr_vtab_callstack, &tcgrr_vtab_disassemble, &tcgrr_vtab_state,
+    &tcgrr_vtab_mem,     &tcgrr_vtab_function,  &tcgrr_vtab_registers,
 };
 
 const char *tcgrr_sql_table_name(size_t index)

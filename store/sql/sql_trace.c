@@ -3,6 +3,7 @@
 
 #include "store/error.h"
 #include "store/isa/disasm.h"
+#include "store/sources.h"
 #include "store/symbols.h"
 
 #include <string.h>
@@ -25,6 +26,7 @@ struct tcgrr_sql_trace {
     struct tcgrr_disasm *disasm;
     GHashTable *texts;             /* block number → char ** */
     struct tcgrr_symbols *symbols; /* NULL before they are asked for */
+    struct tcgrr_sources *sources; /* likewise */
     struct parts parts[TCGRR_LEVEL_COUNT];
 };
 
@@ -145,6 +147,7 @@ static void free_trace(struct tcgrr_sql_trace *trace)
     tcgrr_disasm_free(trace->disasm);
     g_hash_table_unref(trace->texts);
     tcgrr_symbols_free(trace->symbols);
+    tcgrr_sources_free(trace->sources);
     for (size_t i = 0; i < TCGRR_LEVEL_COUNT; i++) {
         g_clear_pointer(&trace->parts[i].spans, g_array_unref);
     }
@@ -386,18 +389,40 @@ bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool 
 
 /* ---- symbols ---- */
 
-char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error)
+static bool need_symbols(struct tcgrr_sql_trace *trace, GError **error)
 {
     if (!trace->symbols) {
         trace->symbols = tcgrr_symbols_new();
         if (!tcgrr_symbols_add_trace(trace->symbols, trace->reader, error)) {
             g_clear_pointer(&trace->symbols, tcgrr_symbols_free);
-            return NULL;
         }
     }
+    return trace->symbols != NULL;
+}
+
+const struct tcgrr_symbol *tcgrr_sql_trace_symbol_at(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)
+{
+    return need_symbols(trace, error) ? tcgrr_symbols_at(trace->symbols, pc) : NULL;
+}
+
+char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error)
+{
     if (offset) {
-        return tcgrr_symbols_name(trace->symbols, pc);
+        return need_symbols(trace, error) ? tcgrr_symbols_name(trace->symbols, pc) : NULL;
     }
-    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(trace->symbols, pc);
+    const struct tcgrr_symbol *symbol = tcgrr_sql_trace_symbol_at(trace, pc, error);
     return symbol ? g_strdup(symbol->name) : NULL;
+}
+
+char *tcgrr_sql_trace_source(struct tcgrr_sql_trace *trace, uint64_t pc, bool inlined, GError **error)
+{
+    if (!trace->sources) {
+        const struct tcgrr_blocks *blocks = need_symbols(trace, error) ? tcgrr_sql_trace_blocks(trace, error) : NULL;
+        if (!blocks) {
+            return NULL;
+        }
+        trace->sources = tcgrr_sources_new();
+        tcgrr_sources_add_files(trace->sources, trace->symbols, blocks, tcgrr_blocks_count(blocks));
+    }
+    return inlined ? tcgrr_sources_inlined(trace->sources, pc) : tcgrr_sources_line(trace->sources, pc);
 }

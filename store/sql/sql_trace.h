@@ -11,6 +11,7 @@
 #include "store/reader_internal.h"
 #include "store/sql/sql_gaps.h"
 #include "store/sqlite_api.h"
+#include "store/symbols.h"
 
 /* Executions between two marks of a chunk, from which a cursor can start. */
 #define TCGRR_SQL_MARK_STEP 1024u
@@ -77,5 +78,9 @@ bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool 
 /* "name+0x10", without `offset` "name"; NULL if no symbol covers `pc`. Owned by the caller. *error is set if they
  * cannot be read. */
 char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error);
+/* That symbol; owned by the trace. */
+const struct tcgrr_symbol *tcgrr_sql_trace_symbol_at(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error);
+/* "file.c:12", or with `inlined` the functions inlined there (store/sources.h); NULL likewise. */
+char *tcgrr_sql_trace_source(struct tcgrr_sql_trace *trace, uint64_t pc, bool inlined, GError **error);
 
 #endif

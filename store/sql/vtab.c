@@ -189,3 +189,17 @@ void tcgrr_vtab_result_schema(sqlite3_context *context, const struct tcgrr_vtab_
 {
     sqlite3_result_text(context, tcgrr_sql_trace_reader(cursor->trace)->schema, -1, SQLITE_TRANSIENT);
 }
+
+/* The bytes are in the order of the guest, which is lowest first for all that can be sampled. */
+void tcgrr_vtab_result_register(sqlite3_context *context, const struct tcgrr_state_register *shown,
+                                const uint8_t *image)
+{
+    const uint8_t *bytes = image + shown->offset;
+    if (shown->size > sizeof(uint64_t)) {
+        sqlite3_result_blob(context, bytes, (int)shown->size, SQLITE_TRANSIENT);
+    } else {
+        uint64_t value = 0;
+        memcpy(&value, bytes, shown->size);
+        sqlite3_result_int64(context, (sqlite3_int64)GUINT64_FROM_LE(value));
+    }
+}

@@ -69,6 +69,10 @@ int tcgrr_vtab_fail(sqlite3_vtab *table, GError *error);
 /* A text result, NULL for SQL's NULL; takes over `text`. */
 void tcgrr_vtab_result_text(sqlite3_context *context, char *text);
 
+/* The value of a register within an image of the state: an integer, or a blob if it does not fit. */
+void tcgrr_vtab_result_register(sqlite3_context *context, const struct tcgrr_state_register *shown,
+                                const uint8_t *image);
+
 /* The name under which the cursor's trace is attached. */
 void tcgrr_vtab_result_schema(sqlite3_context *context, const struct tcgrr_vtab_cursor *cursor);
 
@@ -88,6 +92,8 @@ extern const struct tcgrr_vtab_table tcgrr_vtab_history;
 extern const struct tcgrr_vtab_table tcgrr_vtab_callstack;
 extern const struct tcgrr_vtab_table tcgrr_vtab_disassemble;
 extern const struct tcgrr_vtab_table tcgrr_vtab_state;
+extern const struct tcgrr_vtab_table tcgrr_vtab_function;
+extern const struct tcgrr_vtab_table tcgrr_vtab_registers;
 extern const struct tcgrr_vtab_table tcgrr_vtab_mem;
 
 #endif

@@ -10,7 +10,7 @@
 
 #include "store/error.h"
 
-enum { DEPTH, KIND, PC, FUNCTION, ENTRY, ENTERED, VCPU, AT, SCHEMA };
+enum { DEPTH, KIND, PC, FUNCTION, ENTRY, ENTERED, VCPU, LINE, INLINED, AT, SCHEMA };
 
 enum plan { PLAN_AT = 1, PLAN_SCHEMA = 2 };
 
@@ -31,6 +31,8 @@ static const char declaration[] =
     "  entry_pc INTEGER, -- its first\n"
     "  entered INTEGER, -- icount at which it was entered\n"
     "  vcpu INTEGER,\n"
+    "  line TEXT,       -- file.c:12 of pc; NULL: no DWARF has it\n"
+    "  inlined TEXT,    -- the functions that the compiler inlined there, innermost < outer\n"
     "  at INTEGER HIDDEN,  -- the arguments: icount,\n"
     "  schema TEXT HIDDEN  -- and the name under which a trace is attached (main)\n"
     ")";
@@ -108,6 +110,10 @@ static int callstack_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
         break;
     case FUNCTION:
         return tcgrr_vtab_result_symbol(&cursor->base, context, row->pc);
+    case LINE:
+        return tcgrr_vtab_result_line(&cursor->base, context, row->pc);
+    case INLINED:
+        return tcgrr_vtab_result_inlined(&cursor->base, context, row->pc);
     case ENTRY:
         sqlite3_result_int64(context, (sqlite3_int64)row->frame.entry);
         break;

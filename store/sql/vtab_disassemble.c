@@ -10,7 +10,7 @@
 
 #include "store/error.h"
 
-enum { POSITION, PC, BYTES, DISASM, SYMBOL, BLOCK, SCHEMA };
+enum { POSITION, PC, BYTES, DISASM, SYMBOL, LINE, BLOCK, SCHEMA };
 
 enum plan { PLAN_BLOCK = 1, PLAN_SCHEMA = 2 };
 
@@ -28,6 +28,7 @@ static const char declaration[] = "CREATE TABLE disassemble( -- disassemble(bloc
                                   "  bytes BLOB,\n"
                                   "  disasm TEXT,\n"
                                   "  symbol TEXT,      -- name+0x10\n"
+                                  "  line TEXT,        -- file.c:12; NULL: no DWARF has it\n"
                                   "  block INTEGER HIDDEN, -- the arguments: block.id,\n"
                                   "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
                                   ")";
@@ -119,6 +120,8 @@ static int disassemble_column(sqlite3_vtab_cursor *base, sqlite3_context *contex
         return result_disasm(cursor, context, row);
     case SYMBOL:
         return tcgrr_vtab_result_symbol(&cursor->base, context, block->pc + row->offset);
+    case LINE:
+        return tcgrr_vtab_result_line(&cursor->base, context, block->pc + row->offset);
     default:
         break;
     }

@@ -8,7 +8,7 @@
 
 #include "store/error.h"
 
-enum { SEQ, ICOUNT, VCPU, BLOCK, PC, INSNS, RAN, SYMBOL, BEFORE, COUNT, SCHEMA };
+enum { SEQ, ICOUNT, VCPU, BLOCK, PC, INSNS, RAN, SYMBOL, LINE, BEFORE, COUNT, SCHEMA };
 
 enum plan { PLAN_BEFORE = 1, PLAN_COUNT = 2, PLAN_SCHEMA = 4 };
 
@@ -30,6 +30,7 @@ static const char declaration[] =
     "  insns INTEGER,\n"
     "  ran INTEGER,\n"
     "  symbol TEXT,     -- name+0x10\n"
+    "  line TEXT,       -- file.c:12; NULL: no DWARF has it\n"
     "  before INTEGER HIDDEN, -- the arguments: icount (the trace's end),\n"
     "  n INTEGER HIDDEN,      -- how many (20),\n"
     "  schema TEXT HIDDEN     -- and the name under which a trace is attached (main)\n"
@@ -119,6 +120,9 @@ static int history_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
 
     if (column == SYMBOL) {
         return tcgrr_vtab_result_symbol(&cursor->base, context, (uint64_t)row->pc);
+    }
+    if (column == LINE) {
+        return tcgrr_vtab_result_line(&cursor->base, context, (uint64_t)row->pc);
     }
     if (column <= RAN) {
         sqlite3_result_int64(context, values[column]);

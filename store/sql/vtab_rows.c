@@ -67,3 +67,24 @@ int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_con
     tcgrr_vtab_result_text(context, symbol);
     return SQLITE_OK;
 }
+
+static int result_source(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc, bool inlined)
+{
+    GError *error = NULL;
+    char *text = tcgrr_sql_trace_source(cursor->trace, pc, inlined, &error);
+    if (error) {
+        return tcgrr_vtab_fail(cursor->base.pVtab, error);
+    }
+    tcgrr_vtab_result_text(context, text);
+    return SQLITE_OK;
+}
+
+int tcgrr_vtab_result_line(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc)
+{
+    return result_source(cursor, context, pc, false);
+}
+
+int tcgrr_vtab_result_inlined(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc)
+{
+    return result_source(cursor, context, pc, true);
+}

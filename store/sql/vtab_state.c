@@ -189,20 +189,6 @@ static int state_eof(sqlite3_vtab_cursor *base)
     return ((struct state_cursor *)base)->end;
 }
 
-/* The bytes are in the order of the guest, which is lowest first for all that can be sampled. */
-static void result_value(const struct tcgrr_sample_cursor *at, const struct tcgrr_state_register *shown,
-                         sqlite3_context *context)
-{
-    const uint8_t *bytes = at->image + shown->offset;
-    if (shown->size > sizeof(uint64_t)) {
-        sqlite3_result_blob(context, bytes, (int)shown->size, SQLITE_TRANSIENT);
-    } else {
-        uint64_t value = 0;
-        memcpy(&value, bytes, shown->size);
-        sqlite3_result_int64(context, (sqlite3_int64)GUINT64_FROM_LE(value));
-    }
-}
-
 static int state_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int column)
 {
     const struct state_cursor *cursor = (struct state_cursor *)base;
@@ -219,7 +205,7 @@ static int state_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int
         sqlite3_result_text(context, shown->name, -1, SQLITE_TRANSIENT);
         break;
     case VALUE:
-        result_value(&cursor->at, shown, context);
+        tcgrr_vtab_result_register(context, shown, cursor->at.image);
         break;
     case SIZE:
         sqlite3_result_int64(context, shown->size);

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Source lines of single addresses, and the inlined functions around them, from the DWARF of ELF files by elfutils'
+ * libdw. Only the compilation units that are asked about are read, so that a kernel's gigabyte of DWARF costs nothing
+ * until then; store/lines.h has the lines of whole files. Where tcgrr was built without libdw there are none. One
+ * thread.
+ */
+#ifndef TCGRR_STORE_SOURCES_H
+#define TCGRR_STORE_SOURCES_H
+
+#include "store/blocks.h"
+#include "store/symbols.h"
+
+struct tcgrr_sources;
+
+struct tcgrr_sources *tcgrr_sources_new(void);
+/* NULL is allowed. */
+void tcgrr_sources_free(struct tcgrr_sources *sources);
+
+/* Adds the ELF file at `path`, which ran `offset` higher than it was linked; one that cannot be read is left out. */
+void tcgrr_sources_add(struct tcgrr_sources *sources, const char *path, uint64_t offset);
+/* Adds the files that the symbols come from, where the first `count` blocks show that they ran. */
+void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols *symbols,
+                             const struct tcgrr_blocks *blocks, uint32_t count);
+
+/* "file.c:12", the file as the compiler was given it; NULL: not known. Owned by the caller. */
+char *tcgrr_sources_line(struct tcgrr_sources *sources, uint64_t pc);
+/* The functions that the compiler inlined there, the innermost first, "inner < outer"; NULL: none. Owned by the
+ * caller. */
+char *tcgrr_sources_inlined(struct tcgrr_sources *sources, uint64_t pc);
+
+#endif
