@@ -117,10 +117,8 @@ static void go_to(struct tcgrr_gdb_server *server, const char *text)
     struct tcgrr_stub stub;
     GError *error = NULL;
 
-    if (!g_ascii_string_to_unsigned(text, 10, 0, last_place(server), &icount, &error)) {
-        say(server, error->message);
-        say(server, "\n");
-    } else if (!tcgrr_stub_start(server, icount, &stub, &error)) {
+    if (!g_ascii_string_to_unsigned(text, 10, 0, last_place(server), &icount, &error) ||
+        !tcgrr_stub_start(server, icount, &stub, &error)) {
         say(server, error->message);
         say(server, "\n");
     } else {

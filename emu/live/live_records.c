@@ -270,14 +270,12 @@ size_t tcgrr_live_record_length(uint32_t word)
     switch (word >> 24) {
     case TCGRR_WIRE_DEFINE:
     case TCGRR_WIRE_TEXT:
-        return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_DEVICE:
-        return 1 + (word & 0xffffffu);
-    case TCGRR_WIRE_ALIAS:
-        return 4;
     case TCGRR_WIRE_REGISTER:
     case TCGRR_WIRE_VALUE:
         return 1 + (word & 0xffffffu);
+    case TCGRR_WIRE_ALIAS:
+        return 4;
     case TCGRR_WIRE_SAMPLE:
         return 3;
     case TCGRR_WIRE_ACCESS:

@@ -63,10 +63,7 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     }
     if (there && !inputs->differed && recorded->kind != TCGRR_INPUTS_SIGNAL) {
         tell_other_call(inputs, number, recorded);
-    } else if (!there && inputs->writes) {
-        tcgrr_inputs_run_out(inputs);
-        tcgrr_plugin_leave();
-    } else if (there && inputs->writes) { /* a signal that came while the recorded program computed */
+    } else if (inputs->writes) { /* there is none, or a signal that came while the recorded program computed */
         tcgrr_inputs_run_out(inputs);
         tcgrr_plugin_leave();
     }

@@ -57,16 +57,22 @@ static void describe(const struct tcgrr_lockstep_remote *lockstep, const struct 
 
     tcgrr_description_init(ours);
     copy_text(ours->tool, sizeof(ours->tool), options->tool_version);
-    copy_text(ours->target, sizeof(ours->target), run ? run->target : qemu->target);
-    copy_text(ours->mode, sizeof(ours->mode), run ? run->mode : qemu->system ? "system" : "user");
     copy_text(ours->level, sizeof(ours->level), "flow"); /* all that is compared, whatever a trace has besides */
     copy_text(ours->source, sizeof(ours->source), options->name);
-    copy_text(ours->qemu, sizeof(ours->qemu), run ? run->qemu_version : qemu->version);
     copy_text(ours->options, sizeof(ours->options), text);
     ours->from = compare->from[lockstep->own];
     ours->until = compare->until[lockstep->own];
     ours->cut = run && !run->complete;
     ours->patience_s = (uint32_t)(options->hang_ms / 1000);
+    if (run) {
+        copy_text(ours->target, sizeof(ours->target), run->target);
+        copy_text(ours->mode, sizeof(ours->mode), run->mode);
+        copy_text(ours->qemu, sizeof(ours->qemu), run->qemu_version);
+    } else if (qemu) {
+        copy_text(ours->target, sizeof(ours->target), qemu->target);
+        copy_text(ours->mode, sizeof(ours->mode), qemu->system ? "system" : "user");
+        copy_text(ours->qemu, sizeof(ours->qemu), qemu->version);
+    }
     if (qemu) {
         const struct tcgrr_command *command = tcgrr_session_command(lockstep->session);
         copy_text(ours->build, sizeof(ours->build), qemu->build_id);

@@ -53,7 +53,9 @@ void tcgrr_search_clear(struct tcgrr_search *search)
 unsigned tcgrr_search_place(struct tcgrr_search *search, const struct tcgrr_place *place)
 {
     for (guint i = 0; i < search->places->len; i++) {
-        if (memcmp(&g_array_index(search->places, struct tcgrr_place, i), place, sizeof(*place)) == 0) {
+        const struct tcgrr_place *known = &g_array_index(search->places, struct tcgrr_place, i);
+        if (known->physical[0] == place->physical[0] && known->physical[1] == place->physical[1] &&
+            known->size == place->size) {
             return i;
         }
     }

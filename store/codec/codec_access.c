@@ -380,6 +380,7 @@ static inline void encode_access(struct tcgrr_access_codec *codec, struct slot *
                                  struct tcgrr_page_set *pages)
 {
     struct tcgrr_codec_stream *tokens = &codec->streams[STREAM_TOKENS];
+    /* The same. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     unsigned token = encode_address(codec, slot, access->address) | encode_place(codec, slot, access);
 
     note_page(slot, access, !(token & PLACE_BIT), pages);
