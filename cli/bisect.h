@@ -16,7 +16,8 @@ struct cli_bisect_pair {
     const struct cli_command *command;
     const struct cli_comparing *comparing;
     const char *qemus[2];
-    const char *const *words[2]; /* the arguments of each, NULL-terminated */
+    const char *const *words[2]; /* the arguments of each, NULL-terminated; B's NULL: those of A and `extra` */
+    const char *const *extra;    /* NULL-terminated; NULL: none */
     const char *icount;          /* NULL: the default */
     const char *bundle;          /* folder for the recordings and the finding; NULL: a new one, lockstep-cause */
     bool force;                  /* use it even if it is there */
@@ -25,7 +26,7 @@ struct cli_bisect_pair {
     bool browse; /* look at both recordings afterwards */
     bool progress;
 };
-/* Records both and finds the cause. Returns an exit status. */
+/* Records A, has B replay that, and finds the cause. Returns an exit status. */
 int cli_bisect_pair(const struct cli_bisect_pair *pair);
 
 #endif

@@ -115,9 +115,18 @@ static void describe_finding(json_t *object, void *data)
 
 static int fail(struct context *context, GError *error)
 {
-    clear_line(context);
-    int status = cli_fail(error);
+    const struct tcgrr_comparison *comparison = context->bisect.comparison;
     int signal = *context->options.stop;
+
+    clear_line(context);
+    if (signal && comparison) {
+        g_autofree char *count = cli_number(comparison->compared);
+        g_clear_error(&error);
+        error =
+            g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED,
+                        "interrupted while the cause was looked for: the same for the first %s instructions", count);
+    }
+    int status = cli_fail(error);
     return signal ? cli_stopped_status(signal) : status;
 }
 
@@ -136,8 +145,8 @@ static int conclude(struct context *context)
     }
     bool good = tcgrr_bundle_fill(bisect, &options, &error);
     int status = good ? CLI_DIVERGED : fail(context, error);
-    if (*context->options.stop) {
-        return cli_stopped_status(*context->options.stop);
+    if (!good && *context->options.stop) {
+        return status;
     }
     clear_line(context);
     print(context, good ? context->folder.path : NULL);
@@ -198,7 +207,7 @@ static int browse(const struct context *context)
     return shown == CLI_OK ? CLI_DIVERGED : shown;
 }
 
-/* Without a divergence nothing in the folder is worth keeping. */
+/* Without a finding the folder is only kept if the user named it, for the recordings in it. */
 static int run_in_folder(struct context *context, const char *told, const char *wanted, bool force)
 {
     GError *error = NULL;
@@ -207,11 +216,12 @@ static int run_in_folder(struct context *context, const char *told, const char *
     if (tcgrr_folder_make(&context->folder, told, wanted, force, &error)) {
         context->options.folder = &context->folder;
         status = run(context);
-        if (!context->bisect.comparison || !context->bisect.comparison->diverged) {
-            tcgrr_folder_drop(&context->folder);
-        }
+        bool diverged = context->bisect.comparison && context->bisect.comparison->diverged;
         if (context->browse && status == CLI_DIVERGED) {
             status = browse(context);
+        }
+        if (!diverged || (!told && (!context->bisect.has_cause || *context->options.stop))) {
+            tcgrr_folder_drop(&context->folder);
         }
     } else {
         status = cli_fail(error);
@@ -338,13 +348,14 @@ int cli_bisect_pair(const struct cli_bisect_pair *pair)
 {
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
-    /* With the same words B can do with A's recording. */
-    bool same = g_strv_equal(pair->words[0], pair->words[1]);
     struct context context = {
         .command = pair->command,
         .comparing = pair->comparing,
         .options = {.qemus = {pair->qemus[0], pair->qemus[1]},
-                    .words = {pair->words[0], same ? NULL : pair->words[1]},
+                    .words = {pair->words[0], pair->words[1]},
+                    .extra = pair->extra,
+                    .from = cli_comparing_starts_late(pair->comparing) ? pair->comparing->from : NULL,
+                    .symbol_files = (const char *const *)pair->symbol_files,
                     .icount = pair->icount,
                     .plugin = plugin,
                     .tool_version = TCGRR_VERSION,

@@ -471,8 +471,26 @@ static void told_clear(struct told *told)
     g_free(told->level);
 }
 
+/* Whether a QEMU that is given the words of `first` and then those of `then` is as if it had been given those of `then`
+ * alone: of these options the last one holds. */
+static bool overrides(char *const *first, char *const *then)
+{
+    static const char *const last[] = {"-kernel", "-initrd", "-append", "-dtb", "-bios", "-cpu", "-m", NULL};
+
+    for (; first && *first; first += 2) {
+        if (!first[1] || !g_strv_contains(last, *first) || !then ||
+            !g_strv_contains((const char *const *)then, *first)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static int bisect(struct context *context, const struct told *told, char **common)
 {
+    bool none = !told->own_words[0] && !told->own_words[1];
+    /* A program's own words end those of QEMU. */
+    bool follows = none || (!tcgrr_qemu_is_user(told->members[0]) && overrides(told->own_words[0], told->own_words[1]));
     char **words[2];
     int status;
 
@@ -488,7 +506,8 @@ static int bisect(struct context *context, const struct told *told, char **commo
         .command = context->command,
         .comparing = &context->comparing,
         .qemus = {told->members[0], told->members[1]},
-        .words = {(const char *const *)words[0], (const char *const *)words[1]},
+        .words = {(const char *const *)words[0], follows ? NULL : (const char *const *)words[1]},
+        .extra = follows ? (const char *const *)told->own_words[1] : NULL,
         .icount = told->icount,
         .bundle = told->bundle,
         .force = told->force,
@@ -517,7 +536,8 @@ static int run_here(struct context *context, struct told *told, int argc, char *
         return cli_usage(context->command, "--level takes flow or state, not '%s'", told->level);
     }
     if (!told->bisect && (told->bundle || told->force || told->browse)) {
-        return cli_usage(context->command, "--bundle, --force and --browse go with --bisect, which records both sides");
+        return cli_usage(context->command,
+                         "--bundle, --force and --browse go with --bisect, which looks for the cause");
     }
     int unfit = told->browse ? cli_browse_check(context->command) : CLI_OK;
     if (unfit != CLI_OK) {
@@ -574,7 +594,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         CLI_COMPARING_OPTIONS(context.comparing),
         CLI_STRICT_OPTION(context.comparing),
         {"bisect", 0, 0, G_OPTION_ARG_NONE, &told.bisect,
-         "record both, and find the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
+         "go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
          "with --bisect: folder for everything a bug report needs (default: a new one, lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it exists", NULL},
@@ -622,8 +642,8 @@ const struct cli_command cli_lockstep = {
     "of its own: an interrupt that comes a few instructions earlier on one side, or a polling loop that runs a few "
     "more\n"
     "times, is then listed but is not a divergence, except with --strict.\n\n"
-    "With --bisect both are recorded into a folder and replayed to find the first instruction whose effect "
-    "differs.\n\n"
+    "With --bisect A is recorded into a folder, B replays that, and both are followed back to the first instruction "
+    "whose\neffect differs.\n\n"
     "The two sides can also run on two machines: one person starts their side with --listen, the other "
     "theirs with\n"
     "--connect, and both get the same report. The connecting side is B and follows the listening side's rr log. ADDR "

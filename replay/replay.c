@@ -221,8 +221,14 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
     if (files->start && !tcgrr_file_copy(files->start, files->original_start, error)) {
         return false;
     }
-    result->original = open_session(reader, options, true, files, &(struct tcgrr_keyframe){0}, words, error);
-    return result->original && write_inputs(reader, files->original_rr, result->original, words, &inputs, error) &&
+    /* Further arguments are the other one's. */
+    g_auto(GStrv) own = g_strdupv(words);
+    guint further = options->extra ? g_strv_length((char **)options->extra) : 0;
+    for (guint last = g_strv_length(own); further > 0; further--) {
+        g_clear_pointer(&own[--last], g_free);
+    }
+    result->original = open_session(reader, options, true, files, &(struct tcgrr_keyframe){0}, own, error);
+    return result->original && write_inputs(reader, files->original_rr, result->original, own, &inputs, error) &&
            follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
 }

@@ -57,6 +57,10 @@ same "rv64-timer with itself" 5000000 --b-arg -accel --b-arg tcg,one-insn-per-tb
 equal "rv64-timer with itself: inputs" "$(json .inputs)" shared
 same "without one log" 5000000 --own-inputs
 equal "without one log: inputs" "$(json .inputs)" own
+# Nor does a search among them find anything, or leave a folder.
+(cd "$work" && same "rv64-timer with itself, searched" 5000000 --bisect --b-arg -accel --b-arg tcg,one-insn-per-tb=on &&
+    equal "rv64-timer with itself, searched: inputs" "$(json .inputs)" shared && exit $failures) || failures=$((failures + 1))
+[ ! -e "$work/lockstep-cause" ] || fail "lockstep-cause was left"
 # A guest that rewrites code ahead of itself without the barriers that arm64 asks for: what it runs then does depend on the blocks.
 pair a64-smc 10.0 10.0
 lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
@@ -97,7 +101,8 @@ equal "colours when nobody sees them" "$(grep -c $'\033' "$work/out" || true)" 0
 lockstep 1 --bisect --bundle "$work/cause"
 equal "blsi: cause" "$(json .cause.symbol)" blsi_instruction
 equal "blsi: divergence" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
-for name in a.tcgrr b.tcgrr README.md; do [ -f "$work/cause/$name" ] || fail "$name is not in the folder"; done
+equal "blsi: inputs of the search" "$(json .inputs)" translated
+for name in a.tcgrr README.md; do [ -f "$work/cause/$name" ] || fail "$name is not in the folder"; done
 complains 2 "already exists" "$tcgrr" lockstep --bisect --bundle "$work/cause" --a "$a" --b "$b" -- "${arguments[@]}"
 complains 2 "go with --bisect" "$tcgrr" lockstep --bundle "$work/x" --a "$a" --b "$b" -- "${arguments[@]}"
 

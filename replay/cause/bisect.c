@@ -27,7 +27,8 @@ bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_op
 {
     *bisect =
         (struct tcgrr_bisect){.options = *options, .readers = {options->reader}, .paths = {g_strdup(options->path)}};
-    return (options->reader || tcgrr_bisect_record_a(bisect, error)) && tcgrr_replay_check(bisect->readers[0], error);
+    return (options->reader || (tcgrr_bisect_prepare(bisect, error) && tcgrr_bisect_record_a(bisect, error))) &&
+           tcgrr_replay_check(bisect->readers[0], error);
 }
 
 /* ---- searching ---- */
@@ -71,6 +72,7 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
     struct tcgrr_cause_options options = {
         .pair = {.readers = {bisect->readers[0], bisect->readers[1]},
                  .qemus = {NULL, bisect->qemu},
+                 .extra = bisect->extra,
                  .known = {bisect->known[0], bisect->known[1]},
                  .start = {comparison->aligned[0], comparison->aligned[1]},
                  .plugin = told->plugin,
@@ -97,10 +99,11 @@ static bool from_guest_start(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(bisect->symbols, "_start");
     bool together = bisect->readers[0] == bisect->readers[1];
-    if (!symbol || (together && !bisect->replay.inputs.translated)) {
+    if (!symbol || (together && !bisect->pins && !bisect->replay.inputs.translated)) {
         return false;
     }
-    bisect->how.from[0] = bisect->how.from[1] = (struct tcgrr_position){TCGRR_POSITION_PC, symbol->address};
+    bisect->from[0] = bisect->from[1] = (struct tcgrr_position){TCGRR_POSITION_PC, symbol->address};
+    bisect->how.from[0] = bisect->how.from[1] = bisect->from[0];
     return true;
 }
 
@@ -140,15 +143,27 @@ static bool compare(struct tcgrr_bisect *bisect, GError **error)
     }
 }
 
-/* Compares anew from the guest's own start, each with a recording of its own. */
+/* Compares anew from the guest's own start: from a snapshot where A is recorded for this, otherwise each with a
+ * recording of its own. */
 static bool compare_guests(struct tcgrr_bisect *bisect, GError **error)
 {
     if (bisect->readers[0] != bisect->readers[1]) {
         return tcgrr_bisect_compare_again(bisect, error);
     }
-    bisect->record_both = true;
     tcgrr_bisect_forget(bisect);
+    bisect->record_both = bisect->options.reader;
+    if (!bisect->options.reader && !tcgrr_bisect_start_at(bisect, "_start", error)) {
+        return false;
+    }
     return compare(bisect, error);
+}
+
+/* Whether they diverge in code of no symbol, which two releases bring themselves and the guest does not. */
+static bool in_firmware(const struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_divergence_side *a = &bisect->comparison->sides[0];
+    bool releases = bisect->pins || bisect->readers[0] != bisect->readers[1] || bisect->replay.inputs.translated;
+    return releases && a->there && !tcgrr_symbols_at(bisect->symbols, a->pc);
 }
 
 bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_options *how,
@@ -158,7 +173,14 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     bool told = how->from[0].kind != TCGRR_POSITION_NONE;
 
     bisect->how = *how;
+    bisect->strict = how->strict;
     bisect->how.strict = true;
+    for (int i = 0; i < 2; i++) {
+        bisect->from[i] = how->from[i];
+        if (bisect->start_at) {
+            bisect->how.from[i] = (struct tcgrr_position){0};
+        }
+    }
     bisect->symbols = symbols;
     if (!compare(bisect, error)) {
         return false;
@@ -166,9 +188,10 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     if (!bisect->comparison->diverged) {
         return true;
     }
-    bool found = find(bisect, &problem);
+    bool elsewhere = !told && in_firmware(bisect) && tcgrr_symbols_find(bisect->symbols, "_start");
+    bool found = !elsewhere && find(bisect, &problem);
     bool answered = found && (bisect->cause.kind == TCGRR_CAUSE_INSTRUCTION || bisect->cause.kind == TCGRR_CAUSE_BLOCK);
-    if (answered || *bisect->options.stop || told || !from_guest_start(bisect)) {
+    if (answered || (!elsewhere && *bisect->options.stop) || told || !from_guest_start(bisect)) {
         if (!found) {
             g_propagate_error(error, problem);
         }
@@ -176,7 +199,9 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     }
     if (bisect->options.note) {
         g_autofree char *text = g_strdup_printf("before the guest itself runs: %s; comparing from _start on",
-                                                problem ? problem->message : bisect->cause.explanation);
+                                                elsewhere ? "the two diverge in their firmware"
+                                                : problem ? problem->message
+                                                          : bisect->cause.explanation);
         bisect->options.note(text, bisect->options.data);
     }
     g_clear_error(&problem);
@@ -191,6 +216,7 @@ void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)
     tcgrr_standalone_clear(&bisect->standalone);
     tcgrr_comparison_clear(&bisect->own);
     tcgrr_qemu_clear(&bisect->probed);
+    g_strfreev(bisect->words);
     tcgrr_replay_result_clear(&bisect->replay);
     tcgrr_replay_result_clear(&bisect->closer);
     for (int i = 0; i < 2; i++) {

@@ -16,7 +16,10 @@ struct tcgrr_bisect_options {
     const char *path;            /* of it, as the user names it */
     const char *qemus[2];        /* names or paths; A's only where it is recorded */
     const char *const *words[2]; /* the arguments of each, NULL-terminated, likewise; B's NULL: those of A */
-    const char *icount;          /* see struct tcgrr_command_options; only where A is recorded */
+    const char *const *extra;    /* with those of A: further ones of B, NULL-terminated; NULL: none */
+    const char *from; /* where comparing starts, as the user wrote it; only where A is recorded; NULL: reset */
+    const char *const *symbol_files; /* further ELF files with that place, NULL-terminated; NULL: none */
+    const char *icount;              /* see struct tcgrr_command_options; only where A is recorded */
     const char *plugin;
     const char *tool_version;
     const char *const *ignore;                      /* registers that are not compared, NULL-terminated; NULL: none */
@@ -32,9 +35,16 @@ struct tcgrr_bisect_options {
 struct tcgrr_bisect {
     struct tcgrr_bisect_options options;
     struct tcgrr_compare_options how;
+    struct tcgrr_position from[2];     /* where comparing starts; `how` has that unless `start_at` does */
     struct tcgrr_symbols *symbols;     /* of the guest; the caller's */
     bool record_both;                  /* B is to be recorded by itself, whatever it could replay */
+    bool pins;                         /* the two are of different builds: the machine is pinned in A's recording */
+    char **words;                      /* the arguments of A, with a machine that B has, too; NULL: options.words[0] */
+    const char *start_at;              /* it starts from a snapshot there; NULL: at reset */
+    const char *const *extra;          /* what B has in addition to the command that it replays; NULL: nothing */
+    bool strict;                       /* nothing is tolerated even if both were recorded */
     tcgrr_icount limit;                /* A was recorded up to there, where it was recorded for this */
+    int idle_ms;                       /* likewise: it was ended when it had run nothing for so long */
     bool cut;                          /* and goes on after that */
     struct tcgrr_qemu probed;          /* B */
     struct tcgrr_reader *readers[2];   /* the recordings; the same one twice if B replays A's */

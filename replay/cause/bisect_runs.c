@@ -6,6 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "lockstep/common.h"
 #include "record/record.h"
 #include "replay/cause/refine_samples.h"
 #include "replay/recorded.h"
@@ -15,14 +16,18 @@
 
 /* A guest may never end, and what is looked for is mostly early: A is recorded so far at first, and then so many times
  * farther, as long as no divergence is found. */
-#define FIRST_LIMIT UINT64_C(100000000)
-#define FARTHER     8
+#define FIRST_LIMIT   UINT64_C(100000000)
+#define FARTHER       8
+/* Nor need it ever run an instruction again: at first it is waited for so long, and then so many times longer. */
+#define FIRST_IDLE_MS 3000
 
 struct recording {
     const struct tcgrr_bisect *bisect;
     tcgrr_icount limit;
+    int idle_ms;
     tcgrr_icount seen;
     gint64 moved;
+    bool idle; /* it was, for so long that it was ended */
     volatile int stop;
 };
 
@@ -39,14 +44,15 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
         recording->seen = progress->icount;
         recording->moved = now;
     }
-    bool hung = now - recording->moved > (gint64)options->hang_ms * 1000;
-    if (*options->stop || progress->icount > recording->limit || hung) {
+    int most_ms = recording->seen > 0 ? recording->idle_ms : options->hang_ms;
+    recording->idle = now - recording->moved > (gint64)most_ms * 1000;
+    if (*options->stop || progress->icount > recording->limit || recording->idle) {
         recording->stop = *options->stop ? *options->stop : SIGTERM;
     }
 }
 
 /* Records into the folder, up to `limit` or a little further. `like`: the run that it is to do the same as; NULL: none.
- * *cut: it came to the limit. */
+ * *cut: it came to the limit, or may only have waited. */
 static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
                    const struct tcgrr_run *like, tcgrr_icount limit, bool *cut, GError **error)
 {
@@ -54,6 +60,7 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     const char *directory = like ? like->directory : NULL;
     g_autofree char *output = g_canonicalize_filename(path, NULL);
     struct recording recording = {.bisect = bisect, .limit = limit, .moved = g_get_monotonic_time()};
+    recording.idle_ms = like ? told->hang_ms : MIN(bisect->idle_ms, told->hang_ms);
     struct tcgrr_record_result result = {0};
     struct tcgrr_record_options options = {
         .output = output,
@@ -62,6 +69,9 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
         .arguments = words,
         .plugin = told->plugin,
         .rr = true,
+        .portable = bisect->pins && !like,
+        .start_at = like ? NULL : bisect->start_at,
+        .symbol_files = told->symbol_files,
         .level = TCGRR_LEVEL_FLOW,
         .icount = like ? like->icount_shift : told->icount,
         .tool_version = told->tool_version,
@@ -73,11 +83,72 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     };
     bool good = tcgrr_record(&options, &result, error);
     g_free(result.exit);
-    *cut = recording.seen > limit;
+    *cut = recording.seen > limit || (recording.idle && recording.idle_ms < told->hang_ms);
     if (good && *told->stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
     }
     return good && !*told->stop;
+}
+
+/* A newer A's machine may be one that B has not got: then both get B's. */
+static bool choose_machine(struct tcgrr_bisect *bisect, const struct tcgrr_qemu *a, GError **error)
+{
+    const struct tcgrr_qemu *b = &bisect->probed;
+    const char *const *words = bisect->options.words[0];
+    struct tcgrr_common common = {0};
+
+    if (!bisect->pins || bisect->options.words[1] || strverscmp(a->version, b->version) <= 0) {
+        return true;
+    }
+    bool good = tcgrr_common_pin(&common, (const struct tcgrr_qemu *const[]){a, b}, words,
+                                 (const char *const *const[]){NULL, NULL}, error);
+    if (good && common.pinned && common.maker == 1) {
+        g_autoptr(GPtrArray) all = g_ptr_array_new();
+        for (; *words; words++) {
+            g_ptr_array_add(all, g_strdup(*words));
+        }
+        g_ptr_array_add(all, g_strdup("-M"));
+        g_ptr_array_add(all, g_strdup(common.pins.machine));
+        g_ptr_array_add(all, NULL);
+        bisect->words = (char **)g_ptr_array_steal(all, NULL);
+    }
+    tcgrr_common_clear(&common);
+    return good;
+}
+
+bool tcgrr_bisect_prepare(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *options = &bisect->options;
+    struct tcgrr_qemu a = {0};
+
+    if (!tcgrr_qemu_probe(options->qemus[0], options->plugin, &a, error)) {
+        g_prefix_error(error, "A: ");
+        return false;
+    }
+    bool good = tcgrr_qemu_probe(options->qemus[1], options->plugin, &bisect->probed, error);
+    if (!good) {
+        g_prefix_error(error, "B: ");
+    } else {
+        const struct tcgrr_qemu *b = &bisect->probed;
+        bisect->pins = a.system && b->system && !tcgrr_state_same_qemu(a.version, a.build_id, b->version, b->build_id);
+        bisect->start_at = bisect->pins && !options->words[1] ? options->from : NULL;
+        good = choose_machine(bisect, &a, error);
+    }
+    tcgrr_qemu_clear(&a);
+    return good;
+}
+
+bool tcgrr_bisect_start_at(struct tcgrr_bisect *bisect, const char *place, GError **error)
+{
+    bisect->start_at = place;
+    for (int i = 0; i < 2; i++) {
+        bisect->how.from[i] = place ? (struct tcgrr_position){0} : bisect->from[i];
+    }
+    tcgrr_reader_free(bisect->readers[0]);
+    bisect->readers[0] = NULL;
+    bisect->limit /= FARTHER;
+    bisect->idle_ms /= FARTHER;
+    return tcgrr_bisect_record_a(bisect, error);
 }
 
 bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
@@ -85,10 +156,11 @@ bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
     const struct tcgrr_bisect_options *options = &bisect->options;
 
     bisect->limit = bisect->limit ? bisect->limit * FARTHER : FIRST_LIMIT;
+    bisect->idle_ms = bisect->idle_ms ? bisect->idle_ms * FARTHER : FIRST_IDLE_MS;
     g_free(bisect->paths[0]);
     bisect->paths[0] = tcgrr_folder_file(options->folder, "a.tcgrr");
-    if (!record(bisect, options->qemus[0], options->words[0], bisect->paths[0], NULL, bisect->limit, &bisect->cut,
-                error)) {
+    const char *const *words = bisect->words ? (const char *const *)bisect->words : options->words[0];
+    if (!record(bisect, options->qemus[0], words, bisect->paths[0], NULL, bisect->limit, &bisect->cut, error)) {
         return false;
     }
     bisect->readers[0] = tcgrr_reader_open(bisect->paths[0], error);
@@ -98,7 +170,7 @@ bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
 static bool record_b(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
-    g_auto(GStrv) recorded = tcgrr_recorded_words(bisect->readers[0], NULL, error);
+    g_auto(GStrv) recorded = tcgrr_recorded_words(bisect->readers[0], options->extra, error);
     const char *const *words = options->words[1] ? options->words[1] : (const char *const *)recorded + 1;
 
     if (!recorded) {
@@ -116,6 +188,12 @@ static bool record_b(struct tcgrr_bisect *bisect, GError **error)
 }
 
 /* ---- comparing ---- */
+
+/* There clocks are read without QEMU's doing, so that data differ between two runs. */
+static bool is_user(const struct tcgrr_bisect *bisect)
+{
+    return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
+}
 
 static void free_sides(struct tcgrr_bisect *bisect)
 {
@@ -142,6 +220,7 @@ void tcgrr_bisect_forget(struct tcgrr_bisect *bisect)
     }
     bisect->readers[1] = NULL;
     bisect->qemu = NULL;
+    bisect->extra = NULL;
     bisect->known[0] = bisect->known[1] = NULL;
 }
 
@@ -151,8 +230,13 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
 
     bisect->how.tolerate_cut_a = !run->complete;
     bisect->how.isa = tcgrr_isa_of_target(run->target);
+    /* Each had what came to it: what that can explain is no divergence. */
+    struct tcgrr_compare_options how = bisect->how;
+    how.strict = bisect->strict;
+    how.own_inputs = !is_user(bisect);
     bisect->comparison = NULL;
     tcgrr_comparison_clear(&bisect->own);
+    bisect->own = (struct tcgrr_comparison){0};
     free_sides(bisect);
     for (int i = 0; i < 2; i++) {
         bisect->sides[i] = tcgrr_run_source_stored(bisect->readers[i], error);
@@ -160,7 +244,7 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
             return false;
         }
     }
-    bool good = tcgrr_compare(bisect->sides[0], bisect->sides[1], &bisect->how, &bisect->own, error);
+    bool good = tcgrr_compare(bisect->sides[0], bisect->sides[1], &how, &bisect->own, error);
     bisect->comparison = good ? &bisect->own : NULL;
     return good;
 }
@@ -171,18 +255,13 @@ static void say_replayed(tcgrr_icount icount, void *data)
                      g_strdup_printf("B replays the recording: %" G_GUINT64_FORMAT " instructions compared", icount));
 }
 
-/* There clocks are read without QEMU's doing, so that data differ between two runs. */
-static bool is_user(const struct tcgrr_bisect *bisect)
-{
-    return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
-}
-
 static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
     return (struct tcgrr_replay_options){
         .qemu = options->qemus[1],
         .known = {NULL, bisect->probed.path ? &bisect->probed : NULL},
+        .extra = options->extra,
         .plugin = options->plugin,
         .at = UINT64_MAX,
         .hang_ms = options->hang_ms,
@@ -204,7 +283,8 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
 
     bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, &problem);
 
-    if (!good && *options.stop) {
+    /* Where the machine was pinned for B, that B does not run it is the answer. */
+    if (!good && (*options.stop || (bisect->pins && !bisect->start_at))) {
         g_propagate_error(error, problem);
         return false;
     }
@@ -219,6 +299,7 @@ static void share_recording(struct tcgrr_bisect *bisect)
 {
     bisect->readers[1] = bisect->readers[0];
     bisect->qemu = bisect->options.qemus[1];
+    bisect->extra = bisect->options.extra;
     bisect->known[0] = bisect->replay.original ? tcgrr_session_qemu(bisect->replay.original) : NULL;
     bisect->known[1] = tcgrr_session_qemu(bisect->replay.session);
     bisect->comparison = &bisect->replay.comparison;
@@ -282,6 +363,14 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
     if (replayed) {
         share_recording(bisect);
         return true;
+    }
+    if (bisect->start_at) {
+        /* B does not take A's snapshot, as an older release may not: both are recorded from reset. */
+        tcgrr_bisect_forget(bisect);
+        bisect->record_both = true;
+        if (!tcgrr_bisect_start_at(bisect, NULL, error)) {
+            return false;
+        }
     }
     return record_b(bisect, error) && tcgrr_bisect_compare_again(bisect, error) &&
            (bisect->record_both || rescue(bisect, error));

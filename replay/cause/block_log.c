@@ -14,10 +14,18 @@ static struct tcgrr_rerun *prepare(const struct tcgrr_block_log *log, GError **e
     g_autofree char *range = g_strdup_printf("0x%" G_GINT64_MODIFIER "x+0x%" G_GINT64_MODIFIER "x", log->address,
                                              MAX(log->size, (uint64_t)1));
     g_autofree char *absolute = g_canonicalize_filename(log->path, NULL);
-    const char *extra[] = {"-d", "in_asm,op,op_opt,out_asm", "-dfilter", range, "-D", absolute, NULL};
+    const char *logged[] = {"-d", "in_asm,op,op_opt,out_asm", "-dfilter", range, "-D", absolute, NULL};
+    g_autoptr(GPtrArray) extra = g_ptr_array_new();
     struct tcgrr_rerun_options options = log->run;
 
-    options.extra = extra;
+    for (const char *const *word = log->run.extra; word && *word; word++) {
+        g_ptr_array_add(extra, (gpointer)*word);
+    }
+    for (const char **word = logged; *word; word++) {
+        g_ptr_array_add(extra, (gpointer)*word);
+    }
+    g_ptr_array_add(extra, NULL);
+    options.extra = (const char *const *)extra->pdata;
     return tcgrr_rerun_new(&options, error);
 }
 

@@ -6,8 +6,8 @@
 #include "replay/cause/paused.h"
 
 struct tcgrr_block_log {
-    struct tcgrr_rerun_options run; /* its `extra` is not looked at */
-    uint64_t address;               /* the code whose translation is logged */
+    struct tcgrr_rerun_options run;
+    uint64_t address; /* the code whose translation is logged */
     uint64_t size;
     tcgrr_icount until; /* replay up to there */
     const char *path;   /* of the log */

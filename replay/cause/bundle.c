@@ -151,6 +151,7 @@ static bool write_logs(struct bundle *bundle, GError **error)
         logs[side] = (struct tcgrr_block_log){
             .run = {.reader = bisect->readers[side],
                     .known = &bundle->qemus[side],
+                    .extra = side == 1 ? bisect->extra : NULL,
                     .hang_ms = bisect->options.hang_ms,
                     .stop = bisect->options.stop},
             .address = bundle->block,
@@ -253,7 +254,8 @@ static void write_files(FILE *file, const struct bundle *bundle)
 static void write_command(FILE *file, const struct bundle *bundle, int side, const char *title)
 {
     static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_=+,.:/@%";
-    g_auto(GStrv) words = tcgrr_recorded_words(bundle->bisect->readers[side], NULL, NULL);
+    const char *const *extra = side == 1 ? bundle->bisect->extra : NULL;
+    g_auto(GStrv) words = tcgrr_recorded_words(bundle->bisect->readers[side], extra, NULL);
 
     fprintf(file, "- %s: `", title);
     for (char **word = words; word && *word; word++) {
@@ -357,7 +359,7 @@ static bool make_standalone(struct bundle *bundle, GError **error)
     };
     tcgrr_bisect_say(bisect, g_strdup("trying a guest of its own"));
     for (int side = 0; side < 2; side++) {
-        g_auto(GStrv) words = tcgrr_recorded_words(bisect->readers[side], NULL, NULL);
+        g_auto(GStrv) words = tcgrr_recorded_words(bisect->readers[side], side == 1 ? bisect->extra : NULL, NULL);
         options.kept[side] =
             words ? tcgrr_standalone_keep(bundle->target, words, tcgrr_reader_run(bisect->readers[side])->directory)
                   : g_new0(char *, 1);

@@ -52,6 +52,7 @@ static bool prepare_side(struct tcgrr_replay_pair *pair, int side, GError **erro
         .reader = options->readers[side],
         .known = &pair->qemus[side],
         .plugin = options->plugin,
+        .extra = side == 1 ? options->extra : NULL,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };

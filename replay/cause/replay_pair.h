@@ -16,6 +16,7 @@ typedef uint64_t tcgrr_moment;
 struct tcgrr_replay_pair_options {
     struct tcgrr_reader *readers[2];   /* may be the same: then both sides replay one recording */
     const char *qemus[2];              /* NULL: the one that recorded */
+    const char *const *extra;          /* further arguments of side 1, NULL-terminated; NULL: none */
     const struct tcgrr_qemu *known[2]; /* what they are; NULL: not probed yet */
     tcgrr_icount start[2];
     const char *plugin;
