@@ -40,7 +40,8 @@ bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *cons
         return false;
     }
     g_clear_error(&problem);
-    common->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", common->pins.machine, 0, 0);
+    common->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", common->pins.machine, 0, 0) ||
+                     tcgrr_pin_has_tree((const char *const *)common->pins.words);
     for (int i = 0; common->pinned && i < 2; i++) {
         common->words[i] = with_own(&common->pins, own[i]);
     }

@@ -18,8 +18,7 @@ struct tcgrr_common {
 
 /*
  * Pins what `words` (of both, NULL-terminated) make on A; `own` are the further words of A and B. Nothing is pinned
- * where the machine has no versions: of such a machine a release may change what it is given, as RISC-V's 7.2 puts a
- * seed into a device tree and takes that from the log. Errors are those of tcgrr_pin() and, if neither has what the
+ * where the machine has neither versions nor a device tree. Errors are those of tcgrr_pin() and, if neither has what the
  * other one makes, of tcgrr_pin_check(). System mode only.
  */
 bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,

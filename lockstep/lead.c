@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/lead.h"
 
+#include "emu/qemu/pin.h"
 #include "emu/qemu/scratch.h"
 #include "store/error.h"
 
@@ -129,6 +130,8 @@ bool tcgrr_lead_begin(struct tcgrr_lead *lead, struct tcgrr_session *session, co
     const struct tcgrr_rr_stream_options options = {
         .from = tcgrr_session_qemu(session)->version,
         .to = to,
+        .riscv_tree = g_str_has_prefix(tcgrr_session_qemu(session)->target, "riscv") &&
+                      tcgrr_pin_has_tree((const char *const *)tcgrr_session_command(session)->argv + 1),
         .seen = see,
         .data = lead,
     };
