@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/common.h"
 
+#include <string.h>
+
 static char **with_own(const struct tcgrr_pins *pins, const char *const *own)
 {
     g_auto(GStrv) pinned = tcgrr_pins_resolve((const char *const *)pins->words, pins->folder);
@@ -49,6 +51,13 @@ bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *cons
         tcgrr_pins_clear(&common->pins);
     }
     return true;
+}
+
+bool tcgrr_common_same_release(const char *a, const char *b)
+{
+    const char *dot = strchr(a, '.');
+    const char *end = dot ? strchr(dot + 1, '.') : NULL;
+    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
 }
 
 void tcgrr_common_clear(struct tcgrr_common *common)

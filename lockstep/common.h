@@ -18,11 +18,15 @@ struct tcgrr_common {
 
 /*
  * Pins what `words` (of both, NULL-terminated) make on A; `own` are the further words of A and B. Nothing is pinned
- * where the machine has neither versions nor a device tree. Errors are those of tcgrr_pin() and, if neither has what the
- * other one makes, of tcgrr_pin_check(). System mode only.
+ * where the machine has neither versions nor a device tree. Errors are those of tcgrr_pin() and, if neither has what
+ * the other one makes, of tcgrr_pin_check(). System mode only.
  */
 bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,
                       const char *const *const own[2], GError **error);
 void tcgrr_common_clear(struct tcgrr_common *common);
+
+/* Whether two versions of QEMU are of one release: builds of one development cycle have its number, the same rr log and
+ * the same machines. */
+bool tcgrr_common_same_release(const char *a, const char *b);
 
 #endif

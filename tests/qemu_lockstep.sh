@@ -67,6 +67,14 @@ lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
 equal "rewritten code: A" "$(json '.divergence.a | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x0, x3"
 equal "rewritten code: B" "$(json '.divergence.b | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x3, x0"
 
+# Machines without versions have the same device tree.
+pair rv64-timer 7.2 10.0
+lockstep 0 --until 1000
+equal "rv64-timer: the machine" "$(json '.pinned | .machine + " " + .by')" "virt a"
+# A PC's firmware is told other things in other releases.
+pair x86-blsi 7.2 10.0
+complains 3 "^tcgrr: no verdict: from reset on .* --from WHERE" "$tcgrr" lockstep --a "$a" --b "$b" -- "${arguments[@]}"
+
 # A real fault: 7.2 sets the carry flag of blsi wrongly; the branch on it comes 300,000 instructions later.
 pair x86-blsi 7.2 10.0
 lockstep 1 --from _start

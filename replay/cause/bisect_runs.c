@@ -332,19 +332,11 @@ static bool rescue(struct tcgrr_bisect *bisect, GError **error)
     return true;
 }
 
-/* rr files belong to a release: those of one development cycle have its number and the same format. */
-static bool same_release(const char *a, const char *b)
-{
-    const char *dot = strchr(a, '.');
-    const char *end = dot ? strchr(dot + 1, '.') : NULL;
-    return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
-}
-
 /* Whether B can be expected to replay what A recorded: it is of the same release, or the machine was pinned. */
 static bool can_share(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_pinned *pinned = NULL;
-    bool same = same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
+    bool same = tcgrr_common_same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
     bool fits = same || is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
     return fits && !bisect->options.words[1] && !bisect->record_both;
 }
