@@ -549,7 +549,7 @@ static int run_here(struct context *context, struct told *told, int argc, char *
         return status;
     }
     context->options = (struct tcgrr_lockstep_local_options){
-        .members = {{.quiet = !told->console}, {.quiet = true}},
+        .members = {{.quiet = !told->console, .output_to_errors = context->comparing.json}, {.quiet = true}},
         .own_inputs = told->own_inputs,
         .starts_late = cli_comparing_starts_late(&context->comparing),
         .level = level,
@@ -609,7 +609,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "an additional file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
          "seconds without progress after which a side has hung (default 60)", "S"},
-        {"console", 0, 0, G_OPTION_ARG_NONE, &told.console, "show the console of A's guest", NULL},
+        {"console", 0, 0, G_OPTION_ARG_NONE, &told.console,
+         "show the console of A's guest (with --json on standard error)", NULL},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
          NULL},
         {0},

@@ -180,7 +180,7 @@ static bool fill_options(struct context *context, const struct cli_lockstep_peer
     int wait = told->wait ? told->wait : told->listen ? LISTEN_WAIT_S : CONNECT_WAIT_S;
 
     context->options = (struct tcgrr_lockstep_remote_options){
-        .member = {.quiet = !told->console},
+        .member = {.quiet = !told->console, .output_to_errors = told->comparing->json},
         .icount = told->icount,
         .own_inputs = told->own_inputs,
         .hang_ms = told->timeout * 1000,

@@ -177,6 +177,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .start_icount = pair->begin.icount,
             .expendable = true,
             .quiet = member->quiet,
+            .output_to_errors = member->output_to_errors,
             .output = choose_output(options),
             .inputs = pair->calls,
             .given = i == 1 && stored_run(options, 0),

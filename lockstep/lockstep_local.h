@@ -15,6 +15,7 @@ struct tcgrr_lockstep_member {
     const char *const *own;       /* those of them that the other one has not got; NULL: none */
     const char *directory;        /* its working directory; NULL: ours */
     bool quiet;                   /* its guest's console goes nowhere */
+    bool output_to_errors;        /* or, with what QEMU writes to standard output, to standard error */
 };
 
 /* What drives the two runs. */

@@ -145,6 +145,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
                          : NULL,
         .start_paused = !files->calls && (stops_inside(reader, options) || inputs_alone(reader)),
         .quiet = options->quiet,
+        .output_to_errors = options->output_to_errors,
     };
     struct tcgrr_session *opened = tcgrr_session_new(&session, error);
     if (opened) {

@@ -16,6 +16,7 @@ struct tcgrr_replay_options {
     int hang_ms;                          /* a replay without progress for so long has hung */
     struct tcgrr_compare_options compare; /* from, until, history; the rest is set by the replay */
     bool quiet;                           /* the guest's console goes nowhere */
+    bool output_to_errors;                /* or, with what QEMU writes to standard output, to standard error */
     /* Compare states even if the recording has none: then the QEMU that recorded replays it, too, at the same time.
      * Where one of the two cannot tell its state, they are not compared. */
     bool states;

@@ -67,8 +67,13 @@ lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
 equal "rewritten code: A" "$(json '.divergence.a | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x0, x3"
 equal "rewritten code: B" "$(json '.divergence.b | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x3, x0"
 
-# Machines without versions have the same device tree.
 pair rv64-timer 7.2 10.0
+# With --json the console of a guest that writes to standard output goes to standard error.
+run 0 "$tcgrr" lockstep --json --console --a "$a" --b "$b" -- -M virt -bios none -kernel "$fixtures/rv64-timer.elf" -display none \
+    -monitor none -serial stdio
+equal "console and JSON: objects" "$(jq -c .diverged "$work/out")" false
+contains "console and JSON" "$(cat "$work/err")" "rv64-timer: ok"
+# Machines without versions have the same device tree.
 lockstep 0 --until 1000
 equal "rv64-timer: the machine" "$(json '.pinned | .machine + " " + .by')" "virt a"
 # A PC's firmware is told other things in other releases.

@@ -28,6 +28,7 @@ static bool open_session(struct tcgrr_lockstep_remote *lockstep, const struct tc
         .icount = options->icount,
         .expendable = true,
         .quiet = options->member.quiet,
+        .output_to_errors = options->member.output_to_errors,
     };
     lockstep->session = tcgrr_session_new(&session, error);
     return lockstep->session != NULL;
