@@ -45,22 +45,66 @@
     "CREATE TABLE layer(level TEXT, first_icount INTEGER, end_icount INTEGER);"                                        \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \
-    "CREATE TABLE block(id INTEGER PRIMARY KEY, hash INTEGER, pc INTEGER, insns INTEGER, size INTEGER,"                \
-    " lengths BLOB, bytes BLOB);"                                                                                      \
+    "CREATE TABLE block( -- each piece of code that was translated, once\n"                                            \
+    "  id INTEGER PRIMARY KEY, -- in the order in which they were first translated, from 0; of this trace only\n"      \
+    "  hash INTEGER, -- of the content; the same in every trace\n"                                                     \
+    "  pc INTEGER, -- of the first instruction\n"                                                                      \
+    "  insns INTEGER, -- instructions\n"                                                                               \
+    "  size INTEGER, -- bytes of all together\n"                                                                       \
+    "  lengths BLOB, -- a byte for each instruction\n"                                                                 \
+    "  bytes BLOB -- the instructions, as in memory\n"                                                                 \
+    ");"                                                                                                               \
     "CREATE TABLE block_text(first INTEGER PRIMARY KEY, blocks INTEGER, data BLOB, digest INTEGER);"                   \
-    "CREATE TABLE chunk(id INTEGER PRIMARY KEY, first_seq INTEGER, execs INTEGER, first_icount INTEGER,"               \
-    " insns INTEGER, vcpu INTEGER, first_flow INTEGER, end_flow INTEGER, codec INTEGER, data BLOB, partials BLOB,"     \
-    " switches BLOB, digest INTEGER, blocks BLOB);"                                                                    \
-    "CREATE TABLE event(id INTEGER PRIMARY KEY, seq INTEGER, icount INTEGER, vcpu INTEGER, kind TEXT, source TEXT,"    \
-    " from_pc INTEGER, to_pc INTEGER, number INTEGER, arguments TEXT, result INTEGER);"                                \
-    "CREATE TABLE checkpoint(icount INTEGER PRIMARY KEY, flow INTEGER);"                                               \
-    "CREATE TABLE register(id INTEGER PRIMARY KEY, name TEXT, feature TEXT, size INTEGER);"                            \
+    "CREATE TABLE chunk( -- executions, packed; exec, insn and history() unpack them\n"                                \
+    "  id INTEGER PRIMARY KEY, -- from 0, without gaps\n"                                                              \
+    "  first_seq INTEGER, -- executions before it\n"                                                                   \
+    "  execs INTEGER, -- in it\n"                                                                                      \
+    "  first_icount INTEGER, -- instructions before it\n"                                                              \
+    "  insns INTEGER, -- in it\n"                                                                                      \
+    "  vcpu INTEGER, -- at its start\n"                                                                                \
+    "  first_flow INTEGER, -- digest of the flow before it\n"                                                          \
+    "  end_flow INTEGER, -- and after it\n"                                                                            \
+    "  codec INTEGER, -- how data is packed\n"                                                                         \
+    "  data BLOB, -- block.id of each execution\n"                                                                     \
+    "  partials BLOB, -- executions that ended early\n"                                                                \
+    "  switches BLOB, -- where another vCPU takes over\n"                                                              \
+    "  digest INTEGER, -- of all other columns but blocks\n"                                                           \
+    "  blocks BLOB -- which blocks ran in it, how often\n"                                                             \
+    ");"                                                                                                               \
+    "CREATE TABLE event( -- what came between executions\n"                                                            \
+    "  id INTEGER PRIMARY KEY, -- order\n"                                                                             \
+    "  seq INTEGER, -- executions before it\n"                                                                         \
+    "  icount INTEGER, -- instructions before it\n"                                                                    \
+    "  vcpu INTEGER,\n"                                                                                                \
+    "  kind TEXT, -- interrupt, exception, syscall, signal, idle, …\n"                                               \
+    "  source TEXT, -- who says so: qemu, inferred from the flow, or rr\n"                                             \
+    "  from_pc INTEGER, -- interrupt: what would have run next; exception: what raised it; NULL: not known\n"          \
+    "  to_pc INTEGER, -- where it went\n"                                                                              \
+    "  number INTEGER, -- of the system call or signal\n"                                                              \
+    "  arguments TEXT, -- of a system call: a JSON array\n"                                                            \
+    "  result INTEGER -- of a system call\n"                                                                           \
+    ");"                                                                                                               \
+    "CREATE TABLE checkpoint( -- the flow so far, at regular icounts\n"                                                \
+    "  icount INTEGER PRIMARY KEY,\n"                                                                                  \
+    "  flow INTEGER -- digest of all instructions before it\n"                                                         \
+    ");"                                                                                                               \
+    "CREATE TABLE register( -- what samples hold (level state)\n"                                                      \
+    "  id INTEGER PRIMARY KEY, -- order in a sample\n"                                                                 \
+    "  name TEXT,\n"                                                                                                   \
+    "  feature TEXT, -- part of the processor, in the words of gdb\n"                                                  \
+    "  size INTEGER -- in bytes\n"                                                                                     \
+    ");"                                                                                                               \
     "CREATE TABLE sample(chunk INTEGER PRIMARY KEY, samples INTEGER, first_icount INTEGER, last_icount INTEGER,"       \
     " data BLOB, digest INTEGER);"                                                                                     \
     "CREATE TABLE mem_chunk(chunk INTEGER PRIMARY KEY, accesses INTEGER, pages BLOB, data BLOB, digest INTEGER);"      \
     "CREATE TABLE device(id INTEGER PRIMARY KEY, name TEXT);"                                                          \
     "CREATE TABLE region(first INTEGER, last INTEGER, kind TEXT, name TEXT);"                                          \
-    "CREATE TABLE symbol(address INTEGER, size INTEGER, name TEXT, file TEXT);"                                        \
+    "CREATE TABLE symbol( -- functions and code labels\n"                                                              \
+    "  address INTEGER, -- where it ran\n"                                                                             \
+    "  size INTEGER, -- in bytes\n"                                                                                    \
+    "  name TEXT,\n"                                                                                                   \
+    "  file TEXT -- from which it was read\n"                                                                          \
+    ");"                                                                                                               \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
     "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"      \
     " start_icount INTEGER);"                                                                                          \
