@@ -21,8 +21,9 @@ static char *landing(const struct tcgrr_bisect *bisect, int side)
     const char *told = tcgrr_bisect_qemu(bisect, side);
     g_autofree char *path = g_shell_quote(bisect->paths[told ? 0 : side]);
     g_autofree char *qemu = told ? g_shell_quote(told) : NULL;
-    return g_strdup_printf("tcgrr replay %s%s%s --at %" G_GUINT64_FORMAT " --gdb :1234", path, qemu ? " --qemu " : "",
-                           qemu ? qemu : "", bisect->cause.icounts[side]);
+    bool user = g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0; /* no QEMU can be stopped there */
+    return g_strdup_printf("tcgrr replay %s%s%s --at %" G_GUINT64_FORMAT "%s", path, qemu ? " --qemu " : "",
+                           qemu ? qemu : "", bisect->cause.icounts[side], user ? "" : " --gdb :1234");
 }
 
 static json_t *text_or_null(char *text)
@@ -50,7 +51,7 @@ static json_t *registers_json(const struct tcgrr_cause *found)
     for (guint i = 0; i < found->registers->len; i++) {
         const struct tcgrr_cause_register *reg = g_ptr_array_index(found->registers, i);
         json_array_append_new(list,
-                              json_pack("{s:s, s:s, s:s, s:s, s:o}", "name", reg->name, "before", reg->before, "a",
+                              json_pack("{s:s, s:s?, s:s, s:s, s:o}", "name", reg->name, "before", reg->before, "a",
                                         reg->values[0], "b", reg->values[1], "flags", flags_json(reg->flags)));
     }
     return list;
@@ -137,8 +138,8 @@ static void print_effect(FILE *to, const struct tcgrr_cause *found)
 {
     for (guint i = 0; i < found->registers->len; i++) {
         const struct tcgrr_cause_register *reg = g_ptr_array_index(found->registers, i);
-        fprintf(to, "    %-10s before %s\n               A      %s\n               B      %s\n", reg->name, reg->before,
-                reg->values[0], reg->values[1]);
+        fprintf(to, "    %-10s before %s\n               A      %s\n               B      %s\n", reg->name,
+                reg->before ? reg->before : "not known", reg->values[0], reg->values[1]);
         print_flags(to, reg->flags);
     }
     for (guint i = 0; i < found->memory->len; i++) {

@@ -11,8 +11,10 @@ static bool starts_differ(const struct tcgrr_comparison *comparison, const struc
     const struct tcgrr_divergence_side *sides = comparison->sides;
     bool elsewhere = comparison->compared == 0 && sides[0].there && sides[1].there && sides[0].pc != sides[1].pc;
 
+    bool data = comparison->kind == TCGRR_DIVERGENCE_DATA && !comparison->data.alike;
+
     return comparison->start[0] == 0 && comparison->start[1] == 0 &&
-           (elsewhere || (!same_release && sides[1].icount <= inputs->called));
+           (elsewhere || data || (!same_release && sides[1].icount <= inputs->called));
 }
 
 /* Whether one of them was interrupted there by a signal that no instruction raises. */
@@ -47,6 +49,14 @@ bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgr
                     "no verdict: the same for %" G_GUINT64_FORMAT
                     " instructions, up to where what the program was given cannot be given again (a signal that came "
                     "while it computed, a file too large to keep, or a QEMU that puts the program elsewhere)",
+                    comparison->compared);
+        return false;
+    }
+    if (starts_differ(comparison, inputs, same_release) && comparison->kind == TCGRR_DIVERGENCE_DATA) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the same %" G_GUINT64_FORMAT
+                    " instructions ran, with other data, but the two QEMUs start the program with other data on its "
+                    "stack (environment, auxiliary vector); compare from a place in the program: --from main",
                     comparison->compared);
         return false;
     }

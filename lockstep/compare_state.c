@@ -76,6 +76,7 @@ static bool stores_differ(struct tcgrr_state_comparing *comparing, const struct 
     if (!data->stores || cursors[0].sample->stores == cursors[1].sample->stores) {
         return false;
     }
+    data->stores_number = data->same_number;
     for (int i = 0; i < 2 && !comparing->options->same_qemu; i++) {
         data->stores_parted = true;
         data->stores_from[i] = comparing->same[i];
@@ -118,7 +119,8 @@ static void set_initial(struct tcgrr_state_comparing *comparing, const struct tc
     bool known = comparing->samples[0]->has_stores && comparing->samples[1]->has_stores;
 
     comparing->data->initial = tcgrr_state_set_aside(comparing->match, cursors[0].image, cursors[1].image);
-    comparing->data->stores = known && !comparing->shifted && cursors[0].sample->stores == cursors[1].sample->stores;
+    comparing->data->alike = known && cursors[0].sample->stores == cursors[1].sample->stores;
+    comparing->data->stores = comparing->data->alike && !comparing->shifted;
 }
 
 /* Compares two samples at the same place. */

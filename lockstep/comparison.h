@@ -42,6 +42,8 @@ struct tcgrr_data_divergence {
     uint64_t samples; /* compared */
     uint32_t registers_compared;
     bool stores;     /* and their digests of stores */
+    bool alike;      /* in the first sample the digests of stores are the same: in user mode they have what is on the
+                        stack when the program starts */
     GArray *initial; /* struct tcgrr_register_difference: in the first sample; each compared once it agreed; NULL: none
                         was compared */
     /*
@@ -51,8 +53,9 @@ struct tcgrr_data_divergence {
     bool stores_parted;
     tcgrr_icount stores_from[2];
     tcgrr_icount stores_to[2];
-    tcgrr_icount same[2]; /* the last sample in which all is the same; where comparing began if there is none */
-    uint64_t same_number; /* of that sample among A's; 0 also if there is none */
+    uint64_t stores_number; /* of the last sample among A's before that */
+    tcgrr_icount same[2];   /* the last sample in which all is the same; where comparing began if there is none */
+    uint64_t same_number;   /* of that sample among A's; 0 also if there is none */
     bool found;
     /* Only if found; each side's own count. */
     tcgrr_icount from[2];           /* the last sample in which they are the same; where comparing began if none is */

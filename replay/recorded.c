@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/recorded.h"
 
+#include "emu/qemu/command.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 
@@ -15,8 +16,19 @@
 #include "store/processes.h"
 #include "replay/waits.h"
 
-/* The words of a JSON array, NULL-terminated, with `extra` behind; NULL if it is none. Owned by the caller. */
-static char **parse_words(const char *json, const char *const *extra)
+/* Where further arguments of QEMU's go: at the end, in user mode before the program, after which they would be its own.
+ */
+static guint extra_at(const GPtrArray *words, bool user)
+{
+    g_autofree const char **list = g_new0(const char *, words->len + 1); /* NULL-terminated */
+
+    memcpy(list, words->pdata, words->len * sizeof(*list));
+    int program = user ? tcgrr_command_program(list[0], list + 1) : -1;
+    return program >= 0 ? (guint)program + 1 : words->len;
+}
+
+/* The words of a JSON array, NULL-terminated, and `extra`; NULL if it is none. Owned by the caller. */
+static char **parse_words(const char *json, const char *const *extra, bool user)
 {
     json_t *array = json ? json_loads(json, 0, NULL) : NULL;
     g_autoptr(GPtrArray) words = g_ptr_array_new_with_free_func(g_free);
@@ -34,8 +46,8 @@ static char **parse_words(const char *json, const char *const *extra)
     if (!good) {
         return NULL;
     }
-    for (; extra && *extra; extra++) {
-        g_ptr_array_add(words, g_strdup(*extra));
+    for (guint at = extra_at(words, user); extra && *extra; extra++, at++) {
+        g_ptr_array_insert(words, (gint)at, g_strdup(*extra));
     }
     g_ptr_array_add(words, NULL);
     return (char **)g_ptr_array_steal(words, NULL);
@@ -50,7 +62,8 @@ static char **no_words(struct tcgrr_reader *reader, GError **error)
 
 char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error)
 {
-    char **words = parse_words(tcgrr_reader_run(reader)->original_command, extra);
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    char **words = parse_words(run->original_command, extra, g_strcmp0(run->mode, "user") == 0);
     return words ? words : no_words(reader, error);
 }
 
@@ -67,7 +80,7 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
         return NULL;
     }
-    g_auto(GStrv) words = parse_words(pinned->command, extra);
+    g_auto(GStrv) words = parse_words(pinned->command, extra, false);
     if (!words) {
         return no_words(reader, error);
     }

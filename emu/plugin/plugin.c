@@ -5,6 +5,7 @@
 #include "emu/plugin/follow.h"
 #include "emu/plugin/fork.h"
 #include "emu/plugin/sample.h"
+#include "emu/plugin/start.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/moving.h"
@@ -131,6 +132,9 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
             translation->origin = 0;
         }
         if (plugin->sampling.countdown <= 0) {
+            if (!plugin->sampling.told) {
+                tcgrr_start_digest();
+            }
             tcgrr_sample(plugin);
         }
         count_transfer(plugin, translation);

@@ -186,7 +186,8 @@ static void tell_changes(struct tcgrr_plugin *plugin)
 
 /*
  * Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. Where
- * they are wanted behind each branch of a part of the run, there are none between the first one and that part.
+ * they are wanted behind each branch of a part of the run, there are none between the first one and that part. In user
+ * mode, where nothing but samples tells of data, they then stand before every block.
  */
 static void set_next(struct tcgrr_plugin *plugin)
 {
@@ -199,7 +200,7 @@ static void set_next(struct tcgrr_plugin *plugin)
     sampling->waits = false;
     if (next > 1 && sampling->transfers < plugin->ring.header->closer_to) {
         sampling->waits = sampling->transfers < from;
-        next = sampling->waits ? from - sampling->transfers : 1;
+        next = sampling->waits ? from - sampling->transfers : plugin->system ? 1 : 0;
     }
     sampling->interval = (int64_t)next;
     sampling->countdown = sampling->interval;

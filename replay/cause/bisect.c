@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/bisect_internal.h"
 
+#include "replay/cause/sampled.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -87,7 +88,12 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
     };
 
     tcgrr_cause_clear(&bisect->cause);
-    bisect->has_cause = tcgrr_cause_find(&options, &bisect->cause, error);
+    if (tcgrr_bisect_is_user(bisect)) {
+        const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
+        bisect->has_cause = tcgrr_cause_sampled(bisect->readers[0], comparison, closer, &bisect->cause, error);
+    } else {
+        bisect->has_cause = tcgrr_cause_find(&options, &bisect->cause, error);
+    }
     if (!bisect->has_cause) {
         tcgrr_cause_clear(&bisect->cause);
     }

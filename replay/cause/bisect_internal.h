@@ -10,6 +10,9 @@ void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text);
 /* Finds out what the two are, and so how A is to be recorded. */
 bool tcgrr_bisect_prepare(struct tcgrr_bisect *bisect, GError **error);
 
+/* Whether it is about programs in user mode. */
+bool tcgrr_bisect_is_user(const struct tcgrr_bisect *bisect);
+
 /* Records A into the folder, farther than the last time. */
 bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error);
 

@@ -189,12 +189,6 @@ static bool record_b(struct tcgrr_bisect *bisect, GError **error)
 
 /* ---- comparing ---- */
 
-/* There clocks are read without QEMU's doing, so that data differ between two runs. */
-static bool is_user(const struct tcgrr_bisect *bisect)
-{
-    return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
-}
-
 static void free_sides(struct tcgrr_bisect *bisect)
 {
     for (int i = 0; i < 2; i++) {
@@ -233,7 +227,7 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
     /* Each had what came to it: what that can explain is no divergence. */
     struct tcgrr_compare_options how = bisect->how;
     how.strict = bisect->strict;
-    how.own_inputs = !is_user(bisect);
+    how.own_inputs = !tcgrr_bisect_is_user(bisect);
     bisect->comparison = NULL;
     tcgrr_comparison_clear(&bisect->own);
     bisect->own = (struct tcgrr_comparison){0};
@@ -255,6 +249,11 @@ static void say_replayed(tcgrr_icount icount, void *data)
                      g_strdup_printf("B replays the recording: %" G_GUINT64_FORMAT " instructions compared", icount));
 }
 
+bool tcgrr_bisect_is_user(const struct tcgrr_bisect *bisect)
+{
+    return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
+}
+
 static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
@@ -267,7 +266,7 @@ static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
         .hang_ms = options->hang_ms,
         .compare = bisect->how,
         .quiet = true,
-        .states = !is_user(bisect),
+        .states = true, /* where both get the same data */
         .stop = options->stop,
         .progress = say_replayed,
         .data = bisect,
@@ -290,8 +289,9 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
     }
     g_clear_error(&problem);
     *replayed = good && (!comparison->diverged || comparison->compared > 0);
-    return !*replayed || tcgrr_replay_refine_samples(bisect->readers[0], &options, &bisect->replay, &bisect->closer,
-                                                     &bisect->is_closer, error);
+    return !*replayed ||
+           tcgrr_replay_refine_samples(bisect->readers[0], &options, &bisect->replay, tcgrr_bisect_is_user(bisect),
+                                       &bisect->closer, &bisect->is_closer, error);
 }
 
 /* From now on B is what replays A's recording. */
@@ -337,7 +337,8 @@ static bool can_share(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_pinned *pinned = NULL;
     bool same = tcgrr_common_same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
-    bool fits = same || is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
+    bool fits =
+        same || tcgrr_bisect_is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
     return fits && !bisect->options.words[1] && !bisect->record_both;
 }
 

@@ -126,13 +126,18 @@ static bool find_block(struct bundle *bundle, GError **error)
     return good;
 }
 
+static bool is_user(const struct bundle *bundle)
+{
+    return g_strcmp0(tcgrr_reader_run(bundle->bisect->readers[0])->mode, "user") == 0;
+}
+
 /* ---- how both translate it ---- */
 
 /* Where a device is at fault, or what came before, no translation of the block shows anything. */
 static bool has_logs(const struct bundle *bundle)
 {
     enum tcgrr_cause_kind kind = bundle->found->kind;
-    return kind != TCGRR_CAUSE_DEVICE && kind != TCGRR_CAUSE_START;
+    return kind != TCGRR_CAUSE_DEVICE && kind != TCGRR_CAUSE_START && !is_user(bundle);
 }
 
 static bool write_logs(struct bundle *bundle, GError **error)
@@ -357,6 +362,10 @@ static bool make_standalone(struct bundle *bundle, GError **error)
         .qemus = {bundle->qemus[0].path, bundle->qemus[1].path},
         .stop = bisect->options.stop,
     };
+    if (is_user(bundle)) {
+        bisect->standalone.reason = g_strdup("in user mode the program itself is the guest");
+        return true;
+    }
     tcgrr_bisect_say(bisect, g_strdup("trying a guest of its own"));
     for (int side = 0; side < 2; side++) {
         g_auto(GStrv) words = tcgrr_recorded_words(bisect->readers[side], side == 1 ? bisect->extra : NULL, NULL);

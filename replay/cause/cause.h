@@ -32,7 +32,7 @@ struct tcgrr_cause_flag {
 /* A register that differs after the instruction and did not before. */
 struct tcgrr_cause_register {
     char *name;
-    char *before; /* "0x…" */
+    char *before; /* "0x…"; NULL: not known */
     char *values[2];
     GArray *flags; /* struct tcgrr_cause_flag: those that differ; empty where the machine describes none */
 };

@@ -10,14 +10,16 @@ static uint64_t step_of(const struct tcgrr_run *run)
 }
 
 bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                 const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer,
-                                 bool *known, GError **error)
+                                 const struct tcgrr_replay_result *replay, bool by_stores,
+                                 struct tcgrr_replay_result *closer, bool *known, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     const struct tcgrr_data_divergence *data = &replay->comparison.data;
     struct tcgrr_replay_options again = *options;
     uint64_t step = step_of(run);
-    uint64_t last = data->found ? data->to_number : data->same_number + 1;
+    bool stores = by_stores && data->stores_parted;
+    uint64_t first = stores ? data->stores_number : data->same_number;
+    uint64_t last = data->found && !stores ? data->to_number : first + 1;
 
     *known = false;
     if (data->samples == 0 || run->has_sample_from || !replay->comparison.diverged) {
@@ -25,9 +27,9 @@ bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr
     }
     again.known[0] = replay->original ? tcgrr_session_qemu(replay->original) : NULL;
     again.known[1] = tcgrr_session_qemu(replay->session);
-    again.closer.from = data->same_number * step;
+    again.closer.from = first * step;
     again.closer.to = MIN(last * step, again.closer.from + SAMPLES_MAX);
-    again.closer.enough = data->found ? data->to[0] + 1 : replay->comparison.icount;
+    again.closer.enough = stores ? data->stores_to[0] + 1 : data->found ? data->to[0] + 1 : replay->comparison.icount;
     if (!tcgrr_replay(reader, &again, closer, error)) {
         return false;
     }

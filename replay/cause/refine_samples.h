@@ -10,9 +10,10 @@
  * difference, with a sample behind each branch since the last sample in which all was the same: `closer`, which the
  * caller has to clear, tells the same as replay->comparison.data, but to within some instructions. *known is false if
  * there is nothing to be had: no states were compared, or the recording counts branches from a place of its own.
+ * `by_stores`: where the digests of stores differ before anything else does, it is about that place.
  */
 bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                                 const struct tcgrr_replay_result *replay, struct tcgrr_replay_result *closer,
-                                 bool *known, GError **error);
+                                 const struct tcgrr_replay_result *replay, bool by_stores,
+                                 struct tcgrr_replay_result *closer, bool *known, GError **error);
 
 #endif

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* The cause of a divergence from samples alone, for user mode, where no QEMU can be stopped at an icount. */
+#ifndef TCGRR_REPLAY_CAUSE_SAMPLED_H
+#define TCGRR_REPLAY_CAUSE_SAMPLED_H
+
+#include "lockstep/comparison.h"
+#include "replay/cause/cause.h"
+
+/*
+ * Both QEMUs ran on the same inputs, with samples behind each branch around the first difference: the block between the
+ * last sample in which all is the same, stores included, and the first difference is the cause. TCGRR_ERROR_FAILED if
+ * it cannot be told to a single block.
+ * `reader`: A's recording, which B replayed; `closer`: what those samples say of the data, NULL if there are none.
+ */
+bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
+                         const struct tcgrr_data_divergence *closer, struct tcgrr_cause *cause, GError **error);
+
+#endif
