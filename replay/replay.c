@@ -2,6 +2,7 @@
 #include "replay/replay.h"
 
 #include "emu/qemu/calls_file.h"
+#include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "replay/keyframes.h"
@@ -576,6 +577,37 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
     tcgrr_unpinned_free(result->pins);
 }
 
+/* A word of QEMU's command in which the user's file `name`, which is in `directory`, has its whole path: as the word
+ * itself, or as the value of one of its suboptions. Owned by the caller. */
+static char *with_whole_path(const char *word, const char *name, const char *directory)
+{
+    g_autofree char *path = g_canonicalize_filename(name, directory);
+    g_autofree char *value = tcgrr_options_escape(name);
+    const char *at = strstr(word, value);
+
+    if (strcmp(word, name) == 0) {
+        return g_steal_pointer(&path);
+    }
+    if (!at || at == word || at[-1] != '=' || (at[strlen(value)] != '\0' && at[strlen(value)] != ',')) {
+        return g_strdup(word);
+    }
+    g_autofree char *escaped = tcgrr_options_escape(path);
+    return g_strdup_printf("%.*s%s%s", (int)(at - word), word, escaped, at + strlen(value));
+}
+
+/* So that the command can be run in any folder. */
+static void make_absolute(char **words, const GPtrArray *files, const char *directory)
+{
+    for (guint i = 0; i < files->len; i++) {
+        const char *name = files->pdata[i];
+        for (char **word = words + 1; !g_path_is_absolute(name) && *word; word++) {
+            char *changed = with_whole_path(*word, name, directory);
+            g_free(*word);
+            *word = changed;
+        }
+    }
+}
+
 /* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round, and what
  * pins the machine in the folder beside it. */
 static bool write_command(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
@@ -599,6 +631,9 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     struct tcgrr_command command;
     if (!tcgrr_command_build(&qemu, (const char *const *)words + 1, &options, &command, error)) {
         return false;
+    }
+    if (run->directory) {
+        make_absolute(command.argv, command.guest_files, run->directory);
     }
     g_autofree char *joined = g_strjoinv("\n", command.argv);
     g_autofree char *text = g_strconcat(joined, "\n", NULL);
