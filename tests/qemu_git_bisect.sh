@@ -36,6 +36,7 @@ step=$work/step
 cp -a --reflink=auto "$source" "$repository"
 cd "$repository"
 git init -q -b main
+git config gc.auto 0
 printf '/build-*\n' >> .git/info/exclude
 export GIT_AUTHOR_NAME=test GIT_AUTHOR_EMAIL=test@localhost GIT_COMMITTER_NAME=test GIT_COMMITTER_EMAIL=test@localhost
 commit() { git add -A -f . ":!build-*" && git commit -q -m "$1" && git tag "$2"; }
