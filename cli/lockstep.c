@@ -220,7 +220,11 @@ static void print_text(const struct context *context, const struct cli_places *p
     const struct outcome outcome = outcome_of(context);
 
     cli_print_comparison(outcome.comparison, places);
-    cli_lockstep_print_inputs(outcome.inputs);
+    if (pair->calls && !pair->log && outcome.inputs == TCGRR_INPUTS_SHARED) {
+        printf("  inputs: B got the results of A's system calls\n");
+    } else {
+        cli_lockstep_print_inputs(outcome.inputs);
+    }
     if (outcome.cut && !outcome.comparison->diverged) {
         printf("  A was cut short: that is as far as %s\n",
                outcome.inputs == TCGRR_INPUTS_OWN ? "it goes" : "QEMU had logged its inputs");

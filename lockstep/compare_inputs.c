@@ -17,14 +17,19 @@ static bool starts_differ(const struct tcgrr_comparison *comparison, const struc
            (elsewhere || data || (!same_release && sides[1].icount <= inputs->called));
 }
 
-/* Whether one of them was interrupted there by a signal that no instruction raises. */
+/* Whether one of them was interrupted there by a signal that no instruction raises. Where QEMU's registers cannot be
+ * read that is inferred, as an interrupt. */
 static bool is_interrupted(const struct tcgrr_divergence_side *side)
 {
     static const int64_t raised[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
 
     for (guint i = 0; side->there && i < side->events->len; i++) {
         const struct tcgrr_event *event = &g_array_index(side->events, struct tcgrr_event, i);
-        bool sent = event->kind == TCGRR_EVENT_SIGNAL && event->icount == side->icount && event->to_pc == side->pc;
+        bool there = event->icount == side->icount && event->to_pc == side->pc;
+        if (there && event->kind == TCGRR_EVENT_INTERRUPT) {
+            return true;
+        }
+        bool sent = there && event->kind == TCGRR_EVENT_SIGNAL;
         for (size_t k = 0; k < G_N_ELEMENTS(raised); k++) {
             sent = sent && event->number != raised[k];
         }

@@ -5,6 +5,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "store/inputs.h"
+#include "store/processes.h"
 #include "lockstep/shared_log.h"
 #include "store/error.h"
 
@@ -134,6 +135,9 @@ static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
     const struct tcgrr_run *run = stored_run(options, 0);
     if (stored_run(options, 1) || (run && g_strcmp0(run->mode, "user") != 0)) {
         return true;
+    }
+    if (run && !tcgrr_reader_check_start(options->members[0].reader, error)) {
+        return false;
     }
     g_autofree char *folder = tcgrr_scratch_folder("calls", error);
     if (!folder) {
@@ -510,6 +514,8 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     }
     if (pair->log) {
         pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
+    } else if (pair->calls && !is_system(pair, options, 0)) {
+        pair->inputs = TCGRR_INPUTS_SHARED;
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sessions[i]) {

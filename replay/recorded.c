@@ -189,13 +189,8 @@ char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GErr
 {
     g_autofree char *path = g_build_filename(folder, TCGRR_INPUTS_CALLS, NULL);
     g_autofree char *left = g_strconcat(tcgrr_reader_path(reader), ".calls", NULL);
-    g_autofree char *forked = tcgrr_reader_forked(reader);
 
-    if (forked) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s is of process %s, whose run begins where another one forked it, and cannot be replayed; only "
-                    "the first process can",
-                    tcgrr_reader_path(reader), forked);
+    if (!tcgrr_reader_check_start(reader, error)) {
         return NULL;
     }
     if (g_mkdir_with_parents(folder, 0777) != 0) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/processes.h"
 
+#include "store/error.h"
 #include "store/reader_internal.h"
 #include "store/writer_internal.h"
 
@@ -68,13 +69,19 @@ static void note_name(const struct tcgrr_recorded_process *process, void *data)
     }
 }
 
-char *tcgrr_reader_forked(struct tcgrr_reader *reader)
+bool tcgrr_reader_check_start(struct tcgrr_reader *reader, GError **error)
 {
-    char *name = NULL;
+    g_autofree char *name = NULL;
 
-    tcgrr_reader_processes(reader, note_name, &name, NULL);
-    if (name && strcmp(name, TCGRR_FIRST_PROCESS) == 0) {
-        g_clear_pointer(&name, g_free);
+    if (!tcgrr_reader_processes(reader, note_name, &name, error)) {
+        return false;
     }
-    return name;
+    if (!name || strcmp(name, TCGRR_FIRST_PROCESS) == 0) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "%s is of process %s, whose run begins where another one forked it, and cannot be replayed; only the "
+                "first process can",
+                reader->path, name);
+    return false;
 }

@@ -27,7 +27,8 @@ bool tcgrr_reader_processes(struct tcgrr_reader *reader,
                             void (*visit)(const struct tcgrr_recorded_process *process, void *data), void *data,
                             GError **error);
 
-/* The name of the process that another one forked, if the trace is of one; owned by the caller. Else NULL. */
-char *tcgrr_reader_forked(struct tcgrr_reader *reader);
+/* Whether the trace is of a run that begins where a program is started, as those of forked processes do not:
+ * TCGRR_ERROR_FAILED says of which it is. */
+bool tcgrr_reader_check_start(struct tcgrr_reader *reader, GError **error);
 
 #endif

@@ -90,6 +90,7 @@ equal "diff: diverged" "$(json .diverged)" false
 run 0 "$tcgrr" replay --json "$work/a.tcgrr"
 equal "replay: diverged" "$(json .diverged)" false
 complains 3 "is of process 2.1, .* cannot be replayed" "$tcgrr" replay "$work/a.2.1.tcgrr"
+complains 3 "is of process 2.1, .* cannot be replayed" "$tcgrr" lockstep --a "$work/a.2.1.tcgrr" --b "$qemu"
 complains 3 "already exists|exists" "$tcgrr" record --follow all -o "$work/a.tcgrr" -- "$qemu" "$work/forks"
 
 # Without all, children run unrecorded.

@@ -54,6 +54,7 @@ C
 "$compiler" -static -O1 -o "$work/inputs" "$work/inputs.c"
 
 run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs"
+equal "inputs" "$(json .inputs)" shared
 equal "diverged" "$(json .diverged)" false
 [ "$(json .compared)" -gt 1000000 ] || fail "only $(json .compared) instructions were compared"
 
@@ -78,3 +79,26 @@ if [ "$version" != 7.2 ]; then
     equal "ls at level state, replayed: diverged" "$(json .diverged)" false
     [ "$(json .samples)" -gt 5 ] || fail "ls at level state, replayed: only $(json .samples) samples were compared"
 fi
+
+# A timer's signals come at other places in each run: no verdict, or none was needed.
+cat > "$work/timer.c" <<'C'
+#include <signal.h>
+#include <sys/time.h>
+static volatile int signals;
+static void count(int signal)
+{
+    signals++;
+}
+int main(void)
+{
+    struct itimerval every = {{0, 500}, {0, 500}};
+    signal(SIGALRM, count);
+    setitimer(ITIMER_REAL, &every, 0);
+    while (signals < 20)
+        ;
+    return 0;
+}
+C
+"$compiler" -static -O1 -o "$work/timer" "$work/timer.c"
+run 0 "$tcgrr" record -o "$work/timer.tcgrr" -- "$qemu" "$work/timer"
+complains 3 "no verdict" "$tcgrr" replay "$work/timer.tcgrr"
