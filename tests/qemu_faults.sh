@@ -76,12 +76,13 @@ on_disk() {
     umount "$work/disk"
 }
 
+stops=0
 commands=(inputs flow state full fill replay lockstep)
 wheres=(trace tmp both)
 finished=0 full=0
 if mount -t tmpfs -o size=64k tmpfs "$work/disk" 2>/dev/null; then
     umount "$work/disk"
-    trap 'umount "$work/disk" 2>/dev/null; finish' EXIT
+    trap 'status=$?; set +e; umount "$work/disk" 2>/dev/null; (exit $status); finish' EXIT
     for ((disk = 0; disk < disks; disk++)); do
         # Most sizes are below what a run needs; from 4 KB to 4 MB, the small ones as often as the large ones.
         kb=$((4 << RANDOM % 10))
@@ -92,22 +93,27 @@ else
     echo "no disks were tried: mounting one takes root"
 fi
 
-# Runs COMMAND... and stops one of its processes for a while: WHO is tcgrr, or the first or last QEMU.
+# stop WHO COMMAND...: runs it and stops one of its processes for a while: tcgrr, or the first or last QEMU.
 stop() {
-    local who=$1 job pid status=0
+    local who=$1 job pid qemus status=0
     shift
     setsid "$@" >"$work/out" 2>"$work/err" &
     job=$!
-    for ((i = 0; i < 200; i++)); do
-        pid=$job
-        [ "$who" = tcgrr ] || pid=$(pgrep -s "$job" -f -- "-kernel $elf.*-plugin" | if [ "$who" = first ]; then head -n 1; else tail -n 1; fi)
-        [ -z "$pid" ] || [ -z "$(pgrep -s "$job" -f -- "-kernel $elf.*-plugin")" ] || break
+    for ((i = 0; i < 500; i++)); do
+        qemus=$(pgrep -s "$job" -f -- "-kernel $elf.*-plugin" || true)
+        [ -z "$qemus" ] || break
         sleep 0.02
     done
+    case $who in
+    tcgrr) pid=$job ;;
+    first) pid=$(head -n 1 <<<"$qemus") ;;
+    last) pid=$(tail -n 1 <<<"$qemus") ;;
+    esac
     sleep "0.$((RANDOM % 10))"
     if kill -STOP "$pid" 2>/dev/null; then
         sleep "$stopped"
         kill -CONT "$pid"
+        stops=$((stops + 1))
     fi
     wait "$job" || status=$?
     equal "$who stopped in '${*:2:2}': exit status" "$status: $(grep '^tcgrr: ' "$work/err" | head -n 1)" "0: "
@@ -170,3 +176,4 @@ if [ -n "$faketime" ]; then
 else
     echo "no jumping clock was tried: it takes libfaketime"
 fi
+echo "$stops processes stopped for $stopped s, $failures failures"
