@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # QEMU's own tests of user mode (tests/tcg) as guests: each is recorded, replayed, and run in lockstep against the same QEMU with
-# blocks of one instruction. Prints a table in Markdown (docs/check-tcg.md has one). The programs are compiled from the sources of
+# blocks of one instruction. Prints a table in Markdown. The programs are compiled from the sources of
 # scripts/build-qemus.sh, nothing of them is kept.
 #
 #   scripts/check-tcg.sh [VERSION [QEMU...]]
