@@ -114,13 +114,36 @@ static void test_layouts(void **state)
     assert_null(tcgrr_gdb_layout("x86_64"));
 }
 
+/* What is loaded and stored is two accesses to one release and one operand to who knows only the instruction. */
+static void test_split(void **state)
+{
+    g_autoptr(GArray) touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
+    const struct tcgrr_touched pushed = {.operand = {.address = 16, .size = 4, .store = true}};
+    const struct tcgrr_touched both = {.operand = {.address = 32, .size = 4, .load = true, .store = true},
+                                       .after = {7}};
+    g_array_append_val(touched, both);
+    g_array_append_val(touched, pushed);
+
+    tcgrr_accesses_split(touched);
+    assert_int_equal(touched->len, 3);
+    static const struct {
+        uint64_t address;
+        bool store;
+    } wanted[] = {{32, false}, {16, true}, {32, true}};
+    for (guint i = 0; i < 3; i++) {
+        const struct tcgrr_operand *operand = &g_array_index(touched, struct tcgrr_touched, i).operand;
+        assert_int_equal(operand->address, wanted[i].address);
+        assert_int_equal(operand->store, wanted[i].store);
+        assert_int_equal(operand->load, !wanted[i].store);
+    }
+    assert_int_equal(g_array_index(touched, struct tcgrr_touched, 2).after[0], 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_pieces),
-        cmocka_unit_test(test_both_ways),
-        cmocka_unit_test(test_long),
-        cmocka_unit_test(test_layouts),
+        cmocka_unit_test(test_split), cmocka_unit_test(test_pieces),  cmocka_unit_test(test_both_ways),
+        cmocka_unit_test(test_long),  cmocka_unit_test(test_layouts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -93,3 +93,34 @@ void tcgrr_accesses_take(const struct tcgrr_peek *peek, GArray *touched)
         append(bytes, store, touched);
     }
 }
+
+static gint loads_first(gconstpointer a, gconstpointer b)
+{
+    const struct tcgrr_operand *left = &((const struct tcgrr_touched *)a)->operand;
+    const struct tcgrr_operand *right = &((const struct tcgrr_touched *)b)->operand;
+    if (left->store != right->store) {
+        return left->store ? 1 : -1;
+    }
+    return left->address < right->address ? -1 : left->address > right->address;
+}
+
+void tcgrr_accesses_split(GArray *touched)
+{
+    guint count = touched->len;
+
+    for (guint i = 0; i < count; i++) {
+        struct tcgrr_operand *operand = &g_array_index(touched, struct tcgrr_touched, i).operand;
+        if (operand->load && operand->store) {
+            struct tcgrr_touched stored = g_array_index(touched, struct tcgrr_touched, i);
+            operand->store = false;
+            stored.operand.load = false;
+            g_array_append_val(touched, stored);
+        }
+    }
+    g_array_sort(touched, loads_first);
+}
+
+bool tcgrr_touched_stored(const struct tcgrr_touched *a, const struct tcgrr_touched *b)
+{
+    return a->operand.store && b->operand.store && a->ram && b->ram && a->size == b->size;
+}

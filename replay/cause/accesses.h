@@ -16,4 +16,10 @@
  */
 void tcgrr_accesses_take(const struct tcgrr_peek *peek, GArray *touched);
 
+/* Whether the two sides stored as much, and what can be compared. */
+bool tcgrr_touched_stored(const struct tcgrr_touched *a, const struct tcgrr_touched *b);
+
+/* Puts what was found out by looking in the same order: of memory that is loaded and stored the load on its own. */
+void tcgrr_accesses_split(GArray *touched);
+
 #endif

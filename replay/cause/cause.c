@@ -62,7 +62,7 @@ static void add_memory(struct tcgrr_trail *trail, guint stop, GArray *inputs)
         const struct tcgrr_touched *right = &g_array_index(b->touched, struct tcgrr_touched, i);
         uint16_t first = 0;
         uint16_t last = left->size;
-        if (!left->operand.load || !left->ram || !right->ram || left->size != right->size ||
+        if (!left->operand.load || !right->operand.load || !left->ram || !right->ram || left->size != right->size ||
             left->operand.address != right->operand.address) {
             continue;
         }

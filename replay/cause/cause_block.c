@@ -4,6 +4,7 @@
  * stepping makes. Then the states where a block begins and where it ends tell, taken in runs that stop nowhere else.
  */
 #include "replay/cause/cause_internal.h"
+#include "replay/cause/accesses.h"
 
 #include <string.h>
 
@@ -22,7 +23,7 @@ static GArray *stored_places(const struct tcgrr_trail *trail, GArray *addresses)
         for (guint k = 0; k < MIN(touched[0]->len, touched[1]->len); k++) {
             const struct tcgrr_touched *a = &g_array_index(touched[0], struct tcgrr_touched, k);
             const struct tcgrr_touched *b = &g_array_index(touched[1], struct tcgrr_touched, k);
-            if (a->operand.store && a->ram && b->ram && a->size == b->size) {
+            if (tcgrr_touched_stored(a, b)) {
                 struct tcgrr_place place = {{a->physical, b->physical}, a->size};
                 g_array_append_val(places, place);
                 g_array_append_val(addresses, a->operand.address);

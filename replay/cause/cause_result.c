@@ -4,6 +4,7 @@
 
 #include <string.h>
 
+#include "replay/cause/accesses.h"
 #include "store/error.h"
 
 /* Of the flags registers that QEMU 7.2 does not describe. */
@@ -210,7 +211,7 @@ static void compare_memory(struct tcgrr_trail *trail, guint stop)
     for (guint i = 0; i < MIN(touched[0]->len, touched[1]->len); i++) {
         const struct tcgrr_touched *a = &g_array_index(touched[0], struct tcgrr_touched, i);
         const struct tcgrr_touched *b = &g_array_index(touched[1], struct tcgrr_touched, i);
-        if (!a->operand.store || !a->ram || !b->ram || a->size != b->size || memcmp(a->after, b->after, a->size) == 0) {
+        if (!tcgrr_touched_stored(a, b) || memcmp(a->after, b->after, a->size) == 0) {
             continue;
         }
         struct tcgrr_cause_memory memory = {a->operand.address, a->physical, a->size, {{0}, {0}}};

@@ -220,6 +220,7 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
             return false;
         }
     }
+    tcgrr_accesses_split(stop->touched);
     return true;
 }
 

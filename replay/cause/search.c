@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "replay/cause/accesses.h"
 #include "store/error.h"
 
 #define LOOKS      512 /* moments looked at in one replay */
@@ -499,7 +500,7 @@ bool tcgrr_search_stores_differ(const struct tcgrr_search *search, guint stop)
     for (guint i = 0; i < MIN(touched[0]->len, touched[1]->len); i++) {
         const struct tcgrr_touched *a = &g_array_index(touched[0], struct tcgrr_touched, i);
         const struct tcgrr_touched *b = &g_array_index(touched[1], struct tcgrr_touched, i);
-        if (a->operand.store && a->ram && b->ram && a->size == b->size && memcmp(a->after, b->after, a->size) != 0) {
+        if (tcgrr_touched_stored(a, b) && memcmp(a->after, b->after, a->size) != 0) {
             return true;
         }
     }
