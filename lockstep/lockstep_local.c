@@ -514,8 +514,8 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     }
     if (pair->log) {
         pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
-    } else if (pair->calls && !is_system(pair, options, 0)) {
-        pair->inputs = TCGRR_INPUTS_SHARED;
+    } else if (pair->calls && !is_system(pair, options, 0) && api_of(pair, options, 1) >= 5) {
+        pair->inputs = TCGRR_INPUTS_SHARED; /* before, B's registers cannot be written: it is only compared with A's */
     }
     for (int i = 0; i < 2; i++) {
         if (pair->sessions[i]) {
