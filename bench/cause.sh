@@ -2,17 +2,18 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # What finding a cause costs, and whether it is the right one: a boot of Linux is recorded, a QEMU that flips one bit at a random place
-# replays it, and `tcgrr bisect` is to name that place. Time against one plain replay of the whole boot right before, memory and disk.
+# replays it, and `tcgrr bisect` is to name that place. Time and processor time against one plain replay of the whole boot right before,
+# memory and disk.
 #
-#   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 10, 1. Needs scripts/fetch-qemus.sh to have run.
+#   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
 #
-# Registers are flipped in one of x0 to x30, memory somewhere in the 256 bytes above the stack pointer; each at an instruction that is
+# Every second place is in memory. Registers are flipped in one of x0 to x30, memory somewhere in the 256 bytes above the stack pointer; each at an instruction that is
 # taken at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it is
 # told as masked and another place is taken. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
 # The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
-places=${2:-10}
+places=${2:-24}
 seed=${3:-1}
 qemu=$qemus/bin/qemu-system-aarch64-11.1
 trace=$folder/boot.tcgrr
@@ -34,7 +35,8 @@ watch() {
         now=$(for pid in $(tree "$1"); do cat "/proc/$pid/smaps_rollup" 2>/dev/null || true; done |
             awk '$1 == "Pss:" { sum += $2 } END { print sum + 0 }')
         all=$((now > all ? now : all))
-        now=$(awk '$1 == "VmHWM:" { print $2 }' "/proc/$1/status" 2>/dev/null || true)
+        now=$(for pid in $(tree "$1"); do cat "/proc/$pid/status" 2>/dev/null || true; done |
+            awk '$1 == "Name:" { own = $2 == "tcgrr" } own && $1 == "VmHWM:" { print $2 }' | sort -n | tail -n 1)
         own=$((${now:-0} > own ? now : own))
         now=$(du -sk "$TMPDIR" "$folder/cause" 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
         disk=$((now > disk ? now : disk))
@@ -63,27 +65,29 @@ place() {
         IFS=$'\t' read -r pc disasm < <("$tcgrr" query "$trace" --format json \
             "SELECT printf('0x%x', pc) AS pc, disasm FROM insn WHERE icount = $icount" | jq -r '.[] | [.pc, .disasm] | @tsv') && break
     done
-    if [ "$((RANDOM % 2))" = 0 ]; then
+    if [ "$((found % 2))" = 0 ]; then
         what="reg=x$(random 31),bit=$(random 64)"
     else
         what="reg=sp,mem=$((8 * $(random 32))),bit=$(random 64)"
     fi
 }
 
-# plainly: seconds for one replay in the QEMU that recorded.
-plainly() {
-    local start=$EPOCHREALTIME
-    "$tcgrr" replay --json "$trace" --qemu "$qemu" >"$folder/out" 2>&1
-    seconds "$start"
+# timed NAME COMMAND...: its seconds and its processor seconds, its children's included, to $folder/NAME.
+timed() {
+    /usr/bin/time -o "$folder/$1" -f '%e %U %S' "${@:2}"
 }
+
+# spent NAME: processor seconds.
+spent() { awk '{ print $2 + $3 }' <(tail -n 1 "$folder/$1"); }
 
 # attempt: finds the cause; false if the bit was masked.
 attempt() {
     local start plain pid status=0 took all own disk
-    plain=$(plainly)
+    timed plain "$tcgrr" replay --json "$trace" --qemu "$qemu" >"$folder/out" 2>&1
+    plain=$(awk '{ print $1 }' "$folder/plain")
     start=$EPOCHREALTIME
     rm -rf "$folder/cause" "$folder/most"
-    "$tcgrr" bisect "$trace" --qemu "$folder/faulty" --bundle "$folder/cause" --json >"$folder/out" 2>"$folder/err" </dev/null &
+    timed search "$tcgrr" bisect "$trace" --qemu "$folder/faulty" --bundle "$folder/cause" --json >"$folder/out" 2>"$folder/err" </dev/null &
     pid=$!
     watch "$pid" &
     wait "$pid" || status=$?
@@ -105,8 +109,8 @@ attempt() {
             "parted by \(.divergence.kind // "data") \((.divergence.icount // 0) - $at) later"' "$folder/out"
         jq --argjson at "$icount" 'if .cause.icount == $at then "yes" else "no" end' "$folder/out" >>"$folder/right"
     fi
-    echo "$took $(awk -v t="$took" -v p="$plain" 'BEGIN { printf "%.2f", t / p }') $all $own $disk" >>"$folder/figures"
-    awk -v plain="$plain" '{ printf "    %s s, %s plain replays of " plain " s; memory %d MiB in all, %d MiB tcgrr; disk %d MiB", $1, $2, $3 / 1024, $4 / 1024, $5 / 1024 }' \
+    echo "$took $(awk -v t="$took" -v p="$plain" 'BEGIN { printf "%.2f", t / p }') $all $own $disk $(awk -v t="$(spent search)" -v p="$(spent plain)" 'BEGIN { printf "%.2f", t / p }')" >>"$folder/figures"
+    awk -v plain="$plain" '{ printf "    %s s, %s plain replays of " plain " s; memory %d MiB in all, %d MiB tcgrr; disk %d MiB", $1, $2, $3 / 1024, $4 / 1024, $5 / 1024; printf ", processor time %s plain replays", $6 }' \
         <(tail -n 1 "$folder/figures")
     printf '; passed %d times\n' "$(wc -l <"$folder/flips")"
 }
@@ -127,6 +131,8 @@ echo "== $found places, $masked masked ones beside"
 printf '  right   %d of %d\n' "$(grep -c yes "$folder/right")" "$found"
 awk '{ print $2 }' "$folder/figures" | sort -n |
     awk '{ v[NR] = $1 } END { printf "  time    median %.2f plain replays, at most %.2f\n", v[int((NR + 1) / 2)], v[NR] }'
+awk '{ print $6 }' "$folder/figures" | sort -n |
+    awk '{ v[NR] = $1 } END { printf "  processor time  median %.2f plain replays, at most %.2f\n", v[int((NR + 1) / 2)], v[NR] }'
 awk '{ for (i = 3; i <= 5; i++) if ($i > most[i]) most[i] = $i }
     END { printf "  memory  %d MiB in all, %d MiB tcgrr, at most\n  disk    %d MiB at most\n", most[3] / 1024, most[4] / 1024, most[5] / 1024 }' \
     "$folder/figures"
