@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/comparing.h"
+
+#include "lockstep/run_source.h"
+#include "store/error.h"
+#include "store/layers.h"
 #include "store/symbols.h"
 
 #include <string.h>
@@ -63,4 +67,24 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
         return cli_usage(command, "--until %s must come after --from %s", comparing->until, comparing->from);
     }
     return status;
+}
+
+bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, tcgrr_icount *icount, GError **error)
+{
+    const tcgrr_icount end = tcgrr_reader_run(reader)->icount;
+    struct tcgrr_run_source *source = NULL;
+    struct tcgrr_run_source_position position;
+    bool found = false;
+    bool good = tcgrr_reader_need_level(reader, TCGRR_LEVEL_FLOW, true, error) &&
+                (source = tcgrr_run_source_stored(reader, error)) != NULL &&
+                source->ops->advance(source, 0, end, &position, error) &&
+                source->ops->find(source, pc, after, end, icount, &found, error);
+
+    if (source) {
+        source->ops->free(source);
+    }
+    if (good && !found) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run does not reach that point");
+    }
+    return good && found;
 }

@@ -73,4 +73,7 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
 void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data);
 void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_places *places);
 
+/* Where the instruction at `pc` first runs at or after `after`; needs level flow. */
+bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, tcgrr_icount *icount, GError **error);
+
 #endif

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/fill_jobs.h"
 
-#include "lockstep/run_source.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -13,26 +12,6 @@
 #include <sys/wait.h>
 
 #define POLL_US 20000
-
-bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, tcgrr_icount *icount, GError **error)
-{
-    const tcgrr_icount end = tcgrr_reader_run(reader)->icount;
-    struct tcgrr_run_source *source = NULL;
-    struct tcgrr_run_source_position position;
-    bool found = false;
-    bool good = tcgrr_reader_need_level(reader, TCGRR_LEVEL_FLOW, true, error) &&
-                (source = tcgrr_run_source_stored(reader, error)) != NULL &&
-                source->ops->advance(source, 0, end, &position, error) &&
-                source->ops->find(source, pc, after, end, icount, &found, error);
-
-    if (source) {
-        source->ops->free(source);
-    }
-    if (good && !found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the run does not reach that point");
-    }
-    return good && found;
-}
 
 char **cli_fill_job(const struct cli_fill *told, const struct tcgrr_fill_window *window, GError **error)
 {

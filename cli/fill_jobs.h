@@ -10,9 +10,6 @@
 /* The part of the run that the user asked for. */
 bool cli_fill_span(struct tcgrr_fill *fill, const struct cli_fill *told, struct tcgrr_span *span, GError **error);
 
-/* Where the instruction at `pc` first runs at or after `after`; needs level flow. */
-bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, tcgrr_icount *icount, GError **error);
-
 /* The words of the command that derives a window, NULL-terminated; owned by the caller (g_strfreev). */
 char **cli_fill_job(const struct cli_fill *told, const struct tcgrr_fill_window *window, GError **error);
 

@@ -2,6 +2,7 @@
 #include "replay/cause/why.h"
 
 #include "cli/cli.h"
+#include "cli/comparing.h"
 #include "cli/insn.h"
 #include "replay/replay.h"
 #include "store/error.h"
@@ -223,6 +224,22 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
     return CLI_OK;
 }
 
+/* Where the user looks: an icount, or where a place of the code is executed first. */
+static int resolve(const struct cli_command *command, const char *at, struct tcgrr_symbols *symbols,
+                   struct tcgrr_why_options *options)
+{
+    struct tcgrr_position where = {TCGRR_POSITION_NONE, 0};
+    GError *error = NULL;
+
+    if (!cli_parse_where(at, symbols, &where)) {
+        return cli_usage(command, "--at: '%s' is neither an icount, nor a 0x address, nor a symbol of the trace", at);
+    }
+    options->at = where.value;
+    return where.kind == TCGRR_POSITION_PC && !cli_find_pc(options->reader, where.value, 0, &options->at, &error)
+               ? cli_fail(error)
+               : CLI_OK;
+}
+
 static int why(const struct cli_command *command, const struct told *told, const char *trace, const char *what)
 {
     struct context context = {.progress = told->progress || isatty(STDERR_FILENO)};
@@ -247,12 +264,11 @@ static int why(const struct cli_command *command, const struct told *told, const
         return status;
     }
     context.symbols = cli_trace_symbols(options.reader);
-    if (!g_ascii_string_to_unsigned(told->at, 10, 0, UINT64_MAX, &options.at, NULL)) {
-        status = cli_usage(command, "--at takes an icount, not '%s'", told->at);
-    } else if (!parse_what(what, &options)) {
+    status = resolve(command, told->at, context.symbols, &options);
+    if (status == CLI_OK && !parse_what(what, &options)) {
         status =
             cli_usage(command, "'%s' is neither a register nor ADDRESS[:SIZE] (1 to %d bytes)", what, TCGRR_PLACE_MAX);
-    } else {
+    } else if (status == CLI_OK) {
         context.at = options.at;
         status = find(told, &options, &context);
     }
@@ -266,7 +282,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     struct told told = {.depth = DEPTH};
     const GOptionEntry options[] = {
-        {"at", 0, 0, G_OPTION_ARG_STRING, &told.at, "take the value before this instruction", "ICOUNT"},
+        {"at", 0, 0, G_OPTION_ARG_STRING, &told.at,
+         "take the value before this instruction: an icount, or a symbol or 0x address (its first execution)", "WHERE"},
         {"depth", 0, 0, G_OPTION_ARG_INT, &told.depth, "number of steps to follow it back (default 10)", "N"},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &told.qemu, "replay in this QEMU (default: the one that recorded)",
          "PATH"},
@@ -280,7 +297,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
     if (cli_parse(command, options, false, &argc, &argv)) {
         if (argc != 3 || !told.at) {
-            status = cli_usage(command, "why takes a trace, --at ICOUNT, and a register or an address");
+            status = cli_usage(command, "why takes a trace, --at WHERE, and a register or an address");
         } else if (told.depth < 1 || (told.json && told.dot)) {
             status = cli_usage(command, told.depth < 1 ? "--depth takes 1 or more" : "--json or --dot, not both");
         } else {
@@ -294,9 +311,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
 const struct cli_command cli_why = {
     "why",
-    "TRACE --at ICOUNT WHAT",
+    "TRACE --at WHERE WHAT",
     "Explain where a value came from: what wrote it, what that read, and so on back",
-    "WHAT is a register or ADDRESS[:SIZE], with its value before the instruction with this icount. Each step is an\n"
+    "WHAT is a register or ADDRESS[:SIZE], with its value before the instruction that --at names. Each step is an\n"
     "instruction, newest first, with what it wrote and read, back to where the value entered the guest: a device,\n"
     "a clock, a constant, the start. docs/why.md explains how, and what is not known.\n\n"
     "Examples:\n"

@@ -31,6 +31,9 @@ equal "each value is what its writer wrote" \
 store=$(json '.steps[2].icount')
 contains "the store" "$(json '.steps[2].disasm')" "^str "
 equal "the store's place in the run" "$store" $(($(at fcvtzs fcvtzs_instruction) + 1))
+mv "$work/out" "$work/by-icount"
+why fcvtzs fcvtzs_branch W6 --depth 4
+cmp "$work/out" "$work/by-icount" || fail "a symbol for the icount, and capital letters, make a difference"
 contains "it ends" "$(json .ends)" "depth: the chain continues"
 
 # The same asked of memory, and as a picture.
@@ -58,4 +61,5 @@ contains "constant" "$(json .ends)" "^constant: "
 complains 2 "none of the registers" "$tcgrr" why "$work/mmio.tcgrr" --at 100 nonsense
 complains 2 "there is no memory" "$tcgrr" why "$work/mmio.tcgrr" --at 100 0x0:4
 complains 3 "there is no icount" "$tcgrr" why "$work/mmio.tcgrr" --at 999999999999 a0
+complains 2 "neither an icount" "$tcgrr" why "$work/mmio.tcgrr" --at nonsense a0
 complains 2 "why takes" "$tcgrr" why "$work/mmio.tcgrr" a0

@@ -484,12 +484,14 @@ static const struct tcgrr_register *find_register(const struct tcgrr_registers *
     static const struct {
         char part;
         char whole;
-    } parts[] = {{'w', 'x'}, {'e', 'r'}, {'r', 'e'}};
-    g_autofree char *name = g_strdup(what);
-    const struct tcgrr_register *found = tcgrr_registers_find(registers, name);
+    } parts[] = {{'w', 'x'}, {'e', 'r'}, {'r', 'e'}, {'q', 'v'}, {'d', 'v'}, {'s', 'v'}};
+    const struct tcgrr_register *found = tcgrr_registers_find(registers, what);
+    g_autofree char *name = g_ascii_strdown(what, -1);
+    char first = name[0];
 
+    found = found ? found : tcgrr_registers_find(registers, strcmp(name, "nzcv") == 0 ? "cpsr" : name);
     for (size_t i = 0; i < G_N_ELEMENTS(parts) && !found && *name; i++) {
-        if (what[0] == parts[i].part) {
+        if (first == parts[i].part) {
             name[0] = parts[i].whole;
             found = tcgrr_registers_find(registers, name);
         }
