@@ -56,7 +56,8 @@ static bool run_csv(struct export_job *job, GError **error)
     return good;
 }
 
-const struct export_format export_csv = {"csv", "one line for each execution of a block: any table", false, false, run_csv};
+const struct export_format export_csv = {"csv", "one line for each execution of a block: any table", false, false,
+                                         run_csv};
 
 /* ---- tenet ---- */
 
@@ -114,4 +115,5 @@ static bool run_tenet(struct export_job *job, GError **error)
 }
 
 const struct export_format export_tenet = {
-    "tenet", "one line for each instruction with its memory accesses: Tenet in IDA (level full)", false, false, run_tenet};
+    "tenet", "one line for each instruction with its memory accesses: Tenet in IDA (level full)", false, false,
+    run_tenet};
