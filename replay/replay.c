@@ -600,7 +600,9 @@ static void make_absolute(char **words, const GPtrArray *files, const char *dire
 {
     for (guint i = 0; i < files->len; i++) {
         const char *name = files->pdata[i];
-        for (char **word = words + 1; !g_path_is_absolute(name) && *word; word++) {
+        g_autofree char *path = g_canonicalize_filename(name, directory);
+        bool there = g_file_test(path, G_FILE_TEST_EXISTS); /* "-bios none" names no file */
+        for (char **word = words + 1; there && !g_path_is_absolute(name) && *word; word++) {
             char *changed = with_whole_path(*word, name, directory);
             g_free(*word);
             *word = changed;

@@ -53,7 +53,7 @@ shows "what was interrupted" "a64-timer.tcgrr  $(grouped $((event - 1))) of"
 press g; press -l "50%"; press Enter
 shows "half-way" "\(50.0%\)"
 press g; press -l "nonsense"; press Enter
-shows "what is wrong" "'nonsense' is no icount"
+shows "what is wrong" "'nonsense' is not an icount"
 press M; press -l "look here"; press Enter
 shows "the bookmark" "\* look here"
 press '<'
