@@ -355,7 +355,7 @@ static int run_statement(const struct query *query, sqlite3_stmt *statement, boo
     return status == SQLITE_DONE ? SQLITE_OK : status;
 }
 
-/* Runs the statement that *sql begins with, and moves *sql behind it. Returns an exit status. */
+/* Runs the statement that *sql begins with, and moves *sql after it. Returns an exit status. */
 static int run_next(struct query *query, const char **sql, struct progress *progress)
 {
     sqlite3_stmt *statement = NULL;

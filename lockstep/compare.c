@@ -8,9 +8,9 @@
 #include "lockstep/position.h"
 #include "store/error.h"
 
-/* Instructions at hand behind the place that is compared, for the history after a divergence. */
+/* Instructions at hand after the place that is compared, for the history after a divergence. */
 #define BEHIND        4096
-/* How many instructions QEMU may run on after the guest shut down; fewer than are at hand behind an interval. */
+/* How many instructions QEMU may run on after the guest shut down; fewer than are at hand after an interval. */
 #define SHUTDOWN_MOST 4000
 /* Where the digests agree but for what was shifted, intervals of so many checkpoints are compared. */
 #define WIDE_STEPS    4
@@ -30,7 +30,7 @@ struct comparing {
     const struct tcgrr_compare_options *options;
     struct tcgrr_comparison *comparison;
     tcgrr_icount at[2];                  /* both are the same up to here */
-    tcgrr_icount next[2];                /* the end of the interval behind it */
+    tcgrr_icount next[2];                /* the end of the interval after it */
     tcgrr_icount searched[2];            /* up to here for where comparing ends */
     tcgrr_icount limit[2];               /* that is here; UINT64_MAX: not found yet */
     struct tcgrr_exec_window windows[2]; /* where runs are walked side by side */
@@ -493,7 +493,7 @@ static bool go_on(struct comparing *c, GError **error)
     return true;
 }
 
-/* The samples behind `at`, unless something differed there and was explained. */
+/* The samples after `at`, unless something differed there and was explained. */
 static bool compare_state(struct comparing *c, GError **error)
 {
     const struct tcgrr_align *align = &c->aligns[0];
@@ -542,7 +542,7 @@ static bool compare_closely(struct comparing *c, GError **error)
     return good;
 }
 
-/* Chooses the interval behind `at`: where digests are made for it, they are made fastest up to a checkpoint of A's. */
+/* Chooses the interval after `at`: where digests are made for it, they are made fastest up to a checkpoint of A's. */
 static void choose_interval(struct comparing *c)
 {
     tcgrr_icount steps = c->narrow > 0 ? 1 : WIDE_STEPS;
@@ -573,7 +573,7 @@ static bool pass_interval(struct comparing *c, GError **error)
     return true;
 }
 
-/* Both sides' digests of the interval behind `at`. */
+/* Both sides' digests of the interval after `at`. */
 static bool compare_interval(struct comparing *c, GError **error)
 {
     struct tcgrr_run_source_position position[2];

@@ -70,7 +70,7 @@ struct tcgrr_compare_options {
     struct tcgrr_position from[2]; /* where each side's comparison starts: they need not have run the same before */
     tcgrr_icount
         start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
-    struct tcgrr_position until[2]; /* it ends where the first of the sides comes there; a pc counts behind the start */
+    struct tcgrr_position until[2]; /* it ends where the first of the sides comes there; a pc counts after the start */
     bool strict;                    /* nothing is tolerated: for runs that share all that happens outside the guest */
     bool own_inputs;                /* what happened outside the guest may have led the runs apart: what that can
                                        explain is no verdict (struct tcgrr_comparison's `undecided`) */
@@ -108,12 +108,12 @@ enum tcgrr_reason {
 enum tcgrr_tolerated_kind {
     TCGRR_TOLERATED_EVENT,     /* an interrupt came at another instruction; its handler was compared with its handler */
     TCGRR_TOLERATED_LOOP,      /* a loop that waits for something turned more often on one side */
-    TCGRR_TOLERATED_TRANSIENT, /* right behind reading a clock or a device, or in an interrupt's handler, the two
+    TCGRR_TOLERATED_TRANSIENT, /* right after reading a clock or a device, or in an interrupt's handler, the two
                                   took different ways and met again */
     TCGRR_TOLERATED_KINDS,
 };
 
-/* What flag number `i` stands for, as a short phrase; NULL behind the last. */
+/* What flag number `i` stands for, as a short phrase; NULL after the last. */
 const char *tcgrr_reason_name(int i);
 
 /* "shifted event", "polling loop", "transient". */
@@ -142,7 +142,7 @@ struct tcgrr_divergence_side {
     uint32_t insn;          /* index of the instruction in its block */
     uint64_t pc;
     GArray *history; /* struct tcgrr_exec: that execution and those after it, oldest first */
-    GArray *events;  /* struct tcgrr_event: the last ones before it and the first ones behind it */
+    GArray *events;  /* struct tcgrr_event: the last ones before it and the first ones after it */
 };
 
 struct tcgrr_comparison {
@@ -154,13 +154,13 @@ struct tcgrr_comparison {
      */
     char *undecided;
     tcgrr_icount start[2];   /* each side's own icount where the comparison starts */
-    tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or behind the
+    tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or after the
                                 last place that was tolerated */
     tcgrr_icount compared;   /* instructions from there on that are the same on both sides, by A's count */
     uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* how many places of each kind */
     GArray *places;                            /* struct tcgrr_tolerated: the first of them */
     uint64_t differing;                        /* instructions of A's own in loops and transients */
-    tcgrr_icount surplus[2]; /* what a side ran behind the other's tolerated end, as far as it was looked at */
+    tcgrr_icount surplus[2]; /* what a side ran after the other's tolerated end, as far as it was looked at */
     enum tcgrr_run_source_state ends[2]; /* how each side was when the comparison ended */
     uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
     bool diverged_by_input;     /* and they led the runs apart, so that what follows was not compared */

@@ -17,7 +17,7 @@ struct tcgrr_insn_cursor {
     tcgrr_icount icount;
 };
 
-/* Puts it on the first instruction that runs at or behind `icount`, on whichever vCPU or on that one. */
+/* Puts it on the first instruction that runs at or after `icount`, on whichever vCPU or on that one. */
 void tcgrr_insn_cursor_begin(struct tcgrr_insn_cursor *walk, const struct tcgrr_exec_window *window,
                              tcgrr_icount icount);
 void tcgrr_insn_cursor_begin_on(struct tcgrr_insn_cursor *walk, const struct tcgrr_exec_window *window, tcgrr_vcpu only,
@@ -39,7 +39,7 @@ static inline uint64_t tcgrr_insn_cursor_pc(const struct tcgrr_insn_cursor *walk
 void tcgrr_insn_cursor_step(struct tcgrr_insn_cursor *walk);
 void tcgrr_insn_cursor_skip(struct tcgrr_insn_cursor *walk);
 
-/* Finds the next instruction when the window has grown behind a walk that was at its end. */
+/* Finds the next instruction when the window has grown after a walk that was at its end. */
 void tcgrr_insn_cursor_settle(struct tcgrr_insn_cursor *walk);
 
 /* Goes back by one instruction. Returns false, without moving, at the window's start. */

@@ -98,7 +98,7 @@ struct tcgrr_run_source_log {
     bool (*step)(struct tcgrr_run_source_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
     /* The side must not be read on for now: waits, shortly, for what has to come first. */
     void (*wait)(struct tcgrr_run_source_log *log);
-    tcgrr_icount known; /* the side counts as come so far, if it has: what lies behind may not be part of the run */
+    tcgrr_icount known; /* the side counts as come so far, if it has: what lies after may not be part of the run */
     tcgrr_icount end;   /* the log ends here, and with it the run; UINT64_MAX: not that we know */
     bool asked;         /* because the guest asked for its shutdown */
     bool complete;      /* or because QEMU left in order */

@@ -121,7 +121,7 @@ static bool must_wait(const struct live_side *live, tcgrr_icount to)
     return live->options.log && live->end == TCGRR_LIVE_RUNS && furthest(live) >= to;
 }
 
-/* Nothing behind the log's end is wanted, and QEMU is not to wait for us to read it. */
+/* Nothing after the log's end is wanted, and QEMU is not to wait for us to read it. */
 static void see_end(struct live_side *live)
 {
     const struct tcgrr_run_source_log *log = live->options.log;

@@ -26,7 +26,7 @@ guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log,
         const struct tcgrr_uncertain_retire *doubt = &g_array_index(uncertain, struct tcgrr_uncertain_retire, i);
         struct tcgrr_rrlog_asked asked = answers->asked;
         bool retired = doubt->retired;
-        /* Places behind a flip move with it. */
+        /* Places after a flip move with it. */
         if (!tcgrr_rrlog_decide(log, &asked, doubt, doubt->place + (uint64_t)answers->shift, &retired)) {
             break;
         }

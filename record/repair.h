@@ -13,15 +13,14 @@
 struct tcgrr_answers {
     GArray *flips; /* struct tcgrr_flip: executions whose last instruction did what was not assumed */
     struct tcgrr_rrlog_asked asked;
-    int64_t shift;    /* what the flips add to the icounts behind them */
+    int64_t shift;    /* what the flips add to the icounts after them */
     uint64_t decided; /* uncertain */
 };
 
 struct tcgrr_flip {
     tcgrr_seq seq;
     bool retired;
-    uint64_t
-        pc; /* of the instruction that runs next: the last one, or the one behind it; filled in by tcgrr_repair() */
+    uint64_t pc; /* of the instruction that runs next: the last one, or the one after it; filled in by tcgrr_repair() */
 };
 
 /*
@@ -41,7 +40,7 @@ struct tcgrr_repair {
 
 /*
  * Asks the log about every doubt that is left, corrects the executions, and all counts, digests, checkpoints and events
- * behind them; gives inferred events the kind that the log says and removes those that it does not have; sets
+ * after them; gives inferred events the kind that the log says and removes those that it does not have; sets
  * run->icount, ->assumed and ->decided, but does not store `run`. Everything has to be committed before; nothing of it
  * is after: a caller that goes away before the next commit leaves the trace as it was. Reads and writes one chunk at a
  * time, none if every assumption was right.

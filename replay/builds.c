@@ -11,7 +11,7 @@
 /* What lies between the last good build and the first bad one: none of it is good or bad. */
 struct between {
     int low;  /* the last good one, -1 if there is none */
-    int high; /* the first bad one, or behind the last */
+    int high; /* the first bad one, or after the last */
     int untried;
     int skipped;
     int first_skipped;
@@ -45,7 +45,7 @@ static int middle_untried(const int *verdicts, const struct between *between)
 }
 
 /*
- * The one to try. Builds that do not work mostly come in rows, so behind a few neighbours the ends of the row are
+ * The one to try. Builds that do not work mostly come in rows, so after a few neighbours the ends of the row are
  * searched, from the good and from the bad side, and what lies in it comes last.
  */
 static int choose(const int *verdicts, const struct between *between)

@@ -27,7 +27,7 @@ struct tcgrr_search_state {
 
 /*
  * The last build comes first, because without a bad one there is nothing to search. Then the middle of what is left;
- * behind skipped ones their neighbours, then the ends of the row that they stand in. When the search is over and
+ * after skipped ones their neighbours, then the ends of the row that they stand in. When the search is over and
  * last_good + 1 < first_bad, all between them were skipped.
  */
 void tcgrr_search_look(const struct tcgrr_search *search, struct tcgrr_search_state *state);

@@ -173,7 +173,7 @@ static bool uses_keyframes(const struct tcgrr_fill *fill, enum tcgrr_level level
     return level != TCGRR_LEVEL_STATE && tcgrr_keyframes_list(fill->keyframes)->len > 0;
 }
 
-/* Cuts the span behind keyframes, or, where every replay has to go all the way, into as many parts as there are jobs.
+/* Cuts the span after keyframes, or, where every replay has to go all the way, into as many parts as there are jobs.
  */
 static void split(const struct tcgrr_fill *fill, enum tcgrr_level level, struct tcgrr_span span, unsigned jobs,
                   tcgrr_icount least, GArray *windows)

@@ -9,7 +9,7 @@
 
 /*
  * The user's own QEMU command out of the trace: QEMU and its arguments, NULL-terminated, with `extra` (may be NULL)
- * behind, in user mode before the program; owned by the caller (g_strfreev). TCGRR_ERROR_DAMAGED if the trace does not
+ * after, in user mode before the program; owned by the caller (g_strfreev). TCGRR_ERROR_DAMAGED if the trace does not
  * say.
  */
 char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error);

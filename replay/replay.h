@@ -20,7 +20,7 @@ struct tcgrr_replay_options {
     /* Compare states even if the recording has none: then the QEMU that recorded replays it, too, at the same time.
      * Where one of the two cannot tell its state, they are not compared. */
     bool states;
-    /* With `states`: samples behind all branches in this part of the run, where it is not empty, and none between the
+    /* With `states`: samples after all branches in this part of the run, where it is not empty, and none between the
      * first one and these. Numbers of branches, which the recording must not count from a place of its own. */
     struct {
         uint64_t from;

@@ -52,7 +52,7 @@ uint64_t tcgrr_block_prefix(const struct tcgrr_block *block, uint32_t insns);
 /* The flow digest `flow` continued by the first `insns` instructions of `block`. */
 uint64_t tcgrr_block_append(uint64_t flow, const struct tcgrr_block *block, uint32_t insns);
 
-/* pc of instruction `index`, 0..insns; `insns` gives the address behind the block. */
+/* pc of instruction `index`, 0..insns; `insns` gives the address after the block. */
 uint64_t tcgrr_block_pc(const struct tcgrr_block *block, uint32_t index);
 
 #endif

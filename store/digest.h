@@ -33,7 +33,7 @@ static inline uint64_t tcgrr_digest_behead(uint64_t whole, uint64_t power, uint6
 }
 
 /*
- * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is behind bit 61,
+ * The same for long loops: `shifted` is the power times 8, so that the product's upper half is what is after bit 61,
  * and the result is only reduced as far as to fit the next step. tcgrr_digest_settle() gives the digest.
  */
 static inline uint64_t tcgrr_digest_step(uint64_t digest, uint64_t shifted, uint64_t sum)

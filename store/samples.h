@@ -32,7 +32,7 @@ struct tcgrr_register_table *tcgrr_register_table_ref(struct tcgrr_register_tabl
 /* NULL is allowed. */
 void tcgrr_register_table_unref(struct tcgrr_register_table *registers);
 /*
- * Adds one. A name that is there already gets "#2" behind it, and so on. False, TCGRR_ERROR_DAMAGED: a size, a name or
+ * Adds one. A name that is there already gets "#2" after it, and so on. False, TCGRR_ERROR_DAMAGED: a size, a name or
  * their number is beyond the bounds above.
  */
 bool tcgrr_register_table_add(struct tcgrr_register_table *registers, const char *name, const char *feature,

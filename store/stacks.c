@@ -4,7 +4,7 @@
 #define MAX_VCPUS       4096u
 #define FILTER_BITS     12
 #define FILTER_SLOTS    (1u << FILTER_BITS)
-#define EXCEPTION_REACH 16 /* bytes: a handler returns to the instruction that trapped or to one shortly behind it */
+#define EXCEPTION_REACH 16 /* bytes: a handler returns to the instruction that trapped or to one shortly after it */
 
 enum { UNKNOWN, CALLS, DOES_NOT }; /* about a block's end */
 

@@ -39,7 +39,7 @@ uint64_t tcgrr_chunk_row_digest(const struct tcgrr_chunk_row *row, const void *d
                                 const void *partials, size_t partials_size, const void *switches, size_t switches_size);
 
 /*
- * The seal: 32 bytes behind the database's last page, which SQLite does not look at: "tcgrseal", the length before it,
+ * The seal: 32 bytes after the database's last page, which SQLite does not look at: "tcgrseal", the length before it,
  * and the 128-bit XXH3 of everything before it.
  */
 bool tcgrr_seal_write(const char *path, GError **error);

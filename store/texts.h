@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * How QEMU disassembled blocks, as a trace stores it: the texts of blocks that follow each other in one zstd frame.
- * Without frame: the texts of a block with a line feed between them, and a zero byte behind each block; a block whose
+ * Without frame: the texts of a block with a line feed between them, and a zero byte after each block; a block whose
  * texts are not known is empty.
  */
 #ifndef TCGRR_STORE_TEXTS_H

@@ -107,7 +107,7 @@ bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct 
  */
 bool tcgrr_writer_cut(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                       const struct tcgrr_blocks *blocks, GError **error);
-/* Removes the checkpoints behind `icount`. */
+/* Removes the checkpoints after `icount`. */
 bool tcgrr_writer_drop_checkpoints(struct tcgrr_writer *writer, tcgrr_icount icount, GError **error);
 enum tcgrr_event_change { TCGRR_EVENT_KEEP, TCGRR_EVENT_CHANGE, TCGRR_EVENT_REMOVE };
 /*
@@ -174,7 +174,7 @@ struct tcgrr_register_table *tcgrr_reader_registers(struct tcgrr_reader *reader,
 
 /*
  * Decodes the samples of one chunk into `samples`, which is emptied first: of the first chunk that has any at `icount`
- * or later; of the first one behind chunk `after`; of chunk `wanted` alone; or of the
+ * or later; of the first one after chunk `after`; of chunk `wanted` alone; or of the
  * last chunk that has any at `icount` or earlier. *id is which chunk it was, -1 if there
  * is none.
  */

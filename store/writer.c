@@ -468,7 +468,7 @@ static bool add_event(struct tcgrr_writer *writer, const struct tcgrr_event *eve
     return step(writer, ADD_EVENT, "store an event", error);
 }
 
-/* The varints in writer->scratch behind zstd; none make an empty blob. */
+/* The varints in writer->scratch after zstd; none make an empty blob. */
 static void pack(struct tcgrr_writer *writer, GByteArray *out)
 {
     const GByteArray *plain = writer->scratch;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Fuzz target for stored memory accesses. The first byte selects: decode the rest, behind two bytes of how many there
+ * Fuzz target for stored memory accesses. The first byte selects: decode the rest, after two bytes of how many there
  * are, as accesses of a made-up chunk; take it for accesses that have to survive a round trip; or take it for the pages
  * that accesses go to, before zstd, which would only hide them. Streams of accesses need no zstd.
  */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Fuzz target for the stored texts of blocks. The first byte selects: take the rest as a row as it is, or compress it
- * first, so that the fuzzer gets behind zstd.
+ * first, so that the fuzzer gets past zstd.
  */
 #include "store/texts.h"
 

@@ -120,7 +120,7 @@ void guest_loop(struct guest *guest, uint64_t loop, unsigned turns, bool device)
     }
 }
 
-/* Behind a loop. */
+/* After a loop. */
 void guest_leave_loop(struct guest *guest, uint64_t loop)
 {
     guest_run(guest, loop + 4 * LOOP_INSNS, 8);

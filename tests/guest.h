@@ -12,7 +12,7 @@
 #define TICK_INSNS 20
 #define KEY        0x80003000u /* another one's: 12 */
 #define KEY_INSNS  12
-#define CLOCK_LOOP 0x80004000u /* rdtime, nop, branch back; behind it nops and a return */
+#define CLOCK_LOOP 0x80004000u /* rdtime, nop, branch back; after it nops and a return */
 #define LOAD_LOOP  0x80004100u /* the same with a load */
 #define COUNT_LOOP 0x80004200u /* with another nop */
 #define LOOP_INSNS 3
@@ -20,7 +20,7 @@
 
 struct guest_step {
     uint64_t pc;
-    bool device; /* its access goes to a device, so QEMU leaves the block behind it */
+    bool device; /* its access goes to a device, so QEMU leaves the block after it */
     bool event;  /* something happened before it */
     bool other;  /* it is another instruction than is there otherwise */
     tcgrr_vcpu vcpu;
@@ -36,7 +36,7 @@ struct guest {
 
 struct guest guest_start(void);
 
-/* Runs so many instructions, one behind the other; of the main loop, from where it was. */
+/* Runs so many instructions, one after the other; of the main loop, from where it was. */
 void guest_run(struct guest *guest, uint64_t pc, unsigned insns);
 void guest_main(struct guest *guest, unsigned insns);
 /* The main loop's next instruction. */
@@ -50,7 +50,7 @@ struct tcgrr_event *guest_interrupt(struct guest *guest, uint64_t handler);
 void guest_tick(struct guest *guest);
 void guest_key(struct guest *guest);
 
-/* So many turns of a loop, whose first instruction may access a device; and what is behind it. */
+/* So many turns of a loop, whose first instruction may access a device; and what is after it. */
 void guest_loop(struct guest *guest, uint64_t loop, unsigned turns, bool device);
 void guest_leave_loop(struct guest *guest, uint64_t loop);
 

@@ -70,7 +70,7 @@ void stream_append(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
     chunk->end_blocks = tcgrr_blocks_count(blocks);
 }
 
-/* How many instructions of the script stand one behind the other from number `at` on, up to `most`. */
+/* How many instructions of the script stand one after the other from number `at` on, up to `most`. */
 static uint32_t straight(const GArray *script, guint at, uint32_t most)
 {
     uint32_t count = 1;

@@ -19,7 +19,7 @@
 
 /* ---- interrupts ---- */
 
-/* One interrupt, later on one side; at the start, around a checkpoint, across one, far behind. */
+/* One interrupt, later on one side; at the start, around a checkpoint, across one, far after. */
 static void test_one_shifted(void **state)
 {
     static const unsigned places[] = {0,        1,    1000,     STEP - 40,     STEP - 10,
@@ -99,7 +99,7 @@ static void test_swapped(void **state)
     }
 }
 
-/* The handler of one interrupt is interrupted by another: early, late, or only the code behind it. */
+/* The handler of one interrupt is interrupted by another: early, late, or only the code after it. */
 static void run_nested(struct guest *guest, unsigned first, unsigned second)
 {
     guest_main(guest, first);
@@ -151,7 +151,7 @@ static void test_back_to_back(void **state)
     }
 }
 
-/* The last interrupt would have come behind the other run's end. */
+/* The last interrupt would have come after the other run's end. */
 static void test_at_the_end(void **state)
 {
     for (int side = 0; side < 2; side++) {
@@ -169,7 +169,7 @@ static void test_at_the_end(void **state)
     }
 }
 
-/* QEMUs that do not report interrupts miss one behind a return, if its handler was not seen before. */
+/* QEMUs that do not report interrupts miss one after a return, if its handler was not seen before. */
 static void test_unnoticed(void **state)
 {
     struct pair pair = pair_start();

@@ -70,7 +70,7 @@ static int tear_down(void **state)
     return 0;
 }
 
-/* Encodes the first `count` of f->ids behind a byte that has to stay, decodes and compares. */
+/* Encodes the first `count` of f->ids after a byte that has to stay, decodes and compares. */
 static void check_round_trip(struct fixture *f, size_t count)
 {
     const uint8_t before = 0xa5;
@@ -351,7 +351,7 @@ static void test_wrong_size(void **state)
     for (kind = KIND_PACK; kind <= KIND_FIXK; kind++) {
         make_of_kind(f, kind, 12000, &id_end);
         for (size = 0; size < f->out->len; size++) {
-            uint8_t *part = g_memdup2(f->out->data, size); /* so that a sanitizer sees a read behind the end */
+            uint8_t *part = g_memdup2(f->out->data, size); /* so that a sanitizer sees a read past the end */
 
             check_refused(f, part, size, 12000, ID_END);
             g_free(part);
@@ -414,7 +414,7 @@ static void test_malformed_headers(void **state)
         {3, 0, {KIND_PACK, 0, 29}},
         {3, 0, {KIND_PACK, 0, 255}},
         {4, 1, {KIND_PACK, 1, 0, 0}},
-        {4, 1, {KIND_PACK, 1, 1, 2}}, /* a bit behind the last id */
+        {4, 1, {KIND_PACK, 1, 1, 2}}, /* a bit after the last id */
         {7, 1, {KIND_PACK, 1, 32, 1, 0, 0, 0}},
         {2, 0, {KIND_LZP, 0}},
         {4, 0, {KIND_LZP, 0, 0, 0}},
@@ -427,7 +427,7 @@ static void test_malformed_headers(void **state)
         {7, 1, {KIND_LZP, 1, 0, 0, 1, 1, 1}},
         {7, 1, {KIND_LZP, 1, 0, 0, 1, 1, 0x80}},
         {8, 1, {KIND_FIXK, 1, 0, 0, 0, 0, 0, 0}},
-        {10, 1, {KIND_FIXK, 1, 0, 0, 1, 1, 1, 1, 1, 2}},    /* an escape behind the end */
+        {10, 1, {KIND_FIXK, 1, 0, 0, 1, 1, 1, 1, 1, 2}},    /* an escape after the end */
         {10, 1, {KIND_FIXK, 1, 0, 0, 1, 1, 1, 0, 0, 2}},    /* a stream that expands from nothing */
         {11, 1, {KIND_FIXK, 1, 1, 1, 1, 1, 1, 1, 2, 0, 1}}, /* bits that nothing needs */
     };

@@ -131,7 +131,7 @@ static void test_values_that_look_like_options(void **state)
 {
     expect_recorded("-append -icount -M virt", "/opt/qemu-system-x -append -icount -M virt" END);
     expect_recorded("--append -smp --machine virt", "/opt/qemu-system-x --append -smp --machine virt" END);
-    /* An option that is newer than the table: the word behind it is its value, not a disk. */
+    /* An option that is newer than the table: the word after it is its value, not a disk. */
     expect_recorded("-brand-new value -S", "/opt/qemu-system-x -brand-new value -S" END);
     expect_recorded("-nographic -snapshot", "/opt/qemu-system-x -nographic -snapshot" END);
     /* A value that is missing at the end is for QEMU to complain about. */

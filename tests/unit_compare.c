@@ -176,7 +176,7 @@ static void test_interrupted(void **state)
 
 static void test_divergence_anywhere(void **state)
 {
-    /* First and last instruction, both sides of checkpoints, and just behind where the second stretch of blocks begins.
+    /* First and last instruction, both sides of checkpoints, and just after where the second stretch of blocks begins.
      */
     static const guint places[] = {0,
                                    1,

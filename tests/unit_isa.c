@@ -53,7 +53,7 @@ static void classify(enum tcgrr_isa isa, uint64_t pc, const char *const *insns, 
     free(lengths);
 }
 
-/* Where and behind what the instructions of a table are tried. */
+/* Where and after what the instructions of a table are tried. */
 struct place {
     enum tcgrr_isa isa;
     uint64_t pc;

@@ -363,7 +363,7 @@ static void test_ends(void **state)
     close_ring(f);
 }
 
-/* The run begins behind the first block, or with the instruction of it that was repeated for a device. */
+/* The run begins after the first block, or with the instruction of it that was repeated for a device. */
 static void test_uncounted_start(void **state)
 {
     struct fixture *f = open_ring(0);
@@ -462,7 +462,7 @@ static void test_attach_refuses(void **state)
 #define WORD(tag, payload) ((uint32_t)(tag) << 24 | (payload))
 #define EVENT(kind, words) WORD(TCGRR_WIRE_EVENT, (kind) | (words) << 8)
 
-/* Behind a block number 0 of three instructions. */
+/* After a block number 0 of three instructions. */
 static const struct {
     const char *what;
     uint32_t words[12];

@@ -32,14 +32,14 @@ static void expect_refused(bool taken, GError **error)
 /* Takes a message; what it is compared with is in `data`. */
 typedef bool (*take_function)(const struct tcgrr_message *message, void *data, GError **error);
 
-/* What is cut off anywhere, or has something behind it, is refused. */
+/* What is cut off anywhere, or has something after it, is refused. */
 static void expect_whole(enum tcgrr_message_type type, const GByteArray *payload, take_function take, void *data)
 {
     struct tcgrr_message message = message_of(type, payload);
     GError *error = NULL;
 
     for (message.length = 0; message.length < payload->len; message.length++) {
-        /* A copy of this length, so that a sanitizer sees reading behind it. */
+        /* A copy of this length, so that a sanitizer sees reading past it. */
         g_autofree uint8_t *copy = g_memdup2(payload->data, message.length);
         message.payload = copy;
         expect_refused(take(&message, data, &error), &error);

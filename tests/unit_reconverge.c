@@ -65,7 +65,7 @@ static void test_not_polling(void **state)
     }
 }
 
-/* Polling is no excuse for going elsewhere behind the loop, nor for what is not of the loop. */
+/* Polling is no excuse for going elsewhere after the loop, nor for what is not of the loop. */
 static void test_polling_and_astray(void **state)
 {
     struct pair pair = pair_start();
@@ -83,7 +83,7 @@ static void test_polling_and_astray(void **state)
     pair_doubts(&pair, 1000 + 5 * LOOP_INSNS, 1000 + 5 * LOOP_INSNS);
 }
 
-/* A loop waits for what an interrupt's handler does: it ends a turn behind the interrupt, wherever that comes. */
+/* A loop waits for what an interrupt's handler does: it ends a turn after the interrupt, wherever that comes. */
 static void test_waiting_for_interrupt(void **state)
 {
     for (int i = 0; i < 2; i++) {
@@ -191,7 +191,7 @@ static void test_inner_loop(void **state)
 
 /* ---- transients ---- */
 
-/* Behind a read of the clock one side takes another way. */
+/* After a read of the clock one side takes another way. */
 static void run_transient(struct guest *guest, unsigned behind, bool other)
 {
     guest_main(guest, 1000);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Putting a recording right by the rr log: what was assumed wrongly moves all that stands behind it, samples of the
+/* Putting a recording right by the rr log: what was assumed wrongly moves all that stands after it, samples of the
  * state, too. */
 #include <setjmp.h>
 #include <stdarg.h>

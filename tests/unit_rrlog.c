@@ -44,7 +44,7 @@ static void put_array(GByteArray *bytes, uint32_t size)
     }
 }
 
-/* Events of every kind that is understood, each behind one instruction; returns how many instructions that makes. */
+/* Events of every kind that is understood, each after one instruction; returns how many instructions that makes. */
 static uint32_t put_all_kinds(GByteArray *bytes)
 {
     static const uint8_t sizes[END] = {
@@ -228,7 +228,7 @@ static void finds(void **state)
     g_byte_array_unref(bytes);
 }
 
-/* A log with `here` events at 100, `behind` at 101 and its end at 102. */
+/* A log with `here` events at 100, `after` at 101 and its end at 102. */
 static struct tcgrr_rrlog *log_around_100(unsigned here, unsigned behind)
 {
     GByteArray *bytes = begin(OLD);
@@ -254,7 +254,7 @@ static void decides(void **state)
         bool left, inside, hidden;
         bool retired;
     } rows[] = {
-        {0, 1, 0, true, true, false, true},   /* an interrupt behind it */
+        {0, 1, 0, true, true, false, true},   /* an interrupt after it */
         {1, 0, 0, true, true, false, false},  /* an exception at it */
         {1, 1, 0, true, true, false, false},  /* one at it, then one at the handler's second instruction */
         {0, 0, 0, false, true, false, true},  /* nothing happened */
@@ -266,7 +266,7 @@ static void decides(void **state)
         {1, 1, 0, true, false, true, true},   /* entered by an event that went unnoticed */
         {1, 0, 0, true, false, true, false},  /* only the exception at it explains where it went */
         {1, 0, 0, false, false, true, false}, /* went where nothing is known to lead: as a fault does */
-        {1, 1, 0, false, false, true, true},  /* a trap behind it explains where it went */
+        {1, 1, 0, false, false, true, true},  /* a trap after it explains where it went */
         {2, 0, 0, false, false, true, false}, /* at most one goes unnoticed */
     };
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * Control flow: the addresses that the flow left for another one than the next, and where it went from there. An
- * interrupt is not the doing of the instruction it came behind: what counts is where that instruction led to. An
+ * interrupt is not the doing of the instruction it came after: what counts is where that instruction led to. An
  * instruction that raised an exception counts as left early.
  */
 #include "cli/report/report.h"
@@ -122,7 +122,7 @@ static bool ends_with_trap(const struct flow *flow, const struct tcgrr_block *bl
 }
 
 /*
- * Whether the first event behind a whole execution was raised by its last instruction. QEMU gives as the place of a
+ * Whether the first event after a whole execution was raised by its last instruction. QEMU gives as the place of a
  * system call the instruction to return to.
  */
 static bool raised_by_last(const struct flow *flow, const struct tcgrr_event *event, const struct tcgrr_block *block)
@@ -132,7 +132,7 @@ static bool raised_by_last(const struct flow *flow, const struct tcgrr_event *ev
             (event->from_pc == block->pc + block->size && ends_with_trap(flow, block)));
 }
 
-/* The flow left a block behind its first `ran` instructions, events happened, and it goes on at `to`. */
+/* The flow left a block after its first `ran` instructions, events happened, and it goes on at `to`. */
 static void follow_events(struct flow *flow, const struct vcpu *vcpu, uint64_t to)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(flow->job->blocks, vcpu->block);

@@ -26,7 +26,7 @@ static const struct report_option options[] = {
 /* Blocks whose lines are kept ready. */
 #define MAX_READY 8192
 
-/* A block's instructions as they are printed behind the vCPU; NULL: filtered out. */
+/* A block's instructions as they are printed after the vCPU; NULL: filtered out. */
 struct ready {
     uint32_t insns;
     char *lines[];
@@ -102,7 +102,7 @@ static char *make_line(const struct log *log, const struct tcgrr_block *block, u
                                "disasm", report_text_json(g_strdup(text)));
     g_autofree char *whole = json_dumps(object, JSON_COMPACT);
     json_decref(object);
-    return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and behind */
+    return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and after */
 }
 
 /* Ends the line of the last instruction. */

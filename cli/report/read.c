@@ -49,7 +49,7 @@ static void show_progress(const struct report_job *job, tcgrr_icount icount, gin
     }
 }
 
-/* The number of the chunk in which instruction `icount` runs, or of the first one behind all that there are. */
+/* The number of the chunk in which instruction `icount` runs, or of the first one after all that there are. */
 static bool find_chunk(struct report_job *job, tcgrr_icount icount, struct tcgrr_chunk *chunk, int64_t *id,
                        GError **error)
 {

@@ -114,8 +114,8 @@ typedef bool (*report_chunk_visitor)(int64_t id, const struct tcgrr_chunk *chunk
 bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error);
 
 /*
- * Fills `events` (struct tcgrr_event) with those behind the chunk's first execution and up to that behind its last one,
- * in order. An event stands behind execution event.seq - 1 of the trace.
+ * Fills `events` (struct tcgrr_event) with those after the chunk's first execution and up to that after its last one,
+ * in order. An event stands after execution event.seq - 1 of the trace.
  */
 bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk, GArray *events, GError **error);
 

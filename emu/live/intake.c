@@ -18,7 +18,7 @@
 struct tcgrr_intake {
     int fd;
     struct tcgrr_wire_header *header;
-    const uint32_t *drafts; /* two, one behind the other */
+    const uint32_t *drafts; /* two, one after the other */
     uint32_t *ring;         /* mapped twice in a row */
     uint64_t mask;
     uint64_t tail;   /* words of the ring copied so far; the header's is for the plugin */

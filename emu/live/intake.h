@@ -38,7 +38,7 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
 void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process);
 
-/* Branches behind which samples are taken instead of those that the step names (wire.h), before QEMU starts. */
+/* Branches after which samples are taken instead of those that the step names (wire.h), before QEMU starts. */
 void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from, uint64_t to);
 
 /* No further accesses are wanted. */
@@ -70,7 +70,7 @@ struct tcgrr_intake_words {
 };
 
 /*
- * Copies what there is, as far as it fits, behind what was not taken yet, and gives its place in the ring back. At
+ * Copies what there is, as far as it fits, after what was not taken yet, and gives its place in the ring back. At
  * least TCGRR_WIRE_RESERVE_WORDS fit, so that any record does. A draft that the plugin is still writing is only looked
  * at when nothing else came in two calls on end, or if `gone`, which says that the plugin is: looking slows it down.
  * Returns false if the ring holds what no plugin writes.

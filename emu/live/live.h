@@ -39,7 +39,7 @@ struct tcgrr_live_info {
 /* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
  * said. */
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
-/* The run is one that begins in the middle: behind `icount` instructions. Before anything is read. */
+/* The run is one that begins in the middle: after `icount` instructions. Before anything is read. */
 void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
 /*
  * The plugin instruments nothing (level inputs): events come as they are reported, at no known place, and there are no
@@ -127,7 +127,7 @@ const GArray *tcgrr_live_uncertain(const struct tcgrr_live *live);
 void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
 
 /*
- * Where the plugin takes samples, if the session's level has them: behind each branch or jump whose number is a
+ * Where the plugin takes samples, if the session's level has them: after each branch or jump whose number is a
  * multiple of `step` (TCGRR_SAMPLE_STEP unless told otherwise); with 0 or 1 at the head of each block, which is before
  * each instruction if QEMU makes blocks of one instruction. Can be changed while QEMU runs, and is heeded from the next
  * sample on. Any thread.
@@ -139,7 +139,7 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
 
 /*
  * From the first time that a block begins at `pc`, branches count from 0 anew, and the digest of stores begins anew,
- * and there is a sample there: so runs that did not do the same before have samples at the same places behind it, with
+ * and there is a sample there: so runs that did not do the same before have samples at the same places after it, with
  * the same digests. Before QEMU is started.
  */
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
@@ -152,7 +152,7 @@ char *tcgrr_live_program(const struct tcgrr_live *live);
 uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
 
 /*
- * Samples behind each branch or jump from number `from` on and before `to`, whatever the step, and none between the
+ * Samples after each branch or jump from number `from` on and before `to`, whatever the step, and none between the
  * first of all and these; digests of stores begin with them. Before QEMU is started.
  */
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Level full: the accesses that stand in the ring behind the execution they belong to. They come into the chunk as they
+ * Level full: the accesses that stand in the ring after the execution they belong to. They come into the chunk as they
  * are read; which of them count is settled when the execution is appended, because only then it is known how far it
  * came.
  */
@@ -23,7 +23,7 @@ struct page {
     uint8_t flags;
 };
 
-/* What the bits of an access's word behind its instruction's index say. */
+/* What the bits of an access's word after its instruction's index say. */
 #define KIND_BITS 6
 struct kind {
     uint64_t low; /* masks for the value */
@@ -166,7 +166,7 @@ static inline const struct kind *kind_of(const struct tcgrr_live_accesses *acces
 
 /*
  * Fills all but `exec` and `insn`, field by field: put together elsewhere and copied it would take the host twice as
- * long. No branch depends on the kind of access, which the host could not predict: words behind a short record are read
+ * long. No branch depends on the kind of access, which the host could not predict: words after a short record are read
  * and masked away.
  */
 static inline void decode(const struct tcgrr_live_accesses *accesses, const uint32_t *words, const struct kind *kind,

@@ -32,7 +32,7 @@ static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind,
     learn_entry(live, to);
 }
 
-/* Where it would have gone on if that is known: for an interrupt that came right behind a complete block. */
+/* Where it would have gone on if that is known: for an interrupt that came right after a complete block. */
 static bool only_successor(const struct code *code, uint64_t *pc)
 {
     if (code->anywhere || (code->next != NOWHERE && code->target != NOWHERE)) {
@@ -178,7 +178,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     };
     bool retired = doubt.retired;
 
-    /* It was left at `place` or behind the instruction there: what led away from either is before the next one. */
+    /* It was left at `place` or after the instruction there: what led away from either is before the next one. */
     if (live->reach && MAX(live->log->total, live->log->reached) < doubt.place + 2) {
         live->reach(doubt.place + 2, live->reach_data);
     }

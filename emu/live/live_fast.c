@@ -129,7 +129,7 @@ static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, con
 
 /*
  * Goes through the words that follow the open execution, up to `*count`, or the first that cannot follow, or until an
- * execution has begun that ends at `until` instructions or behind; `*count` says how many then.
+ * execution has begun that ends at `until` instructions or after; `*count` says how many then.
  */
 static struct lane read_piece(const struct tcgrr_live *live, const uint32_t *words, const uint16_t *slots,
                               size_t *count, uint64_t until, uint32_t *to)

@@ -105,7 +105,7 @@ struct tcgrr_live {
     bool has_rerun;
     bool hidden;   /* the execution before it could go on anywhere, so that an event between the two can have gone
                       unnoticed */
-    bool follows;  /* likewise, but it went on right behind: where a trap into the host returns to */
+    bool follows;  /* likewise, but it went on right after: where a trap into the host returns to */
     bool doubtful; /* whether its last instruction retired is to be asked later */
     bool executed; /* user mode: another program has taken the first one's place */
     bool died;     /* user mode: the program ended by a signal, see tcgrr_live_died() */

@@ -37,7 +37,7 @@ static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, co
 
     if (block->lengths[block->insns - 1] > 0 && next_is(departure, block->pc + block->size) &&
         departure->discon == TCGRR_DISCON_NONE) {
-        /* It went on right behind the block: what was to show the rest was lost. */
+        /* It went on right after the block: what was to show the rest was lost. */
         retirement->ran = block->insns;
         retirement->counted = block->insns;
         return;
@@ -132,7 +132,7 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
     } else if (last->leave == TCGRR_LEAVE_TRAP) {
         infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
     } else if (last->flow == TCGRR_FLOW_NEXT) {
-        /* An interrupt right behind it, much more often than a privilege fault at it. */
+        /* An interrupt right after it, much more often than a privilege fault at it. */
         infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
         retirement->assumed = true;
     } else {

@@ -176,7 +176,7 @@ static __attribute__((noinline)) uint32_t stray_access(struct tcgrr_plugin *plug
     return stray ? bits | stray : 0;
 }
 
-/* Writes the value behind the access's first two words. */
+/* Writes the value after the access's first two words. */
 static inline void push_value(struct tcgrr_plugin *plugin, const qemu_plugin_mem_value *value, uint64_t address,
                               uint32_t shift, uint32_t bits)
 {

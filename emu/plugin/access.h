@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Level full: every memory access goes into the ring behind the translation that makes it. QEMU is asked for each one
+ * Level full: every memory access goes into the ring after the translation that makes it. QEMU is asked for each one
  * where it went, because it alone knows when a mapping changes.
  */
 #ifndef TCGRR_EMU_PLUGIN_ACCESS_H

@@ -10,7 +10,7 @@
 
 struct tcgrr_ring {
     struct tcgrr_wire_header *header; /* its `cursor` is written by nobody else, so it serves as our own, too */
-    uint32_t *drafts;                 /* two, one behind the other */
+    uint32_t *drafts;                 /* two, one after the other */
     uint32_t *draft;                  /* the one that is being written */
     const uint32_t *limit;            /* it is full when the cursor comes here */
     uint32_t *words;                  /* the ring, mapped twice in a row */

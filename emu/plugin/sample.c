@@ -161,7 +161,7 @@ static void tell_value(struct tcgrr_plugin *plugin, uint32_t number, const uint8
     }
 }
 
-/* A register whose length varies, as vector registers' may, counts as zero behind its end. */
+/* A register whose length varies, as vector registers' may, counts as zero after its end. */
 static void tell_changes(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_sampling *sampling = &plugin->sampling;
@@ -186,7 +186,7 @@ static void tell_changes(struct tcgrr_plugin *plugin)
 
 /*
  * Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. Where
- * they are wanted behind each branch of a part of the run, there are none between the first one and that part. In user
+ * they are wanted after each branch of a part of the run, there are none between the first one and that part. In user
  * mode, where nothing but samples tells of data, they then stand before every block.
  */
 static void set_next(struct tcgrr_plugin *plugin)

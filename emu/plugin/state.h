@@ -47,8 +47,7 @@ struct tcgrr_sampling {
     uint64_t transfers;    /* all before the last sample */
     uint64_t stores;       /* digest of all stores so far that count */
 
-    bool
-        waits; /* for the part of the run where samples are wanted behind each branch: stores do not count until then */
+    bool waits; /* for the part of the run where samples are wanted after each branch: stores do not count until then */
     bool begun; /* the place from which branches count anew was come to */
     bool told;  /* tcgrr knows the registers' names */
     unsigned count;

@@ -75,7 +75,7 @@ struct tcgrr_wire_header {
     uint32_t consumer_fd; /* of this memory, in that process */
     uint32_t has_sample_origin;
     uint64_t sample_origin; /* if there is one: when a translation first begins there, branches count from 0 anew */
-    /* If `closer_to` is not 0, samples are taken behind each branch from number `closer_from` on and before
+    /* If `closer_to` is not 0, samples are taken after each branch from number `closer_from` on and before
      * `closer_to`, and none between the first sample of all and these; stores do not count until then. */
     uint64_t closer_from;
     uint64_t closer_to;
@@ -100,7 +100,7 @@ struct tcgrr_wire_header {
     _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
     _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
     /*
-     * Written by tcgrr at any time, heeded from the next sample on: samples are taken behind each branch or jump whose
+     * Written by tcgrr at any time, heeded from the next sample on: samples are taken after each branch or jump whose
      * number is a multiple of this; with 0 or 1 at every translation's head.
      */
     _Atomic uint32_t sample_step;
@@ -158,7 +158,7 @@ enum tcgrr_wire_tag {
     TCGRR_WIRE_TEXT = 0xfb,
     /*
      * Only if tcgrr asked for samples. A register, all before the first VALUE: `payload` words follow: bytes of its
-     * value, then its name and its feature, each with a zero behind it, padded. Numbers count from 0.
+     * value, then its name and its feature, each with a zero after it, padded. Numbers count from 0.
      */
     TCGRR_WIRE_REGISTER = 0xf8,
     /* A part of a register's value since the sample before: `payload` words follow: struct tcgrr_wire_value, then its
@@ -206,7 +206,7 @@ struct tcgrr_wire_value {
 #define TCGRR_WIRE_MAX_STATE_BYTES    ((1u << 20) - 8u) /* all registers together */
 #define TCGRR_WIRE_MAX_NAME           255u
 
-/* Kinds of TCGRR_WIRE_EVENT and the words behind the vCPU; 64-bit values are two words, low first. */
+/* Kinds of TCGRR_WIRE_EVENT and the words after the vCPU; 64-bit values are two words, low first. */
 enum tcgrr_wire_event {
     TCGRR_WIRE_INIT,   /* – */
     TCGRR_WIRE_EXIT,   /* – */

@@ -102,7 +102,7 @@ static gint by_number(gconstpointer a, gconstpointer b, gpointer data)
 }
 
 /*
- * The core registers: as many of the first description's as the answer to "g", which has one behind the other, has room
+ * The core registers: as many of the first description's as the answer to "g", which has one after the other, has room
  * for, and then of the others whose numbers follow.
  */
 static bool find_core(struct tcgrr_gdb *gdb, GError **error)

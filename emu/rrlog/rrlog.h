@@ -119,7 +119,7 @@ struct tcgrr_uncertain_retire {
 
 /* What is remembered from one doubt to the next. All zero at first. */
 struct tcgrr_rrlog_asked {
-    tcgrr_icount icount; /* behind the last doubt's execution */
+    tcgrr_icount icount; /* after the last doubt's execution */
     uint32_t events;     /* that had happened at this icount before it */
 };
 

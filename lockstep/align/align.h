@@ -109,7 +109,7 @@ void tcgrr_align_save(const struct tcgrr_align *align, struct tcgrr_align_state 
 void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *state, bool keep);
 
 /*
- * If an interrupt came on side `which` where its walk is, sets its handler aside and goes on behind it. `beside`: the
+ * If an interrupt came on side `which` where its walk is, sets its handler aside and goes on after it. `beside`: the
  * other side is at the interrupted code, too.
  */
 bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside);

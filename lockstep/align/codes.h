@@ -22,7 +22,7 @@ const struct tcgrr_insn_class *tcgrr_codes_classes(struct tcgrr_codes *codes, co
 bool tcgrr_codes_indirect(struct tcgrr_codes *codes, const struct tcgrr_exec *exec);
 
 /* Whether the instruction's result depends on when it runs; `tcgrr_codes_device`: whether it was seen to access a
- * device, which shows in the middle of a block only: QEMU leaves the block there, and goes on right behind it. */
+ * device, which shows in the middle of a block only: QEMU leaves the block there, and goes on right after it. */
 bool tcgrr_codes_clock(const struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk);
 bool tcgrr_codes_device(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk);
 

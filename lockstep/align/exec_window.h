@@ -9,7 +9,7 @@ struct tcgrr_exec_window {
     struct tcgrr_run_source *side;
     struct tcgrr_stretch stretch;
     tcgrr_icount from;                 /* first instruction at hand */
-    tcgrr_icount to;                   /* what was asked for; the last execution may go on behind it */
+    tcgrr_icount to;                   /* what was asked for; the last execution may go on after it */
     enum tcgrr_run_source_state state; /* of the side at `to`; if not REACHED, the run ends here */
 };
 
@@ -28,7 +28,7 @@ static inline const struct tcgrr_exec *tcgrr_exec_window_exec(const struct tcgrr
     return index < window->stretch.execs->len ? &g_array_index(window->stretch.execs, struct tcgrr_exec, index) : NULL;
 }
 
-/* The event number `index`; NULL behind the last one. */
+/* The event number `index`; NULL after the last one. */
 static inline const struct tcgrr_event *tcgrr_exec_window_event(const struct tcgrr_exec_window *window, guint index)
 {
     return index < window->stretch.events->len ? &g_array_index(window->stretch.events, struct tcgrr_event, index)
@@ -38,9 +38,9 @@ static inline const struct tcgrr_event *tcgrr_exec_window_event(const struct tcg
 /* The first instruction at `pc` to run among from..to, which are at hand. Returns whether there is one. */
 bool tcgrr_exec_window_find_pc(const struct tcgrr_exec_window *window, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
                                tcgrr_icount *icount);
-/* The first event at or behind `icount`. */
+/* The first event at or after `icount`. */
 guint tcgrr_exec_window_find_event(const struct tcgrr_exec_window *window, tcgrr_icount icount);
-/* The execution in which instruction `icount` runs, or the first one behind it. */
+/* The execution in which instruction `icount` runs, or the first one after it. */
 guint tcgrr_exec_window_find_exec(const struct tcgrr_exec_window *window, tcgrr_icount icount);
 
 #endif

@@ -55,7 +55,7 @@ static bool is_entry(const struct tcgrr_codes *codes, const struct tcgrr_exec_wi
     return g_hash_table_contains(codes->entries, &pc);
 }
 
-/* The walk is on a vCPU's first instruction behind `before`, which ran to its block's end. Whether an interrupt is all
+/* The walk is on a vCPU's first instruction after `before`, which ran to its block's end. Whether an interrupt is all
  * that can have led there. */
 static bool leads_elsewhere(struct tcgrr_codes *codes, const struct tcgrr_exec *before, uint64_t pc, uint64_t *from)
 {
@@ -158,7 +158,7 @@ static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, c
     }
 }
 
-/* The first one at the walk's place or behind it, from number `index` on. */
+/* The first one at the walk's place or after it, from number `index` on. */
 static const struct tcgrr_event *next_discontinuity(const struct tcgrr_insn_cursor *walk, guint *index)
 {
     const struct tcgrr_event *event;

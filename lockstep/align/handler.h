@@ -16,21 +16,21 @@ struct tcgrr_interrupt {
 };
 
 /*
- * Whether an interrupt was delivered right before the instruction that the walk is on: the first one behind
+ * Whether an interrupt was delivered right before the instruction that the walk is on: the first one after
  * discontinuity number `number` there, which was looked at already (0: none was).
  */
 bool tcgrr_interrupt_at(const struct tcgrr_insn_cursor *walk, unsigned number, struct tcgrr_interrupt *interrupt);
 
 /*
- * The same where QEMU does not report interrupts and this one went unnoticed: behind an instruction that can go
+ * The same where QEMU does not report interrupts and this one went unnoticed: after an instruction that can go
  * anywhere, if the walk is where other interrupts lead, in one of the `windows`; and, where the walk follows one vCPU,
- * behind one that cannot go there, because what comes between two turns of a vCPU is not looked at.
+ * after one that cannot go there, because what comes between two turns of a vCPU is not looked at.
  */
 bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_insn_cursor *walk,
                                const struct tcgrr_exec_window windows[2], struct tcgrr_interrupt *interrupt);
 
 /*
- * Takes the walk from a handler's first instruction to the first one behind its return to where it interrupted. Returns
+ * Takes the walk from a handler's first instruction to the first one after its return to where it interrupted. Returns
  * false, with the walk anywhere, if it does not go back there within TCGRR_HANDLER_MOST.
  */
 bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt *interrupt,

@@ -13,7 +13,7 @@
 #define LEAVE_NEAR 128
 /* So many instructions alike show that the two have met again. */
 #define ALIKE      16
-/* Behind a clock or a device that was read, so near; instructions. */
+/* After a clock or a device that was read, so near; instructions. */
 #define NEAR       32
 /* Ways apart that meet again; instructions. */
 #define APART_MOST 128
@@ -26,8 +26,8 @@ struct back {
     struct tcgrr_insn_cursor walk;
     tcgrr_icount start;
     int which;
-    bool crossed;  /* something was taken out right behind the instruction */
-    bool switched; /* another vCPU ran behind the instruction */
+    bool crossed;  /* something was taken out right after the instruction */
+    bool switched; /* another vCPU ran after the instruction */
 };
 
 static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which)
@@ -231,7 +231,7 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *stra
     return place.reasons != 0;
 }
 
-/* If one side has left a loop in which the other turns at most so many instructions further, goes on behind it. */
+/* If one side has left a loop in which the other turns at most so many instructions further, goes on after it. */
 static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, uint64_t most)
 {
     struct body bodies[2];
@@ -274,7 +274,7 @@ static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor
     return reasons;
 }
 
-/* Instructions that the side runs from here on, without interrupts. The place behind the last one counts if the strand
+/* Instructions that the side runs from here on, without interrupts. The place after the last one counts if the strand
  * ends there. */
 static guint ways(const struct tcgrr_cursor_pair *strands, int which, struct tcgrr_insn_cursor *places)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The turns that several vCPUs take in two runs which are compared vCPU by vCPU: where one vCPU gives way to another
- * is counted as a shifted event if it does not come behind the same instruction of its own in both runs.
+ * is counted as a shifted event if it does not come after the same instruction of its own in both runs.
  */
 #ifndef TCGRR_LOCKSTEP_VCPU_SCHEDULE_H
 #define TCGRR_LOCKSTEP_VCPU_SCHEDULE_H
@@ -17,7 +17,7 @@ struct tcgrr_vcpu_schedule {
     GArray *ends[2];                       /* struct turn_end: those that have no counterpart yet */
 };
 
-/* Begins at the first execution behind `at`. */
+/* Begins at the first execution after `at`. */
 void tcgrr_vcpu_schedule_init(struct tcgrr_vcpu_schedule *schedule, const struct tcgrr_exec_window windows[2],
                               const tcgrr_icount at[2]);
 void tcgrr_vcpu_schedule_clear(struct tcgrr_vcpu_schedule *schedule);

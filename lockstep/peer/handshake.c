@@ -6,7 +6,7 @@
 #include <errno.h>
 #include <sys/random.h>
 
-/* The first bytes of a connection. What comes behind the version may be different in other versions. */
+/* The first bytes of a connection. What comes after the version may be different in other versions. */
 #define MAGIC "tcgrr lockstep\n" /* and its zero */
 struct hello {
     uint8_t bytes[TCGRR_HELLO_BYTES];

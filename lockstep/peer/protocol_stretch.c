@@ -10,7 +10,7 @@
 #define MAX_SIZE    65536u
 /* Entries of each list of a result, at most. */
 #define MAX_HISTORY 4096u
-/* Bytes of its note, with a zero behind them. */
+/* Bytes of its note, with a zero after them. */
 #define NOTE_SIZE   1024u
 /* Executions and events of a stretch that go with no instruction, at most. */
 #define MAX_EMPTY   131072u

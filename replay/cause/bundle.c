@@ -14,8 +14,8 @@
 #include "store/symbols.h"
 
 #define WINDOW_BEFORE 200        /* instructions of the window before the cause */
-#define WINDOW_BEHIND 20         /* and behind it */
-#define LOG_BEHIND    2000       /* instructions that run on behind the cause, so that its block is not cut short */
+#define WINDOW_BEHIND 20         /* and after it */
+#define LOG_BEHIND    2000       /* instructions that run on after the cause, so that its block is not cut short */
 #define TRACE_BYTES   (64 << 20) /* a larger trace is not copied */
 
 struct bundle {

@@ -134,7 +134,7 @@ static bool wrote(const struct tcgrr_touched *touched, uint64_t physical, uint16
            (touched->blind || memcmp(touched->before, touched->after, touched->size) != 0);
 }
 
-/* Two stores of the same: what differs behind them did so before. */
+/* Two stores of the same: what differs after them did so before. */
 static bool stored_alike(const struct tcgrr_touched *a, const struct tcgrr_touched *b)
 {
     return a->operand.store && b->operand.store && a->operand.address == b->operand.address && a->size == b->size &&
@@ -179,7 +179,7 @@ static bool last_writer(const struct tcgrr_trail *trail, const struct tcgrr_loca
         return false;
     }
     *stop = behind - 1;
-    /* Flags that are the same behind their writer have another one, of which that is not known. */
+    /* Flags that are the same after their writer have another one, of which that is not known. */
     if (!location->memory && tcgrr_search_difference(search, before, location, trail->wanted) &&
         !tcgrr_search_difference(search, behind, location, trail->wanted)) {
         *stop = before - 1;
@@ -400,7 +400,7 @@ static bool walk_to(struct tcgrr_trail *trail, tcgrr_moment moment, uint64_t add
 }
 
 /*
- * The chain ends at an instruction behind the first difference of all: then it is not known well what that instruction
+ * The chain ends at an instruction after the first difference of all: then it is not known well what that instruction
  * takes in. *further: `*stop` is the one that made the first difference.
  */
 static bool go_before(struct tcgrr_trail *trail, guint *stop, bool *further, GError **error)
@@ -534,7 +534,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GE
     tcgrr_moment first;
     unsigned more = 1;
 
-    /* What was told of a side that halts may lack its last block, and it may have halted in the one behind that. */
+    /* What was told of a side that halts may lack its last block, and it may have halted in the one after that. */
     if (halts && !tcgrr_replay_pair_block(search->pair, parted, &first, &more, error)) {
         return false;
     }

@@ -47,7 +47,7 @@ void tcgrr_paused_free(struct tcgrr_paused *paused);
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);
 
 /*
- * Runs on to exactly `icount`, which is not behind where it stands. Where an interrupt is due at `icount`, it may or
+ * Runs on to exactly `icount`, which is not after where it stands. Where an interrupt is due at `icount`, it may or
  * may not have been delivered.
  */
 bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error);

@@ -40,7 +40,7 @@ const struct tcgrr_qemu *tcgrr_replay_pair_qemu(const struct tcgrr_replay_pair *
 
 /*
  * The latest moment up to `moment` at which neither run recorded an interrupt or exception: whether the state there is
- * the one before it or behind it would be chance.
+ * the one before it or after it would be chance.
  */
 bool tcgrr_replay_pair_quiet(struct tcgrr_replay_pair *pair, tcgrr_moment moment, tcgrr_moment *quiet, GError **error);
 
@@ -131,7 +131,7 @@ struct tcgrr_stop {
     GArray *touched;            /* struct tcgrr_touched */
 };
 
-/* A stretch that is walked: from `from` to `to`, and `more` steps behind it. */
+/* A stretch that is walked: from `from` to `to`, and `more` steps after it. */
 struct tcgrr_segment {
     tcgrr_moment from;
     tcgrr_moment to;
@@ -143,7 +143,7 @@ struct tcgrr_segment {
 /*
  * Replays both and goes through the legs, which follow each other, instruction by instruction. They have no more stops
  * in common than the runs have. What the instruction at a stop reads is read there, whatever is watched. On the way to
- * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps behind `to`
+ * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps after `to`
  * ends its stops.
  */
 bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
@@ -157,7 +157,7 @@ struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcg
 struct tcgrr_decoder *tcgrr_replay_pair_decoder(struct tcgrr_replay_pair *pair, int side);
 
 /*
- * Why a side went no further than `moment` when it was to be stepped on behind the end of a walk: it hung or ended.
+ * Why a side went no further than `moment` when it was to be stepped on after the end of a walk: it hung or ended.
  * NULL if it did not; it is not asked to again. What `pair` owns.
  */
 const char *tcgrr_replay_pair_obstacle(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);

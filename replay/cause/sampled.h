@@ -7,7 +7,7 @@
 #include "replay/cause/cause.h"
 
 /*
- * Both QEMUs ran on the same inputs, with samples behind each branch around the first difference: the block between the
+ * Both QEMUs ran on the same inputs, with samples after each branch around the first difference: the block between the
  * last sample in which all is the same, stores included, and the first difference is the cause. TCGRR_ERROR_FAILED if
  * it cannot be told to a single block.
  * `reader`: A's recording, which B replayed; `closer`: what those samples say of the data, NULL if there are none.

@@ -226,7 +226,7 @@ void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differ
                           bool *found)
 {
     guint last = search->common;
-    bool seen = false; /* a stop where it differs, behind the one looked for */
+    bool seen = false; /* a stop where it differs, after the one looked for */
 
     *found = false;
     while (last > 0 && !*found) {
@@ -611,7 +611,7 @@ bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mom
     bool close = differs >= same && differs - same <= TCGRR_SEARCH_WALK;
     tcgrr_moment early;
 
-    /* The first leg ends one step behind `differs`. */
+    /* The first leg ends one step after `differs`. */
     if (!tcgrr_replay_pair_quiet(search->pair, close ? MAX(from, differs + 2) : from, &from, error) ||
         !tcgrr_replay_pair_quiet(search->pair, first_from(same), &early, error)) {
         return false;

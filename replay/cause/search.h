@@ -85,7 +85,7 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
                        bool *found, GError **error);
 
 /*
- * Finds the first instruction behind moment `same`, at which all is the same, that makes a core register or one that
+ * Finds the first instruction after moment `same`, at which all is the same, that makes a core register or one that
  * `wanted` names differ, and walks there. What differs for less than a look's distance can be missed. *found is false
  * if nothing was seen to differ before `differs`, or with search->vanished.
  */

@@ -6,11 +6,11 @@
 
 /* What the generated guest runs on. */
 struct tcgrr_stage {
-    const char *template;        /* source that the tables are put behind */
+    const char *template;        /* source that the tables are put after */
     const char *const *compiler; /* what clang needs for it, NULL-terminated */
     const char *const *machine;  /* and QEMU */
     uint64_t image;              /* where it is linked to */
-    uint64_t ram[2];             /* first and behind the last address of RAM for data; not the image's */
+    uint64_t ram[2];             /* first and after the last address of RAM for data; not the image's */
     bool x86;
     bool wide; /* x86: 64 bits */
 };

@@ -90,7 +90,7 @@ bool tcgrr_codec_damaged(GError **error, const char *what)
     return false;
 }
 
-/* Replaces `out` by what the method's streams hold, compressed, behind their sizes. */
+/* Replaces `out` by what the method's streams hold, compressed, after their sizes. */
 static void frame_streams(struct tcgrr_codec *codec, enum tcgrr_codec_method method, GByteArray *out)
 {
     const struct tcgrr_codec_stream *stream, *streams = streams_of(codec, method);

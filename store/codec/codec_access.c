@@ -76,7 +76,7 @@ struct tcgrr_access_codec {
     struct tcgrr_codec_stream streams[STREAMS];
     struct shape shapes[SHAPES];
     struct word words[WORDS];
-    struct slot *slots; /* behind each shape's last one there is one with the kind KINDS */
+    struct slot *slots; /* after each shape's last one there is one with the kind KINDS */
     uint32_t used;
     uint32_t room;
     uint64_t address;  /* of the last access */
@@ -571,7 +571,7 @@ static bool take_value(struct source *source, unsigned size, struct value *value
     if ((size_t)(source->end[which] - source->at[which]) < size) {
         return false;
     }
-    /* There is slack behind a stream. */
+    /* There is slack after a stream. */
     value->low = tcgrr_codec_load64(source->at[which]) & mask_of(size);
     value->high = size == 16 ? tcgrr_codec_load64(source->at[which] + 8) : 0;
     source->at[which] += size;

@@ -94,7 +94,7 @@ void tcgrr_codec_fixk_encode(struct tcgrr_codec_fixk *fixk, const uint32_t *ids,
 }
 
 /*
- * Decodes `length` ids that are no escapes. There may be fewer bits than are read: the slack behind the stream is
+ * Decodes `length` ids that are no escapes. There may be fewer bits than are read: the slack after the stream is
  * zero, and the caller compares the number of bits used. Returns: false at a block without a known successor.
  */
 static bool follow(const struct tcgrr_codec_fixk *fixk, uint32_t *ids, size_t length, uint32_t previous,

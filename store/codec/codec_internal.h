@@ -21,7 +21,7 @@ enum tcgrr_codec_method {
 
 #define TCGRR_CODEC_ID_BITS     28 /* ids are below 2 to this */
 #define TCGRR_CODEC_MAX_STREAMS 3  /* of one method */
-#define TCGRR_CODEC_SLACK       64 /* bytes behind a stream's data that may be written or read without a check */
+#define TCGRR_CODEC_SLACK       64 /* bytes after a stream's data that may be written or read without a check */
 #define TCGRR_CODEC_SLOT_BITS   19
 #define TCGRR_CODEC_SLOT_MASK   ((1u << TCGRR_CODEC_SLOT_BITS) - 1)
 #define TCGRR_CODEC_PAGE_BITS   9 /* slots are cleared by pages of 2 to this */
@@ -54,7 +54,7 @@ struct tcgrr_codec_stream {
 struct tcgrr_codec_lzp {
     struct tcgrr_codec_slots slots;
     struct tcgrr_codec_stream streams[TCGRR_CODEC_MAX_STREAMS]; /* lengths, codes */
-    uint32_t *match; /* hash of four ids to the position behind them; 0 is none */
+    uint32_t *match; /* hash of four ids to the position after them; 0 is none */
     unsigned shift;  /* from 64 bits of hash to an index of `match` */
     size_t position; /* ids done */
     size_t misses;
@@ -104,7 +104,7 @@ static inline void tcgrr_codec_slot_touch(struct tcgrr_codec_slots *slots, uint3
     slots->dirty[(id & TCGRR_CODEC_SLOT_MASK) >> TCGRR_CODEC_PAGE_BITS] = 1;
 }
 
-/* Little-endian base 128; the caller has made room for 5 bytes. Returns: the byte behind. */
+/* Little-endian base 128; the caller has made room for 5 bytes. Returns: the byte after. */
 static inline uint8_t *tcgrr_codec_put_varint(uint8_t *at, uint32_t value)
 {
     while (value >= 0x80) {

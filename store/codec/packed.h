@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Small tables of varints as the trace keeps them: a zstd frame with its digest behind it. */
+/* Small tables of varints as the trace keeps them: a zstd frame with its digest after it. */
 #ifndef TCGRR_STORE_PACKED_H
 #define TCGRR_STORE_PACKED_H
 

@@ -29,7 +29,7 @@ void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks 
 bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
 
 /*
- * The text of each of the block's instructions: `insns` strings and a NULL behind them, for g_strfreev(). Never fails:
+ * The text of each of the block's instructions: `insns` strings and a NULL after them, for g_strfreev(). Never fails:
  * what cannot be decoded is shown as bytes. The mode is the first in which all instructions have the lengths that QEMU
  * saw.
  */
@@ -67,7 +67,7 @@ void tcgrr_disasm_kinds(struct tcgrr_disasm *disasm, const struct tcgrr_block *b
 /* Whether instructions of this kind can be found on this target. */
 bool tcgrr_disasm_has_kind(struct tcgrr_disasm *disasm, enum tcgrr_insn_kind kind);
 
-/* Whether the block ends with a call: an instruction that keeps the address behind it for a return. */
+/* Whether the block ends with a call: an instruction that keeps the address after it for a return. */
 bool tcgrr_disasm_ends_with_call(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 
 #endif

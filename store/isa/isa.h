@@ -28,7 +28,7 @@ enum tcgrr_leave {
                            on x86, x87, … */
     TCGRR_LEAVE_TRAP,   /* it always raises an exception, known when it was translated (svc, ecall, int n, syscall,
                            undefined): QEMU counts it as retired */
-    TCGRR_LEAVE_WAIT,   /* RISC-V's wfi: QEMU may leave the block right behind it and yet count the block's rest */
+    TCGRR_LEAVE_WAIT,   /* RISC-V's wfi: QEMU may leave the block right after it and yet count the block's rest */
     TCGRR_LEAVE_UNKNOWN,
 };
 
@@ -70,7 +70,7 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
                         struct tcgrr_insn_class *out);
 
 /*
- * Whether it is, for certain, a branch or jump that cannot fail, behind which every QEMU ends its block. Unlike
+ * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
  * tcgrr_isa_classify() it tells by the instruction alone, so that the answer does not depend on how blocks are cut;
  * `thumb` says whether 32-bit Arm code is T32.
  */

@@ -208,7 +208,7 @@ static bool ends_block(const struct tcgrr_insn_class *class)
 }
 
 /*
- * Rules out what cannot be: AArch32 has 32-bit addresses, and no block goes on behind a branch. The rest is likelihood.
+ * Rules out what cannot be: AArch32 has 32-bit addresses, and no block goes on after a branch. The rest is likelihood.
  * A32 is taken for possible only if at least half of the words have the condition "always", as most A32 instructions
  * do, or if the last word is an A32 branch and something sequential in A64, which seldom ends a block.
  */

@@ -151,7 +151,7 @@ static struct tcgrr_insn_class quadrant0(uint32_t half)
 }
 
 /*
- * Quadrant 1: arithmetic and branches. c.jal of RV32 is c.addiw in RV64; it is the latter if the block goes on behind
+ * Quadrant 1: arithmetic and branches. c.jal of RV32 is c.addiw in RV64; it is the latter if the block goes on after
  * it or lies above what RV32 can address. c.lui with no immediate is a c.mop, whose code points the shadow stack uses.
  */
 static struct tcgrr_insn_class quadrant1(uint64_t pc, uint32_t half, bool last)

@@ -21,7 +21,7 @@ enum tcgrr_isa_return {
 };
 
 /*
- * Whether a handler goes back by the instruction at `pc`, behind which the vCPU went to `next`. That matters where its
+ * Whether a handler goes back by the instruction at `pc`, after which the vCPU went to `next`. That matters where its
  * bytes leave open what it is. UNKNOWN machines: MAYBE for every instruction.
  */
 enum tcgrr_isa_return tcgrr_isa_returns(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, unsigned length,

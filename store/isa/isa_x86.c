@@ -168,7 +168,7 @@ struct x86_insn {
     uint8_t modrm;
 };
 
-/* The next byte; 0 behind the end, where `at` will then be too far. */
+/* The next byte; 0 after the end, where `at` will then be too far. */
 static uint8_t take(struct x86_insn *insn)
 {
     uint8_t byte = insn->at < insn->length ? insn->bytes[insn->at] : 0;
@@ -231,7 +231,7 @@ static uint8_t take_prefixes(struct x86_insn *insn)
     return 0;
 }
 
-/* Behind c4 or c5 that is no les or lds. */
+/* After c4 or c5 that is no les or lds. */
 static void take_vex(struct x86_insn *insn, uint8_t first)
 {
     insn->vex = true;

@@ -8,7 +8,7 @@ SQLITE_EXTENSION_INIT1
 
 #include "store/sql/sql.h"
 
-/* SQLite makes the name from the file's: its letters behind "lib". */
+/* SQLite makes the name from the file's: its letters after "lib". */
 __attribute__((visibility("default"))) int sqlite3_tcgrrsqlite_init(sqlite3 *db, char **message,
                                                                     const sqlite3_api_routines *api);
 

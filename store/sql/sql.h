@@ -26,7 +26,7 @@ struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error);
  * too. */
 uint64_t tcgrr_sql_chunks_decoded(const struct tcgrr_sql *sql);
 
-/* Name of virtual table number `index`, NULL behind the last; and its documented declaration, "CREATE TABLE …". */
+/* Name of virtual table number `index`, NULL after the last; and its documented declaration, "CREATE TABLE …". */
 const char *tcgrr_sql_table_name(size_t index);
 const char *tcgrr_sql_table_schema(size_t index);
 

@@ -6,7 +6,7 @@
 
 /* ---- which chunk ---- */
 
-/* Whether chunk `id` has any of the wanted blocks; *found is false behind the last chunk. */
+/* Whether chunk `id` has any of the wanted blocks; *found is false after the last chunk. */
 static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
 {
     const GArray *set = walk->range.wanted;
@@ -36,7 +36,7 @@ static bool overlap(uint64_t page, int64_t first, int64_t last)
     return end >= first && start <= last;
 }
 
-/* Whether chunk `id` has any of the wanted accesses; *found is false behind the last chunk. */
+/* Whether chunk `id` has any of the wanted accesses; *found is false after the last chunk. */
 static bool accesses_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
 {
     const struct tcgrr_sql_accesses *accesses = walk->range.accesses;
@@ -93,7 +93,7 @@ static uint32_t mark_count(const struct tcgrr_chunk *chunk)
     return (chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
 }
 
-/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not behind `seq`; 0 if none does.
+/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not after `seq`; 0 if none does.
  */
 static uint32_t find_mark(struct tcgrr_sql_walk *walk, int64_t icount, bool with, int64_t seq)
 {
@@ -193,7 +193,7 @@ static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
 
 /* ---- backward ---- */
 
-/* Fills the window from mark number `mark` on with what is not behind the range. */
+/* Fills the window from mark number `mark` on with what is not after the range. */
 static void fill_window(struct tcgrr_sql_walk *walk, uint32_t mark)
 {
     struct tcgrr_cursor cursor = tcgrr_sql_chunk_marks(walk->trace, walk->chunk)[mark];

@@ -35,7 +35,7 @@ struct tcgrr_sql_walk {
     struct tcgrr_sql_chunk *chunk; /* the one it stands in, pinned */
     bool end;                      /* there is no execution here */
     struct tcgrr_cursor at;        /* the execution */
-    /* Descending: the executions from a mark on, which are taken from behind. */
+    /* Descending: the executions from a mark on, which are taken from the end. */
     struct tcgrr_cursor *window;
     uint32_t mark;
     uint32_t left; /* of the window, before `at` */

@@ -46,7 +46,7 @@ struct exec_cursor {
     /* TCGRR_VTAB_GROUPED; NULL otherwise */
     GArray *tallies; /* struct tally */
     guint at;
-    uint64_t left;  /* rows of this tally behind this one */
+    uint64_t left;  /* rows of this tally after this one */
     uint64_t total; /* ASKS_NOTHING: rows of the only tally, which are all executions in their order; 0 otherwise */
 };
 

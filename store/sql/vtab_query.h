@@ -5,7 +5,7 @@
 
 #include "store/sql/vtab.h"
 
-/* idxNum. The first twelve say which arguments xFilter has, in this order; further ones come behind them. */
+/* idxNum. The first twelve say which arguments xFilter has, in this order; further ones come after them. */
 enum tcgrr_vtab_query_bit {
     TCGRR_VTAB_SEQ = 1 << 0,
     TCGRR_VTAB_SEQ_LOW = 1 << 1,
