@@ -90,6 +90,19 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
     return false;
 }
 
+static bool shows_undecided(const struct tcgrr_comparison *comparison, const GError *error)
+{
+    return comparison->undecided && comparison->sides[0].there && comparison->sides[1].there &&
+           error->code != TCGRR_ERROR_STOPPED;
+}
+
+static void name_blocks(const struct traces *traces, struct cli_places *places)
+{
+    for (int i = 0; i < 2; i++) {
+        places->blocks[i] = tcgrr_reader_blocks(traces->readers[i], NULL);
+    }
+}
+
 static int compare(const struct cli_command *command, const struct traces *traces,
                    const struct cli_comparing *comparing)
 {
@@ -113,11 +126,15 @@ static int compare(const struct cli_command *command, const struct traces *trace
     choose_state(traces, &options);
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
         (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
+        if (!comparing->json && shows_undecided(&comparison, error)) {
+            name_blocks(traces, &places);
+            print_text(traces, &comparison, &places);
+        }
         tcgrr_comparison_clear(&comparison);
         return cli_fail(error);
     }
-    for (int i = 0; i < 2 && comparison.diverged; i++) {
-        places.blocks[i] = tcgrr_reader_blocks(traces->readers[i], NULL);
+    if (comparison.diverged) {
+        name_blocks(traces, &places);
     }
     if (comparing->json) {
         json_t *object = json_pack("{s:s, s:s}", "a", traces->paths[0], "b", traces->paths[1]);

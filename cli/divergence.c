@@ -304,7 +304,8 @@ static void print_divergence(const struct tcgrr_comparison *comparison, const st
     struct texts texts;
     g_autofree char *compared = cli_number(comparison->compared);
 
-    printf("%sDIVERGED%s after %s instructions in common: %s\n", colours->bad, colours->off, compared,
+    printf("%s%s%s after %s instructions in common: %s\n", colours->bad,
+           comparison->undecided ? "Not the same" : "DIVERGED", colours->off, compared,
            tcgrr_divergence_name(comparison->kind));
     if (comparison->note) {
         printf("  %s\n", comparison->note);
@@ -373,7 +374,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
 {
     struct colours colours = choose_colours();
 
-    if (comparison->diverged) {
+    if (comparison->diverged || comparison->undecided) {
         print_divergence(comparison, places, &colours);
     } else {
         g_autofree char *compared = cli_number(comparison->compared);
