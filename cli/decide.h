@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two recordings differ where their own inputs may be the reason: one log for both tells whether they are. */
+/* Two recordings differ where their own inputs may be the reason: one log for both shows whether they are. */
 #ifndef TCGRR_CLI_DECIDE_H
 #define TCGRR_CLI_DECIDE_H
 

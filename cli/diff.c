@@ -54,8 +54,8 @@ static void choose_state(const struct traces *traces, struct tcgrr_compare_optio
 }
 
 /*
- * The recordings differ, which their own inputs may explain: their QEMUs tell, where they are still there. Returns
- * whether that is a divergence after all; otherwise the error says what came of it.
+ * The recordings differ, which their own inputs may explain: their QEMUs show which, where they are still there.
+ * Returns whether that is a divergence after all; otherwise the error says what came of it.
  */
 static bool decide(const struct traces *traces, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error)

@@ -85,7 +85,7 @@ static void see(const struct report_access *at, void *data)
            symbol ? symbol : "", access->address, access->physical, 8 * access->size, store ? "store" : "load", value);
 }
 
-static void print_sums(const struct mem *mem, bool apart)
+static void print_sums(const struct mem *mem, bool io_separate)
 {
     uint64_t ram = mem->counts[0][0] + mem->counts[0][1];
     uint64_t devices = mem->counts[1][0] + mem->counts[1][1];
@@ -99,8 +99,8 @@ static void print_sums(const struct mem *mem, bool apart)
                       report_number_json(mem->counts[1][0]), "io_stores", report_number_json(mem->counts[1][1])));
         return;
     }
-    printf("mem accesses: %" G_GUINT64_FORMAT "\n", apart ? ram : ram + devices);
-    if (apart) {
+    printf("mem accesses: %" G_GUINT64_FORMAT "\n", io_separate ? ram : ram + devices);
+    if (io_separate) {
         printf("io accesses: %" G_GUINT64_FORMAT "\n", devices);
     }
 }
