@@ -28,6 +28,7 @@ struct peer {
     int listener;
     GThread *thread;
     void (*play)(int fd);
+    int connections; /* that it takes, one after another; 0: one */
 };
 
 static void say(int fd, const char *text)
@@ -58,10 +59,12 @@ static bool hear(int fd)
 static gpointer run_peer(gpointer data)
 {
     struct peer *peer = data;
-    int fd = accept(peer->listener, NULL, NULL);
-    if (fd >= 0) {
-        peer->play(fd);
-        close(fd);
+    for (int i = 0; i < MAX(peer->connections, 1); i++) {
+        int fd = accept(peer->listener, NULL, NULL);
+        if (fd >= 0) {
+            peer->play(fd);
+            close(fd);
+        }
     }
     return NULL;
 }
@@ -103,7 +106,7 @@ static void expect_error(GError **error, enum tcgrr_error_code code, const char 
 /* Connecting to such a peer fails in this way, rather than waiting for ever. */
 static void expect_connect(void (*play)(int fd), int timeout_ms, enum tcgrr_error_code code, const char *text)
 {
-    struct peer peer;
+    struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play);
     assert_null(tcgrr_qmp_connect(peer.path, timeout_ms, &error));
@@ -220,7 +223,7 @@ static bool comes(struct tcgrr_qmp *qmp, const char *event)
 
 static void test_conversation(void **state)
 {
-    struct peer peer;
+    struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_conversation);
     struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
@@ -249,6 +252,60 @@ static void test_conversation(void **state)
     stop_peer(&peer);
 }
 
+/* A QEMU that starts while its client connects: an event comes before the greeting, and the greeting twice. */
+static void play_starting(int fd)
+{
+    say(fd, "{\"event\": \"RESUME\"}\n" GREETING);
+    hear(fd);
+    say(fd, "{\"return\": {}, \"id\": 1}\n");
+    hear(fd);
+    say(fd,
+        GREETING "{\"error\": {\"class\": \"CommandNotFound\", \"desc\": \"Expecting capabilities\"}, \"id\": 2}\n");
+    hear(fd);
+    say(fd, "{\"return\": {}, \"id\": 3}\n");
+    hear(fd);
+    say(fd, "{\"return\": \"good\", \"id\": 4}\n");
+}
+
+static void test_starting_qemu(void **state)
+{
+    struct peer peer = {0};
+    GError *error = NULL;
+    start_peer(&peer, play_starting);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    assert_non_null(qmp);
+    json_t *result = tcgrr_qmp_execute(qmp, "query-status", json_pack("{s:i}", "x", 1), LONG_MS, &error);
+    assert_string_equal(json_string_value(result), "good");
+    assert_true(tcgrr_qmp_has_event(qmp, "RESUME"));
+    json_decref(result);
+    tcgrr_qmp_free(qmp);
+    stop_peer(&peer);
+}
+
+/* The first connection greets and loses the command; the second is as it should be. */
+static void play_second_only(int fd)
+{
+    static bool second;
+    say(fd, GREETING);
+    hear(fd);
+    if (second) {
+        say(fd, "{\"return\": {}, \"id\": 1}\n");
+    }
+    second = true;
+    hear(fd);
+}
+
+static void test_lost_command(void **state)
+{
+    struct peer peer = {.connections = 2};
+    GError *error = NULL;
+    start_peer(&peer, play_second_only);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    assert_non_null(qmp);
+    tcgrr_qmp_free(qmp);
+    stop_peer(&peer);
+}
+
 static void play_many_events(int fd)
 {
     say(fd, GREETING);
@@ -263,7 +320,7 @@ static void play_many_events(int fd)
 
 static void test_events_are_bounded(void **state)
 {
-    struct peer peer;
+    struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_many_events);
     struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
@@ -289,7 +346,7 @@ static void play_deaf(int fd)
 
 static void test_deaf_peer(void **state)
 {
-    struct peer peer;
+    struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_deaf);
     struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
@@ -318,7 +375,9 @@ static void test_real_qemu(void **state)
     struct tcgrr_process *process = tcgrr_process_start((char *const *)argv, &options, &error);
     assert_non_null(process);
     struct tcgrr_qmp *qmp = tcgrr_qmp_connect(path, LONG_MS, &error);
-    assert_non_null(qmp);
+    if (!qmp) {
+        fail_msg("%s", error->message);
+    }
     json_t *version = tcgrr_qmp_execute(qmp, "query-version", NULL, LONG_MS, &error);
     assert_true(json_is_integer(json_object_get(json_object_get(version, "qemu"), "major")));
     json_decref(version);
@@ -344,7 +403,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_bad_greetings), cmocka_unit_test(test_no_socket),
-        cmocka_unit_test(test_conversation),  cmocka_unit_test(test_events_are_bounded),
+        cmocka_unit_test(test_conversation),  cmocka_unit_test(test_starting_qemu),
+        cmocka_unit_test(test_lost_command),  cmocka_unit_test(test_events_are_bounded),
         cmocka_unit_test(test_deaf_peer),     cmocka_unit_test(test_real_qemu),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

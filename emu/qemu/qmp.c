@@ -15,9 +15,16 @@
 #define DESCRIPTION_MAX 400 /* characters of the peer's text in our error messages */
 #define PEEK_READS      64  /* bound on what tcgrr_qmp_has_event() reads in one call */
 
+/*
+ * How long the first connection may take to answer, in ms. A QEMU that opens it twice (see read_reply()) can lose the
+ * command between the two: then only a new connection helps. Doubled each time, for a machine that is just slow.
+ */
+#define PATIENCE_MS 2000
+
 struct tcgrr_qmp {
     int fd;
     bool broken; /* the stream is out of step, closed or malformed: nothing more can be read from it */
+    bool reset;  /* QEMU greeted again: it wants capabilities before anything else */
     GString *input;
     size_t scanned; /* bytes of `input` known to hold no newline */
     GQueue events;  /* json_t*, oldest first */
@@ -187,7 +194,11 @@ static bool is_reply(json_t *message, json_int_t id)
     return json_object_get(message, "error") && (!theirs || json_integer_value(theirs) == id);
 }
 
-/* Reads until the reply to command `id` is there; replies to commands that were given up are dropped. */
+/*
+ * Reads until the reply to command `id` is there; replies to commands that were given up are dropped. A QEMU that has
+ * just started can open the connection twice, once in its main loop and once in the monitor's thread, and then greets
+ * twice.
+ */
 static json_t *read_reply(struct tcgrr_qmp *qmp, const char *command, json_int_t id, gint64 deadline, GError **error)
 {
     for (;;) {
@@ -202,7 +213,9 @@ static json_t *read_reply(struct tcgrr_qmp *qmp, const char *command, json_int_t
         if (is_reply(message, id)) {
             return message;
         }
-        bool known = json_object_get(message, "return") || json_object_get(message, "error");
+        bool greeting = json_is_object(json_object_get(message, "QMP"));
+        bool known = greeting || json_object_get(message, "return") || json_object_get(message, "error");
+        qmp->reset |= greeting;
         json_decref(message);
         if (!known) {
             fail(qmp, TCGRR_ERROR_DAMAGED, error, "the QMP peer sent something that is neither a reply nor an event");
@@ -211,12 +224,13 @@ static json_t *read_reply(struct tcgrr_qmp *qmp, const char *command, json_int_t
     }
 }
 
-static json_t *execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, gint64 deadline, GError **error)
+/* Sends one command and returns the whole reply to it. `arguments` stays the caller's. */
+static json_t *exchange(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, gint64 deadline, GError **error)
 {
     json_int_t id = qmp->next_id++;
     json_t *request = json_pack("{s:s, s:I}", "execute", command, "id", id);
     if (arguments) {
-        json_object_set_new(request, "arguments", arguments);
+        json_object_set(request, "arguments", arguments);
     }
     char *text = json_dumps(request, JSON_COMPACT | JSON_ENSURE_ASCII);
     char *line = g_strconcat(text ? text : "", "\n", NULL);
@@ -229,7 +243,19 @@ static json_t *execute(struct tcgrr_qmp *qmp, const char *command, json_t *argum
         sent = send_line(qmp, line, deadline, error);
     }
     g_free(line);
-    json_t *reply = sent ? read_reply(qmp, command, id, deadline, error) : NULL;
+    return sent ? read_reply(qmp, command, id, deadline, error) : NULL;
+}
+
+static json_t *execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, gint64 deadline, GError **error)
+{
+    json_t *reply = exchange(qmp, command, arguments, deadline, error);
+    if (reply && qmp->reset && json_object_get(reply, "error")) {
+        json_decref(reply);
+        qmp->reset = false;
+        json_decref(exchange(qmp, "qmp_capabilities", NULL, deadline, NULL));
+        reply = exchange(qmp, command, arguments, deadline, error);
+    }
+    json_decref(arguments);
     if (!reply) {
         return NULL;
     }
@@ -243,13 +269,19 @@ static json_t *execute(struct tcgrr_qmp *qmp, const char *command, json_t *argum
     return result;
 }
 
-/* The greeting comes first, and nothing else is understood until capabilities are negotiated. */
+/*
+ * The greeting comes first, and nothing else is understood until capabilities are negotiated. A QEMU that has just
+ * started sends an event before it (RESUME, as a rule) where the client connects before the monitor's own thread runs.
+ */
 static bool negotiate(struct tcgrr_qmp *qmp, gint64 deadline, GError **error)
 {
-    json_t *greeting = read_message(qmp, deadline, error);
-    if (!greeting) {
-        return false;
-    }
+    json_t *greeting;
+    do {
+        greeting = read_message(qmp, deadline, error);
+        if (!greeting) {
+            return false;
+        }
+    } while (keep_event(qmp, greeting));
     bool good = json_is_object(json_object_get(greeting, "QMP"));
     json_decref(greeting);
     if (!good) {
@@ -287,9 +319,9 @@ bool tcgrr_qmp_configure(const char *path, const char *socket, GError **error)
     return true;
 }
 
-struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **error)
+/* One connection, which may take `patience` ms to answer and ends at the deadline. */
+static struct tcgrr_qmp *connect_once(const char *path, gint64 deadline, int patience, GError **error)
 {
-    gint64 deadline = tcgrr_deadline_after(timeout_ms);
     int fd = tcgrr_connect(path, deadline, error);
     if (fd < 0) {
         return NULL;
@@ -299,11 +331,27 @@ struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **e
     qmp->input = g_string_new(NULL);
     qmp->next_id = 1;
     g_queue_init(&qmp->events);
-    if (!negotiate(qmp, deadline, error)) {
+    if (!negotiate(qmp, MIN(deadline, tcgrr_deadline_after(patience)), error)) {
         tcgrr_qmp_free(qmp);
         return NULL;
     }
     return qmp;
+}
+
+struct tcgrr_qmp *tcgrr_qmp_connect(const char *path, int timeout_ms, GError **error)
+{
+    gint64 deadline = tcgrr_deadline_after(timeout_ms);
+    for (int patience = PATIENCE_MS;; patience *= 2) {
+        GError *reason = NULL;
+        struct tcgrr_qmp *qmp = connect_once(path, deadline, patience, &reason);
+        if (qmp || reason->code != TCGRR_ERROR_HUNG || tcgrr_time_left(deadline) == 0) {
+            if (reason) {
+                g_propagate_error(error, reason);
+            }
+            return qmp;
+        }
+        g_error_free(reason);
+    }
 }
 
 void tcgrr_qmp_free(struct tcgrr_qmp *qmp)
