@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/browse/browse.h"
 #include "cli/comparing.h"
-#include "cli/decide.h"
 #include "cli/fill.h"
+#include "replay/decide.h"
 #include "store/error.h"
 #include "store/symbols.h"
 
@@ -67,8 +67,10 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
             "tcgrr: at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, on "
             "one rr log\n",
             place);
-    enum cli_decision decision = cli_decide(traces->readers, options, comparison, &problem);
-    if (decision == CLI_DECIDED_DIVERGES) {
+    g_autofree char *plugin = cli_plugin_path(&problem);
+    struct tcgrr_decide_options how = {.plugin = plugin, .compare = options, .stop = options->stop};
+    enum tcgrr_decision decision = plugin ? tcgrr_decide(traces->readers, &how, comparison, &problem) : TCGRR_UNDECIDED;
+    if (decision == TCGRR_DECIDED_DIVERGES) {
         g_clear_error(error);
         comparison->diverged = true;
         return true;
@@ -78,11 +80,12 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
         g_propagate_error(error, problem);
         return false;
     }
-    const char *told = decision == CLI_DECIDED_INPUTS      ? "on one rr log both are the same there and beyond"
-                       : decision == CLI_DECIDED_ELSEWHERE ? "on one rr log they diverge elsewhere; tcgrr lockstep "
-                                                             "reports where"
-                                                           : "one rr log could not drive both to decide";
-    GError *with = g_error_new(TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (%s%s%s)", (*error)->message, told,
+    const char *outcome = decision == TCGRR_DECIDED_INPUTS ? "on one rr log both are the same there and beyond"
+                          : decision == TCGRR_DECIDED_ELSEWHERE
+                              ? "on one rr log they diverge elsewhere; tcgrr lockstep "
+                                "reports where"
+                              : "one rr log could not drive both to decide";
+    GError *with = g_error_new(TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (%s%s%s)", (*error)->message, outcome,
                                problem ? ": " : "", problem ? problem->message : "");
     g_clear_error(&problem);
     g_clear_error(error);

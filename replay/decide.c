@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/decide.h"
+#include "replay/decide.h"
 
-#include "cli/cli.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "lockstep/lockstep_local.h"
@@ -58,52 +57,51 @@ static bool same_place(const struct tcgrr_comparison *a, const struct tcgrr_comp
     return true;
 }
 
-static enum cli_decision judge(const struct deciding *deciding, const struct tcgrr_comparison *found, bool good,
-                               GError **error)
+static enum tcgrr_decision judge(const struct deciding *deciding, const struct tcgrr_comparison *found, bool good,
+                                 GError **error)
 {
     const struct tcgrr_comparison *shared = &deciding->pair.comparison;
 
     if (deciding->pair.own_because) {
         g_clear_error(error);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s", deciding->pair.own_because);
-        return CLI_UNDECIDED;
+        return TCGRR_UNDECIDED;
     }
     if (good && shared->diverged) {
-        return same_place(shared, found) ? CLI_DECIDED_DIVERGES : CLI_DECIDED_ELSEWHERE;
+        return same_place(shared, found) ? TCGRR_DECIDED_DIVERGES : TCGRR_DECIDED_ELSEWHERE;
     }
     /* They may end before the place that was to end the comparison. */
     bool ended =
         !good && error && *error && (*error)->code == TCGRR_ERROR_FAILED && !shared->undecided && shared->compared > 0;
     if (!good && !ended) {
-        return CLI_UNDECIDED;
+        return TCGRR_UNDECIDED;
     }
     g_clear_error(error);
-    return CLI_DECIDED_INPUTS;
+    return TCGRR_DECIDED_INPUTS;
 }
 
-enum cli_decision cli_decide(struct tcgrr_reader *const readers[2], const struct tcgrr_compare_options *compare,
-                             const struct tcgrr_comparison *found, GError **error)
+enum tcgrr_decision tcgrr_decide(struct tcgrr_reader *const readers[2], const struct tcgrr_decide_options *options,
+                                 const struct tcgrr_comparison *found, GError **error)
 {
-    g_autofree char *plugin = cli_plugin_path(error);
-    struct tcgrr_lockstep_local_options options = {
-        .plugin = plugin,
+    const struct tcgrr_compare_options *compare = options->compare;
+    struct tcgrr_lockstep_local_options local = {
+        .plugin = options->plugin,
         .level = TCGRR_LEVEL_FLOW,
         .hang_ms = HANG_MS,
         .starts_late = compare->from[0].kind == TCGRR_POSITION_PC,
         .compare = {.history = compare->history},
-        .stop = cli_catch_signals(),
+        .stop = options->stop,
     };
     struct deciding deciding = {0};
-    enum cli_decision decision = CLI_UNDECIDED;
+    enum tcgrr_decision decision = TCGRR_UNDECIDED;
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_icount most = found->sides[i].icount - (options.starts_late ? found->start[i] : 0) + BEYOND;
-        options.compare.from[i] = compare->from[i];
-        options.compare.until[i] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, most + most / 8};
+        tcgrr_icount most = found->sides[i].icount - (local.starts_late ? found->start[i] : 0) + BEYOND;
+        local.compare.from[i] = compare->from[i];
+        local.compare.until[i] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, most + most / 8};
     }
-    if (plugin && prepare(&deciding, readers, &options, error) &&
-        tcgrr_lockstep_local_open(&deciding.pair, &options, error)) {
-        bool good = tcgrr_lockstep_local_run(&deciding.pair, &options, error);
+    if (prepare(&deciding, readers, &local, error) && tcgrr_lockstep_local_open(&deciding.pair, &local, error)) {
+        bool good = tcgrr_lockstep_local_run(&deciding.pair, &local, error);
         decision = judge(&deciding, found, good, error);
     }
     tcgrr_lockstep_local_clear(&deciding.pair);
