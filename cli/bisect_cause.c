@@ -122,9 +122,8 @@ static int fail(struct context *context, GError *error)
     if (signal && comparison) {
         g_autofree char *count = cli_number(comparison->compared);
         g_clear_error(&error);
-        error =
-            g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED,
-                        "interrupted while the cause was looked for: the same for the first %s instructions", count);
+        error = g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED,
+                            "interrupted: the same for the first %s instructions; the cause was not found yet", count);
     }
     int status = cli_fail(error);
     return signal ? cli_stopped_status(signal) : status;

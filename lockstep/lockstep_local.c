@@ -386,6 +386,9 @@ static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
             tcgrr_shared_log_set_a(pair->log, pair->sides[0]);
         }
     }
+    if (pair->sessions[0] && pair->sessions[1]) {
+        tcgrr_run_source_live_beside(pair->sides[0], pair->sides[1]);
+    }
     return true;
 }
 

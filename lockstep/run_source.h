@@ -125,6 +125,13 @@ struct tcgrr_run_source_live_options {
 struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
                                                const struct tcgrr_run_source_live_options *options);
 
+/*
+ * `other`, also live, is compared with `side` and read after it: where it ends without having run an instruction while
+ * `side` has run none either, reading `side` fails with what tcgrr_session_check_end() says of `other`. It must live as
+ * long as `side`.
+ */
+void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_run_source *other);
+
 /* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. *there: it has
  * come to `to`, or its end, and the log up to there was given on. */
 bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error);

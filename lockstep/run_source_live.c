@@ -21,6 +21,7 @@
 struct live_side {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_session *session;
+    struct live_side *other; /* see tcgrr_run_source_live_beside() */
     struct tcgrr_run_source_live_options options;
     struct tcgrr_chunk **chunks; /* a ring of `kept`; `current` is being filled */
     unsigned kept;
@@ -148,6 +149,28 @@ static bool read_on(struct live_side *live, struct tcgrr_chunk *chunk, tcgrr_ico
     return true;
 }
 
+static bool runs_nothing(const struct live_side *live)
+{
+    return live->end == TCGRR_LIVE_RUNS && furthest(live) == 0;
+}
+
+/* While neither has run anything, the other one may have ended: nobody reads it before this one comes on. */
+static bool other_starts(struct live_side *live, GError **error)
+{
+    struct live_side *other = live->other;
+
+    if (!other || !runs_nothing(live) || !runs_nothing(other) ||
+        !tcgrr_process_ended(tcgrr_session_process(other->session))) {
+        return true;
+    }
+    struct tcgrr_chunk *chunk = other->chunks[other->current];
+    if (!tcgrr_session_next(other->session, chunk, 0, &other->end, error)) {
+        return false;
+    }
+    take_checkpoints(other, chunk);
+    return other->end == TCGRR_LIVE_RUNS || tcgrr_session_check_end(other->session, furthest(other), error);
+}
+
 /* Reads a little more of the run, on the way to `to`. */
 static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **error)
 {
@@ -164,7 +187,7 @@ static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **
         chunk = live->chunks[live->current];
         drop_checkpoints(live);
     }
-    if (!read_on(live, chunk, to, wait_ms, error)) {
+    if (!other_starts(live, error) || !read_on(live, chunk, to, wait_ms, error)) {
         return false;
     }
     watch_progress(live, chunk);
@@ -426,6 +449,11 @@ static void free_live(struct tcgrr_run_source *side)
     g_queue_clear_full(&live->checkpoints, g_free);
     g_free(live->chunks);
     g_free(live);
+}
+
+void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_run_source *other)
+{
+    ((struct live_side *)side)->other = (struct live_side *)other;
 }
 
 static const struct tcgrr_run_source_ops live_ops = {

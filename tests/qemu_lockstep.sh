@@ -167,5 +167,8 @@ complains 2 "has no symbol of this name" "$tcgrr" lockstep --a "$a" --b "$b" --f
 complains 2 "aarch64" "$tcgrr" lockstep --a "$a" --b "$(qemu aarch64 10.0)" -- "${arguments[@]}"
 complains 3 "never executed pc 0x12345678" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345678 -- "${arguments[@]}"
 complains 3 "did not start" "$tcgrr" lockstep --a "$a" --b "$b" --b-arg -nonsense -- "${arguments[@]}"
+# Also where A, with inputs of its own, has run nothing so far: nothing is read from B before A has come on.
+complains 3 "ended without running an instruction .*nosuch" "$tcgrr" lockstep --own-inputs --timeout 600 --a "$a" --b "$b" \
+    --a-arg -S --b-arg -device --b-arg nosuch -- "${arguments[@]}"
 complains 3 "no-such-qemu" "$tcgrr" lockstep --a no-such-qemu --b "$b" -- "${arguments[@]}"
 equal "QEMUs left behind" "$(pgrep -f "$work" || true)" ""
