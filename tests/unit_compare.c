@@ -33,30 +33,35 @@ static void free_run(struct tcgrr_run_source *side)
 {
     side->ops->free(side);
 }
-/* The same guest each time; `cut` says how it falls into blocks. */
-static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_run_source_state end)
+/* Cuts its script into blocks, which `cut` chooses. */
+static void cut_run(struct made_up *run, uint64_t cut)
+{
+    made_up_reset(run);
+    assert_int_equal(stream_cut(run->script, 0, cut, 1 + (uint32_t)(cut * 13 % 40), run->blocks, run->chunk),
+                     run->script->len);
+}
+
+/* The same guest each time, of `insns` instructions that are to be cut. */
+static struct made_up *make_script(guint insns, enum tcgrr_run_source_state end)
 {
     struct made_up *run = made_up_new(CAPACITY, end);
-    run->script = stream_script(1, INSNS);
-    g_array_set_size(run->script, insns);
-    assert_int_equal(stream_cut(run->script, 0, cut, 1 + (uint32_t)(cut * 13 % 40), run->blocks, run->chunk), insns);
+    run->script = stream_script(1, insns);
     return run;
 }
 
-/* Cuts its script into blocks anew. */
-static void recut(struct made_up *run, uint64_t cut)
+static struct made_up *make_run(guint insns, uint64_t cut, enum tcgrr_run_source_state end)
 {
-    made_up_reset(run);
-    assert_int_equal(stream_cut(run->script, 0, cut, 30, run->blocks, run->chunk), run->script->len);
+    struct made_up *run = make_script(insns, end);
+    cut_run(run, cut);
+    return run;
 }
 
-/* The run goes elsewhere from instruction `at` on: to an address where nothing else is. */
-static void lead_astray(struct made_up *run, guint at, uint64_t cut)
+/* The script goes elsewhere from instruction `at` on: to an address where nothing else is. */
+static void lead_astray(struct made_up *run, guint at)
 {
     for (guint i = at; i < run->script->len; i++) {
         g_array_index(run->script, uint64_t, i) += 0x40000000;
     }
-    recut(run, cut);
 }
 
 static void compare(struct made_up *a, struct made_up *b, const struct tcgrr_compare_options *told,
@@ -193,8 +198,11 @@ static void test_divergence_anywhere(void **state)
                                    INSNS - 2,
                                    INSNS - 1};
     for (size_t i = 0; i < G_N_ELEMENTS(places); i++) {
-        struct made_up *a = make_run(INSNS, 4, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 5, TCGRR_SOURCE_ENDED);
-        lead_astray(i % 2 ? a : b, places[i], 6 + i);
+        guint insns = MIN(places[i] + STEP + 1, INSNS);
+        struct made_up *a = make_script(insns, TCGRR_SOURCE_ENDED), *b = make_script(insns, TCGRR_SOURCE_ENDED);
+        lead_astray(i % 2 ? a : b, places[i]);
+        cut_run(a, 4 + i);
+        cut_run(b, 5 + i);
         expect_divergence(a, b, places[i], TCGRR_DIVERGENCE_FLOW);
     }
 }
@@ -224,10 +232,11 @@ static void test_one_ends(void **state)
                 {TCGRR_SOURCE_CUT, TCGRR_DIVERGENCE_CUT},
                 {TCGRR_SOURCE_HUNG, TCGRR_DIVERGENCE_HUNG}};
     for (size_t i = 0; i < G_N_ELEMENTS(lengths); i++) {
+        guint longer = MIN(lengths[i] + STEP + 1, INSNS);
         for (size_t e = 0; e < G_N_ELEMENTS(ends); e++) {
-            expect_divergence(make_run(INSNS, 2, TCGRR_SOURCE_ENDED), make_run(lengths[i], 3, ends[e].end), lengths[i],
+            expect_divergence(make_run(longer, 2, TCGRR_SOURCE_ENDED), make_run(lengths[i], 3, ends[e].end), lengths[i],
                               ends[e].kind);
-            expect_divergence(make_run(lengths[i], 2, ends[e].end), make_run(INSNS, 3, TCGRR_SOURCE_ENDED), lengths[i],
+            expect_divergence(make_run(lengths[i], 2, ends[e].end), make_run(longer, 3, TCGRR_SOURCE_ENDED), lengths[i],
                               ends[e].kind);
         }
     }
@@ -278,26 +287,26 @@ static void test_until(void **state)
     for (size_t i = 0; i < G_N_ELEMENTS(limits); i++) {
         const struct tcgrr_compare_options options = {.until[0] = {TCGRR_POSITION_ICOUNT, limits[i]},
                                                       .history = HISTORY};
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
-        lead_astray(b, limits[i], 9);
+        guint insns = MIN(limits[i] + STEP + 1, INSNS);
+        struct made_up *a = make_run(insns, 2, TCGRR_SOURCE_ENDED), *b = make_script(insns, TCGRR_SOURCE_ENDED);
+        lead_astray(b, limits[i]);
+        cut_run(b, 9);
         expect_same(a, b, &options, limits[i]);
     }
 }
 
 /* Another `count` instructions run before it, of another script. */
-static void put_before(struct made_up *run, guint count, uint64_t cut)
+static void put_before(struct made_up *run, guint count)
 {
     GArray *before = stream_script(77, count);
     g_array_prepend_vals(run->script, before->data, count);
     g_array_unref(before);
-    recut(run, cut);
 }
 
 /* Instruction `at` is one at an address where nothing else is. */
-static void mark(struct made_up *run, guint at, uint64_t pc, uint64_t cut)
+static void mark(struct made_up *run, guint at, uint64_t pc)
 {
     g_array_insert_val(run->script, at, pc);
-    recut(run, cut);
 }
 
 static void test_from(void **state)
@@ -312,12 +321,13 @@ static void test_from(void **state)
             struct tcgrr_comparison comparison;
             struct made_up *runs[2];
             for (int s = 0; s < 2; s++) {
-                runs[s] = make_run(INSNS, 4 + (uint64_t)s, TCGRR_SOURCE_ENDED);
+                runs[s] = make_script(places[p] + STEP + 1, TCGRR_SOURCE_ENDED);
                 if (s == 1) {
-                    lead_astray(runs[s], places[p], 6);
+                    lead_astray(runs[s], places[p]);
                 }
-                mark(runs[s], 0, main_pc, 6 + i);
-                put_before(runs[s], before[i][s], 9 + i);
+                mark(runs[s], 0, main_pc);
+                put_before(runs[s], before[i][s]);
+                cut_run(runs[s], 9 + i + (uint64_t)s);
                 options.from[s] = p % 2 ? (struct tcgrr_position){TCGRR_POSITION_PC, main_pc}
                                         : (struct tcgrr_position){TCGRR_POSITION_ICOUNT, before[i][s]};
             }
@@ -345,15 +355,18 @@ static void test_until_pc(void **state)
     const struct tcgrr_position end = {TCGRR_POSITION_PC, 0x90000000};
 
     for (size_t i = 0; i < G_N_ELEMENTS(places) * 2; i++) {
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
+        guint insns = MIN(places[i / 2] + STEP + 1, INSNS);
+        struct made_up *a = make_script(insns, TCGRR_SOURCE_ENDED), *b = make_script(insns, TCGRR_SOURCE_ENDED);
         struct tcgrr_compare_options options = {.history = HISTORY};
-        mark(a, places[i / 2], end.value, 4);
-        mark(b, places[i / 2], end.value, 5);
+        mark(a, places[i / 2], end.value);
+        mark(b, places[i / 2], end.value);
         options.until[i % 2] = end;
         /* It ends there, and not where the comparison starts. */
-        mark(a, 0, end.value, 6);
-        mark(b, 0, end.value, 7);
-        lead_astray(b, places[i / 2] + 2, 8);
+        mark(a, 0, end.value);
+        mark(b, 0, end.value);
+        lead_astray(b, places[i / 2] + 2);
+        cut_run(a, 6);
+        cut_run(b, 8);
         expect_same(a, b, &options, places[i / 2] + 1);
     }
 }
@@ -361,9 +374,9 @@ static void test_until_pc(void **state)
 /* A place where a run never comes is said, whether comparing was to start or to end there. */
 static void test_never_reached(void **state)
 {
-    const struct tcgrr_position places[] = {{TCGRR_POSITION_PC, 0x90000000}, {TCGRR_POSITION_ICOUNT, INSNS + 1}};
+    const struct tcgrr_position places[] = {{TCGRR_POSITION_PC, 0x90000000}, {TCGRR_POSITION_ICOUNT, STEP + 2}};
     for (int i = 0; i < 8; i++) {
-        struct made_up *a = make_run(INSNS, 2, TCGRR_SOURCE_ENDED), *b = make_run(INSNS, 3, TCGRR_SOURCE_ENDED);
+        struct made_up *a = make_run(STEP + 1, 2, TCGRR_SOURCE_ENDED), *b = make_run(STEP + 1, 3, TCGRR_SOURCE_ENDED);
         struct tcgrr_compare_options options = {.history = HISTORY};
         struct tcgrr_comparison comparison;
         GError *error = NULL;
@@ -380,12 +393,13 @@ static void test_never_reached(void **state)
 
 static void test_unreadable_side(void **state)
 {
-    struct made_up *a = make_run(5000, 2, TCGRR_SOURCE_ENDED), *b = make_run(5000, 3, TCGRR_SOURCE_ENDED);
+    struct made_up *a = make_run(5000, 2, TCGRR_SOURCE_ENDED), *b = make_script(5000, TCGRR_SOURCE_ENDED);
     const struct tcgrr_compare_options options = {.history = HISTORY};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
 
-    lead_astray(b, 100, 4);
+    lead_astray(b, 100);
+    cut_run(b, 4);
     struct tcgrr_run_source_ops broken = *b->base.ops;
     broken.stretch = unreadable;
     b->base.ops = &broken;
