@@ -102,7 +102,8 @@ static bool prepare(struct tcgrr_reader *reader, const char *plugin, struct opti
     const char *recorded = tcgrr_reader_run(reader)->qemu_path;
     const char *name = options->qemu ? options->qemu : recorded ? recorded : "";
     struct tcgrr_qemu qemu = {0};
-    bool good = tcgrr_replay_check(reader, error) && tcgrr_qemu_probe(name, plugin, &qemu, error) &&
+    bool good = tcgrr_replay_check_system(reader, "keyframes are snapshots of a machine", error) &&
+                tcgrr_replay_check(reader, error) && tcgrr_qemu_probe(name, plugin, &qemu, error) &&
                 make(reader, &qemu, options, error);
 
     tcgrr_qemu_clear(&qemu);

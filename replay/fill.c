@@ -79,7 +79,9 @@ static bool open_files(struct tcgrr_fill *fill, const char *qemu, GError **error
     const char *name = qemu ? qemu : run->qemu_path ? run->qemu_path : "";
     struct tcgrr_keyframes_options of;
 
-    if (!tcgrr_replay_check(fill->reader, error) || !tcgrr_qemu_probe(name, fill->plugin, &fill->qemu, error)) {
+    if (!tcgrr_replay_check_system(fill->reader, "its levels come with the recording; make another one with --level",
+                                   error) ||
+        !tcgrr_replay_check(fill->reader, error) || !tcgrr_qemu_probe(name, fill->plugin, &fill->qemu, error)) {
         return false;
     }
     if (g_strcmp0(fill->qemu.version, run->qemu_version) != 0) {

@@ -59,6 +59,15 @@ bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error)
     return good;
 }
 
+bool tcgrr_replay_check_system(struct tcgrr_reader *reader, const char *why, GError **error)
+{
+    if (is_user(reader)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s is a user-mode recording: %s", tcgrr_reader_path(reader),
+                    why);
+    }
+    return !is_user(reader);
+}
+
 static enum tcgrr_level recorded_level(struct tcgrr_reader *reader)
 {
     return tcgrr_run_level(tcgrr_reader_run(reader));

@@ -75,6 +75,8 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result);
  * TCGRR_ERROR_FAILED or _DAMAGED if its rr file is of no use.
  */
 bool tcgrr_replay_check(struct tcgrr_reader *reader, GError **error);
+/* Refuses a user-mode recording with TCGRR_ERROR_USAGE, and with `why` as the reason. */
+bool tcgrr_replay_check_system(struct tcgrr_reader *reader, const char *why, GError **error);
 
 /* Writes replay.rr and command.txt into `folder`, which is made if it is not there. */
 bool tcgrr_replay_extract(struct tcgrr_reader *reader, const char *folder, GError **error);

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: it needs a QEMU that was built from source with a fault put into it
-# User mode: the cause of what TCG's optimizer does wrong is a block, found from samples of registers and stores. The faulty
-# QEMU alone shows it, too, against itself with blocks of one instruction.
+# User mode: the instruction that TCG's optimizer does wrong is found, and where values come from, in a program that stands
+# still in the middle of translations. The faulty QEMU alone shows the fault, too, against itself with blocks of one instruction.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -41,12 +41,27 @@ for level in flow state; do
     run 0 "$tcgrr" bisect "$work/$level.tcgrr" --qemu "$right" --json
     equal "level $level, no fault: diverged" "$(json .diverged)" false
     run 1 "$tcgrr" bisect "$work/$level.tcgrr" --qemu "$wrong" --bundle "$work/$level" --json
-    equal "level $level: kind" "$(json .cause.kind)" block
-    equal "level $level: the block" "$(json .cause.symbol)" shift
-    equal "level $level: rax" "$(json '.cause.registers[] | select(.name == "rax") | "\(.a) \(.b)"')" \
-        "0xffffffffff123456 0xff123456789abcde"
-    contains "level $level: README" "$(cat "$work/$level/README.md")" "shift"
+    equal "level $level: kind" "$(json .cause.kind)" instruction
+    equal "level $level: the instruction" "$(json .cause.disasm)" "sar rax, 0x24"
+    equal "level $level: rax" "$(json '.cause.registers[] | "\(.name) \(.before) \(.a) \(.b)"')" \
+        "rax 0xf123456789abcdef 0xffffffffff123456 0xff123456789abcde"
+    equal "level $level: it led to" "$(json '.cause.chain[-1].disasm' | cut -c1-3)" jne
+    contains "level $level: README" "$(cat "$work/$level/README.md")" "sar rax"
+    equal "level $level: scratch" "$(find "$TMPDIR" -name 'tcgrr-*' -newer "$work/shift" ! -path "$work*" | wc -l)" 0
 done
+
+# ---- where values come from ----
+
+shift_at=$(json .cause.icount)
+run 0 "$tcgrr" why "$work/flow.tcgrr" --at $((shift_at + 1)) rax --json
+equal "why: the steps" "$(json '[.steps[].disasm] | join("; ")')" "sar rax, 0x24; movabs rax, 0xf123456789abcdef"
+equal "why: how it ends" "$(json .ends | cut -d: -f1)" constant
+stack=$("$tcgrr" query "$work/flow.tcgrr" --format json \
+    "SELECT icount FROM insn WHERE symbol LIKE 'main%' AND disasm LIKE 'mov qword ptr [rsp]%' LIMIT 1" | jq '.[0].icount')
+run 0 "$tcgrr" why "$work/flow.tcgrr" --at $((stack + 300)) rsp --json
+contains "why: the stack pointer" "$(json '.steps[0].disasm')" "^ret"
+contains "why: what the return reads" "$(json '.steps[0].read[].what' | tr '\n' ' ')" "memory 0x[0-9a-f]+:8"
+contains "why: who wrote that" "$(json '.steps[1].disasm')" "^call"
 
 run 1 "$tcgrr" lockstep --json --level state --a "$wrong" --b "$wrong" --b-arg -one-insn-per-tb -- "$work/shift"
 equal "against itself: diverged" "$(json .diverged)" true

@@ -165,6 +165,11 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
     return chunk->count == chunk->capacity;
 }
 
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_backlog(live->intake);
+}
+
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live)
 {
     return tcgrr_intake_ask_flush(live->intake);

@@ -134,6 +134,9 @@ void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
  */
 void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
 
+/* Words of the ring that were not looked at yet; exact while the plugin stands still (emu/plugin/stand.h). */
+uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
+
 /* Whether the chunk takes no more: the caller has to replace it. */
 bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk);
 

@@ -12,6 +12,7 @@
  *   program=N, follow=none  user mode: which word of QEMU's command line is the program, and whether the run ends where
  *            it executes another one
  *   forks=SOCKET  user mode: where forked children get a ring of their own (emu/plugin/fork.h)
+ *   stand=PATH  user mode, inputs given: it stands where the file says (emu/plugin/stand.h)
  *   again=on, at=N  this program was executed by another one: the run goes on, and so do its inputs at this place
  *   probe=N  write one line about this QEMU to descriptor N and refuse to load
  *   slow=N   record nothing, only slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
@@ -39,6 +40,7 @@ struct tcgrr_arguments {
     enum tcgrr_inputs_way way;
     struct tcgrr_follow follow;
     const char *forks;
+    const char *stand;
 };
 #define TCGRR_ARGUMENTS_INIT                                                                                           \
     {                                                                                                                  \

@@ -6,6 +6,7 @@
 
 static const struct tcgrr_api *peek_api;
 static struct tcgrr_peek *peek;
+static bool peek_system = true;
 
 static bool is_on(void)
 {
@@ -36,13 +37,17 @@ static void on_access(unsigned vcpu, uint32_t info, uint64_t address, void *user
         return;
     }
     struct tcgrr_peek_access *access = &peek->accesses[peek->count];
-    struct qemu_plugin_hwaddr *place = peek_api->get_hwaddr(info, address);
+    struct qemu_plugin_hwaddr *place = peek_system ? peek_api->get_hwaddr(info, address) : NULL;
     *access = (struct tcgrr_peek_access){.address = address, .size = (uint8_t)(1u << peek_api->mem_size_shift(info))};
     access->flags = peek_api->mem_is_store(info) ? TCGRR_PEEK_STORE : 0;
     if (place && peek_api->hwaddr_is_io(place)) {
         access->flags |= TCGRR_PEEK_DEVICE;
     }
-    if (place && peek_api->version >= 2) { /* before it makes the address of offsets that do not belong together */
+    if (!peek_system) { /* a program has no others */
+        access->physical = address;
+        access->flags |= TCGRR_PEEK_PHYSICAL;
+    } else if (place &&
+               peek_api->version >= 2) { /* before it makes the address of offsets that do not belong together */
         access->physical = peek_api->hwaddr_phys_addr(place);
         access->flags |= TCGRR_PEEK_PHYSICAL;
     }
@@ -52,11 +57,18 @@ static void on_access(unsigned vcpu, uint32_t info, uint64_t address, void *user
     peek->count++;
 }
 
-static void translated(struct qemu_plugin_tb *tb)
+void tcgrr_peek_instrument(struct qemu_plugin_tb *tb)
 {
-    for (size_t i = 0; is_on() && i < peek_api->tb_n_insns(tb); i++) {
+    for (size_t i = 0; i < peek_api->tb_n_insns(tb); i++) {
         peek_api->register_mem(peek_api->tb_get_insn(tb, i), on_access, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW,
                                NULL);
+    }
+}
+
+static void translated(struct qemu_plugin_tb *tb)
+{
+    if (is_on()) {
+        tcgrr_peek_instrument(tb);
     }
 }
 
@@ -68,6 +80,13 @@ static void translated_1(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
 static void translated_7(struct qemu_plugin_tb *tb, void *userdata)
 {
     translated(tb);
+}
+
+void tcgrr_peek_of_program(const struct tcgrr_api *api, struct tcgrr_peek *into)
+{
+    peek_api = api;
+    peek = into;
+    peek_system = false;
 }
 
 bool tcgrr_peek_start(const struct tcgrr_api *api, qemu_plugin_id_t id, int fd)

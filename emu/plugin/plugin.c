@@ -13,6 +13,7 @@
 #include "emu/plugin/yield.h"
 #include "emu/plugin/peek.h"
 #include "emu/plugin/slow.h"
+#include "emu/plugin/stand.h"
 
 #include <limits.h>
 #include <pthread.h>
@@ -741,6 +742,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
                   : NULL;
     if (problem) {
         return refuse(problem);
+    }
+    if (arguments.stand && !(plugin->inputs && tcgrr_stand_init(plugin, arguments.stand))) {
+        return refuse("cannot stand where tcgrr says");
     }
     tcgrr_fork_init(arguments.forks);
     tcgrr_threads_init();

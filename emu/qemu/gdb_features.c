@@ -110,6 +110,20 @@ static bool is_system(const char *feature)
     return false;
 }
 
+static struct tcgrr_register *append(struct tcgrr_registers *registers, const char *name, const char *type,
+                                     unsigned bytes)
+{
+    struct tcgrr_register *reg = g_new0(struct tcgrr_register, 1);
+
+    reg->name = g_strdup(name);
+    reg->type = g_strdup(type);
+    reg->bytes = bytes;
+    reg->index = registers->list->len;
+    g_ptr_array_add(registers->list, reg);
+    g_hash_table_insert(registers->by_name, reg->name, reg);
+    return reg;
+}
+
 static void add_register(struct parsing *parsing, const char **names, const char **values, GError **error)
 {
     struct tcgrr_registers *registers = parsing->registers;
@@ -124,15 +138,9 @@ static void add_register(struct parsing *parsing, const char **names, const char
     } else if (registers->list->len >= REGISTERS_MAX) {
         refuse(error, "has too many of them");
     } else if (bits > 0 && bits <= BYTES_MAX * 8 && !g_hash_table_contains(registers->by_name, name)) {
-        struct tcgrr_register *reg = g_new0(struct tcgrr_register, 1);
-        reg->name = g_strdup(name);
-        reg->type = g_strdup(type ? type : "");
+        struct tcgrr_register *reg = append(registers, name, type ? type : "", (bits + 7) / 8);
         reg->number = number;
         reg->system = parsing->system;
-        reg->bytes = (bits + 7) / 8;
-        reg->index = registers->list->len;
-        g_ptr_array_add(registers->list, reg);
-        g_hash_table_insert(registers->by_name, reg->name, reg);
     }
 }
 
@@ -190,22 +198,46 @@ static void end_element(GMarkupParseContext *context, const char *element, gpoin
     }
 }
 
-/* Gives each register from `first` on the flags of its type, and all a place in a state. */
-static void settle(struct parsing *parsing, guint first)
+/* Gives all a place in a state. */
+static void place(struct tcgrr_registers *registers)
 {
-    GPtrArray *list = parsing->registers->list;
-    unsigned offset = list->len;
+    unsigned offset = registers->list->len;
 
-    for (guint i = 0; i < list->len; i++) {
-        struct tcgrr_register *reg = g_ptr_array_index(list, i);
-        GArray *fields = i >= first ? g_hash_table_lookup(parsing->flags, reg->type) : NULL;
-        if (fields && fields->len > 0) {
-            reg->fields = g_array_ref(fields);
-        }
+    for (guint i = 0; i < registers->list->len; i++) {
+        struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
         reg->offset = offset;
         offset += reg->bytes;
     }
-    parsing->registers->state_bytes = offset;
+    registers->state_bytes = offset;
+}
+
+/* Gives each register from `first` on the flags of its type, and all a place. */
+static void settle(struct parsing *parsing, guint first)
+{
+    GPtrArray *list = parsing->registers->list;
+
+    for (guint i = first; i < list->len; i++) {
+        struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        GArray *fields = g_hash_table_lookup(parsing->flags, reg->type);
+        if (fields && fields->len > 0) {
+            reg->fields = g_array_ref(fields);
+        }
+    }
+    place(parsing->registers);
+}
+
+bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, const char *feature, unsigned bytes)
+{
+    if (registers->list->len >= REGISTERS_MAX || bytes == 0 || bytes > BYTES_MAX ||
+        g_hash_table_contains(registers->by_name, name)) {
+        return false;
+    }
+    struct tcgrr_register *reg = append(registers, name, "", bytes);
+    reg->number = reg->index;
+    reg->core = true;
+    reg->system = is_system(feature);
+    place(registers);
+    return true;
 }
 
 bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, gsize length, unsigned *number,

@@ -51,6 +51,9 @@ void tcgrr_registers_unref(struct tcgrr_registers *registers);
 bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, gsize length, unsigned *number,
                            GPtrArray *includes, GError **error);
 
+/* Adds one register, which counts as a core one. False: there is one of this name already, or it is too large. */
+bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, const char *feature, unsigned bytes);
+
 /* NULL if there is none of this name. */
 const struct tcgrr_register *tcgrr_registers_find(const struct tcgrr_registers *registers, const char *name);
 

@@ -91,6 +91,10 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
         g_autofree char *escaped = tcgrr_options_escape(options->forks);
         g_string_append_printf(text, ",forks=%s", escaped);
     }
+    if (options->stand) {
+        g_autofree char *escaped = tcgrr_options_escape(options->stand);
+        g_string_append_printf(text, ",stand=%s", escaped);
+    }
     if (options->follow_none && !session->qemu.system) {
         g_string_append(text, ",follow=none");
     }

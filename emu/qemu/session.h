@@ -36,6 +36,7 @@ struct tcgrr_session_options {
     bool quiet;         /* the guest gets no terminal and its console goes nowhere */
     const char *inputs; /* user mode: the file for what system calls return and write; NULL: none */
     bool given;         /* the program gets that from the file, instead of it being recorded there */
+    const char *stand;  /* user mode, with given inputs: the file of emu/plugin/stand.h; NULL: it runs freely */
     bool follow_none;   /* user mode: the run ends where the program executes another one */
     const char *forks;  /* user mode: where forked children ask for a ring (emu/qemu/forks.h); NULL: they do not */
     uint32_t process;   /* user mode: which of the processes that are recorded together it is, from 0 */

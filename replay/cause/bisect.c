@@ -63,6 +63,44 @@ static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArra
     return dated;
 }
 
+/*
+ * User mode: samples tell the block, then the two are stepped through it. What they show there counts only if it agrees
+ * with that.
+ */
+static bool find_in_program(struct tcgrr_bisect *bisect, struct tcgrr_cause_options *options, GError **error)
+{
+    const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
+    struct tcgrr_cause closest;
+    GError *problem = NULL;
+
+    if (!tcgrr_cause_sampled(bisect->readers[0], bisect->comparison, closer, &bisect->cause, error)) {
+        return false;
+    }
+    unsigned insns = MAX(bisect->cause.insns, 1);
+    options->dated.same = bisect->cause.icounts[0] - bisect->comparison->aligned[0];
+    options->dated.differs = options->dated.same + insns;
+    bool found = tcgrr_cause_find(options, &closest, &problem);
+    bool agrees = found && closest.icounts[0] >= bisect->cause.icounts[0] &&
+                  closest.icounts[0] < bisect->cause.icounts[0] + insns &&
+                  (closest.kind == TCGRR_CAUSE_INSTRUCTION || closest.kind == TCGRR_CAUSE_BLOCK);
+    if (agrees) {
+        tcgrr_cause_clear(&bisect->cause);
+        bisect->cause = closest;
+        return true;
+    }
+    bool stopped = !found && problem->code == TCGRR_ERROR_STOPPED;
+    if (!found && !stopped) {
+        tcgrr_cause_explain_block(&bisect->cause, problem->message);
+    }
+    tcgrr_cause_clear(&closest);
+    if (stopped) {
+        g_propagate_error(error, problem);
+    } else {
+        g_clear_error(&problem);
+    }
+    return !stopped;
+}
+
 /* On failure bisect->cause is empty: half of one is none. */
 static bool find(struct tcgrr_bisect *bisect, GError **error)
 {
@@ -89,8 +127,7 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
 
     tcgrr_cause_clear(&bisect->cause);
     if (tcgrr_bisect_is_user(bisect)) {
-        const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
-        bisect->has_cause = tcgrr_cause_sampled(bisect->readers[0], comparison, closer, &bisect->cause, error);
+        bisect->has_cause = find_in_program(bisect, &options, error);
     } else {
         bisect->has_cause = tcgrr_cause_find(&options, &bisect->cause, error);
     }

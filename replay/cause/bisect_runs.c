@@ -282,8 +282,9 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
 
     bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, &problem);
 
-    /* Where the machine was pinned for B, that B does not run it is the answer. */
-    if (!good && (*options.stop || (bisect->pins && !bisect->start_at))) {
+    /* Where the machine was pinned for B, that B does not run it is the answer, as for a program, whose inputs B could
+     * not be given otherwise. */
+    if (!good && (*options.stop || (bisect->pins && !bisect->start_at) || tcgrr_bisect_is_user(bisect))) {
         g_propagate_error(error, problem);
         return false;
     }

@@ -151,7 +151,7 @@ static void add_register(struct tcgrr_trail *trail, unsigned index, const uint8_
                          tcgrr_state_number(registers[1], states[1], regs[1])};
 
     out->name = g_strdup(regs[0]->name);
-    out->before = tcgrr_state_text(registers[0], before, regs[0]);
+    out->before = tcgrr_state_knows(before, index) ? tcgrr_state_text(registers[0], before, regs[0]) : NULL;
     out->values[0] = tcgrr_state_text(registers[0], states[0], regs[0]);
     out->values[1] = tcgrr_state_text(registers[1], states[1], regs[1]);
     out->flags = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_cause_flag));
@@ -370,6 +370,14 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     }
     for (int side = 0; side < 2; side++) {
         at[side] = stop_of(trail, side, stop);
+    }
+    if (!tcgrr_search_sure(&trail->search, stop)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "it is in the block of the instruction at icount %" G_GUINT64_FORMAT
+                    " of A; QEMU does not show the flags between its instructions, which is why it cannot be told "
+                    "to one of them",
+                    trail->cause->icounts[0]);
+        return false;
     }
     compare_registers(trail, stop);
     compare_memory(trail, stop);

@@ -5,7 +5,6 @@
 
 #include "emu/qemu/session.h"
 #include "replay/files.h"
-#include "replay/recorded.h"
 #include "store/error.h"
 
 /* Instructions that are looked through for a store before all others are. */
@@ -189,28 +188,18 @@ static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_p
 }
 
 /* A replay that reports the accesses of from..until. *able: this QEMU can. */
-static struct tcgrr_session *start(const struct tcgrr_last_options *options, const struct tcgrr_keyframes_options *of,
+static struct tcgrr_session *start(const struct tcgrr_last_options *options, const struct tcgrr_replay_files *files,
                                    struct tcgrr_keyframe keyframe, tcgrr_icount from, tcgrr_icount until, bool *able,
                                    GError **error)
 {
-    const struct tcgrr_run *run = tcgrr_reader_run(options->reader);
     struct tcgrr_session_options session_options = {
-        .known = options->qemu,
-        .qemu = options->qemu->path,
-        .arguments = (const char *const *)of->words + 1,
         .plugin = options->plugin,
-        .mode = TCGRR_RUN_REPLAY,
         .level = TCGRR_LEVEL_FULL,
         .window = {.from = from, .until = until},
-        .icount = run->icount_shift,
-        .rr_file = of->rr_file,
-        .start = of->start,
-        .start_icount = tcgrr_recorded_start(options->reader),
         .keyframe = keyframe.folder,
         .keyframe_icount = keyframe.icount,
-        .directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL,
-        .quiet = true,
     };
+    tcgrr_replay_files_session(files, &session_options);
     struct tcgrr_session *session = tcgrr_session_new(&session_options, error);
 
     *able = session != NULL;
@@ -244,11 +233,11 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
 }
 
 /* The same from a keyframe, or from the run's beginning. */
-static bool look_from(const struct tcgrr_last_options *options, const struct tcgrr_keyframes_options *of,
+static bool look_from(const struct tcgrr_last_options *options, const struct tcgrr_replay_files *files,
                       struct tcgrr_keyframe keyframe, const struct tcgrr_last_place *place, tcgrr_icount from,
                       tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
 {
-    struct tcgrr_session *session = start(options, of, keyframe, from, until, able, error);
+    struct tcgrr_session *session = start(options, files, keyframe, from, until, able, error);
     bool good = session && listen(session, options, place, until, last, error);
 
     tcgrr_session_free(session);
@@ -268,12 +257,12 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
     tcgrr_replay_files_keyframes(files, &of);
     struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&of);
     struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(keyframes, from);
-    bool good = look_from(options, &of, keyframe, place, from, until, last, able, &problem);
+    bool good = look_from(options, files, keyframe, place, from, until, last, able, &problem);
     if (!good && *able && keyframe.folder &&
         problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
         *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-        good = look_from(options, &of, (struct tcgrr_keyframe){0}, place, from, until, last, able, &problem);
+        good = look_from(options, files, (struct tcgrr_keyframe){0}, place, from, until, last, able, &problem);
     }
     if (problem) {
         g_propagate_error(error, problem);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/paused.h"
 
+#include "replay/cause/paused_program.h"
+
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -22,11 +24,13 @@ struct tcgrr_rerun {
     const struct tcgrr_qemu *qemu; /* that, or the one that was known */
     struct tcgrr_replay_files *files;
     struct tcgrr_keyframes_options of;
-    struct tcgrr_keyframes *keyframes;
+    struct tcgrr_keyframes *keyframes; /* NULL in user mode */
+    bool is_user;
 };
 
 struct tcgrr_paused {
     struct tcgrr_rerun *rerun;
+    struct tcgrr_paused_program *program; /* user mode: all that it is */
     struct tcgrr_player *player;
     struct tcgrr_gdb *gdb;
     bool from_keyframe;
@@ -42,14 +46,8 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
 {
     struct tcgrr_reader *reader = rerun->options.reader;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    if (g_strcmp0(run->mode, "user") == 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s is a user-mode recording, in which no QEMU can be stopped at an icount to look at what caused "
-                    "a value; tcgrr replay --qemu and diff say where two runs diverge",
-                    tcgrr_reader_path(reader));
-        return false;
-    }
-    if (!run->rr) {
+    bool user = g_strcmp0(run->mode, "user") == 0;
+    if (!run->rr && !user) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr and cannot be replayed",
                     tcgrr_reader_path(reader));
         return false;
@@ -59,8 +57,12 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
     if (!rerun->options.known && !tcgrr_qemu_probe(qemu, rerun->options.plugin, &rerun->probed, error)) {
         return false;
     }
+    if (user && !tcgrr_paused_program_check(rerun->qemu, error)) {
+        return false;
+    }
+    rerun->is_user = user;
     rerun->files = tcgrr_replay_files_new(reader, rerun->qemu, rerun->options.extra, error);
-    if (rerun->files) {
+    if (rerun->files && !user) {
         tcgrr_replay_files_keyframes(rerun->files, &rerun->of);
         rerun->keyframes = tcgrr_keyframes_open(&rerun->of);
     }
@@ -163,8 +165,31 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
     return paused;
 }
 
+static struct tcgrr_paused *start_program(struct tcgrr_rerun *rerun, GError **error)
+{
+    struct tcgrr_paused_program_options options = {
+        .files = rerun->files,
+        .qemu = rerun->qemu,
+        .plugin = rerun->options.plugin,
+        .hang_ms = rerun->options.hang_ms,
+        .stop = rerun->options.stop,
+    };
+    struct tcgrr_paused_program *program = tcgrr_paused_program_start(&options, error);
+    struct tcgrr_paused *paused = program ? g_new0(struct tcgrr_paused, 1) : NULL;
+
+    if (paused) {
+        paused->rerun = rerun;
+        paused->program = program;
+        paused->peek_fd = -1;
+    }
+    return paused;
+}
+
 struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, bool accesses, GError **error)
 {
+    if (rerun->is_user) {
+        return start_program(rerun, error);
+    }
     struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(rerun->keyframes, near);
     GError *problem = NULL;
     struct tcgrr_paused *paused = start_from(rerun, keyframe, accesses, &problem);
@@ -187,6 +212,7 @@ bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused)
 void tcgrr_paused_free(struct tcgrr_paused *paused)
 {
     if (paused) {
+        tcgrr_paused_program_free(paused->program);
         tcgrr_gdb_free(paused->gdb);
         tcgrr_player_free(paused->player);
         if (paused->peek) {
@@ -201,7 +227,7 @@ void tcgrr_paused_free(struct tcgrr_paused *paused)
 
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
 {
-    return paused->icount;
+    return paused->program ? tcgrr_paused_program_icount(paused->program) : paused->icount;
 }
 
 /*
@@ -257,6 +283,9 @@ bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **
 {
     GError *problem = NULL;
 
+    if (paused->program) {
+        return tcgrr_paused_program_go(paused->program, icount, error);
+    }
     if (icount == paused->icount || run_to(paused, icount, &problem)) {
         return true;
     }
@@ -271,6 +300,9 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
 {
     GError *problem = NULL;
 
+    if (paused->program) {
+        return tcgrr_paused_program_step(paused->program, error);
+    }
     if (paused->peek) {
         paused->peek->count = paused->peek->lost = 0;
         __atomic_store_n(&paused->peek->on, 1, __ATOMIC_RELEASE);
@@ -287,21 +319,29 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error)
 
 const struct tcgrr_peek *tcgrr_paused_accesses(const struct tcgrr_paused *paused)
 {
-    return paused->peek;
+    return paused->program ? tcgrr_paused_program_accesses(paused->program) : paused->peek;
 }
 
 struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused)
 {
-    return tcgrr_gdb_registers(paused->gdb);
+    return paused->program ? tcgrr_paused_program_registers(paused->program) : tcgrr_gdb_registers(paused->gdb);
 }
 
 bool tcgrr_paused_read_state(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error)
 {
+    if (paused->program) {
+        tcgrr_paused_program_read_state(paused->program, state);
+        return true;
+    }
     return tcgrr_gdb_read_state(paused->gdb, wanted, state, error);
 }
 
 bool tcgrr_paused_read_more(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error)
 {
+    if (paused->program) {
+        tcgrr_paused_program_read_state(paused->program, state);
+        return true;
+    }
     return tcgrr_gdb_read_more(paused->gdb, wanted, state, error);
 }
 
@@ -318,6 +358,12 @@ static G_GNUC_PRINTF(3, 4) char *monitor(struct tcgrr_paused *paused, GError **e
 bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint64_t *physical, bool *mapped,
                             GError **error)
 {
+    if (paused->program) { /* a program has no other addresses */
+        uint8_t byte;
+        *physical = address;
+        tcgrr_paused_program_read_memory(paused->program, address, 1, &byte, mapped);
+        return true;
+    }
     g_autofree char *text = monitor(paused, error, "gva2gpa 0x%" G_GINT64_MODIFIER "x", address);
     if (!text) {
         return false;
@@ -349,6 +395,10 @@ bool tcgrr_paused_read_memory(struct tcgrr_paused *paused, uint64_t physical, si
                               GError **error)
 {
     bool last = false;
+    if (paused->program) {
+        tcgrr_paused_program_read_memory(paused->program, physical, size, bytes, ram);
+        return true;
+    }
     if (!is_ram(paused, physical, ram, error) || !is_ram(paused, physical + size - 1, &last, error)) {
         return false;
     }
@@ -361,6 +411,10 @@ bool tcgrr_paused_read_code(struct tcgrr_paused *paused, uint64_t address, size_
 {
     uint8_t read[256];
 
+    if (paused->program) {
+        tcgrr_paused_program_read_memory(paused->program, address, size, bytes, there);
+        return true;
+    }
     if (!tcgrr_gdb_read_memory(paused->gdb, false, address, size, read, there, error)) {
         return false;
     }

@@ -289,6 +289,47 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
     return true;
 }
 
+/* ---- flags that could not be read everywhere ---- */
+
+/* Whether the instruction ahead of the stop, which retires before `next`, leaves register `flags` alone. */
+static bool leaves_flags(const struct tcgrr_stop *stop, const struct tcgrr_stop *next, unsigned flags)
+{
+    const struct tcgrr_inputs *inputs = &stop->inputs;
+    bool writes = inputs->flags != 0;
+
+    for (guint i = 0; i < inputs->written->len; i++) {
+        writes = writes || g_array_index(inputs->written, unsigned, i) == flags;
+    }
+    return inputs->known && inputs->flags_known && !inputs->outside && !writes && next->moment == stop->moment + 1;
+}
+
+static void carry(struct tcgrr_stop *to, const struct tcgrr_stop *from, const struct tcgrr_register *reg)
+{
+    if (!tcgrr_state_knows(to->state, reg->index) && tcgrr_state_knows(from->state, reg->index)) {
+        to->state[reg->index] = from->state[reg->index];
+        memcpy(to->state + reg->offset, from->state + reg->offset, reg->bytes);
+    }
+}
+
+/* Inside a block a program's flags are not read (paused_program.h), but those from before an instruction that writes
+ * none are those from after it. */
+static void carry_flags(const struct walking *walking)
+{
+    const struct tcgrr_register *reg = tcgrr_registers_find(walking->pair->registers[walking->side], "eflags");
+    struct tcgrr_stop **stops = (struct tcgrr_stop **)walking->stops->pdata;
+
+    for (guint i = walking->stops->len; reg && i > 1; i--) {
+        if (leaves_flags(stops[i - 2], stops[i - 1], reg->index)) {
+            carry(stops[i - 2], stops[i - 1], reg);
+        }
+    }
+    for (guint i = 1; reg && i < walking->stops->len; i++) {
+        if (leaves_flags(stops[i - 1], stops[i], reg->index)) {
+            carry(stops[i], stops[i - 1], reg);
+        }
+    }
+}
+
 /* All the legs of a side. */
 struct route {
     struct walking *walkings;
@@ -306,6 +347,9 @@ static bool walk_all(struct tcgrr_paused *paused, void *data, GError **error)
     }
     for (unsigned i = 0; i < route->count && good; i++) {
         good = walk(&route->walkings[i], paused, error);
+        if (good) {
+            carry_flags(&route->walkings[i]);
+        }
     }
     return good;
 }

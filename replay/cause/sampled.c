@@ -61,7 +61,19 @@ static void conclude(struct tcgrr_cause *cause, const struct tcgrr_exec *exec, c
     cause->explanation =
         g_strdup(single ? "this instruction gets the same on both sides and gives different results"
                         : "registers and stores are the same on both sides before this block, and differ, or the "
-                          "program goes on elsewhere, after it; which of its instructions it is was not looked into");
+                          "program goes on elsewhere, after it");
+}
+
+void tcgrr_cause_explain_block(struct tcgrr_cause *cause, const char *why)
+{
+    char *text =
+        g_strdup_printf("%s (which of its instructions does it could not be found: %s)", cause->explanation, why);
+    if (cause->insns > 0) {
+        g_free(cause->explanation);
+        cause->explanation = text;
+    } else {
+        g_free(text);
+    }
 }
 
 bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The cause of a divergence from samples alone, for user mode, where no QEMU can be stopped at an icount. */
+/* User mode: the block that causes a divergence, from samples alone. */
 #ifndef TCGRR_REPLAY_CAUSE_SAMPLED_H
 #define TCGRR_REPLAY_CAUSE_SAMPLED_H
 
@@ -14,5 +14,8 @@
  */
 bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
                          const struct tcgrr_data_divergence *closer, struct tcgrr_cause *cause, GError **error);
+
+/* Adds to the explanation of a block why no instruction of it is named. */
+void tcgrr_cause_explain_block(struct tcgrr_cause *cause, const char *why);
 
 #endif

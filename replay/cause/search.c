@@ -507,6 +507,49 @@ bool tcgrr_search_stores_differ(const struct tcgrr_search *search, guint stop)
     return false;
 }
 
+/* Whether the instruction reads a register whose value before it is not known on both sides. */
+static bool reads_unknown(const struct tcgrr_search *search, guint stop)
+{
+    const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], stop),
+                                     g_ptr_array_index(search->stops[1], stop)};
+    const uint8_t *const states[] = {at[0]->state, at[1]->state};
+
+    for (guint i = 0; i < at[0]->inputs.registers->len; i++) {
+        unsigned index = g_array_index(at[0]->inputs.registers, struct tcgrr_input, i).index;
+        bool shared = tcgrr_replay_pair_other(search->pair, index) != NULL;
+        if (shared && tcgrr_search_watches(search, index) && !tcgrr_replay_pair_know(search->pair, states, index)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether all that differs after the instruction, and was not known before it, is what it writes. */
+static bool writes_unknown(const struct tcgrr_search *search, guint stop)
+{
+    const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], stop),
+                                     g_ptr_array_index(search->stops[1], stop)};
+    const struct tcgrr_stop *next[] = {g_ptr_array_index(search->stops[0], stop + 1),
+                                       g_ptr_array_index(search->stops[1], stop + 1)};
+    const uint8_t *const before[] = {at[0]->state, at[1]->state};
+    const uint8_t *const after[] = {next[0]->state, next[1]->state};
+
+    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
+        uint64_t differs = tcgrr_search_watches(search, i) ? tcgrr_replay_pair_difference(search->pair, after, i) : 0;
+        if (differs && !tcgrr_replay_pair_know(search->pair, before, i) &&
+            (!tcgrr_register_is_flags(register_at(search, i)->name) || differs & ~at[0]->inputs.flags)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool tcgrr_search_sure(const struct tcgrr_search *search, guint stop)
+{
+    bool ends = stop + 1 >= search->common;
+    return !reads_unknown(search, stop) && (ends || writes_unknown(search, stop));
+}
+
 /* The first stop of the walk at which no register differs while one does at the next, or that stores other bytes. */
 static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
 {

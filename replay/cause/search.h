@@ -70,6 +70,10 @@ uint64_t tcgrr_search_difference(const struct tcgrr_search *search, guint stop, 
 /* Whether the instruction at this stop leaves other bytes in memory. */
 bool tcgrr_search_stores_differ(const struct tcgrr_search *search, guint stop);
 
+/* Whether what differs after the instruction at this stop is its doing, though not all registers can be read at every
+ * stop: it reads none that is not known, and of those writes what differs. */
+bool tcgrr_search_sure(const struct tcgrr_search *search, guint stop);
+
 /*
  * All of `wanted` is the same at *stop of the walk, and differs in something from there on to where it is known to, at
  * or before moment `differs`. *found is false if there is no such stop in the walk.

@@ -312,6 +312,49 @@ static void add_step(struct chase *chase, const struct wanted *wanted, const str
     follow_inputs(chase, stop, (int)steps->len - 1);
 }
 
+/* The last system call that returned in a stretch, or signal that came, and how many there were. */
+struct calls {
+    unsigned count;
+    bool signal;
+    int64_t number;
+    tcgrr_icount icount;
+};
+
+static void note_call(const struct tcgrr_event *event, void *data)
+{
+    struct calls *calls = data;
+    bool signal = event->kind == TCGRR_EVENT_SIGNAL;
+    if (signal || event->kind == TCGRR_EVENT_SYSCALL_RETURN) {
+        *calls = (struct calls){calls->count + 1, signal, event->number, event->icount};
+    }
+}
+
+/* What no instruction wrote was, in a program, written by Linux: what a call returned, by the last one. */
+static bool add_outside(struct chase *chase, const struct wanted *wanted, GError **error)
+{
+    g_autofree char *name = name_of(chase, wanted);
+    struct calls calls = {0};
+
+    if (!tcgrr_reader_events(chase->options->reader, wanted->writer + 1, wanted->before, note_call, &calls, error)) {
+        return false;
+    }
+    if (calls.count == 0) {
+        add_end(chase,
+                "%s: %s changed between icount %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
+                ", and no instruction is known to have written it there",
+                wanted->memory ? "device" : "event", name, wanted->writer + 1, wanted->before);
+    } else if (calls.count == 1 || !wanted->memory) {
+        add_end(chase, "input: %s changed with %s %" G_GINT64_FORMAT " at icount %" G_GUINT64_FORMAT, name,
+                calls.signal ? "signal" : "the return of system call", calls.number, calls.icount);
+    } else {
+        add_end(chase,
+                "input: %s changed with one of the %u system calls and signals between icount %" G_GUINT64_FORMAT
+                " and %" G_GUINT64_FORMAT ", and no instruction wrote it there",
+                name, calls.count, wanted->writer + 1, wanted->before);
+    }
+    return true;
+}
+
 static bool take_writer(struct chase *chase, const struct wanted *wanted, GError **error)
 {
     guint at;
@@ -323,12 +366,7 @@ static bool take_writer(struct chase *chase, const struct wanted *wanted, GError
         add_step(chase, wanted, stop_at(chase, at), stop_at(chase, at + 1));
         return true;
     }
-    g_autofree char *name = name_of(chase, wanted);
-    add_end(chase,
-            "%s: %s changed between icount %" G_GUINT64_FORMAT " and %" G_GUINT64_FORMAT
-            ", and no instruction is known to have written it there",
-            wanted->memory ? "device" : "event", name, wanted->writer + 1, wanted->before);
-    return true;
+    return add_outside(chase, wanted, error);
 }
 
 /* The last store before `before` in the stretch that was stepped through last, which has to reach up to there. */

@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/cause/paused_program.h"
+
+#include "emu/plugin/stand.h"
+#include "store/error.h"
+#include "store/isa/registers.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <linux/futex.h>
+#include <unistd.h>
+
+#define EXECS   4096
+#define WAIT_MS 1
+#define SPINS   200
+
+struct tcgrr_paused_program {
+    struct tcgrr_paused_program_options options;
+    struct tcgrr_session *session;
+    struct tcgrr_stand *stand;
+    struct tcgrr_chunk *chunk; /* all before the block in which it stands */
+    struct tcgrr_registers *registers;
+    uint32_t *places; /* by register: where its value is among the plugin's */
+    char *path;
+    int memory; /* of QEMU's process; -1: not open yet */
+};
+
+bool tcgrr_paused_program_check(const struct tcgrr_qemu *qemu, GError **error)
+{
+    if (tcgrr_qemu_gives_data(qemu->target, qemu->api)) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "%s (QEMU %s, %s) cannot replay a program so that its registers and memory can be looked at: that "
+                "takes x86_64 and QEMU 10.1 or later",
+                qemu->path, qemu->version, qemu->target);
+    return false;
+}
+
+/* ---- starting ---- */
+
+static bool map_stand(struct tcgrr_paused_program *program, GError **error)
+{
+    int fd = open(program->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    bool good = fd >= 0 && ftruncate(fd, sizeof(*program->stand)) == 0;
+    void *shared = good ? mmap(NULL, sizeof(*program->stand), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (shared == MAP_FAILED) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot share %s: %s", program->path, g_strerror(errno));
+    } else {
+        program->stand = shared;
+    }
+    if (fd >= 0) {
+        close(fd);
+    }
+    return program->stand != NULL;
+}
+
+static bool start(struct tcgrr_paused_program *program, GError **error)
+{
+    struct tcgrr_session_options options = {
+        .plugin = program->options.plugin, .level = TCGRR_LEVEL_FLOW, .stand = program->path};
+
+    tcgrr_replay_files_session(program->options.files, &options);
+    program->session = tcgrr_session_new(&options, error);
+    if (!program->session || !tcgrr_session_start(program->session, error)) {
+        return false;
+    }
+    tcgrr_live_first(tcgrr_session_live(program->session), program->chunk);
+    return true;
+}
+
+/* What the plugin told of the registers. It is another process' memory: looked at once, and in bounds. */
+static void learn_registers(struct tcgrr_paused_program *program)
+{
+    const struct tcgrr_stand *stand = program->stand;
+    uint32_t count = MIN(stand->registers, (uint32_t)TCGRR_STAND_REGISTERS);
+    uint32_t offset = 0;
+
+    program->registers = tcgrr_registers_new(program->options.qemu->target);
+    program->places = g_new0(uint32_t, count + 1);
+    for (uint32_t i = 0; i < count; i++) {
+        struct tcgrr_stand_register reg = stand->names[i];
+        reg.name[sizeof(reg.name) - 1] = reg.feature[sizeof(reg.feature) - 1] = '\0';
+        if (reg.size > TCGRR_STAND_BYTES - offset) {
+            return;
+        }
+        if (tcgrr_registers_add(program->registers, reg.name, reg.feature, reg.size)) {
+            program->places[program->registers->list->len - 1] = offset;
+        }
+        offset += reg.size;
+    }
+}
+
+/* ---- running ---- */
+
+static bool stands(const struct tcgrr_paused_program *program)
+{
+    return atomic_load_explicit(&program->stand->state, memory_order_acquire) == TCGRR_STAND_STANDS;
+}
+
+/* Reads what the plugin has told until it has nothing more; *end as tcgrr_session_next() says. */
+static bool drain(struct tcgrr_paused_program *program, enum tcgrr_live_end *end, GError **error)
+{
+    struct tcgrr_live *live = tcgrr_session_live(program->session);
+    bool good = true;
+
+    do {
+        if (tcgrr_live_full(live, program->chunk)) {
+            tcgrr_chunk_follow(program->chunk, program->chunk);
+        }
+        good = tcgrr_session_next(program->session, program->chunk, WAIT_MS, end, error);
+    } while (good && *end == TCGRR_LIVE_RUNS &&
+             (tcgrr_live_full(live, program->chunk) || (stands(program) && tcgrr_live_backlog(live) > 0)));
+    return good;
+}
+
+static bool has_ended(struct tcgrr_paused_program *program, GError **error)
+{
+    g_autofree char *words = tcgrr_session_words(program->session);
+
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "the program ends in %s after %" G_GUINT64_FORMAT " instructions%s%s", program->options.qemu->path,
+                program->chunk->end_icount, *words ? ": " : "", words);
+    return false;
+}
+
+/* Waits until it stands, and until all before is known. */
+static bool wait_standing(struct tcgrr_paused_program *program, GError **error)
+{
+    enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
+    gint64 moved = g_get_monotonic_time();
+    tcgrr_icount seen = program->chunk->end_icount;
+
+    for (int i = 0; i < SPINS && !stands(program); i++) {
+        g_thread_yield();
+    }
+    for (;;) {
+        bool stood = stands(program); /* before looking at what it has told until then */
+        if (!drain(program, &end, error)) {
+            return false;
+        }
+        if (stood) {
+            return true;
+        }
+        if (end != TCGRR_LIVE_RUNS) {
+            return has_ended(program, error);
+        }
+        if (program->options.stop && *program->options.stop) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+            return false;
+        }
+        if (program->chunk->end_icount != seen) {
+            seen = program->chunk->end_icount;
+            moved = g_get_monotonic_time();
+        } else if (g_get_monotonic_time() - moved > (gint64)program->options.hang_ms * 1000) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT,
+                        program->options.qemu->path, seen);
+            return false;
+        }
+    }
+}
+
+/* Runs on until `left` more instructions have begun, or for one step. */
+static bool run_on(struct tcgrr_paused_program *program, uint64_t left, bool step, GError **error)
+{
+    struct tcgrr_stand *stand = program->stand;
+
+    stand->left = left;
+    stand->steps = step;
+    atomic_store_explicit(&stand->state, TCGRR_STAND_RUNS, memory_order_release);
+    syscall(SYS_futex, &stand->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+    return wait_standing(program, error);
+}
+
+struct tcgrr_paused_program *tcgrr_paused_program_start(const struct tcgrr_paused_program_options *options,
+                                                        GError **error)
+{
+    static int number; /* of its file; atomic */
+    struct tcgrr_paused_program *program = g_new0(struct tcgrr_paused_program, 1);
+    g_autofree char *name = g_strdup_printf("stand-%d", g_atomic_int_add(&number, 1));
+
+    program->options = *options;
+    program->memory = -1;
+    program->path = tcgrr_replay_files_path(options->files, name);
+    program->chunk = tcgrr_chunk_new(EXECS);
+    if (!map_stand(program, error) || !start(program, error) || !wait_standing(program, error)) {
+        tcgrr_paused_program_free(program);
+        return NULL;
+    }
+    learn_registers(program);
+    return program;
+}
+
+void tcgrr_paused_program_free(struct tcgrr_paused_program *program)
+{
+    if (!program) {
+        return;
+    }
+    tcgrr_session_free(program->session);
+    tcgrr_chunk_free(program->chunk);
+    tcgrr_registers_unref(program->registers);
+    if (program->stand) {
+        munmap(program->stand, sizeof(*program->stand));
+    }
+    if (program->memory >= 0) {
+        close(program->memory);
+    }
+    g_free(program->places);
+    g_free(program->path);
+    g_free(program);
+}
+
+tcgrr_icount tcgrr_paused_program_icount(const struct tcgrr_paused_program *program)
+{
+    return program->chunk->end_icount + program->stand->insn;
+}
+
+bool tcgrr_paused_program_go(struct tcgrr_paused_program *program, tcgrr_icount icount, GError **error)
+{
+    tcgrr_icount now;
+
+    while ((now = tcgrr_paused_program_icount(program)) < icount) {
+        uint64_t rest = program->stand->insns - MIN(program->stand->insn, program->stand->insns);
+        bool inside = icount - now < rest;
+        if (!run_on(program, inside ? 0 : icount - now - rest, inside, error)) {
+            return false;
+        }
+    }
+    if (now > icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "%s should have stopped at icount %" G_GUINT64_FORMAT " but is at %" G_GUINT64_FORMAT,
+                    program->options.qemu->path, icount, now);
+    }
+    return now == icount;
+}
+
+bool tcgrr_paused_program_step(struct tcgrr_paused_program *program, GError **error)
+{
+    return run_on(program, 0, true, error);
+}
+
+/* ---- looking ---- */
+
+const struct tcgrr_peek *tcgrr_paused_program_accesses(const struct tcgrr_paused_program *program)
+{
+    return &program->stand->peek;
+}
+
+struct tcgrr_registers *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program)
+{
+    return program->registers;
+}
+
+/* x86's are computed when somebody asks, from what QEMU keeps in order only between blocks. */
+static bool is_late(const struct tcgrr_paused_program *program, const struct tcgrr_register *reg)
+{
+    return program->stand->insn > 0 && strcmp(reg->name, "eflags") == 0;
+}
+
+void tcgrr_paused_program_read_state(const struct tcgrr_paused_program *program, uint8_t *state)
+{
+    const GPtrArray *list = program->registers->list;
+    uint64_t pc = program->stand->pc;
+
+    for (guint i = 0; i < list->len; i++) {
+        const struct tcgrr_register *reg = g_ptr_array_index(list, i);
+        bool here = tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC && reg->bytes == sizeof(pc);
+        state[i] = !is_late(program, reg);
+        /* QEMU's own program counter is that of somewhere before. */
+        memcpy(state + reg->offset, here ? (const void *)&pc : program->stand->values + program->places[i], reg->bytes);
+    }
+}
+
+void tcgrr_paused_program_read_memory(struct tcgrr_paused_program *program, uint64_t address, size_t size,
+                                      uint8_t *bytes, bool *there)
+{
+    if (program->memory < 0) {
+        int pid = tcgrr_process_pid(tcgrr_session_process(program->session));
+        g_autofree char *path = g_strdup_printf("/proc/%d/mem", pid);
+        program->memory = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    *there = program->stand->has_base && program->memory >= 0 &&
+             pread(program->memory, bytes, size, (off_t)(program->stand->base + address)) == (ssize_t)size;
+}
