@@ -66,39 +66,51 @@ static struct cli_places places_of(const struct context *context)
     return places;
 }
 
-/* What was found, whose folder is `bundle`; NULL: it could not be filled. */
-static void print(struct context *context, const char *bundle)
+static void print_text(const struct context *context, const struct cli_cause *cause)
 {
     const struct tcgrr_bisect *bisect = &context->bisect;
-    struct cli_places places = places_of(context);
-    struct cli_cause cause = {bisect, bundle, &places};
 
-    if (context->comparing->json) {
-        json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
-        /* Two recordings, of a run without a log that both could follow, have inputs of their own. */
-        json_object_set_new(object, "inputs",
-                            json_string(bisect->qemu ? tcgrr_replay_inputs_name(&bisect->replay.inputs) : "own"));
-        cli_json_comparison(object, bisect->comparison, &places);
-        json_object_set_new(object, "inputs", json_string(tcgrr_bisect_inputs(bisect)));
-        if (bisect->has_cause) {
-            cli_cause_json(object, &cause);
-        }
-        cli_print_json(object);
-        return;
-    }
-    cli_print_comparison(bisect->comparison, &places);
+    cli_print_comparison(bisect->comparison, cause->places);
     if (bisect->qemu && bisect->replay.inputs.translated) {
         printf("  recorded with QEMU %s, whose rr log was translated for %s\n",
                tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->replay.qemu_version);
     }
     if (bisect->has_cause) {
-        cli_cause_print(stdout, &cause);
+        cli_cause_print(stdout, cause);
     }
     bool given = bisect->has_cause && bisect->cause.kind == TCGRR_CAUSE_START;
     if (given && tcgrr_unpinned_may_differ(bisect->readers[0])) {
         g_autofree char *advice = tcgrr_unpinned_advice(bisect->readers[0]);
         printf("  %s\n", advice);
     }
+}
+
+static json_t *result_json(const struct context *context, const struct cli_cause *cause)
+{
+    const struct tcgrr_bisect *bisect = &context->bisect;
+    json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
+
+    cli_json_comparison(object, bisect->comparison, cause->places);
+    json_object_set_new(object, "inputs", json_string(tcgrr_bisect_inputs(bisect)));
+    if (bisect->has_cause) {
+        cli_cause_json(object, cause);
+    }
+    return object;
+}
+
+/* What was found, whose folder is `bundle`; NULL: it could not be filled. Returns `status`, or another one. */
+static int report(struct context *context, const char *bundle, int status)
+{
+    const struct tcgrr_bisect *bisect = &context->bisect;
+    struct cli_places places = places_of(context);
+    struct cli_cause cause = {bisect, bundle, &places};
+    const struct cli_comparing *comparing = context->comparing;
+    json_t *object = cli_comparing_wants(comparing) ? result_json(context, &cause) : NULL;
+
+    if (!comparing->json) {
+        print_text(context, &cause);
+    }
+    return cli_give(object, comparing->json, comparing->html, status);
 }
 
 static void print_finding(FILE *to, void *data)
@@ -135,12 +147,11 @@ static int conclude(struct context *context)
     struct tcgrr_bisect *bisect = &context->bisect;
     struct cli_places places = places_of(context);
     struct cli_cause cause = {bisect, context->folder.path, &places};
-    struct tcgrr_bundle_options options = {print_finding, describe_finding, &cause};
+    struct tcgrr_bundle_options options = {print_finding, describe_finding, cli_write_page, &cause};
     GError *error = NULL;
 
     if (!bisect->has_cause) {
-        print(context, NULL);
-        return bisect->comparison->diverged ? CLI_DIVERGED : CLI_OK;
+        return report(context, NULL, bisect->comparison->diverged ? CLI_DIVERGED : CLI_OK);
     }
     bool good = tcgrr_bundle_fill(bisect, &options, &error);
     int status = good ? CLI_DIVERGED : fail(context, error);
@@ -148,8 +159,7 @@ static int conclude(struct context *context)
         return status;
     }
     clear_line(context);
-    print(context, good ? context->folder.path : NULL);
-    return status;
+    return report(context, good ? context->folder.path : NULL, status);
 }
 
 /* ---- the command ---- */
@@ -186,7 +196,7 @@ static int run(struct context *context)
         status = fail(context, error);
         if (!*context->options.stop && bisect->comparison && bisect->comparison->diverged) {
             /* Where they diverge is worth telling even if why is not known. */
-            print(context, NULL);
+            return report(context, NULL, status);
         }
         return status;
     }

@@ -28,7 +28,7 @@ static char *landing(const struct tcgrr_bisect *bisect, int side)
 
 static json_t *text_or_null(char *text)
 {
-    json_t *value = text ? json_string_nocheck(text) : json_null();
+    json_t *value = cli_json_text(text);
     g_free(text);
     return value;
 }
@@ -75,7 +75,7 @@ static json_t *names_json(const GPtrArray *names)
 {
     json_t *list = json_array();
     for (guint i = 0; i < names->len; i++) {
-        json_array_append_new(list, json_string_nocheck(g_ptr_array_index(names, i)));
+        json_array_append_new(list, cli_json_text(g_ptr_array_index(names, i)));
     }
     return list;
 }

@@ -90,6 +90,29 @@ char *cli_plugin_path(GError **error);
 /* Prints one JSON object on standard output and gives up the reference. */
 void cli_print_json(json_t *object);
 
+/*
+ * What a command with --json and --html found: prints it, and draws it as a page for a browser into the file `html`,
+ * where either is asked for. Gives up the reference. Returns `status`, or another one if the page cannot be written.
+ */
+int cli_give(json_t *object, bool json, const char *html, int status);
+#define CLI_HTML_OPTION(path)                                                                                          \
+    {                                                                                                                  \
+        "html", 0, 0, G_OPTION_ARG_FILENAME, &(path), "write what was found as a page for a browser", "FILE"           \
+    }
+/* Whether a page could be written to `html` (NULL: none is asked for); says why not. */
+bool cli_can_give(const char *html);
+/* Under --json the object {"error": …} gets these keys, too. Gives up the reference. */
+void cli_error_keys(json_t *object);
+/* Draws such an object as a page. Texts must be UTF-8. */
+bool cli_write_page(const char *path, const json_t *object, GError **error);
+
+/* The command that runs, as one types it. */
+const char *cli_command_line(void);
+/* Words as one types them; owned by the caller. */
+char *cli_quote_words(const char *const *words);
+
+/* A text that may not be UTF-8, such as a guest's, as JSON; NULL: null. New reference. */
+json_t *cli_json_text(const char *text);
 /* "0x…", new reference. */
 json_t *cli_json_address(uint64_t address);
 

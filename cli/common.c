@@ -7,6 +7,7 @@
 #include "store/number.h"
 #include "store/symbols.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -22,10 +23,33 @@ static struct {
     bool printed; /* standard output has its object */
     bool man;     /* --help is asked for as a manual page */
     char *error;  /* the last one that was said */
+    char *command;
+    json_t *keys; /* go with the error */
 } output;
+
+char *cli_quote_words(const char *const *words)
+{
+    static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_=+,.:/@%";
+    GString *line = g_string_new(NULL);
+
+    for (; words && *words; words++) {
+        bool safe = **words && (*words)[strspn(*words, plain)] == '\0';
+        g_autofree char *quoted = safe ? g_strdup(*words) : g_shell_quote(*words);
+        g_string_append_printf(line, "%s%s", line->len ? " " : "", quoted);
+    }
+    return g_string_free(line, FALSE);
+}
+
+const char *cli_command_line(void)
+{
+    return output.command ? output.command : "";
+}
 
 void cli_begin(int argc, char **argv)
 {
+    g_autofree char *arguments = cli_quote_words((const char *const *)argv + 1);
+
+    output.command = g_strconcat("tcgrr ", arguments, NULL);
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {
         output.json = output.json || strcmp(argv[i], "--json") == 0;
     }
@@ -34,9 +58,14 @@ void cli_begin(int argc, char **argv)
 int cli_end(int status)
 {
     if (output.json && !output.printed && status != CLI_OK) {
-        g_autofree char *text = g_utf8_make_valid(output.error ? output.error : "interrupted", -1);
-        cli_print_json(json_pack("{s:{s:s, s:i}}", "error", "text", text, "exit", status));
+        json_t *object = json_pack("{s:{s:o, s:i}}", "error", "text",
+                                   cli_json_text(output.error ? output.error : "interrupted"), "exit", status);
+        json_object_update(object, output.keys);
+        cli_print_json(object);
     }
+    json_decref(output.keys);
+    output.keys = NULL;
+    g_clear_pointer(&output.command, g_free);
     g_clear_pointer(&output.error, g_free);
     return status;
 }
@@ -254,6 +283,43 @@ void cli_print_json(json_t *object)
     json_dumpf(object, stdout, JSON_INDENT(2));
     putchar('\n');
     json_decref(object);
+}
+
+int cli_give(json_t *object, bool json, const char *html, int status)
+{
+    GError *error = NULL;
+
+    if (html && !cli_write_page(html, object, &error)) {
+        status = cli_fail(error);
+    }
+    if (json) {
+        cli_print_json(json_incref(object));
+    }
+    json_decref(object);
+    return status;
+}
+
+bool cli_can_give(const char *html)
+{
+    g_autofree char *folder = html ? g_path_get_dirname(html) : NULL;
+    bool good = !html || (g_file_test(html, G_FILE_TEST_EXISTS) ? access(html, W_OK) : access(folder, W_OK)) == 0;
+
+    if (!good) {
+        cli_say_error("--html: cannot write %s: %s", html, g_strerror(errno));
+    }
+    return good;
+}
+
+void cli_error_keys(json_t *object)
+{
+    json_decref(output.keys);
+    output.keys = object;
+}
+
+json_t *cli_json_text(const char *text)
+{
+    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
+    return valid ? json_string(valid) : json_null();
 }
 
 json_t *cli_json_address(uint64_t address)

@@ -12,7 +12,27 @@ void cli_comparing_clear(struct cli_comparing *comparing)
 {
     g_free(comparing->from);
     g_free(comparing->until);
+    g_free(comparing->html);
     g_strfreev(comparing->ignored);
+}
+
+bool cli_comparing_wants(const struct cli_comparing *comparing)
+{
+    return comparing->json || comparing->html;
+}
+
+int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GError *error)
+{
+    json_t *text = cli_json_text(error->message);
+    int status = cli_fail(error);
+
+    if (object) {
+        json_object_set_new(object, "error", json_pack("{s:O, s:i}", "text", text, "exit", status));
+        cli_error_keys(json_incref(object));
+        status = cli_give(object, false, comparing->html, status);
+    }
+    json_decref(text);
+    return status;
 }
 
 bool cli_comparing_starts_late(const struct cli_comparing *comparing)
@@ -54,6 +74,9 @@ static int resolve(const struct cli_command *command, const char *option, const 
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options)
 {
+    if (!cli_can_give(comparing->html)) {
+        return CLI_FAILED;
+    }
     if (comparing->history < 1 || comparing->history > 1000) {
         return cli_usage(command, "--history takes 1 to 1000");
     }

@@ -12,6 +12,7 @@ struct cli_comparing {
     int history;
     gboolean strict;
     gboolean json;
+    char *html;     /* the page's file; NULL: none; owned */
     char **ignored; /* registers */
 };
 #define CLI_COMPARING_INIT                                                                                             \
@@ -42,7 +43,7 @@ void cli_comparing_clear(struct cli_comparing *comparing);
     }
 /* The same, and how much is told of a divergence. */
 #define CLI_COMPARING_OPTIONS(comparing)                                                                               \
-    CLI_EXTENT_OPTIONS(comparing),                                                                                     \
+    CLI_EXTENT_OPTIONS(comparing), CLI_HTML_OPTION((comparing).html),                                                  \
     {                                                                                                                  \
         "history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",   \
             "N"                                                                                                        \
@@ -68,6 +69,12 @@ bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcg
  */
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
+
+/* Whether the command's object is needed. */
+bool cli_comparing_wants(const struct cli_comparing *comparing);
+/* There is no verdict: says why, and gives `object`, which has the place where the two are not the same (NULL: there
+ * is none, or none is wanted). Returns the exit status. Takes both. */
+int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GError *error);
 
 /* Adds the keys about the data to a comparison's object; prints what is to be said of it, if anything. */
 void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data);

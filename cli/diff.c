@@ -93,17 +93,36 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
     return false;
 }
 
-static bool shows_undecided(const struct tcgrr_comparison *comparison, const GError *error)
-{
-    return comparison->undecided && comparison->sides[0].there && comparison->sides[1].there &&
-           error->code != TCGRR_ERROR_STOPPED;
-}
-
 static void name_blocks(const struct traces *traces, struct cli_places *places)
 {
     for (int i = 0; i < 2; i++) {
         places->blocks[i] = tcgrr_reader_blocks(traces->readers[i], NULL);
     }
+}
+
+static json_t *result_json(const struct traces *traces, const struct tcgrr_comparison *comparison,
+                           const struct cli_places *places)
+{
+    json_t *object =
+        json_pack("{s:o, s:o}", "a", cli_json_text(traces->paths[0]), "b", cli_json_text(traces->paths[1]));
+    cli_json_comparison(object, comparison, places);
+    return object;
+}
+
+/* Without a verdict: what went wrong, and the place where the two are not the same, if that is it. */
+static int fail(const struct traces *traces, const struct cli_comparing *comparing,
+                const struct tcgrr_comparison *comparison, struct cli_places *places, GError *error)
+{
+    bool undecided = comparison->undecided && error->code != TCGRR_ERROR_STOPPED;
+
+    if (undecided) {
+        name_blocks(traces, places);
+    }
+    if (undecided && !comparing->json && comparison->sides[0].there && comparison->sides[1].there) {
+        print_text(traces, comparison, places);
+    }
+    return cli_comparing_fail(
+        comparing, undecided && cli_comparing_wants(comparing) ? result_json(traces, comparison, places) : NULL, error);
 }
 
 static int compare(const struct cli_command *command, const struct traces *traces,
@@ -129,24 +148,18 @@ static int compare(const struct cli_command *command, const struct traces *trace
     choose_state(traces, &options);
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
         (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
-        if (!comparing->json && shows_undecided(&comparison, error)) {
-            name_blocks(traces, &places);
-            print_text(traces, &comparison, &places);
-        }
+        status = fail(traces, comparing, &comparison, &places, error);
         tcgrr_comparison_clear(&comparison);
-        return cli_fail(error);
+        return status;
     }
     if (comparison.diverged) {
         name_blocks(traces, &places);
     }
-    if (comparing->json) {
-        json_t *object = json_pack("{s:s, s:s}", "a", traces->paths[0], "b", traces->paths[1]);
-        cli_json_comparison(object, &comparison, &places);
-        cli_print_json(object);
-    } else {
+    if (!comparing->json) {
         print_text(traces, &comparison, &places);
     }
-    status = comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    status = cli_give(cli_comparing_wants(comparing) ? result_json(traces, &comparison, &places) : NULL,
+                      comparing->json, comparing->html, comparison.diverged ? CLI_DIVERGED : CLI_OK);
     tcgrr_comparison_clear(&comparison);
     return status;
 }

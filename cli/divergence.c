@@ -3,6 +3,7 @@
 #include "cli/comparing.h"
 #include "lockstep/compare.h"
 #include "store/isa/disasm.h"
+#include "store/sources.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -11,10 +12,12 @@
 
 /* ---- what both forms need ---- */
 
-/* Disassemblers for both sides: a guest's mode, where it has several, shows in the blocks that it ran. */
+/* For both sides: a guest's mode, where it has several, and where a file's code has moved, show in the blocks that
+ * ran. */
 struct texts {
     const struct cli_places *places;
     struct tcgrr_disasm *disasms[2];
+    struct tcgrr_sources *sources[2];
 };
 
 static void texts_init(struct texts *texts, const struct cli_places *places)
@@ -22,16 +25,21 @@ static void texts_init(struct texts *texts, const struct cli_places *places)
     texts->places = places;
     for (int i = 0; i < 2; i++) {
         texts->disasms[i] = tcgrr_disasm_new(places->target);
+        texts->sources[i] = tcgrr_sources_new();
         if (places->blocks[i]) {
-            tcgrr_disasm_survey(texts->disasms[i], places->blocks[i], tcgrr_blocks_count(places->blocks[i]));
+            uint32_t count = tcgrr_blocks_count(places->blocks[i]);
+            tcgrr_disasm_survey(texts->disasms[i], places->blocks[i], count);
+            tcgrr_sources_add_files(texts->sources[i], places->symbols[i], places->blocks[i], count);
         }
     }
 }
 
 static void texts_clear(struct texts *texts)
 {
-    tcgrr_disasm_free(texts->disasms[0]);
-    tcgrr_disasm_free(texts->disasms[1]);
+    for (int i = 0; i < 2; i++) {
+        tcgrr_disasm_free(texts->disasms[i]);
+        tcgrr_sources_free(texts->sources[i]);
+    }
 }
 
 static char *symbol_at(const struct texts *texts, int which, uint64_t pc)
@@ -54,22 +62,42 @@ static char *hex_bytes(const struct tcgrr_block *block, uint32_t insn)
 
 static json_t *text_or_null(char *text)
 {
-    json_t *value = text ? json_string_nocheck(text) : json_null();
+    json_t *value = cli_json_text(text);
     g_free(text);
     return value;
 }
 
+static json_t *line_json(const struct texts *texts, int which, uint64_t pc)
+{
+    return text_or_null(tcgrr_sources_line(texts->sources[which], pc));
+}
+
+/* All instructions of a block. */
+static json_t *code_json(const struct texts *texts, int which, const struct tcgrr_block *block)
+{
+    g_auto(GStrv) lines = tcgrr_disasm_block(texts->disasms[which], block);
+    json_t *list = json_array();
+
+    for (uint32_t i = 0; i < block->insns; i++) {
+        json_array_append_new(list,
+                              json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(tcgrr_block_pc(block, i)), "bytes",
+                                        text_or_null(hex_bytes(block, i)), "disasm", cli_json_text(lines[i])));
+    }
+    return list;
+}
+
 static json_t *exec_json(const struct texts *texts, int which, const struct tcgrr_exec *exec)
 {
-    return json_pack("{s:o, s:i, s:i, s:I, s:o}", "pc", cli_json_address(exec->block->pc), "insns",
+    return json_pack("{s:o, s:i, s:i, s:I, s:o, s:o, s:o}", "pc", cli_json_address(exec->block->pc), "insns",
                      (int)exec->block->insns, "ran", (int)exec->ran, "icount", (json_int_t)exec->icount, "symbol",
-                     text_or_null(symbol_at(texts, which, exec->block->pc)));
+                     text_or_null(symbol_at(texts, which, exec->block->pc)), "line",
+                     line_json(texts, which, exec->block->pc), "code", code_json(texts, which, exec->block));
 }
 
 static json_t *execs_json(const struct texts *texts, int which, const GArray *execs)
 {
     json_t *list = json_array();
-    for (guint i = 0; i < execs->len; i++) {
+    for (guint i = 0; execs && i < execs->len; i++) {
         json_array_append_new(list, exec_json(texts, which, &g_array_index(execs, struct tcgrr_exec, i)));
     }
     return list;
@@ -80,11 +108,11 @@ static json_t *side_json(const struct texts *texts, int which, const struct tcgr
     if (!side->there) {
         return json_null();
     }
-    g_autofree char *bytes = hex_bytes(side->exec.block, side->insn);
     g_auto(GStrv) lines = tcgrr_disasm_block(texts->disasms[which], side->exec.block);
-    return json_pack("{s:o, s:I, s:o, s:s, s:s}", "pc", cli_json_address(side->pc), "icount", (json_int_t)side->icount,
-                     "symbol", text_or_null(symbol_at(texts, which, side->pc)), "disasm", lines[side->insn], "bytes",
-                     bytes);
+    return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "pc", cli_json_address(side->pc), "icount",
+                     (json_int_t)side->icount, "symbol", text_or_null(symbol_at(texts, which, side->pc)), "line",
+                     line_json(texts, which, side->pc), "disasm", cli_json_text(lines[side->insn]), "bytes",
+                     text_or_null(hex_bytes(side->exec.block, side->insn)));
 }
 
 static json_t *pc_or_null(uint64_t pc)
@@ -95,7 +123,7 @@ static json_t *pc_or_null(uint64_t pc)
 static json_t *events_json(const struct texts *texts, int which, const GArray *events)
 {
     json_t *list = json_array();
-    for (guint i = 0; i < events->len; i++) {
+    for (guint i = 0; events && i < events->len; i++) {
         const struct tcgrr_event *event = &g_array_index(events, struct tcgrr_event, i);
         uint64_t from = event->has_pcs ? event->from_pc : TCGRR_NO_PC;
         uint64_t to = event->has_pcs ? event->to_pc : TCGRR_NO_PC;
@@ -124,13 +152,14 @@ static json_t *call_json(const struct tcgrr_live_call *call)
 static json_t *divergence_json(const struct texts *texts, const struct tcgrr_comparison *comparison)
 {
     const struct tcgrr_divergence_side *sides = comparison->sides;
-    json_t *note = comparison->note ? json_string_nocheck(comparison->note) : json_null();
     json_t *object = json_pack(
-        "{s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:s, s:o}", "icount", (json_int_t)comparison->icount, "vcpu",
-        (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]), "b", side_json(texts, 1, &sides[1]), "common",
-        execs_json(texts, 0, comparison->common), "history_a", execs_json(texts, 0, sides[0].history), "history_b",
-        execs_json(texts, 1, sides[1].history), "events_a", events_json(texts, 0, sides[0].events), "events_b",
-        events_json(texts, 1, sides[1].events), "kind", tcgrr_divergence_name(comparison->kind), "note", note);
+        "{s:I, s:I, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "icount", (json_int_t)comparison->icount,
+        "icount_b", (json_int_t)sides[1].icount, "vcpu", (int)comparison->vcpu, "a", side_json(texts, 0, &sides[0]),
+        "b", side_json(texts, 1, &sides[1]), "common", execs_json(texts, 0, comparison->common), "history_a",
+        execs_json(texts, 0, sides[0].history), "history_b", execs_json(texts, 1, sides[1].history), "events_a",
+        events_json(texts, 0, sides[0].events), "events_b", events_json(texts, 1, sides[1].events), "kind",
+        comparison->common ? json_string(tcgrr_divergence_name(comparison->kind)) : json_null(), "note",
+        cli_json_text(comparison->note));
     if (comparison->kind == TCGRR_DIVERGENCE_CALL) {
         json_object_set_new(
             object, "calls",
@@ -171,7 +200,11 @@ static json_t *tolerated_json(const struct tcgrr_comparison *comparison, const s
 
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places)
 {
-    json_object_set_new(object, "diverged", json_boolean(comparison->diverged));
+    json_object_set_new(object, "diverged",
+                        comparison->diverged || !comparison->undecided ? json_boolean(comparison->diverged)
+                                                                       : json_null());
+    json_object_set_new(object, "sides",
+                        json_pack("[o, o]", cli_json_text(places->names[0]), cli_json_text(places->names[1])));
     json_object_set_new(object, "compared", json_integer((json_int_t)comparison->compared));
     json_object_set_new(
         object, "from",
@@ -185,7 +218,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     json_object_set_new(object, "input_differences", json_integer((json_int_t)comparison->input_differences));
     json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
     cli_json_data(object, &comparison->data);
-    if (comparison->diverged) {
+    if (comparison->diverged || comparison->undecided) {
         json_object_set_new(object, "divergence", divergence_json(&texts, comparison));
     }
     texts_clear(&texts);
@@ -209,8 +242,9 @@ static void print_exec(const struct texts *texts, int which, const struct tcgrr_
 {
     g_autofree char *symbol = symbol_at(texts, which, exec->block->pc);
     g_autofree char *icount = cli_number(exec->icount);
-    printf("  %16s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s\n", icount, exec->block->pc, exec->ran,
-           exec->block->insns, symbol ? symbol : "");
+    g_autofree char *line = tcgrr_sources_line(texts->sources[which], exec->block->pc);
+    printf("  %16s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s%s%s\n", icount, exec->block->pc, exec->ran,
+           exec->block->insns, symbol ? symbol : "", line ? "  " : "", line ? line : "");
 }
 
 /* A block's instructions, with a mark before number `marked` (its count: none); those from `end` on did not run. */
@@ -254,8 +288,10 @@ static void print_side(const struct texts *texts, int which, const struct tcgrr_
         return;
     }
     g_autofree char *symbol = symbol_at(texts, which, side->pc);
-    printf("%s%s%s goes on at icount %s with 0x%" G_GINT64_MODIFIER "x%s%s:\n", colours->bad, name, colours->off,
-           icount, side->pc, symbol ? " " : "", symbol ? symbol : "");
+    g_autofree char *line = tcgrr_sources_line(texts->sources[which], side->pc);
+    printf("%s%s%s goes on at icount %s with 0x%" G_GINT64_MODIFIER "x%s%s%s%s%s:\n", colours->bad, name, colours->off,
+           icount, side->pc, symbol ? " " : "", symbol ? symbol : "", line ? " (" : "", line ? line : "",
+           line ? ")" : "");
     print_block(texts, which, &side->exec, side->insn, side->exec.ran, colours);
     for (guint i = 1; i < side->history->len; i++) {
         print_exec(texts, which, &g_array_index(side->history, struct tcgrr_exec, i));
@@ -305,7 +341,7 @@ static void print_divergence(const struct tcgrr_comparison *comparison, const st
     g_autofree char *compared = cli_number(comparison->compared);
 
     printf("%s%s%s after %s instructions in common: %s\n", colours->bad,
-           comparison->undecided ? "Not the same" : "DIVERGED", colours->off, compared,
+           comparison->diverged ? "DIVERGED" : "Not the same", colours->off, compared,
            tcgrr_divergence_name(comparison->kind));
     if (comparison->note) {
         printf("  %s\n", comparison->note);

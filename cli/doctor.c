@@ -39,7 +39,7 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
     json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
     json_object_set_new(object, "levels", levels_json(qemu));
     json_object_set_new(object, "replay", json_boolean(qemu->api > 0 && qemu->system));
-    json_object_set_new(object, "problem", qemu->plugin_error ? json_string_nocheck(qemu->plugin_error) : json_null());
+    json_object_set_new(object, "problem", cli_json_text(qemu->plugin_error));
     json_object_set_new(object, "advice", advice(qemu) ? json_string(advice(qemu)) : json_null());
     return object;
 }

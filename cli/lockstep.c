@@ -4,6 +4,7 @@
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
 #include "replay/replay.h"
+#include "store/error.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -178,7 +179,7 @@ static struct outcome outcome_of(const struct context *context)
     };
 }
 
-static void print_json(const struct context *context, const struct cli_places *places)
+static json_t *result_json(const struct context *context, const struct cli_places *places)
 {
     const struct tcgrr_lockstep_local *pair = &context->pair;
     const struct outcome outcome = outcome_of(context);
@@ -203,7 +204,7 @@ static void print_json(const struct context *context, const struct cli_places *p
         cli_lockstep_json_pinned(object, &pair->common.pins, pair->common.maker);
     }
     cli_json_comparison(object, outcome.comparison, places);
-    cli_print_json(object);
+    return object;
 }
 
 void cli_lockstep_print_inputs(enum tcgrr_inputs inputs)
@@ -247,26 +248,35 @@ static void print_text(const struct context *context, const struct cli_places *p
 
 static int finish(struct context *context, bool good, GError *error)
 {
+    const struct cli_comparing *comparing = &context->comparing;
+    const struct tcgrr_comparison *comparison = outcome_of(context).comparison;
+    bool place = good ? comparison->diverged : comparison->undecided && error->code != TCGRR_ERROR_STOPPED;
+
     if (context->line_shown) {
         fputs("\r\033[K", stderr);
     }
-    if (!good) {
+    if (!good && !place) {
         return cli_fail(error);
     }
-    bool diverged = outcome_of(context).comparison->diverged;
     struct cli_places places = {
         .target = tcgrr_lockstep_local_target(&context->pair, &context->options, 0),
     };
     for (int i = 0; i < 2; i++) {
         places.names[i] = context->titles[i];
         places.symbols[i] = context->symbols[i];
-        places.blocks[i] = !diverged ? NULL
+        places.blocks[i] = !place ? NULL
                            : context->replays && i == 1
                                ? tcgrr_live_blocks(tcgrr_session_live(context->replay.session))
                                : tcgrr_lockstep_local_blocks(&context->pair, &context->options, i);
     }
-    (context->comparing.json ? print_json : print_text)(context, &places);
-    return diverged ? CLI_DIVERGED : CLI_OK;
+    json_t *object = cli_comparing_wants(comparing) ? result_json(context, &places) : NULL;
+    if (!good) {
+        return cli_comparing_fail(comparing, object, error);
+    }
+    if (!comparing->json) {
+        print_text(context, &places);
+    }
+    return cli_give(object, comparing->json, comparing->html, comparison->diverged ? CLI_DIVERGED : CLI_OK);
 }
 
 /*

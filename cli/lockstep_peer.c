@@ -40,7 +40,7 @@ static const char *text_or(const char *text, const char *otherwise)
     return *text ? text : otherwise;
 }
 
-static void print_json(const struct context *context, const struct cli_places *places)
+static json_t *result_json(const struct context *context, const struct cli_places *places)
 {
     const struct tcgrr_lockstep_remote *remote = &context->remote;
     json_t *object = json_object();
@@ -65,7 +65,7 @@ static void print_json(const struct context *context, const struct cli_places *p
                         json_pack("{s:I, s:I}", "sent", (json_int_t)remote->traffic.sent, "received",
                                   (json_int_t)remote->traffic.received));
     cli_json_comparison(object, &remote->comparison, places);
-    cli_print_json(object);
+    return object;
 }
 
 static void print_text(const struct context *context, const struct cli_places *places)
@@ -84,7 +84,7 @@ static void print_text(const struct context *context, const struct cli_places *p
     }
 }
 
-static int report(const struct context *context, bool json)
+static int report(const struct context *context, const struct cli_comparing *comparing)
 {
     const struct tcgrr_lockstep_remote *remote = &context->remote;
     struct cli_places places = {.target = remote->sides[0].target};
@@ -96,14 +96,18 @@ static int report(const struct context *context, bool json)
         places.symbols[i] = i == remote->own ? context->symbols : remote->epilogues[i].symbols;
         places.blocks[i] = remote->heard.blocks;
     }
-    (json ? print_json : print_text)(context, &places);
+    if (!comparing->json) {
+        print_text(context, &places);
+    }
+    int status = cli_give(cli_comparing_wants(comparing) ? result_json(context, &places) : NULL, comparing->json,
+                          comparing->html, remote->comparison.diverged ? CLI_DIVERGED : CLI_OK);
     for (int i = 0; i < 2; i++) {
         g_free(titles[i]);
     }
-    return remote->comparison.diverged ? CLI_DIVERGED : CLI_OK;
+    return status;
 }
 
-static int finish(struct context *context, bool good, GError *error, bool json)
+static int finish(struct context *context, bool good, GError *error, const struct cli_comparing *comparing)
 {
     if (context->line_shown) {
         fputs("\r\033[K", stderr);
@@ -115,7 +119,7 @@ static int finish(struct context *context, bool good, GError *error, bool json)
         fprintf(stderr, "tcgrr: the other side may not have received the result: %s\n",
                 context->remote.unheard->message);
     }
-    return report(context, json);
+    return report(context, comparing);
 }
 
 static int compare(struct context *context, const struct cli_command *command, const struct cli_lockstep_peer *told)
@@ -143,7 +147,7 @@ static int compare(struct context *context, const struct cli_command *command, c
                         comparing->until ? comparing->until : "the end", comparing->strict ? ", strict" : "");
     bool good = tcgrr_lockstep_remote_run(&context->remote, &context->options, &context->compare, context->text,
                                           context->symbols, &error);
-    return finish(context, good, error, comparing->json);
+    return finish(context, good, error, comparing);
 }
 
 static void clear(struct context *context)

@@ -142,8 +142,8 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     }
 }
 
-static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result,
-                       const struct cli_places *places)
+static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result,
+                           const struct cli_places *places)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     json_t *object =
@@ -163,7 +163,7 @@ static void print_json(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                         json_pack("{s:I, s:I}", "recording", (json_int_t)result->comparison.surplus[0], "replay",
                                   (json_int_t)result->comparison.surplus[1]));
     cli_json_comparison(object, &result->comparison, places);
-    cli_print_json(object);
+    return object;
 }
 
 /* Resolves the places to compare from and until, then replays. */
@@ -200,8 +200,11 @@ static int replay(const struct cli_command *command, const char *path, struct tc
             .target = tcgrr_reader_run(reader)->target,
             .names = {"recording", "replay"},
         };
-        (comparing->json ? print_json : print_text)(reader, &result, &places);
-        status = result.comparison.diverged ? CLI_DIVERGED : CLI_OK;
+        if (!comparing->json) {
+            print_text(reader, &result, &places);
+        }
+        status = cli_give(cli_comparing_wants(comparing) ? result_json(reader, &result, &places) : NULL,
+                          comparing->json, comparing->html, result.comparison.diverged ? CLI_DIVERGED : CLI_OK);
         if (context->gdb && status == CLI_OK) {
             fflush(stdout);
             struct tcgrr_qemu qemu = {0};

@@ -78,7 +78,7 @@ static void print_windows(struct tcgrr_reader *reader)
 
 static json_t *text_or_null(const char *text)
 {
-    return text ? json_string_nocheck(text) : json_null();
+    return cli_json_text(text);
 }
 
 static void add_embedded(const struct tcgrr_embedded *file, void *data)

@@ -7,7 +7,7 @@ static void say(const char *text, void *data)
 {
     json_t *problems = data;
     if (problems) {
-        json_array_append_new(problems, json_string_nocheck(text));
+        json_array_append_new(problems, cli_json_text(text));
     } else {
         cli_say_error("%s", text);
     }

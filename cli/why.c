@@ -61,11 +61,6 @@ static char *disassemble(const struct context *context, const struct tcgrr_why_s
     return text ? text : g_strdup("?");
 }
 
-static json_t *text_or_null(const char *text)
-{
-    return text ? json_string_nocheck(text) : json_null();
-}
-
 static json_t *icount_of(const struct context *context, int writer)
 {
     return writer >= 0 ? json_integer((json_int_t)step_at(context, (guint)writer)->icount) : json_null();
@@ -80,12 +75,12 @@ static json_t *step_json(const struct context *context, const struct tcgrr_why_s
     for (guint i = 0; i < step->read->len; i++) {
         const struct tcgrr_why_value *value = read_at(step, i);
         json_array_append_new(reads,
-                              json_pack("{s:s, s:o, s:o}", "what", value->name, "value", text_or_null(value->value),
+                              json_pack("{s:s, s:o, s:o}", "what", value->name, "value", cli_json_text(value->value),
                                         "written_at", icount_of(context, value->writer)));
     }
     return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o}", "icount", (json_int_t)step->icount, "pc",
-                     cli_json_address(step->pc), "symbol", text_or_null(symbol), "disasm", text, "wrote",
-                     step->wrote.name, "value", text_or_null(step->wrote.value), "read", reads);
+                     cli_json_address(step->pc), "symbol", cli_json_text(symbol), "disasm", text, "wrote",
+                     step->wrote.name, "value", cli_json_text(step->wrote.value), "read", reads);
 }
 
 /* Why it goes no further back, as one line; owned by the caller. */
@@ -98,16 +93,16 @@ static char *ends_of(const struct context *context)
     return g_string_free(text, FALSE);
 }
 
-static void print_json(const struct context *context)
+static json_t *found_json(const struct context *context)
 {
     g_autofree char *ends = ends_of(context);
     json_t *steps = json_array();
     for (guint i = 0; i < context->why.steps->len; i++) {
         json_array_append_new(steps, step_json(context, step_at(context, i)));
     }
-    cli_print_json(json_pack("{s:I, s:s, s:o, s:o, s:s, s:i}", "at", (json_int_t)context->at, "what",
-                             context->why.asked.name, "value", text_or_null(context->why.asked.value), "steps", steps,
-                             "ends", ends, "replays", (int)context->why.replays));
+    return json_pack("{s:I, s:s, s:o, s:o, s:s, s:i}", "at", (json_int_t)context->at, "what", context->why.asked.name,
+                     "value", cli_json_text(context->why.asked.value), "steps", steps, "ends", ends, "replays",
+                     (int)context->why.replays);
 }
 
 static void print_text(const struct context *context)
@@ -187,6 +182,7 @@ static void print_dot(const struct context *context)
 struct told {
     char *at;
     char *qemu;
+    char *html;
     int depth;
     gboolean json, dot, progress;
 };
@@ -219,9 +215,12 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
         return *options->stop ? cli_stopped_status(*options->stop) : status;
     }
     context->insns = cli_insns_new(options->reader, tcgrr_reader_run(options->reader)->target);
-    (told->json ? print_json : told->dot ? print_dot : print_text)(context);
+    if (!told->json) {
+        (told->dot ? print_dot : print_text)(context);
+    }
+    json_t *object = told->json || told->html ? found_json(context) : NULL;
     cli_insns_free(context->insns);
-    return CLI_OK;
+    return cli_give(object, told->json, told->html, CLI_OK);
 }
 
 /* Where the user looks: an icount, or where a place of the code is executed first. */
@@ -289,6 +288,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "PATH"},
         {"dot", 0, 0, G_OPTION_ARG_NONE, &told.dot, "print a graph for Graphviz", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &told.json, "print one JSON object", NULL},
+        CLI_HTML_OPTION(told.html),
         {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
          NULL},
         {0},
@@ -300,11 +300,14 @@ static int run(const struct cli_command *command, int argc, char **argv)
             status = cli_usage(command, "why takes a trace, --at WHERE, and a register or an address");
         } else if (told.depth < 1 || (told.json && told.dot)) {
             status = cli_usage(command, told.depth < 1 ? "--depth takes 1 or more" : "--json or --dot, not both");
+        } else if (!cli_can_give(told.html)) {
+            status = CLI_FAILED;
         } else {
             status = why(command, &told, argv[1], argv[2]);
         }
     }
     g_free(told.at);
+    g_free(told.html);
     g_free(told.qemu);
     return status;
 }
@@ -319,6 +322,7 @@ const struct cli_command cli_why = {
     "Examples:\n"
     "  tcgrr why boot.tcgrr --at 500000000 x0\n"
     "  tcgrr why boot.tcgrr --at 500000000 0xffff800008a31c40:8 --depth 20 --json | jq '.steps[].disasm'\n"
-    "  tcgrr why boot.tcgrr --at 500000000 0xffff800008a31c40 --dot | dot -Tsvg >why.svg\n",
+    "  tcgrr why boot.tcgrr --at 500000000 0xffff800008a31c40 --dot | dot -Tsvg >why.svg\n"
+    "  tcgrr why boot.tcgrr --at 500000000 x0 --html why.html\n",
     run,
 };

@@ -103,6 +103,8 @@ status=0
 "$tcgrr" diff --json "$work/smp.tcgrr" "$work/smp-again.tcgrr" >"$work/out" 2>"$work/err" || status=$?
 if [ $status = 3 ]; then
     contains "two processors" "$(json .error.text)" "^no verdict: .* several vCPUs took turns"
+    equal "two processors: verdict" "$(json .diverged)" null
+    [ "$(json .divergence.icount)" -ge "$(json .compared)" ] || fail "two processors: no place"
 else
     equal "two processors: status" $status 0
     [ "$(json .compared)" -gt 2000000 ] || fail "two processors: only $(json .compared) instructions compared"

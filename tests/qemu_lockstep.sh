@@ -80,6 +80,9 @@ equal "rv64-timer: the machine" "$(json '.pinned | .machine + " " + .by')" "virt
 pair x86-blsi 7.2 10.0
 run 3 "$tcgrr" lockstep --a "$a" --b "$b" -- "${arguments[@]}"
 contains "a PC from reset on" "$(cat "$work/err")" "^tcgrr: no verdict: from reset on .* --from WHERE"
+run 3 "$tcgrr" lockstep --json --a "$a" --b "$b" -- "${arguments[@]}"
+equal "a PC from reset on: verdict" "$(json '.diverged, .error.exit' | tr '\n' ' ')" "null 3 "
+equal "a PC from reset on: place" "$(json '.divergence | .icount == .a.icount')" true
 
 # A real fault: 7.2 sets the carry flag of blsi wrongly; the branch on it comes 300,000 instructions later.
 pair x86-blsi 7.2 10.0

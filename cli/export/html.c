@@ -34,18 +34,18 @@ static void add_fact(json_t *facts, const char *name, const char *text)
 static char *command_line(const char *stored)
 {
     json_t *words = stored ? json_loads(stored, 0, NULL) : NULL;
-    GString *line = g_string_new(NULL);
+    g_autoptr(GPtrArray) texts = g_ptr_array_new();
     json_t *word;
     size_t i;
 
     json_array_foreach(words, i, word)
     {
-        const char *text = json_is_string(word) ? json_string_value(word) : "";
-        g_autofree char *quoted = text[strcspn(text, " \t\"'$&|;<>()*?[]{}\\")] || !*text ? g_shell_quote(text) : NULL;
-        g_string_append_printf(line, "%s%s", i ? " " : "", quoted ? quoted : text);
+        g_ptr_array_add(texts, (gpointer)(json_is_string(word) ? json_string_value(word) : ""));
     }
+    g_ptr_array_add(texts, NULL);
+    char *line = cli_quote_words((const char *const *)texts->pdata);
     json_decref(words);
-    return g_string_free(line, FALSE);
+    return line;
 }
 
 static json_t *facts_of(const struct tcgrr_run *run)
@@ -396,37 +396,6 @@ static bool add_events(struct report_job *job, json_t *data, GError **error)
 
 /* ---- the page ---- */
 
-/* JSON inside of a script element: "</" would end it. */
-static void put_data(FILE *out, const json_t *data)
-{
-    g_autofree char *text = json_dumps(data, JSON_COMPACT | JSON_ESCAPE_SLASH);
-    fputs(text, out);
-}
-
-static void put_page(FILE *out, const json_t *data)
-{
-    const char *at = page_html;
-    const char *marker;
-
-    while ((marker = strchr(at, '@'))) {
-        fwrite(at, 1, (size_t)(marker - at), out);
-        at = marker;
-        if (g_str_has_prefix(at, "@DATA@")) {
-            put_data(out, data);
-            at += strlen("@DATA@");
-        } else if (g_str_has_prefix(at, "@UPLOT_JS@")) {
-            fprintf(out, "/*\n%s*/\n%s", page_uplot_license, page_uplot_js);
-            at += strlen("@UPLOT_JS@");
-        } else if (g_str_has_prefix(at, "@UPLOT_CSS@")) {
-            fputs(page_uplot_css, out);
-            at += strlen("@UPLOT_CSS@");
-        } else {
-            putc(*at++, out);
-        }
-    }
-    fputs(at, out);
-}
-
 static bool run(struct report_job *job, GError **error)
 {
     struct export_functions *functions = export_functions_new(job);
@@ -440,7 +409,9 @@ static bool run(struct report_job *job, GError **error)
                 add_blocks(job, data, error) && add_events(job, data, error);
     FILE *out = !good ? NULL : job->output ? report_create(job, job->output, error) : stdout;
     if (out) {
-        put_page(out, data);
+        GString *page = page_fill(page_html, data);
+        fputs(page->str, out);
+        g_string_free(page, TRUE);
     }
     good = out && (out == stdout || report_close(out, job->output, error));
     json_decref(data);

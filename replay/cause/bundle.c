@@ -233,7 +233,7 @@ static void write_files(FILE *file, const struct bundle *bundle)
     bool own = bundle->bisect->readers[0] != bundle->bisect->readers[1];
 
     fprintf(file, "\n## Files\n");
-    fprintf(file, "- `finding.json`: the finding, for programs\n");
+    fprintf(file, "- `finding.html`: the finding as a page for a browser\n- `finding.json`: the same for programs\n");
     if (has_logs(bundle)) {
         fprintf(file,
                 "- `block-a.log`, `block-b.log`: how each QEMU translates the block at 0x%" G_GINT64_MODIFIER "x "
@@ -301,16 +301,18 @@ static bool write_readme(const struct bundle *bundle, GError **error)
     return finish(file, error);
 }
 
-static bool write_json(const struct bundle *bundle, GError **error)
+static bool write_finding(const struct bundle *bundle, GError **error)
 {
     g_autofree char *path = inside(bundle, "finding.json");
     json_t *object = json_pack("{s:s, s:s}", "a", bundle->qemus[0].banner, "b", bundle->qemus[1].banner);
     bundle->options->describe(object, bundle->options->data);
+    g_autofree char *page = inside(bundle, "finding.html");
     bool good = json_dump_file(object, path, JSON_INDENT(2)) == 0;
-    json_decref(object);
     if (!good) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s", path);
     }
+    good = good && bundle->options->draw(page, object, error);
+    json_decref(object);
     return good;
 }
 
@@ -390,7 +392,7 @@ bool tcgrr_bundle_fill(struct tcgrr_bisect *bisect, const struct tcgrr_bundle_op
                 write_window(&bundle, 0, error) &&
                 (bisect->readers[0] == bisect->readers[1] || write_window(&bundle, 1, error)) &&
                 (!bundle.found->scene.registers[0] || write_registers(&bundle, error)) && copy_trace(&bundle, error);
-    good = good && make_standalone(&bundle, error) && write_json(&bundle, error) && write_readme(&bundle, error);
+    good = good && make_standalone(&bundle, error) && write_finding(&bundle, error) && write_readme(&bundle, error);
     tcgrr_qemu_clear(&bundle.qemus[0]);
     tcgrr_qemu_clear(&bundle.qemus[1]);
     return good;

@@ -8,10 +8,11 @@
 #include <jansson.h>
 #include <stdio.h>
 
-/* How the finding is told. Both are asked once the stand-alone guest was tried, so that they can tell of it. */
+/* How the finding is shown. All are asked once the stand-alone guest was tried, so that they can report that, too. */
 struct tcgrr_bundle_options {
-    void (*print)(FILE *to, void *data);          /* for people, as the command prints it */
-    void (*describe)(json_t *object, void *data); /* for programs: adds its keys */
+    void (*print)(FILE *to, void *data);                                   /* for people, as the command prints it */
+    void (*describe)(json_t *object, void *data);                          /* for programs: adds its keys */
+    bool (*draw)(const char *path, const json_t *finding, GError **error); /* as a page for a browser */
     void *data;
 };
 
