@@ -216,6 +216,10 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
         json_object_set_new(object, counts[i], json_integer((json_int_t)comparison->tolerated[i]));
     }
     json_object_set_new(object, "input_differences", json_integer((json_int_t)comparison->input_differences));
+    json_object_set_new(object, "input_places", json_integer((json_int_t)comparison->input_places));
+    json_object_set_new(
+        object, "not_compared",
+        json_pack("{s:I, s:I}", "a", (json_int_t)comparison->apart[0], "b", (json_int_t)comparison->apart[1]));
     json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
     cli_json_data(object, &comparison->data);
     if (comparison->diverged || comparison->undecided) {
@@ -406,6 +410,25 @@ static void print_tolerated(const struct tcgrr_comparison *comparison, const str
     }
 }
 
+/* User mode: inputs that could not be given, and what came of them. */
+static void print_inputs(const struct tcgrr_comparison *comparison, const struct cli_places *places)
+{
+    g_autofree char *a = cli_number(comparison->apart[0]);
+    g_autofree char *b = cli_number(comparison->apart[1]);
+
+    if (comparison->input_differences == 0) {
+        return;
+    }
+    printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got\n", comparison->input_differences,
+           places->names[0]);
+    if (comparison->input_places > 0) {
+        printf("  after that the runs went on differently %" G_GUINT64_FORMAT
+               " times, up to the next system call that both made;\n  these %s and %s instructions were not compared, "
+               "and a fault in them would not show\n",
+               comparison->input_places, a, b);
+    }
+}
+
 void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places)
 {
     struct colours colours = choose_colours();
@@ -414,13 +437,10 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
         print_divergence(comparison, places, &colours);
     } else {
         g_autofree char *compared = cli_number(comparison->compared);
-        printf("%sno divergence%s in %s instructions\n", colours.good, colours.off, compared);
+        printf("%sno divergence%s in %s instructions%s\n", colours.good, colours.off, compared,
+               comparison->input_places > 0 ? ", apart from what followed from inputs" : "");
     }
-    if (comparison->input_differences > 0) {
-        printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got%s\n",
-               comparison->input_differences, places->names[0],
-               comparison->diverged_by_input ? ", after which the runs diverged; the rest was not compared" : "");
-    }
+    print_inputs(comparison, places);
     print_tolerated(comparison, places);
     cli_print_data(&comparison->data, places);
     if (comparison->start[0] || comparison->start[1]) {

@@ -90,6 +90,9 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
     if (comparison->diverged) {
         return "diverged";
     }
+    if (comparison->input_places > 0) {
+        return "no divergence, apart from what followed from inputs";
+    }
     return comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
            : run->complete                             ? "no divergence"
                                                        : "no divergence up to the end of the recording";

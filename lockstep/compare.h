@@ -15,12 +15,15 @@
 bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
 /*
- * User mode: judges what was found by how B was given A's inputs. A divergence that an input led to is none; one at
- * which B makes another call is of that kind. TCGRR_ERROR_FAILED, no verdict, if it diverged where the inputs had
- * ended, or at the start, because the two QEMUs start a program differently, which they may if they are two releases.
+ * The same of a program, in user mode, of which B was given A's inputs as `inputs` says. Where one that could not be
+ * given led the two apart that is no divergence: they are compared again from the next system call on that both make,
+ * and only counted in between. A divergence at which B makes another call is of that kind. TCGRR_ERROR_FAILED, no
+ * verdict, if they do not meet again, diverged where the inputs had ended, or at the start, because the two QEMUs start
+ * a program differently, which they may unless they are of the `same_release`.
  */
-bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
-                          bool same_release, GError **error);
+bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
+                         const struct tcgrr_compare_options *options, const struct tcgrr_live_inputs *inputs,
+                         bool same_release, struct tcgrr_comparison *comparison, GError **error);
 /* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
  * which of them translated it. */
 bool tcgrr_compare_vcpus_told(int api_version);

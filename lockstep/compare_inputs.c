@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+/* User mode: what follows from inputs that could not be given. */
 #include "lockstep/compare.h"
 
 #include "store/error.h"
 
 #include <signal.h>
+
+#define MEETING (UINT64_C(1) << 18) /* instructions in which programs that went apart are to meet again */
 
 static bool starts_differ(const struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
                           bool same_release)
@@ -40,12 +43,13 @@ static bool is_interrupted(const struct tcgrr_divergence_side *side)
     return false;
 }
 
-bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
-                          bool same_release, GError **error)
+/* Judges what was found. *apart: the two went apart because an input differed. */
+static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs, bool same_release,
+                  bool *apart, GError **error)
 {
     tcgrr_icount icount = comparison->sides[1].icount;
 
-    comparison->input_differences = inputs->differences;
+    *apart = false;
     if (!comparison->diverged) {
         return true;
     }
@@ -77,11 +81,155 @@ bool tcgrr_compare_inputs(struct tcgrr_comparison *comparison, const struct tcgr
     }
     if (inputs->differs <= icount) {
         comparison->diverged = false;
-        comparison->diverged_by_input = true;
+        *apart = true;
     } else if (inputs->other <= icount) {
         comparison->kind = TCGRR_DIVERGENCE_CALL;
         comparison->calls[0] = inputs->expected;
         comparison->calls[1] = inputs->made;
     }
+    return true;
+}
+
+/* ---- meeting again ---- */
+
+/* A system call that a run makes. */
+struct call {
+    tcgrr_icount icount;
+    int64_t number;
+    uint64_t pc; /* of the block before */
+};
+
+/* Those after instruction `from`, as far as is looked. */
+static GArray *calls_after(struct tcgrr_run_source *side, tcgrr_icount from, GError **error)
+{
+    GArray *calls = g_array_new(FALSE, FALSE, sizeof(struct call));
+    struct tcgrr_stretch stretch;
+    guint exec = 0;
+
+    tcgrr_stretch_init(&stretch);
+    bool good = side->ops->stretch(side, from, from + MEETING, &stretch, error);
+    for (guint i = 0; good && i < stretch.events->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(stretch.events, struct tcgrr_event, i);
+        while (exec + 1 < stretch.execs->len &&
+               g_array_index(stretch.execs, struct tcgrr_exec, exec + 1).icount < event->icount) {
+            exec++;
+        }
+        if (event->kind == TCGRR_EVENT_SYSCALL && event->icount > from && exec < stretch.execs->len) {
+            struct call call = {event->icount, event->number,
+                                g_array_index(stretch.execs, struct tcgrr_exec, exec).block->pc};
+            g_array_append_val(calls, call);
+        }
+    }
+    tcgrr_stretch_clear(&stretch);
+    if (!good) {
+        g_array_unref(calls);
+    }
+    return good ? calls : NULL;
+}
+
+/* The first call of A's and of B's, together the earliest, that are the same one; false: there is none. */
+static bool find_meeting(const GArray *const calls[2], tcgrr_icount at[2])
+{
+    for (guint sum = 0; sum + 1 < calls[0]->len + calls[1]->len; sum++) {
+        for (guint i = sum < calls[1]->len ? 0 : sum - calls[1]->len + 1; i <= sum && i < calls[0]->len; i++) {
+            const struct call *a = &g_array_index(calls[0], struct call, i);
+            const struct call *b = &g_array_index(calls[1], struct call, sum - i);
+            if (a->number == b->number && a->pc == b->pc) {
+                at[0] = a->icount;
+                at[1] = b->icount;
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Moves both, `at`, on to where they meet. */
+static bool meet(struct tcgrr_run_source *const sides[2], struct tcgrr_comparison *comparison, tcgrr_icount at[2],
+                 GError **error)
+{
+    const tcgrr_icount left[] = {at[0], at[1]};
+    g_autoptr(GArray) a = calls_after(sides[0], at[0], error);
+    g_autoptr(GArray) b = a ? calls_after(sides[1], at[1], error) : NULL;
+
+    if (!b) {
+        return false;
+    }
+    if (!find_meeting((const GArray *const[]){a, b}, at)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the same for %" G_GUINT64_FORMAT " instructions, up to icount %" G_GUINT64_FORMAT
+                    ", where the programs go on differently after a system call returned something else, which this "
+                    "QEMU cannot change; they do not meet again at a system call within %" G_GUINT64_FORMAT
+                    " instructions",
+                    comparison->compared, left[0], MEETING);
+        return false;
+    }
+    comparison->input_places++;
+    for (int i = 0; i < 2; i++) {
+        comparison->apart[i] += at[i] - left[i];
+    }
+    return true;
+}
+
+/* Whether instruction `icount` is there to be compared. */
+static bool goes_on(struct tcgrr_run_source *side, const struct tcgrr_position *until, tcgrr_icount icount, bool *there,
+                    GError **error)
+{
+    struct tcgrr_run_source_position position;
+    bool good = side->ops->advance(side, icount, icount + 1, &position, error);
+
+    *there = good && position.state == TCGRR_SOURCE_REACHED &&
+             (until->kind != TCGRR_POSITION_ICOUNT || icount < until->value);
+    return good;
+}
+
+/* Compares what follows from `at` on, and moves `at` to where they go apart again; *apart: they do. */
+static bool compare_on(struct tcgrr_run_source *const sides[2], const struct tcgrr_compare_options *options,
+                       struct tcgrr_comparison *comparison, tcgrr_icount at[2], bool *apart, GError **error)
+{
+    struct tcgrr_compare_options how = *options;
+    struct tcgrr_comparison next = {0};
+    bool there[2];
+
+    *apart = false;
+    for (int i = 0; i < 2; i++) {
+        how.from[i] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, at[i]};
+        if (!goes_on(sides[i], &how.until[i], at[i], &there[i], error)) {
+            return false;
+        }
+    }
+    if (!there[0] && !there[1]) {
+        return true;
+    }
+    bool good = tcgrr_compare(sides[0], sides[1], &how, &next, error);
+    if (good) {
+        *apart = next.diverged;
+        comparison->compared += next.compared;
+        for (int i = 0; i < 2; i++) {
+            comparison->ends[i] = next.ends[i];
+            at[i] = next.diverged ? next.sides[i].icount : at[i];
+        }
+    }
+    tcgrr_comparison_clear(&next);
+    return good;
+}
+
+bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
+                         const struct tcgrr_compare_options *options, const struct tcgrr_live_inputs *inputs,
+                         bool same_release, struct tcgrr_comparison *comparison, GError **error)
+{
+    struct tcgrr_run_source *const sides[] = {a, b};
+    bool apart = false;
+
+    if (!tcgrr_compare(a, b, options, comparison, error) || !judge(comparison, inputs, same_release, &apart, error)) {
+        return false;
+    }
+    tcgrr_icount at[] = {comparison->sides[0].icount, comparison->sides[1].icount};
+    while (apart) {
+        if (!meet(sides, comparison, at, error) || !compare_on(sides, options, comparison, at, &apart, error)) {
+            return false;
+        }
+    }
+    comparison->input_differences = inputs->differences;
     return true;
 }

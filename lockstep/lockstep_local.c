@@ -483,6 +483,19 @@ static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr
     return false;
 }
 
+static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                          const struct tcgrr_compare_options *compare, GError **error)
+{
+    if (!pair->calls || is_system(pair, options, 0)) {
+        return tcgrr_compare(pair->sides[0], pair->sides[1], compare, &pair->comparison, error);
+    }
+    bool same =
+        strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0;
+    return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare,
+                               tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])), same, &pair->comparison,
+                               error);
+}
+
 bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                               GError **error)
 {
@@ -503,16 +516,8 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
     choose_samples(pair, options);
-    if (!start(pair, options, error) ||
-        !tcgrr_compare(pair->sides[0], pair->sides[1], &compare, &pair->comparison, error) ||
+    if (!start(pair, options, error) || !compare_sides(pair, options, &compare, error) ||
         !check_firmware(pair, options, error)) {
-        return false;
-    }
-    if (pair->calls && !is_system(pair, options, 0) &&
-        !tcgrr_compare_inputs(
-            &pair->comparison, tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])),
-            strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
-            error)) {
         return false;
     }
     if (pair->log) {

@@ -385,10 +385,12 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         return tcgrr_replay_to(&how, options, &live, result, error);
     }
     result->sides[1] = tcgrr_run_source_live(result->session, &live);
-    return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error) &&
-           (!is_user(reader) ||
-            tcgrr_compare_inputs(&result->comparison, tcgrr_live_inputs(tcgrr_session_live(result->session)),
-                                 strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, error));
+    if (!is_user(reader)) {
+        return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
+    }
+    return tcgrr_compare_given(
+        result->sides[0], result->sides[1], &how, tcgrr_live_inputs(tcgrr_session_live(result->session)),
+        strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, &result->comparison, error);
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

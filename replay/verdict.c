@@ -127,8 +127,8 @@ static enum tcgrr_verdict_kind judge_end(const struct tcgrr_replay_result *resul
 static enum tcgrr_verdict_kind judge_same(const struct tcgrr_comparison *comparison)
 {
     bool early = comparison->ends[1] == TCGRR_SOURCE_CUT || comparison->ends[1] == TCGRR_SOURCE_HUNG;
-    return comparison->compared == 0 || early || comparison->diverged_by_input ? TCGRR_VERDICT_SKIPPED
-                                                                               : TCGRR_VERDICT_GOOD;
+    return comparison->compared == 0 || early || comparison->input_places > 0 ? TCGRR_VERDICT_SKIPPED
+                                                                              : TCGRR_VERDICT_GOOD;
 }
 
 static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, struct tcgrr_verdict *verdict)
@@ -151,10 +151,10 @@ static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
         verdict->reason =
             verdict->kind == TCGRR_VERDICT_GOOD
                 ? g_strdup_printf("no divergence in %" G_GUINT64_FORMAT " instructions", comparison->compared)
-            : comparison->diverged_by_input
-                ? g_strdup_printf("the same for %" G_GUINT64_FORMAT
-                                  " instructions, then a system call gave it something else than the recorded program",
-                                  comparison->compared)
+            : comparison->input_places > 0
+                ? g_strdup_printf("the same for %" G_GUINT64_FORMAT " instructions, but %" G_GUINT64_FORMAT
+                                  " times a system call gave it something else and it went on differently",
+                                  comparison->compared, comparison->input_places)
                 : g_strdup_printf("ended after %" G_GUINT64_FORMAT
                                   " instructions, but the recording was cut short, too",
                                   comparison->compared);

@@ -115,6 +115,43 @@ equal "kind" "$(json .divergence.kind)" "system call"
 equal "the recorded call" "$(json .divergence.calls.a.number)" 110
 equal "the other call" "$(json .divergence.calls.b.number)" 102
 
+# What another result of a call leads to is given or, where it cannot be, no divergence: the two are compared again from where
+# they meet. Where they do not, there is no verdict.
+cat > "$work/differs.c" <<'C'
+#include <unistd.h>
+static volatile unsigned sum;
+static void work(unsigned turns) { for (unsigned i = 0; i < turns; i++) sum += i; }
+int main(int argc, char **argv)
+{
+    work(access(argv[1], F_OK) == 0 ? TURNS : 10);
+    getuid();
+    work(10000);
+    return 0;
+}
+C
+"$compiler" -static -O1 -DTURNS=500 -o "$work/differs" "$work/differs.c"
+"$compiler" -static -O1 -DTURNS=200000 -o "$work/far" "$work/differs.c"
+for program in differs far; do
+    run 0 "$tcgrr" record --json -o "$work/$program.tcgrr" -- "$qemu" "$work/$program" "$work/comes"
+done
+: >"$work/comes"
+icount=$("$tcgrr" info "$work/differs.tcgrr" --json | jq .icount)
+run 0 "$tcgrr" replay --json "$work/differs.tcgrr"
+equal "differs: diverged" "$(json .diverged)" false
+if $exact; then
+    equal "differs: compared" "$(json .compared)" "$icount"
+    equal "differs: verdict" "$(json .verdict)" "no divergence"
+    run 0 "$tcgrr" replay "$work/far.tcgrr"
+else
+    equal "differs: places" "$(json .input_places)" 1
+    equal "differs: all is told" "$(json '.compared + .not_compared.a')" "$icount"
+    contains "differs: verdict" "$(json .verdict)" "^no divergence, apart from"
+    [ "$(json .compared)" -gt 30000 ] || fail "after the runs met again nothing was compared: $(json .compared)"
+    complains 3 "no verdict: .* do not meet again" "$tcgrr" replay "$work/far.tcgrr"
+    run 125 "$tcgrr" bisect-run "$work/differs.tcgrr" --qemu "$qemu"
+    run 125 "$tcgrr" bisect-run "$work/far.tcgrr" --qemu "$qemu"
+fi
+
 if $exact; then
     # Signals, children and files that are gone: nothing of it happens again.
     echo "12345678" >"$work/file"
