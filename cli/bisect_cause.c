@@ -204,16 +204,18 @@ static int run(struct context *context)
     return conclude(context);
 }
 
-/* Both recordings of the folder, or the one that there is, at the cause. */
-static int browse(const struct context *context)
+/* Both recordings of the folder, or the one that there is, at the cause, or where they diverge. Returns `status`, or
+ * another one. */
+static int browse(const struct context *context, int status)
 {
-    tcgrr_icount icount = context->bisect.cause.icounts[0];
+    const struct tcgrr_bisect *bisect = &context->bisect;
+    tcgrr_icount icount = bisect->has_cause ? bisect->cause.icounts[0] : bisect->comparison->icount;
     g_autofree char *a = g_build_filename(context->folder.path, "a.tcgrr", NULL);
     g_autofree char *b = g_build_filename(context->folder.path, "b.tcgrr", NULL);
     bool both = g_file_test(b, G_FILE_TEST_EXISTS);
-    g_autofree char *at = context->bisect.has_cause ? g_strdup_printf("%" G_GUINT64_FORMAT, icount) : NULL;
+    g_autofree char *at = g_strdup_printf("%" G_GUINT64_FORMAT, icount);
     int shown = cli_browse_traces(g_file_test(a, G_FILE_TEST_EXISTS) ? a : context->options.path, both ? b : NULL, at);
-    return shown == CLI_OK ? CLI_DIVERGED : shown;
+    return shown == CLI_OK ? status : shown;
 }
 
 /* Without a finding the folder is only kept if the user named it, for the recordings in it. */
@@ -226,8 +228,8 @@ static int run_in_folder(struct context *context, const char *told, const char *
         context->options.folder = &context->folder;
         status = run(context);
         bool diverged = context->bisect.comparison && context->bisect.comparison->diverged;
-        if (context->browse && status == CLI_DIVERGED) {
-            status = browse(context);
+        if (context->browse && diverged && !*context->options.stop) {
+            status = browse(context, status);
         }
         if (!diverged || (!told && (!context->bisect.has_cause || *context->options.stop))) {
             tcgrr_folder_drop(&context->folder);

@@ -53,10 +53,11 @@ static void keep_differences(struct browse_pair *pair, const struct tcgrr_compar
         };
         g_array_append_val(pair->differences, difference);
     }
-    if (comparison->diverged) {
+    if (comparison->diverged || comparison->undecided) {
         struct browse_difference difference = {
             .icount = {comparison->sides[0].icount, comparison->sides[1].icount},
-            .kind = divergence_text(comparison->kind),
+            .kind = comparison->diverged ? divergence_text(comparison->kind)
+                                         : "the runs are not the same from here on; their inputs may explain it",
         };
         g_array_append_val(pair->differences, difference);
     }
@@ -83,9 +84,14 @@ static bool compare(struct shown *shown, GError **error)
             .vcpus_told =
                 tcgrr_compare_vcpus_told(runs[0]->api_version) && tcgrr_compare_vcpus_told(runs[1]->api_version),
             .tolerate_cut_a = !runs[0]->complete,
+            .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
             .stop = cli_catch_signals(),
         };
         good = tcgrr_compare(sources[0], sources[1], &options, &comparison, error);
+        if (!good && comparison.undecided && !g_error_matches(*error, TCGRR_ERROR, TCGRR_ERROR_STOPPED)) {
+            g_clear_error(error);
+            good = true;
+        }
         if (good) {
             keep_differences(&shown->pair, &comparison);
         }

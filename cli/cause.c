@@ -86,9 +86,10 @@ static json_t *chain_json(const struct tcgrr_cause *found, struct cli_insns *ins
     for (guint i = 0; i < found->links->len; i++) {
         const struct tcgrr_cause_link *link = g_ptr_array_index(found->links, i);
         json_array_append_new(
-            list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:s?, s:b}", "icount", (json_int_t)link->icounts[0], "icount_b",
-                            (json_int_t)link->icounts[1], "pc", cli_json_address(link->pc), "symbol",
-                            text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "disasm",
+            list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:s?, s:b}", "icount", (json_int_t)link->icounts[0],
+                            "icount_b", (json_int_t)link->icounts[1], "pc", cli_json_address(link->pc), "symbol",
+                            text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "line",
+                            text_or_null(cli_insns_line(insns, link->pc)), "disasm",
                             text_or_null(cli_insns_text(insns, link->icounts[0], link->pc, link->bytes, link->length)),
                             "takes", link->takes, "gap", link->gap));
     }
@@ -100,15 +101,16 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause)
     const struct tcgrr_bisect *bisect = cause->bisect;
     const struct cli_places *places = cause->places;
     const struct tcgrr_cause *found = &bisect->cause;
-    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target);
+    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target, places->symbols[0]);
     g_autofree char *bytes = hex(found->bytes, found->length);
     g_autofree char *land_a = landing(bisect, 0);
     g_autofree char *land_b = landing(bisect, 1);
     json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
+        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
         "icount_b", (json_int_t)found->icounts[1], "pc", cli_json_address(found->pc), "symbol",
-        text_or_null(tcgrr_symbols_name(places->symbols[0], found->pc)), "disasm",
+        text_or_null(tcgrr_symbols_name(places->symbols[0], found->pc)), "line",
+        text_or_null(cli_insns_line(insns, found->pc)), "disasm",
         text_or_null(cli_insns_text(insns, found->icounts[0], found->pc, found->bytes, found->length)), "bytes", bytes,
         "registers", registers_json(found), "memory", memory_json(found), "chain", chain_json(found, insns, places),
         "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands", land_a, land_b,
@@ -159,7 +161,9 @@ static void print_insn(FILE *to, struct cli_insns *insns, const struct cli_place
     g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], pc);
     g_autofree char *text = cli_insns_text(insns, icount, pc, bytes, length);
     g_autofree char *raw = hex(bytes, length);
-    fprintf(to, "0x%" G_GINT64_MODIFIER "x %s: %s (%s)", pc, symbol ? symbol : "", text ? text : "?", raw);
+    g_autofree char *line = cli_insns_line(insns, pc);
+    fprintf(to, "0x%" G_GINT64_MODIFIER "x %s%s%s: %s (%s)", pc, symbol ? symbol : "", line ? " " : "",
+            line ? line : "", text ? text : "?", raw);
 }
 
 /* The instructions of a block after its first. */
@@ -208,7 +212,7 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     const struct tcgrr_bisect *bisect = cause->bisect;
     const struct cli_places *places = cause->places;
     const struct tcgrr_cause *found = &bisect->cause;
-    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target);
+    struct cli_insns *insns = cli_insns_new(bisect->readers[0], places->target, places->symbols[0]);
     g_autofree char *a = cli_number(found->icounts[0]);
     g_autofree char *b = cli_number(found->icounts[1]);
     g_autofree char *land_a = landing(bisect, 0);

@@ -12,6 +12,7 @@
 struct traces {
     const char *paths[2];
     bool fill;
+    bool browse; /* there is a place to look at afterwards */
     struct tcgrr_reader *readers[2];
     struct tcgrr_run_source *sides[2];
     struct tcgrr_symbols *symbols[2];
@@ -125,8 +126,7 @@ static int fail(const struct traces *traces, const struct cli_comparing *compari
         comparing, undecided && cli_comparing_wants(comparing) ? result_json(traces, comparison, places) : NULL, error);
 }
 
-static int compare(const struct cli_command *command, const struct traces *traces,
-                   const struct cli_comparing *comparing)
+static int compare(const struct cli_command *command, struct traces *traces, const struct cli_comparing *comparing)
 {
     struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
                                 .symbols = {traces->symbols[0], traces->symbols[1]},
@@ -148,10 +148,12 @@ static int compare(const struct cli_command *command, const struct traces *trace
     choose_state(traces, &options);
     if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
         (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
+        traces->browse = comparison.undecided && error->code != TCGRR_ERROR_STOPPED;
         status = fail(traces, comparing, &comparison, &places, error);
         tcgrr_comparison_clear(&comparison);
         return status;
     }
+    traces->browse = comparison.diverged;
     if (comparison.diverged) {
         name_blocks(traces, &places);
     }
@@ -215,7 +217,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         tcgrr_reader_free(traces.readers[i]);
     }
     cli_comparing_clear(&comparing);
-    if (browse && status == CLI_DIVERGED) {
+    if (browse && traces.browse) {
         int shown = cli_browse_traces(traces.paths[0], traces.paths[1], NULL);
         status = shown == CLI_OK ? status : shown;
     }

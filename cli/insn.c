@@ -4,21 +4,25 @@
 #include <string.h>
 
 #include "lockstep/run_source.h"
+#include "store/sources.h"
 
 struct cli_insns {
     struct tcgrr_run_source *side; /* NULL: it cannot be read */
     struct tcgrr_disasm *disasm;
+    struct tcgrr_sources *sources;
 };
 
-struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target)
+struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target, struct tcgrr_symbols *symbols)
 {
     struct cli_insns *insns = g_new0(struct cli_insns, 1);
     const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
 
     insns->side = tcgrr_run_source_stored(reader, NULL);
     insns->disasm = tcgrr_disasm_new(target);
+    insns->sources = tcgrr_sources_new();
     if (blocks) {
         tcgrr_disasm_survey(insns->disasm, blocks, tcgrr_blocks_count(blocks));
+        tcgrr_sources_add_files(insns->sources, symbols, blocks, tcgrr_blocks_count(blocks));
     }
     return insns;
 }
@@ -29,6 +33,7 @@ void cli_insns_free(struct cli_insns *insns)
         insns->side->ops->free(insns->side);
     }
     tcgrr_disasm_free(insns->disasm);
+    tcgrr_sources_free(insns->sources);
     g_free(insns);
 }
 
@@ -66,4 +71,9 @@ char *cli_insns_text(struct cli_insns *insns, tcgrr_icount icount, uint64_t pc, 
     }
     tcgrr_stretch_clear(&stretch);
     return text ? text : text_in_block(insns->disasm, &alone, pc, bytes, length);
+}
+
+char *cli_insns_line(const struct cli_insns *insns, uint64_t pc)
+{
+    return tcgrr_sources_line(insns->sources, pc);
 }

@@ -4,12 +4,13 @@
 #define TCGRR_CLI_INSN_H
 
 #include "store/isa/disasm.h"
+#include "store/symbols.h"
 #include "store/trace.h"
 
 struct cli_insns;
 
-/* `target` is QEMU's target name; the reader stays the caller's and must outlive it. */
-struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target);
+/* `target` is QEMU's target name; the reader and the symbols stay the caller's and must outlive it. */
+struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target, struct tcgrr_symbols *symbols);
 void cli_insns_free(struct cli_insns *insns);
 
 /*
@@ -17,5 +18,8 @@ void cli_insns_free(struct cli_insns *insns);
  * if its bytes are not known. Where the run has none like it, its bytes alone tell. Owned by the caller.
  */
 char *cli_insns_text(struct cli_insns *insns, tcgrr_icount icount, uint64_t pc, const uint8_t *bytes, uint8_t length);
+
+/* "file.c:12", from the DWARF of the files that the symbols come from; NULL: not known. Owned by the caller. */
+char *cli_insns_line(const struct cli_insns *insns, uint64_t pc);
 
 #endif

@@ -549,9 +549,9 @@ static int run_here(struct context *context, struct told *told, int argc, char *
     if (told->level && (!tcgrr_level_of(told->level, &level) || level > TCGRR_LEVEL_STATE)) {
         return cli_usage(context->command, "--level takes flow or state, not '%s'", told->level);
     }
-    if (!told->bisect && (told->bundle || told->force || told->browse)) {
-        return cli_usage(context->command,
-                         "--bundle, --force and --browse go with --bisect, which looks for the cause");
+    told->bisect = told->bisect || told->browse; /* which makes the recordings to look at */
+    if (!told->bisect && (told->bundle || told->force)) {
+        return cli_usage(context->command, "--bundle and --force go with --bisect, which looks for the cause");
     }
     int unfit = told->browse ? cli_browse_check(context->command) : CLI_OK;
     if (unfit != CLI_OK) {
@@ -612,7 +612,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
          "with --bisect: folder for everything a bug report needs (default: a new one, lockstep-cause)", "DIR"},
         {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it exists", NULL},
-        CLI_BROWSE_OPTION(told.browse),
+        {"browse", 0, 0, G_OPTION_ARG_NONE, &told.browse,
+         "go on as --bisect does, then look at both runs in the terminal (tcgrr browse)", NULL},
         {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
          "what to compare: flow (the default), or state, which adds registers and stores at samples along the run",
          "LEVEL"},

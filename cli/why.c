@@ -70,6 +70,7 @@ static json_t *step_json(const struct context *context, const struct tcgrr_why_s
 {
     g_autofree char *symbol = tcgrr_symbols_name(context->symbols, step->pc);
     g_autofree char *text = disassemble(context, step);
+    g_autofree char *line = cli_insns_line(context->insns, step->pc);
     json_t *reads = json_array();
 
     for (guint i = 0; i < step->read->len; i++) {
@@ -78,9 +79,9 @@ static json_t *step_json(const struct context *context, const struct tcgrr_why_s
                               json_pack("{s:s, s:o, s:o}", "what", value->name, "value", cli_json_text(value->value),
                                         "written_at", icount_of(context, value->writer)));
     }
-    return json_pack("{s:I, s:o, s:o, s:s, s:s, s:o, s:o}", "icount", (json_int_t)step->icount, "pc",
-                     cli_json_address(step->pc), "symbol", cli_json_text(symbol), "disasm", text, "wrote",
-                     step->wrote.name, "value", cli_json_text(step->wrote.value), "read", reads);
+    return json_pack("{s:I, s:o, s:o, s:o, s:s, s:s, s:o, s:o}", "icount", (json_int_t)step->icount, "pc",
+                     cli_json_address(step->pc), "symbol", cli_json_text(symbol), "line", cli_json_text(line), "disasm",
+                     text, "wrote", step->wrote.name, "value", cli_json_text(step->wrote.value), "read", reads);
 }
 
 /* Why it goes no further back, as one line; owned by the caller. */
@@ -116,7 +117,9 @@ static void print_text(const struct context *context)
         g_autofree char *icount = cli_number(step->icount);
         g_autofree char *symbol = tcgrr_symbols_name(context->symbols, step->pc);
         g_autofree char *text = disassemble(context, step);
-        printf("%16s  0x%" G_GINT64_MODIFIER "x %s: %s\n", icount, step->pc, symbol ? symbol : "", text);
+        g_autofree char *line = cli_insns_line(context->insns, step->pc);
+        printf("%16s  0x%" G_GINT64_MODIFIER "x %s%s%s: %s\n", icount, step->pc, symbol ? symbol : "", line ? " " : "",
+               line ? line : "", text);
         printf("%16s    wrote %s = %s\n", "", step->wrote.name, step->wrote.value ? step->wrote.value : "?");
         for (guint k = 0; k < step->read->len; k++) {
             const struct tcgrr_why_value *value = read_at(step, k);
@@ -214,7 +217,7 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
         int status = cli_fail(error);
         return *options->stop ? cli_stopped_status(*options->stop) : status;
     }
-    context->insns = cli_insns_new(options->reader, tcgrr_reader_run(options->reader)->target);
+    context->insns = cli_insns_new(options->reader, tcgrr_reader_run(options->reader)->target, context->symbols);
     if (!told->json) {
         (told->dot ? print_dot : print_text)(context);
     }

@@ -60,6 +60,15 @@ press '<'
 shows "the beginning again" "a64-timer.tcgrr  0 of"
 press "'"
 shows "the bookmark's place" "\(50.0%\)"
+press M; press Escape
+shows "the bookmark after Escape" "\* look here"
+writer=$("$tcgrr" why "$trace" --at guest_main sp --depth 1 --json | jq '.steps[0].icount')
+press g; press -l "guest_main"; press Enter
+press W; press -l "sp"; press Enter
+shows "what wrote sp" "a64-timer.tcgrr  $(grouped "$writer") of"
+shows "what it is" "wrote sp before icount"
+press g; press -l "guest_main"; press Enter
+shows "the source line" "^[^ ]*a64-timer.c:[0-9]+"
 press '?'
 shows "the keys" "previous execution of this block"
 press q; press q

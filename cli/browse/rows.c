@@ -166,7 +166,15 @@ GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint 
 static void free_frame(void *data)
 {
     g_free(((struct browse_frame *)data)->symbol);
+    g_free(((struct browse_frame *)data)->line);
     g_free(data);
+}
+
+char *browse_source(struct browse_run *run)
+{
+    g_autofree char *line = tcgrr_sql_trace_source(run->trace, run->place.pc, false, NULL);
+    g_autofree char *inlined = line ? tcgrr_sql_trace_source(run->trace, run->place.pc, true, NULL) : NULL;
+    return line ? g_strconcat(line, inlined ? ", " : NULL, inlined, NULL) : NULL;
 }
 
 bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error)
@@ -186,7 +194,8 @@ bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error)
         struct browse_frame line = {.kind = kinds[frame->kind],
                                     .pc = pc,
                                     .entered = frame->icount,
-                                    .symbol = tcgrr_symbols_name(run->symbols, pc)};
+                                    .symbol = tcgrr_symbols_name(run->symbols, pc),
+                                    .line = tcgrr_sql_trace_source(run->trace, pc, false, NULL)};
         g_ptr_array_add(*frames, g_memdup2(&line, sizeof(line)));
         pc = frame->from;
     }

@@ -91,12 +91,17 @@ struct browse_frame {
     uint64_t pc;      /* where it is */
     tcgrr_icount entered;
     char *symbol; /* of `pc`; NULL: no symbol covers it */
+    char *line;   /* of `pc`, "file.c:12"; NULL: no DWARF has it */
 };
 /*
  * Comes nearer to the answer, by some milliseconds of work: *frames is NULL as long as it is not there, then a list for
  * g_ptr_array_unref().
  */
 bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error);
+
+/* The source line of the place, and what the compiler inlined there: "file.c:12, inner < outer"; NULL: no DWARF has it.
+ * Owned by the caller. */
+char *browse_source(struct browse_run *run);
 
 /* One line of a list: what it says, and where it leads. */
 struct browse_line {

@@ -10,6 +10,9 @@
 
 #define LEAST_LINES   8
 #define LEAST_COLUMNS 40
+#define LONGEST_LINE  250 /* letters of an answer */
+#define ESCAPE        27
+#define CONTROL_U     21
 
 /* A part of the screen. */
 struct pane {
@@ -146,7 +149,8 @@ static int draw_stack(const struct pane *pane, const struct view *view, int line
         g_autofree char *since = grouped(frame->entered);
         g_autofree char *name =
             frame->symbol ? g_strdup(frame->symbol) : g_strdup_printf("0x%" G_GINT64_MODIFIER "x", frame->pc);
-        g_autofree char *text = g_strdup_printf("  %-28s %s since %s", name, frame->kind, since);
+        g_autofree char *text = g_strdup_printf("  %-28s %s since %s%s%s", name, frame->kind, since,
+                                                frame->line ? "  " : "", frame->line ? frame->line : "");
         put(pane, line++, A_NORMAL, text);
     }
     return line;
@@ -321,25 +325,37 @@ void view_draw(struct view *view)
             draw_side(&side, view);
         }
         draw_bar(&bar, view);
-        put(&status, 0, A_BOLD, view->status ? view->status : "? lists all keys");
+        g_autofree char *source = view->status ? NULL : browse_source(view_run(view));
+        put(&status, 0, A_BOLD, view->status ? view->status : source ? source : "? lists all keys");
     }
     refresh();
 }
 
 char *view_ask(const char *question)
 {
-    char line[256] = "";
+    GString *line = g_string_new(NULL);
+    int key = ERR;
 
-    move(LINES - 1, 0);
-    clrtoeol();
-    addstr(question);
-    echo();
     curs_set(1);
     timeout(-1);
-    getnstr(line, sizeof(line) - 1);
-    noecho();
+    while (key != '\n' && key != '\r' && key != KEY_ENTER && key != ESCAPE) {
+        move(LINES - 1, 0);
+        clrtoeol();
+        printw("%s%s", question, line->str);
+        key = getch();
+        if (key == KEY_BACKSPACE || key == 127 || key == '\b') {
+            const char *before = g_utf8_find_prev_char(line->str, line->str + line->len);
+            g_string_truncate(line, before ? (gsize)(before - line->str) : 0);
+        } else if (key == CONTROL_U) {
+            g_string_truncate(line, 0);
+        } else if (key >= ' ' && key < 256 && line->len < LONGEST_LINE) {
+            g_string_append_c(line, (char)key);
+        } else if (key == ERR) { /* a signal, or no terminal any more */
+            key = ESCAPE;
+        }
+    }
     curs_set(0);
-    return *line ? g_strdup(line) : NULL;
+    return g_string_free(line, key == ESCAPE);
 }
 
 void view_run_program(struct view *view, const char *const *words)

@@ -40,7 +40,7 @@ void view_say(struct view *view, const char *format, ...) G_GNUC_PRINTF(2, 3);
 /* ---- drawing (view_draw.c) ---- */
 
 void view_draw(struct view *view);
-/* Asks for a line at the bottom; NULL if the user gave none. Owned by the caller. */
+/* Asks for a line at the bottom; NULL if the user pressed Escape. Owned by the caller. */
 char *view_ask(const char *question);
 /* Leaves the screen to another program until it ends, and a key is pressed. */
 void view_run_program(struct view *view, const char *const *words);

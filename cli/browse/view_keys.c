@@ -6,6 +6,7 @@
 #include "store/error.h"
 
 #include <curses.h>
+#include <jansson.h>
 #include <string.h>
 
 /* ---- after a move ---- */
@@ -125,7 +126,7 @@ static bool ask_address(struct view *view, GError **error)
 {
     g_autofree char *text = view_ask("address: ");
     guint64 value = 0;
-    if (!text) {
+    if (!text || !*text) {
         return true;
     }
     const char *digits = g_str_has_prefix(text, "0x") ? text + 2 : text;
@@ -168,7 +169,7 @@ static bool go_to(struct view *view, GError **error)
 {
     g_autofree char *text = view_ask("go to (icount, 12.5%, symbol, 0x address): ");
     bool did = true;
-    return !text || (browse_find(view_run(view), text, &did, error) && follow(view, error));
+    return !text || !*text || (browse_find(view_run(view), text, &did, error) && follow(view, error));
 }
 
 static bool search_on(struct view *view, enum browse_direction direction, GError **error)
@@ -185,7 +186,8 @@ static bool search_on(struct view *view, enum browse_direction direction, GError
 static bool search(struct view *view, GError **error)
 {
     char *text = view_ask("search instructions for: ");
-    if (!text) {
+    if (!text || !*text) {
+        g_free(text);
         return true;
     }
     g_free(view->search);
@@ -207,11 +209,14 @@ static bool search_previous(struct view *view, GError **error)
 
 static bool bookmark(struct view *view, GError **error)
 {
-    g_autofree char *text = view_ask("bookmark's name (empty: remove it): ");
-    if (!browse_bookmark(view_run(view), text ? text : "", error)) {
+    g_autofree char *text = view_ask("bookmark's name (empty: remove it; Escape: leave it): ");
+    if (!text) {
+        return true;
+    }
+    if (!browse_bookmark(view_run(view), text, error)) {
         return false;
     }
-    view_say(view, "%s", text ? "the trace has this bookmark now" : "no bookmark here");
+    view_say(view, "%s", *text ? "the trace has this bookmark now" : "no bookmark here");
     return true;
 }
 
@@ -290,11 +295,59 @@ static bool why(struct view *view, GError **error)
 {
     g_autofree char *what = view_ask("where does it come from (a register, or 0xADDRESS:SIZE): ");
     g_autofree char *at = g_strdup_printf("%" G_GUINT64_FORMAT, browse_run_place(view_run(view)).icount);
-    if (what) {
+    if (what && *what) {
         const char *words[] = {view->options->program, "why", browse_run_path(view_run(view)), "--at", at, what, NULL};
         view_run_program(view, words);
     }
     return true;
+}
+
+/* The icount of the newest step in what `why --json` printed; false with what it says instead. */
+static bool newest_step(const char *text, tcgrr_icount *icount, char **instead)
+{
+    json_t *object = json_loads(text ? text : "", 0, NULL);
+    const json_t *step = json_array_get(json_object_get(object, "steps"), 0);
+    const char *ends = json_string_value(json_object_get(object, "ends"));
+    const char *problem = json_string_value(json_object_get(json_object_get(object, "error"), "text"));
+
+    *icount = (tcgrr_icount)json_integer_value(json_object_get(step, "icount"));
+    *instead = step ? NULL : g_strdup(problem ? problem : ends ? ends : "tcgrr why did not answer");
+    json_decref(object);
+    return step != NULL;
+}
+
+static bool to_writer(struct view *view, GError **error)
+{
+    g_autofree char *what = view_ask("go to what wrote (a register, or 0xADDRESS:SIZE): ");
+    g_autofree char *at = g_strdup_printf("%" G_GUINT64_FORMAT, browse_run_place(view_run(view)).icount);
+    const char *words[] = {view->options->program,
+                           "why",
+                           browse_run_path(view_run(view)),
+                           "--at",
+                           at,
+                           "--depth",
+                           "1",
+                           "--json",
+                           what,
+                           NULL};
+    g_autofree char *answer = NULL;
+    g_autofree char *instead = NULL;
+    tcgrr_icount icount;
+
+    if (!what || !*what) {
+        return true;
+    }
+    view_say(view, "looking for what wrote %s …", what);
+    view_draw(view);
+    view_say(view, "wrote %s before icount %s", what, at);
+    if (!g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &answer, NULL, NULL, error)) {
+        return false;
+    }
+    if (!newest_step(answer, &icount, &instead)) {
+        view_say(view, "%s", instead);
+        return true;
+    }
+    return browse_go(view_run(view), icount, error) && follow(view, error);
 }
 
 static bool debugger(struct view *view, GError **error)
@@ -345,6 +398,7 @@ const struct view_key view_keys[] = {
     {'D', 0, "D", "two traces: previous difference", previous_difference},
     {'\t', 0, "Tab", "two traces: switch to the other one", other_run},
     {'w', 0, "w", "why: what wrote a register or memory (tcgrr why)", why},
+    {'W', 0, "W", "go to the instruction that wrote a register or memory", to_writer},
     {'G', 0, "G", "open gdb here (tcgrr gdb)", debugger},
     {'?', 'h', "? h", "all keys", help},
     {'q', 0, "q", "leave", leave},
