@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/common.h"
 
+#include "store/error.h"
+
 #include <string.h>
 
 static char **with_own(const struct tcgrr_pins *pins, const char *const *own)
@@ -58,6 +60,25 @@ bool tcgrr_common_same_release(const char *a, const char *b)
     const char *dot = strchr(a, '.');
     const char *end = dot ? strchr(dot + 1, '.') : NULL;
     return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
+}
+
+bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
+                                 const char *version_b, GError **error)
+{
+    bool pc = strcmp(target, "i386") == 0 || strcmp(target, "x86_64") == 0;
+
+    if (!found->diverged || !pc || tcgrr_common_same_release(version_a, version_b)) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup("two releases give a PC's firmware different data");
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "no verdict: from reset on the two differ at icount %" G_GUINT64_FORMAT
+        ", but QEMU %s and %s give a PC's firmware different data (fw_cfg); --from WHERE, a symbol or address of "
+        "the guest (0x100000 for Linux), leaves the firmware out",
+        found->icount, version_a, version_b);
+    return false;
 }
 
 void tcgrr_common_clear(struct tcgrr_common *common)

@@ -7,6 +7,7 @@
 #define TCGRR_LOCKSTEP_COMMON_H
 
 #include "emu/qemu/pin.h"
+#include "lockstep/comparison.h"
 
 /* All is owned by the struct; all zero at first; empty with tcgrr_common_clear(). */
 struct tcgrr_common {
@@ -28,5 +29,13 @@ void tcgrr_common_clear(struct tcgrr_common *common);
 /* Whether two versions of QEMU are of one release: builds of one development cycle have its number, the same rr log and
  * the same machines. */
 bool tcgrr_common_same_release(const char *a, const char *b);
+
+/*
+ * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, so that a
+ * divergence of two runs on one log from reset on says nothing of the guest. Takes such a one back, sets its
+ * `undecided`, and fails with TCGRR_ERROR_FAILED.
+ */
+bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
+                                 const char *version_b, GError **error);
 
 #endif

@@ -456,31 +456,14 @@ static int api_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
     return run ? run->api_version : tcgrr_session_qemu(pair->sessions[which])->api;
 }
 
-/*
- * What a PC's firmware is told (fw_cfg: ACPI tables, SMBIOS) is another thing in each release and cannot be pinned: a
- * difference from reset on says nothing of the guest. False with error.
- */
+/* From a snapshot on, the firmware has run in one release only. */
 static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                            GError **error)
 {
-    struct tcgrr_comparison *found = &pair->comparison;
-    const char *target = tcgrr_lockstep_local_target(pair, options, 0);
-    bool pc = strcmp(target, "i386") == 0 || strcmp(target, "x86_64") == 0;
-
-    if (!found->diverged || !pair->log || pair->begin.folder || !pc ||
-        tcgrr_common_same_release(tcgrr_lockstep_local_version(pair, options, 0),
-                                  tcgrr_lockstep_local_version(pair, options, 1))) {
-        return true;
-    }
-    found->diverged = false;
-    found->undecided = g_strdup("two releases give a PC's firmware different data");
-    g_set_error(
-        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-        "no verdict: from reset on the two differ at icount %" G_GUINT64_FORMAT
-        ", but QEMU %s and %s give a PC's firmware different data (fw_cfg); --from WHERE, a symbol or address of "
-        "the guest (0x100000 for Linux), starts both from one snapshot there",
-        found->icount, tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1));
-    return false;
+    return !pair->log || pair->begin.folder ||
+           tcgrr_common_check_firmware(&pair->comparison, tcgrr_lockstep_local_target(pair, options, 0),
+                                       tcgrr_lockstep_local_version(pair, options, 0),
+                                       tcgrr_lockstep_local_version(pair, options, 1), error);
 }
 
 static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,

@@ -116,7 +116,7 @@ stage_coverage() {
     build build-coverage -DCMAKE_C_COMPILER=clang -DTCGRR_COVERAGE=ON || return 0
     rm -rf build-coverage/profiles
     LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%m-%p.profraw \
-        run_tests build-coverage -R '^(unit_.*|qemu_(smoke|replay|end|peer|sql|usage|symbols|texts|mem|state|inputs|align)(_10[.]0|_11[.]1)?)$'
+        run_tests build-coverage -LE 'long|extended'
     find build-coverage/profiles -name '*.profraw' >build-coverage/profiles.list
     llvm-profdata merge -sparse -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
         { stage_failed "llvm-profdata"; return 0; }
@@ -125,12 +125,14 @@ stage_coverage() {
     program+=(-object build-coverage/bin/libtcgrr-plugin.so -object build-coverage/bin/libtcgrr_sqlite.so)
     llvm-cov export -summary-only -instr-profile build-coverage/all.profdata "${program[@]}" 2>/dev/null |
         jq -r --arg root "$PWD/" '.data[0].files[] | select(.summary.lines.count > 0) |
-            "\(.summary.lines.percent | floor) \(.summary.lines.covered) \(.summary.lines.count) \(.filename | ltrimstr($root))"' |
+            "\(.summary.lines.percent | floor) \(.summary.lines.covered) \(.summary.lines.count) \(
+                .filename | ltrimstr($root) | sub("^build-coverage/[.][.]/"; ""))"' |
         sort -n >build-coverage/lines
     awk '{covered += $2; all += $3} END {printf "lines that run in tests: %d of %d, %d %%\n", covered, all, 100 * covered / all}' \
         build-coverage/lines
     # shellcheck disable=SC2086
     grep -E " ($(echo $input_sources | tr ' ' '|'))\$" build-coverage/lines >build-coverage/input-lines
+    [ -s build-coverage/input-lines ] || stage_failed "no source that handles input is among the measured ones"
     awk '$1 < 90' build-coverage/input-lines | tee "$results/uncovered"
     [ ! -s "$results/uncovered" ] || stage_failed "less than 90 % of the lines of what handles input are tested"
 }

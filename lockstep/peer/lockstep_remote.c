@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/peer/lockstep_remote.h"
 
+#include "lockstep/common.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
 #include "store/error.h"
@@ -382,7 +383,9 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
-    return good;
+    return good && (lockstep->inputs == TCGRR_INPUTS_OWN ||
+                    tcgrr_common_check_firmware(&lockstep->comparison, lockstep->sides[0].target,
+                                                lockstep->sides[0].qemu, lockstep->sides[1].qemu, error));
 }
 
 bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,
