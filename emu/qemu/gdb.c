@@ -316,6 +316,8 @@ bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError
         if (!tcgrr_gdb_wire_expand(gdb->wire, error)) {
             return false;
         }
+        /* A guest may write without end. */
+        bool late = tcgrr_time_left(deadline) == 0;
         switch (gdb->wire->payload->str[0]) {
         case 'T':
         case 'S':
@@ -329,6 +331,9 @@ bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError
                         "gets the guest's semihosting calls; record it with -semihosting-config "
                         "enable=on,target=native");
         default: /* output of the guest */
+            if (late) {
+                return true;
+            }
             break;
         }
     }
