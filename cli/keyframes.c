@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define MAX_SIZE_DEFAULT "4G"
+#define MAX_SIZE_DEFAULT "4G" /* TCGRR_KEYFRAMES_MAX */
 
 struct options {
     struct tcgrr_keyframes_make make;

@@ -74,17 +74,11 @@ void tcgrr_until_next(struct tcgrr_until *until)
 static bool find_chunk(const struct tcgrr_until *until, struct tcgrr_reader *reader, struct tcgrr_chunk *chunk,
                        bool *found, GError **error)
 {
-    tcgrr_icount at = 0;
+    int64_t id = -1;
 
-    for (*found = true; *found; at = chunk->end_icount) {
-        if (!tcgrr_reader_seek(reader, at, chunk, found, error)) {
-            return false;
-        }
-        if (*found && until->seq < chunk->first_seq + chunk->count) {
-            return true;
-        }
-    }
-    return true;
+    *found = false;
+    return tcgrr_reader_chunk_of_seq(reader, until->seq, &id, error) &&
+           (id < 0 || tcgrr_reader_chunk(reader, id, chunk, found, error));
 }
 
 bool tcgrr_until_place(const struct tcgrr_until *until, struct tcgrr_reader *reader, tcgrr_icount *place,

@@ -2,6 +2,7 @@
 #include "replay/gdb_internal.h"
 
 #include "emu/qemu/connect.h"
+#include "replay/keyframes_visit.h"
 #include "store/error.h"
 
 #include <string.h>
@@ -116,7 +117,8 @@ static bool start_from(struct tcgrr_gdb_server *server, struct tcgrr_keyframe fr
     };
 
     stub->player = tcgrr_player_start(&options, error);
-    if (!stub->player || !tcgrr_player_go(stub->player, icount, error)) {
+    if (!stub->player || !tcgrr_keyframes_approach(server->keyframes, stub->player, server->log, icount, error) ||
+        !tcgrr_player_go(stub->player, icount, error)) {
         return false;
     }
     /* Not before: a stub whose gdb is there reports each stop on the way to it. */

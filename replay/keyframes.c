@@ -6,12 +6,13 @@
 #include "store/inputs.h"
 
 #include <glib/gstdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <xxhash.h>
 
 /* Raise when keyframes of before cannot be used any more. */
-#define FORMAT "1"
+#define FORMAT "2"
 
 struct tcgrr_keyframes {
     struct tcgrr_keyframes_options options;
@@ -79,9 +80,7 @@ static char *belongs_to(const struct tcgrr_keyframes_options *options)
     digest_text(state, FORMAT);
     digest_text(state, qemu->version);
     digest_text(state, qemu->build_id);
-    if (!qemu->build_id || !*qemu->build_id) {
-        digest_status(state, qemu->path);
-    }
+    digest_status(state, qemu->path); /* it may be a script that adds arguments */
     digest_text(state, pinned ? pinned->command : tcgrr_reader_run(options->reader)->original_command);
     for (const char *const *word = options->extra; word && *word; word++) {
         digest_text(state, *word);
@@ -161,6 +160,11 @@ struct tcgrr_keyframe tcgrr_keyframes_before(const struct tcgrr_keyframes *keyfr
         found = *keyframe;
     }
     return found;
+}
+
+bool tcgrr_keyframes_complete(const struct tcgrr_qemu *qemu)
+{
+    return !g_str_has_prefix(qemu->target, "riscv") || strtoul(qemu->version, NULL, 10) > 10;
 }
 
 const GArray *tcgrr_keyframes_list(const struct tcgrr_keyframes *keyframes)

@@ -42,6 +42,9 @@ struct tcgrr_keyframe tcgrr_keyframes_before(const struct tcgrr_keyframes *keyfr
 /* All of them, struct tcgrr_keyframe, ascending, without the beginning; owned by the keyframes. */
 const GArray *tcgrr_keyframes_list(const struct tcgrr_keyframes *keyframes);
 
+/* Whether a snapshot of this QEMU's has all of the machine: up to release 10, RISC-V's timer (ACLINT) is not in it. */
+bool tcgrr_keyframes_complete(const struct tcgrr_qemu *qemu);
+
 /* What is beside a trace, whatever QEMU it is for. */
 struct tcgrr_keyframes_sum {
     unsigned count;
@@ -52,6 +55,8 @@ void tcgrr_keyframes_each(const char *trace, void (*visit)(tcgrr_icount icount, 
 void tcgrr_keyframes_sum(const char *trace, struct tcgrr_keyframes_sum *sum);
 /* Removes all of them. */
 bool tcgrr_keyframes_drop(const char *trace, GError **error);
+
+#define TCGRR_KEYFRAMES_MAX ((uint64_t)4 << 30) /* bytes for all of a trace, where the user does not say */
 
 struct tcgrr_keyframes_make {
     tcgrr_icount every; /* 0: as close as it takes to be anywhere in a moment (docs/keyframes.md) */

@@ -86,6 +86,32 @@ uint64_t tcgrr_keyframes_bytes(const char *folder)
     return sum;
 }
 
+static char *max_file(const char *trace)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    return g_build_filename(all, "max-size", NULL);
+}
+
+uint64_t tcgrr_keyframes_max_bytes(const char *trace)
+{
+    g_autofree char *path = max_file(trace);
+    g_autofree char *text = NULL;
+    guint64 bytes;
+    bool told = g_file_get_contents(path, &text, NULL, NULL) &&
+                g_ascii_string_to_unsigned(g_strchomp(text), 10, 1, G_MAXUINT64, &bytes, NULL);
+    return told ? bytes : TCGRR_KEYFRAMES_MAX;
+}
+
+void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes)
+{
+    g_autofree char *all = tcgrr_keyframes_folder(trace);
+    g_autofree char *path = max_file(trace);
+    g_autofree char *text = g_strdup_printf("%" G_GUINT64_FORMAT "\n", bytes);
+    if (g_mkdir_with_parents(all, 0777) == 0) {
+        g_file_set_contents(path, text, -1, NULL); /* without it, it is the usual */
+    }
+}
+
 static void each_in(const char *folder, void (*visit)(tcgrr_icount icount, void *data), void *data)
 {
     GDir *dir = g_dir_open(folder, 0, NULL);

@@ -2,6 +2,7 @@
 #ifndef TCGRR_REPLAY_KEYFRAMES_FOLDER_H
 #define TCGRR_REPLAY_KEYFRAMES_FOLDER_H
 
+#include "emu/rrlog/rrlog.h"
 #include "replay/keyframes.h"
 
 /* Where all keyframes of a trace are; owned by the caller. */
@@ -15,6 +16,14 @@ bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount ico
 bool tcgrr_keyframes_remove(const char *folder, GError **error);
 /* Bytes on the disk. */
 uint64_t tcgrr_keyframes_bytes(const char *folder);
+
+/* What all keyframes of a trace may take: as it was last told, TCGRR_KEYFRAMES_MAX at first. */
+uint64_t tcgrr_keyframes_max_bytes(const char *trace);
+void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes);
+
+/* Whether QEMU can save the machine at `icount`: nothing happens there from outside, and no request to a disk is on its
+ * way. */
+bool tcgrr_keyframes_is_place(const struct tcgrr_rrlog *log, tcgrr_icount icount);
 
 /* Looks again which are there. */
 void tcgrr_keyframes_look(struct tcgrr_keyframes *keyframes);

@@ -69,6 +69,17 @@ static bool is_eventful(const struct tcgrr_rrlog *log, tcgrr_icount icount)
     return next < log->events->len && g_array_index(log->events, struct tcgrr_rrlog_event, next).icount == icount;
 }
 
+bool tcgrr_keyframes_is_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
+{
+    guint next = 0;
+
+    while (next < log->disk->len && g_array_index(log->disk, tcgrr_icount, next) < icount) {
+        next++;
+    }
+    bool waits = next < log->disk->len && g_array_index(log->disk, tcgrr_icount, next) - icount < DISK_MOST;
+    return !waits && !is_eventful(log, icount);
+}
+
 /*
  * The place for a keyframe at or after `wished`: while a request to a disk is on its way, QEMU waits for its end before
  * it saves, and a replay does not come to that.
@@ -278,6 +289,7 @@ bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_
     making.bytes = sum.bytes;
     making.end = making.log->run_end;
     making.trials = g_ptr_array_new_with_free_func(free_trial);
+    tcgrr_keyframes_set_max_bytes(tcgrr_reader_path(of->reader), options->max_bytes);
     bool good = make(&making, error);
     g_ptr_array_unref(making.trials);
     tcgrr_rrlog_free(making.log);

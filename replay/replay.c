@@ -127,11 +127,12 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
                                           const struct tcgrr_keyframe *keyframe, char **words, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    /* Samples count branches from the beginning. */
-    enum tcgrr_level level = inputs_alone(reader)                ? TCGRR_LEVEL_INPUTS
-                             : keyframe->folder || options->flow ? TCGRR_LEVEL_FLOW
-                             : options->states                   ? TCGRR_LEVEL_STATE
-                                                                 : recorded_level(reader);
+    /* Samples count branches from where both start. */
+    bool aside = keyframe->folder && !options->begin.folder;
+    enum tcgrr_level level = inputs_alone(reader)     ? TCGRR_LEVEL_INPUTS
+                             : aside || options->flow ? TCGRR_LEVEL_FLOW
+                             : options->states        ? TCGRR_LEVEL_STATE
+                                                      : recorded_level(reader);
     struct tcgrr_session_options session = {
         .qemu = choose_qemu(reader, original ? NULL : options->qemu, words),
         .known = options->known[original ? 0 : 1],
@@ -161,7 +162,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
     if (opened) {
         bool sampled = recorded_level(reader) >= TCGRR_LEVEL_STATE;
         tcgrr_live_set_sample_step(tcgrr_session_live(opened), sampled ? run->sample_step : TCGRR_SAMPLE_STEP);
-        if (sampled && run->has_sample_from) {
+        if (sampled && run->has_sample_from && !options->begin.folder) {
             tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from);
         }
         tcgrr_live_set_closer_samples(tcgrr_session_live(opened), options->closer.from, options->closer.to);
@@ -224,7 +225,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
 {
     struct tcgrr_replay_inputs inputs;
 
-    bool stored = recorded_level(reader) >= TCGRR_LEVEL_STATE && !is_closer(options);
+    bool stored = recorded_level(reader) >= TCGRR_LEVEL_STATE && !is_closer(options) && !options->begin.folder;
     if (!options->states || stored || tcgrr_session_level(result->session) < TCGRR_LEVEL_STATE ||
         tcgrr_reader_run(reader)->api_version < 2) {
         return true;
@@ -238,7 +239,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
     for (guint last = g_strv_length(own); further > 0; further--) {
         g_clear_pointer(&own[--last], g_free);
     }
-    result->original = open_session(reader, options, true, files, &(struct tcgrr_keyframe){0}, own, error);
+    result->original = open_session(reader, options, true, files, &options->begin, own, error);
     return result->original && write_inputs(reader, files->original_rr, result->original, own, &inputs, error) &&
            follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
@@ -356,7 +357,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     struct tcgrr_run_source_live_options live = {
         .hang_ms = options->hang_ms,
         .replays = true,
-        .enough = options->closer.enough,
+        .enough = options->enough,
         .stop = options->stop,
         .progress = options->progress,
         .data = options->data,
@@ -420,10 +421,11 @@ static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_repla
                            const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
                            GError **error)
 {
-    struct tcgrr_keyframe keyframe = {0};
+    struct tcgrr_keyframe keyframe = options->begin;
     bool somewhere =
         stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_POSITION_NONE && !options->states;
 
+    result->start = keyframe.icount;
     result->session = open_session(reader, options, false, files, &keyframe, words, error);
     if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
         return false;
@@ -551,7 +553,7 @@ bool tcgrr_replay_as_given(struct tcgrr_reader *reader, const struct tcgrr_repla
     bool stopped = problem && problem->code == TCGRR_ERROR_STOPPED;
 
     /* Whatever is wrong with a run from a keyframe may be wrong with the keyframe. */
-    if (result->start > 0 && !stopped && (!good || result->comparison.diverged)) {
+    if (result->start > 0 && !options->begin.folder && !stopped && (!good || result->comparison.diverged)) {
         g_clear_error(&problem);
         tcgrr_replay_result_clear(result);
         good = replay(reader, options, false, result, &problem);

@@ -4,6 +4,7 @@
 #define TCGRR_REPLAY_REPLAY_H
 
 #include "lockstep/compare.h"
+#include "replay/keyframes.h"
 
 struct tcgrr_replay_options {
     const char *qemu; /* NULL: the one that recorded */
@@ -25,8 +26,11 @@ struct tcgrr_replay_options {
     struct {
         uint64_t from;
         uint64_t to;
-        tcgrr_icount enough; /* the replay is ended when it has come so far */
     } closer;
+    tcgrr_icount enough; /* with `states`, the replay is ended when it has come so far; 0: it is not */
+    /* With `states`, where both QEMUs start: a keyframe of the one that recorded, from which branches are counted then;
+     * zeroes: at the beginning. */
+    struct tcgrr_keyframe begin;
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;

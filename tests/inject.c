@@ -44,6 +44,7 @@ size_t qemu_plugin_tb_n_insns(const struct qemu_plugin_tb *tb);
 struct qemu_plugin_insn *qemu_plugin_tb_get_insn(const struct qemu_plugin_tb *tb, size_t index);
 uint64_t qemu_plugin_insn_vaddr(const struct qemu_plugin_insn *insn);
 struct qemu_plugin_scoreboard *qemu_plugin_scoreboard_new(size_t size);
+void qemu_plugin_u64_set(qemu_plugin_u64 entry, unsigned vcpu, uint64_t value);
 GArray *qemu_plugin_get_registers(void);
 bool qemu_plugin_read_register(struct qemu_plugin_register *handle, GByteArray *value);
 bool qemu_plugin_write_register(struct qemu_plugin_register *handle, GByteArray *value);
@@ -62,6 +63,24 @@ static char reg[32];
 static char *log_path;
 static struct qemu_plugin_register *handle;
 static qemu_plugin_u64 count;
+
+/* Counting goes on where tcgrr has QEMU start: the icount is in the name of the snapshot that it loads. */
+static void begin_count(unsigned vcpu)
+{
+    static const char option[] = "-loadvm\0tcgrr-";
+    char text[65536];
+    FILE *file = fopen("/proc/self/cmdline", "re");
+    size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;
+    const char *found = memmem(text, size, option, sizeof(option) - 1);
+
+    text[size] = '\0';
+    if (file) {
+        fclose(file);
+    }
+    if (found) {
+        qemu_plugin_u64_set(count, vcpu, strtoull(found + sizeof(option) - 1, NULL, 10));
+    }
+}
 
 static void note(void)
 {
@@ -120,6 +139,7 @@ static void translate(struct qemu_plugin_tb *tb, void *data)
 static void find_register(unsigned vcpu, void *data)
 {
     g_autoptr(GArray) list = qemu_plugin_get_registers();
+    begin_count(vcpu);
     for (guint i = 0; i < list->len; i++) {
         /* Later versions append fields. */
         const void *place = list->data + (size_t)i * g_array_get_element_size(list);

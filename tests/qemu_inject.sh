@@ -101,3 +101,20 @@ IFS=, read -r icount pc < <(nth thumb-systick "icount >= 3000000 AND symbol LIKE
 faulty thumb-systick "$icount" "$pc" "reg=r6,bit=3"
 found thumb-systick "$icount" "r6" 100000
 differs r6
+
+# Far in a longer run: B replays from the beginning only once, and starts once more to be asked for its registers. All else
+# begins at a keyframe that A has left near the divergence, and none stays behind.
+guest rv64-compute 11.1
+record rv64-compute --until 120000000
+IFS=, read -r icount pc < <(nth rv64-compute "icount >= 100000000 AND symbol = 'compute_call'" 0)
+faulty rv64-compute "$icount" "$pc" "reg=s1,bit=63"
+sed -i "2i echo \"\$*\" >>$work/starts" "$work/faulty"
+found rv64-compute "$icount" "far in" 10
+differs s1
+equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
+
+# The same with keyframes beside the trace.
+run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000
+rm "$work/starts"
+found rv64-compute "$icount" "from keyframes" 10
+equal "starts at the beginning, with keyframes" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2

@@ -47,3 +47,17 @@ guest a64-timer "$version"
 record start --portable --start-at guest_main
 run 0 "$tcgrr" keyframes --json --every 1500000 "$work/start.tcgrr"
 stands start 4500001
+
+# A place that took a while to reach has a keyframe before it the next time, and what the user allows is kept to.
+guest_linux "$version"
+record boot
+run 0 "$tcgrr" keyframes --json --every 400000000 "$work/boot.tcgrr"
+keyframes() { find "$work/boot.tcgrr.keyframes" -name "[0-9]*" -mindepth 2 -maxdepth 2 -printf '%f\n' | sort -n | xargs; }
+made=$(keyframes)
+run 0 "$tcgrr" why --depth 1 --at 300000000 "$work/boot.tcgrr" x0
+equal "keyframes after a visit" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"
+run 0 "$tcgrr" why --depth 1 --at 300000010 "$work/boot.tcgrr" x0
+equal "keyframes after another visit" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"
+echo 1 >"$work/boot.tcgrr.keyframes/max-size"
+run 0 "$tcgrr" why --depth 1 --at 200000000 "$work/boot.tcgrr" x0
+equal "keyframes without room" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"

@@ -63,23 +63,82 @@ static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArra
     return dated;
 }
 
+static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_bisect_options *told = &bisect->options;
+    struct tcgrr_replay_pair_options options = {
+        .readers = {bisect->readers[0], bisect->readers[1]},
+        .qemus = {NULL, bisect->qemu},
+        .extra = bisect->extra,
+        .known = {bisect->known[0], bisect->known[1]},
+        .start = {bisect->comparison->aligned[0], bisect->comparison->aligned[1]},
+        .plugin = told->plugin,
+        .ignore = told->ignore,
+        .hang_ms = told->hang_ms,
+        .stop = told->stop,
+    };
+
+    tcgrr_replay_pair_free(bisect->pair);
+    bisect->pair = tcgrr_replay_pair_new(&options, error);
+    return bisect->pair != NULL;
+}
+
+/* Searches with what is known; `names` as date() takes it. Needs bisect->pair. */
+static bool search_from(struct tcgrr_bisect *bisect, const struct tcgrr_cause_dated *dated, struct tcgrr_cause *cause,
+                        GError **error)
+{
+    const struct tcgrr_comparison *comparison = bisect->comparison;
+    enum tcgrr_divergence_kind kind = comparison->kind;
+    struct tcgrr_cause_options options = {
+        .pair = bisect->pair,
+        .parted = kind == TCGRR_DIVERGENCE_DATA ? UINT64_MAX : comparison->icount - comparison->aligned[0],
+        .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
+        .floor = behind(bisect->keyframe.icount, comparison->aligned[0]),
+        .dated = *dated,
+        .progress = bisect->options.progress,
+        .data = bisect->options.data,
+    };
+    return tcgrr_cause_find(&options, cause, error);
+}
+
+/* On failure bisect->cause is empty: half of one is none. */
+static bool search(struct tcgrr_bisect *bisect, GError **error)
+{
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    struct tcgrr_cause_dated dated = date(bisect, names);
+
+    tcgrr_cause_clear(&bisect->cause);
+    bool good = search_from(bisect, &dated, &bisect->cause, error);
+    if (!good) {
+        tcgrr_cause_clear(&bisect->cause);
+    }
+    return good;
+}
+
 /*
  * User mode: samples tell the block, then the two are stepped through it. What they show there counts only if it agrees
  * with that.
  */
-static bool find_in_program(struct tcgrr_bisect *bisect, struct tcgrr_cause_options *options, GError **error)
+static bool find_in_program(struct tcgrr_bisect *bisect, GError **error)
 {
-    const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
-    struct tcgrr_cause closest;
+    g_autoptr(GPtrArray) names = g_ptr_array_new();
+    struct tcgrr_cause closest = {0};
     GError *problem = NULL;
 
+    tcgrr_cause_clear(&bisect->cause);
+    if (!tcgrr_bisect_date_closer(bisect, error)) {
+        return false;
+    }
+    const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
     if (!tcgrr_cause_sampled(bisect->readers[0], bisect->comparison, closer, &bisect->cause, error)) {
+        tcgrr_cause_clear(&bisect->cause);
         return false;
     }
     unsigned insns = MAX(bisect->cause.insns, 1);
-    options->dated.same = bisect->cause.icounts[0] - bisect->comparison->aligned[0];
-    options->dated.differs = options->dated.same + insns;
-    bool found = tcgrr_cause_find(options, &closest, &problem);
+    struct tcgrr_cause_dated dated = date(bisect, names);
+    dated.same = bisect->cause.icounts[0] - bisect->comparison->aligned[0];
+    dated.differs = dated.same + insns;
+    bool found = open_pair(bisect, &problem) && search_from(bisect, &dated, &closest, &problem);
     bool agrees = found && closest.icounts[0] >= bisect->cause.icounts[0] &&
                   closest.icounts[0] < bisect->cause.icounts[0] + insns &&
                   (closest.kind == TCGRR_CAUSE_INSTRUCTION || closest.kind == TCGRR_CAUSE_BLOCK);
@@ -88,52 +147,72 @@ static bool find_in_program(struct tcgrr_bisect *bisect, struct tcgrr_cause_opti
         bisect->cause = closest;
         return true;
     }
-    bool stopped = !found && problem->code == TCGRR_ERROR_STOPPED;
-    if (!found && !stopped) {
+    tcgrr_cause_clear(&closest);
+    if (!found && problem->code == TCGRR_ERROR_STOPPED) {
+        tcgrr_cause_clear(&bisect->cause);
+        g_propagate_error(error, problem);
+        return false;
+    }
+    if (!found) {
         tcgrr_cause_explain_block(&bisect->cause, problem->message);
     }
-    tcgrr_cause_clear(&closest);
-    if (stopped) {
-        g_propagate_error(error, problem);
-    } else {
-        g_clear_error(&problem);
-    }
-    return !stopped;
+    g_clear_error(&problem);
+    return true;
 }
 
-/* On failure bisect->cause is empty: half of one is none. */
+/* The data differ as `near` found, which began where all was the same. */
+static void take_data(struct tcgrr_bisect *bisect)
+{
+    bisect->replay.comparison.data = bisect->near.comparison.data;
+    bisect->near.comparison.data = (struct tcgrr_data_divergence){0};
+}
+
+/* From a keyframe near the divergence. *found is false if nothing was that is sure. */
+static bool find_near(struct tcgrr_bisect *bisect, bool *found, GError **error)
+{
+    GError *problem = NULL;
+
+    *found = false;
+    if (!tcgrr_bisect_approach(bisect, error)) {
+        return false;
+    }
+    if (bisect->keyframe.folder) {
+        *found = tcgrr_bisect_date_closer(bisect, &problem);
+        take_data(bisect);
+        *found = *found && search(bisect, &problem) && bisect->cause.kind != TCGRR_CAUSE_START;
+    }
+    if (problem && *bisect->options.stop) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    return true;
+}
+
 static bool find(struct tcgrr_bisect *bisect, GError **error)
 {
-    const struct tcgrr_bisect_options *told = &bisect->options;
-    const struct tcgrr_comparison *comparison = bisect->comparison;
-    g_autoptr(GPtrArray) names = g_ptr_array_new();
-    enum tcgrr_divergence_kind kind = comparison->kind;
-    struct tcgrr_cause_options options = {
-        .pair = {.readers = {bisect->readers[0], bisect->readers[1]},
-                 .qemus = {NULL, bisect->qemu},
-                 .extra = bisect->extra,
-                 .known = {bisect->known[0], bisect->known[1]},
-                 .start = {comparison->aligned[0], comparison->aligned[1]},
-                 .plugin = told->plugin,
-                 .ignore = told->ignore,
-                 .hang_ms = told->hang_ms,
-                 .stop = told->stop},
-        .parted = kind == TCGRR_DIVERGENCE_DATA ? UINT64_MAX : comparison->icount - comparison->aligned[0],
-        .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
-        .dated = date(bisect, names),
-        .progress = told->progress,
-        .data = told->data,
-    };
+    bool found = false;
 
-    tcgrr_cause_clear(&bisect->cause);
+    bisect->has_cause = false;
     if (tcgrr_bisect_is_user(bisect)) {
-        bisect->has_cause = find_in_program(bisect, &options, error);
-    } else {
-        bisect->has_cause = tcgrr_cause_find(&options, &bisect->cause, error);
+        bisect->has_cause = find_in_program(bisect, error);
+        return bisect->has_cause;
     }
-    if (!bisect->has_cause) {
-        tcgrr_cause_clear(&bisect->cause);
+    if (!open_pair(bisect, error)) {
+        return false;
     }
+    if (bisect->flow_alone) {
+        if (!find_near(bisect, &found, error)) {
+            return false;
+        }
+        if (!found && (!tcgrr_bisect_compare_states(bisect, error) || !open_pair(bisect, error))) {
+            return false;
+        }
+        if (!found) {
+            tcgrr_replay_pair_distrust(bisect->pair);
+        }
+    }
+    bisect->has_cause = found || (tcgrr_bisect_date_closer(bisect, error) && search(bisect, error));
     return bisect->has_cause;
 }
 
@@ -255,6 +334,7 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
 
 void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)
 {
+    tcgrr_replay_pair_free(bisect->pair);
     tcgrr_cause_clear(&bisect->cause);
     tcgrr_standalone_clear(&bisect->standalone);
     tcgrr_comparison_clear(&bisect->own);
@@ -262,6 +342,7 @@ void tcgrr_bisect_clear(struct tcgrr_bisect *bisect)
     g_strfreev(bisect->words);
     tcgrr_replay_result_clear(&bisect->replay);
     tcgrr_replay_result_clear(&bisect->closer);
+    tcgrr_replay_result_clear(&bisect->near);
     for (int i = 0; i < 2; i++) {
         if (bisect->sides[i]) {
             bisect->sides[i]->ops->free(bisect->sides[i]);

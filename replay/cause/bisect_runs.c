@@ -204,10 +204,13 @@ void tcgrr_bisect_forget(struct tcgrr_bisect *bisect)
     bisect->comparison = NULL;
     tcgrr_comparison_clear(&bisect->own);
     bisect->own = (struct tcgrr_comparison){0};
+    g_clear_pointer(&bisect->pair, tcgrr_replay_pair_free);
     tcgrr_replay_result_clear(&bisect->replay);
     tcgrr_replay_result_clear(&bisect->closer);
-    bisect->replay = bisect->closer = (struct tcgrr_replay_result){0};
+    tcgrr_replay_result_clear(&bisect->near);
+    bisect->replay = bisect->closer = bisect->near = (struct tcgrr_replay_result){0};
     bisect->is_closer = false;
+    bisect->keyframe = (struct tcgrr_keyframe){0};
     free_sides(bisect);
     if (bisect->readers[1] != bisect->readers[0]) {
         tcgrr_reader_free(bisect->readers[1]);
@@ -254,7 +257,7 @@ bool tcgrr_bisect_is_user(const struct tcgrr_bisect *bisect)
     return g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0;
 }
 
-static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
+struct tcgrr_replay_options tcgrr_bisect_replay_options(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_bisect_options *options = &bisect->options;
     return (struct tcgrr_replay_options){
@@ -273,26 +276,64 @@ static struct tcgrr_replay_options replay_options(struct tcgrr_bisect *bisect)
     };
 }
 
+/*
+ * Whether to begin with the flow alone: where that diverges, most of the run need not be replayed in both, with states.
+ * B has to be able to start from A's keyframes.
+ */
+static bool may_approach(const struct tcgrr_bisect *bisect)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(bisect->readers[0]);
+    return !bisect->no_approach && !tcgrr_bisect_is_user(bisect) && !bisect->options.extra &&
+           run->icount > TCGRR_BISECT_FAR && tcgrr_run_level(run) == TCGRR_LEVEL_FLOW &&
+           strcmp(run->qemu_version, bisect->probed.version) == 0 && bisect->how.from[0].kind == TCGRR_POSITION_NONE;
+}
+
+static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, GError **error)
+{
+    struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
+
+    tcgrr_replay_result_clear(&bisect->replay);
+    bisect->replay = (struct tcgrr_replay_result){0};
+    bisect->flow_alone = flow_alone;
+    options.states = !flow_alone;
+    return tcgrr_replay(bisect->readers[0], &options, &bisect->replay, error);
+}
+
 /* *replayed is false if B cannot replay what A recorded. */
 static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **error)
 {
-    struct tcgrr_replay_options options = replay_options(bisect);
     const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
+    const volatile int *stop = bisect->options.stop;
     GError *problem = NULL;
 
-    bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, &problem);
-
+    bool parts = may_approach(bisect) && replay_once(bisect, true, &problem) && comparison->diverged &&
+                 comparison->kind == TCGRR_DIVERGENCE_FLOW;
+    if (!parts && !*stop) {
+        g_clear_error(&problem);
+        replay_once(bisect, false, &problem);
+    }
     /* Where the machine was pinned for B, that B does not run it is the answer, as for a program, whose inputs B could
      * not be given otherwise. */
-    if (!good && (*options.stop || (bisect->pins && !bisect->start_at) || tcgrr_bisect_is_user(bisect))) {
+    if (problem && (*stop || (bisect->pins && !bisect->start_at) || tcgrr_bisect_is_user(bisect))) {
         g_propagate_error(error, problem);
         return false;
     }
+    *replayed = !problem && (!comparison->diverged || comparison->compared > 0);
     g_clear_error(&problem);
-    *replayed = good && (!comparison->diverged || comparison->compared > 0);
-    return !*replayed ||
-           tcgrr_replay_refine_samples(bisect->readers[0], &options, &bisect->replay, tcgrr_bisect_is_user(bisect),
-                                       &bisect->closer, &bisect->is_closer, error);
+    return true;
+}
+
+bool tcgrr_bisect_date_closer(struct tcgrr_bisect *bisect, GError **error)
+{
+    struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
+    bool near = bisect->keyframe.folder;
+
+    if (bisect->readers[0] != bisect->readers[1]) {
+        return true;
+    }
+    options.begin = bisect->keyframe;
+    return tcgrr_replay_refine_samples(bisect->readers[0], &options, near ? &bisect->near : &bisect->replay,
+                                       tcgrr_bisect_is_user(bisect), &bisect->closer, &bisect->is_closer, error);
 }
 
 /* From now on B is what replays A's recording. */
@@ -341,6 +382,24 @@ static bool can_share(struct tcgrr_bisect *bisect)
     bool fits =
         same || tcgrr_bisect_is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
     return fits && !bisect->options.words[1] && !bisect->record_both;
+}
+
+bool tcgrr_bisect_compare_states(struct tcgrr_bisect *bisect, GError **error)
+{
+    bool replayed = false;
+
+    tcgrr_bisect_forget(bisect);
+    bisect->no_approach = true;
+    if (!replay_in_b(bisect, &replayed, error)) {
+        return false;
+    }
+    if (!replayed || !bisect->replay.comparison.diverged) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "B diverged when it replayed the recording, and not when it did so again: a replay is not exact");
+        return false;
+    }
+    share_recording(bisect);
+    return true;
 }
 
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)

@@ -2,10 +2,11 @@
 #include "replay/cause/block_log.h"
 
 #include "replay/cause/replay_pair_internal.h"
+#include "store/error.h"
 
 struct logging {
     struct tcgrr_rerun *rerun;
-    tcgrr_icount until;
+    const struct tcgrr_block_log *log;
     GError *error;
 };
 
@@ -32,16 +33,22 @@ static struct tcgrr_rerun *prepare(const struct tcgrr_block_log *log, GError **e
 static gpointer run(gpointer data)
 {
     struct logging *logging = data;
-    struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, 0, false, &logging->error);
-    bool good = paused && tcgrr_paused_go(paused, logging->until, &logging->error);
 
-    tcgrr_paused_free(paused);
-    return GINT_TO_POINTER(good);
+    for (tcgrr_icount near = logging->log->from;; near = 0) {
+        struct tcgrr_paused *paused = tcgrr_paused_start(logging->rerun, near, false, &logging->error);
+        bool again = paused && tcgrr_paused_doubtful(paused);
+        bool good = paused && tcgrr_paused_go(paused, logging->log->until, &logging->error);
+        tcgrr_paused_free(paused);
+        if (good || !again || logging->error->code == TCGRR_ERROR_STOPPED) {
+            return GINT_TO_POINTER(good);
+        }
+        g_clear_error(&logging->error);
+    }
 }
 
 bool tcgrr_block_logs(const struct tcgrr_block_log logs[2], GError **error)
 {
-    struct logging logging[2] = {{.until = logs[0].until}, {.until = logs[1].until}};
+    struct logging logging[2] = {{.log = &logs[0]}, {.log = &logs[1]}};
 
     logging[0].rerun = prepare(&logs[0], error);
     logging[1].rerun = logging[0].rerun ? prepare(&logs[1], error) : NULL;

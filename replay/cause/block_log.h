@@ -9,7 +9,8 @@ struct tcgrr_block_log {
     struct tcgrr_rerun_options run;
     uint64_t address; /* the code whose translation is logged */
     uint64_t size;
-    tcgrr_icount until; /* replay up to there */
+    tcgrr_icount from;  /* where it matters: the replay may begin at run.given before that */
+    tcgrr_icount until; /* and goes up to there */
     const char *path;   /* of the log */
 };
 

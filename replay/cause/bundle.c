@@ -140,6 +140,14 @@ static bool has_logs(const struct bundle *bundle)
     return kind != TCGRR_CAUSE_DEVICE && kind != TCGRR_CAUSE_START && !is_user(bundle);
 }
 
+/* Where a side may begin, to translate the block at the cause. */
+static struct tcgrr_keyframe find_keyframe(const struct bundle *bundle, int side)
+{
+    tcgrr_icount start = bundle->bisect->comparison->aligned[side];
+    tcgrr_icount before = bundle->found->icounts[side] - MIN(bundle->found->icounts[side], start);
+    return tcgrr_replay_pair_keyframe(bundle->bisect->pair, side, before > 0 ? before - 1 : 0);
+}
+
 static bool write_logs(struct bundle *bundle, GError **error)
 {
     const struct tcgrr_bisect *bisect = bundle->bisect;
@@ -157,10 +165,12 @@ static bool write_logs(struct bundle *bundle, GError **error)
             .run = {.reader = bisect->readers[side],
                     .known = &bundle->qemus[side],
                     .extra = side == 1 ? bisect->extra : NULL,
+                    .given = find_keyframe(bundle, side),
                     .hang_ms = bisect->options.hang_ms,
                     .stop = bisect->options.stop},
             .address = bundle->block,
             .size = bundle->block_bytes,
+            .from = bundle->found->icounts[side],
             .until = MIN(bundle->found->icounts[side] + LOG_BEHIND, parted),
             .path = side == 0 ? a : b,
         };

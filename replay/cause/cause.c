@@ -279,7 +279,7 @@ static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, 
         return false;
     }
     /* Of what that instruction reads, nothing is known to have been the same at any time. */
-    trail->search.hint = 0;
+    trail->search.hint = trail->search.floor;
     if (*found) {
         g_array_set_size(trail->wanted, 0);
         g_array_set_size(trail->met, 0);
@@ -614,13 +614,10 @@ static unsigned count_general(const struct tcgrr_registers *registers)
 bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_cause *cause, GError **error)
 {
     struct tcgrr_trail trail = {.cause = cause};
-    struct tcgrr_replay_pair *pair = tcgrr_replay_pair_new(&options->pair, error);
+    struct tcgrr_replay_pair *pair = options->pair;
 
     *cause = (struct tcgrr_cause){0};
     tcgrr_cause_init(cause);
-    if (!pair) {
-        return false;
-    }
     tcgrr_search_init(&trail.search, pair);
     trail.search.progress = options->progress;
     trail.search.data = options->data;
@@ -628,6 +625,7 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     trail.wanted = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.met = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     trail.dated = &options->dated;
+    trail.search.floor = options->floor;
     trail.search.hint = options->dated.same;
     bool good = options->parted == UINT64_MAX ? begin_at_data(&trail, error)
                                               : begin(&trail, options->parted, options->halts, error);
@@ -636,6 +634,5 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     g_array_unref(trail.wanted);
     g_array_unref(trail.met);
     tcgrr_search_clear(&trail.search);
-    tcgrr_replay_pair_free(pair);
     return good;
 }

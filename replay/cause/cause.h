@@ -91,9 +91,10 @@ struct tcgrr_cause_dated {
 };
 
 struct tcgrr_cause_options {
-    struct tcgrr_replay_pair_options pair;
+    struct tcgrr_replay_pair *pair; /* the two runs, ready; it stays the caller's */
     tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on; UINT64_MAX:
                             only their data do */
+    tcgrr_moment floor;  /* all of both is the same there, memory, too */
     bool halts; /* one side does not go on there: it hangs, aborts or ends. That may be some instructions later */
     struct tcgrr_cause_dated dated;
     void (*progress)(const char *text, void *data); /* may be NULL */

@@ -8,8 +8,12 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "emu/qemu/scratch.h"
 #include "replay/files.h"
+#include "replay/keyframes_folder.h"
+#include "replay/keyframes_visit.h"
 #include "replay/player.h"
+#include "replay/recorded.h"
 #include "store/error.h"
 
 #define CONNECT_MS 60000
@@ -26,6 +30,12 @@ struct tcgrr_rerun {
     struct tcgrr_keyframes_options of;
     struct tcgrr_keyframes *keyframes; /* NULL in user mode */
     bool is_user;
+    struct tcgrr_rrlog *log;          /* with options.visits */
+    const struct tcgrr_rerun *lender; /* NULL: none */
+    tcgrr_icount borrow_until;
+    char *folder;  /* for keyframes of its own; NULL: there is none yet */
+    GArray *left;  /* struct tcgrr_keyframe: those */
+    bool distrust; /* of all keyframes */
 };
 
 struct tcgrr_paused {
@@ -66,13 +76,27 @@ static bool prepare(struct tcgrr_rerun *rerun, GError **error)
         tcgrr_replay_files_keyframes(rerun->files, &rerun->of);
         rerun->keyframes = tcgrr_keyframes_open(&rerun->of);
     }
+    if (rerun->files && rerun->options.visits && !user) {
+        rerun->log = tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, error);
+        if (!rerun->log) {
+            return false;
+        }
+        tcgrr_rrlog_rebase(rerun->log, tcgrr_recorded_start(reader));
+    }
     return rerun->files != NULL;
+}
+
+static void clear_left(gpointer data)
+{
+    g_free((char *)((struct tcgrr_keyframe *)data)->folder);
 }
 
 struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error)
 {
     struct tcgrr_rerun *rerun = g_new0(struct tcgrr_rerun, 1);
     rerun->options = *options;
+    rerun->left = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_keyframe));
+    g_array_set_clear_func(rerun->left, clear_left);
     if (!prepare(rerun, error)) {
         tcgrr_rerun_free(rerun);
         return NULL;
@@ -86,9 +110,61 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun)
         return;
     }
     tcgrr_keyframes_free(rerun->keyframes);
+    tcgrr_rrlog_free(rerun->log);
+    g_array_unref(rerun->left);
+    if (rerun->folder) {
+        tcgrr_keyframes_remove(rerun->folder, NULL);
+    }
+    g_free(rerun->folder);
     tcgrr_replay_files_free(rerun->files);
     tcgrr_qemu_clear(&rerun->probed);
     g_free(rerun);
+}
+
+/* ---- where it starts ---- */
+
+/* The last one up to `icount` that was left on the way. */
+static struct tcgrr_keyframe left_before(const struct tcgrr_rerun *rerun, tcgrr_icount icount)
+{
+    struct tcgrr_keyframe found = {0};
+
+    for (guint i = 0; i < rerun->left->len; i++) {
+        const struct tcgrr_keyframe *left = &g_array_index(rerun->left, struct tcgrr_keyframe, i);
+        if (left->icount <= icount && left->icount > found.icount) {
+            found = *left;
+        }
+    }
+    return found;
+}
+
+struct tcgrr_keyframe tcgrr_rerun_nearest(const struct tcgrr_rerun *rerun, tcgrr_icount near)
+{
+    struct tcgrr_keyframe best = {0};
+
+    if (rerun->distrust || rerun->is_user) {
+        return best;
+    }
+    const struct tcgrr_keyframe candidates[] = {
+        tcgrr_keyframes_before(rerun->keyframes, near),
+        left_before(rerun, near),
+        rerun->options.given.icount <= near ? rerun->options.given : best,
+        rerun->lender ? tcgrr_rerun_nearest(rerun->lender, MIN(near, rerun->borrow_until)) : best,
+    };
+    for (size_t i = 0; i < G_N_ELEMENTS(candidates); i++) {
+        best = candidates[i].icount > best.icount ? candidates[i] : best;
+    }
+    return best;
+}
+
+void tcgrr_rerun_borrow(struct tcgrr_rerun *rerun, const struct tcgrr_rerun *lender, tcgrr_icount until)
+{
+    rerun->lender = lender;
+    rerun->borrow_until = until;
+}
+
+void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun)
+{
+    rerun->distrust = true;
 }
 
 /* ---- a QEMU that stands still ---- */
@@ -121,8 +197,9 @@ static bool share_memory(struct tcgrr_paused *paused, GError **error)
     return paused->peek != NULL;
 }
 
-static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, bool accesses,
-                                       GError **error)
+/* `near`: nothing before it will be looked at. */
+static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, tcgrr_icount near,
+                                       bool accesses, GError **error)
 {
     struct tcgrr_player_options options = {
         .reader = rerun->options.reader,
@@ -152,9 +229,10 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
         options.pass_fd = paused->peek_fd;
     }
     paused->player = tcgrr_player_start(&options, &problem);
-    paused->gdb = paused->player
-                      ? tcgrr_gdb_connect(tcgrr_player_gdb(paused->player), rerun->qemu->target, CONNECT_MS, &problem)
-                      : NULL;
+    bool good = paused->player &&
+                (!rerun->log || tcgrr_keyframes_approach(rerun->keyframes, paused->player, rerun->log, near, &problem));
+    paused->gdb =
+        good ? tcgrr_gdb_connect(tcgrr_player_gdb(paused->player), rerun->qemu->target, CONNECT_MS, &problem) : NULL;
     if (!paused->gdb || !ask_icount(paused, &paused->icount, &problem)) {
         if (paused->player) {
             tcgrr_player_explain(paused->player, &problem);
@@ -190,18 +268,64 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
     if (rerun->is_user) {
         return start_program(rerun, error);
     }
-    struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(rerun->keyframes, near);
+    struct tcgrr_keyframe keyframe = tcgrr_rerun_nearest(rerun, near);
     GError *problem = NULL;
-    struct tcgrr_paused *paused = start_from(rerun, keyframe, accesses, &problem);
+    struct tcgrr_paused *paused = start_from(rerun, keyframe, near, accesses, &problem);
 
     if (!paused && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
-        paused = start_from(rerun, (struct tcgrr_keyframe){0}, accesses, &problem);
+        paused = start_from(rerun, (struct tcgrr_keyframe){0}, near, accesses, &problem);
     }
     if (problem) {
         g_propagate_error(error, problem);
     }
     return paused;
+}
+
+/* Saves where it stands. */
+static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, GError **error)
+{
+    struct tcgrr_keyframe left = {.icount = paused->icount};
+
+    if (!rerun->folder) {
+        rerun->folder = tcgrr_scratch_folder("keyframes", error);
+    }
+    char *folder = rerun->folder ? tcgrr_keyframes_begin(rerun->folder, error) : NULL;
+    if (!folder || !tcgrr_player_save(paused->player, folder, error)) {
+        g_free(folder);
+        return false;
+    }
+    left.folder = folder;
+    g_array_append_val(rerun->left, left);
+    return true;
+}
+
+bool tcgrr_rerun_leave(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error)
+{
+    const struct tcgrr_rerun_options *options = &rerun->options;
+    GError *problem = NULL;
+
+    if (count == 0 || !tcgrr_keyframes_complete(rerun->qemu)) {
+        return true;
+    }
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, &problem);
+    struct tcgrr_paused *paused = log ? tcgrr_paused_start(rerun, places[0], false, &problem) : NULL;
+    if (log) {
+        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(options->reader));
+    }
+    for (unsigned i = 0; paused && !problem && i < count; i++) {
+        if (tcgrr_keyframes_is_place(log, places[i]) && tcgrr_paused_go(paused, places[i], &problem)) {
+            leave_here(rerun, paused, &problem);
+        }
+    }
+    tcgrr_paused_free(paused);
+    tcgrr_rrlog_free(log);
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem); /* whatever it is, what starts next says so */
+    return true;
 }
 
 bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused)

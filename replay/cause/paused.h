@@ -9,6 +9,7 @@
 #include "emu/plugin/peek.h"
 #include "emu/qemu/gdb.h"
 #include "emu/qemu/qemu.h"
+#include "replay/keyframes.h"
 #include "store/trace.h"
 
 /* What starts it, made once for many starts. */
@@ -20,6 +21,8 @@ struct tcgrr_rerun_options {
     const char *plugin;             /* to probe the QEMU with, and for what steps access */
     const struct tcgrr_qemu *known; /* the QEMU, probed already, which must outlive the rerun; NULL: probe `qemu` */
     const char *const *extra;       /* further QEMU arguments, NULL-terminated; NULL: none */
+    struct tcgrr_keyframe given;    /* one to start from that is not among the trace's; its folder is the caller's */
+    bool visits;                    /* the user looks there: leave keyframes beside the trace, too */
     int hang_ms;                    /* a run that makes no progress for so long has hung */
     const volatile int *stop;       /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
 };
@@ -31,6 +34,22 @@ struct tcgrr_rerun_options {
 struct tcgrr_rerun *tcgrr_rerun_new(const struct tcgrr_rerun_options *options, GError **error);
 /* Removes the folder. Not before what was started is gone. NULL is allowed. */
 void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
+
+/*
+ * Lets it start, too, from the keyframes of `lender` up to `until`: to there both do the same. `lender` must outlive
+ * it.
+ */
+void tcgrr_rerun_borrow(struct tcgrr_rerun *rerun, const struct tcgrr_rerun *lender, tcgrr_icount until);
+/* The keyframe from which a start for `near` would begin; the beginning if there is none. */
+struct tcgrr_keyframe tcgrr_rerun_nearest(const struct tcgrr_rerun *rerun, tcgrr_icount near);
+/*
+ * Goes through these places, ascending, and leaves keyframes there, in the private folder, for later starts; not where
+ * something happens from outside the guest. They are not proved: who starts from one has to check what comes of it.
+ * Where QEMU cannot save the machine there are none; the only error is TCGRR_ERROR_STOPPED.
+ */
+bool tcgrr_rerun_leave(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error);
+/* From now on all starts are from the run's beginning. */
+void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun);
 
 /* A QEMU that stands still. One thread. */
 struct tcgrr_paused;

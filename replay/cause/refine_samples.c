@@ -22,14 +22,14 @@ bool tcgrr_replay_refine_samples(struct tcgrr_reader *reader, const struct tcgrr
     uint64_t last = data->found && !stores ? data->to_number : first + 1;
 
     *known = false;
-    if (data->samples == 0 || run->has_sample_from || !replay->comparison.diverged) {
+    if (data->samples == 0 || (run->has_sample_from && !options->begin.folder) || !replay->comparison.diverged) {
         return true;
     }
     again.known[0] = replay->original ? tcgrr_session_qemu(replay->original) : NULL;
     again.known[1] = tcgrr_session_qemu(replay->session);
     again.closer.from = first * step;
     again.closer.to = MIN(last * step, again.closer.from + SAMPLES_MAX);
-    again.closer.enough = stores ? data->stores_to[0] + 1 : data->found ? data->to[0] + 1 : replay->comparison.icount;
+    again.enough = stores ? data->stores_to[0] + 1 : data->found ? data->to[0] + 1 : replay->comparison.icount;
     if (!tcgrr_replay(reader, &again, closer, error)) {
         return false;
     }

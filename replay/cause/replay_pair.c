@@ -45,7 +45,7 @@ static gpointer probe_side(gpointer data)
     return GINT_TO_POINTER(good);
 }
 
-static bool prepare_side(struct tcgrr_replay_pair *pair, int side, GError **error)
+static bool prepare_side(struct tcgrr_replay_pair *pair, int side, bool alone, GError **error)
 {
     const struct tcgrr_replay_pair_options *options = &pair->options;
     struct tcgrr_rerun_options rerun = {
@@ -53,6 +53,7 @@ static bool prepare_side(struct tcgrr_replay_pair *pair, int side, GError **erro
         .known = &pair->qemus[side],
         .plugin = options->plugin,
         .extra = side == 1 ? options->extra : NULL,
+        .visits = alone,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };
@@ -90,8 +91,8 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
     struct tcgrr_replay_pair *pair = g_new0(struct tcgrr_replay_pair, 1);
 
     pair->options = *options;
-    if (!for_both(pair, probe_side, error) || !prepare_side(pair, 0, error) || !prepare_side(pair, 1, error) ||
-        !for_both(pair, learn_registers, error)) {
+    if (!for_both(pair, probe_side, error) || !prepare_side(pair, 0, false, error) ||
+        !prepare_side(pair, 1, false, error) || !for_both(pair, learn_registers, error)) {
         tcgrr_replay_pair_free(pair);
         return NULL;
     }
@@ -106,7 +107,7 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair
     struct opening opening = {pair, 0, NULL};
 
     pair->options = *options;
-    bool good = GPOINTER_TO_INT(probe_side(&opening)) && prepare_side(pair, 0, &opening.error) &&
+    bool good = GPOINTER_TO_INT(probe_side(&opening)) && prepare_side(pair, 0, true, &opening.error) &&
                 GPOINTER_TO_INT(learn_registers(&opening));
     if (!good) {
         g_propagate_error(error, opening.error);
@@ -191,6 +192,39 @@ const struct tcgrr_qemu *tcgrr_replay_pair_qemu(const struct tcgrr_replay_pair *
 {
     return &pair->qemus[side];
 }
+
+struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment)
+{
+    return tcgrr_rerun_nearest(pair->reruns[side], tcgrr_replay_pair_icount(pair, side, moment));
+}
+
+bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
+                             GError **error)
+{
+    g_autofree tcgrr_icount *places = g_new0(tcgrr_icount, count);
+
+    for (unsigned i = 0; i < count; i++) {
+        tcgrr_moment boundary;
+        if (!tcgrr_replay_pair_boundary(pair, moments[i], &boundary, error)) {
+            return false;
+        }
+        places[i] = tcgrr_replay_pair_icount(pair, 0, boundary);
+    }
+    return tcgrr_rerun_leave(pair->reruns[0], places, count, error);
+}
+
+void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)
+{
+    tcgrr_rerun_borrow(pair->reruns[1], pair->reruns[0], tcgrr_replay_pair_icount(pair, 1, moment));
+}
+
+void tcgrr_replay_pair_distrust(struct tcgrr_replay_pair *pair)
+{
+    tcgrr_rerun_distrust(pair->reruns[0]);
+    tcgrr_rerun_distrust(pair->reruns[1]);
+}
+
+/* ---- places ---- */
 
 static void note_event(const struct tcgrr_event *event, void *data)
 {

@@ -51,6 +51,16 @@ bool tcgrr_replay_pair_quiet(struct tcgrr_replay_pair *pair, tcgrr_moment moment
 bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment moment, tcgrr_moment *boundary,
                                 GError **error);
 
+/* The keyframe from which a side starts to look at `moment`; the beginning if there is none. It belongs to the pair. */
+struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
+/* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave()). */
+bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
+                             GError **error);
+/* From now on B starts from A's keyframes, too, up to `moment`: it does the same up to there. */
+void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment);
+/* From now on all starts are from the run's beginning. */
+void tcgrr_replay_pair_distrust(struct tcgrr_replay_pair *pair);
+
 /* ---- registers: by their index in A's list ---- */
 
 struct tcgrr_registers *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side);

@@ -175,7 +175,7 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
 {
     tcgrr_moment quiet;
 
-    if (!tcgrr_replay_pair_quiet(search->pair, from, &quiet, error)) {
+    if (!tcgrr_replay_pair_quiet(search->pair, MAX(from, MIN(search->floor, to)), &quiet, error)) {
         return false;
     }
     g_autoptr(GArray) places = wanted_places(search, wanted);
@@ -429,21 +429,21 @@ bool tcgrr_search_back(struct tcgrr_search *search, tcgrr_moment differs, const 
     tcgrr_moment length = UINT64_MAX; /* of the stretch that is left, before the last look */
 
     *found = false;
-    while (high > 0) {
+    while (high > search->floor) {
         bool bounded = tcgrr_search_narrow(search, wanted, &low, &high);
         /* Where interrupts leave no quiet moment in between, looking does not bring the ends closer. */
         bool stuck = length == high - low;
         if (bounded && (high - low <= STEPS_BACK || stuck)) {
             return walk_back(search, low, high, wanted, stop, found, error);
         }
-        if (stuck || high == 0) {
+        if (stuck || high <= search->floor) {
             return true;
         }
         length = high - low;
         if (!tcgrr_search_take_looks(search,
                                      bounded               ? low + 1
                                      : search->hint < high ? search->hint
-                                                           : 0,
+                                                           : search->floor,
                                      high, false, wanted, error)) {
             return false;
         }
@@ -570,9 +570,9 @@ static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
 }
 
 /* Where to walk from: what is found is likely to be the cause, of which its block is wanted. */
-static tcgrr_moment first_from(tcgrr_moment same)
+static tcgrr_moment first_from(const struct tcgrr_search *search, tcgrr_moment same)
 {
-    return same > BLOCK ? same - BLOCK : 0;
+    return MAX(same - MIN(same, BLOCK), MIN(search->floor, same));
 }
 
 static bool covers(const GPtrArray *stops, tcgrr_moment from, tcgrr_moment to)
@@ -612,7 +612,7 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
         bool stuck = length == differs - same;
         if (differs - same <= TCGRR_SEARCH_WALK || (seen && stuck)) {
             bool good = is_walked(search, same, differs) ||
-                        tcgrr_search_walk(search, first_from(same), differs, 1, NULL, error);
+                        tcgrr_search_walk(search, first_from(search, same), differs, 1, NULL, error);
             *found = good && first_in_walk(search, stop);
             if (good && !*found && seen) {
                 search->vanished = (struct tcgrr_vanished){true, same, differs};
@@ -656,7 +656,7 @@ bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mom
 
     /* The first leg ends one step after `differs`. */
     if (!tcgrr_replay_pair_quiet(search->pair, close ? MAX(from, differs + 2) : from, &from, error) ||
-        !tcgrr_replay_pair_quiet(search->pair, first_from(same), &early, error)) {
+        !tcgrr_replay_pair_quiet(search->pair, first_from(search, same), &early, error)) {
         return false;
     }
     g_free(search->watched);

@@ -25,6 +25,7 @@ struct tcgrr_vanished {
 struct tcgrr_search {
     struct tcgrr_replay_pair *pair;
     GArray *places;       /* struct tcgrr_place: all that were ever looked at */
+    tcgrr_moment floor;   /* all is the same there, of which nothing earlier need be looked at */
     tcgrr_moment hint;    /* what differs is likely to have been the same there */
     GPtrArray *sightings; /* what was seen at which moment, by ascending moment */
     GPtrArray *stops[2];  /* the stretch walked last, of which the first `common` stops are the same on both sides */

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * From the beginning B is compared by its flow alone, which tells where the two diverge but not since when their data
+ * differ. Rather than replay all of it in both QEMUs, both start from a keyframe of A's, which is right by definition:
+ * if B diverges from there as it did from the beginning, what makes it do so is after the keyframe. If not, it is
+ * before it, and an earlier one is tried.
+ */
+#include "replay/cause/bisect_internal.h"
+
+#include "replay/unpinned.h"
+#include "store/error.h"
+
+#define AFTER 1000000 /* so far after the divergence a replay that does not come to it is given up */
+
+/* How far before the divergence to begin. */
+static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
+
+/* A leaves keyframes where those that are there are too far from the divergence. */
+static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment parted, GError **error)
+{
+    tcgrr_moment places[G_N_ELEMENTS(distances)];
+    unsigned count = 0;
+    tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, parted).icount;
+    start -= MIN(start, bisect->comparison->aligned[0]);
+
+    if (parted < start + TCGRR_BISECT_FAR) {
+        return true;
+    }
+    for (unsigned i = 3; i > 0; i--) {
+        tcgrr_icount distance = distances[i - 1];
+        if (parted > start + distance && parted - distance - start >= TCGRR_BISECT_FAR) {
+            places[count++] = parted - distance;
+        }
+    }
+    tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, parted));
+    return tcgrr_replay_pair_leave(bisect->pair, places, count, error);
+}
+
+static bool is_same(const struct tcgrr_comparison *a, const struct tcgrr_comparison *b)
+{
+    bool same = b->diverged && b->kind == a->kind && b->icount == a->icount;
+
+    for (int side = 0; side < 2 && same; side++) {
+        same = a->sides[side].there == b->sides[side].there && a->sides[side].pc == b->sides[side].pc;
+    }
+    return same;
+}
+
+/* Whether both, started from the keyframe, diverge in the same way; then bisect->near tells what of their data. */
+static bool try_from(struct tcgrr_bisect *bisect, struct tcgrr_keyframe keyframe, bool *same, GError **error)
+{
+    struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
+    GError *problem = NULL;
+
+    options.known[0] = tcgrr_replay_pair_qemu(bisect->pair, 0);
+    options.known[1] = tcgrr_replay_pair_qemu(bisect->pair, 1);
+    options.begin = keyframe;
+    options.enough = bisect->replay.comparison.icount + AFTER;
+    tcgrr_bisect_say(bisect, g_strdup_printf("both replay from instruction %" G_GUINT64_FORMAT, keyframe.icount));
+    tcgrr_replay_result_clear(&bisect->near);
+    *same = tcgrr_replay_as_given(bisect->readers[0], &options, &bisect->near, &problem) &&
+            is_same(&bisect->replay.comparison, &bisect->near.comparison);
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem); /* the next one begins earlier, the last one at the beginning */
+    return true;
+}
+
+bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error)
+{
+    tcgrr_moment parted = bisect->comparison->icount - bisect->comparison->aligned[0];
+    tcgrr_icount tried = UINT64_MAX;
+
+    if (!leave(bisect, parted, error)) {
+        return false;
+    }
+    for (unsigned i = 0; i < G_N_ELEMENTS(distances) && distances[i] < parted; i++) {
+        struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, parted - distances[i]);
+        bool same = false;
+        if (keyframe.folder && keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {
+            return false;
+        }
+        if (same) {
+            bisect->keyframe = keyframe;
+            tcgrr_replay_pair_share(bisect->pair, keyframe.icount - bisect->comparison->aligned[0]);
+            return true;
+        }
+        tried = keyframe.icount;
+    }
+    return true;
+}
