@@ -17,6 +17,9 @@ for document in README.md docs/tutorial.md; do
     folder=$work/$(basename "$document" .md)
     mkdir "$folder"
     ln -s "$fixtures"/*.elf "$TCGRR_QEMUS/guests/linux-arm64" "$folder"
-    (cd "$folder" && python3 "$tests/check_examples.py" "$tests/../$document") > "$work/out" 2>&1 ||
+    cp "$tests/../$document" "$folder/document.md"
+    # What capstone does not know shows as bytes.
+    [ -f "$TCGRR_BUILD/bin/libtcgrr-llvm.so" ] || sed -i 's/fcvtzs h0, h1, #0x8 (/.4byte 0x5f18fc20 (/' "$folder/document.md"
+    (cd "$folder" && python3 "$tests/check_examples.py" document.md) > "$work/out" 2>&1 ||
         fail "$document: $(cat "$work/out")"
 done

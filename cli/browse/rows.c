@@ -191,11 +191,12 @@ bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error)
     uint64_t pc = found.pc;
     for (guint i = found.frames->len; good && done && i-- > 0;) {
         const struct tcgrr_frame *frame = &g_array_index(found.frames, struct tcgrr_frame, i);
+        g_autofree char *source = tcgrr_sql_trace_source(run->trace, pc, false, NULL);
         struct browse_frame line = {.kind = kinds[frame->kind],
                                     .pc = pc,
                                     .entered = frame->icount,
                                     .symbol = tcgrr_symbols_name(run->symbols, pc),
-                                    .line = tcgrr_sql_trace_source(run->trace, pc, false, NULL)};
+                                    .line = source ? g_path_get_basename(source) : NULL};
         g_ptr_array_add(*frames, g_memdup2(&line, sizeof(line)));
         pc = frame->from;
     }

@@ -91,7 +91,7 @@ struct browse_frame {
     uint64_t pc;      /* where it is */
     tcgrr_icount entered;
     char *symbol; /* of `pc`; NULL: no symbol covers it */
-    char *line;   /* of `pc`, "file.c:12"; NULL: no DWARF has it */
+    char *line;   /* of `pc`, "file.c:12" without its folder; NULL: no DWARF has it */
 };
 /*
  * Comes nearer to the answer, by some milliseconds of work: *frames is NULL as long as it is not there, then a list for

@@ -28,6 +28,7 @@ char *browse_view_keys(void)
 #include <errno.h>
 #include <curses.h>
 #include <locale.h>
+#include <stdlib.h>
 
 bool browse_view_there(void)
 {
@@ -118,6 +119,11 @@ bool browse_view(const struct browse_view_options *options, GError **error)
     noecho();
     keypad(stdscr, TRUE);
     curs_set(0);
+    const char *plain = getenv("NO_COLOR");
+    if (has_colors() && !(plain && *plain) && start_color() == OK && use_default_colors() == OK) {
+        init_pair(VIEW_DIFFERS, COLOR_RED, -1);
+        init_pair(VIEW_EVENT, COLOR_CYAN, -1);
+    }
     while (!view.quit) {
         view_draw(&view);
         int key = next_key(&view);

@@ -82,22 +82,26 @@ static void draw_row(const struct pane *pane, int line, const struct browse_run 
                      bool here, bool differs)
 {
     g_autofree char *icount = grouped(row->icount);
+    g_autofree char *longest = grouped(browse_run_length(run));
     g_autofree char *text = NULL;
+    int width = (int)strlen(longest) + 1;
     attr_t attributes = here ? A_REVERSE : A_NORMAL;
 
     if (row->kind == BROWSE_EVENT) {
-        text = g_strdup_printf("%15s ~ %s", icount, row->text);
-        put(pane, line, A_BOLD, text);
+        text = g_strdup_printf("%*s ~ %s", width, icount, row->text);
+        put(pane, line, A_BOLD | COLOR_PAIR(VIEW_EVENT), text);
         return;
     }
     const char *mark = row->kind == BROWSE_INSN ? bookmark_at(run, row->icount) : NULL;
     const char *place = (row->begins || here) && row->symbol ? row->symbol : "";
-    text = g_strdup_printf("%15s %c%c0x%" G_GINT64_MODIFIER "x  %-*s %s%s%s%s", row->kind == BROWSE_INSN ? icount : "",
-                           block_mark(row), differs ? '!' : ' ', row->pc, pane->columns > 76 ? 36 : 26, row->text,
-                           mark ? "* " : "", mark ? mark : "", mark ? "  " : "", place);
+    text = g_strdup_printf("%*s %c%c0x%" G_GINT64_MODIFIER "x  %-*s %s%s%s%s", width,
+                           row->kind == BROWSE_INSN ? icount : "", block_mark(row), differs ? '!' : ' ', row->pc,
+                           pane->columns > 76 ? 36 : 26, row->text, mark ? "* " : "", mark ? mark : "",
+                           mark ? "  " : "", place);
     if (row->kind == BROWSE_NOT_REACHED) {
         attributes |= A_DIM;
     }
+    attributes |= differs ? COLOR_PAIR(VIEW_DIFFERS) : A_NORMAL;
     put(pane, line, attributes, text);
 }
 

@@ -39,6 +39,9 @@ void view_say(struct view *view, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* ---- drawing (view_draw.c) ---- */
 
+/* Pairs of colors; without colors they look like the rest. */
+enum { VIEW_DIFFERS = 1, VIEW_EVENT };
+
 void view_draw(struct view *view);
 /* Asks for a line at the bottom; NULL if the user pressed Escape. Owned by the caller. */
 char *view_ask(const char *question);
