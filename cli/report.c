@@ -79,6 +79,9 @@ static void print_help(const struct report *report, const char *path)
     if (reader && report->explain) {
         report->explain(tcgrr_reader_run(reader));
     }
+    if (report->sql) {
+        printf("\nThe same rows from tcgrr query:\n%s\n", report->sql);
+    }
     tcgrr_reader_free(reader);
 }
 

@@ -78,6 +78,13 @@ equal "hotblocks' limit" "$(report mmio hotblocks limit=3 | wc -l)" 5
 contains "hotblocks' columns" "$(report mmio hotblocks | sed -n 2,3p | tr '\n' ' ')" \
     '^pc, tcount, icount, ecount 0x[0-9a-f]{16}, [0-9]+, [0-9]+, [0-9]+ $'
 
+# What help prints as SQL gives the same rows.
+sql_of() { "$tcgrr" report "$work/mmio.tcgrr" "$1" help | sed '1,/^The same rows from/d'; }
+equal "hotblocks as SQL" "$("$tcgrr" query --format json "$work/mmio.tcgrr" "$(sql_of hotblocks)" | jq -c 'map([.tcount, .ecount, .ran])')" \
+    "$(report mmio hotblocks limit=0 --json | jq -c '.blocks | map([.tcount, .ecount, .ran])')"
+equal "traps as SQL" "$("$tcgrr" query --format json "$work/mmio.tcgrr" "$(sql_of traps)" | jq -c 'map([.kind, .hits, .first_icount])')" \
+    "$(report mmio traps limit=0 --json | jq -c '.places | map([.kind, .hits, .first_icount])')"
+
 # Classes by QEMU's own disassembly.
 equal "howvec: registers" "$(($(class mmio sreg) + $(class mmio psta)))" "$(mnemonics mmio 'mrs|msr')"
 equal "howvec: pairs" "$(class mmio ldstp strict=on)" "$(mnemonics mmio 'stp|ldp')"

@@ -431,4 +431,5 @@ const struct report report_html = {
     options,
     run,
     NULL,
+    NULL,
 };

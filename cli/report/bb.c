@@ -138,4 +138,5 @@ const struct report report_bb = {
     options,
     run,
     NULL,
+    NULL,
 };

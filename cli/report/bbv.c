@@ -218,4 +218,5 @@ const struct report report_bbv = {
     options,
     run,
     NULL,
+    NULL,
 };

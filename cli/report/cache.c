@@ -447,4 +447,5 @@ const struct report report_cache = {
     options,
     run,
     NULL,
+    NULL,
 };

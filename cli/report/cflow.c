@@ -387,4 +387,5 @@ const struct report report_cflow = {
     options,
     run,
     NULL,
+    NULL,
 };

@@ -323,4 +323,5 @@ const struct report report_drcov = {
     options,
     run,
     NULL,
+    NULL,
 };

@@ -331,4 +331,5 @@ const struct report report_execlog = {
     options,
     run,
     NULL,
+    NULL,
 };

@@ -12,102 +12,59 @@ static const struct report_option options[] = {
     {0},
 };
 
-struct place {
-    uint64_t pc;
-    uint32_t insns;
-    uint32_t contents; /* different pieces of code seen there */
-    uint64_t execs;
-    uint64_t ran; /* instructions of all executions */
+/* chunk_block has the sums of each chunk, so that nothing is decoded. */
+static const char sql[] =
+    "SELECT pc, count(*) AS tcount, insns AS icount, coalesce(sum(execs), 0) AS ecount, coalesce(sum(ran), 0) AS ran\n"
+    "FROM block LEFT JOIN (SELECT block, sum(execs) AS execs, sum(ran) AS ran FROM chunk_block GROUP BY block)\n"
+    "ON block = id GROUP BY pc, insns ORDER BY ecount DESC, pc < 0, pc, icount";
+enum { PC, TCOUNT, ICOUNT, ECOUNT, RAN };
+
+struct printing {
+    struct report_job *job;
+    uint64_t limit;
+    int rows;
+    GString *text;
+    json_t *list;
 };
 
-static int by_place(const void *a, const void *b)
+static void see(sqlite3_stmt *row, void *data)
 {
-    const struct place *left = a;
-    const struct place *right = b;
-    return left->pc != right->pc ? (left->pc < right->pc ? -1 : 1)
-                                 : (left->insns > right->insns) - (left->insns < right->insns);
-}
+    struct printing *printing = data;
+    uint64_t pc = (uint64_t)sqlite3_column_int64(row, PC);
+    int contents = sqlite3_column_int(row, TCOUNT), insns = sqlite3_column_int(row, ICOUNT);
+    uint64_t execs = (uint64_t)sqlite3_column_int64(row, ECOUNT);
 
-static int hottest(const void *a, const void *b)
-{
-    const struct place *left = a;
-    const struct place *right = b;
-    return left->execs != right->execs ? (left->execs > right->execs ? -1 : 1) : by_place(a, b);
-}
-
-/* One for each address and length, the hottest first. */
-static GArray *collect(const struct report_job *job, const struct report_profile *profile)
-{
-    GArray *places = g_array_sized_new(FALSE, FALSE, sizeof(struct place), job->block_count);
-    guint kept = 0;
-
-    for (uint32_t i = 0; i < job->block_count; i++) {
-        const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, i);
-        struct place place = {block->pc, block->insns, 1, profile->execs[i], profile->execs[i] * block->insns};
-        g_array_append_val(places, place);
+    if ((uint64_t)printing->rows++ >= printing->limit) {
+        return;
     }
-    for (guint i = 0; i < profile->partials->len; i++) {
-        const struct report_partial *partial = &g_array_index(profile->partials, struct report_partial, i);
-        struct place *place = &g_array_index(places, struct place, partial->block);
-        place->ran -= partial->execs * (place->insns - partial->ran);
+    if (!printing->list) {
+        g_string_append_printf(printing->text, "0x%016" G_GINT64_MODIFIER "x, %d, %d, %" G_GUINT64_FORMAT "\n", pc,
+                               contents, insns, execs);
+        return;
     }
-    g_array_sort(places, by_place);
-    for (guint i = 0; i < places->len; i++) {
-        struct place place = g_array_index(places, struct place, i);
-        struct place *last = kept ? &g_array_index(places, struct place, kept - 1) : NULL;
-        if (last && by_place(last, &place) == 0) {
-            last->contents++;
-            last->execs += place.execs;
-            last->ran += place.ran;
-        } else {
-            g_array_index(places, struct place, kept++) = place;
-        }
-    }
-    g_array_set_size(places, kept);
-    g_array_sort(places, hottest);
-    return places;
-}
-
-static void print_json(struct report_job *job, const GArray *places, guint count)
-{
-    json_t *list = json_array();
-    for (guint i = 0; i < count; i++) {
-        const struct place *place = &g_array_index(places, struct place, i);
-        json_array_append_new(list, json_pack("{s:o, s:o, s:i, s:i, s:o, s:o}", "pc", cli_json_address(place->pc),
-                                              "symbol", report_text_json(report_symbol(job, place->pc)), "tcount",
-                                              (int)place->contents, "icount", (int)place->insns, "ecount",
-                                              report_number_json(place->execs), "ran", report_number_json(place->ran)));
-    }
-    report_print_json(job, json_pack("{s:i, s:o}", "collected", (int)places->len, "blocks", list));
-}
-
-static void print_text(const GArray *places, guint count)
-{
-    printf("collected %u entries in the hash table\npc, tcount, icount, ecount\n", places->len);
-    for (guint i = 0; i < count; i++) {
-        const struct place *place = &g_array_index(places, struct place, i);
-        printf("0x%016" G_GINT64_MODIFIER "x, %u, %u, %" G_GUINT64_FORMAT "\n", place->pc, place->contents,
-               place->insns, place->execs);
-    }
+    json_array_append_new(printing->list,
+                          json_pack("{s:o, s:o, s:i, s:i, s:o, s:o}", "pc", cli_json_address(pc), "symbol",
+                                    report_text_json(report_symbol(printing->job, pc)), "tcount", contents, "icount",
+                                    insns, "ecount", report_number_json(execs), "ran",
+                                    report_number_json((uint64_t)sqlite3_column_int64(row, RAN))));
 }
 
 static bool run(struct report_job *job, GError **error)
 {
-    struct report_profile profile;
-    if (!report_profile_make(job, &profile, error)) {
-        return false;
-    }
-    GArray *places = collect(job, &profile);
     uint64_t limit = job->values[LIMIT].number;
-    guint count = (guint)MIN(limit ? limit : places->len, places->len);
-    if (job->json) {
-        print_json(job, places, count);
-    } else {
-        print_text(places, count);
+    struct printing printing = {.job = job, .limit = limit ? limit : UINT64_MAX, .text = g_string_new(NULL)};
+
+    printing.list = job->json ? json_array() : NULL;
+    bool good = report_each_row(job, sql, see, &printing, error);
+    if (good && job->json) {
+        report_print_json(job, json_pack("{s:i, s:O}", "collected", printing.rows, "blocks", printing.list));
+    } else if (good) {
+        printf("collected %d entries in the hash table\npc, tcount, icount, ecount\n%s", printing.rows,
+               printing.text->str);
     }
-    g_array_unref(places);
-    report_profile_clear(&profile);
-    return true;
+    json_decref(printing.list);
+    g_string_free(printing.text, TRUE);
+    return good;
 }
 
 const struct report report_hotblocks = {
@@ -124,4 +81,5 @@ const struct report report_hotblocks = {
     options,
     run,
     NULL,
+    sql,
 };

@@ -132,4 +132,5 @@ const struct report report_hotpages = {
     options,
     run,
     NULL,
+    NULL,
 };

@@ -305,4 +305,5 @@ const struct report report_howvec = {
     options,
     run,
     explain,
+    NULL,
 };

@@ -296,4 +296,5 @@ const struct report report_hwprofile = {
     options,
     run,
     NULL,
+    NULL,
 };

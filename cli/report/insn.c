@@ -292,4 +292,5 @@ const struct report report_insn = {
     options,
     run,
     NULL,
+    NULL,
 };

@@ -82,4 +82,5 @@ const struct report report_ips = {
     options,
     run,
     NULL,
+    NULL,
 };

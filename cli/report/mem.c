@@ -139,4 +139,5 @@ const struct report report_mem = {
     options,
     run,
     NULL,
+    NULL,
 };

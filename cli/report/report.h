@@ -12,6 +12,7 @@
 #include "store/trace.h"
 
 #include <jansson.h>
+#include <sqlite3.h>
 #include <stdio.h>
 
 enum report_kind {
@@ -72,6 +73,7 @@ struct report {
     bool (*run)(struct report_job *job, GError **error);
     /* More for help that depends on the trace; may be NULL. */
     void (*explain)(const struct tcgrr_run *run);
+    const char *sql; /* the statement that gives its rows, for help; NULL: no single one does */
 };
 
 extern const struct report report_bb;
@@ -129,6 +131,14 @@ struct report_access {
 /* Calls `visit` for each memory access, in order. */
 bool report_each_access(struct report_job *job, void (*visit)(const struct report_access *access, void *data),
                         void *data, GError **error);
+
+/*
+ * Calls `visit` for each row of an SQL statement over the trace's tables. Preferred over reading chunks where it is not
+ * slower. Statements that look at every execution or memory access are: mem takes 8 times as long in SQL, hotpages 7 to
+ * 15 times, bb 90 times (GROUP BY vcpu sorts all executions).
+ */
+typedef void (*report_row_visitor)(sqlite3_stmt *row, void *data);
+bool report_each_row(struct report_job *job, const char *sql, report_row_visitor visit, void *data, GError **error);
 
 /* The text of each of the block's instructions, for g_strfreev(). */
 char **report_texts(struct report_job *job, const struct tcgrr_block *block);

@@ -15,90 +15,56 @@ static const struct report_option options[] = {
     {0},
 };
 
-struct number {
-    int64_t number;
-    uint64_t calls;
-    uint64_t errors;
+#define SYSCALLS "FROM event WHERE kind IN ('syscall', 'syscall_return')"
+
+static const char sums[] =
+    "SELECT number, sum(kind = 'syscall') AS calls,\n"
+    "  sum(kind = 'syscall_return' AND result < 0) AS errors\n" SYSCALLS " GROUP BY number ORDER BY calls DESC, number";
+static const char single[] = "SELECT number, icount, kind = 'syscall_return', result " SYSCALLS " ORDER BY icount, id";
+
+struct printing {
+    struct report_job *job;
+    json_t *list; /* NULL: as text */
 };
 
-struct seen {
-    GHashTable *numbers; /* int64_t → struct number, which holds it */
-    json_t *list;        /* of single calls; NULL: not wanted */
-    bool print;          /* as text */
-};
-
-static void print_event(const struct seen *seen, const struct tcgrr_event *event)
+static void print_call(sqlite3_stmt *row, void *data)
 {
-    bool returned = event->kind == TCGRR_EVENT_SYSCALL_RETURN;
-    if (seen->list) {
+    const struct printing *printing = data;
+    gint64 number = sqlite3_column_int64(row, 0), result = sqlite3_column_int64(row, 3);
+    bool returned = sqlite3_column_int(row, 2);
+
+    if (printing->list) {
         json_t *entry =
-            json_pack("{s:I, s:I}", "icount", (json_int_t)event->icount, "number", (json_int_t)event->number);
+            json_pack("{s:I, s:I}", "icount", (json_int_t)sqlite3_column_int64(row, 1), "number", (json_int_t)number);
         if (returned) {
-            json_object_set_new(entry, "result", json_integer((json_int_t)event->result));
+            json_object_set_new(entry, "result", json_integer((json_int_t)result));
         }
-        json_array_append_new(seen->list, entry);
-    } else if (seen->print && returned) {
-        printf("syscall #%" G_GINT64_FORMAT " returned -> %" G_GINT64_FORMAT "\n", event->number, event->result);
-    } else if (seen->print) {
-        printf("syscall #%" G_GINT64_FORMAT "\n", event->number);
+        json_array_append_new(printing->list, entry);
+    } else if (returned) {
+        printf("syscall #%" G_GINT64_FORMAT " returned -> %" G_GINT64_FORMAT "\n", number, result);
+    } else {
+        printf("syscall #%" G_GINT64_FORMAT "\n", number);
     }
 }
 
-static void see(const struct tcgrr_event *event, void *data)
+static void print_sum(sqlite3_stmt *row, void *data)
 {
-    struct seen *seen = data;
-    if (event->kind != TCGRR_EVENT_SYSCALL && event->kind != TCGRR_EVENT_SYSCALL_RETURN) {
-        return;
-    }
-    struct number *entry = g_hash_table_lookup(seen->numbers, &event->number);
-    if (!entry) {
-        entry = g_new0(struct number, 1);
-        entry->number = event->number;
-        g_hash_table_insert(seen->numbers, &entry->number, entry);
-    }
-    entry->calls += event->kind == TCGRR_EVENT_SYSCALL;
-    entry->errors += event->kind == TCGRR_EVENT_SYSCALL_RETURN && event->result < 0;
-    print_event(seen, event);
-}
+    const struct printing *printing = data;
+    gint64 number = sqlite3_column_int64(row, 0);
+    gint64 calls = sqlite3_column_int64(row, 1), errors = sqlite3_column_int64(row, 2);
 
-static int by_calls(const void *a, const void *b)
-{
-    const struct number *left = *(struct number *const *)a;
-    const struct number *right = *(struct number *const *)b;
-    return left->calls != right->calls ? (left->calls > right->calls ? -1 : 1)
-                                       : (left->number > right->number) - (left->number < right->number);
-}
-
-static void print_sums(struct report_job *job, const struct seen *seen)
-{
-    guint count;
-    g_autofree gpointer *keys = g_hash_table_get_keys_as_array(seen->numbers, &count);
-    json_t *list = json_array();
-
-    qsort(keys, count, sizeof(*keys), by_calls); /* a key is the first member of its entry */
-    if (!job->json) {
-        printf("syscall no.  calls  errors\n");
+    if (printing->list) {
+        json_array_append_new(printing->list, json_pack("{s:I, s:I, s:I}", "number", (json_int_t)number, "calls",
+                                                        (json_int_t)calls, "errors", (json_int_t)errors));
+    } else {
+        printf("%-13" G_GINT64_FORMAT "%-6" G_GINT64_FORMAT " %" G_GINT64_FORMAT "\n", number, calls, errors);
     }
-    for (guint i = 0; i < count; i++) {
-        const struct number *entry = keys[i];
-        if (!job->json) {
-            printf("%-13" G_GINT64_FORMAT "%-6" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT "\n", entry->number,
-                   entry->calls, entry->errors);
-        }
-        json_array_append_new(list,
-                              json_pack("{s:I, s:o, s:o}", "number", (json_int_t)entry->number, "calls",
-                                        report_number_json(entry->calls), "errors", report_number_json(entry->errors)));
-    }
-    if (job->json) {
-        report_print_json(job, json_pack("{s:O}", "syscalls", list));
-    }
-    json_decref(list);
 }
 
 static bool run(struct report_job *job, GError **error)
 {
     bool print = job->values[PRINT].number != 0;
-    struct seen seen = {.print = print && !job->json, .list = print && job->json ? json_array() : NULL};
+    struct printing printing = {.job = job, .list = job->json ? json_array() : NULL};
 
     if (job->values[LOG_WRITES].number) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
@@ -111,15 +77,14 @@ static bool run(struct report_job *job, GError **error)
                     tcgrr_reader_path(job->reader));
         return false;
     }
-    seen.numbers = g_hash_table_new_full(g_int64_hash, g_int64_equal, NULL, g_free);
-    bool good = tcgrr_reader_events(job->reader, 0, UINT64_MAX, see, &seen, error);
-    if (good && seen.list) {
-        report_print_json(job, json_pack("{s:O}", "calls", seen.list));
-    } else if (good && !print) {
-        print_sums(job, &seen);
+    if (!print && !job->json) {
+        printf("syscall no.  calls  errors\n");
     }
-    json_decref(seen.list);
-    g_hash_table_unref(seen.numbers);
+    bool good = report_each_row(job, print ? single : sums, print ? print_call : print_sum, &printing, error);
+    if (good && job->json) {
+        report_print_json(job, json_pack("{s:O}", print ? "calls" : "syscalls", printing.list));
+    }
+    json_decref(printing.list);
     return good;
 }
 
@@ -133,4 +98,5 @@ const struct report report_syscall = {
     options,
     run,
     NULL,
+    sums,
 };

@@ -13,84 +13,69 @@ static const struct report_option options[] = {
     {0},
 };
 
-enum { INTERRUPT, EXCEPTION, HOSTCALL, KINDS };
+#define TRAPS "FROM event WHERE kind IN ('interrupt', 'exception', 'hostcall')\n"
 
-struct vcpu {
-    uint64_t counts[KINDS];
-};
-
-/* Compared as bytes: no gaps. */
-struct where {
-    uint64_t from; /* TCGRR_NO_PC: not known */
-    uint64_t to;
-    uint64_t kind;
-};
-struct place {
-    struct where where;
-    uint64_t hits;
-    tcgrr_icount first;
-};
+static const char by_vcpu[] =
+    "SELECT vcpu, sum(kind = 'interrupt') AS interrupts, sum(kind = 'exception') AS exceptions,\n"
+    "  sum(kind = 'hostcall') AS hostcalls, sum(source <> 'qemu') AS inferred\n" TRAPS "GROUP BY vcpu ORDER BY vcpu";
+static const char by_place[] = "SELECT kind, from_pc, to_pc, count(*) AS hits, min(icount) AS first_icount\n" TRAPS
+                               "  AND vcpu < (SELECT min(max(vcpus, 1), 65536) FROM run)\n"
+                               "GROUP BY kind, from_pc, to_pc ORDER BY hits DESC, first_icount, min(id)";
 
 struct traps {
-    GArray *vcpus;      /* struct vcpu */
-    GHashTable *places; /* struct place, the key is its beginning */
+    struct report_job *job;
+    GArray *vcpus; /* struct vcpu, as many as the machine has */
     uint64_t inferred;
     uint64_t total;
     uint64_t strange; /* of vCPUs that the machine does not have */
+    uint64_t places;
+    json_t *list; /* of places */
+};
+struct vcpu {
+    uint64_t interrupts;
+    uint64_t exceptions;
+    uint64_t hostcalls;
 };
 
-static guint hash_where(gconstpointer key)
-{
-    const struct where *where = key;
-    return (guint)((where->from * 31 + where->to) * UINT64_C(0x9e3779b97f4a7c15) >> 32) + (guint)where->kind;
-}
-
-static gboolean same_where(gconstpointer a, gconstpointer b)
-{
-    return memcmp(a, b, sizeof(struct where)) == 0;
-}
-
-static const char *kind_name(uint64_t kind)
-{
-    static const enum tcgrr_event_kind kinds[] = {TCGRR_EVENT_INTERRUPT, TCGRR_EVENT_EXCEPTION, TCGRR_EVENT_HOSTCALL};
-    return tcgrr_event_name(kinds[kind]);
-}
-
-static void see(const struct tcgrr_event *event, void *data)
+static void see_vcpu(sqlite3_stmt *row, void *data)
 {
     struct traps *traps = data;
-    unsigned kind = event->kind == TCGRR_EVENT_INTERRUPT   ? INTERRUPT
-                    : event->kind == TCGRR_EVENT_EXCEPTION ? EXCEPTION
-                    : event->kind == TCGRR_EVENT_HOSTCALL  ? HOSTCALL
-                                                           : KINDS;
-    if (kind == KINDS) {
-        return;
-    }
-    if (event->vcpu >= traps->vcpus->len) {
-        traps->strange++;
-        return;
-    }
-    g_array_index(traps->vcpus, struct vcpu, event->vcpu).counts[kind]++;
-    traps->total++;
-    traps->inferred += event->inferred;
+    sqlite3_int64 number = sqlite3_column_int64(row, 0);
+    struct vcpu vcpu = {(uint64_t)sqlite3_column_int64(row, 1), (uint64_t)sqlite3_column_int64(row, 2),
+                        (uint64_t)sqlite3_column_int64(row, 3)};
+    uint64_t total = vcpu.interrupts + vcpu.exceptions + vcpu.hostcalls;
 
-    struct where where = {event->from_pc, event->to_pc, kind};
-    struct place *place = g_hash_table_lookup(traps->places, &where);
-    if (!place) {
-        place = g_new0(struct place, 1);
-        place->where = where;
-        place->first = event->icount;
-        g_hash_table_insert(traps->places, place, place);
+    if (number < 0 || number >= traps->vcpus->len) {
+        traps->strange += total;
+        return;
     }
-    place->hits++;
+    g_array_index(traps->vcpus, struct vcpu, number) = vcpu;
+    traps->total += total;
+    traps->inferred += (uint64_t)sqlite3_column_int64(row, 4);
 }
 
-static int by_hits(const void *a, const void *b)
+static void print_vcpus(const struct traps *traps, json_t *list)
 {
-    const struct place *left = *(struct place *const *)a;
-    const struct place *right = *(struct place *const *)b;
-    return left->hits != right->hits ? (left->hits > right->hits ? -1 : 1)
-                                     : (left->first > right->first) - (left->first < right->first);
+    if (!traps->job->json) {
+        printf("VCPU, interrupts, exceptions, hostcalls\n");
+    }
+    for (guint i = 0; i < traps->vcpus->len; i++) {
+        const struct vcpu *vcpu = &g_array_index(traps->vcpus, struct vcpu, i);
+        if (!traps->job->json) {
+            printf("% 4d, % 10" G_GINT64_FORMAT ", % 10" G_GINT64_FORMAT ", % 10" G_GINT64_FORMAT "\n", (int)i,
+                   (gint64)vcpu->interrupts, (gint64)vcpu->exceptions, (gint64)vcpu->hostcalls);
+        }
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o}", "vcpu", (int)i, "interrupts",
+                                              report_number_json(vcpu->interrupts), "exceptions",
+                                              report_number_json(vcpu->exceptions), "hostcalls",
+                                              report_number_json(vcpu->hostcalls)));
+    }
+}
+
+/* Where a column says that it went or came from; TCGRR_NO_PC: not known. */
+static uint64_t pc_of(sqlite3_stmt *row, int column)
+{
+    return sqlite3_column_type(row, column) == SQLITE_NULL ? TCGRR_NO_PC : (uint64_t)sqlite3_column_int64(row, column);
 }
 
 static void print_pc(struct report_job *job, uint64_t pc)
@@ -113,49 +98,29 @@ static json_t *pc_symbol_json(struct report_job *job, uint64_t pc)
     return report_text_json(pc == TCGRR_NO_PC ? NULL : report_place(job, pc));
 }
 
-static void print_vcpus(struct report_job *job, const struct traps *traps, json_t *list)
+static void print_place(sqlite3_stmt *row, void *data)
 {
+    struct traps *traps = data;
+    struct report_job *job = traps->job;
+    const char *kind = (const char *)sqlite3_column_text(row, 0);
+    uint64_t from = pc_of(row, 1), to = pc_of(row, 2), hits = (uint64_t)sqlite3_column_int64(row, 3);
+    uint64_t limit = job->values[LIMIT].number;
+
+    if (traps->places++ >= limit && limit > 0) {
+        return;
+    }
     if (!job->json) {
-        printf("VCPU, interrupts, exceptions, hostcalls\n");
+        printf("%s%s", traps->places == 1 ? "\nkind, from, to, hits\n" : "", kind);
+        print_pc(job, from);
+        print_pc(job, to);
+        printf(", %" G_GUINT64_FORMAT "\n", hits);
+        return;
     }
-    for (guint i = 0; i < traps->vcpus->len; i++) {
-        const uint64_t *counts = g_array_index(traps->vcpus, struct vcpu, i).counts;
-        if (!job->json) {
-            printf("% 4d, % 10" G_GINT64_FORMAT ", % 10" G_GINT64_FORMAT ", % 10" G_GINT64_FORMAT "\n", (int)i,
-                   (gint64)counts[INTERRUPT], (gint64)counts[EXCEPTION], (gint64)counts[HOSTCALL]);
-        }
-        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o}", "vcpu", (int)i, "interrupts",
-                                              report_number_json(counts[INTERRUPT]), "exceptions",
-                                              report_number_json(counts[EXCEPTION]), "hostcalls",
-                                              report_number_json(counts[HOSTCALL])));
-    }
-}
-
-static void print_places(struct report_job *job, const struct traps *traps, json_t *list)
-{
-    guint count;
-    g_autofree gpointer *places = g_hash_table_get_keys_as_array(traps->places, &count);
-    uint64_t limit = job->values[LIMIT].number ? job->values[LIMIT].number : count;
-
-    qsort(places, count, sizeof(*places), by_hits);
-    if (!job->json && count > 0) {
-        printf("\nkind, from, to, hits\n");
-    }
-    for (guint i = 0; i < count && i < limit; i++) {
-        const struct place *place = places[i];
-        if (!job->json) {
-            printf("%s", kind_name(place->where.kind));
-            print_pc(job, place->where.from);
-            print_pc(job, place->where.to);
-            printf(", %" G_GUINT64_FORMAT "\n", place->hits);
-            continue;
-        }
-        json_array_append_new(
-            list, json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind_name(place->where.kind), "from_pc",
-                            pc_json(place->where.from), "from_symbol", pc_symbol_json(job, place->where.from), "to_pc",
-                            pc_json(place->where.to), "to_symbol", pc_symbol_json(job, place->where.to), "hits",
-                            report_number_json(place->hits), "first_icount", report_number_json(place->first)));
-    }
+    json_array_append_new(traps->list,
+                          json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "from_pc", pc_json(from),
+                                    "from_symbol", pc_symbol_json(job, from), "to_pc", pc_json(to), "to_symbol",
+                                    pc_symbol_json(job, to), "hits", report_number_json(hits), "first_icount",
+                                    report_number_json((uint64_t)sqlite3_column_int64(row, 4))));
 }
 
 static void say_notes(const struct report_job *job, const struct traps *traps)
@@ -175,26 +140,26 @@ static void say_notes(const struct report_job *job, const struct traps *traps)
 
 static bool run(struct report_job *job, GError **error)
 {
-    struct traps traps = {.vcpus = g_array_new(FALSE, TRUE, sizeof(struct vcpu)),
-                          .places = g_hash_table_new_full(hash_where, same_where, g_free, NULL)};
+    struct traps traps = {.job = job, .vcpus = g_array_new(FALSE, TRUE, sizeof(struct vcpu)), .list = json_array()};
+    json_t *vcpus = json_array();
+
     g_array_set_size(traps.vcpus, CLAMP(job->run->vcpus, 1, 65536));
-    bool good = tcgrr_reader_events(job->reader, 0, UINT64_MAX, see, &traps, error);
+    bool good = report_each_row(job, by_vcpu, see_vcpu, &traps, error);
     if (good) {
-        json_t *vcpus = json_array();
-        json_t *places = json_array();
-        print_vcpus(job, &traps, vcpus);
-        print_places(job, &traps, places);
-        if (job->json) {
-            report_print_json(job, json_pack("{s:O, s:O, s:o, s:o}", "vcpus", vcpus, "places", places, "total",
-                                             report_number_json(traps.total), "inferred",
-                                             report_number_json(traps.inferred)));
-        }
-        json_decref(vcpus);
-        json_decref(places);
+        print_vcpus(&traps, vcpus);
+        good = report_each_row(job, by_place, print_place, &traps, error);
+    }
+    if (good && job->json) {
+        report_print_json(job,
+                          json_pack("{s:O, s:O, s:o, s:o}", "vcpus", vcpus, "places", traps.list, "total",
+                                    report_number_json(traps.total), "inferred", report_number_json(traps.inferred)));
+    }
+    if (good) {
         say_notes(job, &traps);
     }
+    json_decref(vcpus);
+    json_decref(traps.list);
     g_array_unref(traps.vcpus);
-    g_hash_table_unref(traps.places);
     return good;
 }
 
@@ -210,4 +175,5 @@ const struct report report_traps = {
     options,
     run,
     NULL,
+    by_place,
 };
