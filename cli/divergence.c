@@ -416,6 +416,9 @@ static void print_inputs(const struct tcgrr_comparison *comparison, const struct
     g_autofree char *a = cli_number(comparison->apart[0]);
     g_autofree char *b = cli_number(comparison->apart[1]);
 
+    if (comparison->ended_outside) {
+        printf("  there a signal from outside ended the program of %s\n", places->names[0]);
+    }
     if (comparison->input_differences == 0) {
         return;
     }

@@ -14,16 +14,25 @@
  */
 bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
+/* User mode: what is known of the two runs besides what they executed. */
+struct tcgrr_given {
+    const struct tcgrr_live_inputs *inputs; /* how B was given A's inputs */
+    bool same_release;                      /* of QEMU: otherwise they may start a program differently */
+    char *(*exit)(int side, void *data);    /* how a side's program ended, as tcgrr_process_describe_end() has it, once
+                                               that side has; owned by the caller, NULL: not known */
+    void *data;
+};
+
 /*
- * The same of a program, in user mode, of which B was given A's inputs as `inputs` says. Where one that could not be
- * given led the two apart that is no divergence: they are compared again from the next system call on that both make,
- * and only counted in between. A divergence at which B makes another call is of that kind. TCGRR_ERROR_FAILED, no
- * verdict, if they do not meet again, diverged where the inputs had ended, or at the start, because the two QEMUs start
- * a program differently, which they may unless they are of the `same_release`.
+ * The same of a program. Where an input that could not be given led the two apart that is no divergence: they are
+ * compared again from the next system call on that both make, and only counted in between. A divergence at which B
+ * makes another call is of that kind; where A's program was ended by a signal from outside there is none.
+ * TCGRR_ERROR_FAILED, no verdict, if they do not meet again, if they diverged where the inputs had ended or B's program
+ * was ended from outside, or at the start, because the two QEMUs start it differently.
  */
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
-                         const struct tcgrr_compare_options *options, const struct tcgrr_live_inputs *inputs,
-                         bool same_release, struct tcgrr_comparison *comparison, GError **error);
+                         const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
+                         struct tcgrr_comparison *comparison, GError **error);
 /* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
  * which of them translated it. */
 bool tcgrr_compare_vcpus_told(int api_version);

@@ -5,6 +5,8 @@
 #include "store/error.h"
 
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 
 #define MEETING (UINT64_C(1) << 18) /* instructions in which programs that went apart are to meet again */
 
@@ -20,38 +22,75 @@ static bool starts_differ(const struct tcgrr_comparison *comparison, const struc
            (elsewhere || data || (!same_release && sides[1].icount <= inputs->called));
 }
 
+static bool is_raised(int64_t signal)
+{
+    return signal == SIGILL || signal == SIGTRAP || signal == SIGBUS || signal == SIGFPE || signal == SIGSEGV;
+}
+
 /* Whether one of them was interrupted there by a signal that no instruction raises. Where QEMU's registers cannot be
  * read that is inferred, as an interrupt. */
 static bool is_interrupted(const struct tcgrr_divergence_side *side)
 {
-    static const int64_t raised[] = {SIGILL, SIGTRAP, SIGBUS, SIGFPE, SIGSEGV};
-
     for (guint i = 0; side->there && i < side->events->len; i++) {
         const struct tcgrr_event *event = &g_array_index(side->events, struct tcgrr_event, i);
         bool there = event->icount == side->icount && event->to_pc == side->pc;
         if (there && event->kind == TCGRR_EVENT_INTERRUPT) {
             return true;
         }
-        bool sent = there && event->kind == TCGRR_EVENT_SIGNAL;
-        for (size_t k = 0; k < G_N_ELEMENTS(raised); k++) {
-            sent = sent && event->number != raised[k];
-        }
-        if (sent) {
+        if (there && event->kind == TCGRR_EVENT_SIGNAL && !is_raised(event->number)) {
             return true;
         }
     }
     return false;
 }
 
-/* Judges what was found. *apart: the two went apart because an input differed. */
-static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs, bool same_release,
-                  bool *apart, GError **error)
+/* Whether the side has ended, by a signal that neither an instruction nor the program's own call sent. */
+static bool is_killed(const struct tcgrr_comparison *comparison, const struct tcgrr_given *given, int side)
 {
+    const struct tcgrr_divergence_side *end = &comparison->sides[side];
+    bool calls = false; /* which may be to send itself a signal */
+
+    if (end->there || !comparison->sides[!side].there) {
+        return false;
+    }
+    for (guint i = 0; i < end->events->len; i++) {
+        const struct tcgrr_event *event = &g_array_index(end->events, struct tcgrr_event, i);
+        calls = event->kind == TCGRR_EVENT_SYSCALL || (calls && event->kind != TCGRR_EVENT_SYSCALL_RETURN);
+    }
+    g_autofree char *how = given->exit(side, given->data);
+    return !calls && how && g_str_has_prefix(how, "signal ") && !is_raised(atoi(how + strlen("signal ")));
+}
+
+/* One of the two was ended from outside. */
+static bool judge_killed(struct tcgrr_comparison *comparison, int side, GError **error)
+{
+    if (side == 0) {
+        comparison->diverged = false;
+        comparison->ended_outside = true;
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the same for %" G_GUINT64_FORMAT
+                " instructions, then a signal from outside ended the program while it computed",
+                comparison->compared);
+    return false;
+}
+
+/* Judges what was found. *apart: the two went apart because an input differed. */
+static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given *given, bool *apart, GError **error)
+{
+    const struct tcgrr_live_inputs *inputs = given->inputs;
+    bool same_release = given->same_release;
     tcgrr_icount icount = comparison->sides[1].icount;
 
     *apart = false;
     if (!comparison->diverged) {
         return true;
+    }
+    for (int side = 0; side < 2; side++) {
+        if (is_killed(comparison, given, side)) {
+            return judge_killed(comparison, side, error);
+        }
     }
     if (inputs->ended <= icount || is_interrupted(&comparison->sides[0]) || is_interrupted(&comparison->sides[1])) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -215,13 +254,13 @@ static bool compare_on(struct tcgrr_run_source *const sides[2], const struct tcg
 }
 
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
-                         const struct tcgrr_compare_options *options, const struct tcgrr_live_inputs *inputs,
-                         bool same_release, struct tcgrr_comparison *comparison, GError **error)
+                         const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
+                         struct tcgrr_comparison *comparison, GError **error)
 {
     struct tcgrr_run_source *const sides[] = {a, b};
     bool apart = false;
 
-    if (!tcgrr_compare(a, b, options, comparison, error) || !judge(comparison, inputs, same_release, &apart, error)) {
+    if (!tcgrr_compare(a, b, options, comparison, error) || !judge(comparison, given, &apart, error)) {
         return false;
     }
     tcgrr_icount at[] = {comparison->sides[0].icount, comparison->sides[1].icount};
@@ -230,6 +269,6 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
             return false;
         }
     }
-    comparison->input_differences = inputs->differences;
+    comparison->input_differences = given->inputs->differences;
     return true;
 }

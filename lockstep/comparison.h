@@ -163,8 +163,9 @@ struct tcgrr_comparison {
     tcgrr_icount surplus[2]; /* what a side ran after the other's tolerated end, as far as it was looked at */
     enum tcgrr_run_source_state ends[2]; /* how each side was when the comparison ended */
     uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
-    uint64_t input_places;      /* user mode: so often they led the runs apart, which then met again at a call */
-    uint64_t apart[2];          /* instructions in between, which were not compared */
+    bool ended_outside;    /* user mode: A's program was ended by a signal from outside; up to there it is the same */
+    uint64_t input_places; /* user mode: so often they led the runs apart, which then met again at a call */
+    uint64_t apart[2];     /* instructions in between, which were not compared */
     struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
     /* Only if diverged (or undecided): */
     enum tcgrr_divergence_kind kind;

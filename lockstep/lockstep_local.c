@@ -466,17 +466,40 @@ static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr
                                        tcgrr_lockstep_local_version(pair, options, 1), error);
 }
 
+struct side_exits {
+    const struct tcgrr_lockstep_local *pair;
+    const struct tcgrr_lockstep_local_options *options;
+};
+
+static char *exit_of(int side, void *data)
+{
+    const struct side_exits *exits = data;
+    const struct tcgrr_run *run = stored_run(exits->options, side);
+    struct tcgrr_session *session = exits->pair->sessions[side];
+
+    if (run) {
+        return g_strdup(run->exit);
+    }
+    return session && tcgrr_process_ended(tcgrr_session_process(session))
+               ? tcgrr_process_describe_end(tcgrr_session_process(session))
+               : NULL;
+}
+
 static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                           const struct tcgrr_compare_options *compare, GError **error)
 {
     if (!pair->calls || is_system(pair, options, 0)) {
         return tcgrr_compare(pair->sides[0], pair->sides[1], compare, &pair->comparison, error);
     }
-    bool same =
-        strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0;
-    return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare,
-                               tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])), same, &pair->comparison,
-                               error);
+    struct side_exits exits = {pair, options};
+    struct tcgrr_given given = {
+        .inputs = tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])),
+        .same_release =
+            strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
+        .exit = exit_of,
+        .data = &exits,
+    };
+    return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare, &given, &pair->comparison, error);
 }
 
 bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,

@@ -351,6 +351,22 @@ static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr
     return true;
 }
 
+struct exits {
+    const struct tcgrr_run *run;
+    struct tcgrr_session *session;
+};
+
+static char *exit_of(int side, void *data)
+{
+    const struct exits *exits = data;
+    struct tcgrr_process *process = tcgrr_session_process(exits->session);
+
+    if (side == 0) {
+        return g_strdup(exits->run->exit);
+    }
+    return tcgrr_process_ended(process) ? tcgrr_process_describe_end(process) : NULL;
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -389,9 +405,14 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (!is_user(reader)) {
         return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
     }
-    return tcgrr_compare_given(
-        result->sides[0], result->sides[1], &how, tcgrr_live_inputs(tcgrr_session_live(result->session)),
-        strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0, &result->comparison, error);
+    struct exits exits = {tcgrr_reader_run(reader), result->session};
+    struct tcgrr_given given = {
+        .inputs = tcgrr_live_inputs(tcgrr_session_live(result->session)),
+        .same_release = strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0,
+        .exit = exit_of,
+        .data = &exits,
+    };
+    return tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error);
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

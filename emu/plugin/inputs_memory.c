@@ -12,6 +12,7 @@
 
 #define VECTORS        1024
 #define MAP_ANONYMOUS_ 0x20
+#define DONT_NEED_     4 /* MADV_DONTNEED */
 
 /* The kernel does it, so that what is not there is an error and no fault. */
 bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
@@ -117,6 +118,18 @@ static void add_mapped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t s
     }
 }
 
+/* The same of pages that the program has given up: those of a file are the file's again, all others are zero. */
+static void add_dropped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
+{
+    add_mapped(inputs, address, size);
+    for (guint i = sizeof(struct tcgrr_inputs_piece); i < inputs->record->len; i++) {
+        if (inputs->record->data[i] != 0) {
+            return;
+        }
+    }
+    g_byte_array_set_size(inputs->record, 0);
+}
+
 static void add_vector(struct tcgrr_inputs *inputs, uint64_t address, uint64_t count, uint64_t bytes)
 {
     uint64_t entry[2];
@@ -194,6 +207,9 @@ void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *
     }
     if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->call->given[3] & MAP_ANONYMOUS_)) {
         add_mapped(inputs, (uint64_t)result, inputs->call->given[1]);
+    }
+    if (call && strcmp(call->name, "madvise") == 0 && !failed && inputs->call->given[2] == DONT_NEED_) {
+        add_dropped(inputs, inputs->call->given[0], inputs->call->given[1]);
     }
 }
 
