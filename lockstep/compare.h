@@ -33,6 +33,10 @@ struct tcgrr_given {
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
                          struct tcgrr_comparison *comparison, GError **error);
+/* Whether that is how a program ends by a signal that an instruction of its own raises, in the words of
+ * tcgrr_process_describe_end(). */
+bool tcgrr_compare_is_raised(const char *exit);
+
 /* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
  * which of them translated it. */
 bool tcgrr_compare_vcpus_told(int api_version);

@@ -27,6 +27,11 @@ static bool is_raised(int64_t signal)
     return signal == SIGILL || signal == SIGTRAP || signal == SIGBUS || signal == SIGFPE || signal == SIGSEGV;
 }
 
+bool tcgrr_compare_is_raised(const char *exit)
+{
+    return g_str_has_prefix(exit, "signal ") && is_raised(atoi(exit + strlen("signal ")));
+}
+
 /* Whether one of them was interrupted there by a signal that no instruction raises. Where QEMU's registers cannot be
  * read that is inferred, as an interrupt. */
 static bool is_interrupted(const struct tcgrr_divergence_side *side)
@@ -58,7 +63,7 @@ static bool is_killed(const struct tcgrr_comparison *comparison, const struct tc
         calls = event->kind == TCGRR_EVENT_SYSCALL || (calls && event->kind != TCGRR_EVENT_SYSCALL_RETURN);
     }
     g_autofree char *how = given->exit(side, given->data);
-    return !calls && how && g_str_has_prefix(how, "signal ") && !is_raised(atoi(how + strlen("signal ")));
+    return !calls && how && g_str_has_prefix(how, "signal ") && !tcgrr_compare_is_raised(how);
 }
 
 /* One of the two was ended from outside. */

@@ -281,6 +281,31 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     return how;
 }
 
+static void note_call(const struct tcgrr_event *event, void *data)
+{
+    bool *calls = data;
+    *calls = event->kind == TCGRR_EVENT_SYSCALL || (*calls && event->kind != TCGRR_EVENT_SYSCALL_RETURN);
+}
+
+/* A program that a signal from outside ended has no such signal in a replay, and goes on. */
+static bool end_at_signal(struct tcgrr_reader *reader, struct tcgrr_compare_options *how, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    bool calls = false;
+
+    if (!is_user(reader) || !run->exit || !g_str_has_prefix(run->exit, "signal ") ||
+        how->until[0].kind != TCGRR_POSITION_NONE) {
+        return true;
+    }
+    if (!tcgrr_reader_events(reader, run->icount, run->icount, note_call, &calls, error)) {
+        return false;
+    }
+    if (!calls && !tcgrr_compare_is_raised(run->exit)) {
+        how->until[0] = how->until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, run->icount};
+    }
+    return true;
+}
+
 /* A has told all that it was started for. */
 static void end_original(void *data)
 {
@@ -367,6 +392,23 @@ static char *exit_of(int side, void *data)
     return tcgrr_process_ended(process) ? tcgrr_process_describe_end(process) : NULL;
 }
 
+/* Two that are both replayed may both have ended where the recorded program went on. */
+static bool check_all_compared(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    tcgrr_icount end = comparison->start[0] + comparison->compared;
+
+    if (comparison->diverged || !run->complete || comparison->input_places > 0 || end >= run->icount) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the same for %" G_GUINT64_FORMAT
+                " instructions, where both replays end; the recorded program went on to %" G_GUINT64_FORMAT
+                ", with inputs that cannot be given again",
+                comparison->compared, run->icount);
+    return false;
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -401,6 +443,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     } else if (stops_inside(reader, options)) {
         return tcgrr_replay_to(&how, options, &live, result, error);
     }
+    if (result->original && !end_at_signal(reader, &how, error)) {
+        return false;
+    }
     result->sides[1] = tcgrr_run_source_live(result->session, &live);
     if (!is_user(reader)) {
         return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
@@ -412,7 +457,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .exit = exit_of,
         .data = &exits,
     };
-    return tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error);
+    return tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error) &&
+           (!result->original || how.until[0].kind != TCGRR_POSITION_NONE || live.enough > 0 ||
+            check_all_compared(reader, &result->comparison, error));
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

@@ -25,14 +25,15 @@ bad=0
 
 # verdict COMMAND...: what tcgrr says of it, in a word or two.
 verdict() {
-    local status=0 compared
+    local status=0 compared apart
     timeout 60 "$tcgrr" "$1" --json "${@:2}" >"$work/out" 2>"$work/err" </dev/null || status=$?
     compared=$(jq -r '.compared // empty' "$work/out" 2>/dev/null || true)
+    apart=$(jq -r 'if .input_places > 0 then "; \(.not_compared.a) left out after inputs" else "" end' "$work/out" 2>/dev/null || true)
     case $status in
-    0) echo "same, $compared" ;;
+    0) echo "same, $compared$apart" ;;
     1) echo "**diverged** after $compared" ;;
     124) echo "no end in 60 s" ;;
-    *) echo "no verdict: $(jq -r '.error.text // empty' "$work/out" 2>/dev/null | cut -c1-60)" ;;
+    *) echo "no verdict: $(jq -r '.error.text // empty' "$work/out" 2>/dev/null | sed 's/^no verdict: //' | cut -c1-90)" ;;
     esac
 }
 

@@ -128,10 +128,16 @@ bool tcgrr_api_has_discon(const struct tcgrr_api *api)
     return api->register_discon_7 || api->register_discon_6;
 }
 
+#define VSYSCALL_SHIFT 12
+#define VSYSCALL_PAGE  UINT64_C(0xffffffffff600)
+
 size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugin_insn *insn, uint8_t *bytes,
                             size_t size)
 {
     size_t length = api->insn_size(insn);
+    if (api->vsyscalls && api->insn_vaddr(insn) >> VSYSCALL_SHIFT == VSYSCALL_PAGE) {
+        return 0; /* as QEMU 7.2 has it; later ones would crash when asked */
+    }
     if (length > size) {
         length = size;
     }

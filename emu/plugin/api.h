@@ -89,6 +89,7 @@ struct tcgrr_api {
     bool old_inline; /* API 1: inline operations go to a plain address, not to a scoreboard */
     bool has_store;  /* inline stores */
     bool copy_data;  /* insn_data copies into a buffer (API 3) */
+    bool vsyscalls;  /* x86 in user mode: one page has code that QEMU knows without reading it, and nothing is there */
 
     size_t (*tb_n_insns)(const struct qemu_plugin_tb *);
     uint64_t (*tb_vaddr)(const struct qemu_plugin_tb *);

@@ -287,8 +287,12 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
     if (call && strcmp(call->name, "rt_sigaction") == 0) {
         tcgrr_inputs_handler_set(inputs, arguments);
     }
-    if (inputs->way != TCGRR_INPUTS_KEEP && !inputs->writes && !inputs->over) {
+    bool given = inputs->way != TCGRR_INPUTS_KEEP && !inputs->over;
+    if (given && !inputs->writes) {
         tcgrr_inputs_check(inputs, number);
+    } else if (given && !inputs->call->prepared && !(call && call->kind == TCGRR_CALL_ENDS)) {
+        tcgrr_inputs_run_out(inputs); /* by no instruction that is watched: x86's vsyscall page */
+        tcgrr_plugin_leave();
     }
     return number;
 }

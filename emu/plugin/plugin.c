@@ -722,6 +722,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     plugin->isa = tcgrr_isa_of_target(info->target_name);
     plugin->texts = arguments.texts;
     plugin->system = info->system_emulation;
+    plugin->api.vsyscalls = !plugin->system && plugin->isa == TCGRR_ISA_X86;
     plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
     /*
      * With several vCPUs on one thread, as under icount, QEMU 10.0 and 11.1 miscompile inline operations on per-vCPU
