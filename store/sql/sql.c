@@ -171,6 +171,16 @@ static const char views[] =
     "FROM edge JOIN main.block AS before ON before.id = edge.from_block\n"
     "JOIN main.block AS after ON after.id = edge.to_block;";
 
+const struct tcgrr_vtab_table *tcgrr_vtab_find(const char *name)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        if (strcmp(tables[i]->name, name) == 0) {
+            return tables[i];
+        }
+    }
+    g_assert_not_reached(); /* SQLite passes the name that it was registered under */
+}
+
 struct tcgrr_sql *tcgrr_sql_register(sqlite3 *db, GError **error)
 {
     struct tcgrr_sql *sql = tcgrr_sql_new(db);

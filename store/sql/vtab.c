@@ -114,9 +114,10 @@ void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, 
 
 /* ---- methods ---- */
 
-int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message)
+int tcgrr_vtab_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
 {
-    int status = sqlite3_declare_vtab(db, declaration);
+    const struct tcgrr_vtab_table *described = tcgrr_vtab_find(argv[0]);
+    int status = sqlite3_declare_vtab(db, described->declaration);
     if (status != SQLITE_OK) {
         *message = sqlite3_mprintf("%s", sqlite3_errmsg(db));
         return status;
@@ -125,7 +126,7 @@ int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3
     if (!made) {
         return SQLITE_NOMEM;
     }
-    *made = (struct tcgrr_vtab){.sql = tcgrr_sql_ref(data)};
+    *made = (struct tcgrr_vtab){.table = described, .sql = tcgrr_sql_ref(data)};
     tcgrr_sql_connected(made->sql, true);
     sqlite3_vtab_config(db, SQLITE_VTAB_INNOCUOUS);
     *table = &made->base;

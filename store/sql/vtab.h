@@ -7,6 +7,7 @@
 
 struct tcgrr_vtab {
     sqlite3_vtab base;
+    const struct tcgrr_vtab_table *table;
     struct tcgrr_sql *sql;
 };
 
@@ -53,9 +54,9 @@ void tcgrr_vtab_narrow(sqlite3_value *value, enum tcgrr_vtab_operator relation, 
 
 /* ---- methods that tables share ---- */
 
-/* xConnect's and xDisconnect's work: declares the table and makes a struct tcgrr_vtab. `data` is the struct tcgrr_sql.
- */
-int tcgrr_vtab_connect(sqlite3 *db, void *data, const char *declaration, sqlite3_vtab **table, char **message);
+/* xConnect and xDisconnect of all tables: declare it and make a struct tcgrr_vtab. `data` is the struct tcgrr_sql. */
+int tcgrr_vtab_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
+                       char **message);
 int tcgrr_vtab_disconnect(sqlite3_vtab *table);
 
 /* Makes the cursor's trace the one attached under the name in `schema`, NULL for "main". What is asked of it is
@@ -78,10 +79,20 @@ void tcgrr_vtab_result_schema(sqlite3_context *context, const struct tcgrr_vtab_
 
 /* ---- the tables ---- */
 
+#define TCGRR_VTAB_MAX_RULES 3
+
 struct tcgrr_vtab_table {
     const char *name;
     const char *declaration; /* what SQLite is told, with comments: users read it, too */
     sqlite3_module module;   /* registered with a struct tcgrr_sql */
+    /* The rest is for tables that make all rows at once (store/sql/vtab_rows.h). */
+    struct tcgrr_vtab_rule rules[TCGRR_VTAB_MAX_RULES]; /* its arguments; a row without text ends them */
+    size_t row;                                         /* bytes of one */
+    GDestroyNotify clear;                               /* frees what one owns; NULL: nothing */
+    double rows;                                        /* as many are expected */
+    double cost;                                        /* of making them; 0: as of reading so many */
+    unsigned ordered;                                   /* columns, as bits, by which they are in order, */
+    bool descending;                                    /* from the highest on */
 };
 
 extern const struct tcgrr_vtab_table tcgrr_vtab_exec;
@@ -95,5 +106,8 @@ extern const struct tcgrr_vtab_table tcgrr_vtab_state;
 extern const struct tcgrr_vtab_table tcgrr_vtab_function;
 extern const struct tcgrr_vtab_table tcgrr_vtab_registers;
 extern const struct tcgrr_vtab_table tcgrr_vtab_mem;
+
+/* The one with this name, which there is. */
+const struct tcgrr_vtab_table *tcgrr_vtab_find(const char *name);
 
 #endif

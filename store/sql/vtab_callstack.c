@@ -37,30 +37,6 @@ static const char declaration[] =
     "  schema TEXT HIDDEN  -- and the name under which a trace is attached (main)\n"
     ")";
 
-static int callstack_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                             char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int callstack_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {
-        {AT, TCGRR_VTAB_EQ, PLAN_AT, "at=?", 1, true},
-        {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true},
-    };
-    bool descending;
-    int status = tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), EXPECTED_ROWS);
-    info->orderByConsumed = tcgrr_vtab_ordered(info, 1u << DEPTH, &descending) && !descending;
-    info->estimatedCost = 1e8;
-    return status;
-}
-
-static int callstack_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-}
-
 static int callstack_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc, sqlite3_value **arguments)
 {
     struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
@@ -132,18 +108,11 @@ static int callstack_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
 const struct tcgrr_vtab_table tcgrr_vtab_callstack = {
     .name = "callstack",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = callstack_connect,
-            .xBestIndex = callstack_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = callstack_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = callstack_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = callstack_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(callstack_filter, callstack_column),
+    .rules = {{AT, TCGRR_VTAB_EQ, PLAN_AT, "at=?", 1, true},
+              {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .rows = EXPECTED_ROWS,
+    .cost = 1e8,
+    .ordered = 1u << DEPTH,
 };

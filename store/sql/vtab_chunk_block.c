@@ -40,11 +40,6 @@ static const char declaration[] = "CREATE TABLE chunk_block( -- executions of bl
                                   "  schema TEXT HIDDEN  -- chunk_block('other'): of the trace attached as other\n"
                                   ")";
 
-static int use_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
 static int use_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     bool descending;
@@ -185,7 +180,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_chunk_block = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = use_connect,
+            .xConnect = tcgrr_vtab_connect,
             .xBestIndex = use_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = use_open,

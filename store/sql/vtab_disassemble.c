@@ -33,29 +33,6 @@ static const char declaration[] = "CREATE TABLE disassemble( -- disassemble(bloc
                                   "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
                                   ")";
 
-static int disassemble_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                               char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int disassemble_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {
-        {BLOCK, TCGRR_VTAB_EQ, PLAN_BLOCK, "block=?", 1, true},
-        {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true},
-    };
-    bool descending;
-    int status = tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), EXPECTED_ROWS);
-    info->orderByConsumed = tcgrr_vtab_ordered(info, 1u << POSITION | 1u << PC, &descending) && !descending;
-    return status;
-}
-
-static int disassemble_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-}
-
 static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc,
                               sqlite3_value **arguments)
 {
@@ -131,18 +108,10 @@ static int disassemble_column(sqlite3_vtab_cursor *base, sqlite3_context *contex
 const struct tcgrr_vtab_table tcgrr_vtab_disassemble = {
     .name = "disassemble",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = disassemble_connect,
-            .xBestIndex = disassemble_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = disassemble_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = disassemble_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = disassemble_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(disassemble_filter, disassemble_column),
+    .rules = {{BLOCK, TCGRR_VTAB_EQ, PLAN_BLOCK, "block=?", 1, true},
+              {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .rows = EXPECTED_ROWS,
+    .ordered = 1u << POSITION | 1u << PC,
 };

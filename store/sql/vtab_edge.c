@@ -39,29 +39,6 @@ static const char declaration[] =
     "  schema TEXT HIDDEN    -- and the name under which a trace is attached (main)\n"
     ")";
 
-static int edge_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                        char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int edge_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {
-        {SINCE, TCGRR_VTAB_EQ, PLAN_SINCE, "since=?", 1, true},
-        {UNTIL, TCGRR_VTAB_EQ, PLAN_UNTIL, "until=?", 1, true},
-        {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true},
-    };
-    int status = tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), EXPECTED_ROWS);
-    info->estimatedCost = 1e8;
-    return status;
-}
-
-static int edge_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-}
-
 /* ---- counting ---- */
 
 static guint hash_edge(gconstpointer key)
@@ -151,18 +128,11 @@ static int edge_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
 const struct tcgrr_vtab_table tcgrr_vtab_edge = {
     .name = "edge",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = edge_connect,
-            .xBestIndex = edge_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = edge_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = edge_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = edge_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(edge_filter, edge_column),
+    .rules = {{SINCE, TCGRR_VTAB_EQ, PLAN_SINCE, "since=?", 1, true},
+              {UNTIL, TCGRR_VTAB_EQ, PLAN_UNTIL, "until=?", 1, true},
+              {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .rows = EXPECTED_ROWS,
+    .cost = 1e8,
 };

@@ -63,12 +63,6 @@ static const char declaration[] =
     "  counted INTEGER HIDDEN  -- by how much the icount moved on\n"
     ")";
 
-static int exec_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                        char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
 /* Without ORDER BY or GROUP BY, who looks at more than one value of a column expects them in the order they ran. */
 static bool is_order_seen(const sqlite3_index_info *info)
 {
@@ -420,7 +414,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_exec = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = exec_connect, /* no xCreate: the table is there without CREATE VIRTUAL TABLE */
+            .xConnect = tcgrr_vtab_connect, /* no xCreate: the table is there without CREATE VIRTUAL TABLE */
             .xBestIndex = exec_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = exec_open,

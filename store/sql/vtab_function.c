@@ -276,25 +276,6 @@ static bool collect(struct tcgrr_sql_trace *trace, GArray *rows, GError **error)
 
 /* ---- the table ---- */
 
-static int function_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                            char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int function_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {{SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}};
-    int status = tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), EXPECTED_ROWS);
-    info->estimatedCost = 1e8;
-    return status;
-}
-
-static int function_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-}
-
 static int function_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc, sqlite3_value **arguments)
 {
     struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
@@ -326,18 +307,9 @@ static int function_column(sqlite3_vtab_cursor *base, sqlite3_context *context, 
 const struct tcgrr_vtab_table tcgrr_vtab_function = {
     .name = "function",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = function_connect,
-            .xBestIndex = function_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = function_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = function_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = function_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(function_filter, function_column),
+    .rules = {{SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .rows = EXPECTED_ROWS,
+    .cost = 1e8,
 };

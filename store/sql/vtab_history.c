@@ -36,30 +36,6 @@ static const char declaration[] =
     "  schema TEXT HIDDEN     -- and the name under which a trace is attached (main)\n"
     ")";
 
-static int history_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                           char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int history_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {
-        {BEFORE, TCGRR_VTAB_EQ, PLAN_BEFORE, "before=?", 1, true},
-        {COUNT, TCGRR_VTAB_EQ, PLAN_COUNT, "n=?", 1, true},
-        {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true},
-    };
-    bool descending;
-    int status = tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), USUAL_COUNT);
-    info->orderByConsumed = tcgrr_vtab_ordered(info, 1u << SEQ | 1u << ICOUNT, &descending) && descending;
-    return status;
-}
-
-static int history_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    return tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-}
-
 static bool collect(struct tcgrr_vtab_rows *cursor, int64_t before, int64_t count, GError **error)
 {
     struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
@@ -133,18 +109,12 @@ static int history_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
 const struct tcgrr_vtab_table tcgrr_vtab_history = {
     .name = "history",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = history_connect,
-            .xBestIndex = history_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = history_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = history_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = history_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(history_filter, history_column),
+    .rules = {{BEFORE, TCGRR_VTAB_EQ, PLAN_BEFORE, "before=?", 1, true},
+              {COUNT, TCGRR_VTAB_EQ, PLAN_COUNT, "n=?", 1, true},
+              {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .rows = USUAL_COUNT,
+    .ordered = 1u << SEQ | 1u << ICOUNT,
+    .descending = true,
 };

@@ -32,12 +32,6 @@ static const char declaration[] = "CREATE TABLE insn( -- instructions that ran t
                                   "  schema TEXT HIDDEN  -- insn('other'): of the trace attached as other\n"
                                   ")";
 
-static int insn_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                        char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
 static int insn_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     static const struct tcgrr_vtab_columns columns = {
@@ -214,7 +208,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_insn = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = insn_connect,
+            .xConnect = tcgrr_vtab_connect,
             .xBestIndex = insn_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = insn_open,

@@ -68,11 +68,6 @@ static const char declaration[] =
     "  covers INTEGER HIDDEN  -- WHERE covers = X: accesses to the byte at address X\n"
     ")";
 
-static int mem_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table, char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
 static int mem_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     static const struct tcgrr_vtab_columns columns = {.seq = SEQ,
@@ -425,7 +420,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_mem = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = mem_connect,
+            .xConnect = tcgrr_vtab_connect,
             .xBestIndex = mem_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = mem_open,

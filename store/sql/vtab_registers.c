@@ -32,33 +32,9 @@ static const char declaration[] =
     "  schema TEXT HIDDEN  -- and the name under which a trace is attached (main)\n"
     ")";
 
-static int registers_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                             char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
-static int registers_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
-{
-    static const struct tcgrr_vtab_rule rules[] = {
-        {AT, TCGRR_VTAB_EQ, PLAN_AT, "at=?", 1, true},
-        {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true},
-    };
-    return tcgrr_vtab_plan(info, rules, G_N_ELEMENTS(rules), EXPECTED_ROWS);
-}
-
 static void clear_row(gpointer data)
 {
     g_bytes_unref(((struct row *)data)->image);
-}
-
-static int registers_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
-{
-    int status = tcgrr_vtab_rows_open(sizeof(struct row), cursor);
-    if (status == SQLITE_OK) {
-        g_array_set_clear_func(((struct tcgrr_vtab_rows *)*cursor)->rows, clear_row);
-    }
-    return status;
 }
 
 /* Adds what the last sample up to `icount` holds. */
@@ -144,18 +120,10 @@ static int registers_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
 const struct tcgrr_vtab_table tcgrr_vtab_registers = {
     .name = "registers",
     .declaration = declaration,
-    .module =
-        {
-            .iVersion = 0,
-            .xConnect = registers_connect,
-            .xBestIndex = registers_best_index,
-            .xDisconnect = tcgrr_vtab_disconnect,
-            .xOpen = registers_open,
-            .xClose = tcgrr_vtab_rows_close,
-            .xFilter = registers_filter,
-            .xNext = tcgrr_vtab_rows_next,
-            .xEof = tcgrr_vtab_rows_eof,
-            .xColumn = registers_column,
-            .xRowid = tcgrr_vtab_rows_rowid,
-        },
+    .module = TCGRR_VTAB_ROWS_MODULE(registers_filter, registers_column),
+    .rules = {{AT, TCGRR_VTAB_EQ, PLAN_AT, "at=?", 1, true},
+              {SCHEMA, TCGRR_VTAB_EQ, PLAN_SCHEMA, "of schema", 1, true}},
+    .row = sizeof(struct row),
+    .clear = clear_row,
+    .rows = EXPECTED_ROWS,
 };

@@ -1,13 +1,34 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/sql/vtab_rows.h"
 
-int tcgrr_vtab_rows_open(size_t size, sqlite3_vtab_cursor **cursor)
+int tcgrr_vtab_rows_best_index(sqlite3_vtab *base, sqlite3_index_info *info)
 {
+    const struct tcgrr_vtab_table *table = ((struct tcgrr_vtab *)base)->table;
+    bool by_rowid = info->nOrderBy > 0 && info->aOrderBy[0].iColumn < 0;
+    size_t rules = 0;
+    bool descending;
+
+    while (rules < TCGRR_VTAB_MAX_RULES && table->rules[rules].text) {
+        rules++;
+    }
+    int status = tcgrr_vtab_plan(info, table->rules, rules, table->rows);
+    info->orderByConsumed =
+        !by_rowid && tcgrr_vtab_ordered(info, table->ordered, &descending) && descending == table->descending;
+    if (table->cost > 0) {
+        info->estimatedCost = table->cost;
+    }
+    return status;
+}
+
+int tcgrr_vtab_rows_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
+{
+    const struct tcgrr_vtab_table *described = ((struct tcgrr_vtab *)table)->table;
     struct tcgrr_vtab_rows *made = sqlite3_malloc(sizeof(*made));
     if (!made) {
         return SQLITE_NOMEM;
     }
-    *made = (struct tcgrr_vtab_rows){.rows = g_array_new(FALSE, TRUE, (guint)size)};
+    *made = (struct tcgrr_vtab_rows){.rows = g_array_new(FALSE, TRUE, (guint)described->row)};
+    g_array_set_clear_func(made->rows, described->clear);
     *cursor = &made->base.base;
     return SQLITE_OK;
 }

@@ -11,8 +11,17 @@ struct tcgrr_vtab_rows {
     guint at;
 };
 
-/* xOpen's work for rows of `size` bytes; the rest is the same for all. */
-int tcgrr_vtab_rows_open(size_t size, sqlite3_vtab_cursor **cursor);
+/* Their methods but two; xBestIndex and xOpen go by the rest of struct tcgrr_vtab_table. */
+#define TCGRR_VTAB_ROWS_MODULE(filter, column)                                                                         \
+    {                                                                                                                  \
+        .iVersion = 0, .xConnect = tcgrr_vtab_connect, .xBestIndex = tcgrr_vtab_rows_best_index,                       \
+        .xDisconnect = tcgrr_vtab_disconnect, .xOpen = tcgrr_vtab_rows_open, .xClose = tcgrr_vtab_rows_close,          \
+        .xFilter = filter, .xNext = tcgrr_vtab_rows_next, .xEof = tcgrr_vtab_rows_eof, .xColumn = column,              \
+        .xRowid = tcgrr_vtab_rows_rowid,                                                                               \
+    }
+
+int tcgrr_vtab_rows_best_index(sqlite3_vtab *table, sqlite3_index_info *info);
+int tcgrr_vtab_rows_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor);
 int tcgrr_vtab_rows_close(sqlite3_vtab_cursor *cursor);
 int tcgrr_vtab_rows_next(sqlite3_vtab_cursor *cursor);
 int tcgrr_vtab_rows_eof(sqlite3_vtab_cursor *cursor);

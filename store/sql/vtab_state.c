@@ -55,12 +55,6 @@ static const char declaration[] = "CREATE TABLE state( -- registers where they w
                                   "  schema TEXT HIDDEN  -- state('other'): of the trace attached as other\n"
                                   ")";
 
-static int state_connect(sqlite3 *db, void *data, int argc, const char *const *argv, sqlite3_vtab **table,
-                         char **message)
-{
-    return tcgrr_vtab_connect(db, data, declaration, table, message);
-}
-
 static int state_best_index(sqlite3_vtab *table, sqlite3_index_info *info)
 {
     struct tcgrr_vtab_rule usable[G_N_ELEMENTS(rules)];
@@ -236,7 +230,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_state = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = state_connect,
+            .xConnect = tcgrr_vtab_connect,
             .xBestIndex = state_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = state_open,
