@@ -87,6 +87,14 @@ int cli_stopped_status(int signal);
 /* Path of the plugin that belongs to this executable; owned by the caller. NULL with error if it is not there. */
 char *cli_plugin_path(GError **error);
 
+/*
+ * Shows what is printed from now on by the user's pager, if standard output is a terminal: TCGRR_PAGER, else PAGER,
+ * else less; empty or "cat": none. The process then ends when the pager does. Further calls do nothing.
+ */
+void cli_page(void);
+/* Whether a pager shows it. */
+bool cli_paging(void);
+
 /* Prints one JSON object on standard output and gives up the reference. */
 void cli_print_json(json_t *object);
 

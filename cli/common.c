@@ -171,6 +171,11 @@ bool cli_parse(const struct cli_command *command, const GOptionEntry *options, b
     g_option_context_set_description(context, command->examples);
     g_option_context_set_strict_posix(context, stop_at_word);
     g_option_context_add_main_entries(context, options, NULL);
+    for (int i = 1; i < *argc && strcmp((*argv)[i], "--") != 0; i++) {
+        if (strcmp((*argv)[i], "--help") == 0) {
+            cli_page();
+        }
+    }
     if (!g_option_context_parse(context, argc, argv, &error)) {
         refuse_option(command, options, error->message);
         g_error_free(error);

@@ -12,6 +12,7 @@
 struct traces {
     const char *paths[2];
     bool fill;
+    bool page;   /* long text goes to the user's pager */
     bool browse; /* there is a place to look at afterwards */
     struct tcgrr_reader *readers[2];
     struct tcgrr_run_source *sides[2];
@@ -34,6 +35,9 @@ static bool comparable(const struct cli_command *command, const struct traces *t
 static void print_text(const struct traces *traces, const struct tcgrr_comparison *comparison,
                        const struct cli_places *places)
 {
+    if (traces->page) {
+        cli_page();
+    }
     cli_print_comparison(comparison, places);
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_run *run = tcgrr_reader_run(traces->readers[i]);
@@ -204,7 +208,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         cli_comparing_clear(&comparing);
         return unfit;
     }
-    struct traces traces = {.paths = {argv[1], argv[2]}, .fill = fill};
+    struct traces traces = {.paths = {argv[1], argv[2]}, .fill = fill, .page = !browse};
     int status = open_both(&traces);
     if (status == CLI_OK) {
         status = comparable(command, &traces) ? compare(command, &traces, &comparing) : CLI_USAGE;

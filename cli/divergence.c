@@ -238,8 +238,9 @@ struct colours {
 static struct colours choose_colours(void)
 {
     const char *wish = getenv("NO_COLOR");
-    return (wish && *wish) || !isatty(STDOUT_FILENO) ? (struct colours){"", "", "", ""}
-                                                     : (struct colours){"\033[1;31m", "\033[32m", "\033[2m", "\033[0m"};
+    return (wish && *wish) || (!isatty(STDOUT_FILENO) && !cli_paging())
+               ? (struct colours){"", "", "", ""}
+               : (struct colours){"\033[1;31m", "\033[32m", "\033[2m", "\033[0m"};
 }
 
 static void print_exec(const struct texts *texts, int which, const struct tcgrr_exec *exec)

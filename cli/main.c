@@ -23,6 +23,7 @@ static const struct {
     {"Exit status", "0 done and no divergence, 1 diverged, 2 wrong usage, 3 could not do it, 130/143 interrupted."},
     {"Environment",
      "TCGRR_PLUGIN: the plugin to load instead of the installed one; PATH: where to look for QEMUs;\n"
+     "TCGRR_PAGER, PAGER: what shows long output on a terminal (default: less; empty: nothing);\n"
      "TMPDIR: where sockets and the files of replays are kept while in use; NO_COLOR: print without colors."},
 };
 

@@ -213,7 +213,7 @@ static int show_progress(void *data)
     if (caught) {
         return 1;
     }
-    if (now >= progress->next) {
+    if (now >= progress->next && !cli_paging()) {
         g_autofree char *chunks = cli_number(tcgrr_sql_chunks_decoded(progress->sql));
         fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s chunks of the trace decoded",
                 (double)(now - progress->started) / 1e6, chunks);
@@ -346,6 +346,9 @@ static int run_statement(const struct query *query, sqlite3_stmt *statement, boo
         return SQLITE_OK;
     }
     if (status == SQLITE_ROW) {
+        if (query->page) {
+            cli_page();
+        }
         status = query_print(statement, query->format);
     } else if (status == SQLITE_DONE) {
         query_print_nothing(statement, query->format);
@@ -466,6 +469,7 @@ static int execute(struct query *query, const char *trace, const char *sql, cons
     if (sql[strspn(sql, " \t\r\n;")] == '\0') {
         return cli_usage(&cli_query, "the SQL is empty");
     }
+    query->page = true;
     return *sql == '.' ? query_command(query, sql) : query_run(query, sql);
 }
 

@@ -21,6 +21,7 @@ struct query {
     unsigned all;                /* of which levels, 1 << enum tcgrr_level, it reads all that there is */
     struct tcgrr_sql *sql;
     enum query_format format;
+    bool page;     /* show long output by the user's pager */
     bool progress; /* say on standard error how far a long query is */
 };
 

@@ -139,6 +139,7 @@ static int run_report(struct report_job *job, bool fill, char **words)
         job->block_count = tcgrr_blocks_count(job->blocks);
         job->disasm = tcgrr_disasm_new(job->run->target);
         job->symbols = cli_trace_symbols(job->reader);
+        cli_page();
         good = job->report->run(job, &error);
         tcgrr_symbols_free(job->symbols);
         tcgrr_disasm_free(job->disasm);

@@ -218,6 +218,7 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
         return *options->stop ? cli_stopped_status(*options->stop) : status;
     }
     context->insns = cli_insns_new(options->reader, tcgrr_reader_run(options->reader)->target, context->symbols);
+    cli_page();
     if (!told->json) {
         (told->dot ? print_dot : print_text)(context);
     }

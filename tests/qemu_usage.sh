@@ -146,6 +146,29 @@ refused "takes a block" query timer.tcgrr "SELECT * FROM disassemble"
 refused "did you mean 'hotblocks'" report timer.tcgrr hotblock
 refused "no symbol of this name" diff --from nowhere plain.tcgrr timer.tcgrr
 
+# Long output on a terminal goes through a pager, the end of the command waits for it, and its status is the command's.
+python3 - "$tcgrr" <<'PYTHON' || fail "the pager"
+import os, pty, sys
+def ran(pager, *words):
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.environ.update(TERM="xterm", TCGRR_PAGER=pager)
+        os.execv(sys.argv[1], ("tcgrr",) + words)
+    text = b""
+    try:
+        while part := os.read(terminal, 4096):
+            text += part
+    except OSError:
+        pass
+    return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), text.decode()
+for words, status in ((("query", "timer.tcgrr", "SELECT kind FROM event"), 0), (("report", "timer.tcgrr", "hotblocks"), 0),
+                      (("record", "--help"), 0), (("query", "timer.tcgrr", "SELECT nothing"), 2)):
+    got, text = ran("sleep 0.2; sed 's/^/paged: /'", *words)
+    assert got == status and ("paged: " in text) == (status == 0), (words, got, text)
+    got, text = ran("", *words)
+    assert got == status and "paged: " not in text, (words, got, text)
+PYTHON
+
 # Reading needs nothing but the file, and its name can be anything.
 mv timer.tcgrr "a trace; with 'odd' name.tcgrr"
 run 0 "$tcgrr" info "a trace; with 'odd' name.tcgrr"
