@@ -140,7 +140,7 @@ struct tcgrr_comparison;
 /* What names the places of a report. */
 struct cli_places {
     struct tcgrr_symbols *symbols[2];     /* of each side; the same one twice is allowed */
-    const struct tcgrr_blocks *blocks[2]; /* likewise, to tell the instruction sets in use; NULL: not known */
+    const struct tcgrr_blocks *blocks[2]; /* likewise, to find the instruction sets in use; NULL: not known */
     const char *target;
     const char *names[2]; /* what the sides are called: "recording", "replay" */
 };

@@ -235,7 +235,7 @@ const struct cli_command cli_diff = {
     "Compares instructions, however they are cut into blocks. An interrupt that comes a few instructions earlier in "
     "one\n"
     "run, or a polling loop that runs a few more times, is listed but is not a divergence, except with --strict.\n"
-    "Where the inputs of the two runs may be the reason of a difference, their QEMUs decide, on one rr log.\n\n"
+    "Where inputs of their own may explain a difference, tcgrr runs both QEMUs once more, on one rr log, to decide.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"

@@ -74,7 +74,8 @@ const struct cli_command cli_extract = {
     "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and "
     "DIR/inputs\n"
     "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is the\n"
-    "repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n"
+    "repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n\n"
+    "Examples:\n"
     "  tcgrr extract "
     "boot.tcgrr boot && xargs -d '\\n"
     "' -a boot/command.txt env\n",

@@ -7,7 +7,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gboolean verbose = FALSE;
     const GOptionEntry options[] = {
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "also the command, the notes and the guest's files", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "also show the command, the notes and the guest's files",
+         NULL},
         {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {

@@ -15,7 +15,7 @@ void cli_insns_free(struct cli_insns *insns);
 
 /*
  * The instruction at `pc` with these bytes, which is number `icount` of the run or begins there without retiring; NULL
- * if its bytes are not known. Where the run has none like it, its bytes alone tell. Owned by the caller.
+ * if its bytes are not known. Where the run has none like it, its bytes alone decide. Owned by the caller.
  */
 char *cli_insns_text(struct cli_insns *insns, tcgrr_icount icount, uint64_t pc, const uint8_t *bytes, uint8_t length);
 

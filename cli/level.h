@@ -51,7 +51,7 @@ void cli_level_clear(struct cli_level *asked);
          "WHERE"},                                                                                                     \
     {                                                                                                                  \
         "full-until", 0, 0, G_OPTION_ARG_STRING, &(asked).until,                                                       \
-            "and up to here, its next execution (default: the end of the run)", "WHERE"                                \
+            "stop recording them here, at its next execution (default: the end of the run)", "WHERE"                   \
     }
 
 /*

@@ -196,8 +196,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
          "SHIFT"},
         {"follow", 0, 0, G_OPTION_ARG_STRING, &follow,
-         "user mode: what is recorded besides the program: exec (the default): another one that it executes, in the "
-         "same run; none: not that either; all: forked children, too, each in a trace of its own beside TRACE",
+         "user mode: what else to record: exec (the default): a program started by execve, in the same run; none: "
+         "nothing; "
+         "all: also forked children, each in its own trace beside TRACE",
          "WHAT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
          "FILE"},

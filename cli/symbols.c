@@ -128,7 +128,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *told = NULL;
     gboolean json = FALSE, moved = FALSE, replace = FALSE;
     const GOptionEntry options[] = {
-        {"offset", 0, 0, G_OPTION_ARG_STRING, &told, "by how much the code ran above the addresses in the files", "N"},
+        {"offset", 0, 0, G_OPTION_ARG_STRING, &told, "how far above the addresses in the files the code ran", "N"},
         {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that offset by comparing an ELF file's code with what ran",
          NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "drop the symbols that the trace has", NULL},

@@ -498,7 +498,7 @@ static bool go_on(struct comparing *c, GError **error)
 static bool compare_state(struct comparing *c, GError **error)
 {
     const struct tcgrr_align *align = &c->aligns[0];
-    /* The state where they part is the last that can be compared. */
+    /* The state where they diverge is the last that can be compared. */
     tcgrr_icount to[2] = {align->runs.walks[0].icount + c->done, align->runs.walks[1].icount + c->done};
 
     if (explained(c) > c->explained || c->count > 1) {

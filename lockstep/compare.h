@@ -37,8 +37,8 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
  * tcgrr_process_describe_end(). */
 bool tcgrr_compare_is_raised(const char *exit);
 
-/* Whether a QEMU whose plugin speaks this version of the API tells which of several vCPUs runs a block: newer ones tell
- * which of them translated it. */
+/* Whether a QEMU whose plugin speaks this version of the API reports which of several vCPUs runs a block: newer ones
+ * report which of them translated it. */
 bool tcgrr_compare_vcpus_told(int api_version);
 
 #endif

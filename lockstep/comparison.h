@@ -47,8 +47,8 @@ struct tcgrr_data_divergence {
     GArray *initial; /* struct tcgrr_register_difference: in the first sample; each compared once it agreed; NULL: none
                         was compared */
     /*
-     * Between different QEMUs, which may tell the same stores in other pieces: where the digests first differ, if they
-     * do. No divergence by itself. Each side's own count, as below.
+     * Between different QEMUs, which may report the same stores in other pieces: where the digests first differ, if
+     * they do. No divergence by itself. Each side's own count, as below.
      */
     bool stores_parted;
     tcgrr_icount stores_from[2];
@@ -101,7 +101,7 @@ enum tcgrr_reason {
     TCGRR_REASON_INTERRUPT = 1u << 2, /* an interrupt came there */
     TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
     TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
-    TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not tell whether the interrupted instruction had run */
+    TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not say whether the interrupted instruction had run */
     TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took turns there */
 };
 

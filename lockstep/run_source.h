@@ -50,7 +50,7 @@ struct tcgrr_run_source;
 /* All functions: false with an error if the side could not be read, or TCGRR_ERROR_STOPPED. */
 struct tcgrr_run_source_ops {
     /*
-     * Goes on until `to` instructions have run or the side has ended, and tells the digest of those from `from` on.
+     * Goes on until `to` instructions have run or the side has ended, and gives the digest of those from `from` on.
      * `from` is 0 or at most TCGRR_SOURCE_WINDOW before the furthest instruction that was asked for; so is `to`.
      * Fastest where `from` is 0 and `to` a checkpoint.
      */
@@ -114,8 +114,8 @@ struct tcgrr_run_source_live_options {
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
     tcgrr_icount enough;                               /* here at the latest it counts as stopped; 0: nowhere */
-    /* What it is expected to do, from the first instruction on: once it has parted from that and makes no progress for
-     * half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
+    /* What it is expected to do, from the first instruction on: once it has diverged from that and makes no progress
+     * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;
     struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
     void *data;

@@ -14,7 +14,7 @@
 #define PUMP_MS     5
 #define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
 #define PROGRESS_US 200000
-#define PARTED_US   500000
+#define DIVERGED_US 500000
 #define SPIN_US     1000000 /* of its own time without retiring an instruction, and a replay has hung */
 #define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has told everything */
 
@@ -61,7 +61,7 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
 }
 
 /* Whether it did something else than the original, as far as that goes. Not to be asked again before it has moved. */
-static bool has_parted(struct live_side *live, const struct tcgrr_chunk *chunk)
+static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk)
 {
     struct tcgrr_run_source *original = live->options.original;
     struct tcgrr_run_source_position position;
@@ -91,7 +91,7 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
         live->compared = false;
     }
     live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
-                 (now - live->moved > PARTED_US && (has_parted(live, chunk) || spins(live)));
+                 (now - live->moved > DIVERGED_US && (has_diverged(live, chunk) || spins(live)));
     bool paused = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
     live->stopped = paused || (live->options.enough > 0 && chunk->end_icount >= live->options.enough);
     if (paused) {

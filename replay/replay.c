@@ -435,7 +435,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         how.data = result;
     }
     how.start = result->start;
-    if (how.start == 0 && how.from[0].kind == TCGRR_POSITION_NONE) { /* otherwise it may have parted before */
+    if (how.start == 0 && how.from[0].kind == TCGRR_POSITION_NONE) { /* otherwise it may have diverged before */
         live.original = stored;
     }
     if (stops_inside(reader, options) && is_user(reader)) {

@@ -19,7 +19,7 @@ struct tcgrr_replay_options {
     bool quiet;                           /* the guest's console goes nowhere */
     bool output_to_errors;                /* or, with what QEMU writes to standard output, to standard error */
     /* Compare states even if the recording has none: then the QEMU that recorded replays it, too, at the same time.
-     * Where one of the two cannot tell its state, they are not compared. */
+     * Where one of the two cannot show its state, they are not compared. */
     bool states;
     /* With `states`: samples after all branches in this part of the run, where it is not empty, and none between the
      * first one and these. Numbers of branches, which the recording must not count from a place of its own. */

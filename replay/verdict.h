@@ -7,7 +7,7 @@
 
 enum tcgrr_verdict_kind {
     TCGRR_VERDICT_GOOD,    /* it did the same to the end */
-    TCGRR_VERDICT_BAD,     /* it began as the recording did and then parted from it */
+    TCGRR_VERDICT_BAD,     /* it began as the recording did and then diverged from it */
     TCGRR_VERDICT_SKIPPED, /* it cannot replay this trace, which says nothing about it */
 };
 
@@ -29,9 +29,9 @@ struct tcgrr_verdict {
 };
 
 /*
- * Replays the trace in `build`, a QEMU (name or path) or a folder that has one for the trace's target, until it parts
- * from the recording. options->qemu and options->at are not looked at. False with an error only where no build could
- * be judged: the trace is damaged, the arguments are wrong, or TCGRR_ERROR_STOPPED. tcgrr_replay_check() is to be
+ * Replays the trace in `build`, a QEMU (name or path) or a folder that has one for the trace's target, until it
+ * diverges from the recording. options->qemu and options->at are not looked at. False with an error only where no build
+ * could be judged: the trace is damaged, the arguments are wrong, or TCGRR_ERROR_STOPPED. tcgrr_replay_check() is to be
  * called before, once.
  *
  * A QEMU that refuses the rr file, or ends or hangs before it has run an instruction, is SKIPPED: that is what QEMUs of

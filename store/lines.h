@@ -14,7 +14,7 @@
 struct tcgrr_line {
     uint64_t address;
     uint64_t end;
-    const char *file; /* absolute where DWARF tells the folder of the compilation; owned by the table */
+    const char *file; /* absolute where DWARF names the folder of the compilation; owned by the table */
     uint32_t number;  /* from 1 */
 };
 

@@ -79,7 +79,7 @@ struct tcgrr_checkpoint {
 enum tcgrr_access_flag {
     TCGRR_ACCESS_STORE = 1u << 0,    /* it wrote; otherwise it read */
     TCGRR_ACCESS_DEVICE = 1u << 1,   /* it went to a device, not to RAM or ROM */
-    TCGRR_ACCESS_VALUE = 1u << 2,    /* `value` is known: QEMU tells it from API 4 on */
+    TCGRR_ACCESS_VALUE = 1u << 2,    /* `value` is known: QEMU gives it from API 4 on */
     TCGRR_ACCESS_PHYSICAL = 1u << 3, /* `physical` is known: system mode */
 };
 
@@ -95,7 +95,7 @@ struct tcgrr_access {
     uint64_t value[2]; /* what was read or written, low half first; 0 beyond `size`, or where it is not known */
 };
 
-/* A device that accesses go to; number 1 stands for all whose names QEMU does not tell, and is not in lists. */
+/* A device that accesses go to; number 1 stands for all whose names QEMU does not give, and is not in lists. */
 #define TCGRR_DEVICE_UNNAMED 1u
 #define TCGRR_DEVICE_NAME    256u
 struct tcgrr_device {

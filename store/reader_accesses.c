@@ -124,7 +124,7 @@ static bool load_devices(struct tcgrr_reader *reader, GError **error)
     while (good && (status = sqlite3_step(statement)) == SQLITE_ROW) {
         const char *name = (const char *)sqlite3_column_text(statement, 1);
         good = (name && sqlite3_column_int64(statement, 0) == reader->devices->len) ||
-               tcgrr_reader_damaged(reader, error, "device %u is not there", reader->devices->len);
+               tcgrr_reader_damaged(reader, error, "device %u is missing", reader->devices->len);
         g_ptr_array_add(reader->devices, g_strdup(name));
     }
     sqlite3_reset(statement);

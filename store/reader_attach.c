@@ -71,8 +71,7 @@ const struct tcgrr_blocks *tcgrr_reader_need_all(struct tcgrr_reader *reader, GE
     if (good && status != SQLITE_DONE) {
         good = tcgrr_reader_fail(reader, "the blocks", error);
     } else if (good && found != count) {
-        good =
-            tcgrr_reader_damaged(reader, error, "%u of its %u blocks are not there", count - MIN(found, count), count);
+        good = tcgrr_reader_damaged(reader, error, "%u of its %u blocks are missing", count - MIN(found, count), count);
     }
     sqlite3_reset(statement);
     reader->loaded_to = good ? count : 0;
@@ -88,7 +87,7 @@ static bool load_one(struct tcgrr_reader *reader, uint32_t number, GError **erro
     sqlite3_bind_int64(statement, 1, number);
     int status = sqlite3_step(statement);
     bool good = status == SQLITE_ROW    ? tcgrr_reader_load_block(reader, statement, error)
-                : status == SQLITE_DONE ? tcgrr_reader_damaged(reader, error, "block %u is not there", number)
+                : status == SQLITE_DONE ? tcgrr_reader_damaged(reader, error, "block %u is missing", number)
                                         : tcgrr_reader_fail(reader, "a block", error);
     sqlite3_reset(statement);
     return good;

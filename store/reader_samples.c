@@ -16,8 +16,7 @@ static bool load_registers(struct tcgrr_reader *reader, sqlite3_stmt *statement,
         sqlite3_int64 size = sqlite3_column_int64(statement, 3);
         if (sqlite3_column_int64(statement, 0) != tcgrr_register_table_count(registers) || !name || !feature ||
             size < 0) {
-            return tcgrr_reader_damaged(reader, error, "register %u is not there",
-                                        tcgrr_register_table_count(registers));
+            return tcgrr_reader_damaged(reader, error, "register %u is missing", tcgrr_register_table_count(registers));
         }
         if (tcgrr_register_table_count(registers) == 0 && (strcmp(name, "pc") != 0 || size != sizeof(uint64_t))) {
             return tcgrr_reader_damaged(reader, error, "its first register is not the pc");

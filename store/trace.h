@@ -196,7 +196,7 @@ bool tcgrr_reader_samples_before(struct tcgrr_reader *reader, tcgrr_icount icoun
  */
 bool tcgrr_reader_accesses(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, GError **error);
 /*
- * The name of an access's device, where QEMU does not tell it the one that the memory map has at the physical address.
+ * The name of an access's device, where QEMU does not give it the one that the memory map has at the physical address.
  * NULL for memory, "" where it is not known; owned by the reader. *error is set if names cannot be read.
  */
 const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_access *access, GError **error);

@@ -193,7 +193,7 @@ static bool check_last_samples(struct check *check, GError **error)
     if (!good) {
         tcgrr_reader_fail(check->reader, "the samples", error);
     } else if (sqlite3_column_int64(statement, 0) > 0) {
-        complain(check, "there are samples of chunks that are not there");
+        complain(check, "there are samples of chunks that are missing");
     }
     sqlite3_finalize(statement);
     return good;
@@ -211,7 +211,7 @@ static bool check_texts(struct check *check, GError **error)
         sqlite3_int64 first = sqlite3_column_int64(statement, 0);
         sqlite3_int64 count = sqlite3_column_int64(statement, 1);
         if (first < end || count > tcgrr_blocks_count(reader->blocks) - first) {
-            complain(check, "there are texts of blocks from %" G_GINT64_FORMAT " on that are not there or have others",
+            complain(check, "there are texts of blocks from %" G_GINT64_FORMAT " on that are missing or have others",
                      (gint64)first);
             break;
         }
@@ -267,7 +267,7 @@ static bool check_accesses(struct check *check, int64_t id, GError **error)
         complain(check, "the list of pages of chunk %" G_GINT64_FORMAT " is not that of its memory accesses", id);
     }
     if (!known) {
-        complain(check, "memory accesses of chunk %" G_GINT64_FORMAT " go to a device that is not there", id);
+        complain(check, "memory accesses of chunk %" G_GINT64_FORMAT " go to a device that is missing", id);
     }
     return true;
 }
@@ -285,7 +285,7 @@ static bool check_tables(struct check *check, GError **error)
         tcgrr_reader_fail(check->reader, "the memory accesses", error);
     } else {
         if (sqlite3_column_int64(statement, 0) > 0) {
-            complain(check, "there are memory accesses of chunks that are not there");
+            complain(check, "there are memory accesses of chunks that are missing");
         }
         check->devices = sqlite3_column_int64(statement, 1);
     }
@@ -406,7 +406,7 @@ static bool check_inputs(struct check *check, GError **error)
     if (!good) {
         tcgrr_reader_fail(check->reader, "the embedded files", error);
     } else if (sqlite3_column_int64(statement, 0) > 0) {
-        complain(check, "there are contents of embedded files that are not there");
+        complain(check, "there are contents of embedded files that are missing");
     }
     sqlite3_finalize(statement);
     return good;

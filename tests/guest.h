@@ -72,7 +72,7 @@ const struct tcgrr_tolerated *pair_place(const struct pair *pair, guint index);
 void pair_same(struct pair *pair, uint64_t events, uint64_t loops, uint64_t transients);
 /* Compares and ends; wants the runs to part there. */
 void pair_parts(struct pair *pair, tcgrr_icount a, tcgrr_icount b);
-/* The same; wants no verdict, because their own inputs may be why they part there. */
+/* The same; wants no verdict, because their own inputs may be why they diverge there. */
 void pair_doubts(struct pair *pair, tcgrr_icount a, tcgrr_icount b);
 
 #endif

@@ -95,7 +95,7 @@ json() { jq -r "$1" "$work/out"; }
 qemu() {
     local name=qemu-system-$1-$2
     [[ $1 != user-* ]] || name=qemu-${1#user-}-$2
-    [ -x "$TCGRR_QEMUS/bin/$name" ] || skip "$name is not there; scripts/fetch-qemus.sh gets it"
+    [ -x "$TCGRR_QEMUS/bin/$name" ] || skip "$name is missing; scripts/fetch-qemus.sh gets it"
     echo "$TCGRR_QEMUS/bin/$name"
 }
 
@@ -103,7 +103,7 @@ qemu() {
 # console in a file.
 guest() {
     local name=$1 version=$2 elf=${3:-$fixtures/$1.elf}
-    [ -f "$elf" ] || skip "$elf is not there; building the guests needs clang and lld"
+    [ -f "$elf" ] || skip "$elf is missing; building the guests needs clang and lld"
     case $name in
     rv64-smp*) guest=("$(qemu riscv64 "$version")" -M virt -bios none -smp 2) ;;
     rv64-vfcvt) guest=("$(qemu riscv64 "$version")" -M virt -bios none -cpu "rv64,v=true") ;;
@@ -126,14 +126,14 @@ guest() {
 
 # copy_guest NAME ELF: a copy of a fixture, to change.
 copy_guest() {
-    [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is not there; building the guests needs clang and lld"
+    [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is missing; building the guests needs clang and lld"
     cp "$fixtures/$1.elf" "$2"
 }
 
 # Sets `guest` to a boot of Linux that ends by itself.
 guest_linux() {
     local kernel=$TCGRR_QEMUS/guests/linux-arm64
-    [ -f "$kernel" ] || skip "$kernel is not there; scripts/fetch-qemus.sh gets it"
+    [ -f "$kernel" ] || skip "$kernel is missing; scripts/fetch-qemus.sh gets it"
     guest=("$(qemu aarch64 "$1")" -M virt -cpu cortex-a57 -m 512 -nic none -no-reboot -kernel "$kernel"
            -append "console=ttyAMA0 panic=-1" -display none -monitor none -serial "file:$work/linux.console")
 }

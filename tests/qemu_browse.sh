@@ -8,7 +8,7 @@ version=$1
 
 run 2 "$tcgrr" browse "$work/none.tcgrr" </dev/null
 contains "without a terminal" "$(cat "$work/err")" "terminal"
-command -v tmux >/dev/null || skip "tmux is not there"
+command -v tmux >/dev/null || skip "tmux is missing"
 [[ $("$tcgrr" browse --help) == *Keys:* ]] || skip "tcgrr was built without ncurses"
 
 export LC_ALL=C.UTF-8

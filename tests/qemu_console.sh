@@ -7,7 +7,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-command -v python3 >/dev/null || skip "python3, which plays the terminal, is not there"
+command -v python3 >/dev/null || skip "python3, which plays the terminal, is missing"
 version=$1
 guest a64-wfi "$version"
 cd "$work"
@@ -41,7 +41,7 @@ PYTHON
 }
 
 machine=("$(qemu aarch64 "$version")" -M virt -cpu cortex-a57 -nographic -bios "$TCGRR_QEMUS/guests/u-boot/qemu_arm64/u-boot.bin")
-[ -f "${machine[-1]}" ] || skip "${machine[-1]} is not there; scripts/fetch-qemus.sh gets it"
+[ -f "${machine[-1]}" ] || skip "${machine[-1]} is missing; scripts/fetch-qemus.sh gets it"
 
 # Ctrl-A c reaches the monitor, Ctrl-A x ends QEMU; Ctrl-C before it is the guest's and ends nothing.
 typed keys.tcgrr '\x03,\x01c,info status\r,\x01x' "${machine[@]}" -icount shift=7 > screen || fail "QEMU did not end: $(tail -n 5 screen)"

@@ -60,7 +60,7 @@ find_bad rv64-vfcvt riscv64 "^aborted after 100[0-9]{3} instructions \(signal 6 
 # The search that found them finds them again, and nothing else.
 # search GUEST TARGET DIFFERENCE...
 search() {
-    [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is not there; building the guests needs clang and lld"
+    [ -f "$fixtures/$1.elf" ] || skip "$fixtures/$1.elf is missing; building the guests needs clang and lld"
     run 0 "$tests/../scripts/differential.sh" "$fixtures/$1.elf" "$(qemu "$2" 7.2)" "$(qemu "$2" 10.0)" "$(qemu "$2" 11.1)"
     equal "$1: what differs" "$(grep -v '^[0-9]: ' out | sed 's/  */ /g')" "$(printf '%s\n' "${@:3}")"
 }

@@ -13,7 +13,7 @@ version=7.2
 source=$TCGRR_QEMUS/source/$version
 [ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
 [ -d "$source" ] || skip "there is no source of QEMU $version; scripts/build-qemus.sh $version gets it"
-for tool in git ccache ninja gcc pkg-config; do command -v "$tool" >/dev/null || skip "$tool is not there"; done
+for tool in git ccache ninja gcc pkg-config; do command -v "$tool" >/dev/null || skip "$tool is missing"; done
 case $mode in
 user) target=x86_64-linux-user binary=qemu-x86_64 ;;
 system)

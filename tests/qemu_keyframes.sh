@@ -62,7 +62,7 @@ run 0 "$tcgrr" keyframes --json --every 500000 --max-size 4M "$work/a.tcgrr"
 [ "$(json .keyframes)" -ge 2 ] || fail "only $(json .keyframes) keyframes were made in 4 MB"
 
 # A disk that the guest writes to, given to QEMU as one that may be written: replays leave it alone.
-[ -f "$fixtures/x86-disk.img" ] || skip "$fixtures/x86-disk.img is not there; building the guests needs clang and lld"
+[ -f "$fixtures/x86-disk.img" ] || skip "$fixtures/x86-disk.img is missing; building the guests needs clang and lld"
 cp "$fixtures/x86-disk.img" "$work/disk.img"
 guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -display none -monitor none
        -serial null -drive "file=$work/disk.img,format=raw,if=none,snapshot=on,id=d0"

@@ -6,7 +6,7 @@
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 for program in slurmctld slurmd sbatch munged; do
-    command -v $program >/dev/null || skip "$program is not there; the package slurm-wlm has it"
+    command -v $program >/dev/null || skip "$program is missing; the package slurm-wlm has it"
 done
 [ "$(id -u)" = 0 ] || skip "a Slurm of one's own takes root here"
 

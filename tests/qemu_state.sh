@@ -96,7 +96,7 @@ parts() {
     contains "$name: registers" "$(json '[.data_divergence.registers[].name] | sort | join(" ")')" "^($registers)$"
     equal "$name: stores" "$(json .data_divergence.stores_differ)" false
     equal "$name: kind" "$(json .divergence.kind)" "control flow"
-    [ "$(json .divergence.icount)" -gt $((to + 500000)) ] || fail "$name: the flow parts at $(json .divergence.icount)"
+    [ "$(json .divergence.icount)" -gt $((to + 500000)) ] || fail "$name: the flow diverges at $(json .divergence.icount)"
     # Where the flow does not come that far, the data is all there is.
     run 1 "$tcgrr" replay --json --timeout 10 --until $((to + 100000)) "$work/$name-late.tcgrr"
     equal "$name: kind up to there" "$(json .divergence.kind)" data

@@ -8,7 +8,7 @@
 . "$(dirname "$0")/lib.sh"
 
 firmware=$TCGRR_QEMUS/guests/u-boot/qemu_arm64/u-boot.bin
-[ -f "$firmware" ] || skip "$firmware is not there; scripts/fetch-qemus.sh gets it"
+[ -f "$firmware" ] || skip "$firmware is missing; scripts/fetch-qemus.sh gets it"
 qemu=$(qemu aarch64 "$1")
 "$tcgrr" record --json --icount 7 -o "$work/uboot.tcgrr" -- "$qemu" -M virt -cpu cortex-a57 -nic none -bios "$firmware" \
     -display none -monitor none -serial "file:$work/console" >"$work/out" 2>"$work/err" &

@@ -10,7 +10,7 @@
 bin=$TCGRR_QEMUS/bin
 right=$bin/qemu-x86_64-10.2-src wrong=$bin/qemu-x86_64-10.2-folding-src
 { [ -x "$right" ] && [ -x "$wrong" ]; } ||
-    skip "the two QEMUs are not there; scripts/build-qemus.sh 10.2 10.2-folding -- x86_64-linux-user builds them"
+    skip "the two QEMUs are missing; scripts/build-qemus.sh 10.2 10.2-folding -- x86_64-linux-user builds them"
 [ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
 command -v gcc >/dev/null || skip "no C compiler for the guest program"
 

@@ -490,8 +490,8 @@ static void test_verify(void **state)
     assert_problem(f, "UPDATE sample SET data = x'00' WHERE chunk = 2", "the samples of chunk 2 do not match");
     assert_problem(f, "UPDATE sample SET last_icount = last_icount + 1 WHERE chunk = 3", "the samples of chunk 3");
     assert_problem(f, "UPDATE sample SET chunk = 1 WHERE chunk = 2", "the samples of chunk 1");
-    assert_problem(f, "UPDATE sample SET chunk = 100000 WHERE chunk = 2", "samples of chunks that are not there");
-    assert_problem(f, "DELETE FROM register WHERE id = 3", "register 3 is not there");
+    assert_problem(f, "UPDATE sample SET chunk = 100000 WHERE chunk = 2", "samples of chunks that are missing");
+    assert_problem(f, "DELETE FROM register WHERE id = 3", "register 3 is missing");
     assert_problem(f, "UPDATE register SET size = 70000 WHERE id = 3", "register 3 is of impossible size");
     assert_problem(f, "UPDATE register SET size = 7 WHERE id = 3", "the samples of chunk 0 are malformed");
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reports: what QEMU's example plugins tell of a run while it goes on, told from a recorded one. Each report is one
+ * Reports: what QEMU's example plugins report during a run, from a recorded one. Each report is one
  * file and one row of the table in cli/report.c, with the name, options and columns of the plugin, so that scripts move
  * over; docs/reports.md says where a figure differs on purpose.
  */

@@ -28,7 +28,7 @@ const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *i
 /* QEMU is to end: lets it hear that though its guest may never leave its slice. Any thread. */
 void tcgrr_intake_ask_yield(struct tcgrr_intake *intake);
 
-/* Nothing is read any more: tells the plugin, if it still runs. Any thread. */
+/* Nothing is read any more: says so to the plugin, if it still runs. Any thread. */
 void tcgrr_intake_detach(struct tcgrr_intake *intake);
 
 /* Tells the plugin where to take samples (wire.h). Any thread. */

@@ -97,7 +97,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
                      GError **error);
 
 /*
- * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not tell come from there.
+ * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not give come from there.
  * Before the first tcgrr_live_next(); takes `log` over.
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);

@@ -251,7 +251,7 @@ bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     return true;
 }
 
-/* Where the words of executions and those of accesses stand while they are parted. */
+/* Where the words of executions and those of accesses stand while they are being separated. */
 struct parting {
     const uint32_t *at; /* words from here on are to be done */
     const uint32_t *end;

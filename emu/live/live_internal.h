@@ -35,7 +35,7 @@ struct classes {
     enum { NOT_ASKED, BRANCH, NO_BRANCH } branch; /* whether it is one alone, by its text */
 };
 
-/* What the plugin tells of the guest's state (live_sample.c). */
+/* What the plugin sends of the guest's state (live_sample.c). */
 struct tcgrr_live_sampling {
     struct tcgrr_register_table *registers; /* the pc, then those of the plugin; NULL before the first one came */
     uint8_t *image;                         /* their values as told so far; NULL before the first value came */

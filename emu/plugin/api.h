@@ -2,7 +2,7 @@
 /*
  * What the plugin uses of QEMU's plugin interface, declared here for all its versions (1 to 7), because one binary is
  * to load into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() finds each
- * function in the running QEMU and tells the version from what is there.
+ * function in the running QEMU and derives the version from what is there.
  */
 #ifndef TCGRR_EMU_PLUGIN_API_H
 #define TCGRR_EMU_PLUGIN_API_H

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a child says after it has connected. Who it is, the kernel tells. */
+/* What a child says after it has connected. The kernel says who it is. */
 struct tcgrr_fork_request {
     uint32_t parent; /* struct tcgrr_wire_header: process */
     uint32_t number; /* which of the parent's children, from 1 */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Samples of the guest's state: all registers that QEMU tells, and a digest of all stores. They are taken at the heads
+ * Samples of the guest's state: all registers that QEMU shows, and a digest of all stores. They are taken at the heads
  * of translations, because only there all that QEMU computes lazily is in its place, and at those heads that only the
  * guest's instructions decide about: where as many branches and jumps as are wanted have run since the sample before.
  * Every QEMU ends a translation with those, however else it cuts the code.

@@ -56,7 +56,7 @@ static_assert(TCGRR_WIRE_HEADER_BYTES % TCGRR_WIRE_DRAFT_PAGE == 0 &&
 enum tcgrr_wire_feature {
     TCGRR_WIRE_DISCON = 1u << 0,  /* reports interrupts, exceptions and host calls itself (API 6) */
     TCGRR_WIRE_SYSCALL = 1u << 1, /* user mode: reports system calls */
-    TCGRR_WIRE_STORES = 1u << 2,  /* tells the values of stores, so that samples have a digest of them (API 4) */
+    TCGRR_WIRE_STORES = 1u << 2,  /* sends the values of stores, so that samples have a digest of them (API 4) */
 };
 
 #define TCGRR_WIRE_PROGRAM 256u /* bytes of a program's path, with its zero */
@@ -200,7 +200,7 @@ struct tcgrr_wire_value {
     uint32_t size;   /* bytes */
 };
 #define TCGRR_WIRE_VALUE_BYTES        16384u /* in one record */
-/* What the plugin tells of registers, at most. */
+/* What the plugin sends about registers, at most. */
 #define TCGRR_WIRE_MAX_REGISTERS      4095u
 #define TCGRR_WIRE_MAX_REGISTER_BYTES 65536u
 #define TCGRR_WIRE_MAX_STATE_BYTES    ((1u << 20) - 8u) /* all registers together */

@@ -69,7 +69,7 @@ bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *argum
                          const struct tcgrr_command_options *options, struct tcgrr_command *command, GError **error);
 /*
  * Where the program's name stands in `arguments`, the words after the name of a QEMU, if that runs single programs; -1
- * for a system emulator and for what is no QEMU. Looks at the name and, where that does not tell, asks --version.
+ * for a system emulator and for what is no QEMU. Looks at the name and, where that does not say, asks --version.
  */
 int tcgrr_command_program(const char *qemu, const char *const *arguments);
 

@@ -24,7 +24,7 @@ struct tcgrr_register {
     unsigned bytes;
     unsigned index;  /* in the list */
     unsigned offset; /* of its value in a state */
-    bool core;       /* one of those that the stub tells all at once, which is fast */
+    bool core;       /* one of those that the stub sends all at once, which is fast */
     bool system;     /* of a feature that holds what steers and describes the machine, not what programs compute with */
     GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
 };
@@ -37,7 +37,7 @@ struct tcgrr_registers {
     bool big_endian;      /* in which order a value's bytes are */
 };
 
-/* No registers yet, and one reference. `target` is QEMU's target name, which tells the order of bytes. */
+/* No registers yet, and one reference. `target` is QEMU's target name, which implies the order of bytes. */
 struct tcgrr_registers *tcgrr_registers_new(const char *target);
 struct tcgrr_registers *tcgrr_registers_ref(struct tcgrr_registers *registers);
 /* Frees it with the last reference. NULL is allowed. */
@@ -58,7 +58,7 @@ bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, co
 const struct tcgrr_register *tcgrr_registers_find(const struct tcgrr_registers *registers, const char *name);
 
 /*
- * A state is one piece of memory of `state_bytes`: for each register in turn a byte that tells whether its value is
+ * A state is one piece of memory of `state_bytes`: for each register in turn a byte that says whether its value is
  * known, then the values.
  */
 static inline bool tcgrr_state_knows(const uint8_t *state, unsigned index)

@@ -37,7 +37,7 @@ struct tcgrr_process *tcgrr_process_start(char *const *argv, const struct tcgrr_
 
 /*
  * Watches a process that runs already and is no child of ours; freeing leaves it running. Its standard error goes where
- * it went. Its status is only known as long as its parent has not asked for it, or where Linux tells it afterwards
+ * it went. Its status is only known as long as its parent has not asked for it, or where Linux reports it afterwards
  * (from 6.15 on). NULL with TCGRR_ERROR_FAILED if it is gone.
  */
 struct tcgrr_process *tcgrr_process_adopt(int pid, GError **error);

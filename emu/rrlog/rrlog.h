@@ -97,7 +97,7 @@ guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
 /*
  * An execution of which all instructions but the last surely retired, and the last may have; the vCPU did not begin
  * again at the last one. `place` counts the instructions up to that one, by the assumptions made so far. What keeps an
- * instruction from retiring is an interrupt or exception at its place, so the log tells.
+ * instruction from retiring is an interrupt or exception at its place, so the log shows it.
  */
 struct tcgrr_uncertain_retire {
     uint64_t seq : 49;    /* of the execution */

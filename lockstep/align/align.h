@@ -12,7 +12,7 @@
 #include "lockstep/comparison.h"
 #include "lockstep/align/handler.h"
 
-/* Instructions that have to be at hand after the place where runs are compared, to tell why they differ; more are
+/* Instructions that have to be at hand after the place where runs are compared, to find out why they differ; more are
  * fetched where that is not enough. */
 #define TCGRR_ALIGN_AHEAD      16384
 /* Handlers of one side that wait for their counterparts, at most, and what they may hold; executions. */

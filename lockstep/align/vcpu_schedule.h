@@ -22,7 +22,7 @@ void tcgrr_vcpu_schedule_init(struct tcgrr_vcpu_schedule *schedule, const struct
                               const tcgrr_icount at[2]);
 void tcgrr_vcpu_schedule_clear(struct tcgrr_vcpu_schedule *schedule);
 
-/* Looks at what has come to the windows, and tells `align` of turns that ended elsewhere. */
+/* Looks at what has come to the windows, and reports turns that ended elsewhere to `align`. */
 void tcgrr_vcpu_schedule_look(struct tcgrr_vcpu_schedule *schedule, const struct tcgrr_exec_window windows[2],
                               struct tcgrr_align *align);
 

@@ -21,9 +21,9 @@ void tcgrr_token_clear(struct tcgrr_token *token);
 
 /*
  * Introduces both sides to each other: protocol version, then, if there is a token, each proves that it has the same
- * one without sending it, then they tell what they have to agree on. False with an error if they cannot be compared;
- * the other side is told why. `*known`: the other side is a tcgrr and, if there is a token, has it; before that it may
- * be anybody.
+ * one without sending it, then they exchange what they have to agree on. False with an error if they cannot be
+ * compared; the other side is told why. `*known`: the other side is a tcgrr and, if there is a token, has it; before
+ * that it may be anybody.
  */
 bool tcgrr_handshake(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
                      const struct tcgrr_description *ours, struct tcgrr_description *theirs, bool *known,

@@ -154,11 +154,11 @@ bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes,
 /* ---- positions ---- */
 
 /*
- * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) tells. The
+ * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) gives. The
  * first `count` may be told without being asked again.
  */
 struct tcgrr_plan {
-    uint32_t serial; /* tells its positions from those of an earlier plan */
+    uint32_t serial; /* distinguishes its positions from those of an earlier plan */
     tcgrr_icount from;
     tcgrr_icount to;
     uint64_t from_stride;

@@ -30,8 +30,8 @@ const tcgrr_icount *tcgrr_run_source_remote_asked_after(const struct tcgrr_run_s
 struct tcgrr_run_source *tcgrr_run_source_watchful(struct tcgrr_run_source *local, struct tcgrr_run_source *remote);
 
 /*
- * The comparison is over: tells the other end, which is asked no more. `result` becomes what it gets to hear, so that
- * both report alike; its lists point into `heard`, which the caller has initialised.
+ * The comparison is over: reports that to the other end, which is asked no more. `result` becomes what that end gets,
+ * so that both report alike; its lists point into `heard`, which the caller has initialised.
  */
 bool tcgrr_remote_conclude(struct tcgrr_run_source *remote, const struct tcgrr_comparison *comparison,
                            struct tcgrr_received_blocks *heard, struct tcgrr_comparison *result, GError **error);

@@ -6,7 +6,7 @@
 #include "lockstep/peer/peer.h"
 
 /*
- * Serves `side` until the comparing end tells the result, which goes to `comparison`; its lists point into `heard`,
+ * Serves `side` until the comparing end sends the result, which goes to `comparison`; its lists point into `heard`,
  * which the caller has initialised. A live side must have been given TCGRR_PROTOCOL_AHEAD as `ahead`; one that `leads`,
  * whose rr log drives the other end's, TCGRR_PROTOCOL_LOG_AHEAD more.
  */

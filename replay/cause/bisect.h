@@ -72,7 +72,7 @@ bool tcgrr_bisect_open(struct tcgrr_bisect *bisect, const struct tcgrr_bisect_op
 
 /*
  * Compares and searches. True also if there is no divergence; then there is no cause. False with error:
- * bisect->comparison may tell where the two diverge all the same, bisect->cause tells nothing.
+ * bisect->comparison may still say where the two diverge; bisect->cause says nothing.
  */
 bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_options *how,
                       struct tcgrr_symbols *symbols, GError **error);

@@ -20,8 +20,8 @@ struct tcgrr_last {
 };
 
 /*
- * The last instruction before `before` that writes register number `index` (of side 0's list), as its bytes tell it.
- * `state` is one near by, which tells the processor's mode. Only the recorded flow is read.
+ * The last instruction before `before` that writes register number `index` (of side 0's list), as its bytes say.
+ * `state` is one near by, which has the processor's mode. Only the recorded flow is read.
  */
 bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
                          const uint8_t *state, tcgrr_icount before, struct tcgrr_last *last, GError **error);

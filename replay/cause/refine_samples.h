@@ -8,7 +8,7 @@
 /*
  * `replay` was made with these options, with states, and found a difference. Both QEMUs replay again, up to that
  * difference, with a sample after each branch since the last sample in which all was the same: `closer`, which the
- * caller has to clear, tells the same as replay->comparison.data, but to within some instructions. *known is false if
+ * caller has to clear, says the same as replay->comparison.data, but to within some instructions. *known is false if
  * there is nothing to be had: no states were compared, or the recording counts branches from a place of its own.
  * `by_stores`: where the digests of stores differ before anything else does, it is about that place.
  */

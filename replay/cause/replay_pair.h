@@ -131,7 +131,7 @@ struct tcgrr_touched {
 /* Where a single-stepped run stood. */
 struct tcgrr_stop {
     tcgrr_moment moment;
-    uint64_t pc;      /* as the stub tells it */
+    uint64_t pc;      /* as the stub gives it */
     uint64_t address; /* of the instruction as the trace has it: on x86 with its segment's base */
     uint8_t *state;
     struct tcgrr_content *contents; /* of the places that were asked for */

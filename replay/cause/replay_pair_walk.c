@@ -224,7 +224,7 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
     return true;
 }
 
-/* A run may not get past the instruction where it parts from the other: then that is its last stop. */
+/* A run may not get past the instruction where it diverges from the other: then that is its last stop. */
 static bool is_over(struct walking *walking, struct tcgrr_paused *paused, tcgrr_moment moment, GError **problem)
 {
     struct tcgrr_replay_pair *pair = walking->pair;

@@ -20,12 +20,13 @@ void tcgrr_disasm_free(struct tcgrr_disasm *disasm);
 
 /*
  * Learns from all blocks known in which mode the code of each page runs (x86: 64, 32 or 16 bits; arm: Thumb or not),
- * because one block alone does not always tell: "push" has the same bytes in all three. Worth calling before the first
- * text, and again when there are more blocks; without it each block is judged alone. Does nothing for other targets.
+ * because one block alone does not always show it: "push" has the same bytes in all three. Worth calling before the
+ * first text, and again when there are more blocks; without it each block is judged alone. Does nothing for other
+ * targets.
  */
 void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks *blocks, uint32_t count);
 
-/* Whether a survey tells it anything. */
+/* Whether a survey is of use to it. */
 bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
 
 /*
@@ -36,7 +37,7 @@ bool tcgrr_disasm_wants_survey(const struct tcgrr_disasm *disasm);
 char **tcgrr_disasm_block(struct tcgrr_disasm *disasm, const struct tcgrr_block *block);
 
 /*
- * What an instruction is for, as far as capstone's groups and operands tell: an instruction that fits several is of the
+ * What an instruction is for, as far as capstone's groups and operands show: an instruction that fits several is of the
  * first. With each a short name and a title.
  */
 #define TCGRR_INSN_KINDS(X)                                                                                            \

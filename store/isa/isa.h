@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What an instruction can do to the flow of its block, told from its bytes alone. The plugin uses it to decide where
- * marks are needed to count exactly, the recorder to tell impossible transitions between blocks. It has no state,
+ * marks are needed to count exactly, the recorder to recognize impossible transitions between blocks. It has no state,
  * allocates nothing and uses no library, because it runs inside QEMU. Whatever is not known for sure is answered with
  * the class that costs more but is never wrong.
  */
@@ -71,7 +71,7 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
 
 /*
  * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
- * tcgrr_isa_classify() it tells by the instruction alone, so that the answer does not depend on how blocks are cut;
+ * tcgrr_isa_classify() it goes by the instruction alone, so that the answer does not depend on how blocks are cut;
  * `thumb` says whether 32-bit Arm code is T32.
  */
 bool tcgrr_isa_transfers(enum tcgrr_isa isa, bool thumb, uint64_t pc, const uint8_t *bytes, uint8_t length);

@@ -10,7 +10,7 @@
 
 /*
  * Whether the instruction reads a clock, a counter, pending interrupts or a random number, waits for something to
- * happen, or reads a device in a way that its bytes tell (x86 `in`). False for all of a machine that is not known.
+ * happen, or reads a device in a way that its bytes show (x86 `in`). False for all of a machine that is not known.
  */
 bool tcgrr_isa_depends_on_time(enum tcgrr_isa isa, const uint8_t *bytes, unsigned length);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The functions that a trace is in at an icount, as store/stacks.h tells them. */
+/* The functions that a trace is in at an icount, as store/stacks.h finds them. */
 #ifndef TCGRR_STORE_CALLSTACK_H
 #define TCGRR_STORE_CALLSTACK_H
 

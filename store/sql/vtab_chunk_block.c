@@ -89,7 +89,7 @@ static int settle(struct use_cursor *cursor)
         const struct tcgrr_block_use *last =
             &g_array_index(cursor->uses, struct tcgrr_block_use, cursor->uses->len - 1);
         if (last->block >= tcgrr_blocks_count(cursor->blocks)) {
-            tcgrr_reader_damaged(reader, &error, "chunk %" G_GINT64_FORMAT " lists a block that is not there",
+            tcgrr_reader_damaged(reader, &error, "chunk %" G_GINT64_FORMAT " lists a block that is missing",
                                  cursor->chunk);
             return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
         }

@@ -182,7 +182,7 @@ static bool add_chunk(struct exec_cursor *cursor, struct count *count, int64_t i
         const struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
         if (use->block >= tcgrr_blocks_count(count->blocks)) {
             return tcgrr_reader_damaged(tcgrr_sql_trace_reader(cursor->base.trace), error,
-                                        "chunk %" G_GINT64_FORMAT " lists a block that is not there", id);
+                                        "chunk %" G_GINT64_FORMAT " lists a block that is missing", id);
         }
         count->execs[use->block] += use->execs;
         complete = complete && use->lost == 0;

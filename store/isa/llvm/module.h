@@ -29,7 +29,7 @@ enum {
     TCGRR_LLVM_RETURN = 1u << 3,
     TCGRR_LLVM_BRANCH = 1u << 4,
     TCGRR_LLVM_CONDITIONAL = 1u << 5,
-    TCGRR_LLVM_EFFECTS = 1u << 6, /* it does or reads something that its operands do not tell */
+    TCGRR_LLVM_EFFECTS = 1u << 6, /* it does or reads something that its operands do not show */
 };
 
 struct tcgrr_llvm_insn {
