@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A QEMU plugin that makes a fault: it flips one bit of a register or of memory right before the instruction at a
- * chosen icount, as a wrong translation might. For QEMUs of plugin API 7.
+ * chosen icount, as a wrong translation might. For QEMUs of plugin API 7 and, in user mode, of API 5.
  *
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,reg=NAME,bit=N
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,mem=ADDRESS,bit=N
  *
- * pc is that of the instruction at `at`, which spares asking at all others. With reg and mem, the memory is that at so
- * many bytes from where the register points. log=FILE: a line is added to it when the bit has been flipped.
+ * pc is that of the instruction at `at`, which spares asking at all others. nth=N in the place of at=ICOUNT: right
+ * before the Nth time, from 1 on, that the instruction at pc runs. With reg and mem, the memory is that at so many
+ * bytes from where the register points. log=FILE: a line is added to it when the bit has been flipped.
  */
+#include <dlfcn.h>
 #include <glib.h>
 #include <inttypes.h>
 #include <stdbool.h>
@@ -34,8 +36,9 @@ typedef struct {
 enum { RW_REGS = 2, INLINE_ADD = 0, COND_EQ = 2 };
 
 typedef void (*exec_cb)(unsigned vcpu, void *data);
-void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(unsigned vcpu, void *data), void *data);
-void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*cb)(struct qemu_plugin_tb *tb, void *data), void *data);
+/* `data` is new with API 7; before, nobody looks at it. */
+void qemu_plugin_register_vcpu_init_cb(uint64_t id, void (*cb)(void), void *data);
+void qemu_plugin_register_vcpu_tb_trans_cb(uint64_t id, void (*cb)(void), void *data);
 void qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(struct qemu_plugin_insn *insn, int op, qemu_plugin_u64 entry,
                                                          uint64_t imm);
 void qemu_plugin_register_vcpu_insn_exec_cond_cb(struct qemu_plugin_insn *insn, exec_cb cb, int flags, int cond,
@@ -52,9 +55,16 @@ bool qemu_plugin_read_memory_vaddr(uint64_t address, GByteArray *data, size_t le
 bool qemu_plugin_write_memory_vaddr(uint64_t address, GByteArray *data);
 
 __attribute__((visibility("default"))) int qemu_plugin_version = 7;
+
+/* Before QEMU looks at the version. API 6 is none that QEMU was released with. */
+__attribute__((constructor)) static void settle_version(void)
+{
+    qemu_plugin_version = dlsym(RTLD_DEFAULT, "qemu_plugin_set_pc") ? 7 : 5;
+}
 __attribute__((visibility("default"))) int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv);
 
 static uint64_t at;
+static bool nth;
 static uint64_t pc;
 static uint64_t address;
 static unsigned bit;
@@ -125,18 +135,31 @@ static void flip(unsigned vcpu, void *data)
     note();
 }
 
-static void translate(struct qemu_plugin_tb *tb, void *data)
+static void translate(struct qemu_plugin_tb *tb)
 {
     for (size_t i = 0; i < qemu_plugin_tb_n_insns(tb); i++) {
         struct qemu_plugin_insn *insn = qemu_plugin_tb_get_insn(tb, i);
-        if (qemu_plugin_insn_vaddr(insn) == pc) {
-            qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, flip, RW_REGS, COND_EQ, count, at, NULL);
+        bool here = qemu_plugin_insn_vaddr(insn) == pc;
+        if (here) {
+            qemu_plugin_register_vcpu_insn_exec_cond_cb(insn, flip, RW_REGS, COND_EQ, count, at - nth, NULL);
         }
-        qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD, count, 1);
+        if (here || !nth) {
+            qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu(insn, INLINE_ADD, count, 1);
+        }
     }
 }
 
-static void find_register(unsigned vcpu, void *data)
+/* API 7 has its data last, where earlier ones have the plugin's id first. */
+static void translate_5(uint64_t id, struct qemu_plugin_tb *tb)
+{
+    translate(tb);
+}
+static void translate_7(struct qemu_plugin_tb *tb, void *data)
+{
+    translate(tb);
+}
+
+static void find_register(unsigned vcpu)
 {
     g_autoptr(GArray) list = qemu_plugin_get_registers();
     begin_count(vcpu);
@@ -154,13 +177,23 @@ static void find_register(unsigned vcpu, void *data)
     }
 }
 
+static void init_5(uint64_t id, unsigned vcpu)
+{
+    find_register(vcpu);
+}
+static void init_7(unsigned vcpu, void *data)
+{
+    find_register(vcpu);
+}
+
 int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
 {
     for (int i = 0; i < argc; i++) {
         const char *equals = strchr(argv[i], '=');
         const char *value = equals ? equals + 1 : "";
-        if (g_str_has_prefix(argv[i], "at=")) {
+        if (g_str_has_prefix(argv[i], "at=") || g_str_has_prefix(argv[i], "nth=")) {
             at = strtoull(value, NULL, 0);
+            nth = argv[i][0] == 'n';
         } else if (g_str_has_prefix(argv[i], "pc=")) {
             pc = strtoull(value, NULL, 0);
         } else if (g_str_has_prefix(argv[i], "mem=")) {
@@ -178,7 +211,8 @@ int qemu_plugin_install(uint64_t id, const void *info, int argc, char **argv)
         }
     }
     count.score = qemu_plugin_scoreboard_new(sizeof(uint64_t));
-    qemu_plugin_register_vcpu_init_cb(id, find_register, NULL);
-    qemu_plugin_register_vcpu_tb_trans_cb(id, translate, NULL);
+    bool old = qemu_plugin_version < 7;
+    qemu_plugin_register_vcpu_init_cb(id, old ? (void (*)(void))init_5 : (void (*)(void))init_7, NULL);
+    qemu_plugin_register_vcpu_tb_trans_cb(id, old ? (void (*)(void))translate_5 : (void (*)(void))translate_7, NULL);
     return 0;
 }

@@ -5,6 +5,8 @@
 #include "store/error.h"
 #include "store/symbols.h"
 
+#include <string.h>
+
 void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text)
 {
     if (bisect->options.progress) {
@@ -89,9 +91,11 @@ static bool search_from(struct tcgrr_bisect *bisect, const struct tcgrr_cause_da
 {
     const struct tcgrr_comparison *comparison = bisect->comparison;
     enum tcgrr_divergence_kind kind = comparison->kind;
+    /* Of a program samples have said where its data first differ. */
+    bool by_data = kind == TCGRR_DIVERGENCE_DATA || tcgrr_bisect_is_user(bisect);
     struct tcgrr_cause_options options = {
         .pair = bisect->pair,
-        .parted = kind == TCGRR_DIVERGENCE_DATA ? UINT64_MAX : comparison->icount - comparison->aligned[0],
+        .parted = by_data ? UINT64_MAX : comparison->icount - comparison->aligned[0],
         .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
         .floor = behind(bisect->keyframe.icount, comparison->aligned[0]),
         .dated = *dated,
@@ -113,6 +117,35 @@ static bool search(struct tcgrr_bisect *bisect, GError **error)
         tcgrr_cause_clear(&bisect->cause);
     }
     return good;
+}
+
+/* The last instruction in common, which the difference led to. */
+static void add_parting(struct tcgrr_cause *cause, const struct tcgrr_comparison *comparison)
+{
+    if (comparison->kind != TCGRR_DIVERGENCE_FLOW || comparison->common->len == 0) {
+        return;
+    }
+    const struct tcgrr_exec *last = &g_array_index(comparison->common, struct tcgrr_exec, 0);
+    const struct tcgrr_block *block = last->block;
+    struct tcgrr_cause_link *link = g_new0(struct tcgrr_cause_link, 1);
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i + 1 < last->ran; i++) {
+        offset += block->lengths[i];
+    }
+    link->icounts[0] = comparison->sides[0].icount - 1;
+    link->icounts[1] = comparison->sides[1].icount - 1;
+    link->pc = block->pc + offset;
+    link->length = last->ran > 0 ? (uint8_t)MIN(block->lengths[last->ran - 1], sizeof(link->bytes)) : 0;
+    memcpy(link->bytes, block->bytes + offset, link->length);
+    const struct tcgrr_cause_link *before =
+        cause->links->len > 0 ? g_ptr_array_index(cause->links, cause->links->len - 1) : NULL;
+    link->gap = before != NULL;
+    if (before && before->icounts[0] == link->icounts[0]) {
+        g_free(link); /* it is the cause */
+    } else {
+        g_ptr_array_add(cause->links, link);
+    }
 }
 
 /*
@@ -145,6 +178,7 @@ static bool find_in_program(struct tcgrr_bisect *bisect, GError **error)
     if (agrees) {
         tcgrr_cause_clear(&bisect->cause);
         bisect->cause = closest;
+        add_parting(&bisect->cause, bisect->comparison);
         return true;
     }
     tcgrr_cause_clear(&closest);

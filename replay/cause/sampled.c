@@ -81,7 +81,8 @@ bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_compari
 {
     /* What differed before those samples began is seen in the wider ones alone. */
     const struct tcgrr_data_divergence *wide = &comparison->data;
-    bool flow = comparison->kind == TCGRR_DIVERGENCE_FLOW && !wide->stores_parted;
+    bool ends = comparison->kind == TCGRR_DIVERGENCE_ENDED; /* perhaps in the middle of the block */
+    bool flow = (ends || comparison->kind == TCGRR_DIVERGENCE_FLOW) && !wide->stores_parted;
     struct tcgrr_exec exec;
 
     if (!data || data->samples == 0 || !wide->alike || !(wide->stores || wide->stores_parted)) {
@@ -96,7 +97,8 @@ bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_compari
     if (!find_exec(reader, data->same[0], &exec, error)) {
         return false;
     }
-    if (!stores_known || exec.icount + exec.ran != differs) {
+    bool inside = ends && !data->found && differs >= exec.icount && differs < exec.icount + exec.ran;
+    if (!stores_known || (exec.icount + exec.ran != differs && !inside)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "the cause is after icount %" G_GUINT64_FORMAT ", and could not be told to one block",
                     stores_known          ? data->same[0]
