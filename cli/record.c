@@ -171,74 +171,99 @@ static int check(const struct cli_command *command, int argc, const char *output
     return CLI_OK;
 }
 
-static int run(const struct cli_command *command, int argc, char **argv)
+/* What was asked for. */
+struct told {
+    char *output;
+    char *icount;
+    char *start_at;
+    char *follow;
+    char **symbols;
+    struct cli_level level;
+    gboolean force, no_rr, json, verbose, progress, portable;
+};
+
+static void told_clear(struct told *told)
 {
-    g_autofree char *output = NULL;
-    g_autofree char *icount = NULL;
-    g_autofree char *start_at = NULL;
-    g_autofree char *follow = NULL;
-    g_auto(GStrv) symbols = NULL;
-    struct cli_level level = {0};
-    gboolean force = FALSE, no_rr = FALSE, json = FALSE, verbose = FALSE, progress = FALSE, portable = FALSE;
+    g_free(told->output);
+    g_free(told->icount);
+    g_free(told->start_at);
+    g_free(told->follow);
+    g_strfreev(told->symbols);
+    cli_level_clear(&told->level);
+}
+
+static int parse(const struct cli_command *command, int *argc, char ***argv, struct told *told)
+{
     const GOptionEntry options[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told->output,
          "the trace to write (default: NAME.tcgrr in the current folder)", "TRACE"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &force, "replace an existing trace", NULL},
-        CLI_LEVEL_OPTIONS(level),
-        {"until", 0, 0, G_OPTION_ARG_STRING, &level.end,
+        {"force", 0, 0, G_OPTION_ARG_NONE, &told->force, "replace an existing trace", NULL},
+        CLI_LEVEL_OPTIONS(told->level),
+        {"until", 0, 0, G_OPTION_ARG_STRING, &told->level.end,
          "end the run here: a symbol, a 0x address (before its first execution) or an icount; system mode", "WHERE"},
-        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &no_rr, "record without QEMU's rr; the trace cannot be replayed", NULL},
-        {"portable", 0, 0, G_OPTION_ARG_NONE, &portable,
+        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &told->no_rr, "record without QEMU's rr; the trace cannot be replayed",
+         NULL},
+        {"portable", 0, 0, G_OPTION_ARG_NONE, &told->portable,
          "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},
-        {"start-at", 0, 0, G_OPTION_ARG_STRING, &start_at,
+        {"start-at", 0, 0, G_OPTION_ARG_STRING, &told->start_at,
          "run there first, take a snapshot and record from it: a symbol, a 0x address or an icount; implies --portable",
          "WHERE"},
-        {"icount", 0, 0, G_OPTION_ARG_STRING, &icount, "icount shift: 0 to 10 or auto (default: your -icount, else 0)",
-         "SHIFT"},
-        {"follow", 0, 0, G_OPTION_ARG_STRING, &follow,
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &told->icount,
+         "icount shift: 0 to 10 or auto (default: your -icount, else 0)", "SHIFT"},
+        {"follow", 0, 0, G_OPTION_ARG_STRING, &told->follow,
          "user mode: what else to record: exec (the default): a program started by execve, in the same run; none: "
          "nothing; "
          "all: also forked children, each in its own trace beside TRACE",
          "WHAT"},
-        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &symbols, "an ELF file whose symbols to store; may repeat",
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols, "an ELF file whose symbols to store; may repeat",
          "FILE"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress,
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &told->progress,
          "show progress even if the guest uses the terminal or there is none", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &json,
+        {"json", 0, 0, G_OPTION_ARG_NONE, &told->json,
          "print one JSON object at the end; what the guest prints goes to standard error", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &verbose, "show what is added to QEMU's command", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &told->verbose, "show what is added to QEMU's command", NULL},
         {0},
     };
-    if (!cli_parse(command, options, true, &argc, &argv)) {
-        return CLI_USAGE;
-    }
-    int fits = check(command, argc, output, follow);
-    if (fits != CLI_OK) {
-        return fits;
-    }
-    struct screen screen = {.verbose = verbose};
-    g_autofree char *name = output_name(output, argv[1], argv + 2);
+    return cli_parse(command, options, true, argc, argv) ? check(command, *argc, told->output, told->follow)
+                                                         : CLI_USAGE;
+}
+
+static int record_told(const struct cli_command *command, char **argv, const struct told *told)
+{
+    struct screen screen = {.verbose = told->verbose};
+    g_autofree char *name = output_name(told->output, argv[1], argv + 2);
+    bool shows = told->progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2));
     struct tcgrr_record_options record_options = {
         .output = name,
-        .force = force,
+        .force = told->force,
         .qemu = argv[1],
         .arguments = (const char *const *)argv + 2,
-        .rr = !no_rr,
-        .portable = portable,
-        .start_at = start_at,
-        .follow_none = follow && strcmp(follow, "none") == 0,
-        .follow_all = follow && strcmp(follow, "all") == 0,
-        .icount = icount,
-        .symbol_files = (const char *const *)symbols,
+        .rr = !told->no_rr,
+        .portable = told->portable,
+        .start_at = told->start_at,
+        .follow_none = told->follow && strcmp(told->follow, "none") == 0,
+        .follow_all = told->follow && strcmp(told->follow, "all") == 0,
+        .icount = told->icount,
+        .symbol_files = (const char *const *)told->symbols,
         .tool_version = TCGRR_VERSION,
-        .output_to_errors = json,
+        .output_to_errors = told->json,
         .started = say_started,
         .warn = say_warning,
-        .progress = progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2)) ? say_progress : NULL,
+        .progress = shows ? say_progress : NULL,
         .data = &screen,
     };
-    int status = start(command, &record_options, &level, json);
-    cli_level_clear(&level);
+    return start(command, &record_options, &told->level, told->json);
+}
+
+static int run(const struct cli_command *command, int argc, char **argv)
+{
+    struct told told = {0};
+    int status = parse(command, &argc, &argv, &told);
+
+    if (status == CLI_OK) {
+        status = record_told(command, argv, &told);
+    }
+    told_clear(&told);
     return status;
 }
 

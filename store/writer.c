@@ -98,7 +98,7 @@ struct tcgrr_writer {
     struct tcgrr_writer_sizes sizes;
 };
 
-static bool fail(const struct tcgrr_writer *writer, const char *what, GError **error)
+bool tcgrr_writer_fail(const struct tcgrr_writer *writer, const char *what, GError **error)
 {
     int code = sqlite3_extended_errcode(writer->db);
     const char *hint = (code & 0xff) == SQLITE_FULL    ? "; free some space, what was committed is kept"
@@ -115,7 +115,7 @@ static bool step(struct tcgrr_writer *writer, enum statement which, const char *
     sqlite3_stmt *statement = writer->statements[which];
     bool done = sqlite3_step(statement) == SQLITE_DONE;
     if (!done) {
-        fail(writer, what, error);
+        tcgrr_writer_fail(writer, what, error);
     }
     sqlite3_reset(statement);
     return done;
@@ -158,14 +158,9 @@ sqlite3 *tcgrr_writer_database(struct tcgrr_writer *writer, GError **error)
     return begin(writer, error) ? writer->db : NULL;
 }
 
-bool tcgrr_writer_fail(const struct tcgrr_writer *writer, const char *what, GError **error)
-{
-    return fail(writer, what, error);
-}
-
 static bool execute(struct tcgrr_writer *writer, const char *sql, const char *what, GError **error)
 {
-    return sqlite3_exec(writer->db, sql, NULL, NULL, NULL) == SQLITE_OK || fail(writer, what, error);
+    return sqlite3_exec(writer->db, sql, NULL, NULL, NULL) == SQLITE_OK || tcgrr_writer_fail(writer, what, error);
 }
 
 static void close_replaced(int *replaced)
@@ -181,7 +176,7 @@ static bool prepare_statements(struct tcgrr_writer *writer, GError **error)
     for (int i = 0; i < STATEMENTS; i++) {
         if (sqlite3_prepare_v3(writer->db, statement_sql[i], -1, SQLITE_PREPARE_PERSISTENT, &writer->statements[i],
                                NULL) != SQLITE_OK) {
-            return fail(writer, "prepare a statement", error);
+            return tcgrr_writer_fail(writer, "prepare a statement", error);
         }
     }
     return true;
@@ -200,7 +195,7 @@ static void close_database(struct tcgrr_writer *writer)
 static bool open_database(struct tcgrr_writer *writer, const char *path, GError **error)
 {
     return sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ||
-           fail(writer, "open a database", error);
+           tcgrr_writer_fail(writer, "open a database", error);
 }
 
 /* Memory accesses are many and in large blobs, which take fewer calls to write on large pages. */
@@ -228,7 +223,7 @@ static bool make_file(struct tcgrr_writer *writer, bool force, const struct tcgr
     }
     unsigned char *image = sqlite3_serialize(writer->db, "main", &size, 0);
     if (!image || size < 20) {
-        return fail(writer, "create the tables", error);
+        return tcgrr_writer_fail(writer, "create the tables", error);
     }
     image[18] = image[19] = 2;
     bool good = tcgrr_new_file(writer->path, force, image, (size_t)size, &writer->replaced, error);
@@ -682,7 +677,7 @@ int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError
     if (status == SQLITE_ROW) {
         id = sqlite3_column_int64(statement, 0);
     } else if (status != SQLITE_DONE) {
-        fail(writer, "find a chunk", error);
+        tcgrr_writer_fail(writer, "find a chunk", error);
     } else {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s has no execution %" G_GUINT64_FORMAT, writer->path,
                     seq);
@@ -776,7 +771,7 @@ bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
         good = change_event(writer, sqlite3_column_int64(statement, 0), what, &event, error);
     }
     if (good && status != SQLITE_DONE) {
-        good = fail(writer, "list the events", error);
+        good = tcgrr_writer_fail(writer, "list the events", error);
     }
     sqlite3_reset(statement);
     return good;

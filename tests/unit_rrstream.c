@@ -24,6 +24,49 @@
  * cause N, cN checkpoint N, b bottom half, w character written, r random bytes, s a seed, k key, a samples, o samples
  * played, e end.
  */
+static struct tcgrr_rr_event event_of(const struct tcgrr_rr_format *format, char letter, const uint8_t number[4])
+{
+    static const uint8_t zeros[32] = {0};
+    static const uint8_t seed[4 + 4 + 32] = {[7] = 32};
+    static const uint8_t random[] = {0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
+    const uint8_t low = number[3];
+
+    switch (letter) {
+    case 'i':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_INSTRUCTION, .body = number, .size = 4};
+    case 't':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_INTERRUPT};
+    case 'x':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_EXCEPTION};
+    case 'h':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_CLOCK, .number = low, .body = zeros, .size = 8};
+    case 'v':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_CLOCK, .number = 1, .body = zeros, .size = 8};
+    case 'q':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_SHUTDOWN, .number = low, .body = zeros};
+    case 'c':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_CHECKPOINT, .number = low, .body = zeros};
+    case 'b':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_BOTTOM_HALF, .number = low, .body = zeros, .size = 8};
+    case 'w':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_CHAR_WRITE, .number = low, .body = zeros, .size = 8};
+    case 'r':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = random, .size = sizeof(random)};
+    case 's':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = seed, .size = sizeof(seed)};
+    case 'k':
+        return (struct tcgrr_rr_event){
+            .kind = TCGRR_RR_INPUT, .number = low, .body = zeros, .size = format->linux_keys ? 9 : 4 + 4 + 9};
+    case 'a':
+        return (struct tcgrr_rr_event){
+            .kind = TCGRR_RR_AUDIO_IN, .number = low, .body = zeros, .size = format->counted_audio ? 8 : 16};
+    case 'o':
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_AUDIO_OUT, .number = low, .body = zeros, .size = 8};
+    default:
+        return (struct tcgrr_rr_event){.kind = TCGRR_RR_END};
+    }
+}
+
 static GByteArray *make(const char *release, const char *text)
 {
     struct tcgrr_rr_release version;
@@ -31,68 +74,13 @@ static GByteArray *make(const char *release, const char *text)
     const struct tcgrr_rr_format *format = tcgrr_rr_format(&version, 0);
     GByteArray *bytes = g_byte_array_new();
     g_auto(GStrv) words = g_strsplit(text, " ", -1);
-    static const uint8_t zeros[32] = {0};
-    static const uint8_t seed[4 + 4 + 32] = {[7] = 32};
-    static const uint8_t random[] = {0, 0, 0, 0, 0, 0, 0, 3, 1, 2, 3};
 
     tcgrr_rr_append(bytes, format->version, 4);
     tcgrr_rr_append(bytes, 0, 8);
     for (char **word = words; *word && **word; word++) {
         unsigned number = (unsigned)atoi(*word + 1);
         uint8_t count[4] = {(uint8_t)(number >> 24), (uint8_t)(number >> 16), (uint8_t)(number >> 8), (uint8_t)number};
-        struct tcgrr_rr_event event = {.number = (uint8_t)number, .body = zeros, .size = 8};
-        switch (**word) {
-        case 'i':
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_INSTRUCTION, .body = count, .size = 4};
-            break;
-        case 't':
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_INTERRUPT};
-            break;
-        case 'x':
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_EXCEPTION};
-            break;
-        case 'h':
-            event.kind = TCGRR_RR_CLOCK;
-            break;
-        case 'v':
-            event.kind = TCGRR_RR_CLOCK;
-            event.number = 1;
-            break;
-        case 'q':
-            event.kind = TCGRR_RR_SHUTDOWN;
-            event.size = 0;
-            break;
-        case 'c':
-            event.kind = TCGRR_RR_CHECKPOINT;
-            event.size = 0;
-            break;
-        case 'b':
-            event.kind = TCGRR_RR_BOTTOM_HALF;
-            break;
-        case 'w':
-            event.kind = TCGRR_RR_CHAR_WRITE;
-            break;
-        case 'r':
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = random, .size = sizeof(random)};
-            break;
-        case 's':
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_RANDOM, .body = seed, .size = sizeof(seed)};
-            break;
-        case 'k':
-            event.kind = TCGRR_RR_INPUT;
-            event.size = format->linux_keys ? 9 : 4 + 4 + 9;
-            break;
-        case 'a':
-            event.kind = TCGRR_RR_AUDIO_IN;
-            event.size = format->counted_audio ? 8 : 16;
-            break;
-        case 'o':
-            event.kind = TCGRR_RR_AUDIO_OUT;
-            break;
-        default:
-            event = (struct tcgrr_rr_event){.kind = TCGRR_RR_END};
-            break;
-        }
+        struct tcgrr_rr_event event = event_of(format, **word, count);
         assert_true(tcgrr_rr_encode(format, &event, bytes));
     }
     return bytes;

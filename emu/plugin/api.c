@@ -123,6 +123,25 @@ bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const 
     return old_form != NULL;
 }
 
+static void (*translated)(struct qemu_plugin_tb *tb);
+
+static void translated_1(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
+{
+    translated(tb);
+}
+
+static void translated_7(struct qemu_plugin_tb *tb, void *userdata)
+{
+    translated(tb);
+}
+
+bool tcgrr_api_at_translation(const struct tcgrr_api *api, qemu_plugin_id_t id, void (*call)(struct qemu_plugin_tb *tb))
+{
+    translated = call;
+    return tcgrr_api_register(api, id, "qemu_plugin_register_vcpu_tb_trans_cb",
+                              api->version >= 7 ? (tcgrr_any_cb)translated_7 : (tcgrr_any_cb)translated_1);
+}
+
 bool tcgrr_api_has_discon(const struct tcgrr_api *api)
 {
     return api->register_discon_7 || api->register_discon_6;

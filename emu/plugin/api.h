@@ -143,6 +143,9 @@ void tcgrr_api_load(struct tcgrr_api *api);
 /* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has
  * it. */
 bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb);
+/* QEMU calls `call` for each block that it translates, whatever the form; once in a process. Returns whether it can. */
+bool tcgrr_api_at_translation(const struct tcgrr_api *api, qemu_plugin_id_t id,
+                              void (*call)(struct qemu_plugin_tb *tb));
 
 /* Whether interrupts, exceptions and host calls are reported, which they are in system mode only. */
 bool tcgrr_api_has_discon(const struct tcgrr_api *api);

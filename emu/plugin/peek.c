@@ -72,16 +72,6 @@ static void translated(struct qemu_plugin_tb *tb)
     }
 }
 
-static void translated_1(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
-{
-    translated(tb);
-}
-
-static void translated_7(struct qemu_plugin_tb *tb, void *userdata)
-{
-    translated(tb);
-}
-
 void tcgrr_peek_of_program(const struct tcgrr_api *api, struct tcgrr_peek *into)
 {
     peek_api = api;
@@ -94,6 +84,5 @@ bool tcgrr_peek_start(const struct tcgrr_api *api, qemu_plugin_id_t id, int fd)
     void *shared = mmap(NULL, sizeof(*peek), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     peek_api = api;
     peek = shared != MAP_FAILED ? shared : NULL;
-    return peek && tcgrr_api_register(api, id, "qemu_plugin_register_vcpu_tb_trans_cb",
-                                      api->version >= 7 ? (tcgrr_any_cb)translated_7 : (tcgrr_any_cb)translated_1);
+    return peek && tcgrr_api_at_translation(api, id, translated);
 }

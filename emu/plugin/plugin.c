@@ -691,6 +691,28 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 
+/* What the run and QEMU ask for. */
+static void configure(struct tcgrr_plugin *plugin, const struct qemu_plugin_info *info,
+                      const struct tcgrr_arguments *arguments)
+{
+    plugin->events_only = strcmp(arguments->level, "inputs") == 0;
+    if (strcmp(arguments->level, "flow") != 0 && !plugin->events_only && plugin->api.get_registers &&
+        plugin->api.read_register) {
+        plugin->sampling = (struct tcgrr_sampling){.on = true};
+    }
+    plugin->isa = tcgrr_isa_of_target(info->target_name);
+    plugin->texts = arguments->texts;
+    plugin->system = info->system_emulation;
+    plugin->api.vsyscalls = !plugin->system && plugin->isa == TCGRR_ISA_X86;
+    plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
+    /*
+     * With several vCPUs on one thread, as under icount, QEMU 10.0 and 11.1 miscompile inline operations on per-vCPU
+     * data: guests crash. One mark serves all vCPUs, because they take turns between blocks.
+     */
+    plugin->plain_mark = &plugin->ring.header->mark;
+    plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
+}
+
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
@@ -714,22 +736,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (problem) {
         return refuse(problem);
     }
-    plugin->events_only = strcmp(arguments.level, "inputs") == 0;
-    if (strcmp(arguments.level, "flow") != 0 && !plugin->events_only && plugin->api.get_registers &&
-        plugin->api.read_register) {
-        plugin->sampling = (struct tcgrr_sampling){.on = true};
-    }
-    plugin->isa = tcgrr_isa_of_target(info->target_name);
-    plugin->texts = arguments.texts;
-    plugin->system = info->system_emulation;
-    plugin->api.vsyscalls = !plugin->system && plugin->isa == TCGRR_ISA_X86;
-    plugin->one_vcpu = plugin->system && info->system.max_vcpus == 1;
-    /*
-     * With several vCPUs on one thread, as under icount, QEMU 10.0 and 11.1 miscompile inline operations on per-vCPU
-     * data: guests crash. One mark serves all vCPUs, because they take turns between blocks.
-     */
-    plugin->plain_mark = &plugin->ring.header->mark;
-    plugin->mark_by_call = !plugin->one_vcpu && !plugin->api.old_inline;
+    configure(plugin, info, &arguments);
     bool full = strcmp(arguments.level, "full") == 0;
     plugin->ring.as_written = full; /* accesses hardly repeat */
     if (!tcgrr_instrument_init(plugin) || (full && !tcgrr_access_init(plugin, &arguments.window))) {

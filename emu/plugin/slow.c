@@ -26,21 +26,10 @@ static void translated(struct qemu_plugin_tb *tb)
     slow_api->register_tb_exec(tb, on_block, QEMU_PLUGIN_CB_NO_REGS, (void *)(uintptr_t)slow_api->tb_n_insns(tb));
 }
 
-static void translated_1(qemu_plugin_id_t id, struct qemu_plugin_tb *tb)
-{
-    translated(tb);
-}
-
-static void translated_7(struct qemu_plugin_tb *tb, void *userdata)
-{
-    translated(tb);
-}
-
 bool tcgrr_slow_start(const struct tcgrr_api *api, qemu_plugin_id_t id, int fd)
 {
     void *shared = mmap(NULL, sizeof(*slow), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     slow_api = api;
     slow = shared != MAP_FAILED ? shared : NULL;
-    return slow && tcgrr_api_register(api, id, "qemu_plugin_register_vcpu_tb_trans_cb",
-                                      api->version >= 7 ? (tcgrr_any_cb)translated_7 : (tcgrr_any_cb)translated_1);
+    return slow && tcgrr_api_at_translation(api, id, translated);
 }
