@@ -72,6 +72,8 @@ int cli_end(int status);
 void cli_help_is_man(void);
 /* Standard output has, or is about to get, the command's own object. */
 void cli_json_begun(void);
+/* What the key "error" of such an object holds, after the last error that was said. */
+json_t *cli_json_error(int status);
 
 /* The one of `names` (NULL-terminated) that `word` was probably meant to be; NULL if none is near. */
 const char *cli_nearest(const char *word, const char *const *names);

@@ -55,11 +55,15 @@ void cli_begin(int argc, char **argv)
     }
 }
 
+json_t *cli_json_error(int status)
+{
+    return json_pack("{s:o, s:i}", "text", cli_json_text(output.error ? output.error : "interrupted"), "exit", status);
+}
+
 int cli_end(int status)
 {
     if (output.json && !output.printed && status != CLI_OK) {
-        json_t *object = json_pack("{s:{s:o, s:i}}", "error", "text",
-                                   cli_json_text(output.error ? output.error : "interrupted"), "exit", status);
+        json_t *object = json_pack("{s:o}", "error", cli_json_error(status));
         json_object_update(object, output.keys);
         cli_print_json(object);
     }

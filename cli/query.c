@@ -456,7 +456,7 @@ static int execute(struct query *query, const char *trace, const char *sql, cons
     int status = CLI_OK;
 
     query_catch_signals(query->db);
-    if (!sql && !path && isatty(STDIN_FILENO)) {
+    if (!sql && !path && query->format != QUERY_OBJECT && isatty(STDIN_FILENO)) {
         return query_shell(query, trace);
     }
     if (!sql) {
@@ -478,11 +478,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *path = NULL;
     g_autofree char *format = NULL;
     g_auto(GStrv) attached = NULL;
-    gboolean progress = FALSE, fill = FALSE;
+    gboolean progress = FALSE, fill = FALSE, json = FALSE;
     const GOptionEntry options[] = {
         {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "read the SQL from a file", "FILE"},
         {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)",
          "FORMAT"},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object, {\"rows\": [{…}, …]}", NULL},
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
          "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
@@ -503,11 +504,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (!parse_format(format, &query.format)) {
         return cli_usage(command, "unknown format '%s'; use table, csv, json or jsonl", format);
     }
+    if (json && (format || (argc == 3 && *argv[2] == '.'))) {
+        return cli_usage(command, "--json goes with SQL, and not with --format");
+    }
+    query.format = json ? QUERY_OBJECT : query.format;
     GError *error = NULL;
     if (!open_trace(&query, argv[1], attached, &error)) {
         return cli_fail(error);
     }
     int status = execute(&query, argv[1], argc == 3 ? argv[2] : NULL, path);
+    query_print_end(query.format, status);
     interruptible = NULL;
     sqlite3_close(query.db);
     tcgrr_reader_free(query.reader);

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_JSONL };
+enum query_format { QUERY_TABLE, QUERY_CSV, QUERY_JSON, QUERY_JSONL, QUERY_OBJECT };
 
 struct query {
     sqlite3 *db;
@@ -41,6 +41,8 @@ int query_take_signal(void);
 int query_print(sqlite3_stmt *statement, enum query_format format);
 /* What is printed where there are no rows. */
 void query_print_nothing(sqlite3_stmt *statement, enum query_format format);
+/* Ends what QUERY_OBJECT prints, one object with the rows of all statements, and the error that ended them early. */
+void query_print_end(enum query_format format, int status);
 
 /* Does what one of the shell's commands, such as .schema, says. Returns an exit status. */
 int query_command(const struct query *query, const char *line);

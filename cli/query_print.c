@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/query.h"
 
+#include "cli/cli.h"
+
 #include <glib.h>
 #include <math.h>
 #include <stdio.h>
@@ -223,6 +225,17 @@ static void print_json_value(sqlite3_stmt *statement, int column)
     }
 }
 
+static void print_json_row(sqlite3_stmt *statement, int count)
+{
+    for (int i = 0; i < count; i++) {
+        fputs(i ? ", " : "{", stdout);
+        print_json_string(sqlite3_column_name(statement, i));
+        fputs(": ", stdout);
+        print_json_value(statement, i);
+    }
+    putchar('}');
+}
+
 static int print_json(sqlite3_stmt *statement, bool lines)
 {
     int count = sqlite3_column_count(statement);
@@ -230,13 +243,7 @@ static int print_json(sqlite3_stmt *statement, bool lines)
 
     fputs(lines ? "" : "[", stdout);
     while (status == SQLITE_ROW) {
-        for (int i = 0; i < count; i++) {
-            fputs(i ? ", " : "{", stdout);
-            print_json_string(sqlite3_column_name(statement, i));
-            fputs(": ", stdout);
-            print_json_value(statement, i);
-        }
-        putchar('}');
+        print_json_row(statement, count);
         status = sqlite3_step(statement);
         fputs(lines ? "\n" : status == SQLITE_ROW ? ",\n " : "", stdout);
     }
@@ -244,9 +251,43 @@ static int print_json(sqlite3_stmt *statement, bool lines)
     return status;
 }
 
+static bool object_begun; /* the object of this process, which the rows of all its statements go to */
+
+static int print_object(sqlite3_stmt *statement)
+{
+    int count = sqlite3_column_count(statement);
+    int status = SQLITE_ROW;
+
+    while (status == SQLITE_ROW) {
+        fputs(object_begun ? ",\n  " : "{\"rows\": [\n  ", stdout);
+        object_begun = true;
+        cli_json_begun();
+        print_json_row(statement, count);
+        status = sqlite3_step(statement);
+    }
+    return status;
+}
+
+void query_print_end(enum query_format format, int status)
+{
+    if (format != QUERY_OBJECT || (!object_begun && status != CLI_OK)) { /* an error alone is said elsewhere */
+        return;
+    }
+    fputs(object_begun ? "]" : "{\"rows\": []", stdout);
+    if (status != CLI_OK) {
+        json_t *error = cli_json_error(status);
+        fputs(", \"error\": ", stdout);
+        json_dumpf(error, stdout, JSON_COMPACT);
+        json_decref(error);
+    }
+    puts("}");
+}
+
 int query_print(sqlite3_stmt *statement, enum query_format format)
 {
     switch (format) {
+    case QUERY_OBJECT:
+        return print_object(statement);
     case QUERY_CSV:
         return print_csv(statement);
     case QUERY_JSON:

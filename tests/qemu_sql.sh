@@ -92,6 +92,16 @@ run 0 "$tcgrr" query "$work/timer.tcgrr" --format json "SELECT icount, pc, bytes
 equal "JSON" "$(json 'map(.icount) | join(",")')" "0,1,2"
 run 0 "$tcgrr" query "$work/timer.tcgrr" --format jsonl "SELECT NULL AS a, 'x\"y' AS b, 1.5 AS c"
 equal "JSON lines" "$(jq -c . "$work/out")" '{"a":null,"b":"x\"y","c":1.5}'
+# --json is one object, however many statements there are and whatever becomes of them.
+run 0 "$tcgrr" query --json "$work/timer.tcgrr" "SELECT 1 AS a, NULL AS b; SELECT 2 AS c"
+equal "--json" "$(jq -c . "$work/out")" '{"rows":[{"a":1,"b":null},{"c":2}]}'
+run 0 "$tcgrr" query --json "$work/timer.tcgrr" "SELECT 1 AS a WHERE 0"
+equal "--json without rows" "$(jq -c . "$work/out")" '{"rows":[]}'
+run 2 "$tcgrr" query --json "$work/timer.tcgrr" "SELECT 1 AS a; SELECT nowhere"
+equal "--json, an error after rows" "$(jq -c '[.rows, .error.exit]' "$work/out")" '[[{"a":1}],2]'
+run 2 "$tcgrr" query --json "$work/timer.tcgrr" "SELECT nowhere"
+equal "--json, an error alone" "$(jq -c '[.rows, .error.exit]' "$work/out")" '[null,2]'
+complains 2 "goes with SQL" "$tcgrr" query --json "$work/timer.tcgrr" .tables
 equal "SQL from standard input" "$(echo "SELECT 1; SELECT 2" | "$tcgrr" query "$work/timer.tcgrr" --format jsonl | wc -l)" 2
 
 # Ctrl-C ends a query at once.
