@@ -40,7 +40,7 @@ static bool store(sqlite3 *db, void *data, GError **error)
     return good;
 }
 
-/* How much higher the files' code ran: as the user says, or as the first ELF file and the trace tell. */
+/* How much higher the files' code ran: as the user says, or as the first ELF file and the trace show. */
 static bool choose_offset(struct tcgrr_reader *reader, char **files, bool moved, uint64_t *offset, GError **error)
 {
     const char *elf = NULL;

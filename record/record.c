@@ -531,7 +531,7 @@ static bool take_log(struct recorder *recorder, GError **error)
 }
 
 /*
- * What this QEMU did not tell while it ran stands in its rr log, now that it has ended. Only where the trace is
+ * What this QEMU did not report while it ran is in its rr log, now that it has ended. Only where the trace is
  * complete, so that a replay knows when to follow the log, too.
  */
 static bool repair(struct recorder *recorder, GError **error)

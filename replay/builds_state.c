@@ -19,7 +19,7 @@ static json_t *text_json(const char *text)
     return valid ? json_string(valid) : json_null();
 }
 
-/* What tells this trace from others, wherever it lies. */
+/* What distinguishes this trace from others, wherever it is. */
 static json_t *trace_identity(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -40,7 +40,7 @@ static json_t *words(const char *const *list)
     return array;
 }
 
-/* What tells this binary from one that was built later at the same place; NULL if it is not there. */
+/* What distinguishes this binary from one that was built later at the same place; NULL if there is none. */
 static json_t *binary_identity(const char *binary)
 {
     struct stat status;

@@ -14,7 +14,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Names that tell data from code in Arm and RISC-V objects ($x, $d, …) and compilers' local labels: for nobody to see.
+/* Names that mark data and code in Arm and RISC-V objects ($x, $d, …) and compilers' local labels: for nobody to see.
  */
 static bool is_marker(const char *name)
 {

@@ -190,7 +190,7 @@ static void test_unnoticed(void **state)
     pair_end(&pair);
 }
 
-/* They cannot tell either whether an instruction that makes its access under a condition had run before it. */
+/* Nor can they say whether an instruction that makes its access under a condition had run before it. */
 static void test_uncertain_count(void **state)
 {
     for (int side = 0; side < 2; side++) {

@@ -45,7 +45,7 @@ struct row {
 #define INTERRUPT TCGRR_DISCON_INTERRUPT
 #define EXCEPTION TCGRR_DISCON_EXCEPTION
 
-/* On a QEMU before 10.2, which tells nothing. */
+/* On a QEMU before 10.2, which reports nothing. */
 static const struct row silent_rows[] = {
     {"ran to its end", {NOP, LOAD, NOP}, 3, AT + 12, .ran = 3, .counted = 3},
     {"jumped at its end", {NOP, RET}, 2, HANDLER, .ran = 2, .counted = 2},

@@ -286,7 +286,7 @@ static void decides(void **state)
     }
 }
 
-/* One exception, which either led to the block or left it: handlers' addresses tell. */
+/* One exception, which either led to the block or left it: handlers' addresses decide. */
 static void decides_by_handlers(void **state)
 {
     struct tcgrr_rrlog *log = log_around_100(1, 0);

@@ -195,7 +195,7 @@ static void test_rows(void **state)
     assert_int_equal(wrong, 0);
 }
 
-/* Bytes that are an A32 ldm with pc, or a T32 b.w: where it went tells. */
+/* Bytes that are an A32 ldm with pc, or a T32 b.w: where it went decides. */
 static void test_either(void **state)
 {
     const uint8_t bytes[] = {0x00, 0xf0, 0x72, 0xb8};

@@ -208,7 +208,7 @@ int64_t tcgrr_live_in_call(const struct tcgrr_live *live)
     return last && last->kind == TCGRR_EVENT_SYSCALL ? last->number : -1;
 }
 
-/* The last execution of a program that died, whose end the plugin could not tell any more. */
+/* The last execution of a program that died, whose end the plugin could not report any more. */
 static void close_dead(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     int64_t unsure = tcgrr_intake_header(live->intake)->mark;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hot loop: complete executions in a row. Guests run in loops, and the plugin tells where a phrase begins that it
+ * The hot loop: complete executions in a row. Guests run in loops, and the plugin says where a phrase begins that it
  * has sent before; what such a phrase comes to is worked out once.
  */
 #include "emu/live/live_internal.h"

@@ -9,7 +9,7 @@
 static_assert(TCGRR_WIRE_MAX_REGISTERS < TCGRR_MAX_REGISTERS && TCGRR_WIRE_MAX_NAME <= TCGRR_MAX_REGISTER_NAME &&
                   TCGRR_WIRE_MAX_REGISTER_BYTES <= TCGRR_MAX_REGISTER_BYTES &&
                   TCGRR_WIRE_MAX_STATE_BYTES + sizeof(uint64_t) <= TCGRR_MAX_STATE_BYTES,
-              "what the plugin may tell, and the pc, must fit");
+              "what the plugin may send, and the pc, must fit");
 
 void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling)
 {

@@ -95,7 +95,7 @@ static void replace(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pend
 
 /*
  * The same mapping at the same address; what a file had there is recorded. It stays shared if it was: from the first
- * one on QEMU translates atomic instructions for several threads, and tells plugins other values of those that fail.
+ * one on QEMU translates atomic instructions for several threads, and gives plugins other values of those that fail.
  */
 static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
                       const struct tcgrr_inputs_record *recorded)

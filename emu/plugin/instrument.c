@@ -85,8 +85,8 @@ static bool has_text(const struct tcgrr_plugin *plugin, const struct qemu_plugin
 }
 
 /*
- * QEMU up to 7.2 tells plugins also of an x86 instruction that crosses into the next page, which it then leaves to the
- * next block. Of such a torso there are the bytes before the piece that crosses, so that it fits no encoding. Which
+ * QEMU up to 7.2 also reports to plugins an x86 instruction that crosses into the next page, which it then leaves to
+ * the next block. Of such a torso there are the bytes before the piece that crosses, so that it fits no encoding. Which
  * mode's encoding that is, only QEMU knows; one that was built without a disassembler has no text for any.
  */
 static void drop_torso(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint64_t pc,

@@ -13,7 +13,7 @@ struct tcgrr_sampled {
 };
 
 /*
- * The program counter, which QEMU brings up to date only now and then; where a sample was taken tells it. RISC-V's
+ * The program counter, which QEMU brings up to date only now and then; where a sample was taken says it. RISC-V's
  * counters, whose reading asks QEMU's clocks, and its source of random numbers, whose reading would use one up.
  */
 static bool is_left_out(enum tcgrr_isa isa, const char *name)
@@ -187,7 +187,7 @@ static void tell_changes(struct tcgrr_plugin *plugin)
 /*
  * Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. Where
  * they are wanted after each branch of a part of the run, there are none between the first one and that part. In user
- * mode, where nothing but samples tells of data, they then stand before every block.
+ * mode, where only samples show data, they then stand before every block.
  */
 static void set_next(struct tcgrr_plugin *plugin)
 {

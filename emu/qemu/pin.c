@@ -321,7 +321,7 @@ static char *ask_cpu(struct pinning *pinning, GError **error)
     return type ? model_of_type(type) : answer && !path ? g_strdup("") : NULL;
 }
 
-/* RISC-V's models without a maker tell the guest a number of QEMU's own, in 7.2 its version; others refuse another. */
+/* RISC-V's models without a maker give the guest a number of QEMU's own, in 7.2 its version; others refuse another. */
 static bool has_own_number(const struct pinning *pinning)
 {
     const char *cpu = pinning->pins->cpu;

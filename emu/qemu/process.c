@@ -377,12 +377,12 @@ static gpointer run_watcher(gpointer data)
 
 /* ---- processes that are no child of ours ---- */
 
-/* What Linux tells of a process by its pidfd, from 6.15 on also of one that is gone. */
+/* What Linux reports of a process by its pidfd, from 6.15 on also of one that is gone. */
 struct pidfd_info {
     uint64_t mask;
     uint64_t cgroup;
     uint32_t ids[11];
-    int32_t exit_code; /* as waitpid() tells it */
+    int32_t exit_code; /* as waitpid() gives it */
 };
 #define GET_PIDFD_INFO  _IOWR(0xff, 11, struct pidfd_info)
 #define PIDFD_INFO_EXIT (UINT64_C(1) << 3)

@@ -461,7 +461,7 @@ static bool is_qemu_name(const char *name)
     if (!g_str_has_prefix(name, "qemu-")) {
         return false;
     }
-    /* A suffix tells builds apart: qemu-arm-static, qemu-arm-7.2. */
+    /* A suffix distinguishes builds: qemu-arm-static, qemu-arm-7.2. */
     const char *rest = name + strlen("qemu-");
     char *target = g_strdup_printf(" %.*s ", (int)strcspn(rest, "- "), rest);
     bool known = strstr(targets, target);

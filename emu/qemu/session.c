@@ -134,7 +134,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
     return true;
 }
 
-/* QEMU does not tell for sure which vCPU runs a block, so whose registers it shows is not known with several. */
+/* QEMU does not say for sure which vCPU runs a block, so whose registers it shows is not known with several. */
 static bool check_vcpus(const struct tcgrr_session *session, GError **error)
 {
     if (session->level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {

@@ -6,7 +6,7 @@
 #define QMP_MS  60000
 #define POLL_US 1000
 #define LOOK_US (500 * 1000) /* how often a QEMU that runs is asked how far it is */
-/* Of its own time without getting anywhere, and a replay has hung: it may tell so at a slice's end only, and the
+/* Of its own time without getting anywhere, and a replay has hung: it may say so at a slice's end only, and the
  * longest has 2^31 instructions. */
 #define SPIN_US (10 * 1000 * 1000)
 

@@ -56,7 +56,7 @@ const struct tcgrr_rr_format *tcgrr_rr_format(const struct tcgrr_rr_release *rel
 
     for (size_t i = 0; i < G_N_ELEMENTS(formats) && (release || version); i++) {
         const struct tcgrr_rr_format *format = &formats[i];
-        /* Two formats share a version: it takes the release to tell them apart. */
+        /* Two formats share a version: it takes the release to distinguish them. */
         bool fits = version == 0 ? reaches(release, format)
                                  : version == format->version && (!found || !release || reaches(release, format));
         found = fits ? format : found;

@@ -8,7 +8,7 @@
 #define MAX_DEPTH 8
 /* Counterparts that an interrupt is compared with, at most: the first that came. */
 #define MAX_TRIES 16
-/* Where less does not tell why the runs differ, so many instructions after the place are looked through. */
+/* Where less does not show why the runs differ, so many instructions after the place are looked through. */
 #define FAR_AHEAD (TCGRR_HANDLER_MOST + TCGRR_CHECKPOINT_STEP)
 
 /* ---- what is set aside ---- */

@@ -313,7 +313,7 @@ static struct tcgrr_symbols *choose_symbols(const struct tcgrr_lockstep_remote *
     return chosen;
 }
 
-/* Each side tells how its QEMU ended and its names of places. */
+/* Each side reports how its QEMU ended and its names of places. */
 static bool exchange_epilogues(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();

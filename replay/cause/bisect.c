@@ -149,7 +149,7 @@ static void add_parting(struct tcgrr_cause *cause, const struct tcgrr_comparison
 }
 
 /*
- * User mode: samples tell the block, then the two are stepped through it. What they show there counts only if it agrees
+ * User mode: samples show the block, then the two are stepped through it. What they show there counts only if it agrees
  * with that.
  */
 static bool find_in_program(struct tcgrr_bisect *bisect, GError **error)

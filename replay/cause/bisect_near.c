@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the beginning B is compared by its flow alone, which tells where the two diverge but not since when their data
+ * From the beginning B is compared by its flow alone, which shows where the two diverge but not since when their data
  * differ. Rather than replay all of it in both QEMUs, both start from a keyframe of A's, which is right by definition:
  * if B diverges from there as it did from the beginning, what makes it do so is after the keyframe. If not, it is
  * before it, and an earlier one is tried.
@@ -46,7 +46,7 @@ static bool is_same(const struct tcgrr_comparison *a, const struct tcgrr_compari
     return same;
 }
 
-/* Whether both, started from the keyframe, diverge in the same way; then bisect->near tells what of their data. */
+/* Whether both, started from the keyframe, diverge in the same way; then bisect->near has what of their data. */
 static bool try_from(struct tcgrr_bisect *bisect, struct tcgrr_keyframe keyframe, bool *same, GError **error)
 {
     struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);

@@ -107,7 +107,7 @@ static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
     return inputs;
 }
 
-/* General registers tell most, then memory, then flags; what is left are modes and the like. */
+/* General registers say most, then memory, then flags; what is left are modes and the like. */
 static int rank(const struct tcgrr_trail *trail, const struct tcgrr_location *location)
 {
     return location->memory ? 1 : is_general(trail, location) ? 0 : is_flags(trail, location) ? 2 : 3;
@@ -141,7 +141,7 @@ static bool stored_alike(const struct tcgrr_touched *a, const struct tcgrr_touch
            memcmp(a->after, b->after, a->size) == 0;
 }
 
-/* Whether the instruction at this stop writes the location, on either side; flags as far as its bytes tell. */
+/* Whether the instruction at this stop writes the location, on either side; flags as far as its bytes show. */
 static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location)
 {
     bool found = false;

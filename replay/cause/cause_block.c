@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A fault of QEMU's optimizer needs several instructions: it is not there in the blocks of one instruction that
- * stepping makes. Then the states where a block begins and where it ends tell, taken in runs that stop nowhere else.
+ * stepping makes. Then the states where a block begins and where it ends decide, taken in runs that stop nowhere else.
  */
 #include "replay/cause/cause_internal.h"
 #include "replay/cause/accesses.h"

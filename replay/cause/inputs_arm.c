@@ -80,7 +80,7 @@ static void note_memory64(struct tcgrr_decoding *decoding)
     }
 }
 
-/* System registers have no operand that tells their name but the text. */
+/* System registers have no operand with their name, only the text. */
 static void read_system64(struct tcgrr_decoding *decoding)
 {
     const char *mnemonic = decoding->insn->mnemonic;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * By LLVM, which knows the operands of every target. What is here is what QEMU calls LLVM's registers, and the few
- * things that no operand tells.
+ * things that no operand shows.
  */
 #include "replay/cause/inputs_internal.h"
 
@@ -117,7 +117,7 @@ static const char *const mips_integers[] = {"ZERO", "AT", "V0", "V1", "A0", "A1"
 
 enum what { OUTSIDE, HIDDEN, READS, RANGE, WINDOW };
 
-/* What the operands of some instructions do not tell, by the beginnings of LLVM's names for them. */
+/* What the operands of some instructions do not show, by the beginnings of LLVM's names for them. */
 struct quirk {
     const char *begins;
     enum what what;

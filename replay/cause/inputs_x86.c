@@ -77,7 +77,7 @@ static void write_x87(struct tcgrr_decoding *decoding)
     tcgrr_decoding_write(decoding, "fstat");
 }
 
-/* What of the flags the x87 writes and reads, which capstone does not tell. */
+/* What of the flags the x87 writes and reads, which capstone does not report. */
 static void flags_of_x87(struct tcgrr_decoding *decoding)
 {
     enum { CF = 1u << 0, PF = 1u << 2, AF = 1u << 4, ZF = 1u << 6, SF = 1u << 7, OF = 1u << 11 };
@@ -187,7 +187,7 @@ static uint64_t segment_base(const struct tcgrr_decoding *decoding, x86_reg segm
     return 0; /* flat, as all protected-mode systems of today have them */
 }
 
-/* Capstone 4 does not tell well which memory is written: the first operand of all but these. */
+/* Capstone 4 does not say reliably which memory is written: the first operand of all but these. */
 static bool keeps_first(const char *mnemonic)
 {
     static const char *const exact[] = {"bt", "call", "jmp", "ret", "imul", NULL};

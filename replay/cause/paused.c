@@ -355,7 +355,7 @@ tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
 }
 
 /*
- * Waits for QEMU to stand still, as long as it gets anywhere. Of a long run it may tell so only at its end, but of one
+ * Waits for QEMU to stand still, as long as it gets anywhere. Of a long run it may say so only at its end, but of one
  * that spends time on a single step no more is to be expected.
  */
 static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Kinds of instructions, from the groups and operands that capstone tells. */
+/* Kinds of instructions, from the groups and operands that capstone gives. */
 #include "store/isa/disasm_internal.h"
 
 #include <string.h>

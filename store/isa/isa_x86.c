@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * x86 in its three code sizes. QEMU's name of the target does not tell which one a block is in, so a block is decoded
+ * x86 in its three code sizes. QEMU's name of the target does not say which one a block is in, so a block is decoded
  * as all three; those under which an instruction does not come out at its given length are ruled out, and the classes
  * are right for all that remain.
  */

@@ -17,7 +17,7 @@ enum { SEQ, ICOUNT, VCPU, BLOCK, PC, INSNS, RAN, SCHEMA, COUNTED };
 /* With TCGRR_VTAB_GROUPED: */
 #define ASKS_RAN      TCGRR_VTAB_MORE /* of each row what ran */
 #define ASKS_NOTHING                                                                                                   \
-    (TCGRR_VTAB_MORE << 1) /* but how many rows there are; or, which SQLite does not tell, their rowids */
+    (TCGRR_VTAB_MORE << 1) /* but how many rows there are; or, which SQLite does not say, their rowids */
 
 /* Executions that look the same. */
 struct tally {
@@ -76,7 +76,7 @@ static bool is_order_seen(const sqlite3_index_info *info)
     return info->nOrderBy == 0 && (info->colUsed & ~fixed);
 }
 
-/* Chooses rows by block where nothing is asked for that tells two executions of a block apart. */
+/* Chooses rows by block where nothing is asked for that distinguishes two executions of a block. */
 static int plan_grouped(sqlite3_index_info *info)
 {
     const int allowed = TCGRR_VTAB_PC | TCGRR_VTAB_PC_LOW | TCGRR_VTAB_PC_HIGH | TCGRR_VTAB_BLOCK | TCGRR_VTAB_SCHEMA;
