@@ -19,7 +19,7 @@ struct context {
     const struct cli_comparing *comparing;
     struct tcgrr_bisect_options options;
     struct tcgrr_bisect bisect;
-    struct tcgrr_folder folder;
+    struct tcgrr_cause_folder folder;
     struct tcgrr_symbols *symbols;
     char **symbol_files; /* further ELF files; NULL: none */
     bool browse;         /* look at it afterwards */
@@ -224,7 +224,7 @@ static int run_in_folder(struct context *context, const char *told, const char *
     GError *error = NULL;
     int status;
 
-    if (tcgrr_folder_make(&context->folder, told, wanted, force, &error)) {
+    if (tcgrr_cause_folder_make(&context->folder, told, wanted, force, &error)) {
         context->options.folder = &context->folder;
         status = run(context);
         bool diverged = context->bisect.comparison && context->bisect.comparison->diverged;
@@ -232,14 +232,14 @@ static int run_in_folder(struct context *context, const char *told, const char *
             status = browse(context, status);
         }
         if (!diverged || (!told && (!context->bisect.has_cause || *context->options.stop))) {
-            tcgrr_folder_drop(&context->folder);
+            tcgrr_cause_folder_drop(&context->folder);
         }
     } else {
         status = cli_fail(error);
     }
     tcgrr_bisect_clear(&context->bisect);
     tcgrr_symbols_free(context->symbols);
-    tcgrr_folder_clear(&context->folder);
+    tcgrr_cause_folder_clear(&context->folder);
     return status;
 }
 

@@ -7,7 +7,7 @@
 #define TCGRR_REPLAY_BISECT_H
 
 #include "replay/cause/cause.h"
-#include "replay/cause/folder.h"
+#include "replay/cause/cause_folder.h"
 #include "replay/cause/standalone.h"
 #include "replay/replay.h"
 
@@ -23,7 +23,7 @@ struct tcgrr_bisect_options {
     const char *plugin;
     const char *tool_version;
     const char *const *ignore;                      /* registers that are not compared, NULL-terminated; NULL: none */
-    struct tcgrr_folder *folder;                    /* for the recordings and the finding; stays the caller's */
+    struct tcgrr_cause_folder *folder;              /* for the recordings and the finding; stays the caller's */
     int hang_ms;                                    /* a QEMU without progress for so long has hung */
     const volatile int *stop;                       /* not 0: give up with TCGRR_ERROR_STOPPED */
     void (*progress)(const char *text, void *data); /* what is being done; may be NULL */

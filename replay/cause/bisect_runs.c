@@ -158,7 +158,7 @@ bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error)
     bisect->limit = bisect->limit ? bisect->limit * FARTHER : FIRST_LIMIT;
     bisect->idle_ms = bisect->idle_ms ? bisect->idle_ms * FARTHER : FIRST_IDLE_MS;
     g_free(bisect->paths[0]);
-    bisect->paths[0] = tcgrr_folder_file(options->folder, "a.tcgrr");
+    bisect->paths[0] = tcgrr_cause_folder_file(options->folder, "a.tcgrr");
     const char *const *words = bisect->words ? (const char *const *)bisect->words : options->words[0];
     if (!record(bisect, options->qemus[0], words, bisect->paths[0], NULL, bisect->limit, &bisect->cut, error)) {
         return false;
@@ -177,7 +177,7 @@ static bool record_b(struct tcgrr_bisect *bisect, GError **error)
         return false;
     }
     g_free(bisect->paths[1]);
-    bisect->paths[1] = tcgrr_folder_file(options->folder, "b.tcgrr");
+    bisect->paths[1] = tcgrr_cause_folder_file(options->folder, "b.tcgrr");
     const struct tcgrr_run *like = tcgrr_reader_run(bisect->readers[0]);
     bool cut;
     if (!record(bisect, options->qemus[1], words, bisect->paths[1], like, 2 * like->icount + 10000000, &cut, error)) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/cause/folder.h"
+#include "replay/cause/cause_folder.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -18,7 +18,7 @@ static bool is_empty(const char *path)
     return empty;
 }
 
-static bool make_told(struct tcgrr_folder *folder, bool force, GError **error)
+static bool make_told(struct tcgrr_cause_folder *folder, bool force, GError **error)
 {
     folder->made = !g_file_test(folder->path, G_FILE_TEST_EXISTS);
     if (!folder->made && !force && !is_empty(folder->path)) {
@@ -35,7 +35,7 @@ static bool make_told(struct tcgrr_folder *folder, bool force, GError **error)
 }
 
 /* Makes `wanted` or the first of its successors that is free; 0, or why not. */
-static int make_new(struct tcgrr_folder *folder, const char *wanted)
+static int make_new(struct tcgrr_cause_folder *folder, const char *wanted)
 {
     for (unsigned i = 1; i < NAMES_MAX; i++) {
         g_free(folder->path);
@@ -51,9 +51,10 @@ static int make_new(struct tcgrr_folder *folder, const char *wanted)
     return EEXIST;
 }
 
-bool tcgrr_folder_make(struct tcgrr_folder *folder, const char *told, const char *wanted, bool force, GError **error)
+bool tcgrr_cause_folder_make(struct tcgrr_cause_folder *folder, const char *told, const char *wanted, bool force,
+                             GError **error)
 {
-    *folder = (struct tcgrr_folder){.path = g_strdup(told), .ours = g_ptr_array_new_with_free_func(g_free)};
+    *folder = (struct tcgrr_cause_folder){.path = g_strdup(told), .ours = g_ptr_array_new_with_free_func(g_free)};
     if (told) {
         return make_told(folder, force, error);
     }
@@ -69,20 +70,20 @@ bool tcgrr_folder_make(struct tcgrr_folder *folder, const char *told, const char
     return problem == 0;
 }
 
-char *tcgrr_folder_file(struct tcgrr_folder *folder, const char *name)
+char *tcgrr_cause_folder_file(struct tcgrr_cause_folder *folder, const char *name)
 {
     g_ptr_array_add(folder->ours, g_strdup(name));
     return g_build_filename(folder->path, name, NULL);
 }
 
-static void remove_empty(const struct tcgrr_folder *folder)
+static void remove_empty(const struct tcgrr_cause_folder *folder)
 {
     if (folder->made && folder->path) {
         g_rmdir(folder->path);
     }
 }
 
-void tcgrr_folder_drop(struct tcgrr_folder *folder)
+void tcgrr_cause_folder_drop(struct tcgrr_cause_folder *folder)
 {
     for (guint i = 0; i < folder->ours->len; i++) {
         g_autofree char *path = g_build_filename(folder->path, g_ptr_array_index(folder->ours, i), NULL);
@@ -92,7 +93,7 @@ void tcgrr_folder_drop(struct tcgrr_folder *folder)
     remove_empty(folder);
 }
 
-void tcgrr_folder_clear(struct tcgrr_folder *folder)
+void tcgrr_cause_folder_clear(struct tcgrr_cause_folder *folder)
 {
     remove_empty(folder);
     g_clear_pointer(&folder->path, g_free);
