@@ -63,6 +63,32 @@ contains "why: the stack pointer" "$(json '.steps[0].disasm')" "^ret"
 contains "why: what the return reads" "$(json '.steps[0].read[].what' | tr '\n' ' ')" "memory 0x[0-9a-f]+:8"
 contains "why: who wrote that" "$(json '.steps[1].disasm')" "^call"
 
+# A dynamic program, whose libraries are mapped where QEMU's own memory might be: it is walked to its end, and what Linux wrote is
+# not taken for what the program did.
+cat > "$work/reads.c" <<'C'
+#include <fcntl.h>
+#include <unistd.h>
+static char text[64];
+volatile int sum;
+int main(int argc, char **argv)
+{
+    int fd = open(argv[1], O_RDONLY);
+    if (read(fd, text, sizeof(text)) < 1)
+        return 2;
+    sum = text[1];
+    return 0;
+}
+C
+gcc -O1 -no-pie -o "$work/reads" "$work/reads.c"
+run 0 "$tcgrr" record -o "$work/reads.tcgrr" -- "$right" "$work/reads" "$work/reads.c"
+last=$("$tcgrr" info "$work/reads.tcgrr" --json | jq .icount)
+address=$(printf '0x%x' $((0x$(nm "$work/reads" | awk '$3 == "text" {print $1}') + 1)))
+loads=$("$tcgrr" query "$work/reads.tcgrr" --format json "SELECT icount FROM insn WHERE symbol LIKE 'main%' AND disasm LIKE 'movsx%'" |
+    jq '.[0].icount')
+run 0 "$tcgrr" why "$work/reads.tcgrr" --at $((loads + 1)) rax --json
+contains "why: what a call read" "$(json .ends)" "^start or input: memory $address:1: .* a system call"
+run 0 "$tcgrr" why "$work/reads.tcgrr" --at $((last - 100)) rsp --json --depth 2
+
 run 1 "$tcgrr" lockstep --json --level state --a "$wrong" --b "$wrong" --b-arg -one-insn-per-tb -- "$work/shift"
 equal "against itself: diverged" "$(json .diverged)" true
 run 0 "$tcgrr" lockstep --json --level state --a "$right" --b "$right" --b-arg -one-insn-per-tb -- "$work/shift"

@@ -15,7 +15,8 @@ static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "a value's low bytes st
 
 bool tcgrr_access_init(struct tcgrr_plugin *plugin, const struct tcgrr_access_window *window)
 {
-    void *space = mmap(NULL, sizeof(struct tcgrr_accesses), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *space =
+        mmap(TCGRR_FAR_AWAY, sizeof(struct tcgrr_accesses), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (space == MAP_FAILED) {
         return false;
     }

@@ -2,6 +2,7 @@
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/stand.h"
 
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -212,6 +213,10 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (host) {
         inputs->base = (uintptr_t)host - plugin->api.insn_vaddr(first);
         inputs->has_base = true;
+        if (inputs->way != TCGRR_INPUTS_KEEP) {
+            mallopt(M_MMAP_MAX,
+                    0); /* from the program's start on, no memory of QEMU's own is where the program's was */
+        }
     }
     if (!inputs->names) {
         return;

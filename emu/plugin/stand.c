@@ -150,7 +150,8 @@ void tcgrr_stand_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *
 bool tcgrr_stand_init(struct tcgrr_plugin *plugin, const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
-    void *shared = fd >= 0 ? mmap(NULL, sizeof(*stand.shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    void *shared =
+        fd >= 0 ? mmap(TCGRR_FAR_AWAY, sizeof(*stand.shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     if (fd >= 0) {
         close(fd);

@@ -14,6 +14,10 @@
 
 #include <pthread.h>
 
+/* Where what not every mode of the plugin has is mapped: in a replay a program's mappings are to be where they were
+ * when it was recorded, perhaps in another mode. */
+#define TCGRR_FAR_AWAY ((void *)(uintptr_t)(UINT64_C(3) << 44))
+
 /*
  * A translation that QEMU holds. The mark is how many instructions of the open block are not sure to retire: the
  * callback at its head sets it to `unsure`, all from the first one on that could leave the block; after each such

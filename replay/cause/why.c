@@ -455,7 +455,13 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
     wanted->known = last.kind == TCGRR_LAST_FOUND;
     wanted->writer = last.icount;
     *over = !wanted->known;
-    if (last.kind == TCGRR_LAST_NONE) {
+    bool by_linux = wanted->memory && g_strcmp0(tcgrr_reader_run(options->reader)->mode, "user") == 0;
+    if (last.kind == TCGRR_LAST_NONE && by_linux && !last.reason) {
+        add_end(chase,
+                "start or input: %s: no instruction has written it since the run began: the program started with it, "
+                "or a system call mapped or wrote it",
+                name);
+    } else if (last.kind == TCGRR_LAST_NONE) {
         add_end(chase, "start: %s: %s", name, last.reason ? last.reason : "nothing has written it since the run began");
     } else if (last.kind == TCGRR_LAST_UNKNOWN) {
         add_end(chase, "unknown: what wrote %s before icount %" G_GUINT64_FORMAT " is not known: %s", name,
