@@ -324,16 +324,18 @@ static bool is_outside(unsigned id)
 
 void tcgrr_inputs_x86(struct tcgrr_decoding *decoding)
 {
+    const char *mnemonic = decoding->insn->mnemonic;
+
     decoding->inputs->condition = "eflags";
     decoding->inputs->outside = is_outside(decoding->insn->id);
     read_registers(decoding);
     if (in_group(decoding, X86_GRP_SSE1) || in_group(decoding, X86_GRP_SSE2) || in_group(decoding, X86_GRP_AVX) ||
         in_group(decoding, X86_GRP_FMA)) {
-        tcgrr_decoding_read(decoding, "mxcsr", 0xffc0); /* masks, rounding, denormals; not what happened before */
+        /* Masks, rounding and denormals; what happened before only where that is stored. */
+        tcgrr_decoding_read(decoding, "mxcsr", g_str_has_suffix(mnemonic, "stmxcsr") ? TCGRR_INPUT_ALL : 0xffc0);
     }
     access_operands(decoding);
     access_stack(decoding);
-    const char *mnemonic = decoding->insn->mnemonic;
     decoding->inputs->unreported =
         g_str_has_prefix(mnemonic, "fx") || g_str_has_prefix(mnemonic, "xsave") || g_str_has_prefix(mnemonic, "xrstor");
 }
