@@ -6,6 +6,7 @@
 #include "store/sql/vtab.h"
 
 #include <string.h>
+#include <xxhash.h>
 
 /* ---- functions ---- */
 
@@ -97,6 +98,19 @@ static void vector_name(sqlite3_context *context, int count, sqlite3_value **val
     result_of_address(context, count, values, vector_text);
 }
 
+#define PAGE 4096u /* code that moves as a whole, such as a kernel with KASLR, moves by whole pages */
+
+/* code_key(pc, bytes): of a piece of code, wherever the file that it comes from was loaded. */
+static void code_key(sqlite3_context *context, int count, sqlite3_value **values)
+{
+    if (sqlite3_value_type(values[0]) != SQLITE_NULL && sqlite3_value_type(values[1]) == SQLITE_BLOB) {
+        const void *bytes = sqlite3_value_blob(values[1]);
+        size_t size = (size_t)sqlite3_value_bytes(values[1]);
+        uint64_t key = XXH3_64bits_withSeed(bytes, size, (uint64_t)sqlite3_value_int64(values[0]) % PAGE);
+        sqlite3_result_int64(context, (sqlite3_int64)key);
+    }
+}
+
 /* tcgrr_chunks_decoded(): on this connection so far. */
 static void chunks_decoded(sqlite3_context *context, int count, sqlite3_value **values)
 {
@@ -120,6 +134,7 @@ static const struct {
     {"inlined_at", 2, SQLITE_INNOCUOUS, inlined_at},
     {"vector_name", 1, SQLITE_INNOCUOUS, vector_name},
     {"vector_name", 2, SQLITE_INNOCUOUS, vector_name},
+    {"code_key", 2, SQLITE_DETERMINISTIC | SQLITE_INNOCUOUS, code_key},
     {"tcgrr_chunks_decoded", 0, SQLITE_INNOCUOUS, chunks_decoded},
 };
 
