@@ -136,7 +136,7 @@ equal "registers at a place are the last sample's" "$(ask lines "SELECT count(*)
     WHERE r.value IS NOT (SELECT value FROM state WHERE register = r.register AND icount <= 1000000 ORDER BY icount DESC LIMIT 1)")" 0
 [ "$(ask lines "SELECT count(*) FROM registers(1000000) WHERE icount <= 1000000")" -gt 30 ] || fail "there are no registers"
 equal "the key of code that moved" "$(ask lines "SELECT count(DISTINCT code_key(pc + i * 2097152, bytes)) || ' ' ||
-    (code_key(pc, bytes) = code_key(pc + 4, bytes)) FROM block, (SELECT 0 AS i UNION SELECT 7) WHERE id = 0")" "1 0"
+    (code_key(pc, bytes) = code_key(pc + 4, bytes)) AS keys FROM block, (SELECT 0 AS i UNION SELECT 7) WHERE id = 0")" "1 0"
 if [ -n "$(ask lines "SELECT line_of(pc) FROM block LIMIT 1")" ]; then # built with libdw
     contains "a line" "$(ask lines "SELECT line FROM history(1000000, 1)")" 'guest.h:[0-9]+$'
     equal "an inlined function" "$(ask lines "SELECT inlined_at(pc) FROM insn WHERE symbol LIKE 'guest_main%' AND inlined_at(pc) IS NOT NULL LIMIT 1")" \
