@@ -3,6 +3,7 @@
 #include "cli/browse/browse.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
+#include "replay/follow.h"
 #include "replay/replay.h"
 #include "store/error.h"
 #include "store/symbols.h"
@@ -279,23 +280,6 @@ static int finish(struct context *context, bool good, GError *error)
     return cli_give(object, comparing->json, comparing->html, comparison->diverged ? CLI_DIVERGED : CLI_OK);
 }
 
-/*
- * Whether a trace as A drives B with its rr log. Not where comparing starts at a place of two builds: before it B may
- * do something else, and what the log has for that is of no use. `*qemu` becomes what B is.
- */
-static bool drives(struct context *context, struct tcgrr_qemu *qemu, GError **error)
-{
-    const struct tcgrr_lockstep_local_options *options = &context->options;
-    const struct tcgrr_run *run = options->members[0].reader ? tcgrr_reader_run(options->members[0].reader) : NULL;
-
-    if (!run || !options->members[1].qemu || options->own_inputs || !run->rr ||
-        !tcgrr_qemu_probe(options->members[1].qemu, options->plugin, qemu, error)) {
-        return false;
-    }
-    bool alike = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
-    return qemu->system && (alike || !options->starts_late || !*options->members[1].arguments);
-}
-
 /* B runs on what the trace has of A's inputs. */
 static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
 {
@@ -354,15 +338,6 @@ static void close_pair(struct context *context)
     }
 }
 
-/* With inputs of their own there is no verdict; whether one log can drive both instead. */
-static bool can_decide(const struct context *context)
-{
-    const struct tcgrr_lockstep_local *pair = &context->pair;
-
-    return pair->comparison.undecided && context->options.own_inputs && pair->sessions[0] && pair->sessions[1] &&
-           tcgrr_session_command(pair->sessions[0])->vcpus <= 1 && tcgrr_session_command(pair->sessions[1])->vcpus <= 1;
-}
-
 static int lockstep(struct context *context)
 {
     GError *error = NULL;
@@ -372,7 +347,7 @@ static int lockstep(struct context *context)
         return status;
     }
     bool good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
-    if (!good && can_decide(context)) {
+    if (!good && tcgrr_lockstep_local_can_decide(&context->pair, &context->options)) {
         g_autofree char *place = cli_number(context->pair.comparison.icount);
         fprintf(stderr,
                 "%stcgrr: at icount %s the two differ, which inputs of their own may explain: both run once more, on "
@@ -419,9 +394,9 @@ static int run_pair(struct context *context, const char *const told[2], char **c
         const struct tcgrr_reader *a = context->options.members[0].reader;
         struct tcgrr_qemu qemu = {0};
         context->options.compare.tolerate_cut_a = a && !tcgrr_reader_run(a)->complete;
-        status = drives(context, &qemu, &error) ? follow_trace(context, &qemu)
-                 : error                        ? cli_fail(error)
-                                                : lockstep(context);
+        status = tcgrr_follow_drives(&context->options, &qemu, &error) ? follow_trace(context, &qemu)
+                 : error                                               ? cli_fail(error)
+                                                                       : lockstep(context);
         tcgrr_qemu_clear(&qemu);
     }
     clear(context);

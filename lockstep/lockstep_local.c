@@ -540,6 +540,13 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     return true;
 }
 
+bool tcgrr_lockstep_local_can_decide(const struct tcgrr_lockstep_local *pair,
+                                     const struct tcgrr_lockstep_local_options *options)
+{
+    return pair->comparison.undecided && options->own_inputs && pair->sessions[0] && pair->sessions[1] &&
+           tcgrr_session_command(pair->sessions[0])->vcpus <= 1 && tcgrr_session_command(pair->sessions[1])->vcpus <= 1;
+}
+
 void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
 {
     tcgrr_comparison_clear(&pair->comparison);
