@@ -71,9 +71,11 @@ static bool derive_window(const struct told *told, const char *plugin, GError **
 
 static bool collect(const struct told *told, const char *plugin, char **files, GError **error)
 {
-    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    struct tcgrr_fill_lock *lock = tcgrr_fill_lock(told->fill.trace, told->fill.stop, error);
+    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error) : NULL;
     bool good = fill && tcgrr_fill_collect(fill, (const char *const *)files, error);
     tcgrr_fill_free(fill);
+    tcgrr_fill_unlock(lock);
     return good;
 }
 

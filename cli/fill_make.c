@@ -97,7 +97,8 @@ static bool collect(struct tcgrr_fill *fill, const GArray *windows, GError **err
 bool cli_fill_make(const struct cli_fill *told, unsigned *made, GError **error)
 {
     g_autofree char *plugin = cli_plugin_path(error);
-    struct tcgrr_fill *fill = plugin ? tcgrr_fill_open(told->trace, told->qemu, plugin, error) : NULL;
+    struct tcgrr_fill_lock *lock = plugin ? tcgrr_fill_lock(told->trace, told->stop, error) : NULL;
+    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(told->trace, told->qemu, plugin, error) : NULL;
     struct tcgrr_span span;
     bool good = fill && cli_fill_span(fill, told, &span, error);
     g_autoptr(GArray) windows =
@@ -113,6 +114,7 @@ bool cli_fill_make(const struct cli_fill *told, unsigned *made, GError **error)
         *made = windows->len;
     }
     tcgrr_fill_free(fill);
+    tcgrr_fill_unlock(lock);
     return good;
 }
 

@@ -614,6 +614,11 @@ static void relieve(struct comparing *c)
     }
 }
 
+static bool is_enough(const struct comparing *c)
+{
+    return c->done || (c->options->data_ends && c->comparison->data.found);
+}
+
 static bool interrupted(const struct tcgrr_compare_options *options)
 {
     return options->stop && *options->stop;
@@ -662,7 +667,7 @@ bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const
         c.shifted = c.shifted || c.at[i] > 0;
     }
     c.state = tcgrr_state_comparing_new(c.sides, comparison->start, options, &comparison->data);
-    while (good && !c.done && !interrupted(options)) {
+    while (good && !is_enough(&c) && !interrupted(options)) {
         good = compare_interval(&c, error);
         relieve(&c);
     }

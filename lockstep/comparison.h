@@ -86,6 +86,7 @@ struct tcgrr_compare_options {
     bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no
                             divergence */
     struct tcgrr_state_options state;
+    bool data_ends;           /* it ends where the data are found to differ: that the flow does not is known already */
     const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
     /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
      * compared. NULL: none. relieved() is told that A is not needed any more. */

@@ -103,12 +103,18 @@ static bool open_files(struct tcgrr_fill *fill, const char *qemu, GError **error
     return find_id(fill, error);
 }
 
+char *tcgrr_fill_folder(const char *trace)
+{
+    g_autofree char *path = g_canonicalize_filename(trace, NULL);
+    return g_strconcat(path, ".fill", NULL);
+}
+
 struct tcgrr_fill *tcgrr_fill_open(const char *trace, const char *qemu, const char *plugin, GError **error)
 {
     struct tcgrr_fill *fill = g_new0(struct tcgrr_fill, 1);
 
     fill->path = g_canonicalize_filename(trace, NULL);
-    fill->folder = g_strconcat(fill->path, ".fill", NULL);
+    fill->folder = tcgrr_fill_folder(trace);
     fill->plugin = g_strdup(plugin);
     fill->reader = tcgrr_writer_settle(fill->path, error) ? tcgrr_reader_open(trace, error) : NULL;
     if (!fill->reader || !open_files(fill, qemu, error)) {

@@ -10,6 +10,18 @@
 
 #include "store/layers.h"
 
+/* The folder of the windows' traces; owned by the caller. */
+char *tcgrr_fill_folder(const char *trace);
+
+/*
+ * Only one process at a time may fill a trace or collect into it: what another one added meanwhile would be lost. Waits
+ * for others; the trace is to be opened after that. NULL with TCGRR_ERROR_STOPPED when `*stop` becomes not 0.
+ */
+struct tcgrr_fill_lock;
+struct tcgrr_fill_lock *tcgrr_fill_lock(const char *trace, const volatile int *stop, GError **error);
+/* NULL is allowed. */
+void tcgrr_fill_unlock(struct tcgrr_fill_lock *lock);
+
 struct tcgrr_fill;
 
 /* Opens the trace, looks at the QEMU that recorded it (or, if that is not NULL, at `qemu`), and writes what its replays

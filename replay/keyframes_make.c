@@ -13,7 +13,9 @@
 #define FIRST_STEP ((tcgrr_icount)1 << 25)
 #define STEP_US    (150 * 1000)
 #define STEP_MORE  4
-#define DISK_MOST  5000000u /* instructions for which a request to a disk is on its way, at most */
+#define HALF_US    (75 * 1000) /* what a fresh QEMU, which has translated nothing yet, may take to the middle of one */
+#define HALF_LEAST 2000000u    /* instructions */
+#define DISK_MOST  5000000u    /* instructions for which a request to a disk is on its way, at most */
 
 /* A keyframe while it is not known to be good. */
 struct trial {
@@ -107,12 +109,13 @@ static bool is_there(const struct making *making, tcgrr_icount icount)
     return tcgrr_keyframes_before(making->keyframes, icount).icount == icount;
 }
 
-static bool take(struct making *making, struct tcgrr_player *player, tcgrr_icount icount, GError **error)
+/* Makes a trial of where the player stands, number `index`; -1: the last. */
+static bool take(struct making *making, struct tcgrr_player *player, tcgrr_icount icount, int index, GError **error)
 {
     const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
     struct trial *trial = g_new0(struct trial, 1);
 
-    g_ptr_array_add(making->trials, trial);
+    g_ptr_array_insert(making->trials, index, trial);
     trial->icount = icount;
     trial->registers = tcgrr_player_registers(player, error);
     if (!trial->registers || is_there(making, icount)) {
@@ -191,7 +194,7 @@ static bool go_along(struct making *making, struct tcgrr_player *player, GError 
         if (making->options->progress) {
             making->options->progress(at, making->options->data);
         }
-        bool taken = take(making, player, at, &problem);
+        bool taken = take(making, player, at, -1, &problem);
         if (is_stuck(making, problem)) {
             g_error_free(problem);
             g_ptr_array_remove_index(making->trials, making->trials->len - 1);
@@ -208,15 +211,40 @@ static bool go_along(struct making *making, struct tcgrr_player *player, GError 
 
 /* ---- second pass: a fresh QEMU from each ---- */
 
-/* Whether one that starts from the keyframe comes to `next`, or a little further on if that is NULL, as it did. */
-static bool proves(struct making *making, const struct trial *trial, const struct trial *next, bool *good,
-                   GError **error)
+/*
+ * Goes to the middle of trial number `at` and what comes next, at `to`. If that takes long, there is to be one more,
+ * which is proved in its turn.
+ */
+static bool split(struct making *making, guint at, struct tcgrr_player *player, tcgrr_icount to, GError **error)
 {
+    const struct trial *trial = making->trials->pdata[at];
+    int64_t spent = tcgrr_player_spent(player);
+    tcgrr_icount half = (to - trial->icount) / 2;
+    guint disk = 0;
+    tcgrr_icount place = find_place(making->log, trial->icount + half, &disk);
+
+    if (making->options->every || making->wider > 1 || half < HALF_LEAST || place >= to ||
+        !tcgrr_player_can_save(player)) {
+        return true;
+    }
+    if (!tcgrr_player_go(player, place, error)) {
+        return false;
+    }
+    bool room = making->bytes + trial->bytes + trial->bytes / 8 <= making->options->max_bytes;
+    return tcgrr_player_spent(player) - spent <= HALF_US || !room || take(making, player, place, (int)at + 1, error);
+}
+
+/* Whether one that starts from trial number `at` comes to `next`, or a little further on if that is NULL, as it did. */
+static bool proves(struct making *making, guint at, bool *good, GError **error)
+{
+    const struct trial *trial = making->trials->pdata[at];
+    const struct trial *next = at + 1 < making->trials->len ? making->trials->pdata[at + 1] : NULL;
     GError *problem = NULL;
     struct tcgrr_player *player = start_player(making, (struct tcgrr_keyframe){trial->icount, trial->folder}, &problem);
-    tcgrr_icount to = next ? next->icount : trial->icount + (making->end - trial->icount) / 2;
+    tcgrr_icount to = next ? next->icount : making->end - (making->end - trial->icount) / 4;
     g_autofree char *there = player ? tcgrr_player_registers(player, &problem) : NULL;
-    bool same = g_strcmp0(there, trial->registers) == 0 && tcgrr_player_go(player, to, &problem);
+    bool same = g_strcmp0(there, trial->registers) == 0 && split(making, at, player, to, &problem) &&
+                tcgrr_player_go(player, to, &problem);
     g_autofree char *then = same && next ? tcgrr_player_registers(player, &problem) : NULL;
 
     *good = same && (!next || g_strcmp0(then, next->registers) == 0);
@@ -238,12 +266,11 @@ static bool prove(struct making *making, GError **error)
 
     for (guint i = 0; i < making->trials->len; i++) {
         struct trial *trial = making->trials->pdata[i];
-        const struct trial *next = i + 1 < making->trials->len ? making->trials->pdata[i + 1] : NULL;
         bool good = true;
         if (!trial->folder) {
             continue;
         }
-        if (!proves(making, trial, next, &good, error)) {
+        if (!proves(making, i, &good, error)) {
             return false;
         }
         if (!good) {

@@ -60,7 +60,7 @@ bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_pl
     if (!tcgrr_player_go(player, place, error)) {
         return false;
     }
-    if (tcgrr_player_spent(player) - spent > LONG_US && has_room(keyframes)) {
+    if (tcgrr_player_spent(player) - spent > LONG_US && tcgrr_player_can_save(player) && has_room(keyframes)) {
         leave(keyframes, player, place);
     }
     return true;

@@ -374,6 +374,11 @@ static bool save_images(struct tcgrr_player *player, const char *folder, GError 
     return true;
 }
 
+bool tcgrr_player_can_save(const struct tcgrr_player *player)
+{
+    return !player->options.from.folder || player->command.images->len == 0;
+}
+
 bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError **error)
 {
     g_autofree char *state = g_build_filename(folder, TCGRR_KEYFRAME_STATE, NULL);

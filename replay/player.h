@@ -61,9 +61,11 @@ void tcgrr_player_explain(struct tcgrr_player *player, GError **error);
 /* Its registers, as QEMU's monitor prints them; owned by the caller. */
 char *tcgrr_player_registers(struct tcgrr_player *player, GError **error);
 
+/* Not one that started from a keyframe and has images of the user's. */
+bool tcgrr_player_can_save(const struct tcgrr_player *player);
 /*
  * Writes a keyframe of where it stands to `folder`, which is there and empty. TCGRR_ERROR_FAILED if this machine cannot
- * be saved; not from a player that started from a keyframe and has images.
+ * be saved.
  */
 bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError **error);
 

@@ -104,3 +104,16 @@ complains 2 "is not a window of" "$tcgrr" fill --collect "$work/c.tcgrr" "$work/
 run 0 "$tcgrr" fill --json --collect "$work/c.tcgrr" "$work"/c.tcgrr.fill/*.tcgrr
 same_flow timer c
 same timer c "SELECT icount, kind, address, size, value, physical, device, part FROM mem"
+
+# Several fills at once: what one adds is not lost to another, nor is the folder removed under it.
+cp "$work/timer.tcgrr" "$work/d.tcgrr"
+bare d
+"$tcgrr" fill --level flow --from 1000001 --until 1500003 "$work/d.tcgrr" >"$work/first" 2>&1 &
+first=$!
+"$tcgrr" fill --level full -j 8 --window-size 300000 "$work/d.tcgrr" >"$work/second" 2>&1 &
+second=$!
+run 0 "$tcgrr" fill --json --level full --window-size 300000 "$work/d.tcgrr"
+wait $first || fail "a fill beside another failed: $(cat "$work/first")"
+wait $second || fail "a fill beside another failed: $(cat "$work/second")"
+same_flow timer d
+[ ! -e "$work/d.tcgrr.fill" ] || fail "the folder of the windows is left"

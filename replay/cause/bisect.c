@@ -212,7 +212,9 @@ static bool find_near(struct tcgrr_bisect *bisect, bool *found, GError **error)
     }
     if (bisect->keyframe.folder) {
         *found = tcgrr_bisect_date_closer(bisect, &problem);
-        take_data(bisect);
+        if (bisect->flow_alone) {
+            take_data(bisect);
+        }
         *found = *found && search(bisect, &problem) && bisect->cause.kind != TCGRR_CAUSE_START;
     }
     if (problem && *bisect->options.stop) {
@@ -221,6 +223,24 @@ static bool find_near(struct tcgrr_bisect *bisect, bool *found, GError **error)
     }
     g_clear_error(&problem);
     return true;
+}
+
+/* The same with everything from the beginning, states included. */
+static bool find_from_beginning(struct tcgrr_bisect *bisect, GError **error)
+{
+    bool approached = bisect->approaches;
+
+    if (bisect->flow_alone && !(tcgrr_bisect_compare_states(bisect, error) && open_pair(bisect, error))) {
+        return false;
+    }
+    if (approached) {
+        tcgrr_replay_pair_distrust(bisect->pair);
+        tcgrr_replay_result_clear(&bisect->closer);
+        bisect->closer = (struct tcgrr_replay_result){0};
+        bisect->is_closer = false;
+        bisect->keyframe = (struct tcgrr_keyframe){0};
+    }
+    return tcgrr_bisect_date_closer(bisect, error) && search(bisect, error);
 }
 
 static bool find(struct tcgrr_bisect *bisect, GError **error)
@@ -235,18 +255,10 @@ static bool find(struct tcgrr_bisect *bisect, GError **error)
     if (!open_pair(bisect, error)) {
         return false;
     }
-    if (bisect->flow_alone) {
-        if (!find_near(bisect, &found, error)) {
-            return false;
-        }
-        if (!found && (!tcgrr_bisect_compare_states(bisect, error) || !open_pair(bisect, error))) {
-            return false;
-        }
-        if (!found) {
-            tcgrr_replay_pair_distrust(bisect->pair);
-        }
+    if (bisect->approaches && !find_near(bisect, &found, error)) {
+        return false;
     }
-    bisect->has_cause = found || (tcgrr_bisect_date_closer(bisect, error) && search(bisect, error));
+    bisect->has_cause = found || find_from_beginning(bisect, error);
     return bisect->has_cause;
 }
 

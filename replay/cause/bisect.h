@@ -56,7 +56,8 @@ struct tcgrr_bisect {
     struct tcgrr_replay_result closer;         /* the same up to where data differ */
     bool is_closer;                            /* there is one */
     bool no_approach;                          /* `replay` is to compare states from the beginning */
-    bool flow_alone;                           /* `replay` compared no states yet, because `near` may do */
+    bool flow_alone;                           /* `replay` compares no states, because `near` may do */
+    bool approaches;                           /* B can start from A's keyframes */
     struct tcgrr_replay_result near;           /* of both from `keyframe` on, where that diverges as `replay` does */
     struct tcgrr_keyframe keyframe;            /* of A; the beginning if there is no such */
     struct tcgrr_replay_pair *pair;            /* what the search looks at; NULL: none yet */

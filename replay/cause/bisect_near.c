@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * From the beginning B is compared by its flow alone, which shows where the two diverge but not since when their data
- * differ. Rather than replay all of it in both QEMUs, both start from a keyframe of A's, which is right by definition:
- * if B diverges from there as it did from the beginning, what makes it do so is after the keyframe. If not, it is
- * before it, and an earlier one is tried.
+ * Comparing from the beginning shows where the two diverge, and at most roughly since when their data differ. Rather
+ * than replay all of it in both QEMUs again, both start from a keyframe of A's, which is right by definition: if B
+ * diverges from there as it did from the beginning, what makes it do so is after the keyframe. If not, it is before it,
+ * and an earlier one is tried.
  */
 #include "replay/cause/bisect_internal.h"
 
@@ -38,10 +38,15 @@ static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment parted, GError **err
 
 static bool is_same(const struct tcgrr_comparison *a, const struct tcgrr_comparison *b)
 {
-    bool same = b->diverged && b->kind == a->kind && b->icount == a->icount;
-
-    for (int side = 0; side < 2 && same; side++) {
-        same = a->sides[side].there == b->sides[side].there && a->sides[side].pc == b->sides[side].pc;
+    if (!b->diverged || b->kind != a->kind) {
+        return false;
+    }
+    if (a->kind == TCGRR_DIVERGENCE_DATA) { /* samples are taken elsewhere: branches are counted from the keyframe */
+        return b->icount < a->icount + AFTER;
+    }
+    bool same = b->icount == a->icount;
+    for (int side = 0; side < 2; side++) {
+        same = same && a->sides[side].there == b->sides[side].there && a->sides[side].pc == b->sides[side].pc;
     }
     return same;
 }
@@ -55,6 +60,7 @@ static bool try_from(struct tcgrr_bisect *bisect, struct tcgrr_keyframe keyframe
     options.known[0] = tcgrr_replay_pair_qemu(bisect->pair, 0);
     options.known[1] = tcgrr_replay_pair_qemu(bisect->pair, 1);
     options.begin = keyframe;
+    options.compare.data_ends = bisect->comparison->kind == TCGRR_DIVERGENCE_DATA;
     options.enough = bisect->replay.comparison.icount + AFTER;
     tcgrr_bisect_say(bisect, g_strdup_printf("both replay from instruction %" G_GUINT64_FORMAT, keyframe.icount));
     tcgrr_replay_result_clear(&bisect->near);

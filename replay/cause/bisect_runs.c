@@ -288,15 +288,35 @@ static bool may_approach(const struct tcgrr_bisect *bisect)
            strcmp(run->qemu_version, bisect->probed.version) == 0 && bisect->how.from[0].kind == TCGRR_POSITION_NONE;
 }
 
-static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, GError **error)
+/* `flow_alone`: without states. `same_flow`: with, until they differ; the flow does not. */
+static bool replay_once(struct tcgrr_bisect *bisect, bool flow_alone, bool same_flow, GError **error)
 {
     struct tcgrr_replay_options options = tcgrr_bisect_replay_options(bisect);
+    tcgrr_icount compared = bisect->replay.comparison.compared;
 
     tcgrr_replay_result_clear(&bisect->replay);
     bisect->replay = (struct tcgrr_replay_result){0};
     bisect->flow_alone = flow_alone;
     options.states = !flow_alone;
-    return tcgrr_replay(bisect->readers[0], &options, &bisect->replay, error);
+    options.compare.data_ends = same_flow;
+    bool good = tcgrr_replay(bisect->readers[0], &options, &bisect->replay, error);
+    if (good && same_flow) {
+        bisect->replay.comparison.compared = compared;
+    }
+    return good;
+}
+
+/* First the flow alone, where that is likely to be enough; then, or if it is the same, with states. */
+static void replay_stepwise(struct tcgrr_bisect *bisect, GError **error)
+{
+    const struct tcgrr_comparison *comparison = &bisect->replay.comparison;
+
+    bisect->approaches = may_approach(bisect);
+    bool compared = bisect->approaches && replay_once(bisect, true, false, error);
+    if (!(compared && comparison->diverged) && !*bisect->options.stop) {
+        g_clear_error(error);
+        replay_once(bisect, false, compared && !comparison->diverged, error);
+    }
 }
 
 /* *replayed is false if B cannot replay what A recorded. */
@@ -306,12 +326,7 @@ static bool replay_in_b(struct tcgrr_bisect *bisect, bool *replayed, GError **er
     const volatile int *stop = bisect->options.stop;
     GError *problem = NULL;
 
-    bool parts = may_approach(bisect) && replay_once(bisect, true, &problem) && comparison->diverged &&
-                 comparison->kind == TCGRR_DIVERGENCE_FLOW;
-    if (!parts && !*stop) {
-        g_clear_error(&problem);
-        replay_once(bisect, false, &problem);
-    }
+    replay_stepwise(bisect, &problem);
     /* Where the machine was pinned for B, that B does not run it is the answer, as for a program, whose inputs B could
      * not be given otherwise. */
     if (problem && (*stop || (bisect->pins && !bisect->start_at) || tcgrr_bisect_is_user(bisect))) {

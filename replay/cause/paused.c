@@ -33,9 +33,10 @@ struct tcgrr_rerun {
     struct tcgrr_rrlog *log;          /* with options.visits */
     const struct tcgrr_rerun *lender; /* NULL: none */
     tcgrr_icount borrow_until;
-    char *folder;  /* for keyframes of its own; NULL: there is none yet */
-    GArray *left;  /* struct tcgrr_keyframe: those */
-    bool distrust; /* of all keyframes */
+    char *folder;         /* for keyframes of its own; NULL: there is none yet */
+    GArray *left;         /* struct tcgrr_keyframe: those */
+    bool distrust;        /* of all keyframes */
+    tcgrr_icount trusted; /* of a keyframe that is known to be good; 0: there is none */
 };
 
 struct tcgrr_paused {
@@ -162,6 +163,11 @@ void tcgrr_rerun_borrow(struct tcgrr_rerun *rerun, const struct tcgrr_rerun *len
     rerun->borrow_until = until;
 }
 
+void tcgrr_rerun_trust(struct tcgrr_rerun *rerun, tcgrr_icount icount)
+{
+    rerun->trusted = icount;
+}
+
 void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun)
 {
     rerun->distrust = true;
@@ -216,7 +222,7 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
     GError *problem = NULL;
 
     paused->rerun = rerun;
-    paused->from_keyframe = from.folder != NULL;
+    paused->from_keyframe = from.folder && from.icount != rerun->trusted;
     paused->peek_fd = -1;
     if (accesses && reports_accesses(rerun) && !share_memory(paused, error)) {
         tcgrr_paused_free(paused);

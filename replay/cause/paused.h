@@ -48,6 +48,8 @@ struct tcgrr_keyframe tcgrr_rerun_nearest(const struct tcgrr_rerun *rerun, tcgrr
  * Where QEMU cannot save the machine there are none; the only error is TCGRR_ERROR_STOPPED.
  */
 bool tcgrr_rerun_leave(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error);
+/* The keyframe there is good: a replay from it did what one from the beginning did. */
+void tcgrr_rerun_trust(struct tcgrr_rerun *rerun, tcgrr_icount icount);
 /* From now on all starts are from the run's beginning. */
 void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun);
 
@@ -57,7 +59,8 @@ struct tcgrr_paused;
 /* Starts QEMU, which stands before its first instruction, or at the last keyframe (replay/keyframes.h) up to `near`.
  * `accesses`: what steps access is to be seen. */
 struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount near, bool accesses, GError **error);
-/* Whether it started from a keyframe: what goes wrong with it is to be done again from the run's beginning. */
+/* Whether it started from a keyframe that is not trusted: what goes wrong with it is to be done again from the run's
+ * beginning. */
 bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 /* Ends it. NULL is allowed. */
 void tcgrr_paused_free(struct tcgrr_paused *paused);

@@ -101,14 +101,25 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
     return pair;
 }
 
-struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, GError **error)
+/* Starts side 0 near where it will be looked at first, and keeps it. */
+static bool stand_near(struct tcgrr_replay_pair *pair, tcgrr_moment near, GError **error)
+{
+    pair->standing = tcgrr_paused_start(pair->reruns[0], tcgrr_replay_pair_icount(pair, 0, near), false, error);
+    if (pair->standing) {
+        pair->registers[0] = tcgrr_registers_ref(tcgrr_paused_registers(pair->standing));
+    }
+    return pair->standing != NULL;
+}
+
+struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, tcgrr_moment near,
+                                                  GError **error)
 {
     struct tcgrr_replay_pair *pair = g_new0(struct tcgrr_replay_pair, 1);
     struct opening opening = {pair, 0, NULL};
 
     pair->options = *options;
     bool good = GPOINTER_TO_INT(probe_side(&opening)) && prepare_side(pair, 0, true, &opening.error) &&
-                GPOINTER_TO_INT(learn_registers(&opening));
+                stand_near(pair, near, &opening.error);
     if (!good) {
         g_propagate_error(error, opening.error);
         tcgrr_replay_pair_free(pair);
@@ -138,13 +149,24 @@ bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_mome
     }
 }
 
+/* The QEMU that has stood since the beginning, if it can come to `icount`; it is the caller's then. */
+static struct tcgrr_paused *take_standing(struct tcgrr_replay_pair *pair, tcgrr_icount icount)
+{
+    struct tcgrr_paused *paused = g_steal_pointer(&pair->standing);
+    if (paused && tcgrr_paused_icount(paused) > icount) {
+        g_clear_pointer(&paused, tcgrr_paused_free);
+    }
+    return paused;
+}
+
 struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)
 {
     tcgrr_icount icount = tcgrr_replay_pair_icount(pair, 0, moment);
 
     for (tcgrr_icount near = icount;; near = 0) {
         GError *problem = NULL;
-        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[0], near, false, &problem);
+        struct tcgrr_paused *paused = take_standing(pair, icount);
+        paused = paused ? paused : tcgrr_paused_start(pair->reruns[0], near, false, &problem);
         bool again = paused && tcgrr_paused_doubtful(paused);
         if (paused && tcgrr_paused_go(paused, icount, &problem)) {
             return paused;
@@ -168,6 +190,7 @@ void tcgrr_replay_pair_free(struct tcgrr_replay_pair *pair)
     if (!pair) {
         return;
     }
+    tcgrr_paused_free(pair->standing);
     for (int side = 0; side < 2; side++) {
         tcgrr_rerun_free(pair->reruns[side]);
         tcgrr_registers_unref(pair->registers[side]);
@@ -216,6 +239,9 @@ bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment 
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)
 {
     tcgrr_rerun_borrow(pair->reruns[1], pair->reruns[0], tcgrr_replay_pair_icount(pair, 1, moment));
+    for (int side = 0; side < 2; side++) {
+        tcgrr_rerun_trust(pair->reruns[side], tcgrr_replay_pair_icount(pair, side, moment));
+    }
 }
 
 void tcgrr_replay_pair_distrust(struct tcgrr_replay_pair *pair)

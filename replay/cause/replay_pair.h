@@ -30,8 +30,10 @@ struct tcgrr_replay_pair;
 /* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
 struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_options *options, GError **error);
 /* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_replay_pair_walk_alone() and what
- * tells of A's recording and registers. The options name the same reader twice. */
-struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, GError **error);
+ * tells of A's recording and registers. The options name the same reader twice. `near`: where the first look will be.
+ */
+struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, tcgrr_moment near,
+                                                  GError **error);
 /* NULL is allowed. */
 void tcgrr_replay_pair_free(struct tcgrr_replay_pair *pair);
 
@@ -56,7 +58,7 @@ struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair 
 /* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave()). */
 bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
                              GError **error);
-/* From now on B starts from A's keyframes, too, up to `moment`: it does the same up to there. */
+/* A's keyframe at `moment` is good, and B does the same up to there: it, too, starts from A's up to that one. */
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment);
 /* From now on all starts are from the run's beginning. */
 void tcgrr_replay_pair_distrust(struct tcgrr_replay_pair *pair);

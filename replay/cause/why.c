@@ -586,12 +586,6 @@ static bool begin(struct chase *chase, uint8_t *state, GError **error)
     struct wanted wanted = {.before = chase->options->at, .step = -1};
     struct tcgrr_paused *paused = NULL;
 
-    if (chase->options->at > tcgrr_reader_run(chase->options->reader)->icount) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the run has %" G_GUINT64_FORMAT " instructions: there is no icount %" G_GUINT64_FORMAT,
-                    tcgrr_reader_run(chase->options->reader)->icount, chase->options->at);
-        return false;
-    }
     say(chase, "standing", chase->options->at);
     paused = tcgrr_replay_pair_stand(chase->pair, chase->options->at, error);
     bool good = paused && tcgrr_paused_read_state(paused, NULL, state, error) &&
@@ -622,10 +616,18 @@ bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *w
         .hang_ms = options->hang_ms,
         .stop = options->stop,
     };
-    struct chase chase = {.options = options, .why = why, .pair = tcgrr_replay_pair_alone(&pair, error)};
+    struct chase chase = {.options = options, .why = why};
+    const struct tcgrr_run *run = tcgrr_reader_run(options->reader);
 
     *why = (struct tcgrr_why){.steps = g_ptr_array_new_with_free_func(free_step),
                               .ends = g_ptr_array_new_with_free_func(g_free)};
+    if (run->complete && options->at > run->icount) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the run has %" G_GUINT64_FORMAT " instructions: there is no icount %" G_GUINT64_FORMAT,
+                    run->icount, options->at);
+        return false;
+    }
+    chase.pair = tcgrr_replay_pair_alone(&pair, options->at, error);
     if (!chase.pair) {
         return false;
     }
