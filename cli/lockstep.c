@@ -17,7 +17,7 @@ struct context {
     struct cli_comparing comparing;
     struct tcgrr_lockstep_local_options options;
     struct tcgrr_lockstep_local pair;
-    struct tcgrr_replay_result replay; /* A is a trace whose rr log drives B: in the place of the pair */
+    struct tcgrr_replay_result replay; /* A is a trace whose rr log drives B: in place of the pair */
     bool replays;
     struct tcgrr_symbols *symbols[2];
     char **words[2]; /* the arguments of each QEMU */

@@ -51,7 +51,7 @@ struct tcgrr_shared_log;
 struct tcgrr_lockstep_local {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
     enum tcgrr_inputs inputs;
-    struct tcgrr_common common;      /* what both were given in the place of the user's words */
+    struct tcgrr_common common;      /* what both were given in place of the user's words */
     struct tcgrr_common_start begin; /* images NULL: they begin at their reset */
     char *own_because; /* why one log cannot drive both from where comparing starts; NULL: it does, or needs not */
     struct tcgrr_shared_log *log; /* NULL: own inputs */

@@ -20,7 +20,7 @@ struct tcgrr_portable_options {
 struct tcgrr_portable {
     struct tcgrr_qemu qemu;
     struct tcgrr_pins pins;
-    char **arguments;          /* what QEMU is started with in the place of the user's words */
+    char **arguments;          /* what QEMU is started with in place of the user's words */
     char *start;               /* the image that it starts from, its own copy; NULL: at reset */
     char *start_at;            /* where that is, as the user said */
     tcgrr_icount start_icount; /* QEMU's count there */

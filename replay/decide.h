@@ -6,7 +6,7 @@
 #include "lockstep/compare.h"
 
 enum tcgrr_decision {
-    TCGRR_DECIDED_DIVERGES,  /* the two diverge in the same way on one log: it is no matter of inputs */
+    TCGRR_DECIDED_DIVERGES,  /* the two diverge in the same way on one log: inputs are not the reason */
     TCGRR_DECIDED_INPUTS,    /* on one log they are the same as far as there and beyond */
     TCGRR_DECIDED_ELSEWHERE, /* on one log they diverge elsewhere */
     TCGRR_UNDECIDED,         /* no log can drive both; the error says why */

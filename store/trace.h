@@ -98,7 +98,7 @@ void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_s
  */
 /* Number of the chunk that holds execution `seq`; -1 with error if there is none. */
 int64_t tcgrr_writer_chunk_of(struct tcgrr_writer *writer, tcgrr_seq seq, GError **error);
-/* Stores `chunk`, of the same blocks, in the place of chunk `id`, and its checkpoints. Its events stay as they are. */
+/* Stores `chunk`, of the same blocks, in place of chunk `id`, and its checkpoints. Its events stay as they are. */
 bool tcgrr_writer_replace(struct tcgrr_writer *writer, int64_t id, const struct tcgrr_chunk *chunk,
                           const struct tcgrr_blocks *blocks, GError **error);
 /*

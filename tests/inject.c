@@ -6,7 +6,7 @@
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,reg=NAME,bit=N
  *   -plugin libinject.so,at=ICOUNT,pc=ADDRESS,mem=ADDRESS,bit=N
  *
- * pc is that of the instruction at `at`, which spares asking at all others. nth=N in the place of at=ICOUNT: right
+ * pc is that of the instruction at `at`, which spares asking at all others. nth=N in place of at=ICOUNT: right
  * before the Nth time, from 1 on, that the instruction at pc runs. With reg and mem, the memory is that at so many
  * bytes from where the register points. log=FILE: a line is added to it when the bit has been flipped.
  */

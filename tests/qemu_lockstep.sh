@@ -131,7 +131,7 @@ b=$(qemu riscv64 11.1)
 arguments=("${guest[@]:1}")
 same "a stored run and a live one" 20000000
 
-# One side gets another guest: a nop in the place of an instruction, at a known icount; and one that does fewer rounds, so that it
+# One side gets another guest: a nop in place of an instruction, at a known icount; and one that does fewer rounds, so that it
 # is through first.
 elf=$work/patched.elf
 copy_guest rv64-compute-short "$elf"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A model of caches: for each core one for instructions, one for data, and if asked for one behind both. Instructions
+ * A model of caches: for each core one for instructions, one for data, and if asked for one after both. Instructions
  * are fetched by their virtual addresses. Fetches of one line that follow each other in a block are one look-up,
  * because all but the first hit and change nothing.
  */

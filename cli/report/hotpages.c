@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which pages were accessed most: physical ones, or with io the virtual ones behind which devices are. */
+/* Which pages were accessed most: physical ones, or with io virtual ones of devices. */
 #include "cli/report/report.h"
 
 #include "cli/cli.h"

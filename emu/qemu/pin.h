@@ -54,7 +54,7 @@ void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *
 
 /*
  * Makes `pins` those of the machine that another QEMU makes of the same arguments: its full name, CPU and clock, which
- * are untrusted, in the place of ours. The other's files belong in pins->folder, under their names.
+ * are untrusted, in place of ours. The other's files belong in pins->folder, under their names.
  * TCGRR_ERROR_DAMAGED for what is no such name, TCGRR_ERROR_FAILED where the arguments are not the same: another
  * machine, or a CPU that only one of them names.
  */
@@ -66,7 +66,7 @@ void tcgrr_pins_unpin_clock(struct tcgrr_pins *pins, const char *const *argument
 /* What the user calls the file at `path` in pins->folder; NULL if it is none of these. */
 const char *tcgrr_pins_user_path(const struct tcgrr_pins *pins, const char *path);
 
-/* `words` (NULL-terminated) with `folder` in the place of TCGRR_INPUTS_FOLDER; owned by the caller (g_strfreev). */
+/* `words` (NULL-terminated) with `folder` in place of TCGRR_INPUTS_FOLDER; owned by the caller (g_strfreev). */
 char **tcgrr_pins_resolve(const char *const *words, const char *folder);
 
 /* `qemu` and its `words` (NULL-terminated) as struct tcgrr_pinned has them, to be freed with free(). */
