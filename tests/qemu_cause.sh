@@ -53,7 +53,7 @@ cause 10.0 7.2 --bundle "$work/other"
 # The folder is a bug report: both translations of the block, all registers, the trace around it, and a guest that shows the
 # difference by itself, in QEMUs that are told nothing else.
 equal "bundle" "$(json .cause.bundle)" "$work/other"
-for file in README.md finding.json registers.csv window-a.csv window-b.csv block-a.log block-b.log a.tcgrr b.tcgrr guest.S; do
+for file in README.md finding.html finding.json registers.csv window-a.csv window-b.csv block-a.log block-b.log a.tcgrr b.tcgrr guest.S; do
     [ -s "$work/other/$file" ] || fail "the bundle has no $file"
 done
 contains "window" "$(cat "$work/other/window-b.csv")" "blsi edx, eax"

@@ -19,6 +19,17 @@ equal "instructions of all stacks" "$(json '.nodes[0][3]')" "$run_icount"
 equal "own instructions of all functions" "$(json '[.functions[][1]] | add')" "$run_icount"
 complains 2 "only with html" "$tcgrr" report "$work/trap.tcgrr" hotblocks -o "$work/x"
 
+# Source lines of a guest with DWARF.
+guest a64-timer 10.0
+record timer
+run 0 "$tcgrr" query "$work/timer.tcgrr" "SELECT line_of(pc) IS NOT NULL AS known FROM block WHERE symbolize(pc) = 'guest_main'" --format csv
+if [ "$(tail -n 1 "$work/out" | tr -d '\r')" = 1 ]; then # built with libdw
+    run 0 "$tcgrr" report "$work/timer.tcgrr" html -o "$work/timer.html"
+    contains "lines of blocks" "$(page_data "$work/timer.html" '.blocks[].symbol')" '^guest_main.*  .*/a64-timer.c:[0-9]+$'
+    run 0 "$tcgrr" why "$work/timer.tcgrr" --at guest_main sp --depth 1 --json
+    contains "line of a step" "$(json '.steps[0].line')" ':[0-9]+$'
+fi
+
 # What a divergence, its cause and a value have: the object that --json prints, drawn. Names are as bad as they can be.
 guest a64-fcvtzs 10.0
 bad="$work/<"

@@ -8,6 +8,7 @@
 #include "cli/cli.h"
 #include "cli/export/page.h"
 #include "cli/export/tree.h"
+#include "store/sources.h"
 
 #include <string.h>
 
@@ -301,10 +302,13 @@ static int hottest(const void *a, const void *b)
     return left->ran != right->ran ? (left->ran > right->ran ? -1 : 1) : (left->block > right->block) ? 1 : -1;
 }
 
-static json_t *block_json(struct report_job *job, const struct report_profile *profile, const struct heat *heat)
+static json_t *block_json(struct report_job *job, const struct report_profile *profile, const struct heat *heat,
+                          struct tcgrr_sources *sources)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, heat->block);
     g_auto(GStrv) texts = report_texts(job, block);
+    g_autofree char *place = report_place(job, block->pc);
+    g_autofree char *source = tcgrr_sources_line(sources, block->pc);
     json_t *lines = json_array();
 
     for (uint32_t i = 0; i < block->insns; i++) {
@@ -312,9 +316,9 @@ static json_t *block_json(struct report_job *job, const struct report_profile *p
         json_array_append_new(lines, report_text_json(g_steal_pointer(&line)));
     }
     return json_pack("{s:o, s:o, s:o, s:o, s:o}", "pc", cli_json_address(block->pc), "symbol",
-                     report_text_json(report_place(job, block->pc)), "execs",
-                     report_number_json(profile->execs[heat->block]), "ran", report_number_json(heat->ran), "text",
-                     lines);
+                     report_text_json(source ? g_strconcat(place ? place : "", "  ", source, NULL) : g_strdup(place)),
+                     "execs", report_number_json(profile->execs[heat->block]), "ran", report_number_json(heat->ran),
+                     "text", lines);
 }
 
 static bool add_blocks(struct report_job *job, json_t *data, GError **error)
@@ -322,6 +326,7 @@ static bool add_blocks(struct report_job *job, json_t *data, GError **error)
     struct report_profile profile = {0};
     g_autoptr(GArray) heats = g_array_new(FALSE, FALSE, sizeof(struct heat));
     json_t *list = json_array();
+    struct tcgrr_sources *sources;
 
     set(data, "blocks", list);
     if (!report_profile_make(job, &profile, error)) {
@@ -337,9 +342,12 @@ static bool add_blocks(struct report_job *job, json_t *data, GError **error)
         g_array_index(heats, struct heat, partial->block).ran -= partial->execs * (insns - partial->ran);
     }
     g_array_sort(heats, hottest);
+    sources = tcgrr_sources_new();
+    tcgrr_sources_add_files(sources, job->symbols, job->blocks, job->block_count);
     for (guint i = 0; i < MIN(heats->len, BLOCKS); i++) {
-        json_array_append_new(list, block_json(job, &profile, &g_array_index(heats, struct heat, i)));
+        json_array_append_new(list, block_json(job, &profile, &g_array_index(heats, struct heat, i), sources));
     }
+    tcgrr_sources_free(sources);
     report_profile_clear(&profile);
     return true;
 }
