@@ -216,6 +216,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
         json_object_set_new(object, counts[i], json_integer((json_int_t)comparison->tolerated[i]));
     }
     json_object_set_new(object, "input_differences", json_integer((json_int_t)comparison->input_differences));
+    json_object_set_new(object, "rest_left_out", json_boolean(comparison->rest_left_out));
     json_object_set_new(object, "input_places", json_integer((json_int_t)comparison->input_places));
     json_object_set_new(
         object, "not_compared",
@@ -425,7 +426,10 @@ static void print_inputs(const struct tcgrr_comparison *comparison, const struct
     }
     printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got\n", comparison->input_differences,
            places->names[0]);
-    if (comparison->input_places > 0) {
+    if (comparison->rest_left_out) {
+        printf("  after that the runs went on differently, and did not meet again at a system call that both make;\n  "
+               "what followed was not compared, and a fault in it would not show\n");
+    } else if (comparison->input_places > 0) {
         printf("  after that the runs went on differently %" G_GUINT64_FORMAT
                " times, up to the next system call that both made;\n  these %s and %s instructions were not compared, "
                "and a fault in them would not show\n",
@@ -441,8 +445,12 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
         print_divergence(comparison, places, &colours);
     } else {
         g_autofree char *compared = cli_number(comparison->compared);
-        printf("%sno divergence%s in %s instructions%s\n", colours.good, colours.off, compared,
-               comparison->input_places > 0 ? ", apart from what followed from inputs" : "");
+        printf("%s%s%s %s instructions%s\n", comparison->rest_left_out ? colours.bad : colours.good,
+               comparison->rest_left_out ? "Not compared to the end: the same for" : "no divergence in", colours.off,
+               compared,
+               comparison->rest_left_out      ? ""
+               : comparison->input_places > 0 ? ", apart from what followed from inputs"
+                                              : "");
     }
     print_inputs(comparison, places);
     print_tolerated(comparison, places);

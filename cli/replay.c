@@ -90,6 +90,9 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
     if (comparison->diverged) {
         return "diverged";
     }
+    if (comparison->rest_left_out) {
+        return "not compared to the end, because a system call gave something else";
+    }
     if (comparison->input_places > 0) {
         return "no divergence, apart from what followed from inputs";
     }

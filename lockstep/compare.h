@@ -27,7 +27,8 @@ struct tcgrr_given {
  * The same of a program. Where an input that could not be given led the two apart that is no divergence: they are
  * compared again from the next system call on that both make, and only counted in between. A divergence at which B
  * makes another call is of that kind; where A's program was ended by a signal from outside there is none.
- * TCGRR_ERROR_FAILED, no verdict, if they do not meet again, if they diverged where the inputs had ended or B's program
+ * If they do not meet again, the rest is left out (comparison->rest_left_out). TCGRR_ERROR_FAILED, no verdict, if they
+ * diverged where the inputs had ended or B's program
  * was ended from outside, or at the start, because the two QEMUs start it differently.
  */
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,

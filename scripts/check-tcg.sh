@@ -28,7 +28,7 @@ verdict() {
     local status=0 compared apart
     timeout 60 "$tcgrr" "$1" --json "${@:2}" >"$work/out" 2>"$work/err" </dev/null || status=$?
     compared=$(jq -r '.compared // empty' "$work/out" 2>/dev/null || true)
-    apart=$(jq -r 'if .input_places > 0 then "; \(.not_compared.a) left out after inputs" else "" end' "$work/out" 2>/dev/null || true)
+    apart=$(jq -r 'if .input_places > 0 then (if .rest_left_out then "; the rest" else "; \(.not_compared.a)" end) + " left out after inputs" else "" end' "$work/out" 2>/dev/null || true)
     case $status in
     0) echo "same, $compared$apart" ;;
     1) echo "**diverged** after $compared" ;;
