@@ -9,8 +9,8 @@ The instructions are random bytes that LLVM's disassembler accepts: whatever it 
 further, so that no table of mnemonics is needed. Each runs with --inputs sets of registers: NaNs, denormals,
 infinities, extreme and random integers, and every rounding mode. One line is printed for each kind of instruction
 that differs, with letters for the QEMUs in their order (the same letter, the same result) and the first register that
-differs. With --confirm `tcgrr lockstep --bisect` is run on them, between neighbouring QEMUs that differ, and has to
-name the instruction.
+differs. With --confirm tcgrr records each in one QEMU and bisects it with the next that differs, and has to name the
+instruction.
 """
 import argparse
 import collections
@@ -377,11 +377,12 @@ def text_of(value, order):
 
 
 def confirm(target, pair, test, rows, folder, tcgrr):
-    """Whether `tcgrr lockstep --bisect` names the instruction, and what it says otherwise."""
-    image = assemble(target, [test], rows, folder)
-    run = subprocess.run([tcgrr, "lockstep", "--bisect", "--json", "--until", "2000000", "--a", pair[0],
-                          "--b", pair[1], "--bundle", os.path.join(folder, "bundle"), "--force", "--",
-                          *arguments(target, image)], capture_output=True, text=True, cwd=folder,
+    """Whether `tcgrr bisect` of a recording names the instruction, and what it says otherwise."""
+    image, trace = assemble(target, [test], rows, folder), os.path.join(folder, "trace")
+    subprocess.run([tcgrr, "record", "--portable", "--force", "--until", "2000000", "-o", trace, "--", pair[0],
+                    *arguments(target, image)], capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, check=False)
+    run = subprocess.run([tcgrr, "bisect", trace, "--json", "--qemu", pair[1], "--bundle",
+                          os.path.join(folder, "bundle"), "--force"], capture_output=True, text=True, cwd=folder,
                          stdin=subprocess.DEVNULL, check=False)
     try:
         answer = json.loads(run.stdout)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-#: qemu -M powernv9 -m 1G
+#: qemu -M pseries -cpu power9 -m 512
 #: llvm --triple=ppc64 --mcpu=pwr9 --ppc-asm-full-reg-names
 #: byteorder big
 #: word 8
@@ -13,10 +13,9 @@
 #: state xer 1 8 0 0x20000000 0xe0000000 0x80000000
 #: state fpscr 1 8 0 1 2 3 4 0 1 2 3
 #: refuse \(|\br1\b|^(b|l[bhwdfqmvx]|lswi|lswx|la |st|mt?msr|mfmsr|mtmsr|mfspr|mtspr|mftb|rfi|rfid|hrfid|rfscv|sc|scv|t[dw]|trap|tlb|slb|dcb|icb|icbi|sync|lwsync|ptesync|isync|eieio|wait|stop|nap|doze|sleep|rvwinkle|m[tf]sr|m[tf]ctr|mtlr|mflr|m[tf]dcr|msgs|msgc|msgsnd|attn|darn|cp_|copy|paste|tbegin|tend|tabort|tsr|treclaim|trechkpt|tcheck|mfbhrbe|clrbhrb|m[tf]pmr|m[tf]vrsave|m[tf]vscr|dss|dst|addpcis|lnia|subpcis|rmb|wrtee|mbar|psync|nop|xnop|dnh|mf|mt(asr|sprg|dec|srr|dar|dsisr|br|tb|sd|cf|dd|ic|dd|pid|amr|tcr|esr|dear|rtcu|rtcl|spefscr|ppr|dscr|tar|vrsave|ccr|dabr|sdr1|pvr|dbat|ibat|uamr|csrr|srr|xer\b))
-    .org    0x10
-    b       _start
     .org    0x100
-    .rept 0x1fc0
+    b       _start                      # the entry, and reset
+    .rept 0x1fbf
     b       trap
     .endr
     .org    0x8000
