@@ -82,9 +82,6 @@ bool tcgrr_reader_need_text(struct tcgrr_reader *reader, uint32_t number, GError
 /* The statement for a query, ready to be bound; NULL with error. */
 sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);
 
-/* Number of the last chunk that begins before instruction `icount`; -1 if there is none. False: an error. */
-bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount, int64_t *id, GError **error);
-
 /*
  * Appends to `uses` (struct tcgrr_block_use) which blocks chunk `id` executes and how often, ascending. *found says
  * whether there is such a chunk.

@@ -168,6 +168,8 @@ bool tcgrr_reader_seek(struct tcgrr_reader *reader, tcgrr_icount icount, struct 
 /* The same for chunk number `id`, 0 being the first. */
 bool tcgrr_reader_chunk(struct tcgrr_reader *reader, int64_t id, struct tcgrr_chunk *chunk, bool *found,
                         GError **error);
+/* Number of the last chunk that begins before instruction `icount`; -1 if there is none. False: an error. */
+bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount, int64_t *id, GError **error);
 /* Number of the last chunk that begins with or before execution `seq`; -1 if there is none. False: an error. */
 bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64_t *id, GError **error);
 

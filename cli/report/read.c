@@ -49,46 +49,17 @@ static void show_progress(const struct report_job *job, tcgrr_icount icount, gin
     }
 }
 
-/* The number of the chunk in which instruction `icount` runs, or of the first one after all that there are. */
-static bool find_chunk(struct report_job *job, tcgrr_icount icount, struct tcgrr_chunk *chunk, int64_t *id,
-                       GError **error)
-{
-    struct tcgrr_totals totals;
-    int64_t low = 0;
-
-    *id = 0;
-    if (icount == 0) {
-        return true;
-    }
-    if (!tcgrr_reader_totals(job->reader, &totals, error)) {
-        return false;
-    }
-    for (int64_t high = (int64_t)totals.chunks; low < high;) {
-        int64_t middle = low + (high - low) / 2;
-        bool found = false;
-        if (!tcgrr_reader_chunk(job->reader, middle, chunk, &found, error)) {
-            return false;
-        }
-        if (found && chunk->end_icount <= icount) {
-            low = middle + 1;
-        } else {
-            high = middle;
-        }
-    }
-    *id = low;
-    return true;
-}
-
 bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     gint64 started = g_get_monotonic_time() + G_USEC_PER_SEC;
     gint64 next = started;
     bool found = true;
-    int64_t id;
+    int64_t id = 0;
 
     job->stop = false;
-    bool good = find_chunk(job, job->from, chunk, &id, error);
+    bool good = job->from == 0 || tcgrr_reader_chunk_before(job->reader, job->from + 1, &id, error);
+    id = MAX(id, 0);
     for (; good && found && !job->stop; id++) {
         good = tcgrr_reader_chunk(job->reader, id, chunk, &found, error);
         if (good && found && job->accesses) {

@@ -138,24 +138,11 @@ static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blo
 static bool load_last(struct tcgrr_reader *reader, tcgrr_icount before, struct tcgrr_chunk *chunk, int64_t *id,
                       GError **error)
 {
-    struct tcgrr_totals totals;
     bool found = false;
 
-    if (!tcgrr_reader_totals(reader, &totals, error)) {
+    if (!tcgrr_reader_chunk_before(reader, before, id, error)) {
         return false;
     }
-    int64_t low = 0;
-    int64_t high = (int64_t)totals.chunks; /* the first that does not begin before it */
-    while (low < high) {
-        int64_t middle = low + (high - low) / 2;
-        if (!tcgrr_reader_chunk(reader, middle, chunk, &found, error)) {
-            return false;
-        }
-        bool earlier = found && chunk->first_icount < before;
-        low = earlier ? middle + 1 : low;
-        high = earlier ? high : middle;
-    }
-    *id = high - 1;
     return *id < 0 ||
            (tcgrr_reader_chunk(reader, *id, chunk, &found, error) && tcgrr_reader_accesses(reader, *id, chunk, error));
 }
