@@ -165,8 +165,7 @@ bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *
 char *tcgrr_images_state(const char *path, const char *scratch, GPtrArray *images)
 {
     /* QEMU flushes what it writes when it loads a snapshot; nobody needs that on the disk. */
-    g_autoptr(GPtrArray) suboptions =
-        tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-state,cache=unsafe", NULL);
+    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-state,cache=unsafe", NULL);
 
     cover(suboptions, "file", path, scratch, true, images);
     return tcgrr_suboptions_format(suboptions);
