@@ -242,7 +242,9 @@ static bool ask_early(struct recorder *recorder, tcgrr_icount icount, GError **e
         return true;
     }
     uint32_t asked = tcgrr_live_ask_flush(live);
-    tcgrr_live_await_flush(live, asked, FLUSH_MS);
+    if (!tcgrr_process_ended(tcgrr_session_process(recorder->session))) { /* else nobody answers any more */
+        tcgrr_live_await_flush(live, asked, FLUSH_MS);
+    }
     bool flushed = tcgrr_live_flushed(live, asked) && tcgrr_live_flush_error(live) == 0;
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(recorder->rr_file, recorder->run.qemu_version, error);
     if (!log) {
