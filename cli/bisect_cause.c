@@ -132,10 +132,11 @@ static int fail(struct context *context, GError *error)
 
     clear_line(context);
     if (signal && comparison) {
-        g_autofree char *count = cli_number(comparison->compared);
         g_clear_error(&error);
         error = g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED,
-                            "interrupted: the same for the first %s instructions; the cause was not found yet", count);
+                            "interrupted: the same for the first %" G_GUINT64_FORMAT
+                            " instructions; the cause was not found yet",
+                            comparison->compared);
     }
     int status = cli_fail(error);
     return signal ? cli_stopped_status(signal) : status;

@@ -4,7 +4,6 @@
 
 #include "store/error.h"
 #include "store/layers.h"
-#include "store/number.h"
 #include "store/symbols.h"
 
 #include <errno.h>
@@ -338,7 +337,17 @@ json_t *cli_json_address(uint64_t address)
 
 char *cli_number(uint64_t number)
 {
-    return tcgrr_number_text(number);
+    g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, number);
+    size_t length = strlen(digits);
+    GString *text = g_string_new(NULL);
+
+    for (size_t i = 0; i < length; i++) {
+        if (i > 0 && (length - i) % 3 == 0) {
+            g_string_append_c(text, ',');
+        }
+        g_string_append_c(text, digits[i]);
+    }
+    return g_string_free(text, FALSE);
 }
 
 char *cli_bytes(uint64_t bytes)

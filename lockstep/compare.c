@@ -7,7 +7,6 @@
 #include "lockstep/align/vcpu_schedule.h"
 #include "lockstep/position.h"
 #include "store/error.h"
-#include "store/number.h"
 
 /* Instructions at hand after the place that is compared, for the history after a divergence. */
 #define BEHIND        4096
@@ -630,10 +629,9 @@ static bool check_verdict(const struct comparing *c, bool good, GError **error)
     const struct tcgrr_comparison *comparison = c->comparison;
 
     if (interrupted(c->options)) {
-        g_autofree char *compared = tcgrr_number_text(comparison->compared);
         g_clear_error(error);
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted: the same for the first %s instructions",
-                    compared);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED,
+                    "interrupted: the same for the first %" G_GUINT64_FORMAT " instructions", comparison->compared);
         return false;
     }
     if (good && comparison->undecided) {
