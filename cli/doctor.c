@@ -29,6 +29,12 @@ static json_t *levels_json(const struct tcgrr_qemu *qemu)
     return list;
 }
 
+/* Before API 5 the registers of a program cannot be written, so that its system calls are made again. */
+static bool replays_exactly(const struct tcgrr_qemu *qemu)
+{
+    return qemu->api > 0 && (qemu->system || qemu->api >= 5);
+}
+
 static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 {
     json_t *object =
@@ -38,7 +44,7 @@ static json_t *qemu_json(const struct tcgrr_qemu *qemu)
     bool reports = qemu->reports_discontinuities;
     json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
     json_object_set_new(object, "levels", levels_json(qemu));
-    json_object_set_new(object, "replay", json_boolean(qemu->api > 0 && qemu->system));
+    json_object_set_new(object, "replay", json_boolean(replays_exactly(qemu)));
     json_object_set_new(object, "problem", cli_json_text(qemu->plugin_error));
     json_object_set_new(object, "advice", advice(qemu) ? json_string(advice(qemu)) : json_null());
     return object;
@@ -55,7 +61,7 @@ static const char legend[] = "\nEvery QEMU with a number under API records which
                              "          or tcgrr infers them; idle and resume are not reported under icount\n"
                              "  state   --level state: registers; from API 4 on a digest of stores, too\n"
                              "  full    --level full: memory accesses; from API 4 on with their values\n"
-                             "  replay  in system mode only\n";
+                             "  replay  repeats a run exactly; in user mode from API 5 on\n";
 
 /* Prints "  what: text", indented, on as many lines as that takes. */
 static void print_note(const char *what, const char *text)
@@ -101,7 +107,7 @@ static void print_qemu(const struct tcgrr_qemu *qemu, char **folder)
            : qemu->reports_discontinuities ? "reported"
                                            : "inferred",
            yes(records && !tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_STATE)),
-           yes(records && !tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_FULL)), yes(records && qemu->system));
+           yes(records && !tcgrr_qemu_lacks(qemu, TCGRR_LEVEL_FULL)), yes(replays_exactly(qemu)));
     if (records && !strstr(name, qemu->target)) {
         print_note("target", qemu->target);
     }

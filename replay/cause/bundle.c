@@ -14,8 +14,8 @@
 #include "store/symbols.h"
 
 #define WINDOW_BEFORE 200        /* instructions of the window before the cause */
-#define WINDOW_BEHIND 20         /* and after it */
-#define LOG_BEHIND    2000       /* instructions that run on after the cause, so that its block is not cut short */
+#define WINDOW_AFTER  20         /* and after it */
+#define LOG_AFTER     2000       /* instructions that run on after the cause, so that its block is not cut short */
 #define TRACE_BYTES   (64 << 20) /* a larger trace is not copied */
 
 struct bundle {
@@ -83,7 +83,7 @@ static bool write_window(const struct bundle *bundle, int side, GError **error)
 
     tcgrr_stretch_init(&stretch);
     bool good = file && stored->ops->stretch(stored, icount > WINDOW_BEFORE ? icount - WINDOW_BEFORE : 0,
-                                             icount + WINDOW_BEHIND, &stretch, error);
+                                             icount + WINDOW_AFTER, &stretch, error);
     if (good) {
         struct tcgrr_disasm *disasm = tcgrr_disasm_new(bundle->target);
         const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
@@ -171,7 +171,7 @@ static bool write_logs(struct bundle *bundle, GError **error)
             .address = bundle->block,
             .size = bundle->block_bytes,
             .from = bundle->found->icounts[side],
-            .until = MIN(bundle->found->icounts[side] + LOG_BEHIND, parted),
+            .until = MIN(bundle->found->icounts[side] + LOG_AFTER, parted),
             .path = side == 0 ? a : b,
         };
     }
