@@ -502,6 +502,19 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
     return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare, &given, &pair->comparison, error);
 }
 
+/* A program sees its start: where its stack is, the auxiliary vector, whether there is a vDSO. */
+static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+{
+    struct tcgrr_comparison *found = &pair->comparison;
+
+    if (found->diverged && !found->note && pair->inputs == TCGRR_INPUTS_OWN && !is_system(pair, options, 0) &&
+        !tcgrr_common_same_release(tcgrr_lockstep_local_version(pair, options, 0),
+                                   tcgrr_lockstep_local_version(pair, options, 1))) {
+        found->note = g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which "
+                               "may be why");
+    }
+}
+
 bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                               GError **error)
 {
@@ -528,9 +541,12 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     }
     if (pair->log) {
         pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
-    } else if (pair->calls && !is_system(pair, options, 0) && api_of(pair, options, 1) >= 5) {
-        pair->inputs = TCGRR_INPUTS_SHARED; /* before, B's registers cannot be written: it is only compared with A's */
+    } else if (pair->calls && !is_system(pair, options, 0) && api_of(pair, options, 0) >= 2 &&
+               api_of(pair, options, 1) >= 5) {
+        /* Else A's registers cannot be read, or B's not be written: it is only compared with A's. */
+        pair->inputs = TCGRR_INPUTS_SHARED;
     }
+    note_start(pair, options);
     for (int i = 0; i < 2; i++) {
         if (pair->sessions[i]) {
             tcgrr_lockstep_local_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i],

@@ -218,6 +218,11 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     } else if (!(inputs->call->expects = find_recorded(inputs, inputs->call->called, recorded))) {
         return;
     }
+    if (!inputs->called_before && !deferred && recorded->stack == 0) {
+        inputs->writes = false; /* recorded where neither registers nor data can be read: it is only compared */
+        return;
+    }
+    inputs->called_before = true;
     if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get(inputs, inputs->stack)) {
         tcgrr_inputs_run_out(inputs); /* this QEMU puts the program elsewhere: addresses mean something else */
         tcgrr_plugin_leave();
