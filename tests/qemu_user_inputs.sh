@@ -63,7 +63,8 @@ mkdir "$work/tmp"
 run 0 env TMPDIR="$work/tmp" "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs"
 equal "files that are left" "$(ls -A "$work/tmp")" ""
 
-# The result itself can be given where registers can be written.
+# The result itself can be given where registers can be written, and doctor says so.
+equal "doctor: replay" "$("$tcgrr" doctor --json "$qemu" | jq '.qemus[0].replay')" "$([ "$version" = 7.2 ] && echo false || echo true)"
 if [ "$version" != 7.2 ]; then
     run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/inputs" pid
     equal "pid: diverged" "$(json .diverged)" false
