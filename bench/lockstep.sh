@@ -43,7 +43,7 @@ both "program with memory, calls and a timer, riscv64, QEMU 10.0" "${riscv[0]}" 
 both "timer, loads and stores, riscv64, QEMU 10.0" "${riscv[0]}" "${riscv[@]}" "$build/fixtures/rv64-timer-long.elf"
 linux=("${boot[@]:1}")
 linux[-2]+=" nokaslr"
-both "boot of Linux, arm64, QEMU 10.0" "${boot[0]}" "${linux[@]}"
+both "boot of Linux, arm64, QEMU 10.0" "${boot[0]}" "${boot[0]}" "${linux[@]}"
 both "boot of Linux, arm64, QEMU 7.2 and 11.1" "$qemus"/bin/qemu-system-aarch64-{7.2,11.1} "${linux[@]}"
 [ -z "$pattern" ] || exit 0
 trace=$folder/a.tcgrr
