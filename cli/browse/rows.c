@@ -103,16 +103,16 @@ static void add_events(struct rows *rows, tcgrr_seq seq)
 
 /* The instructions of the execution that a walk stands on, from `rows->first` on; those that it did not reach after
  * them. */
-static bool add_execution(struct rows *rows, const struct tcgrr_sql_walk *walk, guint *here, GError **error)
+static bool add_execution(struct rows *rows, const struct tcgrr_exec_walk *walk, guint *here, GError **error)
 {
     struct browse_run *run = rows->run;
-    char **texts = tcgrr_sql_trace_texts(run->trace, tcgrr_sql_walk_block(walk), error);
+    char **texts = tcgrr_sql_trace_texts(run->trace, tcgrr_exec_walk_block(walk), error);
     struct browse_place place;
 
     if (!texts) {
         return false;
     }
-    add_events(rows, (tcgrr_seq)tcgrr_sql_walk_seq(walk));
+    add_events(rows, (tcgrr_seq)tcgrr_exec_walk_seq(walk));
     for (uint32_t i = 0; i < walk->at.block->insns; i++) {
         browse_place_of(walk, i, &place);
         if (place.icount < rows->first) {
@@ -136,8 +136,8 @@ static bool add_execution(struct rows *rows, const struct tcgrr_sql_walk *walk, 
 
 GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint *here, GError **error)
 {
-    struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
-    struct tcgrr_sql_walk walk = {0};
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk = {0};
     struct rows rows = {.run = run,
                         .list = g_ptr_array_new_with_free_func(free_row),
                         .first = run->place.icount > before ? run->place.icount - before : 0,
@@ -149,14 +149,14 @@ GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint 
     range.last_icount = (int64_t)last;
     bool good = tcgrr_reader_query(tcgrr_sql_trace_reader(run->trace), TCGRR_QUERY_EVENTS, error) &&
                 tcgrr_reader_events(tcgrr_sql_trace_reader(run->trace), rows.first, last, keep_event, &rows, error) &&
-                tcgrr_sql_walk_begin(&walk, run->trace, &range, error);
+                tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(run->trace), &range, error);
     while (good && !walk.end) {
-        good = add_execution(&rows, &walk, here, error) && tcgrr_sql_walk_next(&walk, error);
+        good = add_execution(&rows, &walk, here, error) && tcgrr_exec_walk_next(&walk, error);
     }
     if (good) {
         add_events(&rows, UINT64_MAX);
     }
-    tcgrr_sql_walk_end(&walk);
+    tcgrr_exec_walk_end(&walk);
     g_array_unref(rows.events);
     return whole(rows.list, good);
 }

@@ -128,11 +128,11 @@ bool browse_finish(struct browse_run *run, sqlite3_stmt *statement, int status, 
 
 /* ---- places ---- */
 
-void browse_place_of(const struct tcgrr_sql_walk *walk, uint32_t insn, struct browse_place *place)
+void browse_place_of(const struct tcgrr_exec_walk *walk, uint32_t insn, struct browse_place *place)
 {
     place->icount = walk->at.icount + insn;
-    place->seq = (tcgrr_seq)tcgrr_sql_walk_seq(walk);
-    place->block = tcgrr_sql_walk_block(walk);
+    place->seq = (tcgrr_seq)tcgrr_exec_walk_seq(walk);
+    place->block = tcgrr_exec_walk_block(walk);
     place->insn = insn;
     place->pc = tcgrr_block_pc(walk->at.block, insn);
     place->vcpu = walk->at.vcpu;
@@ -147,7 +147,7 @@ struct target {
 };
 
 /* The instruction of an execution that is nearest to where the target begins. */
-static bool matches(const struct target *target, const struct tcgrr_sql_walk *walk, uint32_t *insn)
+static bool matches(const struct target *target, const struct tcgrr_exec_walk *walk, uint32_t *insn)
 {
     const struct tcgrr_cursor *at = &walk->at;
     bool on = target->direction == BROWSE_ON;
@@ -157,7 +157,7 @@ static bool matches(const struct target *target, const struct tcgrr_sql_walk *wa
         return false;
     }
     if (target->offsets) {
-        *insn = g_array_index(target->offsets, uint32_t, tcgrr_sql_walk_block(walk));
+        *insn = g_array_index(target->offsets, uint32_t, tcgrr_exec_walk_block(walk));
     } else if (on) {
         *insn = least > at->icount ? (uint32_t)MIN(least - at->icount, at->ran) : 0;
     } else {
@@ -170,24 +170,24 @@ static bool matches(const struct target *target, const struct tcgrr_sql_walk *wa
 /* Goes to the nearest instruction that the target wants. */
 static bool seek(struct browse_run *run, const struct target *target, const GArray *wanted, bool *moved, GError **error)
 {
-    struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
-    struct tcgrr_sql_walk walk = {0};
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk = {0};
     uint32_t insn;
 
     range.wanted = wanted;
     range.descending = target->direction == BROWSE_BACK;
     *(range.descending ? &range.last_icount : &range.first_icount) = (int64_t)target->icount;
     *moved = false;
-    bool good = tcgrr_sql_walk_begin(&walk, run->trace, &range, error);
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(run->trace), &range, error);
     while (good && !walk.end && !*moved) {
         *moved = matches(target, &walk, &insn);
         if (*moved) {
             browse_place_of(&walk, insn, &run->place);
         } else {
-            good = tcgrr_sql_walk_next(&walk, error);
+            good = tcgrr_exec_walk_next(&walk, error);
         }
     }
-    tcgrr_sql_walk_end(&walk);
+    tcgrr_exec_walk_end(&walk);
     return good;
 }
 

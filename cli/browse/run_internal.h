@@ -4,7 +4,7 @@
 
 #include "cli/browse/run.h"
 #include "store/sql/callstack.h"
-#include "store/sql/sql_walk.h"
+#include "store/exec_walk.h"
 #include "store/symbols.h"
 
 /* Which blocks a move wants, and which instruction of each. */
@@ -29,7 +29,7 @@ struct browse_run {
 };
 
 /* The number and address of the instruction that a walk stands on. */
-void browse_place_of(const struct tcgrr_sql_walk *walk, uint32_t insn, struct browse_place *place);
+void browse_place_of(const struct tcgrr_exec_walk *walk, uint32_t insn, struct browse_place *place);
 
 /* A statement with `icount` as its first parameter; NULL with an error. */
 sqlite3_stmt *browse_prepare(struct browse_run *run, const char *sql, tcgrr_icount icount, GError **error);

@@ -174,7 +174,8 @@ bool tcgrr_callstacks_look(struct tcgrr_callstacks *stacks, tcgrr_icount icount,
     }
     keep_mark(stacks);
     rewind_to(stacks, id);
-    struct tcgrr_sql_chunk *chunk = tcgrr_sql_trace_chunk(stacks->trace, stacks->next, &there, error);
+    struct tcgrr_cached_chunk *chunk =
+        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunks(stacks->trace), stacks->next, &there, error);
     *done = !chunk || stacks->next >= id;
     bool good = chunk || !there;
     if (chunk && *done) {
@@ -183,7 +184,7 @@ bool tcgrr_callstacks_look(struct tcgrr_callstacks *stacks, tcgrr_icount icount,
         good = follow(stacks, stacks->now, chunk->chunk, UINT64_MAX, &at, &here, error);
         stacks->next++;
     }
-    tcgrr_sql_chunk_unpin(chunk);
+    tcgrr_chunk_cache_unpin(chunk);
     return good;
 }
 

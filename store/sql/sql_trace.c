@@ -22,7 +22,7 @@ struct tcgrr_sql_trace {
     struct tcgrr_sql *sql;
     unsigned references;
     struct tcgrr_reader *reader;
-    GPtrArray *chunks; /* struct tcgrr_sql_chunk */
+    struct tcgrr_chunk_cache *chunks;
     struct tcgrr_disasm *disasm;
     GHashTable *texts;             /* block number → char ** */
     struct tcgrr_symbols *symbols; /* NULL before they are asked for */
@@ -34,8 +34,6 @@ struct tcgrr_sql {
     sqlite3 *db;
     unsigned references;
     unsigned connected;
-    uint64_t clock;
-    uint64_t decoded;
     bool watched;      /* somebody asks for gaps */
     GPtrArray *traces; /* struct tcgrr_sql_trace */
 };
@@ -77,7 +75,12 @@ sqlite3 *tcgrr_sql_db(const struct tcgrr_sql *sql)
 
 uint64_t tcgrr_sql_decoded(const struct tcgrr_sql *sql)
 {
-    return sql->decoded;
+    uint64_t decoded = 0;
+    for (guint i = 0; i < sql->traces->len; i++) {
+        const struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
+        decoded += tcgrr_chunk_cache_decoded(trace->chunks);
+    }
+    return decoded;
 }
 
 void tcgrr_sql_rest(struct tcgrr_sql *sql)
@@ -124,26 +127,16 @@ struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *s
     trace->sql = sql;
     trace->references = 2; /* the list's, the caller's */
     trace->reader = reader;
-    trace->chunks = g_ptr_array_new();
+    trace->chunks = tcgrr_chunk_cache_new(reader, CACHED_CHUNKS);
     trace->disasm = tcgrr_disasm_new(reader->run.target);
     trace->texts = g_hash_table_new_full(NULL, NULL, NULL, (GDestroyNotify)g_strfreev);
     g_ptr_array_add(sql->traces, trace);
     return trace;
 }
 
-static void free_chunk(struct tcgrr_sql_chunk *chunk)
-{
-    tcgrr_chunk_free(chunk->chunk);
-    g_free(chunk->marks);
-    g_free(chunk);
-}
-
 static void free_trace(struct tcgrr_sql_trace *trace)
 {
-    for (guint i = 0; i < trace->chunks->len; i++) {
-        free_chunk(g_ptr_array_index(trace->chunks, i));
-    }
-    g_ptr_array_unref(trace->chunks);
+    tcgrr_chunk_cache_free(trace->chunks);
     tcgrr_disasm_free(trace->disasm);
     g_hash_table_unref(trace->texts);
     tcgrr_symbols_free(trace->symbols);
@@ -165,6 +158,11 @@ void tcgrr_sql_trace_unref(struct tcgrr_sql_trace *trace)
 struct tcgrr_reader *tcgrr_sql_trace_reader(const struct tcgrr_sql_trace *trace)
 {
     return trace->reader;
+}
+
+struct tcgrr_chunk_cache *tcgrr_sql_trace_chunks(const struct tcgrr_sql_trace *trace)
+{
+    return trace->chunks;
 }
 
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error)
@@ -258,93 +256,6 @@ void tcgrr_sql_ask_all(struct tcgrr_sql *sql, enum tcgrr_level level)
         tcgrr_sql_trace_need(trace, level, 0, INT64_MAX, NULL);
         tcgrr_sql_trace_unref(trace);
     }
-}
-
-/* ---- chunks ---- */
-
-/* A place for one more chunk: the least recently used one, unless fewer are kept or all are in use. */
-static struct tcgrr_sql_chunk *take_place(struct tcgrr_sql_trace *trace)
-{
-    struct tcgrr_sql_chunk *oldest = NULL;
-    for (guint i = 0; trace->chunks->len >= CACHED_CHUNKS && i < trace->chunks->len; i++) {
-        struct tcgrr_sql_chunk *chunk = g_ptr_array_index(trace->chunks, i);
-        if (chunk->pins == 0 && (!oldest || chunk->used < oldest->used)) {
-            oldest = chunk;
-        }
-    }
-    if (oldest) {
-        g_free(oldest->marks);
-        oldest->marks = NULL;
-        return oldest;
-    }
-    struct tcgrr_sql_chunk *chunk = g_new0(struct tcgrr_sql_chunk, 1);
-    chunk->chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
-    g_ptr_array_add(trace->chunks, chunk);
-    return chunk;
-}
-
-static struct tcgrr_sql_chunk *pin(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk)
-{
-    chunk->pins++;
-    chunk->used = ++trace->sql->clock;
-    return chunk;
-}
-
-struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int64_t id, bool *found, GError **error)
-{
-    for (guint i = 0; i < trace->chunks->len; i++) {
-        struct tcgrr_sql_chunk *chunk = g_ptr_array_index(trace->chunks, i);
-        if (chunk->id == id) {
-            *found = true;
-            return pin(trace, chunk);
-        }
-    }
-    struct tcgrr_sql_chunk *chunk = take_place(trace);
-    chunk->id = -1; /* until it is what it claims */
-    chunk->has_accesses = false;
-    bool good = tcgrr_reader_chunk(trace->reader, id, chunk->chunk, found, error);
-    if (!good) {
-        *found = true;
-        return NULL;
-    }
-    if (!*found) {
-        return NULL;
-    }
-    trace->sql->decoded++;
-    chunk->id = id;
-    return pin(trace, chunk);
-}
-
-void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk)
-{
-    if (chunk) {
-        chunk->pins--;
-    }
-}
-
-bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error)
-{
-    chunk->has_accesses = chunk->has_accesses || tcgrr_reader_accesses(trace->reader, chunk->id, chunk->chunk, error);
-    return chunk->has_accesses;
-}
-
-const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk)
-{
-    uint32_t count = (chunk->chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
-    struct tcgrr_cursor cursor;
-
-    if (chunk->marks) {
-        return chunk->marks;
-    }
-    chunk->marks = g_new(struct tcgrr_cursor, MAX(count, 1));
-    bool more = tcgrr_cursor_begin(&cursor, chunk->chunk, trace->reader->blocks);
-    for (uint32_t i = 0; more && i < count; i++) {
-        chunk->marks[i] = cursor;
-        for (uint32_t step = 0; more && step < TCGRR_SQL_MARK_STEP; step++) {
-            more = tcgrr_cursor_next(&cursor);
-        }
-    }
-    return chunk->marks;
 }
 
 /* ---- texts ---- */

@@ -1,30 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A trace as the virtual tables see it: the reader on the user's own connection, the last few decoded chunks, texts of
- * instructions, and symbols. Memory is bounded whatever is asked: chunks are decoded one at a time and the least
- * recently used ones dropped.
+ * instructions, and symbols. Memory is bounded whatever is asked.
  */
 #ifndef TCGRR_STORE_SQL_TRACE_H
 #define TCGRR_STORE_SQL_TRACE_H
 
-#include "store/chunk.h"
+#include "store/chunk_cache.h"
 #include "store/reader_internal.h"
 #include "store/sql/sql_gaps.h"
 #include "store/sqlite_api.h"
 #include "store/symbols.h"
-
-/* Executions between two marks of a chunk, from which a cursor can start. */
-#define TCGRR_SQL_MARK_STEP 1024u
-
-/* A decoded chunk. */
-struct tcgrr_sql_chunk {
-    int64_t id;
-    struct tcgrr_chunk *chunk;
-    struct tcgrr_cursor *marks; /* one each TCGRR_SQL_MARK_STEP executions; NULL before somebody seeks in the chunk */
-    bool has_accesses;          /* chunk->accesses is filled */
-    unsigned pins;              /* walks that stand in it */
-    uint64_t used;              /* when it was last asked for */
-};
 
 struct tcgrr_sql_trace;
 
@@ -60,16 +46,8 @@ bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level,
 /* All blocks as of now, loaded where they are not yet. NULL with error. */
 const struct tcgrr_blocks *tcgrr_sql_trace_blocks(struct tcgrr_sql_trace *trace, GError **error);
 
-/*
- * Chunk `id`, decoded and pinned until tcgrr_sql_chunk_unpin(). NULL with *found false if there is none, with *found
- * true and an error if it cannot be had.
- */
-struct tcgrr_sql_chunk *tcgrr_sql_trace_chunk(struct tcgrr_sql_trace *trace, int64_t id, bool *found, GError **error);
-void tcgrr_sql_chunk_unpin(struct tcgrr_sql_chunk *chunk);
-/* The marks, computed where they are not yet. */
-const struct tcgrr_cursor *tcgrr_sql_chunk_marks(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk);
-/* Fills chunk->accesses where that was not done yet. False: an error. */
-bool tcgrr_sql_chunk_accesses(struct tcgrr_sql_trace *trace, struct tcgrr_sql_chunk *chunk, GError **error);
+/* The chunks decoded last; for walks (store/exec_walk.h). */
+struct tcgrr_chunk_cache *tcgrr_sql_trace_chunks(const struct tcgrr_sql_trace *trace);
 /* The text of each instruction of block `number`, valid until the next call. NULL with error. */
 char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error);
 /* Whether block `number` ends with a call. False: an error. */

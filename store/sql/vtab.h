@@ -3,7 +3,7 @@
 #ifndef TCGRR_STORE_VTAB_H
 #define TCGRR_STORE_VTAB_H
 
-#include "store/sql/sql_walk.h"
+#include "store/sql/sql_trace.h"
 
 struct tcgrr_vtab {
     sqlite3_vtab base;

@@ -73,24 +73,24 @@ static void count_edge(struct count *count, uint32_t from, uint32_t to)
     g_array_index(count->rows, struct row, *last - 1).execs++;
 }
 
-static bool count_all(struct tcgrr_vtab_rows *cursor, const struct tcgrr_sql_range *range, GError **error)
+static bool count_all(struct tcgrr_vtab_rows *cursor, const struct tcgrr_exec_range *range, GError **error)
 {
     struct count count = {.rows = cursor->rows, .by_edge = g_hash_table_new(hash_edge, g_direct_equal)};
-    struct tcgrr_sql_walk walk = {0};
-    bool good = tcgrr_sql_walk_begin(&walk, cursor->base.trace, range, error);
+    struct tcgrr_exec_walk walk = {0};
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(cursor->base.trace), range, error);
 
     count.last = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     count.previous = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     while (good && !walk.end) {
         uint32_t *previous = slot(count.previous, MIN(walk.at.vcpu, 4095u), NO_BLOCK);
-        uint32_t block = tcgrr_sql_walk_block(&walk);
+        uint32_t block = tcgrr_exec_walk_block(&walk);
         if (*previous != NO_BLOCK && (int64_t)walk.at.icount >= range->first_icount) {
             count_edge(&count, *previous, block);
         }
         *previous = block;
-        good = tcgrr_sql_walk_next(&walk, error);
+        good = tcgrr_exec_walk_next(&walk, error);
     }
-    tcgrr_sql_walk_end(&walk);
+    tcgrr_exec_walk_end(&walk);
     g_hash_table_unref(count.by_edge);
     g_array_unref(count.last);
     g_array_unref(count.previous);
@@ -100,7 +100,7 @@ static bool count_all(struct tcgrr_vtab_rows *cursor, const struct tcgrr_sql_ran
 static int edge_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int argc, sqlite3_value **arguments)
 {
     struct tcgrr_vtab_rows *cursor = (struct tcgrr_vtab_rows *)base;
-    struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
     GError *error = NULL;
     int next = 0;
 

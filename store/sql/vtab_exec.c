@@ -42,7 +42,7 @@ struct early {
 struct exec_cursor {
     struct tcgrr_vtab_cursor base;
     struct tcgrr_vtab_query query;
-    struct tcgrr_sql_walk walk;
+    struct tcgrr_exec_walk walk;
     /* TCGRR_VTAB_GROUPED; NULL otherwise */
     GArray *tallies; /* struct tally */
     guint at;
@@ -126,7 +126,7 @@ static int exec_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 static int exec_close(sqlite3_vtab_cursor *base)
 {
     struct exec_cursor *cursor = (struct exec_cursor *)base;
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     tcgrr_vtab_query_clear(&cursor->query);
     tcgrr_sql_trace_unref(cursor->base.trace);
     g_clear_pointer(&cursor->tallies, g_array_unref);
@@ -190,12 +190,13 @@ static bool add_chunk(struct exec_cursor *cursor, struct count *count, int64_t i
     if (complete || !count->early) {
         return true;
     }
-    struct tcgrr_sql_chunk *chunk = tcgrr_sql_trace_chunk(cursor->base.trace, id, &found, error);
+    struct tcgrr_cached_chunk *chunk =
+        tcgrr_chunk_cache_get(tcgrr_sql_trace_chunks(cursor->base.trace), id, &found, error);
     if (!chunk) {
         return false;
     }
     bool good = add_early(count, chunk->chunk);
-    tcgrr_sql_chunk_unpin(chunk);
+    tcgrr_chunk_cache_unpin(chunk);
     return good || tcgrr_reader_damaged(tcgrr_sql_trace_reader(cursor->base.trace), error,
                                         "chunk %" G_GINT64_FORMAT " executes a block that it does not list", id);
 }
@@ -300,13 +301,14 @@ static int exec_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
     struct exec_cursor *cursor = (struct exec_cursor *)base;
     GError *error = NULL;
 
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     g_clear_pointer(&cursor->tallies, g_array_unref);
     int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FLOW, bits, false, arguments);
     if (status == SQLITE_OK && bits & TCGRR_VTAB_GROUPED) {
         return filter_grouped(cursor, bits);
     }
-    if (status == SQLITE_OK && !tcgrr_sql_walk_begin(&cursor->walk, cursor->base.trace, &cursor->query.range, &error)) {
+    if (status == SQLITE_OK && !tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace),
+                                                      &cursor->query.range, &error)) {
         status = tcgrr_vtab_fail(base->pVtab, error);
     }
     return status;
@@ -324,7 +326,7 @@ static int exec_next(sqlite3_vtab_cursor *base)
         }
         return SQLITE_OK;
     }
-    return tcgrr_sql_walk_next(&cursor->walk, &error) ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);
+    return tcgrr_exec_walk_next(&cursor->walk, &error) ? SQLITE_OK : tcgrr_vtab_fail(base->pVtab, error);
 }
 
 static int exec_eof(sqlite3_vtab_cursor *base)
@@ -361,7 +363,7 @@ static int exec_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     }
     switch (column) {
     case SEQ:
-        sqlite3_result_int64(context, tcgrr_sql_walk_seq(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_seq(&cursor->walk));
         break;
     case ICOUNT:
         sqlite3_result_int64(context, (sqlite3_int64)at->icount);
@@ -370,7 +372,7 @@ static int exec_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
         sqlite3_result_int64(context, at->vcpu);
         break;
     case BLOCK:
-        sqlite3_result_int64(context, tcgrr_sql_walk_block(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_block(&cursor->walk));
         break;
     case PC:
         sqlite3_result_int64(context, (sqlite3_int64)at->block->pc);
@@ -397,7 +399,7 @@ static int exec_rowid(sqlite3_vtab_cursor *base, sqlite3_int64 *rowid)
 {
     const struct exec_cursor *cursor = (struct exec_cursor *)base;
     if (!cursor->tallies) {
-        *rowid = tcgrr_sql_walk_seq(&cursor->walk);
+        *rowid = tcgrr_exec_walk_seq(&cursor->walk);
     } else if (cursor->total) {
         *rowid = (sqlite3_int64)(cursor->total - 1 - cursor->left);
     } else {

@@ -205,13 +205,13 @@ static bool load_events(struct counting *counting, const struct tcgrr_chunk *chu
 
 static bool follow(struct counting *counting, struct tcgrr_stacks *stacks, GError **error)
 {
-    struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
-    struct tcgrr_sql_walk walk = {0};
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk = {0};
     const struct tcgrr_chunk *chunk = NULL;
     int64_t first = -1;
     guint next = 0;
 
-    bool good = tcgrr_sql_walk_begin(&walk, counting->trace, &range, error);
+    bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(counting->trace), &range, error);
     while (good && !walk.end && !counting->error) {
         if (walk.at.chunk != chunk || (int64_t)walk.at.chunk->first_seq != first) {
             chunk = walk.at.chunk;
@@ -223,10 +223,10 @@ static bool follow(struct counting *counting, struct tcgrr_stacks *stacks, GErro
         good = good && tcgrr_stacks_follow(stacks, &walk.at, event, error);
         if (good) {
             count(counting, &walk.at);
-            good = tcgrr_sql_walk_next(&walk, error);
+            good = tcgrr_exec_walk_next(&walk, error);
         }
     }
-    tcgrr_sql_walk_end(&walk);
+    tcgrr_exec_walk_end(&walk);
     return good;
 }
 

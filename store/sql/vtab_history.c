@@ -38,24 +38,24 @@ static const char declaration[] =
 
 static bool collect(struct tcgrr_vtab_rows *cursor, int64_t before, int64_t count, GError **error)
 {
-    struct tcgrr_sql_range range = TCGRR_SQL_RANGE_ALL;
-    struct tcgrr_sql_walk walk = {0};
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk = {0};
 
     range.last_icount = before == INT64_MAX ? before : before - 1;
     range.descending = true;
-    bool good = count == 0 || tcgrr_sql_walk_begin(&walk, cursor->base.trace, &range, error);
+    bool good = count == 0 || tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(cursor->base.trace), &range, error);
     while (good && cursor->rows->len < count && !walk.end) {
-        struct row row = {.seq = tcgrr_sql_walk_seq(&walk),
+        struct row row = {.seq = tcgrr_exec_walk_seq(&walk),
                           .icount = (int64_t)walk.at.icount,
                           .pc = (int64_t)walk.at.block->pc,
                           .vcpu = walk.at.vcpu,
-                          .block = tcgrr_sql_walk_block(&walk),
+                          .block = tcgrr_exec_walk_block(&walk),
                           .insns = walk.at.block->insns,
                           .ran = walk.at.ran};
         g_array_append_val(cursor->rows, row);
-        good = cursor->rows->len == count || tcgrr_sql_walk_next(&walk, error);
+        good = cursor->rows->len == count || tcgrr_exec_walk_next(&walk, error);
     }
-    tcgrr_sql_walk_end(&walk);
+    tcgrr_exec_walk_end(&walk);
     return good;
 }
 

@@ -15,7 +15,7 @@ enum { ICOUNT, VCPU, PC, BYTES, DISASM, SYMBOL, SEQ, BLOCK, SCHEMA };
 struct insn_cursor {
     struct tcgrr_vtab_cursor base;
     struct tcgrr_vtab_query query;
-    struct tcgrr_sql_walk walk;
+    struct tcgrr_exec_walk walk;
     uint32_t index;  /* of the instruction in the execution's block */
     uint32_t offset; /* of its first byte */
 };
@@ -53,7 +53,7 @@ static int insn_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 static int insn_close(sqlite3_vtab_cursor *base)
 {
     struct insn_cursor *cursor = (struct insn_cursor *)base;
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     tcgrr_vtab_query_clear(&cursor->query);
     tcgrr_sql_trace_unref(cursor->base.trace);
     sqlite3_free(cursor);
@@ -110,7 +110,7 @@ static int settle(struct insn_cursor *cursor, bool more)
                 return SQLITE_OK;
             }
         }
-        if (!tcgrr_sql_walk_next(&cursor->walk, &error)) {
+        if (!tcgrr_exec_walk_next(&cursor->walk, &error)) {
             return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
         }
         more = !cursor->walk.end && enter(cursor);
@@ -123,12 +123,13 @@ static int insn_filter(sqlite3_vtab_cursor *base, int bits, const char *text, in
     struct insn_cursor *cursor = (struct insn_cursor *)base;
     GError *error = NULL;
 
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FLOW, bits, true, arguments);
     if (status != SQLITE_OK) {
         return status;
     }
-    if (!tcgrr_sql_walk_begin(&cursor->walk, cursor->base.trace, &cursor->query.range, &error)) {
+    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace), &cursor->query.range,
+                               &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }
     return settle(cursor, !cursor->walk.end && enter(cursor));
@@ -148,7 +149,7 @@ static int insn_eof(sqlite3_vtab_cursor *base)
 static int result_disasm(const struct insn_cursor *cursor, sqlite3_context *context)
 {
     GError *error = NULL;
-    char **texts = tcgrr_sql_trace_texts(cursor->base.trace, tcgrr_sql_walk_block(&cursor->walk), &error);
+    char **texts = tcgrr_sql_trace_texts(cursor->base.trace, tcgrr_exec_walk_block(&cursor->walk), &error);
     if (!texts) {
         return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
     }
@@ -181,10 +182,10 @@ static int insn_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case SYMBOL:
         return tcgrr_vtab_result_symbol(&cursor->base, context, pc);
     case SEQ:
-        sqlite3_result_int64(context, tcgrr_sql_walk_seq(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_seq(&cursor->walk));
         break;
     case BLOCK:
-        sqlite3_result_int64(context, tcgrr_sql_walk_block(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_block(&cursor->walk));
         break;
     case SCHEMA:
         tcgrr_vtab_result_schema(context, &cursor->base);

@@ -40,10 +40,10 @@ static const struct tcgrr_vtab_rule rules[] = {
 struct mem_cursor {
     struct tcgrr_vtab_cursor base;
     struct tcgrr_vtab_query query;
-    struct tcgrr_sql_accesses wanted;
+    struct tcgrr_access_range wanted;
     int64_t covers; /* only accesses to this byte, if has_covers */
     bool has_covers;
-    struct tcgrr_sql_walk walk;
+    struct tcgrr_exec_walk walk;
     int64_t chunk; /* that `at` is in; -1: none */
     guint at;      /* the access */
 };
@@ -94,7 +94,7 @@ static int mem_open(sqlite3_vtab *table, sqlite3_vtab_cursor **cursor)
 static int mem_close(sqlite3_vtab_cursor *base)
 {
     struct mem_cursor *cursor = (struct mem_cursor *)base;
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     tcgrr_vtab_query_clear(&cursor->query);
     tcgrr_sql_trace_unref(cursor->base.trace);
     sqlite3_free(cursor);
@@ -103,7 +103,7 @@ static int mem_close(sqlite3_vtab_cursor *base)
 
 /* ---- what is wanted ---- */
 
-static void read_kind(struct tcgrr_sql_accesses *wanted, sqlite3_value *value)
+static void read_kind(struct tcgrr_access_range *wanted, sqlite3_value *value)
 {
     const char *kind = (const char *)sqlite3_value_text(value);
     bool load = kind && g_ascii_strcasecmp(kind, "load") == 0;
@@ -131,14 +131,14 @@ static void read_covers(struct mem_cursor *cursor, sqlite3_value *value)
 
 static void read_wanted(struct mem_cursor *cursor, int bits, sqlite3_value **arguments)
 {
-    struct tcgrr_sql_accesses *wanted = &cursor->wanted;
+    struct tcgrr_access_range *wanted = &cursor->wanted;
     int64_t *const lows[] = {&wanted->first_address,  &wanted->first_address,  &wanted->first_address,
                              &wanted->first_physical, &wanted->first_physical, &wanted->first_physical};
     int64_t *const highs[] = {&wanted->last_address,  &wanted->last_address,  &wanted->last_address,
                               &wanted->last_physical, &wanted->last_physical, &wanted->last_physical};
 
     *wanted =
-        (struct tcgrr_sql_accesses){INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX, TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED};
+        (struct tcgrr_access_range){INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX, TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED};
     cursor->has_covers = false;
     for (size_t i = 0; i < RULES; i++) {
         if (!(bits & (int)rules[i].bit)) {
@@ -158,6 +158,7 @@ static void read_wanted(struct mem_cursor *cursor, int bits, sqlite3_value **arg
         cursor->query.range.last_seq = -1;
     }
     cursor->query.range.accesses = wanted;
+    cursor->query.range.with_accesses = true;
 }
 
 /* ---- moving ---- */
@@ -175,7 +176,7 @@ static uint64_t pc_of(const struct mem_cursor *cursor)
 static bool is_wanted(const struct mem_cursor *cursor)
 {
     const struct tcgrr_access *access = access_at(cursor, cursor->at);
-    const struct tcgrr_sql_accesses *wanted = &cursor->wanted;
+    const struct tcgrr_access_range *wanted = &cursor->wanted;
     const struct tcgrr_vtab_query *query = &cursor->query;
     int64_t address = (int64_t)access->address;
     int64_t physical = (int64_t)access->physical;
@@ -237,24 +238,19 @@ static bool step(struct mem_cursor *cursor)
     return cursor->at < cursor->walk.chunk->chunk->accesses->len && access_at(cursor, cursor->at)->exec == exec;
 }
 
-/* The walk has come to another execution: *any says whether it has accesses. */
-static bool enter(struct mem_cursor *cursor, bool *any, GError **error)
+/* The walk has come to another execution. Returns whether it has accesses. */
+static bool enter(struct mem_cursor *cursor)
 {
-    struct tcgrr_sql_walk *walk = &cursor->walk;
+    const struct tcgrr_exec_walk *walk = &cursor->walk;
 
-    *any = false;
     if (walk->end) {
-        return true;
+        return false;
     }
     if (cursor->chunk != walk->chunk->id) {
-        if (!tcgrr_sql_chunk_accesses(cursor->base.trace, walk->chunk, error)) {
-            return false;
-        }
         cursor->chunk = walk->chunk->id;
         cursor->at = 0;
     }
-    *any = find_first(cursor);
-    return true;
+    return find_first(cursor);
 }
 
 /* From the current access on, which exists if `more`, to the next that is asked for. */
@@ -267,10 +263,10 @@ static int settle(struct mem_cursor *cursor, bool more)
                 return SQLITE_OK;
             }
         }
-        if (!tcgrr_sql_walk_next(&cursor->walk, &error) || !enter(cursor, &more, &error)) {
-            cursor->walk.end = true;
+        if (!tcgrr_exec_walk_next(&cursor->walk, &error)) {
             return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
         }
+        more = enter(cursor);
     }
     return SQLITE_OK;
 }
@@ -279,21 +275,19 @@ static int mem_filter(sqlite3_vtab_cursor *base, int bits, const char *text, int
 {
     struct mem_cursor *cursor = (struct mem_cursor *)base;
     GError *error = NULL;
-    bool more;
 
-    tcgrr_sql_walk_end(&cursor->walk);
+    tcgrr_exec_walk_end(&cursor->walk);
     cursor->chunk = -1;
     int status = tcgrr_vtab_query_read(&cursor->query, &cursor->base, TCGRR_LEVEL_FULL, bits, true, arguments);
     if (status != SQLITE_OK) {
         return status;
     }
     read_wanted(cursor, bits, arguments + tcgrr_vtab_query_arguments(bits));
-    if (!tcgrr_sql_walk_begin(&cursor->walk, cursor->base.trace, &cursor->query.range, &error) ||
-        !enter(cursor, &more, &error)) {
-        cursor->walk.end = true;
+    if (!tcgrr_exec_walk_begin(&cursor->walk, tcgrr_sql_trace_chunks(cursor->base.trace), &cursor->query.range,
+                               &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }
-    return settle(cursor, more);
+    return settle(cursor, enter(cursor));
 }
 
 static int mem_next(sqlite3_vtab_cursor *base)
@@ -364,7 +358,7 @@ static int mem_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
         sqlite3_result_int64(context, (sqlite3_int64)pc_of(cursor));
         break;
     case SEQ:
-        sqlite3_result_int64(context, tcgrr_sql_walk_seq(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_seq(&cursor->walk));
         break;
     case KIND:
         sqlite3_result_text(context, access->flags & TCGRR_ACCESS_STORE ? "store" : "load", -1, SQLITE_STATIC);
@@ -391,7 +385,7 @@ static int mem_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
         sqlite3_result_int64(context, part_of(cursor));
         break;
     case BLOCK:
-        sqlite3_result_int64(context, tcgrr_sql_walk_block(&cursor->walk));
+        sqlite3_result_int64(context, tcgrr_exec_walk_block(&cursor->walk));
         break;
     case SCHEMA:
         tcgrr_vtab_result_schema(context, &cursor->base);

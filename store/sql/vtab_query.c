@@ -106,7 +106,7 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
     sqlite3_value *values[RULES] = {NULL};
     struct tcgrr_vtab_rule rules[RULES];
     int64_t first_vcpu = 0, last_vcpu = INT64_MAX, first_block = 0, last_block = INT64_MAX;
-    struct tcgrr_sql_range *range = &query->range;
+    struct tcgrr_exec_range *range = &query->range;
     int64_t *const lows[] = {&range->first_seq,    &range->first_seq,    &range->first_seq, &range->first_icount,
                              &range->first_icount, &range->first_icount, &first_vcpu,       &query->first_pc,
                              &query->first_pc,     &query->first_pc,     &first_block};
@@ -116,7 +116,7 @@ int tcgrr_vtab_query_read(struct tcgrr_vtab_query *query, struct tcgrr_vtab_curs
 
     make_rules(&(struct tcgrr_vtab_columns){0}, rules); /* for bits and operators; columns do not matter here */
     tcgrr_vtab_query_clear(query);
-    *range = (struct tcgrr_sql_range)TCGRR_SQL_RANGE_ALL;
+    *range = (struct tcgrr_exec_range)TCGRR_EXEC_RANGE_ALL;
     range->descending = bits & TCGRR_VTAB_DESCENDING;
     query->first_pc = INT64_MIN;
     query->last_pc = INT64_MAX;

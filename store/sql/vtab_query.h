@@ -3,6 +3,7 @@
 #ifndef TCGRR_STORE_VTAB_QUERY_H
 #define TCGRR_STORE_VTAB_QUERY_H
 
+#include "store/exec_walk.h"
 #include "store/sql/vtab.h"
 
 /* idxNum. The first twelve say which arguments xFilter has, in this order; further ones come after them. */
@@ -43,7 +44,7 @@ int tcgrr_vtab_query_arguments(int bits);
 
 /* What xFilter's arguments ask for. */
 struct tcgrr_vtab_query {
-    struct tcgrr_sql_range range; /* range.wanted is what `wanted` points to, or NULL */
+    struct tcgrr_exec_range range; /* range.wanted is what `wanted` points to, or NULL */
     int64_t first_pc, last_pc;
     GArray *wanted;
 };

@@ -3,6 +3,7 @@
 #ifndef TCGRR_STORE_VTAB_ROWS_H
 #define TCGRR_STORE_VTAB_ROWS_H
 
+#include "store/exec_walk.h"
 #include "store/sql/vtab.h"
 
 struct tcgrr_vtab_rows {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/sql/sql_walk.h"
+#include "store/exec_walk.h"
 
 #include "store/access_pages.h"
+#include "store/reader_internal.h"
 #include "store/summary.h"
 
 /* ---- which chunk ---- */
 
 /* Whether chunk `id` has any of the wanted blocks; *found is false after the last chunk. */
-static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
+static bool chunk_wanted(struct tcgrr_exec_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
 {
     const GArray *set = walk->range.wanted;
     *wanted = true;
@@ -18,7 +19,7 @@ static bool chunk_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, 
     if (!walk->uses) {
         walk->uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
     }
-    if (!tcgrr_reader_summary(tcgrr_sql_trace_reader(walk->trace), id, walk->uses, found, error)) {
+    if (!tcgrr_reader_summary(tcgrr_chunk_cache_reader(walk->cache), id, walk->uses, found, error)) {
         return false;
     }
     *wanted = false;
@@ -37,14 +38,14 @@ static bool overlap(uint64_t page, int64_t first, int64_t last)
 }
 
 /* Whether chunk `id` has any of the wanted accesses; *found is false after the last chunk. */
-static bool accesses_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
+static bool accesses_wanted(struct tcgrr_exec_walk *walk, int64_t id, bool *wanted, bool *found, GError **error)
 {
-    const struct tcgrr_sql_accesses *accesses = walk->range.accesses;
+    const struct tcgrr_access_range *accesses = walk->range.accesses;
 
     if (!walk->pages) {
         walk->pages = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_page_use));
     }
-    if (!tcgrr_reader_pages(tcgrr_sql_trace_reader(walk->trace), id, walk->pages, found, error)) {
+    if (!tcgrr_reader_pages(tcgrr_chunk_cache_reader(walk->cache), id, walk->pages, found, error)) {
         return false;
     }
     *wanted = false;
@@ -59,14 +60,22 @@ static bool accesses_wanted(struct tcgrr_sql_walk *walk, int64_t id, bool *wante
     return true;
 }
 
+/* Whether all executions of a chunk are in the range and wanted. */
+static bool is_whole(const struct tcgrr_exec_range *range, const struct tcgrr_chunk *chunk)
+{
+    return range->vcpu < 0 && !range->wanted && (int64_t)chunk->first_seq >= range->first_seq &&
+           (int64_t)(chunk->first_seq + chunk->count) <= range->last_seq &&
+           (int64_t)chunk->first_icount >= range->first_icount && (int64_t)chunk->end_icount <= range->last_icount;
+}
+
 /* Leaves the chunk for `id`, or the next one in the walk's direction that is wanted; sets walk->end where there is
  * none. */
-static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
+static bool enter_chunk(struct tcgrr_exec_walk *walk, int64_t id, GError **error)
 {
     bool found = true;
     bool wanted = false;
 
-    tcgrr_sql_chunk_unpin(walk->chunk);
+    tcgrr_chunk_cache_unpin(walk->chunk);
     walk->chunk = NULL;
     for (; id >= 0; id += walk->range.descending ? -1 : 1) {
         if (!chunk_wanted(walk, id, &wanted, &found, error) ||
@@ -81,24 +90,28 @@ static bool enter_chunk(struct tcgrr_sql_walk *walk, int64_t id, GError **error)
     if (walk->end) {
         return true;
     }
-    walk->chunk = tcgrr_sql_trace_chunk(walk->trace, id, &found, error);
+    walk->chunk = tcgrr_chunk_cache_get(walk->cache, id, &found, error);
     walk->end = !walk->chunk;
-    return walk->chunk || !found;
+    if (!walk->chunk) {
+        return !found;
+    }
+    walk->whole = is_whole(&walk->range, walk->chunk->chunk);
+    return !walk->range.with_accesses || tcgrr_chunk_cache_accesses(walk->cache, walk->chunk, error);
 }
 
 /* ---- within a chunk ---- */
 
 static uint32_t mark_count(const struct tcgrr_chunk *chunk)
 {
-    return (chunk->count + TCGRR_SQL_MARK_STEP - 1) / TCGRR_SQL_MARK_STEP;
+    return (chunk->count + TCGRR_MARK_STEP - 1) / TCGRR_MARK_STEP;
 }
 
 /* The last mark whose execution begins before `icount` (with `with`: or at it) and is not after `seq`; 0 if none does.
  */
-static uint32_t find_mark(struct tcgrr_sql_walk *walk, int64_t icount, bool with, int64_t seq)
+static uint32_t find_mark(struct tcgrr_exec_walk *walk, int64_t icount, bool with, int64_t seq)
 {
     const struct tcgrr_chunk *chunk = walk->chunk->chunk;
-    const struct tcgrr_cursor *marks = tcgrr_sql_chunk_marks(walk->trace, walk->chunk);
+    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_marks(walk->cache, walk->chunk);
     uint32_t low = 0;
     uint32_t high = mark_count(chunk);
 
@@ -115,18 +128,18 @@ static uint32_t find_mark(struct tcgrr_sql_walk *walk, int64_t icount, bool with
 }
 
 /* Whether the execution lies before the range, seen from its start. */
-static bool is_before(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+static bool is_before(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
 {
     return (int64_t)(at->chunk->first_seq + at->index) < range->first_seq ||
            ((int64_t)at->icount < range->first_icount && (int64_t)(at->icount + at->counted) <= range->first_icount);
 }
 
-static bool is_behind(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+static bool is_behind(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
 {
     return (int64_t)(at->chunk->first_seq + at->index) > range->last_seq || (int64_t)at->icount > range->last_icount;
 }
 
-static bool is_wanted(const struct tcgrr_sql_range *range, const struct tcgrr_cursor *at)
+static bool is_wanted(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
 {
     uint32_t block = at->chunk->blocks[at->index];
     return (range->vcpu < 0 || at->vcpu == range->vcpu) &&
@@ -136,7 +149,7 @@ static bool is_wanted(const struct tcgrr_sql_range *range, const struct tcgrr_cu
 /* ---- forward ---- */
 
 /* From walk->at on, which exists if `more`, to the next wanted execution. */
-static bool settle_forward(struct tcgrr_sql_walk *walk, bool more, GError **error)
+static bool settle_forward(struct tcgrr_exec_walk *walk, bool more, GError **error)
 {
     for (;;) {
         while (more && !is_behind(&walk->range, &walk->at)) {
@@ -155,13 +168,13 @@ static bool settle_forward(struct tcgrr_sql_walk *walk, bool more, GError **erro
         if (walk->end) {
             return true;
         }
-        more = tcgrr_cursor_begin(&walk->at, walk->chunk->chunk, tcgrr_sql_trace_reader(walk->trace)->blocks);
+        more = tcgrr_cursor_begin(&walk->at, walk->chunk->chunk, tcgrr_chunk_cache_reader(walk->cache)->blocks);
     }
 }
 
-static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
+static bool begin_forward(struct tcgrr_exec_walk *walk, GError **error)
 {
-    struct tcgrr_reader *reader = tcgrr_sql_trace_reader(walk->trace);
+    struct tcgrr_reader *reader = tcgrr_chunk_cache_reader(walk->cache);
     int64_t by_icount = 0;
     int64_t by_seq = 0;
 
@@ -178,10 +191,10 @@ static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
     bool more;
     if (is_before(&walk->range,
                   &(struct tcgrr_cursor){.chunk = walk->chunk->chunk, .icount = walk->chunk->chunk->first_icount})) {
-        walk->at = tcgrr_sql_chunk_marks(walk->trace,
-                                         walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
+        walk->at = tcgrr_chunk_cache_marks(walk->cache,
+                                           walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
         uint32_t by_seq_mark = find_mark(walk, INT64_MAX, true, walk->range.first_seq);
-        if (by_seq_mark * TCGRR_SQL_MARK_STEP > walk->at.index) {
+        if (by_seq_mark * TCGRR_MARK_STEP > walk->at.index) {
             walk->at = walk->chunk->marks[by_seq_mark];
         }
         more = true;
@@ -194,23 +207,23 @@ static bool begin_forward(struct tcgrr_sql_walk *walk, GError **error)
 /* ---- backward ---- */
 
 /* Fills the window from mark number `mark` on with what is not after the range. */
-static void fill_window(struct tcgrr_sql_walk *walk, uint32_t mark)
+static void fill_window(struct tcgrr_exec_walk *walk, uint32_t mark)
 {
-    struct tcgrr_cursor cursor = tcgrr_sql_chunk_marks(walk->trace, walk->chunk)[mark];
+    struct tcgrr_cursor cursor = tcgrr_chunk_cache_marks(walk->cache, walk->chunk)[mark];
     bool more = true;
 
     if (!walk->window) {
-        walk->window = g_new(struct tcgrr_cursor, TCGRR_SQL_MARK_STEP);
+        walk->window = g_new(struct tcgrr_cursor, TCGRR_MARK_STEP);
     }
     walk->mark = mark;
     walk->left = 0;
-    while (more && walk->left < TCGRR_SQL_MARK_STEP && !is_behind(&walk->range, &cursor)) {
+    while (more && walk->left < TCGRR_MARK_STEP && !is_behind(&walk->range, &cursor)) {
         walk->window[walk->left++] = cursor;
         more = tcgrr_cursor_next(&cursor);
     }
 }
 
-static bool settle_backward(struct tcgrr_sql_walk *walk, GError **error)
+static bool settle_backward(struct tcgrr_exec_walk *walk, GError **error)
 {
     for (;;) {
         while (walk->left > 0) {
@@ -237,9 +250,9 @@ static bool settle_backward(struct tcgrr_sql_walk *walk, GError **error)
     }
 }
 
-static bool begin_backward(struct tcgrr_sql_walk *walk, GError **error)
+static bool begin_backward(struct tcgrr_exec_walk *walk, GError **error)
 {
-    struct tcgrr_reader *reader = tcgrr_sql_trace_reader(walk->trace);
+    struct tcgrr_reader *reader = tcgrr_chunk_cache_reader(walk->cache);
     uint64_t behind = walk->range.last_icount == INT64_MAX ? INT64_MAX : (uint64_t)walk->range.last_icount + 1;
     int64_t by_icount;
     int64_t by_seq;
@@ -258,12 +271,12 @@ static bool begin_backward(struct tcgrr_sql_walk *walk, GError **error)
 
 /* ---- walk ---- */
 
-bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *trace,
-                          const struct tcgrr_sql_range *range, GError **error)
+bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cache *cache,
+                           const struct tcgrr_exec_range *range, GError **error)
 {
-    tcgrr_sql_chunk_unpin(walk->chunk);
+    tcgrr_chunk_cache_unpin(walk->chunk);
     walk->chunk = NULL;
-    walk->trace = trace;
+    walk->cache = cache;
     walk->range = *range;
     walk->range.first_seq = MAX(range->first_seq, 0);
     walk->range.first_icount = MAX(range->first_icount, 0);
@@ -278,17 +291,21 @@ bool tcgrr_sql_walk_begin(struct tcgrr_sql_walk *walk, struct tcgrr_sql_trace *t
     return good;
 }
 
-bool tcgrr_sql_walk_next(struct tcgrr_sql_walk *walk, GError **error)
+bool tcgrr_exec_walk_settle(struct tcgrr_exec_walk *walk, bool more, GError **error)
 {
-    bool good = walk->range.descending ? settle_backward(walk, error)
-                                       : settle_forward(walk, tcgrr_cursor_next(&walk->at), error);
+    bool good = walk->range.descending ? settle_backward(walk, error) : settle_forward(walk, more, error);
     walk->end = walk->end || !good;
     return good;
 }
 
-void tcgrr_sql_walk_end(struct tcgrr_sql_walk *walk)
+bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error)
 {
-    tcgrr_sql_chunk_unpin(walk->chunk);
+    return tcgrr_exec_walk_settle(walk, false, error);
+}
+
+void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk)
+{
+    tcgrr_chunk_cache_unpin(walk->chunk);
     g_free(walk->window);
     if (walk->uses) {
         g_array_unref(walk->uses);
@@ -296,5 +313,5 @@ void tcgrr_sql_walk_end(struct tcgrr_sql_walk *walk)
     if (walk->pages) {
         g_array_unref(walk->pages);
     }
-    *walk = (struct tcgrr_sql_walk){0};
+    *walk = (struct tcgrr_exec_walk){0};
 }

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * A walk over the executions of a trace, in order or backwards, from where it is asked to, decoding no more chunks than
+ * that takes. SQL's tables, reports and exports read traces by it:
+ *
+ *   struct tcgrr_exec_walk walk = {0};
+ *   bool good = tcgrr_exec_walk_begin(&walk, cache, &range, error);
+ *   for (; good && !walk.end; good = tcgrr_exec_walk_next(&walk, error)) {
+ *       ... walk.at ...
+ *   }
+ *   tcgrr_exec_walk_end(&walk);
+ */
+#ifndef TCGRR_STORE_EXEC_WALK_H
+#define TCGRR_STORE_EXEC_WALK_H
+
+#include "store/chunk_cache.h"
+
+/* Which memory accesses, by ranges of addresses taken as SQL's signed integers; all bounds are inclusive. */
+struct tcgrr_access_range {
+    int64_t first_address, last_address;
+    int64_t first_physical, last_physical; /* all where that of an access is not known */
+    uint8_t flags;                         /* loads or stores or both: of enum tcgrr_page_flag */
+};
+
+/* Which executions; all bounds are inclusive. */
+struct tcgrr_exec_range {
+    int64_t first_seq, last_seq;
+    /* Executions that begin at an icount of this range, and the one that runs at its first. */
+    int64_t first_icount, last_icount;
+    int64_t vcpu;         /* -1: all */
+    const GArray *wanted; /* of bool by block number: only those, chunks without any are skipped; NULL: all */
+    const struct tcgrr_access_range *accesses; /* chunks without any of these are skipped; NULL: none are */
+    bool with_accesses;                        /* the accesses of each chunk are read, too */
+    bool descending;
+};
+
+#define TCGRR_EXEC_RANGE_ALL                                                                                           \
+    {                                                                                                                  \
+        .first_seq = 0, .last_seq = INT64_MAX, .first_icount = 0, .last_icount = INT64_MAX, .vcpu = -1                 \
+    }
+
+struct tcgrr_exec_walk {
+    struct tcgrr_chunk_cache *cache;
+    struct tcgrr_exec_range range;
+    struct tcgrr_cached_chunk *chunk; /* the one it stands in, pinned */
+    bool end;                         /* there is no execution here */
+    bool whole;                       /* all of the chunk is wanted */
+    struct tcgrr_cursor at;           /* the execution */
+    /* Descending: the executions from a mark on, which are taken from the end. */
+    struct tcgrr_cursor *window;
+    uint32_t mark;
+    uint32_t left; /* of the window, before `at` */
+    GArray *uses;
+    GArray *pages;
+};
+
+/*
+ * Puts a walk, zeroed or used before, on the first execution of `range`. `cache` is borrowed and has to outlive the
+ * walk, as has what `range` points to. False: an error. In each case tcgrr_exec_walk_end() has to be called at last.
+ */
+bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cache *cache,
+                           const struct tcgrr_exec_range *range, GError **error);
+/* Goes to the first execution wanted of the next chunk; not to be called at the end, nor descending. */
+bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error);
+void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk);
+
+/* For tcgrr_exec_walk_next(): to the next wanted execution, from walk->at on, which exists if `more`. */
+bool tcgrr_exec_walk_settle(struct tcgrr_exec_walk *walk, bool more, GError **error);
+
+/* Moves on; not to be called at the end. */
+static inline bool tcgrr_exec_walk_next(struct tcgrr_exec_walk *walk, GError **error)
+{
+    bool more = !walk->range.descending && tcgrr_cursor_next(&walk->at);
+    return (more && walk->whole) || tcgrr_exec_walk_settle(walk, more, error);
+}
+
+/* The execution's number, and its block's. */
+static inline int64_t tcgrr_exec_walk_seq(const struct tcgrr_exec_walk *walk)
+{
+    return (int64_t)(walk->at.chunk->first_seq + walk->at.index);
+}
+
+static inline uint32_t tcgrr_exec_walk_block(const struct tcgrr_exec_walk *walk)
+{
+    return walk->at.chunk->blocks[walk->at.index];
+}
+
+#endif
