@@ -68,6 +68,9 @@ void cli_say_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
  */
 void cli_begin(int argc, char **argv);
 int cli_end(int status);
+
+/* Returns `status`; CLI_FAILED, with a message, if standard output could not take all that was printed. */
+int cli_check_output(int status);
 /* From now on cli_parse() prints the command's manual page and exits, as it does with its --help. */
 void cli_help_is_man(void);
 /* Standard output has, or is about to get, the command's own object. */

@@ -7,6 +7,7 @@
 #include "store/symbols.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -57,6 +58,26 @@ void cli_begin(int argc, char **argv)
 json_t *cli_json_error(int status)
 {
     return json_pack("{s:o, s:i}", "text", cli_json_text(output.error ? output.error : "interrupted"), "exit", status);
+}
+
+/* Whether standard output could not take what was printed. Whoever closes a pipe wants no more of it. */
+static bool output_is_lost(void)
+{
+    struct pollfd output_end = {.fd = STDOUT_FILENO, .events = POLLOUT};
+
+    if (fflush(stdout) == 0 && !ferror(stdout)) {
+        return false;
+    }
+    return poll(&output_end, 1, 0) != 1 || !(output_end.revents & POLLERR);
+}
+
+int cli_check_output(int status)
+{
+    if (output_is_lost()) {
+        cli_say_error("standard output could not take all of the result; is its disk full?");
+        status = MAX(status, CLI_FAILED);
+    }
+    return status;
 }
 
 int cli_end(int status)
@@ -422,6 +443,10 @@ struct tcgrr_reader *cli_open_trace_at(const char *path, enum tcgrr_level level,
 struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader)
 {
     struct tcgrr_symbols *symbols = tcgrr_symbols_new();
-    tcgrr_symbols_add_trace(symbols, reader, NULL);
+    g_autoptr(GError) error = NULL;
+
+    if (!tcgrr_symbols_add_trace(symbols, reader, &error)) {
+        fprintf(stderr, "tcgrr: names of functions are missing: %s\n", error->message);
+    }
     return symbols;
 }

@@ -72,7 +72,7 @@ static int export_trace(const struct export_format *format, struct export_job *j
         good = false;
     }
     if (!good && output) {
-        unlink(output);
+        report_discard(output);
     }
     return good ? CLI_OK : cli_fail(error);
 }

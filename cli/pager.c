@@ -24,7 +24,7 @@ static void wait_for_pager(void)
 static void end_with_pager(int number)
 {
     close(STDOUT_FILENO);
-    while (waitpid(pager, NULL, 0) < 0 && errno == EINTR) {
+    while (waitpid(pager, NULL, 0) < 0 && kill(pager, 0) == 0) {
     }
     _exit(128 + number);
 }

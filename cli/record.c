@@ -165,6 +165,9 @@ static int check(const struct cli_command *command, int argc, const char *output
     if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
         return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
     }
+    if (output && g_file_test(output, G_FILE_TEST_EXISTS) && !g_file_test(output, G_FILE_TEST_IS_REGULAR)) {
+        return cli_usage(command, "-o %s is not a regular file; choose another name", output);
+    }
     if (follow && strcmp(follow, "none") != 0 && strcmp(follow, "exec") != 0 && strcmp(follow, "all") != 0) {
         return cli_usage(command, "--follow takes none, exec or all, not '%s'", follow);
     }

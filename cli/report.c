@@ -145,10 +145,6 @@ static int run_report(struct report_job *job, bool fill, char **words)
         tcgrr_disasm_free(job->disasm);
     }
     report_clear_options(job);
-    if (good && (fflush(stdout) != 0 || ferror(stdout))) {
-        g_set_error(&error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write to standard output: %m");
-        good = false;
-    }
     if (good) {
         return CLI_OK;
     }

@@ -538,21 +538,16 @@ static bool take_log(struct recorder *recorder, GError **error)
  */
 static bool repair(struct recorder *recorder, GError **error)
 {
-    GError *problem = NULL;
-
     if (recorder->options->level == TCGRR_LEVEL_INPUTS) {
         return take_log(recorder, error);
     }
     if (!recorder->run.complete || !recorder->run.rr) {
         return true;
     }
-    struct tcgrr_rrlog *log = load_log(recorder, &problem);
+    struct tcgrr_rrlog *log = load_log(recorder, error);
     if (!log) {
-        bool matters = recorder->run.assumed > 0 || !recorder->run.reports_discontinuities;
-        g_autofree char *text =
-            g_strdup_printf("what this QEMU does not report to plugins stays unknown: %s", problem->message);
-        g_error_free(problem);
-        return !matters || tcgrr_writer_note(recorder->writer, text, error);
+        g_prefix_error(error, "where the run ends is not known without QEMU's log: ");
+        return false;
     }
     reach_end(recorder, log);
     bool good = ask_log(recorder, log, error) && cut_tail(recorder, log, error);

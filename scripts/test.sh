@@ -119,7 +119,7 @@ stage_coverage() {
     LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%m-%p.profraw \
         run_tests build-coverage -LE 'long|extended' -E '^qemu_user_end_'
     find build-coverage/profiles -name '*.profraw' >build-coverage/profiles.list
-    llvm-profdata merge -sparse -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
+    llvm-profdata merge -sparse -failure-mode=all -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
         { stage_failed "llvm-profdata"; return 0; }
     program=(build-coverage/bin/tcgrr)
     for test in build-coverage/tests/unit_*; do [ ! -x "$test" ] || program+=(-object "$test"); done

@@ -299,9 +299,12 @@ static bool unpack_content(struct tcgrr_reader *reader, const struct tcgrr_embed
             written = !file || fwrite(bytes->data, 1, bytes->len, file) == bytes->len;
         }
     }
-    sqlite3_finalize(statement);
+    bool read = sqlite3_finalize(statement) == SQLITE_OK;
     g_autofree char *hex = hex_of(state);
     XXH3_freeState(state);
+    if (!read && good && written) {
+        return tcgrr_reader_fail(reader, "an embedded file", error);
+    }
     if (!written) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", input->name, g_strerror(errno));
         return false;

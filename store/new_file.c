@@ -6,13 +6,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
-static void remove_old(const char *path, int *replaced)
+/* What SQLite left of a file that is no more would be taken for the new one's. */
+static void remove_leftovers(const char *path)
 {
-    static const char *const leftovers[] = {"", "-wal", "-shm", "-journal"};
+    static const char *const leftovers[] = {"-wal", "-shm", "-journal"};
 
-    *replaced = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
     for (size_t i = 0; i < G_N_ELEMENTS(leftovers); i++) {
         g_autofree char *name = g_strconcat(path, leftovers[i], NULL);
         unlink(name);
@@ -67,9 +68,21 @@ static bool make_in_place(const char *path, const void *bytes, size_t size)
 
 bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size, int *replaced, GError **error)
 {
+    struct stat old;
+
     *replaced = -1;
-    if (force) {
-        remove_old(path, replaced);
+    bool exists = lstat(path, &old) == 0;
+    if (exists && force) {
+        if (stat(path, &old) == 0 && !S_ISREG(old.st_mode)) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is not a regular file; choose another name with -o",
+                        path);
+            return false;
+        }
+        *replaced = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+        unlink(path);
+    }
+    if (!exists || force) {
+        remove_leftovers(path);
     }
     if (make_at_once(path, bytes, size) || (errno != EEXIST && errno != ENOSPC && make_in_place(path, bytes, size))) {
         return true;

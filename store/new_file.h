@@ -8,9 +8,10 @@
 
 /*
  * Makes the file `path` with these bytes. A process that is killed meanwhile leaves no part of it, where the file
- * system has files without a name (O_TMPFILE). With `force` a file of that name goes first, with what SQLite left
- * beside it: *replaced is then the old file, unlinked but open, because to free a large one takes long; -1: there was
- * none. Without `force` an existing file is an error. Not for two threads and one path.
+ * system has files without a name (O_TMPFILE). With `force` a regular file of that name goes first: *replaced is then
+ * the old file, unlinked but open, because to free a large one takes long; -1: there was none. Without `force` an
+ * existing file is an error. What SQLite left of an earlier file of that name goes too. Not for two threads and one
+ * path.
  */
 bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size, int *replaced, GError **error);
 

@@ -676,7 +676,7 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
             totals->events[kind] = (uint64_t)sqlite3_column_int64(statement, 1);
         }
     }
-    sqlite3_finalize(statement);
+    good = sqlite3_finalize(statement) == SQLITE_OK && good;
     if (tcgrr_run_level(&reader->run) == TCGRR_LEVEL_INPUTS) {
         totals->icount = reader->run.icount;
     }
@@ -693,7 +693,7 @@ bool tcgrr_reader_notes(struct tcgrr_reader *reader, void (*visit)(const char *t
         const char *text = (const char *)sqlite3_column_text(statement, 0);
         visit(text ? text : "", data);
     }
-    sqlite3_finalize(statement);
+    good = sqlite3_finalize(statement) == SQLITE_OK && good;
     return good || tcgrr_reader_fail(reader, "the notes", error);
 }
 
@@ -708,7 +708,7 @@ bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
         visit((const char *)sqlite3_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1),
               (const char *)sqlite3_column_text(statement, 2), data);
     }
-    sqlite3_finalize(statement);
+    good = sqlite3_finalize(statement) == SQLITE_OK && good;
     return good || tcgrr_reader_fail(reader, "the guest files", error);
 }
 
@@ -748,7 +748,9 @@ bool tcgrr_reader_extract_rr(struct tcgrr_reader *reader, const char *path, GErr
             good = false;
         }
     }
-    sqlite3_finalize(statement);
+    if (sqlite3_finalize(statement) != SQLITE_OK && good) {
+        good = tcgrr_reader_fail(reader, "QEMU's rr file", error);
+    }
     if (file && fclose(file) != 0 && good) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
         good = false;

@@ -110,29 +110,34 @@ bool tcgrr_seal_write(const char *path, GError **error)
     return good;
 }
 
-bool tcgrr_seal_check(const char *path, enum tcgrr_seal_state *state, GError **error)
+static bool check(int fd, enum tcgrr_seal_state *state)
 {
     struct stat status;
     uint8_t stored[SEAL_BYTES];
     uint8_t expected[SEAL_BYTES];
+
+    if (fstat(fd, &status) != 0) {
+        return false;
+    }
+    off_t length = status.st_size - SEAL_BYTES;
+    if (length <= 0 || status.st_size % 512 != SEAL_BYTES) {
+        return true;
+    }
+    if (pread(fd, stored, SEAL_BYTES, length) != SEAL_BYTES || !make_seal(fd, (uint64_t)length, expected)) {
+        return false;
+    }
+    *state = memcmp(stored, expected, SEAL_BYTES) == 0 ? TCGRR_SEAL_GOOD : TCGRR_SEAL_BROKEN;
+    return true;
+}
+
+bool tcgrr_seal_check(const char *path, enum tcgrr_seal_state *state, GError **error)
+{
     int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     *state = TCGRR_SEAL_NONE;
-    if (fd < 0 || fstat(fd, &status) != 0) {
-        fail(path, "read", error);
-        if (fd >= 0) {
-            close(fd);
-        }
-        return false;
+    bool good = (fd >= 0 && check(fd, state)) || fail(path, "read", error);
+    if (fd >= 0) {
+        close(fd);
     }
-    bool there = status.st_size > SEAL_BYTES &&
-                 pread(fd, stored, SEAL_BYTES, status.st_size - SEAL_BYTES) == SEAL_BYTES &&
-                 status.st_size % 512 == SEAL_BYTES;
-    bool good = true;
-    if (there) {
-        good = make_seal(fd, (uint64_t)status.st_size - SEAL_BYTES, expected) || fail(path, "read", error);
-        *state = memcmp(stored, expected, SEAL_BYTES) == 0 ? TCGRR_SEAL_GOOD : TCGRR_SEAL_BROKEN;
-    }
-    close(fd);
     return good;
 }

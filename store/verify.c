@@ -384,7 +384,9 @@ static bool check_rr(struct check *check, GError **error)
         GError *problem = NULL;
         good = tcgrr_reader_rr_part(reader, statement, part++, &problem) || absorb(check, problem, error);
     }
-    sqlite3_finalize(statement);
+    if (sqlite3_finalize(statement) != SQLITE_OK && good) {
+        return tcgrr_reader_fail(reader, "QEMU's rr file", error);
+    }
     if (good && reader->run.rr && reader->run.complete && part == 0) {
         complain(check, "QEMU's rr file is missing");
     }

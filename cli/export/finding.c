@@ -3,6 +3,10 @@
 #include "cli/cli.h"
 
 #include "cli/export/page.h"
+#include "store/error.h"
+
+#include <errno.h>
+#include <stdio.h>
 
 bool cli_write_page(const char *path, const json_t *object, GError **error)
 {
@@ -11,8 +15,13 @@ bool cli_write_page(const char *path, const json_t *object, GError **error)
     json_t *data = json_pack("{s:o, s:o, s:O}", "command", cli_json_text(cli_command_line()), "made",
                              json_sprintf("%s by tcgrr %s", made, TCGRR_VERSION), "result", object);
     GString *page = page_fill(page_finding_html, data);
-    bool good = g_file_set_contents(path, page->str, (gssize)page->len, error);
+    FILE *file = fopen(path, "we"); /* in place: it may be a device, or a link to a file */
+    bool good = file && fwrite(page->str, 1, page->len, file) == page->len;
 
+    good = file && fclose(file) == 0 && good;
+    if (!good) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
+    }
     g_string_free(page, TRUE);
     json_decref(data);
     return good;

@@ -398,13 +398,22 @@ FILE *report_create(struct report_job *job, const char *path, GError **error)
     return file;
 }
 
+void report_discard(const char *path)
+{
+    struct stat status;
+
+    if (lstat(path, &status) == 0 && S_ISREG(status.st_mode)) {
+        unlink(path);
+    }
+}
+
 bool report_close(FILE *file, const char *path, GError **error)
 {
     bool good = !ferror(file);
     good = fclose(file) == 0 && good;
     if (!good) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot write %s: %s", path, g_strerror(errno));
-        unlink(path);
+        report_discard(path);
     }
     return good;
 }

@@ -194,5 +194,7 @@ void report_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 FILE *report_create(struct report_job *job, const char *path, GError **error);
 /* Closes it. False with error if not all could be written; the file is removed then. */
 bool report_close(FILE *file, const char *path, GError **error);
+/* Removes what was written to `path`, unless that is a device, a pipe or a link. */
+void report_discard(const char *path);
 
 #endif

@@ -47,7 +47,7 @@ void tcgrr_fork_init(const char *socket)
 {
     state.address.sun_family = AF_UNIX;
     if (socket && strlen(socket) < sizeof(state.address.sun_path)) {
-        strcpy(state.address.sun_path, socket);
+        g_strlcpy(state.address.sun_path, socket, sizeof(state.address.sun_path));
     }
     pthread_atfork(about_to_fork, NULL, forked);
 }

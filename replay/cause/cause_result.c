@@ -197,7 +197,7 @@ static void compare_registers(struct tcgrr_trail *trail, guint stop)
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
     const struct tcgrr_stop *next[] = {stop_of(trail, 0, stop + 1), stop_of(trail, 1, stop + 1)};
 
-    if (next[0] && next[1]) {
+    if (at[0] && at[1] && next[0] && next[1]) {
         const uint8_t *const before[] = {at[0]->state, at[1]->state};
         const uint8_t *const after[] = {next[0]->state, next[1]->state};
         tcgrr_trail_compare_registers(trail, before, after, at[0]);

@@ -207,14 +207,13 @@ static bool follow(struct counting *counting, struct tcgrr_stacks *stacks, GErro
 {
     struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
     struct tcgrr_exec_walk walk = {0};
-    const struct tcgrr_chunk *chunk = NULL;
     int64_t first = -1;
     guint next = 0;
 
     bool good = tcgrr_exec_walk_begin(&walk, tcgrr_sql_trace_chunks(counting->trace), &range, error);
     while (good && !walk.end && !counting->error) {
-        if (walk.at.chunk != chunk || (int64_t)walk.at.chunk->first_seq != first) {
-            chunk = walk.at.chunk;
+        const struct tcgrr_chunk *chunk = walk.at.chunk;
+        if ((int64_t)chunk->first_seq != first) {
             first = (int64_t)chunk->first_seq;
             next = 0;
             good = load_events(counting, chunk, error);
