@@ -6,12 +6,12 @@
 # or says in one line that it could not, with exit status 3; it never gives another answer, crashes or hangs. What `record` leaves
 # then is a trace that can be read, or nothing.
 #
-#   tests/qemu_failing_disk.sh VERSION [CALLS]     CALLS: of each command, so many are tried, evenly spread (default: 12)
+#   tests/qemu_failing_disk.sh VERSION [CALLS]     CALLS: of each command, so many are tried, evenly spread (default: 8)
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 version=$1
-calls=${2:-12}
+calls=${2:-8}
 preload=$TCGRR_BUILD/tests/libfail-call.so
 export TCGRR_FAIL_LOG=$work/failed
 # A measured build writes its profile at the end, in calls that count.
@@ -33,6 +33,7 @@ places() { awk -v n="$1" -v most="$calls" 'BEGIN { for (i = 0; i < most && i < n
 each() {
     local what=$1 wanted=$2 number all
     shift 2
+    what_failed=$what
     rm -f "$TCGRR_FAIL_LOG"
     before
     with_fault 0 "$@"
@@ -40,9 +41,12 @@ each() {
     all=$(awk '$2 == "calls" { print $1 }' "$TCGRR_FAIL_LOG")
     [ "${all:-0}" -gt 0 ] || { fail "$what: no call could fail"; return; }
     answer >"$work/answer"
+    status_here=$status
+    after
     for number in $(places "$all"); do
         before
         with_fault "$number" "$@"
+        status_here=$status
         what_failed="$what, call $number of $all ($(tail -n 1 "$TCGRR_FAIL_LOG"))"
         case $status in
         "$wanted")
@@ -127,3 +131,25 @@ record i --level inputs
 before() { rm -rf "$work"/d.tcgrr*; cp "$work/i.tcgrr" "$work/d.tcgrr"; }
 answer() { "$tcgrr" query "$work/d.tcgrr" "SELECT count(*), sum(pc) FROM exec" 2>&1; }
 each fill 0 "$tcgrr" fill "$work/d.tcgrr" --level flow
+
+before() { :; }
+after() { :; }
+answer() { jq -c '[.diverged, .compared]' "$work/out"; }
+each lockstep 0 "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}"
+
+# Over a socket the other side ends, too: a listener goes on to wait for another try, a side whose peer is gone says so.
+other=
+before() {
+    rm -f "$work/socket"
+    "$tcgrr" lockstep --json --listen "unix:$work/socket" -- "${guest[@]}" >"$work/listen.out" 2>"$work/listen.err" &
+    other=$!
+    until [ -S "$work/socket" ] || ! kill -0 "$other" 2>/dev/null; do sleep 0.02; done
+}
+after() {
+    local status=0
+    [ "$status_here" = 0 ] || kill -INT "$other" 2>/dev/null || true
+    wait "$other" || status=$?
+    [ "$status_here" != 0 ] || [ "$status" = 0 ] || fail "$what_failed: this side agrees, the other ended with $status"
+    [ "$status_here" = 0 ] || [ "$status" != 0 ] || fail "$what_failed: this side failed, and the other agrees"
+}
+each "lockstep --connect" 0 "$tcgrr" lockstep --json --connect "unix:$work/socket" -- "${guest[@]}"
