@@ -1,15 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What Debian wants of a package beyond what is installed: cpack runs this over the files before it packs them.
-set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/usr)
-set(doc ${root}/share/doc/tcgrr)
+# What Debian wants of a package beyond what is installed: cpack runs this over the files before it packs them, which are in
+# a folder for each package.
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
-file(WRITE ${doc}/changelog "tcgrr (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium
+foreach(component ${CPACK_COMPONENTS_ALL})
+  string(TOUPPER ${component} variable)
+  set(package ${CPACK_DEBIAN_${variable}_PACKAGE_NAME})
+  set(root ${CPACK_TEMPORARY_INSTALL_DIRECTORY}/${component}/usr)
+  set(doc ${root}/share/doc/${package})
+  file(WRITE ${doc}/changelog "tcgrr (${CPACK_PACKAGE_VERSION}) unstable; urgency=medium
 
   * Built from source by cpack.
 
  -- ${CPACK_PACKAGE_CONTACT}  ${date}
 ")
-file(GLOB pages ${root}/share/man/man1/*.1)
-execute_process(COMMAND gzip -9n ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
-configure_file(${CMAKE_CURRENT_LIST_DIR}/overrides ${root}/share/lintian/overrides/tcgrr COPYONLY)
-configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
+  file(GLOB pages ${root}/share/man/man1/*.1)
+  execute_process(COMMAND gzip -9n ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
+  configure_file(${CMAKE_CURRENT_LIST_DIR}/overrides-${component} ${root}/share/lintian/overrides/${package} COPYONLY)
+endforeach()
