@@ -49,10 +49,9 @@ static GPtrArray *table_names(sqlite3 *db)
 
 /* ---- lines ---- */
 
-static const char *const commands[] = {".format", ".help", ".quit", ".schema", ".tables"};
-
 #ifdef TCGRR_READLINE
 
+static const char *const commands[] = {".format", ".help", ".quit", ".schema", ".tables"};
 static const char *const words[] = {"SELECT", "FROM",   "WHERE",     "GROUP BY",    "ORDER BY",
                                     "LIMIT",  "JOIN",   "BETWEEN",   "DESC",        "DISTINCT",
                                     "HAVING", "count",  "sum",       "max",         "min",
