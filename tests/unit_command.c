@@ -12,7 +12,7 @@
 #include "store/error.h"
 
 static const struct tcgrr_qemu system_qemu = {
-    .path = "/opt/qemu-system-x", .version = "10.0.2", .system = true, .api = 4};
+    .path = "/opt/qemu-system-x", .version = "10.0.2", .target = "riscv64", .system = true, .api = 4};
 static const struct tcgrr_qemu user_qemu = {.path = "/opt/qemu-x", .version = "7.2.22", .api = 1};
 
 static const struct tcgrr_command_options record = {.mode = TCGRR_RUN_RECORD, .rr_file = "/t/rr.bin"};
@@ -71,6 +71,17 @@ static void expect_refused(const struct tcgrr_command_options *options, const ch
     }
     g_free(start);
     g_free(result);
+    tcgrr_command_clear(&command);
+}
+
+static void expect_refused_on(const struct tcgrr_qemu *qemu, const char *line, const char *remedy)
+{
+    struct tcgrr_command command;
+    g_autofree char *result = build_into(qemu, &record, line, &command);
+
+    if (!strstr(result, remedy)) {
+        fail_msg("%s gave: %s", line, result);
+    }
     tcgrr_command_clear(&command);
 }
 
@@ -273,6 +284,20 @@ static void test_disks_refused(void **state)
     }
 }
 
+/* What to use instead, ready to be pasted where the device does not depend on the machine. */
+static void test_disks_named(void **state)
+{
+    struct tcgrr_qemu pc = system_qemu;
+
+    pc.target = "x86_64";
+    expect_refused_on(&pc, "-cdrom d.iso", "-device ide-cd,drive=r0");
+    expect_refused_on(&pc, "-hdb d.img", "-device ide-hd,drive=r0");
+    expect_refused_on(&pc, "-drive file=d.img", "-device ide-hd,drive=r0");
+    expect_refused_on(&pc, "-drive file=d.iso,media=cdrom", "-device ide-cd,drive=r0");
+    expect_refused_on(&system_qemu, "-drive file=d.img,if=virtio", "-device virtio-blk,drive=r0");
+    expect_refused_on(&system_qemu, "-hda d.img", "-device DEVICE,drive=r0");
+}
+
 static void test_disks_accepted(void **state)
 {
     static const char *const lines[] = {
@@ -380,6 +405,7 @@ int main(void)
         cmocka_unit_test(test_smp),
         cmocka_unit_test(test_network),
         cmocka_unit_test(test_disks_refused),
+        cmocka_unit_test(test_disks_named),
         cmocka_unit_test(test_disks_accepted),
         cmocka_unit_test(test_guest_files),
         cmocka_unit_test(test_user_mode),

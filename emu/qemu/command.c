@@ -591,7 +591,7 @@ static bool build_system(struct builder *builder, GError **error)
     if (!survey(builder, error) || !choose_mode(builder, error) || !merge_icount(builder, error)) {
         return false;
     }
-    if (is_rr(builder) && !tcgrr_options_check_disks(builder->given, error)) {
+    if (is_rr(builder) && !tcgrr_options_check_disks(builder->given, builder->qemu->target, error)) {
         return false;
     }
     if (!add_given(builder, error)) {

@@ -43,18 +43,35 @@ static void look_inside(const GPtrArray *inside, bool *source, bool *replayed)
     }
 }
 
-static bool refuse_disk(const struct tcgrr_option *option, const char *file, GError **error)
+/* The device that QEMU makes of such an option, where that does not depend on the machine. */
+static const char *device_for(const char *target, const char *name, const char *interface, const char *media)
 {
-    char *escaped = tcgrr_options_escape(file ? file : "FILE");
+    bool pc = strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0;
+
+    if (g_strcmp0(interface, "virtio") == 0) {
+        return "virtio-blk";
+    }
+    if (!pc || (interface && strcmp(interface, "ide") != 0)) {
+        return "DEVICE";
+    }
+    if (strcmp(name, "cdrom") == 0 || g_strcmp0(media, "cdrom") == 0) {
+        return "ide-cd";
+    }
+    return g_str_has_prefix(name, "fd") ? "floppy" : "ide-hd";
+}
+
+static bool refuse_disk(const struct tcgrr_option *option, const char *file, const char *device, GError **error)
+{
+    g_autofree char *escaped = tcgrr_options_escape(file ? file : "FILE");
+
     tcgrr_option_refuse(option, error,
                         "this disk would not replay; use -drive file=%s,if=none,snapshot=on,id=d0 "
-                        "-drive driver=blkreplay,if=none,image=d0,id=r0 -device DEVICE,drive=r0 instead, or --no-rr",
-                        escaped);
-    g_free(escaped);
+                        "-drive driver=blkreplay,if=none,image=d0,id=r0 -device %s,drive=r0 instead, or --no-rr",
+                        escaped, device);
     return false;
 }
 
-static bool check_drive(const struct tcgrr_option *option, GHashTable *attached, GError **error)
+static bool check_drive(const struct tcgrr_option *option, const char *target, GHashTable *attached, GError **error)
 {
     bool drive = strcmp(option->name, "drive") == 0;
     GPtrArray *inside = tcgrr_suboptions_parse(option->value, drive ? NULL : "driver");
@@ -69,13 +86,15 @@ static bool check_drive(const struct tcgrr_option *option, GHashTable *attached,
     bool used = g_strcmp0(interface, "none") != 0 || (name && g_hash_table_contains(attached, name));
     bool good = flash || !used || !source || replayed;
     if (!good) {
-        refuse_disk(option, tcgrr_suboptions_get(inside, drive ? "file" : "filename"), error);
+        const char *device =
+            device_for(target, drive ? "drive" : "blockdev", interface, tcgrr_suboptions_get(inside, "media"));
+        refuse_disk(option, tcgrr_suboptions_get(inside, drive ? "file" : "filename"), device, error);
     }
     g_ptr_array_unref(inside);
     return good;
 }
 
-bool tcgrr_options_check_disks(const GArray *options, GError **error)
+bool tcgrr_options_check_disks(const GArray *options, const char *target, GError **error)
 {
     static const char *const plain[] = {"hda", "hdb", "hdc", "hdd", "fda", "fdb", "cdrom", "sd", "mtdblock", "", NULL};
     GHashTable *attached = find_attached(options);
@@ -86,9 +105,9 @@ bool tcgrr_options_check_disks(const GArray *options, GError **error)
             continue;
         }
         if (g_strv_contains(plain, option->name)) {
-            good = refuse_disk(option, option->value, error);
+            good = refuse_disk(option, option->value, device_for(target, option->name, NULL, NULL), error);
         } else if (strcmp(option->name, "drive") == 0 || strcmp(option->name, "blockdev") == 0) {
-            good = check_drive(option, attached, error);
+            good = check_drive(option, target, attached, error);
         }
     }
     g_hash_table_unref(attached);

@@ -54,11 +54,11 @@ void tcgrr_suboptions_set(GPtrArray *suboptions, const char *key, const char *va
 char *tcgrr_suboptions_format(const GPtrArray *suboptions);
 
 /*
- * Refuses a disk that the guest uses and that does not go through QEMU's blkreplay (TCGRR_ERROR_USAGE): under rr its
- * requests would end at other instructions in the replay. `options` is what tcgrr_options_scan_system() returned. Flash
- * is no disk: it is read before the guest starts.
+ * Refuses a disk that the guest uses and that does not go through QEMU's blkreplay (TCGRR_ERROR_USAGE), and says what
+ * to use on this target: under rr its requests would end at other instructions in the replay. `options` is what
+ * tcgrr_options_scan_system() returned. Flash is no disk: it is read before the guest starts.
  */
-bool tcgrr_options_check_disks(const GArray *options, GError **error);
+bool tcgrr_options_check_disks(const GArray *options, const char *target, GError **error);
 
 /* `text` with its commas doubled, as a value inside an option needs it. Owned by the caller. */
 char *tcgrr_options_escape(const char *text);
