@@ -119,6 +119,24 @@ static void say_without(const struct report_job *job)
     }
 }
 
+static void open_sources(struct report_job *job)
+{
+    for (int i = 0; job->report->options[i].name; i++) {
+        if (strcmp(job->report->options[i].name, "lines") == 0 && job->values[i].number) {
+            job->sources = tcgrr_sources_new();
+            job->lines = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
+            tcgrr_sources_add_files(job->sources, job->symbols, job->blocks, job->block_count);
+        }
+    }
+}
+
+static void close_sources(struct report_job *job)
+{
+    tcgrr_sources_free(job->sources);
+    g_clear_pointer(&job->lines, g_hash_table_unref);
+    job->sources = NULL;
+}
+
 /* RETRY: a level that was lacking has been made. */
 #define RETRY (-1)
 
@@ -139,8 +157,10 @@ static int run_report(struct report_job *job, bool fill, char **words)
         job->block_count = tcgrr_blocks_count(job->blocks);
         job->disasm = tcgrr_disasm_new(job->run->target);
         job->symbols = cli_trace_symbols(job->reader);
+        open_sources(job);
         cli_page();
         good = job->report->run(job, &error);
+        close_sources(job);
         tcgrr_symbols_free(job->symbols);
         tcgrr_disasm_free(job->disasm);
     }

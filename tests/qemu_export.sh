@@ -83,6 +83,17 @@ if "$tcgrr" export "$work/a64-timer.tcgrr" lcov -o "$work/out.lcov" 2>"$work/err
     equal "interrupts that set the next one" "$(count 'timer_next(PERIOD);')" 249
     equal "a line that did not run" "$(count 'guest_fail(NAME, "interrupt"')" 0
     contains "functions" "$(cat "$work/out.lcov")" '^FNDA:250,exception_handler$'
+    # Reports show the same lines as other programs.
+    if command -v llvm-symbolizer >/dev/null; then
+        run 0 "$tcgrr" report "$work/a64-timer.tcgrr" hotblocks limit=0 lines=on --json
+        json '.blocks[].pc' >"$work/addresses"
+        llvm-symbolizer --obj="$fixtures/a64-timer.elf" --functions=none --no-inlines <"$work/addresses" |
+            sed -n 's/:[0-9]*$//p' | sed 's/^.*:0$/?/' >"$work/lines"
+        [ "$(grep -c 'a64-timer.c:' "$work/lines")" -ge 5 ] || fail "llvm-symbolizer knows only: $(cat "$work/lines")"
+        equal "lines of blocks" "$(json '.blocks[] | .line // "?"')" "$(cat "$work/lines")"
+        "$tcgrr" report "$work/a64-timer.tcgrr" hotblocks limit=0 lines=on | sed '1,2d; s/.*, //' >"$work/shown"
+        cmp "$work/shown" "$work/lines" || fail "hotblocks shows other lines as text"
+    fi
     if command -v genhtml >/dev/null; then
         genhtml -q "$work/out.lcov" -o "$work/coverage" >"$work/genhtml" 2>&1 || fail "genhtml: $(cat "$work/genhtml")"
     fi

@@ -45,6 +45,7 @@ static const struct report_option options[] = {
     {"l2cachesize", REPORT_NUMBER, "N", "its bytes (2097152); implies l2=on, like the next two", 2097152, 1, MAX_SIZE},
     {"l2blksize", REPORT_NUMBER, "N", "bytes of its blocks (64)", 64, 1, MAX_SIZE},
     {"l2assoc", REPORT_NUMBER, "N", "blocks in a set (16)", 16, 1, MAX_WAYS},
+    REPORT_LINES,
     {0},
 };
 
@@ -371,7 +372,7 @@ static void print_worst(const struct model *model, GPtrArray *insns, int which, 
 
     g_ptr_array_sort_with_data(insns, by_misses, &which);
     if (!job->json) {
-        printf("\naddress, %s, instruction\n", title);
+        printf("\naddress, %s, instruction%s\n", title, job->sources ? ", line" : "");
     }
     for (guint i = 0; i < insns->len && i < limit; i++) {
         const struct insn *insn = g_ptr_array_index(insns, i);
@@ -381,13 +382,15 @@ static void print_worst(const struct model *model, GPtrArray *insns, int which, 
         g_autofree char *symbol = report_symbol(job, insn->pc);
         g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, insn->block));
         if (!job->json) {
-            printf("0x%" G_GINT64_MODIFIER "x%s%s%s, %" G_GUINT64_FORMAT ", %s\n", insn->pc, symbol ? " (" : "",
-                   symbol ? symbol : "", symbol ? ")" : "", insn->misses[which], texts[insn->index]);
+            g_autofree char *line = report_line_text(job, ", ", insn->pc);
+            printf("0x%" G_GINT64_MODIFIER "x%s%s%s, %" G_GUINT64_FORMAT ", %s%s\n", insn->pc, symbol ? " (" : "",
+                   symbol ? symbol : "", symbol ? ")" : "", insn->misses[which], texts[insn->index], line);
         }
-        json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o}", "pc", cli_json_address(insn->pc), "symbol",
-                                              report_text_json(g_strdup(symbol)), "misses",
-                                              report_number_json(insn->misses[which]), "disasm",
-                                              report_text_json(g_strdup(texts[insn->index]))));
+        json_t *entry = json_pack("{s:o, s:o, s:o, s:o}", "pc", cli_json_address(insn->pc), "symbol",
+                                  report_text_json(g_strdup(symbol)), "misses", report_number_json(insn->misses[which]),
+                                  "disasm", report_text_json(g_strdup(texts[insn->index])));
+        report_set_line(job, entry, insn->pc);
+        json_array_append_new(list, entry);
     }
 }
 

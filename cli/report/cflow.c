@@ -18,6 +18,7 @@ static const struct report_option options[] = {
     {"sort", REPORT_CHOICE, "hottest|early|exceptions",
      "by branches taken, by early exits, or by different destinations (hottest)", HOTTEST, 0, 0},
     {"limit", REPORT_NUMBER, "N", "number of nodes to print; 0: all (10)", 10, 0, UINT32_MAX},
+    REPORT_LINES,
     {0},
 };
 
@@ -305,8 +306,9 @@ static void print_node(struct report_job *job, const struct node *node, json_t *
     json_t *destinations = json_array();
 
     if (!job->json) {
-        printf("  addr: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)\n", node->pc, symbol ? symbol : "?", text ? text : "?",
-               node->early ? "sync fault" : "branch");
+        g_autofree char *line = report_line_text(job, " ", node->pc);
+        printf("  addr: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)%s\n", node->pc, symbol ? symbol : "?", text ? text : "?",
+               node->early ? "sync fault" : "branch", line);
         if (node->early) {
             printf("    early exits %" G_GUINT64_FORMAT "\n", node->early);
         }
@@ -321,11 +323,12 @@ static void print_node(struct report_job *job, const struct node *node, json_t *
         json_array_append_new(destinations, json_pack("{s:o, s:o}", "pc", cli_json_address(to->pc), "count",
                                                       report_number_json(to->count)));
     }
-    json_array_append_new(list, json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pc", cli_json_address(node->pc), "symbol",
-                                          report_text_json(g_steal_pointer(&symbol)), "disasm",
-                                          report_text_json(g_steal_pointer(&text)), "early_exits",
-                                          report_number_json(node->early), "branches",
-                                          report_number_json(node->branches), "destinations", destinations));
+    json_t *entry = json_pack("{s:o, s:o, s:o, s:o, s:o, s:o}", "pc", cli_json_address(node->pc), "symbol",
+                              report_text_json(g_steal_pointer(&symbol)), "disasm",
+                              report_text_json(g_steal_pointer(&text)), "early_exits", report_number_json(node->early),
+                              "branches", report_number_json(node->branches), "destinations", destinations);
+    report_set_line(job, entry, node->pc);
+    json_array_append_new(list, entry);
 }
 
 static void print_nodes(struct report_job *job, const struct flow *flow)

@@ -20,6 +20,7 @@ static const struct report_option options[] = {
     {"rdisas", REPORT_SWITCH, NULL, "only those registers that the instruction's disassembly mentions", 0, 0, 0},
     {"from", REPORT_NUMBER, "ICOUNT", "begin at this icount (0)", 0, 0, INT64_MAX},
     {"until", REPORT_NUMBER, "ICOUNT", "end before this icount (the end)", INT64_MAX, 0, INT64_MAX},
+    REPORT_LINES,
     {0},
 };
 
@@ -96,10 +97,12 @@ static char *make_line(const struct log *log, const struct tcgrr_block *block, u
     uint64_t pc = tcgrr_block_pc(block, insn);
     uint32_t opcode = report_opcode(block, insn);
     if (!log->job->json) {
-        return g_strdup_printf("0x%" G_GINT64_MODIFIER "x, 0x%x, \"%s\"", pc, opcode, text);
+        g_autofree char *line = report_line_text(log->job, ", ", pc);
+        return g_strdup_printf("0x%" G_GINT64_MODIFIER "x, 0x%x, \"%s\"%s", pc, opcode, text, line);
     }
     json_t *object = json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(pc), "opcode", cli_json_address(opcode),
                                "disasm", report_text_json(g_strdup(text)));
+    report_set_line(log->job, object, pc);
     g_autofree char *whole = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and after */

@@ -8,6 +8,7 @@ enum { LIMIT };
 
 static const struct report_option options[] = {
     {"limit", REPORT_NUMBER, "N", "number of blocks to print; 0: all (20)", 20, 0, UINT32_MAX},
+    REPORT_LINES,
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };
@@ -38,15 +39,17 @@ static void see(sqlite3_stmt *row, void *data)
         return;
     }
     if (!printing->list) {
-        g_string_append_printf(printing->text, "0x%016" G_GINT64_MODIFIER "x, %d, %d, %" G_GUINT64_FORMAT "\n", pc,
-                               contents, insns, execs);
+        g_autofree char *line = report_line_text(printing->job, ", ", pc);
+        g_string_append_printf(printing->text, "0x%016" G_GINT64_MODIFIER "x, %d, %d, %" G_GUINT64_FORMAT "%s\n", pc,
+                               contents, insns, execs, line);
         return;
     }
-    json_array_append_new(printing->list,
-                          json_pack("{s:o, s:o, s:i, s:i, s:o, s:o}", "pc", cli_json_address(pc), "symbol",
-                                    report_text_json(report_symbol(printing->job, pc)), "tcount", contents, "icount",
-                                    insns, "ecount", report_number_json(execs), "ran",
-                                    report_number_json((uint64_t)sqlite3_column_int64(row, RAN))));
+    json_t *entry =
+        json_pack("{s:o, s:o, s:i, s:i, s:o, s:o}", "pc", cli_json_address(pc), "symbol",
+                  report_text_json(report_symbol(printing->job, pc)), "tcount", contents, "icount", insns, "ecount",
+                  report_number_json(execs), "ran", report_number_json((uint64_t)sqlite3_column_int64(row, RAN)));
+    report_set_line(printing->job, entry, pc);
+    json_array_append_new(printing->list, entry);
 }
 
 static bool run(struct report_job *job, GError **error)
@@ -59,8 +62,8 @@ static bool run(struct report_job *job, GError **error)
     if (good && job->json) {
         report_print_json(job, json_pack("{s:i, s:O}", "collected", printing.rows, "blocks", printing.list));
     } else if (good) {
-        printf("collected %d entries in the hash table\npc, tcount, icount, ecount\n%s", printing.rows,
-               printing.text->str);
+        printf("collected %d entries in the hash table\npc, tcount, icount, ecount%s\n%s", printing.rows,
+               job->sources ? ", line" : "", printing.text->str);
     }
     json_decref(printing.list);
     g_string_free(printing.text, TRUE);

@@ -13,6 +13,7 @@ static const struct report_option options[] = {
     {"sizes", REPORT_SWITCH, NULL, "how many instructions of each size ran, instead of how many on each vCPU", 0, 0, 0},
     {"match", REPORT_LIST, "TEXT", "also count instructions whose disassembly begins with TEXT", 0, 0, 0},
     {"trace", REPORT_SWITCH, NULL, "print a line each time one of those runs", 0, 0, 0},
+    REPORT_LINES,
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {0},
 };
@@ -187,11 +188,13 @@ static void print_match(struct matches *matches, guint match, json_t *list)
             continue;
         }
         hits += record->hits;
-        g_string_append_printf(text, "  %" G_GINT64_MODIFIER "x: %s (hits %" G_GUINT64_FORMAT ")\n", record->pc,
-                               record->text, record->hits);
-        json_array_append_new(records, json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(record->pc), "disasm",
-                                                 report_text_json(g_strdup(record->text)), "hits",
-                                                 report_number_json(record->hits)));
+        g_autofree char *line = report_line_text(matches->job, " ", record->pc);
+        g_string_append_printf(text, "  %" G_GINT64_MODIFIER "x: %s (hits %" G_GUINT64_FORMAT ")%s\n", record->pc,
+                               record->text, record->hits, line);
+        json_t *entry = json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(record->pc), "disasm",
+                                  report_text_json(g_strdup(record->text)), "hits", report_number_json(record->hits));
+        report_set_line(matches->job, entry, record->pc);
+        json_array_append_new(records, entry);
     }
     if (!matches->job->json) {
         printf("Match: %s, hits %" G_GUINT64_FORMAT "\n%s", prefix, hits, text->str);

@@ -17,6 +17,7 @@ static const struct report_option options[] = {
     {"print-accesses", REPORT_SWITCH, NULL, "also print each access", 0, 0, 0},
     {"inline", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
     {"callback", REPORT_WITHOUT, NULL, NULL, 0, 0, 0},
+    REPORT_LINES,
     {0},
 };
 
@@ -47,6 +48,7 @@ static void print_json(struct mem *mem, const struct report_access *at, uint64_t
                               cli_json_address(pc), "symbol", report_text_json(report_symbol(mem->job, pc)), "kind",
                               access->flags & TCGRR_ACCESS_STORE ? "store" : "load", "address",
                               cli_json_address(access->address), "size", (int)access->size);
+    report_set_line(mem->job, entry, pc);
     if (access->flags & TCGRR_ACCESS_PHYSICAL) {
         json_object_set_new(entry, "physical", cli_json_address(access->physical));
     }
@@ -81,8 +83,10 @@ static void see(const struct report_access *at, void *data)
         return;
     }
     g_autofree char *symbol = report_symbol(mem->job, pc);
-    printf("0x%" G_GINT64_MODIFIER "x,%s,0x%" G_GINT64_MODIFIER "x,0x%" G_GINT64_MODIFIER "x,%d,%s,%s\n", pc,
-           symbol ? symbol : "", access->address, access->physical, 8 * access->size, store ? "store" : "load", value);
+    g_autofree char *line = report_line_text(mem->job, ",", pc);
+    printf("0x%" G_GINT64_MODIFIER "x,%s,0x%" G_GINT64_MODIFIER "x,0x%" G_GINT64_MODIFIER "x,%d,%s,%s%s\n", pc,
+           symbol ? symbol : "", access->address, access->physical, 8 * access->size, store ? "store" : "load", value,
+           line);
 }
 
 static void print_sums(const struct mem *mem, bool io_separate)
@@ -115,7 +119,8 @@ static bool run(struct report_job *job, GError **error)
     if (mem.print && job->json) {
         report_begin_json(job, "accesses");
     } else if (mem.print) {
-        printf("insn_vaddr,insn_symbol,mem_vaddr,mem_hwaddr,access_size,access_type,mem_value\n");
+        printf("insn_vaddr,insn_symbol,mem_vaddr,mem_hwaddr,access_size,access_type,mem_value%s\n",
+               job->sources ? ",line" : "");
     }
     bool good = report_each_access(job, see, &mem, error);
     if (mem.print && job->json) {

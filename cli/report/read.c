@@ -163,6 +163,33 @@ char *report_place(struct report_job *job, uint64_t pc)
     return tcgrr_symbols_name(job->symbols, pc);
 }
 
+/* "" if it is not known. Reports that print each instruction ask for the same ones over and over. */
+static const char *line_at(struct report_job *job, uint64_t pc)
+{
+    const char *known = g_hash_table_lookup(job->lines, &pc);
+
+    if (!known) {
+        char *line = tcgrr_sources_line(job->sources, pc);
+        known = line ? line : g_strdup("");
+        g_hash_table_insert(job->lines, g_memdup2(&pc, sizeof(pc)), (char *)known);
+    }
+    return known;
+}
+
+char *report_line_text(struct report_job *job, const char *before, uint64_t pc)
+{
+    const char *line = job->sources ? line_at(job, pc) : NULL;
+    return line ? g_strconcat(before, *line ? line : "?", NULL) : g_strdup("");
+}
+
+void report_set_line(struct report_job *job, json_t *object, uint64_t pc)
+{
+    if (job->sources) {
+        const char *line = line_at(job, pc);
+        json_object_set_new(object, "line", *line ? report_text_json(g_strdup(line)) : json_null());
+    }
+}
+
 uint32_t report_offset(const struct tcgrr_block *block, uint32_t insn)
 {
     uint32_t offset = 0;

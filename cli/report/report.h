@@ -8,6 +8,7 @@
 #define TCGRR_CLI_REPORT_REPORT_H
 
 #include "store/isa/disasm.h"
+#include "store/sources.h"
 #include "store/symbols.h"
 #include "store/trace.h"
 
@@ -44,6 +45,12 @@ struct report_value {
 
 #define REPORT_MAX_OPTIONS 16
 
+/* The option that report_line_text() and report_set_line() go by. */
+#define REPORT_LINES                                                                                                   \
+    {                                                                                                                  \
+        "lines", REPORT_SWITCH, NULL, "also the source line, from the DWARF of the guest's files", 0, 0, 0             \
+    }
+
 /* One run of a report. */
 struct report_job {
     const struct report *report;
@@ -58,6 +65,8 @@ struct report_job {
     uint32_t block_count;
     struct tcgrr_disasm *disasm;
     struct tcgrr_symbols *symbols;
+    struct tcgrr_sources *sources; /* NULL: source lines are not asked for */
+    GHashTable *lines;             /* those found: pc → "file.c:12" or "" */
     tcgrr_icount
         from;      /* report_each_chunk() begins with the chunk in which this instruction runs; 0 by itself, and may */
     bool stop;     /* be told to stop by the function it calls */
@@ -146,6 +155,11 @@ char **report_texts(struct report_job *job, const struct tcgrr_block *block);
 char *report_symbol(struct report_job *job, uint64_t pc);
 /* With an offset, "name+0x10". */
 char *report_place(struct report_job *job, uint64_t pc);
+/* The source line of `pc` after `before`, ", file.c:12" or, not known, ", ?"; "" if it is not asked for. Owned by the
+ * caller. */
+char *report_line_text(struct report_job *job, const char *before, uint64_t pc);
+/* Adds it to `object` as "line", null where it is not known; nothing if it is not asked for. */
+void report_set_line(struct report_job *job, json_t *object, uint64_t pc);
 /* The first four bytes of an instruction at most, as a number, the first one lowest. */
 uint32_t report_opcode(const struct tcgrr_block *block, uint32_t insn);
 /* Offset of an instruction's bytes in its block. */

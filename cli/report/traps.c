@@ -10,6 +10,7 @@ enum { LIMIT };
 
 static const struct report_option options[] = {
     {"limit", REPORT_NUMBER, "N", "number of places to print, most hits first; 0: all (20)", 20, 0, UINT32_MAX},
+    REPORT_LINES,
     {0},
 };
 
@@ -84,7 +85,9 @@ static void print_pc(struct report_job *job, uint64_t pc)
     if (pc == TCGRR_NO_PC) {
         printf(", unknown");
     } else {
-        printf(", 0x%" G_GINT64_MODIFIER "x%s%s%s", pc, symbol ? " (" : "", symbol ? symbol : "", symbol ? ")" : "");
+        g_autofree char *line = report_line_text(job, " ", pc);
+        printf(", 0x%" G_GINT64_MODIFIER "x%s%s%s%s", pc, symbol ? " (" : "", symbol ? symbol : "", symbol ? ")" : "",
+               line);
     }
 }
 
@@ -116,11 +119,12 @@ static void print_place(sqlite3_stmt *row, void *data)
         printf(", %" G_GUINT64_FORMAT "\n", hits);
         return;
     }
-    json_array_append_new(traps->list,
-                          json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "from_pc", pc_json(from),
-                                    "from_symbol", pc_symbol_json(job, from), "to_pc", pc_json(to), "to_symbol",
-                                    pc_symbol_json(job, to), "hits", report_number_json(hits), "first_icount",
-                                    report_number_json((uint64_t)sqlite3_column_int64(row, 4))));
+    json_t *entry =
+        json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "from_pc", pc_json(from), "from_symbol",
+                  pc_symbol_json(job, from), "to_pc", pc_json(to), "to_symbol", pc_symbol_json(job, to), "hits",
+                  report_number_json(hits), "first_icount", report_number_json((uint64_t)sqlite3_column_int64(row, 4)));
+    report_set_line(job, entry, from);
+    json_array_append_new(traps->list, entry);
 }
 
 static void say_notes(const struct report_job *job, const struct traps *traps)
