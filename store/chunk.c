@@ -64,47 +64,6 @@ bool tcgrr_chunk_empty(const struct tcgrr_chunk *chunk)
     return chunk->count == 0 && chunk->events->len == 0 && chunk->checkpoints->len == 0;
 }
 
-static bool load(struct tcgrr_cursor *cursor)
-{
-    const struct tcgrr_chunk *chunk = cursor->chunk;
-    if (cursor->index == chunk->count) {
-        return false;
-    }
-    cursor->block = tcgrr_blocks_get(cursor->table, chunk->blocks[cursor->index]);
-    cursor->ran = cursor->block->insns;
-    cursor->counted = cursor->ran;
-    if (cursor->partial < chunk->partials->len) {
-        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, cursor->partial);
-        if (partial->index == cursor->index) {
-            cursor->ran = partial->ran;
-            cursor->counted = partial->counted;
-            cursor->partial++;
-        }
-    }
-    while (cursor->next_switch < chunk->switches->len) {
-        const struct tcgrr_switch *change = &g_array_index(chunk->switches, struct tcgrr_switch, cursor->next_switch);
-        if (change->index > cursor->index) {
-            break;
-        }
-        cursor->vcpu = change->vcpu;
-        cursor->next_switch++;
-    }
-    return true;
-}
-
-bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table)
-{
-    *cursor = (struct tcgrr_cursor){.chunk = chunk, .table = table, .icount = chunk->first_icount, .vcpu = chunk->vcpu};
-    return load(cursor);
-}
-
-bool tcgrr_cursor_next(struct tcgrr_cursor *cursor)
-{
-    cursor->icount += cursor->counted;
-    cursor->index++;
-    return load(cursor);
-}
-
 void tcgrr_chunk_compute(struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table)
 {
     struct tcgrr_cursor cursor;

@@ -57,10 +57,50 @@ struct tcgrr_cursor {
     tcgrr_vcpu vcpu;
 };
 
+/* Fills in the execution at cursor->index. Inline, as is what follows: all reading of traces goes through here. */
+static inline bool tcgrr_cursor_load(struct tcgrr_cursor *cursor)
+{
+    const struct tcgrr_chunk *chunk = cursor->chunk;
+    if (cursor->index == chunk->count) {
+        return false;
+    }
+    cursor->block = tcgrr_blocks_get(cursor->table, chunk->blocks[cursor->index]);
+    cursor->ran = cursor->block->insns;
+    cursor->counted = cursor->ran;
+    if (cursor->partial < chunk->partials->len) {
+        const struct tcgrr_partial *partial = &g_array_index(chunk->partials, struct tcgrr_partial, cursor->partial);
+        if (partial->index == cursor->index) {
+            cursor->ran = partial->ran;
+            cursor->counted = partial->counted;
+            cursor->partial++;
+        }
+    }
+    while (cursor->next_switch < chunk->switches->len) {
+        const struct tcgrr_switch *change = &g_array_index(chunk->switches, struct tcgrr_switch, cursor->next_switch);
+        if (change->index > cursor->index) {
+            break;
+        }
+        cursor->vcpu = change->vcpu;
+        cursor->next_switch++;
+    }
+    return true;
+}
+
 /* Puts the cursor on the chunk's first execution. Returns whether there is one. */
-bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *table);
+static inline bool tcgrr_cursor_begin(struct tcgrr_cursor *cursor, const struct tcgrr_chunk *chunk,
+                                      const struct tcgrr_blocks *table)
+{
+    *cursor = (struct tcgrr_cursor){.chunk = chunk, .table = table, .icount = chunk->first_icount, .vcpu = chunk->vcpu};
+    return tcgrr_cursor_load(cursor);
+}
+
 /* Moves on. Returns whether there is another execution. */
-bool tcgrr_cursor_next(struct tcgrr_cursor *cursor);
+static inline bool tcgrr_cursor_next(struct tcgrr_cursor *cursor)
+{
+    cursor->icount += cursor->counted;
+    cursor->index++;
+    return tcgrr_cursor_load(cursor);
+}
 
 /*
  * Recomputes end_icount, end_flow, the checkpoints' icounts and digests from the executions, starting at `first_*`.

@@ -60,10 +60,10 @@ static bool accesses_wanted(struct tcgrr_exec_walk *walk, int64_t id, bool *want
     return true;
 }
 
-/* Whether all executions of a chunk are in the range and wanted. */
+/* Whether a walk goes forward through all executions of a chunk. */
 static bool is_whole(const struct tcgrr_exec_range *range, const struct tcgrr_chunk *chunk)
 {
-    return range->vcpu < 0 && !range->wanted && (int64_t)chunk->first_seq >= range->first_seq &&
+    return !range->descending && range->vcpu < 0 && !range->wanted && (int64_t)chunk->first_seq >= range->first_seq &&
            (int64_t)(chunk->first_seq + chunk->count) <= range->last_seq &&
            (int64_t)chunk->first_icount >= range->first_icount && (int64_t)chunk->end_icount <= range->last_icount;
 }
@@ -94,6 +94,10 @@ static bool enter_chunk(struct tcgrr_exec_walk *walk, int64_t id, GError **error
     walk->end = !walk->chunk;
     if (!walk->chunk) {
         return !found;
+    }
+    walk->access = 0;
+    if (walk->entered) {
+        walk->entered(walk->chunk->chunk, walk->data);
     }
     walk->whole = is_whole(&walk->range, walk->chunk->chunk);
     return !walk->range.with_accesses || tcgrr_chunk_cache_accesses(walk->cache, walk->chunk, error);
@@ -291,16 +295,19 @@ bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cach
     return good;
 }
 
-bool tcgrr_exec_walk_settle(struct tcgrr_exec_walk *walk, bool more, GError **error)
+bool tcgrr_exec_walk_seek(struct tcgrr_exec_walk *walk, GError **error)
 {
-    bool good = walk->range.descending ? settle_backward(walk, error) : settle_forward(walk, more, error);
+    bool good = walk->range.descending ? settle_backward(walk, error)
+                                       : settle_forward(walk, !walk->whole && tcgrr_cursor_next(&walk->at), error);
     walk->end = walk->end || !good;
     return good;
 }
 
 bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error)
 {
-    return tcgrr_exec_walk_settle(walk, false, error);
+    bool good = settle_forward(walk, false, error);
+    walk->end = walk->end || !good;
+    return good;
 }
 
 void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk)

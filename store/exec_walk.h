@@ -40,16 +40,20 @@ struct tcgrr_exec_range {
     }
 
 struct tcgrr_exec_walk {
+    /* Called for each chunk that the walk comes to; may be NULL. To be set before the walk begins. */
+    void (*entered)(const struct tcgrr_chunk *chunk, void *data);
+    void *data;
     struct tcgrr_chunk_cache *cache;
     struct tcgrr_exec_range range;
     struct tcgrr_cached_chunk *chunk; /* the one it stands in, pinned */
     bool end;                         /* there is no execution here */
-    bool whole;                       /* all of the chunk is wanted */
+    bool whole;                       /* going forward, all of the chunk is wanted */
     struct tcgrr_cursor at;           /* the execution */
     /* Descending: the executions from a mark on, which are taken from the end. */
     struct tcgrr_cursor *window;
     uint32_t mark;
     uint32_t left; /* of the window, before `at` */
+    guint access;  /* the first of the chunk that was not asked for */
     GArray *uses;
     GArray *pages;
 };
@@ -64,14 +68,35 @@ bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cach
 bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error);
 void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk);
 
-/* For tcgrr_exec_walk_next(): to the next wanted execution, from walk->at on, which exists if `more`. */
-bool tcgrr_exec_walk_settle(struct tcgrr_exec_walk *walk, bool more, GError **error);
+/* For tcgrr_exec_walk_next(): what it does where not all of the chunk is wanted, or it has come to its end. */
+bool tcgrr_exec_walk_seek(struct tcgrr_exec_walk *walk, GError **error);
 
 /* Moves on; not to be called at the end. */
 static inline bool tcgrr_exec_walk_next(struct tcgrr_exec_walk *walk, GError **error)
 {
-    bool more = !walk->range.descending && tcgrr_cursor_next(&walk->at);
-    return (more && walk->whole) || tcgrr_exec_walk_settle(walk, more, error);
+    return (walk->whole && tcgrr_cursor_next(&walk->at)) || tcgrr_exec_walk_seek(walk, error);
+}
+
+/*
+ * The memory accesses of the execution, in order, and how many they are. To be asked for once, by a walk with_accesses
+ * that goes forward.
+ */
+static inline const struct tcgrr_access *tcgrr_exec_walk_accesses(struct tcgrr_exec_walk *walk, guint *count)
+{
+    const GArray *list = walk->at.chunk->accesses;
+    const struct tcgrr_access *all = (const struct tcgrr_access *)(const void *)list->data;
+    guint first = walk->access;
+
+    while (first < list->len && all[first].exec < walk->at.index) {
+        first++;
+    }
+    guint end = first;
+    while (end < list->len && all[end].exec == walk->at.index) {
+        end++;
+    }
+    walk->access = end;
+    *count = end - first;
+    return all + first;
 }
 
 /* The execution's number, and its block's. */

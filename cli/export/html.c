@@ -81,16 +81,17 @@ struct curves {
     uint64_t (*events)[BINS]; /* by kind */
 };
 
-static bool count_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool count_all(struct curves *curves, GError **error)
 {
-    struct curves *curves = data;
-    struct tcgrr_cursor at;
+    struct tcgrr_exec_walk walk;
+    bool good = report_walk_begin(curves->job, &walk, NULL, error);
 
-    for (bool more = tcgrr_cursor_begin(&at, chunk, curves->job->blocks); more; more = tcgrr_cursor_next(&at)) {
-        uint64_t bin = MIN(at.icount / curves->width, BINS - 1);
-        curves->counts[(uint64_t)curves->of_block[chunk->blocks[at.index]] * BINS + bin] += at.counted;
+    for (; good && !walk.end; good = tcgrr_exec_walk_next(&walk, error)) {
+        uint64_t bin = MIN(walk.at.icount / curves->width, BINS - 1);
+        curves->counts[(uint64_t)curves->of_block[tcgrr_exec_walk_block(&walk)] * BINS + bin] += walk.at.counted;
     }
-    return true;
+    report_walk_end(curves->job, &walk);
+    return good;
 }
 
 static void count_event(const struct tcgrr_event *event, void *data)
@@ -193,8 +194,8 @@ static bool add_timeline(struct report_job *job, struct export_functions *functi
     json_t *x = json_array();
 
     number_blocks(&curves);
-    bool good = report_each_chunk(job, count_chunk, &curves, error) &&
-                tcgrr_reader_events(job->reader, 0, INT64_MAX, count_event, &curves, error);
+    bool good =
+        count_all(&curves, error) && tcgrr_reader_events(job->reader, 0, INT64_MAX, count_event, &curves, error);
     for (unsigned bin = 0; bin < BINS; bin++) {
         json_array_append_new(x, report_number_json(bin * curves.width));
     }

@@ -96,11 +96,7 @@ static const struct {
 
 struct table {
     struct export_job *job;
-    struct tcgrr_chunk *chunk;
-    struct tcgrr_cursor at;
-    int64_t next;   /* the chunk to read after this one */
-    bool more;      /* `at` is on an execution */
-    bool end;       /* of the trace */
+    struct tcgrr_exec_walk walk;
     char **symbols; /* by block; NULL: not asked for yet, "": there is none */
     GError *error;
 };
@@ -119,31 +115,6 @@ static void init(handle info)
     duckdb.init_set_max_threads(info, 1);
 }
 
-/* Moves on to the next execution that is wanted. False at the end, or with table->error. */
-static bool settle(struct table *table)
-{
-    const struct export_job *job = table->job;
-
-    while (!table->end) {
-        for (; table->more; table->more = tcgrr_cursor_next(&table->at)) {
-            if (table->at.icount >= job->until) {
-                table->end = true;
-                return false;
-            }
-            if (table->at.icount + table->at.counted > job->from) {
-                return true;
-            }
-        }
-        bool found = false;
-        if (!tcgrr_reader_chunk(job->report->reader, table->next++, table->chunk, &found, &table->error) || !found) {
-            table->end = true;
-            return false;
-        }
-        table->more = tcgrr_cursor_begin(&table->at, table->chunk, job->report->blocks);
-    }
-    return false;
-}
-
 static const char *symbol(struct table *table, uint32_t number)
 {
     char **known = &table->symbols[number];
@@ -156,11 +127,11 @@ static const char *symbol(struct table *table, uint32_t number)
 
 static void put_row(struct table *table, handle *vectors, void **data, uint64_t row)
 {
-    const struct tcgrr_cursor *at = &table->at;
-    uint32_t number = table->chunk->blocks[at->index];
+    const struct tcgrr_cursor *at = &table->walk.at;
+    uint32_t number = tcgrr_exec_walk_block(&table->walk);
     const char *name = symbol(table, number);
 
-    ((uint64_t *)data[SEQ])[row] = table->chunk->first_seq + at->index;
+    ((uint64_t *)data[SEQ])[row] = (uint64_t)tcgrr_exec_walk_seq(&table->walk);
     ((uint64_t *)data[ICOUNT])[row] = at->icount;
     ((uint32_t *)data[VCPU])[row] = at->vcpu;
     ((uint32_t *)data[BLOCK])[row] = number;
@@ -186,8 +157,9 @@ static void rows(handle info, handle chunk)
         vectors[i] = duckdb.data_chunk_get_vector(chunk, (uint64_t)i);
         data[i] = duckdb.vector_get_data(vectors[i]);
     }
-    for (; count < duckdb.vector_size() && settle(table); table->more = tcgrr_cursor_next(&table->at)) {
+    while (count < duckdb.vector_size() && !table->walk.end) {
         put_row(table, vectors, data, count++);
+        tcgrr_exec_walk_next(&table->walk, &table->error);
     }
     duckdb.data_chunk_set_size(chunk, count);
     if (table->error) {
@@ -241,16 +213,16 @@ static bool run(struct export_job *job, GError **error)
     if (!file || !report_close(file, job->path, error) || !load(error)) {
         return false;
     }
-    struct table table = {.job = job,
-                          .chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS),
-                          .symbols = g_new0(char *, job->report->block_count + 1)};
+    struct table table = {.job = job, .symbols = g_new0(char *, job->report->block_count + 1)};
+    struct tcgrr_exec_range range = report_range(job->from, job->until);
     handle database = NULL;
     handle connection = NULL;
     bool good = duckdb.open(NULL, &database) == DUCKDB_OK && duckdb.connect(database, &connection) == DUCKDB_OK &&
                 add_table(connection, &table);
 
     if (good) {
-        good = write_file(&table, connection, error);
+        good = report_walk_begin(job->report, &table.walk, &range, error) && write_file(&table, connection, error);
+        report_walk_end(job->report, &table.walk);
     } else {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "DuckDB cannot be started");
     }
@@ -260,7 +232,6 @@ static bool run(struct export_job *job, GError **error)
         g_free(table.symbols[i]);
     }
     g_free(table.symbols);
-    tcgrr_chunk_free(table.chunk);
     return good;
 }
 

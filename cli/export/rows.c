@@ -24,31 +24,21 @@ static const char *place(struct csv *csv, uint32_t number)
     return *known;
 }
 
-static bool csv_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
-{
-    struct csv *csv = data;
-    struct export_job *job = csv->job;
-    struct tcgrr_cursor at;
-
-    for (bool more = tcgrr_cursor_begin(&at, chunk, job->report->blocks); more; more = tcgrr_cursor_next(&at)) {
-        uint32_t number = chunk->blocks[at.index];
-        if (at.icount + at.counted > job->from && at.icount < job->until) {
-            fprintf(job->out, "%" G_GUINT64_FORMAT ",%" G_GUINT64_FORMAT ",%u,%u,0x%" G_GINT64_MODIFIER "x,%u,%u,%s\n",
-                    chunk->first_seq + at.index, at.icount, at.vcpu, number, at.block->pc, at.block->insns, at.ran,
-                    place(csv, number));
-        }
-    }
-    job->report->stop = chunk->end_icount >= job->until || ferror(job->out);
-    return true;
-}
-
 static bool run_csv(struct export_job *job, GError **error)
 {
     struct csv csv = {job, g_new0(char *, job->report->block_count + 1)};
+    struct tcgrr_exec_range range = report_range(job->from, job->until);
+    struct tcgrr_exec_walk walk;
 
     fputs("seq,icount,vcpu,block,pc,insns,ran,symbol\n", job->out);
-    job->report->from = job->from;
-    bool good = report_each_chunk(job->report, csv_chunk, &csv, error);
+    bool good = report_walk_begin(job->report, &walk, &range, error);
+    for (; good && !walk.end && !ferror(job->out); good = tcgrr_exec_walk_next(&walk, error)) {
+        uint32_t number = tcgrr_exec_walk_block(&walk);
+        fprintf(job->out, "%" G_GINT64_FORMAT ",%" G_GUINT64_FORMAT ",%u,%u,0x%" G_GINT64_MODIFIER "x,%u,%u,%s\n",
+                tcgrr_exec_walk_seq(&walk), walk.at.icount, walk.at.vcpu, number, walk.at.block->pc,
+                walk.at.block->insns, walk.at.ran, place(&csv, number));
+    }
+    report_walk_end(job->report, &walk);
     for (uint32_t i = 0; i < job->report->block_count; i++) {
         g_free(csv.places[i]);
     }
@@ -61,11 +51,6 @@ const struct export_format export_csv = {"csv", "one line for each execution of 
 
 /* ---- tenet ---- */
 
-struct tenet {
-    struct export_job *job;
-    const char *counter; /* what Tenet calls the program counter */
-};
-
 static void write_access(FILE *out, const struct tcgrr_access *access)
 {
     fprintf(out, ",%s=0x%" G_GINT64_MODIFIER "x:", access->flags & TCGRR_ACCESS_STORE ? "mw" : "mr", access->address);
@@ -74,44 +59,47 @@ static void write_access(FILE *out, const struct tcgrr_access *access)
     }
 }
 
-static bool tenet_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+/* The instructions of an execution, each with its accesses; `counter` is what Tenet calls the program counter. */
+static void write_exec(const struct export_job *job, struct tcgrr_exec_walk *walk, const char *counter)
 {
-    struct tenet *tenet = data;
-    struct export_job *job = tenet->job;
-    const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
-    const struct tcgrr_access *end = access + chunk->accesses->len;
-    struct tcgrr_cursor at;
+    const struct tcgrr_cursor *at = &walk->at;
+    guint count;
+    const struct tcgrr_access *access = tcgrr_exec_walk_accesses(walk, &count);
+    const struct tcgrr_access *end = access + count;
 
-    for (bool more = tcgrr_cursor_begin(&at, chunk, job->report->blocks); more; more = tcgrr_cursor_next(&at)) {
-        for (uint32_t i = 0; i < at.ran; i++) {
-            bool wanted = at.icount + i >= job->from && at.icount + i < job->until;
-            if (wanted) {
-                fprintf(job->out, "%s=0x%" G_GINT64_MODIFIER "x", tenet->counter, tcgrr_block_pc(at.block, i));
-            }
-            for (; access < end && (access->exec < at.index || (access->exec == at.index && access->insn <= i));
-                 access++) {
-                if (wanted && access->exec == at.index && access->insn == i && access->flags & TCGRR_ACCESS_VALUE) {
-                    write_access(job->out, access);
-                }
-            }
-            if (wanted) {
-                putc('\n', job->out);
+    for (uint32_t i = 0; i < at->ran; i++) {
+        bool wanted = at->icount + i >= job->from && at->icount + i < job->until;
+        if (wanted) {
+            fprintf(job->out, "%s=0x%" G_GINT64_MODIFIER "x", counter, tcgrr_block_pc(at->block, i));
+        }
+        for (; access < end && access->insn <= i; access++) {
+            if (wanted && access->insn == i && access->flags & TCGRR_ACCESS_VALUE) {
+                write_access(job->out, access);
             }
         }
+        if (wanted) {
+            putc('\n', job->out);
+        }
     }
-    job->report->stop = chunk->end_icount >= job->until || ferror(job->out);
-    return true;
 }
 
 static bool run_tenet(struct export_job *job, GError **error)
 {
     const char *target = job->report->run->target;
-    struct tenet tenet = {job, g_str_equal(target, "x86_64") ? "rip" : g_str_equal(target, "i386") ? "eip" : "pc"};
+    const char *counter = g_str_equal(target, "x86_64") ? "rip" : g_str_equal(target, "i386") ? "eip" : "pc";
+    struct tcgrr_exec_range range = report_range(job->from, job->until);
+    struct tcgrr_exec_walk walk;
 
-    job->report->accesses = true;
-    job->report->from = job->from;
-    return report_need(job->report, TCGRR_LEVEL_FULL, error) &&
-           report_each_chunk(job->report, tenet_chunk, &tenet, error);
+    if (!report_need(job->report, TCGRR_LEVEL_FULL, error)) {
+        return false;
+    }
+    range.with_accesses = true;
+    bool good = report_walk_begin(job->report, &walk, &range, error);
+    for (; good && !walk.end && !ferror(job->out); good = tcgrr_exec_walk_next(&walk, error)) {
+        write_exec(job, &walk, counter);
+    }
+    report_walk_end(job->report, &walk);
+    return good;
 }
 
 const struct export_format export_tenet = {

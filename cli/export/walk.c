@@ -7,7 +7,7 @@ struct walk {
     struct tcgrr_stacks *stacks;
     GArray *events; /* struct tcgrr_event of the chunk */
     guint next;     /* for the stacks */
-    guint told;     /* for the visitor */
+    guint shown;    /* for the visitor */
     tcgrr_seq first_seq;
     tcgrr_vcpu vcpus; /* one more than the highest that ran */
     tcgrr_icount end;
@@ -40,10 +40,10 @@ static void keep_event(const struct tcgrr_event *event, void *data)
     }
 }
 
-static void tell_events(struct walk *walk, tcgrr_seq seq)
+static void show_events(struct walk *walk, tcgrr_seq seq)
 {
-    for (; walk->told < walk->events->len; walk->told++) {
-        const struct tcgrr_event *event = &g_array_index(walk->events, struct tcgrr_event, walk->told);
+    for (; walk->shown < walk->events->len; walk->shown++) {
+        const struct tcgrr_event *event = &g_array_index(walk->events, struct tcgrr_event, walk->shown);
         if (event->seq > seq) {
             return;
         }
@@ -53,33 +53,38 @@ static void tell_events(struct walk *walk, tcgrr_seq seq)
     }
 }
 
-static bool walk_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+/* Gets the events of the chunk that a walk has come to. */
+static bool enter_chunk(struct walk *walk, const struct tcgrr_chunk *chunk, GError **error)
 {
-    struct walk *walk = data;
-    struct tcgrr_cursor cursor;
-
     g_array_set_size(walk->events, 0);
-    walk->next = walk->told = 0;
+    walk->next = walk->shown = 0;
     walk->first_seq = chunk->first_seq;
-    if (!tcgrr_reader_events(walk->job->report->reader, chunk->first_icount, chunk->end_icount, keep_event, walk,
-                             error)) {
-        return false;
-    }
-    bool more = tcgrr_cursor_begin(&cursor, chunk, walk->job->report->blocks);
-    for (; more; more = tcgrr_cursor_next(&cursor)) {
-        tcgrr_seq seq = chunk->first_seq + cursor.index;
+    return tcgrr_reader_events(walk->job->report->reader, chunk->first_icount, chunk->end_icount, keep_event, walk,
+                               error);
+}
+
+static bool show_all(struct walk *walk, GError **error)
+{
+    struct tcgrr_exec_walk execs;
+    bool good = report_walk_begin(walk->job->report, &execs, NULL, error);
+
+    for (; good && !execs.end; good = good && tcgrr_exec_walk_next(&execs, error)) {
+        tcgrr_seq seq = (tcgrr_seq)tcgrr_exec_walk_seq(&execs);
+        if (execs.at.index == 0 && !enter_chunk(walk, execs.at.chunk, error)) {
+            good = false;
+            break;
+        }
         const struct tcgrr_event *event = tcgrr_stacks_event(walk->events, &walk->next, seq);
-        tell_events(walk, seq);
-        if (!tcgrr_stacks_follow(walk->stacks, &cursor, event, error)) {
-            return false;
+        show_events(walk, seq);
+        good = tcgrr_stacks_follow(walk->stacks, &execs.at, event, error);
+        if (good && walk->visitor->execution) {
+            walk->visitor->execution(walk->visitor->data, &execs.at);
         }
-        if (walk->visitor->execution) {
-            walk->visitor->execution(walk->visitor->data, &cursor);
-        }
-        walk->vcpus = MAX(walk->vcpus, cursor.vcpu + 1);
-        walk->end = cursor.icount + cursor.counted;
+        walk->vcpus = MAX(walk->vcpus, execs.at.vcpu + 1);
+        walk->end = execs.at.icount + execs.at.counted;
     }
-    return true;
+    report_walk_end(walk->job->report, &execs);
+    return good;
 }
 
 bool export_walk(struct export_job *job, const struct export_visitor *visitor, GError **error)
@@ -96,7 +101,7 @@ bool export_walk(struct export_job *job, const struct export_visitor *visitor, G
 
     tcgrr_disasm_survey(job->report->disasm, job->report->blocks, job->report->block_count);
     walk.stacks = tcgrr_stacks_new(&options);
-    bool good = report_each_chunk(job->report, walk_chunk, &walk, error);
+    bool good = show_all(&walk, error);
     for (tcgrr_vcpu vcpu = 0; good && visitor->left && vcpu < walk.vcpus; vcpu++) {
         for (guint open = tcgrr_stacks_frames(walk.stacks, vcpu)->len; open > 0; open--) {
             visitor->left(visitor->data, vcpu, false, walk.end);

@@ -49,33 +49,42 @@ static bool say_idle(struct idling *idling, const struct tcgrr_event *event, GEr
     return true;
 }
 
-static bool idle_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+/* The events right after the execution on which a walk stands; *next is the first one not looked at. */
+static bool say_idles(struct idling *idling, const struct tcgrr_exec_walk *walk, guint *next, GError **error)
 {
-    struct idling *idling = data;
-    struct tcgrr_cursor cursor;
-    guint next = 0;
-
-    if (!report_chunk_events(idling->job, chunk, idling->events, error)) {
-        return false;
-    }
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, idling->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        struct report_vcpu *counts = report_vcpu(idling->vcpus, cursor.vcpu, error);
-        if (!counts) {
-            return false;
+    for (; *next < idling->events->len; (*next)++) {
+        const struct tcgrr_event *event = &g_array_index(idling->events, struct tcgrr_event, *next);
+        if ((int64_t)event->seq > tcgrr_exec_walk_seq(walk) + 1) {
+            break;
         }
-        counts->execs++;
-        counts->ran += cursor.ran;
-        for (; next < idling->events->len; next++) {
-            const struct tcgrr_event *event = &g_array_index(idling->events, struct tcgrr_event, next);
-            if (event->seq > chunk->first_seq + cursor.index + 1) {
-                break;
-            }
-            if (event->kind == TCGRR_EVENT_IDLE && !say_idle(idling, event, error)) {
-                return false;
-            }
+        if (event->kind == TCGRR_EVENT_IDLE && !say_idle(idling, event, error)) {
+            return false;
         }
     }
     return true;
+}
+
+static bool count_up(struct idling *idling, GError **error)
+{
+    struct tcgrr_exec_walk walk;
+    guint next = 0;
+    bool good = report_walk_begin(idling->job, &walk, NULL, error);
+
+    for (; good && !walk.end; good = good && tcgrr_exec_walk_next(&walk, error)) {
+        struct report_vcpu *counts = report_vcpu(idling->vcpus, walk.at.vcpu, error);
+        if (walk.at.index == 0) {
+            next = 0;
+            good = report_chunk_events(idling->job, walk.at.chunk, idling->events, error);
+        }
+        good = good && counts;
+        if (good) {
+            counts->execs++;
+            counts->ran += walk.at.ran;
+            good = say_idles(idling, &walk, &next, error);
+        }
+    }
+    report_walk_end(idling->job, &walk);
+    return good;
 }
 
 static bool print_idles(struct report_job *job, json_t *list, GError **error)
@@ -83,7 +92,7 @@ static bool print_idles(struct report_job *job, json_t *list, GError **error)
     struct idling idling = {.job = job, .list = list};
     idling.vcpus = g_array_new(FALSE, TRUE, sizeof(struct report_vcpu));
     idling.events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
-    bool good = report_each_chunk(job, idle_chunk, &idling, error);
+    bool good = count_up(&idling, error);
     g_array_unref(idling.vcpus);
     g_array_unref(idling.events);
     if (good && idling.count == 0) {

@@ -98,35 +98,36 @@ static bool free_vcpu(struct vcpu *vcpu, GError **error)
     return good;
 }
 
-static bool count_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool count_all(struct vectors *vectors, GError **error)
 {
-    struct vectors *vectors = data;
     uint64_t interval = vectors->job->values[INTERVAL].number;
     struct vcpu *vcpu = NULL;
     tcgrr_vcpu number = 0;
-    struct tcgrr_cursor cursor;
+    struct tcgrr_exec_walk walk;
+    bool good = report_walk_begin(vectors->job, &walk, NULL, error);
 
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, vectors->job->blocks); more;
-         more = tcgrr_cursor_next(&cursor)) {
-        if (!vcpu || cursor.vcpu != number) {
-            number = cursor.vcpu;
+    for (; good && !walk.end; good = tcgrr_exec_walk_next(&walk, error)) {
+        if (!vcpu || walk.at.vcpu != number) {
+            number = walk.at.vcpu;
             vcpu = get_vcpu(vectors, number, error);
             if (!vcpu) {
-                return false;
+                good = false;
+                break;
             }
         }
-        uint32_t index = vectors->indices[chunk->blocks[cursor.index]];
-        if (vcpu->counts[index] == 0 && cursor.ran > 0) {
+        uint32_t index = vectors->indices[tcgrr_exec_walk_block(&walk)];
+        if (vcpu->counts[index] == 0 && walk.at.ran > 0) {
             g_array_append_val(vcpu->touched, index);
         }
-        vcpu->counts[index] += cursor.ran;
-        vcpu->length += cursor.ran;
+        vcpu->counts[index] += walk.at.ran;
+        vcpu->length += walk.at.ran;
         if (vcpu->length >= interval) {
             write_interval(vcpu);
             vcpu->length -= interval;
         }
     }
-    return true;
+    report_walk_end(vectors->job, &walk);
+    return good;
 }
 
 /* Numbers the addresses in the order in which they were first translated. */
@@ -193,7 +194,7 @@ static bool run(struct report_job *job, GError **error)
     for (uint32_t i = 0; good && i < CLAMP(job->run->vcpus, 1, 65536); i++) {
         good = get_vcpu(&vectors, i, error) != NULL;
     }
-    good = good && report_each_chunk(job, count_chunk, &vectors, error);
+    good = good && count_all(&vectors, error);
     if (good) {
         print_result(&vectors);
     }

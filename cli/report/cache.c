@@ -73,6 +73,7 @@ struct data_misses {
 struct model {
     struct report_job *job;
     bool l2;
+    bool with_data; /* the trace has memory accesses */
     struct core *cores;
     uint32_t core_count;
     GArray *groups;          /* struct group, block by block */
@@ -92,17 +93,18 @@ enum { OF_DATA, OF_FETCHES, OF_L2 };
 /* ---- setting up ---- */
 
 /* Without memory accesses the data cache stays empty, which is fine unless it was asked about. */
-static bool check_level(struct report_job *job, GError **error)
+static bool check_level(struct model *model, GError **error)
 {
+    struct report_job *job = model->job;
     bool asked = job->values[DCACHESIZE].given || job->values[DBLKSIZE].given || job->values[DASSOC].given;
     GError *reason = NULL;
 
-    job->accesses = report_need(job, TCGRR_LEVEL_FULL, &reason);
-    if (!job->accesses && (asked || job->fill)) {
+    model->with_data = report_need(job, TCGRR_LEVEL_FULL, &reason);
+    if (!model->with_data && (asked || job->fill)) {
         g_propagate_error(error, reason);
         return false;
     }
-    if (!job->accesses) {
+    if (!model->with_data) {
         report_note("only instructions: the trace was recorded without memory accesses (fill --level full)");
         g_error_free(reason);
     }
@@ -238,22 +240,21 @@ static void run_exec(struct model *model, struct core *core, const struct tcgrr_
     core->insns.accesses += cursor->ran;
 }
 
-static bool run_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool run_all(struct model *model, GError **error)
 {
-    struct model *model = data;
-    const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
-    const struct tcgrr_access *end = access + chunk->accesses->len;
-    struct tcgrr_cursor cursor;
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk;
+    guint count;
 
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, model->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        const struct tcgrr_access *first = access;
-        while (access < end && access->exec == cursor.index) {
-            access++;
-        }
-        run_exec(model, &model->cores[cursor.vcpu % model->core_count], &cursor, chunk->blocks[cursor.index], first,
-                 access);
+    range.with_accesses = model->with_data;
+    bool good = report_walk_begin(model->job, &walk, &range, error);
+    for (; good && !walk.end; good = tcgrr_exec_walk_next(&walk, error)) {
+        const struct tcgrr_access *accesses = tcgrr_exec_walk_accesses(&walk, &count);
+        run_exec(model, &model->cores[walk.at.vcpu % model->core_count], &walk.at, tcgrr_exec_walk_block(&walk),
+                 accesses, accesses + count);
     }
-    return true;
+    report_walk_end(model->job, &walk);
+    return good;
 }
 
 /* ---- what missed ---- */
@@ -422,12 +423,12 @@ static void print_all(const struct model *model)
 static bool run(struct report_job *job, GError **error)
 {
     struct model model = {.job = job};
-    bool good = make_cores(&model, error) && check_level(job, error);
+    bool good = make_cores(&model, error) && check_level(&model, error);
 
     model.data_misses = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (good) {
         make_groups(&model);
-        good = report_each_chunk(job, run_chunk, &model, error);
+        good = run_all(&model, error);
     }
     if (good) {
         print_all(&model);

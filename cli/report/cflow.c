@@ -196,38 +196,53 @@ static bool changes_flow(const struct tcgrr_event *event)
     return event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
 }
 
-static bool count_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+/* Follows the flow into the execution on which a walk stands. */
+static void count_exec(struct flow *flow, const struct tcgrr_exec_walk *walk)
 {
-    struct flow *flow = data;
     const struct tcgrr_blocks *blocks = flow->job->blocks;
-    struct tcgrr_cursor cursor;
-    guint next = 0;
+    struct vcpu *vcpu = get_vcpu(flow, walk->at.vcpu);
+    const struct tcgrr_block *before = vcpu->block != NO_BLOCK ? tcgrr_blocks_get(blocks, vcpu->block) : NULL;
 
-    if (!report_chunk_events(flow->job, chunk, flow->events, error)) {
-        return false;
+    if (before && (vcpu->ran != before->insns || vcpu->events->len > 0)) {
+        follow_events(flow, vcpu, walk->at.block->pc);
+    } else if (before && before->pc + before->size != walk->at.block->pc) {
+        count_edge(flow, vcpu->block, tcgrr_exec_walk_block(walk));
     }
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        struct vcpu *vcpu = get_vcpu(flow, cursor.vcpu);
-        const struct tcgrr_block *before = vcpu->block != NO_BLOCK ? tcgrr_blocks_get(blocks, vcpu->block) : NULL;
-        if (before && (vcpu->ran != before->insns || vcpu->events->len > 0)) {
-            follow_events(flow, vcpu, cursor.block->pc);
-        } else if (before && before->pc + before->size != cursor.block->pc) {
-            count_edge(flow, vcpu->block, chunk->blocks[cursor.index]);
+    g_array_set_size(vcpu->events, 0);
+    vcpu->block = tcgrr_exec_walk_block(walk);
+    vcpu->ran = walk->at.ran;
+}
+
+/* Keeps the events right after that execution; *next is the first one not looked at. */
+static void keep_events(struct flow *flow, const struct tcgrr_exec_walk *walk, guint *next)
+{
+    for (; *next < flow->events->len; (*next)++) {
+        const struct tcgrr_event *event = &g_array_index(flow->events, struct tcgrr_event, *next);
+        if ((int64_t)event->seq > tcgrr_exec_walk_seq(walk) + 1) {
+            break;
         }
-        g_array_set_size(vcpu->events, 0);
-        vcpu->block = chunk->blocks[cursor.index];
-        vcpu->ran = cursor.ran;
-        for (; next < flow->events->len; next++) {
-            const struct tcgrr_event *event = &g_array_index(flow->events, struct tcgrr_event, next);
-            if (event->seq > chunk->first_seq + cursor.index + 1) {
-                break;
-            }
-            if (changes_flow(event)) {
-                g_array_append_vals(get_vcpu(flow, event->vcpu)->events, event, 1);
-            }
+        if (changes_flow(event)) {
+            g_array_append_vals(get_vcpu(flow, event->vcpu)->events, event, 1);
         }
     }
-    return true;
+}
+
+static bool count_all(struct flow *flow, GError **error)
+{
+    struct tcgrr_exec_walk walk;
+    guint next = 0;
+    bool good = report_walk_begin(flow->job, &walk, NULL, error);
+
+    for (; good && !walk.end; good = good && tcgrr_exec_walk_next(&walk, error)) {
+        if (walk.at.index == 0) {
+            next = 0;
+            good = report_chunk_events(flow->job, walk.at.chunk, flow->events, error);
+        }
+        count_exec(flow, &walk);
+        keep_events(flow, &walk, &next);
+    }
+    report_walk_end(flow->job, &walk);
+    return good;
 }
 
 /* ---- the nodes ---- */
@@ -363,7 +378,7 @@ static bool run(struct report_job *job, GError **error)
     flow.events = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_event));
     flow.isa = tcgrr_isa_of_target(job->run->target);
 
-    bool good = report_each_chunk(job, count_chunk, &flow, error);
+    bool good = count_all(&flow, error);
     if (good) {
         join_edges(&flow);
         print_nodes(job, &flow);

@@ -39,10 +39,12 @@ struct log {
     uint8_t *silent;                    /* by block: 1 if none of its instructions is wanted */
     GArray *addresses;                  /* uint64_t: of afilter */
     struct report_registers *registers; /* NULL: none are asked for */
-    char *line; /* of the instruction that ran last, printed up to its end, to which registers may be added; NULL: it
-                   was filtered out */
-    const struct tcgrr_access *access; /* the next ones of the chunk */
+    char *line;    /* of the instruction that ran last, printed up to its end, to which registers may be added; NULL: it
+                      was filtered out */
+    bool accesses; /* they are shown */
+    const struct tcgrr_access *access; /* the next ones of the execution */
     const struct tcgrr_access *end;
+    int64_t chunk; /* whose samples are read; -1: none */
     GError *error; /* why an access could not be named */
     bool first;
     bool brackets; /* JSON: something was added */
@@ -52,9 +54,9 @@ struct log {
 
 static bool parse_addresses(struct log *log, GError **error)
 {
-    const GPtrArray *told = log->job->values[AFILTER].texts;
-    for (guint i = 0; i < told->len; i++) {
-        const char *text = g_ptr_array_index(told, i);
+    const GPtrArray *given = log->job->values[AFILTER].texts;
+    for (guint i = 0; i < given->len; i++) {
+        const char *text = g_ptr_array_index(given, i);
         char *end = NULL;
         uint64_t address = g_ascii_strtoull(text, &end, 16);
         if (end == text || *end) {
@@ -192,14 +194,12 @@ static void add_access(struct log *log, const struct tcgrr_access *access, bool 
 }
 
 /* Those of the instruction whose line was begun; those before it are passed over. */
-static void add_accesses(struct log *log, uint32_t exec, uint32_t insn)
+static void add_accesses(struct log *log, uint32_t insn)
 {
     bool any = false;
-    for (; log->access < log->end; log->access++) {
-        if (log->access->exec > exec || (log->access->exec == exec && log->access->insn > insn)) {
-            break;
-        }
-        if (log->access->exec == exec && log->access->insn == insn) {
+
+    for (; log->access < log->end && log->access->insn <= insn; log->access++) {
+        if (log->access->insn == insn) {
             add_access(log, log->access, !any);
             any = true;
         }
@@ -209,64 +209,78 @@ static void add_accesses(struct log *log, uint32_t exec, uint32_t insn)
     }
 }
 
-static void print_exec(struct log *log, const struct tcgrr_cursor *cursor, uint32_t number)
+static void print_exec(struct log *log, struct tcgrr_exec_walk *walk)
 {
     uint64_t from = log->job->values[FROM].number;
     uint64_t until = log->job->values[UNTIL].number;
-    const struct ready *ready = get_ready(log, number);
+    const struct ready *ready = get_ready(log, tcgrr_exec_walk_block(walk));
+    guint count;
 
-    for (uint32_t i = 0; i < cursor->ran; i++) {
+    log->access = tcgrr_exec_walk_accesses(walk, &count);
+    log->end = log->access + count;
+    for (uint32_t i = 0; i < walk->at.ran; i++) {
         end_line(log);
-        if (ready->lines[i] && cursor->icount + i >= from && cursor->icount + i < until) {
-            begin_line(log, cursor, i, ready->lines[i]);
-            add_accesses(log, cursor->index, i);
+        if (ready->lines[i] && walk->at.icount + i >= from && walk->at.icount + i < until) {
+            begin_line(log, &walk->at, i, ready->lines[i]);
+            add_accesses(log, i);
         }
     }
 }
 
-static bool print_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+/* Completes the line before with the registers that are known before the execution on which a walk stands. */
+static bool add_registers(struct log *log, const struct tcgrr_exec_walk *walk, GError **error)
 {
-    struct log *log = data;
-    struct tcgrr_cursor cursor;
-
-    log->access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
-    log->end = log->access + chunk->accesses->len;
-    if (log->registers && !report_registers_begin(log->registers, id, error)) {
-        return false;
-    }
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, log->job->blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        uint32_t number = chunk->blocks[cursor.index];
-        if (log->line && log->registers && report_registers_at(log->registers, cursor.index)) {
-            report_registers_changes(log->registers, log->job->values[RDISAS].number ? log->line : NULL, add_register,
-                                     log);
-        }
-        if (cursor.icount >= log->job->values[UNTIL].number || ferror(stdout)) {
-            log->job->stop = true;
-            break;
-        }
-        if (cursor.ran > 0 && !log->silent[number] && cursor.icount + cursor.ran > log->job->values[FROM].number) {
-            print_exec(log, &cursor, number);
-        } else if (cursor.ran > 0) {
-            end_line(log);
+    if (walk->chunk->id != log->chunk) {
+        log->chunk = walk->chunk->id;
+        if (!report_registers_begin(log->registers, log->chunk, error)) {
+            return false;
         }
     }
-    if (log->error) {
-        g_propagate_error(error, g_steal_pointer(&log->error));
-        return false;
+    if (log->line && report_registers_at(log->registers, walk->at.index)) {
+        report_registers_changes(log->registers, log->job->values[RDISAS].number ? log->line : NULL, add_register, log);
     }
     return true;
 }
 
+/* Goes one execution past the last one that is asked for: there the last line's registers are known. */
+static bool print_execs(struct log *log, GError **error)
+{
+    struct report_job *job = log->job;
+    struct tcgrr_exec_range range = report_range(job->values[FROM].number, UINT64_MAX);
+    struct tcgrr_exec_walk walk;
+
+    range.with_accesses = log->accesses;
+    log->chunk = -1;
+    bool good = report_walk_begin(job, &walk, &range, error);
+    for (; good && !walk.end; good = good && tcgrr_exec_walk_next(&walk, error)) {
+        good = !log->registers || add_registers(log, &walk, error);
+        if (!good || walk.at.icount >= job->values[UNTIL].number || ferror(stdout)) {
+            break;
+        }
+        if (walk.at.ran > 0 && !log->silent[tcgrr_exec_walk_block(&walk)]) {
+            print_exec(log, &walk);
+        } else if (walk.at.ran > 0) {
+            end_line(log);
+        }
+        if (log->error) {
+            g_propagate_error(error, g_steal_pointer(&log->error));
+            good = false;
+        }
+    }
+    report_walk_end(job, &walk);
+    return good;
+}
+
 /* Without memory accesses there are none to print, which is said. */
-static bool check_level(struct report_job *job, GError **error)
+static bool check_level(struct log *log, GError **error)
 {
     GError *reason = NULL;
-    job->accesses = report_need(job, TCGRR_LEVEL_FULL, &reason);
-    if (!job->accesses && job->fill) {
+    log->accesses = report_need(log->job, TCGRR_LEVEL_FULL, &reason);
+    if (!log->accesses && log->job->fill) {
         g_propagate_error(error, reason);
         return false;
     }
-    if (!job->accesses) {
+    if (!log->accesses) {
         report_note("no memory accesses: the trace was recorded without them (fill --level full)");
         g_error_free(reason);
     }
@@ -276,9 +290,8 @@ static bool check_level(struct report_job *job, GError **error)
 static bool print_all(struct log *log, GError **error)
 {
     struct report_job *job = log->job;
-    job->from = job->values[FROM].number;
     job->progress = job->progress && !isatty(STDOUT_FILENO);
-    if (!check_level(job, error)) {
+    if (!check_level(log, error)) {
         return false;
     }
     log->ready = g_hash_table_new_full(NULL, NULL, NULL, free_ready);
@@ -286,7 +299,7 @@ static bool print_all(struct log *log, GError **error)
     if (job->json) {
         report_begin_json(job, "insns");
     }
-    bool good = report_each_chunk(job, print_chunk, log, error);
+    bool good = print_execs(log, error);
     end_line(log);
     if (job->json) {
         printf("%s]\n}\n", log->first ? "" : "\n  ");

@@ -93,16 +93,16 @@ static void free_classes(struct howvec *howvec)
     g_free(howvec->class_of_row);
 }
 
-static bool apply_count(struct howvec *howvec, const char *told, GError **error)
+static bool apply_count(struct howvec *howvec, const char *choice, GError **error)
 {
-    const char *name = *told == '!' ? told + 1 : told;
+    const char *name = *choice == '!' ? choice + 1 : choice;
     GString *names = g_string_new(NULL);
     bool found = false;
 
     for (guint i = 0; !found && i < howvec->classes->len; i++) {
         struct class *class = &g_array_index(howvec->classes, struct class, i);
         found = strcmp(class->name, name) == 0;
-        class->what = !found ? class->what : *told == '!' ? HOWVEC_NOT : HOWVEC_SINGLY;
+        class->what = !found ? class->what : *choice == '!' ? HOWVEC_NOT : HOWVEC_SINGLY;
         g_string_append_printf(names, "%s%s", i ? ", " : "", class->name);
     }
     if (!found) {

@@ -114,28 +114,28 @@ static void trace_hit(struct matches *matches, const struct place *place, tcgrr_
            place->record->pc, place->record->text, place->record->hits, vcpu, tally->hits, delta, icount / tally->hits);
 }
 
-static bool trace_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool trace_all(struct matches *matches, GError **error)
 {
-    struct matches *matches = data;
-    struct tcgrr_cursor cursor;
+    struct tcgrr_exec_walk walk;
+    bool good = report_walk_begin(matches->job, &walk, NULL, error);
 
-    for (bool more = tcgrr_cursor_begin(&cursor, chunk, matches->job->blocks); more;
-         more = tcgrr_cursor_next(&cursor)) {
-        struct report_vcpu *vcpu = report_vcpu(matches->vcpus, cursor.vcpu, error);
-        uint32_t block = chunk->blocks[cursor.index];
-        if (!vcpu) {
-            return false;
-        }
-        for (guint i = matches->first[block]; i > 0 && i <= matches->places->len; i++) {
+    for (; good && !walk.end; good = good && tcgrr_exec_walk_next(&walk, error)) {
+        struct report_vcpu *vcpu = report_vcpu(matches->vcpus, walk.at.vcpu, error);
+        uint32_t block = tcgrr_exec_walk_block(&walk);
+        for (guint i = matches->first[block]; vcpu && i > 0 && i <= matches->places->len; i++) {
             const struct place *place = &g_array_index(matches->places, struct place, i - 1);
-            if (place->block != block || place->insn >= cursor.ran) {
+            if (place->block != block || place->insn >= walk.at.ran) {
                 break;
             }
-            trace_hit(matches, place, cursor.vcpu, vcpu->ran + place->insn + 1);
+            trace_hit(matches, place, walk.at.vcpu, vcpu->ran + place->insn + 1);
         }
-        vcpu->ran += cursor.ran;
+        good = vcpu != NULL;
+        if (vcpu) {
+            vcpu->ran += walk.at.ran;
+        }
     }
-    return true;
+    report_walk_end(matches->job, &walk);
+    return good;
 }
 
 /* ---- printing ---- */
@@ -236,8 +236,7 @@ static bool print_all(struct matches *matches, GError **error)
     json_t *list = json_array();
     bool trace = job->values[TRACE].number != 0;
 
-    bool good =
-        (!trace || report_each_chunk(job, trace_chunk, matches, error)) && report_profile_make(job, &profile, error);
+    bool good = (!trace || trace_all(matches, error)) && report_profile_make(job, &profile, error);
     if (good) {
         sum_up(matches, &profile, sizes, !trace);
         if (job->values[SIZES].number) {

@@ -35,80 +35,68 @@ bool report_need(struct report_job *job, enum tcgrr_level level, GError **error)
     return true;
 }
 
-/* ---- chunks ---- */
+/* ---- executions ---- */
 
-static void show_progress(const struct report_job *job, tcgrr_icount icount, gint64 *next)
+static void show_progress(const struct tcgrr_chunk *chunk, void *data)
 {
+    struct report_job *job = data;
     gint64 now = g_get_monotonic_time();
-    if (job->progress && now >= *next) {
-        g_autofree char *done = cli_number(icount);
+    if (now >= job->next_progress) {
+        g_autofree char *done = cli_number(chunk->first_icount);
         g_autofree char *all = cli_number(job->run->icount);
         fprintf(stderr, "\r\033[Ktcgrr: %s of %s instructions", done, all);
         fflush(stderr);
-        *next = now + G_USEC_PER_SEC / 2;
+        job->progress_shown = true;
+        job->next_progress = now + G_USEC_PER_SEC / 2;
     }
 }
 
-bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error)
+bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, const struct tcgrr_exec_range *range,
+                       GError **error)
 {
-    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
-    gint64 started = g_get_monotonic_time() + G_USEC_PER_SEC;
-    gint64 next = started;
-    bool found = true;
-    int64_t id = 0;
+    static const struct tcgrr_exec_range all = TCGRR_EXEC_RANGE_ALL;
 
-    job->stop = false;
-    bool good = job->from == 0 || tcgrr_reader_chunk_before(job->reader, job->from + 1, &id, error);
-    id = MAX(id, 0);
-    for (; good && found && !job->stop; id++) {
-        good = tcgrr_reader_chunk(job->reader, id, chunk, &found, error);
-        if (good && found && job->accesses) {
-            good = tcgrr_reader_accesses(job->reader, id, chunk, error);
-        }
-        if (good && found) {
-            show_progress(job, chunk->first_icount, &next);
-            good = visit(id, chunk, data, error);
-        }
-    }
-    if (next != started) {
+    *walk = (struct tcgrr_exec_walk){.entered = job->progress ? show_progress : NULL, .data = job};
+    job->next_progress = g_get_monotonic_time() + G_USEC_PER_SEC;
+    job->progress_shown = false;
+    return tcgrr_exec_walk_begin(walk, tcgrr_chunk_cache_new(job->reader, 1), range ? range : &all, error);
+}
+
+void report_walk_end(struct report_job *job, struct tcgrr_exec_walk *walk)
+{
+    struct tcgrr_chunk_cache *cache = walk->cache;
+    if (job->progress_shown) {
         fputs("\r\033[K", stderr);
     }
-    tcgrr_chunk_free(chunk);
-    return good;
+    tcgrr_exec_walk_end(walk);
+    tcgrr_chunk_cache_free(cache);
 }
 
-struct visiting {
-    struct report_job *job;
-    void (*visit)(const struct report_access *access, void *data);
-    void *data;
-};
-
-static bool visit_accesses(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+struct tcgrr_exec_range report_range(tcgrr_icount from, tcgrr_icount until)
 {
-    const struct visiting *visiting = data;
-    const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
-    const struct tcgrr_access *end = access + chunk->accesses->len;
-    struct tcgrr_cursor cursor;
-    bool more = access < end && tcgrr_cursor_begin(&cursor, chunk, visiting->job->blocks);
-
-    for (; more && access < end; access++) {
-        while (more && cursor.index < access->exec) {
-            more = tcgrr_cursor_next(&cursor);
-        }
-        if (more) {
-            struct report_access at = {access, cursor.block, cursor.icount, cursor.vcpu};
-            visiting->visit(&at, visiting->data);
-        }
-    }
-    return true;
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    range.first_icount = (int64_t)MIN(from, INT64_MAX);
+    range.last_icount = (int64_t)MIN(until, INT64_MAX) - 1;
+    return range;
 }
 
 bool report_each_access(struct report_job *job, void (*visit)(const struct report_access *access, void *data),
                         void *data, GError **error)
 {
-    struct visiting visiting = {job, visit, data};
-    job->accesses = true;
-    return report_each_chunk(job, visit_accesses, &visiting, error);
+    struct tcgrr_exec_range range = TCGRR_EXEC_RANGE_ALL;
+    struct tcgrr_exec_walk walk;
+    guint count;
+
+    range.with_accesses = true;
+    bool good = report_walk_begin(job, &walk, &range, error);
+    for (; good && !walk.end; good = tcgrr_exec_walk_next(&walk, error)) {
+        const struct tcgrr_access *accesses = tcgrr_exec_walk_accesses(&walk, &count);
+        for (guint i = 0; i < count; i++) {
+            visit(&(struct report_access){&accesses[i], walk.at.block, walk.at.icount, walk.at.vcpu}, data);
+        }
+    }
+    report_walk_end(job, &walk);
+    return good;
 }
 
 GPtrArray *report_values_of(GHashTable *table)
@@ -265,9 +253,8 @@ static void count_partial(struct making *making, uint32_t block, uint32_t ran)
     g_array_index(partials, struct report_partial, index - 1).execs++;
 }
 
-static bool profile_chunk(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error)
+static bool profile_chunk(struct making *making, const struct tcgrr_chunk *chunk, GError **error)
 {
-    struct making *making = data;
     tcgrr_vcpu vcpu = chunk->vcpu;
     uint32_t first = 0;
     guint next = 0;
@@ -306,6 +293,7 @@ static int by_block(const void *a, const void *b)
 bool report_profile_make(struct report_job *job, struct report_profile *profile, GError **error)
 {
     struct making making = {.job = job, .profile = profile, .partials = g_hash_table_new(NULL, NULL)};
+    struct tcgrr_exec_walk walk;
 
     making.insns = g_new(uint16_t, MAX(job->block_count, 1));
     for (uint32_t block = 0; block < job->block_count; block++) {
@@ -314,8 +302,12 @@ bool report_profile_make(struct report_job *job, struct report_profile *profile,
     profile->execs = g_new0(uint64_t, MAX(job->block_count, 1));
     profile->partials = g_array_new(FALSE, FALSE, sizeof(struct report_partial));
     profile->vcpus = g_array_new(FALSE, TRUE, sizeof(struct report_vcpu));
-    bool good = report_vcpu(profile->vcpus, MAX(job->run->vcpus, 1) - 1, error) &&
-                report_each_chunk(job, profile_chunk, &making, error);
+    bool good =
+        report_walk_begin(job, &walk, NULL, error) && report_vcpu(profile->vcpus, MAX(job->run->vcpus, 1) - 1, error);
+    for (; good && !walk.end; good = good && tcgrr_exec_walk_next_chunk(&walk, error)) {
+        good = profile_chunk(&making, walk.at.chunk, error);
+    }
+    report_walk_end(job, &walk);
     g_hash_table_unref(making.partials);
     g_free(making.insns);
     if (good) {

@@ -7,6 +7,7 @@
 #ifndef TCGRR_CLI_REPORT_REPORT_H
 #define TCGRR_CLI_REPORT_REPORT_H
 
+#include "store/exec_walk.h"
 #include "store/isa/disasm.h"
 #include "store/sources.h"
 #include "store/symbols.h"
@@ -67,10 +68,8 @@ struct report_job {
     struct tcgrr_symbols *symbols;
     struct tcgrr_sources *sources; /* NULL: source lines are not asked for */
     GHashTable *lines;             /* those found: pc → "file.c:12" or "" */
-    tcgrr_icount
-        from;      /* report_each_chunk() begins with the chunk in which this instruction runs; 0 by itself, and may */
-    bool stop;     /* be told to stop by the function it calls */
-    bool accesses; /* it also reads the memory accesses of each chunk */
+    gint64 next_progress;          /* when a walk shows it next, on g_get_monotonic_time()'s clock */
+    bool progress_shown;
 };
 
 struct report {
@@ -120,9 +119,15 @@ json_t *report_options_json(const struct report_option *options);
 
 /* ---- reading ---- */
 
-/* Calls `visit` for each chunk, in order; `id` is its number. The chunk is valid during the call. */
-typedef bool (*report_chunk_visitor)(int64_t id, const struct tcgrr_chunk *chunk, void *data, GError **error);
-bool report_each_chunk(struct report_job *job, report_chunk_visitor visit, void *data, GError **error);
+/*
+ * Begins a walk over the trace's executions (store/exec_walk.h) that shows progress: over those of `range`, or all if
+ * it is NULL. False: an error. In each case report_walk_end() has to be called at last. One walk at a time.
+ */
+bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, const struct tcgrr_exec_range *range,
+                       GError **error);
+void report_walk_end(struct report_job *job, struct tcgrr_exec_walk *walk);
+/* The executions of the instructions from..until. */
+struct tcgrr_exec_range report_range(tcgrr_icount from, tcgrr_icount until);
 
 /*
  * Fills `events` (struct tcgrr_event) with those after the chunk's first execution and up to that after its last one,
