@@ -246,7 +246,7 @@ complains 2 "rdisas needs reg" "$tcgrr" report "$work/mmio.tcgrr" execlog rdisas
 
 # What is asked wrongly is said.
 complains 2 "there is no report 'nope'" "$tcgrr" report "$work/mmio.tcgrr" nope
-complains 2 "hotblocks has no option 'foo'; it has limit, inline" "$tcgrr" report "$work/mmio.tcgrr" hotblocks foo=1
+complains 2 "hotblocks has no option 'foo'; it has limit, lines, inline" "$tcgrr" report "$work/mmio.tcgrr" hotblocks foo=1
 complains 2 "limit takes a number from 0 to" "$tcgrr" report "$work/mmio.tcgrr" hotblocks limit=many
 complains 2 "limit is given twice" "$tcgrr" report "$work/mmio.tcgrr" hotblocks limit=1 limit=2
 complains 2 "evict takes one of lru|fifo|rand" "$tcgrr" report "$work/mmio.tcgrr" cache evict=none
