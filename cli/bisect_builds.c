@@ -186,14 +186,14 @@ static void print_json(const char *trace, const char *const *builds, const struc
 /* ---- running ---- */
 
 /* Beside the trace, or where -o says: a file, or a folder to put it into. */
-static char *state_path(const char *trace, const char *told)
+static char *state_path(const char *trace, const char *given)
 {
     g_autofree char *name = g_strconcat(trace, ".bisect", NULL);
-    if (!told) {
+    if (!given) {
         return g_steal_pointer(&name);
     }
     g_autofree char *base = g_path_get_basename(name);
-    return g_file_test(told, G_FILE_TEST_IS_DIR) ? g_build_filename(told, base, NULL) : g_strdup(told);
+    return g_file_test(given, G_FILE_TEST_IS_DIR) ? g_build_filename(given, base, NULL) : g_strdup(given);
 }
 
 static int report(const char *trace, const struct tcgrr_builds_options *options,

@@ -220,19 +220,19 @@ static int browse(const struct context *context, int status)
 }
 
 /* Without a finding the folder is only kept if the user named it, for the recordings in it. */
-static int run_in_folder(struct context *context, const char *told, const char *wanted, bool force)
+static int run_in_folder(struct context *context, const char *arguments, const char *wanted, bool force)
 {
     GError *error = NULL;
     int status;
 
-    if (tcgrr_cause_folder_make(&context->folder, told, wanted, force, &error)) {
+    if (tcgrr_cause_folder_make(&context->folder, arguments, wanted, force, &error)) {
         context->options.folder = &context->folder;
         status = run(context);
         bool diverged = context->bisect.comparison && context->bisect.comparison->diverged;
         if (context->browse && diverged && !*context->options.stop) {
             status = browse(context, status);
         }
-        if (!diverged || (!told && (!context->bisect.has_cause || *context->options.stop))) {
+        if (!diverged || (!arguments && (!context->bisect.has_cause || *context->options.stop))) {
             tcgrr_cause_folder_drop(&context->folder);
         }
     } else {
@@ -264,7 +264,7 @@ static const struct cli_command form = {
 };
 
 /* What the user asked for; owned. */
-struct told {
+struct arguments {
     gboolean browse;
     struct cli_comparing comparing;
     char *qemu;
@@ -280,60 +280,61 @@ static char *default_bundle(const char *trace)
     return g_strdup_printf("%.*s-cause", (int)length, trace);
 }
 
-static int bisect_trace(const struct told *told, const char *trace)
+static int bisect_trace(const struct arguments *arguments, const char *trace)
 {
     GError *error = NULL;
     int status = CLI_OK;
     g_autofree char *plugin = cli_plugin_path(&error);
-    struct tcgrr_reader *reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, told->fill, &status) : NULL;
+    struct tcgrr_reader *reader = plugin ? cli_open_trace_at(trace, TCGRR_LEVEL_FLOW, arguments->fill, &status) : NULL;
     g_autofree char *wanted = default_bundle(trace);
     struct context context = {
         .command = &form,
-        .comparing = &told->comparing,
+        .comparing = &arguments->comparing,
         .options = {.reader = reader,
                     .path = trace,
-                    .qemus = {NULL, told->qemu},
+                    .qemus = {NULL, arguments->qemu},
                     .plugin = plugin,
                     .tool_version = TCGRR_VERSION,
-                    .ignore = (const char *const *)told->comparing.ignored,
-                    .hang_ms = told->timeout * 1000,
+                    .ignore = (const char *const *)arguments->comparing.ignored,
+                    .hang_ms = arguments->timeout * 1000,
                     .stop = cli_catch_signals(),
                     .progress = say,
                     .note = note,
                     .data = &context},
-        .browse = told->browse,
-        .progress = told->progress || isatty(STDERR_FILENO),
+        .browse = arguments->browse,
+        .progress = arguments->progress || isatty(STDERR_FILENO),
     };
     if (reader) {
-        status = run_in_folder(&context, told->bundle, wanted, told->force);
+        status = run_in_folder(&context, arguments->bundle, wanted, arguments->force);
         tcgrr_reader_free(reader);
     }
     return plugin ? status : cli_fail(error);
 }
 
-static void told_clear(struct told *told)
+static void told_clear(struct arguments *arguments)
 {
-    cli_comparing_clear(&told->comparing);
-    g_free(told->qemu);
-    g_free(told->bundle);
+    cli_comparing_clear(&arguments->comparing);
+    g_free(arguments->qemu);
+    g_free(arguments->bundle);
 }
 
 int cli_bisect_cause(int argc, char **argv)
 {
-    struct told told = {.comparing = CLI_COMPARING_INIT, .timeout = 60};
+    struct arguments arguments = {.comparing = CLI_COMPARING_INIT, .timeout = 60};
     const GOptionEntry options[] = {
-        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &told.qemu, "the QEMU to compare with the one that recorded", "PATH"},
-        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
+        {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &arguments.qemu, "the QEMU to compare with the one that recorded",
+         "PATH"},
+        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &arguments.bundle,
          "folder for everything a bug report needs (default: a new one next to the trace, with its name and -cause)",
          "DIR"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "use the folder even if it exists", NULL},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
+        {"force", 0, 0, G_OPTION_ARG_NONE, &arguments.force, "use the folder even if it exists", NULL},
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &arguments.timeout,
          "seconds without progress after which a QEMU has hung (default 60)", "S"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
-         NULL},
-        CLI_FILL_OPTION(told.fill),
-        CLI_COMPARING_OPTIONS(told.comparing),
-        CLI_BROWSE_OPTION(told.browse),
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &arguments.progress,
+         "show progress even if standard error is not a terminal", NULL},
+        CLI_FILL_OPTION(arguments.fill),
+        CLI_COMPARING_OPTIONS(arguments.comparing),
+        CLI_BROWSE_OPTION(arguments.browse),
         {0},
     };
     int status = CLI_USAGE;
@@ -346,13 +347,13 @@ int cli_bisect_cause(int argc, char **argv)
     }
     if (!cli_parse(&form, options, false, &argc, &argv)) {
         status = CLI_USAGE;
-    } else if (argc != 2 || told.timeout < 1) {
+    } else if (argc != 2 || arguments.timeout < 1) {
         status = cli_usage(&form, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
     } else {
-        status = told.browse ? cli_browse_check(&form) : CLI_OK;
-        status = status == CLI_OK ? bisect_trace(&told, argv[1]) : status;
+        status = arguments.browse ? cli_browse_check(&form) : CLI_OK;
+        status = status == CLI_OK ? bisect_trace(&arguments, argv[1]) : status;
     }
-    told_clear(&told);
+    told_clear(&arguments);
     return status;
 }
 

@@ -18,9 +18,9 @@ static char *hex(const uint8_t *bytes, size_t length)
 /* What to type to stand before the instruction in gdb; owned by the caller. */
 static char *landing(const struct tcgrr_bisect *bisect, int side)
 {
-    const char *told = tcgrr_bisect_qemu(bisect, side);
-    g_autofree char *path = g_shell_quote(bisect->paths[told ? 0 : side]);
-    g_autofree char *qemu = told ? g_shell_quote(told) : NULL;
+    const char *given = tcgrr_bisect_qemu(bisect, side);
+    g_autofree char *path = g_shell_quote(bisect->paths[given ? 0 : side]);
+    g_autofree char *qemu = given ? g_shell_quote(given) : NULL;
     bool user = g_strcmp0(tcgrr_reader_run(bisect->readers[0])->mode, "user") == 0; /* no QEMU can be stopped there */
     return g_strdup_printf("tcgrr replay %s%s%s --at %" G_GUINT64_FORMAT "%s", path, qemu ? " --qemu " : "",
                            qemu ? qemu : "", bisect->cause.icounts[side], user ? "" : " --gdb :1234");

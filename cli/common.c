@@ -278,15 +278,15 @@ int cli_fail(GError *error)
 char *cli_plugin_path(GError **error)
 {
     static const char *const places[] = {"libtcgrr-plugin.so", "../" TCGRR_LIBDIR "/tcgrr/libtcgrr-plugin.so"};
-    const char *told = g_getenv("TCGRR_PLUGIN");
-    if (told && *told && !g_file_test(told, G_FILE_TEST_EXISTS)) {
+    const char *given = g_getenv("TCGRR_PLUGIN");
+    if (given && *given && !g_file_test(given, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "TCGRR_PLUGIN names %s, which does not exist; unset it or give the path of libtcgrr-plugin.so",
-                    told);
+                    given);
         return NULL;
     }
-    if (told && *told) {
-        return g_strdup(told);
+    if (given && *given) {
+        return g_strdup(given);
     }
     g_autofree char *self = g_file_read_link("/proc/self/exe", error);
     if (!self) {

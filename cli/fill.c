@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-struct told {
+struct arguments {
     struct cli_fill fill;
     char *level;
     char *window;
@@ -28,19 +28,19 @@ static void print_job(char *const *words)
 }
 
 /* What is not there yet, a command line each. */
-static bool print_jobs(const struct told *told, const char *plugin, GError **error)
+static bool print_jobs(const struct arguments *arguments, const char *plugin, GError **error)
 {
-    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    struct tcgrr_fill *fill = tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error);
     struct tcgrr_span span;
-    g_autoptr(GArray) windows = fill && cli_fill_span(fill, &told->fill, &span, error)
-                                    ? tcgrr_fill_plan(fill, told->fill.level, span, (unsigned)told->fill.jobs,
-                                                      (tcgrr_icount)told->fill.least, error)
+    g_autoptr(GArray) windows = fill && cli_fill_span(fill, &arguments->fill, &span, error)
+                                    ? tcgrr_fill_plan(fill, arguments->fill.level, span, (unsigned)arguments->fill.jobs,
+                                                      (tcgrr_icount)arguments->fill.least, error)
                                     : NULL;
     bool good = windows != NULL;
 
     for (guint i = 0; good && i < windows->len; i++) {
         const struct tcgrr_fill_window *window = &g_array_index(windows, struct tcgrr_fill_window, i);
-        g_auto(GStrv) words = window->there ? NULL : cli_fill_job(&told->fill, window, error);
+        g_auto(GStrv) words = window->there ? NULL : cli_fill_job(&arguments->fill, window, error);
         good = window->there || words;
         if (words) {
             print_job(words);
@@ -51,28 +51,28 @@ static bool print_jobs(const struct told *told, const char *plugin, GError **err
 }
 
 /* What a line of --print-jobs does. */
-static bool derive_window(const struct told *told, const char *plugin, GError **error)
+static bool derive_window(const struct arguments *arguments, const char *plugin, GError **error)
 {
-    struct tcgrr_fill_derive options = {.hang_ms = told->fill.hang * 1000, .stop = told->fill.stop};
-    struct tcgrr_fill_window window = {.level = told->fill.level, .part = told->output};
+    struct tcgrr_fill_derive options = {.hang_ms = arguments->fill.hang * 1000, .stop = arguments->fill.stop};
+    struct tcgrr_fill_window window = {.level = arguments->fill.level, .part = arguments->output};
     char *end = NULL;
 
-    window.span.first = g_ascii_strtoull(told->window, &end, 10);
+    window.span.first = g_ascii_strtoull(arguments->window, &end, 10);
     window.span.end = *end == ':' ? g_ascii_strtoull(end + 1, &end, 10) : 0;
     if (*end || window.span.first >= window.span.end) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "--window takes ICOUNT:ICOUNT, not '%s'", told->window);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "--window takes ICOUNT:ICOUNT, not '%s'", arguments->window);
         return false;
     }
-    struct tcgrr_fill *fill = tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error);
+    struct tcgrr_fill *fill = tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error);
     bool good = fill && tcgrr_fill_derive(fill, &window, &options, error);
     tcgrr_fill_free(fill);
     return good;
 }
 
-static bool collect(const struct told *told, const char *plugin, char **files, GError **error)
+static bool collect(const struct arguments *arguments, const char *plugin, char **files, GError **error)
 {
-    struct tcgrr_fill_lock *lock = tcgrr_fill_lock(told->fill.trace, told->fill.stop, error);
-    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(told->fill.trace, told->fill.qemu, plugin, error) : NULL;
+    struct tcgrr_fill_lock *lock = tcgrr_fill_lock(arguments->fill.trace, arguments->fill.stop, error);
+    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error) : NULL;
     bool good = fill && tcgrr_fill_collect(fill, (const char *const *)files, error);
     tcgrr_fill_free(fill);
     tcgrr_fill_unlock(lock);
@@ -80,111 +80,116 @@ static bool collect(const struct told *told, const char *plugin, char **files, G
 }
 
 /* The trace's object, or text; an interrupted fill is not complete. */
-static int print(const struct told *told, bool stopped)
+static int print(const struct arguments *arguments, bool stopped)
 {
-    if (stopped && !told->json) {
-        fprintf(stderr, "tcgrr: %s is unchanged; run the same command again to continue from here\n", told->fill.trace);
+    if (stopped && !arguments->json) {
+        fprintf(stderr, "tcgrr: %s is unchanged; run the same command again to continue from here\n",
+                arguments->fill.trace);
         return CLI_OK;
     }
-    return cli_print_trace(told->fill.trace, told->json, stopped ? CLI_TRACE_CUT : CLI_TRACE_PLAIN);
+    return cli_print_trace(arguments->fill.trace, arguments->json, stopped ? CLI_TRACE_CUT : CLI_TRACE_PLAIN);
 }
 
-static int fill(const struct told *told, char **files)
+static int fill(const struct arguments *arguments, char **files)
 {
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
-    bool good = plugin && (told->window     ? derive_window(told, plugin, &error)
-                           : told->prints   ? print_jobs(told, plugin, &error)
-                           : told->collects ? collect(told, plugin, files, &error)
-                                            : cli_fill_make(&told->fill, NULL, &error));
-    bool stopped = !good && *told->fill.stop;
-    bool prints = !told->window && !told->prints;
+    bool good = plugin && (arguments->window     ? derive_window(arguments, plugin, &error)
+                           : arguments->prints   ? print_jobs(arguments, plugin, &error)
+                           : arguments->collects ? collect(arguments, plugin, files, &error)
+                                                 : cli_fill_make(&arguments->fill, NULL, &error));
+    bool stopped = !good && *arguments->fill.stop;
+    bool prints = !arguments->window && !arguments->prints;
 
-    if (stopped && prints && told->json) {
+    if (stopped && prints && arguments->json) {
         g_error_free(error);
-        print(told, true);
-        return cli_stopped_status(*told->fill.stop);
+        print(arguments, true);
+        return cli_stopped_status(*arguments->fill.stop);
     }
     if (stopped && prints) {
-        print(told, true);
+        print(arguments, true);
     }
-    return !good ? cli_fail(error) : prints ? print(told, false) : CLI_OK;
+    return !good ? cli_fail(error) : prints ? print(arguments, false) : CLI_OK;
 }
 
-static int check(const struct cli_command *command, struct told *told, int argc)
+static int check(const struct cli_command *command, struct arguments *arguments, int argc)
 {
-    bool level = told->level && tcgrr_level_of(told->level, &told->fill.level);
+    bool level = arguments->level && tcgrr_level_of(arguments->level, &arguments->fill.level);
 
-    if (argc < 2 || (argc > 2 && !told->collects)) {
-        return cli_usage(command, "fill takes one trace%s", told->collects ? " and the files that its jobs made" : "");
+    if (argc < 2 || (argc > 2 && !arguments->collects)) {
+        return cli_usage(command, "fill takes one trace%s",
+                         arguments->collects ? " and the files that its jobs made" : "");
     }
-    if (!told->collects && (!level || told->fill.level == TCGRR_LEVEL_INPUTS)) {
-        return cli_usage(command, "--level takes flow, state or full%s%s%s", told->level ? ", not '" : "",
-                         told->level ? told->level : "", told->level ? "'" : "");
+    if (!arguments->collects && (!level || arguments->fill.level == TCGRR_LEVEL_INPUTS)) {
+        return cli_usage(command, "--level takes flow, state or full%s%s%s", arguments->level ? ", not '" : "",
+                         arguments->level ? arguments->level : "", arguments->level ? "'" : "");
     }
-    if (told->prints + told->collects + (told->window != NULL) > 1 || (!told->window != !told->output)) {
-        return cli_usage(command, !told->window != !told->output ? "--window and --output go together"
-                                                                 : "--print-jobs, --collect and --window exclude each "
-                                                                   "other");
+    if (arguments->prints + arguments->collects + (arguments->window != NULL) > 1 ||
+        (!arguments->window != !arguments->output)) {
+        return cli_usage(command, !arguments->window != !arguments->output
+                                      ? "--window and --output go together"
+                                      : "--print-jobs, --collect and --window exclude each "
+                                        "other");
     }
-    if (told->fill.least < 0) {
+    if (arguments->fill.least < 0) {
         return cli_usage(command, "--window-size takes 1 or more instructions");
     }
-    if (told->fill.jobs < 1 || told->fill.jobs > 256 || told->fill.hang < 1) {
-        return cli_usage(command, told->fill.hang < 1 ? "--timeout takes 1 or more seconds" : "-j takes 1 to 256");
+    if (arguments->fill.jobs < 1 || arguments->fill.jobs > 256 || arguments->fill.hang < 1) {
+        return cli_usage(command, arguments->fill.hang < 1 ? "--timeout takes 1 or more seconds" : "-j takes 1 to 256");
     }
     return CLI_OK;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct told told = {.fill = {.jobs = 1, .hang = CLI_FILL_HANG}};
+    struct arguments arguments = {.fill = {.jobs = 1, .hang = CLI_FILL_HANG}};
     g_autofree char *from = NULL;
     g_autofree char *until = NULL;
     g_autofree char *qemu = NULL;
     gboolean progress = FALSE;
     const GOptionEntry entries[] = {
-        {"level", 0, 0, G_OPTION_ARG_STRING, &told.level, "what to derive: flow, state or full", "LEVEL"},
+        {"level", 0, 0, G_OPTION_ARG_STRING, &arguments.level, "what to derive: flow, state or full", "LEVEL"},
         {"from", 0, 0, G_OPTION_ARG_STRING, &from,
          "begin here: an icount, or, where the trace has the flow, a symbol or a 0x address (its first execution)",
          "WHERE"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and end here (default: the whole run)", "WHERE"},
-        {"jobs", 'j', 0, G_OPTION_ARG_INT, &told.fill.jobs, "number of parallel replays (default 1)", "N"},
-        {"window-size", 0, 0, G_OPTION_ARG_INT64, &told.fill.least,
+        {"jobs", 'j', 0, G_OPTION_ARG_INT, &arguments.fill.jobs, "number of parallel replays (default 1)", "N"},
+        {"window-size", 0, 0, G_OPTION_ARG_INT64, &arguments.fill.least,
          "minimum number of instructions in a window (default 16777216)", "N"},
-        {"print-jobs", 0, 0, G_OPTION_ARG_NONE, &told.prints,
+        {"print-jobs", 0, 0, G_OPTION_ARG_NONE, &arguments.prints,
          "derive nothing; print a command line for each window, to run on any computer with the trace and its QEMU",
          NULL},
-        {"collect", 0, 0, G_OPTION_ARG_NONE, &told.collects, "add the files that these made to the trace", NULL},
-        {"window", 0, 0, G_OPTION_ARG_STRING, &told.window, "derive only this window, into --output", "ICOUNT:ICOUNT"},
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told.output, "with --window: the file to write", "FILE"},
+        {"collect", 0, 0, G_OPTION_ARG_NONE, &arguments.collects, "add the files that these made to the trace", NULL},
+        {"window", 0, 0, G_OPTION_ARG_STRING, &arguments.window, "derive only this window, into --output",
+         "ICOUNT:ICOUNT"},
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &arguments.output, "with --window: the file to write", "FILE"},
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu,
          "replay in this QEMU, of the same release (default: the one that "
          "recorded)",
          "PATH"},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.fill.hang,
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &arguments.fill.hang,
          "seconds without progress after which a replay has hung (default 60)", "S"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
          NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &told.json, "print one JSON object", NULL},
+        {"json", 0, 0, G_OPTION_ARG_NONE, &arguments.json, "print one JSON object", NULL},
         {0},
     };
     if (!cli_parse(command, entries, false, &argc, &argv)) {
         return CLI_USAGE;
     }
-    int status = check(command, &told, argc);
+    int status = check(command, &arguments, argc);
     if (status == CLI_OK) {
-        told.fill.trace = argv[1];
-        told.fill.qemu = qemu;
-        told.fill.from = from;
-        told.fill.until = until;
-        told.fill.progress = progress || isatty(STDERR_FILENO);
-        told.fill.stop = cli_catch_signals();
-        status = fill(&told, argv + 2);
+        arguments.fill.trace = argv[1];
+        arguments.fill.qemu = qemu;
+        arguments.fill.from = from;
+        arguments.fill.until = until;
+        arguments.fill.progress = progress || isatty(STDERR_FILENO);
+        arguments.fill.stop = cli_catch_signals();
+        status = fill(&arguments, argv + 2);
     }
-    g_free(told.level);
-    g_free(told.window);
-    g_free(told.output);
+    g_free(arguments.level);
+    g_free(arguments.window);
+    g_free(arguments.output);
     return status;
 }
 

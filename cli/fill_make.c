@@ -29,11 +29,11 @@ static bool resolve(struct tcgrr_fill *fill, const char *option, const char *tex
     return good;
 }
 
-bool cli_fill_span(struct tcgrr_fill *fill, const struct cli_fill *told, struct tcgrr_span *span, GError **error)
+bool cli_fill_span(struct tcgrr_fill *fill, const struct cli_fill *given, struct tcgrr_span *span, GError **error)
 {
     *span = tcgrr_fill_run(fill);
-    if (!resolve(fill, "--from", told->from, 0, &span->first, error) ||
-        !resolve(fill, "--until", told->until, span->first, &span->end, error)) {
+    if (!resolve(fill, "--from", given->from, 0, &span->first, error) ||
+        !resolve(fill, "--until", given->until, span->first, &span->end, error)) {
         return false;
     }
     if (span->first < span->end) {
@@ -63,11 +63,11 @@ static void say(tcgrr_icount icount, void *data)
 }
 
 /* One window after the other, by this process. */
-static bool derive_here(struct tcgrr_fill *fill, const struct cli_fill *told, const GArray *windows, GError **error)
+static bool derive_here(struct tcgrr_fill *fill, const struct cli_fill *given, const GArray *windows, GError **error)
 {
-    struct progress progress = {.show = told->progress, .windows = windows->len};
+    struct progress progress = {.show = given->progress, .windows = windows->len};
     struct tcgrr_fill_derive options = {
-        .hang_ms = told->hang * 1000, .stop = told->stop, .progress = say, .data = &progress};
+        .hang_ms = given->hang * 1000, .stop = given->stop, .progress = say, .data = &progress};
     bool good = true;
 
     for (guint i = 0; good && i < windows->len; i++) {
@@ -94,20 +94,21 @@ static bool collect(struct tcgrr_fill *fill, const GArray *windows, GError **err
     return true;
 }
 
-bool cli_fill_make(const struct cli_fill *told, unsigned *made, GError **error)
+bool cli_fill_make(const struct cli_fill *given, unsigned *made, GError **error)
 {
     g_autofree char *plugin = cli_plugin_path(error);
-    struct tcgrr_fill_lock *lock = plugin ? tcgrr_fill_lock(told->trace, told->stop, error) : NULL;
-    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(told->trace, told->qemu, plugin, error) : NULL;
+    struct tcgrr_fill_lock *lock = plugin ? tcgrr_fill_lock(given->trace, given->stop, error) : NULL;
+    struct tcgrr_fill *fill = lock ? tcgrr_fill_open(given->trace, given->qemu, plugin, error) : NULL;
     struct tcgrr_span span;
-    bool good = fill && cli_fill_span(fill, told, &span, error);
+    bool good = fill && cli_fill_span(fill, given, &span, error);
     g_autoptr(GArray) windows =
-        good ? tcgrr_fill_plan(fill, told->level, span, (unsigned)told->jobs, (tcgrr_icount)told->least, error) : NULL;
+        good ? tcgrr_fill_plan(fill, given->level, span, (unsigned)given->jobs, (tcgrr_icount)given->least, error)
+             : NULL;
 
     good = windows != NULL;
     if (good && windows->len > 0) {
-        bool alone = told->jobs == 1 || windows->len == 1;
-        good = (alone ? derive_here(fill, told, windows, error) : cli_fill_run_jobs(told, windows, error)) &&
+        bool alone = given->jobs == 1 || windows->len == 1;
+        good = (alone ? derive_here(fill, given, windows, error) : cli_fill_run_jobs(given, windows, error)) &&
                collect(fill, windows, error);
     }
     if (good && made) {

@@ -94,7 +94,7 @@ static int report(const struct context *context, const struct cli_comparing *com
         g_autofree char *base = g_path_get_basename(remote->sides[i].source);
         places.names[i] = titles[i] = g_strdup_printf("%c (%s)", 'A' + i, base);
         places.symbols[i] = i == remote->own ? context->symbols : remote->epilogues[i].symbols;
-        places.blocks[i] = remote->heard.blocks;
+        places.blocks[i] = remote->received.blocks;
     }
     if (!comparing->json) {
         print_text(context, &places);

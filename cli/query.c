@@ -113,15 +113,15 @@ static void harden(struct query *query, int attached)
 /* ---- opening ---- */
 
 /* Attaches "NAME=TRACE". */
-static bool attach(sqlite3 *db, const char *told, GError **error)
+static bool attach(sqlite3 *db, const char *given, GError **error)
 {
-    const char *equals = strchr(told, '=');
-    g_autofree char *name = equals ? g_strndup(told, (gsize)(equals - told)) : NULL;
+    const char *equals = strchr(given, '=');
+    g_autofree char *name = equals ? g_strndup(given, (gsize)(equals - given)) : NULL;
     if (!name || !*name || !equals[1] || g_ascii_strcasecmp(name, "main") == 0 ||
         g_ascii_strcasecmp(name, "temp") == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "--attach takes NAME=TRACE, where NAME is the trace's name in SQL (not main or temp), not '%s'",
-                    told);
+                    given);
         return false;
     }
     struct tcgrr_reader *reader = tcgrr_reader_open(equals + 1, error); /* says best what is wrong with a file */
@@ -153,8 +153,8 @@ static bool open_trace(struct query *query, const char *path, char **attached, G
     }
     query->sql = good ? tcgrr_sql_register(query->db, error) : NULL;
     good = query->sql != NULL;
-    for (char **told = attached; good && told && *told; told++) {
-        good = attach(query->db, *told, error);
+    for (char **given = attached; good && given && *given; given++) {
+        good = attach(query->db, *given, error);
     }
     if (good) {
         sqlite3_busy_timeout(query->db, 5000);

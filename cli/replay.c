@@ -80,9 +80,9 @@ static bool parse_icount(const char *text, tcgrr_icount *icount)
 }
 
 /* gdb's own short form ":1234" as an address. */
-static char *gdb_address(const char *told)
+static char *gdb_address(const char *given)
 {
-    return told[0] == ':' ? g_strconcat("tcp:", told, NULL) : g_strdup(told);
+    return given[0] == ':' ? g_strconcat("tcp:", given, NULL) : g_strdup(given);
 }
 
 static const char *verdict(const struct tcgrr_comparison *comparison, const struct tcgrr_run *run)
@@ -225,18 +225,27 @@ static int replay(const struct cli_command *command, const char *path, struct tc
     return status;
 }
 
+/* What is wrong with the options together; NULL: nothing. */
+static const char *find_conflict(const char *at, const char *gdb, const char *until, int timeout)
+{
+    return timeout < 1   ? "--timeout takes 1 or more seconds"
+           : gdb && !at  ? "--gdb needs --at"
+           : at && until ? "--at and --until exclude each other"
+                         : NULL;
+}
+
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *qemu = NULL;
     g_autofree char *at = NULL;
-    g_autofree char *gdb_told = NULL;
+    g_autofree char *gdb_given = NULL;
     gboolean console = FALSE, progress = FALSE;
     gint timeout = 60;
     struct cli_comparing comparing = CLI_COMPARING_INIT;
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "replay in this QEMU (default: the one that recorded)", "PATH"},
         {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
-        {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_told, "with --at: wait there for gdb, e.g. at :1234 or unix:PATH",
+        {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_given, "with --at: wait there for gdb, e.g. at :1234 or unix:PATH",
          "ADDR"},
         CLI_COMPARING_OPTIONS(comparing),
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
@@ -259,17 +268,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (at && !parse_icount(at, &stop_at)) {
         return cli_usage(command, "--at takes a number of instructions, not '%s'", at);
     }
-    if ((gdb_told && !at) || (at && comparing.until) || timeout < 1) {
-        return cli_usage(command, timeout < 1       ? "--timeout takes 1 or more seconds"
-                                  : gdb_told && !at ? "--gdb needs --at"
-                                                    : "--at and --until exclude each other");
+    const char *conflict = find_conflict(at, gdb_given, comparing.until, timeout);
+    if (conflict) {
+        return cli_usage(command, "%s", conflict);
     }
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
     if (!plugin) {
         return cli_fail(error);
     }
-    g_autofree char *gdb = gdb_told ? gdb_address(gdb_told) : NULL;
+    g_autofree char *gdb = gdb_given ? gdb_address(gdb_given) : NULL;
     struct context context = {.stop = cli_catch_signals(), .gdb = gdb};
     struct tcgrr_replay_options options = {
         .qemu = qemu,

@@ -125,10 +125,10 @@ static bool parse_offset(const char *text, uint64_t *offset)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    g_autofree char *told = NULL;
+    g_autofree char *given = NULL;
     gboolean json = FALSE, moved = FALSE, replace = FALSE;
     const GOptionEntry options[] = {
-        {"offset", 0, 0, G_OPTION_ARG_STRING, &told, "how far above the addresses in the files the code ran", "N"},
+        {"offset", 0, 0, G_OPTION_ARG_STRING, &given, "how far above the addresses in the files the code ran", "N"},
         {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that offset by comparing an ELF file's code with what ran",
          NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "drop the symbols that the trace has", NULL},
@@ -142,11 +142,11 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc < 3) {
         return cli_usage(command, "symbols takes a trace and at least one file");
     }
-    if (told && (moved || !parse_offset(told, &offset))) {
+    if (given && (moved || !parse_offset(given, &offset))) {
         return cli_usage(command,
                          moved ? "--offset and --kaslr exclude each other"
                                : "--offset takes a number, decimal or 0x…, not '%s'",
-                         told);
+                         given);
     }
     int status = CLI_OK;
     struct tcgrr_reader *reader = cli_open_trace(argv[1], &status);

@@ -32,7 +32,7 @@ struct live_side {
     bool log_ended; /* everything was read up to where the log ends */
     gint64 moved;   /* when it last made progress */
     gint64 spent;   /* QEMU's time then */
-    gint64 told;
+    gint64 reported_at;
     tcgrr_icount moved_icount;
     bool compared;                    /* with the original, since then */
     GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not yet asked for */
@@ -97,8 +97,8 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     if (paused) {
         tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);
     }
-    if (live->options.progress && now - live->told > PROGRESS_US) {
-        live->told = now;
+    if (live->options.progress && now - live->reported_at > PROGRESS_US) {
+        live->reported_at = now;
         live->options.progress(chunk->end_icount, live->options.data);
     }
 }

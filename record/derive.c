@@ -24,7 +24,7 @@ struct derivation {
     struct tcgrr_run run;
     tcgrr_icount moved_icount;
     gint64 moved;
-    gint64 told;
+    gint64 reported_at;
     int64_t spent;
 };
 
@@ -134,8 +134,8 @@ static bool check_progress(struct derivation *derivation, GError **error)
         derivation->moved = now;
         derivation->spent = tcgrr_process_spent(process);
     }
-    if (options->progress && now - derivation->told > PROGRESS_US) {
-        derivation->told = now;
+    if (options->progress && now - derivation->reported_at > PROGRESS_US) {
+        derivation->reported_at = now;
         options->progress(derivation->moved_icount, options->data);
     }
     if (now - derivation->moved <= (gint64)options->hang_ms * 1000 &&

@@ -43,8 +43,8 @@ void tcgrr_recorder_describe(struct recorder *recorder)
 {
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(recorder->session);
     const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
-    const char *told = recorder->options->directory;
-    g_autofree char *directory = told ? g_strdup(told) : g_get_current_dir();
+    const char *given = recorder->options->directory;
+    g_autofree char *directory = given ? g_strdup(given) : g_get_current_dir();
     struct utsname host = {0};
     uname(&host);
     g_autofree char *host_text = g_strdup_printf("%s %s %s", host.sysname, host.release, host.machine);

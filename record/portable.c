@@ -13,10 +13,10 @@
 static bool find_place(const struct tcgrr_portable_options *options, const struct tcgrr_pins *pins,
                        struct tcgrr_start_options *start, GError **error)
 {
-    const char *told = options->start_at;
-    bool hex = g_str_has_prefix(told, "0x");
+    const char *given = options->start_at;
+    bool hex = g_str_has_prefix(given, "0x");
     start->is_address = true;
-    if (g_ascii_string_to_unsigned(told + (hex ? 2 : 0), hex ? 16 : 10, 0, UINT64_MAX, &start->place, NULL)) {
+    if (g_ascii_string_to_unsigned(given + (hex ? 2 : 0), hex ? 16 : 10, 0, UINT64_MAX, &start->place, NULL)) {
         start->is_address = hex;
         return true;
     }
@@ -29,14 +29,14 @@ static bool find_place(const struct tcgrr_portable_options *options, const struc
         const struct tcgrr_pin_file *file = pins->files->pdata[i];
         good = strcmp(file->role, "kernel") != 0 || tcgrr_symbols_add_elf(symbols, file->content, false, error);
     }
-    const struct tcgrr_symbol *symbol = good ? tcgrr_symbols_find(symbols, told) : NULL;
+    const struct tcgrr_symbol *symbol = good ? tcgrr_symbols_find(symbols, given) : NULL;
     if (symbol) {
         start->place = symbol->address;
     } else if (good) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "there is no symbol %s to start at; --symbols FILE adds those of an ELF file, a 0x address always "
                     "works",
-                    told);
+                    given);
     }
     tcgrr_symbols_free(symbols);
     return symbol != NULL;

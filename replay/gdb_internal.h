@@ -14,7 +14,7 @@ struct tcgrr_stub {
 };
 
 /* What gdb has told a stub that another one has to be told, too. */
-struct tcgrr_gdb_told {
+struct tcgrr_gdb_requests {
     char *supported;      /* its packet qSupported; NULL: none yet */
     char *thread;         /* its packet Hg; NULL: none yet */
     GHashTable *settings; /* of its packets Qqemu.NAME=VALUE, by what is before "=" */
@@ -25,7 +25,7 @@ struct tcgrr_gdb_server {
     struct tcgrr_gdb_options options;
     struct tcgrr_rrlog *log;
     struct tcgrr_keyframes *keyframes;
-    struct tcgrr_gdb_told told;
+    struct tcgrr_gdb_requests requests;
     struct tcgrr_stub stub; /* what gdb sees */
     struct tcgrr_gdb_wire *client;
     GString *asked;   /* gdb's packet that the stub has not answered yet */

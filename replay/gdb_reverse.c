@@ -250,7 +250,7 @@ bool tcgrr_gdb_run_back(struct tcgrr_gdb_server *server, struct tcgrr_gdb_found 
     if (!tcgrr_player_icount(server->stub.player, &until, error)) {
         return false;
     }
-    while (until > 0 && g_hash_table_size(server->told.points) > 0) {
+    while (until > 0 && g_hash_table_size(server->requests.points) > 0) {
         struct looking looking = {.server = server, .until = until};
         tcgrr_icount from = until > width ? until - width : 0;
         while (from > 0 && tcgrr_gdb_is_eventful(server, from)) {

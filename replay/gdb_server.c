@@ -158,22 +158,22 @@ static bool answer_monitor(struct tcgrr_gdb_server *server, const char *hex)
 /* Remembers what another stub is to be told. */
 static void remember(struct tcgrr_gdb_server *server, const char *payload)
 {
-    struct tcgrr_gdb_told *told = &server->told;
+    struct tcgrr_gdb_requests *requests = &server->requests;
 
     if (g_str_has_prefix(payload, "qSupported")) {
-        g_free(told->supported);
-        told->supported = g_strdup(payload);
+        g_free(requests->supported);
+        requests->supported = g_strdup(payload);
     } else if (g_str_has_prefix(payload, "Hg")) {
-        g_free(told->thread);
-        told->thread = g_strdup(payload);
+        g_free(requests->thread);
+        requests->thread = g_strdup(payload);
     } else if (g_str_has_prefix(payload, "Qqemu.")) {
-        g_hash_table_replace(told->settings, g_strndup(payload, strcspn(payload, "=:")), g_strdup(payload));
+        g_hash_table_replace(requests->settings, g_strndup(payload, strcspn(payload, "=:")), g_strdup(payload));
     } else if (*payload == 'Z') {
-        g_hash_table_add(told->points, g_strdup(payload + 1));
+        g_hash_table_add(requests->points, g_strdup(payload + 1));
     } else if (*payload == 'z') {
-        g_hash_table_remove(told->points, payload + 1);
+        g_hash_table_remove(requests->points, payload + 1);
     } else if (*payload == '?') {
-        g_hash_table_remove_all(told->points);
+        g_hash_table_remove_all(requests->points);
     }
 }
 
@@ -383,8 +383,8 @@ struct tcgrr_gdb_server *tcgrr_gdb_server_new(const struct tcgrr_gdb_options *op
     }
     struct tcgrr_gdb_server *server = g_new0(struct tcgrr_gdb_server, 1);
     server->options = *options;
-    server->told.settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
-    server->told.points = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    server->requests.settings = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+    server->requests.points = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     server->asked = g_string_new(NULL);
     server->keyframes = tcgrr_keyframes_open(of);
     server->log = tcgrr_rrlog_load(of->rr_file, of->qemu->version, error);
@@ -414,10 +414,10 @@ void tcgrr_gdb_server_free(struct tcgrr_gdb_server *server)
     tcgrr_stub_clear(&server->stub);
     tcgrr_keyframes_free(server->keyframes);
     tcgrr_rrlog_free(server->log);
-    g_hash_table_unref(server->told.settings);
-    g_hash_table_unref(server->told.points);
-    g_free(server->told.supported);
-    g_free(server->told.thread);
+    g_hash_table_unref(server->requests.settings);
+    g_hash_table_unref(server->requests.points);
+    g_free(server->requests.supported);
+    g_free(server->requests.thread);
     g_string_free(server->asked, TRUE);
     g_free(server->stands);
     g_free(server);

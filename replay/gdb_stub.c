@@ -62,23 +62,23 @@ bool tcgrr_gdb_is_eventful(const struct tcgrr_gdb_server *server, tcgrr_icount i
 /* "?" is for a gdb that has just connected: it takes all breakpoints away, so it comes before them. */
 static bool tell(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, GError **error)
 {
-    const struct tcgrr_gdb_told *told = &server->told;
+    const struct tcgrr_gdb_requests *requests = &server->requests;
     GHashTableIter iter;
     gpointer value;
 
-    if (!tcgrr_stub_ask(stub, told->supported ? told->supported : "qSupported", error) ||
+    if (!tcgrr_stub_ask(stub, requests->supported ? requests->supported : "qSupported", error) ||
         !tcgrr_stub_ask(stub, "?", error)) {
         return false;
     }
     g_free(server->stands);
     server->stands = g_strdup(stub->wire->payload->str);
-    g_hash_table_iter_init(&iter, told->settings);
+    g_hash_table_iter_init(&iter, requests->settings);
     while (g_hash_table_iter_next(&iter, NULL, &value)) {
         if (!tcgrr_stub_ask(stub, value, error)) {
             return false;
         }
     }
-    return !told->thread || tcgrr_stub_ask(stub, told->thread, error);
+    return !requests->thread || tcgrr_stub_ask(stub, requests->thread, error);
 }
 
 bool tcgrr_stub_points(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, const char *kinds, bool insert,
@@ -87,7 +87,7 @@ bool tcgrr_stub_points(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub,
     GHashTableIter iter;
     gpointer value;
 
-    g_hash_table_iter_init(&iter, server->told.points);
+    g_hash_table_iter_init(&iter, server->requests.points);
     while (g_hash_table_iter_next(&iter, &value, NULL)) {
         const char *point = value;
         g_autofree char *packet = g_strconcat(insert ? "Z" : "z", point, NULL);

@@ -97,9 +97,9 @@ uint64_t tcgrr_keyframes_max_bytes(const char *trace)
     g_autofree char *path = max_file(trace);
     g_autofree char *text = NULL;
     guint64 bytes;
-    bool told = g_file_get_contents(path, &text, NULL, NULL) &&
-                g_ascii_string_to_unsigned(g_strchomp(text), 10, 1, G_MAXUINT64, &bytes, NULL);
-    return told ? bytes : TCGRR_KEYFRAMES_MAX;
+    bool known = g_file_get_contents(path, &text, NULL, NULL) &&
+                 g_ascii_string_to_unsigned(g_strchomp(text), 10, 1, G_MAXUINT64, &bytes, NULL);
+    return known ? bytes : TCGRR_KEYFRAMES_MAX;
 }
 
 void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes)

@@ -6,13 +6,13 @@
 #include "store/error.h"
 
 #define LONG_US (250 * 1000)                /* of QEMU's time on the way: more than saving takes */
-#define NEAR    ((tcgrr_icount)100000)      /* so far before a place, because people look at what led to it */
+#define LEAD_IN ((tcgrr_icount)100000)      /* so far before a place, because people look at what led to it */
 #define LEAST   ((tcgrr_icount)4 * 1000000) /* is replayed in no time */
 
 /* The last place up to `icount` that may have a keyframe; 0: there is none near. */
 static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
 {
-    for (tcgrr_icount place = icount; place > 0 && icount - place < NEAR; place--) {
+    for (tcgrr_icount place = icount; place > 0 && icount - place < LEAD_IN; place--) {
         if (tcgrr_keyframes_is_place(log, place)) {
             return place;
         }
@@ -44,7 +44,7 @@ static void leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player
 bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player,
                               const struct tcgrr_rrlog *log, tcgrr_icount icount, GError **error)
 {
-    tcgrr_icount place = find_place(log, icount - MIN(icount, NEAR));
+    tcgrr_icount place = find_place(log, icount - MIN(icount, LEAD_IN));
     int64_t spent = tcgrr_player_spent(player);
     tcgrr_icount stands;
 

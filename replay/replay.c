@@ -545,13 +545,13 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
         return false;
     }
     if (options->arguments) {
-        char **told = g_new0(char *, g_strv_length((char **)options->arguments) + 2);
-        told[0] = g_strdup(words[0]);
+        char **words_given = g_new0(char *, g_strv_length((char **)options->arguments) + 2);
+        words_given[0] = g_strdup(words[0]);
         for (guint i = 0; options->arguments[i]; i++) {
-            told[i + 1] = g_strdup(options->arguments[i]);
+            words_given[i + 1] = g_strdup(options->arguments[i]);
         }
         g_strfreev(words);
-        words = told;
+        words = words_given;
     }
     bool user = is_user(reader);
     struct replay_files files = {

@@ -37,7 +37,7 @@ struct tcgrr_live_accesses {
     struct tcgrr_window window;
     tcgrr_icount from; /* as far as it is known; UINT64_MAX until then */
     tcgrr_icount until;
-    bool told; /* the plugin, that the window is over */
+    bool over_said; /* the plugin knows that the window is over */
     uint64_t strays;
     uint32_t devices;
     struct kind kinds[1 << KIND_BITS];
@@ -346,9 +346,9 @@ static void find_window(struct tcgrr_live_accesses *accesses, const struct tcgrr
 
 static void tell_end(struct tcgrr_live *live, tcgrr_icount icount)
 {
-    if (icount >= live->accesses->until && !live->accesses->told) {
+    if (icount >= live->accesses->until && !live->accesses->over_said) {
         tcgrr_intake_end_window(live->intake);
-        live->accesses->told = true;
+        live->accesses->over_said = true;
     }
 }
 

@@ -266,9 +266,9 @@ static bool pin_value(struct pinning *pinning, const struct tcgrr_option *option
 }
 
 /* -rtc with a base and a clock that come from nowhere outside. Owned by the caller. */
-static char *pin_clock(const char *told)
+static char *pin_clock(const char *given)
 {
-    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(told ? told : "", NULL);
+    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(given ? given : "", NULL);
     const char *base = tcgrr_suboptions_get(inside, "base");
     if (!base || !g_ascii_isdigit(*base)) {
         bool local = g_strcmp0(base, "localtime") == 0;
@@ -343,10 +343,10 @@ static void name_processor(struct pinning *pinning)
                              : tcgrr_standing_ask(pinning->standing, "qom-get",
                                                   json_pack("{s:s, s:s}", "path", path, "property", names[i]), NULL);
         if (json_is_integer(number)) {
-            char *told =
+            char *given =
                 g_strdup_printf("%s,%s=%" JSON_INTEGER_FORMAT, pins->cpu, names[i], json_integer_value(number));
             g_free(pins->cpu);
-            pins->cpu = told;
+            pins->cpu = given;
         }
         json_decref(number);
     }

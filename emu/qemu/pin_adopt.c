@@ -89,7 +89,7 @@ bool tcgrr_pins_adopt(struct tcgrr_pins *pins, const char *machine, const char *
 void tcgrr_pins_unpin_clock(struct tcgrr_pins *pins, const char *const *arguments)
 {
     g_autoptr(GArray) pinned = tcgrr_options_scan_system((const char *const *)pins->words);
-    g_autoptr(GArray) told = tcgrr_options_scan_system(arguments);
+    g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
     guint next = 0;
 
     for (guint i = 0; i < pinned->len; i++) {
@@ -97,11 +97,11 @@ void tcgrr_pins_unpin_clock(struct tcgrr_pins *pins, const char *const *argument
         if (strcmp(option->name, "rtc") != 0) {
             continue;
         }
-        while (next < told->len && strcmp(g_array_index(told, struct tcgrr_option, next).name, "rtc") != 0) {
+        while (next < given->len && strcmp(g_array_index(given, struct tcgrr_option, next).name, "rtc") != 0) {
             next++;
         }
-        if (next < told->len) {
-            const struct tcgrr_option *own = &g_array_index(told, struct tcgrr_option, next++);
+        if (next < given->len) {
+            const struct tcgrr_option *own = &g_array_index(given, struct tcgrr_option, next++);
             put(&pins->words[option->first + option->words - 1], g_strdup(arguments[own->first + own->words - 1]));
             continue;
         }

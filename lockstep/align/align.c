@@ -167,7 +167,7 @@ static void say(struct tcgrr_align *align, char *note)
 
 /* ---- interrupts ---- */
 
-static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands);
+static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair);
 
 /* Instructions of handlers do not count for those that are set aside. */
 static void rewind_walked(struct tcgrr_align *align, uint64_t walked)
@@ -185,21 +185,21 @@ static bool same_handlers(struct tcgrr_align *align, int which, struct tcgrr_def
                           const struct tcgrr_deferred_handler *b, unsigned depth)
 {
     const struct tcgrr_deferred_handler *handlers[2] = {which == 0 ? a : b, which == 0 ? b : a};
-    struct tcgrr_cursor_pair strands = {.depth = depth};
+    struct tcgrr_cursor_pair pair = {.depth = depth};
 
     for (int i = 0; i < 2; i++) {
-        tcgrr_insn_cursor_begin_on(&strands.walks[i], handlers[i]->body, align->only, handlers[i]->start);
-        strands.start[i] = handlers[i]->start;
-        strands.end[i] = handlers[i]->end;
-        strands.number[i] = handlers[i]->interrupt.number;
+        tcgrr_insn_cursor_begin_on(&pair.walks[i], handlers[i]->body, align->only, handlers[i]->start);
+        pair.start[i] = handlers[i]->start;
+        pair.end[i] = handlers[i]->end;
+        pair.number[i] = handlers[i]->interrupt.number;
     }
     uint64_t walked = align->walked;
-    bool same = follow(align, &strands);
+    bool same = follow(align, &pair);
     rewind_walked(align, walked);
     if (!same && !a->differs) {
         a->differs = true;
-        a->differs_at[0] = strands.walks[0].icount;
-        a->differs_at[1] = strands.walks[1].icount;
+        a->differs_at[0] = pair.walks[0].icount;
+        a->differs_at[1] = pair.walks[1].icount;
     }
     return same;
 }
@@ -252,24 +252,24 @@ static void pair_last(struct tcgrr_align *align, int which, unsigned depth)
     }
 }
 
-static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which, bool beside,
+static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which, bool beside,
                            struct tcgrr_interrupt *interrupt)
 {
-    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
-    const struct tcgrr_insn_cursor *other = &strands->walks[!which];
+    const struct tcgrr_insn_cursor *walk = &pair->walks[which];
+    const struct tcgrr_insn_cursor *other = &pair->walks[!which];
 
     /* What led to a handler is not looked at again. */
-    bool entered = strands->depth > 0 && walk->icount == strands->start[which];
-    if (!tcgrr_cursor_pair_interrupt(strands, which, interrupt) &&
+    bool entered = pair->depth > 0 && walk->icount == pair->start[which];
+    if (!tcgrr_cursor_pair_interrupt(pair, which, interrupt) &&
         (entered || !tcgrr_interrupt_unnoticed(&align->codes, walk, align->windows, interrupt))) {
         return false;
     }
     /* On a machine whose returns are not known, the handler is taken to go back to where the other side is. */
     if (interrupt->from_pc == TCGRR_NO_PC && align->codes.isa == TCGRR_ISA_UNKNOWN && beside &&
-        !tcgrr_cursor_pair_over(strands, !which)) {
+        !tcgrr_cursor_pair_over(pair, !which)) {
         struct tcgrr_interrupt there;
         interrupt->from_pc =
-            tcgrr_cursor_pair_interrupt(strands, !which, &there) ? there.from_pc : tcgrr_insn_cursor_pc(other);
+            tcgrr_cursor_pair_interrupt(pair, !which, &there) ? there.from_pc : tcgrr_insn_cursor_pc(other);
     }
     return true;
 }
@@ -279,16 +279,16 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_cursor_
  * whether an instruction had run that makes no access to memory, because of its condition, and then was interrupted. If
  * it was not run again it had: then the other side is one ahead.
  */
-static bool settle_uncertain(struct tcgrr_cursor_pair *strands, int which, bool beside,
+static bool settle_uncertain(struct tcgrr_cursor_pair *pair, int which, bool beside,
                              struct tcgrr_deferred_handler *aside, const struct tcgrr_insn_cursor *back)
 {
-    struct tcgrr_insn_cursor *other = &strands->walks[!which];
+    struct tcgrr_insn_cursor *other = &pair->walks[!which];
     uint64_t from = aside->interrupt.from_pc;
 
     if (aside->interrupt.certain || !tcgrr_insn_cursor_exec(back) || tcgrr_insn_cursor_pc(back) == from) {
         return aside->interrupt.certain || tcgrr_insn_cursor_exec(back);
     }
-    if (!beside || tcgrr_cursor_pair_over(strands, !which) || tcgrr_insn_cursor_pc(other) != from) {
+    if (!beside || tcgrr_cursor_pair_over(pair, !which) || tcgrr_insn_cursor_pc(other) != from) {
         return false;
     }
     uint8_t length = tcgrr_insn_cursor_exec(other)->block->lengths[other->insn];
@@ -300,14 +300,14 @@ static bool settle_uncertain(struct tcgrr_cursor_pair *strands, int which, bool 
     return true;
 }
 
-bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside)
+bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which, bool beside)
 {
-    struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    struct tcgrr_insn_cursor *walk = &pair->walks[which];
     struct tcgrr_deferred_handler aside = {.start = walk->icount, .walked = align->walked};
     struct tcgrr_insn_cursor back = *walk;
 
-    if (strands->depth >= MAX_DEPTH || tcgrr_cursor_pair_over(strands, which) ||
-        !find_interrupt(align, strands, which, beside, &aside.interrupt)) {
+    if (pair->depth >= MAX_DEPTH || tcgrr_cursor_pair_over(pair, which) ||
+        !find_interrupt(align, pair, which, beside, &aside.interrupt)) {
         return false;
     }
     if (align->aside[which]->len >= TCGRR_ALIGN_ASIDE_MOST || held(align->aside[which]) >= TCGRR_ALIGN_HELD_MOST) {
@@ -316,14 +316,14 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
         return false;
     }
     if (!tcgrr_handler_leave(&align->codes, &aside.interrupt, &back) ||
-        (strands->depth > 0 && back.icount > strands->end[which])) {
+        (pair->depth > 0 && back.icount > pair->end[which])) {
         say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER "x on side %c at icount %" G_GUINT64_FORMAT
                                    " does not return to the interrupted code within %d instructions",
                                    aside.interrupt.to_pc, 'A' + which, aside.start, (int)TCGRR_HANDLER_MOST));
         return false;
     }
-    aside.other = strands->walks[!which].icount;
-    if (!settle_uncertain(strands, which, beside, &aside, &back)) {
+    aside.other = pair->walks[!which].icount;
+    if (!settle_uncertain(pair, which, beside, &aside, &back)) {
         return false;
     }
     aside.end = back.icount;
@@ -335,18 +335,18 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
     *walk = back;
     g_array_append_val(align->taken[which], taken);
     g_array_append_val(align->aside[which], aside);
-    pair_last(align, which, strands->depth);
+    pair_last(align, which, pair->depth);
     return true;
 }
 
 /* ---- going on ---- */
 
-bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which)
+bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which)
 {
-    struct tcgrr_insn_cursor *walk = &strands->walks[which];
+    struct tcgrr_insn_cursor *walk = &pair->walks[which];
     struct tcgrr_exec_window *window = &align->windows[which];
 
-    if (strands->depth > 0 || walk->icount + TCGRR_ALIGN_AHEAD / 2 <= window->to) {
+    if (pair->depth > 0 || walk->icount + TCGRR_ALIGN_AHEAD / 2 <= window->to) {
         return true;
     }
     if (!tcgrr_exec_window_extend(window, walk->icount + TCGRR_CHECKPOINT_STEP, &align->error)) {
@@ -357,34 +357,34 @@ bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *stra
 }
 
 /* The two are not on the same instruction, or one is over. Returns whether they can go on all the same. */
-static bool explain(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
+static bool explain(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
 {
-    tcgrr_icount end[2] = {strands->end[0], strands->end[1]};
+    tcgrr_icount end[2] = {pair->end[0], pair->end[1]};
     bool good = false;
 
     /* The runs can be looked through as far as they are at hand. */
-    if (strands->depth == 0) {
-        strands->end[0] = strands->end[1] = UINT64_MAX;
+    if (pair->depth == 0) {
+        pair->end[0] = pair->end[1] = UINT64_MAX;
     }
-    bool a = tcgrr_align_set_aside(align, strands, 0, true);
-    bool b = tcgrr_align_set_aside(align, strands, 1, true);
+    bool a = tcgrr_align_set_aside(align, pair, 0, true);
+    bool b = tcgrr_align_set_aside(align, pair, 1, true);
     good = a || b ||
-           (!tcgrr_cursor_pair_over(strands, 0) && !tcgrr_cursor_pair_over(strands, 1) &&
-            tcgrr_insn_cursor_pc(&strands->walks[0]) != tcgrr_insn_cursor_pc(&strands->walks[1]) &&
-            tcgrr_reconverge(align, strands));
-    memcpy(strands->end, end, sizeof(end));
+           (!tcgrr_cursor_pair_over(pair, 0) && !tcgrr_cursor_pair_over(pair, 1) &&
+            tcgrr_insn_cursor_pc(&pair->walks[0]) != tcgrr_insn_cursor_pc(&pair->walks[1]) &&
+            tcgrr_reconverge(align, pair));
+    memcpy(pair->end, end, sizeof(end));
     return good;
 }
 
 /* Handlers: true if they are the same up to the end of both. */
-static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
+static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
 {
     for (;;) {
-        align->walked += tcgrr_insn_cursor_together(strands->walks, strands->end);
-        if (tcgrr_cursor_pair_over(strands, 0) && tcgrr_cursor_pair_over(strands, 1)) {
+        align->walked += tcgrr_insn_cursor_together(pair->walks, pair->end);
+        if (tcgrr_cursor_pair_over(pair, 0) && tcgrr_cursor_pair_over(pair, 1)) {
             return true;
         }
-        if (!explain(align, strands)) {
+        if (!explain(align, pair)) {
             return false;
         }
     }

@@ -112,27 +112,27 @@ void tcgrr_align_restore(struct tcgrr_align *align, struct tcgrr_align_state *st
  * If an interrupt came on side `which` where its walk is, sets its handler aside and goes on after it. `beside`: the
  * other side is at the interrupted code, too.
  */
-bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which, bool beside);
+bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which, bool beside);
 
 /* Makes sure that some of the side's run is at hand after its walk. False, with align->error set, if it could not be
  * read. */
-bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int which);
+bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which);
 
 void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
 
 /* Whether an interrupt came on side `which` where its walk is. */
-static inline bool tcgrr_cursor_pair_interrupt(const struct tcgrr_cursor_pair *strands, int which,
+static inline bool tcgrr_cursor_pair_interrupt(const struct tcgrr_cursor_pair *pair, int which,
                                                struct tcgrr_interrupt *interrupt)
 {
-    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
-    unsigned number = walk->icount == strands->start[which] ? strands->number[which] : 0;
+    const struct tcgrr_insn_cursor *walk = &pair->walks[which];
+    unsigned number = walk->icount == pair->start[which] ? pair->number[which] : 0;
     return tcgrr_interrupt_at(walk, number, interrupt);
 }
 
-static inline bool tcgrr_cursor_pair_over(const struct tcgrr_cursor_pair *strands, int which)
+static inline bool tcgrr_cursor_pair_over(const struct tcgrr_cursor_pair *pair, int which)
 {
-    const struct tcgrr_insn_cursor *walk = &strands->walks[which];
-    return !tcgrr_insn_cursor_exec(walk) || walk->icount >= strands->end[which];
+    const struct tcgrr_insn_cursor *walk = &pair->walks[which];
+    return !tcgrr_insn_cursor_exec(walk) || walk->icount >= pair->end[which];
 }
 
 #endif

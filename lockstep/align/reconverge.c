@@ -14,7 +14,7 @@
 /* So many instructions alike show that the two have met again. */
 #define ALIKE      16
 /* After a clock or a device that was read, so near; instructions. */
-#define NEAR       32
+#define NEAR_INSNS 32
 /* Ways apart that meet again; instructions. */
 #define APART_MOST 128
 
@@ -30,9 +30,9 @@ struct back {
     bool switched; /* another vCPU ran after the instruction */
 };
 
-static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which)
+static struct back look_back(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which)
 {
-    return (struct back){align, strands->walks[which], strands->start[which], which, false, false};
+    return (struct back){align, pair->walks[which], pair->start[which], which, false, false};
 }
 
 static bool step_back(struct back *back)
@@ -66,9 +66,9 @@ static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_insn_cu
 
 /* Whether so many instructions are the same from here on, up to both ends, or up to where there is a reason to differ
  * again. */
-static bool alike(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands)
+static bool alike(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair)
 {
-    struct tcgrr_cursor_pair ahead = *strands;
+    struct tcgrr_cursor_pair ahead = *pair;
     struct tcgrr_interrupt interrupt;
     unsigned reasons = 0;
 
@@ -106,9 +106,9 @@ static void body_add(struct body *body, uint64_t pc)
 }
 
 /* Goes back to where the side was at its next instruction before, and through some turns more. */
-static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which, struct body *body)
+static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which, struct body *body)
 {
-    struct back back = look_back(align, strands, which);
+    struct back back = look_back(align, pair, which);
     uint64_t head = tcgrr_insn_cursor_pc(&back.walk);
     GArray *pcs = g_array_new(FALSE, FALSE, sizeof(uint64_t));
     guint whole = 0;
@@ -138,10 +138,10 @@ static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair 
 }
 
 /* How often the side ran the instruction at `pc` in its last turn. */
-static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which,
+static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which,
                               const struct body *body, uint64_t pc)
 {
-    struct back back = look_back(align, strands, which);
+    struct back back = look_back(align, pair, which);
     unsigned times = 0;
 
     for (uint32_t i = 0; i < body->turn && step_back(&back); i++) {
@@ -154,10 +154,10 @@ static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgr
  * What the loop read last, or what came into it, right before the side left it: it can have left it because of that. An
  * instruction that runs several times a turn is one of another loop inside, which has been left already.
  */
-static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which,
+static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which,
                                  const struct body *body)
 {
-    struct back back = look_back(align, strands, which);
+    struct back back = look_back(align, pair, which);
     unsigned reads = 0, interrupts = 0;
 
     for (uint32_t i = 0; i < LEAVE_NEAR && step_back(&back); i++) {
@@ -165,13 +165,13 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_c
         if (!g_hash_table_contains(body->pcs, &pc)) {
             break;
         }
-        if (i < 2 * body->turn + NEAR) {
+        if (i < 2 * body->turn + NEAR_INSNS) {
             interrupts |=
                 (back.crossed ? TCGRR_REASON_INTERRUPT : 0) | (back.switched && body->memory ? TCGRR_REASON_VCPU : 0);
         }
         if (!reads) {
             reads = reasons_at(align, &back.walk);
-            if (reads && times_in_turn(align, strands, which, body, pc) > 1) {
+            if (reads && times_in_turn(align, pair, which, body, pc) > 1) {
                 return interrupts;
             }
         }
@@ -181,69 +181,68 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_c
 
 /* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0:
  * it does not within `most`. */
-static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int late, const struct body *body,
+static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int late, const struct body *body,
                         uint64_t most)
 {
-    struct tcgrr_insn_cursor *walk = &strands->walks[late];
-    uint64_t out = tcgrr_insn_cursor_pc(&strands->walks[!late]);
+    struct tcgrr_insn_cursor *walk = &pair->walks[late];
+    uint64_t out = tcgrr_insn_cursor_pc(&pair->walks[!late]);
 
     for (uint32_t extra = 0;
-         extra <= most && tcgrr_align_bring(align, strands, late) && !tcgrr_cursor_pair_over(strands, late);) {
+         extra <= most && tcgrr_align_bring(align, pair, late) && !tcgrr_cursor_pair_over(pair, late);) {
         uint64_t pc = tcgrr_insn_cursor_pc(walk);
         /* Outside of the body it is surely the way out. */
-        if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, strands))) {
+        if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, pair))) {
             return extra;
         }
         if (g_hash_table_contains(body->pcs, &pc)) {
             tcgrr_insn_cursor_step(walk);
             extra++;
-        } else if (!tcgrr_align_set_aside(align, strands, late, false)) {
+        } else if (!tcgrr_align_set_aside(align, pair, late, false)) {
             return 0;
         }
     }
     return 0;
 }
 
-static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, int late, const struct body *body,
+static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int late, const struct body *body,
                        uint64_t most)
 {
     struct tcgrr_tolerated place = {.kind = TCGRR_TOLERATED_LOOP,
-                                    .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                    .pc = tcgrr_insn_cursor_pc(&strands->walks[late]),
+                                    .icount = {pair->walks[0].icount, pair->walks[1].icount},
+                                    .pc = tcgrr_insn_cursor_pc(&pair->walks[late]),
                                     .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
     struct tcgrr_align_state state;
-    struct tcgrr_cursor_pair trial = *strands;
+    struct tcgrr_cursor_pair trial = *pair;
 
     tcgrr_align_save(align, &state);
     place.insns[late] = turn_on(align, &trial, late, body, most);
     /* Less than a turn or so is no turn. */
     if (place.insns[late] * 2 > body->turn) {
-        unsigned reasons[2] = {reasons_to_leave(align, strands, !late, body),
-                               reasons_to_leave(align, &trial, late, body)};
+        unsigned reasons[2] = {reasons_to_leave(align, pair, !late, body), reasons_to_leave(align, &trial, late, body)};
         /* What is read shows on one side at least; each has to have been interrupted by itself. */
         place.reasons = ((reasons[0] | reasons[1]) & ~(unsigned)TCGRR_REASON_INTERRUPT) | (reasons[0] & reasons[1]);
     }
     tcgrr_align_restore(align, &state, place.reasons != 0);
     if (place.reasons) {
         tcgrr_align_tolerate(align, &place);
-        *strands = trial;
+        *pair = trial;
     }
     return place.reasons != 0;
 }
 
 /* If one side has left a loop in which the other turns at most so many instructions further, goes on after it. */
-static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands, uint64_t most)
+static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, uint64_t most)
 {
     struct body bodies[2];
     bool good = false;
 
-    find_body(align, strands, 0, &bodies[0]);
-    find_body(align, strands, 1, &bodies[1]);
+    find_body(align, pair, 0, &bodies[0]);
+    find_body(align, pair, 1, &bodies[1]);
     /* The inner loop first, where one side goes back in it and the other in one around it. */
     int inner = bodies[1].turn < bodies[0].turn;
     for (int i = 0; i < 2 && !good; i++) {
         int late = i == 0 ? inner : !inner;
-        good = bodies[late].turn != UINT32_MAX && leave_loop(align, strands, late, &bodies[late], most);
+        good = bodies[late].turn != UINT32_MAX && leave_loop(align, pair, late, &bodies[late], most);
     }
     g_hash_table_destroy(bodies[0].pcs);
     g_hash_table_destroy(bodies[1].pcs);
@@ -256,17 +255,17 @@ static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *st
  * What the side read last, shortly before. If it read that several times, it was polling, and has left that loop as the
  * other side did: what comes next is not due to it.
  */
-static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, int which)
+static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which)
 {
-    struct back back = look_back(align, strands, which);
+    struct back back = look_back(align, pair, which);
     unsigned reasons = 0;
     uint64_t pc = 0;
 
-    for (int i = 0; i < 2 * NEAR && step_back(&back); i++) {
+    for (int i = 0; i < 2 * NEAR_INSNS && step_back(&back); i++) {
         if (reasons && tcgrr_insn_cursor_pc(&back.walk) == pc) {
             return 0;
         }
-        if (!reasons && i < NEAR) {
+        if (!reasons && i < NEAR_INSNS) {
             reasons = reasons_at(align, &back.walk);
             pc = tcgrr_insn_cursor_pc(&back.walk);
         }
@@ -276,15 +275,15 @@ static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor
 
 /* Instructions that the side runs from here on, without interrupts. The place after the last one counts if the strand
  * ends there. */
-static guint ways(const struct tcgrr_cursor_pair *strands, int which, struct tcgrr_insn_cursor *places)
+static guint ways(const struct tcgrr_cursor_pair *pair, int which, struct tcgrr_insn_cursor *places)
 {
-    struct tcgrr_insn_cursor walk = strands->walks[which];
+    struct tcgrr_insn_cursor walk = pair->walks[which];
     struct tcgrr_interrupt interrupt;
     guint count = 0;
 
     while (count < APART_MOST) {
         places[count++] = walk;
-        bool over = !tcgrr_insn_cursor_exec(&walk) || walk.icount >= strands->end[which];
+        bool over = !tcgrr_insn_cursor_exec(&walk) || walk.icount >= pair->end[which];
         if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, 0, &interrupt))) {
             break;
         }
@@ -294,15 +293,15 @@ static guint ways(const struct tcgrr_cursor_pair *strands, int which, struct tcg
 }
 
 /* Whether both go on alike from these places. */
-static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands,
-                    const struct tcgrr_insn_cursor *a, const struct tcgrr_insn_cursor *b, struct tcgrr_cursor_pair *met)
+static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, const struct tcgrr_insn_cursor *a,
+                    const struct tcgrr_insn_cursor *b, struct tcgrr_cursor_pair *met)
 {
-    struct tcgrr_cursor_pair trial = *strands;
+    struct tcgrr_cursor_pair trial = *pair;
 
     trial.walks[0] = *a;
     trial.walks[1] = *b;
     bool over[2] = {tcgrr_cursor_pair_over(&trial, 0), tcgrr_cursor_pair_over(&trial, 1)};
-    bool possible = over[0] == over[1] && (over[0] ? strands->depth > 0 : tcgrr_insn_cursor_same(a, b));
+    bool possible = over[0] == over[1] && (over[0] ? pair->depth > 0 : tcgrr_insn_cursor_same(a, b));
     if (!possible || !alike(align, &trial)) {
         return false;
     }
@@ -311,10 +310,10 @@ static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *s
 }
 
 /* The nearest place at which both go on alike: where A first comes to an instruction, and B, too. */
-static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands, struct tcgrr_cursor_pair *met)
+static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, struct tcgrr_cursor_pair *met)
 {
     struct tcgrr_insn_cursor places[2][APART_MOST];
-    guint counts[2] = {ways(strands, 0, places[0]), ways(strands, 1, places[1])};
+    guint counts[2] = {ways(pair, 0, places[0]), ways(pair, 1, places[1])};
     GHashTable *first = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     guint nearest = UINT_MAX;
 
@@ -327,49 +326,49 @@ static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *stra
     for (guint b = 0; b < counts[1] && b < nearest; b++) {
         uint64_t pc = tcgrr_insn_cursor_exec(&places[1][b]) ? tcgrr_insn_cursor_pc(&places[1][b]) : TCGRR_NO_PC;
         guint a = GPOINTER_TO_UINT(g_hash_table_lookup(first, &pc));
-        if (a > 0 && a - 1 + b < nearest && meet_at(align, strands, &places[0][a - 1], &places[1][b], met)) {
+        if (a > 0 && a - 1 + b < nearest && meet_at(align, pair, &places[0][a - 1], &places[1][b], met)) {
             nearest = a - 1 + b;
         }
     }
     g_hash_table_destroy(first);
     return nearest != UINT_MAX || (counts[0] > 0 && counts[1] > 0 &&
-                                   meet_at(align, strands, &places[0][counts[0] - 1], &places[1][counts[1] - 1], met));
+                                   meet_at(align, pair, &places[0][counts[0] - 1], &places[1][counts[1] - 1], met));
 }
 
 /* Whether the two meet again soon, and what explains that they took different ways. */
-static bool find_transient(struct tcgrr_align *align, const struct tcgrr_cursor_pair *strands,
+static bool find_transient(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair,
                            struct tcgrr_cursor_pair *met, struct tcgrr_tolerated *place)
 {
-    unsigned reasons[2] = {read_before(align, strands, 0), read_before(align, strands, 1)};
+    unsigned reasons[2] = {read_before(align, pair, 0), read_before(align, pair, 1)};
 
     *place = (struct tcgrr_tolerated){.kind = TCGRR_TOLERATED_TRANSIENT,
-                                      .icount = {strands->walks[0].icount, strands->walks[1].icount},
-                                      .pc = tcgrr_insn_cursor_pc(&strands->walks[0]),
+                                      .icount = {pair->walks[0].icount, pair->walks[1].icount},
+                                      .pc = tcgrr_insn_cursor_pc(&pair->walks[0]),
                                       .from_pc = {TCGRR_NO_PC, TCGRR_NO_PC}};
     place->reasons =
-        (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (strands->depth > 0 ? TCGRR_REASON_HANDLER : 0);
-    if (!place->reasons || !meet(align, strands, met)) {
+        (reasons[0] && reasons[1] ? reasons[0] | reasons[1] : 0) | (pair->depth > 0 ? TCGRR_REASON_HANDLER : 0);
+    if (!place->reasons || !meet(align, pair, met)) {
         return false;
     }
     for (int i = 0; i < 2; i++) {
-        place->insns[i] = met->walks[i].icount - strands->walks[i].icount;
+        place->insns[i] = met->walks[i].icount - pair->walks[i].icount;
     }
     return true;
 }
 
-bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands)
+bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
 {
     struct tcgrr_cursor_pair met;
     struct tcgrr_tolerated place;
-    bool transient = find_transient(align, strands, &met, &place);
+    bool transient = find_transient(align, pair, &met, &place);
 
     /* What explains the difference with fewer instructions is more likely. */
-    if (leave_either(align, strands, transient ? place.insns[0] + place.insns[1] : EXTRA_MOST)) {
+    if (leave_either(align, pair, transient ? place.insns[0] + place.insns[1] : EXTRA_MOST)) {
         return true;
     }
     if (transient) {
         tcgrr_align_tolerate(align, &place);
-        *strands = met;
+        *pair = met;
     }
     return transient;
 }

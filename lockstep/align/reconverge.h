@@ -13,6 +13,6 @@
  * - Both have just read a clock or a device, or this is the handler of an interrupt that came at different places, and
  *   they meet again soon.
  */
-bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *strands);
+bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair);
 
 #endif

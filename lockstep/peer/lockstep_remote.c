@@ -39,7 +39,7 @@ bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
                                 const struct tcgrr_lockstep_remote_options *options, GError **error)
 {
     *lockstep = (struct tcgrr_lockstep_remote){.own = options->listens ? 0 : 1};
-    tcgrr_received_blocks_init(&lockstep->heard);
+    tcgrr_received_blocks_init(&lockstep->received);
     return options->member.reader || open_session(lockstep, options, NULL, error);
 }
 
@@ -249,10 +249,10 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
     return lockstep->side != NULL;
 }
 
-static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_compare_options *told,
+static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_compare_options *asked,
                          GError **error)
 {
-    struct tcgrr_compare_options compare = *told;
+    struct tcgrr_compare_options compare = *asked;
     struct tcgrr_comparison found;
 
     for (int i = 0; i < 2; i++) {
@@ -268,7 +268,7 @@ static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tc
     }
     lockstep->beside = tcgrr_run_source_watchful(lockstep->side, lockstep->remote);
     bool good = tcgrr_compare(lockstep->remote, lockstep->beside, &compare, &found, error) &&
-                tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->heard, &lockstep->comparison, error);
+                tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->received, &lockstep->comparison, error);
     tcgrr_comparison_clear(&found);
     return good;
 }
@@ -376,7 +376,7 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         tcgrr_run_source_remote_feed(lockstep->remote, lockstep->feed);
     }
     bool good = start(lockstep, options, error) &&
-                (options->listens ? tcgrr_serve(lockstep->peer, lockstep->side, lockstep->leader, &lockstep->heard,
+                (options->listens ? tcgrr_serve(lockstep->peer, lockstep->side, lockstep->leader, &lockstep->received,
                                                 &lockstep->comparison, error)
                                   : compare_here(lockstep, compare, error));
     if (good) {
@@ -422,7 +422,7 @@ void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep)
     tcgrr_leader_free(lockstep->leader);
     tcgrr_feed_free(lockstep->feed);
     tcgrr_common_machine_clear(&lockstep->machine);
-    tcgrr_received_blocks_clear(&lockstep->heard);
+    tcgrr_received_blocks_clear(&lockstep->received);
     tcgrr_symbols_free(lockstep->epilogues[0].symbols);
     tcgrr_symbols_free(lockstep->epilogues[1].symbols);
 }

@@ -29,7 +29,7 @@ struct tcgrr_lockstep_remote_options {
 };
 
 struct tcgrr_lockstep_remote {
-    struct tcgrr_comparison comparison; /* its lists point into `heard` */
+    struct tcgrr_comparison comparison; /* its lists point into `received` */
     struct tcgrr_description sides[2];  /* A is the listening one */
     struct tcgrr_epilogue epilogues[2];
     struct tcgrr_peer_traffic traffic;
@@ -43,9 +43,9 @@ struct tcgrr_lockstep_remote {
     struct tcgrr_session *session;       /* NULL: a stored run */
     struct tcgrr_run_source *side;
     struct tcgrr_peer *peer;
-    struct tcgrr_run_source *remote;    /* where we compare; otherwise NULL */
-    struct tcgrr_run_source *beside;    /* likewise: our side as the comparator sees it */
-    struct tcgrr_received_blocks heard; /* the result's blocks, on both ends as the result told of them */
+    struct tcgrr_run_source *remote;       /* where we compare; otherwise NULL */
+    struct tcgrr_run_source *beside;       /* likewise: our side as the comparator sees it */
+    struct tcgrr_received_blocks received; /* the result's blocks, on both ends as the result told of them */
 };
 
 /* Prepares our QEMU, without starting it. Errors as of tcgrr_session_new(). */

@@ -26,13 +26,13 @@ struct tcgrr_peer {
     struct tcgrr_peer_options options;
     int patience_ms;
     bool beating;
-    GByteArray *in; /* what came and was not taken; the message that was taken last is in front */
-    guint taken;    /* bytes of that */
-    gint64 began;   /* when the message began to come that is not there as a whole; 0: none */
-    gint64 heard;   /* when something came */
-    gint64 moved;   /* when the other side did something, or got further */
-    gint64 beaten;  /* when we said last that we live */
-    gint64 shown;   /* when progress was told last */
+    GByteArray *in;     /* what came and was not taken; the message that was taken last is in front */
+    guint taken;        /* bytes of that */
+    gint64 began;       /* when the message began to come that is not there as a whole; 0: none */
+    gint64 received_at; /* when something came */
+    gint64 moved;       /* when the other side did something, or got further */
+    gint64 beaten;      /* when we said last that we live */
+    gint64 shown;       /* when progress was told last */
     tcgrr_icount ours;
     tcgrr_icount theirs;
     struct tcgrr_peer_traffic traffic;
@@ -47,7 +47,7 @@ struct tcgrr_peer *tcgrr_peer_new(int fd, const struct tcgrr_peer_options *optio
     peer->options = *options;
     peer->patience_ms = options->timeout_ms;
     peer->in = g_byte_array_new();
-    peer->heard = peer->moved = peer->beaten = g_get_monotonic_time();
+    peer->received_at = peer->moved = peer->beaten = g_get_monotonic_time();
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on Unix sockets, which do not wait anyway */
     return peer;
@@ -259,7 +259,7 @@ static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error)
     g_byte_array_set_size(peer->in, before + (guint)MAX(got, 0));
     *more = got > 0;
     if (got > 0) {
-        peer->heard = g_get_monotonic_time();
+        peer->received_at = g_get_monotonic_time();
         peer->traffic.received += (uint64_t)got;
         return true;
     }
@@ -272,7 +272,7 @@ static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error)
 static bool check_silence(struct tcgrr_peer *peer, GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    return now - peer->heard <= allowance(peer, 0) || hung(error, "has said nothing", peer->options.timeout_ms);
+    return now - peer->received_at <= allowance(peer, 0) || hung(error, "has said nothing", peer->options.timeout_ms);
 }
 
 bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, const uint8_t *prefix, size_t known,

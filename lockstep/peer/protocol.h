@@ -207,8 +207,8 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
 struct tcgrr_sent_blocks {
     GHashTable *numbers; /* of those that we told of: const struct tcgrr_block * → number + 1 */
 };
-void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *told);
-void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *told);
+void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *sent);
+void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *sent);
 
 /* Memory for the other end's blocks, at most. */
 #define TCGRR_MAX_HEARD (UINT64_C(256) << 20)
@@ -218,8 +218,8 @@ struct tcgrr_received_blocks {
     GArray *numbers; /* uint32_t: number in `blocks` of each */
     uint64_t bytes;  /* of memory that they take */
 };
-void tcgrr_received_blocks_init(struct tcgrr_received_blocks *heard);
-void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *heard);
+void tcgrr_received_blocks_init(struct tcgrr_received_blocks *received);
+void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *received);
 
 struct tcgrr_part {
     tcgrr_icount from;
@@ -230,10 +230,10 @@ bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *par
 
 /* Whether the answer for `part` is small enough to be told. */
 bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part);
-void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *told);
+void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *sent);
 /* Empties `stretch` and fills it with what must be the answer for `part`. */
 bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part,
-                        struct tcgrr_received_blocks *heard, struct tcgrr_stretch *stretch, GError **error);
+                        struct tcgrr_received_blocks *received, struct tcgrr_stretch *stretch, GError **error);
 
 void tcgrr_put_find(GByteArray *to, uint64_t pc, const struct tcgrr_part *part);
 bool tcgrr_take_find(const struct tcgrr_message *message, uint64_t *pc, struct tcgrr_part *part, GError **error);
@@ -243,9 +243,9 @@ bool tcgrr_take_found(const struct tcgrr_message *message, const struct tcgrr_pa
 
 /* ---- how it ends ---- */
 
-void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told);
-/* Fills `comparison`, whose lists point into `heard`. */
-bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard,
+void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *sent);
+/* Fills `comparison`, whose lists point into `received`. */
+bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *received,
                        struct tcgrr_comparison *comparison, GError **error);
 
 /* What a side adds to the report when its run is over. */

@@ -23,7 +23,7 @@ enum { EVENT_INFERRED = 1, EVENT_CONFIRMED = 2, EVENT_PCS = 4, EVENT_CALL = 8, E
 
 struct input {
     struct tcgrr_fields fields;
-    struct tcgrr_received_blocks *heard;
+    struct tcgrr_received_blocks *received;
     tcgrr_vcpu vcpu; /* of the execution before */
     GError **error;
 };
@@ -40,39 +40,40 @@ static bool taken(struct input *in, const struct tcgrr_message *message)
     return false;
 }
 
-static struct input input_of(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard, GError **error)
+static struct input input_of(const struct tcgrr_message *message, struct tcgrr_received_blocks *received,
+                             GError **error)
 {
     return (struct input){
         .fields = {.at = message->payload, .end = message->payload + message->length},
-        .heard = heard,
+        .received = received,
         .error = error,
     };
 }
 
 /* ---- blocks ---- */
 
-void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *told)
+void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *sent)
 {
-    told->numbers = g_hash_table_new(NULL, NULL);
+    sent->numbers = g_hash_table_new(NULL, NULL);
 }
 
-void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *told)
+void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *sent)
 {
-    g_clear_pointer(&told->numbers, g_hash_table_destroy);
+    g_clear_pointer(&sent->numbers, g_hash_table_destroy);
 }
 
-void tcgrr_received_blocks_init(struct tcgrr_received_blocks *heard)
+void tcgrr_received_blocks_init(struct tcgrr_received_blocks *received)
 {
-    *heard = (struct tcgrr_received_blocks){
+    *received = (struct tcgrr_received_blocks){
         .blocks = tcgrr_blocks_new(),
         .numbers = g_array_new(FALSE, FALSE, sizeof(uint32_t)),
     };
 }
 
-void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *heard)
+void tcgrr_received_blocks_clear(struct tcgrr_received_blocks *received)
 {
-    g_clear_pointer(&heard->blocks, tcgrr_blocks_free);
-    g_clear_pointer(&heard->numbers, g_array_unref);
+    g_clear_pointer(&received->blocks, tcgrr_blocks_free);
+    g_clear_pointer(&received->numbers, g_array_unref);
 }
 
 static void put_block(GByteArray *to, const struct tcgrr_block *block)
@@ -97,7 +98,7 @@ static bool keep_text(struct tcgrr_blocks *blocks, uint32_t number, const uint8_
 /* Makes a block known that is named for the first time. NULL if it is malformed. */
 static const struct tcgrr_block *take_block(struct input *in)
 {
-    struct tcgrr_received_blocks *heard = in->heard;
+    struct tcgrr_received_blocks *received = in->received;
     uint64_t pc = tcgrr_take_fixed(&in->fields);
     uint32_t insns = (uint32_t)tcgrr_take_number(&in->fields, TCGRR_MAX_INSNS);
     const uint8_t *lengths = tcgrr_take_bytes(&in->fields, insns);
@@ -109,39 +110,39 @@ static const struct tcgrr_block *take_block(struct input *in)
     const uint8_t *bytes = tcgrr_take_bytes(&in->fields, size);
     uint64_t letters = tcgrr_take_number(&in->fields, insns * (TCGRR_MAX_INSN_TEXT + 1));
     const uint8_t *text = tcgrr_take_bytes(&in->fields, letters);
-    heard->bytes += sizeof(struct tcgrr_block) + insns + size + letters;
+    received->bytes += sizeof(struct tcgrr_block) + insns + size + letters;
     if (in->fields.bad || size > MAX_SIZE) {
         in->fields.bad = true;
         return NULL;
     }
-    if (heard->bytes > TCGRR_MAX_HEARD) {
+    if (received->bytes > TCGRR_MAX_HEARD) {
         g_set_error(in->error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent more than %u MiB of code",
                     (unsigned)(TCGRR_MAX_HEARD >> 20));
         in->fields.bad = true;
         return NULL;
     }
-    uint32_t number = tcgrr_blocks_add(heard->blocks, pc, insns, lengths, size, bytes, in->error);
-    if (number == UINT32_MAX || !keep_text(heard->blocks, number, text, letters)) {
+    uint32_t number = tcgrr_blocks_add(received->blocks, pc, insns, lengths, size, bytes, in->error);
+    if (number == UINT32_MAX || !keep_text(received->blocks, number, text, letters)) {
         in->fields.bad = true;
         return NULL;
     }
-    g_array_append_val(heard->numbers, number);
-    return tcgrr_blocks_get(heard->blocks, number);
+    g_array_append_val(received->numbers, number);
+    return tcgrr_blocks_get(received->blocks, number);
 }
 
 /* ---- executions ---- */
 
 /* All but its icount. `*vcpu` is that of the execution before. */
-static void put_exec(GByteArray *to, const struct tcgrr_exec *exec, tcgrr_vcpu *vcpu, struct tcgrr_sent_blocks *told)
+static void put_exec(GByteArray *to, const struct tcgrr_exec *exec, tcgrr_vcpu *vcpu, struct tcgrr_sent_blocks *sent)
 {
-    uint64_t known = GPOINTER_TO_UINT(g_hash_table_lookup(told->numbers, exec->block));
+    uint64_t known = GPOINTER_TO_UINT(g_hash_table_lookup(sent->numbers, exec->block));
     bool partial = exec->ran != exec->block->insns || exec->counted != exec->ran;
     bool other = exec->vcpu != *vcpu;
 
     tcgrr_put_number(to, known << EXEC_FLAG_BITS | (partial ? EXEC_PARTIAL : 0) | (other ? EXEC_VCPU : 0));
     if (!known) {
-        guint count = g_hash_table_size(told->numbers);
-        g_hash_table_insert(told->numbers, (gpointer)exec->block, GUINT_TO_POINTER(count + 1));
+        guint count = g_hash_table_size(sent->numbers);
+        g_hash_table_insert(sent->numbers, (gpointer)exec->block, GUINT_TO_POINTER(count + 1));
         put_block(to, exec->block);
     }
     if (partial) {
@@ -159,13 +160,14 @@ static bool take_exec(struct input *in, struct tcgrr_exec *exec)
     uint64_t head = tcgrr_take_number(&in->fields, UINT64_C(1) << 34);
     uint64_t known = head >> EXEC_FLAG_BITS;
 
-    if (in->fields.bad || known > in->heard->numbers->len) {
+    if (in->fields.bad || known > in->received->numbers->len) {
         in->fields.bad = true;
         return false;
     }
     *exec = (struct tcgrr_exec){0};
-    exec->block = known ? tcgrr_blocks_get(in->heard->blocks, g_array_index(in->heard->numbers, uint32_t, known - 1))
-                        : take_block(in);
+    exec->block =
+        known ? tcgrr_blocks_get(in->received->blocks, g_array_index(in->received->numbers, uint32_t, known - 1))
+              : take_block(in);
     if (!exec->block) {
         return false;
     }
@@ -242,7 +244,7 @@ bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_
     return stretch->execs->len <= most_in(part) && stretch->events->len <= most_in(part);
 }
 
-void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *told)
+void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *sent)
 {
     tcgrr_vcpu vcpu = 0;
 
@@ -252,7 +254,7 @@ void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, stru
         if (i == 0) {
             tcgrr_put_number(to, exec->icount);
         }
-        put_exec(to, exec, &vcpu, told);
+        put_exec(to, exec, &vcpu, sent);
     }
     tcgrr_put_number(to, stretch->events->len);
     for (guint i = 0; i < stretch->events->len; i++) {
@@ -281,9 +283,9 @@ static void take_execs(struct input *in, const struct tcgrr_part *part, GArray *
 }
 
 bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part,
-                        struct tcgrr_received_blocks *heard, struct tcgrr_stretch *stretch, GError **error)
+                        struct tcgrr_received_blocks *received, struct tcgrr_stretch *stretch, GError **error)
 {
-    struct input in = input_of(message, heard, error);
+    struct input in = input_of(message, received, error);
     tcgrr_icount before = part->from;
 
     g_array_set_size(stretch->execs, 0);
@@ -302,14 +304,14 @@ bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_
 
 /* ---- results ---- */
 
-static void put_list(GByteArray *to, const GArray *execs, struct tcgrr_sent_blocks *told)
+static void put_list(GByteArray *to, const GArray *execs, struct tcgrr_sent_blocks *sent)
 {
     tcgrr_vcpu vcpu = 0;
 
     tcgrr_put_number(to, execs->len);
     for (guint i = 0; i < execs->len; i++) {
         const struct tcgrr_exec *exec = &g_array_index(execs, struct tcgrr_exec, i);
-        put_exec(to, exec, &vcpu, told);
+        put_exec(to, exec, &vcpu, sent);
         tcgrr_put_number(to, exec->icount);
     }
 }
@@ -387,18 +389,18 @@ static GArray *take_places(struct input *in)
     return places;
 }
 
-static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, struct tcgrr_sent_blocks *told)
+static void put_side(GByteArray *to, const struct tcgrr_divergence_side *side, struct tcgrr_sent_blocks *sent)
 {
     tcgrr_vcpu vcpu = 0;
 
     tcgrr_put_number(to, side->icount);
     tcgrr_put_number(to, side->there);
     if (side->there) {
-        put_exec(to, &side->exec, &vcpu, told);
+        put_exec(to, &side->exec, &vcpu, sent);
         tcgrr_put_number(to, side->exec.icount);
         tcgrr_put_number(to, side->insn);
     }
-    put_list(to, side->history, told);
+    put_list(to, side->history, sent);
     put_events(to, side->events);
 }
 
@@ -416,7 +418,7 @@ static void take_side(struct input *in, struct tcgrr_divergence_side *side)
     side->events = take_events(in);
 }
 
-static void put_divergence(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told)
+static void put_divergence(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *sent)
 {
     g_autofree char *note = g_strndup(comparison->note ? comparison->note : "", NOTE_SIZE - 1);
 
@@ -424,9 +426,9 @@ static void put_divergence(GByteArray *to, const struct tcgrr_comparison *compar
     tcgrr_put_number(to, comparison->icount);
     tcgrr_put_number(to, comparison->vcpu);
     tcgrr_put_text(to, note);
-    put_list(to, comparison->common, told);
-    put_side(to, &comparison->sides[0], told);
-    put_side(to, &comparison->sides[1], told);
+    put_list(to, comparison->common, sent);
+    put_side(to, &comparison->sides[0], sent);
+    put_side(to, &comparison->sides[1], sent);
 }
 
 static void take_divergence(struct input *in, struct tcgrr_comparison *comparison)
@@ -443,7 +445,7 @@ static void take_divergence(struct input *in, struct tcgrr_comparison *compariso
     take_side(in, &comparison->sides[1]);
 }
 
-void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *told)
+void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison, struct tcgrr_sent_blocks *sent)
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_put_number(to, comparison->start[i]);
@@ -458,14 +460,14 @@ void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison,
     put_places(to, comparison->places);
     tcgrr_put_number(to, comparison->diverged);
     if (comparison->diverged) {
-        put_divergence(to, comparison, told);
+        put_divergence(to, comparison, sent);
     }
 }
 
-bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *heard,
+bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *received,
                        struct tcgrr_comparison *comparison, GError **error)
 {
-    struct input in = input_of(message, heard, error);
+    struct input in = input_of(message, received, error);
 
     *comparison = (struct tcgrr_comparison){0};
     for (int i = 0; i < 2; i++) {

@@ -31,9 +31,9 @@ struct tcgrr_run_source *tcgrr_run_source_watchful(struct tcgrr_run_source *loca
 
 /*
  * The comparison is over: reports that to the other end, which is asked no more. `result` becomes what that end gets,
- * so that both report alike; its lists point into `heard`, which the caller has initialised.
+ * so that both report alike; its lists point into `received`, which the caller has initialised.
  */
 bool tcgrr_remote_conclude(struct tcgrr_run_source *remote, const struct tcgrr_comparison *comparison,
-                           struct tcgrr_received_blocks *heard, struct tcgrr_comparison *result, GError **error);
+                           struct tcgrr_received_blocks *received, struct tcgrr_comparison *result, GError **error);
 
 #endif

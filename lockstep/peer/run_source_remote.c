@@ -23,7 +23,7 @@ struct remote_log {
 struct remote_side {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_peer *peer;
-    struct tcgrr_received_blocks heard;
+    struct tcgrr_received_blocks received;
     struct tcgrr_plan plan; /* what the other end was asked for last; count 0: nothing yet */
     uint32_t used;          /* positions of it that the comparator has taken */
     uint32_t arrived;       /* and that are here */
@@ -235,7 +235,7 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     tcgrr_put_part(payload, &part);
     return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_STRETCH_ASK, payload, error) &&
            await(remote, TCGRR_MESSAGE_STRETCH, &message, error) &&
-           tcgrr_take_stretch(&message, &part, &remote->heard, found, error);
+           tcgrr_take_stretch(&message, &part, &remote->received, found, error);
 }
 
 /* What was looked for along with the last position, if that answers it. */
@@ -276,7 +276,7 @@ static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, 
 static void free_remote(struct tcgrr_run_source *side)
 {
     struct remote_side *remote = (struct remote_side *)side;
-    tcgrr_received_blocks_clear(&remote->heard);
+    tcgrr_received_blocks_clear(&remote->received);
     g_queue_clear_full(&remote->waiting, g_free);
     g_array_unref(remote->positions.list);
     g_free(remote);
@@ -290,24 +290,24 @@ struct tcgrr_run_source *tcgrr_run_source_remote(struct tcgrr_peer *peer)
     struct remote_side *remote = g_new0(struct remote_side, 1);
     remote->base.ops = &remote_ops;
     remote->peer = peer;
-    tcgrr_received_blocks_init(&remote->heard);
+    tcgrr_received_blocks_init(&remote->received);
     g_queue_init(&remote->waiting);
     remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned));
     return &remote->base;
 }
 
 bool tcgrr_remote_conclude(struct tcgrr_run_source *side, const struct tcgrr_comparison *comparison,
-                           struct tcgrr_received_blocks *heard, struct tcgrr_comparison *result, GError **error)
+                           struct tcgrr_received_blocks *received, struct tcgrr_comparison *result, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    struct tcgrr_sent_blocks told;
+    struct tcgrr_sent_blocks sent;
 
-    tcgrr_sent_blocks_init(&told);
-    tcgrr_put_result(payload, comparison, &told);
-    tcgrr_sent_blocks_clear(&told);
+    tcgrr_sent_blocks_init(&sent);
+    tcgrr_put_result(payload, comparison, &sent);
+    tcgrr_sent_blocks_clear(&sent);
     const struct tcgrr_message message = {TCGRR_MESSAGE_RESULT, payload->data, payload->len};
     return tcgrr_peer_send(((struct remote_side *)side)->peer, TCGRR_MESSAGE_RESULT, payload, error) &&
-           tcgrr_take_result(&message, heard, result, error);
+           tcgrr_take_result(&message, received, result, error);
 }
 
 /* ---- the log that drives our own side ---- */

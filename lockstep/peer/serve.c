@@ -13,8 +13,8 @@ struct server {
     struct tcgrr_peer *peer;
     struct tcgrr_run_source *side;
     bool leads;
-    struct tcgrr_sent_blocks told;
-    struct tcgrr_received_blocks *heard;
+    struct tcgrr_sent_blocks sent;
+    struct tcgrr_received_blocks *received;
     struct tcgrr_comparison *comparison;
     struct tcgrr_plan plan; /* count 0: none */
     uint32_t next;          /* its position that is next to be told of */
@@ -161,7 +161,7 @@ static bool answer_stretch(struct server *server, const struct tcgrr_message *me
         good = false;
     }
     if (good) {
-        tcgrr_put_stretch(payload, &stretch, &server->told);
+        tcgrr_put_stretch(payload, &stretch, &server->sent);
         good = tcgrr_peer_send(server->peer, TCGRR_MESSAGE_STRETCH, payload, error);
     }
     tcgrr_stretch_clear(&stretch);
@@ -197,7 +197,7 @@ static bool take(struct server *server, const struct tcgrr_message *message, GEr
         return answer_find(server, message, error);
     case TCGRR_MESSAGE_RESULT:
         server->done = true;
-        return tcgrr_take_result(message, server->heard, server->comparison, error);
+        return tcgrr_take_result(message, server->received, server->comparison, error);
     default:
         return out_of_turn(message, error);
     }
@@ -267,20 +267,20 @@ static bool serve(struct server *server, GError **error)
 }
 
 bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, bool leads,
-                 struct tcgrr_received_blocks *heard, struct tcgrr_comparison *comparison, GError **error)
+                 struct tcgrr_received_blocks *received, struct tcgrr_comparison *comparison, GError **error)
 {
     struct server server = {
         .peer = peer,
         .side = side,
         .leads = leads,
-        .heard = heard,
+        .received = received,
         .comparison = comparison,
         .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned)),
     };
 
-    tcgrr_sent_blocks_init(&server.told);
+    tcgrr_sent_blocks_init(&server.sent);
     bool good = serve(&server, error);
-    tcgrr_sent_blocks_clear(&server.told);
+    tcgrr_sent_blocks_clear(&server.sent);
     g_array_unref(server.positions.list);
     return good;
 }

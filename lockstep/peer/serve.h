@@ -6,12 +6,12 @@
 #include "lockstep/peer/peer.h"
 
 /*
- * Serves `side` until the comparing end sends the result, which goes to `comparison`; its lists point into `heard`,
+ * Serves `side` until the comparing end sends the result, which goes to `comparison`; its lists point into `received`,
  * which the caller has initialised. A live side must have been given TCGRR_PROTOCOL_AHEAD as `ahead`; one that `leads`,
  * whose rr log drives the other end's, TCGRR_PROTOCOL_LOG_AHEAD more.
  */
 bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, bool leads,
-                 struct tcgrr_received_blocks *heard, struct tcgrr_comparison *comparison, GError **error);
+                 struct tcgrr_received_blocks *received, struct tcgrr_comparison *comparison, GError **error);
 /* Sends what became known of the log of a side that leads; `peer` is the struct tcgrr_peer. */
 bool tcgrr_serve_log(const struct tcgrr_log_news *news, void *peer, GError **error);
 

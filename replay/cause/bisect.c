@@ -67,17 +67,17 @@ static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArra
 
 static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
 {
-    const struct tcgrr_bisect_options *told = &bisect->options;
+    const struct tcgrr_bisect_options *given = &bisect->options;
     struct tcgrr_replay_pair_options options = {
         .readers = {bisect->readers[0], bisect->readers[1]},
         .qemus = {NULL, bisect->qemu},
         .extra = bisect->extra,
         .known = {bisect->known[0], bisect->known[1]},
         .start = {bisect->comparison->aligned[0], bisect->comparison->aligned[1]},
-        .plugin = told->plugin,
-        .ignore = told->ignore,
-        .hang_ms = told->hang_ms,
-        .stop = told->stop,
+        .plugin = given->plugin,
+        .ignore = given->ignore,
+        .hang_ms = given->hang_ms,
+        .stop = given->stop,
     };
 
     tcgrr_replay_pair_free(bisect->pair);
@@ -95,7 +95,7 @@ static bool search_from(struct tcgrr_bisect *bisect, const struct tcgrr_cause_da
     bool by_data = kind == TCGRR_DIVERGENCE_DATA || tcgrr_bisect_is_user(bisect);
     struct tcgrr_cause_options options = {
         .pair = bisect->pair,
-        .parted = by_data ? UINT64_MAX : comparison->icount - comparison->aligned[0],
+        .diverged_at = by_data ? UINT64_MAX : comparison->icount - comparison->aligned[0],
         .halts = kind == TCGRR_DIVERGENCE_HUNG || kind == TCGRR_DIVERGENCE_CUT || kind == TCGRR_DIVERGENCE_ENDED,
         .floor = behind(bisect->keyframe.icount, comparison->aligned[0]),
         .dated = *dated,
@@ -338,7 +338,7 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
                       struct tcgrr_symbols *symbols, GError **error)
 {
     GError *problem = NULL;
-    bool told = how->from[0].kind != TCGRR_POSITION_NONE;
+    bool given = how->from[0].kind != TCGRR_POSITION_NONE;
 
     bisect->how = *how;
     bisect->strict = how->strict;
@@ -356,10 +356,10 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
     if (!bisect->comparison->diverged) {
         return true;
     }
-    bool elsewhere = !told && in_firmware(bisect) && tcgrr_symbols_find(bisect->symbols, "_start");
+    bool elsewhere = !given && in_firmware(bisect) && tcgrr_symbols_find(bisect->symbols, "_start");
     bool found = !elsewhere && find(bisect, &problem);
     bool answered = found && (bisect->cause.kind == TCGRR_CAUSE_INSTRUCTION || bisect->cause.kind == TCGRR_CAUSE_BLOCK);
-    if (answered || (!elsewhere && *bisect->options.stop) || told || !from_guest_start(bisect)) {
+    if (answered || (!elsewhere && *bisect->options.stop) || given || !from_guest_start(bisect)) {
         if (!found) {
             g_propagate_error(error, problem);
         }

@@ -16,23 +16,23 @@
 static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
 
 /* A leaves keyframes where those that are there are too far from the divergence. */
-static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment parted, GError **error)
+static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, GError **error)
 {
     tcgrr_moment places[G_N_ELEMENTS(distances)];
     unsigned count = 0;
-    tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, parted).icount;
+    tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at).icount;
     start -= MIN(start, bisect->comparison->aligned[0]);
 
-    if (parted < start + TCGRR_BISECT_FAR) {
+    if (diverged_at < start + TCGRR_BISECT_FAR) {
         return true;
     }
     for (unsigned i = 3; i > 0; i--) {
         tcgrr_icount distance = distances[i - 1];
-        if (parted > start + distance && parted - distance - start >= TCGRR_BISECT_FAR) {
-            places[count++] = parted - distance;
+        if (diverged_at > start + distance && diverged_at - distance - start >= TCGRR_BISECT_FAR) {
+            places[count++] = diverged_at - distance;
         }
     }
-    tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, parted));
+    tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
     return tcgrr_replay_pair_leave(bisect->pair, places, count, error);
 }
 
@@ -76,14 +76,14 @@ static bool try_from(struct tcgrr_bisect *bisect, struct tcgrr_keyframe keyframe
 
 bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error)
 {
-    tcgrr_moment parted = bisect->comparison->icount - bisect->comparison->aligned[0];
+    tcgrr_moment diverged_at = bisect->comparison->icount - bisect->comparison->aligned[0];
     tcgrr_icount tried = UINT64_MAX;
 
-    if (!leave(bisect, parted, error)) {
+    if (!leave(bisect, diverged_at, error)) {
         return false;
     }
-    for (unsigned i = 0; i < G_N_ELEMENTS(distances) && distances[i] < parted; i++) {
-        struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, parted - distances[i]);
+    for (unsigned i = 0; i < G_N_ELEMENTS(distances) && distances[i] < diverged_at; i++) {
+        struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at - distances[i]);
         bool same = false;
         if (keyframe.folder && keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {
             return false;

@@ -56,25 +56,25 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
 static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
                    const struct tcgrr_run *like, tcgrr_icount limit, bool *cut, GError **error)
 {
-    const struct tcgrr_bisect_options *told = &bisect->options;
+    const struct tcgrr_bisect_options *given = &bisect->options;
     const char *directory = like ? like->directory : NULL;
     g_autofree char *output = g_canonicalize_filename(path, NULL);
     struct recording recording = {.bisect = bisect, .limit = limit, .moved = g_get_monotonic_time()};
-    recording.idle_ms = like ? told->hang_ms : MIN(bisect->idle_ms, told->hang_ms);
+    recording.idle_ms = like ? given->hang_ms : MIN(bisect->idle_ms, given->hang_ms);
     struct tcgrr_record_result result = {0};
     struct tcgrr_record_options options = {
         .output = output,
         .force = true,
         .qemu = qemu,
         .arguments = words,
-        .plugin = told->plugin,
+        .plugin = given->plugin,
         .rr = true,
         .portable = bisect->pins && !like,
         .start_at = like ? NULL : bisect->start_at,
-        .symbol_files = told->symbol_files,
+        .symbol_files = given->symbol_files,
         .level = TCGRR_LEVEL_FLOW,
-        .icount = like ? like->icount_shift : told->icount,
-        .tool_version = told->tool_version,
+        .icount = like ? like->icount_shift : given->icount,
+        .tool_version = given->tool_version,
         .directory = directory && g_file_test(directory, G_FILE_TEST_IS_DIR) ? directory : NULL,
         .quiet = true,
         .stop = &recording.stop,
@@ -83,11 +83,11 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     };
     bool good = tcgrr_record(&options, &result, error);
     g_free(result.exit);
-    *cut = recording.seen > limit || (recording.idle && recording.idle_ms < told->hang_ms);
-    if (good && *told->stop) {
+    *cut = recording.seen > limit || (recording.idle && recording.idle_ms < given->hang_ms);
+    if (good && *given->stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted while a QEMU was recorded");
     }
-    return good && !*told->stop;
+    return good && !*given->stop;
 }
 
 /* A newer A's machine may be one that B has not got: then both get B's. */

@@ -160,7 +160,7 @@ static bool write_logs(struct bundle *bundle, GError **error)
         return true;
     }
     for (int side = 0; side < 2; side++) {
-        tcgrr_icount parted = comparison->icount - comparison->aligned[0] + comparison->aligned[side];
+        tcgrr_icount diverged_at = comparison->icount - comparison->aligned[0] + comparison->aligned[side];
         logs[side] = (struct tcgrr_block_log){
             .run = {.reader = bisect->readers[side],
                     .known = &bundle->qemus[side],
@@ -171,7 +171,7 @@ static bool write_logs(struct bundle *bundle, GError **error)
             .address = bundle->block,
             .size = bundle->block_bytes,
             .from = bundle->found->icounts[side],
-            .until = MIN(bundle->found->icounts[side] + LOG_AFTER, parted),
+            .until = MIN(bundle->found->icounts[side] + LOG_AFTER, diverged_at),
             .path = side == 0 ? a : b,
         };
     }
@@ -332,8 +332,8 @@ static bool probe(struct bundle *bundle, GError **error)
 {
     const struct tcgrr_bisect *bisect = bundle->bisect;
     for (int side = 0; side < 2; side++) {
-        const char *told = tcgrr_bisect_qemu(bisect, side);
-        const char *path = told ? told : tcgrr_reader_run(bisect->readers[side])->qemu_path;
+        const char *given = tcgrr_bisect_qemu(bisect, side);
+        const char *path = given ? given : tcgrr_reader_run(bisect->readers[side])->qemu_path;
         if (bisect->known[side]) {
             tcgrr_qemu_copy(&bundle->qemus[side], bisect->known[side]);
         } else if (!tcgrr_qemu_probe(path, bisect->options.plugin, &bundle->qemus[side], error)) {

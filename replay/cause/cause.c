@@ -527,34 +527,34 @@ static guint decider(const struct tcgrr_search *search)
 }
 
 /* Steps up to where the runs part, and begins there. */
-static bool begin(struct tcgrr_trail *trail, tcgrr_moment parted, bool halts, GError **error)
+static bool begin(struct tcgrr_trail *trail, tcgrr_moment diverged_at, bool halts, GError **error)
 {
-    tcgrr_moment from = parted > TCGRR_SEARCH_WALK / 2 ? parted - TCGRR_SEARCH_WALK / 2 : 0;
+    tcgrr_moment from = diverged_at > TCGRR_SEARCH_WALK / 2 ? diverged_at - TCGRR_SEARCH_WALK / 2 : 0;
     struct tcgrr_search *search = &trail->search;
     tcgrr_moment first;
     unsigned more = 1;
 
     /* What was told of a side that halts may lack its last block, and it may have halted in the one after that. */
-    if (halts && !tcgrr_replay_pair_block(search->pair, parted, &first, &more, error)) {
+    if (halts && !tcgrr_replay_pair_block(search->pair, diverged_at, &first, &more, error)) {
         return false;
     }
     more += halts ? BLOCK : 0;
-    if (trail->dated->first
-            ? !tcgrr_search_tour(search, trail->dated->same, first_end(trail->dated, parted), from, parted, more, error)
-            : !tcgrr_search_walk(search, from, parted, more, trail->wanted, error)) {
+    if (trail->dated->first ? !tcgrr_search_tour(search, trail->dated->same, first_end(trail->dated, diverged_at), from,
+                                                 diverged_at, more, error)
+                            : !tcgrr_search_walk(search, from, diverged_at, more, trail->wanted, error)) {
         return false;
     }
     if (search->common == search->stops[0]->len && search->common == search->stops[1]->len) {
         bool found = false;
         tcgrr_moment same = trail->dated->first ? trail->dated->same : 0;
-        if (!tcgrr_trail_conclude_block(trail, same, parted, NULL, &found, error)) {
+        if (!tcgrr_trail_conclude_block(trail, same, diverged_at, NULL, &found, error)) {
             return false;
         }
         if (!found) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                         "the two runs do not diverge when they are stepped through instruction %" G_GUINT64_FORMAT
                         ", and no block makes them as a whole",
-                        parted);
+                        diverged_at);
         }
         return found;
     }
@@ -627,8 +627,8 @@ bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_ca
     trail.dated = &options->dated;
     trail.search.floor = options->floor;
     trail.search.hint = options->dated.same;
-    bool good = options->parted == UINT64_MAX ? begin_at_data(&trail, error)
-                                              : begin(&trail, options->parted, options->halts, error);
+    bool good = options->diverged_at == UINT64_MAX ? begin_at_data(&trail, error)
+                                                   : begin(&trail, options->diverged_at, options->halts, error);
     cause->replays = trail.search.replays;
     tcgrr_trail_left_out(&trail);
     g_array_unref(trail.wanted);

@@ -92,9 +92,9 @@ struct tcgrr_cause_dated {
 
 struct tcgrr_cause_options {
     struct tcgrr_replay_pair *pair; /* the two runs, ready; it stays the caller's */
-    tcgrr_moment parted; /* where the two part: instructions that they have in common from the start on; UINT64_MAX:
-                            only their data do */
-    tcgrr_moment floor;  /* all of both is the same there, memory, too */
+    tcgrr_moment diverged_at; /* instructions that the two have in common from the start on; UINT64_MAX: only their
+                                 data diverge */
+    tcgrr_moment floor;       /* all of both is the same there, memory, too */
     bool halts; /* one side does not go on there: it hangs, aborts or ends. That may be some instructions later */
     struct tcgrr_cause_dated dated;
     void (*progress)(const char *text, void *data); /* may be NULL */
@@ -102,8 +102,8 @@ struct tcgrr_cause_options {
 };
 
 /*
- * Finds the cause. The two must replay what they recorded, the same up to `parted`. False with an error if a QEMU could
- * not be started, hangs, or does not part from the other in its replay.
+ * Finds the cause. The two must replay what they recorded, the same up to `diverged_at`. False with an error if a QEMU
+ * could not be started, hangs, or does not part from the other in its replay.
  */
 bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_cause *cause, GError **error);
 void tcgrr_cause_clear(struct tcgrr_cause *cause);

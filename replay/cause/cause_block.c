@@ -124,13 +124,13 @@ bool tcgrr_trail_conclude_block(struct tcgrr_trail *trail, tcgrr_moment same, tc
     }
     g_autoptr(GArray) places = stored_places(trail, addresses);
     struct tcgrr_watch watch = {NULL, places};
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, moments, 2, &watch);
+    g_autoptr(GPtrArray) snapshots = tcgrr_snapshots_new(search->pair, moments, 2, &watch);
     search->replays++;
-    if (!tcgrr_replay_pair_look(search->pair, looks, &watch, error)) {
+    if (!tcgrr_replay_pair_look(search->pair, snapshots, &watch, error)) {
         return false;
     }
-    const struct tcgrr_snapshot *before = g_ptr_array_index(looks, 0);
-    const struct tcgrr_snapshot *after = g_ptr_array_index(looks, 1);
+    const struct tcgrr_snapshot *before = g_ptr_array_index(snapshots, 0);
+    const struct tcgrr_snapshot *after = g_ptr_array_index(snapshots, 1);
     tcgrr_trail_compare_registers(trail, (const uint8_t *const *)before->states, (const uint8_t *const *)after->states,
                                   NULL);
     compare_memory(trail, places, addresses, before, after);

@@ -51,11 +51,11 @@ static int make_new(struct tcgrr_cause_folder *folder, const char *wanted)
     return EEXIST;
 }
 
-bool tcgrr_cause_folder_make(struct tcgrr_cause_folder *folder, const char *told, const char *wanted, bool force,
+bool tcgrr_cause_folder_make(struct tcgrr_cause_folder *folder, const char *given, const char *wanted, bool force,
                              GError **error)
 {
-    *folder = (struct tcgrr_cause_folder){.path = g_strdup(told), .ours = g_ptr_array_new_with_free_func(g_free)};
-    if (told) {
+    *folder = (struct tcgrr_cause_folder){.path = g_strdup(given), .ours = g_ptr_array_new_with_free_func(g_free)};
+    if (given) {
         return make_told(folder, force, error);
     }
     int problem = make_new(folder, wanted);

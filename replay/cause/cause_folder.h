@@ -13,11 +13,11 @@ struct tcgrr_cause_folder {
 };
 
 /*
- * Makes the folder `told`; one that is there and not empty is TCGRR_ERROR_USAGE without `force`. Without `told` it is
+ * Makes the folder `given`; one that is there and not empty is TCGRR_ERROR_USAGE without `force`. Without `given` it is
  * `wanted`, or, where there is something of that name already, the same with "-2", "-3" and so on; and in the current
  * folder where nothing can be made in that of `wanted`. Free it also after false.
  */
-bool tcgrr_cause_folder_make(struct tcgrr_cause_folder *folder, const char *told, const char *wanted, bool force,
+bool tcgrr_cause_folder_make(struct tcgrr_cause_folder *folder, const char *given, const char *wanted, bool force,
                              GError **error);
 
 /* The path of a file in it that only a finding makes worth keeping; owned by the caller. */

@@ -48,10 +48,10 @@ static void show_vector(const struct tcgrr_decoding *decoding, char name[16])
     }
 }
 
-static void read_name64(struct tcgrr_decoding *decoding, const char *told)
+static void read_name64(struct tcgrr_decoding *decoding, const char *short_name)
 {
     char name[16];
-    full_name64(told, name);
+    full_name64(short_name, name);
     if (strcmp(name, "xzr") == 0) {
         return;
     }

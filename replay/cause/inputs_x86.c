@@ -104,13 +104,13 @@ static bool in_group(const struct tcgrr_decoding *decoding, unsigned group)
 
 static void read_flags(struct tcgrr_decoding *decoding, bool whole)
 {
-    uint64_t told = decoding->insn->detail->x86.eflags;
+    uint64_t reported = decoding->insn->detail->x86.eflags;
     uint64_t tested = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(flags); i++) {
-        tested |= told & flags[i].test ? flags[i].bits : 0;
-        decoding->inputs->flags |= told & (flags[i].written | flags[i].undefined) ? flags[i].bits : 0;
-        decoding->inputs->undefined |= told & flags[i].undefined ? flags[i].bits : 0;
+        tested |= reported & flags[i].test ? flags[i].bits : 0;
+        decoding->inputs->flags |= reported & (flags[i].written | flags[i].undefined) ? flags[i].bits : 0;
+        decoding->inputs->undefined |= reported & flags[i].undefined ? flags[i].bits : 0;
     }
     decoding->inputs->flags_known = true;
     if (tested || whole) {
@@ -133,8 +133,8 @@ static void read_registers(struct tcgrr_decoding *decoding)
     }
     for (int i = 0; i < count; i++) {
         char name[16];
-        const char *told = cs_reg_name(decoding->handle, reads[i]);
-        full_name(decoding, told ? told : "", name);
+        const char *reported = cs_reg_name(decoding->handle, reads[i]);
+        full_name(decoding, reported ? reported : "", name);
         x87 |= reads[i] == X86_REG_FPSW || g_str_has_prefix(name, "st(") || g_str_has_prefix(name, "mm");
         if (strcmp(name, "eflags") == 0) {
             whole_flags = true;
@@ -144,8 +144,8 @@ static void read_registers(struct tcgrr_decoding *decoding)
     }
     for (int i = 0; i < written; i++) {
         char name[16];
-        const char *told = cs_reg_name(decoding->handle, writes[i]);
-        full_name(decoding, told ? told : "", name);
+        const char *reported = cs_reg_name(decoding->handle, writes[i]);
+        full_name(decoding, reported ? reported : "", name);
         x87 |= writes[i] == X86_REG_FPSW;
         tcgrr_decoding_write(decoding, name);
     }
@@ -163,14 +163,14 @@ static void read_registers(struct tcgrr_decoding *decoding)
 static uint64_t value_of(const struct tcgrr_decoding *decoding, x86_reg reg)
 {
     char name[16];
-    const char *told = reg != X86_REG_INVALID ? cs_reg_name(decoding->handle, reg) : NULL;
-    if (!told) {
+    const char *reported = reg != X86_REG_INVALID ? cs_reg_name(decoding->handle, reg) : NULL;
+    if (!reported) {
         return 0;
     }
     if (reg == X86_REG_RIP || reg == X86_REG_EIP) {
         return decoding->pc + decoding->length;
     }
-    full_name(decoding, told, name);
+    full_name(decoding, reported, name);
     return tcgrr_decoding_value(decoding, name);
 }
 

@@ -8,12 +8,12 @@
 #include "store/error.h"
 
 /* Instructions that are looked through for a store before all others are. */
-#define NEAR    (UINT64_C(1) << 22)
-#define FAR     (UINT64_C(1) << 27)
-#define EXECS   (1u << 16)
-#define WAIT_MS 100
-#define LOOKS   256 /* moments at which memory is looked at in one replay */
-#define CLOSE   256 /* instructions that are stepped through */
+#define NEAR_WINDOW   (UINT64_C(1) << 22)
+#define FAR_WINDOW    (UINT64_C(1) << 27)
+#define EXECS         (1u << 16)
+#define WAIT_MS       100
+#define MAX_SNAPSHOTS 256 /* moments at which memory is looked at in one replay */
+#define CLOSE         256 /* instructions that are stepped through */
 
 /* ---- registers: the recorded flow has all instructions ---- */
 
@@ -277,7 +277,7 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
         return false;
     }
     /* Most values are not old; what is costs further replays. */
-    const tcgrr_icount ends[] = {until, until - MIN(until, NEAR), until - MIN(until, FAR), 0};
+    const tcgrr_icount ends[] = {until, until - MIN(until, NEAR_WINDOW), until - MIN(until, FAR_WINDOW), 0};
     for (size_t i = 0; i + 1 < G_N_ELEMENTS(ends) && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
         bool able = true;
         if (!look_in_replay(options, place, ends[i + 1], ends[i], last, &able, &problem)) {
@@ -316,8 +316,8 @@ static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_
     bool before = false; /* it was different at the look before */
 
     *found = false;
-    for (guint i = 0; good && i <= LOOKS; i++) {
-        tcgrr_moment moment = first + (tcgrr_moment)((double)(last - first) * i / LOOKS);
+    for (guint i = 0; good && i <= MAX_SNAPSHOTS; i++) {
+        tcgrr_moment moment = first + (tcgrr_moment)((double)(last - first) * i / MAX_SNAPSHOTS);
         bool same = false;
         good = tcgrr_replay_pair_quiet(pair, moment, &moment, error);
         if (!good || moment < tcgrr_paused_icount(paused)) {

@@ -451,20 +451,20 @@ bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *plac
 struct looking {
     struct tcgrr_replay_pair *pair;
     int side;
-    GPtrArray *looks;
+    GPtrArray *snapshots;
     const GArray *places;
     bool *registers;
     GError *error;
 };
 
-bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *looks, const bool *registers,
+bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *snapshots, const bool *registers,
                             const GArray *places, struct tcgrr_paused *paused, GError **error)
 {
-    for (guint i = 0; i < looks->len; i++) {
-        struct tcgrr_snapshot *look = g_ptr_array_index(looks, i);
-        if (!tcgrr_paused_go(paused, tcgrr_replay_pair_icount(pair, side, look->moment), error) ||
-            !tcgrr_paused_read_state(paused, registers, look->states[side], error) ||
-            !tcgrr_read_places(paused, side, places, look->contents[side], error)) {
+    for (guint i = 0; i < snapshots->len; i++) {
+        struct tcgrr_snapshot *snapshot = g_ptr_array_index(snapshots, i);
+        if (!tcgrr_paused_go(paused, tcgrr_replay_pair_icount(pair, side, snapshot->moment), error) ||
+            !tcgrr_paused_read_state(paused, registers, snapshot->states[side], error) ||
+            !tcgrr_read_places(paused, side, places, snapshot->contents[side], error)) {
             return false;
         }
     }
@@ -474,14 +474,14 @@ bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray 
 static bool look_through(struct tcgrr_paused *paused, void *data, GError **error)
 {
     struct looking *looking = data;
-    return tcgrr_snapshot_through(looking->pair, looking->side, looking->looks, looking->registers, looking->places,
+    return tcgrr_snapshot_through(looking->pair, looking->side, looking->snapshots, looking->registers, looking->places,
                                   paused, error);
 }
 
 static gpointer look_at_side(gpointer data)
 {
     struct looking *looking = data;
-    const struct tcgrr_snapshot *first = looking->looks->len > 0 ? g_ptr_array_index(looking->looks, 0) : NULL;
+    const struct tcgrr_snapshot *first = looking->snapshots->len > 0 ? g_ptr_array_index(looking->snapshots, 0) : NULL;
     bool good = tcgrr_replay_pair_with(looking->pair, looking->side, first ? first->moment : 0, false, look_through,
                                        looking, &looking->error);
     return GINT_TO_POINTER(good);
@@ -496,39 +496,39 @@ bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b)
 
 void tcgrr_snapshot_free(gpointer data)
 {
-    struct tcgrr_snapshot *look = data;
+    struct tcgrr_snapshot *snapshot = data;
     for (int side = 0; side < 2; side++) {
-        g_free(look->states[side]);
-        g_free(look->contents[side]);
+        g_free(snapshot->states[side]);
+        g_free(snapshot->contents[side]);
     }
-    g_free(look);
+    g_free(snapshot);
 }
 
-GPtrArray *tcgrr_looks_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
-                           const struct tcgrr_watch *watch)
+GPtrArray *tcgrr_snapshots_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
+                               const struct tcgrr_watch *watch)
 {
-    GPtrArray *looks = g_ptr_array_new_with_free_func(tcgrr_snapshot_free);
+    GPtrArray *snapshots = g_ptr_array_new_with_free_func(tcgrr_snapshot_free);
 
     for (guint i = 0; i < count; i++) {
-        struct tcgrr_snapshot *look = g_new0(struct tcgrr_snapshot, 1);
-        look->moment = moments[i];
+        struct tcgrr_snapshot *snapshot = g_new0(struct tcgrr_snapshot, 1);
+        snapshot->moment = moments[i];
         for (int side = 0; side < 2; side++) {
-            look->states[side] = g_malloc0(pair->registers[side]->state_bytes);
-            look->contents[side] = g_new0(struct tcgrr_content, watch->places->len);
+            snapshot->states[side] = g_malloc0(pair->registers[side]->state_bytes);
+            snapshot->contents[side] = g_new0(struct tcgrr_content, watch->places->len);
         }
-        g_ptr_array_add(looks, look);
+        g_ptr_array_add(snapshots, snapshot);
     }
-    return looks;
+    return snapshots;
 }
 
-bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *looks, const struct tcgrr_watch *watch,
+bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *snapshots, const struct tcgrr_watch *watch,
                             GError **error)
 {
     struct looking looking[2];
 
     for (int side = 0; side < 2; side++) {
         looking[side] =
-            (struct looking){pair, side, looks, watch->places, tcgrr_watched_registers(pair, side, watch), NULL};
+            (struct looking){pair, side, snapshots, watch->places, tcgrr_watched_registers(pair, side, watch), NULL};
     }
     bool good = tcgrr_both_sides(look_at_side, &looking[0], &looking[1]);
     g_free(looking[0].registers);

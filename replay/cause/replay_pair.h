@@ -30,7 +30,8 @@ struct tcgrr_replay_pair;
 /* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
 struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_options *options, GError **error);
 /* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_replay_pair_walk_alone() and what
- * tells of A's recording and registers. The options name the same reader twice. `near`: where the first look will be.
+ * reports A's recording and registers. The options name the same reader twice. `near`: where the first snapshot will
+ * be.
  */
 struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair_options *options, tcgrr_moment near,
                                                   GError **error);
@@ -108,14 +109,14 @@ struct tcgrr_snapshot {
     uint8_t *states[2];
     struct tcgrr_content *contents[2]; /* of the places that were asked for, in their order */
 };
-void tcgrr_snapshot_free(gpointer look);
+void tcgrr_snapshot_free(gpointer snapshot);
 
 /* Looks to be taken at `count` moments, in ascending order: struct tcgrr_snapshot *, owned by the caller. */
-GPtrArray *tcgrr_looks_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
-                           const struct tcgrr_watch *watch);
+GPtrArray *tcgrr_snapshots_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
+                               const struct tcgrr_watch *watch);
 
-/* Replays both and takes the looks. */
-bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *looks, const struct tcgrr_watch *watch,
+/* Replays both and takes the snapshots. */
+bool tcgrr_replay_pair_look(struct tcgrr_replay_pair *pair, GPtrArray *snapshots, const struct tcgrr_watch *watch,
                             GError **error);
 
 /* Memory that an instruction accesses. */
@@ -153,16 +154,16 @@ struct tcgrr_segment {
 };
 
 /*
- * Replays both and goes through the legs, which follow each other, instruction by instruction. They have no more stops
- * in common than the runs have. What the instruction at a stop reads is read there, whatever is watched. On the way to
- * the first leg the looks are taken, if any, of what it watches. That a side hangs or ends in the steps after `to`
- * ends its stops.
+ * Replays both and goes through the segments, which follow each other, instruction by instruction. They have no more
+ * stops in common than the runs have. What the instruction at a stop reads is read there, whatever is watched. On the
+ * way to the first segment the snapshots are taken, if any, of what it watches. That a side hangs or ends in the steps
+ * after `to` ends its stops.
  */
-bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
-                            GPtrArray *looks, GError **error);
+bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segments, unsigned count,
+                            GPtrArray *snapshots, GError **error);
 
-/* The same with one leg of side 0, whose stops are in leg->stops[0]. */
-bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *leg, GError **error);
+/* The same with one segment of side 0, whose stops are in segment->stops[0]. */
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segment, GError **error);
 
 /* Starts side 0 and goes to a moment; NULL with error. The caller's (tcgrr_paused_free). */
 struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);

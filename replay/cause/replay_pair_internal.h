@@ -26,7 +26,7 @@ bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *plac
                        GError **error);
 
 /* Takes a side's part of the looks. */
-bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *looks, const bool *registers,
+bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *snapshots, const bool *registers,
                             const GArray *places, struct tcgrr_paused *paused, GError **error);
 
 /* Something that a paused QEMU is needed for; whatever it did before is void when it is called again. */

@@ -23,8 +23,8 @@ struct walking {
     unsigned more;
     const GArray *places;
     bool *registers;
-    GArray *code;     /* struct code */
-    GPtrArray *looks; /* to take before; NULL: none */
+    GArray *code;         /* struct code */
+    GPtrArray *snapshots; /* to take before; NULL: none */
     GPtrArray *stops;
     GPtrArray *operands; /* GArray of struct tcgrr_touched, what each stop's instruction accessed when it was stepped
                             through before; NULL: it is being found out, or need not be */
@@ -113,8 +113,8 @@ static bool touch_ahead(struct walking *walking, struct tcgrr_paused *paused, st
     guint index = walking->stops->len - 1;
     const GArray *before =
         walking->operands && index < walking->operands->len ? g_ptr_array_index(walking->operands, index) : NULL;
-    bool told = !tcgrr_paused_accesses(paused) || stop->inputs.unreported;
-    guint count = before ? before->len : told ? stop->inputs.memory->len : 0;
+    bool decoded = !tcgrr_paused_accesses(paused) || stop->inputs.unreported;
+    guint count = before ? before->len : decoded ? stop->inputs.memory->len : 0;
 
     for (guint i = 0; i < count; i++) {
         struct tcgrr_touched touched = {.operand = before
@@ -267,8 +267,8 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
     unsigned steps = 0;
     bool over = false;
 
-    if (walking->looks && !tcgrr_snapshot_through(walking->pair, walking->side, walking->looks, walking->registers,
-                                                  walking->places, paused, error)) {
+    if (walking->snapshots && !tcgrr_snapshot_through(walking->pair, walking->side, walking->snapshots,
+                                                      walking->registers, walking->places, paused, error)) {
         return false;
     }
     if (!tcgrr_paused_go(paused, from, error) || !add_stop(walking, paused, error)) {
@@ -363,7 +363,7 @@ static bool know_operands(struct route *route)
     for (unsigned i = 0; i < route->count; i++) {
         struct walking *walking = &route->walkings[i];
         walking->operands = g_ptr_array_new_with_free_func((GDestroyNotify)g_array_unref);
-        walking->looks = NULL;
+        walking->snapshots = NULL;
         for (guint k = 0; k < walking->stops->len; k++) {
             const struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, k);
             g_ptr_array_add(walking->operands, g_array_ref(stop->touched));
@@ -377,9 +377,9 @@ static gpointer walk_side(gpointer data)
 {
     struct route *route = data;
     const struct walking *first = &route->walkings[0];
-    const struct tcgrr_snapshot *look =
-        first->looks && first->looks->len > 0 ? g_ptr_array_index(first->looks, 0) : NULL;
-    tcgrr_moment near = look ? look->moment : first->from;
+    const struct tcgrr_snapshot *snapshot =
+        first->snapshots && first->snapshots->len > 0 ? g_ptr_array_index(first->snapshots, 0) : NULL;
+    tcgrr_moment near = snapshot ? snapshot->moment : first->from;
     bool good = tcgrr_replay_pair_with(first->pair, first->side, near, true, walk_all, route, &route->error);
     if (good && tcgrr_replay_pair_qemu(first->pair, first->side)->api < 4 && know_operands(route)) {
         good = tcgrr_replay_pair_with(first->pair, first->side, first->from, true, walk_all, route, &route->error);
@@ -398,18 +398,18 @@ static const struct tcgrr_register *find_pc(const struct tcgrr_registers *regist
     return NULL;
 }
 
-static void begin(struct tcgrr_replay_pair *pair, int side, struct tcgrr_segment *leg, struct walking *walking)
+static void begin(struct tcgrr_replay_pair *pair, int side, struct tcgrr_segment *segment, struct walking *walking)
 {
-    leg->stops[side] = g_ptr_array_new_with_free_func(free_stop);
+    segment->stops[side] = g_ptr_array_new_with_free_func(free_stop);
     *walking = (struct walking){.pair = pair,
                                 .side = side,
-                                .from = leg->from,
-                                .to = leg->to,
-                                .more = leg->more,
-                                .places = leg->watch.places,
-                                .registers = tcgrr_watched_registers(pair, side, &leg->watch),
+                                .from = segment->from,
+                                .to = segment->to,
+                                .more = segment->more,
+                                .places = segment->watch.places,
+                                .registers = tcgrr_watched_registers(pair, side, &segment->watch),
                                 .code = g_array_new(FALSE, FALSE, sizeof(struct code)),
-                                .stops = leg->stops[side],
+                                .stops = segment->stops[side],
                                 .pc = find_pc(pair->registers[side])};
 }
 
@@ -420,16 +420,16 @@ static void finish(struct walking *walking)
     g_clear_pointer(&walking->operands, g_ptr_array_unref);
 }
 
-bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *legs, unsigned count,
-                            GPtrArray *looks, GError **error)
+bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segments, unsigned count,
+                            GPtrArray *snapshots, GError **error)
 {
     g_autofree struct walking *walkings = g_new0(struct walking, 2 * (size_t)count);
     struct route routes[] = {{walkings, count, NULL}, {walkings + count, count, NULL}};
     bool good = true;
 
     for (unsigned i = 0; i < 2 * count; i++) {
-        begin(pair, i / count, &legs[i % count], &walkings[i]);
-        walkings[i].looks = i % count == 0 ? looks : NULL;
+        begin(pair, i / count, &segments[i % count], &walkings[i]);
+        walkings[i].snapshots = i % count == 0 ? snapshots : NULL;
     }
     for (unsigned i = 0; i < 2 * count && good; i++) {
         good = load_code(&walkings[i], error);
@@ -443,23 +443,23 @@ bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment
     for (unsigned i = 0; i < 2 * count; i++) {
         finish(&walkings[i]);
         if (!good) {
-            g_clear_pointer(&legs[i % count].stops[i / count], g_ptr_array_unref);
+            g_clear_pointer(&segments[i % count].stops[i / count], g_ptr_array_unref);
         }
     }
     return good;
 }
 
-bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *leg, GError **error)
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segment, GError **error)
 {
     struct walking walking;
     struct route route = {&walking, 1, NULL};
 
-    begin(pair, 0, leg, &walking);
+    begin(pair, 0, segment, &walking);
     bool good = load_code(&walking, &route.error) && GPOINTER_TO_INT(walk_side(&route));
     finish(&walking);
     if (!good) {
         g_propagate_error(error, route.error);
-        g_clear_pointer(&leg->stops[0], g_ptr_array_unref);
+        g_clear_pointer(&segment->stops[0], g_ptr_array_unref);
     }
     return good;
 }

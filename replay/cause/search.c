@@ -7,11 +7,11 @@
 #include "replay/cause/accesses.h"
 #include "store/error.h"
 
-#define LOOKS      512 /* moments looked at in one replay */
-#define FAR_SHARE  4   /* one in so many lies anywhere; the others near the end, where most answers are */
-#define STEPS_BACK 800 /* are not more than another look takes */
-#define BLOCK      32  /* instructions that a block is likely to have at most */
-#define NEAREST    200 /* the closest of those to the end, in instructions */
+#define MAX_SNAPSHOTS 512 /* moments looked at in one replay */
+#define FAR_SHARE     4   /* one in so many lies anywhere; the others near the end, where most answers are */
+#define STEPS_BACK    800 /* are not more than another look takes */
+#define BLOCK         32  /* instructions that a block is likely to have at most */
+#define NEAREST       200 /* the closest of those to the end, in instructions */
 
 /* What differed at a moment, of all registers and of the places that were watched then. */
 struct sighting {
@@ -150,21 +150,21 @@ static void count_common(struct tcgrr_search *search)
 }
 
 /* Walks one or two legs. */
-static bool walk_legs(struct tcgrr_search *search, struct tcgrr_segment *legs, unsigned count, GPtrArray *looks,
-                      GError **error)
+static bool walk_segments(struct tcgrr_search *search, struct tcgrr_segment *segments, unsigned count,
+                          GPtrArray *snapshots, GError **error)
 {
-    const struct tcgrr_segment *last = &legs[count - 1];
+    const struct tcgrr_segment *last = &segments[count - 1];
 
     tell(search, "stepping through instructions %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
          last->from, last->to);
     search->replays++;
     forget_stops(search);
-    if (!tcgrr_replay_pair_walk(search->pair, legs, count, looks, error)) {
+    if (!tcgrr_replay_pair_walk(search->pair, segments, count, snapshots, error)) {
         return false;
     }
     for (int side = 0; side < 2; side++) {
         search->stops[side] = last->stops[side];
-        search->early[side] = count > 1 ? legs[0].stops[side] : NULL;
+        search->early[side] = count > 1 ? segments[0].stops[side] : NULL;
     }
     count_common(search);
     return true;
@@ -181,8 +181,8 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_free(search->watched);
     search->watched = wanted ? wanted_registers(search, wanted) : NULL;
-    struct tcgrr_segment leg = {.from = quiet, .to = to, .more = more, .watch = {search->watched, places}};
-    return walk_legs(search, &leg, 1, NULL, error);
+    struct tcgrr_segment segment = {.from = quiet, .to = to, .more = more, .watch = {search->watched, places}};
+    return walk_segments(search, &segment, 1, NULL, error);
 }
 
 bool tcgrr_search_watches(const struct tcgrr_search *search, unsigned index)
@@ -274,14 +274,14 @@ static enum answer ask(const struct tcgrr_search *search, const struct sighting 
     return answer;
 }
 
-static struct sighting *digest_look(const struct tcgrr_search *search, const struct tcgrr_snapshot *look,
-                                    const GArray *wanted)
+static struct sighting *digest_snapshot(const struct tcgrr_search *search, const struct tcgrr_snapshot *snapshot,
+                                        const GArray *wanted)
 {
     struct sighting *sighting = g_new0(struct sighting, 1);
-    const uint8_t *const states[] = {look->states[0], look->states[1]};
+    const uint8_t *const states[] = {snapshot->states[0], snapshot->states[1]};
     guint slot = 0;
 
-    sighting->moment = look->moment;
+    sighting->moment = snapshot->moment;
     sighting->registers = g_array_new(FALSE, FALSE, sizeof(struct seen));
     sighting->places = g_array_new(FALSE, FALSE, sizeof(struct seen));
     for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
@@ -295,7 +295,7 @@ static struct sighting *digest_look(const struct tcgrr_search *search, const str
         if (location->memory) {
             uint16_t size = g_array_index(search->places, struct tcgrr_place, location->place).size;
             struct seen seen = {location->place,
-                                content_difference(&look->contents[0][slot], &look->contents[1][slot], size)};
+                                content_difference(&snapshot->contents[0][slot], &snapshot->contents[1][slot], size)};
             g_array_append_val(sighting->places, seen);
             slot++;
         }
@@ -321,11 +321,11 @@ static GArray *spread(tcgrr_moment low, tcgrr_moment high, bool all_even)
     guint share = all_even ? 1 : FAR_SHARE;
     GArray *moments = g_array_new(FALSE, FALSE, sizeof(tcgrr_moment));
     double length = (double)(high - low);
-    guint even = LOOKS / share;
+    guint even = MAX_SNAPSHOTS / share;
 
-    for (guint i = 0; i < LOOKS; i++) {
+    for (guint i = 0; i < MAX_SNAPSHOTS; i++) {
         guint step = i / share; /* of the even ones up to this one, without the first */
-        double back = i % share ? NEAREST * pow(length / NEAREST, (double)(i - step - 1) / (LOOKS - even))
+        double back = i % share ? NEAREST * pow(length / NEAREST, (double)(i - step - 1) / (MAX_SNAPSHOTS - even))
                                 : length * (double)(even - step) / even;
         tcgrr_moment moment = high - MIN((tcgrr_moment)back, high - low);
         g_array_append_val(moments, moment);
@@ -355,10 +355,10 @@ static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcg
     return moments;
 }
 
-static void keep_looks(struct tcgrr_search *search, const GPtrArray *looks, const GArray *wanted)
+static void keep_looks(struct tcgrr_search *search, const GPtrArray *snapshots, const GArray *wanted)
 {
-    for (guint i = 0; i < looks->len; i++) {
-        g_ptr_array_add(search->sightings, digest_look(search, g_ptr_array_index(looks, i), wanted));
+    for (guint i = 0; i < snapshots->len; i++) {
+        g_ptr_array_add(search->sightings, digest_snapshot(search, g_ptr_array_index(snapshots, i), wanted));
     }
     g_ptr_array_sort(search->sightings, by_sighting);
 }
@@ -381,10 +381,10 @@ bool tcgrr_search_take_looks(struct tcgrr_search *search, tcgrr_moment low, tcgr
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_autofree bool *registers = wanted_registers(search, wanted);
     struct tcgrr_watch watch = {registers, places};
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, data_of(moments), moments->len, &watch);
-    bool good = tcgrr_replay_pair_look(search->pair, looks, &watch, error);
+    g_autoptr(GPtrArray) snapshots = tcgrr_snapshots_new(search->pair, data_of(moments), moments->len, &watch);
+    bool good = tcgrr_replay_pair_look(search->pair, snapshots, &watch, error);
     if (good) {
-        keep_looks(search, looks, wanted);
+        keep_looks(search, snapshots, wanted);
     }
     return good;
 }
@@ -631,17 +631,18 @@ bool tcgrr_search_first(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
 
 /* ---- both on one way ---- */
 
-static bool tour_with_looks(struct tcgrr_search *search, tcgrr_moment low, struct tcgrr_segment *leg, GError **error)
+static bool tour_with_snapshots(struct tcgrr_search *search, tcgrr_moment low, struct tcgrr_segment *segment,
+                                GError **error)
 {
     g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
-    g_autoptr(GArray) moments = choose_moments(search, low, MAX(leg->from, low), true, error);
+    g_autoptr(GArray) moments = choose_moments(search, low, MAX(segment->from, low), true, error);
     if (!moments) {
         return false;
     }
-    g_autoptr(GPtrArray) looks = tcgrr_looks_new(search->pair, data_of(moments), moments->len, &leg->watch);
-    bool good = walk_legs(search, leg, 1, looks, error);
+    g_autoptr(GPtrArray) snapshots = tcgrr_snapshots_new(search->pair, data_of(moments), moments->len, &segment->watch);
+    bool good = walk_segments(search, segment, 1, snapshots, error);
     if (good) {
-        keep_looks(search, looks, nothing);
+        keep_looks(search, snapshots, nothing);
     }
     return good;
 }
@@ -661,16 +662,17 @@ bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mom
     }
     g_free(search->watched);
     search->watched = wanted_registers(search, nothing);
-    struct tcgrr_segment legs[] = {{.from = early, .to = differs, .more = 1, .watch = {NULL, places}},
-                                   {.from = from, .to = to, .more = more, .watch = {search->watched, places}}};
+    struct tcgrr_segment segments[] = {{.from = early, .to = differs, .more = 1, .watch = {NULL, places}},
+                                       {.from = from, .to = to, .more = more, .watch = {search->watched, places}}};
     if (close && differs + 1 < from && from <= to) {
-        return walk_legs(search, legs, 2, NULL, error);
+        return walk_segments(search, segments, 2, NULL, error);
     }
     if (close && to - early <= TCGRR_SEARCH_WALK) {
         g_clear_pointer(&search->watched, g_free);
-        legs[0].to = to;
-        legs[0].more = more;
-        return walk_legs(search, legs, 1, NULL, error);
+        segments[0].to = to;
+        segments[0].more = more;
+        return walk_segments(search, segments, 1, NULL, error);
     }
-    return same < from ? tour_with_looks(search, same, &legs[1], error) : walk_legs(search, &legs[1], 1, NULL, error);
+    return same < from ? tour_with_snapshots(search, same, &segments[1], error)
+                       : walk_segments(search, &segments[1], 1, NULL, error);
 }

@@ -56,7 +56,7 @@ bool tcgrr_search_walk(struct tcgrr_search *search, tcgrr_moment from, tcgrr_mom
 
 /*
  * The same with nothing but the core registers and the flags. Before, if `same` and `differs`, as tcgrr_search_first()
- * takes them, are close enough, what lies between them is walked for it, else it takes its first looks.
+ * takes them, are close enough, what lies between them is walked for it, else it takes its first snapshots.
  */
 bool tcgrr_search_tour(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs, tcgrr_moment from,
                        tcgrr_moment to, unsigned more, GError **error);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NO_BASE     UINT_MAX
-#define NEAR        0x10000  /* from where a register points to what it is the base of */
+#define NEAR_BYTES  0x10000  /* from where a register points to what it is the base of */
 #define IMAGE_BYTES 0x100000 /* at most */
 #define FLAGS_X86   0xcd5    /* the flags that code may change by itself, not those that steer the machine */
 #define FLAGS_ARM   0xf0000000
@@ -61,7 +61,7 @@ static unsigned base_of(const struct writing *writing, const struct tcgrr_stop *
     for (guint i = 0; i < stop->inputs.bases->len; i++) {
         unsigned index = g_array_index(stop->inputs.bases, unsigned, i);
         uint64_t value = tcgrr_state_number(registers, stop->state, g_ptr_array_index(registers->list, index));
-        if (touched->operand.address - value < NEAR || value - touched->operand.address < NEAR) {
+        if (touched->operand.address - value < NEAR_BYTES || value - touched->operand.address < NEAR_BYTES) {
             return index;
         }
     }

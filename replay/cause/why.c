@@ -142,20 +142,20 @@ static bool find_stop(const struct chase *chase, tcgrr_icount icount, guint *sto
 static bool step_through(struct chase *chase, tcgrr_icount icount, guint *stop, GError **error)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_segment leg = {.to = icount, .more = 1, .watch = {chase->watched, places}};
+    struct tcgrr_segment segment = {.to = icount, .more = 1, .watch = {chase->watched, places}};
 
     if (find_stop(chase, icount, stop)) {
         return true;
     }
-    if (!tcgrr_replay_pair_quiet(chase->pair, icount > WINDOW ? icount - WINDOW : 0, &leg.from, error)) {
+    if (!tcgrr_replay_pair_quiet(chase->pair, icount > WINDOW ? icount - WINDOW : 0, &segment.from, error)) {
         return false;
     }
     say(chase, "stepping", icount);
     g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_replay_pair_walk_alone(chase->pair, &leg, error)) {
+    if (!tcgrr_replay_pair_walk_alone(chase->pair, &segment, error)) {
         return false;
     }
-    chase->stops = leg.stops[0];
+    chase->stops = segment.stops[0];
     if (!find_stop(chase, icount, stop)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "instruction %" G_GUINT64_FORMAT
@@ -400,12 +400,12 @@ static bool store_in_stops(const struct chase *chase, struct wanted *wanted, tcg
 static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr_last *last, GError **error)
 {
     g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_segment leg = {.watch = {chase->watched, places}};
+    struct tcgrr_segment segment = {.watch = {chase->watched, places}};
     bool found;
 
     say(chase, "looking for the last change before what reads it", wanted->before);
-    if (!tcgrr_last_change(chase->pair, &wanted->place, wanted->bytes, wanted->before, &leg.from, &leg.to, &found,
-                           error)) {
+    if (!tcgrr_last_change(chase->pair, &wanted->place, wanted->bytes, wanted->before, &segment.from, &segment.to,
+                           &found, error)) {
         return false;
     }
     *last =
@@ -415,14 +415,14 @@ static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr
     if (!found) {
         return true;
     }
-    say(chase, "stepping", leg.to);
-    leg.more = 1;
+    say(chase, "stepping", segment.to);
+    segment.more = 1;
     g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_replay_pair_walk_alone(chase->pair, &leg, error)) {
+    if (!tcgrr_replay_pair_walk_alone(chase->pair, &segment, error)) {
         return false;
     }
-    chase->stops = leg.stops[0];
-    if (store_in_stops(chase, wanted, leg.to)) {
+    chase->stops = segment.stops[0];
+    if (store_in_stops(chase, wanted, segment.to)) {
         *last = (struct tcgrr_last){TCGRR_LAST_FOUND, wanted->writer, NULL};
     } else {
         *last = (struct tcgrr_last){TCGRR_LAST_UNKNOWN, 0, "it changed where no instruction is known to store there"};

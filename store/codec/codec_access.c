@@ -429,7 +429,7 @@ static void encode_all(struct tcgrr_access_codec *codec, const struct tcgrr_chun
 {
     const struct tcgrr_access *access = (const struct tcgrr_access *)(const void *)chunk->accesses->data;
     const struct tcgrr_access *last = access ? access + chunk->accesses->len : NULL;
-    uint32_t told = 0;
+    uint32_t described = 0;
 
     for (uint32_t exec = 0; exec < chunk->count; exec++) {
         uint32_t block = chunk->blocks[exec];
@@ -439,8 +439,8 @@ static void encode_all(struct tcgrr_access_codec *codec, const struct tcgrr_chun
             for (end = access; end < last && end->exec == exec;) {
                 end++;
             }
-            slot = encode_shape(codec, block, exec - told, access, (size_t)(end - access));
-            told = exec;
+            slot = encode_shape(codec, block, exec - described, access, (size_t)(end - access));
+            described = exec;
         }
         for (; access < end; access++) {
             encode_access(codec, slot++, access, pages);
@@ -673,18 +673,18 @@ static struct slot *decode_shape(struct tcgrr_access_codec *codec, struct source
 }
 
 /* Index of the execution with the next new shape; of none if there is no other. */
-static bool next_told(struct source *source, uint32_t execs, bool first, uint32_t *told)
+static bool next_described(struct source *source, uint32_t execs, bool first, uint32_t *described)
 {
     uint64_t distance;
 
     if (source->at[STREAM_SHAPES] == source->end[STREAM_SHAPES]) {
-        *told = execs;
+        *described = execs;
         return true;
     }
-    if (!take_varint(source, STREAM_SHAPES, &distance) || distance >= execs - *told || (distance == 0 && !first)) {
+    if (!take_varint(source, STREAM_SHAPES, &distance) || distance >= execs - *described || (distance == 0 && !first)) {
         return false;
     }
-    *told += (uint32_t)distance;
+    *described += (uint32_t)distance;
     return true;
 }
 
@@ -693,17 +693,17 @@ static bool decode_all(struct tcgrr_access_codec *codec, struct source *source, 
 {
     struct tcgrr_access *access = (struct tcgrr_access *)(void *)chunk->accesses->data;
     const struct tcgrr_access *end = access ? access + chunk->accesses->len : NULL;
-    uint32_t told = 0;
+    uint32_t described = 0;
 
-    if (!next_told(source, chunk->count, true, &told)) {
+    if (!next_described(source, chunk->count, true, &described)) {
         return false;
     }
     for (uint32_t exec = 0; exec < chunk->count; exec++) {
         uint32_t block = chunk->blocks[exec];
         struct slot *slot = expected(codec, block);
-        if (exec == told) {
+        if (exec == described) {
             slot = decode_shape(codec, source, block, tcgrr_blocks_get(table, block)->insns, (uint64_t)(end - access));
-            if (!slot || !next_told(source, chunk->count, false, &told)) {
+            if (!slot || !next_described(source, chunk->count, false, &described)) {
                 return false;
             }
         }
