@@ -124,25 +124,48 @@ bool tcgrr_reader_check_identity(struct tcgrr_reader *reader, GError **error)
     return true;
 }
 
+/* The number of the column with this name; -1: there is none. */
+static int column_called(sqlite3_stmt *statement, const char *name)
+{
+    int column = sqlite3_column_count(statement) - 1;
+
+    while (column >= 0 && strcmp(sqlite3_column_name(statement, column), name) != 0) {
+        column--;
+    }
+    return column;
+}
+
 static const char *text_column(struct tcgrr_reader *reader, sqlite3_stmt *statement, const char *name)
 {
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        if (strcmp(sqlite3_column_name(statement, i), name) == 0) {
-            const char *text = (const char *)sqlite3_column_text(statement, i);
-            return text ? g_string_chunk_insert(reader->texts, text) : NULL;
-        }
-    }
-    return NULL;
+    int column = column_called(statement, name);
+    const char *text = column < 0 ? NULL : (const char *)sqlite3_column_text(statement, column);
+
+    return text ? g_string_chunk_insert(reader->texts, text) : NULL;
 }
 
 static int64_t number_column(sqlite3_stmt *statement, const char *name, int64_t when_null)
 {
-    for (int i = 0; i < sqlite3_column_count(statement); i++) {
-        if (strcmp(sqlite3_column_name(statement, i), name) == 0) {
-            return sqlite3_column_type(statement, i) == SQLITE_NULL ? when_null : sqlite3_column_int64(statement, i);
+    int column = column_called(statement, name);
+
+    return column < 0 || sqlite3_column_type(statement, column) == SQLITE_NULL
+               ? when_null
+               : sqlite3_column_int64(statement, column);
+}
+
+/* Whether each value is of the type that its column was made for: SQLite takes any. */
+static bool types_fit(sqlite3_stmt *row)
+{
+    for (int i = 0; i < sqlite3_column_count(row); i++) {
+        const char *declared = sqlite3_column_decltype(row, i);
+        int type = sqlite3_column_type(row, i);
+        bool fits = type == SQLITE_NULL || (type == SQLITE_INTEGER && g_strcmp0(declared, "INTEGER") == 0) ||
+                    (type == SQLITE_FLOAT && g_strcmp0(declared, "REAL") == 0) ||
+                    (type == SQLITE_TEXT && g_strcmp0(declared, "TEXT") == 0);
+        if (!fits) {
+            return false;
         }
     }
-    return when_null;
+    return true;
 }
 
 static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
@@ -172,7 +195,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         *texts[i].field = text_column(reader, statement, texts[i].name);
     }
-    reader->run.duration_s = sqlite3_column_double(statement, 4);
+    reader->run.duration_s = sqlite3_column_double(statement, column_called(statement, "duration_s"));
     reader->run.api_version = (int)number_column(statement, "api_version", 0);
     reader->run.rr = number_column(statement, "rr", 0) != 0;
     reader->run.vcpus = (uint32_t)number_column(statement, "vcpus", 1);
@@ -203,7 +226,9 @@ bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
         for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
             good = good && needed[i];
         }
-        good = good || tcgrr_reader_damaged(reader, error, "its run table lacks columns");
+        good =
+            (good && types_fit(statement)) ||
+            tcgrr_reader_damaged(reader, error, "its run table lacks columns, or they hold what does not belong there");
     } else {
         good = tcgrr_reader_fail(reader, "the run table", error);
     }

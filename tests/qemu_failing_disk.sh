@@ -14,8 +14,6 @@ version=$1
 calls=${2:-8}
 preload=$TCGRR_BUILD/tests/libfail-call.so
 export TCGRR_FAIL_LOG=$work/failed
-# A measured build writes its profile at the end, in calls that count.
-export LLVM_PROFILE_FILE=/dev/null
 
 # with_fault N COMMAND...: its Nth call fails; 0: none. Sets status.
 with_fault() {
