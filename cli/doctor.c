@@ -86,22 +86,43 @@ static const char *yes(bool answer)
     return answer ? "yes" : "-";
 }
 
-/* `*folder` is where the row before it is. */
-static void print_qemu(const struct tcgrr_qemu *qemu, char **folder)
+/* What the rows before show already. */
+struct shown {
+    char *folder;  /* of the row before; NULL: there is none */
+    char *problem; /* that was explained last */
+};
+
+/* A folder of QEMUs that cannot record for one reason has it once. */
+static void print_problem(const struct tcgrr_qemu *qemu, struct shown *shown)
+{
+    const char *problem = qemu->plugin_error ? qemu->plugin_error : "";
+    char *all = g_strdup_printf("%s %s", problem, advice(qemu));
+
+    if (g_strcmp0(all, shown->problem) != 0 && *problem) {
+        print_note("cannot record", problem);
+    }
+    if (g_strcmp0(all, shown->problem) != 0) {
+        print_note("better", advice(qemu));
+    }
+    g_free(shown->problem);
+    shown->problem = all;
+}
+
+static void print_qemu(const struct tcgrr_qemu *qemu, struct shown *shown)
 {
     g_autofree char *name = g_path_get_basename(qemu->path);
     g_autofree char *api = qemu->api ? g_strdup_printf("%d", qemu->api) : g_strdup("-");
     char *here = g_path_get_dirname(qemu->path);
     bool records = qemu->api > 0;
 
-    if (!*folder) {
+    if (!shown->folder) {
         printf(COLUMNS, "QEMU", "version", "API", "events", "state", "full", "replay");
     }
-    if (g_strcmp0(*folder, here) != 0) {
+    if (g_strcmp0(shown->folder, here) != 0) {
         printf("%s\n", here);
     }
-    g_free(*folder);
-    *folder = here;
+    g_free(shown->folder);
+    shown->folder = here;
     printf(COLUMNS, name, qemu->version, api,
            !records                        ? "-"
            : qemu->reports_discontinuities ? "reported"
@@ -111,18 +132,15 @@ static void print_qemu(const struct tcgrr_qemu *qemu, char **folder)
     if (records && !strstr(name, qemu->target)) {
         print_note("target", qemu->target);
     }
-    if (qemu->plugin_error) {
-        print_note("cannot record", qemu->plugin_error);
-    }
     if (!records) {
-        print_note("better", advice(qemu));
+        print_problem(qemu, shown);
     }
 }
 
 /* Returns whether any of them can record. A named one that cannot be probed is an error. */
 static int examine(char **names, bool named, const char *plugin, json_t *list)
 {
-    g_autofree char *folder = NULL;
+    struct shown shown = {NULL, NULL};
     int usable = 0;
     int failures = 0;
     for (char **name = names; *name; name++) {
@@ -138,13 +156,15 @@ static int examine(char **names, bool named, const char *plugin, json_t *list)
         if (list) {
             json_array_append_new(list, qemu_json(&qemu));
         } else {
-            print_qemu(&qemu, &folder);
+            print_qemu(&qemu, &shown);
         }
         tcgrr_qemu_clear(&qemu);
     }
-    if (folder) {
+    if (shown.folder) {
         fputs(legend, stdout);
     }
+    g_free(shown.folder);
+    g_free(shown.problem);
     return usable > 0 && !(named && failures) ? CLI_OK : CLI_FAILED;
 }
 

@@ -24,7 +24,7 @@ trap 'find "$work" -mindepth 2 -maxdepth 2 -name proc -exec umount {} \; 2>/dev/
 
 # inside ROOT COMMAND: a shell's command in that installation, where the checkout is in /src; prints what it said if it fails.
 inside() {
-    chroot "$work/$1" env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
+    chroot "$work/$1" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
         bash -ec "cd /src; $2" </dev/null >"$work/log" 2>&1 || { tail -n 60 "$work/log" >&2; die "failed: $2"; }
 }
 
@@ -61,13 +61,13 @@ check_package() {
     say "using the packages"
     clean use
     cp "$work"/build/src/build/*.deb "$work/build/src/build/fixtures/rv64-wfi.elf" "$work/use/src"
-    inside use "apt-get install -qq --no-install-recommends ./tcgrr_*.deb; ! dpkg -s libllvm19; tcgrr version"
+    inside use "apt-get install -qq --no-install-recommends ./tcgrr_*.deb; dpkg -s libllvm19 && exit 1; tcgrr version"
     inside use "tcgrr doctor && exit 1; [ \$? = 3 ]"
     inside use "apt-get install -qq --no-install-recommends qemu-system-misc; tcgrr doctor
         tcgrr record -o guest.tcgrr -- qemu-system-riscv64 -M virt -bios none -display none -kernel rv64-wfi.elf
         tcgrr replay guest.tcgrr; tcgrr verify guest.tcgrr"
     inside use "apt-get install -qq --no-install-recommends ./tcgrr-llvm_*.deb; tcgrr version
-        apt-get remove -qq tcgrr; [ -z \"\$(find / -xdev -path /src -prune -o -path /proc -prune -o -name '*tcgrr*' -print)\" ]"
+        apt-get purge -qq tcgrr tcgrr-llvm; [ -z \"\$(find /usr /etc -name '*tcgrr*')\" ]"
 }
 
 check_least() {
