@@ -134,9 +134,15 @@ char *cli_number(uint64_t number);
 /* Bytes for people: "1.9 MB"; owned by the caller. */
 char *cli_bytes(uint64_t bytes);
 
-/* How a trace is described: by info, with all details, by record at its end with the memory that it took, and by a fill
- * that was interrupted, which is not complete. */
-enum cli_trace_form { CLI_TRACE_PLAIN, CLI_TRACE_VERBOSE, CLI_TRACE_RECORDED, CLI_TRACE_CUT };
+/* How a trace is described. */
+enum cli_trace_form {
+    CLI_TRACE_PLAIN,    /* by info */
+    CLI_TRACE_VERBOSE,  /* with all details */
+    CLI_TRACE_CUT,      /* by a fill that was interrupted: it is not complete */
+    CLI_TRACE_RECORDED, /* by record at its end, with the memory that it took */
+    CLI_TRACE_REACHED,  /* likewise: the run came to --until */
+    CLI_TRACE_MISSED,   /* likewise: it did not */
+};
 /* Prints what is known of a trace. Returns an exit status. */
 int cli_print_trace(const char *path, bool json, enum cli_trace_form form);
 

@@ -131,7 +131,10 @@ static int record(struct tcgrr_record_options *options, bool json)
     if (status == CLI_OK && options->until.wanted && !result.reached) {
         cli_say_error("the guest ended before it came to --until");
     }
-    int printed = cli_print_trace(options->output, json, CLI_TRACE_RECORDED);
+    int printed = cli_print_trace(options->output, json,
+                                  !options->until.wanted ? CLI_TRACE_RECORDED
+                                  : result.reached       ? CLI_TRACE_REACHED
+                                                         : CLI_TRACE_MISSED);
     g_free(result.lost);
     g_free(result.exit);
     return status ? status : printed;

@@ -183,7 +183,10 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
     }
     add_keyframes(object, path);
     add_processes(object, reader);
-    if (form == CLI_TRACE_RECORDED) {
+    if (form == CLI_TRACE_REACHED || form == CLI_TRACE_MISSED) {
+        json_object_set_new(object, "reached", json_boolean(form == CLI_TRACE_REACHED));
+    }
+    if (form >= CLI_TRACE_RECORDED) {
         add_memory(object);
     }
     cli_print_json(object);

@@ -13,7 +13,8 @@ ask() { "$tcgrr" query --format jsonl "$work/$1.tcgrr" "$2" | jq -r 'to_entries[
 recorded_until() {
     record until --force --until "$1"
     equal "$1: icount" "$(json .icount)" "$2"
-    equal "$1: complete" "$(json .complete)" true
+    equal "$1: complete, reached" "$(json '.complete, .reached')" "true
+true"
     equal "$1: icount and tail" "$(json '.icount + .tail == .qemu_icount')" true
     verify until
     run 0 "$tcgrr" replay --json "$work/until.tcgrr"
@@ -37,6 +38,7 @@ recorded_until "$symbol" "$(ask whole "SELECT min(icount) FROM insn WHERE pc = (
 
 # A place that the guest never comes to is no fault of the recording, and said; one that cannot be is refused.
 record never --until 999999999999
+equal "never: reached" "$(json .reached)" false
 equal "never: tail" "$(json '.tail == null or .icount > 1000')" true
 contains "never" "$(cat "$work/err")" "ended before it came to --until"
 complains 2 "no symbol" "$tcgrr" record -o "$work/none.tcgrr" --until nowhere -- "${guest[@]}"
