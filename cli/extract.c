@@ -71,7 +71,7 @@ const struct cli_command cli_extract = {
     "extract",
     "TRACE DIR",
     "Write QEMU's rr file, the embedded files and the command that replays them",
-    "Writes DIR/replay.rr and DIR/command.txt (one argument a line), which replay the run without tcgrr, and "
+    "Writes DIR/replay.rr and DIR/command.txt (one argument per line), which replay the run without tcgrr, and "
     "DIR/inputs\n"
     "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is the\n"
     "repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n\n"

@@ -481,11 +481,11 @@ static int run(const struct cli_command *command, int argc, char **argv)
     gboolean progress = FALSE, fill = FALSE, json = FALSE;
     const GOptionEntry options[] = {
         {"file", 'f', 0, G_OPTION_ARG_FILENAME, &path, "read the SQL from a file", "FILE"},
-        {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (an object a line)",
+        {"format", 0, 0, G_OPTION_ARG_STRING, &format, "table (the default), csv, json or jsonl (one object per line)",
          "FORMAT"},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object, {\"rows\": [{…}, …]}", NULL},
         {"attach", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &attached,
-         "also open TRACE, for SQL NAME.block, exec('NAME') and so on; may repeat", "NAME=TRACE"},
+         "also open TRACE, for SQL NAME.block, exec('NAME') and so on (repeatable)", "NAME=TRACE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
          NULL},
         CLI_FILL_OPTION(fill),

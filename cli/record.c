@@ -221,7 +221,7 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
          "nothing; "
          "all: also forked children, each in its own trace beside TRACE",
          "WHAT"},
-        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols, "an ELF file whose symbols to store; may repeat",
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols, "an ELF file whose symbols to store (repeatable)",
          "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &told->progress,
          "show progress even if the guest uses the terminal or there is none", NULL},

@@ -62,7 +62,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_verify = {
     "verify",
     "[TRACE]",
-    "Decode all of a trace and check every count, digest and byte",
+    "Decode a whole trace and check every count, digest and byte",
     "Exit status 0: good (a recording that was cut short is good as far as it goes); 3: damaged.\n\n"
     "Examples:\n"
     "  tcgrr verify boot.tcgrr\n",

@@ -319,7 +319,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
 const struct cli_command cli_why = {
     "why",
     "TRACE --at WHERE WHAT",
-    "Explain where a value came from: what wrote it, what that read, and so on back",
+    "Explain where a value came from: what wrote it, what that read, and so on",
     "WHAT is a register or ADDRESS[:SIZE], with its value before the instruction that --at names. Each step is an\n"
     "instruction, newest first, with what it wrote and read, back to where the value entered the guest: a device,\n"
     "a clock, a constant, the start. docs/why.md explains how, and what is not known.\n\n"

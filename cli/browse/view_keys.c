@@ -388,7 +388,7 @@ const struct view_key view_keys[] = {
     {'m', 0, "m", "set the address for a and A", ask_address},
     {'a', 0, "a", "next access to the address (level full)", next_access},
     {'A', 0, "A", "previous access to the address", previous_access},
-    {'/', 0, "/", "search forwards for a text in the instructions that run", search},
+    {'/', 0, "/", "search forwards for text in the instructions that run", search},
     {'n', 0, "n", "search again", search_next},
     {'N', 0, "N", "search backwards", search_previous},
     {'M', 0, "M", "set a bookmark in the trace", bookmark},

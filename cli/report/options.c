@@ -152,7 +152,7 @@ void report_print_options(const struct report_option *options)
         g_autofree char *name = g_strdup_printf("%s=%s", options->name, shown_values(options));
         printf("  %-32s %s", name,
                options->kind == REPORT_WITHOUT ? "exists in the plugin; has no effect here" : options->text);
-        printf("%s\n", options->kind == REPORT_LIST ? "; may repeat" : "");
+        printf("%s\n", options->kind == REPORT_LIST ? " (repeatable)" : "");
     }
 }
 
