@@ -5,7 +5,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 struct context {
     struct tcgrr_lockstep_remote_options options;

@@ -4,7 +4,6 @@
 #include "cli/cli.h"
 #include "cli/level.h"
 #include "emu/qemu/command.h"
-#include "store/error.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -221,8 +220,8 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
          "nothing; "
          "all: also forked children, each in its own trace beside TRACE",
          "WHAT"},
-        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols, "an ELF file whose symbols to store (repeatable)",
-         "FILE"},
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols,
+         "an ELF file whose symbols to store (repeatable)", "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &told->progress,
          "show progress even if the guest uses the terminal or there is none", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &told->json,

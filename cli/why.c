@@ -5,7 +5,6 @@
 #include "cli/comparing.h"
 #include "cli/insn.h"
 #include "replay/replay.h"
-#include "store/error.h"
 #include "store/symbols.h"
 
 #include <stdio.h>

@@ -3,7 +3,6 @@
 
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
-#include "store/error.h"
 
 /* What decides how QEMU works, and not what it runs. */
 static bool is_about_qemu(const char *word)

@@ -11,7 +11,6 @@
 
 #include <glib/gstdio.h>
 #include <string.h>
-#include <unistd.h>
 
 /* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
 #define RING_BYTES (1u << 20)

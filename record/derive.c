@@ -6,7 +6,6 @@
 #include "store/error.h"
 
 #include <glib/gstdio.h>
-#include <signal.h>
 #include <unistd.h>
 
 #define PUMP_MS     100

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "record/tail.h"
 
-#include "store/error.h"
 #include "store/isa/isa.h"
 
 #include <string.h>

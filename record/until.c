@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "record/until.h"
 
-#include "store/error.h"
-
 /* 1 + the index of the instruction at `pc`, 0 if the block has none. */
 static uint16_t find_pc(const struct tcgrr_block *block, uint64_t pc)
 {

@@ -2,8 +2,6 @@
 /* The way back: the place is found by running forwards to it in another QEMU. */
 #include "replay/gdb_internal.h"
 
-#include "store/error.h"
-
 #include <string.h>
 
 #define WINDOW      4096 /* instructions that are looked through for a hit first */

@@ -2,8 +2,6 @@
 #include "replay/keyframes_visit.h"
 
 #include "replay/keyframes_folder.h"
-#include "replay/recorded.h"
-#include "store/error.h"
 
 #define LONG_US (250 * 1000)                /* of QEMU's time on the way: more than saving takes */
 #define LEAD_IN ((tcgrr_icount)100000)      /* so far before a place, because people look at what led to it */

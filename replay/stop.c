@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/stop.h"
 
-#include "store/error.h"
-
 #define QMP_TIMEOUT_MS 60000
 #define WAIT_MS        10
 

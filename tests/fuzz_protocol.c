@@ -15,7 +15,6 @@
 #include "lockstep/peer/serve.h"
 #include "lockstep/run_source_internal.h"
 #include "store/digest.h"
-#include "store/error.h"
 #include "tests/stream.h"
 
 #define INSNS (3 * TCGRR_CHECKPOINT_STEP / 2)

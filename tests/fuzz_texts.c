@@ -6,7 +6,6 @@
 #include "store/texts.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <zstd.h>
 
 #define BLOCKS 40u

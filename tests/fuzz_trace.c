@@ -5,7 +5,6 @@
  * comparing such a trace has to end, within bounds, in a result or an error.
  */
 #include "lockstep/compare.h"
-#include "store/error.h"
 #include "store/sql/sql.h"
 #include "store/store_internal.h"
 #include "store/symbols.h"

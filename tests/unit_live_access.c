@@ -10,7 +10,6 @@
 #include <cmocka.h>
 
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "emu/live/intake.h"

@@ -8,7 +8,6 @@
 #include <cmocka.h>
 
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #include "emu/live/live_internal.h"

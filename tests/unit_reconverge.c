@@ -13,7 +13,6 @@
 
 #include "lockstep/align/align.h"
 #include "tests/guest.h"
-#include "tests/stream.h"
 
 #define STEP TCGRR_CHECKPOINT_STEP
 

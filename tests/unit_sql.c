@@ -12,7 +12,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "store/error.h"
 #include "store/sql/sql.h"
 #include "store/summary.h"
 #include "store/trace.h"

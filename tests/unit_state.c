@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "lockstep/compare.h"
-#include "store/error.h"
 #include "tests/stream.h"
 
 #define INSNS    300000

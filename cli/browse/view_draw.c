@@ -4,8 +4,9 @@
 #ifdef TCGRR_NCURSES
 #include "cli/browse/view_internal.h"
 
+#include "cli/cli.h"
+
 #include <curses.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LEAST_LINES   8
@@ -41,17 +42,6 @@ static void put(const struct pane *pane, int line, attr_t attributes, const char
     attrset(A_NORMAL);
 }
 
-/* 1234567 as "1,234,567"; owned by the caller. */
-static char *grouped(uint64_t number)
-{
-    g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, number);
-    GString *text = g_string_new(NULL);
-    for (size_t i = 0, length = strlen(digits); i < length; i++) {
-        g_string_append_printf(text, "%s%c", i > 0 && (length - i) % 3 == 0 ? "," : "", digits[i]);
-    }
-    return g_string_free(text, FALSE);
-}
-
 static void title(const struct pane *pane, int line, const char *text)
 {
     g_autofree char *full = g_strdup_printf("%-*s", pane->columns, text);
@@ -81,8 +71,8 @@ static char block_mark(const struct browse_row *row)
 static void draw_row(const struct pane *pane, int line, const struct browse_run *run, const struct browse_row *row,
                      bool here, bool differs)
 {
-    g_autofree char *icount = grouped(row->icount);
-    g_autofree char *longest = grouped(browse_run_length(run));
+    g_autofree char *icount = cli_number(row->icount);
+    g_autofree char *longest = cli_number(browse_run_length(run));
     g_autofree char *text = NULL;
     int width = (int)strlen(longest) + 1;
     attr_t attributes = here ? A_REVERSE : A_NORMAL;
@@ -131,8 +121,8 @@ static void draw_rows(const struct pane *pane, const struct browse_run *run, con
 static void draw_heading(const struct pane *pane, struct browse_run *run, bool active)
 {
     struct browse_place place = browse_run_place(run);
-    g_autofree char *icount = grouped(place.icount);
-    g_autofree char *length = grouped(browse_run_length(run));
+    g_autofree char *icount = cli_number(place.icount);
+    g_autofree char *length = cli_number(browse_run_length(run));
     g_autofree char *name = g_path_get_basename(browse_run_path(run));
     g_autofree char *text = g_strdup_printf(" %s  %s of %s (%.1f%%)  vCPU %u", name, icount, length,
                                             100.0 * (double)place.icount / (double)browse_run_length(run), place.vcpu);
@@ -150,7 +140,7 @@ static int draw_stack(const struct pane *pane, const struct view *view, int line
     }
     for (guint i = 0; view->frames && i < view->frames->len && (int)i < most; i++) {
         const struct browse_frame *frame = g_ptr_array_index(view->frames, i);
-        g_autofree char *since = grouped(frame->entered);
+        g_autofree char *since = cli_number(frame->entered);
         g_autofree char *name =
             frame->symbol ? g_strdup(frame->symbol) : g_strdup_printf("0x%" G_GINT64_MODIFIER "x", frame->pc);
         g_autofree char *text = g_strdup_printf("  %-28s %s since %s%s%s", name, frame->kind, since,
@@ -164,7 +154,7 @@ static int draw_lines(const struct pane *pane, GPtrArray *lines, guint here, int
 {
     for (guint i = 0; lines && i < lines->len; i++) {
         const struct browse_line *entry = g_ptr_array_index(lines, i);
-        g_autofree char *icount = grouped(entry->icount);
+        g_autofree char *icount = cli_number(entry->icount);
         g_autofree char *text =
             icounts ? g_strdup_printf("  %15s %s", icount, entry->text) : g_strdup_printf("  %s", entry->text);
         put(pane, line++, i < here ? A_DIM : A_NORMAL, text);
@@ -208,7 +198,7 @@ static void draw_registers(const struct pane *pane, struct browse_run *run, int 
 {
     tcgrr_icount at = 0;
     g_autoptr(GPtrArray) registers = browse_has_registers(run) ? browse_registers(run, &at, NULL) : NULL;
-    g_autofree char *when = grouped(at);
+    g_autofree char *when = cli_number(at);
     g_autofree char *heading =
         registers && registers->len ? g_strdup_printf("Registers, sampled at %s", when) : g_strdup("Registers");
 

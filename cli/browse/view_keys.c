@@ -3,8 +3,6 @@
 #ifdef TCGRR_NCURSES
 #include "cli/browse/view_internal.h"
 
-#include "store/error.h"
-
 #include <curses.h>
 #include <jansson.h>
 #include <string.h>

@@ -2,8 +2,6 @@
 /* Blocks and instructions of each vCPU. */
 #include "cli/report/report.h"
 
-#include "cli/cli.h"
-
 enum { IDLE };
 
 static const struct report_option options[] = {

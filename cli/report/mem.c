@@ -3,7 +3,6 @@
 #include "cli/report/report.h"
 
 #include "cli/cli.h"
-#include "store/error.h"
 
 #include <stdlib.h>
 

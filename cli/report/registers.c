@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/report/registers.h"
 
-#include "store/layers.h"
 #include "store/error.h"
 
 #include <string.h>

@@ -2,7 +2,6 @@
 /* System calls of a program in user mode. */
 #include "cli/report/report.h"
 
-#include "cli/cli.h"
 #include "store/error.h"
 
 #include <string.h>

@@ -2,7 +2,6 @@
 #include "emu/live/live_internal.h"
 
 #include "store/digest.h"
-#include "store/error.h"
 #include "store/isa/disasm.h"
 
 #include <string.h>

@@ -6,8 +6,6 @@
  */
 #include "emu/live/live_internal.h"
 
-#include "store/error.h"
-
 #include <string.h>
 
 /* Executions that are taken apart from their accesses at once. */

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
-#include <unistd.h>
 
 #define NOBODY      UINT_MAX
 #define MAX_THREADS 65536

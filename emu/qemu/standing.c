@@ -3,7 +3,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"

@@ -2,7 +2,6 @@
 #include "emu/rrlog/format.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define ASYNC       3 /* the first of their numbers */
 #define ASYNC_KINDS 7

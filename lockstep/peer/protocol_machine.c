@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The messages about the machine that both sides are to have. */
 #include "lockstep/peer/protocol_internal.h"
-#include "store/error.h"
 
 void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine)
 {

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "replay/cause/accesses.h"
-#include "store/error.h"
 
 #define MAX_SNAPSHOTS 512 /* moments looked at in one replay */
 #define FAR_SHARE     4   /* one in so many lies anywhere; the others near the end, where most answers are */

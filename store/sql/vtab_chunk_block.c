@@ -6,7 +6,6 @@
  */
 #include "store/sql/vtab.h"
 
-#include "store/error.h"
 #include "store/summary.h"
 
 enum { CHUNK, BLOCK, EXECS, RAN, SCHEMA };

@@ -4,7 +4,6 @@
  *
  *   SELECT function, calls, own, inclusive FROM function ORDER BY inclusive DESC LIMIT 10;
  */
-#include "store/error.h"
 #include "store/sql/vtab_rows.h"
 #include "store/stacks.h"
 
