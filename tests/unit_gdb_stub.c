@@ -6,14 +6,13 @@
 #include <stddef.h>
 #include <setjmp.h>
 #include <cmocka.h>
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "emu/qemu/gdb_packet.h"
 #include "store/error.h"
+#include "tests/unix_server.h"
 
 #define LONG_MS  30000
 #define SHORT_MS 200
@@ -26,9 +25,7 @@ struct reply {
 };
 
 struct stub {
-    char *folder;
-    char *path;
-    int listener;
+    struct unix_server server;
     GThread *thread;
     const struct reply *replies; /* to the last with a NULL request; before those of a stub that is as it should be */
     bool endless;                /* goes on with the last answer until the client has gone */
@@ -109,7 +106,7 @@ static void serve(const struct stub *stub, int fd)
 static gpointer run_stub(gpointer data)
 {
     struct stub *stub = data;
-    int fd = accept(stub->listener, NULL, NULL);
+    int fd = accept(stub->server.listener, NULL, NULL);
     if (fd >= 0) {
         serve(stub, fd);
         close(fd);
@@ -119,28 +116,17 @@ static gpointer run_stub(gpointer data)
 
 static struct tcgrr_gdb *open_stub(struct stub *stub, const struct reply *replies, const char *target, GError **error)
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-
     stub->replies = replies;
-    stub->folder = g_dir_make_tmp("tcgrr-gdb-XXXXXX", NULL);
-    stub->path = g_build_filename(stub->folder, "socket", NULL);
-    g_strlcpy(address.sun_path, stub->path, sizeof(address.sun_path));
-    stub->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(stub->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(stub->listener, 1), 0);
+    unix_server_start(&stub->server);
     stub->thread = g_thread_new("stub", run_stub, stub);
-    return tcgrr_gdb_connect(stub->path, target, LONG_MS, error);
+    return tcgrr_gdb_connect(stub->server.path, target, LONG_MS, error);
 }
 
 static void close_stub(struct stub *stub, struct tcgrr_gdb *gdb)
 {
     tcgrr_gdb_free(gdb);
     g_thread_join(stub->thread);
-    close(stub->listener);
-    g_unlink(stub->path);
-    g_rmdir(stub->folder);
-    g_free(stub->path);
-    g_free(stub->folder);
+    unix_server_stop(&stub->server);
 }
 
 static void expect(GError **error, enum tcgrr_error_code code, const char *text)

@@ -10,12 +10,12 @@
 #include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
 #include "store/error.h"
+#include "tests/unix_server.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define LONG_MS  30000
@@ -23,9 +23,7 @@
 
 /* A peer in a thread: accepts one connection, plays its part, closes. */
 struct peer {
-    char *folder;
-    char *path;
-    int listener;
+    struct unix_server server;
     GThread *thread;
     void (*play)(int fd);
     int connections; /* that it takes, one after another; 0: one */
@@ -60,7 +58,7 @@ static gpointer run_peer(gpointer data)
 {
     struct peer *peer = data;
     for (int i = 0; i < MAX(peer->connections, 1); i++) {
-        int fd = accept(peer->listener, NULL, NULL);
+        int fd = accept(peer->server.listener, NULL, NULL);
         if (fd >= 0) {
             peer->play(fd);
             close(fd);
@@ -71,25 +69,15 @@ static gpointer run_peer(gpointer data)
 
 static void start_peer(struct peer *peer, void (*play)(int fd))
 {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
     peer->play = play;
-    peer->folder = g_dir_make_tmp("tcgrr-qmp-XXXXXX", NULL);
-    peer->path = g_build_filename(peer->folder, "socket", NULL);
-    g_strlcpy(address.sun_path, peer->path, sizeof(address.sun_path));
-    peer->listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    assert_int_equal(bind(peer->listener, (struct sockaddr *)&address, sizeof(address)), 0);
-    assert_int_equal(listen(peer->listener, 1), 0);
+    unix_server_start(&peer->server);
     peer->thread = g_thread_new("peer", run_peer, peer);
 }
 
 static void stop_peer(struct peer *peer)
 {
     g_thread_join(peer->thread);
-    close(peer->listener);
-    g_unlink(peer->path);
-    g_rmdir(peer->folder);
-    g_free(peer->path);
-    g_free(peer->folder);
+    unix_server_stop(&peer->server);
 }
 
 static void expect_error(GError **error, enum tcgrr_error_code code, const char *text)
@@ -109,7 +97,7 @@ static void expect_connect(void (*play)(int fd), int timeout_ms, enum tcgrr_erro
     struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play);
-    assert_null(tcgrr_qmp_connect(peer.path, timeout_ms, &error));
+    assert_null(tcgrr_qmp_connect(peer.server.path, timeout_ms, &error));
     expect_error(&error, code, text);
     stop_peer(&peer);
 }
@@ -226,7 +214,7 @@ static void test_conversation(void **state)
     struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_conversation);
-    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.server.path, LONG_MS, &error);
     assert_non_null(qmp);
     json_t *result = tcgrr_qmp_execute(qmp, "query-replay", json_pack("{s:i}", "x", 1), LONG_MS, &error);
     assert_int_equal(json_integer_value(json_object_get(result, "icount")), 42);
@@ -272,7 +260,7 @@ static void test_starting_qemu(void **state)
     struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_starting);
-    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.server.path, LONG_MS, &error);
     assert_non_null(qmp);
     json_t *result = tcgrr_qmp_execute(qmp, "query-status", json_pack("{s:i}", "x", 1), LONG_MS, &error);
     assert_string_equal(json_string_value(result), "good");
@@ -300,7 +288,7 @@ static void test_lost_command(void **state)
     struct peer peer = {.connections = 2};
     GError *error = NULL;
     start_peer(&peer, play_second_only);
-    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.server.path, LONG_MS, &error);
     assert_non_null(qmp);
     tcgrr_qmp_free(qmp);
     stop_peer(&peer);
@@ -323,7 +311,7 @@ static void test_events_are_bounded(void **state)
     struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_many_events);
-    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.server.path, LONG_MS, &error);
     assert_non_null(qmp);
     json_decref(tcgrr_qmp_execute(qmp, "query-status", NULL, LONG_MS, &error));
     assert_null(error);
@@ -349,7 +337,7 @@ static void test_deaf_peer(void **state)
     struct peer peer = {0};
     GError *error = NULL;
     start_peer(&peer, play_deaf);
-    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.path, LONG_MS, &error);
+    struct tcgrr_qmp *qmp = tcgrr_qmp_connect(peer.server.path, LONG_MS, &error);
     assert_non_null(qmp);
     char *text = g_strnfill(4 * 1024 * 1024, 'x');
     assert_null(tcgrr_qmp_execute(qmp, "big", json_pack("{s:s}", "text", text), SHORT_MS, &error));
