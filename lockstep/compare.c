@@ -326,7 +326,7 @@ static bool begin(struct comparing *c, GError **error)
     return true;
 }
 
-static void end(struct comparing *c)
+static void forget_windows(struct comparing *c)
 {
     tcgrr_vcpu_schedule_clear(&c->schedule);
     for (int i = 0; i < 2; i++) {
@@ -362,7 +362,7 @@ static void trim(struct comparing *c)
     for (int i = 0; i < 2; i++) {
         guint needed = c->windows[i].stretch.execs->len;
         for (uint32_t k = 0; k < c->count; k++) {
-            needed = MIN(needed, tcgrr_align_needs(&c->aligns[k], i));
+            needed = MIN(needed, tcgrr_align_first_needed(&c->aligns[k], i));
         }
         if (needed < CUT_EXECS) {
             continue;
@@ -538,7 +538,7 @@ static bool compare_closely(struct comparing *c, GError **error)
             c->comparison->aligned[i] = c->at[i];
         }
     }
-    end(c);
+    forget_windows(c);
     return good;
 }
 

@@ -6,7 +6,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-static const char *keep(struct recorder *recorder, const char *text)
+static const char *keep_string(struct recorder *recorder, const char *text)
 {
     return g_string_chunk_insert(recorder->texts, text ? text : "");
 }
@@ -15,7 +15,7 @@ static const char *now_text(struct recorder *recorder)
 {
     g_autoptr(GDateTime) now = g_date_time_new_now_utc();
     g_autofree char *text = g_date_time_format(now, "%Y-%m-%dT%H:%M:%SZ");
-    return keep(recorder, text);
+    return keep_string(recorder, text);
 }
 
 static const char *words_json(struct recorder *recorder, const char *first, const char *const *words)
@@ -28,7 +28,7 @@ static const char *words_json(struct recorder *recorder, const char *first, cons
         json_array_append_new(array, json_string_nocheck(*words));
     }
     char *text = json_dumps(array, JSON_COMPACT);
-    const char *kept = keep(recorder, text);
+    const char *kept = keep_string(recorder, text);
     free(text);
     json_decref(array);
     return kept;
@@ -52,8 +52,8 @@ void tcgrr_recorder_describe(struct recorder *recorder)
     recorder->run = (struct tcgrr_run){
         .tool_version = recorder->options->tool_version,
         .started = now_text(recorder),
-        .host = keep(recorder, host_text),
-        .directory = keep(recorder, directory),
+        .host = keep_string(recorder, host_text),
+        .directory = keep_string(recorder, directory),
         .command = words_json(recorder, NULL, (const char *const *)command->argv),
         .original_command = words_json(recorder, recorder->options->qemu, recorder->options->arguments),
         .qemu_path = qemu->path,

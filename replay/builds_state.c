@@ -52,7 +52,7 @@ static json_t *binary_identity(const char *binary)
 }
 
 /* What of the runs is compared. */
-static json_t *extent(const struct tcgrr_compare_options *compare)
+static json_t *compared_range(const struct tcgrr_compare_options *compare)
 {
     return json_pack("{s:i, s:o, s:i, s:o, s:o}", "from_kind", (int)compare->from[0].kind, "from",
                      json_sprintf("%" G_GUINT64_FORMAT, compare->from[0].value), "until_kind",
@@ -65,7 +65,7 @@ static json_t *search_identity(struct tcgrr_reader *reader, const struct tcgrr_b
 {
     json_t *trace = trace_identity(reader, error);
     return trace ? json_pack("{s:i, s:o, s:o, s:o}", "version", STATE_VERSION, "trace", trace, "arguments",
-                             words(options->replay.extra), "extent", extent(&options->replay.compare))
+                             words(options->replay.extra), "extent", compared_range(&options->replay.compare))
                  : NULL;
 }
 

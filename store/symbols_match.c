@@ -68,7 +68,7 @@ static gboolean same_bytes(gconstpointer a, gconstpointer b)
     return load(a) == load(b);
 }
 
-static void look(uint64_t address, const void *data, size_t size, void *closure)
+static void match_samples(uint64_t address, const void *data, size_t size, void *closure)
 {
     struct search *search = closure;
     const uint8_t *bytes = data;
@@ -134,7 +134,7 @@ bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *bloc
     search->samples = g_hash_table_new(hash_bytes, same_bytes);
     search->list = g_array_new(FALSE, FALSE, sizeof(struct sample));
     choose_samples(search, blocks, count);
-    bool good = tcgrr_symbols_elf_code(path, look, search, error);
+    bool good = tcgrr_symbols_elf_code(path, match_samples, search, error);
     if (good) {
         *offset = count_votes(search->list, votes);
         good = votes[0] >= VOTES_LEAST && votes[0] / MARGIN >= votes[1];

@@ -24,7 +24,7 @@ void browse_lines_add(GPtrArray *lines, tcgrr_icount icount, char *text)
 }
 
 /* The list, if it is whole; else NULL, and the list is freed. */
-static GPtrArray *whole(GPtrArray *list, bool good)
+static GPtrArray *list_if_good(GPtrArray *list, bool good)
 {
     if (!good) {
         g_ptr_array_unref(list);
@@ -158,7 +158,7 @@ GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint 
     }
     tcgrr_exec_walk_end(&walk);
     g_array_unref(rows.events);
-    return whole(rows.list, good);
+    return list_if_good(rows.list, good);
 }
 
 /* ---- stack ---- */
@@ -251,7 +251,7 @@ GPtrArray *browse_events(struct browse_run *run, guint before, guint after, guin
                                    "SELECT icount, kind, source, from_pc, to_pc, number, result FROM event"
                                    " WHERE icount >= ? AND kind <> 'flush' ORDER BY icount, id LIMIT ?2",
                                    after, lines, error);
-    return whole(lines, good);
+    return list_if_good(lines, good);
 }
 
 /* ---- registers and memory ---- */
@@ -322,7 +322,7 @@ GPtrArray *browse_registers(struct browse_run *run, tcgrr_icount *at, GError **e
     int status = SQLITE_DONE;
 
     if (!last_sample(run, &sampled, error)) {
-        return whole(lines, false);
+        return list_if_good(lines, false);
     }
     if (sampled < 0) {
         return lines;
@@ -331,14 +331,14 @@ GPtrArray *browse_registers(struct browse_run *run, tcgrr_icount *at, GError **e
     sqlite3_stmt *statement =
         browse_prepare(run, "SELECT register, value, size FROM state WHERE icount = ?", *at, error);
     if (!statement) {
-        return whole(lines, false);
+        return list_if_good(lines, false);
     }
     while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
         g_autofree char *value = value_text(statement, 1, sqlite3_column_int(statement, 2));
         browse_lines_add(lines, *at,
                          g_strdup_printf("%-6s %s", (const char *)sqlite3_column_text(statement, 0), value));
     }
-    return whole(lines, browse_finish(run, statement, status, error));
+    return list_if_good(lines, browse_finish(run, statement, status, error));
 }
 
 GPtrArray *browse_accesses(struct browse_run *run, GError **error)
@@ -349,7 +349,7 @@ GPtrArray *browse_accesses(struct browse_run *run, GError **error)
     int status = SQLITE_DONE;
 
     if (!statement) {
-        return whole(lines, false);
+        return list_if_good(lines, false);
     }
     while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
         g_autofree char *value = value_text(statement, 3, sqlite3_column_int(statement, 1));
@@ -363,7 +363,7 @@ GPtrArray *browse_accesses(struct browse_run *run, GError **error)
                                          : device           ? device
                                                             : ""));
     }
-    return whole(lines, browse_finish(run, statement, status, error));
+    return list_if_good(lines, browse_finish(run, statement, status, error));
 }
 
 char *browse_fill_command(const struct browse_run *run, enum tcgrr_level level)

@@ -112,7 +112,7 @@ static bool previous_event(struct view *view, GError **error)
     return go(view, browse_event, BROWSE_BACK, "there are no events before", error);
 }
 
-static bool caller(struct view *view, GError **error)
+static bool go_to_caller(struct view *view, GError **error)
 {
     bool did;
     return browse_caller(view_run(view), &did, error) && moved(view, did, "this function was not called", error);
@@ -382,7 +382,7 @@ const struct view_key view_keys[] = {
     {'B', 0, "B", "previous execution of this block", previous_block},
     {'e', 0, "e", "next event: interrupt, exception, system call", next_event},
     {'E', 0, "E", "previous event", previous_event},
-    {'u', 0, "u", "up: the call of this function, or what was interrupted", caller},
+    {'u', 0, "u", "up: the call of this function, or what was interrupted", go_to_caller},
     {'m', 0, "m", "set the address for a and A", ask_address},
     {'a', 0, "a", "next access to the address (level full)", next_access},
     {'A', 0, "A", "previous access to the address", previous_access},

@@ -61,7 +61,7 @@ static struct {
 } duckdb;
 
 /* False with error where it is not installed, or too old. */
-static bool load(GError **error)
+static bool load_duckdb(GError **error)
 {
     duckdb.library = duckdb.library ? duckdb.library : dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
     if (!duckdb.library) {
@@ -210,7 +210,7 @@ static bool write_file(struct table *table, handle connection, GError **error)
 static bool run(struct export_job *job, GError **error)
 {
     FILE *file = report_create(job->report, job->path, error); /* that it can be written, and is not the trace */
-    if (!file || !report_close(file, job->path, error) || !load(error)) {
+    if (!file || !report_close(file, job->path, error) || !load_duckdb(error)) {
         return false;
     }
     struct table table = {.job = job, .symbols = g_new0(char *, job->report->block_count + 1)};

@@ -53,17 +53,17 @@ bool tcgrr_live_read_inputs(struct tcgrr_live *live, unsigned kind, const uint32
     return true;
 }
 
-static void place(tcgrr_icount *at, tcgrr_icount icount)
+static void place_once(tcgrr_icount *at, tcgrr_icount icount)
 {
     *at = *at == NOT_PLACED ? icount : *at;
 }
 
 void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount)
 {
-    place(&live->inputs.called, icount);
-    place(&live->inputs.differs, icount);
-    place(&live->inputs.other, icount);
-    place(&live->inputs.ended, icount);
+    place_once(&live->inputs.called, icount);
+    place_once(&live->inputs.differs, icount);
+    place_once(&live->inputs.other, icount);
+    place_once(&live->inputs.ended, icount);
     live->inputs_changed = false;
 }
 

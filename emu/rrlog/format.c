@@ -102,7 +102,7 @@ static unsigned number_of(const struct tcgrr_rr_format *format, const struct tcg
 }
 
 /* Fills kind and number; for an asynchronous event that shares its number with others, the first of their kinds. */
-static bool what_is(const struct tcgrr_rr_format *format, unsigned number, struct tcgrr_rr_event *event)
+static bool identify_event(const struct tcgrr_rr_format *format, unsigned number, struct tcgrr_rr_event *event)
 {
     static const enum tcgrr_rr_kind ranges[] = {TCGRR_RR_END,        TCGRR_RR_CHECKPOINT, TCGRR_RR_CLOCK,
                                                 TCGRR_RR_CHAR_WRITE, TCGRR_RR_SHUTDOWN,   TCGRR_RR_BOTTOM_HALF,
@@ -266,7 +266,7 @@ enum tcgrr_rr_decoded tcgrr_rr_decode(const struct tcgrr_rr_format *format, cons
     if (!skip(&input, 1)) {
         return TCGRR_RR_MORE;
     }
-    if (!what_is(format, bytes[0], event)) {
+    if (!identify_event(format, bytes[0], event)) {
         return TCGRR_RR_UNKNOWN;
     }
     if (is_async(event->kind) && format->async != TCGRR_RR_ASYNC_NUMBER) {

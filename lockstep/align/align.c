@@ -341,7 +341,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
 
 /* ---- going on ---- */
 
-bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which)
+bool tcgrr_align_read_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which)
 {
     struct tcgrr_insn_cursor *walk = &pair->walks[which];
     struct tcgrr_exec_window *window = &align->windows[which];
@@ -391,7 +391,7 @@ static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
 }
 
 /* What is at hand was not enough: looks further. */
-static bool explain_further(struct tcgrr_align *align, struct tcgrr_cursor_pair *runs)
+static bool explain_with_more(struct tcgrr_align *align, struct tcgrr_cursor_pair *runs)
 {
     bool more = false;
 
@@ -414,7 +414,7 @@ bool tcgrr_align_run(struct tcgrr_align *align)
         if (tcgrr_cursor_pair_over(runs, 0) || tcgrr_cursor_pair_over(runs, 1)) {
             continue;
         }
-        if (align->options->strict || (!explain(align, runs) && !explain_further(align, runs))) {
+        if (align->options->strict || (!explain(align, runs) && !explain_with_more(align, runs))) {
             return false;
         }
         align->explained++;
@@ -498,7 +498,7 @@ bool tcgrr_align_finish(struct tcgrr_align *align)
     return true;
 }
 
-guint tcgrr_align_needs(const struct tcgrr_align *align, int which)
+guint tcgrr_align_first_needed(const struct tcgrr_align *align, int which)
 {
     return tcgrr_exec_window_find_exec(&align->windows[which], align->runs.walks[which].icount);
 }

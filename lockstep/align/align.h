@@ -90,8 +90,8 @@ bool tcgrr_align_finish(struct tcgrr_align *align);
 /* Whether handlers that were compared differ: align->note and align->place are about the first of them. */
 bool tcgrr_align_differs(struct tcgrr_align *align);
 
-/* The first execution of a window that is still needed; and telling that so many were cut off it. */
-guint tcgrr_align_needs(const struct tcgrr_align *align, int which);
+/* The first execution of a window that is still needed; and the note that so many were cut off it. */
+guint tcgrr_align_first_needed(const struct tcgrr_align *align, int which);
 void tcgrr_align_cut(struct tcgrr_align *align, int which, guint execs);
 
 /* ---- for lockstep/align/reconverge.c ---- */
@@ -116,7 +116,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
 
 /* Makes sure that some of the side's run is at hand after its walk. False, with align->error set, if it could not be
  * read. */
-bool tcgrr_align_bring(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which);
+bool tcgrr_align_read_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int which);
 
 void tcgrr_align_tolerate(struct tcgrr_align *align, const struct tcgrr_tolerated *place);
 

@@ -20,7 +20,7 @@
 
 /* ---- looking back ---- */
 
-/* Goes back through a strand, past what was taken out of it. */
+/* Goes back through a run, past what was taken out of it. */
 struct back {
     const struct tcgrr_align *align;
     struct tcgrr_insn_cursor walk;
@@ -188,7 +188,7 @@ static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pai
     uint64_t out = tcgrr_insn_cursor_pc(&pair->walks[!late]);
 
     for (uint32_t extra = 0;
-         extra <= most && tcgrr_align_bring(align, pair, late) && !tcgrr_cursor_pair_over(pair, late);) {
+         extra <= most && tcgrr_align_read_on(align, pair, late) && !tcgrr_cursor_pair_over(pair, late);) {
         uint64_t pc = tcgrr_insn_cursor_pc(walk);
         /* Outside of the body it is surely the way out. */
         if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, pair))) {
@@ -273,9 +273,9 @@ static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor
     return reasons;
 }
 
-/* Instructions that the side runs from here on, without interrupts. The place after the last one counts if the strand
- * ends there. */
-static guint ways(const struct tcgrr_cursor_pair *pair, int which, struct tcgrr_insn_cursor *places)
+/* Instructions that the side runs from here on, without interrupts. The place after the last one counts if
+ * the run ends there. */
+static guint list_next_insns(const struct tcgrr_cursor_pair *pair, int which, struct tcgrr_insn_cursor *places)
 {
     struct tcgrr_insn_cursor walk = pair->walks[which];
     struct tcgrr_interrupt interrupt;
@@ -313,7 +313,7 @@ static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *p
 static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, struct tcgrr_cursor_pair *met)
 {
     struct tcgrr_insn_cursor places[2][APART_MOST];
-    guint counts[2] = {ways(pair, 0, places[0]), ways(pair, 1, places[1])};
+    guint counts[2] = {list_next_insns(pair, 0, places[0]), list_next_insns(pair, 1, places[1])};
     GHashTable *first = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     guint nearest = UINT_MAX;
 

@@ -173,7 +173,7 @@ static bool cannot_listen(const struct tcgrr_address *address, GError **error)
 }
 
 /* Whether a socket file is left over: nobody listens at it. Leaves errno alone. */
-static bool is_stale(const struct sockaddr_un *un)
+static bool is_abandoned(const struct sockaddr_un *un)
 {
     int before = errno;
     struct stat status;
@@ -200,7 +200,7 @@ static bool listen_unix(struct tcgrr_listener *listener, const struct tcgrr_addr
         return cannot_listen(address, error);
     }
     int status = bind(listener->fd, (struct sockaddr *)&un, sizeof(un));
-    if (status != 0 && errno == EADDRINUSE && is_stale(&un)) {
+    if (status != 0 && errno == EADDRINUSE && is_abandoned(&un)) {
         g_unlink(un.sun_path);
         status = bind(listener->fd, (struct sockaddr *)&un, sizeof(un));
     }
@@ -211,7 +211,7 @@ static bool listen_unix(struct tcgrr_listener *listener, const struct tcgrr_addr
     return listen(listener->fd, BACKLOG) == 0 || cannot_listen(address, error);
 }
 
-static bool listen_one(struct tcgrr_listener *listener, const struct addrinfo *one)
+static bool listen_at(struct tcgrr_listener *listener, const struct addrinfo *one)
 {
     int on = 1;
 
@@ -239,7 +239,7 @@ static bool listen_tcp(struct tcgrr_listener *listener, const struct tcgrr_addre
         return false;
     }
     for (const struct addrinfo *one = list; one && !good; one = one->ai_next) {
-        good = listen_one(listener, one);
+        good = listen_at(listener, one);
     }
     int reason = errno;
     freeaddrinfo(list);

@@ -224,7 +224,7 @@ bool tcgrr_serve_log(const struct tcgrr_log_news *news, void *peer, GError **err
 
 /* The other side's QEMU lives on our log: it gets more of it than leads to where it is asked for. *idle: there is
  * nothing to be done for it. */
-static bool lead_on(struct server *server, bool *idle, GError **error)
+static bool send_log_ahead(struct server *server, bool *idle, GError **error)
 {
     const struct tcgrr_plan *plan = &server->plan;
     bool there = true;
@@ -252,7 +252,7 @@ static bool serve(struct server *server, GError **error)
         bool busy = has_work(server);
         bool got = true;
         bool idle = true;
-        if (!busy && !lead_on(server, &idle, error)) {
+        if (!busy && !send_log_ahead(server, &idle, error)) {
             return false;
         }
         if (busy || !idle ? !tcgrr_peer_poll(server->peer, 0, &message, &got, error)

@@ -56,7 +56,7 @@ static void keep_one(GArray *bytes, bool store)
     g_array_set_size(bytes, kept);
 }
 
-static bool continues(const struct tcgrr_touched *touched, const struct byte *byte, uint8_t flags)
+static bool adjoins(const struct tcgrr_touched *touched, const struct byte *byte, uint8_t flags)
 {
     return touched->size < TCGRR_PLACE_MAX && byte->address == touched->operand.address + touched->size &&
            byte->flags == flags &&
@@ -70,7 +70,7 @@ static void append(GArray *bytes, bool store, GArray *touched)
     for (guint i = 0; i < bytes->len; i++) {
         const struct byte *byte = &g_array_index(bytes, struct byte, i);
         struct tcgrr_touched *last = i > 0 ? &g_array_index(touched, struct tcgrr_touched, touched->len - 1) : NULL;
-        if (!last || !continues(last, byte, flags)) {
+        if (!last || !adjoins(last, byte, flags)) {
             struct tcgrr_touched fresh = {.operand = {.address = byte->address, .load = !store, .store = store},
                                           .mapped = byte->flags & TCGRR_PEEK_PHYSICAL,
                                           .physical = byte->physical};

@@ -232,7 +232,7 @@ static bool fits(const char *name, const char *pattern, unsigned *number)
     return strcmp(end, at + 2) == 0;
 }
 
-static bool take_named(struct taking *taking, const char *llvm, unsigned access)
+static bool take_other(struct taking *taking, const char *llvm, unsigned access)
 {
     bool taken = false;
 
@@ -286,7 +286,7 @@ static bool take(const char *name, unsigned access, bool last, void *data)
         taking->decoding->inputs->unseen = true;
         taking->decoding->inputs->hidden = g_str_has_prefix(name, "ZA") ? "za" : name;
     }
-    return !last && ((mips && take_mips(taking, name, access)) || take_named(taking, name, access));
+    return !last && ((mips && take_mips(taking, name, access)) || take_other(taking, name, access));
 }
 
 /* Instructions that store all registers from one to another name only those two; after the last comes the first. */

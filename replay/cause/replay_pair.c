@@ -275,7 +275,8 @@ bool tcgrr_replay_pair_quiet(struct tcgrr_replay_pair *pair, tcgrr_moment moment
 }
 
 /* Where a side began the execution that is under way at a moment. */
-static bool began(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, tcgrr_moment *begin, GError **error)
+static bool find_exec_start(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, tcgrr_moment *begin,
+                            GError **error)
 {
     tcgrr_icount icount = tcgrr_replay_pair_icount(pair, side, moment);
     struct tcgrr_stretch stretch;
@@ -300,11 +301,12 @@ bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment mom
     *boundary = moment;
     do {
         moment = *boundary;
-        if (!tcgrr_replay_pair_quiet(pair, moment, boundary, error) || !began(pair, 0, *boundary, &begin[0], error)) {
+        if (!tcgrr_replay_pair_quiet(pair, moment, boundary, error) ||
+            !find_exec_start(pair, 0, *boundary, &begin[0], error)) {
             return false;
         }
         begin[1] = begin[0];
-        if (!shared && !began(pair, 1, *boundary, &begin[1], error)) {
+        if (!shared && !find_exec_start(pair, 1, *boundary, &begin[1], error)) {
             return false;
         }
         *boundary = MIN(begin[0], begin[1]);

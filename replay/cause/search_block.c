@@ -3,8 +3,8 @@
 #include "replay/cause/search_internal.h"
 
 /* Until no block begins between the two any more. */
-static bool close_in(struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *same, tcgrr_moment *differs,
-                     GError **error)
+static bool narrow_to_block(struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *same,
+                            tcgrr_moment *differs, GError **error)
 {
     g_autoptr(GArray) nothing = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
     tcgrr_moment length = UINT64_MAX;
@@ -34,7 +34,7 @@ bool tcgrr_search_block(struct tcgrr_search *search, tcgrr_moment same, tcgrr_mo
     unsigned rest;
 
     *found = false;
-    if (!close_in(search, wanted, &same, &differs, error) ||
+    if (!narrow_to_block(search, wanted, &same, &differs, error) ||
         !tcgrr_replay_pair_boundary(search->pair, same, &boundary, error) ||
         !tcgrr_replay_pair_block(search->pair, same, &first, &rest, error)) {
         return false;
