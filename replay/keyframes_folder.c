@@ -13,7 +13,10 @@
 
 char *tcgrr_keyframes_folder(const char *trace)
 {
-    return g_strconcat(trace, ".keyframes", NULL);
+    /* QEMU runs in the folder in which it was recorded. */
+    g_autofree char *path = g_canonicalize_filename(trace, NULL);
+
+    return g_strconcat(path, ".keyframes", NULL);
 }
 
 char *tcgrr_keyframes_begin(const char *folder, GError **error)

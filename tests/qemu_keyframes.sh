@@ -20,7 +20,11 @@ stand_at() {
 
 guest a64-timer "$version"
 record a
-run 0 "$tcgrr" keyframes --json --every 2000000 "$work/a.tcgrr"
+# By a name that is the trace's only here: QEMU runs in the folder in which it was recorded.
+here=$PWD
+cd "$work"
+run 0 "$tcgrr" keyframes --json --every 2000000 a.tcgrr
+cd "$here"
 equal "keyframes" "$(json .keyframes)" 2
 first=$(json '.icounts[0]')
 second=$(json '.icounts[1]')
