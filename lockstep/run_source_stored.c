@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/run_source_internal.h"
 
-/* Places in the decoded chunk, so that a part of it is found without going through all before it. */
-#define PLACE_EXECS (1u << 14)
-#define PLACES      (TCGRR_CHUNK_EXECS / PLACE_EXECS)
+#include "store/chunk_cache.h"
 
 struct stored {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_reader *reader;
-    struct tcgrr_chunk *chunk; /* the one decoded last; made when first needed */
-    struct tcgrr_cursor places[PLACES];
-    unsigned count; /* of places; 0: no chunk is decoded */
+    struct tcgrr_chunk_cache *cache;  /* of one chunk */
+    struct tcgrr_cached_chunk *chunk; /* the one looked at last, pinned; NULL: none */
     struct tcgrr_totals totals;
     /* The samples decoded last: all with icount >= `samples_from` up to their last one. Made when first needed. */
     struct tcgrr_samples *samples;
@@ -18,49 +15,37 @@ struct stored {
     tcgrr_icount samples_from;
 };
 
-static void note_places(struct stored *stored, const struct tcgrr_blocks *blocks)
-{
-    struct tcgrr_cursor cursor;
-
-    stored->count = 0;
-    for (bool more = tcgrr_cursor_begin(&cursor, stored->chunk, blocks); more; more = tcgrr_cursor_next(&cursor)) {
-        if (cursor.index % PLACE_EXECS == 0) {
-            stored->places[stored->count++] = cursor;
-        }
-    }
-}
-
 /*
- * Decodes the chunk in which instruction `icount` runs, if it is not the one decoded last, and puts `cursor` at or
+ * Decodes the chunk in which instruction `icount` runs, if it is not the one looked at last, and puts `cursor` at or
  * before it. *found: there is one.
  */
 static bool seek(struct stored *stored, tcgrr_icount icount, struct tcgrr_cursor *cursor, bool *found, GError **error)
 {
-    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(stored->reader, error);
+    int64_t id;
 
-    if (!blocks) {
-        return false;
-    }
-    if (!stored->chunk) {
-        stored->chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
-    }
-    *found = stored->count > 0 && icount >= stored->chunk->first_icount && icount < stored->chunk->end_icount;
-    if (!*found) {
-        stored->count = 0;
-        if (!tcgrr_reader_seek(stored->reader, icount, stored->chunk, found, error)) {
+    if (!stored->chunk || icount < stored->chunk->chunk->first_icount || icount >= stored->chunk->chunk->end_icount) {
+        tcgrr_chunk_cache_unpin(stored->chunk);
+        stored->chunk = NULL;
+        if (!tcgrr_reader_chunk_before(stored->reader, icount + 1, &id, error)) {
             return false;
         }
-        if (!*found) {
-            return true;
+        *found = id >= 0;
+        stored->chunk = *found ? tcgrr_chunk_cache_get(stored->cache, id, found, error) : NULL;
+        if (!stored->chunk) {
+            return !*found;
         }
-        note_places(stored, blocks);
     }
-    unsigned place = 0;
-    while (place + 1 < stored->count && stored->places[place + 1].icount <= icount) {
-        place++;
+    *found = icount < stored->chunk->chunk->end_icount && stored->chunk->chunk->count > 0;
+    if (*found) {
+        *cursor = *tcgrr_chunk_cache_mark(stored->cache, stored->chunk, icount);
     }
-    *cursor = stored->places[place];
     return true;
+}
+
+/* Where the chunk looked at last ends, and with it what seek() found. */
+static tcgrr_icount end_of(const struct stored *stored)
+{
+    return stored->chunk ? stored->chunk->chunk->end_icount : UINT64_MAX;
 }
 
 /* Digest of from..to, which is all there. */
@@ -70,7 +55,7 @@ static bool digest_part(struct stored *stored, tcgrr_icount from, tcgrr_icount t
     struct tcgrr_cursor cursor;
     bool found = true;
 
-    for (tcgrr_icount at = from; at < to && found; at = stored->chunk->end_icount) {
+    for (tcgrr_icount at = from; at < to && found; at = end_of(stored)) {
         if (!seek(stored, at, &cursor, &found, error)) {
             return false;
         }
@@ -129,7 +114,7 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 
     g_array_set_size(stretch->execs, 0);
     g_array_set_size(stretch->events, 0);
-    for (tcgrr_icount at = from; at < to && found; at = stored->chunk->end_icount) {
+    for (tcgrr_icount at = from; at < to && found; at = end_of(stored)) {
         if (!seek(stored, at, &cursor, &found, error)) {
             return false;
         }
@@ -148,7 +133,7 @@ static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, 
     bool there = true;
 
     *found = false;
-    for (tcgrr_icount at = from; at < to && there && !*found; at = stored->chunk->end_icount) {
+    for (tcgrr_icount at = from; at < to && there && !*found; at = end_of(stored)) {
         if (!seek(stored, at, &cursor, &there, error)) {
             return false;
         }
@@ -195,7 +180,8 @@ static bool samples(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 static void free_stored(struct tcgrr_run_source *side)
 {
     struct stored *stored = (struct stored *)side;
-    tcgrr_chunk_free(stored->chunk);
+    tcgrr_chunk_cache_unpin(stored->chunk);
+    tcgrr_chunk_cache_free(stored->cache);
     tcgrr_samples_free(stored->samples);
     g_free(stored);
 }
@@ -208,8 +194,9 @@ struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GE
     struct stored *stored = g_new0(struct stored, 1);
     stored->base.ops = &stored_ops;
     stored->reader = reader;
+    stored->cache = tcgrr_chunk_cache_new(reader, 1);
     if (!tcgrr_reader_totals(reader, &stored->totals, error)) {
-        g_free(stored);
+        free_stored(&stored->base);
         return NULL;
     }
     return &stored->base;

@@ -112,9 +112,14 @@ bool tcgrr_chunk_cache_accesses(struct tcgrr_chunk_cache *cache, struct tcgrr_ca
     return chunk->has_accesses;
 }
 
+static uint32_t mark_count(const struct tcgrr_chunk *chunk)
+{
+    return (chunk->count + TCGRR_MARK_STEP - 1) / TCGRR_MARK_STEP;
+}
+
 const struct tcgrr_cursor *tcgrr_chunk_cache_marks(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk)
 {
-    uint32_t count = (chunk->chunk->count + TCGRR_MARK_STEP - 1) / TCGRR_MARK_STEP;
+    uint32_t count = mark_count(chunk->chunk);
     struct tcgrr_cursor cursor;
 
     if (chunk->marks) {
@@ -129,4 +134,22 @@ const struct tcgrr_cursor *tcgrr_chunk_cache_marks(struct tcgrr_chunk_cache *cac
         }
     }
     return chunk->marks;
+}
+
+const struct tcgrr_cursor *tcgrr_chunk_cache_mark(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk,
+                                                  tcgrr_icount icount)
+{
+    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_marks(cache, chunk);
+    uint32_t low = 0;
+    uint32_t high = mark_count(chunk->chunk);
+
+    while (high - low > 1) {
+        uint32_t middle = low + (high - low) / 2;
+        if (marks[middle].icount < icount) {
+            low = middle;
+        } else {
+            high = middle;
+        }
+    }
+    return marks + low;
 }
