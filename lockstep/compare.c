@@ -121,7 +121,7 @@ static bool end_reached(const struct comparing *c, GError **error)
         if (c->options->until[i].kind != TCGRR_POSITION_NONE) {
             g_autofree char *text = tcgrr_position_text(&c->options->until[i]);
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                        "%s never executed %s, where comparing was to end: no divergence in the %" G_GUINT64_FORMAT
+                        "%s never executed %s, where the comparison was to end: no divergence in the %" G_GUINT64_FORMAT
                         " instructions up to its end",
                         names[i], text, c->comparison->compared);
             return false;
@@ -636,8 +636,8 @@ static bool check_verdict(const struct comparing *c, bool good, GError **error)
     }
     if (good && comparison->undecided) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the runs have inputs of their own, and differ at icount %" G_GUINT64_FORMAT
-                    " (A) and %" G_GUINT64_FORMAT " (B), which that may explain: %s",
+                    "no verdict: the runs had inputs of their own, and differ at icount %" G_GUINT64_FORMAT
+                    " (A) and %" G_GUINT64_FORMAT " (B), which may be why: %s",
                     comparison->sides[0].icount, comparison->sides[1].icount, comparison->undecided);
         return false;
     }

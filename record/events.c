@@ -93,7 +93,7 @@ bool tcgrr_place_events(struct tcgrr_writer *writer, const struct tcgrr_rrlog *l
         return false;
     }
     g_autofree char *text = g_strdup_printf(
-        "%" G_GUINT64_FORMAT " events are left out, because QEMU's rr log leaves open where they came; tcgrr fill "
+        "%" G_GUINT64_FORMAT " events are left out, because QEMU's rr log does not say where they came; tcgrr fill "
         "--level flow has them",
         work.removed);
     return work.removed == 0 || tcgrr_writer_note(writer, text, error);

@@ -193,7 +193,7 @@ static json_t *read_file(const char *path, GError **error)
         !json_is_array(json_object_get(object, "tried"))) {
         json_decref(object);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
-                    "%s is not what a search among builds left there; remove it or name another file with -o", path);
+                    "%s was not written by a search among builds; remove it or name another file with -o", path);
         return NULL;
     }
     return object;

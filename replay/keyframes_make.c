@@ -156,8 +156,8 @@ static bool has_room(struct making *making, GError **error)
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "a keyframe takes %" G_GUINT64_FORMAT " bytes and those that are here already have the rest of the "
-                "%" G_GUINT64_FORMAT " that they may have: allow more (--max-size) or drop them (--drop)",
+                "a keyframe takes %" G_GUINT64_FORMAT " bytes, and the existing ones leave no room for it in the "
+                "%" G_GUINT64_FORMAT " that are allowed: allow more (--max-size) or drop them (--drop)",
                 one, making->options->max_bytes);
     return false;
 }

@@ -206,7 +206,7 @@ char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GErr
     }
     if (!g_file_test(path, G_FILE_TEST_EXISTS)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "%s does not hold what its program was given and cannot be replayed; record it again",
+                    "%s does not hold the inputs of its program and cannot be replayed; record it again",
                     tcgrr_reader_path(reader));
         return NULL;
     }

@@ -83,8 +83,7 @@ bool tcgrr_symbols_add_text(struct tcgrr_symbols *table, const char *path, uint6
         g_array_append_val(labels, label);
     }
     if (!any) {
-        return refuse(path,
-                      labels->len ? "has only addresses of 0: /proc/kallsyms is to be read as root" : "has no symbols",
+        return refuse(path, labels->len ? "has only addresses of 0: read /proc/kallsyms as root" : "has no symbols",
                       error);
     }
     tcgrr_symbols_add_labels(table, labels, path, offset);

@@ -201,7 +201,7 @@ sed 's/^./x/' "$work/token" >"$work/other-token"
 echo short >"$work/short-token"
 address=tcp:0.0.0.0:0
 complains 2 "give --token-file" "$tcgrr" lockstep --listen "$address" "${guest[@]}"
-complains 2 "16 are the least" "$tcgrr" lockstep --token-file "$work/short-token" --listen "$address" "${guest[@]}"
+complains 2 "needs at least 16" "$tcgrr" lockstep --token-file "$work/short-token" --listen "$address" "${guest[@]}"
 listen --token-file "$work/token" "${guest[@]}"
 address=tcp:127.0.0.1:${address##*:}
 connect 0 --token-file "$work/token" "${guest[@]}"

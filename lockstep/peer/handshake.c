@@ -35,7 +35,7 @@ bool tcgrr_token_read(const char *path, struct tcgrr_token *token, GError **erro
     if (length < TCGRR_TOKEN_LEAST) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "the token in %s has %" G_GSIZE_FORMAT
-                    " characters, %d are the least; make one with: openssl rand -hex 32",
+                    " characters and needs at least %d; make one with: openssl rand -hex 32",
                     path, length, TCGRR_TOKEN_LEAST);
         return false;
     }

@@ -75,8 +75,8 @@ static bool describe(const struct tcgrr_pins *pins, struct tcgrr_machine *machin
             return false;
         }
         if (file.size > TCGRR_MAX_MACHINE_FILE || machine->files->len == TCGRR_MAX_MACHINE_FILES) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is too large for the other side, or one too many",
-                        pinned->content);
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                        "the other side does not take %s: it is too large, or one file too many", pinned->content);
             return false;
         }
         g_strlcpy(file.xxh128, digest, sizeof(file.xxh128));

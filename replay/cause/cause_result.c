@@ -372,11 +372,12 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
         at[side] = stop_of(trail, side, stop);
     }
     if (!tcgrr_search_sure(&trail->search, stop)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "it is in the block of the instruction at icount %" G_GUINT64_FORMAT
-                    " of A; QEMU does not show the flags between its instructions, which is why it cannot be told "
-                    "to one of them",
-                    trail->cause->icounts[0]);
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "it is in the block of the instruction at icount %" G_GUINT64_FORMAT
+            " of A; QEMU does not show the flags between its instructions, which is why it cannot be narrowed down "
+            "to one of them",
+            trail->cause->icounts[0]);
         return false;
     }
     compare_registers(trail, stop);
@@ -415,7 +416,8 @@ bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
     trail->cause->length = link->length;
     memcpy(trail->cause->bytes, link->bytes, sizeof(link->bytes));
     g_autofree char *text = g_strdup_printf(
-        "%s, which this instruction reads, differs from where the two begin to run alike on", link->takes);
+        "%s, which this instruction reads, already differs where the two runs begin to execute the same instructions",
+        link->takes);
     tcgrr_trail_explain(trail, TCGRR_CAUSE_START, text);
     return true;
 }

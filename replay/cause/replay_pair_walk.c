@@ -278,7 +278,7 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
         more -= tcgrr_paused_icount(paused) >= to;
         if (steps > 4 * (walking->to - walking->from + walking->more + 16)) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG,
-                        "%s takes %u steps from icount %" G_GUINT64_FORMAT " on without coming to %" G_GUINT64_FORMAT,
+                        "%s took %u steps from icount %" G_GUINT64_FORMAT " without reaching %" G_GUINT64_FORMAT,
                         tcgrr_replay_pair_qemu(walking->pair, walking->side)->path, steps, from, to);
             return false;
         }

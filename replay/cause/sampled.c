@@ -59,7 +59,7 @@ static void conclude(struct tcgrr_cause *cause, const struct tcgrr_exec *exec, c
     memcpy(cause->bytes, block->bytes, cause->length);
     add_registers(cause, differences);
     cause->explanation =
-        g_strdup(single ? "this instruction gets the same on both sides and gives different results"
+        g_strdup(single ? "this instruction has the same inputs on both sides and different results"
                         : "registers and stores are the same on both sides before this block, and differ, or the "
                           "program goes on elsewhere, after it");
 }
@@ -100,7 +100,7 @@ bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_compari
     bool inside = ends && !data->found && differs >= exec.icount && differs < exec.icount + exec.ran;
     if (!stores_known || (exec.icount + exec.ran != differs && !inside)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the cause is after icount %" G_GUINT64_FORMAT ", and could not be told to one block",
+                    "the cause is after icount %" G_GUINT64_FORMAT ", and could not be narrowed down to one block",
                     stores_known          ? data->same[0]
                     : data->stores_parted ? data->stores_from[0]
                                           : 0);

@@ -9,7 +9,7 @@
 /*
  * Both QEMUs ran on the same inputs, with samples after each branch around the first difference: the block between the
  * last sample in which all is the same, stores included, and the first difference is the cause. TCGRR_ERROR_FAILED if
- * it cannot be told to a single block.
+ * it cannot be narrowed down to one block.
  * `reader`: A's recording, which B replayed; `closer`: what those samples say of the data, NULL if there are none.
  */
 bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,

@@ -403,7 +403,7 @@ static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr
     struct tcgrr_segment segment = {.watch = {chase->watched, places}};
     bool found;
 
-    say(chase, "looking for the last change before what reads it", wanted->before);
+    say(chase, "looking for the last change before it is read", wanted->before);
     if (!tcgrr_last_change(chase->pair, &wanted->place, wanted->bytes, wanted->before, &segment.from, &segment.to,
                            &found, error)) {
         return false;
@@ -444,7 +444,7 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
     if (wanted->memory) {
         struct tcgrr_last_options how = {options->reader, tcgrr_replay_pair_qemu(chase->pair, 0), options->plugin,
                                          options->stop};
-        say(chase, "looking for the last store before what reads it", wanted->before);
+        say(chase, "looking for the last store before it is read", wanted->before);
         if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
             (last.kind == TCGRR_LAST_UNTOLD && !find_change(chase, wanted, &last, error))) {
             return false;
@@ -555,8 +555,7 @@ static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const u
         const struct tcgrr_register *reg = find_register(registers, options->what);
         if (!reg || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                        "%s is none of the registers that QEMU shows, or not one that instructions set one by one",
-                        options->what);
+                        "%s is not a register that QEMU shows, or not one that single instructions set", options->what);
             return false;
         }
         wanted->index = reg->index;
