@@ -35,6 +35,7 @@ clean() {
     cp -a "$work/debian" "$work/$1"
     mkdir "$work/$1/src"
     mount -t proc proc "$work/$1/proc"
+    echo "127.0.0.1 localhost" >"$work/$1/etc/hosts"
 }
 
 # with_source ROOT PACKAGE...: a clean Debian with these packages and the checkout.

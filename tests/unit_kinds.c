@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Kinds of instructions, of x86 and arm, by encodings that are known. */
+/* Kinds of instructions, of x86 and arm, by encodings that are known; names of vectors. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "store/isa/disasm.h"
+#include "store/isa/vectors.h"
 
 struct row {
     const char *bytes;
@@ -158,13 +159,38 @@ static void test_llvm(void **state)
     assert_true(calls("ppc64", "\x01\x00\x00\x48", 4, 0)); /* little-endian */
 }
 
+static void expect_vector(const char *target, uint64_t entry, const char *name)
+{
+    const char *found = tcgrr_vector_name(target, entry);
+
+    assert_string_equal(found ? found : "none", name);
+}
+
+/* As the manuals have them; where a table may stand anywhere, wherever it stands. */
+static void test_vectors(void **state)
+{
+    expect_vector("aarch64", UINT64_C(0xffff800010081280), "irq, same level, SP_ELx");
+    expect_vector("aarch64", UINT64_C(0xffff800010081284), "none");
+    expect_vector("arm", 0xffff0018, "irq");
+    expect_vector("arm", 0x8018, "none"); /* may be a handler of the M profile, at any address */
+    expect_vector("hppa", 0x10004 << 11 | 4 << 5, "external interrupt");
+    expect_vector("or1k", 0x500, "tick timer");
+    expect_vector("or1k", 0xc0002000 + 0x800, "external interrupt");
+    expect_vector("or1k", 0xf00, "none");
+    expect_vector("ppc64", 0x900, "decrementer");
+    expect_vector("ppc64", UINT64_C(0xc000000000004500), "external interrupt");
+    expect_vector("ppc64", UINT64_C(0xc000000000104500), "none");
+    expect_vector("sparc", 0xf0041000 + (0x1a << 4), "interrupt");
+    expect_vector("sparc64", 0x420000 + (0x64 << 5), "instruction TLB miss");
+    expect_vector("sparc64", 0x420000 + 0x4000 + (0x68 << 5), "data TLB miss"); /* above trap level 0 */
+    expect_vector("riscv64", 0x80000100, "none");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_x86),
-        cmocka_unit_test(test_arm),
-        cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_llvm),
+        cmocka_unit_test(test_x86),  cmocka_unit_test(test_arm),     cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_llvm), cmocka_unit_test(test_vectors),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

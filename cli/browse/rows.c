@@ -2,6 +2,8 @@
 /* What is around a place: instructions, stack, events, registers, accesses, the bar of the whole run. */
 #include "cli/browse/run_internal.h"
 
+#include "store/isa/vectors.h"
+
 #include <string.h>
 
 /* ---- lists ---- */
@@ -62,7 +64,9 @@ static char *event_text(struct browse_run *run, const struct tcgrr_event *event)
     }
     g_autofree char *from = symbol_or_address(run, event->from_pc);
     g_autofree char *to = symbol_or_address(run, event->to_pc);
-    return g_strdup_printf("%s at %s to %s%s", tcgrr_event_name(event->kind), from, to, sure);
+    const char *what = tcgrr_vector_name(tcgrr_reader_run(tcgrr_sql_trace_reader(run->trace))->target, event->to_pc);
+    return g_strdup_printf("%s at %s to %s%s%s%s%s", tcgrr_event_name(event->kind), from, to, what ? " (" : "",
+                           what ? what : "", what ? ")" : "", sure);
 }
 
 struct rows {

@@ -3,6 +3,7 @@
 #include "cli/report/report.h"
 
 #include "cli/cli.h"
+#include "store/isa/vectors.h"
 
 #include <string.h>
 
@@ -123,6 +124,8 @@ static void print_place(sqlite3_stmt *row, void *data)
         json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "kind", kind, "from_pc", pc_json(from), "from_symbol",
                   pc_symbol_json(job, from), "to_pc", pc_json(to), "to_symbol", pc_symbol_json(job, to), "hits",
                   report_number_json(hits), "first_icount", report_number_json((uint64_t)sqlite3_column_int64(row, 4)));
+    const char *vector = to == TCGRR_NO_PC ? NULL : tcgrr_vector_name(job->run->target, to);
+    json_object_set_new(entry, "vector", vector ? json_string(vector) : json_null());
     report_set_line(job, entry, from);
     json_array_append_new(traps->list, entry);
 }
