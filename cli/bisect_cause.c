@@ -142,7 +142,7 @@ static int fail(struct context *context, GError *error)
     return signal ? cli_stopped_status(signal) : status;
 }
 
-/* A finding is told even if its folder cannot be filled. */
+/* A finding is reported even if its folder cannot be filled. */
 static int conclude(struct context *context)
 {
     struct tcgrr_bisect *bisect = &context->bisect;

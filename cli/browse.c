@@ -82,7 +82,7 @@ static bool compare(struct shown *shown, GError **error)
             .history = 1,
             .isa = tcgrr_isa_of_target(runs[0]->target),
             .vcpus_told =
-                tcgrr_compare_vcpus_told(runs[0]->api_version) && tcgrr_compare_vcpus_told(runs[1]->api_version),
+                tcgrr_compare_reports_vcpus(runs[0]->api_version) && tcgrr_compare_reports_vcpus(runs[1]->api_version),
             .tolerate_cut_a = !runs[0]->complete,
             .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
             .stop = cli_catch_signals(),

@@ -137,8 +137,8 @@ static int compare(const struct cli_command *command, struct traces *traces, con
                                 .names = {traces->paths[0], traces->paths[1]}};
     const struct tcgrr_run *runs[2] = {tcgrr_reader_run(traces->readers[0]), tcgrr_reader_run(traces->readers[1])};
     struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(runs[0]->target),
-                                            .vcpus_told = tcgrr_compare_vcpus_told(runs[0]->api_version) &&
-                                                          tcgrr_compare_vcpus_told(runs[1]->api_version),
+                                            .vcpus_told = tcgrr_compare_reports_vcpus(runs[0]->api_version) &&
+                                                          tcgrr_compare_reports_vcpus(runs[1]->api_version),
                                             .tolerate_cut_a = !runs[0]->complete,
                                             .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
                                             .stop = cli_catch_signals()};

@@ -600,7 +600,7 @@ static bool compare_interval(struct comparing *c, GError **error)
     return compare_closely(c, error);
 }
 
-bool tcgrr_compare_vcpus_told(int api_version)
+bool tcgrr_compare_reports_vcpus(int api_version)
 {
     return api_version == 1;
 }

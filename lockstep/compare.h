@@ -40,6 +40,6 @@ bool tcgrr_compare_is_raised(const char *exit);
 
 /* Whether a QEMU whose plugin speaks this version of the API reports which of several vCPUs runs a block: newer ones
  * report which of them translated it. */
-bool tcgrr_compare_vcpus_told(int api_version);
+bool tcgrr_compare_reports_vcpus(int api_version);
 
 #endif

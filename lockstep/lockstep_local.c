@@ -84,7 +84,7 @@ static gpointer open_session(gpointer data)
     return NULL;
 }
 
-/* Opens them both; the second one's error is told if the first has none. */
+/* Opens them both; the second one's error is reported if the first has none. */
 static bool open_both(struct opening openings[2], bool same_qemu, GError **error)
 {
     GThread *thread = NULL;
@@ -531,7 +531,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     compare.own_inputs = is_system(pair, options, 0);
     compare.asked_after = pair->log ? tcgrr_shared_log_asked_after(pair->log) : NULL;
     compare.vcpus_told =
-        api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_vcpus_told(api_of(pair, options, 0));
+        api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_reports_vcpus(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
     choose_samples(pair, options);
     if (!start(pair, options, error) || !compare_sides(pair, options, &compare, error) ||

@@ -16,7 +16,7 @@
 #define PROGRESS_US 200000
 #define DIVERGED_US 500000
 #define SPIN_US     1000000 /* of its own time without retiring an instruction, and a replay has hung */
-#define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has told everything */
+#define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has reported everything */
 
 struct live_side {
     struct tcgrr_run_source base; /* must be first */

@@ -7,7 +7,7 @@
 #include "record/until.h"
 #include "store/trace.h"
 
-/* What is told while it runs, about five times a second. */
+/* Progress, reported about five times a second while it runs. */
 struct tcgrr_record_progress {
     double seconds;
     tcgrr_icount icount;

@@ -68,7 +68,7 @@ static void digest_images(XXH3_state_t *state, const struct tcgrr_keyframes_opti
     tcgrr_command_clear(&command);
 }
 
-/* NULL if there is something that cannot be told. */
+/* NULL if something of that is not known. */
 static char *belongs_to(const struct tcgrr_keyframes_options *options)
 {
     const struct tcgrr_qemu *qemu = options->qemu;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Who called whom, told from the executions alone: a call is a block that ends with a call instruction and is not
+ * Who called whom, derived from the executions alone: a call is a block that ends with a call instruction and is not
  * followed by the instruction after it; a return is a jump to where a call or an interrupt on the stack left off. The
  * trace has no stack pointer, so that the stacks of a guest's several tasks are one here: what a task switch leaves
  * open stays on it until something returns to below it.

@@ -54,7 +54,7 @@ bool tcgrr_symbols_elf_code(const char *path,
 
 struct tcgrr_blocks;
 /*
- * How much higher the code of the ELF file at `path` ran than it was linked, told by the bytes of the first `count`
+ * How much higher the code of the ELF file at `path` ran than it was linked, found by the bytes of the first `count`
  * blocks that are there once in the file. TCGRR_ERROR_FAILED if too few of them are, or they do not agree.
  */
 bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *blocks, uint32_t count, uint64_t *offset,

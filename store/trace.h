@@ -41,7 +41,7 @@ struct tcgrr_run {
     tcgrr_icount logged; /* what happened up to here is surely in QEMU's rr log, also if QEMU was killed */
     uint64_t execs;
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
-    int64_t decided;      /* and those of which QEMU's rr file told; -1: it was not asked */
+    int64_t decided;      /* and those that QEMU's rr file decided; -1: it was not asked */
     uint32_t sample_step; /* branches and jumps between two samples of the state; 0: it has none */
     bool has_sample_from;
     uint64_t sample_from; /* address where they were counted from 0 anew when it first ran */

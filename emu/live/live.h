@@ -160,7 +160,7 @@ uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
  */
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
 
-/* Executions whose count could not be told for certain on this QEMU (emu/live/retire.h), nor from the log if there is
+/* Executions whose count is not certain on this QEMU (emu/live/retire.h), nor from the log if there is
  * one.
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);

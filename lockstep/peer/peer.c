@@ -32,7 +32,7 @@ struct tcgrr_peer {
     gint64 received_at; /* when something came */
     gint64 moved;       /* when the other side did something, or got further */
     gint64 beaten;      /* when we said last that we live */
-    gint64 shown;       /* when progress was told last */
+    gint64 shown;       /* when progress was shown last */
     tcgrr_icount ours;
     tcgrr_icount theirs;
     struct tcgrr_peer_traffic traffic;

@@ -11,8 +11,8 @@
 
 /*
  * Appends to `touched` (struct tcgrr_touched) what was loaded and then what was stored, each by ascending addresses and
- * in as few pieces of at most TCGRR_PLACE_MAX bytes as there can be. Where QEMU told values, each piece has its place
- * and `before`, of a load, or `after`; else only its operand is filled.
+ * in as few pieces of at most TCGRR_PLACE_MAX bytes as there can be. Where QEMU reported values, each piece has its
+ * place and `before`, of a load, or `after`; else only its operand is filled.
  */
 void tcgrr_accesses_take(const struct tcgrr_peek *peek, GArray *touched);
 

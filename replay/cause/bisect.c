@@ -41,7 +41,7 @@ static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
     return icount > start ? icount - start : 0;
 }
 
-/* What comparing has told of when data first differed. `names` takes that of which, as long as it is needed. */
+/* What comparing found of when data first differed. `names` takes that of which, as long as it is needed. */
 static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArray *names)
 {
     const struct tcgrr_comparison *comparison = bisect->comparison;

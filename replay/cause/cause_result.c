@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is told about the cause once it is found. */
+/* What is reported about the cause once it is found. */
 #include "replay/cause/cause_internal.h"
 
 #include <string.h>
@@ -261,7 +261,7 @@ void tcgrr_trail_explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, 
     trail->cause->explanation = g_strdup(text);
 }
 
-/* What is told of the instruction itself. */
+/* What is reported of the instruction itself. */
 static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, bool known)
 {
     const char *obstacles[] = {tcgrr_replay_pair_obstacle(trail->search.pair, 0, moment),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Which registers an instruction takes in and writes, told from its bytes and the state before it: by capstone, whose
- * knowledge has gaps, for RISC-V by its encoding, and by LLVM where it is here. What memory an instruction accesses is
- * asked of QEMU (emu/plugin/peek.h), and told here only for x86, where QEMU does not report it all.
+ * Which registers an instruction takes in and writes, derived from its bytes and the state before it: by capstone,
+ * whose knowledge has gaps, for RISC-V by its encoding, and by LLVM where it is here. What memory an instruction
+ * accesses is asked of QEMU (emu/plugin/peek.h), and derived here only for x86, where QEMU does not report it all.
  */
 #ifndef TCGRR_REPLAY_INPUTS_H
 #define TCGRR_REPLAY_INPUTS_H

@@ -73,7 +73,7 @@ static bool start(struct tcgrr_paused_program *program, GError **error)
     return true;
 }
 
-/* What the plugin told of the registers. It is another process' memory: looked at once, and in bounds. */
+/* What the plugin reported of the registers. It is another process' memory: looked at once, and in bounds. */
 static void learn_registers(struct tcgrr_paused_program *program)
 {
     const struct tcgrr_stand *stand = program->stand;
@@ -102,7 +102,7 @@ static bool stands(const struct tcgrr_paused_program *program)
     return atomic_load_explicit(&program->stand->state, memory_order_acquire) == TCGRR_STAND_STANDS;
 }
 
-/* Reads what the plugin has told until it has nothing more; *end as tcgrr_session_next() says. */
+/* Reads what the plugin has reported until it has nothing more; *end as tcgrr_session_next() says. */
 static bool drain(struct tcgrr_paused_program *program, enum tcgrr_live_end *end, GError **error)
 {
     struct tcgrr_live *live = tcgrr_session_live(program->session);
@@ -139,7 +139,7 @@ static bool wait_standing(struct tcgrr_paused_program *program, GError **error)
         g_thread_yield();
     }
     for (;;) {
-        bool stood = stands(program); /* before looking at what it has told until then */
+        bool stood = stands(program); /* before looking at what it has reported until then */
         if (!drain(program, &end, error)) {
             return false;
         }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What an instruction can do to the flow of its block, told from its bytes alone. The plugin uses it to decide where
+ * What an instruction can do to the flow of its block, derived from its bytes alone. The plugin uses it to decide where
  * marks are needed to count exactly, the recorder to recognize impossible transitions between blocks. It has no state,
  * allocates nothing and uses no library, because it runs inside QEMU. Whatever is not known for sure is answered with
  * the class that costs more but is never wrong.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A32 and T32. Which of the two a block is, is told by its lengths and, where all are 4, by whether all its words can
+ * A32 and T32. Which of the two a block is, follows from its lengths and, where all are 4, by whether all its words can
  * be T32; if they can, the classes are right for both.
  *
  * T32 code may belong to an M-profile processor, A32 code cannot. There, floating-point instructions can first save the

@@ -183,7 +183,7 @@ static bool goes_there(const struct tcgrr_insn_class *class, uint64_t following,
     return (has_target && class->target == next) || (can_follow && following == next);
 }
 
-/* What is A32 and what T32 cannot always be told: it is no return if it can be something else that goes there. */
+/* What is A32 and what T32 is not always known: it is no return if it can be something else that goes there. */
 static enum tcgrr_isa_return arm_returns(uint64_t pc, const uint8_t *bytes, unsigned length, uint64_t next)
 {
     struct tcgrr_insn_class class;

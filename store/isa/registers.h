@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a register is, told from the name that QEMU gives it. No state, no allocation, no library: for the plugin, too.
+/* What a register is, derived from the name that QEMU gives it. No state, no allocation, no library: for the plugin,
+ * too.
  */
 #ifndef TCGRR_STORE_ISA_REGISTERS_H
 #define TCGRR_STORE_ISA_REGISTERS_H

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The functions that had not returned at an icount, innermost first; store/sql/callstack.h says how they are told. The
+ * The functions that had not returned at an icount, innermost first; store/sql/callstack.h says how they are found. The
  * trace is read from its beginning for it. idxNum is enum plan.
  *
  *   SELECT depth, addr(pc), function, kind FROM callstack(1000000);
