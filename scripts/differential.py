@@ -377,7 +377,7 @@ def text_of(value, order):
 
 
 def confirm(target, pair, test, rows, folder, tcgrr):
-    """Whether `tcgrr bisect` of a recording names the instruction, and what it says otherwise."""
+    """Whether `tcgrr bisect` of a recording names the instruction, and what it says of its guest, or otherwise."""
     image, trace = assemble(target, [test], rows, folder), os.path.join(folder, "trace")
     subprocess.run([tcgrr, "record", "--portable", "--force", "--until", "2000000", "-o", trace, "--", pair[0],
                     *arguments(target, image)], capture_output=True, cwd=folder, stdin=subprocess.DEVNULL, check=False)
@@ -391,7 +391,8 @@ def confirm(target, pair, test, rows, folder, tcgrr):
     cause = answer.get("cause") or {}
     begin = target.load + target.mapped + STUBS
     if cause.get("kind") == "instruction" and begin <= int(cause["pc"], 16) < begin + STUB:
-        return True, cause.get("disasm")
+        guest = cause.get("standalone") or {}
+        return True, "its guest shows it" if guest.get("reproduces") else f"no guest: {guest.get('reason')}"
     error = answer.get("error", {}).get("text", "")
     return False, f"exit {run.returncode}, {cause.get('kind')} {cause.get('pc')} {error}"
 
@@ -459,7 +460,7 @@ def search(target, rng, rows, folder, note, options):
             good, said = confirm(target, options.qemu[first - 1:first + 1], insn, rows, folder,
                                  os.path.abspath(options.tcgrr))
             named += good
-            line += f"  tcgrr: {'named' if good else said}"
+            line += f"  tcgrr: {'named, ' if good else ''}{said}"
         print(line, flush=True)
     print(f"{target.name}: {len(tests)} instructions, {differ} differ, {only} only trap differently, "
           f"{unsteady} differ from run to run, {trap} always trap in the last"

@@ -77,7 +77,7 @@ static bool run(const GPtrArray *argv, const char *output, struct patience patie
     return true;
 }
 
-/* *built is false if clang or lld are not there or do not like it. */
+/* *built is false if clang or the linker is missing or does not like it. */
 static bool build(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage, bool *built,
                   GError **error)
 {
@@ -85,10 +85,12 @@ static bool build(const struct tcgrr_standalone_options *options, const struct t
         "clang", "-nostdlib", "-static", "-fuse-ld=lld", "-Wl,--build-id=none", "-Wl,-z,max-page-size=4096", NULL};
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
     g_autofree char *source = g_build_filename(options->folder, "guest.S", NULL);
-    g_autofree char *elf = g_build_filename(options->folder, "guest.elf", NULL);
+    g_autofree char *image = g_build_filename(options->folder, stage->file, NULL);
     g_autofree char *log = g_build_filename(options->folder, "guest.log", NULL);
-    const char *const last[] = {"-o", elf, source, NULL};
     g_autofree char *found = g_find_program_in_path("clang");
+    g_autofree char *linker = stage->linker ? g_find_program_in_path(stage->linker) : NULL;
+    g_autofree char *by = linker ? g_strconcat("--ld-path=", linker, NULL) : NULL;
+    const char *const last[] = {"-o", image, source, by, NULL};
     struct outcome outcome = {0};
 
     *built = false;
@@ -114,20 +116,20 @@ static bool has_option(char **words, const char *name)
 
 /* The command without the QEMU, which stands before it. */
 static void add_command(GPtrArray *argv, const struct tcgrr_standalone_options *options,
-                        const struct tcgrr_stage *stage, int side, const char *elf)
+                        const struct tcgrr_stage *stage, int side, const char *image)
 {
     static const char *const common[] = {"-display", "none", "-serial", "stdio",      "-monitor",
                                          "none",     "-nic", "none",    "-no-reboot", NULL};
-    static const char *const any[] = {"-cpu", "max", NULL};
-    const char *const kernel[] = {"-kernel", elf, NULL};
+    const char *const cpu[] = {"-cpu", stage->cpu, NULL};
+    const char *const file[] = {stage->option, image, NULL};
 
     add_words(argv, stage->machine);
     add_words(argv, (const char *const *)options->kept[side]);
-    if (strcmp(options->target, "aarch64") == 0 && !has_option(options->kept[side], "-cpu")) {
-        add_words(argv, any);
+    if (stage->cpu && !has_option(options->kept[side], "-cpu")) {
+        add_words(argv, cpu);
     }
     add_words(argv, common);
-    add_words(argv, kernel);
+    add_words(argv, file);
 }
 
 char **tcgrr_standalone_keep(const char *target, char **words, const char *directory)
@@ -166,12 +168,12 @@ static gpointer run_guest(gpointer data)
     struct performance *performance = data;
     const struct tcgrr_standalone_options *options = performance->options;
     g_autoptr(GPtrArray) argv = g_ptr_array_new();
-    g_autofree char *elf = g_build_filename(options->folder, "guest.elf", NULL);
+    g_autofree char *image = g_build_filename(options->folder, performance->stage->file, NULL);
     g_autofree char *name = g_strdup_printf("guest-%c.txt", 'a' + performance->side);
     g_autofree char *path = g_build_filename(options->folder, name, NULL);
 
     g_ptr_array_add(argv, (gpointer)options->qemus[performance->side]);
-    add_command(argv, options, performance->stage, performance->side, elf);
+    add_command(argv, options, performance->stage, performance->side, image);
     g_ptr_array_add(argv, NULL);
     bool good =
         run(argv, path, (struct patience){RUN_MS, RUN_US}, options->stop, &performance->outcome, &performance->error) &&
@@ -218,7 +220,7 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     g_autofree char *path = g_build_filename(options->folder, "run.sh", NULL);
     GString *text = g_string_new("#!/bin/sh\n# Runs the guest in the QEMU that is named: ./run.sh qemu-system-");
 
-    add_command(argv, options, stage, 0, "guest.elf");
+    add_command(argv, options, stage, 0, stage->file);
     g_string_append_printf(text, "%s\ncd \"$(dirname \"$0\")\" || exit 1\nexec \"${1:-qemu-system-%s}\"",
                            options->target, options->target);
     for (guint i = 0; i < argv->len; i++) {
@@ -294,7 +296,8 @@ static bool try(const struct tcgrr_standalone_options *options, const struct tcg
     }
     g_clear_pointer(&standalone->reason, g_free);
     if (!built) {
-        standalone->reason = g_strdup("it could not be built: that takes clang and lld");
+        standalone->reason = g_strdup_printf("it could not be built: that takes clang and %s%s",
+                                             stage->linker ? stage->linker : "lld", stage->linker ? " or lld 18" : "");
         return true;
     }
     standalone->whole_block = form->first != form->last;
@@ -303,7 +306,7 @@ static bool try(const struct tcgrr_standalone_options *options, const struct tcg
 
 static void remove_files(const char *folder)
 {
-    static const char *const names[] = {"guest.S", "guest.elf", "guest.log", "guest-a.txt", "guest-b.txt"};
+    static const char *const names[] = {"guest.S", "guest.elf", "guest.bin", "guest.log", "guest-a.txt", "guest-b.txt"};
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
         g_autofree char *path = g_build_filename(folder, names[i], NULL);
         g_unlink(path);

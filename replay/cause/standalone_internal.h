@@ -4,13 +4,20 @@
 
 #include "replay/cause/standalone.h"
 
+struct writing; /* a guest's source on its way, of standalone_source.c */
+
 /* What the generated guest runs on. */
 struct tcgrr_stage {
-    const char *template;        /* source that the tables are put after */
-    const char *const *compiler; /* what clang needs for it, NULL-terminated */
-    const char *const *machine;  /* and QEMU */
-    uint64_t image;              /* where it is linked to */
-    uint64_t ram[2];             /* first and after the last address of RAM for data; not the image's */
+    const char *template;                        /* source that the tables are put after */
+    void (*put_tables)(struct writing *writing); /* registers, memory and what to print of them */
+    const char *const *compiler;                 /* what clang needs for it, NULL-terminated */
+    const char *linker;                          /* taken where it is found; NULL or not found: lld */
+    const char *const *machine;                  /* what QEMU needs for it */
+    const char *cpu;    /* its model where the recorded command names none; NULL: the machine's */
+    const char *option; /* of QEMU, which takes the image */
+    const char *file;   /* the image's name */
+    uint64_t image;     /* where it is linked to */
+    uint64_t ram[2];    /* first and after the last address of RAM for data; not the image's */
     bool x86;
     bool wide; /* x86: 64 bits */
 };

@@ -9,6 +9,9 @@
 #define IMAGE_BYTES 0x100000 /* at most */
 #define FLAGS_X86   0xcd5    /* the flags that code may change by itself, not those that steer the machine */
 #define FLAGS_ARM   0xf0000000
+#define MSR_SF      (UINT64_C(1) << 63) /* PowerPC: 64-bit mode */
+#define MSR_LE      1
+#define STATUS_FR   (1 << 26) /* MIPS: floating-point registers have 64 bits each */
 
 /* The templates in standalone/, as they are. */
 #define TEMPLATE(name, file)                                                                                           \
@@ -17,6 +20,9 @@
 TEMPLATE(tcgrr_template_x86, "x86.S");
 TEMPLATE(tcgrr_template_aarch64, "aarch64.S");
 TEMPLATE(tcgrr_template_riscv64, "riscv64.S");
+TEMPLATE(tcgrr_template_ppc64, "ppc64.S");
+TEMPLATE(tcgrr_template_s390x, "s390x.S");
+TEMPLATE(tcgrr_template_mips64, "mips64.S");
 
 /* A piece of memory that the code accesses. */
 struct piece {
@@ -122,7 +128,8 @@ static uint64_t part_of(const struct writing *writing, const struct tcgrr_regist
     if (reg && tcgrr_state_knows(writing->begin->state, reg->index)) {
         const uint8_t *bytes = tcgrr_state_value(writing->begin->state, reg);
         for (unsigned i = 0; i < 8 && byte + i < reg->bytes; i++) {
-            value |= (uint64_t)bytes[byte + i] << 8 * i;
+            bool big = writing->scene->registers[0]->big_endian;
+            value = big ? value << 8 | bytes[byte + i] : value | (uint64_t)bytes[byte + i] << 8 * i;
         }
     }
     return byte == 0 && reg && reg->index == writing->base ? value + writing->delta : value;
@@ -299,6 +306,89 @@ static void put_riscv64(struct writing *writing)
     put_numbered(writing, "f", 0, 32, "vectors", 8);
 }
 
+static uint64_t value_of(const struct writing *writing, const char *name)
+{
+    return part_of(writing, find(writing, name), 0);
+}
+
+/* PREFIX0 to PREFIXn. */
+static void put_values(struct writing *writing, const char *prefix, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++) {
+        g_autofree char *name = g_strdup_printf("%s%u", prefix, i);
+        put_quad(writing, value_of(writing, name));
+    }
+}
+
+static void put_ppc64(struct writing *writing)
+{
+    static const char *const special[] = {"cr", "lr", "ctr", "xer", "fpscr"};
+
+    put(writing, "state: /* r0 to r31, cr, lr, ctr, xer, fpscr; one to put away */\n");
+    put_values(writing, "r", 32);
+    for (size_t i = 0; i < G_N_ELEMENTS(special); i++) {
+        put_quad(writing, value_of(writing, special[i]));
+    }
+    put_quad(writing, 0);
+    put(writing, "    .balign 16\nvectors:\n");
+    for (unsigned i = 0; i < 64; i++) {
+        /* The first half of the lower 32 are the floating-point registers; the others are those of AltiVec. */
+        g_autofree char *high = i < 32 ? g_strdup_printf("f%u", i) : g_strdup_printf("vr%u", i - 32);
+        g_autofree char *low = g_strdup_printf("vs%uh", i);
+        put_quad(writing, value_of(writing, high));
+        put_quad(writing, i < 32 ? value_of(writing, low) : part_of(writing, find(writing, high), 8));
+    }
+    put_memory(writing);
+    put(writing, "names:\n");
+    put_numbered(writing, "r", 0, 32, "state", 8);
+    for (unsigned i = 0; i < G_N_ELEMENTS(special); i++) {
+        put_name(writing, special[i], "state", 256 + 8 * i, 8);
+    }
+    put_numbered(writing, "vs", 0, 64, "vectors", 16);
+}
+
+static void put_s390x(struct writing *writing)
+{
+    put(writing, "    .balign 8\nstate: /* r0 to r15, fpc, condition code and program mask */\n");
+    put_values(writing, "r", 16);
+    put_quad(writing, value_of(writing, "fpc"));
+    put_quad(writing, (value_of(writing, "pswm") >> 40 & 0x3f) << 24);
+    put(writing, "    .balign 16\nvectors:\n");
+    for (unsigned i = 0; i < 32; i++) {
+        /* The first half of the lower 16 are the floating-point registers. */
+        g_autofree char *high = g_strdup_printf("%c%u", i < 16 ? 'f' : 'v', i);
+        g_autofree char *low = g_strdup_printf("v%ul", i);
+        put_quad(writing, value_of(writing, high));
+        put_quad(writing, i < 16 ? value_of(writing, low) : part_of(writing, find(writing, high), 8));
+    }
+    put_memory(writing);
+    put(writing, "names:\n");
+    put_numbered(writing, "r", 0, 16, "state", 8);
+    put_name(writing, "fpc", "state", 132, 4);
+    put_name(writing, "cc", "state", 140, 1);
+    put_numbered(writing, "v", 0, 32, "vectors", 16);
+}
+
+static void put_mips64(struct writing *writing)
+{
+    static const char *const special[] = {"lo", "hi", "fcsr"};
+
+    put(writing, "    .balign 8\nstate: /* r0 to r31, lo, hi, fcsr */\n");
+    put_values(writing, "r", 32);
+    for (size_t i = 0; i < G_N_ELEMENTS(special); i++) {
+        put_quad(writing, value_of(writing, special[i]));
+    }
+    put(writing, "vectors:\n");
+    put_values(writing, "f", 32);
+    put_memory(writing);
+    put(writing, "names:\n");
+    put_numbered(writing, "r", 1, 32, "state", 8);
+    for (unsigned i = 0; i < G_N_ELEMENTS(special); i++) {
+        put_name(writing, special[i], "state", 256 + 8 * i, 8);
+    }
+    put_numbered(writing, "f", 0, 32, "vectors", 8);
+}
+
 static void put_code(struct writing *writing, guint first, guint last)
 {
     put(writing, "    .macro  RUN_CODE\n");
@@ -329,16 +419,12 @@ char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgr
     if (good) {
         if (stage->x86) {
             put(&writing, "    .set    WIDE, %d\n", stage->wide);
+        } else if (stage->template == tcgrr_template_mips64) {
+            put(&writing, "    .set    FULL, %d\n", (value_of(&writing, "status") & STATUS_FR) != 0);
         }
         put_code(&writing, first, last);
         put(&writing, "\n%s\n    .data\n    .balign 4096\n", stage->template);
-        if (stage->x86) {
-            put_x86(&writing);
-        } else if (stage->template == tcgrr_template_aarch64) {
-            put_aarch64(&writing);
-        } else {
-            put_riscv64(&writing);
-        }
+        stage->put_tables(&writing);
         put_memory_names(&writing);
     }
     g_array_unref(writing.pieces);
@@ -354,39 +440,94 @@ static const char *const clang_aarch64[] = {"--target=aarch64-unknown-none-elf",
 static const char *const clang_riscv64[] = {
     "--target=riscv64-unknown-elf",         "-march=rv64gc",         "-mno-relax",
     "-Wl,--section-start=.boot=0x80000000", "-Wl,-Ttext=0x84000000", NULL};
+static const char *const clang_ppc64[] = {"--target=powerpc64-linux-gnu",
+                                          "-mcpu=pwr8",
+                                          "-mabi=elfv2",
+                                          "-Wl,--oformat=binary",
+                                          "-Wl,-N",
+                                          "-Wl,-Ttext=0",
+                                          NULL};
+static const char *const clang_s390x[] = {"--target=s390x-linux-gnu", "-march=z14", "-Wl,-Ttext=0x4000000", NULL};
+static const char *const clang_mips64[] = {"--target=mips64-linux-gnuabi64",
+                                           "-march=mips64r2",
+                                           "-fno-pic",
+                                           "-mno-abicalls",
+                                           "-Wl,-Ttext=0xffffffff82000000",
+                                           NULL};
 static const char *const machine_x86[] = {"-M", "pc", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", NULL};
 static const char *const machine_aarch64[] = {"-M", "virt", NULL};
 static const char *const machine_riscv64[] = {"-M", "virt", "-bios", "none", NULL};
+static const char *const machine_ppc64[] = {"-M", "pseries", NULL};
+static const char *const machine_s390x[] = {"-M", "s390-ccw-virtio", NULL};
+/* The board's own serial port is the third. */
+static const char *const machine_mips64[] = {"-M", "malta", "-serial", "null", "-serial", "null", NULL};
 
-static const struct tcgrr_stage stages[] = {
-    {tcgrr_template_x86, clang_i386, machine_x86, 0x4000000, {0x100000, 0x7000000}, true, false},
-    {tcgrr_template_x86, clang_x86_64, machine_x86, 0x4000000, {0x100000, 0x7000000}, true, true},
-    {tcgrr_template_aarch64, clang_aarch64, machine_aarch64, 0x44000000, {0x40100000, 0x47000000}, false, false},
-    {tcgrr_template_riscv64, clang_riscv64, machine_riscv64, 0x84000000, {0x80001000, 0x87000000}, false, false},
+#define MIPS_KSEG0 UINT64_C(0xffffffff80000000)
+#define ELF        .option = "-kernel", .file = "guest.elf"
+
+static const struct tcgrr_stage stage_i386 = {
+    tcgrr_template_x86,          put_x86, clang_i386, .machine = machine_x86, ELF, .x86 = true, .image = 0x4000000,
+    .ram = {0x100000, 0x7000000}};
+static const struct tcgrr_stage stage_x86_64 = {
+    tcgrr_template_x86, put_x86,      clang_x86_64,       .machine = machine_x86,      ELF,
+    .x86 = true,        .wide = true, .image = 0x4000000, .ram = {0x100000, 0x7000000}};
+static const struct {
+    const char *target;
+    struct tcgrr_stage stage;
+} stages[] = {
+    {"aarch64",
+     {tcgrr_template_aarch64, put_aarch64, clang_aarch64, .machine = machine_aarch64, ELF, .cpu = "max",
+      .image = 0x44000000, .ram = {0x40100000, 0x47000000}}},
+    {"riscv64",
+     {tcgrr_template_riscv64, put_riscv64, clang_riscv64, .machine = machine_riscv64, ELF, .image = 0x84000000,
+      .ram = {0x80001000, 0x87000000}}},
+    {"ppc64",
+     {tcgrr_template_ppc64, put_ppc64, clang_ppc64, .machine = machine_ppc64, .option = "-bios", .file = "guest.bin",
+      .image = 0, .ram = {0, 0x7000000}}},
+    {"s390x",
+     {tcgrr_template_s390x, put_s390x, clang_s390x, .linker = "s390x-linux-gnu-ld", .machine = machine_s390x, ELF,
+      .image = 0x4000000, .ram = {0x10000, 0x7000000}}},
+    {"mips64",
+     {tcgrr_template_mips64, put_mips64, clang_mips64, .machine = machine_mips64, ELF, .cpu = "MIPS64R2-generic",
+      .image = MIPS_KSEG0 + 0x2000000, .ram = {MIPS_KSEG0 + 0x10000, MIPS_KSEG0 + 0x7000000}}},
 };
+
+/* x86 in real mode has none. */
+static const struct tcgrr_stage *stage_of_x86(const struct tcgrr_registers *registers, const struct tcgrr_stop *stop,
+                                              char **reason)
+{
+    const struct tcgrr_register *cr0 = tcgrr_registers_find(registers, "cr0");
+    const struct tcgrr_register *efer = tcgrr_registers_find(registers, "efer");
+
+    if (cr0 && !(tcgrr_state_number(registers, stop->state, cr0) & 1)) {
+        *reason = g_strdup("the code runs in real mode");
+        return NULL;
+    }
+    return efer && tcgrr_state_number(registers, stop->state, efer) & 1 << 10 ? &stage_x86_64 : &stage_i386;
+}
 
 const struct tcgrr_stage *tcgrr_stage_find(const struct tcgrr_standalone_options *options, char **reason)
 {
     const struct tcgrr_cause_scene *scene = &options->cause->scene;
     const struct tcgrr_stop *stop = g_ptr_array_index(scene->stops[0], scene->at);
     const struct tcgrr_registers *registers = scene->registers[0];
-    const struct tcgrr_register *cr0 = tcgrr_registers_find(registers, "cr0");
-    const struct tcgrr_register *efer = tcgrr_registers_find(registers, "efer");
+    const struct tcgrr_register *msr = tcgrr_registers_find(registers, "msr");
+    bool ppc64 = strcmp(options->target, "ppc64") == 0;
+    uint64_t mode = ppc64 && msr ? tcgrr_state_number(registers, stop->state, msr) : MSR_SF;
 
     *reason = NULL;
-    if (strcmp(options->target, "aarch64") == 0) {
-        return &stages[2];
+    if (strcmp(options->target, "x86_64") == 0 || strcmp(options->target, "i386") == 0) {
+        return stage_of_x86(registers, stop, reason);
     }
-    if (strcmp(options->target, "riscv64") == 0) {
-        return &stages[3];
-    }
-    if (strcmp(options->target, "x86_64") != 0 && strcmp(options->target, "i386") != 0) {
-        *reason = g_strdup_printf("there is no template for such a guest on %s", options->target);
+    if ((mode & MSR_SF) == 0 || mode & MSR_LE) {
+        *reason = g_strdup_printf("the code runs in %s mode", mode & MSR_LE ? "little-endian" : "32-bit");
         return NULL;
     }
-    if (cr0 && !(tcgrr_state_number(registers, stop->state, cr0) & 1)) {
-        *reason = g_strdup("the code runs in real mode");
-        return NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(stages); i++) {
+        if (strcmp(stages[i].target, options->target) == 0) {
+            return &stages[i].stage;
+        }
     }
-    return &stages[efer && tcgrr_state_number(registers, stop->state, efer) & 1 << 10 ? 1 : 0];
+    *reason = g_strdup_printf("there is no template for such a guest on %s", options->target);
+    return NULL;
 }
