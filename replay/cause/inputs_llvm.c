@@ -128,10 +128,13 @@ static const char special[] = "a special-purpose register";
 static const char windows[] = "the other register windows";
 
 static const struct quirk quirks_ppc[] = {
-    {"MFTB", OUTSIDE, NULL},    {"MFMSR", READS, "msr"},  {"RFI", READS, "srr0"},
-    {"RFI", READS, "srr1"},     {"STMW", RANGE, NULL},    {"CMP", READS, "xer"},
-    {"MFSPR", HIDDEN, special}, {"MFDCR", OUTSIDE, NULL}, {"MFSR", HIDDEN, "a segment register"},
-    {"TLB", HIDDEN, "the TLB"}, {"DARN", OUTSIDE, NULL},  {NULL, OUTSIDE, NULL},
+    {"MFTB", OUTSIDE, NULL},    {"MFMSR", READS, "msr"},
+    {"RFI", READS, "srr0"},     {"RFI", READS, "srr1"},
+    {"STMW", RANGE, NULL},      {"STSW", HIDDEN, "as many registers as it has bytes to store"},
+    {"CMP", READS, "xer"},      {"MFSPR", HIDDEN, special},
+    {"MFDCR", OUTSIDE, NULL},   {"MFSR", HIDDEN, "a segment register"},
+    {"TLB", HIDDEN, "the TLB"}, {"DARN", OUTSIDE, NULL},
+    {NULL, OUTSIDE, NULL},
 };
 static const struct quirk quirks_s390x[] = {
     {"STCK", OUTSIDE, NULL},
@@ -149,6 +152,7 @@ static const struct quirk quirks_s390x[] = {
     {"EX", HIDDEN, "what the instruction that it executes takes in"},
     {"DIAG", OUTSIDE, NULL},
     {"STM", RANGE, NULL},
+    {"VSTM", RANGE, NULL},
     {"STAM", RANGE, NULL},
     {"STCT", RANGE, NULL},
     {NULL, OUTSIDE, NULL},
@@ -195,9 +199,9 @@ struct taking {
     struct tcgrr_decoding *decoding;
     const struct target *target;
     struct tcgrr_llvm_insn insn;
-    unsigned registers[2]; /* numbers of the first two that are named: a range */
+    unsigned registers[2]; /* numbers of the first two operands that have one: a range */
     unsigned count;
-    const char *range; /* QEMU's name of those */
+    const char *range; /* LLVM's name of those */
     bool computes;     /* with a floating-point register */
 };
 
@@ -235,9 +239,10 @@ static bool fits(const char *name, const char *pattern, unsigned *number)
 static bool take_other(struct taking *taking, const char *llvm, unsigned access)
 {
     bool taken = false;
+    const char *pattern = NULL; /* that it fits, with a number */
+    unsigned number, its_number = 0;
 
     for (const struct name *row = taking->target->names; row->llvm; row++) {
-        unsigned number;
         if (!fits(llvm, row->llvm, &number) || (taken && !*row->qemu)) {
             continue;
         }
@@ -249,14 +254,18 @@ static bool take_other(struct taking *taking, const char *llvm, unsigned access)
         if (shown) {
             note(taking, name, row->mask >> (row->step * number), access);
         }
-        if (shown && percent && taking->count < G_N_ELEMENTS(taking->registers)) {
-            taking->registers[taking->count++] = number;
-            taking->range = row->qemu;
+        if (shown && percent) {
+            pattern = row->llvm;
+            its_number = number;
         }
         if (!*row->qemu) {
             return true; /* before names that it fits, too */
         }
         taken |= shown;
+    }
+    if (pattern && taking->count < G_N_ELEMENTS(taking->registers)) {
+        taking->registers[taking->count++] = its_number;
+        taking->range = taking->range ? taking->range : pattern;
     }
     return taken;
 }
@@ -294,17 +303,20 @@ static void read_range(struct taking *taking)
 {
     const char *percent = taking->range ? strchr(taking->range, '%') : NULL;
     bool to_end = taking->target->names == names_ppc;
-    unsigned last = to_end ? 31 : taking->registers[1];
 
     if (!percent || (taking->count < 2 && !to_end)) {
         return;
     }
-    for (unsigned i = taking->registers[0]; i != last; i = to_end ? i + 1 : (i + 1) % 16) {
-        g_autofree char *name = g_strdup_printf("%.*s%u", (int)(percent - taking->range), taking->range, i);
-        tcgrr_decoding_read(taking->decoding, name, TCGRR_INPUT_ALL);
+    /* Only vectors are more than 16, and their range does not wrap. */
+    unsigned last = to_end ? 31 : taking->registers[1], all = *taking->range == 'V' || to_end ? 32 : 16;
+    for (unsigned i = taking->registers[0];; i = (i + 1) % all) {
+        g_autofree char *name =
+            g_strdup_printf("%.*s%u%s", (int)(percent - taking->range), taking->range, i, percent + 2);
+        take_other(taking, name, TCGRR_LLVM_READS);
+        if (i == last) {
+            break;
+        }
     }
-    g_autofree char *name = g_strdup_printf("%.*s%u", (int)(percent - taking->range), taking->range, last);
-    tcgrr_decoding_read(taking->decoding, name, TCGRR_INPUT_ALL);
 }
 
 /* What one window has as its outs is the next one's ins. */
