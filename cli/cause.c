@@ -233,7 +233,7 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     if (cause->bundle) {
         fprintf(to, "  all of it is in %s%s\n", cause->bundle,
                 bisect->standalone.reproduces
-                    ? ", with a guest that shows the difference on its own (guest.elf, run.sh)"
+                    ? ", with a guest that shows the difference on its own (guest.S, run.sh)"
                     : "");
     }
     cli_insns_free(insns);
