@@ -23,9 +23,9 @@ struct live_side {
     struct tcgrr_session *session;
     struct live_side *other; /* see tcgrr_run_source_live_beside() */
     struct tcgrr_run_source_live_options options;
-    struct tcgrr_chunk **chunks; /* a ring of `kept`; `current` is being filled */
-    unsigned kept;
-    unsigned current;
+    GQueue chunks;      /* struct tcgrr_chunk *, in order; the last one is being filled */
+    unsigned most;      /* of them */
+    tcgrr_icount asked; /* the furthest instruction that was asked for */
     enum tcgrr_live_end end;
     bool hung;
     bool stopped;
@@ -39,10 +39,15 @@ struct live_side {
     struct tcgrr_checkpoint part_end; /* where the digest of a part ended last */
 };
 
+static struct tcgrr_chunk *current(const struct live_side *live)
+{
+    return live->chunks.tail->data;
+}
+
 /* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far behind. */
 static void drop_checkpoints(struct live_side *live)
 {
-    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
+    const struct tcgrr_chunk *oldest = g_queue_peek_head(&live->chunks);
     for (struct tcgrr_checkpoint *next; (next = g_queue_peek_head(&live->checkpoints));) {
         if (next->icount >= oldest->first_icount) {
             return;
@@ -106,7 +111,7 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
 /* As far as it was read. */
 static tcgrr_icount furthest(const struct live_side *live)
 {
-    return live->chunks[live->current]->end_icount;
+    return current(live)->end_icount;
 }
 
 /* As far as it counts as come. */
@@ -163,7 +168,7 @@ static bool other_starts(struct live_side *live, GError **error)
         !tcgrr_process_ended(tcgrr_session_process(other->session))) {
         return true;
     }
-    struct tcgrr_chunk *chunk = other->chunks[other->current];
+    struct tcgrr_chunk *chunk = current(other);
     if (!tcgrr_session_next(other->session, chunk, 0, &other->end, error)) {
         return false;
     }
@@ -171,10 +176,25 @@ static bool other_starts(struct live_side *live, GError **error)
     return other->end == TCGRR_LIVE_RUNS || tcgrr_session_check_end(other->session, furthest(other), error);
 }
 
+/* Begins another chunk: the oldest one again if nobody will ask for it any more. The fewer are in use, the more of them
+ * stays in the caches, whose other users are the guests. */
+static struct tcgrr_chunk *turn_over(struct live_side *live)
+{
+    const struct tcgrr_chunk *before = current(live), *oldest = g_queue_peek_head(&live->chunks);
+    bool needed = oldest->end_icount + TCGRR_SOURCE_WINDOW >= MIN(live->asked, come(live));
+    bool another = oldest == before || (needed && live->chunks.length < live->most);
+    struct tcgrr_chunk *chunk = another ? tcgrr_chunk_new(KEPT_EXECS) : g_queue_pop_head(&live->chunks);
+
+    tcgrr_chunk_follow(chunk, before);
+    g_queue_push_tail(&live->chunks, chunk);
+    drop_checkpoints(live);
+    return chunk;
+}
+
 /* Reads a little more of the run, on the way to `to`. */
 static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **error)
 {
-    struct tcgrr_chunk *chunk = live->chunks[live->current];
+    struct tcgrr_chunk *chunk = current(live);
 
     if (live->options.stop && *live->options.stop) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted at icount %" G_GUINT64_FORMAT,
@@ -182,10 +202,7 @@ static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **
         return false;
     }
     if (tcgrr_live_full(tcgrr_session_live(live->session), chunk)) {
-        live->current = (live->current + 1) % live->kept;
-        tcgrr_chunk_follow(live->chunks[live->current], chunk);
-        chunk = live->chunks[live->current];
-        drop_checkpoints(live);
+        chunk = turn_over(live);
     }
     if (!other_starts(live, error) || !read_on(live, chunk, to, wait_ms, error)) {
         return false;
@@ -215,21 +232,19 @@ static enum tcgrr_run_source_state end_state(const struct live_side *live)
     return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SOURCE_SHUTDOWN : TCGRR_SOURCE_ENDED;
 }
 
-/* Calls for each chunk at hand that has some of the instructions from..to, in order, are made with this. NULL: none. */
-static const struct tcgrr_chunk *kept_chunk(const struct live_side *live, unsigned age, tcgrr_icount from,
-                                            tcgrr_icount to, struct tcgrr_cursor *cursor)
+/* Whether the chunk has some of the instructions from..to; the cursor is put on its first execution then. */
+static bool begin(const struct live_side *live, const struct tcgrr_chunk *chunk, tcgrr_icount from, tcgrr_icount to,
+                  struct tcgrr_cursor *cursor)
 {
-    const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
     const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(live->session));
 
     bool overlaps = chunk->first_icount < to && chunk->end_icount >= from;
-    return overlaps && tcgrr_cursor_begin(cursor, chunk, blocks) ? chunk : NULL;
+    return overlaps && tcgrr_cursor_begin(cursor, chunk, blocks);
 }
 
 static bool in_window(const struct live_side *live, tcgrr_icount from, GError **error)
 {
-    /* At least one is kept. NOLINTNEXTLINE(clang-analyzer-core.DivideZero) */
-    const struct tcgrr_chunk *oldest = live->chunks[(live->current + 1) % live->kept];
+    const struct tcgrr_chunk *oldest = live->chunks.head->data;
     if (from < oldest->first_icount) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "icount %" G_GUINT64_FORMAT
@@ -286,9 +301,9 @@ static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
 {
     struct tcgrr_cursor cursor;
     uint64_t flow = 0;
-    for (unsigned age = 0; age < live->kept; age++) {
-        const struct tcgrr_chunk *chunk = kept_chunk(live, age, to > 0 ? to - 1 : 0, to, &cursor);
-        if (chunk && chunk->first_icount < to) {
+    for (const GList *link = live->chunks.head; link; link = link->next) {
+        const struct tcgrr_chunk *chunk = link->data;
+        if (begin(live, chunk, to > 0 ? to - 1 : 0, to, &cursor)) {
             flow = tcgrr_run_source_digest(cursor, chunk->first_icount, to, chunk->first_flow);
         }
     }
@@ -322,8 +337,8 @@ static uint64_t digest_part(struct live_side *live, tcgrr_icount from, tcgrr_ico
         live->part_end = (struct tcgrr_checkpoint){.icount = to, .flow = whole};
         return tcgrr_digest_behead(whole, tcgrr_digest_power(to - from), head);
     }
-    for (unsigned age = 0; age < live->kept; age++) {
-        if (kept_chunk(live, age, from, to, &cursor)) {
+    for (const GList *link = live->chunks.head; link; link = link->next) {
+        if (begin(live, link->data, from, to, &cursor)) {
             flow = tcgrr_run_source_digest(cursor, from, to, flow);
         }
     }
@@ -347,6 +362,7 @@ static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 {
     struct live_side *live = (struct live_side *)side;
 
+    live->asked = MAX(live->asked, to);
     if (!pump_to(live, to, error)) {
         return false;
     }
@@ -390,13 +406,14 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 
     g_array_set_size(stretch->execs, 0);
     g_array_set_size(stretch->events, 0);
+    live->asked = MAX(live->asked, to);
     if (!pump_to(live, to, error) || !in_window(live, from, error)) {
         return false;
     }
     to = live->options.log ? MIN(to, come(live)) : to;
-    for (unsigned age = 0; age < live->kept; age++) {
-        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
-        if (kept_chunk(live, age, from, to, &cursor)) {
+    for (const GList *link = live->chunks.head; link; link = link->next) {
+        const struct tcgrr_chunk *chunk = link->data;
+        if (begin(live, chunk, from, to, &cursor)) {
             tcgrr_run_source_append_execs(cursor, from, to, stretch->execs);
         }
         for (guint i = 0; i < chunk->events->len; i++) {
@@ -419,8 +436,8 @@ static bool find(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, 
     struct tcgrr_cursor cursor;
 
     *found = false;
-    for (unsigned age = 0; age < live->kept && !*found; age++) {
-        *found = kept_chunk(live, age, from, to, &cursor) && tcgrr_run_source_find(cursor, pc, from, to, icount);
+    for (const GList *link = live->chunks.head; link && !*found; link = link->next) {
+        *found = begin(live, link->data, from, to, &cursor) && tcgrr_run_source_find(cursor, pc, from, to, icount);
     }
     return in_window(live, from, error);
 }
@@ -431,8 +448,8 @@ static bool samples(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     struct live_side *live = (struct live_side *)side;
 
     tcgrr_samples_clear(found);
-    for (unsigned age = 0; age < live->kept && from < to; age++) {
-        const struct tcgrr_chunk *chunk = live->chunks[(live->current + 1 + age) % live->kept];
+    for (const GList *link = live->chunks.head; link && from < to; link = link->next) {
+        const struct tcgrr_chunk *chunk = link->data;
         if (chunk->samples->list->len > 0 && chunk->first_icount < to && chunk->end_icount >= from) {
             tcgrr_samples_append(found, chunk->samples, from, to - 1);
         }
@@ -443,11 +460,8 @@ static bool samples(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 static void free_live(struct tcgrr_run_source *side)
 {
     struct live_side *live = (struct live_side *)side;
-    for (unsigned i = 0; i < live->kept; i++) {
-        tcgrr_chunk_free(live->chunks[i]);
-    }
+    g_queue_clear_full(&live->chunks, (GDestroyNotify)tcgrr_chunk_free);
     g_queue_clear_full(&live->checkpoints, g_free);
-    g_free(live->chunks);
     g_free(live);
 }
 
@@ -467,12 +481,10 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
     live->session = session;
     live->options = *options;
     live->moved = g_get_monotonic_time();
-    live->kept = 1 + (unsigned)((TCGRR_SOURCE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
-    live->chunks = g_new(struct tcgrr_chunk *, live->kept);
+    live->most = 1 + (unsigned)((TCGRR_SOURCE_WINDOW + options->ahead) * 3 / 2 / KEPT_EXECS);
+    g_queue_init(&live->chunks);
     g_queue_init(&live->checkpoints);
-    for (unsigned i = 0; i < live->kept; i++) {
-        live->chunks[i] = tcgrr_chunk_new(KEPT_EXECS);
-        tcgrr_live_first(tcgrr_session_live(session), live->chunks[i]);
-    }
+    g_queue_push_tail(&live->chunks, tcgrr_chunk_new(KEPT_EXECS));
+    tcgrr_live_first(tcgrr_session_live(session), current(live));
     return &live->base;
 }
