@@ -15,8 +15,9 @@
 #define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
 #define PROGRESS_US 200000
 #define DIVERGED_US 500000
-#define SPIN_US     1000000 /* of its own time without retiring an instruction, and a replay has hung */
-#define SETTLE_US   50000   /* without anything new for so long, a QEMU that was stopped has reported everything */
+#define SPIN_US     1000000  /* of its own time without retiring an instruction, and a replay has hung */
+#define START_US    10000000 /* the same before its first one: setting the machine up takes time, too */
+#define SETTLE_US   50000    /* without anything new for so long, a QEMU that was stopped has reported everything */
 
 struct live_side {
     struct tcgrr_run_source base; /* must be first */
@@ -82,8 +83,8 @@ static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk
 /* Whether a replay works hard on getting nowhere. */
 static bool spins(const struct live_side *live)
 {
-    return live->options.replays && live->moved_icount > 0 &&
-           tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > SPIN_US;
+    gint64 most = live->moved_icount > 0 ? SPIN_US : START_US;
+    return live->options.replays && tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
 }
 
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
@@ -357,6 +358,23 @@ static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, 
     return NULL;
 }
 
+/* A QEMU that hangs before it has looked at the guest's code says nothing about how it runs that. */
+static bool check_hung(struct live_side *live, GError **error)
+{
+    if (!tcgrr_session_check_hung(live->session, error)) {
+        return false;
+    }
+    if (tcgrr_blocks_count(tcgrr_live_blocks(tcgrr_session_live(live->session))) > 0) {
+        return true;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s does not come to the guest's first instruction%s",
+                tcgrr_session_qemu(live->session)->path,
+                live->options.replays ? ": setting its machine up, it waits for an input that the other run did not "
+                                        "have there; or -S holds it"
+                                      : "; does -S in its command line hold it?");
+    return false;
+}
+
 static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
                     struct tcgrr_run_source_position *position, GError **error)
 {
@@ -378,7 +396,7 @@ static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     if (ended && !tcgrr_session_check_end(live->session, furthest(live), error)) {
         return false;
     }
-    if (position->state == TCGRR_SOURCE_HUNG && !tcgrr_session_check_hung(live->session, error)) {
+    if (position->state == TCGRR_SOURCE_HUNG && !check_hung(live, error)) {
         return false;
     }
     if (!in_window(live, from == 0 ? position->icount : from, error)) {
