@@ -376,6 +376,8 @@ static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
         live.log = pair->log ? tcgrr_shared_log_side(pair->log, i) : NULL;
         live.replays = pair->log && i == 1;
+        live.translated = live.replays && strcmp(tcgrr_session_qemu(pair->sessions[0])->version,
+                                                 tcgrr_session_qemu(pair->sessions[1])->version) != 0;
         pair->sides[i] =
             reader ? tcgrr_run_source_stored(reader, error) : tcgrr_run_source_live(pair->sessions[i], &live);
         if (!pair->sides[i]) {

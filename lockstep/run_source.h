@@ -118,6 +118,7 @@ struct tcgrr_run_source_live_options {
      * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;
     struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
+    bool translated;                  /* its inputs are those of another release */
     void *data;
 };
 

@@ -358,20 +358,30 @@ static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, 
     return NULL;
 }
 
-/* A QEMU that hangs before it has looked at the guest's code says nothing about how it runs that. */
+/*
+ * Whether a QEMU that hangs does so for a reason that lies before the guest's code: it has not looked at any, and
+ * neither has the other one, or its machine may be set up with other inputs than it gets.
+ */
+static bool never_began(const struct live_side *live)
+{
+    bool other_either = live->other && runs_nothing(live->other);
+    return tcgrr_blocks_count(tcgrr_live_blocks(tcgrr_session_live(live->session))) == 0 &&
+           (live->options.translated || other_either);
+}
+
 static bool check_hung(struct live_side *live, GError **error)
 {
     if (!tcgrr_session_check_hung(live->session, error)) {
         return false;
     }
-    if (tcgrr_blocks_count(tcgrr_live_blocks(tcgrr_session_live(live->session))) > 0) {
+    if (!never_began(live)) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s does not come to the guest's first instruction%s",
                 tcgrr_session_qemu(live->session)->path,
-                live->options.replays ? ": setting its machine up, it waits for an input that the other run did not "
-                                        "have there; or -S holds it"
-                                      : "; does -S in its command line hold it?");
+                live->options.translated ? ": setting its machine up, it waits for an input that the other release did "
+                                           "not have there; or -S holds it"
+                                         : "; does -S in its command line hold it?");
     return false;
 }
 

@@ -434,6 +434,9 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         how.relieved = end_original;
         how.data = result;
     }
+    if (options->enough > 0) { /* it does not come to where comparing was to end */
+        how.until[0] = how.until[1] = (struct tcgrr_position){0};
+    }
     how.start = result->start;
     if (how.start == 0 && how.from[0].kind == TCGRR_POSITION_NONE) { /* otherwise it may have diverged before */
         live.original = stored;

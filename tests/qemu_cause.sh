@@ -101,6 +101,13 @@ run 0 "$tcgrr" bisect "$work/trap.tcgrr" --qemu "$(qemu riscv64 10.0)" --json --
 equal "other QEMU: diverged" "$(json .diverged)" false
 [ ! -e "$work/trap-cause" ] || fail "a folder was left for nothing"
 
+# Only B traps, for ever. The search replays as far as that, not to where comparing is to end.
+guest rv64-ctzw 10.0
+run 1 "$tcgrr" lockstep --bisect --json --bundle "$work/only-b" --until 200000 --a "${guest[0]}" --b "${guest[0]}" \
+    --b-arg -cpu --b-arg rv64,zbb=false -- "${guest[@]:1}"
+equal "only B traps: kind" "$(json .divergence.kind)" hung
+equal "only B traps: cause" "$(json .cause.symbol)" ctzw_instruction
+
 # Nothing is overwritten unasked.
 complains 2 "already exists" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --bundle "$work/other"
 complains 2 "exclude each other" "$tcgrr" bisect "$work/blsi-7.2.tcgrr" --qemu "$(qemu x86_64 10.0)" --builds "$(qemu x86_64 10.0)"
