@@ -262,7 +262,9 @@ static void test_death_of_the_parent(void **state)
     int fds[2];
     assert_int_equal(pipe2(fds, O_CLOEXEC), 0);
     /* Orphans come to us, so that the end of the grandchild can be waited for. */
-    assert_int_equal(prctl(PR_SET_CHILD_SUBREAPER, 1), 0);
+    if (prctl(PR_SET_CHILD_SUBREAPER, 1) != 0) {
+        skip(); /* QEMU's user mode does not know it */
+    }
     pid_t helper = fork();
     if (helper == 0) {
         char *script = g_strdup_printf("echo $$ >&%d; exec sleep 1000", fds[1]);
