@@ -10,6 +10,7 @@
 #include "store/error.h"
 #include "store/symbols.h"
 
+#include <glib/gstdio.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -205,17 +206,24 @@ static int run(struct context *context)
     return conclude(context);
 }
 
-/* Both recordings of the folder, or the one that there is, at the cause, or where they diverge. Returns `status`, or
- * another one. */
-static int browse(const struct context *context, int status)
+/* Both recordings of the folder at the cause, or where they diverge. Where B only replayed A's, it does so once more,
+ * to be looked at, unless only data differ: then there is A's alone. Returns `status`, or another one. */
+static int browse(struct context *context, int status)
 {
     const struct tcgrr_bisect *bisect = &context->bisect;
     tcgrr_icount icount = bisect->has_cause ? bisect->cause.icounts[0] : bisect->comparison->icount;
     g_autofree char *a = g_build_filename(context->folder.path, "a.tcgrr", NULL);
     g_autofree char *b = g_build_filename(context->folder.path, "b.tcgrr", NULL);
-    bool both = g_file_test(b, G_FILE_TEST_EXISTS);
+    g_autofree char *replayed = g_build_filename(context->folder.path, "b-replayed.tcgrr", NULL);
+    bool recorded = g_file_test(b, G_FILE_TEST_EXISTS);
+    bool both = recorded || tcgrr_bisect_store_b(&context->bisect, replayed, NULL);
     g_autofree char *at = g_strdup_printf("%" G_GUINT64_FORMAT, icount);
-    int shown = cli_browse_traces(g_file_test(a, G_FILE_TEST_EXISTS) ? a : context->options.path, both ? b : NULL, at);
+    int shown = cli_browse_traces(g_file_test(a, G_FILE_TEST_EXISTS) ? a : context->options.path,
+                                  recorded ? b
+                                  : both   ? replayed
+                                           : NULL,
+                                  at);
+    g_unlink(replayed);
     return shown == CLI_OK ? status : shown;
 }
 

@@ -226,6 +226,18 @@ static bool store_map(struct derivation *derivation, GError **error)
     return true;
 }
 
+static bool store_symbols(struct derivation *derivation, GError **error)
+{
+    struct tcgrr_symbols *symbols = derivation->options->symbols;
+    const GArray *list = symbols ? tcgrr_symbols_list(symbols) : NULL;
+    bool good = true;
+
+    for (guint i = 0; list && good && i < list->len; i++) {
+        good = tcgrr_writer_symbol(derivation->writer, &g_array_index(list, struct tcgrr_symbol, i), error);
+    }
+    return good;
+}
+
 /* Events that were inferred are looked up in the log, as a recording does. */
 static bool confirm_events(struct derivation *derivation, GError **error)
 {
@@ -262,7 +274,8 @@ static bool finish(struct derivation *derivation, GError **error)
         run->mem_from = (int64_t)options->from;
     }
     run->complete = true;
-    if (!store_map(derivation, error) || !tcgrr_writer_note(derivation->writer, options->note, error) ||
+    if (!store_map(derivation, error) || !store_symbols(derivation, error) ||
+        !tcgrr_writer_note(derivation->writer, options->note, error) ||
         !tcgrr_writer_commit(derivation->writer, error) || !confirm_events(derivation, error) ||
         !tcgrr_writer_run(derivation->writer, run, error) || !tcgrr_writer_finish(derivation->writer, error)) {
         return false;

@@ -5,11 +5,13 @@
 #define TCGRR_RECORD_DERIVE_H
 
 #include "emu/qemu/session.h"
+#include "store/symbols.h"
 #include "store/trace.h"
 
 struct tcgrr_derive_options {
-    const char *output; /* the window's trace, which is complete when it is there */
-    const char *note;   /* which run it is a window of */
+    const char *output;            /* the window's trace, which is complete when it is there */
+    const char *note;              /* which run it is a window of */
+    struct tcgrr_symbols *symbols; /* to store, too; NULL: none */
     const struct tcgrr_run *run;
     const struct tcgrr_qemu *qemu;
     const char *plugin;

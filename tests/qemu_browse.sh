@@ -95,6 +95,24 @@ shows "the next difference" "a.tcgrr  $(grouped "$at") of .*b.tcgrr  $(grouped "
 press q
 shows "the exit status of diff" "left 1"
 
+# A QEMU with a fault of its own, which only replays what A recorded: both sides are shown, too. Faults need plugin API 7.
+guest rv64-compute-short 11.1
+record c
+IFS=, read -r at pc < <("$tcgrr" query "$work/c.tcgrr" --format csv \
+    "SELECT icount, printf('0x%x', pc) FROM insn WHERE symbol = 'compute_call' LIMIT 1 OFFSET 2000" | tail -n 1 | tr -d '\r')
+cat >"$work/faulty" <<FAULTY
+#!/bin/sh
+exec ${guest[0]} "\$@" -plugin $TCGRR_BUILD/tests/libinject.so,at=$at,pc=$pc,reg=s1,bit=63
+FAULTY
+chmod +x "$work/faulty"
+open "$tcgrr" bisect "$work/c.tcgrr" --qemu "$work/faulty" --bundle "$work/faulty.report" --browse
+shows "the divergence in a replay" "the runs diverge here"
+press d
+shows "both sides of a replay" '^ *[0-9,]+ .!0x[0-9a-f]+ .*compute_.* [0-9,]+ .!0x[0-9a-f]+ .*compute_'
+press q
+shows "the exit status of bisect" "left 1"
+[ ! -e "$work/faulty.report/b-replayed.tcgrr" ] || fail "the trace that was only looked at is left"
+
 # A terminal that goes away ends it, even where the signal that says so is ignored.
 python3 - "$tcgrr" browse "$trace" <<'PYTHON' || fail "it stays when its terminal is gone"
 import os, pty, signal, sys, time

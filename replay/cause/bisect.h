@@ -80,6 +80,13 @@ bool tcgrr_bisect_run(struct tcgrr_bisect *bisect, const struct tcgrr_compare_op
 
 void tcgrr_bisect_clear(struct tcgrr_bisect *bisect);
 
+/*
+ * Where B only replayed A's recording, has it do so once more and stores what it runs into a trace at `path`, which
+ * ends a little after the divergence, or there if B gets no further. TCGRR_ERROR_FAILED if there is nothing of the
+ * kind to store.
+ */
+bool tcgrr_bisect_store_b(struct tcgrr_bisect *bisect, const char *path, GError **error);
+
 /* What the two runs share: "shared" (one rr log drove both), "translated" (the same, in another release's words),
  * "own". */
 const char *tcgrr_bisect_inputs(const struct tcgrr_bisect *bisect);

@@ -7,7 +7,9 @@
 #include <string.h>
 
 #include "lockstep/common.h"
+#include "record/derive.h"
 #include "record/record.h"
+#include "replay/files.h"
 #include "replay/cause/refine_samples.h"
 #include "replay/recorded.h"
 #include "store/error.h"
@@ -20,6 +22,8 @@
 #define FARTHER       8
 /* Nor need it ever run an instruction again: at first it is waited for so long, and then so many times longer. */
 #define FIRST_IDLE_MS 3000
+/* Instructions after the divergence that are stored of a replay, to be looked at. */
+#define SHOWN_AFTER   10000
 
 struct recording {
     const struct tcgrr_bisect *bisect;
@@ -185,6 +189,51 @@ static bool record_b(struct tcgrr_bisect *bisect, GError **error)
     }
     bisect->readers[1] = tcgrr_reader_open(bisect->paths[1], error);
     return bisect->readers[1] != NULL;
+}
+
+static bool store_b(struct tcgrr_bisect *bisect, struct tcgrr_replay_files *files, const char *path, tcgrr_icount until,
+                    GError **error)
+{
+    struct tcgrr_keyframes_options of;
+
+    tcgrr_replay_files_keyframes(files, &of);
+    struct tcgrr_derive_options derive = {
+        .output = path,
+        .note = "a replay that diverged",
+        .symbols = bisect->symbols,
+        .run = tcgrr_reader_run(bisect->readers[0]),
+        .qemu = &bisect->probed,
+        .plugin = bisect->options.plugin,
+        .words = of.words,
+        .rr_file = of.rr_file,
+        .start = of.start,
+        .start_icount = tcgrr_recorded_start(bisect->readers[0]),
+        .level = TCGRR_LEVEL_FLOW,
+        .until = until,
+        .hang_ms = bisect->options.hang_ms,
+        .stop = bisect->options.stop,
+    };
+    return tcgrr_derive(&derive, error);
+}
+
+bool tcgrr_bisect_store_b(struct tcgrr_bisect *bisect, const char *path, GError **error)
+{
+    const struct tcgrr_comparison *comparison = bisect->comparison;
+
+    if (bisect->paths[1] || !bisect->probed.path || comparison->kind != TCGRR_DIVERGENCE_FLOW ||
+        tcgrr_bisect_is_user(bisect)) {
+        g_set_error_literal(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "there is no flow of B's own");
+        return false;
+    }
+    struct tcgrr_replay_files *files =
+        tcgrr_replay_files_new(bisect->readers[0], &bisect->probed, bisect->options.extra, error);
+    tcgrr_icount end = comparison->sides[1].icount;
+    bool good = files && store_b(bisect, files, path, end + SHOWN_AFTER, NULL);
+    if (files && !good && !*bisect->options.stop) {
+        good = store_b(bisect, files, path, end, error);
+    }
+    tcgrr_replay_files_free(files);
+    return good;
 }
 
 /* ---- comparing ---- */

@@ -15,6 +15,9 @@ foreach(component ${CPACK_COMPONENTS_ALL})
 ")
   file(GLOB pages ${root}/share/man/man1/*.1)
   execute_process(COMMAND gzip -9n ${doc}/changelog ${pages} COMMAND_ERROR_IS_FATAL ANY)
-  configure_file(${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright COPYONLY)
-  configure_file(${CMAKE_CURRENT_LIST_DIR}/overrides-${component} ${root}/share/lintian/overrides/${package} COPYONLY)
+  # The checkout's files may be writable for a group.
+  execute_process(COMMAND install -Dm644 ${CMAKE_CURRENT_LIST_DIR}/copyright ${doc}/copyright
+                  COMMAND_ERROR_IS_FATAL ANY)
+  execute_process(COMMAND install -Dm644 ${CMAKE_CURRENT_LIST_DIR}/overrides-${component}
+                          ${root}/share/lintian/overrides/${package} COMMAND_ERROR_IS_FATAL ANY)
 endforeach()
