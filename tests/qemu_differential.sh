@@ -34,6 +34,7 @@ shown=', its guest shows it'
 finds s390x 7.2 10.0 'mdebr %f1,%f2' 'mdebr %f1,%f2' 'ar %r0,%r1'
 finds s390x 7.2 10.0 'vfmasb %v1,%v2,%v3,%v4' 'vfmasb %v1,%v2,%v3,%v4' 'va %v1,%v2,%v3,0'
 finds ppc64 10.0 11.1 'fnmadds 1,2,3,4' 'fnmadds 1,2,3,4' 'add 3,4,5' 'fmadd 1,2,3,4'
+finds ppc64 10.0 11.1 'xsnmsubqp 3,4,5' 'xsnmsubqp 3,4,5' 'xsaddqp 3,4,5'
 
 # A search: the same QEMU twice has no difference, and the same seed finds the same instructions.
 run 0 "$search" --rounds 1 riscv64 "$(qemu riscv64 10.0)" "$(qemu riscv64 10.0)"

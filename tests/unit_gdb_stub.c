@@ -184,6 +184,34 @@ static void test_layout(void **unused)
     close_stub(&stub, gdb);
 }
 
+/* A stub that answers with the register after the one that was asked for, as QEMU 11.1 does for PowerPC's vectors. */
+static void test_shifted_numbers(void **unused)
+{
+    static const struct reply replies[] = {
+        {"qXfer", "l<target><reg name=\"fpscr\" bitsize=\"32\"/><reg name=\"vr0\" bitsize=\"64\" regnum=\"10\"/>"
+                  "<reg name=\"vr31\" bitsize=\"64\"/><reg name=\"vscr\" bitsize=\"32\"/></target>"},
+        {"g", "01020304"},
+        {"p9", "01020304"},
+        {"pa", "1112131415161718"},
+        {"pb", "21222324"},
+        {"p", "E14"},
+        {NULL, NULL},
+    };
+    struct stub stub = {0};
+    GError *error = NULL;
+    struct tcgrr_gdb *gdb = open_stub(&stub, replies, "ppc64", &error);
+    assert_non_null(gdb);
+    struct tcgrr_registers *registers = tcgrr_gdb_registers(gdb);
+    uint8_t state[64];
+
+    assert_true(tcgrr_gdb_read_state(gdb, NULL, state, &error));
+    assert_false(tcgrr_state_knows(state, tcgrr_registers_find(registers, "vr0")->index));
+    const struct tcgrr_register *vr31 = tcgrr_registers_find(registers, "vr31");
+    assert_true(tcgrr_state_number(registers, state, vr31) == 0x1112131415161718);
+    assert_true(tcgrr_state_number(registers, state, tcgrr_registers_find(registers, "vscr")) == 0x21222324);
+    close_stub(&stub, gdb);
+}
+
 static void test_bad_descriptions(void **unused)
 {
     static const struct {
@@ -284,8 +312,13 @@ static void test_endless_output(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),     cmocka_unit_test(test_layout), cmocka_unit_test(test_bad_descriptions),
-        cmocka_unit_test(test_refusals), cmocka_unit_test(test_ends),   cmocka_unit_test(test_endless_output),
+        cmocka_unit_test(test_good),
+        cmocka_unit_test(test_layout),
+        cmocka_unit_test(test_shifted_numbers),
+        cmocka_unit_test(test_bad_descriptions),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_ends),
+        cmocka_unit_test(test_endless_output),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/gdb.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "emu/qemu/connect.h"
@@ -132,6 +133,43 @@ static bool find_core(struct tcgrr_gdb *gdb, GError **error)
     return true;
 }
 
+/* How many bytes the stub answers with when it is asked for a register by this number; 0: it refuses. */
+static bool size_of(struct tcgrr_gdb *gdb, unsigned number, gsize *bytes, GError **error)
+{
+    ask(gdb, "p%x", number);
+    if (!answer(gdb, error)) {
+        return false;
+    }
+    *bytes = gdb->wire->payload->str[0] == 'E' ? 0 : gdb->wire->payload->len / 2;
+    return true;
+}
+
+/*
+ * QEMU 11.1 numbers PowerPC's registers after the floating-point ones by one less than it describes them: it answers
+ * with each one's neighbor, and with the register before it in place of the first, which cannot be read at all.
+ */
+static bool renumber_ppc(struct tcgrr_gdb *gdb, GError **error)
+{
+    const struct tcgrr_register *first = tcgrr_registers_find(gdb->registers, "vr0");
+    const struct tcgrr_register *last = tcgrr_registers_find(gdb->registers, "vr31");
+    gsize at = 0, before = 0;
+
+    if (!first || !last || last->core) {
+        return true;
+    }
+    if (!size_of(gdb, last->number, &at, error) || !size_of(gdb, last->number - 1, &before, error)) {
+        return false;
+    }
+    if (at == last->bytes || before != last->bytes) {
+        return true;
+    }
+    for (guint i = first->index; i < gdb->registers->list->len; i++) {
+        struct tcgrr_register *reg = g_ptr_array_index(gdb->registers->list, i);
+        reg->number = i == first->index ? UINT_MAX : reg->number - 1;
+    }
+    return true;
+}
+
 struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int timeout_ms, GError **error)
 {
     int fd = tcgrr_connect(path, tcgrr_deadline_after(timeout_ms), error);
@@ -142,7 +180,8 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
     gdb->wire = tcgrr_gdb_wire_new(fd, "QEMU's gdb stub");
     gdb->registers = tcgrr_registers_new(target);
     ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
-    if (!answer(gdb, error) || !read_description(gdb, target, error) || !find_core(gdb, error)) {
+    if (!answer(gdb, error) || !read_description(gdb, target, error) || !find_core(gdb, error) ||
+        !renumber_ppc(gdb, error)) {
         tcgrr_gdb_free(gdb);
         return NULL;
     }
