@@ -50,7 +50,7 @@ void cli_man_begin(const char *name, const char *synopsis, const char *summary)
     cli_man_section("Synopsis");
     printf("\\fB");
     put(name);
-    printf("\\fR ");
+    printf(*synopsis ? "\\fR " : "\\fR");
     put(synopsis);
     printf("\n");
 }
@@ -78,7 +78,7 @@ static bool is_indented(const char *line)
 void cli_man_text(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    bool as_is = false;
+    bool as_is = false, apart = false; /* an empty line came before */
 
     for (char **line = lines; *line; line++) {
         if (is_indented(*line) != as_is) {
@@ -86,12 +86,15 @@ void cli_man_text(const char *text)
             printf(as_is ? ".EX\n" : ".EE\n");
         }
         size_t length = strlen(*line);
-        if (length == 0) {
+        bool title = length > 0 && (*line)[length - 1] == ':' && is_indented(line[1]);
+        if (apart && length > 0 && !title) {
             printf(".PP\n");
-        } else if ((*line)[length - 1] == ':' && is_indented(line[1])) {
+        }
+        apart = length == 0;
+        if (title) {
             (*line)[length - 1] = '\0';
             cli_man_section(*line);
-        } else {
+        } else if (length > 0) {
             put(*line);
             printf("\n");
         }
