@@ -452,6 +452,7 @@ static const char *const clang_mips64[] = {"--target=mips64-linux-gnuabi64",
                                            "-march=mips64r2",
                                            "-fno-pic",
                                            "-mno-abicalls",
+                                           "-Wl,-e,_start",
                                            "-Wl,-Ttext=0xffffffff82000000",
                                            NULL};
 static const char *const machine_x86[] = {"-M", "pc", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", NULL};
