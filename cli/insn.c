@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/insn.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "lockstep/run_source.h"
@@ -15,7 +16,8 @@ struct cli_insns {
 struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target, struct tcgrr_symbols *symbols)
 {
     struct cli_insns *insns = g_new0(struct cli_insns, 1);
-    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, NULL);
+    g_autoptr(GError) error = NULL;
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, &error);
 
     insns->side = tcgrr_run_source_stored(reader, NULL);
     insns->disasm = tcgrr_disasm_new(target);
@@ -23,6 +25,9 @@ struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target,
     if (blocks) {
         tcgrr_disasm_survey(insns->disasm, blocks, tcgrr_blocks_count(blocks));
         tcgrr_sources_add_files(insns->sources, symbols, blocks, tcgrr_blocks_count(blocks));
+    } else {
+        fprintf(stderr, "tcgrr: instructions are shown as far as they are known without the trace's blocks: %s\n",
+                error->message);
     }
     return insns;
 }

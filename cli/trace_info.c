@@ -38,20 +38,21 @@ static json_t *layers_json(const struct tcgrr_run *run)
 }
 
 /* The spans of which a level above the run's own was derived; NULL if there are none. Owned by the caller. */
-static GArray *windows_of(struct tcgrr_reader *reader, enum tcgrr_level level)
+static GArray *windows_of(struct tcgrr_reader *reader, enum tcgrr_level level, GError **error)
 {
-    GArray *spans = level > tcgrr_run_level(tcgrr_reader_run(reader)) ? tcgrr_reader_spans(reader, level, NULL) : NULL;
+    GError **first = error && *error ? NULL : error; /* only the first one is of interest */
+    GArray *spans = level > tcgrr_run_level(tcgrr_reader_run(reader)) ? tcgrr_reader_spans(reader, level, first) : NULL;
     if (spans && spans->len == 0) {
         g_clear_pointer(&spans, g_array_unref);
     }
     return spans;
 }
 
-static json_t *windows_json(struct tcgrr_reader *reader)
+static json_t *windows_json(struct tcgrr_reader *reader, GError **error)
 {
     json_t *object = json_object();
     for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
-        g_autoptr(GArray) spans = windows_of(reader, level);
+        g_autoptr(GArray) spans = windows_of(reader, level, error);
         json_t *list = spans ? json_array() : NULL;
         for (guint i = 0; list && i < spans->len; i++) {
             const struct tcgrr_span *span = &g_array_index(spans, struct tcgrr_span, i);
@@ -64,10 +65,10 @@ static json_t *windows_json(struct tcgrr_reader *reader)
     return object;
 }
 
-static void print_windows(struct tcgrr_reader *reader)
+static void print_windows(struct tcgrr_reader *reader, GError **error)
 {
     for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
-        g_autoptr(GArray) spans = windows_of(reader, level);
+        g_autoptr(GArray) spans = windows_of(reader, level, error);
         for (guint i = 0; spans && i < spans->len; i++) {
             g_autofree char *first = cli_number(g_array_index(spans, struct tcgrr_span, i).first);
             g_autofree char *end = cli_number(g_array_index(spans, struct tcgrr_span, i).end);
@@ -88,14 +89,14 @@ static void add_embedded(const struct tcgrr_embedded *file, void *data)
 }
 
 /* What pins the machine; null if nothing does. */
-static json_t *pinned_json(struct tcgrr_reader *reader)
+static json_t *pinned_json(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_pinned *pinned = NULL;
-    if (!tcgrr_reader_pinned(reader, &pinned, NULL) || !pinned) {
+    if (*error || !tcgrr_reader_pinned(reader, &pinned, error) || !pinned) {
         return json_null();
     }
     json_t *files = json_array();
-    tcgrr_reader_inputs(reader, add_embedded, files, NULL);
+    tcgrr_reader_inputs(reader, add_embedded, files, error);
     return json_pack("{s:o, s:o, s:o, s:I, s:o}", "machine", text_or_null(pinned->machine), "cpu",
                      text_or_null(pinned->cpu), "start_at", text_or_null(pinned->start_at), "start_icount",
                      (json_int_t)pinned->start_icount, "files", files);
@@ -129,10 +130,10 @@ static void add_process(const struct tcgrr_recorded_process *process, void *data
 }
 
 /* Nothing where children of the program were not recorded. */
-static void add_processes(json_t *object, struct tcgrr_reader *reader)
+static void add_processes(json_t *object, struct tcgrr_reader *reader, GError **error)
 {
     json_t *processes = json_array();
-    tcgrr_reader_processes(reader, add_process, processes, NULL);
+    tcgrr_reader_processes(reader, add_process, processes, *error ? NULL : error);
     if (json_array_size(processes) > 0) {
         json_object_set(object, "processes", processes);
     }
@@ -147,9 +148,11 @@ static void print_process(const struct tcgrr_recorded_process *process, void *da
            process->trace);
 }
 
-static void print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
-                          enum cli_trace_form form)
+/* Prints nothing if something cannot be read. */
+static bool print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
+                          enum cli_trace_form form, GError **error)
 {
+    GError *problem = NULL;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     bool flow = tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS;
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
@@ -166,7 +169,7 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
     json_object_set_new(object, "layers", layers_json(run));
-    json_object_set_new(object, "windows", windows_json(reader));
+    json_object_set_new(object, "windows", windows_json(reader, &problem));
     json_object_set_new(object, "vcpus", json_integer(run->vcpus));
     json_object_set_new(object, "icount_shift", text_or_null(run->icount_shift));
     json_object_set_new(object, "started", text_or_null(run->started));
@@ -175,21 +178,27 @@ static void print_as_json(const char *path, struct tcgrr_reader *reader, const s
     json_object_set_new(object, "qemu_path", text_or_null(run->qemu_path));
     json_object_set_new(object, "qemu_build_id", text_or_null(run->qemu_build_id));
     json_object_set_new(object, "command", command ? command : json_null());
-    json_object_set_new(object, "pinned", pinned_json(reader));
+    json_object_set_new(object, "pinned", pinned_json(reader, &problem));
     if (tcgrr_run_level(run) == TCGRR_LEVEL_FULL) {
         json_object_set_new(object, "accesses", json_integer((json_int_t)totals->accesses));
         json_object_set_new(object, "mem_from", run->mem_from >= 0 ? json_integer(run->mem_from) : json_null());
         json_object_set_new(object, "mem_until", run->mem_until >= 0 ? json_integer(run->mem_until) : json_null());
     }
     add_keyframes(object, path);
-    add_processes(object, reader);
+    add_processes(object, reader, &problem);
     if (form == CLI_TRACE_REACHED || form == CLI_TRACE_MISSED) {
         json_object_set_new(object, "reached", json_boolean(form == CLI_TRACE_REACHED));
     }
     if (form >= CLI_TRACE_RECORDED) {
         add_memory(object);
     }
+    if (problem) {
+        json_decref(object);
+        g_propagate_error(error, problem);
+        return false;
+    }
     cli_print_json(object);
+    return true;
 }
 
 static char *events_text(const struct tcgrr_totals *totals)
@@ -267,14 +276,16 @@ static void count_embedded(const struct tcgrr_embedded *file, void *data)
 }
 
 /* What pins the machine, in one line, if anything does. */
-static void print_pinned(struct tcgrr_reader *reader)
+static void print_pinned(struct tcgrr_reader *reader, GError **error)
 {
     const struct tcgrr_pinned *pinned = NULL;
     struct embedded_total total = {0};
-    if (!tcgrr_reader_pinned(reader, &pinned, NULL) || !pinned) {
+    if (!tcgrr_reader_pinned(reader, &pinned, error) || !pinned) {
         return;
     }
-    tcgrr_reader_inputs(reader, count_embedded, &total, NULL);
+    if (!tcgrr_reader_inputs(reader, count_embedded, &total, error)) {
+        return;
+    }
     g_autofree char *bytes = cli_bytes(total.bytes);
     printf("  pinned       machine %s, CPU %s; %" G_GUINT64_FORMAT " files embedded, %s\n", pinned->machine,
            pinned->cpu, total.files, bytes);
@@ -301,9 +312,11 @@ static void print_keyframes(const char *path)
     }
 }
 
-static void print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
-                          const struct tcgrr_totals *totals, bool verbose)
+/* False if something could not be read; it is missing then in what was printed. */
+static bool print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
+                          const struct tcgrr_totals *totals, bool verbose, GError **error)
 {
+    GError *problem = NULL;
     g_autofree char *icount = cli_number(totals->icount);
     g_autofree char *execs = cli_number(totals->execs);
     g_autofree char *blocks = cli_number(totals->blocks);
@@ -319,7 +332,7 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
                run->rr ? "with rr (replays exactly)" : "without rr (cannot be replayed)", run->vcpus,
                run->vcpus == 1 ? "" : "s");
     }
-    print_pinned(reader);
+    print_pinned(reader, &problem);
     printf("  instructions %s; %s\n", icount, count);
     if (tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS) {
         printf("  executions   %s of %s different blocks\n", execs, blocks);
@@ -334,10 +347,10 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
         printf("  memory       %s accesses%s\n", accesses, window);
     }
     printf("  size         %s in %" G_GUINT64_FORMAT " chunks\n", bytes, totals->chunks);
-    print_windows(reader);
+    print_windows(reader, &problem);
     print_keyframes(path);
     printf("  ran          %.2f s, %s\n", run->duration_s, run->exit ? run->exit : "no end recorded");
-    tcgrr_reader_processes(reader, print_process, NULL, NULL);
+    bool good = !problem && tcgrr_reader_processes(reader, print_process, NULL, &problem);
     if (run->assumed) {
         g_autofree char *assumed = cli_number(run->assumed);
         printf("  uncertain    %s interrupts could not be placed exactly\n", assumed);
@@ -345,13 +358,17 @@ static void print_as_text(const char *path, struct tcgrr_reader *reader, const s
     if (verbose) {
         printf("  started      %s on %s, tcgrr %s\n", run->started, run->host, run->tool_version);
         printf("  command      %s\n", run->command);
-        tcgrr_reader_notes(reader, print_note, NULL, NULL);
         if (run->rr) {
             print_repairs(reader);
         }
-        tcgrr_reader_guest_files(reader, print_file, NULL, NULL);
-        tcgrr_reader_inputs(reader, print_embedded, NULL, NULL);
+        good = good && tcgrr_reader_notes(reader, print_note, NULL, &problem) &&
+               tcgrr_reader_guest_files(reader, print_file, NULL, &problem) &&
+               tcgrr_reader_inputs(reader, print_embedded, NULL, &problem);
     }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
+    return good;
 }
 
 int cli_print_trace(const char *path, bool json, enum cli_trace_form form)
@@ -364,12 +381,12 @@ int cli_print_trace(const char *path, bool json, enum cli_trace_form form)
     if (!reader) {
         return status;
     }
-    if (!tcgrr_reader_totals(reader, &totals, &error)) {
+    bool good =
+        tcgrr_reader_totals(reader, &totals, &error) &&
+        (json ? print_as_json(path, reader, &totals, form, &error)
+              : print_as_text(path, reader, tcgrr_reader_run(reader), &totals, form == CLI_TRACE_VERBOSE, &error));
+    if (!good) {
         status = cli_fail(error);
-    } else if (json) {
-        print_as_json(path, reader, &totals, form);
-    } else {
-        print_as_text(path, reader, tcgrr_reader_run(reader), &totals, form == CLI_TRACE_VERBOSE);
     }
     tcgrr_reader_free(reader);
     return status;

@@ -4,6 +4,7 @@
 #include "store/codec/codec.h"
 #include "store/isa/disasm.h"
 #include "store/error.h"
+#include "store/inputs.h"
 #include "store/schema.h"
 #include "store/codec/varint.h"
 #include "store/symbols.h"
@@ -278,6 +279,7 @@ struct tcgrr_reader *tcgrr_reader_new(const char *path, const char *schema)
 
 struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
 {
+    const struct tcgrr_pinned *pinned;
     struct stat status;
     if (stat(path, &status) != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot open %s: %s", path, g_strerror(errno));
@@ -296,7 +298,8 @@ struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
         sqlite3_busy_timeout(reader->db, 5000);
     }
     if ((!opened && !tcgrr_reader_fail(reader, "anything", error)) || !tcgrr_reader_check_identity(reader, error) ||
-        !tcgrr_reader_read_run(reader, error) || !prepare(reader, error)) {
+        !tcgrr_reader_read_run(reader, error) || !prepare(reader, error) ||
+        !tcgrr_reader_pinned(reader, &pinned, error)) { /* now, so that nobody takes it for not pinned later */
         tcgrr_reader_free(reader);
         return NULL;
     }

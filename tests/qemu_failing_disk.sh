@@ -70,9 +70,14 @@ trace=$work/a.tcgrr
 
 each info 0 "$tcgrr" info "$trace"
 each "info --json" 0 "$tcgrr" info --json "$trace"
+# What is done to QEMU's log is shown, or why that cannot be.
+answer() { grep -v '^  rr log  ' "$work/out"; }
+each "info -v" 0 "$tcgrr" info -v "$trace"
+answer() { cat "$work/out"; }
 each verify 0 "$tcgrr" verify "$trace"
 each query 0 "$tcgrr" query "$trace" "SELECT count(*), sum(address), sum(value) FROM mem"
 each "query of instructions" 0 "$tcgrr" query "$trace" "SELECT icount, disasm FROM insn LIMIT 50 OFFSET 3000"
+each "callstack" 0 "$tcgrr" query "$trace" "SELECT * FROM callstack(20000)"
 each "query of states" 0 "$tcgrr" query "$trace" "SELECT * FROM state LIMIT 3"
 each "report bb" 0 "$tcgrr" report "$trace" hotblocks
 each "report mem" 0 "$tcgrr" report "$trace" mem
