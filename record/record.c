@@ -63,7 +63,10 @@ static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GErro
     for (; good && more && *more; more++) {
         good = tcgrr_symbols_add_file(symbols, *more, 0, error);
     }
-    good = good && (!kernel || tcgrr_symbols_add_elf(symbols, user_path(recorder, kernel), false, error));
+    if (good && kernel) {
+        tcgrr_symbols_add_program(symbols, user_path(recorder, kernel),
+                                  tcgrr_live_start_code(tcgrr_session_live(recorder->session)));
+    }
     if (!good) {
         g_clear_pointer(&symbols, tcgrr_symbols_free);
     }
@@ -111,11 +114,15 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
             return false;
         }
     }
-    if (recorder->portable.arguments &&
-        !tcgrr_portable_store(&recorder->portable, recorder->options->qemu, recorder->writer, error)) {
-        return false;
-    }
-    return store_symbols(recorder, error);
+    return !recorder->portable.arguments ||
+           tcgrr_portable_store(&recorder->portable, recorder->options->qemu, recorder->writer, error);
+}
+
+/* A program of user mode can lie anywhere until it begins. */
+static bool knows_addresses(const struct recorder *recorder)
+{
+    return tcgrr_session_qemu(recorder->session)->system ||
+           tcgrr_live_start_code(tcgrr_session_live(recorder->session)) != 0;
 }
 
 static void note_size(struct recorder *recorder)
@@ -132,8 +139,13 @@ static gpointer store_chunks(gpointer data)
     gint64 committed = g_get_monotonic_time();
     GError *error = NULL;
     bool good = store_surroundings(recorder, &error);
+    bool named = false;
 
     for (;;) {
+        if (good && !named && knows_addresses(recorder)) {
+            named = true;
+            good = store_symbols(recorder, &error);
+        }
         struct tcgrr_chunk *chunk = g_async_queue_timeout_pop(recorder->full, COMMIT_US);
         if ((void *)chunk == recorder) {
             break;
@@ -153,6 +165,7 @@ static gpointer store_chunks(gpointer data)
             g_atomic_int_set(&recorder->store_failed, 1);
         }
     }
+    good = good && (named || store_symbols(recorder, &error));
     if (!good && !recorder->store_error) {
         recorder->store_error = error;
     }

@@ -41,6 +41,11 @@ void tcgrr_symbols_add_labels(struct tcgrr_symbols *symbols, GArray *labels, con
  * `required`. In Arm files the Thumb bit is left out.
  */
 bool tcgrr_symbols_add_elf(struct tcgrr_symbols *symbols, const char *path, bool required, GError **error);
+/*
+ * Adds those of a program, if it has any, whose lowest code is at `start_code`: one that is position-independent lies
+ * elsewhere than it was linked. 0: not known, addresses are as linked.
+ */
+void tcgrr_symbols_add_program(struct tcgrr_symbols *symbols, const char *path, uint64_t start_code);
 /* Adds those of a text file, System.map, /proc/kallsyms or what nm prints, with `offset` added to all addresses. */
 bool tcgrr_symbols_add_text(struct tcgrr_symbols *symbols, const char *path, uint64_t offset, GError **error);
 /* Adds those of a file of either kind, likewise. None at all is an error. */

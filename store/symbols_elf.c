@@ -102,6 +102,25 @@ bool tcgrr_symbols_is_elf(const char *path)
     return elf != NULL;
 }
 
+/* How much higher than it was linked a file lies whose lowest code is at `start_code`. */
+static uint64_t find_bias(Elf *elf, uint64_t start_code)
+{
+    GElf_Ehdr file;
+    GElf_Phdr segment;
+    size_t count = 0;
+    uint64_t lowest = UINT64_MAX;
+
+    if (start_code == 0 || !gelf_getehdr(elf, &file) || file.e_type != ET_DYN || elf_getphdrnum(elf, &count) != 0) {
+        return 0;
+    }
+    for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &segment); i++) {
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X)) {
+            lowest = MIN(lowest, segment.p_vaddr);
+        }
+    }
+    return lowest == UINT64_MAX ? 0 : start_code - lowest;
+}
+
 static bool add_elf(struct tcgrr_symbols *table, const char *path, uint64_t offset, bool required, GError **error)
 {
     int fd;
@@ -155,4 +174,16 @@ bool tcgrr_symbols_add_file(struct tcgrr_symbols *table, const char *path, uint6
     bool exists = g_file_test(path, G_FILE_TEST_EXISTS);
     return !exists || tcgrr_symbols_is_elf(path) ? add_elf(table, path, offset, true, error)
                                                  : tcgrr_symbols_add_text(table, path, offset, error);
+}
+
+void tcgrr_symbols_add_program(struct tcgrr_symbols *table, const char *path, uint64_t start_code)
+{
+    int fd;
+    Elf *elf = open_elf(path, &fd, NULL);
+
+    if (elf) {
+        add_tables(table, elf, path, find_bias(elf, start_code));
+        elf_end(elf);
+        close(fd);
+    }
 }

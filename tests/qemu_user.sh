@@ -94,3 +94,18 @@ equal "fork: complete" "$(json .complete)" true
 [ "$(json .icount)" -lt 5000000 ] || fail "fork: $(json .icount) instructions: the child's are among them"
 equal "fork: the parent waits" "$(events fork "kind = 'syscall_return' AND number = 61 AND result > 0")" 1
 verify fork
+
+# A position-independent program: symbols are where its code is, not where it was linked.
+for kind in -pie -static-pie; do
+    "$compiler" -O1 -fPIE $kind -o "$work/moved" "$work/fork.c"
+    "$tcgrr" record --force -o "$work/moved.tcgrr" -- "$qemu" "$work/moved" >"$work/out" 2>"$work/err" ||
+        fail "moved: exit status $?"
+    linked=$((0x$(nm "$work/moved" | awk '$3 == "main" { print $1 }')))
+    at=$(sqlite3 "$work/moved.tcgrr" "SELECT address FROM symbol WHERE name = 'main'")
+    [ "$at" != "$linked" ] || fail "$kind: main is where it was linked"
+    equal "$kind: main begins once" "$("$tcgrr" query "$work/moved.tcgrr" --format csv \
+        "SELECT count(*) AS n FROM insn WHERE pc = $at AND symbol = 'main'" | tail -n 1 | tr -d '\r')" 1
+    run 0 "$tcgrr" replay --json --from main "$work/moved.tcgrr"
+    equal "$kind: diverged" "$(json .diverged)" false
+    [ "$(json .compared)" -gt 0 ] || fail "$kind: nothing was compared from main on"
+done

@@ -230,4 +230,7 @@ const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 /* User mode: how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 
+/* User mode: where the program's lowest code is; 0: it has not begun, or this QEMU does not say. From any thread. */
+uint64_t tcgrr_live_start_code(const struct tcgrr_live *live);
+
 #endif

@@ -92,6 +92,11 @@ uint32_t tcgrr_live_threads(const struct tcgrr_live *live)
     return live->last_vcpu + 1;
 }
 
+uint64_t tcgrr_live_start_code(const struct tcgrr_live *live)
+{
+    return atomic_load_explicit(&tcgrr_intake_header(live->intake)->start_code, memory_order_relaxed);
+}
+
 const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 {
     return &live->inputs;

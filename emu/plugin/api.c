@@ -98,6 +98,7 @@ void tcgrr_api_load(struct tcgrr_api *api)
     find(&api->read_register, "qemu_plugin_read_register");
     find(&api->write_register, "qemu_plugin_write_register");
     find(&api->insn_haddr, "qemu_plugin_insn_haddr");
+    find(&api->start_code, "qemu_plugin_start_code");
     find(api->version >= 7 ? (void *)&api->reset_7 : (void *)&api->reset, "qemu_plugin_reset");
     find(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
          "qemu_plugin_register_vcpu_discon_cb");

@@ -124,6 +124,7 @@ struct tcgrr_api {
     int (*write_register)(struct qemu_plugin_register *, GByteArray *); /* NULL before API 5; the result likewise */
     /* User mode: where the host has the instruction. */
     void *(*insn_haddr)(const struct qemu_plugin_insn *);
+    uint64_t (*start_code)(void); /* user mode: the program's lowest code; NULL before QEMU 7.1 */
 
     /* Takes all callbacks away between two slices, then calls. */
     void (*reset)(qemu_plugin_id_t, tcgrr_any_cb);

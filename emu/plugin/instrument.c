@@ -249,6 +249,16 @@ static bool ends_with_transfer(struct tcgrr_plugin *plugin, uint64_t pc, const s
     return tcgrr_sampling_counts(plugin, pc + offset, content->bytes + offset, length);
 }
 
+/* QEMU knows it from the first translation on; after an execve it stays that of the first program, as symbols do. */
+static void note_start_code(struct tcgrr_plugin *plugin)
+{
+    _Atomic uint64_t *noted = &plugin->ring.header->start_code;
+
+    if (!plugin->system && plugin->api.start_code && atomic_load_explicit(noted, memory_order_relaxed) == 0) {
+        atomic_store_explicit(noted, plugin->api.start_code(), memory_order_relaxed);
+    }
+}
+
 void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
@@ -264,6 +274,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
         plugin->silent = true;
         return;
     }
+    note_start_code(plugin);
     read_content(plugin, tb, &content);
     if (content.count == 0) {
         return;

@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 13u
+#define TCGRR_WIRE_VERSION 14u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -127,6 +127,9 @@ struct tcgrr_wire_header {
     _Alignas(64) uint32_t forks;
     uint32_t forks_failed;
     char program[TCGRR_WIRE_PROGRAM];
+    /* User mode, written by the plugin when the first code is translated: where QEMU put the lowest code of the program
+     * (not of its interpreter); 0: not known. */
+    _Atomic uint64_t start_code;
 };
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
 
