@@ -112,8 +112,11 @@ struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, 
     struct tcgrr_symbols *symbols = session ? tcgrr_symbols_new() : cli_trace_symbols(reader);
     const char *kernel = session ? tcgrr_session_command(session)->kernel : NULL;
     GError *error = NULL;
-    bool good = !kernel || tcgrr_symbols_add_elf(symbols, kernel, false, &error);
+    bool good = true;
 
+    if (kernel) {
+        tcgrr_symbols_add_program(symbols, kernel, tcgrr_live_start_code(tcgrr_session_live(session)));
+    }
     for (; good && files && *files; files++) {
         good = tcgrr_symbols_add_file(symbols, *files, 0, &error);
     }
@@ -313,6 +316,32 @@ static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
     return finish(context, good, error);
 }
 
+/* A position-independent program has no addresses before it begins: a symbol is a place in its code. */
+static void place_symbol(const struct context *context, int which, const char *text, struct tcgrr_position *where)
+{
+    const struct tcgrr_session *session = context->pair.sessions[which];
+    const char *program =
+        session && !tcgrr_session_qemu(session)->system ? tcgrr_session_command(session)->kernel : NULL;
+    uint64_t lowest;
+
+    if (where->kind == TCGRR_POSITION_PC && !g_str_has_prefix(text, "0x") && program &&
+        tcgrr_symbols_can_move(program, &lowest)) {
+        *where = (struct tcgrr_position){TCGRR_POSITION_CODE, where->value - lowest};
+    }
+}
+
+/* Once more, where the programs' addresses are known. */
+static int reload_symbols(struct context *context)
+{
+    int status = CLI_OK;
+
+    for (int i = 0; i < 2 && status == CLI_OK; i++) {
+        g_clear_pointer(&context->symbols[i], tcgrr_symbols_free);
+        load_symbols(context, i, &status);
+    }
+    return status;
+}
+
 static int open_pair(struct context *context)
 {
     GError *error = NULL;
@@ -327,7 +356,13 @@ static int open_pair(struct context *context)
     if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
         return status;
     }
-    return cli_comparing_resolve(context->command, &context->comparing, context->symbols, &context->options.compare);
+    struct tcgrr_compare_options *compare = &context->options.compare;
+    status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, compare);
+    for (int i = 0; i < 2 && status == CLI_OK; i++) {
+        place_symbol(context, i, context->comparing.from, &compare->from[i]);
+        place_symbol(context, i, context->comparing.until, &compare->until[i]);
+    }
+    return status;
 }
 
 static void close_pair(struct context *context)
@@ -361,6 +396,11 @@ static int lockstep(struct context *context)
             return status;
         }
         good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
+    }
+    status = reload_symbols(context);
+    if (status != CLI_OK) {
+        g_clear_error(&error);
+        return status;
     }
     return finish(context, good, error);
 }

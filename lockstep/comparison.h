@@ -25,6 +25,8 @@ enum tcgrr_position_kind {
     TCGRR_POSITION_NONE,   /* not given: the run's start, or its end */
     TCGRR_POSITION_ICOUNT, /* `value` instructions have run */
     TCGRR_POSITION_PC,     /* the first execution of the instruction at address `value` */
+    TCGRR_POSITION_CODE,   /* likewise, `value` bytes above the lowest code of a program that QEMU has not placed yet;
+                              a PC from when it has */
 };
 struct tcgrr_position {
     enum tcgrr_position_kind kind;

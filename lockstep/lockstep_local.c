@@ -13,6 +13,7 @@
 #include <string.h>
 
 /* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
+#define PLACE_US   500
 #define RING_BYTES (1u << 20)
 
 static const struct tcgrr_run *stored_run(const struct tcgrr_lockstep_local_options *options, int which)
@@ -442,9 +443,9 @@ static void choose_samples(const struct tcgrr_lockstep_local *pair, const struct
             tcgrr_live_set_sample_step(live, other->sample_step);
         }
         if (live && other && other->has_sample_from) {
-            tcgrr_live_set_sample_origin(live, other->sample_from);
-        } else if (live && !other && from->kind == TCGRR_POSITION_PC) {
-            tcgrr_live_set_sample_origin(live, from->value);
+            tcgrr_live_set_sample_origin(live, other->sample_from, false);
+        } else if (live && !other && (from->kind == TCGRR_POSITION_PC || from->kind == TCGRR_POSITION_CODE)) {
+            tcgrr_live_set_sample_origin(live, from->value, from->kind == TCGRR_POSITION_CODE);
         }
     }
 }
@@ -516,6 +517,34 @@ static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_loc
     }
 }
 
+/* Where a side's program has its lowest code; 0 if it does not come to any. */
+static uint64_t wait_for_code(struct tcgrr_session *session, const struct tcgrr_lockstep_local_options *options)
+{
+    gint64 until = g_get_monotonic_time() + (gint64)options->hang_ms * 1000;
+    uint64_t code = tcgrr_live_start_code(tcgrr_session_live(session));
+
+    while (code == 0 && !tcgrr_process_ended(tcgrr_session_process(session)) && g_get_monotonic_time() < until &&
+           !(options->stop && *options->stop)) {
+        g_usleep(PLACE_US);
+        code = tcgrr_live_start_code(tcgrr_session_live(session));
+    }
+    return code;
+}
+
+static void place_in_code(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                          struct tcgrr_compare_options *compare)
+{
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_position *places[] = {&compare->from[i], &compare->until[i]};
+        for (size_t k = 0; k < G_N_ELEMENTS(places); k++) {
+            if (places[k]->kind == TCGRR_POSITION_CODE) {
+                uint64_t code = wait_for_code(pair->sessions[i], options);
+                *places[k] = (struct tcgrr_position){TCGRR_POSITION_PC, places[k]->value + code};
+            }
+        }
+    }
+}
+
 bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                               GError **error)
 {
@@ -536,8 +565,11 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_reports_vcpus(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
     choose_samples(pair, options);
-    if (!start(pair, options, error) || !compare_sides(pair, options, &compare, error) ||
-        !check_firmware(pair, options, error)) {
+    if (!start(pair, options, error)) {
+        return false;
+    }
+    place_in_code(pair, options, &compare);
+    if (!compare_sides(pair, options, &compare, error) || !check_firmware(pair, options, error)) {
         return false;
     }
     if (pair->log) {

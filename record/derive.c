@@ -68,7 +68,7 @@ static bool open_session(struct derivation *derivation, GError **error)
     tcgrr_live_correct_events(live);
     tcgrr_live_set_sample_step(live, run->sample_step ? run->sample_step : TCGRR_SAMPLE_STEP);
     if (run->has_sample_from) {
-        tcgrr_live_set_sample_origin(live, run->sample_from);
+        tcgrr_live_set_sample_origin(live, run->sample_from, false);
     }
     return true;
 }

@@ -348,7 +348,7 @@ static bool find_origin(struct recorder *recorder, GError **error)
     }
     tcgrr_symbols_free(symbols);
     if (run->has_sample_from) {
-        tcgrr_live_set_sample_origin(tcgrr_session_live(recorder->session), run->sample_from);
+        tcgrr_live_set_sample_origin(tcgrr_session_live(recorder->session), run->sample_from, false);
     }
     return run->has_sample_from;
 }

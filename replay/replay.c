@@ -163,7 +163,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         bool sampled = recorded_level(reader) >= TCGRR_LEVEL_STATE;
         tcgrr_live_set_sample_step(tcgrr_session_live(opened), sampled ? run->sample_step : TCGRR_SAMPLE_STEP);
         if (sampled && run->has_sample_from && !options->begin.folder) {
-            tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from);
+            tcgrr_live_set_sample_origin(tcgrr_session_live(opened), run->sample_from, false);
         }
         tcgrr_live_set_closer_samples(tcgrr_session_live(opened), options->closer.from, options->closer.to);
     }

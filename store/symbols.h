@@ -52,6 +52,8 @@ bool tcgrr_symbols_add_text(struct tcgrr_symbols *symbols, const char *path, uin
 bool tcgrr_symbols_add_file(struct tcgrr_symbols *symbols, const char *path, uint64_t offset, GError **error);
 
 bool tcgrr_symbols_is_elf(const char *path);
+/* Whether the ELF file at `path` is position-independent; *lowest: the address at which its lowest code was linked. */
+bool tcgrr_symbols_can_move(const char *path, uint64_t *lowest);
 /* Calls `visit` for each section of code of the ELF file at `path`; `bytes` are valid during the call. */
 bool tcgrr_symbols_elf_code(const char *path,
                             void (*visit)(uint64_t address, const void *bytes, size_t size, void *data), void *data,

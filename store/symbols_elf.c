@@ -102,23 +102,35 @@ bool tcgrr_symbols_is_elf(const char *path)
     return elf != NULL;
 }
 
-/* How much higher than it was linked a file lies whose lowest code is at `start_code`. */
-static uint64_t find_bias(Elf *elf, uint64_t start_code)
+static bool can_move(Elf *elf, uint64_t *lowest)
 {
     GElf_Ehdr file;
     GElf_Phdr segment;
     size_t count = 0;
-    uint64_t lowest = UINT64_MAX;
 
-    if (start_code == 0 || !gelf_getehdr(elf, &file) || file.e_type != ET_DYN || elf_getphdrnum(elf, &count) != 0) {
-        return 0;
+    *lowest = UINT64_MAX;
+    if (!gelf_getehdr(elf, &file) || file.e_type != ET_DYN || elf_getphdrnum(elf, &count) != 0) {
+        return false;
     }
     for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &segment); i++) {
         if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X)) {
-            lowest = MIN(lowest, segment.p_vaddr);
+            *lowest = MIN(*lowest, segment.p_vaddr);
         }
     }
-    return lowest == UINT64_MAX ? 0 : start_code - lowest;
+    return *lowest != UINT64_MAX;
+}
+
+bool tcgrr_symbols_can_move(const char *path, uint64_t *lowest)
+{
+    int fd;
+    Elf *elf = open_elf(path, &fd, NULL);
+    bool can = elf && can_move(elf, lowest);
+
+    if (elf) {
+        elf_end(elf);
+        close(fd);
+    }
+    return can;
 }
 
 static bool add_elf(struct tcgrr_symbols *table, const char *path, uint64_t offset, bool required, GError **error)
@@ -182,7 +194,9 @@ void tcgrr_symbols_add_program(struct tcgrr_symbols *table, const char *path, ui
     Elf *elf = open_elf(path, &fd, NULL);
 
     if (elf) {
-        add_tables(table, elf, path, find_bias(elf, start_code));
+        uint64_t lowest;
+        bool moved = start_code != 0 && can_move(elf, &lowest);
+        add_tables(table, elf, path, moved ? start_code - lowest : 0);
         elf_end(elf);
         close(fd);
     }

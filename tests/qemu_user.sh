@@ -108,4 +108,7 @@ for kind in -pie -static-pie; do
     run 0 "$tcgrr" replay --json --from main "$work/moved.tcgrr"
     equal "$kind: diverged" "$(json .diverged)" false
     [ "$(json .compared)" -gt 0 ] || fail "$kind: nothing was compared from main on"
+    from=$("$tcgrr" query "$work/moved.tcgrr" --format csv "SELECT icount FROM insn WHERE pc = $at" | tail -n 1 | tr -d '\r')
+    run 0 "$tcgrr" lockstep --from main --a "$qemu" --b "$qemu" -- "$work/moved"
+    contains "$kind: lockstep begins with main" "$(tr -d , < "$work/out")" "from icount $from of A .* and $from of B"
 done

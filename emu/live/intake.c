@@ -121,10 +121,11 @@ void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step)
     atomic_store_explicit(&intake->header->sample_step, step, memory_order_relaxed);
 }
 
-void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc)
+void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc, bool in_code)
 {
     intake->header->sample_origin = pc;
     intake->header->has_sample_origin = 1;
+    intake->header->sample_origin_in_code = in_code;
 }
 
 void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process)

@@ -35,7 +35,7 @@ void tcgrr_intake_detach(struct tcgrr_intake *intake);
 void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 
 /* From where branches count for samples, before QEMU starts. */
-void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc);
+void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc, bool in_code);
 void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process);
 
 /* Branches after which samples are taken instead of those that the step names (wire.h), before QEMU starts. */

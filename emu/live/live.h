@@ -145,7 +145,7 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
  * and there is a sample there: so runs that did not do the same before have samples at the same places after it, with
  * the same digests. Before QEMU is started.
  */
-void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc);
+void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc, bool in_code);
 
 /* User mode: which of the processes that are recorded together it is (emu/plugin/fork.h). Before the plugin is told. */
 void tcgrr_live_set_process(struct tcgrr_live *live, uint32_t process);

@@ -131,9 +131,9 @@ void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step)
     tcgrr_intake_set_sample_step(live->intake, step);
 }
 
-void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc)
+void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc, bool in_code)
 {
-    tcgrr_intake_set_sample_origin(live->intake, pc);
+    tcgrr_intake_set_sample_origin(live->intake, pc, in_code);
 }
 
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to)

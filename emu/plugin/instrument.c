@@ -255,7 +255,9 @@ static void note_start_code(struct tcgrr_plugin *plugin)
     _Atomic uint64_t *noted = &plugin->ring.header->start_code;
 
     if (!plugin->system && plugin->api.start_code && atomic_load_explicit(noted, memory_order_relaxed) == 0) {
-        atomic_store_explicit(noted, plugin->api.start_code(), memory_order_relaxed);
+        uint64_t start = plugin->api.start_code();
+        plugin->ring.header->sample_origin += plugin->ring.header->sample_origin_in_code ? start : 0;
+        atomic_store_explicit(noted, start, memory_order_relaxed);
     }
 }
 

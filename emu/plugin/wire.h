@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 14u
+#define TCGRR_WIRE_VERSION 15u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -75,6 +75,7 @@ struct tcgrr_wire_header {
     uint32_t consumer_fd; /* of this memory, in that process */
     uint32_t has_sample_origin;
     uint64_t sample_origin; /* if there is one: when a translation first begins there, branches count from 0 anew */
+    uint32_t sample_origin_in_code; /* it is counted from `start_code`; the plugin adds that when it knows it */
     /* If `closer_to` is not 0, samples are taken after each branch from number `closer_from` on and before
      * `closer_to`, and none between the first sample of all and these; stores do not count until then. */
     uint64_t closer_from;
