@@ -158,6 +158,8 @@ struct cli_places {
 
 /* Adds the keys that every comparison guarantees to `object`. */
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places);
+/* The exit status of a verdict; one that does not come to the end because of an input is no agreement: CLI_FAILED. */
+int cli_comparison_status(const struct tcgrr_comparison *comparison);
 /* Prints what came of it for people. */
 void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places);
 

@@ -165,7 +165,7 @@ static int compare(const struct cli_command *command, struct traces *traces, con
         print_text(traces, &comparison, &places);
     }
     status = cli_give(cli_comparing_wants(comparing) ? result_json(traces, &comparison, &places) : NULL,
-                      comparing->json, comparing->html, comparison.diverged ? CLI_DIVERGED : CLI_OK);
+                      comparing->json, comparing->html, cli_comparison_status(&comparison));
     tcgrr_comparison_clear(&comparison);
     return status;
 }

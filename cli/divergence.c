@@ -437,6 +437,11 @@ static void print_inputs(const struct tcgrr_comparison *comparison, const struct
     }
 }
 
+int cli_comparison_status(const struct tcgrr_comparison *comparison)
+{
+    return comparison->diverged ? CLI_DIVERGED : comparison->rest_left_out ? CLI_FAILED : CLI_OK;
+}
+
 void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places)
 {
     struct colours colours = choose_colours();

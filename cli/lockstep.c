@@ -280,7 +280,7 @@ static int finish(struct context *context, bool good, GError *error)
     if (!comparing->json) {
         print_text(context, &places);
     }
-    return cli_give(object, comparing->json, comparing->html, comparison->diverged ? CLI_DIVERGED : CLI_OK);
+    return cli_give(object, comparing->json, comparing->html, cli_comparison_status(comparison));
 }
 
 /* B runs on what the trace has of A's inputs. */

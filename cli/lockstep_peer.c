@@ -99,7 +99,7 @@ static int report(const struct context *context, const struct cli_comparing *com
         print_text(context, &places);
     }
     int status = cli_give(cli_comparing_wants(comparing) ? result_json(context, &places) : NULL, comparing->json,
-                          comparing->html, remote->comparison.diverged ? CLI_DIVERGED : CLI_OK);
+                          comparing->html, cli_comparison_status(&remote->comparison));
     for (int i = 0; i < 2; i++) {
         g_free(titles[i]);
     }

@@ -210,7 +210,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
             print_text(reader, &result, &places);
         }
         status = cli_give(cli_comparing_wants(comparing) ? result_json(reader, &result, &places) : NULL,
-                          comparing->json, comparing->html, result.comparison.diverged ? CLI_DIVERGED : CLI_OK);
+                          comparing->json, comparing->html, cli_comparison_status(&result.comparison));
         if (context->gdb && status == CLI_OK) {
             fflush(stdout);
             struct tcgrr_qemu qemu = {0};

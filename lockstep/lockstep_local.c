@@ -13,8 +13,8 @@
 #include <string.h>
 
 /* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
-#define PLACE_US   500
 #define RING_BYTES (1u << 20)
+#define PLACE_US   500 /* between looks whether a program has begun */
 
 static const struct tcgrr_run *stored_run(const struct tcgrr_lockstep_local_options *options, int which)
 {

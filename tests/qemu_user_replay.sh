@@ -147,10 +147,10 @@ else
     equal "differs: all is told" "$(json '.compared + .not_compared.a')" "$icount"
     contains "differs: verdict" "$(json .verdict)" "^no divergence, apart from"
     [ "$(json .compared)" -gt 30000 ] || fail "after the runs met again nothing was compared: $(json .compared)"
-    run 0 "$tcgrr" replay --json "$work/far.tcgrr"
+    run 3 "$tcgrr" replay --json "$work/far.tcgrr"
     equal "far: what is left out" "$(json .rest_left_out)" true
     contains "far: verdict" "$(json .verdict)" "^not compared to the end"
-    run 0 "$tcgrr" replay "$work/far.tcgrr"
+    run 3 "$tcgrr" replay "$work/far.tcgrr"
     contains "far: what is said" "$(cat "$work/out")" "^Not compared to the end: the same for"
     equal "far: no agreement" "$(grep -c "no divergence" "$work/out")" 0
     run 125 "$tcgrr" bisect-run "$work/differs.tcgrr" --qemu "$qemu"
