@@ -31,8 +31,8 @@ verdict() {
     apart=$(jq -r 'if .input_places > 0 then (if .rest_left_out then "; the rest" else "; \(.not_compared.a)" end) + " left out after inputs" else "" end' "$work/out" 2>/dev/null || true)
     case $status$apart in
     0* | "3; the rest"*) echo "same, $compared$apart" ;;
-    1) echo "**diverged** after $compared" ;;
-    124) echo "no end in 60 s" ;;
+    124*) echo "no end in 60 s" ;;
+    1 | "1;"*) echo "**diverged** after $compared" ;;
     *) echo "no verdict: $(jq -r '.error.text // empty' "$work/out" 2>/dev/null | sed 's/^no verdict: //' | cut -c1-90)" ;;
     esac
 }
