@@ -57,15 +57,23 @@ static void add_table(GArray *labels, Elf *elf, Elf_Scn *section, const GElf_Shd
     }
 }
 
+static void add_tables_of(GArray *labels, Elf *elf, GElf_Word type)
+{
+    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
+        GElf_Shdr header;
+        if (gelf_getshdr(section, &header) && header.sh_type == type) {
+            add_table(labels, elf, section, &header);
+        }
+    }
+}
+
 static void add_tables(struct tcgrr_symbols *table, Elf *elf, const char *path, uint64_t offset)
 {
     g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_label));
 
-    for (Elf_Scn *section = elf_nextscn(elf, NULL); section; section = elf_nextscn(elf, section)) {
-        GElf_Shdr header;
-        if (gelf_getshdr(section, &header) && header.sh_type == SHT_SYMTAB) {
-            add_table(labels, elf, section, &header);
-        }
+    add_tables_of(labels, elf, SHT_SYMTAB);
+    if (labels->len == 0) { /* stripped: what it exports is left */
+        add_tables_of(labels, elf, SHT_DYNSYM);
     }
     tcgrr_symbols_add_labels(table, labels, path, offset);
 }

@@ -112,3 +112,9 @@ for kind in -pie -static-pie; do
     run 0 "$tcgrr" lockstep --from main --a "$qemu" --b "$qemu" -- "$work/moved"
     contains "$kind: lockstep begins with main" "$(tr -d , < "$work/out")" "from icount $from of A .* and $from of B"
 done
+
+# A stripped one has the functions that it exports.
+"$compiler" -O1 -fPIE -pie -rdynamic -s -o "$work/stripped" "$work/fork.c"
+"$tcgrr" record -o "$work/stripped.tcgrr" -- "$qemu" "$work/stripped" >"$work/out" 2>"$work/err" || fail "stripped: exit status $?"
+run 0 "$tcgrr" replay --json --from main "$work/stripped.tcgrr"
+equal "stripped: diverged" "$(json .diverged)" false
