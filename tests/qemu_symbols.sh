@@ -73,5 +73,5 @@ complains 3 "No such file" "$tcgrr" symbols "$work/bare.tcgrr" "$work/nowhere"
 complains 2 "needs the ELF file" "$tcgrr" symbols "$work/bare.tcgrr" "$work/System.map" --kaslr
 complains 3 "cannot find where" "$tcgrr" symbols "$work/bare.tcgrr" "$fixtures/a64-timer.elf" --kaslr
 printf '%016x T start_kernel\n' 0 > "$work/hidden"
-complains 2 "read as root" "$tcgrr" symbols "$work/bare.tcgrr" "$work/hidden"
+complains 2 "read /proc/kallsyms as root" "$tcgrr" symbols "$work/bare.tcgrr" "$work/hidden"
 verify bare
