@@ -206,7 +206,7 @@ interrupted_search -o states
 interrupted_search -o states/mine
 [ -s states/mine ] || fail "-o FILE keeps nothing there"
 echo "something else" >states/mine
-complains 3 "states/mine is not what a search" "$tcgrr" bisect guest.tcgrr -o states/mine --fresh --builds ./good0
+complains 3 "states/mine was not written by a search" "$tcgrr" bisect guest.tcgrr -o states/mine --fresh --builds ./good0
 equal "somebody else's file" "$(cat states/mine)" "something else"
 complains 3 "cannot be kept" "$tcgrr" bisect guest.tcgrr -o nowhere/mine --builds ./good0
 complains 3 "file is damaged|damaged|malformed|not a" "$tcgrr" bisect damaged.tcgrr --builds ./good0
