@@ -232,9 +232,8 @@ void cli_cause_print(FILE *to, const struct cli_cause *cause)
     fprintf(to, "  to stop just before it:\n    %s\n    %s\n", land_a, land_b);
     if (cause->bundle) {
         fprintf(to, "  all of it is in %s%s\n", cause->bundle,
-                bisect->standalone.reproduces
-                    ? ", with a guest that shows the difference on its own (guest.S, run.sh)"
-                    : "");
+                bisect->standalone.reproduces ? ", with a guest that shows the difference on its own (guest.S, run.sh)"
+                                              : "");
     }
     cli_insns_free(insns);
 }

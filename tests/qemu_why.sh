@@ -58,7 +58,7 @@ contains "device" "$(json .ends)" "^device: .*0x200bff8"
 why mmio "$read_at" a2
 contains "constant" "$(json .ends)" "^constant: "
 
-complains 2 "none of the registers" "$tcgrr" why "$work/mmio.tcgrr" --at 100 nonsense
+complains 2 "not a register that QEMU shows" "$tcgrr" why "$work/mmio.tcgrr" --at 100 nonsense
 complains 2 "there is no memory" "$tcgrr" why "$work/mmio.tcgrr" --at 100 0x0:4
 complains 3 "there is no icount" "$tcgrr" why "$work/mmio.tcgrr" --at 999999999999 a0
 complains 2 "neither an icount" "$tcgrr" why "$work/mmio.tcgrr" --at nonsense a0
