@@ -182,7 +182,9 @@ static bool other_starts(struct live_side *live, GError **error)
 static struct tcgrr_chunk *turn_over(struct live_side *live)
 {
     const struct tcgrr_chunk *before = current(live), *oldest = g_queue_peek_head(&live->chunks);
-    bool needed = oldest->end_icount + TCGRR_SOURCE_WINDOW >= MIN(live->asked, come(live));
+    /* A peer may have had positions further on while it still asks for stretches before them. */
+    tcgrr_icount back = TCGRR_SOURCE_WINDOW + live->options.ahead;
+    bool needed = oldest->end_icount + back >= MIN(live->asked, come(live));
     bool another = oldest == before || (needed && live->chunks.length < live->most);
     struct tcgrr_chunk *chunk = another ? tcgrr_chunk_new(KEPT_EXECS) : g_queue_pop_head(&live->chunks);
 
