@@ -319,7 +319,7 @@ static int bisect_trace(const struct arguments *arguments, const char *trace)
     return plugin ? status : cli_fail(error);
 }
 
-static void told_clear(struct arguments *arguments)
+static void arguments_clear(struct arguments *arguments)
 {
     cli_comparing_clear(&arguments->comparing);
     g_free(arguments->qemu);
@@ -361,7 +361,7 @@ int cli_bisect_cause(int argc, char **argv)
         status = arguments.browse ? cli_browse_check(&form) : CLI_OK;
         status = status == CLI_OK ? bisect_trace(&arguments, argv[1]) : status;
     }
-    told_clear(&arguments);
+    arguments_clear(&arguments);
     return status;
 }
 

@@ -36,7 +36,7 @@ void cli_comparing_clear(struct cli_comparing *comparing);
          0,                                                                                                            \
          G_OPTION_ARG_STRING_ARRAY,                                                                                    \
          &(comparing).ignored,                                                                                         \
-         "a register that may differ (wildcards: * and ?) (repeatable)",                                               \
+         "a register that may differ; * and ? are wildcards (repeatable)",                                             \
          "NAME"},                                                                                                      \
     {                                                                                                                  \
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \

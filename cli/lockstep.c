@@ -70,14 +70,14 @@ static char **join_words(const char *qemu, char **common, char **own)
     return (char **)g_ptr_array_free(words, FALSE);
 }
 
-bool cli_lockstep_is_trace(const char *told)
+bool cli_lockstep_is_trace(const char *arguments)
 {
     char start[16] = "";
 
-    if (!strchr(told, '/') && !g_str_has_suffix(told, ".tcgrr")) {
+    if (!strchr(arguments, '/') && !g_str_has_suffix(arguments, ".tcgrr")) {
         return false;
     }
-    FILE *file = fopen(told, "rb");
+    FILE *file = fopen(arguments, "rb");
     bool database = file && fread(start, 1, sizeof(start), file) == sizeof(start) &&
                     memcmp(start, "SQLite format 3", sizeof(start)) == 0;
     if (file) {
@@ -87,19 +87,20 @@ bool cli_lockstep_is_trace(const char *told)
 }
 
 /* A member is a QEMU, or a trace that stands for the run it holds. */
-static bool name_member(struct context *context, int which, const char *told, char **common, char **own, int *status)
+static bool name_member(struct context *context, int which, const char *arguments, char **common, char **own,
+                        int *status)
 {
     struct tcgrr_lockstep_member *member = &context->options.members[which];
 
-    g_autofree char *base = g_path_get_basename(told);
-    context->names[which] = told;
+    g_autofree char *base = g_path_get_basename(arguments);
+    context->names[which] = arguments;
     context->titles[which] = g_strdup_printf("%c (%s)", 'A' + which, base);
-    context->words[which] = join_words(told, common, own);
-    if (cli_lockstep_is_trace(told)) {
-        member->reader = cli_open_trace_at(told, TCGRR_LEVEL_FLOW, false, status);
+    context->words[which] = join_words(arguments, common, own);
+    if (cli_lockstep_is_trace(arguments)) {
+        member->reader = cli_open_trace_at(arguments, TCGRR_LEVEL_FLOW, false, status);
         return member->reader != NULL;
     }
-    member->qemu = told;
+    member->qemu = arguments;
     member->arguments = (const char *const *)context->words[which];
     member->own = (const char *const *)own;
     context->options.common = (const char *const *)common;
@@ -330,12 +331,16 @@ static void place_symbol(const struct context *context, int which, const char *t
     }
 }
 
-/* Once more, where the programs' addresses are known. */
+/* Once more for programs that are loaded where they are not linked: since they ran, their addresses are known. */
 static int reload_symbols(struct context *context)
 {
     int status = CLI_OK;
 
     for (int i = 0; i < 2 && status == CLI_OK; i++) {
+        const struct tcgrr_session *session = context->pair.sessions[i];
+        if (!session || tcgrr_session_qemu(session)->system) {
+            continue;
+        }
         g_clear_pointer(&context->symbols[i], tcgrr_symbols_free);
         load_symbols(context, i, &status);
     }
@@ -397,9 +402,8 @@ static int lockstep(struct context *context)
         }
         good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
     }
-    status = reload_symbols(context);
+    status = good ? reload_symbols(context) : CLI_OK;
     if (status != CLI_OK) {
-        g_clear_error(&error);
         return status;
     }
     return finish(context, good, error);
@@ -418,7 +422,7 @@ static void clear(struct context *context)
     g_strfreev(context->symbol_files);
 }
 
-static int run_pair(struct context *context, const char *const told[2], char **const own[2], char **common)
+static int run_pair(struct context *context, const char *const arguments[2], char **const own[2], char **common)
 {
     GError *error = NULL;
     int status = CLI_OK;
@@ -429,8 +433,8 @@ static int run_pair(struct context *context, const char *const told[2], char **c
     }
     context->options.plugin = plugin;
     context->options.stop = cli_catch_signals();
-    if (name_member(context, 0, told[0], common, own[0], &status) &&
-        name_member(context, 1, told[1], common, own[1], &status)) {
+    if (name_member(context, 0, arguments[0], common, own[0], &status) &&
+        name_member(context, 1, arguments[1], common, own[1], &status)) {
         const struct tcgrr_reader *a = context->options.members[0].reader;
         struct tcgrr_qemu qemu = {0};
         context->options.compare.tolerate_cut_a = a && !tcgrr_reader_run(a)->complete;
@@ -454,32 +458,32 @@ static bool names_peer(char **argv)
     return false;
 }
 
-static int run_peer(struct context *context, struct cli_lockstep_peer *told, bool pair, char **words)
+static int run_peer(struct context *context, struct cli_lockstep_peer *arguments, bool pair, char **words)
 {
     int status;
 
-    if (pair || (told->listen && told->connect)) {
+    if (pair || (arguments->listen && arguments->connect)) {
         status = cli_usage(context->command, pair ? "--a and --b are for two sides here, --listen and --connect for one"
                                                   : "one side gives --listen, the other --connect");
     } else if (!words[0]) {
         status = cli_usage(context->command, "lockstep needs the QEMU command, or the trace, of this side");
-    } else if (told->peer_timeout < 1 || told->peer_timeout > 3600 || told->wait < 0 || told->wait > 86400 ||
-               told->timeout > 86400) {
+    } else if (arguments->peer_timeout < 1 || arguments->peer_timeout > 3600 || arguments->wait < 0 ||
+               arguments->wait > 86400 || arguments->timeout > 86400) {
         status = cli_usage(context->command, "--peer-timeout takes 1 to 3600 seconds, --wait and --timeout to 86400");
     } else {
-        told->comparing = &context->comparing;
-        told->symbol_files = context->symbol_files;
-        status = cli_lockstep_with_peer(context->command, told, words);
+        arguments->comparing = &context->comparing;
+        arguments->symbol_files = context->symbol_files;
+        status = cli_lockstep_with_peer(context->command, arguments, words);
     }
-    g_free(told->listen);
-    g_free(told->connect);
-    g_free(told->token_file);
+    g_free(arguments->listen);
+    g_free(arguments->connect);
+    g_free(arguments->token_file);
     clear(context);
     return status;
 }
 
 /* What the user asked for, besides what other commands share. */
-struct told {
+struct arguments {
     char *members[2];
     char **own_words[2]; /* NULL: none */
     char *icount;
@@ -489,15 +493,15 @@ struct told {
     gint timeout;
 };
 
-static void told_clear(struct told *told)
+static void arguments_clear(struct arguments *arguments)
 {
     for (int i = 0; i < 2; i++) {
-        g_free(told->members[i]);
-        g_strfreev(told->own_words[i]);
+        g_free(arguments->members[i]);
+        g_strfreev(arguments->own_words[i]);
     }
-    g_free(told->icount);
-    g_free(told->bundle);
-    g_free(told->level);
+    g_free(arguments->icount);
+    g_free(arguments->bundle);
+    g_free(arguments->level);
 }
 
 /* Whether a QEMU that is given the words of `first` and then those of `then` is as if it had been given those of `then`
@@ -515,35 +519,37 @@ static bool overrides(char *const *first, char *const *then)
     return true;
 }
 
-static int bisect(struct context *context, const struct told *told, char **common)
+static int bisect(struct context *context, const struct arguments *arguments, char **common)
 {
-    bool none = !told->own_words[0] && !told->own_words[1];
+    bool none = !arguments->own_words[0] && !arguments->own_words[1];
     /* A program's own words end those of QEMU. */
-    bool follows = none || (!tcgrr_qemu_is_user(told->members[0]) && overrides(told->own_words[0], told->own_words[1]));
+    bool follows = none || (!tcgrr_qemu_is_user(arguments->members[0]) &&
+                            overrides(arguments->own_words[0], arguments->own_words[1]));
     char **words[2];
     int status;
 
     for (int i = 0; i < 2; i++) {
-        if (cli_lockstep_is_trace(told->members[i])) {
-            return cli_usage(context->command, "%s is a trace: its cause is found with tcgrr bisect", told->members[i]);
+        if (cli_lockstep_is_trace(arguments->members[i])) {
+            return cli_usage(context->command, "%s is a trace: its cause is found with tcgrr bisect",
+                             arguments->members[i]);
         }
     }
     for (int i = 0; i < 2; i++) {
-        words[i] = join_words(told->members[i], common, told->own_words[i]);
+        words[i] = join_words(arguments->members[i], common, arguments->own_words[i]);
     }
     struct cli_bisect_pair pair = {
         .command = context->command,
         .comparing = &context->comparing,
-        .qemus = {told->members[0], told->members[1]},
+        .qemus = {arguments->members[0], arguments->members[1]},
         .words = {(const char *const *)words[0], follows ? NULL : (const char *const *)words[1]},
-        .extra = follows ? (const char *const *)told->own_words[1] : NULL,
-        .icount = told->icount,
-        .bundle = told->bundle,
-        .force = told->force,
+        .extra = follows ? (const char *const *)arguments->own_words[1] : NULL,
+        .icount = arguments->icount,
+        .bundle = arguments->bundle,
+        .force = arguments->force,
         .symbol_files = context->symbol_files,
-        .hang_ms = told->timeout * 1000,
-        .browse = told->browse,
-        .progress = told->progress,
+        .hang_ms = arguments->timeout * 1000,
+        .browse = arguments->browse,
+        .progress = arguments->progress,
     };
     status = cli_bisect_pair(&pair);
     g_strfreev(words[0]);
@@ -552,97 +558,102 @@ static int bisect(struct context *context, const struct told *told, char **commo
 }
 
 /* Two sides on this machine. */
-static int run_here(struct context *context, struct told *told, int argc, char **argv, char **common)
+static int run_here(struct context *context, struct arguments *arguments, int argc, char **argv, char **common)
 {
     if (argc != 1) {
         return cli_usage(context->command, "unexpected argument '%s'; QEMU arguments go after --", argv[1]);
     }
-    if (!told->members[0] || !told->members[1]) {
+    if (!arguments->members[0] || !arguments->members[1]) {
         return cli_usage(context->command, "lockstep needs both --a and --b, or --listen or --connect");
     }
     enum tcgrr_level level = TCGRR_LEVEL_FLOW;
-    if (told->level && (!tcgrr_level_of(told->level, &level) || level > TCGRR_LEVEL_STATE)) {
-        return cli_usage(context->command, "--level takes flow or state, not '%s'", told->level);
+    if (arguments->level && (!tcgrr_level_of(arguments->level, &level) || level > TCGRR_LEVEL_STATE)) {
+        return cli_usage(context->command, "--level takes flow or state, not '%s'", arguments->level);
     }
-    told->bisect = told->bisect || told->browse; /* which makes the recordings to look at */
-    if (!told->bisect && (told->bundle || told->force)) {
+    arguments->bisect = arguments->bisect || arguments->browse; /* which makes the recordings to look at */
+    if (!arguments->bisect && (arguments->bundle || arguments->force)) {
         return cli_usage(context->command, "--bundle and --force go with --bisect, which looks for the cause");
     }
-    int unfit = told->browse ? cli_browse_check(context->command) : CLI_OK;
+    int unfit = arguments->browse ? cli_browse_check(context->command) : CLI_OK;
     if (unfit != CLI_OK) {
         return unfit;
     }
-    if (told->bisect) {
-        int status = bisect(context, told, common);
+    if (arguments->bisect) {
+        int status = bisect(context, arguments, common);
         clear(context);
         return status;
     }
     context->options = (struct tcgrr_lockstep_local_options){
-        .members = {{.quiet = !told->console, .output_to_errors = context->comparing.json}, {.quiet = true}},
-        .own_inputs = told->own_inputs,
+        .members = {{.quiet = !arguments->console, .output_to_errors = context->comparing.json}, {.quiet = true}},
+        .own_inputs = arguments->own_inputs,
         .starts_late = cli_comparing_starts_late(&context->comparing),
         .level = level,
-        .icount = told->icount,
-        .hang_ms = told->timeout * 1000,
-        .progress = told->progress ? say_progress : NULL,
+        .icount = arguments->icount,
+        .hang_ms = arguments->timeout * 1000,
+        .progress = arguments->progress ? say_progress : NULL,
         .own_because = say_own_inputs,
         .data = context,
     };
-    return run_pair(context, (const char *const[]){told->members[0], told->members[1]}, told->own_words, common);
+    return run_pair(context, (const char *const[]){arguments->members[0], arguments->members[1]}, arguments->own_words,
+                    common);
 }
 
 /* This machine has one side; the other is a peer's. */
-static int run_remote(struct context *context, struct told *told, struct cli_lockstep_peer *peer, char **words)
+static int run_remote(struct context *context, struct arguments *arguments, struct cli_lockstep_peer *peer,
+                      char **words)
 {
-    if (told->bisect || told->level) {
-        return cli_usage(context->command, "%s needs both sides here", told->bisect ? "--bisect" : "--level");
+    if (arguments->bisect || arguments->level) {
+        return cli_usage(context->command, "%s needs both sides here", arguments->bisect ? "--bisect" : "--level");
     }
     if (context->comparing.ignored) {
         return cli_usage(context->command,
                          "--ignore-reg needs both sides here: with another tcgrr only the flow is compared");
     }
-    peer->icount = told->icount;
-    peer->own_inputs = told->own_inputs;
-    peer->timeout = told->timeout;
-    peer->console = told->console;
-    peer->progress = told->progress;
-    return run_peer(context, peer, told->members[0] || told->members[1], words);
+    peer->icount = arguments->icount;
+    peer->own_inputs = arguments->own_inputs;
+    peer->timeout = arguments->timeout;
+    peer->console = arguments->console;
+    peer->progress = arguments->progress;
+    return run_peer(context, peer, arguments->members[0] || arguments->members[1], words);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct told told = {.timeout = 60};
+    struct arguments arguments = {.timeout = 60};
     struct context context = {.command = command, .comparing = CLI_COMPARING_INIT};
     struct cli_lockstep_peer peer = {.peer_timeout = 30};
     const GOptionEntry entries[] = {
-        {"a", 0, 0, G_OPTION_ARG_FILENAME, &told.members[0], "one side: a QEMU, or a trace", "QEMU"},
-        {"b", 0, 0, G_OPTION_ARG_FILENAME, &told.members[1], "the other side", "QEMU"},
-        {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told.own_words[0], "an argument for A alone (repeatable)", "ARG"},
-        {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told.own_words[1], "an argument for B alone (repeatable)", "ARG"},
+        {"a", 0, 0, G_OPTION_ARG_FILENAME, &arguments.members[0], "one side: a QEMU, or a trace", "QEMU"},
+        {"b", 0, 0, G_OPTION_ARG_FILENAME, &arguments.members[1], "the other side", "QEMU"},
+        {"a-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments.own_words[0], "an argument for A alone (repeatable)",
+         "ARG"},
+        {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments.own_words[1], "an argument for B alone (repeatable)",
+         "ARG"},
         CLI_LOCKSTEP_PEER_OPTIONS(peer),
         CLI_COMPARING_OPTIONS(context.comparing),
         CLI_STRICT_OPTION(context.comparing),
-        {"bisect", 0, 0, G_OPTION_ARG_NONE, &told.bisect,
+        {"bisect", 0, 0, G_OPTION_ARG_NONE, &arguments.bisect,
          "go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
-        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &told.bundle,
+        {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &arguments.bundle,
          "with --bisect: folder for everything a bug report needs (default: a new one, lockstep-cause)", "DIR"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &told.force, "with --bisect: use the folder even if it exists", NULL},
-        {"browse", 0, 0, G_OPTION_ARG_NONE, &told.browse,
+        {"force", 0, 0, G_OPTION_ARG_NONE, &arguments.force, "with --bisect: use the folder even if it exists", NULL},
+        {"browse", 0, 0, G_OPTION_ARG_NONE, &arguments.browse,
          "go on as --bisect does, then look at both runs in the terminal (tcgrr browse)", NULL},
-        {"level", 0, 0, G_OPTION_ARG_STRING, &told.level,
+        {"level", 0, 0, G_OPTION_ARG_STRING, &arguments.level,
          "what to compare: flow (the default), or state, which adds registers and stores at samples along the run",
          "LEVEL"},
-        {"own-inputs", 0, 0, G_OPTION_ARG_NONE, &told.own_inputs,
+        {"own-inputs", 0, 0, G_OPTION_ARG_NONE, &arguments.own_inputs,
          "give each side inputs of its own, and align the two (the default is that B follows A's rr log)", NULL},
-        {"icount", 0, 0, G_OPTION_ARG_STRING, &told.icount, "QEMU's -icount shift (default 0; system mode)", "SHIFT"},
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &arguments.icount, "QEMU's -icount shift (default 0; system mode)",
+         "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,
          "an additional file with symbols: ELF, System.map, kallsyms, nm (repeatable)", "FILE"},
-        {"timeout", 0, 0, G_OPTION_ARG_INT, &told.timeout,
+        {"timeout", 0, 0, G_OPTION_ARG_INT, &arguments.timeout,
          "seconds without progress after which a side has hung (default 60)", "S"},
-        {"console", 0, 0, G_OPTION_ARG_NONE, &told.console,
+        {"console", 0, 0, G_OPTION_ARG_NONE, &arguments.console,
          "show the console of A's guest (with --json on standard error)", NULL},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told.progress, "show progress even if standard error is not a terminal",
-         NULL},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &arguments.progress,
+         "show progress even if standard error is not a terminal", NULL},
         {0},
     };
     bool remote = names_peer(argv);
@@ -650,12 +661,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
     int status = CLI_USAGE;
 
     if (cli_parse(command, entries, remote, &argc, &argv)) {
-        told.progress = told.progress || isatty(STDERR_FILENO);
-        status = told.timeout < 1 ? cli_usage(command, "--timeout takes 1 or more seconds")
-                 : remote         ? run_remote(&context, &told, &peer, argv + 1)
-                                  : run_here(&context, &told, argc, argv, common);
+        arguments.progress = arguments.progress || isatty(STDERR_FILENO);
+        status = arguments.timeout < 1 ? cli_usage(command, "--timeout takes 1 or more seconds")
+                 : remote              ? run_remote(&context, &arguments, &peer, argv + 1)
+                                       : run_here(&context, &arguments, argc, argv, common);
     }
-    told_clear(&told);
+    arguments_clear(&arguments);
     return status;
 }
 

@@ -53,11 +53,11 @@ static void say_progress(const struct tcgrr_record_progress *progress, void *dat
 }
 
 /* The name that was asked for, or the one made of the guest's or QEMU's name. */
-static char *output_name(const char *told, const char *qemu, char **arguments)
+static char *output_name(const char *output, const char *qemu, char **arguments)
 {
     const char *from = qemu;
-    if (told) {
-        return g_strdup(told);
+    if (output) {
+        return g_strdup(output);
     }
     int at = tcgrr_command_program(qemu, (const char *const *)arguments);
     const char *program = at >= 0 ? arguments[at] : NULL;
@@ -177,7 +177,7 @@ static int check(const struct cli_command *command, int argc, const char *output
 }
 
 /* What was asked for. */
-struct told {
+struct arguments {
     char *output;
     char *icount;
     char *start_at;
@@ -187,88 +187,88 @@ struct told {
     gboolean force, no_rr, json, verbose, progress, portable;
 };
 
-static void told_clear(struct told *told)
+static void arguments_clear(struct arguments *arguments)
 {
-    g_free(told->output);
-    g_free(told->icount);
-    g_free(told->start_at);
-    g_free(told->follow);
-    g_strfreev(told->symbols);
-    cli_level_clear(&told->level);
+    g_free(arguments->output);
+    g_free(arguments->icount);
+    g_free(arguments->start_at);
+    g_free(arguments->follow);
+    g_strfreev(arguments->symbols);
+    cli_level_clear(&arguments->level);
 }
 
-static int parse(const struct cli_command *command, int *argc, char ***argv, struct told *told)
+static int parse(const struct cli_command *command, int *argc, char ***argv, struct arguments *arguments)
 {
     const GOptionEntry options[] = {
-        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &told->output,
+        {"output", 'o', 0, G_OPTION_ARG_FILENAME, &arguments->output,
          "the trace to write (default: NAME.tcgrr in the current folder)", "TRACE"},
-        {"force", 0, 0, G_OPTION_ARG_NONE, &told->force, "replace an existing trace", NULL},
-        CLI_LEVEL_OPTIONS(told->level),
-        {"until", 0, 0, G_OPTION_ARG_STRING, &told->level.end,
+        {"force", 0, 0, G_OPTION_ARG_NONE, &arguments->force, "replace an existing trace", NULL},
+        CLI_LEVEL_OPTIONS(arguments->level),
+        {"until", 0, 0, G_OPTION_ARG_STRING, &arguments->level.end,
          "end the run here: a symbol, a 0x address (before its first execution) or an icount; system mode", "WHERE"},
-        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &told->no_rr, "record without QEMU's rr; the trace cannot be replayed",
+        {"no-rr", 0, 0, G_OPTION_ARG_NONE, &arguments->no_rr, "record without QEMU's rr; the trace cannot be replayed",
          NULL},
-        {"portable", 0, 0, G_OPTION_ARG_NONE, &told->portable,
+        {"portable", 0, 0, G_OPTION_ARG_NONE, &arguments->portable,
          "pin the machine and embed its files, so that other releases of QEMU replay it", NULL},
-        {"start-at", 0, 0, G_OPTION_ARG_STRING, &told->start_at,
+        {"start-at", 0, 0, G_OPTION_ARG_STRING, &arguments->start_at,
          "run there first, take a snapshot and record from it: a symbol, a 0x address or an icount; implies --portable",
          "WHERE"},
-        {"icount", 0, 0, G_OPTION_ARG_STRING, &told->icount,
+        {"icount", 0, 0, G_OPTION_ARG_STRING, &arguments->icount,
          "icount shift: 0 to 10 or auto (default: your -icount, else 0)", "SHIFT"},
-        {"follow", 0, 0, G_OPTION_ARG_STRING, &told->follow,
+        {"follow", 0, 0, G_OPTION_ARG_STRING, &arguments->follow,
          "user mode: what else to record: exec (the default): a program started by execve, in the same run; none: "
          "nothing; "
          "all: also forked children, each in its own trace beside TRACE",
          "WHAT"},
-        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &told->symbols,
+        {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->symbols,
          "an ELF file whose symbols to store (repeatable)", "FILE"},
-        {"progress", 0, 0, G_OPTION_ARG_NONE, &told->progress,
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &arguments->progress,
          "show progress even if the guest uses the terminal or there is none", NULL},
-        {"json", 0, 0, G_OPTION_ARG_NONE, &told->json,
+        {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json,
          "print one JSON object at the end; what the guest prints goes to standard error", NULL},
-        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &told->verbose, "show what is added to QEMU's command", NULL},
+        {"verbose", 'v', 0, G_OPTION_ARG_NONE, &arguments->verbose, "show what is added to QEMU's command", NULL},
         {0},
     };
-    return cli_parse(command, options, true, argc, argv) ? check(command, *argc, told->output, told->follow)
+    return cli_parse(command, options, true, argc, argv) ? check(command, *argc, arguments->output, arguments->follow)
                                                          : CLI_USAGE;
 }
 
-static int record_told(const struct cli_command *command, char **argv, const struct told *told)
+static int record_one(const struct cli_command *command, char **argv, const struct arguments *arguments)
 {
-    struct screen screen = {.verbose = told->verbose};
-    g_autofree char *name = output_name(told->output, argv[1], argv + 2);
-    bool shows = told->progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2));
+    struct screen screen = {.verbose = arguments->verbose};
+    g_autofree char *name = output_name(arguments->output, argv[1], argv + 2);
+    bool shows = arguments->progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2));
     struct tcgrr_record_options record_options = {
         .output = name,
-        .force = told->force,
+        .force = arguments->force,
         .qemu = argv[1],
         .arguments = (const char *const *)argv + 2,
-        .rr = !told->no_rr,
-        .portable = told->portable,
-        .start_at = told->start_at,
-        .follow_none = told->follow && strcmp(told->follow, "none") == 0,
-        .follow_all = told->follow && strcmp(told->follow, "all") == 0,
-        .icount = told->icount,
-        .symbol_files = (const char *const *)told->symbols,
+        .rr = !arguments->no_rr,
+        .portable = arguments->portable,
+        .start_at = arguments->start_at,
+        .follow_none = arguments->follow && strcmp(arguments->follow, "none") == 0,
+        .follow_all = arguments->follow && strcmp(arguments->follow, "all") == 0,
+        .icount = arguments->icount,
+        .symbol_files = (const char *const *)arguments->symbols,
         .tool_version = TCGRR_VERSION,
-        .output_to_errors = told->json,
+        .output_to_errors = arguments->json,
         .started = say_started,
         .warn = say_warning,
         .progress = shows ? say_progress : NULL,
         .data = &screen,
     };
-    return start(command, &record_options, &told->level, told->json);
+    return start(command, &record_options, &arguments->level, arguments->json);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct told told = {0};
-    int status = parse(command, &argc, &argv, &told);
+    struct arguments arguments = {0};
+    int status = parse(command, &argc, &argv, &arguments);
 
     if (status == CLI_OK) {
-        status = record_told(command, argv, &told);
+        status = record_one(command, argv, &arguments);
     }
-    told_clear(&told);
+    arguments_clear(&arguments);
     return status;
 }
 

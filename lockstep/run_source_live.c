@@ -45,7 +45,7 @@ static struct tcgrr_chunk *current(const struct live_side *live)
     return live->chunks.tail->data;
 }
 
-/* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far behind. */
+/* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far later. */
 static void drop_checkpoints(struct live_side *live)
 {
     const struct tcgrr_chunk *oldest = g_queue_peek_head(&live->chunks);
@@ -80,11 +80,17 @@ static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk
            position.state == TCGRR_SOURCE_REACHED && position.flow != chunk->end_flow;
 }
 
-/* Whether a replay works hard on getting nowhere. */
+/*
+ * Whether a replay works hard on getting nowhere. Before the first instruction only another release does: its machine
+ * may ask for other inputs. On one release setting the machine up may take as long as it likes (memory that is
+ * allocated beforehand).
+ */
 static bool spins(const struct live_side *live)
 {
-    gint64 most = live->moved_icount > 0 ? SPIN_US : START_US;
-    return live->options.replays && tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
+    bool started = live->moved_icount > 0;
+    gint64 most = started ? SPIN_US : START_US;
+    return live->options.replays && (started || live->options.translated) &&
+           tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
 }
 
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)

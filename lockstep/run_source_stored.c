@@ -37,7 +37,7 @@ static bool seek(struct stored *stored, tcgrr_icount icount, struct tcgrr_cursor
     }
     *found = icount < stored->chunk->chunk->end_icount && stored->chunk->chunk->count > 0;
     if (*found) {
-        *cursor = *tcgrr_chunk_cache_mark(stored->cache, stored->chunk, icount);
+        *cursor = *tcgrr_chunk_cache_mark(stored->cache, stored->chunk, icount, UINT64_MAX);
     }
     return true;
 }

@@ -174,8 +174,8 @@ static gpointer store_chunks(gpointer data)
 
 /* ---- the draining thread ---- */
 
-static void tell_progress(struct recorder *recorder, const struct tcgrr_chunk *chunk,
-                          struct tcgrr_record_progress *progress)
+static void report_progress(struct recorder *recorder, const struct tcgrr_chunk *chunk,
+                            struct tcgrr_record_progress *progress)
 {
     progress->seconds = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
     progress->icount = chunk->end_icount;
@@ -279,7 +279,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
 {
     struct tcgrr_record_progress progress = {0};
     gint64 age = g_get_monotonic_time();
-    gint64 told = age;
+    gint64 reported = age;
     struct farewell farewell = {0};
     struct flush flush = {0};
 
@@ -315,9 +315,9 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
                 return false;
             }
         }
-        if (recorder->options->progress && now - told >= PROGRESS_US) {
-            tell_progress(recorder, *chunk, &progress);
-            told = now;
+        if (recorder->options->progress && now - reported >= PROGRESS_US) {
+            report_progress(recorder, *chunk, &progress);
+            reported = now;
         }
     }
 }
@@ -327,16 +327,16 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
 /* The address from which branches count for samples. */
 static bool find_origin(struct recorder *recorder, GError **error)
 {
-    const char *told = recorder->options->sample_from;
+    const char *origin = recorder->options->sample_from;
     struct tcgrr_run *run = &recorder->run;
 
-    if (!told) {
+    if (!origin) {
         return true;
     }
-    run->has_sample_from = g_str_has_prefix(told, "0x") &&
-                           g_ascii_string_to_unsigned(told + 2, 16, 0, UINT64_MAX, &run->sample_from, NULL);
+    run->has_sample_from = g_str_has_prefix(origin, "0x") &&
+                           g_ascii_string_to_unsigned(origin + 2, 16, 0, UINT64_MAX, &run->sample_from, NULL);
     struct tcgrr_symbols *symbols = run->has_sample_from ? NULL : load_symbols(recorder, error);
-    const struct tcgrr_symbol *symbol = symbols ? tcgrr_symbols_find(symbols, told) : NULL;
+    const struct tcgrr_symbol *symbol = symbols ? tcgrr_symbols_find(symbols, origin) : NULL;
     if (symbol) {
         run->has_sample_from = true;
         run->sample_from = symbol->address;
@@ -344,7 +344,7 @@ static bool find_origin(struct recorder *recorder, GError **error)
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "there is no symbol %s to count branches from; --symbols FILE adds those of an ELF file, a 0x "
                     "address always works",
-                    told);
+                    origin);
     }
     tcgrr_symbols_free(symbols);
     if (run->has_sample_from) {

@@ -117,14 +117,11 @@ static uint32_t mark_count(const struct tcgrr_chunk *chunk)
     return (chunk->count + TCGRR_MARK_STEP - 1) / TCGRR_MARK_STEP;
 }
 
-const struct tcgrr_cursor *tcgrr_chunk_cache_marks(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk)
+static void make_marks(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk)
 {
     uint32_t count = mark_count(chunk->chunk);
     struct tcgrr_cursor cursor;
 
-    if (chunk->marks) {
-        return chunk->marks;
-    }
     chunk->marks = g_new(struct tcgrr_cursor, MAX(count, 1));
     bool more = tcgrr_cursor_begin(&cursor, chunk->chunk, cache->reader->blocks);
     for (uint32_t i = 0; more && i < count; i++) {
@@ -133,19 +130,21 @@ const struct tcgrr_cursor *tcgrr_chunk_cache_marks(struct tcgrr_chunk_cache *cac
             more = tcgrr_cursor_next(&cursor);
         }
     }
-    return chunk->marks;
 }
 
 const struct tcgrr_cursor *tcgrr_chunk_cache_mark(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk,
-                                                  tcgrr_icount icount)
+                                                  tcgrr_icount icount, uint64_t seq)
 {
-    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_marks(cache, chunk);
     uint32_t low = 0;
     uint32_t high = mark_count(chunk->chunk);
 
+    if (!chunk->marks) {
+        make_marks(cache, chunk);
+    }
+    const struct tcgrr_cursor *marks = chunk->marks;
     while (high - low > 1) {
         uint32_t middle = low + (high - low) / 2;
-        if (marks[middle].icount < icount) {
+        if (marks[middle].icount < icount && chunk->chunk->first_seq + marks[middle].index <= seq) {
             low = middle;
         } else {
             high = middle;

@@ -39,11 +39,12 @@ struct tcgrr_cached_chunk *tcgrr_chunk_cache_get(struct tcgrr_chunk_cache *cache
                                                  GError **error);
 /* NULL is allowed. */
 void tcgrr_chunk_cache_unpin(struct tcgrr_cached_chunk *chunk);
-/* The marks, computed where they are not yet. */
-const struct tcgrr_cursor *tcgrr_chunk_cache_marks(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk);
-/* The last mark whose execution begins before `icount`; the first one if none does. The chunk has an execution. */
+/*
+ * The last of the chunk's marks whose execution begins before `icount` and has a number of at most `seq`; the first one
+ * if none does. The chunk has an execution.
+ */
 const struct tcgrr_cursor *tcgrr_chunk_cache_mark(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk,
-                                                  tcgrr_icount icount);
+                                                  tcgrr_icount icount, uint64_t seq);
 /* Fills chunk->accesses where that was not done yet. False: an error. */
 bool tcgrr_chunk_cache_accesses(struct tcgrr_chunk_cache *cache, struct tcgrr_cached_chunk *chunk, GError **error);
 

@@ -105,32 +105,6 @@ static bool enter_chunk(struct tcgrr_exec_walk *walk, int64_t id, GError **error
 
 /* ---- within a chunk ---- */
 
-static uint32_t mark_count(const struct tcgrr_chunk *chunk)
-{
-    return (chunk->count + TCGRR_MARK_STEP - 1) / TCGRR_MARK_STEP;
-}
-
-/* The last mark whose execution begins before `icount` (with `with`: or at it) and is not after `seq`; 0 if none does.
- */
-static uint32_t find_mark(struct tcgrr_exec_walk *walk, int64_t icount, bool with, int64_t seq)
-{
-    const struct tcgrr_chunk *chunk = walk->chunk->chunk;
-    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_marks(walk->cache, walk->chunk);
-    uint32_t low = 0;
-    uint32_t high = mark_count(chunk);
-
-    while (high - low > 1) {
-        uint32_t middle = low + (high - low) / 2;
-        int64_t at = (int64_t)marks[middle].icount;
-        if ((at < icount || (with && at == icount)) && (int64_t)(chunk->first_seq + marks[middle].index) <= seq) {
-            low = middle;
-        } else {
-            high = middle;
-        }
-    }
-    return low;
-}
-
 /* Whether the execution lies before the range, seen from its start. */
 static bool is_before(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
 {
@@ -138,7 +112,7 @@ static bool is_before(const struct tcgrr_exec_range *range, const struct tcgrr_c
            ((int64_t)at->icount < range->first_icount && (int64_t)(at->icount + at->counted) <= range->first_icount);
 }
 
-static bool is_behind(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
+static bool is_after(const struct tcgrr_exec_range *range, const struct tcgrr_cursor *at)
 {
     return (int64_t)(at->chunk->first_seq + at->index) > range->last_seq || (int64_t)at->icount > range->last_icount;
 }
@@ -156,7 +130,7 @@ static bool is_wanted(const struct tcgrr_exec_range *range, const struct tcgrr_c
 static bool settle_forward(struct tcgrr_exec_walk *walk, bool more, GError **error)
 {
     for (;;) {
-        while (more && !is_behind(&walk->range, &walk->at)) {
+        while (more && !is_after(&walk->range, &walk->at)) {
             if (is_wanted(&walk->range, &walk->at) && !is_before(&walk->range, &walk->at)) {
                 return true;
             }
@@ -195,12 +169,11 @@ static bool begin_forward(struct tcgrr_exec_walk *walk, GError **error)
     bool more;
     if (is_before(&walk->range,
                   &(struct tcgrr_cursor){.chunk = walk->chunk->chunk, .icount = walk->chunk->chunk->first_icount})) {
-        walk->at = tcgrr_chunk_cache_marks(walk->cache,
-                                           walk->chunk)[find_mark(walk, walk->range.first_icount, false, INT64_MAX)];
-        uint32_t by_seq_mark = find_mark(walk, INT64_MAX, true, walk->range.first_seq);
-        if (by_seq_mark * TCGRR_MARK_STEP > walk->at.index) {
-            walk->at = walk->chunk->marks[by_seq_mark];
-        }
+        const struct tcgrr_cursor *by_icount_mark =
+            tcgrr_chunk_cache_mark(walk->cache, walk->chunk, (uint64_t)walk->range.first_icount, UINT64_MAX);
+        const struct tcgrr_cursor *by_seq_mark =
+            tcgrr_chunk_cache_mark(walk->cache, walk->chunk, UINT64_MAX, (uint64_t)walk->range.first_seq);
+        walk->at = *MAX(by_icount_mark, by_seq_mark);
         more = true;
     } else {
         more = tcgrr_cursor_begin(&walk->at, walk->chunk->chunk, reader->blocks);
@@ -210,10 +183,10 @@ static bool begin_forward(struct tcgrr_exec_walk *walk, GError **error)
 
 /* ---- backward ---- */
 
-/* Fills the window from mark number `mark` on with what is not after the range. */
-static void fill_window(struct tcgrr_exec_walk *walk, uint32_t mark)
+/* Fills the window from `mark`, one of the chunk's, on with what is not after the range. */
+static void fill_window(struct tcgrr_exec_walk *walk, const struct tcgrr_cursor *mark)
 {
-    struct tcgrr_cursor cursor = tcgrr_chunk_cache_marks(walk->cache, walk->chunk)[mark];
+    struct tcgrr_cursor cursor = *mark;
     bool more = true;
 
     if (!walk->window) {
@@ -221,7 +194,7 @@ static void fill_window(struct tcgrr_exec_walk *walk, uint32_t mark)
     }
     walk->mark = mark;
     walk->left = 0;
-    while (more && walk->left < TCGRR_MARK_STEP && !is_behind(&walk->range, &cursor)) {
+    while (more && walk->left < TCGRR_MARK_STEP && !is_after(&walk->range, &cursor)) {
         walk->window[walk->left++] = cursor;
         more = tcgrr_cursor_next(&cursor);
     }
@@ -240,7 +213,7 @@ static bool settle_backward(struct tcgrr_exec_walk *walk, GError **error)
                 return true;
             }
         }
-        if (walk->mark > 0) {
+        if (walk->mark > walk->chunk->marks) {
             fill_window(walk, walk->mark - 1);
             continue;
         }
@@ -250,18 +223,18 @@ static bool settle_backward(struct tcgrr_exec_walk *walk, GError **error)
         if (walk->end) {
             return true;
         }
-        fill_window(walk, mark_count(walk->chunk->chunk) - 1);
+        fill_window(walk, tcgrr_chunk_cache_mark(walk->cache, walk->chunk, UINT64_MAX, UINT64_MAX));
     }
 }
 
 static bool begin_backward(struct tcgrr_exec_walk *walk, GError **error)
 {
     struct tcgrr_reader *reader = tcgrr_chunk_cache_reader(walk->cache);
-    uint64_t behind = walk->range.last_icount == INT64_MAX ? INT64_MAX : (uint64_t)walk->range.last_icount + 1;
+    uint64_t after = (uint64_t)walk->range.last_icount + 1;
     int64_t by_icount;
     int64_t by_seq;
 
-    if (!tcgrr_reader_chunk_before(reader, behind, &by_icount, error) ||
+    if (!tcgrr_reader_chunk_before(reader, after, &by_icount, error) ||
         !tcgrr_reader_chunk_of_seq(reader, (uint64_t)walk->range.last_seq, &by_seq, error) ||
         !enter_chunk(walk, MIN(by_icount, by_seq), error)) {
         return false;
@@ -269,7 +242,7 @@ static bool begin_backward(struct tcgrr_exec_walk *walk, GError **error)
     if (walk->end) {
         return true;
     }
-    fill_window(walk, find_mark(walk, walk->range.last_icount, true, walk->range.last_seq));
+    fill_window(walk, tcgrr_chunk_cache_mark(walk->cache, walk->chunk, after, (uint64_t)walk->range.last_seq));
     return settle_backward(walk, error);
 }
 
@@ -285,7 +258,7 @@ bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cach
     walk->range.first_seq = MAX(range->first_seq, 0);
     walk->range.first_icount = MAX(range->first_icount, 0);
     walk->left = 0;
-    walk->mark = 0;
+    walk->mark = NULL;
     walk->end = walk->range.first_seq > range->last_seq || walk->range.first_icount > range->last_icount;
     if (walk->end) {
         return true;

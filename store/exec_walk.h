@@ -51,7 +51,7 @@ struct tcgrr_exec_walk {
     struct tcgrr_cursor at;           /* the execution */
     /* Descending: the executions from a mark on, which are taken from the end. */
     struct tcgrr_cursor *window;
-    uint32_t mark;
+    const struct tcgrr_cursor *mark;
     uint32_t left; /* of the window, before `at` */
     guint access;  /* the first of the chunk that was not asked for */
     GArray *uses;

@@ -277,12 +277,12 @@ static void test_mark(void **state)
     struct tcgrr_cached_chunk *chunk = tcgrr_chunk_cache_get(f->cache, 1, &found, &error);
 
     check(chunk != NULL && found, error);
-    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_marks(f->cache, chunk);
+    const struct tcgrr_cursor *marks = tcgrr_chunk_cache_mark(f->cache, chunk, 0, UINT64_MAX);
     assert_true(chunk->chunk->count > 2 * TCGRR_MARK_STEP);
-    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, chunk->chunk->first_icount), marks);
-    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, marks[1].icount), marks);
-    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, marks[1].icount + 1), marks + 1);
-    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, chunk->chunk->end_icount),
+    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, chunk->chunk->first_icount, UINT64_MAX), marks);
+    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, marks[1].icount, UINT64_MAX), marks);
+    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, marks[1].icount + 1, UINT64_MAX), marks + 1);
+    assert_ptr_equal(tcgrr_chunk_cache_mark(f->cache, chunk, chunk->chunk->end_icount, UINT64_MAX),
                      marks + (chunk->chunk->count - 1) / TCGRR_MARK_STEP);
     tcgrr_chunk_cache_unpin(chunk);
     assert_null(tcgrr_chunk_cache_get(f->cache, f->chunks, &found, &error));

@@ -131,7 +131,7 @@ static inline uint32_t locate(struct tcgrr_plugin *plugin, uint32_t info, uint64
 
 /*
  * Not one by the translation that began last: by one that QEMU made to repeat a device access, for which no head was
- * called; or nothing that can be told. Returns bits for its record, 0 if there is to be none.
+ * called; or nothing that is known. Returns bits for its record, 0 if there is to be none.
  */
 static __attribute__((noinline)) uint32_t place_stray(struct tcgrr_plugin *plugin, uintptr_t place)
 {

@@ -20,7 +20,7 @@ static bool has(const char *name)
 
 /* What stands after "api=" in the plugin's own word of QEMU's command line; 0 if nothing does. The environment would be
  * the guest's, too, in user mode. */
-static int told_version(void)
+static int forced_version(void)
 {
     FILE *file = fopen("/proc/self/cmdline", "re");
     char *word = NULL;
@@ -42,9 +42,9 @@ static int told_version(void)
 
 static int guess_version(void)
 {
-    int told = told_version();
-    if (told > 0) {
-        return told;
+    int forced = forced_version();
+    if (forced > 0) {
+        return forced;
     }
     if (has("qemu_plugin_register_vcpu_discon_cb")) {
         return 7;

@@ -208,9 +208,9 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
     }
     g_ptr_array_add(words, g_strdup("-0"));
     g_ptr_array_add(words, g_strdup(image->arguments->len > 0 ? image->arguments->pdata[0] : image->path));
-    char *told = words->pdata[plugin];
-    words->pdata[plugin] = plugin_word(told, fd, words->len);
-    g_free(told);
+    char *given = words->pdata[plugin];
+    words->pdata[plugin] = plugin_word(given, fd, words->len);
+    g_free(given);
     g_ptr_array_add(words, g_strdup(image->path));
     for (guint i = 1; i < image->arguments->len; i++) {
         g_ptr_array_add(words, g_strdup(image->arguments->pdata[i]));

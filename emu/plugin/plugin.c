@@ -133,7 +133,7 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
             translation->origin = 0;
         }
         if (plugin->sampling.countdown <= 0) {
-            if (!plugin->sampling.told) {
+            if (!plugin->sampling.announced) {
                 tcgrr_start_digest();
             }
             tcgrr_sample(plugin);

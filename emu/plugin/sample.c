@@ -34,7 +34,7 @@ static void keep(struct tcgrr_plugin *plugin, const qemu_plugin_reg_descriptor *
     }
     if (is_left_out(plugin->isa, found->name) || sampling->count == TCGRR_WIRE_MAX_REGISTERS || !*found->name ||
         strlen(found->name) > TCGRR_WIRE_MAX_NAME || strlen(feature) > TCGRR_WIRE_MAX_NAME) {
-        return; /* more than those are not told */
+        return; /* more than those are not sampled */
     }
     sampling->registers[sampling->count++] =
         (struct tcgrr_sampled){.handle = found->handle, .name = strdup(found->name), .feature = strdup(feature)};
@@ -141,7 +141,7 @@ static void tell_registers(struct tcgrr_plugin *plugin)
     }
     sampling->count = count;
     sampling->values = g_malloc0(bytes + 1);
-    sampling->told = true;
+    sampling->announced = true;
 }
 
 static void tell_value(struct tcgrr_plugin *plugin, uint32_t number, const uint8_t *value, uint32_t size)
@@ -221,7 +221,7 @@ void tcgrr_sampling_begin(struct tcgrr_plugin *plugin)
 
 void tcgrr_sample(struct tcgrr_plugin *plugin)
 {
-    if (!plugin->sampling.told) {
+    if (!plugin->sampling.announced) {
         tell_registers(plugin);
     }
     set_next(plugin);

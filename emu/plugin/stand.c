@@ -17,7 +17,7 @@ static struct {
     struct tcgrr_stand *shared;
     struct qemu_plugin_register *handles[TCGRR_STAND_REGISTERS];
     GByteArray *value;
-    bool told;
+    bool announced;
     bool over; /* it stands nowhere any more */
 } stand;
 
@@ -53,7 +53,7 @@ static void tell_registers(void)
     if (found) {
         g_array_free(found, TRUE);
     }
-    stand.told = true;
+    stand.announced = true;
 }
 
 /* A register whose length varies counts as zero after its end. */
@@ -87,7 +87,7 @@ static void stand_here(uint64_t pc)
 {
     struct tcgrr_stand *shared = stand.shared;
 
-    if (!stand.told) {
+    if (!stand.announced) {
         tell_registers();
     }
     tell_values();

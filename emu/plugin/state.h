@@ -53,7 +53,7 @@ struct tcgrr_sampling {
 
     bool waits; /* for the part of the run where samples are wanted after each branch: stores do not count until then */
     bool begun; /* the place from which branches count anew was come to */
-    bool told;  /* tcgrr knows the registers' names */
+    bool announced; /* tcgrr knows the registers' names */
     unsigned count;
     struct tcgrr_sampled *registers;     /* `count` of them */
     struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
