@@ -45,9 +45,11 @@ struct comparing {
     struct tcgrr_state_comparing *state;
 };
 
+/* The two are the same up to A's `icount`. What was tolerated may lie after it: then it is more than is said. */
 static void set_compared(struct comparing *c, tcgrr_icount icount)
 {
-    c->comparison->compared = icount - c->comparison->start[0] - c->comparison->differing;
+    tcgrr_icount others = c->comparison->start[0] + c->comparison->differing;
+    c->comparison->compared = icount > others ? icount - others : 0;
 }
 
 /* Looks for where comparing ends up to instruction `to`. */
@@ -198,6 +200,25 @@ static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, 
     return found;
 }
 
+/* Why it is open what led the runs apart where several vCPUs run; NULL: there is one. */
+static const char *doubt_of_turns(const struct comparing *c)
+{
+    if (c->count == 1 && vcpus(c) == 1) {
+        return NULL;
+    }
+    return c->options->vcpus_told ? "several vCPUs took turns before"
+                                  : "several vCPUs took turns, and QEMU does not report which of them runs what";
+}
+
+/* What `align` says of the difference, and in front of it that several vCPUs took turns; NULL: neither. */
+static char *take_note(const struct comparing *c, struct tcgrr_align *align)
+{
+    g_autofree char *note = g_steal_pointer(&align->note);
+    const char *turns = doubt_of_turns(c);
+
+    return turns && note ? g_strconcat(turns, ": ", note, NULL) : note ? g_steal_pointer(&note) : g_strdup(turns);
+}
+
 /* What other than a fault can have made the runs differ where `align` stands; NULL: nothing. */
 static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
 {
@@ -209,13 +230,11 @@ static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
         kind == TCGRR_DIVERGENCE_HUNG || other_code(walks)) {
         return NULL;
     }
-    if (align->note) {
-        return g_steal_pointer(&align->note);
+    char *note = take_note(c, align);
+    if (note) {
+        return note;
     }
-    const char *why = vcpus(c) > 1 && !c->options->vcpus_told
-                          ? "several vCPUs took turns, and QEMU does not report which of them runs what"
-                      : vcpus(c) > 1      ? "several vCPUs took turns before"
-                      : shifted_before(c) ? "interrupts or polling came differently before"
+    const char *why = shifted_before(c) ? "interrupts or polling came differently before"
                       : tcgrr_interrupt_at(&walks[0], 0, &interrupt) || tcgrr_interrupt_at(&walks[1], 0, &interrupt)
                           ? "an interrupt came there"
                       : may_have_read(c, align, 0, walks[0].icount) || may_have_read(c, align, 1, walks[1].icount)
@@ -224,21 +243,44 @@ static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
     return g_strdup(why);
 }
 
+/* How far all vCPUs were compared, at most up to A's `icount`. */
+static tcgrr_icount compared_by_all(const struct comparing *c, tcgrr_icount icount)
+{
+    for (uint32_t k = 0; k < c->count; k++) {
+        icount = MIN(icount, c->aligns[k].runs.walks[0].icount);
+    }
+    return icount;
+}
+
+/* The difference is not where the walks are but where `align` says. Only the icounts are at hand there. */
+static void move_place(struct tcgrr_comparison *comparison, const struct tcgrr_align *align)
+{
+    g_clear_pointer(&comparison->common, g_array_unref);
+    comparison->icount = align->place[0];
+    for (int i = 0; i < 2; i++) {
+        struct tcgrr_divergence_side *side = &comparison->sides[i];
+        g_clear_pointer(&side->history, g_array_unref);
+        g_clear_pointer(&side->events, g_array_unref);
+        *side = (struct tcgrr_divergence_side){.icount = align->place[i]};
+    }
+    if (align->only != TCGRR_ANY_VCPU) {
+        comparison->vcpu = align->only;
+    }
+}
+
 /* The runs part where `align` stands. */
 static void report(struct comparing *c, struct tcgrr_align *align)
 {
     struct tcgrr_comparison *comparison = c->comparison;
     bool differs = tcgrr_align_differs(align);
 
-    set_compared(c, align->runs.walks[0].icount);
     tcgrr_report_divergence(comparison, align->runs.walks, c->options->history);
     comparison->undecided = find_doubt(c, align);
     comparison->diverged = !comparison->undecided;
     if (comparison->undecided && differs) {
-        comparison->icount = comparison->sides[0].icount = align->place[0];
-        comparison->sides[1].icount = align->place[1];
-        comparison->sides[0].there = comparison->sides[1].there = false;
+        move_place(comparison, align);
     }
+    set_compared(c, compared_by_all(c, comparison->icount));
     comparison->note = g_steal_pointer(&align->note);
     c->done = true;
 }
@@ -246,9 +288,9 @@ static void report(struct comparing *c, struct tcgrr_align *align)
 /* The comparison ends, and what was set aside cannot be explained by that. */
 static void report_unsettled(struct comparing *c, struct tcgrr_align *align)
 {
-    c->comparison->undecided = g_steal_pointer(&align->note);
-    c->comparison->icount = c->comparison->sides[0].icount = align->place[0];
-    c->comparison->sides[1].icount = align->place[1];
+    c->comparison->undecided = take_note(c, align);
+    move_place(c->comparison, align);
+    set_compared(c, compared_by_all(c, c->comparison->icount));
     c->done = true;
 }
 
@@ -381,9 +423,39 @@ static bool stopped(const struct comparing *c, const struct tcgrr_align *align, 
     return c->windows[which].state != TCGRR_SOURCE_REACHED && !tcgrr_insn_cursor_exec(&align->runs.walks[which]);
 }
 
+/* Where `align` cannot go on, by A's count. */
+static tcgrr_icount first_difference(struct tcgrr_align *align)
+{
+    tcgrr_icount icount = align->runs.walks[0].icount;
+    return tcgrr_align_differs(align) ? MIN(icount, align->place[0]) : icount;
+}
+
+/* Of two, NULL is none: the one whose difference comes first. */
+static struct tcgrr_align *earlier(struct tcgrr_align *a, struct tcgrr_align *b)
+{
+    return a && (!b || first_difference(a) <= first_difference(b)) ? a : b;
+}
+
+/* Comparing ends, and each vCPU was the same but for what was set aside. Returns whether that leaves a doubt. */
+static bool conclude_same(struct comparing *c)
+{
+    struct tcgrr_align *first = NULL;
+
+    for (uint32_t k = 0; k < c->count; k++) {
+        first = earlier(first, tcgrr_align_differs(&c->aligns[k]) ? &c->aligns[k] : NULL);
+    }
+    c->done = true;
+    if (first) {
+        report_unsettled(c, first);
+    } else {
+        set_compared(c, furthest(c, 0));
+    }
+    return first != NULL;
+}
+
 /*
  * Each vCPU has ended on one side. One of them ended the run, on both sides; the others were stopped wherever they
- * were.
+ * were, so interrupts may be missing on one side, but what was compared has to be the same.
  */
 static bool conclude_each(struct comparing *c, GError **error)
 {
@@ -400,13 +472,11 @@ static bool conclude_each(struct comparing *c, GError **error)
             most = left;
         }
     }
-    c->done = true;
     if (!ended) {
         report(c, longest);
         return true;
     }
-    set_compared(c, furthest(c, 0));
-    return end_reached(c, error);
+    return conclude_same(c) || end_reached(c, error);
 }
 
 /* Goes on until what is at hand ends. False, and nothing is left to do: the runs differ, or with `error`. */
@@ -423,31 +493,46 @@ static bool run_align(struct comparing *c, struct tcgrr_align *align, GError **e
     return good;
 }
 
-/* The same as go_on(), vCPU by vCPU. */
+/* Whether one of the sides has so much more at hand than the vCPU has run of it. */
+static bool left_behind(const struct comparing *c, const struct tcgrr_align *align)
+{
+    for (int i = 0; i < 2; i++) {
+        tcgrr_icount icount = align->runs.walks[i].icount;
+        if (c->windows[i].to > icount && c->windows[i].to - icount > BEHIND_MOST) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The same as go_on(), vCPU by vCPU. The first difference among theirs is the one that counts. */
 static bool go_on_each(struct comparing *c, GError **error)
 {
-    bool over = true;
+    struct tcgrr_align *first = NULL;
+    bool over = true, at_limit = false;
 
     for (uint32_t k = 0; k < c->count; k++) {
         struct tcgrr_align *align = &c->aligns[k];
         const struct tcgrr_insn_cursor *walks = align->runs.walks;
-        if (!run_align(c, align, error)) {
-            return c->done;
+        bool good = tcgrr_align_run(align);
+        if (align->error) {
+            g_propagate_error(error, g_steal_pointer(&align->error));
+            return false;
         }
         over = over && (stopped(c, align, 0) || stopped(c, align, 1));
-        if (walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1]) {
-            c->done = true;
-            set_compared(c, furthest(c, 0));
-            return true;
-        }
-        for (int i = 0; i < 2; i++) {
-            if (c->windows[i].to - walks[i].icount > BEHIND_MOST && c->windows[i].to > walks[i].icount) {
-                report(c, align);
-                return true;
-            }
+        at_limit = at_limit || walks[0].icount >= c->limit[0] || walks[1].icount >= c->limit[1];
+        if (!good || left_behind(c, align)) {
+            first = earlier(first, align);
         }
     }
-    return over ? conclude_each(c, error) : true;
+    if (first) {
+        report(c, first);
+    } else if (at_limit) {
+        conclude_same(c);
+    } else if (over) {
+        return conclude_each(c, error);
+    }
+    return true;
 }
 
 /* Brings more of both runs to hand, and says how far that can be walked. */

@@ -105,6 +105,7 @@ if [ $status = 3 ]; then
     contains "two processors" "$(json .error.text)" "^no verdict: .* several vCPUs took turns"
     equal "two processors: verdict" "$(json .diverged)" null
     [ "$(json .divergence.icount)" -ge "$(json .compared)" ] || fail "two processors: no place"
+    [ "$(json .divergence.icount_b)" -gt 0 ] || fail "two processors: no place in B"
 else
     equal "two processors: status" $status 0
     [ "$(json .compared)" -gt 2000000 ] || fail "two processors: only $(json .compared) instructions compared"

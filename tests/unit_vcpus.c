@@ -143,6 +143,74 @@ static void test_divergence(void **state)
     }
 }
 
+/* Both do something else, the second one first: that is the place, and so far they are the same. */
+static void test_first_divergence(void **state)
+{
+    struct machine machines[2];
+    struct pair pair;
+    uint64_t parted;
+    start(machines, &pair);
+    for (int s = 0; s < 2; s++) {
+        run_turns(&machines[s], 2, 80000, 3 + (uint64_t)s);
+        for (tcgrr_vcpu vcpu = VCPUS - 1; vcpu-- > 0;) {
+            turn(&machines[s], vcpu);
+            parted = pair.guests[s].steps->len;
+            guest_run(&pair.guests[s], DETOUR, s ? 3 : 0);
+            guest_main(&pair.guests[s], 700);
+            if (vcpu == 1) {
+                assert_int_equal(parted, 160000);
+            }
+        }
+        run_turns(&machines[s], 2, 80000, 5 + (uint64_t)s);
+    }
+    pair_compare(&pair);
+    assert_non_null(pair.result.undecided);
+    assert_int_equal(pair.result.vcpu, 1);
+    assert_int_equal(pair.result.icount, 160000);
+    assert_int_equal(pair.result.compared, 160000);
+    pair_end(&pair);
+}
+
+/* A handler that a vCPU runs does something else in one of the runs, after turns that were taken elsewhere: they may be
+ * why, and it is named where it does so. */
+static void test_other_handler(void **state)
+{
+    for (unsigned i = 0; i < 4; i++) {
+        tcgrr_vcpu vcpu = i % 2;
+        struct machine machines[2];
+        struct pair pair;
+        uint64_t parted[2];
+        start(machines, &pair);
+        if (i >= 2) {
+            pair.options.until[0] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, 200000};
+        }
+        for (int s = 0; s < 2; s++) {
+            run_turns(&machines[s], 2, 80000, 3 + (uint64_t)s);
+            turn(&machines[s], vcpu);
+            guest_main(&pair.guests[s], s ? 1000 : 1025);
+            guest_interrupt(&pair.guests[s], TICK);
+            guest_run(&pair.guests[s], TICK, 7);
+            parted[s] = pair.guests[s].steps->len;
+            guest_run(&pair.guests[s], DETOUR, s ? 300 : 0);
+            guest_run(&pair.guests[s], TICK + 4 * 7, TICK_INSNS - 7);
+            guest_main(&pair.guests[s], s ? 1025 : 1000);
+            run_turns(&machines[s], 2, 80000, 5 + (uint64_t)s);
+        }
+        pair_compare(&pair);
+        assert_non_null(pair.result.undecided);
+        assert_non_null(strstr(pair.result.undecided, "several vCPUs took turns before: the handlers of"));
+        assert_int_equal(pair.result.vcpu, vcpu);
+        for (int s = 0; s < 2; s++) {
+            assert_int_equal(pair.result.sides[s].icount, parted[s]);
+            assert_false(pair.result.sides[s].there);
+        }
+        assert_int_equal(pair.result.icount, parted[0]);
+        assert_null(pair.result.common);
+        assert_in_range(pair.result.compared, 100000, parted[0]);
+        pair_end(&pair);
+    }
+}
+
 /* Each has interrupts of its own, which come as its turn begins and go unnoticed. */
 static void test_interrupts(void **state)
 {
@@ -282,9 +350,17 @@ static void test_bounded(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_turns),       cmocka_unit_test(test_same_turns), cmocka_unit_test(test_not_told),
-        cmocka_unit_test(test_divergence),  cmocka_unit_test(test_interrupts), cmocka_unit_test(test_lock),
-        cmocka_unit_test(test_left_behind), cmocka_unit_test(test_end),        cmocka_unit_test(test_bounded),
+        cmocka_unit_test(test_first_divergence),
+        cmocka_unit_test(test_other_handler),
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_same_turns),
+        cmocka_unit_test(test_not_told),
+        cmocka_unit_test(test_divergence),
+        cmocka_unit_test(test_interrupts),
+        cmocka_unit_test(test_lock),
+        cmocka_unit_test(test_left_behind),
+        cmocka_unit_test(test_end),
+        cmocka_unit_test(test_bounded),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
