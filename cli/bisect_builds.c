@@ -15,20 +15,11 @@ struct context {
     bool fill;
     const char *const *builds;
     bool progress;
-    bool line_shown;
     char *doing; /* what is being tried, for the progress line; owned */
     tcgrr_icount shown;
 };
 
 /* ---- progress ---- */
-
-static void clear_line(struct context *context)
-{
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-        context->line_shown = false;
-    }
-}
 
 static void say_begins(int build, int most, void *data)
 {
@@ -37,9 +28,7 @@ static void say_begins(int build, int most, void *data)
     context->doing =
         g_strdup_printf("%s (%d replay%s to go at most)", context->builds[build], most, most == 1 ? "" : "s");
     if (context->progress) {
-        fprintf(stderr, "\r\033[Ktcgrr: %s", context->doing);
-        fflush(stderr);
-        context->line_shown = true;
+        cli_progress("%s", context->doing);
     }
 }
 
@@ -51,17 +40,14 @@ static void say_progress(tcgrr_icount icount, void *data)
     }
     context->shown = icount;
     g_autofree char *text = cli_number(icount);
-    fprintf(stderr, "\r\033[Ktcgrr: %s: %s instructions compared", context->doing, text);
-    fflush(stderr);
-    context->line_shown = true;
+    cli_progress("%s: %s instructions compared", context->doing, text);
 }
 
 static void say_ended(const struct tcgrr_trial *trial, void *data)
 {
     struct context *context = data;
     if (context->progress) {
-        clear_line(context);
-        fprintf(stderr, "tcgrr: %s: %s\n", context->builds[trial->build], tcgrr_verdict_name(trial->verdict.kind));
+        cli_note("%s: %s", context->builds[trial->build], tcgrr_verdict_name(trial->verdict.kind));
     }
 }
 
@@ -237,15 +223,15 @@ static int search(const struct cli_command *command, const char *trace, struct t
         return status;
     }
     if (tcgrr_builds_search(reader, options, &result, &error)) {
-        clear_line(context);
+        cli_progress_clear();
         status = report(trace, options, &result, comparing->json);
     } else {
-        clear_line(context);
+        cli_progress_clear();
         bool stopped = g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED);
         status = cli_fail(error);
         if (stopped) {
-            fprintf(stderr, "tcgrr: run the same command again to continue from here (%u of %u tried, kept in %s)\n",
-                    result.trials->len, g_strv_length((char **)options->builds), options->state_file);
+            cli_note("run the same command again to continue from here (%u of %u tried, kept in %s)",
+                     result.trials->len, g_strv_length((char **)options->builds), options->state_file);
         }
     }
     tcgrr_builds_result_clear(&result);

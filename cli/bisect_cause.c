@@ -25,33 +25,21 @@ struct context {
     char **symbol_files; /* further ELF files; NULL: none */
     bool browse;         /* look at it afterwards */
     bool progress;
-    bool line_shown;
 };
 
 /* ---- while it runs ---- */
 
-static void clear_line(struct context *context)
-{
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-        context->line_shown = false;
-    }
-}
-
 static void say(const char *text, void *data)
 {
-    struct context *context = data;
+    const struct context *context = data;
     if (context->progress) {
-        fprintf(stderr, "\r\033[Ktcgrr: %s", text);
-        fflush(stderr);
-        context->line_shown = true;
+        cli_progress("%s", text);
     }
 }
 
 static void note(const char *text, void *data)
 {
-    clear_line(data);
-    fprintf(stderr, "tcgrr: %s\n", text);
+    cli_note("%s", text);
 }
 
 /* ---- the report ---- */
@@ -131,7 +119,7 @@ static int fail(struct context *context, GError *error)
     const struct tcgrr_comparison *comparison = context->bisect.comparison;
     int signal = *context->options.stop;
 
-    clear_line(context);
+    cli_progress_clear();
     if (signal && comparison) {
         g_clear_error(&error);
         error = g_error_new(TCGRR_ERROR, TCGRR_ERROR_STOPPED,
@@ -160,7 +148,7 @@ static int conclude(struct context *context)
     if (!good && *context->options.stop) {
         return status;
     }
-    clear_line(context);
+    cli_progress_clear();
     return report(context, good ? context->folder.path : NULL, status);
 }
 
@@ -202,7 +190,7 @@ static int run(struct context *context)
         }
         return status;
     }
-    clear_line(context);
+    cli_progress_clear();
     return conclude(context);
 }
 

@@ -58,6 +58,16 @@ int cli_usage(const struct cli_command *command, const char *format, ...) G_GNUC
 /* Reports what failed, frees it, and returns the exit status that goes with it: after an interruption that one's. */
 int cli_fail(GError *error);
 
+/* Says "tcgrr: …" on standard error: what the user should know, and is no error. */
+void cli_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
+
+/*
+ * Likewise, as a line that the next one replaces: how far a command is. A note or an error clears it; before anything
+ * else is printed, cli_progress_clear() does. One thread at a time.
+ */
+void cli_progress(const char *format, ...) G_GNUC_PRINTF(1, 2);
+void cli_progress_clear(void);
+
 /* Says "tcgrr: …" on standard error; with --json it is also what the object {"error": …} will hold. */
 void cli_say_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 

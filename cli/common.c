@@ -104,6 +104,39 @@ void cli_json_begun(void)
     output.printed = true;
 }
 
+/* Whether the terminal's last line is one of progress. */
+static bool progress_shown;
+
+void cli_progress_clear(void)
+{
+    if (progress_shown) {
+        fputs("\r\033[K", stderr);
+        fflush(stderr);
+        progress_shown = false;
+    }
+}
+
+void cli_progress(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    fprintf(stderr, "\r\033[Ktcgrr: %s", text);
+    fflush(stderr);
+    progress_shown = true;
+}
+
+void cli_note(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    g_autofree char *text = g_strdup_vprintf(format, arguments);
+    va_end(arguments);
+    cli_progress_clear();
+    fprintf(stderr, "tcgrr: %s\n", text);
+}
+
 void cli_say_error(const char *format, ...)
 {
     va_list arguments;
@@ -111,7 +144,7 @@ void cli_say_error(const char *format, ...)
     g_free(output.error);
     output.error = g_strdup_vprintf(format, arguments);
     va_end(arguments);
-    fprintf(stderr, "tcgrr: %s\n", output.error);
+    cli_note("%s", output.error);
 }
 
 /* How many letters are to be put in, taken out, replaced or swapped with the next one to make `a` of `b`. */
@@ -410,7 +443,7 @@ char *cli_one_trace(const struct cli_command *command, int argc, char **argv)
         cli_usage(command, "%s takes one trace%s", command->name,
                   argc == 1 ? ", and there is none in the current folder" : "");
     } else if (argc == 1) {
-        fprintf(stderr, "tcgrr: using %s, the newest trace in the current folder\n", trace);
+        cli_note("using %s, the newest trace in the current folder", trace);
     }
     return trace;
 }
@@ -446,7 +479,7 @@ struct tcgrr_symbols *cli_trace_symbols(struct tcgrr_reader *reader)
     g_autoptr(GError) error = NULL;
 
     if (!tcgrr_symbols_add_trace(symbols, reader, &error)) {
-        fprintf(stderr, "tcgrr: names of functions are missing: %s\n", error->message);
+        cli_note("names of functions are missing: %s", error->message);
     }
     return symbols;
 }

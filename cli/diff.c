@@ -68,10 +68,9 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
     g_autofree char *place = cli_number(comparison->icount);
     GError *problem = NULL;
 
-    fprintf(stderr,
-            "tcgrr: at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, on "
-            "one rr log\n",
-            place);
+    cli_note("at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, on "
+             "one rr log",
+             place);
     g_autofree char *plugin = cli_plugin_path(&problem);
     struct tcgrr_decide_options how = {.plugin = plugin, .compare = options, .stop = options->stop};
     enum tcgrr_decision decision = plugin ? tcgrr_decide(traces->readers, &how, comparison, &problem) : TCGRR_UNDECIDED;

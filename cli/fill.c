@@ -83,8 +83,7 @@ static bool collect(const struct arguments *arguments, const char *plugin, char 
 static int print(const struct arguments *arguments, bool stopped)
 {
     if (stopped && !arguments->json) {
-        fprintf(stderr, "tcgrr: %s is unchanged; run the same command again to continue from here\n",
-                arguments->fill.trace);
+        cli_note("%s is unchanged; run the same command again to continue from here", arguments->fill.trace);
         return CLI_OK;
     }
     return cli_print_trace(arguments->fill.trace, arguments->json, stopped ? CLI_TRACE_CUT : CLI_TRACE_PLAIN);

@@ -46,7 +46,6 @@ bool cli_fill_span(struct tcgrr_fill *fill, const struct cli_fill *given, struct
 
 struct progress {
     bool show;
-    bool shown;
     unsigned window;
     unsigned windows;
 };
@@ -56,9 +55,7 @@ static void say(tcgrr_icount icount, void *data)
     struct progress *progress = data;
     if (progress->show) {
         g_autofree char *text = cli_number(icount);
-        fprintf(stderr, "\r\033[Ktcgrr: window %u of %u, icount %s", progress->window, progress->windows, text);
-        fflush(stderr);
-        progress->shown = true;
+        cli_progress("window %u of %u, icount %s", progress->window, progress->windows, text);
     }
 }
 
@@ -74,9 +71,7 @@ static bool derive_here(struct tcgrr_fill *fill, const struct cli_fill *given, c
         progress.window = i + 1;
         good = tcgrr_fill_derive(fill, &g_array_index(windows, struct tcgrr_fill_window, i), &options, error);
     }
-    if (progress.shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     return good;
 }
 
@@ -132,7 +127,7 @@ static int fill_needed(const char *trace, enum tcgrr_level level, const char *fr
                             .stop = cli_catch_signals()};
     GError *problem = NULL;
 
-    fprintf(stderr, "tcgrr: filling %s with level %s\n", trace, tcgrr_level_name(level));
+    cli_note("filling %s with level %s", trace, tcgrr_level_name(level));
     return cli_fill_make(&fill, NULL, &problem) ? CLI_OK : cli_fail(problem);
 }
 

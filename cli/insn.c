@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/insn.h"
 
+#include "cli/cli.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -26,8 +28,7 @@ struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target,
         tcgrr_disasm_survey(insns->disasm, blocks, tcgrr_blocks_count(blocks));
         tcgrr_sources_add_files(insns->sources, symbols, blocks, tcgrr_blocks_count(blocks));
     } else {
-        fprintf(stderr, "tcgrr: instructions are shown as far as they are known without the trace's blocks: %s\n",
-                error->message);
+        cli_note("instructions are shown as far as they are known without the trace's blocks: %s", error->message);
     }
     return insns;
 }

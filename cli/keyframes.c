@@ -17,16 +17,12 @@ struct options {
     const char *qemu;
     char **extra;
     bool json;
-    bool line_shown;
 };
 
 static void say_progress(tcgrr_icount icount, void *data)
 {
-    struct options *options = data;
     g_autofree char *text = cli_number(icount);
-    fprintf(stderr, "\r\033[Ktcgrr: keyframes up to icount %s", text);
-    fflush(stderr);
-    options->line_shown = true;
+    cli_progress("keyframes up to icount %s", text);
 }
 
 /* "4G", "500M", "65536". */
@@ -77,9 +73,7 @@ static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, str
     struct tcgrr_keyframes_made made = {0};
     bool good = tcgrr_keyframes_make(keyframes, &options->make, &made, error);
 
-    if (options->line_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     if (good && made.refused) {
         g_set_error(
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,

@@ -24,22 +24,17 @@ struct context {
     const char *names[2];
     char *titles[2]; /* what the report calls them */
     char **symbol_files;
-    bool line_shown;
 };
 
 static void say_progress(tcgrr_icount icount, void *data)
 {
-    struct context *context = data;
     g_autofree char *text = cli_number(icount);
-    fprintf(stderr, "\r\033[Ktcgrr: %s instructions compared", text);
-    fflush(stderr);
-    context->line_shown = true;
+    cli_progress("%s instructions compared", text);
 }
 
 static void say_own_inputs(const char *why, void *data)
 {
-    fprintf(stderr, "tcgrr: each side has inputs of its own, because one rr log cannot drive both from there: %s\n",
-            why);
+    cli_note("each side has inputs of its own, because one rr log cannot drive both from there: %s", why);
 }
 
 static void add_words(GPtrArray *words, char **from)
@@ -257,9 +252,7 @@ static int finish(struct context *context, bool good, GError *error)
     const struct tcgrr_comparison *comparison = outcome_of(context).comparison;
     bool place = good ? comparison->diverged : comparison->undecided && error->code != TCGRR_ERROR_STOPPED;
 
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     if (!good && !place) {
         return cli_fail(error);
     }
@@ -356,7 +349,7 @@ static int open_pair(struct context *context)
         return cli_fail(error);
     }
     for (guint i = 0; context->pair.common.pinned && i < context->pair.common.pins.warnings->len; i++) {
-        fprintf(stderr, "tcgrr: %s\n", (const char *)context->pair.common.pins.warnings->pdata[i]);
+        cli_note("%s", (const char *)context->pair.common.pins.warnings->pdata[i]);
     }
     if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
         return status;
@@ -389,10 +382,9 @@ static int lockstep(struct context *context)
     bool good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
     if (!good && tcgrr_lockstep_local_can_decide(&context->pair, &context->options)) {
         g_autofree char *place = cli_number(context->pair.comparison.icount);
-        fprintf(stderr,
-                "%stcgrr: at icount %s the two differ, which inputs of their own may explain: both run once more, on "
-                "one rr log\n",
-                context->line_shown ? "\r\033[K" : "", place);
+        cli_note("at icount %s the two differ, which inputs of their own may explain: both run once more, on "
+                 "one rr log",
+                 place);
         g_clear_error(&error);
         close_pair(context);
         context->options.own_inputs = false;

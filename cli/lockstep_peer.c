@@ -12,26 +12,22 @@ struct context {
     struct tcgrr_compare_options compare;
     struct tcgrr_symbols *symbols; /* of our side */
     char *text;                    /* what is compared, in the user's words */
-    bool line_shown;
 };
 
 static void say_waiting(const char *address, void *data)
 {
-    fprintf(stderr, "tcgrr: waiting for the other side at %s\n", address);
+    cli_note("waiting for the other side at %s", address);
 }
 
 static void say_refused(const char *why, void *data)
 {
-    fprintf(stderr, "tcgrr: refused a connection: %s; still waiting\n", why);
+    cli_note("refused a connection: %s; still waiting", why);
 }
 
 static void say_progress(tcgrr_icount icount, void *data)
 {
-    struct context *context = data;
     g_autofree char *text = cli_number(icount);
-    fprintf(stderr, "\r\033[Ktcgrr: %s instructions on both sides", text);
-    fflush(stderr);
-    context->line_shown = true;
+    cli_progress("%s instructions on both sides", text);
 }
 
 static const char *text_or(const char *text, const char *otherwise)
@@ -108,15 +104,12 @@ static int report(const struct context *context, const struct cli_comparing *com
 
 static int finish(struct context *context, bool good, GError *error, const struct cli_comparing *comparing)
 {
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     if (!good) {
         return cli_fail(error);
     }
     if (context->remote.unheard) {
-        fprintf(stderr, "tcgrr: the other side may not have received the result: %s\n",
-                context->remote.unheard->message);
+        cli_note("the other side may not have received the result: %s", context->remote.unheard->message);
     }
     return report(context, comparing);
 }

@@ -203,7 +203,6 @@ struct progress {
     gint64 started; /* microseconds */
     gint64 next;
     const struct tcgrr_sql *sql;
-    bool shown;
 };
 
 static int show_progress(void *data)
@@ -215,11 +214,8 @@ static int show_progress(void *data)
     }
     if (now >= progress->next && !cli_paging()) {
         g_autofree char *chunks = cli_number(tcgrr_sql_chunks_decoded(progress->sql));
-        fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s chunks of the trace decoded",
-                (double)(now - progress->started) / 1e6, chunks);
-        fflush(stderr);
+        cli_progress("%.0f s, %s chunks of the trace decoded", (double)(now - progress->started) / 1e6, chunks);
         progress->next = now + G_USEC_PER_SEC;
-        progress->shown = true;
     }
     return 0;
 }
@@ -290,7 +286,7 @@ static void say_gaps(const struct query *query)
     g_autoptr(GArray) gaps = tcgrr_sql_gaps(query->sql);
 
     for (guint i = 0; i < gaps->len; i++) {
-        fprintf(stderr, "tcgrr: note: rows are missing: %s\n", g_array_index(gaps, struct tcgrr_sql_gap, i).text);
+        cli_note("note: rows are missing: %s", g_array_index(gaps, struct tcgrr_sql_gap, i).text);
     }
 }
 
@@ -378,10 +374,7 @@ static int run_next(struct query *query, const char **sql, struct progress *prog
         status = run_statement(query, statement, &lacks);
     }
     *sql = end;
-    if (progress->shown) {
-        fputs("\r\033[K", stderr);
-        progress->shown = false;
-    }
+    cli_progress_clear();
     int result = lacks ? CLI_FAILED : status == SQLITE_OK ? CLI_OK : say_error(query->db, status);
     sqlite3_finalize(statement);
     return result;

@@ -9,47 +9,38 @@
 #include <string.h>
 #include <unistd.h>
 
-struct screen {
-    bool verbose;
-    bool line_shown;
-};
-
 static void say_started(const struct tcgrr_command *command, void *data)
 {
-    const struct screen *screen = data;
-    if (!screen->verbose) {
+    const bool *verbose = data;
+    if (!*verbose) {
         if (command->warning) {
-            fprintf(stderr, "tcgrr: %s\n", command->warning);
+            cli_note("%s", command->warning);
         }
         return;
     }
     for (guint i = 0; i < command->notes->len; i++) {
-        fprintf(stderr, "tcgrr: %s\n", (const char *)g_ptr_array_index(command->notes, i));
+        cli_note("%s", (const char *)g_ptr_array_index(command->notes, i));
     }
     g_autofree char *line = g_strjoinv(" ", command->argv);
-    fprintf(stderr, "tcgrr: %s\n", line);
+    cli_note("%s", line);
 }
 
 static void say_warning(const char *text, void *data)
 {
-    fprintf(stderr, "tcgrr: %s\n", text);
+    cli_note("%s", text);
 }
 
 static void say_progress(const struct tcgrr_record_progress *progress, void *data)
 {
-    struct screen *screen = data;
     g_autofree char *icount = cli_number(progress->icount);
     g_autofree char *bytes = cli_bytes(progress->bytes);
     double seconds = progress->seconds > 0 ? progress->seconds : 1;
 
-    fprintf(stderr, "\r\033[Ktcgrr: %.0f s, %s instructions, %.0f M/s, %s", progress->seconds, icount,
-            (double)progress->icount / seconds / 1e6, bytes);
-    if (progress->last_event) {
-        g_autofree char *at = cli_number(progress->last_event_icount);
-        fprintf(stderr, ", last event: %s at %s", progress->last_event, at);
-    }
-    fflush(stderr);
-    screen->line_shown = true;
+    g_autofree char *at = cli_number(progress->last_event_icount);
+    g_autofree char *event =
+        progress->last_event ? g_strdup_printf(", last event: %s at %s", progress->last_event, at) : g_strdup("");
+    cli_progress("%.0f s, %s instructions, %.0f M/s, %s%s", progress->seconds, icount,
+                 (double)progress->icount / seconds / 1e6, bytes, event);
 }
 
 /* The name that was asked for, or the one made of the guest's or QEMU's name. */
@@ -104,10 +95,9 @@ static int conclude(const struct tcgrr_record_result *result, const char *output
         return CLI_FAILED;
     }
     if (result->end == TCGRR_LIVE_THREADS) {
-        fprintf(stderr,
-                "tcgrr: a thread of the program computed for 20 s while another one waited to run, and may be waiting "
-                "for that one; everything recorded up to then is in %s\n",
-                output);
+        cli_note("a thread of the program computed for 20 s while another one waited to run, and may be waiting "
+                 "for that one; everything recorded up to then is in %s",
+                 output);
         return CLI_FAILED;
     }
     return result->lost ? CLI_FAILED : CLI_OK;
@@ -119,9 +109,7 @@ static int record(struct tcgrr_record_options *options, bool json)
     GError *error = NULL;
     bool good = tcgrr_record(options, &result, &error);
 
-    if (((struct screen *)options->data)->line_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     if (!good) {
         g_free(result.exit);
         return cli_fail(error);
@@ -235,7 +223,7 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
 
 static int record_one(const struct cli_command *command, char **argv, const struct arguments *arguments)
 {
-    struct screen screen = {.verbose = arguments->verbose};
+    bool verbose = arguments->verbose;
     g_autofree char *name = output_name(arguments->output, argv[1], argv + 2);
     bool shows = arguments->progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2));
     struct tcgrr_record_options record_options = {
@@ -255,7 +243,7 @@ static int record_one(const struct cli_command *command, char **argv, const stru
         .started = say_started,
         .warn = say_warning,
         .progress = shows ? say_progress : NULL,
-        .data = &screen,
+        .data = &verbose,
     };
     return start(command, &record_options, &arguments->level, arguments->json);
 }

@@ -16,16 +16,12 @@
 struct context {
     const volatile int *stop;
     const char *gdb;
-    bool line_shown;
 };
 
 static void say_progress(tcgrr_icount icount, void *data)
 {
-    struct context *context = data;
     g_autofree char *text = cli_number(icount);
-    fprintf(stderr, "\r\033[Ktcgrr: %s instructions compared", text);
-    fflush(stderr);
-    context->line_shown = true;
+    cli_progress("%s instructions compared", text);
 }
 
 /* Serves one gdb after another until the user, or a gdb, ends it. */
@@ -37,9 +33,9 @@ static bool serve(struct context *context, struct tcgrr_gdb_server *server, GErr
 
     if (listener) {
         const char *text = tcgrr_listener_text(listener);
-        fprintf(stderr, "tcgrr: in another terminal: gdb-multiarch -ex 'target remote %s'\n",
-                text + (g_str_has_prefix(text, "unix:") ? strlen("unix:") : strlen("tcp:")));
-        fprintf(stderr, "tcgrr: reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU\n");
+        cli_note("in another terminal: gdb-multiarch -ex 'target remote %s'",
+                 text + (g_str_has_prefix(text, "unix:") ? strlen("unix:") : strlen("tcp:")));
+        cli_note("reverse-stepi and reverse-continue work there; Ctrl-C here ends QEMU");
     }
     bool good = listener && tcgrr_gdb_server_run(server, listener, error);
     tcgrr_listener_free(listener);
@@ -193,9 +189,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
         return status;
     }
     bool good = tcgrr_replay(reader, options, &result, &error);
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     if (!good) {
         status = cli_fail(error);
     } else {

@@ -114,7 +114,7 @@ static void say_without(const struct report_job *job)
 {
     for (int i = 0; job->report->options[i].name; i++) {
         if (job->values[i].given && job->report->options[i].kind == REPORT_WITHOUT) {
-            report_note("%s changes nothing in a report", job->report->options[i].name);
+            cli_note("%s changes nothing in a report", job->report->options[i].name);
         }
     }
 }

@@ -30,8 +30,8 @@ static int verify(struct tcgrr_reader *reader, const char *path, bool json)
     } else if (problems == 0) {
         printf("%s: good%s\n", path, run->complete ? "" : " as far as it goes: the recording was cut short");
     } else {
-        fprintf(stderr, "tcgrr: %s is damaged: %" G_GUINT64_FORMAT " problem%s found; record it again\n", path,
-                problems, problems == 1 ? "" : "s");
+        cli_note("%s is damaged: %" G_GUINT64_FORMAT " problem%s found; record it again", path, problems,
+                 problems == 1 ? "" : "s");
     }
     return problems ? CLI_FAILED : CLI_OK;
 }

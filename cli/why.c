@@ -20,24 +20,13 @@ struct context {
     struct tcgrr_why why;
     tcgrr_icount at;
     bool progress;
-    bool line_shown;
 };
-
-static void clear_line(struct context *context)
-{
-    if (context->line_shown) {
-        fputs("\r\033[K", stderr);
-        context->line_shown = false;
-    }
-}
 
 static void say(const char *text, void *data)
 {
-    struct context *context = data;
+    const struct context *context = data;
     if (context->progress) {
-        fprintf(stderr, "\r\033[Ktcgrr: %s", text);
-        fflush(stderr);
-        context->line_shown = true;
+        cli_progress("%s", text);
     }
 }
 
@@ -211,7 +200,7 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
     GError *error = NULL;
 
     bool good = tcgrr_replay_check(options->reader, &error) && tcgrr_why_find(options, &context->why, &error);
-    clear_line(context);
+    cli_progress_clear();
     if (!good) {
         int status = cli_fail(error);
         return *options->stop ? cli_stopped_status(*options->stop) : status;

@@ -359,7 +359,7 @@ void view_run_program(struct view *view, const char *const *words)
     def_prog_mode();
     endwin();
     if (!g_spawn_sync(NULL, (char **)words, NULL, G_SPAWN_CHILD_INHERITS_STDIN, NULL, NULL, NULL, NULL, NULL, &error)) {
-        fprintf(stderr, "tcgrr: %s\n", error->message);
+        cli_note("%s", error->message);
         g_clear_error(&error);
     }
     printf("\nPress Enter to go back. ");

@@ -90,7 +90,7 @@ static bool count_all(struct curves *curves, GError **error)
         uint64_t bin = MIN(walk.at.icount / curves->width, BINS - 1);
         curves->counts[(uint64_t)curves->of_block[tcgrr_exec_walk_block(&walk)] * BINS + bin] += walk.at.counted;
     }
-    report_walk_end(curves->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

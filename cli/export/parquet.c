@@ -222,7 +222,7 @@ static bool run(struct export_job *job, GError **error)
 
     if (good) {
         good = report_walk_begin(job->report, &table.walk, &range, error) && write_file(&table, connection, error);
-        report_walk_end(job->report, &table.walk);
+        report_walk_end(&table.walk);
     } else {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "DuckDB cannot be started");
     }

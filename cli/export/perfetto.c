@@ -6,6 +6,7 @@
  */
 #include "cli/export/export.h"
 #include "cli/export/protobuf.h"
+#include "cli/cli.h"
 
 #include <string.h>
 
@@ -265,9 +266,9 @@ static bool run(struct export_job *job, GError **error)
         good = export_walk(job, &visitor, error);
     }
     if (good && timeline.shortest > 1) {
-        report_note("functions that ran for fewer than %" G_GUINT64_FORMAT
-                    " instructions are left out; --min sets another limit",
-                    UINT64_C(1) << (timeline.shortest - 1));
+        cli_note("functions that ran for fewer than %" G_GUINT64_FORMAT
+                 " instructions are left out; --min sets another limit",
+                 UINT64_C(1) << (timeline.shortest - 1));
     }
     g_byte_array_unref(timeline.lengths);
     g_byte_array_unref(timeline.named);

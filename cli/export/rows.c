@@ -38,7 +38,7 @@ static bool run_csv(struct export_job *job, GError **error)
                 tcgrr_exec_walk_seq(&walk), walk.at.icount, walk.at.vcpu, number, walk.at.block->pc,
                 walk.at.block->insns, walk.at.ran, place(&csv, number));
     }
-    report_walk_end(job->report, &walk);
+    report_walk_end(&walk);
     for (uint32_t i = 0; i < job->report->block_count; i++) {
         g_free(csv.places[i]);
     }
@@ -98,7 +98,7 @@ static bool run_tenet(struct export_job *job, GError **error)
     for (; good && !walk.end && !ferror(job->out); good = tcgrr_exec_walk_next(&walk, error)) {
         write_exec(job, &walk, counter);
     }
-    report_walk_end(job->report, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

@@ -4,6 +4,7 @@
  * 1,024 levels of calls, so functions get addresses of their own, ADDRESS_STEP apart, which the symbol file names.
  */
 #include "cli/export/export.h"
+#include "cli/cli.h"
 
 #include "store/error.h"
 
@@ -245,7 +246,7 @@ static bool run(struct export_job *job, GError **error)
     good = good && write_info(&folder, error) && write_tasks(&folder, error) && write_map(&folder, error) &&
            write_symbols(&folder, error);
     if (good && folder.deep) {
-        report_note("%" G_GUINT64_FORMAT " calls more than %u deep are left out", folder.deep, MAX_DEPTH);
+        cli_note("%" G_GUINT64_FORMAT " calls more than %u deep are left out", folder.deep, MAX_DEPTH);
     }
     g_clear_error(&folder.error);
     g_ptr_array_unref(folder.tasks);

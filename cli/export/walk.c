@@ -83,7 +83,7 @@ static bool show_all(struct walk *walk, GError **error)
         walk->vcpus = MAX(walk->vcpus, execs.at.vcpu + 1);
         walk->end = execs.at.icount + execs.at.counted;
     }
-    report_walk_end(walk->job->report, &execs);
+    report_walk_end(&execs);
     return good;
 }
 

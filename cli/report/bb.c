@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Blocks and instructions of each vCPU. */
 #include "cli/report/report.h"
+#include "cli/cli.h"
 
 enum { IDLE };
 
@@ -81,7 +82,7 @@ static bool count_up(struct idling *idling, GError **error)
             good = say_idles(idling, &walk, &next, error);
         }
     }
-    report_walk_end(idling->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 
@@ -94,7 +95,7 @@ static bool print_idles(struct report_job *job, json_t *list, GError **error)
     g_array_unref(idling.vcpus);
     g_array_unref(idling.events);
     if (good && idling.count == 0) {
-        report_note("no vCPU was seen to go idle; QEMU reports that only where each vCPU has its own thread");
+        cli_note("no vCPU was seen to go idle; QEMU reports that only where each vCPU has its own thread");
     }
     return good;
 }

@@ -126,7 +126,7 @@ static bool count_all(struct vectors *vectors, GError **error)
             vcpu->length -= interval;
         }
     }
-    report_walk_end(vectors->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

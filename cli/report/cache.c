@@ -105,7 +105,7 @@ static bool check_level(struct model *model, GError **error)
         return false;
     }
     if (!model->with_data) {
-        report_note("only instructions: the trace was recorded without memory accesses (fill --level full)");
+        cli_note("only instructions: the trace was recorded without memory accesses (fill --level full)");
         g_error_free(reason);
     }
     return true;
@@ -253,7 +253,7 @@ static bool run_all(struct model *model, GError **error)
         run_exec(model, &model->cores[walk.at.vcpu % model->core_count], &walk.at, tcgrr_exec_walk_block(&walk),
                  accesses, accesses + count);
     }
-    report_walk_end(model->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

@@ -241,7 +241,7 @@ static bool count_all(struct flow *flow, GError **error)
         count_exec(flow, &walk);
         keep_events(flow, &walk, &next);
     }
-    report_walk_end(flow->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

@@ -267,7 +267,7 @@ static bool print_execs(struct log *log, GError **error)
             good = false;
         }
     }
-    report_walk_end(job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 
@@ -281,7 +281,7 @@ static bool check_level(struct log *log, GError **error)
         return false;
     }
     if (!log->accesses) {
-        report_note("no memory accesses: the trace was recorded without them (fill --level full)");
+        cli_note("no memory accesses: the trace was recorded without them (fill --level full)");
         g_error_free(reason);
     }
     return true;

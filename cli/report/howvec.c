@@ -268,7 +268,7 @@ static bool run(struct report_job *job, GError **error)
 
     make_classes(&howvec, job->run->target);
     if (job->values[STRICT].number && strcmp(job->run->target, "aarch64") != 0) {
-        report_note("strict changes nothing for %s", job->run->target);
+        cli_note("strict changes nothing for %s", job->run->target);
     }
     howvec.singles = g_hash_table_new_full(g_bytes_hash, g_bytes_equal, (GDestroyNotify)g_bytes_unref, g_free);
     for (guint i = 0; good && i < job->values[COUNT].texts->len; i++) {

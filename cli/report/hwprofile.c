@@ -255,8 +255,8 @@ static void note_unmatched(const struct report_job *job, const GPtrArray *device
                           g_ptr_array_index(matches, i)) == 0;
         }
         if (!any) {
-            report_note("no device '%s' was accessed; without match= all are listed",
-                        (const char *)g_ptr_array_index(matches, i));
+            cli_note("no device '%s' was accessed; without match= all are listed",
+                     (const char *)g_ptr_array_index(matches, i));
         }
     }
 }

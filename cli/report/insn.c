@@ -134,7 +134,7 @@ static bool trace_all(struct matches *matches, GError **error)
             vcpu->ran += walk.at.ran;
         }
     }
-    report_walk_end(matches->job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 

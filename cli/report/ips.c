@@ -67,7 +67,7 @@ static bool run(struct report_job *job, GError **error)
     }
     report_profile_clear(&profile);
     if (!(job->run->duration_s > 0)) {
-        report_note("how long the recording took is not known: it was cut short");
+        cli_note("how long the recording took is not known: it was cut short");
     }
     return true;
 }

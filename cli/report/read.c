@@ -26,11 +26,11 @@ bool report_need(struct report_job *job, enum tcgrr_level level, GError **error)
         return false;
     }
     if (spans->len == 0) {
-        report_note("there are no memory accesses: the run did not reach --full-from");
+        cli_note("there are no memory accesses: the run did not reach --full-from");
     } else if (!tcgrr_reader_has_all(job->reader, level)) {
         struct tcgrr_span lack = tcgrr_spans_lack(spans, (struct tcgrr_span){0, job->run->icount}, &some);
         g_autofree char *text = tcgrr_reader_lack_text(job->reader, level, lack);
-        report_note("only a part of the run: %s", text);
+        cli_note("only a part of the run: %s", text);
     }
     return true;
 }
@@ -44,9 +44,7 @@ static void show_progress(const struct tcgrr_chunk *chunk, void *data)
     if (now >= job->next_progress) {
         g_autofree char *done = cli_number(chunk->first_icount);
         g_autofree char *all = cli_number(job->run->icount);
-        fprintf(stderr, "\r\033[Ktcgrr: %s of %s instructions", done, all);
-        fflush(stderr);
-        job->progress_shown = true;
+        cli_progress("%s of %s instructions", done, all);
         job->next_progress = now + G_USEC_PER_SEC / 2;
     }
 }
@@ -58,16 +56,13 @@ bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, con
 
     *walk = (struct tcgrr_exec_walk){.entered = job->progress ? show_progress : NULL, .data = job};
     job->next_progress = g_get_monotonic_time() + G_USEC_PER_SEC;
-    job->progress_shown = false;
     return tcgrr_exec_walk_begin(walk, tcgrr_chunk_cache_new(job->reader, 1), range ? range : &all, error);
 }
 
-void report_walk_end(struct report_job *job, struct tcgrr_exec_walk *walk)
+void report_walk_end(struct tcgrr_exec_walk *walk)
 {
     struct tcgrr_chunk_cache *cache = walk->cache;
-    if (job->progress_shown) {
-        fputs("\r\033[K", stderr);
-    }
+    cli_progress_clear();
     tcgrr_exec_walk_end(walk);
     tcgrr_chunk_cache_free(cache);
 }
@@ -95,7 +90,7 @@ bool report_each_access(struct report_job *job, void (*visit)(const struct repor
             visit(&(struct report_access){&accesses[i], walk.at.block, walk.at.icount, walk.at.vcpu}, data);
         }
     }
-    report_walk_end(job, &walk);
+    report_walk_end(&walk);
     return good;
 }
 
@@ -307,7 +302,7 @@ bool report_profile_make(struct report_job *job, struct report_profile *profile,
     for (; good && !walk.end; good = good && tcgrr_exec_walk_next_chunk(&walk, error)) {
         good = profile_chunk(&making, walk.at.chunk, error);
     }
-    report_walk_end(job, &walk);
+    report_walk_end(&walk);
     g_hash_table_unref(making.partials);
     g_free(making.insns);
     if (good) {
@@ -390,15 +385,6 @@ json_t *report_text_json(char *text)
 json_t *report_number_json(uint64_t number)
 {
     return json_integer((json_int_t)number);
-}
-
-void report_note(const char *format, ...)
-{
-    va_list arguments;
-    va_start(arguments, format);
-    g_autofree char *text = g_strdup_vprintf(format, arguments);
-    va_end(arguments);
-    fprintf(stderr, "tcgrr: %s\n", text);
 }
 
 FILE *report_create(struct report_job *job, const char *path, GError **error)

@@ -69,7 +69,6 @@ struct report_job {
     struct tcgrr_sources *sources; /* NULL: source lines are not asked for */
     GHashTable *lines;             /* those found: pc → "file.c:12" or "" */
     gint64 next_progress;          /* when a walk shows it next, on g_get_monotonic_time()'s clock */
-    bool progress_shown;
 };
 
 struct report {
@@ -125,7 +124,7 @@ json_t *report_options_json(const struct report_option *options);
  */
 bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, const struct tcgrr_exec_range *range,
                        GError **error);
-void report_walk_end(struct report_job *job, struct tcgrr_exec_walk *walk);
+void report_walk_end(struct tcgrr_exec_walk *walk);
 /* The executions of the instructions from..until. */
 struct tcgrr_exec_range report_range(tcgrr_icount from, tcgrr_icount until);
 
@@ -206,8 +205,6 @@ void report_begin_json(struct report_job *job, const char *key);
 /* A string or null; frees the text. */
 json_t *report_text_json(char *text);
 json_t *report_number_json(uint64_t number);
-/* Says something about the figures on standard error. */
-void report_note(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /* Opens a file to write to, replacing what is there, unless that is the trace itself. NULL with error. */
 FILE *report_create(struct report_job *job, const char *path, GError **error);

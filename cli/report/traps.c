@@ -133,15 +133,14 @@ static void print_place(sqlite3_stmt *row, void *data)
 static void say_notes(const struct report_job *job, const struct traps *traps)
 {
     if (strcmp(job->run->mode, "user") == 0) {
-        report_note("user mode: QEMU reports interrupts and exceptions in system mode only");
+        cli_note("user mode: QEMU reports interrupts and exceptions in system mode only");
     } else if (!job->run->reports_discontinuities) {
-        report_note("QEMU %s does not report interrupts, exceptions and host calls to plugins: the first two are "
-                    "inferred from what ran%s, host calls are missing",
-                    job->run->qemu_version, job->run->decided >= 0 ? " and from QEMU's rr log" : "");
+        cli_note("QEMU %s does not report interrupts, exceptions and host calls to plugins: the first two are "
+                 "inferred from what ran%s, host calls are missing",
+                 job->run->qemu_version, job->run->decided >= 0 ? " and from QEMU's rr log" : "");
     }
     if (traps->strange) {
-        report_note("%" G_GUINT64_FORMAT " events of vCPUs that the machine does not have are left out",
-                    traps->strange);
+        cli_note("%" G_GUINT64_FORMAT " events of vCPUs that the machine does not have are left out", traps->strange);
     }
 }
 
