@@ -12,6 +12,8 @@
 
 #define LINE_WORDS         (64 / sizeof(uint32_t))
 #define MOST_FETCHED       (16 * LINE_WORDS)
+#define PAUSE_US           200
+#define ROOM_PART          4 /* one such part of the ring */
 #define RING_PHRASES_BYTES (TCGRR_WIRE_PHRASES * TCGRR_WIRE_PHRASE * sizeof(uint32_t))
 
 static bool plausible(const struct tcgrr_wire_header *header, size_t file_bytes)
@@ -114,12 +116,22 @@ static bool consumer_gone(const struct tcgrr_wire_header *header)
            (kill((pid_t)header->consumer_pid, 0) != 0 && errno == ESRCH);
 }
 
+static bool has_room(const struct tcgrr_ring *ring, uint64_t words)
+{
+    return ring->head + words - atomic_load_explicit(&ring->header->tail, memory_order_acquire) <= ring->size;
+}
+
+/* Once there is none, for a good deal more than that: to fall asleep and wake up again for each draft would take more
+ * of the processor than the draft. What is in the ring meanwhile keeps the consumer busy. */
 static void wait_for_room(struct tcgrr_ring *ring, uint64_t words)
 {
-    const struct timespec pause = {.tv_nsec = 50 * 1000};
+    const struct timespec pause = {.tv_nsec = PAUSE_US * 1000};
 
-    while (ring->head + words - atomic_load_explicit(&ring->header->tail, memory_order_acquire) > ring->size &&
-           !ring->unread) {
+    if (has_room(ring, words)) {
+        return;
+    }
+    words = words > ring->size / ROOM_PART ? words : ring->size / ROOM_PART;
+    while (!has_room(ring, words) && !ring->unread) {
         ring->unread = consumer_gone(ring->header);
         nanosleep(&pause, NULL);
     }
