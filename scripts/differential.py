@@ -52,7 +52,9 @@ class Target:
                 self.fields.append(self.field(value.split()))
             else:
                 known[key] = value
-        self.qemu, self.llvm = known["qemu"].split(), known["llvm"].split()
+        self.qemu, self.llvm = known["qemu"].split(), known.get("llvm", "").split()
+        # Where LLVM does not know the target well enough: the prefix of GNU's tools, and their options.
+        self.gnu, self.gas, self.objdump = known.get("gnu"), known.get("as", ""), known.get("objdump", "")
         self.order, self.word, self.length = known["byteorder"], int(known["word"]), int(known["length"])
         self.load, self.results = int(known["load"], 0), int(known["results"], 0)
         self.fixed = [bytes.fromhex(word) for word in known.get("fixed", "").split()]
@@ -140,6 +142,13 @@ def x87(rng, size):
     return (struct.pack("<7I", control, 0, 0, 0, 0, 0, 0) + registers).ljust(size, b"\0")
 
 
+def extended(rng):
+    """m68k's extended precision: any sign and exponent, and an integer bit, except for zeros and denormals."""
+    exponent = rng.choice((0, 0, 0x7fff, 0x3fff, 0x3fff + rng.randrange(-70, 70), 0x3fff, rng.getrandbits(15)))
+    fraction = rng.choice((0, 0, 1, 1 << 62, rng.getrandbits(63), rng.getrandbits(63) & -(1 << rng.randrange(63))))
+    return struct.pack(">HHQ", rng.getrandbits(1) << 15 | exponent, 0, (exponent > 0) << 63 | fraction)
+
+
 def inputs(target, rng, count):
     """The registers that each instruction is run with, `count` times."""
     rows = b""
@@ -155,6 +164,8 @@ def inputs(target, rng, count):
                     row += lanes(rng, size, target.order)
                 elif kind[0] == "x87":
                     row += x87(rng, size)
+                elif kind[0] == "ext":
+                    row += extended(rng)
                 elif kind[0] == "pred":
                     row += rng.choice((b"\xff" * size, rng.randbytes(size), b"\x11" * size, b"\x01" * size))
                 else:
@@ -169,8 +180,27 @@ def shape(text):
     return re.sub(r"(?<![\w.])#?-?(0x[0-9a-f]+|\d+)\b", "#", text)
 
 
+def disassemble_gnu(target, codes):
+    """{bytes: text} of those that objdump knows."""
+    slot, found = 32, {}
+    with tempfile.NamedTemporaryFile() as file:
+        # After each come instructions that do nothing, so that the next one is met at its beginning, whatever the
+        # rest of the bytes may be.
+        filler = b"\x4e\x71" * (slot // 2)
+        file.write(b"".join((code + filler)[:slot] for code in codes))
+        file.flush()
+        run = subprocess.run([target.gnu + "objdump", "-D", "-b", "binary", "--insn-width=24", *target.objdump.split(),
+                              file.name], stdout=subprocess.PIPE, text=True, check=True)
+    for at, code, text in re.findall(r"^ *([0-9a-f]+):\t([0-9a-f ]+?) *\t(.*)$", run.stdout, re.M):
+        if int(at, 16) % slot == 0:
+            found[bytes.fromhex(code)] = re.sub(r"\s+", " ", text).strip()
+    return found
+
+
 def disassemble(target, codes):
     """{bytes: text} of those that LLVM accepts."""
+    if target.gnu:
+        return disassemble_gnu(target, codes)
     # Some disassemblers accept nothing after a first instruction that they refuse.
     lines = "\n".join(" ".join(f"0x{byte:02x}" for byte in code) for code in (target.first, *codes)) + "\n"
     run = subprocess.run([newest("llvm-mc"), "--disassemble", "--show-encoding", *target.llvm], input=lines, text=True,
@@ -242,6 +272,11 @@ def assemble(target, tests, rows, folder):
     path = os.path.join(folder, "guest")
     with open(path + ".s", "w", encoding="ascii") as file:
         file.write(source)
+    if target.gnu:
+        link = ["ld", f"-Ttext={where['LOAD']:#x}", "-e", "0", "--oformat", "binary", "-o", path + ".bin", path + ".o"]
+        subprocess.run([target.gnu + "as", *target.gas.split(), "-o", path + ".o", path + ".s"], check=True)
+        subprocess.run([target.gnu + link[0], *link[1:]], check=True)
+        return path + ".bin"
     subprocess.run([newest("llvm-mc"), "--filetype=obj", *target.llvm, "-o", path + ".o", path + ".s"], check=True)
     subprocess.run([newest("llvm-objcopy"), "-O", "binary", "-j", ".text", path + ".o", path + ".bin"], check=True)
     if ".reset" in source:
@@ -281,6 +316,8 @@ class Machine:
             line = self.process.stdout.readline()
             if not line:
                 raise EOFError
+            if not line.startswith("{"):
+                continue  # some QEMUs print complaints of what their guest does
             answer = json.loads(line)
             if "return" in answer or "error" in answer:
                 return answer

@@ -36,6 +36,12 @@ finds s390x 7.2 10.0 'vfmasb %v1,%v2,%v3,%v4' 'vfmasb %v1,%v2,%v3,%v4' 'va %v1,%
 finds ppc64 10.0 11.1 'fnmadds 1,2,3,4' 'fnmadds 1,2,3,4' 'add 3,4,5' 'fmadd 1,2,3,4'
 finds ppc64 10.0 11.1 'xsnmsubqp 3,4,5' 'xsnmsubqp 3,4,5' 'xsaddqp 3,4,5'
 
+shown=
+finds sparc64 7.2 10.0 'fmul8x16 %f0, ?%f2, ?%f4' 'fmul8x16 %f0,%f2,%f4' 'add %g1,%g2,%g3' 'fmuld %f0,%f2,%f4'
+if command -v m68k-linux-gnu-as >/dev/null; then
+    finds m68k 7.2 10.0 'fdiv.x %fp1,%fp0' 'fdiv.x %fp1,%fp0' 'add.l %d0,%d1' 'fmove.x %fp1,%fp2'
+fi
+
 # A search: the same QEMU twice has no difference, and the same seed finds the same instructions.
 run 0 "$search" --rounds 1 riscv64 "$(qemu riscv64 10.0)" "$(qemu riscv64 10.0)"
 contains "search" "$(cat "$work/out")" "^riscv64: [0-9]{3,} instructions, 0 differ, 0 only trap"

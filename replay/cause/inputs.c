@@ -7,7 +7,7 @@
 
 #define MODES 4
 
-enum family { OTHER, AARCH64, ARM, RISCV, X86 };
+enum family { OTHER, AARCH64, ARM, M68K, RISCV, X86 };
 
 struct tcgrr_decoder {
     enum family family;
@@ -48,6 +48,9 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target)
         open_mode(decoder, ARM_A32, TCGRR_MODE_A32);
         open_mode(decoder, ARM_T32, TCGRR_MODE_T32);
         open_mode(decoder, ARM_T32_M, TCGRR_MODE_T32_M);
+    } else if (strcmp(target, "m68k") == 0) {
+        decoder->family = M68K;
+        open_mode(decoder, 0, TCGRR_MODE_M68K);
     } else if (g_str_has_prefix(target, "riscv")) {
         decoder->family = RISCV;
     } else if (strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0) {
@@ -217,6 +220,8 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
         tcgrr_inputs_arm(&decoding);
     } else if (decoder->family == X86 && decode_x86(decoder, &decoding)) {
         tcgrr_inputs_x86(&decoding);
+    } else if (decoder->family == M68K && (tcgrr_inputs_is_m68k_fpu(bytes, length) || decode(decoder, 0, &decoding))) {
+        tcgrr_inputs_m68k(&decoding);
     } else if (decoder->family == RISCV) {
         tcgrr_inputs_riscv(&decoding);
     } else {

@@ -40,6 +40,9 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_arm(struct tcgrr_decoding *decoding);
 void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding);
+/* `insn` may be NULL if it is one of the floating-point unit's. */
+void tcgrr_inputs_m68k(struct tcgrr_decoding *decoding);
+bool tcgrr_inputs_is_m68k_fpu(const uint8_t *bytes, uint8_t length);
 /* By LLVM. False, and nothing noted, if it does not know the instruction. */
 bool tcgrr_inputs_llvm(struct tcgrr_decoding *decoding, const char *target);
 

@@ -20,6 +20,7 @@ static const struct {
     [TCGRR_MODE_X86_64] = {CS_ARCH_X86, CS_MODE_64},
     [TCGRR_MODE_X86_32] = {CS_ARCH_X86, CS_MODE_32},
     [TCGRR_MODE_X86_16] = {CS_ARCH_X86, CS_MODE_16},
+    [TCGRR_MODE_M68K] = {CS_ARCH_M68K, CS_MODE_BIG_ENDIAN | CS_MODE_M68K_040},
 };
 
 bool tcgrr_capstone_knows(enum tcgrr_capstone_mode mode)

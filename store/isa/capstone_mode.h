@@ -17,6 +17,7 @@ enum tcgrr_capstone_mode {
     TCGRR_MODE_X86_64,
     TCGRR_MODE_X86_32,
     TCGRR_MODE_X86_16,
+    TCGRR_MODE_M68K,
 };
 
 /* Whether this capstone has it. */

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* Which registers m68k's instructions take in and write. The texts are GNU's. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "replay/cause/inputs.h"
+
+#define PC 0x1000
+
+static struct tcgrr_registers *m68k_registers(void)
+{
+    struct tcgrr_registers *registers = tcgrr_registers_new("m68k");
+    static const char *const names[] = {"a0", "a1", "a2", "a3", "a4", "a5", "fp", "sp", "ps", "pc"};
+
+    for (unsigned i = 0; i < 8; i++) {
+        char name[4] = {'d', (char)('0' + i), '\0'};
+        assert_true(tcgrr_registers_add(registers, name, "core", 4));
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
+        assert_true(tcgrr_registers_add(registers, names[i], "core", 4));
+    }
+    for (unsigned i = 0; i < 8; i++) {
+        char name[4] = {'f', 'p', (char)('0' + i), '\0'};
+        assert_true(tcgrr_registers_add(registers, name, "fp", 12));
+    }
+    assert_true(tcgrr_registers_add(registers, "fpcontrol", "fp", 4));
+    assert_true(tcgrr_registers_add(registers, "fpstatus", "fp", 4));
+    assert_true(tcgrr_registers_add(registers, "fpiaddr", "fp", 4));
+    return registers;
+}
+
+static const char *name_at(const struct tcgrr_registers *registers, unsigned index)
+{
+    return ((const struct tcgrr_register *)g_ptr_array_index(registers->list, index))->name;
+}
+
+/* "d0 ps:4", in the registers' order: what is read, of ps and fpstatus with the bits. */
+static char *reads(const struct tcgrr_registers *registers, const struct tcgrr_inputs *inputs)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < registers->list->len; i++) {
+        for (guint k = 0; k < inputs->registers->len; k++) {
+            const struct tcgrr_input *input = &g_array_index(inputs->registers, struct tcgrr_input, k);
+            if (input->index != i) {
+                continue;
+            }
+            g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", name_at(registers, i));
+            if (input->mask != UINT64_MAX) {
+                g_string_append_printf(text, ":%" G_GINT64_MODIFIER "x", input->mask);
+            }
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static char *listed(const struct tcgrr_registers *registers, const GArray *indexes)
+{
+    GString *text = g_string_new(NULL);
+
+    for (unsigned i = 0; i < registers->list->len; i++) {
+        for (guint k = 0; k < indexes->len; k++) {
+            if (g_array_index(indexes, unsigned, k) == i) {
+                g_string_append_printf(text, "%s%s", text->len > 0 ? " " : "", name_at(registers, i));
+                break;
+            }
+        }
+    }
+    return g_string_free(text, FALSE);
+}
+
+static const struct row {
+    const char *bytes;
+    const char *text;
+    const char *reads;
+    const char *writes;
+    const char *bases;
+} rows[] = {
+    {"d081", "addl %d1,%d0", "d0 d1", "d0", ""},
+    {"2200", "movel %d0,%d1", "d0", "d1", ""},
+    {"1200", "moveb %d0,%d1", "d0 d1", "d1", ""},
+    {"22280004", "movel %a0@(4),%d1", "a0", "d1", "a0"},
+    {"2141000c", "movel %d1,%a0@(12)", "d1 a0", "", "a0"},
+    {"2f00", "movel %d0,%sp@-", "d0 sp", "sp", "sp"},
+    {"12d8", "moveb %a0@+,%a1@+", "a0 a1", "a0 a1", "a0 a1"},
+    {"41f01000", "lea %a0@(0,%d1:w),%a0", "d1 a0", "a0", "d1 a0"},
+    {"b081", "cmpl %d1,%d0", "d0 d1", "", ""},
+    {"4a05", "tstb %d5", "d5", "", ""},
+    {"c141", "exg %d0,%d1", "d0 d1", "d0 d1", ""},
+    {"d181", "addxl %d1,%d0", "d0 d1 ps:14", "d0", ""},
+    {"e390", "roxll #1,%d0", "d0 ps:10", "d0", ""},
+    {"66fc", "bnes", "ps:4", "", ""},
+    {"60fe", "bras", "", "", ""},
+    {"62fc", "bhis", "ps:5", "", ""},
+    {"6ffc", "bles", "ps:e", "", ""},
+    {"51c8fffc", "dbf %d0", "d0", "d0", ""},
+    {"54c0", "scc %d0", "d0 ps:1", "d0", ""},
+    {"42c0", "movew %ccr,%d0", "d0 ps", "d0", ""},
+    {"44c0", "movew %d0,%ccr", "d0", "ps", ""},
+    {"48e7c040", "moveml %d0-%d1/%a1,%sp@-", "d0 d1 a1 sp", "sp", "sp"},
+    {"4cdf0201", "moveml %sp@+,%d0/%a1", "sp", "d0 a1 sp", "sp"},
+    {"4c411002", "divull %d1,%d2,%d1", "d1", "d1 d2", ""},
+    {"4c411402", "divul %d1,%d2,%d1", "d1 d2", "d1 d2", ""},
+    {"4c011400", "mulul %d1,%d0,%d1", "d1", "d0 d1", ""},
+    {"e9c209c4", "bfextu %d2{%d7:4},%d0", "d2 d7", "d0", ""},
+    {"4e75", "rts", "sp", "sp", "sp"},
+    {"f2000420", "fdivx %fp1,%fp0", "fp0 fp1 fpcontrol:fff0", "fp0 fpstatus", ""},
+    {"f2000500", "fmovex %fp1,%fp2", "fp1 fpcontrol:fff0", "fp2 fpstatus", ""},
+    {"f2000504", "fsqrtx %fp1,%fp2", "fp1 fpcontrol:fff0", "fp2 fpstatus", ""},
+    {"f20005e2", "fsaddx %fp1,%fp3", "fp1 fp3 fpcontrol:fff0", "fp3 fpstatus", ""},
+    {"f2000538", "fcmpx %fp1,%fp2", "fp1 fp2 fpcontrol:fff0", "fpstatus", ""},
+    {"f2284422000c", "fadds %a0@(12),%fp0", "a0 fp0 fpcontrol:fff0", "fp0 fpstatus", "a0"},
+    {"f2004000", "fmovel %d0,%fp0", "d0 fpcontrol:fff0", "fp0 fpstatus", ""},
+    {"f2006080", "fmovel %fp1,%d0", "d0 fp1 fpcontrol:fff0", "d0 fpstatus", ""},
+    {"f2005c0b", "fmovecrx #11,%fp0", "fpcontrol:fff0", "fp0 fpstatus", ""},
+    {"f200a800", "fmovel %fpsr,%d0", "fpstatus", "d0", ""},
+    {"f2009000", "fmovel %d0,%fpcr", "d0", "fpcontrol", ""},
+    {"f227e003", "fmovemx %fp0-%fp1,%sp@-", "sp fp0 fp1", "sp", "sp"},
+    {"f21fd0c0", "fmovemx %sp@+,%fp0-%fp1", "sp", "sp fp0 fp1", "sp"},
+    {"f28e0008", "fbgl", "fpstatus:f000000", "", ""},
+};
+
+static uint8_t from_hex(const char *hex, uint8_t bytes[16])
+{
+    size_t length = strlen(hex) / 2;
+    for (size_t i = 0; i < length; i++) {
+        bytes[i] = (uint8_t)(g_ascii_xdigit_value(hex[2 * i]) << 4 | g_ascii_xdigit_value(hex[2 * i + 1]));
+    }
+    return (uint8_t)length;
+}
+
+static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const struct row *row)
+{
+    static const uint8_t state[1024];
+    struct tcgrr_inputs inputs;
+    uint8_t bytes[16], length = from_hex(row->bytes, bytes);
+
+    tcgrr_inputs_init(&inputs);
+    tcgrr_decoder_inputs(decoder, registers, state, PC, bytes, length, &inputs);
+    g_autofree char *read = reads(registers, &inputs);
+    g_autofree char *written = listed(registers, inputs.written);
+    g_autofree char *bases = listed(registers, inputs.bases);
+    if (!inputs.known || strcmp(read, row->reads) != 0 || strcmp(written, row->writes) != 0 ||
+        strcmp(bases, row->bases) != 0) {
+        fail_msg("%s: %s reads '%s', writes '%s', addresses by '%s'", row->text, inputs.known ? "" : "unknown,", read,
+                 written, bases);
+    }
+    assert_null(inputs.hidden);
+    tcgrr_inputs_clear(&inputs);
+}
+
+static void test_m68k(void **state)
+{
+    struct tcgrr_registers *registers = m68k_registers();
+    struct tcgrr_decoder *decoder = tcgrr_decoder_new("m68k");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        check_row(decoder, registers, &rows[i]);
+    }
+    tcgrr_decoder_free(decoder);
+    tcgrr_registers_unref(registers);
+}
+
+/* What is read and not shown leaves no verdict. */
+static void test_m68k_hidden(void **state)
+{
+    static const char *const hidden[] = {"4e7a0801" /* movec %vbr,%d0 */, "4e42" /* trap #2 */,
+                                         "f327" /* fsave %sp@- */, "f200a400" /* fmovel %fpi,%d0 */};
+    struct tcgrr_registers *registers = m68k_registers();
+    struct tcgrr_decoder *decoder = tcgrr_decoder_new("m68k");
+    static const uint8_t values[1024];
+    struct tcgrr_inputs inputs;
+    uint8_t bytes[16];
+
+    tcgrr_inputs_init(&inputs);
+    for (size_t i = 0; i < G_N_ELEMENTS(hidden); i++) {
+        uint8_t length = from_hex(hidden[i], bytes);
+        tcgrr_decoder_inputs(decoder, registers, values, PC, bytes, length, &inputs);
+        assert_true(inputs.known);
+        assert_non_null(inputs.hidden);
+    }
+    /* One that nobody knows. */
+    tcgrr_decoder_inputs(decoder, registers, values, PC, bytes, from_hex("ffff", bytes), &inputs);
+    assert_false(inputs.known);
+    tcgrr_inputs_clear(&inputs);
+    tcgrr_decoder_free(decoder);
+    tcgrr_registers_unref(registers);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_m68k),
+        cmocka_unit_test(test_m68k_hidden),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
