@@ -239,6 +239,9 @@ static void test_strangers(void **state)
     memcpy(more, hello, sizeof(hello));
     memset(more + sizeof(hello), 0xff, 8);
     greet_bytes(more, sizeof(more), false, TCGRR_ERROR_DAMAGED, "malformed message (type 255");
+    /* Who has not shown who he is does not keep us waiting by saying that he lives. */
+    memcpy(more + sizeof(hello), (uint8_t[]){TCGRR_MESSAGE_ALIVE, 1, 0, 0, 0, 5}, 6);
+    greet_bytes(more, sizeof(hello) + 6, false, TCGRR_ERROR_DAMAGED, "out of turn (alive)");
 }
 
 /* ---- comparing ---- */
@@ -715,6 +718,43 @@ static void test_standing_still(void **state)
     free_run(&run->base);
 }
 
+/* Says that it lives, again and again. */
+static void flood(int fd)
+{
+    static const uint8_t alive[] = {TCGRR_MESSAGE_ALIVE, 1, 0, 0, 0, 5};
+    uint8_t bytes[sizeof(alive) * 1000];
+
+    for (size_t i = 0; i < sizeof(bytes); i++) {
+        bytes[i] = alive[i % sizeof(alive)];
+    }
+    while (send(fd, bytes, sizeof(bytes), MSG_NOSIGNAL) == (ssize_t)sizeof(bytes)) {
+    }
+}
+
+/* Who takes nothing any more and talks on and on is gone all the same. */
+static void test_deaf(void **state)
+{
+    const struct tcgrr_peer_options options = {.timeout_ms = TIMEOUT_MS};
+    g_autoptr(GByteArray) payload = g_byte_array_new();
+    GError *error = NULL;
+    int fds[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    struct actor actor = {fds[1], flood};
+    struct tcgrr_peer *peer = tcgrr_peer_new(fds[0], &options);
+    tcgrr_peer_be_patient(peer, TIMEOUT_MS);
+    assert_int_equal(shutdown(fds[1], SHUT_RD), 0);
+    GThread *thread = g_thread_new("actor", act, &actor);
+    g_usleep(SHORT_MS * 1000); /* it has begun */
+    tcgrr_put_more(payload, 1, 1);
+    assert_false(tcgrr_peer_send(peer, TCGRR_MESSAGE_MORE, payload, &error));
+    assert_non_null(strstr(error->message, "went away"));
+    g_error_free(error);
+    tcgrr_peer_free(peer);
+    g_thread_join(thread);
+    close(fds[1]);
+}
+
 /* The user's wish to stop ends every wait. */
 static void test_stop(void **state)
 {
@@ -742,7 +782,7 @@ int main(void)
         cmocka_unit_test(test_comparing),   cmocka_unit_test(test_places),
         cmocka_unit_test(test_traffic),     cmocka_unit_test(test_bad_servers),
         cmocka_unit_test(test_bad_clients), cmocka_unit_test(test_standing_still),
-        cmocka_unit_test(test_stop),
+        cmocka_unit_test(test_deaf),        cmocka_unit_test(test_stop),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -194,7 +194,7 @@ static bool listen_unix(struct tcgrr_listener *listener, const struct tcgrr_addr
 {
     struct sockaddr_un un = unix_address(address);
 
-    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     /* The file gets the socket's mode, so that there is no moment in which others could connect. */
     if (listener->fd < 0 || fchmod(listener->fd, 0600) != 0) {
         return cannot_listen(address, error);
@@ -215,7 +215,7 @@ static bool listen_at(struct tcgrr_listener *listener, const struct addrinfo *on
 {
     int on = 1;
 
-    listener->fd = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC, one->ai_protocol);
+    listener->fd = socket(one->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, one->ai_protocol);
     if (listener->fd < 0) {
         return false;
     }
@@ -280,15 +280,31 @@ const char *tcgrr_listener_text(const struct tcgrr_listener *listener)
     return listener->text;
 }
 
+/* Whether what failed is the one who came, who may be gone again, and not our listening. */
+static bool is_his_failure(int reason)
+{
+    static const int reasons[] = {EAGAIN,      EINTR,     ECONNABORTED, EPROTO,       EPERM,      ENETDOWN,
+                                  ENOPROTOOPT, EHOSTDOWN, ENONET,       EHOSTUNREACH, EOPNOTSUPP, ENETUNREACH};
+    for (size_t i = 0; i < G_N_ELEMENTS(reasons); i++) {
+        if (reason == reasons[i]) {
+            return true;
+        }
+    }
+    return false;
+}
+
 int tcgrr_listener_accept(struct tcgrr_listener *listener, int wait_ms, const volatile int *stop, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
     bool ready;
 
-    if (!wait_for(listener->fd, POLLIN, deadline, stop, &ready, error)) {
-        return -1;
-    }
-    int fd = ready ? accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    int fd = -1;
+    do {
+        if (!wait_for(listener->fd, POLLIN, deadline, stop, &ready, error)) {
+            return -1;
+        }
+        fd = ready ? accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
+    } while (ready && fd < 0 && is_his_failure(errno));
     if (!ready) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "nobody came to %s within %g s", listener->text,
                     wait_ms / 1000.0);

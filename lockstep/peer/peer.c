@@ -26,7 +26,8 @@ struct tcgrr_peer {
     struct tcgrr_peer_options options;
     int patience_ms;
     bool beating;
-    GByteArray *in;     /* what came and was not taken; the message that was taken last is in front */
+    GByteArray *in;     /* what came, and was not let go */
+    guint at;           /* so much of it was taken; the message that was taken last is the next part */
     guint taken;        /* bytes of that */
     gint64 began;       /* when the message began to come that is not there as a whole; 0: none */
     gint64 received_at; /* when something came */
@@ -46,7 +47,7 @@ struct tcgrr_peer *tcgrr_peer_new(int fd, const struct tcgrr_peer_options *optio
     peer->fd = fd;
     peer->options = *options;
     peer->patience_ms = options->timeout_ms;
-    peer->in = g_byte_array_new();
+    peer->in = g_byte_array_sized_new(PIECE);
     peer->received_at = peer->moved = peer->beaten = g_get_monotonic_time();
     fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)); /* fails on Unix sockets, which do not wait anyway */
@@ -136,15 +137,16 @@ static void wait_ready(const struct tcgrr_peer *peer, short events, gint64 deadl
 static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error);
 static bool next_message(struct tcgrr_peer *peer, struct tcgrr_message *message, bool *got, GError **error);
 
-/* Writing failed: perhaps the other side said why before it went. */
+/* Writing failed: perhaps the other side said why before it went. It may also go on talking without end. */
 static bool unwritten(struct tcgrr_peer *peer, GError **error)
 {
     int reason = errno;
+    gint64 deadline = g_get_monotonic_time() + LAST_MS * 1000;
     struct tcgrr_message message;
     GError *words = NULL;
     bool more = true, got = true;
 
-    while (!words && (got || more)) {
+    while (!words && (got || more) && g_get_monotonic_time() < deadline) {
         more = got || (read_piece(peer, &more, NULL) && more);
         next_message(peer, &message, &got, &words);
     }
@@ -249,9 +251,17 @@ void tcgrr_peer_finish(struct tcgrr_peer *peer)
 
 /* ---- receiving ---- */
 
+/* Lets go of what was taken: once for all the messages of a piece, because what is left is moved. */
+static void let_go(struct tcgrr_peer *peer)
+{
+    g_byte_array_remove_range(peer->in, 0, peer->at);
+    peer->at = 0;
+}
+
 /* Reads what has come; *more: there was something. */
 static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error)
 {
+    let_go(peer);
     guint before = peer->in->len;
 
     g_byte_array_set_size(peer->in, before + PIECE);
@@ -280,6 +290,7 @@ bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, con
 {
     gint64 deadline = g_get_monotonic_time() + allowance(peer, length);
 
+    let_go(peer);
     while (peer->in->len < length) {
         bool more;
         if (!read_piece(peer, &more, error) || !heed_stop(peer, error)) {
@@ -301,34 +312,36 @@ bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, con
     return true;
 }
 
-/* Puts the message in front into `message` if it is there as a whole. */
+/* Puts the next message into `message` if it is there as a whole. */
 static bool take_message(struct tcgrr_peer *peer, struct tcgrr_message *message, bool *got, GError **error)
 {
     gint64 now = g_get_monotonic_time();
     uint32_t length;
 
-    g_byte_array_remove_range(peer->in, 0, peer->taken);
+    peer->at += peer->taken;
     peer->taken = 0;
+    const uint8_t *bytes = peer->in->data + peer->at;
+    guint left = peer->in->len - peer->at;
     *got = false;
-    if (peer->in->len < HEAD_BYTES) {
-        peer->began = peer->in->len == 0 ? 0 : peer->began ? peer->began : now;
+    if (left < HEAD_BYTES) {
+        peer->began = left == 0 ? 0 : peer->began ? peer->began : now;
         return peer->began == 0 || now - peer->began <= allowance(peer, HEAD_BYTES) ||
                hung(error, "has not finished a message", peer->options.timeout_ms);
     }
-    memcpy(&length, peer->in->data + 1, sizeof(length));
+    memcpy(&length, bytes + 1, sizeof(length));
     length = GUINT32_FROM_LE(length);
-    unsigned type = peer->in->data[0];
+    unsigned type = bytes[0];
     if (type >= TCGRR_MESSAGE_TYPES || length > tcgrr_message_longest(type)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
                     "the other side sent a malformed message (type %u, %u bytes)", type, length);
         return false;
     }
-    if (peer->in->len - HEAD_BYTES < length) {
+    if (left - HEAD_BYTES < length) {
         peer->began = peer->began ? peer->began : now;
         return now - peer->began <= allowance(peer, length) ||
                hung(error, "has not finished a message", peer->options.timeout_ms);
     }
-    *message = (struct tcgrr_message){type, peer->in->data + HEAD_BYTES, length};
+    *message = (struct tcgrr_message){type, bytes + HEAD_BYTES, length};
     peer->taken = HEAD_BYTES + length;
     peer->began = 0;
     *got = true;
@@ -340,6 +353,11 @@ static bool take_alive(struct tcgrr_peer *peer, const struct tcgrr_message *mess
     struct tcgrr_fields in = {.at = message->payload, .end = message->payload + message->length};
     tcgrr_icount icount = tcgrr_take_number(&in, TCGRR_PROTOCOL_LAST_ICOUNT);
 
+    /* Before both know each other, a stranger would hold us with it for as long as he likes. */
+    if (!peer->beating) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a message out of turn (alive)");
+        return false;
+    }
     if (!tcgrr_take_end(&in)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a malformed message (alive)");
         return false;
