@@ -88,7 +88,7 @@ static json_t *chain_json(const struct tcgrr_cause *found, struct cli_insns *ins
         json_array_append_new(
             list, json_pack("{s:I, s:I, s:o, s:o, s:o, s:o, s:s?, s:b}", "icount", (json_int_t)link->icounts[0],
                             "icount_b", (json_int_t)link->icounts[1], "pc", cli_json_address(link->pc), "symbol",
-                            text_or_null(tcgrr_symbols_name(places->symbols[0], link->pc)), "line",
+                            text_or_null(tcgrr_symbols_name_at(places->symbols[0], link->pc, link->icounts[0])), "line",
                             text_or_null(cli_insns_line(insns, link->pc)), "disasm",
                             text_or_null(cli_insns_text(insns, link->icounts[0], link->pc, link->bytes, link->length)),
                             "takes", link->takes, "gap", link->gap));
@@ -109,7 +109,7 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause)
         "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
         "icount_b", (json_int_t)found->icounts[1], "pc", cli_json_address(found->pc), "symbol",
-        text_or_null(tcgrr_symbols_name(places->symbols[0], found->pc)), "line",
+        text_or_null(tcgrr_symbols_name_at(places->symbols[0], found->pc, found->icounts[0])), "line",
         text_or_null(cli_insns_line(insns, found->pc)), "disasm",
         text_or_null(cli_insns_text(insns, found->icounts[0], found->pc, found->bytes, found->length)), "bytes", bytes,
         "registers", registers_json(found), "memory", memory_json(found), "chain", chain_json(found, insns, places),
@@ -158,7 +158,7 @@ static void print_effect(FILE *to, const struct tcgrr_cause *found)
 static void print_insn(FILE *to, struct cli_insns *insns, const struct cli_places *places, tcgrr_icount icount,
                        uint64_t pc, const uint8_t *bytes, uint8_t length)
 {
-    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], pc);
+    g_autofree char *symbol = tcgrr_symbols_name_at(places->symbols[0], pc, icount);
     g_autofree char *text = cli_insns_text(insns, icount, pc, bytes, length);
     g_autofree char *raw = hex(bytes, length);
     g_autofree char *line = cli_insns_line(insns, pc);

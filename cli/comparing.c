@@ -57,10 +57,14 @@ bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcg
 }
 
 static int resolve(const struct cli_command *command, const char *option, const char *text,
-                   struct tcgrr_symbols *const symbols[2], struct tcgrr_position where[2])
+                   struct tcgrr_symbols *const symbols[2], const bool later[2], struct tcgrr_position where[2])
 {
     for (int i = 0; text && i < 2; i++) {
-        if (symbols[i] && !cli_parse_where(text, symbols[i], &where[i])) {
+        bool found = !symbols[i] || cli_parse_where(text, symbols[i], &where[i]);
+        const struct tcgrr_symbol *symbol = symbols[i] ? tcgrr_symbols_find(symbols[i], text) : NULL;
+        if ((!found && later[i]) || (symbol && symbol->limited)) {
+            where[i] = (struct tcgrr_position){TCGRR_POSITION_NAME, g_quark_from_string(text)};
+        } else if (!found) {
             bool none = tcgrr_symbols_list(symbols[i])->len == 0;
             return cli_usage(command, "%s %s: %c has no symbol of this name%s", option, text, 'A' + i,
                              none ? ", nor any other ('tcgrr symbols TRACE FILE' adds those of an ELF file; a 0x "
@@ -83,8 +87,10 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
     options->history = (unsigned)comparing->history;
     options->state.ignored = (const char *const *)comparing->ignored;
     options->strict = options->strict || comparing->strict;
-    int status = resolve(command, "--from", comparing->from, symbols, options->from);
-    status = status != CLI_OK ? status : resolve(command, "--until", comparing->until, symbols, options->until);
+    int status = resolve(command, "--from", comparing->from, symbols, comparing->later, options->from);
+    status = status != CLI_OK
+                 ? status
+                 : resolve(command, "--until", comparing->until, symbols, comparing->later, options->until);
     bool counts = options->from[0].kind == TCGRR_POSITION_ICOUNT && options->until[0].kind == TCGRR_POSITION_ICOUNT;
     if (status == CLI_OK && counts && options->until[0].value <= options->from[0].value) {
         return cli_usage(command, "--until %s must come after --from %s", comparing->until, comparing->from);

@@ -14,6 +14,7 @@ struct cli_comparing {
     gboolean json;
     char *html;     /* the page's file; NULL: none; owned */
     char **ignored; /* registers */
+    bool later[2];  /* symbols of this side's libraries are known once it runs */
 };
 #define CLI_COMPARING_INIT                                                                                             \
     {                                                                                                                  \

@@ -42,9 +42,10 @@ static void texts_clear(struct texts *texts)
     }
 }
 
-static char *symbol_at(const struct texts *texts, int which, uint64_t pc)
+/* The name of `pc` when that side has run `icount` instructions. */
+static char *symbol_at(const struct texts *texts, int which, uint64_t pc, tcgrr_icount icount)
 {
-    return tcgrr_symbols_name(texts->places->symbols[which], pc);
+    return tcgrr_symbols_name_at(texts->places->symbols[which], pc, icount);
 }
 
 /* The bytes of a block's instruction; owned by the caller. */
@@ -90,7 +91,7 @@ static json_t *exec_json(const struct texts *texts, int which, const struct tcgr
 {
     return json_pack("{s:o, s:i, s:i, s:I, s:o, s:o, s:o}", "pc", cli_json_address(exec->block->pc), "insns",
                      (int)exec->block->insns, "ran", (int)exec->ran, "icount", (json_int_t)exec->icount, "symbol",
-                     text_or_null(symbol_at(texts, which, exec->block->pc)), "line",
+                     text_or_null(symbol_at(texts, which, exec->block->pc, exec->icount)), "line",
                      line_json(texts, which, exec->block->pc), "code", code_json(texts, which, exec->block));
 }
 
@@ -110,8 +111,8 @@ static json_t *side_json(const struct texts *texts, int which, const struct tcgr
     }
     g_auto(GStrv) lines = tcgrr_disasm_block(texts->disasms[which], side->exec.block);
     return json_pack("{s:o, s:I, s:o, s:o, s:o, s:o}", "pc", cli_json_address(side->pc), "icount",
-                     (json_int_t)side->icount, "symbol", text_or_null(symbol_at(texts, which, side->pc)), "line",
-                     line_json(texts, which, side->pc), "disasm", cli_json_text(lines[side->insn]), "bytes",
+                     (json_int_t)side->icount, "symbol", text_or_null(symbol_at(texts, which, side->pc, side->icount)),
+                     "line", line_json(texts, which, side->pc), "disasm", cli_json_text(lines[side->insn]), "bytes",
                      text_or_null(hex_bytes(side->exec.block, side->insn)));
 }
 
@@ -130,7 +131,7 @@ static json_t *events_json(const struct texts *texts, int which, const GArray *e
         json_array_append_new(list, json_pack("{s:s, s:I, s:i, s:o, s:o, s:o}", "kind", tcgrr_event_name(event->kind),
                                               "icount", (json_int_t)event->icount, "vcpu", (int)event->vcpu, "from_pc",
                                               pc_or_null(from), "to_pc", pc_or_null(to), "symbol",
-                                              text_or_null(symbol_at(texts, which, to))));
+                                              text_or_null(symbol_at(texts, which, to, event->icount))));
     }
     return list;
 }
@@ -184,11 +185,12 @@ static json_t *tolerated_json(const struct tcgrr_comparison *comparison, const s
     json_t *list = json_array();
     for (guint i = 0; i < comparison->places->len; i++) {
         const struct tcgrr_tolerated *place = &g_array_index(comparison->places, struct tcgrr_tolerated, i);
-        json_t *object = json_pack(
-            "{s:s, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "kind", tcgrr_tolerated_name(place->kind), "icount_a",
-            (json_int_t)place->icount[0], "icount_b", (json_int_t)place->icount[1], "pc", cli_json_address(place->pc),
-            "symbol", text_or_null(symbol_at(texts, 0, place->pc)), "insns_a", (json_int_t)place->insns[0], "insns_b",
-            (json_int_t)place->insns[1], "reasons", reasons_json(place->reasons));
+        json_t *object = json_pack("{s:s, s:I, s:I, s:o, s:o, s:I, s:I, s:o}", "kind",
+                                   tcgrr_tolerated_name(place->kind), "icount_a", (json_int_t)place->icount[0],
+                                   "icount_b", (json_int_t)place->icount[1], "pc", cli_json_address(place->pc),
+                                   "symbol", text_or_null(symbol_at(texts, 0, place->pc, place->icount[0])), "insns_a",
+                                   (json_int_t)place->insns[0], "insns_b", (json_int_t)place->insns[1], "reasons",
+                                   reasons_json(place->reasons));
         if (place->kind == TCGRR_TOLERATED_EVENT) {
             json_object_set_new(object, "from_a", pc_or_null(place->from_pc[0]));
             json_object_set_new(object, "from_b", pc_or_null(place->from_pc[1]));
@@ -246,7 +248,7 @@ static struct colours choose_colours(void)
 
 static void print_exec(const struct texts *texts, int which, const struct tcgrr_exec *exec)
 {
-    g_autofree char *symbol = symbol_at(texts, which, exec->block->pc);
+    g_autofree char *symbol = symbol_at(texts, which, exec->block->pc, exec->icount);
     g_autofree char *icount = cli_number(exec->icount);
     g_autofree char *line = tcgrr_sources_line(texts->sources[which], exec->block->pc);
     printf("  %16s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s%s%s\n", icount, exec->block->pc, exec->ran,
@@ -293,7 +295,7 @@ static void print_side(const struct texts *texts, int which, const struct tcgrr_
         printf("%s%s%s has nothing more to run after icount %s\n", colours->bad, name, colours->off, icount);
         return;
     }
-    g_autofree char *symbol = symbol_at(texts, which, side->pc);
+    g_autofree char *symbol = symbol_at(texts, which, side->pc, side->icount);
     g_autofree char *line = tcgrr_sources_line(texts->sources[which], side->pc);
     printf("%s%s%s goes on at icount %s with 0x%" G_GINT64_MODIFIER "x%s%s%s%s%s:\n", colours->bad, name, colours->off,
            icount, side->pc, symbol ? " " : "", symbol ? symbol : "", line ? " (" : "", line ? line : "",
@@ -314,7 +316,7 @@ static void print_events(const struct texts *texts, const struct tcgrr_compariso
         for (guint i = 0; i < events->len; i++) {
             const struct tcgrr_event *event = &g_array_index(events, struct tcgrr_event, i);
             g_autofree char *icount = cli_number(event->icount);
-            g_autofree char *symbol = event->has_pcs ? symbol_at(texts, side, event->to_pc) : NULL;
+            g_autofree char *symbol = event->has_pcs ? symbol_at(texts, side, event->to_pc, event->icount) : NULL;
             printf("  %16s  %-14s", icount, tcgrr_event_name(event->kind));
             if (event->has_pcs) {
                 printf("  to 0x%016" G_GINT64_MODIFIER "x  %s", event->to_pc, symbol ? symbol : "");
@@ -368,7 +370,7 @@ static void print_divergence(const struct tcgrr_comparison *comparison, const st
 
 static void print_place(const struct tcgrr_tolerated *place, const struct cli_places *places)
 {
-    g_autofree char *symbol = tcgrr_symbols_name(places->symbols[0], place->pc);
+    g_autofree char *symbol = tcgrr_symbols_name_at(places->symbols[0], place->pc, place->icount[0]);
     g_autofree char *a = cli_number(place->icount[0]);
     g_autofree char *b = cli_number(place->icount[1]);
 

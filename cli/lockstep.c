@@ -102,16 +102,31 @@ static bool name_member(struct context *context, int which, const char *argument
     return true;
 }
 
+/* Of a program, with its interpreter and libraries, as far as it has run. */
+static void add_program(struct tcgrr_symbols *symbols, const struct tcgrr_session *session)
+{
+    const char *kernel = tcgrr_session_command(session)->kernel;
+    const struct tcgrr_live *live = tcgrr_session_live(session);
+    g_autoptr(GArray) mapped = tcgrr_live_mapped(live);
+    bool limited;
+
+    if (kernel && mapped->len == 0) {
+        tcgrr_symbols_add_program(symbols, kernel, tcgrr_live_start_code(live));
+    }
+    struct tcgrr_symbols *more = tcgrr_symbols_of_mappings(mapped, 0, NULL, &limited);
+    tcgrr_symbols_join(symbols, more);
+    tcgrr_symbols_free(more);
+}
+
 struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, struct tcgrr_reader *reader,
                                            char **files, int *status)
 {
     struct tcgrr_symbols *symbols = session ? tcgrr_symbols_new() : cli_trace_symbols(reader);
-    const char *kernel = session ? tcgrr_session_command(session)->kernel : NULL;
     GError *error = NULL;
     bool good = true;
 
-    if (kernel) {
-        tcgrr_symbols_add_program(symbols, kernel, tcgrr_live_start_code(tcgrr_session_live(session)));
+    if (session) {
+        add_program(symbols, session);
     }
     for (; good && files && *files; files++) {
         good = tcgrr_symbols_add_file(symbols, *files, 0, &error);
@@ -355,6 +370,12 @@ static int open_pair(struct context *context)
         return status;
     }
     struct tcgrr_compare_options *compare = &context->options.compare;
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_session *session = context->pair.sessions[i];
+        context->comparing.later[i] = session && !tcgrr_session_qemu(session)->system &&
+                                      tcgrr_session_command(session)->kernel &&
+                                      tcgrr_symbols_is_dynamic(tcgrr_session_command(session)->kernel);
+    }
     status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, compare);
     for (int i = 0; i < 2 && status == CLI_OK; i++) {
         place_symbol(context, i, context->comparing.from, &compare->from[i]);

@@ -134,6 +134,13 @@ static int compare(struct context *context, const struct cli_command *command, c
     if (status != CLI_OK) {
         return status;
     }
+    int own = context->remote.own;
+    if (context->compare.from[own].kind == TCGRR_POSITION_NAME ||
+        context->compare.until[own].kind == TCGRR_POSITION_NAME) {
+        return cli_usage(command,
+                         "with another tcgrr, give a symbol of a program that is not in one place all the time "
+                         "as a 0x address or an icount");
+    }
     context->text =
         g_strdup_printf("from %s until %s%s", comparing->from ? comparing->from : "the start",
                         comparing->until ? comparing->until : "the end", comparing->strict ? ", strict" : "");

@@ -20,10 +20,13 @@ static bool store(sqlite3 *db, void *data, GError **error)
     bool good = !addition->replace || tcgrr_amend_execute(db, "DELETE FROM symbol", "drop the symbols", error);
 
     /* What is there from the same file is the same again. */
-    good = good && sqlite3_prepare_v2(db,
-                                      "INSERT INTO symbol SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM symbol"
-                                      " WHERE address = ?1 AND size = ?2 AND name = ?3 AND file = ?4)",
-                                      -1, &insert, NULL) == SQLITE_OK;
+    good =
+        good &&
+        sqlite3_prepare_v2(
+            db,
+            "INSERT INTO symbol(address, size, name, file) SELECT ?1, ?2, ?3, ?4 WHERE NOT EXISTS (SELECT 1 FROM symbol"
+            " WHERE address = ?1 AND size = ?2 AND name = ?3 AND file = ?4)",
+            -1, &insert, NULL) == SQLITE_OK;
     for (guint i = 0; good && i < list->len; i++) {
         const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
         sqlite3_bind_int64(insert, 1, (sqlite3_int64)symbol->address);

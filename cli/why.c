@@ -56,7 +56,7 @@ static json_t *icount_of(const struct context *context, int writer)
 
 static json_t *step_json(const struct context *context, const struct tcgrr_why_step *step)
 {
-    g_autofree char *symbol = tcgrr_symbols_name(context->symbols, step->pc);
+    g_autofree char *symbol = tcgrr_symbols_name_at(context->symbols, step->pc, step->icount);
     g_autofree char *text = disassemble(context, step);
     g_autofree char *line = cli_insns_line(context->insns, step->pc);
     json_t *reads = json_array();
@@ -103,7 +103,7 @@ static void print_text(const struct context *context)
     for (guint i = 0; i < why->steps->len; i++) {
         const struct tcgrr_why_step *step = step_at(context, i);
         g_autofree char *icount = cli_number(step->icount);
-        g_autofree char *symbol = tcgrr_symbols_name(context->symbols, step->pc);
+        g_autofree char *symbol = tcgrr_symbols_name_at(context->symbols, step->pc, step->icount);
         g_autofree char *text = disassemble(context, step);
         g_autofree char *line = cli_insns_line(context->insns, step->pc);
         printf("%16s  0x%" G_GINT64_MODIFIER "x %s%s%s: %s\n", icount, step->pc, symbol ? symbol : "", line ? " " : "",
@@ -152,7 +152,7 @@ static void print_dot(const struct context *context)
     for (guint i = 0; i < why->steps->len; i++) {
         const struct tcgrr_why_step *step = step_at(context, i);
         g_autofree char *icount = cli_number(step->icount);
-        g_autofree char *symbol = tcgrr_symbols_name(context->symbols, step->pc);
+        g_autofree char *symbol = tcgrr_symbols_name_at(context->symbols, step->pc, step->icount);
         g_autofree char *text = disassemble(context, step);
         g_autofree char *name = g_strdup_printf("s%u", i);
         printf("  %s [label=\"%s\\n", name, icount);

@@ -745,7 +745,7 @@ bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const
         good = options->start > 0 ||
                tcgrr_position_reach(c.sides[i], &options->from[i], names[i], &comparison->start[i], error);
         c.at[i] = comparison->aligned[i] = comparison->start[i];
-        c.searched[i] = c.at[i] + (options->until[i].kind == TCGRR_POSITION_PC);
+        c.searched[i] = c.at[i] + (options->until[i].kind > TCGRR_POSITION_ICOUNT);
         c.limit[i] = UINT64_MAX;
         c.shifted = c.shifted || c.at[i] > 0;
     }

@@ -27,6 +27,8 @@ enum tcgrr_position_kind {
     TCGRR_POSITION_PC,     /* the first execution of the instruction at address `value` */
     TCGRR_POSITION_CODE,   /* likewise, `value` bytes above the lowest code of a program that QEMU has not placed yet;
                               a PC from when it has */
+    TCGRR_POSITION_NAME,   /* likewise, the symbol whose name is GQuark `value`, of a program in user mode, where it
+                              is once its file is mapped */
 };
 struct tcgrr_position {
     enum tcgrr_position_kind kind;

@@ -5,6 +5,9 @@
 
 char *tcgrr_position_text(const struct tcgrr_position *where)
 {
+    if (where->kind == TCGRR_POSITION_NAME) {
+        return g_strdup(g_quark_to_string((GQuark)where->value));
+    }
     return where->kind == TCGRR_POSITION_PC ? g_strdup_printf("pc 0x%" G_GINT64_MODIFIER "x", where->value)
                                             : g_strdup_printf("icount %" G_GUINT64_FORMAT, where->value);
 }
@@ -14,8 +17,14 @@ bool tcgrr_position_find(struct tcgrr_run_source *side, const struct tcgrr_posit
 {
     bool found = where->kind == TCGRR_POSITION_ICOUNT && where->value >= from && where->value <= to;
 
+    uint64_t pc = where->value;
+    tcgrr_icount since = 0;
+    bool has_pc = where->kind == TCGRR_POSITION_PC ||
+                  (where->kind == TCGRR_POSITION_NAME && side->ops->address &&
+                   side->ops->address(side, g_quark_to_string((GQuark)where->value), &pc, &since));
+
     *icount = where->value;
-    if (where->kind == TCGRR_POSITION_PC && !side->ops->find(side, where->value, from, to, icount, &found, error)) {
+    if (has_pc && since <= to && !side->ops->find(side, pc, MAX(from, since), to, icount, &found, error)) {
         return false;
     }
     if (!found) {

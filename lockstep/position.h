@@ -5,7 +5,7 @@
 
 #include "lockstep/comparison.h"
 
-/* "icount 1234", "pc 0x80001234"; owned by the caller. */
+/* "icount 1234", "pc 0x80001234", "main"; owned by the caller. */
 char *tcgrr_position_text(const struct tcgrr_position *where);
 
 /*

@@ -79,6 +79,9 @@ struct tcgrr_run_source_ops {
      * wait for a guest. NULL: they never have to.
      */
     bool (*approach)(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error);
+    /* The address of the symbol `name` of a program in user mode, of what it has mapped so far, and from which
+     * instruction on it is that. False: it has none. NULL: that is not known. */
+    bool (*address)(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since);
 };
 
 /* Base of every side; must be its first field. */

@@ -4,6 +4,7 @@
 #include "store/error.h"
 
 #include "store/digest.h"
+#include "store/symbols.h"
 
 /*
  * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, save for
@@ -37,6 +38,8 @@ struct live_side {
     tcgrr_icount moved_icount;
     bool compared;                    /* with the original, since then */
     GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not yet asked for */
+    struct tcgrr_symbols *symbols;    /* of what is mapped; NULL: nobody has asked yet */
+    guint mapped;                     /* so many mappings */
     struct tcgrr_checkpoint part_end; /* where the digest of a part ended last */
 };
 
@@ -498,6 +501,7 @@ static void free_live(struct tcgrr_run_source *side)
     struct live_side *live = (struct live_side *)side;
     g_queue_clear_full(&live->chunks, (GDestroyNotify)tcgrr_chunk_free);
     g_queue_clear_full(&live->checkpoints, g_free);
+    tcgrr_symbols_free(live->symbols);
     g_free(live);
 }
 
@@ -506,8 +510,33 @@ void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_ru
     ((struct live_side *)side)->other = (struct live_side *)other;
 }
 
-static const struct tcgrr_run_source_ops live_ops = {
-    .advance = advance, .stretch = stretch, .find = find, .free = free_live, .approach = approach, .samples = samples};
+static bool address(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since)
+{
+    struct live_side *live = (struct live_side *)side;
+    const struct tcgrr_live *from = tcgrr_session_live(live->session);
+
+    live->symbols = live->symbols ? live->symbols : tcgrr_symbols_new();
+    if (tcgrr_live_mapped_count(from) > live->mapped) {
+        g_autoptr(GArray) mapped = tcgrr_live_mapped(from);
+        bool limited;
+        struct tcgrr_symbols *more = tcgrr_symbols_of_mappings(mapped, live->mapped, live->symbols, &limited);
+        tcgrr_symbols_join(live->symbols, more);
+        tcgrr_symbols_free(more);
+        live->mapped = mapped->len;
+    }
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(live->symbols, name);
+    *pc = symbol ? symbol->address : 0;
+    *since = symbol && symbol->limited ? symbol->since : 0;
+    return symbol != NULL;
+}
+
+static const struct tcgrr_run_source_ops live_ops = {.advance = advance,
+                                                     .stretch = stretch,
+                                                     .find = find,
+                                                     .free = free_live,
+                                                     .approach = approach,
+                                                     .samples = samples,
+                                                     .address = address};
 
 struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
                                                const struct tcgrr_run_source_live_options *options)

@@ -2,6 +2,7 @@
 #include "lockstep/run_source_internal.h"
 
 #include "store/chunk_cache.h"
+#include "store/symbols.h"
 
 struct stored {
     struct tcgrr_run_source base; /* must be first */
@@ -13,6 +14,7 @@ struct stored {
     struct tcgrr_samples *samples;
     int64_t samples_id; /* of their chunk; -1: there are none from `samples_from` on */
     tcgrr_icount samples_from;
+    struct tcgrr_symbols *symbols; /* NULL: nobody has asked yet */
 };
 
 /*
@@ -183,11 +185,26 @@ static void free_stored(struct tcgrr_run_source *side)
     tcgrr_chunk_cache_unpin(stored->chunk);
     tcgrr_chunk_cache_free(stored->cache);
     tcgrr_samples_free(stored->samples);
+    tcgrr_symbols_free(stored->symbols);
     g_free(stored);
 }
 
+static bool address(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since)
+{
+    struct stored *stored = (struct stored *)side;
+
+    if (!stored->symbols) {
+        stored->symbols = tcgrr_symbols_new();
+        tcgrr_symbols_add_trace(stored->symbols, stored->reader, NULL); /* what cannot be read is not there */
+    }
+    const struct tcgrr_symbol *symbol = tcgrr_symbols_find(stored->symbols, name);
+    *pc = symbol ? symbol->address : 0;
+    *since = symbol && symbol->limited ? symbol->since : 0;
+    return symbol != NULL;
+}
+
 static const struct tcgrr_run_source_ops stored_ops = {
-    .advance = advance, .stretch = stretch, .find = find, .free = free_stored, .samples = samples};
+    .advance = advance, .stretch = stretch, .find = find, .free = free_stored, .samples = samples, .address = address};
 
 struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GError **error)
 {

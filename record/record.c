@@ -52,23 +52,31 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
            tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size, digest, error);
 }
 
-/* Those of the guest and of the files that the user named; NULL with error. */
-static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GError **error)
+/* Those of the files that the user named; NULL with error. */
+static struct tcgrr_symbols *load_named(const struct recorder *recorder, GError **error)
 {
     struct tcgrr_symbols *symbols = tcgrr_symbols_new();
-    const char *kernel = tcgrr_session_command(recorder->session)->kernel;
     const char *const *more = recorder->options->symbol_files;
     bool good = true;
 
     for (; good && more && *more; more++) {
         good = tcgrr_symbols_add_file(symbols, *more, 0, error);
     }
-    if (good && kernel) {
-        tcgrr_symbols_add_program(symbols, user_path(recorder, kernel),
-                                  tcgrr_live_start_code(tcgrr_session_live(recorder->session)));
-    }
     if (!good) {
         g_clear_pointer(&symbols, tcgrr_symbols_free);
+    }
+    return symbols;
+}
+
+/* And those of the guest. */
+static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GError **error)
+{
+    struct tcgrr_symbols *symbols = load_named(recorder, error);
+    const char *kernel = tcgrr_session_command(recorder->session)->kernel;
+
+    if (symbols && kernel) {
+        tcgrr_symbols_add_program(symbols, user_path(recorder, kernel),
+                                  tcgrr_live_start_code(tcgrr_session_live(recorder->session)));
     }
     return symbols;
 }
@@ -87,16 +95,60 @@ static bool check_symbol_files(const struct tcgrr_record_options *options, GErro
     return good;
 }
 
-static bool store_symbols(struct recorder *recorder, GError **error)
+static bool write_symbols(struct recorder *recorder, struct tcgrr_symbols *symbols, GError **error)
 {
-    struct tcgrr_symbols *symbols = load_symbols(recorder, error);
-    const GArray *list = symbols ? tcgrr_symbols_list(symbols) : NULL;
-    bool good = symbols != NULL;
+    const GArray *list = tcgrr_symbols_list(symbols);
+    bool good = true;
 
     for (guint i = 0; good && i < list->len; i++) {
         good = tcgrr_writer_symbol(recorder->writer, &g_array_index(list, struct tcgrr_symbol, i), error);
     }
-    tcgrr_symbols_free(symbols);
+    return good;
+}
+
+static bool store_symbols(struct recorder *recorder, GError **error)
+{
+    recorder->symbols = load_symbols(recorder, error);
+    return recorder->symbols && write_symbols(recorder, recorder->symbols, error);
+}
+
+/* Those of a program's interpreter and libraries, as they come. */
+static bool store_mapped(struct recorder *recorder, GError **error)
+{
+    const struct tcgrr_live *live = tcgrr_session_live(recorder->session);
+
+    if (!recorder->symbols || tcgrr_live_mapped_count(live) == recorder->mapped) {
+        return true;
+    }
+    g_autoptr(GArray) mapped = tcgrr_live_mapped(live);
+    bool limited;
+    struct tcgrr_symbols *fresh = tcgrr_symbols_of_mappings(mapped, recorder->mapped, recorder->symbols, &limited);
+    bool good = write_symbols(recorder, fresh, error);
+    tcgrr_symbols_join(recorder->symbols, fresh);
+    tcgrr_symbols_free(fresh);
+    recorder->mapped = mapped->len;
+    recorder->limited = recorder->limited || limited;
+    return good;
+}
+
+/* At the end: until when each one is there where something else came later. */
+static bool set_times(struct recorder *recorder, GError **error)
+{
+    bool limited;
+
+    if (!recorder->limited) {
+        return true;
+    }
+    g_autoptr(GArray) mapped = tcgrr_live_mapped(tcgrr_session_live(recorder->session));
+    struct tcgrr_symbols *named = load_named(recorder, error);
+    if (!named) {
+        return false;
+    }
+    struct tcgrr_symbols *timed = tcgrr_symbols_of_mappings(mapped, 0, named, &limited);
+    bool good = tcgrr_writer_forget_symbols(recorder->writer, error) && write_symbols(recorder, named, error) &&
+                write_symbols(recorder, timed, error);
+    tcgrr_symbols_free(timed);
+    tcgrr_symbols_free(named);
     return good;
 }
 
@@ -146,6 +198,7 @@ static gpointer store_chunks(gpointer data)
             named = true;
             good = store_symbols(recorder, &error);
         }
+        good = good && store_mapped(recorder, &error);
         struct tcgrr_chunk *chunk = g_async_queue_timeout_pop(recorder->full, COMMIT_US);
         if ((void *)chunk == recorder) {
             break;
@@ -165,7 +218,8 @@ static gpointer store_chunks(gpointer data)
             g_atomic_int_set(&recorder->store_failed, 1);
         }
     }
-    good = good && (named || store_symbols(recorder, &error));
+    good = good && (named || store_symbols(recorder, &error)) && store_mapped(recorder, &error) &&
+           set_times(recorder, &error);
     if (!good && !recorder->store_error) {
         recorder->store_error = error;
     }
@@ -721,6 +775,7 @@ static bool record(const struct tcgrr_record_options *options, struct tcgrr_fami
 
     bool wrote_nothing = recorder.writer && (result->end == TCGRR_LIVE_UNLOADED || !result->exit);
     tcgrr_writer_free(recorder.writer);
+    tcgrr_symbols_free(recorder.symbols);
     if (wrote_nothing) {
         g_unlink(options->output);
     }

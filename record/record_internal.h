@@ -20,6 +20,9 @@ struct recorder {
     gint64 began;
     GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
+    struct tcgrr_symbols *symbols; /* those in the trace so far; the storing thread's */
+    guint mapped;                  /* of how many parts of memory they are, as of tcgrr_live_mapped() */
+    bool limited;                  /* some are not there all the time */
     GError *store_error;           /* set by the storing thread before `store_failed` */
     gint store_failed;             /* atomic */
     _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */

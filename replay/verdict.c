@@ -53,7 +53,7 @@ static bool other_format(const char *words)
 /* Where one side is, as text; owned by the caller. */
 static char *describe_place(struct tcgrr_symbols *symbols, const struct tcgrr_divergence_side *side)
 {
-    g_autofree char *symbol = tcgrr_symbols_name(symbols, side->pc);
+    g_autofree char *symbol = tcgrr_symbols_name_at(symbols, side->pc, side->icount);
     return g_strdup_printf("0x%" G_GINT64_MODIFIER "x%s%s", side->pc, symbol ? " " : "", symbol ? symbol : "");
 }
 

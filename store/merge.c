@@ -33,7 +33,8 @@ bool tcgrr_writer_merge_inputs(struct tcgrr_writer *writer, const char *trace, G
 {
     static const char sql[] = "INSERT INTO note SELECT * FROM merged.note ORDER BY id;"
                               "INSERT INTO guest_file SELECT * FROM merged.guest_file;"
-                              "INSERT INTO symbol SELECT * FROM merged.symbol ORDER BY rowid;"
+                              "INSERT INTO symbol(address, size, name, file)"
+                              " SELECT address, size, name, file FROM merged.symbol ORDER BY rowid;"
                               "INSERT INTO region SELECT * FROM merged.region ORDER BY rowid;"
                               "INSERT INTO rr_file SELECT * FROM merged.rr_file;"
                               "INSERT INTO pin SELECT * FROM merged.pin;"

@@ -48,7 +48,7 @@ static const char *const query_sql[TCGRR_QUERIES] = {
     [TCGRR_QUERY_MEM_PAGES] = "SELECT pages FROM \"%w\".chunk LEFT JOIN \"%w\".mem_chunk ON chunk = id WHERE id = ?1",
     [TCGRR_QUERY_DEVICES] = "SELECT id, name FROM \"%w\".device ORDER BY id",
     [TCGRR_QUERY_REGIONS] = "SELECT first, last, name FROM \"%w\".region ORDER BY rowid",
-    [TCGRR_QUERY_SYMBOLS] = "SELECT address, size, name, file FROM \"%w\".symbol ORDER BY address, size, rowid",
+    [TCGRR_QUERY_SYMBOLS] = "SELECT * FROM \"%w\".symbol ORDER BY address, size, rowid",
 };
 
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error)
@@ -806,7 +806,16 @@ bool tcgrr_reader_symbols(struct tcgrr_reader *reader, void (*visit)(const struc
             .size = (uint64_t)sqlite3_column_int64(statement, 1),
             .name = (const char *)sqlite3_column_text(statement, 2),
             .file = (const char *)sqlite3_column_text(statement, 3),
+            .until = UINT64_MAX,
         };
+        /* Traces of older versions have no times. */
+        symbol.limited = sqlite3_column_count(statement) > 5 && sqlite3_column_type(statement, 4) != SQLITE_NULL;
+        if (symbol.limited) {
+            symbol.since = (uint64_t)sqlite3_column_int64(statement, 4);
+            symbol.until = sqlite3_column_type(statement, 5) != SQLITE_NULL
+                               ? (uint64_t)sqlite3_column_int64(statement, 5)
+                               : UINT64_MAX;
+        }
         visit(&symbol, data);
     }
     bool good = status == SQLITE_DONE || tcgrr_reader_fail(reader, "the symbols", error);

@@ -103,7 +103,9 @@
     "  address INTEGER, -- where it ran\n"                                                                             \
     "  size INTEGER, -- in bytes\n"                                                                                    \
     "  name TEXT,\n"                                                                                                   \
-    "  file TEXT -- from which it was read\n"                                                                          \
+    "  file TEXT, -- from which it was read\n"                                                                         \
+    "  since INTEGER, -- icounts between which it is there; NULL: always\n"                                            \
+    "  until INTEGER\n"                                                                                                \
     ");"                                                                                                               \
     "CREATE TABLE rr_file(part INTEGER PRIMARY KEY, size INTEGER, data BLOB, digest INTEGER);"                         \
     "CREATE TABLE pin(id INTEGER PRIMARY KEY CHECK(id = 1), command TEXT, machine TEXT, cpu TEXT, start_at TEXT,"      \

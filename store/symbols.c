@@ -38,6 +38,9 @@ void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol 
         .size = symbol->size,
         .name = g_string_chunk_insert_const(symbols->texts, symbol->name ? symbol->name : ""),
         .file = g_string_chunk_insert_const(symbols->texts, symbol->file ? symbol->file : ""),
+        .limited = symbol->limited,
+        .since = symbol->since,
+        .until = symbol->until,
     };
     guint count = symbols->list->len;
     g_array_set_size(symbols->reach, 0);
@@ -45,6 +48,14 @@ void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol 
         symbols->sorted &&
         (count == 0 || g_array_index(symbols->list, struct tcgrr_symbol, count - 1).address <= symbol->address);
     g_array_append_val(symbols->list, copy);
+}
+
+void tcgrr_symbols_join(struct tcgrr_symbols *symbols, struct tcgrr_symbols *from)
+{
+    const GArray *list = tcgrr_symbols_list(from);
+    for (guint i = 0; i < list->len; i++) {
+        tcgrr_symbols_add(symbols, &g_array_index(list, struct tcgrr_symbol, i));
+    }
 }
 
 static gint by_address(gconstpointer a, gconstpointer b)
@@ -90,15 +101,11 @@ static void extend_reach(struct tcgrr_symbols *symbols)
     }
 }
 
-const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc)
+/* The number of the first one that begins after `pc`. */
+static guint first_after(const GArray *list, uint64_t pc)
 {
-    const GArray *list = tcgrr_symbols_list(symbols);
     guint low = 0;
     guint high = list->len;
-
-    if (symbols->reach->len != list->len) {
-        extend_reach(symbols);
-    }
 
     while (low < high) {
         guint middle = low + (high - low) / 2;
@@ -108,23 +115,59 @@ const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint6
             high = middle;
         }
     }
-    while (low-- > 0 && g_array_index(symbols->reach, uint64_t, low) > pc) {
-        const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, low);
-        if (pc - symbol->address < symbol->size) {
+    return low;
+}
+
+/* `icount`: UINT64_MAX at any time. */
+static const struct tcgrr_symbol *find_at(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount)
+{
+    const GArray *list = tcgrr_symbols_list(symbols);
+
+    if (symbols->reach->len != list->len) {
+        extend_reach(symbols);
+    }
+    for (guint i = first_after(list, pc); i-- > 0 && g_array_index(symbols->reach, uint64_t, i) > pc;) {
+        const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
+        if (pc - symbol->address >= symbol->size) {
+            continue;
+        }
+        if (!symbol->limited || (icount >= symbol->since && icount < symbol->until)) {
             return symbol;
+        }
+        if (icount == UINT64_MAX) {
+            return NULL;
         }
     }
     return NULL;
 }
 
-char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc)
+const struct tcgrr_symbol *tcgrr_symbols_at_time(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount)
 {
-    const struct tcgrr_symbol *symbol = tcgrr_symbols_at(symbols, pc);
+    return find_at(symbols, pc, MIN(icount, UINT64_MAX - 1));
+}
+
+const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc)
+{
+    return find_at(symbols, pc, UINT64_MAX);
+}
+
+static char *name_in(const struct tcgrr_symbol *symbol, uint64_t pc)
+{
     if (!symbol) {
         return NULL;
     }
     return pc > symbol->address ? g_strdup_printf("%s+0x%" G_GINT64_MODIFIER "x", symbol->name, pc - symbol->address)
                                 : g_strdup(symbol->name);
+}
+
+char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc)
+{
+    return name_in(tcgrr_symbols_at(symbols, pc), pc);
+}
+
+char *tcgrr_symbols_name_at(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount)
+{
+    return name_in(tcgrr_symbols_at_time(symbols, pc, icount), pc);
 }
 
 const struct tcgrr_symbol *tcgrr_symbols_find(struct tcgrr_symbols *symbols, const char *name)

@@ -12,6 +12,9 @@ struct tcgrr_symbol {
     uint64_t size;
     const char *name; /* owned by the table, as is `file` */
     const char *file; /* that it comes from */
+    bool limited;     /* the address is called so for a part of the run only: */
+    uint64_t since;   /* from this icount */
+    uint64_t until;   /* up to, and without, this one; UINT64_MAX: the end */
 };
 
 /* What a file says of a symbol. */
@@ -23,6 +26,15 @@ struct tcgrr_label {
     const char *name; /* NULL: has no name for code, but ends what comes before it */
 };
 
+/* A part of a program's memory in which code ran. */
+struct tcgrr_mapping {
+    uint64_t first;   /* address */
+    uint64_t size;    /* bytes */
+    uint64_t offset;  /* where it begins in the file */
+    const char *path; /* of the file that it was mapped from; NULL: of none */
+    uint64_t since;   /* the icount at which code there was first seen */
+};
+
 struct tcgrr_symbols;
 struct tcgrr_reader;
 
@@ -32,6 +44,9 @@ void tcgrr_symbols_free(struct tcgrr_symbols *symbols);
 
 /* Adds a copy. Addresses are looked up fastest when they come in ascending order. */
 void tcgrr_symbols_add(struct tcgrr_symbols *symbols, const struct tcgrr_symbol *symbol);
+
+/* Adds copies of all that `from` has. */
+void tcgrr_symbols_join(struct tcgrr_symbols *symbols, struct tcgrr_symbols *from);
 
 /* Adds what a file says, with `offset` added to all addresses. Sorts `labels` (struct tcgrr_label). */
 void tcgrr_symbols_add_labels(struct tcgrr_symbols *symbols, GArray *labels, const char *file, uint64_t offset);
@@ -46,6 +61,18 @@ bool tcgrr_symbols_add_elf(struct tcgrr_symbols *symbols, const char *path, bool
  * elsewhere than it was linked. 0: not known, addresses are as linked.
  */
 void tcgrr_symbols_add_program(struct tcgrr_symbols *symbols, const char *path, uint64_t start_code);
+/*
+ * A new table of those that the files of `mappings` (struct tcgrr_mapping, by time) have in them, from number `from`
+ * on: all but those that `known`, which may be NULL, has already. Where another file, or another part of it, is mapped
+ * at another time, according to any of the mappings, they hold for a time; *limited: there are such.
+ */
+struct tcgrr_symbols *tcgrr_symbols_of_mappings(const GArray *mappings, guint from, struct tcgrr_symbols *known,
+                                                bool *limited);
+/*
+ * Adds those of the ELF file that `mapping` has in it, and one that is called as the file is, for what no other one
+ * covers, which begins where address 0 of the file is; nothing if it cannot be read, or if that is no code of it.
+ */
+void tcgrr_symbols_add_mapped_elf(struct tcgrr_symbols *symbols, const struct tcgrr_mapping *mapping);
 /* Adds those of a text file, System.map, /proc/kallsyms or what nm prints, with `offset` added to all addresses. */
 bool tcgrr_symbols_add_text(struct tcgrr_symbols *symbols, const char *path, uint64_t offset, GError **error);
 /* Adds those of a file of either kind, likewise. None at all is an error. */
@@ -54,6 +81,8 @@ bool tcgrr_symbols_add_file(struct tcgrr_symbols *symbols, const char *path, uin
 bool tcgrr_symbols_is_elf(const char *path);
 /* Whether the ELF file at `path` is position-independent; *lowest: the address at which its lowest code was linked. */
 bool tcgrr_symbols_can_move(const char *path, uint64_t *lowest);
+/* Whether it names an interpreter: it will have libraries. */
+bool tcgrr_symbols_is_dynamic(const char *path);
 /* Calls `visit` for each section of code of the ELF file at `path`; `bytes` are valid during the call. */
 bool tcgrr_symbols_elf_code(const char *path,
                             void (*visit)(uint64_t address, const void *bytes, size_t size, void *data), void *data,
@@ -80,10 +109,14 @@ bool tcgrr_symbols_write(struct tcgrr_symbols *symbols, const char *target, cons
 /* All of them, struct tcgrr_symbol by ascending address; owned by the table, valid until the next is added. */
 const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols);
 
-/* The symbol that covers `pc`, of several the one that begins last; NULL if there is none. */
+/* The symbol that covers `pc` when `icount` instructions have run, of several the one that begins last; NULL if there
+ * is none. */
+const struct tcgrr_symbol *tcgrr_symbols_at_time(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount);
+/* The same at any time: NULL where that depends on the time. */
 const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc);
 /* Its name and the offset, "name+0x10"; NULL if there is none. Owned by the caller. */
 char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc);
+char *tcgrr_symbols_name_at(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount);
 /* The symbol called `name`; NULL if there is none. */
 const struct tcgrr_symbol *tcgrr_symbols_find(struct tcgrr_symbols *symbols, const char *name);
 

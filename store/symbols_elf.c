@@ -141,6 +141,86 @@ bool tcgrr_symbols_can_move(const char *path, uint64_t *lowest)
     return can;
 }
 
+bool tcgrr_symbols_is_dynamic(const char *path)
+{
+    int fd;
+    Elf *elf = open_elf(path, &fd, NULL);
+    GElf_Phdr segment;
+    size_t count = 0;
+    bool dynamic = false;
+
+    if (!elf) {
+        return false;
+    }
+    if (elf_getphdrnum(elf, &count) == 0) {
+        for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &segment); i++) {
+            dynamic = dynamic || segment.p_type == PT_INTERP;
+        }
+    }
+    elf_end(elf);
+    close(fd);
+    return dynamic;
+}
+
+/* How much higher the file lies than it was linked, if the mapping has code of it. On the host a program's code is
+ * mapped as its constants are, and is one mapping with them. */
+static bool find_bias(Elf *elf, const struct tcgrr_mapping *mapping, uint64_t *bias)
+{
+    GElf_Phdr segment;
+    size_t count = 0;
+
+    if (elf_getphdrnum(elf, &count) != 0) {
+        return false;
+    }
+    for (size_t i = 0; i < count && gelf_getphdr(elf, (int)i, &segment); i++) {
+        if (segment.p_type == PT_LOAD && (segment.p_flags & PF_X) &&
+            mapping->offset < segment.p_offset + segment.p_filesz &&
+            segment.p_offset < mapping->offset + mapping->size) {
+            *bias = mapping->first - mapping->offset - (segment.p_vaddr - segment.p_offset);
+            return true;
+        }
+    }
+    return false;
+}
+
+/* What no symbol covers is called by the file and where it is in it, as it was linked. */
+static void add_rest(struct tcgrr_symbols *table, const struct tcgrr_mapping *mapping, uint64_t bias)
+{
+    g_autofree char *name = g_path_get_basename(mapping->path);
+    uint64_t from = bias != 0 && bias <= mapping->first ? bias : mapping->first;
+    struct tcgrr_symbol rest = {
+        .address = from, .size = mapping->first + mapping->size - from, .name = name, .file = mapping->path};
+
+    tcgrr_symbols_add(table, &rest);
+}
+
+void tcgrr_symbols_add_mapped_elf(struct tcgrr_symbols *table, const struct tcgrr_mapping *mapping)
+{
+    int fd;
+    uint64_t bias;
+    bool readable = mapping->path && g_file_test(mapping->path, G_FILE_TEST_IS_REGULAR);
+    Elf *elf = readable ? open_elf(mapping->path, &fd, NULL) : NULL;
+
+    if (!elf) {
+        return;
+    }
+    if (find_bias(elf, mapping, &bias)) {
+        struct tcgrr_symbols *all = tcgrr_symbols_new();
+        add_tables(all, elf, mapping->path, bias);
+        add_rest(all, mapping, bias);
+        const GArray *list = tcgrr_symbols_list(all);
+        for (guint i = 0; i < list->len; i++) {
+            const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
+            if (symbol->address - mapping->first < mapping->size || symbol->address == bias) {
+                tcgrr_symbols_add(table, symbol);
+            }
+        }
+        tcgrr_symbols_free(all);
+    }
+    elf_end(elf);
+    close(fd);
+}
+
 static bool add_elf(struct tcgrr_symbols *table, const char *path, uint64_t offset, bool required, GError **error)
 {
     int fd;

@@ -6,6 +6,21 @@
  */
 #include "store/symbols.h"
 
+#include <string.h>
+
+/* A C library has a function under several names; the last one is used: malloc rather than __libc_malloc, free rather
+ * than cfree. */
+static gint by_name(const char *left, const char *right)
+{
+    size_t a = strspn(left, "_"), b = strspn(right, "_");
+    if (a != b) {
+        return a > b ? -1 : 1;
+    }
+    a = strlen(left);
+    b = strlen(right);
+    return a != b ? (a > b ? -1 : 1) : strcmp(left, right);
+}
+
 static gint by_address(gconstpointer a, gconstpointer b)
 {
     const struct tcgrr_label *left = a;
@@ -16,7 +31,10 @@ static gint by_address(gconstpointer a, gconstpointer b)
     if (left->size != right->size) {
         return left->size < right->size ? -1 : 1;
     }
-    return (left->global ? 1 : 0) - (right->global ? 1 : 0);
+    if (left->global != right->global) {
+        return left->global ? 1 : -1;
+    }
+    return left->size > 0 && left->name && right->name ? by_name(left->name, right->name) : 0;
 }
 
 /*
@@ -40,7 +58,8 @@ void tcgrr_symbols_add_labels(struct tcgrr_symbols *table, GArray *labels, const
     g_array_sort(labels, by_address);
     for (guint i = 0; i < labels->len; i++) {
         const struct tcgrr_label *label = &g_array_index(labels, struct tcgrr_label, i);
-        struct tcgrr_symbol symbol = {label->address + offset, label->size, label->name, file};
+        struct tcgrr_symbol symbol = {
+            .address = label->address + offset, .size = label->size, .name = label->name, .file = file};
         if (label->name) {
             symbol.size = label->size ? label->size : extent(labels, i, covered);
             tcgrr_symbols_add(table, &symbol);

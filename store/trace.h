@@ -84,6 +84,8 @@ bool tcgrr_writer_note(struct tcgrr_writer *writer, const char *text, GError **e
 bool tcgrr_writer_guest_file(struct tcgrr_writer *writer, const char *path, uint64_t size, const char *xxh128,
                              GError **error);
 bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol *symbol, GError **error);
+/* Takes all of them out again. */
+bool tcgrr_writer_forget_symbols(struct tcgrr_writer *writer, GError **error);
 /* Stores a part of the machine's physical memory map: addresses `first` to `last`, both included, are `kind` ("ram",
  * "i/o" and so on, as QEMU says) and belong to `name`. */
 bool tcgrr_writer_region(struct tcgrr_writer *writer, uint64_t first, uint64_t last, const char *kind, const char *name,

@@ -38,6 +38,7 @@ enum statement {
     ADD_NOTE,
     ADD_FILE,
     ADD_SYMBOL,
+    FORGET_SYMBOLS,
     SET_RUN,
     SET_LOGGED,
     FIND_CHUNK,
@@ -63,7 +64,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_SAMPLES] = "INSERT OR REPLACE INTO sample VALUES(?,?,?,?,?,?)",
     [ADD_NOTE] = "INSERT INTO note VALUES(NULL,?)",
     [ADD_FILE] = "INSERT OR REPLACE INTO guest_file VALUES(?,?,?)",
-    [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?)",
+    [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?,?,?)",
+    [FORGET_SYMBOLS] = "DELETE FROM symbol",
     [SET_RUN] =
         "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [SET_LOGGED] = "UPDATE run SET logged = ?",
@@ -366,7 +368,14 @@ bool tcgrr_writer_symbol(struct tcgrr_writer *writer, const struct tcgrr_symbol 
     sqlite3_bind_int64(statement, 2, (sqlite3_int64)symbol->size);
     bind_text(statement, 3, symbol->name);
     bind_text(statement, 4, symbol->file);
+    bind_known(statement, 5, symbol->limited ? symbol->since : UINT64_MAX);
+    bind_known(statement, 6, symbol->limited ? symbol->until : UINT64_MAX);
     return begin(writer, error) && step(writer, ADD_SYMBOL, "store a symbol", error);
+}
+
+bool tcgrr_writer_forget_symbols(struct tcgrr_writer *writer, GError **error)
+{
+    return begin(writer, error) && step(writer, FORGET_SYMBOLS, "store symbols", error);
 }
 
 bool tcgrr_writer_region(struct tcgrr_writer *writer, uint64_t first, uint64_t last, const char *kind, const char *name,

@@ -127,7 +127,10 @@ static void write_trace(struct fixture *fixture)
     fixture->length = run.icount;
     run.complete = true;
     run.exit = "exit 0";
-    check(tcgrr_writer_symbol(writer, &(struct tcgrr_symbol){0x80000000u, 0x1000000, "everything", "x.elf"}, &error),
+    check(tcgrr_writer_symbol(
+              writer,
+              &(struct tcgrr_symbol){.address = 0x80000000u, .size = 0x1000000, .name = "everything", .file = "x.elf"},
+              &error),
           error);
     check(tcgrr_writer_run(writer, &run, &error) && tcgrr_writer_finish(writer, &error), error);
     tcgrr_writer_free(writer);

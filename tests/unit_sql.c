@@ -127,8 +127,14 @@ static void write_trace(struct fixture *fixture, const char *path, uint64_t seed
     }
     run.complete = true;
     run.exit = "exit 0";
-    check(tcgrr_writer_symbol(writer, &(struct tcgrr_symbol){0x80000000u, 0x1000, "first", "x.elf"}, &error), error);
-    check(tcgrr_writer_symbol(writer, &(struct tcgrr_symbol){0x80001000u, 0x1000, "second", "x.elf"}, &error), error);
+    check(tcgrr_writer_symbol(
+              writer, &(struct tcgrr_symbol){.address = 0x80000000u, .size = 0x1000, .name = "first", .file = "x.elf"},
+              &error),
+          error);
+    check(tcgrr_writer_symbol(
+              writer, &(struct tcgrr_symbol){.address = 0x80001000u, .size = 0x1000, .name = "second", .file = "x.elf"},
+              &error),
+          error);
     check(tcgrr_writer_run(writer, &run, &error) && tcgrr_writer_finish(writer, &error), error);
     tcgrr_writer_free(writer);
     tcgrr_chunk_free(chunk);

@@ -13,7 +13,9 @@
 #include "store/symbols.h"
 
 static const struct tcgrr_symbol symbols[] = {
-    {0x1000, 0x20, "reset", "/kernel"}, {0x1020, 4, "halt", "/kernel"}, {0x80002000, 0x100, "main", "/kernel"}};
+    {.address = 0x1000, .size = 0x20, .name = "reset", .file = "/kernel"},
+    {.address = 0x1020, .size = 4, .name = "halt", .file = "/kernel"},
+    {.address = 0x80002000, .size = 0x100, .name = "main", .file = "/kernel"}};
 
 struct scratch {
     char *folder;

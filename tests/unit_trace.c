@@ -139,7 +139,10 @@ static void write_trace(struct fixture *f, bool finish)
     }
     check(tcgrr_writer_note(writer, "a note", &error), error);
     check(tcgrr_writer_guest_file(writer, "/kernel", 5, "0123", &error), error);
-    check(tcgrr_writer_symbol(writer, &(struct tcgrr_symbol){0x80001000, 0x20, "start", "/kernel"}, &error), error);
+    check(tcgrr_writer_symbol(
+              writer, &(struct tcgrr_symbol){.address = 0x80001000, .size = 0x20, .name = "start", .file = "/kernel"},
+              &error),
+          error);
     check(tcgrr_writer_rr_file(writer, f->rr, &error), error);
     run.complete = finish;
     run.exit = "exit 0";

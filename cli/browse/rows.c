@@ -132,7 +132,7 @@ static bool add_execution(struct rows *rows, const struct tcgrr_exec_walk *walk,
                                  .begins = i == 0,
                                  .ends = i + 1 == walk->at.block->insns,
                                  .text = g_strdup(texts[i]),
-                                 .symbol = tcgrr_symbols_name(run->symbols, place.pc)};
+                                 .symbol = tcgrr_symbols_name_at(run->symbols, place.pc, place.icount)};
         add_row(rows, &row);
     }
     return true;

@@ -33,6 +33,7 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
         live->powers[i] = tcgrr_digest_append(live->powers[i - 1], TCGRR_DIGEST_BASE, 0);
     }
     live->epoch = 1;
+    tcgrr_live_mapped_init(live);
     live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = UINT64_MAX;
     return live;
 }
@@ -88,6 +89,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
         g_array_unref(live->uncertain);
     }
     tcgrr_live_free_accesses(live->accesses);
+    tcgrr_live_mapped_clear(live);
     g_free(live);
 }
 

@@ -230,6 +230,13 @@ const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 /* User mode: how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 
+/*
+ * User mode: the parts of memory that code of the program was translated in so far, struct tcgrr_mapping (at most
+ * 65,536), and how many there are. Their paths are valid as long as `live`. Owned by the caller. From any thread.
+ */
+GArray *tcgrr_live_mapped(const struct tcgrr_live *live);
+guint tcgrr_live_mapped_count(const struct tcgrr_live *live);
+
 /* User mode: where the program's lowest code is; 0: it has not begun, or this QEMU does not say. From any thread. */
 uint64_t tcgrr_live_start_code(const struct tcgrr_live *live);
 

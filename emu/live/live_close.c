@@ -254,6 +254,9 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     if (live->inputs_changed) {
         tcgrr_live_place_inputs(live, chunk->end_icount);
     }
+    if (live->mapped_changed) {
+        tcgrr_live_place_mapped(live, chunk->end_icount);
+    }
     live->unusual = false;
 }
 

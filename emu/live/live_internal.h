@@ -122,6 +122,11 @@ struct tcgrr_live {
     struct classes classes[KEPT_CLASSES]; /* by block */
     struct tcgrr_live_accesses *accesses; /* live_access.c; NULL: none are wanted */
     struct tcgrr_live_inputs inputs;
+    GMutex mapped_lock;
+    guint mapped_placed; /* the first ones, whose place in the run is known */
+    bool mapped_changed; /* there are others; not under the lock */
+    GArray *mapped;      /* struct tcgrr_mapping; its paths belong to `mapped_paths`. Under the lock, as that */
+    GStringChunk *mapped_paths;
     bool inputs_changed; /* since the open execution began; places are 0 until it is closed */
 };
 
@@ -191,6 +196,13 @@ void tcgrr_live_free_accesses(struct tcgrr_live_accesses *accesses);
 bool tcgrr_live_read_inputs(struct tcgrr_live *live, unsigned kind, const uint32_t *words);
 /* It happened at `icount`. */
 void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount);
+
+/* The record TCGRR_WIRE_MAPPED (live_mapped.c), without its first word; what it leaves is freed with the others. */
+bool tcgrr_live_read_mapped(struct tcgrr_live *live, const uint32_t *payload, uint32_t words, GError **error);
+void tcgrr_live_mapped_init(struct tcgrr_live *live);
+/* The open execution, during which the last ones came, ended at `icount`. */
+void tcgrr_live_place_mapped(struct tcgrr_live *live, tcgrr_icount icount);
+void tcgrr_live_mapped_clear(struct tcgrr_live *live);
 
 /* Words of the record that begins with `word`. */
 size_t tcgrr_live_record_length(uint32_t word);

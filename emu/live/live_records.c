@@ -273,6 +273,7 @@ size_t tcgrr_live_record_length(uint32_t word)
     case TCGRR_WIRE_DEVICE:
     case TCGRR_WIRE_REGISTER:
     case TCGRR_WIRE_VALUE:
+    case TCGRR_WIRE_MAPPED:
         return 1 + (word & 0xffffffu);
     case TCGRR_WIRE_ALIAS:
         return 4;
@@ -339,6 +340,8 @@ bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
         return read_define(live, words + 1, payload, error);
     case TCGRR_WIRE_TEXT:
         return tcgrr_live_read_text(live, words + 1, payload, error);
+    case TCGRR_WIRE_MAPPED:
+        return tcgrr_live_read_mapped(live, words + 1, payload, error);
     case TCGRR_WIRE_ALIAS:
         return read_alias(live, words + 1, error);
     case TCGRR_WIRE_REGISTER:

@@ -3,6 +3,7 @@
 
 #include "emu/plugin/access.h"
 #include "emu/plugin/inputs.h"
+#include "emu/plugin/mapped.h"
 #include "emu/plugin/sample.h"
 #include "emu/plugin/threads.h"
 
@@ -105,6 +106,7 @@ static void start_again(struct tcgrr_plugin *plugin)
     plugin->open = NULL;
     plugin->silent = false;
     tcgrr_sampling_restart(plugin);
+    tcgrr_mapped_restart();
     if (plugin->accesses) {
         struct tcgrr_access_window window = plugin->accesses->window;
         munmap(plugin->accesses, sizeof(*plugin->accesses));

@@ -4,6 +4,7 @@
 #include "emu/plugin/access.h"
 #include "emu/plugin/sample.h"
 #include "emu/plugin/inputs.h"
+#include "emu/plugin/mapped.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/text.h"
 #include "emu/plugin/threads.h"
@@ -282,6 +283,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
         return;
     }
     bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
+    tcgrr_mapped_translated(plugin, tb);
     uint64_t pc = plugin->api.tb_vaddr(tb);
     struct tcgrr_translation *translation = &plugin->translations[plugin->used];
     *translation = (struct tcgrr_translation){.number = plugin->numbers++, .pc = pc, .half = pc >> 63};

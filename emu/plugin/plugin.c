@@ -8,6 +8,7 @@
 #include "emu/plugin/start.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/flush.h"
+#include "emu/plugin/mapped.h"
 #include "emu/plugin/moving.h"
 #include "emu/plugin/threads.h"
 #include "emu/plugin/yield.h"
@@ -503,6 +504,7 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
 static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
 {
     calls = false;
+    tcgrr_mapped_changed();
     tcgrr_fork_made(result);
     if (tcgrr_plugin.silent && !tcgrr_fork_returned(vcpu)) {
         return;

@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 15u
+#define TCGRR_WIRE_VERSION 16u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -186,6 +186,10 @@ enum tcgrr_wire_tag {
     /* Level full: `payload` words of the name of the next device, padded with zeros. The first gets number 2; number 1
      * are all without a name. */
     TCGRR_WIRE_DEVICE = 0xfc,
+    /* User mode: code is translated in a part of memory that was mapped from a file. Before the first translation of
+     * it, and again if it was sent long before. `payload` words follow: struct tcgrr_wire_mapped, then the file's path
+     * with its zero, padded; an empty path: from no file. */
+    TCGRR_WIRE_MAPPED = 0xfd,
     /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };
@@ -203,6 +207,12 @@ struct tcgrr_wire_value {
     uint32_t offset; /* in its value */
     uint32_t size;   /* bytes */
 };
+struct tcgrr_wire_mapped {
+    uint64_t first;  /* address, the program's own */
+    uint64_t size;   /* bytes */
+    uint64_t offset; /* in the file */
+};
+
 #define TCGRR_WIRE_VALUE_BYTES        16384u /* in one record */
 /* What the plugin sends about registers, at most. */
 #define TCGRR_WIRE_MAX_REGISTERS      4095u

@@ -63,7 +63,8 @@ static void write_exec(FILE *file, const struct bundle *bundle, struct tcgrr_dis
     uint32_t offset = 0;
 
     for (uint32_t i = 0; i < exec->ran; offset += exec->block->lengths[i++]) {
-        g_autofree char *symbol = tcgrr_symbols_name(bundle->bisect->symbols, exec->block->pc + offset);
+        g_autofree char *symbol =
+            tcgrr_symbols_name_at(bundle->bisect->symbols, exec->block->pc + offset, exec->icount + i);
         fprintf(file, "%" G_GUINT64_FORMAT ",0x%" G_GINT64_MODIFIER "x,", exec->icount + i, exec->block->pc + offset);
         for (uint8_t k = 0; k < exec->block->lengths[i]; k++) {
             fprintf(file, "%02x", exec->block->bytes[offset + k]);

@@ -325,6 +325,11 @@ char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool of
     return symbol ? g_strdup(symbol->name) : NULL;
 }
 
+char *tcgrr_sql_trace_symbol_then(struct tcgrr_sql_trace *trace, uint64_t pc, tcgrr_icount icount, GError **error)
+{
+    return need_symbols(trace, error) ? tcgrr_symbols_name_at(trace->symbols, pc, icount) : NULL;
+}
+
 char *tcgrr_sql_trace_source(struct tcgrr_sql_trace *trace, uint64_t pc, bool inlined, GError **error)
 {
     if (!trace->sources) {

@@ -56,6 +56,8 @@ bool tcgrr_sql_trace_calls(struct tcgrr_sql_trace *trace, uint32_t number, bool 
 /* "name+0x10", without `offset` "name"; NULL if no symbol covers `pc`. Owned by the caller. *error is set if they
  * cannot be read. */
 char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool offset, GError **error);
+/* The same with its offset when `icount` instructions have run. */
+char *tcgrr_sql_trace_symbol_then(struct tcgrr_sql_trace *trace, uint64_t pc, tcgrr_icount icount, GError **error);
 /* That symbol; owned by the trace. */
 const struct tcgrr_symbol *tcgrr_sql_trace_symbol_at(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error);
 /* "file.c:12", or with `inlined` the functions inlined there (store/sources.h); NULL likewise. */

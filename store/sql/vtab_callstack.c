@@ -85,7 +85,7 @@ static int callstack_column(sqlite3_vtab_cursor *base, sqlite3_context *context,
         sqlite3_result_int64(context, (sqlite3_int64)row->pc);
         break;
     case FUNCTION:
-        return tcgrr_vtab_result_symbol(&cursor->base, context, row->pc);
+        return tcgrr_vtab_result_symbol_then(&cursor->base, context, row->pc, row->frame.icount);
     case LINE:
         return tcgrr_vtab_result_line(&cursor->base, context, row->pc);
     case INLINED:

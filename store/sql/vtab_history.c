@@ -95,7 +95,7 @@ static int history_column(sqlite3_vtab_cursor *base, sqlite3_context *context, i
     const int64_t values[] = {row->seq, row->icount, row->vcpu, row->block, row->pc, row->insns, row->ran};
 
     if (column == SYMBOL) {
-        return tcgrr_vtab_result_symbol(&cursor->base, context, (uint64_t)row->pc);
+        return tcgrr_vtab_result_symbol_then(&cursor->base, context, (uint64_t)row->pc, (tcgrr_icount)row->icount);
     }
     if (column == LINE) {
         return tcgrr_vtab_result_line(&cursor->base, context, (uint64_t)row->pc);

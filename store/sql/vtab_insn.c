@@ -180,7 +180,7 @@ static int insn_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int 
     case DISASM:
         return result_disasm(cursor, context);
     case SYMBOL:
-        return tcgrr_vtab_result_symbol(&cursor->base, context, pc);
+        return tcgrr_vtab_result_symbol_then(&cursor->base, context, pc, at->icount + cursor->index);
     case SEQ:
         sqlite3_result_int64(context, tcgrr_exec_walk_seq(&cursor->walk));
         break;

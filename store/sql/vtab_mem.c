@@ -380,7 +380,8 @@ static int mem_column(sqlite3_vtab_cursor *base, sqlite3_context *context, int c
     case DEVICE:
         return result_device(cursor, context, access);
     case SYMBOL:
-        return tcgrr_vtab_result_symbol(&cursor->base, context, pc_of(cursor));
+        return tcgrr_vtab_result_symbol_then(&cursor->base, context, pc_of(cursor),
+                                             cursor->walk.at.icount + access->insn);
     case PART:
         sqlite3_result_int64(context, part_of(cursor));
         break;

@@ -78,15 +78,28 @@ int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing)
     return low > high ? missing : low;
 }
 
-int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc)
+static int result_name(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, char *symbol, GError *error)
 {
-    GError *error = NULL;
-    char *symbol = tcgrr_sql_trace_symbol(cursor->trace, pc, true, &error);
     if (error) {
         return tcgrr_vtab_fail(cursor->base.pVtab, error);
     }
     tcgrr_vtab_result_text(context, symbol);
     return SQLITE_OK;
+}
+
+int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc)
+{
+    GError *error = NULL;
+    char *symbol = tcgrr_sql_trace_symbol(cursor->trace, pc, true, &error);
+    return result_name(cursor, context, symbol, error);
+}
+
+int tcgrr_vtab_result_symbol_then(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc,
+                                  tcgrr_icount icount)
+{
+    GError *error = NULL;
+    char *symbol = tcgrr_sql_trace_symbol_then(cursor->trace, pc, icount, &error);
+    return result_name(cursor, context, symbol, error);
 }
 
 static int result_source(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc, bool inlined)

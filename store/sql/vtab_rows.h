@@ -37,6 +37,8 @@ int64_t tcgrr_vtab_argument(sqlite3_value *value, int64_t missing);
 
 /* A result with the symbol that covers `pc`. SQLite's code. */
 int tcgrr_vtab_result_symbol(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc);
+int tcgrr_vtab_result_symbol_then(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc,
+                                  tcgrr_icount icount);
 /* A result with the source line of `pc`, or with the functions inlined there. SQLite's code. */
 int tcgrr_vtab_result_line(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc);
 int tcgrr_vtab_result_inlined(const struct tcgrr_vtab_cursor *cursor, sqlite3_context *context, uint64_t pc);
