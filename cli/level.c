@@ -55,6 +55,21 @@ static int resolve(const struct cli_command *command, const char *option, const 
     return CLI_OK;
 }
 
+/* A symbol of a position-independent program in user mode is a place in its code until QEMU has put it somewhere. */
+static bool is_in_code(const struct tcgrr_record_options *options, struct tcgrr_symbols *symbols, const char *text,
+                       uint64_t *pc)
+{
+    bool user = text && tcgrr_qemu_is_user(options->qemu);
+    const struct tcgrr_symbol *symbol = user ? tcgrr_symbols_find(symbols, text) : NULL;
+    uint64_t lowest;
+
+    if (!symbol || !tcgrr_symbols_can_move(symbol->file, &lowest)) {
+        return false;
+    }
+    *pc -= lowest;
+    return true;
+}
+
 static int resolve_window(const struct cli_command *command, const struct cli_level *asked,
                           struct tcgrr_record_options *options)
 {
@@ -71,6 +86,8 @@ static int resolve_window(const struct cli_command *command, const struct cli_le
         status = resolve(command, "--full-until", asked->until, symbols, &window->until, &window->has_until_pc,
                          &window->until_pc);
     }
+    window->from_in_code = status == CLI_OK && is_in_code(options, symbols, asked->from, &window->from_pc);
+    window->until_in_code = status == CLI_OK && is_in_code(options, symbols, asked->until, &window->until_pc);
     tcgrr_symbols_free(symbols);
     if (status == CLI_OK && !window->has_from_pc && !window->has_until_pc && window->until <= window->from) {
         return cli_usage(command, "--full-until must come after --full-from");

@@ -251,6 +251,27 @@ static bool compare_on(struct tcgrr_run_source *const sides[2], const struct tcg
     return good;
 }
 
+/* Whether the place in the program that both begin at is not at the same address: nothing after it can be the same. */
+static bool check_placed(const struct tcgrr_compare_options *options, const struct tcgrr_comparison *found,
+                         GError **error)
+{
+    const struct tcgrr_divergence_side *sides = found->sides;
+    bool placed = options->from[0].kind > TCGRR_POSITION_ICOUNT && options->from[1].kind > TCGRR_POSITION_ICOUNT;
+
+    if (!placed || !found->diverged || found->compared > 0 || !sides[0].there || !sides[1].there ||
+        sides[0].pc == sides[1].pc) {
+        return true;
+    }
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "no verdict: the two QEMUs put the program, or its library, at different addresses, 0x%" G_GINT64_MODIFIER
+        "x and 0x%" G_GINT64_MODIFIER
+        "x, and instructions are compared with their addresses; a program linked with -static -no-pie is always "
+        "at the same ones",
+        sides[0].pc, sides[1].pc);
+    return false;
+}
+
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
                          struct tcgrr_comparison *comparison, GError **error)
@@ -258,7 +279,8 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
     struct tcgrr_run_source *const sides[] = {a, b};
     bool apart = false;
 
-    if (!tcgrr_compare(a, b, options, comparison, error) || !judge(comparison, given, &apart, error)) {
+    if (!tcgrr_compare(a, b, options, comparison, error) || !check_placed(options, comparison, error) ||
+        !judge(comparison, given, &apart, error)) {
         return false;
     }
     tcgrr_icount at[] = {comparison->sides[0].icount, comparison->sides[1].icount};

@@ -392,8 +392,11 @@ static bool find_origin(struct recorder *recorder, GError **error)
     struct tcgrr_symbols *symbols = run->has_sample_from ? NULL : load_symbols(recorder, error);
     const struct tcgrr_symbol *symbol = symbols ? tcgrr_symbols_find(symbols, origin) : NULL;
     if (symbol) {
+        uint64_t lowest = 0;
+        recorder->origin_in_code =
+            !tcgrr_session_qemu(recorder->session)->system && tcgrr_symbols_can_move(symbol->file, &lowest);
         run->has_sample_from = true;
-        run->sample_from = symbol->address;
+        run->sample_from = symbol->address - (recorder->origin_in_code ? lowest : 0);
     } else if (symbols) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "there is no symbol %s to count branches from; --symbols FILE adds those of an ELF file, a 0x "
@@ -402,7 +405,7 @@ static bool find_origin(struct recorder *recorder, GError **error)
     }
     tcgrr_symbols_free(symbols);
     if (run->has_sample_from) {
-        tcgrr_live_set_sample_origin(tcgrr_session_live(recorder->session), run->sample_from, false);
+        tcgrr_live_set_sample_origin(tcgrr_session_live(recorder->session), run->sample_from, recorder->origin_in_code);
     }
     return run->has_sample_from;
 }

@@ -22,9 +22,10 @@ struct recorder {
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
     struct tcgrr_symbols *symbols; /* those in the trace so far; the storing thread's */
     guint mapped;                  /* of how many parts of memory they are, as of tcgrr_live_mapped() */
-    bool limited;                  /* some are not there all the time */
-    GError *store_error;           /* set by the storing thread before `store_failed` */
-    gint store_failed;             /* atomic */
+    bool origin_in_code; /* user mode: run.sample_from counts from the program's lowest code, until that is known */
+    bool limited;        /* some are not there all the time */
+    GError *store_error; /* set by the storing thread before `store_failed` */
+    gint store_failed;   /* atomic */
     _Atomic tcgrr_icount logged;   /* see struct tcgrr_run */
     _Atomic uint64_t stored_bytes; /* for progress only */
     struct tcgrr_until until;

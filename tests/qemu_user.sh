@@ -105,6 +105,11 @@ for kind in -pie -static-pie; do
     [ "$at" != "$linked" ] || fail "$kind: main is where it was linked"
     equal "$kind: main begins once" "$("$tcgrr" query "$work/moved.tcgrr" --format csv \
         "SELECT count(*) AS n FROM insn WHERE pc = $at AND symbol = 'main'" | tail -n 1 | tr -d '\r')" 1
+    run 0 "$tcgrr" record --json --level full --full-from main -o "$work/full.tcgrr" --force -- "$qemu" "$work/moved"
+    equal "$kind: accesses are kept from main on" "$(sqlite3 "$work/full.tcgrr" "SELECT mem_from FROM run")" \
+        "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT icount FROM insn WHERE symbol = 'main'" | tail -n 1 | tr -d '\r')"
+    [ "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT count(*) FROM mem" | tail -n 1 | tr -d '\r')" -gt 0 ] ||
+        fail "$kind: no access from main on"
     run 0 "$tcgrr" replay --json --from main "$work/moved.tcgrr"
     equal "$kind: diverged" "$(json .diverged)" false
     [ "$(json .compared)" -gt 0 ] || fail "$kind: nothing was compared from main on"

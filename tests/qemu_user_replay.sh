@@ -203,6 +203,17 @@ for what in given script; do
     equal "exec $what: compared" "$(json .compared)" "$icount"
     echo "12345678" >"$work/file"
 done
+# QEMU behind a script that has options of its own.
+printf '#!/bin/sh\nexec "%s" -cpu max "$@"\n' "$(command -v "$qemu")" >"$work/qemu-x86_64"
+chmod +x "$work/qemu-x86_64"
+run 0 "$tcgrr" record --json -o "$work/wrapped.tcgrr" -- "$work/qemu-x86_64" "$work/exec" "$work/given" "$work/file"
+equal "a script in QEMU's place: exit" "$(json .exit)" "exit 4"
+equal "a script in QEMU's place: executed" "$(json .events.exec)" 1
+icount=$(json .icount)
+echo "12345678" >"$work/file"
+run 0 "$tcgrr" replay --json "$work/wrapped.tcgrr"
+equal "a script in QEMU's place: compared" "$(json .compared)" "$icount"
+echo "12345678" >"$work/file"
 run 0 "$tcgrr" record --json --follow none -o "$work/none.tcgrr" -- "$qemu" "$work/exec" "$work/given" "$work/file"
 equal "follow none: exit" "$(json .exit)" "exit 4"
 equal "follow none: complete" "$(json .complete)" true

@@ -339,10 +339,10 @@ static void test_user_mode(void **state)
                                             .qmp_config = "/s",
                                             .pause_at_end = true};
     expect(&user_qemu, &options, "-cpu max -strace -E A=b prog -icount 3 -smp 4",
-           "/opt/qemu-x -plugin /l/p.so,fd=3,program=12 -seed 1 -U MALLOC_ARENA_MAX -cpu max -strace -E A=b prog "
+           "/opt/qemu-x -plugin /l/p.so,fd=3,program=5 -seed 1 -U MALLOC_ARENA_MAX -cpu max -strace -E A=b prog "
            "-icount 3 -smp 4");
     expect(&user_qemu, &options, "-plugin other.so prog",
-           "/opt/qemu-x -plugin /l/p.so,fd=3,program=9 -seed 1 -U MALLOC_ARENA_MAX -plugin other.so prog");
+           "/opt/qemu-x -plugin /l/p.so,fd=3,program=1 -seed 1 -U MALLOC_ARENA_MAX -plugin other.so prog");
 
     struct tcgrr_command command;
     char *line = build_into(&user_qemu, &options, "prog", &command);

@@ -185,6 +185,8 @@ struct tcgrr_window {
     tcgrr_icount until; /* UINT64_MAX: the run's end */
     bool has_until_pc;  /* ends where the instruction at `until_pc` next runs instead */
     uint64_t until_pc;
+    bool from_in_code;  /* user mode: `from_pc` counts from the program's lowest code, wherever QEMU puts it; */
+    bool until_in_code; /* likewise `until_pc` */
 };
 
 /* Chunks are to have the memory accesses that the plugin sends. Before the first tcgrr_live_next(). */

@@ -318,10 +318,20 @@ static bool contains(const struct tcgrr_block *block, uint64_t pc, uint32_t *ins
     return at == pc && *insn < block->insns;
 }
 
+/* The plugin says where the program is before it describes the first block. */
+static void place_window(struct tcgrr_window *window, uint64_t start_code)
+{
+    window->from_pc += window->from_in_code ? start_code : 0;
+    window->until_pc += window->until_in_code ? start_code : 0;
+    window->from_in_code = window->until_in_code = false;
+}
+
 bool tcgrr_live_is_watched(const struct tcgrr_live *live, const struct tcgrr_block *block)
 {
-    const struct tcgrr_window *window = &live->accesses->window;
+    struct tcgrr_window *window = &live->accesses->window;
     uint32_t insn;
+
+    place_window(window, tcgrr_live_start_code(live));
     return (window->has_from_pc && contains(block, window->from_pc, &insn)) ||
            (window->has_until_pc && contains(block, window->until_pc, &insn));
 }

@@ -13,6 +13,7 @@ struct tcgrr_access_window {
     uint64_t from;    /* accesses of earlier instructions need not be sent */
     bool has_from_pc; /* nor those before the first execution of the instruction at `from_pc` */
     uint64_t from_pc;
+    bool in_code; /* that counts from the program's lowest code, which is not known yet */
 };
 
 /* What an access's `info` says of its size. */

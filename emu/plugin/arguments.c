@@ -43,6 +43,9 @@ bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *argumen
             arguments->log = true;
         } else if (strncmp(argv[i], "from=", 5) == 0) {
             arguments->window.from = strtoull(argv[i] + 5, NULL, 10);
+        } else if (strncmp(argv[i], "from-code=", 10) == 0) {
+            arguments->window.has_from_pc = arguments->window.in_code = true;
+            arguments->window.from_pc = strtoull(argv[i] + 10, NULL, 10);
         } else if (strncmp(argv[i], "from-pc=", 8) == 0) {
             arguments->window.has_from_pc = true;
             arguments->window.from_pc = strtoull(argv[i] + 8, NULL, 10);

@@ -150,7 +150,14 @@ static GPtrArray *own_command(void)
     return words;
 }
 
-/* The plugin's word, for the plugin that takes over: the ring is descriptor `fd` there, and word `program` the program.
+/* The program's place among QEMU's words; 0: not known. */
+static guint find_program(const struct tcgrr_follow *follow, const GPtrArray *own)
+{
+    return follow->program > 0 && (guint)follow->program < own->len ? own->len - (guint)follow->program : 0;
+}
+
+/* The plugin's word, for the plugin that takes over: the ring is descriptor `fd` there, and word `program` from the end
+ * the program.
  * In a forked child it is not the same inputs. */
 static char *plugin_word(const char *word, int fd, guint program)
 {
@@ -186,7 +193,7 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
     GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
     guint plugin = 0;
 
-    for (guint i = 0; (int)i < follow->program && i < own->len; i++) {
+    for (guint i = 0; i < find_program(follow, own); i++) {
         const char *word = own->pdata[i], *value = i + 1 < own->len ? own->pdata[i + 1] : "";
         bool unsets = strcmp(word, "-U") == 0;
         if (strcmp(word, "-0") == 0 || strcmp(word, "-E") == 0 || (unsets && strcmp(value, ARENAS) != 0)) {
@@ -209,7 +216,7 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
     g_ptr_array_add(words, g_strdup("-0"));
     g_ptr_array_add(words, g_strdup(image->arguments->len > 0 ? image->arguments->pdata[0] : image->path));
     char *given = words->pdata[plugin];
-    words->pdata[plugin] = plugin_word(given, fd, words->len);
+    words->pdata[plugin] = plugin_word(given, fd, MAX(image->arguments->len, 1));
     g_free(given);
     g_ptr_array_add(words, g_strdup(image->path));
     for (guint i = 1; i < image->arguments->len; i++) {
@@ -270,7 +277,8 @@ static bool read_image(struct image *image, const uint64_t arguments[8])
 bool tcgrr_follow_exec(const struct tcgrr_follow *follow, bool ends, const uint64_t arguments[8])
 {
     g_autoptr(GPtrArray) own = own_command();
-    const char *program = follow->program > 0 && (guint)follow->program < own->len ? own->pdata[follow->program] : "";
+    guint at = find_program(follow, own);
+    const char *program = at > 0 ? own->pdata[at] : "";
     struct image image = {0};
     bool gone = false;
 

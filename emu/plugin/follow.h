@@ -9,7 +9,8 @@
 #include "emu/plugin/state.h"
 
 struct tcgrr_follow {
-    int program; /* which word of QEMU's command line is the program; 0: not known, and nothing is followed */
+    int program; /* which word of QEMU's command line is the program, counted from the end, the last one being 1: what
+                    starts QEMU may have added options; 0: not known, and nothing is followed */
     bool none;   /* the run ends where the program executes another one */
 };
 

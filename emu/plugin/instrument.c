@@ -258,6 +258,10 @@ static void note_start_code(struct tcgrr_plugin *plugin)
     if (!plugin->system && plugin->api.start_code && atomic_load_explicit(noted, memory_order_relaxed) == 0) {
         uint64_t start = plugin->api.start_code();
         plugin->ring.header->sample_origin += plugin->ring.header->sample_origin_in_code ? start : 0;
+        if (plugin->accesses && plugin->accesses->window.in_code) {
+            plugin->accesses->window.from_pc += start;
+            plugin->accesses->window.in_code = false;
+        }
         atomic_store_explicit(noted, start, memory_order_relaxed);
     }
 }

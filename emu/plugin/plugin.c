@@ -740,6 +740,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     }
     configure(plugin, info, &arguments);
     bool full = strcmp(arguments.level, "full") == 0;
+    if (arguments.again) { /* the window may have begun in the program before; tcgrr knows */
+        arguments.window = (struct tcgrr_access_window){0};
+    }
     plugin->ring.as_written = full; /* accesses hardly repeat */
     if (!tcgrr_instrument_init(plugin) || (full && !tcgrr_access_init(plugin, &arguments.window))) {
         return refuse("not enough address space");

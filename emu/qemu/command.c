@@ -16,7 +16,7 @@ struct builder {
     const struct tcgrr_qemu *qemu;
     const struct tcgrr_command_options *options;
     struct tcgrr_command *command;
-    size_t program; /* user mode: which word of the command it is */
+    size_t program; /* user mode: which word of the command it is, counted from the end, the last one being 1 */
     const char *const *words;
     GArray *given;       /* struct tcgrr_option, in the user's order */
     GPtrArray *argv;     /* char* */
@@ -616,14 +616,6 @@ static bool needs_seed(const struct builder *builder, size_t program)
     return !user_has(builder, program, "-seed") && !g_getenv("QEMU_RAND_SEED");
 }
 
-/* How many words pin_start() adds. */
-static size_t pinned_words(const struct builder *builder, size_t program)
-{
-    return !builder->options->plugin
-               ? 0
-               : (needs_seed(builder, program) ? 2 : 0) + (g_getenv(TCGRR_COMMAND_ARENAS) ? 0 : 2);
-}
-
 /*
  * Makes each run of a program start the same: AT_RANDOM's bytes by -seed. The process itself is started without
  * address-space randomization, and with one arena for malloc: QEMU's own threads would map more of them, in an order
@@ -675,7 +667,7 @@ static bool build_user(struct builder *builder, GError **error)
     replace(&command->kernel, builder->words[program]);
     add_file(builder, builder->words[program]);
     command->vcpus = 1;
-    builder->program = 1 + (options->plugin ? 2 : 0) + pinned_words(builder, program) + program;
+    builder->program = g_strv_length((char **)builder->words) - program;
     add_plugin(builder);
     pin_start(builder, program);
     for (size_t i = 0; builder->words[i]; i++) {

@@ -76,7 +76,8 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
 
     g_string_printf(text, "fd=%d,level=%s", tcgrr_live_fd(session->live), tcgrr_level_name(session->level));
     if (session->level == TCGRR_LEVEL_FULL && window->has_from_pc) {
-        g_string_append_printf(text, ",from-pc=%" G_GUINT64_FORMAT, window->from_pc);
+        g_string_append_printf(text, ",%s=%" G_GUINT64_FORMAT, window->from_in_code ? "from-code" : "from-pc",
+                               window->from_pc);
     } else if (session->level == TCGRR_LEVEL_FULL) {
         /* The plugin counts from where QEMU starts. */
         g_string_append_printf(text, ",from=%" G_GUINT64_FORMAT,
