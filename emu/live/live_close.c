@@ -339,7 +339,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
             append(live, chunk, &retirement);
         }
         live->hidden = live->follows = false;
-        if (complete && next) {
+        if (complete && next && count_events(live) == 0) { /* one that was seen led to what follows */
             note_way(live, open, next);
         }
     }
