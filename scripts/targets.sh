@@ -24,15 +24,39 @@ qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Sets `guest` to the command of a line of the list.
+# assemble FILE AT ASSEMBLER OPTION...: the code of a guest in fixtures/targets/, in $work/code. False if the assembler is missing.
+assemble() {
+    local file=fixtures/targets/$1 at=$2 assembler=$3 tools
+    shift 3
+    tools=${assembler%as}
+    [ "$assembler" != llvm-mc ] || assembler=$(compgen -c llvm-mc | sort -V | tail -n 1)
+    command -v "$assembler" >/dev/null || return 1
+    if [ "$tools" = llvm-mc ]; then
+        "$assembler" --filetype=obj "$@" -o "$work/code.o" "$file"
+        "${assembler/mc/objcopy}" -O binary -j .text "$work/code.o" "$work/code"
+    else
+        "$assembler" "$@" -o "$work/code.o" "$file"
+        "${tools}ld" "-Ttext=${at:-0}" -e 0 --oformat binary -o "$work/code" "$work/code.o"
+    fi
+}
+
+# Sets `guest` to the command of a line of the list; false if its assembler is missing.
 guest() {
-    local arguments=$1 at=$2 pc=$3 bytes=$4
-    read -ra words <<<"$arguments"
+    local arguments=$1 at=$2 pc=$3 code=$4
+    read -ra words <<<"${arguments//CODE/$work/code}"
     guest=("${words[@]}" -display none -monitor none -serial null)
-    [ -n "$bytes" ] || return 0
-    # shellcheck disable=SC2059
-    printf "$(sed 's/[0-9a-f][0-9a-f]/\\x&/g; s/ //g' <<<"$bytes")" >"$work/code"
-    guest+=(-device "loader,file=$work/code,addr=$at,force-raw=on" -device "loader,addr=$pc,cpu-num=0")
+    case $code in
+    "") return 0 ;;
+    *.s\ *)
+        read -ra words <<<"$code"
+        assemble "${words[0]}" "$at" "${words[@]:1}" || return 1
+        ;;
+    *)
+        # shellcheck disable=SC2059
+        printf "$(sed 's/[0-9a-f][0-9a-f]/\\x&/g; s/ //g' <<<"$code")" >"$work/code"
+        ;;
+    esac
+    [ -z "$at" ] || guest+=(-device "loader,file=$work/code,addr=$at,force-raw=on" -device "loader,addr=$pc,cpu-num=0")
 }
 
 # Lets COMMAND... run for a while from when the guest runs, then interrupts it.
@@ -81,12 +105,18 @@ try() {
 
 echo "| target | QEMU | count | replay agrees | --at | lockstep with itself |"
 echo "|---|---|---|---|---|---|"
-grep -v '^#' fixtures/targets.list | while IFS='|' read -r target arguments at pc bytes; do
+grep -v '^#\|^$' fixtures/targets.list | while IFS='|' read -r target arguments at pc code; do
     target=${target// /}
     [ $# = 0 ] || [[ " $* " == *" $target "* ]] || continue
-    guest "$arguments" "${at// /}" "${pc// /}" "$(xargs <<<"$bytes")"
+    code=$(xargs <<<"$code")
+    name=$target
+    [[ $code != *.s\ * ]] || name="$target, timer and traps"
+    if ! guest "$arguments" "${at// /}" "${pc// /}" "$code"; then
+        echo "$name: left out: no $(cut -d ' ' -f 2 <<<"$code")" >&2
+        continue
+    fi
     for version in $versions; do
         qemu=$qemus/bin/qemu-system-$target-$version
-        if [ -x "$qemu" ]; then try "$target" "$version" "$qemu"; fi
+        if [ -x "$qemu" ]; then try "$name" "$version" "$qemu"; fi
     done
 done
