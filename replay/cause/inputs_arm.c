@@ -237,6 +237,13 @@ void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
 
 /* ---- A32 and T32 ---- */
 
+#define PSR_FLAGS   0xf80f0000 /* NZCVQ, GE */
+#define PSR_CARRY   0x20000000
+#define PSR_GE      0x000f0000
+#define PSR_IT      0x0600fc00 /* not zero inside an IT block */
+#define FPSCR_FLAGS 0xf0000000
+#define FPSCR_MODES 0x07ff9f00 /* how is computed, and what traps */
+
 static const char *flags_name(const struct tcgrr_decoding *decoding)
 {
     return tcgrr_registers_find(decoding->registers, "xpsr") ? "xpsr" : "cpsr";
@@ -264,6 +271,10 @@ static void write_name32(struct tcgrr_decoding *decoding, const char *name)
         tcgrr_decoding_write(decoding, flags_name(decoding));
         return;
     }
+    if (strcmp(name, "fpscr_nzcv") == 0) {
+        tcgrr_decoding_write(decoding, "fpscr");
+        return;
+    }
     if (!wide && !narrow) {
         tcgrr_decoding_write(decoding, plain_name32(name));
         return;
@@ -281,7 +292,12 @@ static void read_name32(struct tcgrr_decoding *decoding, const char *name)
     char made[16];
 
     if (g_str_has_prefix(name, "apsr") || strcmp(name, "cpsr") == 0) {
-        tcgrr_decoding_read(decoding, flags_name(decoding), 0xf80f0000);
+        bool whole = strcmp(decoding->insn->mnemonic, "mrs") == 0;
+        tcgrr_decoding_read(decoding, flags_name(decoding), whole ? TCGRR_INPUT_ALL : PSR_FLAGS);
+        return;
+    }
+    if (strcmp(name, "fpscr_nzcv") == 0) {
+        tcgrr_decoding_read(decoding, "fpscr", FPSCR_FLAGS);
         return;
     }
     if ((name[0] == 's' || name[0] == 'q') && g_ascii_isdigit(name[1])) {
@@ -294,6 +310,61 @@ static void read_name32(struct tcgrr_decoding *decoding, const char *name)
     name = plain_name32(name);
     if (strcmp(name, "pc") != 0) {
         tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
+    }
+}
+
+/* Instructions whose first operands, which they write, are taken in as well, without capstone saying so. */
+static bool keeps_first32(const char *mnemonic)
+{
+    static const char *const prefixes[] = {"umlal", "smlal", "umaal", "smlsld", "vtrn", "vzip", "vuzp", "vswp", NULL};
+    return starts_with_any(mnemonic, prefixes);
+}
+
+/* What capstone leaves open: it gives some operands no access (vstm's, ssat's, bx's), and some of them the wrong one.
+ */
+static void read_operands32(struct tcgrr_decoding *decoding)
+{
+    static const char *const loads[] = {"vld", "fld", NULL};
+    const char *mnemonic = decoding->insn->mnemonic;
+    const cs_arm *arm = &decoding->insn->detail->arm;
+    bool load = starts_with_any(mnemonic, loads);
+
+    for (uint8_t i = 0; i < arm->op_count; i++) {
+        const cs_arm_op *operand = &arm->operands[i];
+        if (operand->type == ARM_OP_SYSREG && strcmp(mnemonic, "mrs") == 0) {
+            decoding->inputs->hidden = "a system register";
+        }
+        if (operand->shift.type == ARM_SFT_RRX || operand->shift.type == ARM_SFT_RRX_REG) {
+            tcgrr_decoding_read(decoding, flags_name(decoding), PSR_CARRY);
+        }
+        bool moved_to = i == 0 && (strcmp(mnemonic, "vmrs") == 0 || strcmp(mnemonic, "vmsr") == 0);
+        if (operand->type != ARM_OP_REG || moved_to || (operand->access != 0 && !keeps_first32(mnemonic))) {
+            continue;
+        }
+        if (load) {
+            write_name32(decoding, name_of(decoding, operand->reg));
+        } else {
+            read_name32(decoding, name_of(decoding, operand->reg));
+        }
+    }
+}
+
+/* State that no operand stands for. */
+static void read_implicit32(struct tcgrr_decoding *decoding)
+{
+    const char *mnemonic = decoding->insn->mnemonic;
+
+    if (g_str_has_prefix(mnemonic, "rrx")) {
+        tcgrr_decoding_read(decoding, flags_name(decoding), PSR_CARRY);
+    } else if (g_str_has_prefix(mnemonic, "sel")) {
+        tcgrr_decoding_read(decoding, flags_name(decoding), PSR_GE);
+    }
+    /* Alone, an instruction does not show that it is in an IT block, and has a condition. */
+    if (tcgrr_decoding_value(decoding, flags_name(decoding)) & PSR_IT) {
+        tcgrr_decoding_read(decoding, flags_name(decoding), PSR_FLAGS | PSR_IT);
+    }
+    if (mnemonic[0] == 'v' && (strstr(mnemonic, ".f16") || strstr(mnemonic, ".f32") || strstr(mnemonic, ".f64"))) {
+        tcgrr_decoding_read(decoding, "fpscr", FPSCR_MODES);
     }
 }
 
@@ -322,6 +393,8 @@ void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)
     if (arm->cc != ARM_CC_INVALID && arm->cc != ARM_CC_AL) {
         read_name32(decoding, "cpsr");
     }
+    read_operands32(decoding);
+    read_implicit32(decoding);
     for (uint8_t i = 0; i < arm->op_count; i++) {
         if (arm->operands[i].type == ARM_OP_MEM) {
             tcgrr_decoding_base(decoding, plain_name32(name_of(decoding, arm->operands[i].mem.base)));
