@@ -33,6 +33,23 @@ static GArray *stored_places(const struct tcgrr_trail *trail, GArray *addresses)
     return places;
 }
 
+/* Whether all registers that were alike before the first step are so after the last one. Of two releases some never
+ * are. */
+static bool registers_alike(const struct tcgrr_trail *trail, guint last)
+{
+    const struct tcgrr_search *search = &trail->search;
+    const uint8_t *const before[] = {stop_of(trail, 0, 0)->state, stop_of(trail, 1, 0)->state};
+    const uint8_t *const after[] = {stop_of(trail, 0, last)->state, stop_of(trail, 1, last)->state};
+
+    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
+        if (tcgrr_replay_pair_difference(search->pair, after, i) &&
+            !tcgrr_replay_pair_difference(search->pair, before, i)) {
+            return false;
+        }
+    }
+    return true;
+}
+
 /* Whether the two did the same all the way from the walk's first stop to its last, which is at moment `end`. */
 static bool stepped_alike(const struct tcgrr_trail *trail, tcgrr_moment end)
 {
@@ -40,14 +57,8 @@ static bool stepped_alike(const struct tcgrr_trail *trail, tcgrr_moment end)
     guint last = search->common;
 
     if (last == 0 || last != search->stops[0]->len || last != search->stops[1]->len ||
-        stop_of(trail, 0, last - 1)->moment != end) {
+        stop_of(trail, 0, last - 1)->moment != end || !registers_alike(trail, last - 1)) {
         return false;
-    }
-    const uint8_t *const states[] = {stop_of(trail, 0, last - 1)->state, stop_of(trail, 1, last - 1)->state};
-    for (guint i = 0; i < tcgrr_replay_pair_registers(search->pair, 0)->list->len; i++) {
-        if (tcgrr_replay_pair_difference(search->pair, states, i)) {
-            return false;
-        }
     }
     for (guint i = 0; i < last; i++) {
         if (tcgrr_search_stores_differ(search, i)) {
