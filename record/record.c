@@ -32,6 +32,8 @@
 #define FLUSH_MS      1000
 #define ASK_EARLY     (1u << 20)
 #define STOP_AGAIN_US (G_USEC_PER_SEC * 1)
+#define HANGS_US      (G_USEC_PER_SEC * 3)
+#define NOTHING_US    (10 * 1000) /* of processor time: asking it takes some */
 
 /* ---- the storing thread ---- */
 
@@ -251,7 +253,22 @@ static void note_last_event(struct tcgrr_record_progress *progress, const struct
 struct farewell {
     gint64 wished;
     gint64 asked;
+    gint64 worked; /* when QEMU was last seen to do something */
+    int64_t spent; /* its processor time then */
 };
+
+/* Whether QEMU, which was asked to leave, has done nothing for a while: it hangs, or somebody holds it. */
+static bool does_nothing(struct tcgrr_process *process, struct farewell *farewell, gint64 now)
+{
+    int64_t spent = tcgrr_process_spent(process);
+
+    if (farewell->worked == 0 || spent - farewell->spent > NOTHING_US ||
+        (now - farewell->worked > HANGS_US && !tcgrr_process_sleeps(process))) {
+        farewell->worked = now;
+        farewell->spent = spent;
+    }
+    return now - farewell->worked > HANGS_US;
+}
 
 /*
  * Asks QEMU to leave when the user wants to stop, and again now and then, because QEMU can miss it while it waits for
@@ -265,7 +282,8 @@ static void heed_stop(struct recorder *recorder, struct farewell *farewell)
     if (farewell->wished == 0) {
         farewell->wished = now;
     }
-    if (now - farewell->wished > STOP_GRACE_US || *recorder->options->stop >= TCGRR_RECORD_FORCE) {
+    if (now - farewell->wished > STOP_GRACE_US || does_nothing(process, farewell, now) ||
+        *recorder->options->stop >= TCGRR_RECORD_FORCE) {
         tcgrr_process_signal(process, SIGKILL);
     } else if (farewell->asked == 0 || now - farewell->asked > STOP_AGAIN_US) {
         farewell->asked = now;

@@ -39,6 +39,17 @@ for at in 1 $((icount / 2)) $((icount - 1)) "$icount"; do
 done
 complains 3 "ends after $icount instructions" "$tcgrr" replay --at $((icount + 1)) end2.tcgrr
 
+# A PC cannot reset under rr, so that a reset ends the run: without BMI this guest faults until the processor gives up. Where the
+# user insists on the reset, QEMU hangs, and the first Ctrl-C still ends it.
+guest x86-blsi "$version"
+guest=("${guest[@]/#max/qemu64}")
+run 0 "$tcgrr" record --json -o reset.tcgrr -- "${guest[@]}"
+equal "reset: complete" "$(json .complete)" true
+icount=$(json .icount)
+run 0 "$tcgrr" replay --json reset.tcgrr
+equal "reset: compared" "$(json .compared)" "$icount"
+run 130 timeout --preserve-status -s INT -k 45 10 "$tcgrr" record -o hangs.tcgrr -- "${guest[@]}" -action reboot=reset
+
 # Killed in the middle of a run in which nothing happens that QEMU would log.
 elf=$work/endless.elf
 copy_guest rv64-compute "$elf"

@@ -177,6 +177,17 @@ static void matches_the_seed_of_a_given_tree(void **data)
     riscv_tree = false;
 }
 
+/* Checkpoint 2 is a reset's, and 1 what the vCPU writes meanwhile, with or without its clock. */
+static void orders_a_reset(void **data)
+{
+    becomes(V7_2, "c7 i9 c0 v c2 r h c1 c1 i5 q4 e", V7_2, "c7 i9 c0 v c2 r h c1 c1 i5 q4 e");
+    becomes(V10_0, "c7 i9 c0 v c2 c1 r c1 i5 q4 e", V11_1, "c7 i9 c0 v c2 r c1 c1 i5 q4 e");
+    becomes(V10_0, "c7 i9 c2 c1 v r h c5 i5 q4 e", V10_0, "c7 i9 c2 r h c1 v c5 i5 q4 e");
+    /* Again, at the next reset; elsewhere nothing is moved. */
+    becomes(V10_0, "c7 c1 r i9 c2 c1 r i5 c1 r i5 c2 c1 r q4 e", V10_0, "c7 c1 r i9 c2 r c1 i5 c1 r i5 c2 r c1 q4 e");
+    becomes(V10_0, "c7 i9 c2 c1", V10_0, "c7 i9 c2 c1 q4 e");
+}
+
 static void leaves_the_tail_out(void **data)
 {
     struct tcgrr_rr_state state =
@@ -478,6 +489,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(moves_shutdown),
         cmocka_unit_test(matches_the_seed_of_a_given_tree),
+        cmocka_unit_test(orders_a_reset),
         cmocka_unit_test(leaves_the_tail_out),
         cmocka_unit_test(ends_where_qemu_was_told_to),
         cmocka_unit_test(translates),

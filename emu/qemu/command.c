@@ -495,16 +495,28 @@ static void add_plugin(struct builder *builder)
     g_free(path);
 }
 
-/* Whether the user said what QEMU is to do where the guest panics. */
-static bool chose_panic(const struct builder *builder)
+/* Whether an option `name` of the user's has a value with this text in it. */
+static bool has_value(const struct builder *builder, const char *name, const char *text)
 {
     for (guint i = 0; i < builder->given->len; i++) {
         const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
-        if (is(option, "action") && strstr(value_of(option), "panic=")) {
+        if (is(option, name) && strstr(value_of(option), text)) {
             return true;
         }
     }
     return false;
+}
+
+/*
+ * Whether the guest's reset would hang: under rr the main thread of QEMU waits in it for the vCPU to do what the APIC's
+ * "vapic" asks of it, and the vCPU for the lock that the main thread holds (seen in 7.2, 10.0 and 11.1). Not if the
+ * user said what QEMU is to do there, or switched vapic off.
+ */
+static bool reset_hangs(const struct builder *builder)
+{
+    bool x86 = strcmp(builder->qemu->target, "x86_64") == 0 || strcmp(builder->qemu->target, "i386") == 0;
+    return x86 && is_rr(builder) && !has_option(builder, "no-reboot", NULL) &&
+           !has_value(builder, "action", "reboot=") && !has_value(builder, "global", "vapic");
 }
 
 /*
@@ -521,10 +533,11 @@ static void add_pause(struct builder *builder)
     if (builder->qemu->version) {
         tcgrr_rr_release_parse(builder->qemu->version, &release);
     }
-    const char *action = "shutdown=pause";
-    if ((release.major > 7 || (release.major == 7 && release.minor >= 1)) && !chose_panic(builder)) {
-        action = "shutdown=pause,panic=exit-failure";
-    }
+    bool knows_panic = release.major > 7 || (release.major == 7 && release.minor >= 1);
+    bool hangs = reset_hangs(builder);
+    g_autofree char *action = g_strconcat(
+        "shutdown=pause", knows_panic && !has_value(builder, "action", "panic=") ? ",panic=exit-failure" : "",
+        hangs ? ",reboot=shutdown" : "", NULL);
     if (release.major < 6) {
         add(builder, "-no-shutdown");
         note(builder, "added -no-shutdown: QEMU is asked for its own count at the end");
@@ -532,7 +545,8 @@ static void add_pause(struct builder *builder)
     }
     add(builder, "-action");
     add(builder, "%s", action);
-    note(builder, "added -action %s: QEMU is asked for its own count at the end", action);
+    note(builder, "added -action %s: QEMU is asked for its own count at the end%s", action,
+         hangs ? ", and a reset of the guest is one, because QEMU hangs when a PC resets under rr" : "");
 }
 
 /* A snapshot is loaded from all images that can have one, so there is one only. */

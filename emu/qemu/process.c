@@ -628,6 +628,35 @@ int64_t tcgrr_process_spent(struct tcgrr_process *process)
     return (int64_t)spent.tv_sec * G_USEC_PER_SEC + spent.tv_nsec / 1000;
 }
 
+/* The state of a thread, from its stat file: the letter after the name, which is in parentheses. */
+static char thread_state(const char *tasks, const char *thread)
+{
+    g_autofree char *path = g_build_filename(tasks, thread, "stat", NULL);
+    g_autofree char *text = NULL;
+
+    if (!g_file_get_contents(path, &text, NULL, NULL)) {
+        return '\0'; /* it has just ended */
+    }
+    const char *name_end = strrchr(text, ')');
+    return name_end && name_end[1] ? name_end[2] : '\0';
+}
+
+bool tcgrr_process_sleeps(struct tcgrr_process *process)
+{
+    g_autofree char *tasks = g_strdup_printf("/proc/%d/task", process->pid);
+    GDir *folder = g_dir_open(tasks, 0, NULL);
+    bool sleeps = folder != NULL;
+
+    for (const char *name; sleeps && (name = g_dir_read_name(folder));) {
+        char state = thread_state(tasks, name);
+        sleeps = state != 'R' && state != 'D';
+    }
+    if (folder) {
+        g_dir_close(folder);
+    }
+    return sleeps;
+}
+
 void tcgrr_process_free(struct tcgrr_process *process)
 {
     if (!process) {

@@ -78,6 +78,8 @@ int tcgrr_process_pid(struct tcgrr_process *process);
 
 /* Microseconds of processor time that it has spent, all threads together; 0 if that is not known. */
 int64_t tcgrr_process_spent(struct tcgrr_process *process);
+/* Whether each of its threads waits for something that is neither a processor nor a disk. */
+bool tcgrr_process_sleeps(struct tcgrr_process *process);
 
 /* Stops it if it still runs (2 s of grace), reaps it and frees everything. NULL is allowed. Not to be called while
  * another thread uses it. */

@@ -50,9 +50,11 @@ enum tcgrr_rr_cause {
     TCGRR_RR_GUEST_PANIC = 8,
 };
 
-#define TCGRR_RR_CLOCK_HOST       0
-#define TCGRR_RR_CHECKPOINT_INIT  7
-#define TCGRR_RR_CHECKPOINT_RESET 8
+#define TCGRR_RR_CLOCK_HOST                 0
+#define TCGRR_RR_CHECKPOINT_WARP_ACCOUNT    1
+#define TCGRR_RR_CHECKPOINT_RESET_REQUESTED 2
+#define TCGRR_RR_CHECKPOINT_INIT            7
+#define TCGRR_RR_CHECKPOINT_RESET           8
 
 /* How the events that do not come from the vCPU are written. */
 enum tcgrr_rr_async {

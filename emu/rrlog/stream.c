@@ -25,11 +25,14 @@ struct tcgrr_rr_stream {
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
     bool has_reset;
-    bool has_seed;    /* RANDOM was given on before the reset */
-    bool has_proof;   /* since the reset, a seed was drawn again */
-    uint8_t held;     /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
-    bool ended;       /* the log that comes out is closed */
-    tcgrr_icount ran; /* instructions given on, which may be more than were read */
+    bool has_seed;       /* RANDOM was given on before the reset */
+    bool has_proof;      /* since the reset, a seed was drawn again */
+    bool resets;         /* since the last instruction, the guest's request to reset was read */
+    bool after_account;  /* the event before was put off */
+    GByteArray *put_off; /* while it resets: what is given on after the reset */
+    uint8_t held;        /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
+    bool ended;          /* the log that comes out is closed */
+    tcgrr_icount ran;    /* instructions given on, which may be more than were read */
     bool as_it_is;
 };
 
@@ -214,6 +217,42 @@ static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
     return false;
 }
 
+/* ---- the guest's reset ---- */
+
+static void give_put_off(struct tcgrr_rr_stream *stream, GByteArray *out)
+{
+    stream->resets = false;
+    g_byte_array_append(out, stream->put_off->data, stream->put_off->len);
+    g_byte_array_set_size(stream->put_off, 0);
+}
+
+/*
+ * While QEMU resets the machine, two threads write the log: the main one, which resets the devices (RANDOM: a new seed,
+ * CLOCK host: a clock's time), and the vCPU's, which looks at its timers until it is held (CHECKPOINT
+ * clock-warp-account). In a replay the main one cannot go on while the next event is the other's ("Missing random
+ * event"), and the vCPU may be held before it gets there. It comes by again after the reset, and that is where its
+ * events go. *given: there is no more to do with this one.
+ */
+static bool order_reset(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                        bool *given, GError **error)
+{
+    bool checkpoint = event->kind == TCGRR_RR_CHECKPOINT;
+    bool clock = event->kind == TCGRR_RR_CLOCK;
+    bool account = checkpoint && event->number == TCGRR_RR_CHECKPOINT_WARP_ACCOUNT;
+
+    *given = stream->resets && (account || (clock && stream->after_account && event->number != TCGRR_RR_CLOCK_HOST));
+    stream->after_account = *given && account;
+    if (*given) {
+        return give(stream, event, stream->put_off, error);
+    }
+    if (!stream->resets) {
+        stream->resets = checkpoint && event->number == TCGRR_RR_CHECKPOINT_RESET_REQUESTED;
+    } else if (event->kind != TCGRR_RR_RANDOM && !(clock && event->number == TCGRR_RR_CLOCK_HOST)) {
+        give_put_off(stream, out);
+    }
+    return true;
+}
+
 /* The instructions that led to the request which is held, and it. */
 static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
 {
@@ -241,7 +280,13 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
         return true;
     }
     bool given;
-    if (!release_clock(stream, event, out, error) || !settle_seed(stream, event, out, &given, error)) {
+    if (!release_clock(stream, event, out, error) || !order_reset(stream, event, out, &given, error)) {
+        return false;
+    }
+    if (given) {
+        return true;
+    }
+    if (!settle_seed(stream, event, out, &given, error)) {
         return false;
     }
     if (given) {
@@ -416,6 +461,7 @@ struct tcgrr_rr_stream *tcgrr_rr_stream_new(const struct tcgrr_rr_stream_options
     stream->options.to = g_strdup(options->to);
     stream->from_known = tcgrr_rr_release_parse(options->from, &stream->from);
     stream->pending = g_byte_array_new();
+    stream->put_off = g_byte_array_new();
     if (options->to && g_strcmp0(options->from, options->to) != 0 && (!known || !tcgrr_rr_format(&to, 0))) {
         no_format(0, options->to, error);
         g_clear_pointer(&stream, tcgrr_rr_stream_free);
@@ -427,6 +473,7 @@ void tcgrr_rr_stream_free(struct tcgrr_rr_stream *stream)
 {
     if (stream) {
         g_byte_array_unref(stream->pending);
+        g_byte_array_unref(stream->put_off);
         g_free((char *)stream->options.from);
         g_free((char *)stream->options.to);
         g_free(stream);
@@ -462,6 +509,9 @@ bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, 
 void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
 {
     if (stream->target && stream->begun && !stream->holds_clock && !stream->ended && !stream->state.unknown) {
+        if (icount > stream->ran) {
+            give_put_off(stream, out);
+        }
         give_instructions(stream, icount, out);
     }
 }
@@ -478,6 +528,7 @@ void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
     }
     /* Neither can be refused: they were in the log of a format that has them. */
     release_clock(stream, NULL, out, NULL);
+    give_put_off(stream, out);
     if (stream->held) {
         give_request(stream, stream->held, out, NULL);
     } else {
