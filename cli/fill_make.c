@@ -89,25 +89,60 @@ static bool collect(struct tcgrr_fill *fill, const GArray *windows, GError **err
     return true;
 }
 
+/* Plans, derives and collects. *count: of the windows. */
+static bool make(struct tcgrr_fill *fill, const struct cli_fill *given, struct tcgrr_span span, unsigned *count,
+                 bool *contradict, GError **error)
+{
+    g_autoptr(GArray) windows =
+        tcgrr_fill_plan(fill, given->level, span, (unsigned)given->jobs, (tcgrr_icount)given->least, error);
+    GError *problem = NULL;
+
+    *contradict = false;
+    if (!windows) {
+        return false;
+    }
+    *count = windows->len;
+    bool alone = given->jobs == 1 || windows->len == 1;
+    if (windows->len == 0) {
+        return true;
+    }
+    if (!(alone ? derive_here(fill, given, windows, error) : cli_fill_run_jobs(given, windows, error))) {
+        return false;
+    }
+    bool good = collect(fill, windows, &problem);
+    if (!good && problem->code == TCGRR_ERROR_DAMAGED) {
+        *contradict = true;
+        tcgrr_fill_distrust(fill, windows);
+    }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
+    return good;
+}
+
 bool cli_fill_make(const struct cli_fill *given, unsigned *made, GError **error)
 {
     g_autofree char *plugin = cli_plugin_path(error);
     struct tcgrr_fill_lock *lock = plugin ? tcgrr_fill_lock(given->trace, given->stop, error) : NULL;
     struct tcgrr_fill *fill = lock ? tcgrr_fill_open(given->trace, given->qemu, plugin, error) : NULL;
     struct tcgrr_span span;
+    unsigned count = 0;
+    bool contradict = false;
+    GError *problem = NULL;
     bool good = fill && cli_fill_span(fill, given, &span, error);
-    g_autoptr(GArray) windows =
-        good ? tcgrr_fill_plan(fill, given->level, span, (unsigned)given->jobs, (tcgrr_icount)given->least, error)
-             : NULL;
 
-    good = windows != NULL;
-    if (good && windows->len > 0) {
-        bool alone = given->jobs == 1 || windows->len == 1;
-        good = (alone ? derive_here(fill, given, windows, error) : cli_fill_run_jobs(given, windows, error)) &&
-               collect(fill, windows, error);
+    if (good) {
+        good = make(fill, given, span, &count, &contradict, &problem);
+        if (contradict) { /* some keyframe is wrong: once more, without any */
+            g_clear_error(&problem);
+            good = make(fill, given, span, &count, &contradict, &problem);
+        }
+        if (problem) {
+            g_propagate_error(error, problem);
+        }
     }
     if (good && made) {
-        *made = windows->len;
+        *made = count;
     }
     tcgrr_fill_free(fill);
     tcgrr_fill_unlock(lock);

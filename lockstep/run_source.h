@@ -115,8 +115,9 @@ struct tcgrr_run_source_live_options {
     void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
     tcgrr_icount ahead;                                /* how far it is read ahead of what the comparator has come to */
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
-    bool (*paused)(struct tcgrr_session *session);     /* whether QEMU was stopped on purpose; may be NULL */
-    tcgrr_icount enough;                               /* here at the latest it counts as stopped; 0: nowhere */
+    /* Whether QEMU was stopped on purpose, and all that it reported until then was read; may be NULL. */
+    bool (*paused)(struct tcgrr_session *session);
+    tcgrr_icount enough; /* here at the latest it counts as stopped; 0: nowhere */
     /* What it is expected to do, from the first instruction on: once it has diverged from that and makes no progress
      * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;

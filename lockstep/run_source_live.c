@@ -18,7 +18,6 @@
 #define DIVERGED_US 500000
 #define SPIN_US     1000000  /* of its own time without retiring an instruction, and a replay has hung */
 #define START_US    10000000 /* the same before its first one: setting the machine up takes time, too */
-#define SETTLE_US   50000    /* without anything new for so long, a QEMU that was stopped has reported everything */
 
 struct live_side {
     struct tcgrr_run_source base; /* must be first */
@@ -107,7 +106,7 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     }
     live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
                  (now - live->moved > DIVERGED_US && (has_diverged(live, chunk) || spins(live)));
-    bool paused = now - live->moved > SETTLE_US && live->options.paused && live->options.paused(live->session);
+    bool paused = live->options.paused && live->options.paused(live->session);
     live->stopped = paused || (live->options.enough > 0 && chunk->end_icount >= live->options.enough);
     if (paused) {
         tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);

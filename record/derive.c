@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "record/derive.h"
 
+#include "emu/qemu/machine_digest.h"
 #include "emu/qemu/memory_map.h"
+#include "record/part_lock.h"
 #include "record/repair.h"
 #include "store/error.h"
 
@@ -9,7 +11,6 @@
 #include <unistd.h>
 
 #define PUMP_MS     100
-#define SETTLE_US   50000 /* without anything new for so long, a QEMU that was stopped has told everything */
 #define PROGRESS_US (200 * 1000)
 #define SPIN_US     (10 * G_USEC_PER_SEC) /* of its own time without getting anywhere, and a replay has hung */
 #define QMP_MS      60000
@@ -21,6 +22,9 @@ struct derivation {
     struct tcgrr_chunk *chunk;
     char *part; /* what `output` is called until it is complete */
     struct tcgrr_run run;
+    char *began;       /* what the machine held where the replay began; NULL: at the run's start */
+    char *passed;      /* and at options->passes; NULL: it has not come there, or need not */
+    tcgrr_icount stop; /* where QEMU is to stop next; UINT64_MAX: nowhere */
     tcgrr_icount moved_icount;
     gint64 moved;
     gint64 reported_at;
@@ -30,6 +34,11 @@ struct derivation {
 static bool has_end(const struct derivation *derivation)
 {
     return derivation->options->until != UINT64_MAX;
+}
+
+static char *place_text(tcgrr_icount icount, const char *state)
+{
+    return g_strdup_printf(TCGRR_DERIVE_PLACE, state ? icount : 0, state ? state : TCGRR_DERIVE_NOWHERE);
 }
 
 static bool open_session(struct derivation *derivation, GError **error)
@@ -102,19 +111,70 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
-static bool start(struct derivation *derivation, GError **error)
+/* QEMU runs on to the next place where it is to stop. */
+static bool run_on(struct derivation *derivation, struct tcgrr_qmp *qmp, GError **error)
 {
-    struct tcgrr_session *session = derivation->session;
-    tcgrr_icount own = tcgrr_session_own_icount(session, derivation->options->until);
-    struct tcgrr_qmp *qmp = tcgrr_session_start(session, error) ? tcgrr_session_qmp(session, error) : NULL;
+    tcgrr_icount own = tcgrr_session_own_icount(derivation->session, derivation->stop);
+    bool stops = derivation->stop != UINT64_MAX;
 
-    if (!qmp ||
-        (has_end(derivation) && !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)own), error)) ||
+    if ((stops && !tell(qmp, "replay-break", json_pack("{s:I}", "icount", (json_int_t)own), error)) ||
         !tell(qmp, "cont", NULL, error)) {
         return false;
     }
-    tcgrr_session_watch(session);
+    tcgrr_session_watch(derivation->session);
     return true;
+}
+
+/* Whether what was loaded is what had been saved. */
+static bool check_keyframe(struct derivation *derivation, struct tcgrr_qmp *qmp, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+
+    if (!options->keyframe) {
+        return true;
+    }
+    derivation->began = tcgrr_machine_digest(qmp, tcgrr_session_process(derivation->session), error);
+    if (!derivation->began || tcgrr_machine_digest_same(derivation->began, options->keyframe_state)) {
+        return derivation->began != NULL;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "the keyframe at icount %" G_GUINT64_FORMAT " does not hold what was saved there",
+                options->keyframe_icount);
+    return false;
+}
+
+static bool start(struct derivation *derivation, GError **error)
+{
+    const struct tcgrr_derive_options *options = derivation->options;
+    struct tcgrr_session *session = derivation->session;
+    struct tcgrr_qmp *qmp = tcgrr_session_start(session, error) ? tcgrr_session_qmp(session, error) : NULL;
+
+    derivation->stop = options->passes > 0 ? options->passes : options->until;
+    return qmp && check_keyframe(derivation, qmp, error) && run_on(derivation, qmp, error);
+}
+
+/* QEMU stands at options->passes, with more to come. */
+static bool pass(struct derivation *derivation, GError **error)
+{
+    struct tcgrr_session *session = derivation->session;
+    int64_t stands;
+
+    tcgrr_session_unpause(session);
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
+    derivation->passed = qmp ? tcgrr_machine_digest(qmp, tcgrr_session_process(session), error) : NULL;
+    if (!derivation->passed) {
+        return false;
+    }
+    stands = tcgrr_session_ask_icount(session);
+    if (stands != (int64_t)derivation->stop) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the replay should have stopped at icount %" G_GUINT64_FORMAT " but is at %" G_GINT64_FORMAT,
+                    derivation->stop, stands);
+        return false;
+    }
+    derivation->stop = derivation->options->until;
+    derivation->moved = g_get_monotonic_time();
+    return run_on(derivation, qmp, error);
 }
 
 /* Whether the replay gets anywhere. */
@@ -177,14 +237,13 @@ static bool drain(struct derivation *derivation, enum tcgrr_live_end *end, GErro
             !check_progress(derivation, error)) {
             return false;
         }
-        if (tcgrr_live_full(live, derivation->chunk)) {
-            if (!hand_over(derivation, error)) {
-                return false;
-            }
-        } else {
-            paused = has_end(derivation) && tcgrr_session_paused(session) &&
-                     g_get_monotonic_time() - derivation->moved > SETTLE_US;
+        bool full = tcgrr_live_full(live, derivation->chunk);
+        bool stands = !full && derivation->stop != UINT64_MAX && tcgrr_session_settled(session);
+        bool passes = stands && derivation->options->passes > 0 && !derivation->passed;
+        if ((full && !hand_over(derivation, error)) || (passes && !pass(derivation, error))) {
+            return false;
         }
+        paused = stands && !passes;
     }
     if (paused) {
         tcgrr_live_stand_at(live, derivation->chunk, derivation->options->until);
@@ -274,10 +333,13 @@ static bool finish(struct derivation *derivation, GError **error)
         run->mem_from = (int64_t)options->from;
     }
     run->complete = true;
+    g_autofree char *began = place_text(options->keyframe_icount, derivation->began);
+    g_autofree char *passed = place_text(options->passes, derivation->passed);
+    g_autofree char *note = g_strconcat(options->note, options->notes_places ? began : NULL, passed, NULL);
     if (!store_map(derivation, error) || !store_symbols(derivation, error) ||
-        !tcgrr_writer_note(derivation->writer, options->note, error) ||
-        !tcgrr_writer_commit(derivation->writer, error) || !confirm_events(derivation, error) ||
-        !tcgrr_writer_run(derivation->writer, run, error) || !tcgrr_writer_finish(derivation->writer, error)) {
+        !tcgrr_writer_note(derivation->writer, note, error) || !tcgrr_writer_commit(derivation->writer, error) ||
+        !confirm_events(derivation, error) || !tcgrr_writer_run(derivation->writer, run, error) ||
+        !tcgrr_writer_finish(derivation->writer, error)) {
         return false;
     }
     if (g_rename(derivation->part, options->output) != 0) {
@@ -307,20 +369,20 @@ bool tcgrr_derive(const struct tcgrr_derive_options *options, GError **error)
         .options = options,
         .chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS),
         /* Its own: one that was told to end may still be at work on the same window. */
-        .part = g_strdup_printf("%s.%d.part", options->output, (int)getpid()),
+        .part = g_strdup_printf("%s.%d" TCGRR_PART_SUFFIX, options->output, (int)getpid()),
     };
+    int lock = tcgrr_part_lock(derivation.part);
     bool good = derive(&derivation, error);
 
     tcgrr_writer_free(derivation.writer);
     tcgrr_session_free(derivation.session);
     tcgrr_chunk_free(derivation.chunk);
     if (!good) {
-        static const char *const leftovers[] = {"", "-wal", "-shm"};
-        for (size_t i = 0; i < G_N_ELEMENTS(leftovers); i++) {
-            g_autofree char *name = g_strconcat(derivation.part, leftovers[i], NULL);
-            g_unlink(name);
-        }
+        tcgrr_part_remove(derivation.part);
     }
+    tcgrr_part_unlock(derivation.part, lock);
+    g_free(derivation.began);
+    g_free(derivation.passed);
     g_free(derivation.part);
     return good;
 }

@@ -3,6 +3,7 @@
 
 #include "emu/qemu/scratch.h"
 #include "record/derive.h"
+#include "record/part_lock.h"
 #include "replay/recorded.h"
 #include "replay/replay.h"
 #include "store/error.h"
@@ -15,11 +16,7 @@
 #include <string.h>
 #include <xxhash.h>
 
-/*
- * A window's replay begins so many instructions before it, and goes on so many after it: what happens right at a
- * keyframe, or where a replay is stopped, is not seen from both sides.
- */
-#define OVERLAP ((tcgrr_icount)4096)
+#define OVERLAP TCGRR_FILL_OVERLAP
 #define PER_JOB 4 /* windows for each replay at a time, where keyframes allow for it */
 
 /* ---- which run ---- */
@@ -59,14 +56,19 @@ static void keep_note(const char *text, void *data)
 bool tcgrr_fill_read_note(const struct tcgrr_fill *fill, struct tcgrr_reader *reader, struct tcgrr_fill_part *part)
 {
     g_autofree char *text = NULL;
-    char id[64], level[16];
+    char id[64], level[16], states[4][17];
     int samples;
 
     if (!tcgrr_reader_run(reader)->complete || !tcgrr_reader_notes(reader, keep_note, &text, NULL) || !text ||
-        sscanf(text, "window %63s %15s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d", id, level, &part->span.first,
-               &part->span.end, &samples) != 5) {
+        sscanf(text,
+               "window %63s %15s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d %" G_GUINT64_FORMAT
+               " %16s %16s %" G_GUINT64_FORMAT " %16s %16s",
+               id, level, &part->span.first, &part->span.end, &samples, &part->began.icount, states[0], states[1],
+               &part->passed.icount, states[2], states[3]) != 11) {
         return false;
     }
+    g_snprintf(part->began.state, sizeof(part->began.state), "%s %s", states[0], states[1]);
+    g_snprintf(part->passed.state, sizeof(part->passed.state), "%s %s", states[2], states[3]);
     part->samples = samples != 0;
     return strcmp(id, fill->id) == 0 && tcgrr_level_of(level, &part->level) && part->span.first < part->span.end;
 }
@@ -178,7 +180,7 @@ static void add_window(const struct tcgrr_fill *fill, enum tcgrr_level level, st
 /* Samples of the state are numbered by the branches from the start on. */
 static bool uses_keyframes(const struct tcgrr_fill *fill, enum tcgrr_level level)
 {
-    return level != TCGRR_LEVEL_STATE && tcgrr_keyframes_list(fill->keyframes)->len > 0;
+    return level != TCGRR_LEVEL_STATE && !fill->distrusts && tcgrr_keyframes_list(fill->keyframes)->len > 0;
 }
 
 /* Cuts the span after keyframes, or, where every replay has to go all the way, into as many parts as there are jobs.
@@ -248,25 +250,18 @@ GArray *tcgrr_fill_plan(struct tcgrr_fill *fill, enum tcgrr_level level, struct 
 
 /* ---- one window ---- */
 
-bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *window,
-                       const struct tcgrr_fill_derive *options, GError **error)
+/* Where the replay of a window that begins at `first` begins. */
+static struct tcgrr_keyframe origin_of(const struct tcgrr_fill *fill, enum tcgrr_level level, tcgrr_icount first)
+{
+    return uses_keyframes(fill, level) && first > OVERLAP ? tcgrr_keyframes_before(fill->keyframes, first - OVERLAP)
+                                                          : (struct tcgrr_keyframe){0};
+}
+
+static bool derive_from(struct tcgrr_fill *fill, const struct tcgrr_fill_window *window,
+                        const struct tcgrr_fill_derive *options, struct tcgrr_keyframe keyframe, GError **error)
 {
     const struct tcgrr_span *span = &window->span;
-    struct tcgrr_keyframe keyframe = {0};
     struct tcgrr_keyframes_options files;
-    g_autofree char *folder = g_path_get_dirname(window->part);
-
-    if (is_there(fill, window)) {
-        return true;
-    }
-    tcgrr_replay_files_keyframes(fill->files, &files);
-    if (g_mkdir_with_parents(folder, 0777) != 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
-        return false;
-    }
-    if (uses_keyframes(fill, window->level) && span->first > OVERLAP) {
-        keyframe = tcgrr_keyframes_before(fill->keyframes, span->first - OVERLAP);
-    }
     struct tcgrr_fill_part part = {
         .level = window->level,
         .span = *span,
@@ -275,9 +270,13 @@ bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *
     };
     g_autofree char *note = tcgrr_fill_note(fill, &part);
     bool to_end = fill->to_end && span->end + OVERLAP >= fill->end;
+    tcgrr_icount next = span->end < fill->end ? origin_of(fill, window->level, span->end).icount : 0;
+
+    tcgrr_replay_files_keyframes(fill->files, &files);
     struct tcgrr_derive_options derive = {
         .output = window->part,
         .note = note,
+        .notes_places = true,
         .run = tcgrr_reader_run(fill->reader),
         .qemu = &fill->qemu,
         .plugin = fill->plugin,
@@ -287,6 +286,8 @@ bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *
         .start_icount = tcgrr_recorded_start(fill->reader),
         .keyframe = keyframe.folder,
         .keyframe_icount = keyframe.icount,
+        .keyframe_state = keyframe.state,
+        .passes = next > keyframe.icount ? next : 0,
         .level = window->level,
         .from = span->first,
         .until = to_end ? UINT64_MAX : MIN(span->end + OVERLAP, fill->end),
@@ -298,16 +299,59 @@ bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *
     return tcgrr_derive(&derive, error);
 }
 
-/* What a process that was killed left. */
+bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *window,
+                       const struct tcgrr_fill_derive *options, GError **error)
+{
+    g_autofree char *folder = g_path_get_dirname(window->part);
+    struct tcgrr_keyframe keyframe;
+    GError *problem = NULL;
+
+    if (is_there(fill, window)) {
+        return true;
+    }
+    if (g_mkdir_with_parents(folder, 0777) != 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make the folder %s: %s", folder, g_strerror(errno));
+        return false;
+    }
+    keyframe = origin_of(fill, window->level, window->span.first);
+    bool good = derive_from(fill, window, options, keyframe, &problem);
+    if (!good && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
+        g_clear_error(&problem);
+        good = derive_from(fill, window, options, (struct tcgrr_keyframe){0}, &problem);
+        if (good) {
+            tcgrr_keyframes_reject(fill->keyframes, keyframe.icount);
+        }
+    }
+    if (problem) {
+        g_propagate_error(error, problem);
+    }
+    return good;
+}
+
+void tcgrr_fill_distrust(struct tcgrr_fill *fill, const GArray *windows)
+{
+    const GArray *list = tcgrr_keyframes_list(fill->keyframes);
+
+    for (guint i = 0; i < windows->len; i++) {
+        g_unlink(g_array_index(windows, struct tcgrr_fill_window, i).part);
+    }
+    while (list->len > 0) {
+        tcgrr_keyframes_reject(fill->keyframes, g_array_index(list, struct tcgrr_keyframe, 0).icount);
+    }
+    fill->distrusts = true;
+}
+
+/* What processes that were killed left, rather than what others are writing. */
 static void remove_parts(const char *folder)
 {
     GDir *dir = g_dir_open(folder, 0, NULL);
     const char *name;
 
     while (dir && (name = g_dir_read_name(dir))) {
-        g_autofree char *path = g_build_filename(folder, name, NULL);
-        if (strstr(name, ".tcgrr.") && strstr(name, ".part")) {
-            g_unlink(path);
+        const char *suffix = strstr(name, ".tcgrr.") ? g_strrstr(name, TCGRR_PART_SUFFIX) : NULL;
+        if (suffix) { /* after it may come what SQLite adds, or the lock */
+            g_autofree char *part = g_strdup_printf("%s/%.*s" TCGRR_PART_SUFFIX, folder, (int)(suffix - name), name);
+            tcgrr_part_remove_dead(part);
         }
     }
     if (dir) {

@@ -57,15 +57,20 @@ struct tcgrr_fill_derive {
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;
 };
-/* Derives one window, if it is not there. */
+/* Derives one window, if it is not there. From the start if that fails from a keyframe, which is removed if it was the
+ * reason. */
 bool tcgrr_fill_derive(struct tcgrr_fill *fill, const struct tcgrr_fill_window *window,
                        const struct tcgrr_fill_derive *options, GError **error);
 
 /*
  * Takes what is in the parts, NULL-terminated, into the trace, which stays as it is until all is done. Parts of another
- * run are TCGRR_ERROR_USAGE. The parts stay.
+ * run are TCGRR_ERROR_USAGE; parts that contradict each other or the trace are TCGRR_ERROR_DAMAGED, and a keyframe may
+ * be the reason. The parts stay.
  */
 bool tcgrr_fill_collect(struct tcgrr_fill *fill, const char *const *parts, GError **error);
+
+/* Removes the parts of a plan and all keyframes: what is planned from now on is derived from the start. */
+void tcgrr_fill_distrust(struct tcgrr_fill *fill, const GArray *windows);
 
 /* Removes the parts of a plan, and the folder if it is empty. */
 void tcgrr_fill_clean(const struct tcgrr_fill *fill, const GArray *windows);

@@ -12,14 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-struct source {
-    struct tcgrr_reader *reader;
-    struct tcgrr_fill_part what;
-};
-
 struct collection {
     struct tcgrr_fill *fill;
-    GArray *sources;                  /* struct source: the parts */
+    GArray *sources;                  /* struct tcgrr_fill_source: the parts */
     GArray *spans[TCGRR_LEVEL_COUNT]; /* what the new trace has of each level */
     GArray *base[TCGRR_LEVEL_COUNT];  /* what the trace has */
     GArray *pieces;
@@ -49,7 +44,7 @@ static bool is_whole(const struct collection *collection, enum tcgrr_level level
 static bool open_part(struct collection *collection, const char *path, GError **error)
 {
     struct tcgrr_fill *fill = collection->fill;
-    struct source source = {.reader = tcgrr_reader_open(path, error)};
+    struct tcgrr_fill_source source = {.reader = tcgrr_reader_open(path, error)};
 
     if (!source.reader) {
         return false;
@@ -114,7 +109,8 @@ static GArray *find_places(const struct collection *collection)
         }
     }
     for (guint i = 0; i < collection->sources->len; i++) {
-        add_places(places, g_array_index(collection->sources, struct source, i).what.span, collection->fill->end);
+        add_places(places, g_array_index(collection->sources, struct tcgrr_fill_source, i).what.span,
+                   collection->fill->end);
     }
     g_array_sort(places, compare_places);
     return places;
@@ -135,7 +131,7 @@ static struct tcgrr_piece choose(const struct collection *collection, struct tcg
     struct tcgrr_piece piece = {.span = span, .reader = best > 0 ? collection->fill->reader : NULL, .samples = sampled};
 
     for (guint i = 0; i < collection->sources->len; i++) {
-        const struct source *source = &g_array_index(collection->sources, struct source, i);
+        const struct tcgrr_fill_source *source = &g_array_index(collection->sources, struct tcgrr_fill_source, i);
         int value = worth(true, source->what.samples, source->what.level == TCGRR_LEVEL_FULL);
         if (span.first >= source->what.span.first && span.end <= source->what.span.end && value > best) {
             piece.reader = source->reader;
@@ -178,7 +174,7 @@ static struct tcgrr_reader *find_samples(const struct collection *collection)
         return collection->fill->reader;
     }
     for (guint i = 0; i < collection->sources->len; i++) {
-        const struct source *source = &g_array_index(collection->sources, struct source, i);
+        const struct tcgrr_fill_source *source = &g_array_index(collection->sources, struct tcgrr_fill_source, i);
         if (source->what.samples && source->what.span.first == 0 && source->what.span.end >= collection->fill->end) {
             return source->reader;
         }
@@ -204,7 +200,7 @@ static void find_spans(struct collection *collection)
         add_all(collection->spans[level], collection->base[level], end);
     }
     for (guint i = 0; i < collection->sources->len; i++) {
-        const struct tcgrr_fill_part *what = &g_array_index(collection->sources, struct source, i).what;
+        const struct tcgrr_fill_part *what = &g_array_index(collection->sources, struct tcgrr_fill_source, i).what;
         tcgrr_spans_add(collection->spans[TCGRR_LEVEL_FLOW], what->span);
         if (what->level == TCGRR_LEVEL_FULL) {
             tcgrr_spans_add(collection->spans[TCGRR_LEVEL_FULL], what->span);
@@ -223,7 +219,8 @@ static void describe(struct collection *collection)
     enum tcgrr_level level = tcgrr_run_level(run);
 
     for (guint i = 0; i < collection->sources->len; i++) {
-        const struct tcgrr_run *part = tcgrr_reader_run(g_array_index(collection->sources, struct source, i).reader);
+        const struct tcgrr_run *part =
+            tcgrr_reader_run(g_array_index(collection->sources, struct tcgrr_fill_source, i).reader);
         run->assumed = level < TCGRR_LEVEL_FLOW ? run->assumed + part->assumed : run->assumed;
         run->sample_step = run->sample_step ? run->sample_step : part->sample_step;
     }
@@ -286,12 +283,33 @@ static bool cut_tail(struct collection *collection, const char *path, struct tcg
 static bool copy_regions(struct collection *collection, struct tcgrr_writer *writer, GError **error)
 {
     for (guint i = 0; i < collection->sources->len; i++) {
-        const struct source *source = &g_array_index(collection->sources, struct source, i);
+        const struct tcgrr_fill_source *source = &g_array_index(collection->sources, struct tcgrr_fill_source, i);
         if (!tcgrr_writer_merge_regions(writer, tcgrr_reader_path(source->reader), error)) {
             return false;
         }
     }
     return true;
+}
+
+/* Whether the instructions are those that were recorded, where these are known. */
+static bool check_flow(const struct collection *collection, const struct tcgrr_run *streamed, uint64_t flow,
+                       GError **error)
+{
+    struct tcgrr_reader *reader = collection->fill->reader;
+    const struct tcgrr_run *base = tcgrr_reader_run(reader);
+    struct tcgrr_totals totals;
+
+    if (tcgrr_run_level(base) < TCGRR_LEVEL_FLOW || streamed->icount != base->icount) {
+        return true;
+    }
+    if (!tcgrr_reader_totals(reader, &totals, error)) {
+        return false;
+    }
+    if (totals.flow != flow) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                    "the replay executed other instructions than were recorded in %s", collection->fill->path);
+    }
+    return totals.flow == flow;
 }
 
 static bool write_all(struct collection *collection, const char *path, struct tcgrr_writer *writer, GError **error)
@@ -300,12 +318,15 @@ static bool write_all(struct collection *collection, const char *path, struct tc
     const struct tcgrr_run *base = tcgrr_reader_run(collection->fill->reader);
     struct tcgrr_run streamed = *run;
     bool gains_flow = tcgrr_run_level(base) < TCGRR_LEVEL_FLOW && tcgrr_run_level(run) >= TCGRR_LEVEL_FLOW;
-    struct tcgrr_splice splice = {
-        .pieces = collection->pieces, .samples = find_samples(collection), .gaps = collection->fill->reader};
+    uint64_t flow = 0;
+    struct tcgrr_splice splice = {.pieces = collection->pieces,
+                                  .samples = find_samples(collection),
+                                  .gaps = collection->fill->reader,
+                                  .flow = &flow};
 
     if (!tcgrr_writer_merge_inputs(writer, collection->fill->path, error) || !copy_regions(collection, writer, error) ||
-        !tcgrr_splice(writer, &splice, &streamed, error) || !store_spans(collection, writer, error) ||
-        !tcgrr_writer_commit(writer, error)) {
+        !tcgrr_splice(writer, &splice, &streamed, error) || !check_flow(collection, &streamed, flow, error) ||
+        !store_spans(collection, writer, error) || !tcgrr_writer_commit(writer, error)) {
         return false;
     }
     run->execs = streamed.execs;
@@ -345,7 +366,7 @@ static bool write_trace(struct collection *collection, GError **error)
 static void clear_collection(struct collection *collection)
 {
     for (guint i = 0; i < collection->sources->len; i++) {
-        tcgrr_reader_free(g_array_index(collection->sources, struct source, i).reader);
+        tcgrr_reader_free(g_array_index(collection->sources, struct tcgrr_fill_source, i).reader);
     }
     for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
         g_clear_pointer(&collection->spans[level], g_array_unref);
@@ -359,7 +380,7 @@ bool tcgrr_fill_collect(struct tcgrr_fill *fill, const char *const *parts, GErro
 {
     struct collection collection = {
         .fill = fill,
-        .sources = g_array_new(FALSE, FALSE, sizeof(struct source)),
+        .sources = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_fill_source)),
         .pieces = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_piece)),
         .run = *tcgrr_reader_run(fill->reader),
     };
@@ -368,6 +389,7 @@ bool tcgrr_fill_collect(struct tcgrr_fill *fill, const char *const *parts, GErro
     for (; good && *parts; parts++) {
         good = open_part(&collection, *parts, error);
     }
+    good = good && tcgrr_fill_check(collection.sources, error);
     if (good) {
         find_spans(&collection);
         make_pieces(&collection);

@@ -17,18 +17,44 @@ struct tcgrr_fill {
     tcgrr_icount end;
     bool to_end; /* the run ends there, instead of what is known of it */
     tcgrr_icount asked_after;
+    bool distrusts; /* the keyframes: all is derived from the start */
+};
+
+/*
+ * A window's replay begins so many instructions before it, and goes on so many after it: what happens right at a
+ * keyframe, or where a replay is stopped, is not seen from both sides.
+ */
+#define TCGRR_FILL_OVERLAP ((tcgrr_icount)4096)
+
+/* What the machine held at a place; icount 0: none. */
+struct tcgrr_fill_place {
+    tcgrr_icount icount;
+    char state[40]; /* emu/qemu/machine_digest.h */
 };
 
 /* What a part says of itself, in its only note. */
 struct tcgrr_fill_part {
     enum tcgrr_level level;
     struct tcgrr_span span;
-    bool samples; /* they are counted from the run's start, so that they are those of a recording */
+    bool samples;                   /* they are counted from the run's start, so that they are those of a recording */
+    struct tcgrr_fill_place began;  /* the keyframe from which it was derived */
+    struct tcgrr_fill_place passed; /* the one from which the next window is derived */
 };
 
-/* Owned by the caller. */
+struct tcgrr_fill_source {
+    struct tcgrr_reader *reader;
+    struct tcgrr_fill_part what;
+};
+
+/* Its beginning, without the places; owned by the caller. */
 char *tcgrr_fill_note(const struct tcgrr_fill *fill, const struct tcgrr_fill_part *part);
 /* Whether the trace is a part of this run; fills `part` then. */
 bool tcgrr_fill_read_note(const struct tcgrr_fill *fill, struct tcgrr_reader *reader, struct tcgrr_fill_part *part);
+
+/*
+ * Whether parts (struct tcgrr_fill_source) that were derived from keyframes agree with what else is known: with other
+ * parts, where these came past the same keyframe or ran the same instructions. TCGRR_ERROR_DAMAGED if not.
+ */
+bool tcgrr_fill_check(const GArray *sources, GError **error);
 
 #endif

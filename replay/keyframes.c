@@ -12,13 +12,15 @@
 #include <xxhash.h>
 
 /* Raise when keyframes of before cannot be used any more. */
-#define FORMAT "2"
+#define FORMAT "3"
 
 struct tcgrr_keyframes {
     struct tcgrr_keyframes_options options;
     char *folder;
+    GMutex lock; /* of the following */
     GArray *list;
     GStringChunk *names;
+    GHashTable *states; /* what the machine holds, by the folder, of those that were looked at */
 };
 
 /* ---- to which QEMU, log and command they belong ---- */
@@ -108,9 +110,10 @@ void tcgrr_keyframes_look(struct tcgrr_keyframes *keyframes)
     GDir *dir = keyframes->folder ? g_dir_open(keyframes->folder, 0, NULL) : NULL;
     const char *name;
 
+    g_mutex_lock(&keyframes->lock);
     g_array_set_size(keyframes->list, 0);
     while (dir && (name = g_dir_read_name(dir))) {
-        struct tcgrr_keyframe keyframe;
+        struct tcgrr_keyframe keyframe = {0};
         guint64 icount;
         if (g_ascii_string_to_unsigned(name, 10, 1, INT64_MAX, &icount, NULL)) {
             g_autofree char *path = g_build_filename(keyframes->folder, name, NULL);
@@ -123,6 +126,7 @@ void tcgrr_keyframes_look(struct tcgrr_keyframes *keyframes)
         g_dir_close(dir);
     }
     g_array_sort(keyframes->list, by_icount);
+    g_mutex_unlock(&keyframes->lock);
 }
 
 struct tcgrr_keyframes *tcgrr_keyframes_open(const struct tcgrr_keyframes_options *options)
@@ -132,6 +136,8 @@ struct tcgrr_keyframes *tcgrr_keyframes_open(const struct tcgrr_keyframes_option
     g_autofree char *all = tcgrr_keyframes_folder(tcgrr_reader_path(options->reader));
 
     keyframes->options = *options;
+    g_mutex_init(&keyframes->lock);
+    keyframes->states = g_hash_table_new(g_direct_hash, g_direct_equal);
     keyframes->list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_keyframe));
     keyframes->names = g_string_chunk_new(1024);
     keyframes->folder = name ? g_build_filename(all, name, NULL) : NULL;
@@ -144,22 +150,66 @@ void tcgrr_keyframes_free(struct tcgrr_keyframes *keyframes)
     if (keyframes) {
         g_array_unref(keyframes->list);
         g_string_chunk_free(keyframes->names);
+        g_hash_table_unref(keyframes->states);
+        g_mutex_clear(&keyframes->lock);
         g_free(keyframes->folder);
         g_free(keyframes);
     }
 }
 
-struct tcgrr_keyframe tcgrr_keyframes_before(const struct tcgrr_keyframes *keyframes, tcgrr_icount icount)
+/* Whether it is as it was made; it has a state then. Looked at once: nothing that is right changes it. */
+static bool is_good(struct tcgrr_keyframes *keyframes, struct tcgrr_keyframe *keyframe)
+{
+    /* Each folder's name is there once. */
+    keyframe->state = g_hash_table_lookup(keyframes->states, keyframe->folder);
+    if (!keyframe->state) {
+        g_autofree char *state = NULL;
+        if (tcgrr_keyframes_is_sealed(keyframe->folder, keyframe->icount, &state)) {
+            keyframe->state = g_string_chunk_insert_const(keyframes->names, state);
+            g_hash_table_insert(keyframes->states, (char *)keyframe->folder, (char *)keyframe->state);
+        }
+    }
+    return keyframe->state != NULL;
+}
+
+static void discard(struct tcgrr_keyframes *keyframes, guint at)
+{
+    const struct tcgrr_keyframe *keyframe = &g_array_index(keyframes->list, struct tcgrr_keyframe, at);
+
+    g_hash_table_remove(keyframes->states, keyframe->folder);
+    tcgrr_keyframes_discard(keyframe->folder);
+    g_array_remove_index(keyframes->list, at);
+}
+
+struct tcgrr_keyframe tcgrr_keyframes_before(struct tcgrr_keyframes *keyframes, tcgrr_icount icount)
 {
     struct tcgrr_keyframe found = {0};
-    for (guint i = 0; i < keyframes->list->len; i++) {
-        const struct tcgrr_keyframe *keyframe = &g_array_index(keyframes->list, struct tcgrr_keyframe, i);
-        if (keyframe->icount > icount) {
-            break;
+
+    g_mutex_lock(&keyframes->lock);
+    for (guint i = keyframes->list->len; i > 0 && !found.folder; i--) {
+        struct tcgrr_keyframe keyframe = g_array_index(keyframes->list, struct tcgrr_keyframe, i - 1);
+        if (keyframe.icount > icount) {
+            continue;
         }
-        found = *keyframe;
+        if (is_good(keyframes, &keyframe)) {
+            found = keyframe;
+        } else {
+            discard(keyframes, i - 1);
+        }
     }
+    g_mutex_unlock(&keyframes->lock);
     return found;
+}
+
+void tcgrr_keyframes_reject(struct tcgrr_keyframes *keyframes, tcgrr_icount icount)
+{
+    g_mutex_lock(&keyframes->lock);
+    for (guint i = keyframes->list->len; i > 0; i--) {
+        if (g_array_index(keyframes->list, struct tcgrr_keyframe, i - 1).icount == icount) {
+            discard(keyframes, i - 1);
+        }
+    }
+    g_mutex_unlock(&keyframes->lock);
 }
 
 bool tcgrr_keyframes_complete(const struct tcgrr_qemu *qemu)

@@ -14,7 +14,7 @@
 #include "emu/qemu/qemu.h"
 #include "store/trace.h"
 
-/* The keyframes that fit one QEMU. One thread. */
+/* The keyframes that fit one QEMU. One thread, unless said otherwise. */
 struct tcgrr_keyframes;
 
 /* All of it must outlive the keyframes. */
@@ -35,11 +35,17 @@ void tcgrr_keyframes_free(struct tcgrr_keyframes *keyframes);
 struct tcgrr_keyframe {
     tcgrr_icount icount; /* 0: the beginning */
     const char *folder;  /* what QEMU starts from (emu/qemu/command.h); NULL: the beginning. Owned by the keyframes */
+    const char *state;   /* what the machine holds there (emu/qemu/machine_digest.h); NULL: not known. Likewise */
 };
 
-/* The last one at or before `icount`; the beginning if there is none. */
-struct tcgrr_keyframe tcgrr_keyframes_before(const struct tcgrr_keyframes *keyframes, tcgrr_icount icount);
-/* All of them, struct tcgrr_keyframe, ascending, without the beginning; owned by the keyframes. */
+/*
+ * The last one at or before `icount`; the beginning if there is none. It has been looked at and is as it was made: one
+ * that is not, or that is another one's, is discarded. Any thread.
+ */
+struct tcgrr_keyframe tcgrr_keyframes_before(struct tcgrr_keyframes *keyframes, tcgrr_icount icount);
+/* Removes one that has turned out to be wrong. Any thread. */
+void tcgrr_keyframes_reject(struct tcgrr_keyframes *keyframes, tcgrr_icount icount);
+/* All of them, struct tcgrr_keyframe, ascending, without the beginning, and not looked at; owned by the keyframes. */
 const GArray *tcgrr_keyframes_list(const struct tcgrr_keyframes *keyframes);
 
 /* Whether a snapshot of this QEMU's has all of the machine: up to release 10, RISC-V's timer (ACLINT) is not in it. */
@@ -75,7 +81,8 @@ struct tcgrr_keyframes_made {
 
 /*
  * Replays the run once and makes the keyframes that are missing, then starts a fresh QEMU from each and lets it run to
- * the next one: only those from which it comes there, with the same registers, are kept. Interrupted or failed, those
+ * the next one: only those from which it comes there, with the same registers and memory, are kept. Those that were
+ * there before are removed if the replay has other registers or memory at their places. Interrupted or failed, those
  * that are known to be good stay.
  */
 bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_keyframes_make *options,

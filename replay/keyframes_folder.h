@@ -10,8 +10,16 @@ char *tcgrr_keyframes_folder(const char *trace);
 
 /* A new, empty folder in `folder` for a keyframe that is being made; owned by the caller. */
 char *tcgrr_keyframes_begin(const char *folder, GError **error);
-/* What was made in it becomes the keyframe at `icount`, unless there is one already. */
-bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount icount, GError **error);
+/*
+ * What was made in it is sealed and becomes the keyframe at `icount`, unless there is one already. `state` is what the
+ * machine holds there (emu/qemu/machine_digest.h). From now on it must not change.
+ */
+bool tcgrr_keyframes_keep(const char *made, const char *folder, tcgrr_icount icount, const char *state, GError **error);
+/* Whether a keyframe is what was sealed as the one at `icount`: reads all of it. Then *state is what was given; owned
+ * by the caller. */
+bool tcgrr_keyframes_is_sealed(const char *keyframe, tcgrr_icount icount, char **state);
+/* Takes a keyframe away; others that start from it meanwhile fail. It may be gone already. */
+void tcgrr_keyframes_discard(const char *keyframe);
 /* Removes a folder with everything in it. */
 bool tcgrr_keyframes_remove(const char *folder, GError **error);
 /* Bytes on the disk. */

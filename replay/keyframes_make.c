@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/keyframes_folder.h"
 
+#include "emu/qemu/machine_digest.h"
 #include "emu/rrlog/rrlog.h"
 #include "replay/player.h"
 #include "replay/recorded.h"
@@ -20,8 +21,8 @@
 /* A keyframe while it is not known to be good. */
 struct trial {
     tcgrr_icount icount;
-    char *folder;    /* where it is being made; NULL: it has been there before */
-    char *registers; /* what QEMU's were there */
+    char *folder; /* where it is being made; NULL: it has been there before */
+    char *state;  /* what the machine holds there */
     uint64_t bytes;
 };
 
@@ -43,7 +44,7 @@ static void free_trial(gpointer data)
         tcgrr_keyframes_remove(trial->folder, NULL);
     }
     g_free(trial->folder);
-    g_free(trial->registers);
+    g_free(trial->state);
     g_free(trial);
 }
 
@@ -104,9 +105,16 @@ static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount wishe
 
 /* ---- first pass: one replay, a trial at each step ---- */
 
-static bool is_there(const struct making *making, tcgrr_icount icount)
+/* Whether there is one already. The replay came from the beginning: one that says something else is wrong. */
+static bool is_there(const struct making *making, const struct trial *trial)
 {
-    return tcgrr_keyframes_before(making->keyframes, icount).icount == icount;
+    struct tcgrr_keyframe there = tcgrr_keyframes_before(making->keyframes, trial->icount);
+
+    if (there.icount == trial->icount && !tcgrr_machine_digest_same(there.state, trial->state)) {
+        tcgrr_keyframes_reject(making->keyframes, trial->icount);
+        return false;
+    }
+    return there.icount == trial->icount;
 }
 
 /* Makes a trial of where the player stands, number `index`; -1: the last. */
@@ -117,9 +125,9 @@ static bool take(struct making *making, struct tcgrr_player *player, tcgrr_icoun
 
     g_ptr_array_insert(making->trials, index, trial);
     trial->icount = icount;
-    trial->registers = tcgrr_player_registers(player, error);
-    if (!trial->registers || is_there(making, icount)) {
-        return trial->registers != NULL;
+    trial->state = tcgrr_player_digest(player, error);
+    if (!trial->state || is_there(making, trial)) {
+        return trial->state != NULL;
     }
     trial->folder = tcgrr_keyframes_begin(folder, error);
     if (!trial->folder || !tcgrr_player_save(player, trial->folder, error)) {
@@ -240,21 +248,22 @@ static bool proves(struct making *making, guint at, bool *good, GError **error)
     const struct trial *trial = making->trials->pdata[at];
     const struct trial *next = at + 1 < making->trials->len ? making->trials->pdata[at + 1] : NULL;
     GError *problem = NULL;
-    struct tcgrr_player *player = start_player(making, (struct tcgrr_keyframe){trial->icount, trial->folder}, &problem);
+    struct tcgrr_keyframe from = {.icount = trial->icount, .folder = trial->folder};
+    struct tcgrr_player *player = start_player(making, from, &problem);
     tcgrr_icount to = next ? next->icount : making->end - (making->end - trial->icount) / 4;
-    g_autofree char *there = player ? tcgrr_player_registers(player, &problem) : NULL;
-    bool same = g_strcmp0(there, trial->registers) == 0 && split(making, at, player, to, &problem) &&
+    g_autofree char *there = player ? tcgrr_player_digest(player, &problem) : NULL;
+    bool same = tcgrr_machine_digest_same(there, trial->state) && split(making, at, player, to, &problem) &&
                 tcgrr_player_go(player, to, &problem);
-    g_autofree char *then = same && next ? tcgrr_player_registers(player, &problem) : NULL;
+    g_autofree char *then = same && next ? tcgrr_player_digest(player, &problem) : NULL;
 
-    *good = same && (!next || g_strcmp0(then, next->registers) == 0);
+    *good = same && (!next || tcgrr_machine_digest_same(then, next->state));
     tcgrr_player_free(player);
     if (problem && problem->code == TCGRR_ERROR_STOPPED) {
         g_propagate_error(error, problem);
         return false;
     }
     if (!*good && !making->made->refused) {
-        making->made->refused = g_strdup(problem ? problem->message : "the registers are not the same");
+        making->made->refused = g_strdup(problem ? problem->message : "registers or memory are not the same");
     }
     g_clear_error(&problem);
     return true;
@@ -276,7 +285,7 @@ static bool prove(struct making *making, GError **error)
         if (!good) {
             return true; /* the others are of the same QEMU and machine */
         }
-        if (!tcgrr_keyframes_keep(trial->folder, folder, trial->icount, error)) {
+        if (!tcgrr_keyframes_keep(trial->folder, folder, trial->icount, trial->state, error)) {
             return false;
         }
         g_clear_pointer(&trial->folder, g_free);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/keyframes_visit.h"
 
+#include "emu/qemu/machine_digest.h"
 #include "replay/keyframes_folder.h"
 
 #define LONG_US (250 * 1000)                /* of QEMU's time on the way: more than saving takes */
@@ -27,13 +28,33 @@ static bool has_room(struct tcgrr_keyframes *keyframes)
     return sum.count > 0 && sum.bytes + sum.bytes / sum.count <= tcgrr_keyframes_max_bytes(trace);
 }
 
-/* Failing to is no reason to fail: it would only have been a help. */
-static void leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount)
+/*
+ * Whether a fresh QEMU that starts from what was saved where `player` stands holds the same, and comes to `to` with the
+ * same as the player, which goes there, too.
+ */
+static bool proves(struct tcgrr_player *player, struct tcgrr_keyframe saved, tcgrr_icount to)
+{
+    struct tcgrr_player *fresh = tcgrr_player_again(player, saved, NULL);
+    g_autofree char *start = fresh ? tcgrr_player_digest(fresh, NULL) : NULL;
+    bool good = tcgrr_machine_digest_same(start, saved.state) && tcgrr_player_go(fresh, to, NULL) &&
+                tcgrr_player_go(player, to, NULL);
+    g_autofree char *theirs = good ? tcgrr_player_digest(fresh, NULL) : NULL;
+    g_autofree char *ours = good ? tcgrr_player_digest(player, NULL) : NULL;
+
+    tcgrr_player_free(fresh);
+    return tcgrr_machine_digest_same(theirs, ours);
+}
+
+/* Failing to is no reason to fail: it would only have been a help. The player stands at `icount` and may go to `to`. */
+static void leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to)
 {
     const char *folder = tcgrr_keyframes_own_folder(keyframes);
     g_autofree char *made = tcgrr_keyframes_begin(folder, NULL);
+    g_autofree char *state = made ? tcgrr_player_digest(player, NULL) : NULL;
+    struct tcgrr_keyframe saved = {.icount = icount, .folder = made, .state = state};
 
-    if (made && (!tcgrr_player_save(player, made, NULL) || !tcgrr_keyframes_keep(made, folder, icount, NULL))) {
+    if (made && (!state || !tcgrr_player_save(player, made, NULL) || !proves(player, saved, to) ||
+                 !tcgrr_keyframes_keep(made, folder, icount, state, NULL))) {
         tcgrr_keyframes_remove(made, NULL);
     }
     tcgrr_keyframes_look(keyframes);
@@ -59,7 +80,8 @@ bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_pl
         return false;
     }
     if (tcgrr_player_spent(player) - spent > LONG_US && tcgrr_player_can_save(player) && has_room(keyframes)) {
-        leave(keyframes, player, place);
+        tcgrr_icount to = find_place(log, icount - (icount - place) / 2);
+        leave(keyframes, player, place, MAX(place, to));
     }
     return true;
 }

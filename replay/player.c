@@ -2,6 +2,7 @@
 #include "replay/player.h"
 
 #include "emu/qemu/folder.h"
+#include "emu/qemu/machine_digest.h"
 #include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
 #include "emu/qemu/still.h"
@@ -272,9 +273,27 @@ char *tcgrr_player_monitor(struct tcgrr_player *player, const char *command, GEr
     return text;
 }
 
-char *tcgrr_player_registers(struct tcgrr_player *player, GError **error)
+char *tcgrr_player_digest(struct tcgrr_player *player, GError **error)
 {
-    return tcgrr_player_monitor(player, "info registers", error);
+    GError *problem = NULL;
+    char *digest = tcgrr_machine_digest(player->qmp, player->process, &problem);
+
+    if (!digest) {
+        explain_end(player, &problem);
+        g_propagate_error(error, problem);
+    }
+    return digest;
+}
+
+struct tcgrr_player *tcgrr_player_again(const struct tcgrr_player *player, struct tcgrr_keyframe from, GError **error)
+{
+    struct tcgrr_player_options options = player->options;
+
+    options.from = from;
+    options.gdb = false;
+    options.plugin = options.plugin_arguments = NULL;
+    options.pass_fd = -1;
+    return tcgrr_player_start(&options, error);
 }
 
 void tcgrr_player_explain(struct tcgrr_player *player, GError **error)

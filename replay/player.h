@@ -58,8 +58,10 @@ char *tcgrr_player_monitor(struct tcgrr_player *player, const char *command, GEr
 /* If QEMU has ended, `*error` becomes why: what its gdb stub's end looks like says nothing. */
 void tcgrr_player_explain(struct tcgrr_player *player, GError **error);
 
-/* Its registers, as QEMU's monitor prints them; owned by the caller. */
-char *tcgrr_player_registers(struct tcgrr_player *player, GError **error);
+/* What its machine holds (tcgrr_machine_digest()); owned by the caller. */
+char *tcgrr_player_digest(struct tcgrr_player *player, GError **error);
+/* Another one of the same run, started from `from`, without a gdb stub and a plugin of its own. */
+struct tcgrr_player *tcgrr_player_again(const struct tcgrr_player *player, struct tcgrr_keyframe from, GError **error);
 
 /* Not one that started from a keyframe and has images of the user's. */
 bool tcgrr_player_can_save(const struct tcgrr_player *player);

@@ -48,7 +48,7 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
         return false;
     }
     watched.stop_at = options->at;
-    watched.paused = tcgrr_session_paused;
+    watched.paused = tcgrr_session_settled;
     tcgrr_session_watch(result->session);
     result->sides[1] = tcgrr_run_source_live(result->session, &watched);
     if (!tcgrr_compare(result->sides[0], result->sides[1], how, &result->comparison, error)) {

@@ -423,6 +423,9 @@ bool tcgrr_splice(struct tcgrr_writer *writer, const struct tcgrr_splice *splice
     good = good && leave_gap(&work, splice->gaps, work.out->end_icount + 1, INT64_MAX, error) && flush(&work, error);
     run->icount = work.out->end_icount;
     run->execs = work.out->first_seq;
+    if (work.anchored) {
+        *splice->flow = work.out->first_flow;
+    }
     end_samples(&work.sampler);
     tcgrr_samples_free(work.sampler.list);
     tcgrr_chunk_free(work.sampler.chunk);

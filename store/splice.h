@@ -18,6 +18,7 @@ struct tcgrr_splice {
     const GArray *pieces;         /* struct tcgrr_piece, ascending; there may be gaps between them */
     struct tcgrr_reader *samples; /* whose samples are taken instead; NULL: those of the pieces */
     struct tcgrr_reader *gaps;    /* whose events are taken between the pieces */
+    uint64_t *flow;               /* becomes the digest of all instructions, if there is no gap */
 };
 
 /*

@@ -67,7 +67,8 @@ run 0 "$tcgrr" query --fill --format csv "$work/b.tcgrr" "SELECT count(*) FROM i
 equal "rows that --fill made" "$(tail -n 1 "$work/out" | tr -d '\r')" 4
 equal "windows" "$("$tcgrr" info --json "$work/b.tcgrr" | jq -r '.windows.flow[][]' | xargs)" "1000001 1500003 1600001 1600005"
 complains 3 "lacks level flow in parts of it; make it: tcgrr fill" "$tcgrr" diff "$work/b.tcgrr" "$work/timer.tcgrr"
-run 0 "$tcgrr" keyframes --every 800000 "$work/b.tcgrr"
+run 0 "$tcgrr" keyframes --json --every 800000 "$work/b.tcgrr"
+keyframes=$(json .keyframes)
 run 0 "$tcgrr" fill --level full -j 2 --window-size 300000 --from 2000001 --until 3000003 "$work/b.tcgrr"
 verify b
 same_window="icount, kind, address, size, value, physical, device, part FROM mem WHERE icount >= 2000001 AND icount < 3000003"
@@ -88,6 +89,7 @@ cmp "$work/b.tcgrr" "$work/before.tcgrr" || fail "a killed fill changed the trac
 find "$work/b.tcgrr.fill" -name '*.tcgrr' -printf '%i %f\n' | grep -qxF "$first" || fail "a window that was there is gone"
 run 0 "$tcgrr" fill --json --level $level -j 2 --window-size 300000 "$work/b.tcgrr"
 equal "level" "$(json .level)" $level
+[ "$("$tcgrr" info --json "$work/b.tcgrr" | jq .keyframes)" = "$keyframes" ] || fail "a fill found keyframes to be wrong"
 same_flow timer b
 same timer b "SELECT icount, kind, address, size, value, physical, device, part FROM mem"
 [ "$version" = 7.2 ] || same timer b "SELECT icount, register, value, stores FROM state"
@@ -104,6 +106,31 @@ complains 2 "is not a window of" "$tcgrr" fill --collect "$work/c.tcgrr" "$work/
 run 0 "$tcgrr" fill --json --collect "$work/c.tcgrr" "$work"/c.tcgrr.fill/*.tcgrr
 same_flow timer c
 same timer c "SELECT icount, kind, address, size, value, physical, device, part FROM mem"
+
+# A fill beside a job that is at work leaves alone what that writes, and removes what a killed one left.
+cp "$work/timer.tcgrr" "$work/e.tcgrr"
+bare e
+cat >"$work/slow" <<END
+#!/bin/sh
+case "\$*" in *rr=replay*) until [ -e $work/go ]; do sleep 0.05; done ;; esac
+exec ${guest[0]} "\$@"
+END
+chmod +x "$work/slow"
+"$tcgrr" fill --print-jobs --level full -j 3 --window-size 300000 --qemu "$work/slow" "$work/e.tcgrr" | tail -n 1 >"$work/job"
+parts() { find "$work/e.tcgrr.fill" -name "*.part" 2>/dev/null; }
+sh "$work/job" 2>"$work/job.err" &
+job=$!
+until [ -n "$(parts)" ] || ! kill -0 $job 2>/dev/null; do sleep 0.01; done
+written=$(parts)
+[ -n "$written" ] || fail "a job writes no part"
+touch "$work/e.tcgrr.fill/full-0-300000.tcgrr.1.part"
+run 0 "$tcgrr" fill --level flow --from 5 --until 1005 "$work/e.tcgrr"
+equal "parts of a job at work, and of none" "$(parts)" "$written"
+touch "$work/go"
+wait $job || fail "a job beside a fill failed: $(cat "$work/job.err")"
+run 0 "$tcgrr" fill --level full -j 3 --window-size 300000 "$work/e.tcgrr"
+same_flow timer e
+[ ! -e "$work/e.tcgrr.fill" ] || fail "the folder of the windows is left"
 
 # Several fills at once: what one adds is not lost to another, nor is the folder removed under it.
 cp "$work/timer.tcgrr" "$work/d.tcgrr"

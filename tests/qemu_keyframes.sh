@@ -56,7 +56,7 @@ for what in x9 x30; do equal "why $what" "$(why a $what)" "$(cat "$work/why-$wha
 
 # One that is damaged is no reason for a wrong answer.
 truncate -s 100000 "$work"/a.tcgrr.keyframes/*/"$second"/state.qcow2
-stand_at a 4500001 0
+stand_at a 4500001 "$first"
 equal "why sp" "$(why a sp)" "$(cat "$work/why-sp")"
 run 0 "$tcgrr" keyframes --drop "$work/a.tcgrr"
 [ ! -e "$work/a.tcgrr.keyframes" ] || fail "the keyframes are still there"

@@ -13,6 +13,7 @@
 #define LINE_MAX_BYTES  (1024 * 1024)
 #define EVENTS_MAX      64
 #define DESCRIPTION_MAX 400 /* characters of the peer's text in our error messages */
+#define BROKEN_MS       3   /* between two looks at what has become of the peer */
 #define PEEK_READS      64  /* bound on what tcgrr_qmp_has_event() reads in one call */
 
 /*
@@ -388,4 +389,16 @@ bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name)
         }
     }
     return find_event(qmp, name) != NULL;
+}
+
+void tcgrr_qmp_wait(struct tcgrr_qmp *qmp, int timeout_ms)
+{
+    struct pollfd fd = {.fd = qmp->broken ? -1 : qmp->fd, .events = POLLIN};
+    poll(&fd, 1, qmp->broken ? MIN(timeout_ms, BROKEN_MS) : timeout_ms);
+}
+
+void tcgrr_qmp_forget_events(struct tcgrr_qmp *qmp)
+{
+    tcgrr_qmp_has_event(qmp, ""); /* reads those that have arrived */
+    g_queue_clear_full(&qmp->events, (GDestroyNotify)json_decref);
 }

@@ -23,6 +23,8 @@
 #define QUIT_TIMEOUT_MS  10000
 #define FREE_GRACE_MS    1000
 #define WATCH_US         3000
+#define WATCH_MS         20   /* at most until it is noticed that watching is to end; events are at once */
+#define PAUSED_MS        2    /* to read what a QEMU that stands still has reported: it is all there */
 #define FULL_BYTES       8192 /* free: less than the buffer that QEMU's last words may fill */
 
 struct tcgrr_session {
@@ -50,6 +52,7 @@ struct tcgrr_session {
     GThread *watcher;    /* while it runs, QMP is its own */
     gint leave;          /* atomic: the watcher is to end */
     gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
+    bool settled;        /* and all that it reported until then was read */
     bool guest_shutdown; /* written by the watcher, read after it has ended */
     int64_t qemu_icount; /* likewise */
 };
@@ -419,7 +422,7 @@ static gpointer watch(gpointer data)
 {
     struct tcgrr_session *session = data;
     bool connected = connect_early(session);
-    if (connected && session->asks_map) {
+    if (connected && session->asks_map && session->maps->len == 0) {
         ask_map(session);
     }
     if (connected && session->holds) {
@@ -436,7 +439,7 @@ static gpointer watch(gpointer data)
             g_atomic_int_set(&session->paused, 1);
             return NULL;
         }
-        g_usleep(WATCH_US);
+        tcgrr_qmp_wait(session->qmp, WATCH_MS);
     }
     if (shut_down) {
         say_goodbye(session);
@@ -454,6 +457,20 @@ void tcgrr_session_watch(struct tcgrr_session *session)
 bool tcgrr_session_paused(struct tcgrr_session *session)
 {
     return g_atomic_int_get(&session->paused);
+}
+
+bool tcgrr_session_settled(struct tcgrr_session *session)
+{
+    return session->settled;
+}
+
+void tcgrr_session_unpause(struct tcgrr_session *session)
+{
+    end_watch(session);
+    g_atomic_int_set(&session->leave, 0);
+    g_atomic_int_set(&session->paused, 0);
+    session->settled = false;
+    tcgrr_qmp_forget_events(session->qmp); /* one of them says that it stopped */
 }
 
 char *tcgrr_session_words(struct tcgrr_session *session)
@@ -579,12 +596,15 @@ bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *sto
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                         GError **error)
 {
+    bool paused = tcgrr_session_paused(session); /* asked first: what it reported until then is there to be read */
+
     if (tcgrr_process_ended(session->process)) {
         (died_as_program(session) ? tcgrr_live_died : tcgrr_live_gone)(session->live);
     }
-    if (!tcgrr_live_next(session->live, chunk, wait_ms, end, error)) {
+    if (!tcgrr_live_next(session->live, chunk, paused ? MIN(wait_ms, PAUSED_MS) : wait_ms, end, error)) {
         return false;
     }
+    session->settled = paused && !tcgrr_live_full(session->live, chunk) && tcgrr_live_backlog(session->live) == 0;
     return *end != TCGRR_LIVE_UNLOADED || never_came_up(session, error);
 }
 

@@ -76,6 +76,10 @@ struct tcgrr_process *tcgrr_session_process(const struct tcgrr_session *session)
 void tcgrr_session_watch(struct tcgrr_session *session);
 /* Whether it saw QEMU stop without having shut down; then it has ended. */
 bool tcgrr_session_paused(struct tcgrr_session *session);
+/* The same, and the last tcgrr_session_next() read what QEMU had to report until it stopped. */
+bool tcgrr_session_settled(struct tcgrr_session *session);
+/* Once it was paused: before QEMU is told to run on, after which it can be watched again. */
+void tcgrr_session_unpause(struct tcgrr_session *session);
 
 /*
  * The QMP connection, made when first asked for; NULL with error if QEMU has none or does not answer in time. Only
