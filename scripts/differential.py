@@ -427,7 +427,7 @@ def confirm(target, pair, test, rows, folder, tcgrr):
         return False, run.stderr.strip().split("\n")[-1]
     cause = answer.get("cause") or {}
     begin = target.load + target.mapped + STUBS
-    if cause.get("kind") == "instruction" and begin <= int(cause["pc"], 16) < begin + STUB:
+    if cause.get("kind") in ("instruction", "block") and begin <= int(cause["pc"], 16) < begin + STUB:
         guest = cause.get("standalone") or {}
         return True, "its guest shows it" if guest.get("reproduces") else f"no guest: {guest.get('reason')}"
     error = answer.get("error", {}).get("text", "")

@@ -38,6 +38,8 @@ finds ppc64 10.0 11.1 'xsnmsubqp 3,4,5' 'xsnmsubqp 3,4,5' 'xsaddqp 3,4,5'
 
 shown=
 finds sparc64 7.2 10.0 'fmul8x16 %f0, ?%f2, ?%f4' 'fmul8x16 %f0,%f2,%f4' 'add %g1,%g2,%g3' 'fmuld %f0,%f2,%f4'
+# A fault of 10.0's optimizer, in a block of five instructions.
+finds arm 7.2 10.0 'movs r4,#42; moveq r4,#42; vdup.32 q1,r4; mov r4,#0 ' 'movs r4,#42; moveq r4,#42; vdup.32 q1,r4; mov r4,#0' 'add r0,r1,r2'
 if command -v m68k-linux-gnu-as >/dev/null; then
     finds m68k 7.2 10.0 'fdiv.x %fp1,%fp0' 'fdiv.x %fp1,%fp0' 'add.l %d0,%d1' 'fmove.x %fp1,%fp2'
 fi
