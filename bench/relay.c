@@ -84,7 +84,7 @@ static bool meet(const char *here, const char *there, int fds[2])
 
     fds[0] = fds[1] = -1;
     if (tcgrr_address_parse(here, &addresses[0], &error) && tcgrr_address_parse(there, &addresses[1], &error)) {
-        listener = tcgrr_listener_new(&addresses[0], &error);
+        listener = tcgrr_listener_new(&addresses[0], NULL, &error);
     }
     if (listener) {
         fds[0] = tcgrr_listener_accept(listener, WAIT_MS, NULL, &error);

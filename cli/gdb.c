@@ -223,7 +223,7 @@ static bool debug(struct context *context, struct tcgrr_reader *reader, struct t
     g_autofree char *socket = g_build_filename(folder, "gdb", NULL);
     g_autofree char *script = g_build_filename(folder, "script.gdb", NULL);
     struct tcgrr_address address = {.path = socket};
-    struct tcgrr_listener *listener = tcgrr_listener_new(&address, error);
+    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL, error);
     g_autofree char *file = NULL;
     GError *problem = NULL;
 

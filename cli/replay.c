@@ -29,7 +29,7 @@ static bool serve(struct context *context, struct tcgrr_gdb_server *server, GErr
 {
     struct tcgrr_address address = {0};
     struct tcgrr_listener *listener =
-        tcgrr_address_parse(context->gdb, &address, error) ? tcgrr_listener_new(&address, error) : NULL;
+        tcgrr_address_parse(context->gdb, &address, error) ? tcgrr_listener_new(&address, context->stop, error) : NULL;
 
     if (listener) {
         const char *text = tcgrr_listener_text(listener);

@@ -7,12 +7,29 @@
 #include <cmocka.h>
 
 #include <glib/gstdio.h>
+#include <dlfcn.h>
+#include <netdb.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "lockstep/peer/address.h"
 #include "store/error.h"
+
+/* In place of the system's: name servers that do not answer for a name like this. */
+int getaddrinfo(const char *host, const char *port, const struct addrinfo *hints, struct addrinfo **list)
+{
+    static __typeof__(getaddrinfo) *original;
+
+    if (g_str_has_suffix(host, ".silent") && !(hints->ai_flags & AI_NUMERICHOST)) {
+        g_usleep(60 * G_USEC_PER_SEC);
+        return EAI_AGAIN;
+    }
+    if (!original) {
+        *(void **)&original = dlsym(RTLD_NEXT, "getaddrinfo");
+    }
+    return original(host, port, hints, list);
+}
 
 static void test_good_addresses(void **state)
 {
@@ -33,13 +50,13 @@ static void test_good_addresses(void **state)
         assert_true(tcgrr_address_parse(good[i].text, &address, NULL));
         assert_string_equal(address.host, good[i].host);
         assert_string_equal(address.port, good[i].port);
-        assert_true(tcgrr_address_local(&address, &local, NULL));
+        assert_true(tcgrr_address_local(&address, &local, NULL, NULL));
         assert_int_equal(local, good[i].local);
         tcgrr_address_clear(&address);
     }
     assert_true(tcgrr_address_parse("unix:/tmp/a:b", &address, NULL));
     assert_string_equal(address.path, "/tmp/a:b");
-    assert_true(tcgrr_address_local(&address, &local, NULL));
+    assert_true(tcgrr_address_local(&address, &local, NULL, NULL));
     assert_true(local);
     tcgrr_address_clear(&address);
 }
@@ -67,7 +84,7 @@ static void meet(const char *text)
     char byte = 'x';
 
     assert_true(tcgrr_address_parse(text, &address, NULL));
-    struct tcgrr_listener *listener = tcgrr_listener_new(&address, &error);
+    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL, &error);
     if (!listener) {
         fail_msg("%s", error->message);
     }
@@ -105,13 +122,13 @@ static void test_unix(void **state)
     assert_int_equal(access(path, F_OK), -1);
     assert_true(tcgrr_address_parse(text, &address, NULL));
     mode_t mask = umask(0);
-    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL);
+    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL, NULL);
     umask(mask);
     assert_non_null(listener);
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 07777, 0600);
     /* Somebody else is refused, and does not disturb him. */
-    assert_null(tcgrr_listener_new(&address, &error));
+    assert_null(tcgrr_listener_new(&address, NULL, &error));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
     g_clear_error(&error);
     assert_int_equal(tcgrr_listener_accept(listener, 10, NULL, &error), -1);
@@ -138,7 +155,7 @@ static void test_waits_end(void **state)
     g_clear_error(&error);
     tcgrr_address_clear(&address);
     assert_true(tcgrr_address_parse("tcp:127.0.0.1:0", &address, NULL));
-    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL);
+    struct tcgrr_listener *listener = tcgrr_listener_new(&address, NULL, NULL);
     assert_int_equal(tcgrr_listener_accept(listener, 60000, &stop, &error), -1);
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED));
     g_clear_error(&error);
@@ -146,11 +163,46 @@ static void test_waits_end(void **state)
     tcgrr_address_clear(&address);
 }
 
+static gpointer interrupt(gpointer data)
+{
+    volatile int *stop = data;
+    g_usleep(200000);
+    *stop = 1;
+    return NULL;
+}
+
+/* Looking a name up ends with the user's wish to stop, whatever the name servers do. */
+static void test_silent_name_server(void **state)
+{
+    struct tcgrr_address address;
+
+    assert_true(tcgrr_address_parse("tcp:name.silent:7007", &address, NULL));
+    for (int i = 0; i < 3; i++) {
+        static volatile int stop;
+        GError *error = NULL;
+        bool local;
+        stop = 0;
+        GThread *user = g_thread_new("user", interrupt, (gpointer)&stop);
+        bool good = i == 0   ? tcgrr_address_local(&address, &local, &stop, &error)
+                    : i == 1 ? tcgrr_listener_new(&address, &stop, &error) != NULL
+                             : tcgrr_address_connect(&address, 60000, &stop, &error) >= 0;
+        assert_false(good);
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED));
+        g_error_free(error);
+        g_thread_join(user);
+    }
+    tcgrr_address_clear(&address);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good_addresses), cmocka_unit_test(test_bad_addresses), cmocka_unit_test(test_tcp),
-        cmocka_unit_test(test_unix),           cmocka_unit_test(test_waits_end),
+        cmocka_unit_test(test_good_addresses),
+        cmocka_unit_test(test_bad_addresses),
+        cmocka_unit_test(test_tcp),
+        cmocka_unit_test(test_unix),
+        cmocka_unit_test(test_waits_end),
+        cmocka_unit_test(test_silent_name_server),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

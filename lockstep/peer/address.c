@@ -94,18 +94,88 @@ static char *address_text(const struct tcgrr_address *address)
 
 /* ---- system addresses ---- */
 
-static struct addrinfo *look_up(const struct tcgrr_address *address, GError **error)
+/* What a thread of its own looks up: name servers may take half a minute over it, and cannot be interrupted. Counted by
+ * references (g_atomic_rc_box_acquire()); once somebody is interrupted the thread has the last one. */
+struct lookup {
+    char *host, *port;
+    struct addrinfo hints;
+    GMutex mutex; /* of what follows */
+    GCond over;
+    bool done;
+    int status; /* getaddrinfo()'s */
+    struct addrinfo *list;
+};
+
+static void clear_lookup(gpointer data)
 {
-    const struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM};
+    struct lookup *lookup = data;
+
+    if (lookup->list) {
+        freeaddrinfo(lookup->list);
+    }
+    g_mutex_clear(&lookup->mutex);
+    g_cond_clear(&lookup->over);
+    g_free(lookup->host);
+    g_free(lookup->port);
+}
+
+static gpointer look_up_there(gpointer data)
+{
+    struct lookup *lookup = data;
+    struct addrinfo *list = NULL;
+    int status = getaddrinfo(lookup->host, lookup->port, &lookup->hints, &list);
+
+    g_mutex_lock(&lookup->mutex);
+    lookup->done = true;
+    lookup->status = status;
+    lookup->list = list;
+    g_cond_signal(&lookup->over);
+    g_mutex_unlock(&lookup->mutex);
+    g_atomic_rc_box_release_full(lookup, clear_lookup);
+    return NULL;
+}
+
+/* What getaddrinfo() says of a name; EAI_INTR: the user's wish to stop came before it did. */
+static int look_up_name(const struct tcgrr_address *address, const struct addrinfo *hints, struct addrinfo **list,
+                        const volatile int *stop)
+{
+    struct lookup *lookup = g_atomic_rc_box_new0(struct lookup);
+
+    lookup->host = g_strdup(address->host);
+    lookup->port = g_strdup(address->port);
+    lookup->hints = *hints;
+    lookup->status = EAI_INTR;
+    g_mutex_init(&lookup->mutex);
+    g_cond_init(&lookup->over);
+    g_thread_unref(g_thread_new("tcgrr-lookup", look_up_there, g_atomic_rc_box_acquire(lookup)));
+    g_mutex_lock(&lookup->mutex);
+    while (!lookup->done && !(stop && *stop)) {
+        g_cond_wait_until(&lookup->over, &lookup->mutex, g_get_monotonic_time() + SLICE_MS * 1000);
+    }
+    *list = g_steal_pointer(&lookup->list);
+    int status = lookup->status;
+    g_mutex_unlock(&lookup->mutex);
+    g_atomic_rc_box_release_full(lookup, clear_lookup);
+    return status;
+}
+
+static struct addrinfo *look_up(const struct tcgrr_address *address, const volatile int *stop, GError **error)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM, .ai_flags = AI_NUMERICHOST};
     struct addrinfo *list = NULL;
     int status = getaddrinfo(address->host, address->port, &hints, &list);
 
-    if (status != 0) {
+    if (status == EAI_NONAME) {
+        hints.ai_flags = 0;
+        status = look_up_name(address, &hints, &list, stop);
+    }
+    if (status == EAI_INTR) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
+    } else if (status != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot find host '%s': %s", address->host,
                     gai_strerror(status));
-        return NULL;
     }
-    return list;
+    return status == 0 ? list : NULL;
 }
 
 static bool is_loopback(const struct sockaddr *address)
@@ -116,13 +186,13 @@ static bool is_loopback(const struct sockaddr *address)
     return address->sa_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)address)->sin6_addr);
 }
 
-bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, GError **error)
+bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error)
 {
     *local = true;
     if (address->path) {
         return true;
     }
-    struct addrinfo *list = look_up(address, error);
+    struct addrinfo *list = look_up(address, stop, error);
     for (const struct addrinfo *one = list; one; one = one->ai_next) {
         *local = *local && is_loopback(one->ai_addr);
     }
@@ -230,9 +300,10 @@ static bool listen_at(struct tcgrr_listener *listener, const struct addrinfo *on
     return false;
 }
 
-static bool listen_tcp(struct tcgrr_listener *listener, const struct tcgrr_address *address, GError **error)
+static bool listen_tcp(struct tcgrr_listener *listener, const struct tcgrr_address *address, const volatile int *stop,
+                       GError **error)
 {
-    struct addrinfo *list = look_up(address, error);
+    struct addrinfo *list = look_up(address, stop, error);
     bool good = false;
 
     if (!list) {
@@ -262,12 +333,12 @@ static char *bound_text(const struct tcgrr_listener *listener, const struct tcgr
     return address_text(&real);
 }
 
-struct tcgrr_listener *tcgrr_listener_new(const struct tcgrr_address *address, GError **error)
+struct tcgrr_listener *tcgrr_listener_new(const struct tcgrr_address *address, const volatile int *stop, GError **error)
 {
     struct tcgrr_listener *listener = g_new0(struct tcgrr_listener, 1);
 
     listener->fd = -1;
-    if (!(address->path ? listen_unix : listen_tcp)(listener, address, error)) {
+    if (address->path ? !listen_unix(listener, address, error) : !listen_tcp(listener, address, stop, error)) {
         tcgrr_listener_free(listener);
         return NULL;
     }
@@ -386,7 +457,7 @@ static bool not_there_yet(int reason)
 int tcgrr_address_connect(const struct tcgrr_address *address, int wait_ms, const volatile int *stop, GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
-    struct addrinfo *list = address->path ? NULL : look_up(address, error);
+    struct addrinfo *list = address->path ? NULL : look_up(address, stop, error);
     GError *problem = NULL;
     int fd = -1;
 

@@ -88,7 +88,7 @@ static bool check_token(const struct tcgrr_lockstep_remote_options *options, GEr
 {
     bool local;
 
-    if (!tcgrr_address_local(&options->address, &local, error)) {
+    if (!tcgrr_address_local(&options->address, &local, options->stop, error)) {
         return false;
     }
     if (!local && !options->token.bytes) {
@@ -156,7 +156,7 @@ static bool meet(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lock
         int fd = tcgrr_address_connect(&options->address, options->wait_ms, options->stop, error);
         return fd >= 0 && introduce(lockstep, options, fd, &known, error);
     }
-    struct tcgrr_listener *listener = tcgrr_listener_new(&options->address, error);
+    struct tcgrr_listener *listener = tcgrr_listener_new(&options->address, options->stop, error);
     if (!listener) {
         return false;
     }
