@@ -81,6 +81,23 @@ bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *tar
     return false;
 }
 
+bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error)
+{
+    bool ended = found->diverged && found->kind == TCGRR_DIVERGENCE_ENDED && !found->sides[1].there;
+    const char *missing = strstr(words, same_build ? "event in the replay log" : "random event in the replay log");
+
+    if (!ended || !missing) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup("QEMU gave up the log");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the same for %" G_GUINT64_FORMAT
+                " instructions, where QEMU gave up its rr log, which says nothing of the guest (docs/rr-log.md): %s",
+                found->compared, words);
+    return false;
+}
+
 void tcgrr_common_clear(struct tcgrr_common *common)
 {
     if (common->pinned) {

@@ -38,4 +38,12 @@ bool tcgrr_common_same_release(const char *a, const char *b);
 bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
                                  const char *version_b, GError **error);
 
+/*
+ * B replays A's log, and its QEMU said `words` when it ended. QEMU gives up a log in which its main loop does not find
+ * the event that a device asks for; where nothing but QEMU can be why, that is no divergence of the guest: a random
+ * number (drawn anew at each reset, for the seed in a device tree), or any event if one build (`same_build`) runs both.
+ * Then `found`, which says that B ended sooner, is taken back, and its `undecided` set: TCGRR_ERROR_FAILED.
+ */
+bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error);
+
 #endif

@@ -468,6 +468,17 @@ static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr
                                        tcgrr_lockstep_local_version(pair, options, 1), error);
 }
 
+/* B's QEMU may have ended because of the log. */
+static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
+{
+    if (!pair->log || !pair->sessions[0] || !pair->sessions[1]) {
+        return true;
+    }
+    const struct tcgrr_qemu *a = tcgrr_session_qemu(pair->sessions[0]), *b = tcgrr_session_qemu(pair->sessions[1]);
+    bool same = tcgrr_state_same_qemu(a->version, a->build_id, b->version, b->build_id);
+    return tcgrr_common_check_log(&pair->comparison, pair->words[1], same, error);
+}
+
 struct side_exits {
     const struct tcgrr_lockstep_local *pair;
     const struct tcgrr_lockstep_local_options *options;
@@ -545,6 +556,16 @@ static void place_in_code(const struct tcgrr_lockstep_local *pair, const struct 
     }
 }
 
+static void conclude(struct tcgrr_lockstep_local *pair)
+{
+    for (int i = 0; i < 2; i++) {
+        if (pair->sessions[i]) {
+            tcgrr_lockstep_local_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i],
+                                          &pair->words[i]);
+        }
+    }
+}
+
 bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                               GError **error)
 {
@@ -569,7 +590,11 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     place_in_code(pair, options, &compare);
-    if (!compare_sides(pair, options, &compare, error) || !check_firmware(pair, options, error)) {
+    if (!compare_sides(pair, options, &compare, error)) {
+        return false;
+    }
+    conclude(pair);
+    if (!check_firmware(pair, options, error) || !check_log(pair, error)) {
         return false;
     }
     if (pair->log) {
@@ -580,12 +605,6 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         pair->inputs = TCGRR_INPUTS_SHARED;
     }
     note_start(pair, options);
-    for (int i = 0; i < 2; i++) {
-        if (pair->sessions[i]) {
-            tcgrr_lockstep_local_conclude(pair->sessions[i], pair->comparison.ends[i], &pair->exits[i],
-                                          &pair->words[i]);
-        }
-    }
     return true;
 }
 

@@ -5,6 +5,7 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
+#include "lockstep/common.h"
 #include "replay/keyframes.h"
 #include "replay/inputs_alone.h"
 #include "replay/recorded.h"
@@ -590,6 +591,16 @@ static bool check_counts(struct tcgrr_reader *reader, const struct tcgrr_replay_
     return false;
 }
 
+/* QEMU may have ended because of the log, and not of the guest. */
+static bool check_log(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
+    bool same = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+
+    return tcgrr_common_check_log(&result->comparison, result->stderr_tail, same, error);
+}
+
 static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                    struct tcgrr_replay_result *result, GError **error)
 {
@@ -607,8 +618,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         good = inputs_alone(reader) ? tcgrr_replay_inputs_alone(reader, options, result, error)
                                     : compare(reader, options, result, error);
         conclude(options, result);
-        good = good && check_begun(reader, result, error) && check_counts(reader, result, error) &&
-               settle_stop(options, result, error);
+        good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
+               check_counts(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 7200
-# long: runs of thousands of millions of instructions, in six ways each
+# long: runs of thousands of millions of instructions, in eight ways each
 #
 # Memory does not grow with the run: the most that tcgrr and each QEMU with the plugin hold in a recording, a replay and a lockstep
 # is at most a twentieth, or 2 MB, more than the most in a run of a tenth of the length; a tenth has to be long enough to fill the
@@ -62,6 +62,8 @@ every_way() {
     way lockstep "$tcgrr" lockstep "${both[@]}" -- "${args[@]}"
     way lockstep-from "$tcgrr" lockstep "${both[@]}" --from 100000 -- "${args[@]}"
     way record-state "$tcgrr" record --json --level state -o "$work/state.tcgrr" --force -- "${guest[@]}"
+    way lockstep-state "$tcgrr" lockstep "${both[@]}" --level state -- "${args[@]}"
+    way lockstep-state-from "$tcgrr" lockstep "${both[@]}" --level state --from 100000 -- "${args[@]}"
     way lockstep-own-inputs "$tcgrr" lockstep "${both[@]}" --own-inputs -- "${args[@]}"
 }
 

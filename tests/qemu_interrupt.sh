@@ -91,6 +91,27 @@ for qemu in $qemus; do
     [ ! -d "/proc/$qemu" ] || { fail "lockstep was killed: QEMU $qemu still runs"; kill -KILL "$qemu"; }
 done
 
+# A guest that resets the machine again and again: if QEMU gives up the log of that, it is no divergence.
+# lui t0, 0x100; lui t1, 7; addiw t1, t1, 0x777; sw t1, 0(t0); j .
+patch "$endless" "$(address "$endless" _start)" a0010062a0237773031b631d001002b7
+pause=2
+started "$tcgrr" record -o "$work/resets.tcgrr" -- "${guest[@]}"
+kill -TERM $job
+ended "record, a guest that resets the machine" 143
+for ((i = 0; i < 3; i++)); do
+    status=0
+    if ((i < 2)); then
+        "$tcgrr" replay --json "$work/resets.tcgrr" >"$work/out" 2>"$work/err" || status=$?
+    else
+        timeout -s INT 20 "$tcgrr" lockstep --json "${both[@]}" -- "${guest[@]:1}" >"$work/out" 2>"$work/err" || status=$?
+    fi
+    case $status in
+    0 | 124 | 130) ;;
+    3) contains "a guest that resets the machine" "$(json .error.text)" "no verdict: .* QEMU gave up its rr log" ;;
+    *) fail "a guest that resets the machine: exit status $status" ;;
+    esac
+done
+
 # A typo compares nothing.
 complains 3 "could not load|nonexistent" "$tcgrr" lockstep "${both[@]}" -- -M virt -bios none -display none -kernel "$work/nonexistent.elf"
 complains 2 "must come after" "$tcgrr" replay "$trace" --from 100 --until 50

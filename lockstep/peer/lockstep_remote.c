@@ -365,6 +365,16 @@ static enum tcgrr_inputs inputs_of(const struct tcgrr_lockstep_remote *lockstep)
     return translated ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
 }
 
+/* What else than the guest may have led two apart that one log drives. */
+static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
+{
+    const struct tcgrr_description *a = &lockstep->sides[0], *b = &lockstep->sides[1];
+
+    return tcgrr_common_check_firmware(&lockstep->comparison, a->target, a->qemu, b->qemu, error) &&
+           tcgrr_common_check_log(&lockstep->comparison, lockstep->epilogues[1].words,
+                                  tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
+}
+
 static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                 const struct tcgrr_compare_options *compare, struct tcgrr_symbols *symbols, GError **error)
 {
@@ -383,9 +393,7 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
-    return good && (lockstep->inputs == TCGRR_INPUTS_OWN ||
-                    tcgrr_common_check_firmware(&lockstep->comparison, lockstep->sides[0].target,
-                                                lockstep->sides[0].qemu, lockstep->sides[1].qemu, error));
+    return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error));
 }
 
 bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,
