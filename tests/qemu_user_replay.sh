@@ -123,15 +123,17 @@ static volatile unsigned sum;
 static void work(unsigned turns) { for (unsigned i = 0; i < turns; i++) sum += i; }
 int main(int argc, char **argv)
 {
+    work(BEFORE);
     work(access(argv[1], F_OK) == 0 ? TURNS : 10);
     getuid();
     work(10000);
     return 0;
 }
 C
-"$compiler" -static -O1 -DTURNS=500 -o "$work/differs" "$work/differs.c"
-"$compiler" -static -O1 -DTURNS=200000 -o "$work/far" "$work/differs.c"
-for program in differs far; do
+"$compiler" -static -O1 -DBEFORE=0 -DTURNS=500 -o "$work/differs" "$work/differs.c"
+"$compiler" -static -O1 -DBEFORE=500000 -DTURNS=500 -o "$work/late" "$work/differs.c"
+"$compiler" -static -O1 -DBEFORE=0 -DTURNS=200000 -o "$work/far" "$work/differs.c"
+for program in differs late far; do
     run 0 "$tcgrr" record --json -o "$work/$program.tcgrr" -- "$qemu" "$work/$program" "$work/comes"
 done
 : >"$work/comes"
@@ -147,6 +149,8 @@ else
     equal "differs: all is told" "$(json '.compared + .not_compared.a')" "$icount"
     contains "differs: verdict" "$(json .verdict)" "^no divergence, apart from"
     [ "$(json .compared)" -gt 30000 ] || fail "after the runs met again nothing was compared: $(json .compared)"
+    run 0 "$tcgrr" replay --json "$work/late.tcgrr" # the beginning is not at hand any more
+    equal "late: places" "$(json .input_places)" 1
     run 3 "$tcgrr" replay --json "$work/far.tcgrr"
     equal "far: what is left out" "$(json .rest_left_out)" true
     contains "far: verdict" "$(json .verdict)" "^not compared to the end"
