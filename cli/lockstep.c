@@ -140,8 +140,10 @@ struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, 
 
 static bool load_symbols(struct context *context, int which, int *status)
 {
-    context->symbols[which] = cli_lockstep_symbols(
-        context->pair.sessions[which], context->options.members[which].reader, context->symbol_files, status);
+    struct tcgrr_reader *reader = context->options.members[which].reader;
+    const struct tcgrr_session *session = reader ? NULL : tcgrr_lockstep_local_names(&context->pair, which);
+
+    context->symbols[which] = cli_lockstep_symbols(session, reader, context->symbol_files, status);
     return context->symbols[which] != NULL;
 }
 

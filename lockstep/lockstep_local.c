@@ -360,6 +360,13 @@ static bool begin(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
     return true;
 }
 
+/* From API 5 on B is given A's calls instead of making them: it opens no file, and code is at A's addresses. */
+struct tcgrr_session *tcgrr_lockstep_local_names(const struct tcgrr_lockstep_local *pair, int which)
+{
+    bool given = which == 1 && pair->calls && pair->sessions[0] && tcgrr_session_qemu(pair->sessions[1])->api >= 5;
+    return pair->sessions[given ? 0 : which];
+}
+
 static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options, GError **error)
 {
     struct tcgrr_run_source_live_options live = {
@@ -375,6 +382,7 @@ static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
             return false;
         }
         live.progress = i == 0 || options->members[0].reader ? options->progress : NULL;
+        live.names = i == 1 && pair->calls ? pair->sides[0] : NULL;
         live.log = pair->log ? tcgrr_shared_log_side(pair->log, i) : NULL;
         live.replays = pair->log && i == 1;
         live.translated = live.replays && strcmp(tcgrr_session_qemu(pair->sessions[0])->version,

@@ -92,6 +92,9 @@ bool tcgrr_lockstep_local_can_decide(const struct tcgrr_lockstep_local *pair,
 /* Ends what still runs and frees everything; also after a failed tcgrr_lockstep_local_open(). */
 void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair);
 
+/* User mode: the session that knows what member `which`, a live one, has mapped where. */
+struct tcgrr_session *tcgrr_lockstep_local_names(const struct tcgrr_lockstep_local *pair, int which);
+
 /* Of member `which`, while the pair lives: "aarch64" and so on; the version of QEMU; the blocks seen so far, NULL if
  * they cannot be read. */
 const char *tcgrr_lockstep_local_target(const struct tcgrr_lockstep_local *pair,

@@ -121,6 +121,10 @@ struct tcgrr_run_source_live_options {
     /* What it is expected to do, from the first instruction on: once it has diverged from that and makes no progress
      * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;
+    /* User mode: a side that knows the addresses of symbols that this one does not know: its program is given calls
+     * instead of making them, so it maps no files but has the same at the same addresses. Must live as long; may be
+     * NULL. */
+    struct tcgrr_run_source *names;
     struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
     bool translated;                  /* its inputs are those of another release */
     void *data;

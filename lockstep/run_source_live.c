@@ -526,6 +526,10 @@ static bool address(struct tcgrr_run_source *side, const char *name, uint64_t *p
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(live->symbols, name);
     *pc = symbol ? symbol->address : 0;
     *since = symbol && symbol->limited ? symbol->since : 0;
+    struct tcgrr_run_source *other = symbol ? NULL : live->options.names;
+    if (other && other->ops->address) {
+        return other->ops->address(other, name, pc, since);
+    }
     return symbol != NULL;
 }
 

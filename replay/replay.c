@@ -428,6 +428,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         return false;
     }
     result->sides[0] = stored;
+    live.names = is_user(reader) ? stored : NULL;
     if (result->original) {
         result->stored = stored;
         result->sides[0] = tcgrr_run_source_live(result->original, &live);
