@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/host_calls.h"
 #include "lockstep/lockstep_local.h"
 
 #include "emu/qemu/calls_file.h"
@@ -487,6 +488,19 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
     return tcgrr_common_check_log(&pair->comparison, pair->words[1], same, error);
 }
 
+static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
+{
+    bool good = true;
+
+    for (int i = 0; i < 2 && good; i++) {
+        struct tcgrr_session *session = pair->sessions[i];
+        good = !session || tcgrr_host_calls_check(&pair->comparison, tcgrr_session_qemu(session)->target,
+                                                  (const char *const *)tcgrr_session_command(session)->argv,
+                                                  tcgrr_live_blocks(tcgrr_session_live(session)), error);
+    }
+    return good;
+}
+
 struct side_exits {
     const struct tcgrr_lockstep_local *pair;
     const struct tcgrr_lockstep_local_options *options;
@@ -602,7 +616,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     conclude(pair);
-    if (!check_firmware(pair, options, error) || !check_log(pair, error)) {
+    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_host_calls(pair, error)) {
         return false;
     }
     if (pair->log) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
+#include "lockstep/host_calls.h"
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
@@ -354,6 +355,14 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
+static bool check_host_calls(struct tcgrr_replay_result *result, GError **error)
+{
+    struct tcgrr_session *session = result->session;
+    return tcgrr_host_calls_check(&result->comparison, tcgrr_session_qemu(session)->target,
+                                  (const char *const *)tcgrr_session_command(session)->argv,
+                                  tcgrr_live_blocks(tcgrr_session_live(session)), error);
+}
+
 /* Sets result->stopped_at. */
 static bool settle_stop(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result, GError **error)
 {
@@ -620,7 +629,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
                                     : compare(reader, options, result, error);
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
-               check_counts(reader, result, error) && settle_stop(options, result, error);
+               check_host_calls(result, error) && check_counts(reader, result, error) &&
+               settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);

@@ -34,6 +34,13 @@ check_stop() {
 for name in "${!rr_guests[@]}"; do
     check "$name"
 done
+# What the host answers is in no log: no verdict, and none by lockstep.
+guest a64-hostclock "$version"
+guest+=(-semihosting)
+record a64-hostclock
+complains 3 "no verdict: .* asked the host for the time" "$tcgrr" replay "$work/a64-hostclock.tcgrr"
+run 3 "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}"
+equal "the host's clock: lockstep" "$(json .diverged)" null
 check_stop rv64-timer 1
 check_stop rv64-timer 65536
 check_stop rv64-timer 2345678

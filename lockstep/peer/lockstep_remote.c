@@ -2,6 +2,7 @@
 #include "lockstep/peer/lockstep_remote.h"
 
 #include "lockstep/common.h"
+#include "lockstep/host_calls.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
 #include "store/error.h"
@@ -393,7 +394,11 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
-    return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error));
+    return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error)) &&
+           (!lockstep->session ||
+            tcgrr_host_calls_check(&lockstep->comparison, lockstep->sides[0].target,
+                                   (const char *const *)tcgrr_session_command(lockstep->session)->argv,
+                                   tcgrr_live_blocks(tcgrr_session_live(lockstep->session)), error));
 }
 
 bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,

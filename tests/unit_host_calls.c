@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a guest asks the host for by semihosting, as the instructions before the call show it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include <string.h>
+
+#include "lockstep/host_calls.h"
+#include "store/error.h"
+
+struct row {
+    const char *target;
+    const char *bytes;   /* in hexadecimal */
+    const char *lengths; /* a digit for each instruction */
+    const char *asked;   /* NULL: for nothing that differs between runs */
+};
+
+static const struct row rows[] = {
+    {"aarch64",
+     "00028052"
+     "0000 5ed4",
+     "44", "the time"}, /* mov w0, #0x10; hlt #0xf000 */
+    {"aarch64",
+     "a0008052"
+     "00005ed4",
+     "44", NULL}, /* #5: SYS_WRITE */
+    {"aarch64",
+     "e2008052"
+     "e003022a"
+     "00005ed4",
+     "444", "input"}, /* mov w2, #7; mov w0, w2 */
+    {"aarch64",
+     "e00302aa"
+     "00005ed4",
+     "44", "something, perhaps the time"}, /* mov x0, x2, from elsewhere */
+    {"aarch64",
+     "00028052"
+     "1f2003d5",
+     "44", NULL}, /* no call */
+    {"x86_64",
+     "00028052"
+     "00005ed4",
+     "44", NULL},
+    {"arm",
+     "1023"
+     "1846"
+     "0021"
+     "abbe",
+     "2222", "the time"}, /* movs r3, #16; mov r0, r3; movs r1, #0; bkpt */
+    {"arm",
+     "0520"
+     "abdf",
+     "22", NULL}, /* movs r0, #5; svc 0xab */
+    {"arm",
+     "0500a0e3"
+     "563412ef"
+     "1140a0e3"
+     "0400a0e1"
+     "563412ef",
+     "44444", "the time"},
+    {"arm",
+     "1200a0e3"
+     "70000fe1",
+     "44", "a command's result"}, /* mov r0, #18; hlt 0xf000 */
+    {"riscv64",
+     "93070003"
+     "3e85"
+     "1310f001"
+     "73001000",
+     "4244", "the time"}, /* li a5, 0x30; mv a0, a5; slli; ebreak */
+    {"riscv32",
+     "93070003"
+     "13850700"
+     "1310f001"
+     "73001000",
+     "4444", "the time"},
+    {"riscv64",
+     "3545"
+     "1310f001"
+     "73001000",
+     "244", "a temporary name"}, /* c.li a0, 13 */
+    {"riscv64",
+     "1545"
+     "1310f001"
+     "73001000",
+     "244", NULL}, /* c.li a0, 5 */
+    {"riscv64",
+     "4145"
+     "73001000",
+     "24", NULL}, /* ebreak alone */
+};
+
+static uint32_t unhex(const char *text, uint8_t *bytes)
+{
+    uint32_t size = 0;
+    for (; *text; text++) {
+        if (*text != ' ') {
+            bytes[size++] = (uint8_t)(g_ascii_xdigit_value(text[0]) << 4 | g_ascii_xdigit_value(text[1]));
+            text++;
+        }
+    }
+    return size;
+}
+
+static void check_row(const struct row *row, const char *const *words, const char *asked)
+{
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+    struct tcgrr_comparison found = {.diverged = true, .icount = 77};
+    uint8_t bytes[64];
+    uint8_t lengths[16];
+    uint32_t insns = (uint32_t)strlen(row->lengths);
+    GError *error = NULL;
+
+    for (uint32_t i = 0; i < insns; i++) {
+        lengths[i] = (uint8_t)(row->lengths[i] - '0');
+    }
+    uint32_t size = unhex(row->bytes, bytes);
+    assert_int_equal(tcgrr_blocks_add(blocks, 0x1000, insns, lengths, size, bytes, NULL), 0);
+    assert_int_equal(tcgrr_host_calls_check(&found, row->target, words, blocks, &error), !asked);
+    assert_int_equal(found.diverged, !asked);
+    assert_int_equal(found.undecided != NULL, asked != NULL);
+    if (asked) {
+        g_autofree char *wanted = g_strdup_printf("asked the host for %s (", asked);
+        assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_FAILED));
+        assert_non_null(strstr(error->message, wanted));
+        g_error_free(error);
+    }
+    tcgrr_comparison_clear(&found);
+    tcgrr_blocks_free(blocks);
+}
+
+static void reads_the_call(void **state)
+{
+    static const char *const with[] = {"qemu", "-semihosting-config", "enable=on", NULL};
+    static const char *const without[] = {"qemu", "-append", "semihosting", NULL};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        check_row(&rows[i], with, rows[i].asked);
+        check_row(&rows[i], without, NULL);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
