@@ -11,8 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A flush is asked for after so many instructions, or so much time when there are fewer. */
-#define GRAIN    (4 * TCGRR_CHECKPOINT_STEP)
+/* A flush is asked for after so many instructions, a quarter of what the leader may be ahead, or so much time when
+ * there are fewer; at once if the follower waits. Each wakes up two threads. */
+#define GRAIN    (16 * TCGRR_CHECKPOINT_STEP)
+#define ASK_US   2000
 #define WAIT_US  1000
 /* A QEMU that has left the guest is gone by then, or is made to be. */
 #define LEAVE_MS 10000
@@ -147,7 +149,7 @@ static void ask(struct tcgrr_lead *lead, tcgrr_icount icount, bool urgent)
     gint64 now = g_get_monotonic_time();
 
     if (icount > lead->asked_icount &&
-        (urgent || icount - lead->asked_icount >= GRAIN || now - lead->asked_at >= WAIT_US)) {
+        (urgent || icount - lead->asked_icount >= GRAIN || now - lead->asked_at >= ASK_US)) {
         lead->asked = tcgrr_live_ask_flush(tcgrr_session_live(lead->session));
         lead->asked_icount = icount;
         lead->asked_at = now;

@@ -16,7 +16,8 @@
 #define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
 #define PROGRESS_US 200000
 #define DIVERGED_US 500000
-#define SPIN_US     1000000  /* of its own time without retiring an instruction, and a replay has hung */
+#define SPENT_US    100000   /* how often a replay's own time is looked at while it gets on */
+#define SPIN_US     1100000  /* of its own time without retiring an instruction, and a replay has hung */
 #define START_US    10000000 /* the same before its first one: setting the machine up takes time, too */
 
 struct live_side {
@@ -32,7 +33,8 @@ struct live_side {
     bool stopped;
     bool log_ended; /* everything was read up to where the log ends */
     gint64 moved;   /* when it last made progress */
-    gint64 spent;   /* QEMU's time then */
+    gint64 spent;   /* QEMU's time then or at most SPENT_US before */
+    gint64 looked;  /* when that was looked at */
     gint64 reported_at;
     tcgrr_icount moved_icount;
     bool compared;                    /* with the original, since then */
@@ -95,13 +97,21 @@ static bool spins(const struct live_side *live)
            tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
 }
 
+static void look_at_time(struct live_side *live, gint64 now)
+{
+    if (live->options.replays && now - live->looked > SPENT_US) {
+        live->spent = tcgrr_process_spent(tcgrr_session_process(live->session));
+        live->looked = now;
+    }
+}
+
 static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
 {
     gint64 now = g_get_monotonic_time();
     if (chunk->end_icount != live->moved_icount) {
         live->moved_icount = chunk->end_icount;
         live->moved = now;
-        live->spent = tcgrr_process_spent(tcgrr_session_process(live->session));
+        look_at_time(live, now);
         live->compared = false;
     }
     live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
