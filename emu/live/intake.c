@@ -12,8 +12,9 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-/* Small enough to stay in the second-level cache on its way from the ring to the chunk. */
 #define BUFFER_WORDS (4 * TCGRR_WIRE_RESERVE_WORDS)
+/* So many are read before more are copied: few enough to stay in the first-level cache on their way to the chunk. */
+#define ENOUGH_WORDS (4 * TCGRR_WIRE_DRAFT_FULL)
 
 struct tcgrr_intake {
     int fd;
@@ -299,7 +300,9 @@ bool tcgrr_intake_fill(struct tcgrr_intake *intake, bool gone, struct tcgrr_inta
     intake->filled -= intake->taken;
     move(intake, 0, intake->taken, intake->filled);
     intake->taken = 0;
-    while (head != intake->tail && BUFFER_WORDS - intake->filled >= TCGRR_WIRE_DRAFT_WORDS) {
+    /* What is there may be no whole record yet. */
+    size_t enough = MIN(MAX(ENOUGH_WORDS, intake->filled + 1), BUFFER_WORDS - TCGRR_WIRE_DRAFT_WORDS);
+    while (head != intake->tail && intake->filled < enough) {
         if (head - intake->tail > intake->mask + 1 || !take_draft(intake, head - intake->tail)) {
             return false;
         }

@@ -7,7 +7,9 @@
 #include <string.h>
 
 /* How long to sleep when the ring is empty: far shorter than it takes to fill. */
-#define POLL_US 500
+#define POLL_US     500
+/* At least so many words are read in one call if they are there, however little time there is. */
+#define LEAST_WORDS 32768u
 
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
 {
@@ -305,6 +307,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
                      GError **error)
 {
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
+    size_t read = 0;
 
     while (live->end == TCGRR_LIVE_RUNS && !tcgrr_live_full(live, chunk)) {
         bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
@@ -325,7 +328,8 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         } else if (done == 0 && gone) {
             live->end = live->informed ? TCGRR_LIVE_CUT : TCGRR_LIVE_UNLOADED;
         }
-        if (g_get_monotonic_time() >= deadline) {
+        read += done;
+        if ((done == 0 || read >= LEAST_WORDS) && g_get_monotonic_time() >= deadline) {
             break;
         }
         if (done == 0 && !gone) {
