@@ -20,6 +20,8 @@ struct tcgrr_given {
     bool same_release;                      /* of QEMU: otherwise they may start a program differently */
     char *(*exit)(int side, void *data);    /* how a side's program ended, as tcgrr_process_describe_end() has it, once
                                                that side has; owned by the caller, NULL: not known */
+    /* Whether the two QEMUs were started with different environments, which a program sees; NULL: they were not. */
+    bool (*environments_differ)(void *data);
     void *data;
 };
 
@@ -29,7 +31,8 @@ struct tcgrr_given {
  * makes another call is of that kind; where A's program was ended by a signal from outside there is none.
  * If they do not meet again, the rest is left out (comparison->rest_left_out). TCGRR_ERROR_FAILED, no verdict, if they
  * diverged where the inputs had ended or B's program
- * was ended from outside, or at the start, because the two QEMUs start it differently.
+ * was ended from outside, or where they see different environments, or at the start, because the two QEMUs start it
+ * differently.
  */
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          const struct tcgrr_compare_options *options, const struct tcgrr_given *given,

@@ -105,6 +105,15 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
                     comparison->compared);
         return false;
     }
+    if (given->environments_differ && given->environments_differ(given->data)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the same for %" G_GUINT64_FORMAT
+                    " instructions, but the two QEMUs were started with different environments, which their programs "
+                    "see: what starts one of them, a script, adds variables or changes their order; name the QEMU that "
+                    "it starts instead",
+                    comparison->compared);
+        return false;
+    }
     if (starts_differ(comparison, inputs, same_release) && comparison->kind == TCGRR_DIVERGENCE_DATA) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "no verdict: the same %" G_GUINT64_FORMAT

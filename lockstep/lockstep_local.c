@@ -520,6 +520,21 @@ static char *exit_of(int side, void *data)
                : NULL;
 }
 
+/* What is put between tcgrr and QEMU, a shell, say, can change it. */
+static bool environments_differ(void *data)
+{
+    const struct side_exits *exits = data;
+    struct tcgrr_live_info infos[2];
+
+    for (int i = 0; i < 2; i++) {
+        const struct tcgrr_session *session = exits->pair->sessions[i];
+        if (!session || !tcgrr_live_info(tcgrr_session_live(session), &infos[i])) {
+            return false;
+        }
+    }
+    return infos[0].environment != infos[1].environment;
+}
+
 static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                           const struct tcgrr_compare_options *compare, GError **error)
 {
@@ -532,6 +547,7 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
         .same_release =
             strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
         .exit = exit_of,
+        .environments_differ = environments_differ,
         .data = &exits,
     };
     return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare, &given, &pair->comparison, error);

@@ -109,6 +109,12 @@ equal "environment" "$(grep -vE '^(PATH|ONE)=|^[a-z ]|: complete' "$work/out" ||
 run 0 "$tcgrr" lockstep --console --a "$qemu" --b "$qemu" --b-arg "$single" -- "$work/program" arguments of the program
 equal "the program's arguments" "$(sed -n 1,4p "$work/out" | tr '\n' ' ')" "arguments of the program "
 
+# A script that starts QEMU can give it another environment, which is an input of the program.
+printf '#!/bin/sh\nADDED=1 exec "%s" "$@"\n' "$(command -v "$qemu")" >"$work/qemu-x86_64"
+chmod +x "$work/qemu-x86_64"
+complains 3 "^tcgrr: no verdict: .* different environments" "$tcgrr" lockstep --a "$qemu" --b "$work/qemu-x86_64" -- "$work/program"
+run 0 "$tcgrr" lockstep --a "$work/qemu-x86_64" --b "$work/qemu-x86_64" -- "$work/program"
+
 # A trace is named after the program.
 (cd "$work" && "$tcgrr" record -- "$qemu" "$work/program" >/dev/null 2>&1)
 [ -f "$work/program.tcgrr" ] || fail "the trace of a program is not named after it"

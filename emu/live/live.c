@@ -241,6 +241,7 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
         .reports_discon = header->features & TCGRR_WIRE_DISCON,
         .reports_syscalls = header->features & TCGRR_WIRE_SYSCALL,
         .digests_stores = header->features & TCGRR_WIRE_STORES,
+        .environment = header->environment,
     };
     memcpy(info->target, header->target, sizeof(info->target));
     info->target[sizeof(info->target) - 1] = '\0';

@@ -30,7 +30,8 @@ struct tcgrr_live_info {
     uint32_t vcpus;
     bool reports_discon;
     bool reports_syscalls;
-    bool digests_stores; /* samples have a digest of all stores */
+    bool digests_stores;  /* samples have a digest of all stores */
+    uint64_t environment; /* a hash of the one that QEMU was started with */
 };
 
 /* Ring size in bytes: power of two, 128 KiB to 1 GiB. */

@@ -679,6 +679,22 @@ static int probe(const struct qemu_plugin_info *info, int fd)
     return 1;
 }
 
+/* Of the environment, as it is and in its order: a program in user mode sees it. */
+static uint64_t hash_environment(void)
+{
+    uint64_t hash = 0xcbf29ce484222325u;
+
+    for (char **entry = environ; *entry; entry++) {
+        for (const char *byte = *entry;; byte++) {
+            hash = (hash ^ (uint8_t)*byte) * 0x100000001b3u;
+            if (!*byte) {
+                break;
+            }
+        }
+    }
+    return hash;
+}
+
 static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info *info, uint32_t features)
 {
     struct tcgrr_wire_header *header = plugin->ring.header;
@@ -690,6 +706,9 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
     header->system = plugin->system;
     header->vcpus = plugin->system ? (uint32_t)info->system.smp_vcpus : 1;
     header->features = features | (plugin->sampling.on && plugin->api.mem_value ? TCGRR_WIRE_STORES : 0);
+    if (header->environment == 0) { /* otherwise that of the program which executed this one */
+        header->environment = hash_environment();
+    }
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 

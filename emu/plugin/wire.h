@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 16u
+#define TCGRR_WIRE_VERSION 17u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -89,6 +89,7 @@ struct tcgrr_wire_header {
     uint32_t system;
     uint32_t vcpus;
     uint32_t features;
+    uint64_t environment;   /* a hash of the one that QEMU was first started with, in its order */
     _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
 
     /*
