@@ -117,6 +117,11 @@ struct tcgrr_run_source_live_options {
     tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
     /* Whether QEMU was stopped on purpose, and all that it reported until then was read; may be NULL. */
     bool (*paused)(struct tcgrr_session *session);
+    /* Where `stop_at` is a place on the way to `goes_to`: called there, lets QEMU run on to that; false with an error
+     * if it does not. */
+    tcgrr_icount goes_to;
+    bool (*pass)(tcgrr_icount to, void *data, GError **error);
+    void *pass_data;
     tcgrr_icount enough; /* here at the latest it counts as stopped; 0: nowhere */
     /* What it is expected to do, from the first instruction on: once it has diverged from that and makes no progress
      * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */

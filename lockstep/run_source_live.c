@@ -116,15 +116,31 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     }
     live->hung = live->hung || now - live->moved > (gint64)live->options.hang_ms * 1000 ||
                  (now - live->moved > DIVERGED_US && (has_diverged(live, chunk) || spins(live)));
-    bool paused = live->options.paused && live->options.paused(live->session);
-    live->stopped = paused || (live->options.enough > 0 && chunk->end_icount >= live->options.enough);
-    if (paused) {
-        tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, live->options.stop_at);
-    }
+    live->stopped = live->options.enough > 0 && chunk->end_icount >= live->options.enough;
     if (live->options.progress && now - live->reported_at > PROGRESS_US) {
         live->reported_at = now;
         live->options.progress(chunk->end_icount, live->options.data);
     }
+}
+
+/* Where QEMU was stopped on purpose, the run ends, or goes on to where it is to end. */
+static bool watch_stop(struct live_side *live, struct tcgrr_chunk *chunk, GError **error)
+{
+    struct tcgrr_run_source_live_options *options = &live->options;
+
+    if (!options->paused || !options->paused(live->session)) {
+        return true;
+    }
+    if (options->pass && options->stop_at != options->goes_to) {
+        bool good = options->pass(options->goes_to, options->pass_data, error);
+        options->stop_at = options->goes_to;
+        live->moved = g_get_monotonic_time();
+        live->spent = tcgrr_process_spent(tcgrr_session_process(live->session));
+        return good;
+    }
+    live->stopped = true;
+    tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, options->stop_at);
+    return true;
 }
 
 /* As far as it was read. */
@@ -229,6 +245,9 @@ static bool pump(struct live_side *live, tcgrr_icount to, int wait_ms, GError **
         return false;
     }
     watch_progress(live, chunk);
+    if (!watch_stop(live, chunk, error)) {
+        return false;
+    }
     take_checkpoints(live, chunk);
     return true;
 }

@@ -138,6 +138,9 @@ bool tcgrr_stub_start(struct tcgrr_gdb_server *server, tcgrr_icount icount, stru
         g_clear_error(&problem);
         tcgrr_stub_clear(stub);
         good = start_from(server, (struct tcgrr_keyframe){0}, icount, stub, &problem);
+        if (good) {
+            tcgrr_keyframes_reject(server->keyframes, keyframe.icount);
+        }
     }
     good = good && tell(server, stub, &problem);
     if (!good) {

@@ -3,6 +3,7 @@
 
 #include "emu/qemu/still.h"
 #include "replay/stop.h"
+#include "replay/visit.h"
 #include "store/error.h"
 
 #define QUIT_MS 10000
@@ -76,6 +77,24 @@ static bool go(struct alone *alone, tcgrr_icount icount, bool *there, GError **e
     return true;
 }
 
+/* Goes to `last`, perhaps with a stop on the way, to leave a keyframe there. */
+static bool go_to_last(struct alone *alone, tcgrr_icount last, bool *there, GError **error)
+{
+    struct tcgrr_replay_result *result = alone->result;
+    tcgrr_icount first = result->visit ? tcgrr_replay_visit_begin(result->visit, result->session) : last;
+
+    *there = true;
+    if (first < last) {
+        bool good = go(alone, tcgrr_session_own_icount(result->session, first), there, error);
+        if (!good || !*there) {
+            return good;
+        }
+        tcgrr_replay_visit_leave(result->visit);
+    }
+    /* QEMU does not stop where it stands. */
+    return last == 0 || go(alone, tcgrr_session_own_icount(result->session, last), there, error);
+}
+
 /* From the last place before the end: QEMU ends as the recorded one did. */
 static bool finish(struct alone *alone, GError **error)
 {
@@ -126,9 +145,7 @@ bool tcgrr_replay_inputs_alone(struct tcgrr_reader *reader, const struct tcgrr_r
     if (!alone.still.qmp) {
         return false;
     }
-    /* QEMU does not stop where it stands. */
-    there = last == 0;
-    if (!there && !go(&alone, tcgrr_session_own_icount(result->session, last), &there, error)) {
+    if (!go_to_last(&alone, last, &there, error)) {
         return false;
     }
     if (!there) {
@@ -140,5 +157,8 @@ bool tcgrr_replay_inputs_alone(struct tcgrr_reader *reader, const struct tcgrr_r
     }
     result->comparison.ends[1] = TCGRR_SOURCE_STOPPED;
     result->qemu_icount = tcgrr_session_ask_icount(result->session);
+    if (result->visit && result->qemu_icount == (int64_t)options->at) {
+        tcgrr_replay_visit_arrive(result->visit);
+    }
     return true;
 }

@@ -2,11 +2,11 @@
 #include "replay/keyframes_visit.h"
 
 #include "emu/qemu/machine_digest.h"
+#include "replay/keyframe_save.h"
 #include "replay/keyframes_folder.h"
 
-#define LONG_US (250 * 1000)                /* of QEMU's time on the way: more than saving takes */
-#define LEAD_IN ((tcgrr_icount)100000)      /* so far before a place, because people look at what led to it */
-#define LEAST   ((tcgrr_icount)4 * 1000000) /* is replayed in no time */
+#define LONG_US (100 * 1000)           /* of QEMU's time on the way */
+#define LEAD_IN ((tcgrr_icount)100000) /* so far before a place, because people look at what led to it */
 
 /* The last place up to `icount` that may have a keyframe; 0: there is none near. */
 static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
@@ -28,42 +28,77 @@ static bool has_room(struct tcgrr_keyframes *keyframes)
     return sum.count > 0 && sum.bytes + sum.bytes / sum.count <= tcgrr_keyframes_max_bytes(trace);
 }
 
-/*
- * Whether a fresh QEMU that starts from what was saved where `player` stands holds the same, and comes to `to` with the
- * same as the player, which goes there, too.
- */
-static bool proves(struct tcgrr_player *player, struct tcgrr_keyframe saved, tcgrr_icount to)
+tcgrr_icount tcgrr_keyframes_place(const struct tcgrr_keyframes *keyframes, const struct tcgrr_rrlog *log,
+                                   tcgrr_icount stands, tcgrr_icount icount)
 {
-    struct tcgrr_player *fresh = tcgrr_player_again(player, saved, NULL);
+    tcgrr_icount place = find_place(log, icount - MIN(icount, LEAD_IN));
+
+    return tcgrr_keyframes_list(keyframes)->len > 0 && place >= stands + TCGRR_VISIT_LEAST ? place : 0;
+}
+
+bool tcgrr_keyframes_is_far(struct tcgrr_keyframes *keyframes, int64_t spent)
+{
+    return spent > LONG_US && has_room(keyframes);
+}
+
+static void clear_draft(struct tcgrr_keyframe_draft *draft)
+{
+    g_clear_pointer(&draft->folder, g_free);
+    g_clear_pointer(&draft->state, g_free);
+}
+
+void tcgrr_keyframe_draft(struct tcgrr_keyframes *keyframes, struct tcgrr_qmp *qmp, struct tcgrr_process *process,
+                          const struct tcgrr_command *command, const char *started, tcgrr_icount icount,
+                          struct tcgrr_keyframe_draft *draft)
+{
+    draft->icount = icount;
+    draft->folder = tcgrr_keyframes_begin(tcgrr_keyframes_own_folder(keyframes), NULL);
+    draft->state = draft->folder ? tcgrr_machine_digest(qmp, process, NULL) : NULL;
+    if (draft->folder && (!draft->state || !tcgrr_keyframe_save(qmp, command, started, icount, draft->folder, NULL))) {
+        tcgrr_keyframes_remove(draft->folder, NULL);
+        clear_draft(draft);
+    }
+}
+
+void tcgrr_keyframe_draft_end(struct tcgrr_keyframes *keyframes, struct tcgrr_keyframe_draft *draft,
+                              struct tcgrr_player *fresh, tcgrr_icount to, const char *state)
+{
     g_autofree char *start = fresh ? tcgrr_player_digest(fresh, NULL) : NULL;
-    bool good = tcgrr_machine_digest_same(start, saved.state) && tcgrr_player_go(fresh, to, NULL) &&
-                tcgrr_player_go(player, to, NULL);
-    g_autofree char *theirs = good ? tcgrr_player_digest(fresh, NULL) : NULL;
-    g_autofree char *ours = good ? tcgrr_player_digest(player, NULL) : NULL;
+    bool good = tcgrr_machine_digest_same(start, draft->state) && tcgrr_player_go(fresh, to, NULL);
+    g_autofree char *end = good ? tcgrr_player_digest(fresh, NULL) : NULL;
 
     tcgrr_player_free(fresh);
-    return tcgrr_machine_digest_same(theirs, ours);
+    good =
+        tcgrr_machine_digest_same(end, state) &&
+        tcgrr_keyframes_keep(draft->folder, tcgrr_keyframes_own_folder(keyframes), draft->icount, draft->state, NULL);
+    if (draft->folder && !good) {
+        tcgrr_keyframes_remove(draft->folder, NULL);
+    }
+    clear_draft(draft);
+    tcgrr_keyframes_look(keyframes);
 }
 
 /* Failing to is no reason to fail: it would only have been a help. The player stands at `icount` and may go to `to`. */
-static void leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to)
+static bool leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to,
+                  GError **error)
 {
-    const char *folder = tcgrr_keyframes_own_folder(keyframes);
-    g_autofree char *made = tcgrr_keyframes_begin(folder, NULL);
-    g_autofree char *state = made ? tcgrr_player_digest(player, NULL) : NULL;
-    struct tcgrr_keyframe saved = {.icount = icount, .folder = made, .state = state};
+    struct tcgrr_keyframe_draft draft = {0};
 
-    if (made && (!state || !tcgrr_player_save(player, made, NULL) || !proves(player, saved, to) ||
-                 !tcgrr_keyframes_keep(made, folder, icount, state, NULL))) {
-        tcgrr_keyframes_remove(made, NULL);
+    tcgrr_keyframe_draft(keyframes, tcgrr_player_qmp(player), tcgrr_player_process(player),
+                         tcgrr_player_command(player), tcgrr_player_started(player), icount, &draft);
+    if (!draft.folder) {
+        return true;
     }
-    tcgrr_keyframes_look(keyframes);
+    struct tcgrr_player *fresh = tcgrr_player_again(player, (struct tcgrr_keyframe){icount, draft.folder, NULL}, NULL);
+    bool good = tcgrr_player_go(player, to, error);
+    g_autofree char *state = good ? tcgrr_player_digest(player, NULL) : NULL;
+    tcgrr_keyframe_draft_end(keyframes, &draft, fresh, to, state);
+    return good;
 }
 
 bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player,
                               const struct tcgrr_rrlog *log, tcgrr_icount icount, GError **error)
 {
-    tcgrr_icount place = find_place(log, icount - MIN(icount, LEAD_IN));
     int64_t spent = tcgrr_player_spent(player);
     tcgrr_icount stands;
 
@@ -73,15 +108,16 @@ bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_pl
     if (!tcgrr_player_icount(player, &stands, error)) {
         return false;
     }
-    if (place < stands + LEAST) {
+    tcgrr_icount place = tcgrr_keyframes_place(keyframes, log, stands, icount);
+    if (place == 0) {
         return true;
     }
     if (!tcgrr_player_go(player, place, error)) {
         return false;
     }
-    if (tcgrr_player_spent(player) - spent > LONG_US && tcgrr_player_can_save(player) && has_room(keyframes)) {
-        tcgrr_icount to = find_place(log, icount - (icount - place) / 2);
-        leave(keyframes, player, place, MAX(place, to));
+    if (!tcgrr_player_can_save(player) || !tcgrr_keyframes_is_far(keyframes, tcgrr_player_spent(player) - spent)) {
+        return true;
     }
-    return true;
+    tcgrr_icount to = find_place(log, icount - (icount - place) / 2);
+    return leave(keyframes, player, place, MAX(place, to), error);
 }

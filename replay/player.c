@@ -3,22 +3,15 @@
 
 #include "emu/qemu/folder.h"
 #include "emu/qemu/machine_digest.h"
-#include "emu/qemu/qcow2.h"
 #include "emu/qemu/scratch.h"
 #include "emu/qemu/still.h"
+#include "replay/keyframe_save.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/sendfile.h>
-#include <unistd.h>
 
-#define QMP_MS     60000
-#define POLL_US    1000
-#define COPY_BYTES (1u << 30)
-#define NODE       "tcgrr-keyframe-new"
+#define QMP_MS 60000
 
 struct tcgrr_player {
     struct tcgrr_player_options options;
@@ -190,6 +183,26 @@ static struct tcgrr_still still_of(struct tcgrr_player *player)
                                 .data = player->options.data};
 }
 
+struct tcgrr_qmp *tcgrr_player_qmp(struct tcgrr_player *player)
+{
+    return player->qmp;
+}
+
+struct tcgrr_process *tcgrr_player_process(struct tcgrr_player *player)
+{
+    return player->process;
+}
+
+const struct tcgrr_command *tcgrr_player_command(const struct tcgrr_player *player)
+{
+    return &player->command;
+}
+
+const char *tcgrr_player_started(const struct tcgrr_player *player)
+{
+    return player->options.from.folder;
+}
+
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
 {
     struct tcgrr_still still = still_of(player);
@@ -303,114 +316,23 @@ void tcgrr_player_explain(struct tcgrr_player *player, GError **error)
 
 /* ---- keyframes ---- */
 
-/* Waits for a job of QEMU's and takes it away. False with what it says if it failed. */
-static bool finish_job(struct tcgrr_player *player, const char *id, GError **error)
-{
-    for (;; g_usleep(POLL_US)) {
-        json_t *jobs = execute(player, "query-jobs", NULL, error);
-        json_t *job = json_array_get(jobs, 0);
-        bool over = !jobs || !job || g_strcmp0(json_string_value(json_object_get(job, "status")), "concluded") == 0;
-        const char *words = json_string_value(json_object_get(job, "error"));
-        bool failed = !jobs || words;
-        if (words) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU cannot save this machine: %s", words);
-        }
-        json_decref(jobs);
-        if (over) {
-            return tell(player, "job-dismiss", json_pack("{s:s}", "id", id), failed ? NULL : error) && !failed;
-        }
-    }
-}
-
-/* The nodes of which QEMU, when it loads a snapshot, wants that each has it: the writable ones of all drives. */
-static json_t *find_nodes(struct tcgrr_player *player, GError **error)
-{
-    json_t *drives = execute(player, "query-block", NULL, error);
-    json_t *nodes = drives ? json_array() : NULL;
-    size_t i;
-    json_t *drive;
-
-    json_array_foreach(drives, i, drive)
-    {
-        json_t *inserted = json_object_get(drive, "inserted");
-        json_t *node = json_object_get(inserted, "node-name");
-        if (json_is_string(node) && !json_is_true(json_object_get(inserted, "ro"))) {
-            json_array_append(nodes, node);
-        }
-    }
-    json_decref(drives);
-    return nodes;
-}
-
-/* Has QEMU save all into the node that was added for it, and into `nodes`. */
-static bool save_state(struct tcgrr_player *player, json_t *nodes, GError **error)
-{
-    tcgrr_icount icount;
-    if (!tcgrr_player_icount(player, &icount, error)) {
-        return false;
-    }
-    g_autofree char *tag = tcgrr_keyframe_tag(icount);
-    json_array_append_new(nodes, json_string(NODE));
-    return tell(player, "snapshot-save",
-                json_pack("{s:s, s:s, s:s, s:O}", "job-id", NODE, "tag", tag, "vmstate", NODE, "devices", nodes),
-                error) &&
-           finish_job(player, NODE, error);
-}
-
-static bool copy_file(const char *from, const char *to, GError **error)
-{
-    int source = open(from, O_RDONLY | O_CLOEXEC);
-    int target = open(to, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    ssize_t copied = source < 0 || target < 0 ? -1 : 1;
-
-    while (copied > 0) {
-        copied = sendfile(target, source, NULL, COPY_BYTES);
-    }
-    if (copied < 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot copy %s to %s: %s", from, to, g_strerror(errno));
-    }
-    if (source >= 0) {
-        close(source);
-    }
-    if (target >= 0) {
-        close(target);
-    }
-    return copied == 0;
-}
-
-/* What was written to the images so far. */
-static bool save_images(struct tcgrr_player *player, const char *folder, GError **error)
-{
-    const GPtrArray *images = player->command.images;
-
-    for (guint i = 0; i < images->len; i++) {
-        const struct tcgrr_image *image = images->pdata[i];
-        g_autofree char *path = tcgrr_keyframe_image(folder, i);
-        if (!copy_file(image->scratch, path, error)) {
-            return false;
-        }
-    }
-    return true;
-}
-
 bool tcgrr_player_can_save(const struct tcgrr_player *player)
 {
-    return !player->options.from.folder || player->command.images->len == 0;
+    return tcgrr_keyframe_can_save(&player->command, player->options.from.folder);
 }
 
 bool tcgrr_player_save(struct tcgrr_player *player, const char *folder, GError **error)
 {
-    g_autofree char *state = g_build_filename(folder, TCGRR_KEYFRAME_STATE, NULL);
-    bool good = tcgrr_qcow2_create(state, TCGRR_QCOW2_NO_DISK, error) &&
-                tell(player, "blockdev-add",
-                     json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "qcow2", "node-name", NODE, "file", "driver",
-                               "file", "filename", state),
-                     error);
-    if (!good) {
+    GError *problem = NULL;
+    tcgrr_icount icount;
+
+    if (!tcgrr_player_icount(player, &icount, error)) {
         return false;
     }
-    json_t *nodes = find_nodes(player, error);
-    good = nodes && save_state(player, nodes, error) && save_images(player, folder, error);
-    json_decref(nodes);
-    return tell(player, "blockdev-del", json_pack("{s:s}", "node-name", NODE), good ? error : NULL) && good;
+    if (!tcgrr_keyframe_save(player->qmp, &player->command, player->options.from.folder, icount, folder, &problem)) {
+        explain_end(player, &problem);
+        g_propagate_error(error, problem);
+        return false;
+    }
+    return true;
 }

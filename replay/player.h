@@ -42,6 +42,12 @@ const char *tcgrr_player_gdb(const struct tcgrr_player *player);
 /* Whether the guest has shut down and QEMU stands still at the run's end. */
 bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **error);
 
+/* What it is made of; owned by the player. */
+struct tcgrr_qmp *tcgrr_player_qmp(struct tcgrr_player *player);
+struct tcgrr_process *tcgrr_player_process(struct tcgrr_player *player);
+const struct tcgrr_command *tcgrr_player_command(const struct tcgrr_player *player);
+const char *tcgrr_player_started(const struct tcgrr_player *player); /* the keyframe; NULL: at the beginning */
+
 /* Where it stands, as QEMU says, counted from where the run begins. */
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error);
 

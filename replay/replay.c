@@ -12,6 +12,7 @@
 #include "replay/recorded.h"
 #include "replay/stop.h"
 #include "replay/unpinned.h"
+#include "replay/visit.h"
 #include "store/error.h"
 
 #include <errno.h>
@@ -203,8 +204,8 @@ static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct 
     return log != NULL;
 }
 
-/* Writes the inputs of the session as its QEMU reads them. */
-static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session, char **words,
+/* Writes the inputs as this QEMU reads them. */
+static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, const struct tcgrr_qemu *qemu, char **words,
                          struct tcgrr_replay_inputs *result, GError **error)
 {
     struct tcgrr_rrlog_rewritten rewritten = {0};
@@ -212,7 +213,7 @@ static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, struc
         result->reach = tcgrr_reader_run(reader)->icount;
         return true;
     }
-    bool good = tcgrr_recorded_rr(reader, rr_file, tcgrr_session_qemu(session)->version, words, &rewritten, error);
+    bool good = tcgrr_recorded_rr(reader, rr_file, qemu->version, words, &rewritten, error);
 
     result->translated = rewritten.state.translated;
     result->reach = rewritten.state.end;
@@ -242,7 +243,8 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
         g_clear_pointer(&own[--last], g_free);
     }
     result->original = open_session(reader, options, true, files, &options->begin, own, error);
-    return result->original && write_inputs(reader, files->original_rr, result->original, own, &inputs, error) &&
+    return result->original &&
+           write_inputs(reader, files->original_rr, tcgrr_session_qemu(result->original), own, &inputs, error) &&
            follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
 }
@@ -495,45 +497,48 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
     g_strchomp(result->stderr_tail);
 }
 
-/*
- * Opens the session of the QEMU that is to replay: on the way to a place, from the last keyframe before it, if
- * `keyframes_too`.
- */
+/* Where the replay begins: on the way to a place at the last keyframe before it, if `keyframes_too`. */
+static struct tcgrr_keyframe find_start(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                                        bool keyframes_too, const struct replay_files *files, char **words,
+                                        const struct tcgrr_qemu *qemu, struct tcgrr_replay_result *result)
+{
+    bool somewhere =
+        stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_POSITION_NONE && !options->states;
+
+    if (!somewhere || !keyframes_too || options->arguments || files->calls) {
+        return options->begin;
+    }
+    struct tcgrr_keyframes_options of = {.reader = reader,
+                                         .qemu = qemu,
+                                         .rr_file = files->rr,
+                                         .extra = options->extra,
+                                         .words = words,
+                                         .start = files->start};
+    result->visit = tcgrr_replay_visit_new(&of, options->at, options->hang_ms, options->stop);
+    return tcgrr_replay_visit_start(result->visit);
+}
+
+/* Opens the session of the QEMU that is to replay. */
 static bool open_replaying(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                            const struct replay_files *files, char **words, struct tcgrr_replay_result *result,
                            GError **error)
 {
-    struct tcgrr_keyframe keyframe = options->begin;
-    bool somewhere =
-        stops_inside(reader, options) && options->compare.from[0].kind == TCGRR_POSITION_NONE && !options->states;
+    struct tcgrr_replay_options with = *options;
+    struct tcgrr_qemu qemu = {0};
 
-    result->start = keyframe.icount;
-    result->session = open_session(reader, options, false, files, &keyframe, words, error);
-    if (!result->session || !write_inputs(reader, files->rr, result->session, words, &result->inputs, error)) {
+    if (options->known[1]) {
+        tcgrr_qemu_copy(&qemu, options->known[1]);
+    } else if (!tcgrr_qemu_probe(choose_qemu(reader, options->qemu, words), options->plugin, &qemu, error)) {
         return false;
     }
-    if (!somewhere || !keyframes_too || options->arguments || files->calls) {
-        return true;
-    }
-    struct tcgrr_qemu qemu = {0};
-    tcgrr_qemu_copy(&qemu, tcgrr_session_qemu(result->session));
-    struct tcgrr_keyframes_options find = {.reader = reader,
-                                           .qemu = &qemu,
-                                           .rr_file = files->rr,
-                                           .extra = options->extra,
-                                           .words = words,
-                                           .start = files->start};
-    struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&find);
-    /* Before it: QEMU does not stop where it stands. */
-    keyframe = tcgrr_keyframes_before(keyframes, options->at > 0 ? options->at - 1 : 0);
-    if (keyframe.folder) {
-        struct tcgrr_replay_options with = *options;
+    /* A QEMU of no use is refused by its session, with the reason. */
+    bool good = qemu.api == 0 || write_inputs(reader, files->rr, &qemu, words, &result->inputs, error);
+    if (good) {
+        struct tcgrr_keyframe start = find_start(reader, options, keyframes_too, files, words, &qemu, result);
         with.known[1] = &qemu;
-        tcgrr_session_free(result->session);
-        result->start = keyframe.icount;
-        result->session = open_session(reader, &with, false, files, &keyframe, words, error);
+        result->start = start.icount;
+        result->session = open_session(reader, &with, false, files, &start, words, error);
     }
-    tcgrr_keyframes_free(keyframes);
     tcgrr_qemu_clear(&qemu);
     return result->session != NULL;
 }
@@ -647,9 +652,14 @@ bool tcgrr_replay_as_given(struct tcgrr_reader *reader, const struct tcgrr_repla
 
     /* Whatever is wrong with a run from a keyframe may be wrong with the keyframe. */
     if (result->start > 0 && !options->begin.folder && !stopped && (!good || result->comparison.diverged)) {
+        struct tcgrr_replay_visit *visit = g_steal_pointer(&result->visit);
         g_clear_error(&problem);
         tcgrr_replay_result_clear(result);
         good = replay(reader, options, false, result, &problem);
+        if (good && !result->comparison.diverged) {
+            tcgrr_replay_visit_reject(visit);
+        }
+        tcgrr_replay_visit_free(visit);
     }
     if (problem) {
         g_propagate_error(error, problem);
@@ -675,6 +685,7 @@ void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)
     if (result->stored) {
         result->stored->ops->free(result->stored);
     }
+    tcgrr_replay_visit_free(result->visit);
     tcgrr_session_free(result->session);
     tcgrr_session_free(result->original);
     g_free(result->qemu_version);

@@ -58,6 +58,7 @@ struct tcgrr_replay_result {
     struct tcgrr_run_source *sides[2]; /* the lists of `comparison` point into them, as they do into `session` */
     struct tcgrr_run_source *stored;   /* with `original`: the recording, which sides[0] is not then */
     struct tcgrr_session *session;
+    struct tcgrr_replay_visit *visit; /* with `at`: how it comes there (replay/visit.h); NULL: from the beginning */
     /* A machine that was not pinned is, as the QEMU that recorded makes it, until the result is cleared: before that
      * the other QEMU diverged. NULL: it is as it was. */
     struct tcgrr_unpinned *pins;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/stop.h"
 
+#include "replay/visit.h"
+
 #define QMP_TIMEOUT_MS 60000
-#define WAIT_MS        10
+#define WAIT_MS        2
 
 static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, GError **error)
 {
@@ -37,17 +39,36 @@ static bool await_stop(const struct tcgrr_compare_options *how, const struct tcg
     return false;
 }
 
+/* At a place on the way: a keyframe may be left, and QEMU runs on. */
+static bool pass(tcgrr_icount to, void *data, GError **error)
+{
+    struct tcgrr_replay_result *result = data;
+    struct tcgrr_session *session = result->session;
+    tcgrr_session_unpause(session);
+    tcgrr_replay_visit_leave(result->visit);
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
+    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) {
+        return false;
+    }
+    tcgrr_session_watch(session);
+    return true;
+}
+
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
                      GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_run_source_live_options watched = *live;
+    tcgrr_icount first = result->visit ? tcgrr_replay_visit_begin(result->visit, result->session) : options->at;
 
-    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, options->at), error)) {
+    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, first), error)) {
         return false;
     }
-    watched.stop_at = options->at;
+    watched.stop_at = first;
+    watched.goes_to = options->at;
+    watched.pass = pass;
+    watched.pass_data = result;
     watched.paused = tcgrr_session_settled;
     tcgrr_session_watch(result->session);
     result->sides[1] = tcgrr_run_source_live(result->session, &watched);
@@ -61,5 +82,8 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
         return true;
     }
     result->qemu_icount = tcgrr_session_ask_icount(result->session);
+    if (result->visit && result->qemu_icount == (int64_t)options->at) {
+        tcgrr_replay_visit_arrive(result->visit);
+    }
     return true;
 }

@@ -58,6 +58,11 @@ run 0 "$tcgrr" why --depth 1 --at 300000000 "$work/boot.tcgrr" x0
 equal "keyframes after a visit" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"
 run 0 "$tcgrr" why --depth 1 --at 300000010 "$work/boot.tcgrr" x0
 equal "keyframes after another visit" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"
+run 0 "$tcgrr" replay --at 700000000 "$work/boot.tcgrr"
+made=$(printf '%s\n' "$made" 299900000 699900000 | xargs -n 1 | sort -n | xargs)
+equal "keyframes after a replay to a place" "$(keyframes)" "$made"
+run 0 "$tcgrr" replay --json --at 700000000 "$work/boot.tcgrr"
+equal "where the next one starts" "$(json '[.keyframe, .qemu_icount] | join(" ")')" "699900000 700000000"
 echo 1 >"$work/boot.tcgrr.keyframes/max-size"
 run 0 "$tcgrr" why --depth 1 --at 200000000 "$work/boot.tcgrr" x0
-equal "keyframes without room" "$(keyframes)" "$(printf '%s\n' "$made" 299900000 | xargs -n 1 | sort -n | xargs)"
+equal "keyframes without room" "$(keyframes)" "$made"

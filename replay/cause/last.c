@@ -257,6 +257,9 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
         g_clear_error(&problem);
         *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
         good = look_from(options, files, (struct tcgrr_keyframe){0}, place, from, until, last, able, &problem);
+        if (good) {
+            tcgrr_keyframes_reject(keyframes, keyframe.icount);
+        }
     }
     if (problem) {
         g_propagate_error(error, problem);

@@ -281,6 +281,9 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
     if (!paused && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
         paused = start_from(rerun, (struct tcgrr_keyframe){0}, near, accesses, &problem);
+        if (paused && rerun->log) { /* what has no visits may be another build, whose fault it was */
+            tcgrr_keyframes_reject(rerun->keyframes, keyframe.icount);
+        }
     }
     if (problem) {
         g_propagate_error(error, problem);
