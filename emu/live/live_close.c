@@ -107,7 +107,9 @@ static uint32_t count_events(const struct tcgrr_live *live)
 static bool names_branch(const char *text)
 {
     static const char *const begins[] = {"b", "j", "call", "rt", "ret"};
-    static const char *const traps[] = {"break", "brk", "bkpt", "bgnd"};
+    /* Some others begin so, too; and SPARC's return, which capstone calls rett, traps where a register window is to be
+     * filled. */
+    static const char *const traps[] = {"break", "brk", "bkpt", "bgnd", "rett", "return"};
 
     text += g_str_has_prefix(text, "l.") ? 2 : 0;
     for (size_t i = 0; i < G_N_ELEMENTS(traps); i++) {
