@@ -83,7 +83,7 @@ static void write_sound(void)
                             .decided = -1,
                             .mem_from = -1,
                             .mem_until = -1};
-    struct tcgrr_symbol symbol = {0x80001000, 0x20, "start", "/kernel"};
+    struct tcgrr_symbol symbol = {.address = 0x80001000, .size = 0x20, .name = "start", .file = "/kernel"};
     struct tcgrr_writer *writer = tcgrr_writer_create(base.sound, true, &run, NULL);
 
     must(writer != NULL);
