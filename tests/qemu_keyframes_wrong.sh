@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 11.1
+# extended: 11.1
 # A keyframe that is damaged, or of another moment, or that was taken of a run that went wrong, leads to no wrong answer: of fill,
 # gdb, why and replay --at.
 # shellcheck source=tests/lib.sh

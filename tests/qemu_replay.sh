@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 7.2 10.0 11.1
+# versions: 10.0 11.1
+# extended: 7.2
 # A recording compared with its own replay has no differences, to its last instruction, and replays stop where they are told to.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
