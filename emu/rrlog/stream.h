@@ -12,7 +12,8 @@
  *   starts, a seed for a device tree that it is given.
  * - Whatever it ends with, it is closed so that QEMU ends in order.
  *
- * Memory: one event, at most TCGRR_RR_MAX_BYTES, and what is pushed at a time. One thread uses a stream.
+ * Memory: one event, at most TCGRR_RR_MAX_BYTES, what is pushed at a time, and while the guest resets what the vCPU's
+ * thread wrote. One thread uses a stream.
  */
 #ifndef TCGRR_EMU_RRLOG_STREAM_H
 #define TCGRR_EMU_RRLOG_STREAM_H
