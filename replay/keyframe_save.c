@@ -122,8 +122,8 @@ bool tcgrr_keyframe_save(struct tcgrr_qmp *qmp, const struct tcgrr_command *comm
     g_autofree char *state = g_build_filename(folder, TCGRR_KEYFRAME_STATE, NULL);
     bool good = tcgrr_qcow2_create(state, TCGRR_QCOW2_NO_DISK, error) &&
                 tell(qmp, "blockdev-add",
-                     json_pack("{s:s, s:s, s:{s:s, s:s}}", "driver", "qcow2", "node-name", NODE, "file", "driver",
-                               "file", "filename", state),
+                     json_pack("{s:s, s:s, s:{s:b}, s:{s:s, s:s, s:s}}", "driver", "qcow2", "node-name", NODE, "cache",
+                               "no-flush", 1, "file", "driver", "file", "filename", state, "aio", command->aio),
                      error);
     if (!good) {
         return false;

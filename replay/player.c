@@ -95,7 +95,6 @@ static bool start(struct tcgrr_player *player, GError **error)
                                             .quiet = true,
                                             .expendable = true,
                                             .own_group = player->options.own_group,
-                                            .small_pages = player->options.from.folder != NULL,
                                             .directory = directory};
 
     if (!tcgrr_qmp_configure(player->qmp_config, player->qmp_socket, error) || !build_command(player, error) ||

@@ -16,6 +16,7 @@
 #include "emu/plugin/slow.h"
 #include "emu/plugin/stand.h"
 
+#include <dlfcn.h>
 #include <limits.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -673,9 +674,10 @@ static int refuse(const char *why)
 
 static int probe(const struct qemu_plugin_info *info, int fd)
 {
-    dprintf(fd, "target=%s min=%d cur=%d api=%d system=%d discon=%d\n", info->target_name, info->version.min,
-            info->version.cur, qemu_plugin_version, info->system_emulation,
-            info->system_emulation && tcgrr_api_has_discon(&tcgrr_plugin.api));
+    dprintf(fd, "target=%s min=%d cur=%d api=%d system=%d discon=%d io_uring=%d\n", info->target_name,
+            info->version.min, info->version.cur, qemu_plugin_version, info->system_emulation,
+            info->system_emulation && tcgrr_api_has_discon(&tcgrr_plugin.api),
+            dlsym(RTLD_DEFAULT, "io_uring_queue_init") != NULL); /* QEMU is linked with liburing */
     return 1;
 }
 

@@ -413,7 +413,9 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
 static void add_state(struct builder *builder, const char *path, const char *tag)
 {
     g_ptr_array_insert(builder->argv, 1, g_strdup("-drive"));
-    g_ptr_array_insert(builder->argv, 2, tcgrr_images_state(path, builder->options->scratch, builder->command->images));
+    g_ptr_array_insert(
+        builder->argv, 2,
+        tcgrr_images_state(path, builder->command->aio, builder->options->scratch, builder->command->images));
     add(builder, "-loadvm");
     add(builder, "%s", tag);
     note(builder, "added -loadvm %s: the run starts from the snapshot in %s", tag, path);
@@ -696,6 +698,7 @@ bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *argum
     *command = (struct tcgrr_command){.mode = options->mode};
     command->notes = g_ptr_array_new_with_free_func(g_free);
     command->guest_files = g_ptr_array_new_with_free_func(g_free);
+    command->aio = tcgrr_qemu_aio(qemu);
     command->images = tcgrr_images_new();
     if (options->plugin && qemu->plugin_error) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s cannot be recorded: %s", qemu->path,

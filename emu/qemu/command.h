@@ -48,6 +48,7 @@ struct tcgrr_command {
     GPtrArray *notes;         /* char*: what was added or changed and why, one line each, for -v */
     GPtrArray *guest_files;   /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
                                  loader devices; user mode: the program */
+    const char *aio;          /* how QEMU accesses files of keyframes, a value of aio=; static */
     GPtrArray *images;        /* struct tcgrr_image: to be made with tcgrr_images_create() before QEMU is started */
     char *kernel;             /* -kernel, or in user mode the program; NULL if none */
 };

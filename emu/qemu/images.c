@@ -162,10 +162,11 @@ bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *
     return true;
 }
 
-char *tcgrr_images_state(const char *path, const char *scratch, GPtrArray *images)
+char *tcgrr_images_state(const char *path, const char *aio, const char *scratch, GPtrArray *images)
 {
     /* QEMU flushes what it writes when it loads a snapshot; nobody needs that on the disk. */
-    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse("driver=qcow2,if=none,id=tcgrr-state,cache=unsafe", NULL);
+    g_autofree char *options = g_strconcat("driver=qcow2,if=none,id=tcgrr-state,cache=unsafe,aio=", aio, NULL);
+    g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse(options, NULL);
 
     cover(suboptions, "file", path, scratch, true, images);
     return tcgrr_suboptions_format(suboptions);

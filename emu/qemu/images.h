@@ -44,9 +44,9 @@ char *tcgrr_keyframe_image(const char *folder, guint number);
  */
 bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *keyframe, GPtrArray *images);
 
-/* The value of a -drive, which no device uses, for the qcow2 file at `path` with the state of a machine; after all
- * images were covered. Owned by the caller. */
-char *tcgrr_images_state(const char *path, const char *scratch, GPtrArray *images);
+/* The value of a -drive, which no device uses, for the qcow2 file at `path` with the state of a machine, which QEMU is
+ * to read as `aio` says (tcgrr_qemu_aio()); after all images were covered. Owned by the caller. */
+char *tcgrr_images_state(const char *path, const char *aio, const char *scratch, GPtrArray *images);
 
 /* Writes the scratch files, empty. `directory`: QEMU's working directory; NULL: ours. */
 bool tcgrr_images_create(const GPtrArray *images, const char *directory, GError **error);

@@ -7,7 +7,7 @@
 #include <time.h>
 #include <xxhash.h>
 
-#define FORMAT     "tcgrr-probe-1" /* another one where what is kept means something else */
+#define FORMAT     "tcgrr-probe-2" /* another one where what is kept means something else */
 #define SCRIPT_MAX 4096
 #define YOUNG_S    2 /* what was changed so lately could be changed again without looking newer */
 #define GROUP      "qemu"
@@ -139,6 +139,7 @@ bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu)
     qemu->api = g_key_file_get_integer(kept, GROUP, "api", NULL);
     qemu->api_forced = g_key_file_get_boolean(kept, GROUP, "api_forced", NULL);
     qemu->reports_discontinuities = g_key_file_get_boolean(kept, GROUP, "discontinuities", NULL);
+    qemu->has_io_uring = g_key_file_get_boolean(kept, GROUP, "io_uring", NULL);
     if (qemu->version && qemu->banner && qemu->build_id && qemu->target) {
         return true;
     }
@@ -165,6 +166,7 @@ void tcgrr_probe_cache_store(const char *file, const struct tcgrr_qemu *qemu)
     g_key_file_set_integer(kept, GROUP, "api", qemu->api);
     g_key_file_set_boolean(kept, GROUP, "api_forced", qemu->api_forced);
     g_key_file_set_boolean(kept, GROUP, "discontinuities", qemu->reports_discontinuities);
+    g_key_file_set_boolean(kept, GROUP, "io_uring", qemu->has_io_uring);
     g_key_file_set_boolean(kept, GROUP, "complete", TRUE);
     if (g_mkdir_with_parents(folder, 0700) == 0) {
         g_key_file_save_to_file(kept, file, NULL);

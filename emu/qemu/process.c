@@ -111,9 +111,6 @@ static void prepare_child(gpointer data)
     if (start->options->pinned) {
         personality(ADDR_NO_RANDOMIZE);
     }
-    if (start->options->small_pages) {
-        prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
-    }
     pthread_sigmask(SIG_SETMASK, &none, NULL);
     /* The parent may have died before prctl() took effect; then nobody would ever send the signal. */
     if (prctl(PR_SET_PDEATHSIG, start->options->expendable ? SIGKILL : SIGTERM) < 0 || getppid() != start->parent) {

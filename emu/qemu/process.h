@@ -18,7 +18,6 @@ struct tcgrr_process_options {
     bool expendable;          /* killed when this process dies; otherwise asked to end, so that its files are whole */
     bool own_group;           /* of processes: what is typed at the terminal reaches only us */
     bool pinned;              /* without address-space randomization */
-    bool small_pages;         /* without transparent huge pages, each of which is cleared as a whole at its first use */
     const char *directory;    /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
 };

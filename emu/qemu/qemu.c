@@ -6,10 +6,12 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <gelf.h>
+#include <linux/io_uring.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -171,7 +173,7 @@ static int number_in(const char *line, const char *key)
     return end == found + strlen(key) || number < 0 || number > API_MAX ? -1 : (int)number;
 }
 
-/* "target=aarch64 min=2 cur=4 api=4 system=1 discon=0", written by the plugin in probe mode. */
+/* "target=aarch64 min=2 cur=4 api=4 system=1 discon=0 io_uring=1", written by the plugin in probe mode. */
 static bool parse_probe(const char *line, struct tcgrr_qemu *qemu)
 {
     static const char target[] = "target=";
@@ -195,6 +197,7 @@ static bool parse_probe(const char *line, struct tcgrr_qemu *qemu)
     qemu->api_cur = current;
     qemu->api = api;
     qemu->reports_discontinuities = discon > 0;
+    qemu->has_io_uring = number_in(line, "io_uring=") > 0;
     return length > 0;
 }
 
@@ -434,6 +437,24 @@ void tcgrr_qemu_clear(struct tcgrr_qemu *qemu)
     g_free(qemu->target);
     g_free(qemu->plugin_error);
     *qemu = (struct tcgrr_qemu){0};
+}
+
+/* A container often forbids it. Asked with as many entries as QEMU asks for, or more, for their memory is limited. */
+static bool kernel_has_io_uring(void)
+{
+    enum { ENTRIES = 1024 };
+    struct io_uring_params parameters = {0};
+    long fd = syscall(SYS_io_uring_setup, ENTRIES, &parameters);
+
+    if (fd >= 0) {
+        close((int)fd);
+    }
+    return fd >= 0;
+}
+
+const char *tcgrr_qemu_aio(const struct tcgrr_qemu *qemu)
+{
+    return qemu->has_io_uring && kernel_has_io_uring() ? "io_uring" : "threads";
 }
 
 void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu)

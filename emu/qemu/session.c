@@ -46,7 +46,6 @@ struct tcgrr_session {
     bool output_to_errors;
     bool start_paused;
     bool expendable;
-    bool small_pages;
     bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
     bool holds;          /* which it does not do until then */
     GPtrArray *maps;     /* of GArray: as often as it was asked for; written by the watcher, read after it has ended */
@@ -225,7 +224,6 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     session->output_to_errors = options->output_to_errors;
     session->directory = options->directory;
     session->start_paused = options->start_paused;
-    session->small_pages = options->keyframe != NULL; /* most of them it would never write to */
     session->start_icount = options->start_icount;
     session->expendable = options->expendable;
     if (!prepare(session, options, error)) {
@@ -249,7 +247,6 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
         .output_fd = session->output_to_errors ? fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3) : -1,
         .quiet = session->quiet,
         .expendable = session->expendable || session->command.mode != TCGRR_RUN_RECORD,
-        .small_pages = session->small_pages,
         .directory = session->directory,
     };
     g_auto(GStrv) environment = session->qemu.system ? NULL : user_environment(session);
