@@ -4,6 +4,7 @@
 #include "cli/cli.h"
 #include "cli/level.h"
 #include "emu/qemu/command.h"
+#include "replay/keyframes.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -114,6 +115,7 @@ static int record(struct tcgrr_record_options *options, bool json)
         g_free(result.exit);
         return cli_fail(error);
     }
+    tcgrr_keyframes_drop(options->output, NULL); /* of a trace that had this name before */
     int status = conclude(&result, options->output, *options->stop);
     if (status == CLI_OK && options->until.wanted && !result.reached) {
         cli_say_error("the guest ended before it came to --until");

@@ -11,12 +11,13 @@
 
 /* Where the user does not say: a first step, to see how fast the run goes; what one may take of QEMU's time; how much
  * longer one may be than the one before. */
-#define FIRST_STEP ((tcgrr_icount)1 << 25)
-#define STEP_US    (150 * 1000)
-#define STEP_MORE  4
-#define HALF_US    (75 * 1000) /* what a fresh QEMU, which has translated nothing yet, may take to the middle of one */
-#define HALF_LEAST 2000000u    /* instructions */
-#define DISK_MOST  5000000u    /* instructions for which a request to a disk is on its way, at most */
+#define FIRST_STEP  ((tcgrr_icount)1 << 25)
+#define STEP_US     (150 * 1000)
+#define STEP_MORE   4
+#define HALF_US     (75 * 1000) /* what a fresh QEMU, which has translated nothing yet, may take to the middle of one */
+#define HALF_LEAST  2000000u    /* instructions */
+#define DISK_MOST   5000000u    /* instructions for which a request to a disk is on its way, at most */
+#define MAX_PROVERS 4u          /* QEMUs at a time */
 
 /* A keyframe while it is not known to be good. */
 struct trial {
@@ -24,6 +25,7 @@ struct trial {
     char *folder; /* where it is being made; NULL: it has been there before */
     char *state;  /* what the machine holds there */
     uint64_t bytes;
+    bool taken; /* somebody proves it */
 };
 
 struct making {
@@ -34,6 +36,9 @@ struct making {
     tcgrr_icount end;
     GPtrArray *trials; /* ascending */
     uint64_t bytes;    /* of all that is beside the trace */
+    GMutex lock;       /* while they are proved: of these two, `made`, `over` and `problem` */
+    bool over;         /* none is to be proved any more */
+    GError *problem;   /* why not */
     unsigned wider;    /* than wished they have become, for lack of room; a factor */
 };
 
@@ -217,79 +222,149 @@ static bool go_along(struct making *making, struct tcgrr_player *player, GError 
     return true;
 }
 
-/* ---- second pass: a fresh QEMU from each ---- */
+/* ---- second pass: a fresh QEMU from each, several at a time ---- */
 
-/*
- * Goes to the middle of trial number `at` and what comes next, at `to`. If that takes long, there is to be one more,
- * which is proved in its turn.
+/* A trial that is being proved by coming from it to the next one, NULL for the last. Neither is taken away meanwhile.
  */
-static bool split(struct making *making, guint at, struct tcgrr_player *player, tcgrr_icount to, GError **error)
-{
-    const struct trial *trial = making->trials->pdata[at];
-    int64_t spent = tcgrr_player_spent(player);
-    tcgrr_icount half = (to - trial->icount) / 2;
-    guint disk = 0;
-    tcgrr_icount place = find_place(making->log, trial->icount + half, &disk);
+struct proof {
+    struct making *making;
+    struct trial *trial;
+    const struct trial *next;
+    tcgrr_icount to;
+};
 
-    if (making->options->every || making->wider > 1 || half < HALF_LEAST || place >= to ||
+/* One more trial, after the one that is being proved. */
+static bool take_half(struct proof *proof, struct tcgrr_player *player, tcgrr_icount place, GError **error)
+{
+    struct making *making = proof->making;
+    guint at;
+
+    g_mutex_lock(&making->lock);
+    bool good = g_ptr_array_find(making->trials, proof->trial, &at) && take(making, player, place, (int)at + 1, error);
+    g_mutex_unlock(&making->lock);
+    return good;
+}
+
+static bool has_room_for_another(struct proof *proof)
+{
+    struct making *making = proof->making;
+
+    g_mutex_lock(&making->lock);
+    bool room = making->bytes + proof->trial->bytes + proof->trial->bytes / 8 <= making->options->max_bytes;
+    g_mutex_unlock(&making->lock);
+    return room;
+}
+
+/* Goes to the middle of the way. If that takes long, there is to be one more, which is proved in its turn. */
+static bool split(struct proof *proof, struct tcgrr_player *player, GError **error)
+{
+    struct making *making = proof->making;
+    int64_t spent = tcgrr_player_spent(player);
+    tcgrr_icount half = (proof->to - proof->trial->icount) / 2;
+    guint disk = 0;
+    tcgrr_icount place = find_place(making->log, proof->trial->icount + half, &disk);
+
+    if (making->options->every || making->wider > 1 || half < HALF_LEAST || place >= proof->to ||
         !tcgrr_player_can_save(player)) {
         return true;
     }
     if (!tcgrr_player_go(player, place, error)) {
         return false;
     }
-    bool room = making->bytes + trial->bytes + trial->bytes / 8 <= making->options->max_bytes;
-    return tcgrr_player_spent(player) - spent <= HALF_US || !room || take(making, player, place, (int)at + 1, error);
+    return tcgrr_player_spent(player) - spent <= HALF_US || !has_room_for_another(proof) ||
+           take_half(proof, player, place, error);
 }
 
-/* Whether one that starts from trial number `at` comes to `next`, or a little further on if that is NULL, as it did. */
-static bool proves(struct making *making, guint at, bool *good, GError **error)
+/* Whether one that starts from the trial comes to the next, or a little further on if there is none, as it did. */
+static bool proves(struct proof *proof, GError **error)
 {
-    const struct trial *trial = making->trials->pdata[at];
-    const struct trial *next = at + 1 < making->trials->len ? making->trials->pdata[at + 1] : NULL;
-    GError *problem = NULL;
+    const struct trial *trial = proof->trial, *next = proof->next;
     struct tcgrr_keyframe from = {.icount = trial->icount, .folder = trial->folder};
-    struct tcgrr_player *player = start_player(making, from, &problem);
-    tcgrr_icount to = next ? next->icount : making->end - (making->end - trial->icount) / 4;
-    g_autofree char *there = player ? tcgrr_player_digest(player, &problem) : NULL;
-    bool same = tcgrr_machine_digest_same(there, trial->state) && split(making, at, player, to, &problem) &&
-                tcgrr_player_go(player, to, &problem);
-    g_autofree char *then = same && next ? tcgrr_player_digest(player, &problem) : NULL;
+    struct tcgrr_player *player = start_player(proof->making, from, error);
+    g_autofree char *there = player ? tcgrr_player_digest(player, error) : NULL;
+    bool same = tcgrr_machine_digest_same(there, trial->state) && split(proof, player, error) &&
+                tcgrr_player_go(player, proof->to, error);
+    g_autofree char *then = same && next ? tcgrr_player_digest(player, error) : NULL;
 
-    *good = same && (!next || tcgrr_machine_digest_same(then, next->state));
     tcgrr_player_free(player);
-    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
-        g_propagate_error(error, problem);
-        return false;
-    }
-    if (!*good && !making->made->refused) {
-        making->made->refused = g_strdup(problem ? problem->message : "registers or memory are not the same");
-    }
-    g_clear_error(&problem);
-    return true;
+    return same && (!next || tcgrr_machine_digest_same(then, next->state));
 }
 
-static bool prove(struct making *making, GError **error)
+/* Takes the first trial that nobody proves yet. */
+static bool begin_proof(struct making *making, struct proof *proof)
 {
-    const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
+    bool found = false;
 
-    for (guint i = 0; i < making->trials->len; i++) {
+    g_mutex_lock(&making->lock);
+    for (guint i = 0; i < making->trials->len && !making->over && !found; i++) {
         struct trial *trial = making->trials->pdata[i];
-        bool good = true;
-        if (!trial->folder) {
-            continue;
+        const struct trial *next = i + 1 < making->trials->len ? making->trials->pdata[i + 1] : NULL;
+        found = trial->folder && !trial->taken;
+        if (found) {
+            trial->taken = true;
+            *proof = (struct proof){making, trial, next, 0};
+            proof->to = next ? next->icount : making->end - (making->end - trial->icount) / 4;
         }
-        if (!proves(making, i, &good, error)) {
-            return false;
-        }
-        if (!good) {
-            return true; /* the others are of the same QEMU and machine */
-        }
-        if (!tcgrr_keyframes_keep(trial->folder, folder, trial->icount, trial->state, error)) {
-            return false;
-        }
+    }
+    g_mutex_unlock(&making->lock);
+    return found;
+}
+
+/* Once one is not good, the others, of the same QEMU and machine, are not tried. `problem`, which is taken over: why
+ * it could not be proved; NULL: it was, or the machine did not come there as it did. */
+static void end_proof(struct proof *proof, bool good, GError *problem)
+{
+    struct making *making = proof->making;
+    const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
+    struct trial *trial = proof->trial;
+    GError *fatal = NULL;
+
+    g_mutex_lock(&making->lock);
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        fatal = g_steal_pointer(&problem);
+    } else if (!good && !making->made->refused) {
+        making->made->refused = g_strdup(problem ? problem->message : "registers or memory are not the same");
+    } else if (good && tcgrr_keyframes_keep(trial->folder, folder, trial->icount, trial->state, &fatal)) {
         g_clear_pointer(&trial->folder, g_free);
         making->made->made++;
+    }
+    making->over = making->over || !good || fatal;
+    if (!making->problem) {
+        making->problem = g_steal_pointer(&fatal);
+    }
+    g_mutex_unlock(&making->lock);
+    g_clear_error(&fatal);
+    g_clear_error(&problem);
+}
+
+static gpointer prove_some(gpointer data)
+{
+    struct proof proof;
+
+    while (begin_proof(data, &proof)) {
+        GError *problem = NULL;
+        bool good = proves(&proof, &problem);
+        end_proof(&proof, good, problem);
+    }
+    return NULL;
+}
+
+/* A half that is taken while the others find nothing left is proved by whoever took it. */
+static bool prove(struct making *making, GError **error)
+{
+    GThread *helpers[MAX_PROVERS - 1];
+    guint count = MIN(MAX_PROVERS, g_get_num_processors()) - 1;
+
+    for (guint i = 0; i < count; i++) {
+        helpers[i] = g_thread_new("tcgrr-prove", prove_some, making);
+    }
+    prove_some(making);
+    for (guint i = 0; i < count; i++) {
+        g_thread_join(helpers[i]);
+    }
+    if (making->problem) {
+        g_propagate_error(error, g_steal_pointer(&making->problem));
+        return false;
     }
     return true;
 }

@@ -47,6 +47,8 @@ stand_at b 3999999 0
 record c
 cp -r "$work/a.tcgrr.keyframes" "$work/c.tcgrr.keyframes"
 stand_at c 3999999 0
+record c --force
+[ ! -e "$work/c.tcgrr.keyframes" ] || fail "keyframes of the trace that was replaced are still there"
 
 # A value's origin is the same from keyframes as from the beginning, also if one of them is damaged.
 why() { "$tcgrr" why "$work/$1.tcgrr" --at 4500001 --depth 3 "$2" 2>&1 || fail "why: it failed"; }
