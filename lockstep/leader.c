@@ -28,9 +28,11 @@ static bool is_in_run(const struct tcgrr_leader *leader, tcgrr_icount icount)
 static bool check_waits(const struct tcgrr_leader *leader, GError **error)
 {
     tcgrr_icount icount = tcgrr_live_overcounted(tcgrr_session_live(leader->session));
-    const char *own = tcgrr_session_qemu(leader->session)->version;
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(leader->session);
+    const char *own = qemu->version;
 
-    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(own, leader->follower) || !is_in_run(leader, icount)) {
+    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(qemu->target, own, leader->follower) ||
+        !is_in_run(leader, icount)) {
         return true;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,

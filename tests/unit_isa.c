@@ -156,6 +156,38 @@ static void test_targets(void **state)
     assert_int_equal(tcgrr_isa_of_target(""), TCGRR_ISA_UNKNOWN);
 }
 
+static void test_waits(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *bytes;
+        uint8_t length;
+        const char *text;
+        bool waits;
+    } rows[] = {
+        {"sh4", "\x1b\x00", 2, "sleep", true},
+        {"sh4", "\x00\x1b", 2, "sleep", false},
+        {"sh4eb", "\x00\x1b", 2, NULL, true},
+        {"sh4eb", "\x00\x09", 2, NULL, false}, /* nop */
+        {"rx", "\x7f\x96", 2, NULL, true},
+        {"rx", "\x7f\x95", 2, NULL, false}, /* rte */
+        {"rx", NULL, 0, "wait\nnop", true},
+        {"rx", NULL, 0, "waits", false},
+        {"rx", NULL, 0, NULL, false},
+        {"sh4", NULL, 0, "wait", false},
+        {"sparc", "\xa7\x80\x00\x00", 4, NULL, true},  /* wr %g0, %asr19 */
+        {"sparc", "\xa7\x80\x20\x05", 4, NULL, true},  /* wr %g0, 5, %asr19 */
+        {"sparc", "\xa5\x80\x00\x00", 4, NULL, false}, /* wr %g0, %asr18 */
+        {"sparc64", "\xa7\x80\x00\x00", 4, NULL, false},
+        {"aarch64", "\x7f\x20\x03\xd5", 4, NULL, false}, /* QEMU ends its block with it */
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        assert_int_equal(tcgrr_isa_waits(rows[i].target, (const uint8_t *)rows[i].bytes, rows[i].length, rows[i].text),
+                         rows[i].waits);
+    }
+}
+
 static void test_unknown(void **state)
 {
     (void)state;
@@ -385,11 +417,11 @@ static void test_transfers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aarch64),     cmocka_unit_test(test_a32),          cmocka_unit_test(test_t32),
-        cmocka_unit_test(test_riscv),       cmocka_unit_test(test_x86_64),       cmocka_unit_test(test_i386),
-        cmocka_unit_test(test_targets),     cmocka_unit_test(test_unknown),      cmocka_unit_test(test_a32_or_t32),
-        cmocka_unit_test(test_aarch64_low), cmocka_unit_test(test_riscv_widths), cmocka_unit_test(test_x86_modes),
-        cmocka_unit_test(test_any_bytes),   cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_aarch64),    cmocka_unit_test(test_a32),         cmocka_unit_test(test_t32),
+        cmocka_unit_test(test_riscv),      cmocka_unit_test(test_x86_64),      cmocka_unit_test(test_i386),
+        cmocka_unit_test(test_targets),    cmocka_unit_test(test_waits),       cmocka_unit_test(test_unknown),
+        cmocka_unit_test(test_a32_or_t32), cmocka_unit_test(test_aarch64_low), cmocka_unit_test(test_riscv_widths),
+        cmocka_unit_test(test_x86_modes),  cmocka_unit_test(test_any_bytes),   cmocka_unit_test(test_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

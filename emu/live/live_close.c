@@ -4,6 +4,8 @@
 
 #include "store/isa/disasm.h"
 
+#include <string.h>
+
 static void learn_entry(struct tcgrr_live *live, uint64_t pc)
 {
     if (g_hash_table_contains(live->entries, &pc)) {
@@ -57,6 +59,23 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
     }
 }
 
+/* Of a set that is not known, those instructions are that wait inside a block. */
+static void find_waits(const struct tcgrr_live *live, const struct tcgrr_block *block, struct tcgrr_insn_class *classes)
+{
+    const char *line = block->text;
+    size_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns; i++) {
+        if (tcgrr_isa_waits(live->info.target, block->bytes + offset, block->lengths[i], line)) {
+            classes[i].leave = TCGRR_LEAVE_WAIT;
+            classes[i].flow = TCGRR_FLOW_NEXT;
+        }
+        offset += block->lengths[i];
+        line = line ? strchr(line, '\n') : NULL;
+        line = line ? line + 1 : NULL;
+    }
+}
+
 /* The classes of a block's instructions. Guests that poll a device leave the same few blocks early all the time. */
 static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_block *block)
 {
@@ -66,6 +85,9 @@ static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_bl
         kept->branch = NOT_ASKED;
         kept->classes = g_renew(struct tcgrr_insn_class, kept->classes, block->insns);
         tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, kept->classes);
+        if (live->isa == TCGRR_ISA_UNKNOWN) {
+            find_waits(live, block, kept->classes);
+        }
     }
     return kept;
 }

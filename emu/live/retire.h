@@ -47,11 +47,11 @@ struct tcgrr_retirement {
 };
 
 /*
- * Whether an rr log of QEMU `from` in which instructions after RISC-V's wfi are counted that did not run is of use to
- * QEMU `to`: releases from 11.0 on count no such instructions, so that all that comes later has another place there,
- * and another time.
+ * Whether an rr log of QEMU `from` in which instructions after the one that waits are counted that did not run is of
+ * use to QEMU `to`: releases from 11.0 on count no such instructions after RISC-V's wfi, so that all that comes later
+ * has another place there, and another time. For other targets they all count alike.
  */
-bool tcgrr_retire_shares_waits(const char *from, const char *to);
+bool tcgrr_retire_shares_waits(const char *target, const char *from, const char *to);
 
 /*
  * Whether this QEMU runs the first block of a `target` without counting it: it starts that CPU without having reset it,

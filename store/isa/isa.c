@@ -23,6 +23,37 @@ enum tcgrr_isa tcgrr_isa_of_target(const char *target)
     return TCGRR_ISA_UNKNOWN;
 }
 
+bool tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text)
+{
+    static const struct {
+        const char *target;
+        uint8_t length;
+        uint8_t mask[4];
+        uint8_t value[4];
+        const char *text; /* where a QEMU gives no bytes */
+    } rows[] = {
+        {"sh4", 2, {0xff, 0xff}, {0x1b, 0x00}, NULL},                           /* sleep */
+        {"sh4eb", 2, {0xff, 0xff}, {0x00, 0x1b}, NULL},                         /* sleep */
+        {"rx", 2, {0xff, 0xff}, {0x7f, 0x96}, "wait"},                          /* wait */
+        {"sparc", 4, {0xff, 0xf8, 0x00, 0x00}, {0xa7, 0x80, 0x00, 0x00}, NULL}, /* wr …, %asr19 (LEON) */
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        bool same = strcmp(rows[i].target, target) == 0 && length == rows[i].length;
+        for (uint8_t at = 0; same && at < length; at++) {
+            same = (bytes[at] & rows[i].mask[at]) == rows[i].value[at];
+        }
+        if (length == 0 && text && rows[i].text && strcmp(rows[i].target, target) == 0) {
+            size_t size = strlen(rows[i].text);
+            same = strncmp(text, rows[i].text, size) == 0 && strchr(" \t\n", text[size]) != NULL;
+        }
+        if (same) {
+            return true;
+        }
+    }
+    return false;
+}
+
 uint64_t tcgrr_isa_address_mask(const char *target)
 {
     static const char *const wide[] = {"alpha", "hppa", "s390x"};

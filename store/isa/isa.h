@@ -28,7 +28,8 @@ enum tcgrr_leave {
                            on x86, x87, … */
     TCGRR_LEAVE_TRAP,   /* it always raises an exception, known when it was translated (svc, ecall, int n, syscall,
                            undefined): QEMU counts it as retired */
-    TCGRR_LEAVE_WAIT,   /* RISC-V's wfi: QEMU may leave the block right after it and yet count the block's rest */
+    TCGRR_LEAVE_WAIT,   /* RISC-V's wfi, and what tcgrr_isa_waits() knows: QEMU may leave the block right after it and
+                           yet count the block's rest */
     TCGRR_LEAVE_UNKNOWN,
 };
 
@@ -68,6 +69,13 @@ uint64_t tcgrr_isa_address_mask(const char *target);
  */
 void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, const uint8_t *lengths, size_t count,
                         struct tcgrr_insn_class *out);
+
+/*
+ * Whether the instruction, of a target whose set is TCGRR_ISA_UNKNOWN, is TCGRR_LEAVE_WAIT: QEMU does not end the block
+ * with it. `length` is 0 where QEMU gave no bytes; `text`, of any length, is then what QEMU disassembled (NULL:
+ * nothing).
+ */
+bool tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
 
 /*
  * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
