@@ -2,6 +2,7 @@
 #include "lockstep/host_calls.h"
 
 #include "store/error.h"
+#include "store/isa/isa.h"
 
 #include <inttypes.h>
 #include <string.h>
@@ -180,6 +181,38 @@ static bool has_semihosting(const char *const *words)
     return false;
 }
 
+/* Whether the guest was to wait in a way that QEMU does not count, and that a replay therefore stops before. */
+static bool find_doze(const char *target, const struct tcgrr_blocks *blocks, uint64_t *pc)
+{
+    for (uint32_t i = 0; i < tcgrr_blocks_count(blocks); i++) {
+        const struct tcgrr_block *block = tcgrr_blocks_get(blocks, i);
+        uint32_t last = block->insns - 1;
+        uint32_t offset = block->size - block->lengths[last];
+        if (tcgrr_isa_waits(target, block->bytes + offset, block->lengths[last], NULL) == TCGRR_LEAVE_DOZE) {
+            *pc = block->pc + offset;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool check_dozes(struct tcgrr_comparison *found, const char *target, const struct tcgrr_blocks *blocks,
+                        GError **error)
+{
+    uint64_t pc;
+
+    if (!found->diverged || !find_doze(target, blocks, &pc)) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup("the guest dozes, which no QEMU replays");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but the guest dozes (at 0x%" PRIx64
+                "), which QEMU does not count and cannot replay",
+                found->icount, pc);
+    return false;
+}
+
 bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                             const struct tcgrr_blocks *blocks, GError **error)
 {
@@ -187,6 +220,9 @@ bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, 
     const char *what = NULL;
     uint64_t pc = 0;
 
+    if (!check_dozes(found, target, blocks, error)) {
+        return false;
+    }
     for (size_t i = 0; found->diverged && has_semihosting(words) && i < G_N_ELEMENTS(all_calls); i++) {
         what = strstr(all_calls[i].targets, name) ? find_call(&all_calls[i], blocks, &pc) : what;
     }

@@ -10,7 +10,8 @@
 #include "store/blocks.h"
 
 /*
- * Takes back a divergence if the guest asked the host for such a thing before: sets `undecided`, and fails with
+ * Takes back a divergence if the guest asked the host for such a thing before, or dozes (TCGRR_LEAVE_DOZE), which QEMU
+ * replays as little: sets `undecided`, and fails with
  * TCGRR_ERROR_FAILED. `words` are QEMU's command, NULL-terminated; `blocks` what was executed up to there. What is
  * asked for is read from the instructions before the call (Arm's specification of semihosting, which RISC-V's follows);
  * where they do not show it, it may be the time.

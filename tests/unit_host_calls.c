@@ -132,6 +132,24 @@ static void check_row(const struct row *row, const char *const *words, const cha
     tcgrr_blocks_free(blocks);
 }
 
+static void knows_what_dozes(void **state)
+{
+    static const uint8_t bytes[] = {0x15, 0, 0, 0, 0xc1, 0x00, 0x18, 0x00}; /* l.nop; l.mtspr r0, r3, 0x4000 */
+    static const char *const words[] = {"qemu", NULL};
+
+    for (uint32_t insns = 1; insns <= 2; insns++) {
+        struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+        struct tcgrr_comparison found = {.diverged = true, .icount = 77};
+        g_autoptr(GError) error = NULL;
+        tcgrr_blocks_add(blocks, 0x1000, insns, (const uint8_t[]){4, 4}, 4 * insns, bytes, NULL);
+        assert_true(tcgrr_host_calls_check(&found, "or1k", words, blocks, &error) == (insns == 1));
+        assert_int_equal(found.diverged, insns == 1);
+        assert_true(insns == 1 || strstr(error->message, "dozes (at 0x1004)"));
+        tcgrr_comparison_clear(&found);
+        tcgrr_blocks_free(blocks);
+    }
+}
+
 static void reads_the_call(void **state)
 {
     static const char *const with[] = {"qemu", "-semihosting-config", "enable=on", NULL};
@@ -145,6 +163,6 @@ static void reads_the_call(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call), cmocka_unit_test(knows_what_dozes)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -163,28 +163,30 @@ static void test_waits(void **state)
         const char *target, *bytes;
         uint8_t length;
         const char *text;
-        bool waits;
+        enum tcgrr_leave leave;
     } rows[] = {
-        {"sh4", "\x1b\x00", 2, "sleep", true},
-        {"sh4", "\x00\x1b", 2, "sleep", false},
-        {"sh4eb", "\x00\x1b", 2, NULL, true},
-        {"sh4eb", "\x00\x09", 2, NULL, false}, /* nop */
-        {"rx", "\x7f\x96", 2, NULL, true},
-        {"rx", "\x7f\x95", 2, NULL, false}, /* rte */
-        {"rx", NULL, 0, "wait\nnop", true},
-        {"rx", NULL, 0, "waits", false},
-        {"rx", NULL, 0, NULL, false},
-        {"sh4", NULL, 0, "wait", false},
-        {"sparc", "\xa7\x80\x00\x00", 4, NULL, true},  /* wr %g0, %asr19 */
-        {"sparc", "\xa7\x80\x20\x05", 4, NULL, true},  /* wr %g0, 5, %asr19 */
-        {"sparc", "\xa5\x80\x00\x00", 4, NULL, false}, /* wr %g0, %asr18 */
-        {"sparc64", "\xa7\x80\x00\x00", 4, NULL, false},
-        {"aarch64", "\x7f\x20\x03\xd5", 4, NULL, false}, /* QEMU ends its block with it */
+        {"sh4", "\x1b\x00", 2, "sleep", TCGRR_LEAVE_WAIT},
+        {"sh4", "\x00\x1b", 2, "sleep", UNKNOWN},
+        {"sh4eb", "\x00\x1b", 2, NULL, TCGRR_LEAVE_WAIT},
+        {"sh4eb", "\x00\x09", 2, NULL, UNKNOWN}, /* nop */
+        {"rx", "\x7f\x96", 2, NULL, TCGRR_LEAVE_WAIT},
+        {"rx", "\x7f\x95", 2, NULL, UNKNOWN}, /* rte */
+        {"rx", NULL, 0, "wait\nnop", TCGRR_LEAVE_WAIT},
+        {"rx", NULL, 0, "waits", UNKNOWN},
+        {"rx", NULL, 0, NULL, UNKNOWN},
+        {"sh4", NULL, 0, "wait", UNKNOWN},
+        {"sparc", "\xa7\x80\x00\x00", 4, NULL, TCGRR_LEAVE_WAIT}, /* wr %g0, %asr19 */
+        {"sparc", "\xa7\x80\x20\x05", 4, NULL, TCGRR_LEAVE_WAIT}, /* wr %g0, 5, %asr19 */
+        {"sparc", "\xa5\x80\x00\x00", 4, NULL, UNKNOWN},          /* wr %g0, %asr18 */
+        {"sparc64", "\xa7\x80\x00\x00", 4, NULL, UNKNOWN},
+        {"or1k", "\xc1\x00\x18\x00", 4, NULL, TCGRR_LEAVE_DOZE},
+        {"or1k", "\xc1\x40\x18\x00", 4, NULL, UNKNOWN},    /* TTMR */
+        {"aarch64", "\x7f\x20\x03\xd5", 4, NULL, UNKNOWN}, /* QEMU ends its block with it */
     };
 
     for (size_t i = 0; i < COUNT(rows); i++) {
         assert_int_equal(tcgrr_isa_waits(rows[i].target, (const uint8_t *)rows[i].bytes, rows[i].length, rows[i].text),
-                         rows[i].waits);
+                         rows[i].leave);
     }
 }
 

@@ -316,6 +316,47 @@ static void test_telling(void **state)
     check_rows(telling_rows, sizeof(telling_rows) / sizeof(telling_rows[0]), true);
 }
 
+/* What waits and is not counted, as the last instruction of its block. */
+static void test_dozes(void **state)
+{
+    static const struct row block_row = {.insns = {NOP, NOP, NOP}};
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+    struct tcgrr_insn_class classes[3] = {{.leave = TCGRR_LEAVE_UNKNOWN, .flow = TCGRR_FLOW_INDIRECT},
+                                          {.leave = TCGRR_LEAVE_UNKNOWN, .flow = TCGRR_FLOW_INDIRECT},
+                                          {.leave = TCGRR_LEAVE_DOZE, .flow = TCGRR_FLOW_NEXT}};
+    struct tcgrr_departure departure = {.block = make_block(blocks, &block_row),
+                                        .isa = TCGRR_ISA_UNKNOWN,
+                                        .classes = classes,
+                                        .mark = 2,
+                                        .has_next = true};
+    const struct {
+        bool reports;
+        enum tcgrr_discontinuity discon;
+        uint64_t from, next;
+        uint32_t ran;
+        enum tcgrr_discontinuity inferred;
+    } rows[] = {
+        {false, 0, 0, HANDLER, 2, INTERRUPT},      {false, 0, 0, AT + 12, 2, 0},
+        {true, INTERRUPT, AT + 12, HANDLER, 2, 0}, {true, 0, 0, AT + 12, 2, 0},
+        {true, EXCEPTION, AT + 8, HANDLER, 2, 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct tcgrr_retirement found;
+        departure.reports_discon = rows[i].reports;
+        departure.discon = rows[i].discon;
+        departure.discon_from = rows[i].from;
+        departure.next_pc = rows[i].next;
+        tcgrr_retire(&departure, &found);
+        assert_int_equal(found.ran, rows[i].ran);
+        assert_int_equal(found.counted, rows[i].ran);
+        assert_int_equal(found.inferred, rows[i].inferred);
+        assert_true(!found.inferred || found.from_pc == AT + 12);
+        assert_false(found.assumed);
+    }
+    tcgrr_blocks_free(blocks);
+}
+
 /* Whatever is claimed to have been seen, the result stays within the block. */
 static void test_never_beyond_the_block(void **state)
 {
@@ -369,6 +410,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_telling),
+        cmocka_unit_test(test_dozes),
         cmocka_unit_test(test_never_beyond_the_block),
         cmocka_unit_test(knows_who_counts_what_did_not_run),
         cmocka_unit_test(knows_who_counts_from_the_start),

@@ -59,17 +59,15 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
     }
 }
 
-/* Of a set that is not known, those instructions are that wait inside a block. */
+/* Of a set that is not known, there are instructions that wait, which matter. */
 static void find_waits(const struct tcgrr_live *live, const struct tcgrr_block *block, struct tcgrr_insn_class *classes)
 {
     const char *line = block->text;
     size_t offset = 0;
 
     for (uint32_t i = 0; i < block->insns; i++) {
-        if (tcgrr_isa_waits(live->info.target, block->bytes + offset, block->lengths[i], line)) {
-            classes[i].leave = TCGRR_LEAVE_WAIT;
-            classes[i].flow = TCGRR_FLOW_NEXT;
-        }
+        classes[i].leave = (uint8_t)tcgrr_isa_waits(live->info.target, block->bytes + offset, block->lengths[i], line);
+        classes[i].flow = classes[i].leave == TCGRR_LEAVE_UNKNOWN ? TCGRR_FLOW_INDIRECT : TCGRR_FLOW_NEXT;
         offset += block->lengths[i];
         line = line ? strchr(line, '\n') : NULL;
         line = line ? line + 1 : NULL;

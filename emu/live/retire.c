@@ -174,6 +174,23 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
     }
 }
 
+/* The last instruction waited: QEMU takes back that it counted it, and goes on after it. */
+static bool dozed(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last,
+                  struct tcgrr_retirement *retirement)
+{
+    uint64_t following = pc + departure->block->lengths[departure->block->insns - 1];
+
+    if (last->leave != TCGRR_LEAVE_DOZE ||
+        (departure->discon == TCGRR_DISCON_EXCEPTION && departure->discon_from == pc)) {
+        return false;
+    }
+    retirement->ran = departure->block->insns - 1;
+    if (!next_is(departure, following)) {
+        infer(departure, retirement, TCGRR_DISCON_INTERRUPT, following);
+    }
+    return true;
+}
+
 /* The one known to count otherwise is 11.1; builds on the way there from 10.2 on may. */
 static bool counts_waits(const char *version)
 {
@@ -217,6 +234,10 @@ void tcgrr_retire(const struct tcgrr_departure *departure, struct tcgrr_retireme
     }
     if (departure->inside && departure->mark < block->insns) {
         retirement->ran = departure->mark + 1;
+        retirement->counted = retirement->ran;
+        return;
+    }
+    if (departure->mark >= last && dozed(departure, tcgrr_block_pc(block, last), &classes[last], retirement)) {
         retirement->counted = retirement->ran;
         return;
     }

@@ -23,35 +23,45 @@ enum tcgrr_isa tcgrr_isa_of_target(const char *target)
     return TCGRR_ISA_UNKNOWN;
 }
 
-bool tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text)
+struct waits {
+    const char *target;
+    enum tcgrr_leave leave;
+    uint8_t length;
+    uint8_t mask[4];
+    uint8_t value[4];
+    const char *text; /* where a QEMU gives no bytes */
+};
+
+static bool is_wait(const struct waits *row, const uint8_t *bytes, uint8_t length, const char *text)
 {
-    static const struct {
-        const char *target;
-        uint8_t length;
-        uint8_t mask[4];
-        uint8_t value[4];
-        const char *text; /* where a QEMU gives no bytes */
-    } rows[] = {
-        {"sh4", 2, {0xff, 0xff}, {0x1b, 0x00}, NULL},                           /* sleep */
-        {"sh4eb", 2, {0xff, 0xff}, {0x00, 0x1b}, NULL},                         /* sleep */
-        {"rx", 2, {0xff, 0xff}, {0x7f, 0x96}, "wait"},                          /* wait */
-        {"sparc", 4, {0xff, 0xf8, 0x00, 0x00}, {0xa7, 0x80, 0x00, 0x00}, NULL}, /* wr …, %asr19 (LEON) */
+    if (length == 0 && text && row->text) {
+        size_t size = strlen(row->text);
+        return strncmp(text, row->text, size) == 0 && strchr(" \t\n", text[size]) != NULL;
+    }
+    for (uint8_t i = 0; length == row->length && i < length; i++) {
+        if ((bytes[i] & row->mask[i]) != row->value[i]) {
+            return false;
+        }
+    }
+    return length == row->length;
+}
+
+enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text)
+{
+    static const struct waits rows[] = {
+        {"sh4", TCGRR_LEAVE_WAIT, 2, {0xff, 0xff}, {0x1b, 0x00}, NULL},                 /* sleep */
+        {"sh4eb", TCGRR_LEAVE_WAIT, 2, {0xff, 0xff}, {0x00, 0x1b}, NULL},               /* sleep */
+        {"rx", TCGRR_LEAVE_WAIT, 2, {0xff, 0xff}, {0x7f, 0x96}, "wait"},                /* wait */
+        {"sparc", TCGRR_LEAVE_WAIT, 4, {0xff, 0xf8, 0, 0}, {0xa7, 0x80, 0, 0}, NULL},   /* wr …, %asr19 (LEON) */
+        {"or1k", TCGRR_LEAVE_DOZE, 4, {0xff, 0xff, 0x07, 0xff}, {0xc1, 0, 0, 0}, NULL}, /* l.mtspr r0, …, PMR */
     };
 
     for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-        bool same = strcmp(rows[i].target, target) == 0 && length == rows[i].length;
-        for (uint8_t at = 0; same && at < length; at++) {
-            same = (bytes[at] & rows[i].mask[at]) == rows[i].value[at];
-        }
-        if (length == 0 && text && rows[i].text && strcmp(rows[i].target, target) == 0) {
-            size_t size = strlen(rows[i].text);
-            same = strncmp(text, rows[i].text, size) == 0 && strchr(" \t\n", text[size]) != NULL;
-        }
-        if (same) {
-            return true;
+        if (strcmp(rows[i].target, target) == 0 && is_wait(&rows[i], bytes, length, text)) {
+            return rows[i].leave;
         }
     }
-    return false;
+    return TCGRR_LEAVE_UNKNOWN;
 }
 
 uint64_t tcgrr_isa_address_mask(const char *target)

@@ -30,6 +30,7 @@ enum tcgrr_leave {
                            undefined): QEMU counts it as retired */
     TCGRR_LEAVE_WAIT,   /* RISC-V's wfi, and what tcgrr_isa_waits() knows: QEMU may leave the block right after it and
                            yet count the block's rest */
+    TCGRR_LEAVE_DOZE,   /* it ends its block and waits, and QEMU does not count it */
     TCGRR_LEAVE_UNKNOWN,
 };
 
@@ -71,11 +72,11 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
                         struct tcgrr_insn_class *out);
 
 /*
- * Whether the instruction, of a target whose set is TCGRR_ISA_UNKNOWN, is TCGRR_LEAVE_WAIT: QEMU does not end the block
- * with it. `length` is 0 where QEMU gave no bytes; `text`, of any length, is then what QEMU disassembled (NULL:
- * nothing).
+ * How an instruction waits, of a target whose set is TCGRR_ISA_UNKNOWN: TCGRR_LEAVE_WAIT if QEMU does not end its block
+ * with it, TCGRR_LEAVE_DOZE; TCGRR_LEAVE_UNKNOWN: of it nothing is known. `length` is 0 where QEMU gave no bytes;
+ * `text`, of any length, is then what QEMU disassembled (NULL: nothing).
  */
-bool tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
+enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
 
 /*
  * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
