@@ -26,15 +26,15 @@ compare() {
     done
     echo "== $title, level $level"
     ratios "$key.bare" "$key.recorded"
-    sqlite3 "$trace" "SELECT printf('  size    %.4f bit an execution (chunks; %d executions), with partials and the rest %d KiB in all',
+    sqlite3 "$trace" "SELECT printf('  size    %.4f bits per execution (chunks; %d executions), with partials and the rest %d KiB in all',
             8.0 * total(length(data)) / total(execs), total(execs), (SELECT page_count * page_size / 1024 FROM pragma_page_count, pragma_page_size))
         FROM chunk;
         SELECT printf('  tables  chunks %d KiB, partials and switches %d KiB, blocks %d KiB, checkpoints %d, events %d',
             (SELECT total(length(data)) FROM chunk) / 1024, (SELECT total(length(partials) + length(switches)) FROM chunk) / 1024,
             (SELECT total(length(lengths) + length(bytes) + 24) FROM block) / 1024, (SELECT count(*) FROM checkpoint), (SELECT count(*) FROM event));"
-    sqlite3 "$trace" "SELECT printf('  state   %d samples, %d KiB: %.0f bytes a sample', total(samples), total(length(data)) / 1024,
+    sqlite3 "$trace" "SELECT printf('  state   %d samples, %d KiB: %.0f bytes per sample', total(samples), total(length(data)) / 1024,
             total(length(data)) / total(samples)) FROM sample HAVING count(*) > 0;"
-    sqlite3 "$trace" "SELECT printf('  memory accesses: %d, %d KiB: %.2f bytes an access', total(accesses), total(length(data)) / 1024,
+    sqlite3 "$trace" "SELECT printf('  memory accesses: %d, %d KiB: %.2f bytes per access', total(accesses), total(length(data)) / 1024,
             total(length(data) + length(pages)) / total(accesses)) FROM mem_chunk HAVING count(*) > 0;"
     "$build/bench/bench-trace" "$trace" | sed 's/^/  /'
     jq -r '"  memory  tcgrr \(.peak_memory_bytes / 1048576 | floor) MiB at most"' "$folder/$key.json"
