@@ -81,6 +81,41 @@ static bool judge_killed(struct tcgrr_comparison *comparison, int side, GError *
     return false;
 }
 
+/* `call`: the system call that the reason is one of; NULL: none. */
+static bool give_no_verdict(const struct tcgrr_comparison *comparison, const char *reason, const int64_t *call,
+                            GError **error)
+{
+    g_autofree char *made =
+        call ? g_strdup_printf("then different, which may follow from system call %" G_GINT64_FORMAT, *call)
+             : g_strdup("up to where what the program was given cannot be given again");
+
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the same for %" G_GUINT64_FORMAT " instructions, %s: %s", comparison->compared, made,
+                reason);
+    return false;
+}
+
+/* The two QEMUs start the program differently. */
+static bool refuse_start(const struct tcgrr_comparison *comparison, GError **error)
+{
+    if (comparison->kind == TCGRR_DIVERGENCE_DATA) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the same %" G_GUINT64_FORMAT
+                    " instructions ran, with other data, but the two QEMUs start the program with other data on its "
+                    "stack (environment, auxiliary vector); compare from a place in the program: --from main",
+                    comparison->compared);
+        return false;
+    }
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: after %" G_GUINT64_FORMAT
+                " instructions, before its first system call, the program runs at 0x%" G_GINT64_MODIFIER
+                "x and at 0x%" G_GINT64_MODIFIER
+                "x, because the two QEMUs start it differently (addresses, auxiliary vector); compare from a place "
+                "in the program: --from main",
+                comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc);
+    return false;
+}
+
 /* Judges what was found. *apart: the two went apart because an input differed. */
 static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given *given, bool *apart, GError **error)
 {
@@ -97,13 +132,9 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
             return judge_killed(comparison, side, error);
         }
     }
-    if (inputs->ended <= icount || is_interrupted(&comparison->sides[0]) || is_interrupted(&comparison->sides[1])) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the same for %" G_GUINT64_FORMAT
-                    " instructions, up to where what the program was given cannot be given again (a signal that came "
-                    "while it computed, a file too large to keep, or a QEMU that puts the program elsewhere)",
-                    comparison->compared);
-        return false;
+    bool interrupted = is_interrupted(&comparison->sides[0]) || is_interrupted(&comparison->sides[1]);
+    if (interrupted || inputs->ended <= icount) {
+        return give_no_verdict(comparison, interrupted ? tcgrr_live_interrupted : inputs->lack, NULL, error);
     }
     if (given->environments_differ && given->environments_differ(given->data)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -114,27 +145,14 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
                     comparison->compared);
         return false;
     }
-    if (starts_differ(comparison, inputs, same_release) && comparison->kind == TCGRR_DIVERGENCE_DATA) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the same %" G_GUINT64_FORMAT
-                    " instructions ran, with other data, but the two QEMUs start the program with other data on its "
-                    "stack (environment, auxiliary vector); compare from a place in the program: --from main",
-                    comparison->compared);
-        return false;
-    }
     if (starts_differ(comparison, inputs, same_release)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: after %" G_GUINT64_FORMAT
-                    " instructions, before its first system call, the program runs at 0x%" G_GINT64_MODIFIER
-                    "x and at 0x%" G_GINT64_MODIFIER
-                    "x, because the two QEMUs start it differently (addresses, auxiliary vector); compare from a place "
-                    "in the program: --from main",
-                    comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc);
-        return false;
+        return refuse_start(comparison, error);
     }
     if (inputs->differs <= icount) {
         comparison->diverged = false;
         *apart = true;
+    } else if (inputs->unsure <= icount) {
+        return give_no_verdict(comparison, inputs->unsure_why, &inputs->unsure_call, error);
     } else if (inputs->other <= icount) {
         comparison->kind = TCGRR_DIVERGENCE_CALL;
         comparison->calls[0] = inputs->expected;

@@ -36,7 +36,8 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     }
     live->epoch = 1;
     tcgrr_live_mapped_init(live);
-    live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = UINT64_MAX;
+    live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = live->inputs.unsure =
+        UINT64_MAX;
     return live;
 }
 

@@ -217,18 +217,24 @@ struct tcgrr_live_call {
 /* User mode: how the inputs that this run was given did not suffice. Places are UINT64_MAX where that did not happen.
  */
 struct tcgrr_live_inputs {
-    uint64_t differences; /* calls that returned something else, where that could not be changed */
-    tcgrr_icount differs; /* where the first of them returned */
-    int64_t number;       /* which one that was, */
-    int64_t got;          /* what it returned, */
-    int64_t recorded;     /* and should have */
-    tcgrr_icount called;  /* its first call returned here */
-    tcgrr_icount ended;   /* no inputs were given from here on */
-    tcgrr_icount other;   /* here it made another call than the recorded one */
+    uint64_t differences;   /* calls that returned something else, where that could not be changed */
+    tcgrr_icount differs;   /* where the first of them returned */
+    int64_t number;         /* which one that was, */
+    int64_t got;            /* what it returned, */
+    int64_t recorded;       /* and should have */
+    tcgrr_icount called;    /* its first call returned here */
+    tcgrr_icount ended;     /* no inputs were given from here on, */
+    const char *lack;       /* why, in words, static */
+    tcgrr_icount unsure;    /* other data than recorded may be there from here on, after */
+    int64_t unsure_call;    /* this call, */
+    const char *unsure_why; /* in words, static */
+    tcgrr_icount other;     /* here it made another call than the recorded one */
     struct tcgrr_live_call made;
     struct tcgrr_live_call expected;
 };
 const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live);
+/* Why they end where a signal came while the program computed, in words. */
+extern const char *const tcgrr_live_interrupted;
 
 /* User mode: how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);

@@ -2,6 +2,8 @@
 /* What a user-mode run that is given inputs says of them. */
 #include "emu/live/live_internal.h"
 
+#include "emu/plugin/inputs_format.h"
+
 #include <string.h>
 
 #define NOT_PLACED (UINT64_MAX - 1)
@@ -9,6 +11,27 @@
 static uint64_t value_at(const uint32_t *words, unsigned index)
 {
     return words[1 + 2 * index] | (uint64_t)words[2 + 2 * index] << 32;
+}
+
+const char *const tcgrr_live_interrupted = "a signal came while the program computed";
+
+static const char *describe_lack(uint64_t why)
+{
+    static const char *const words[TCGRR_INPUTS_LACKS] = {
+        [TCGRR_INPUTS_LACK_ALL] = "there are no more inputs: the recording was cut short, or they could not be kept",
+        [TCGRR_INPUTS_LACK_AGAIN] =
+            "a signal made a system call start again, among several threads or without a handler",
+        [TCGRR_INPUTS_LACK_UNSENT] = "a signal came that cannot be sent again: a real-time signal, or an unknown one",
+        [TCGRR_INPUTS_LACK_PLACE] = "this QEMU puts the program elsewhere",
+        [TCGRR_INPUTS_LACK_HIDDEN] = "the program makes a system call on x86's vsyscall page",
+        [TCGRR_INPUTS_LACK_OUTPUTS] = "tcgrr does not know what it writes",
+        [TCGRR_INPUTS_LACK_SHARED] =
+            "since then the program shares memory with other processes or with a file, and what "
+            "others write there is not recorded",
+        [TCGRR_INPUTS_LACK_LARGE] = "what it wrote or mapped, more than 64 MiB, is not recorded",
+    };
+    const char *found = why < TCGRR_INPUTS_LACKS && why != TCGRR_INPUTS_LACK_SIGNAL ? words[why] : NULL;
+    return found ? found : tcgrr_live_interrupted;
 }
 
 static void read_call(const uint32_t *words, unsigned index, struct tcgrr_live_call *call)
@@ -37,8 +60,16 @@ bool tcgrr_live_read_inputs(struct tcgrr_live *live, unsigned kind, const uint32
         read_call(words, 0, &inputs->made);
         read_call(words, 7, &inputs->expected);
         break;
+    case TCGRR_WIRE_INPUT_UNSURE:
+        if (inputs->unsure == UINT64_MAX) {
+            inputs->unsure = NOT_PLACED;
+            inputs->unsure_call = (int64_t)value_at(words, 0);
+            inputs->unsure_why = describe_lack(value_at(words, 1));
+        }
+        break;
     case TCGRR_WIRE_INPUTS_END:
         inputs->ended = NOT_PLACED;
+        inputs->lack = describe_lack(value_at(words, 0));
         break;
     case TCGRR_WIRE_SYSCALL_RETURN:
         if (inputs->called == UINT64_MAX) {
@@ -64,6 +95,7 @@ void tcgrr_live_place_inputs(struct tcgrr_live *live, tcgrr_icount icount)
     place_once(&live->inputs.differs, icount);
     place_once(&live->inputs.other, icount);
     place_once(&live->inputs.ended, icount);
+    place_once(&live->inputs.unsure, icount);
     live->inputs_changed = false;
 }
 

@@ -17,9 +17,15 @@ enum tcgrr_call_size {
     TCGRR_CALL_BITS,     /* as many bits as argument `other` says, in words of 8 bytes */
     TCGRR_CALL_LENGTH, /* what stands, 4 bytes, where argument `other` points, once the call has returned; these, too */
     TCGRR_CALL_VECTOR, /* as many as the result, over the pieces that the argument lists, argument `other` of them */
-    TCGRR_CALL_MESSAGE, /* what a struct msghdr leads to */
-    TCGRR_CALL_IOCTL,   /* what the request says (argument 1) */
-    TCGRR_CALL_PRCTL,   /* what the option says (argument 0) */
+    TCGRR_CALL_MESSAGE,     /* what a struct msghdr leads to */
+    TCGRR_CALL_MESSAGES,    /* the same of as many struct mmsghdr as the result counts */
+    TCGRR_CALL_HEADED,      /* as many as the result, and `size` before them */
+    TCGRR_CALL_PAGES,       /* one for each page of as many bytes as argument `other` says */
+    TCGRR_CALL_COMMAND,     /* what the command in argument `other` says */
+    TCGRR_CALL_HANDLE,      /* `size`, and as many as its first 4 bytes say */
+    TCGRR_CALL_FUTEX,       /* `size`, for operations that change the futex there (argument 1) */
+    TCGRR_CALL_NEW_PROCESS, /* `size`, if clone() was asked to say there which process it made (argument 0) */
+    TCGRR_CALL_IOCTL,       /* what the request says (argument 1) */
 };
 
 struct tcgrr_call_output {
@@ -55,11 +61,16 @@ enum tcgrr_call_numbers { TCGRR_CALLS_UNKNOWN, TCGRR_CALLS_X86_64, TCGRR_CALLS_G
 /* Which numbers this target's programs use, as the plugin API names it. */
 enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target);
 
-/* NULL: a plain call that writes nothing, or one that is not known. */
+/* NULL: it is not known what the call writes. */
 const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number);
 
-/* Bytes that ioctl() `request` writes; prctl() `option` likewise. */
+/* Bytes that ioctl() `request` writes; TCGRR_CALL_ANY: not known. */
+#define TCGRR_CALL_ANY SIZE_MAX
 size_t tcgrr_call_ioctl_size(uint64_t request);
-size_t tcgrr_call_prctl_size(uint64_t option);
+/* The same of a call, by its name, that does what a command says. TCGRR_CALL_SEMAPHORES: 2 for each semaphore. */
+#define TCGRR_CALL_SEMAPHORES UINT32_MAX
+uint32_t tcgrr_call_command_size(const char *call, uint64_t command);
+/* Whether futex() `operation` writes to where its argument `argument`, 0 or 4, points. */
+bool tcgrr_call_futex_writes(uint64_t operation, unsigned argument);
 
 #endif

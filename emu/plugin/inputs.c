@@ -2,11 +2,17 @@
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/stand.h"
 
+#include <fcntl.h>
 #include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define CLOCK_STEP 4096
+#define CLOCK_STEP     4096
+#define MAP_SHARED_    0x01 /* a bit of MAP_SHARED_VALIDATE, too */
+#define MAP_ANONYMOUS_ 0x20
+#define PROT_WRITE_    2
 
 static const struct tcgrr_call_names all_names[] = {
     {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39},
@@ -253,6 +259,16 @@ void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed)
     tcgrr_inputs_append(inputs, &inputs->held);
 }
 
+/* Whether others may write to the memory that the call maps, or the program itself by another way. */
+static bool shares_memory(const struct tcgrr_call *call, const uint64_t given[8])
+{
+    if (strcmp(call->name, "mmap") != 0) {
+        return strcmp(call->name, "shmat") == 0;
+    }
+    int flags = (given[3] & MAP_ANONYMOUS_) ? O_RDWR : fcntl((int)given[4], F_GETFL);
+    return (given[3] & MAP_SHARED_) && ((given[2] & PROT_WRITE_) || (flags & O_ACCMODE) != O_RDONLY);
+}
+
 static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
@@ -262,6 +278,10 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
     inputs->stack_at_call = 0;
     memcpy(inputs->held.arguments, inputs->call->given, sizeof(inputs->held.arguments));
     tcgrr_inputs_collect(inputs, call, result);
+    inputs->held.doubt = inputs->large                                      ? TCGRR_INPUTS_LACK_LARGE
+                         : inputs->vague                                    ? TCGRR_INPUTS_LACK_OUTPUTS
+                         : call && shares_memory(call, inputs->call->given) ? TCGRR_INPUTS_LACK_SHARED
+                                                                            : 0;
     inputs->holds = true;
     if (!inputs->names) {
         tcgrr_inputs_let_go(inputs, false); /* nothing shows where the program goes on */
@@ -296,8 +316,11 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
     if (given && !inputs->writes) {
         tcgrr_inputs_check(inputs, number);
     } else if (given && !inputs->call->prepared && !(call && call->kind == TCGRR_CALL_ENDS)) {
-        tcgrr_inputs_run_out(inputs); /* by no instruction that is watched: x86's vsyscall page */
+        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_HIDDEN);
         tcgrr_plugin_leave();
+    }
+    if (inputs->call->enters != 0) {
+        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->call->enters);
     }
     return number;
 }

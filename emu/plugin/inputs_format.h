@@ -23,13 +23,27 @@ enum tcgrr_inputs_place {
     TCGRR_INPUTS_ELSEWHERE, /* somebody sent it while the program computed */
 };
 
+/* Why inputs cannot be given any more, or not be relied on. */
+enum tcgrr_inputs_lack {
+    TCGRR_INPUTS_LACK_ALL,     /* there are no more: the recording was cut short, or could not keep them */
+    TCGRR_INPUTS_LACK_SIGNAL,  /* a signal came while the program computed */
+    TCGRR_INPUTS_LACK_AGAIN,   /* a signal made QEMU make a call again, in a way that cannot be repeated */
+    TCGRR_INPUTS_LACK_UNSENT,  /* a signal came that cannot be sent: a real-time one, or which one is not known */
+    TCGRR_INPUTS_LACK_PLACE,   /* this QEMU puts the program elsewhere */
+    TCGRR_INPUTS_LACK_HIDDEN,  /* a call by no instruction that is watched: x86's vsyscall page */
+    TCGRR_INPUTS_LACK_OUTPUTS, /* what a call writes is not known */
+    TCGRR_INPUTS_LACK_SHARED,  /* memory that other processes, or the program by its file, may write */
+    TCGRR_INPUTS_LACK_LARGE,   /* more than TCGRR_INPUTS_MAX */
+    TCGRR_INPUTS_LACKS,
+};
+
 struct tcgrr_inputs_record {
     uint32_t kind;
     uint32_t bytes; /* of all its pieces, which follow */
     int32_t pid;    /* of the process, which is gone if nothing more comes; START: 0 */
     int32_t tid;
-    uint32_t thread; /* its number in the order in which they were made */
-    uint32_t unused;
+    uint32_t thread;   /* its number in the order in which they were made */
+    uint32_t doubt;    /* of a call: why data may be other data after it, enum tcgrr_inputs_lack; 0: it may not */
     uint32_t place;    /* of a signal: enum tcgrr_inputs_place */
     uint32_t followed; /* a signal came on the call's return, whose record is the next */
     uint64_t stack;    /* of the first call: where the stack was; 0: not known */

@@ -2,6 +2,8 @@
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/threads.h"
 
+#include <pthread.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -20,6 +22,11 @@
 #define REAL_TIME            32     /* the first of these signals */
 #define SIGNALS_SELF_X86     234    /* tgkill */
 #define SIGNALS_SELF_GENERIC 131
+#define READ_X86             0
+#define READ_GENERIC         63
+#define SUSPEND_X86          130 /* rt_sigsuspend */
+#define SUSPEND_GENERIC      133
+#define MASK_BYTES           8
 
 static struct tcgrr_inputs *mine(void)
 {
@@ -31,10 +38,10 @@ static bool is_error(uint64_t result)
     return result >= (uint64_t)-4095;
 }
 
-void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs)
+void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why)
 {
     inputs->over = true;
-    tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, NULL, 0);
+    tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, (const uint64_t[]){why}, 1);
 }
 
 /* The program asks for something else than what was recorded: the runs have diverged, and this one ends. */
@@ -64,7 +71,8 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     if (there && !inputs->differed && recorded->kind != TCGRR_INPUTS_SIGNAL) {
         tell_other_call(inputs, number, recorded);
     } else if (inputs->writes) { /* there is none, or a signal that came while the recorded program computed */
-        tcgrr_inputs_run_out(inputs);
+        tcgrr_inputs_run_out(inputs, there && recorded->kind == TCGRR_INPUTS_SIGNAL ? TCGRR_INPUTS_LACK_SIGNAL
+                                                                                    : TCGRR_INPUTS_LACK_ALL);
         tcgrr_plugin_leave();
     }
     inputs->over = true;
@@ -130,6 +138,19 @@ static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call
     }
 }
 
+static bool is_standard(int64_t signal)
+{
+    return signal > 0 && signal < REAL_TIME;
+}
+
+static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, uint64_t number)
+{
+    if (pending->number != number) {
+        pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
+        tcgrr_inputs_set(inputs, inputs->number, number);
+    }
+}
+
 /* The call is not made: QEMU is asked for one that does nothing, or that sends the signal that came on its return. */
 static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
 {
@@ -141,10 +162,66 @@ static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pendi
         replace(inputs, pending, 1, (uint64_t)gettid());
         replace(inputs, pending, 2, (uint64_t)signal);
     }
-    if (pending->number != number) {
-        pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
-        tcgrr_inputs_set(inputs, inputs->number, number);
+    replace_number(inputs, pending, number);
+    inputs->call->answered = true;
+}
+
+/*
+ * A handler ran, and then QEMU made the call again. So it does with any that may wait and finds a signal: this one does
+ * nothing otherwise.
+ */
+static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
+{
+    pending->again = true;
+    pending->pc -= inputs->names->size;
+    replace(inputs, pending, 0, UINT64_MAX);
+    replace(inputs, pending, 1, 0);
+    replace(inputs, pending, 2, 0);
+    replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? READ_X86 : READ_GENERIC);
+    inputs->call->enters = signal;
+    inputs->call->answered = true;
+}
+
+/* Of the calling thread, whose mask on the host is the program's. */
+static bool is_blocked(int64_t signal)
+{
+    sigset_t mask;
+    return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, (int)signal);
+}
+
+/* Where the signals are that the call blocks while it waits; 0: nowhere. */
+static uint64_t find_mask(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call)
+{
+    const uint64_t *given = inputs->call->given;
+    uint64_t mask = 0;
+
+    if (!call) {
+        return 0;
     }
+    if (strcmp(call->name, "pselect6") == 0) {
+        return tcgrr_inputs_read(inputs, given[5], &mask, sizeof(mask)) ? mask : 0;
+    }
+    return strcmp(call->name, "rt_sigsuspend") == 0      ? given[0]
+           : strcmp(call->name, "ppoll") == 0            ? given[3]
+           : strncmp(call->name, "epoll_pwait", 11) == 0 ? given[4]
+                                                         : 0;
+}
+
+/* The signal came because the call let it through for as long as it waited: the host does the same. */
+static void suspend(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, struct tcgrr_call_pending *pending,
+                    int64_t signal)
+{
+    uint64_t mask = find_mask(inputs, call);
+
+    if (mask == 0) {
+        answer(inputs, pending, 0);
+        inputs->call->sends = -1;
+        return;
+    }
+    replace(inputs, pending, 0, mask);
+    replace(inputs, pending, 1, MASK_BYTES);
+    replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? SUSPEND_X86 : SUSPEND_GENERIC);
+    inputs->call->enters = signal;
     inputs->call->answered = true;
 }
 
@@ -224,7 +301,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     }
     inputs->called_before = true;
     if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get(inputs, inputs->stack)) {
-        tcgrr_inputs_run_out(inputs); /* this QEMU puts the program elsewhere: addresses mean something else */
+        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_PLACE); /* addresses mean something else */
         tcgrr_plugin_leave();
     }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
@@ -240,6 +317,10 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
             bool thread = i + 1u == call->pids && strcmp(call->name, "kill") != 0;
             replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
         }
+    } else if (!made && followed && recorded->result == INTERRUPTED && is_standard(signal)) {
+        interrupt(inputs, pending, signal);
+    } else if (!made && followed && is_standard(signal) && is_blocked(signal)) {
+        suspend(inputs, call, pending, signal);
     } else if (!made) {
         answer(inputs, pending, followed && signal > 0 ? signal : 0);
     }
@@ -276,6 +357,25 @@ void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
     inputs->call->expects = !ends && !deferred && find_recorded(inputs, number, &inputs->call->recorded);
 }
 
+/* What a call did to memory that is not recorded: data may be other data from here on. Memory that a program shares
+ * with its children alone is its own until there is one. */
+static void doubt(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                  const struct tcgrr_inputs_record *recorded)
+{
+    bool anonymous = call && strcmp(call->name, "mmap") == 0 && (recorded->arguments[3] & MAP_ANONYMOUS_);
+    bool forks = call && call->kind == TCGRR_CALL_FORKS && !tcgrr_inputs_is_thread(inputs, call);
+    uint64_t why = forks && inputs->shares ? TCGRR_INPUTS_LACK_SHARED : recorded->doubt;
+
+    if (is_error((uint64_t)recorded->result) || why == 0) {
+        return;
+    }
+    inputs->shares = inputs->shares || anonymous;
+    if (!anonymous) {
+        tcgrr_plugin_event(TCGRR_WIRE_INPUT_UNSURE, tcgrr_plugin.vcpu,
+                           (const uint64_t[]){(uint64_t)recorded->number, why}, 2);
+    }
+}
+
 static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t number, int64_t *result)
 {
     const struct tcgrr_inputs_record *recorded = &inputs->call->recorded;
@@ -286,13 +386,16 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
                                              : NULL;
 
     if (!tcgrr_inputs_take(inputs, recorded)) {
-        tcgrr_inputs_run_out(inputs);
+        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_ALL);
         return;
     }
     if (recorded->result == INTERRUPTED && inputs->writes) {
-        tcgrr_inputs_run_out(inputs); /* QEMU made the call again after a handler */
+        if (*result != INTERRUPTED || !pending || !pending->again) {
+            tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_AGAIN);
+        }
         return;
     }
+    doubt(inputs, call, recorded);
     if (resumes) {
         inputs->call->pending_count -= pending != NULL;
         return;
@@ -333,10 +436,16 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
         syscall(SYS_tgkill, getpid(), gettid(),
                 (int)inputs->call->sends); /* they have the same numbers everywhere here */
     } else if (inputs->call->sends != 0) {
-        tcgrr_inputs_run_out(inputs);
+        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }
-    inputs->call->sends = 0;
+    inputs->call->sends = inputs->call->enters = 0;
     inputs->call->expects = inputs->call->prepared = inputs->call->answered = false;
+}
+
+/* Whether nothing has run since a call returned, which was rt_sigreturn() where a block begins with a call. */
+static bool has_resumed(const struct tcgrr_inputs *inputs)
+{
+    return inputs->plugin->returned == tcgrr_ring_space(&inputs->plugin->ring);
 }
 
 static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)
@@ -345,7 +454,7 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
 
     for (unsigned i = inputs->call->pending_count; i > 0; i--) {
         struct tcgrr_call_pending *pending = &inputs->call->pending[i - 1];
-        if (pending->pc == pc) {
+        if (pending->pc == pc && (!pending->again || has_resumed(inputs))) {
             stack = stack ? stack : tcgrr_inputs_get(inputs, inputs->stack);
             if (pending->stack == stack) {
                 inputs->call->pending_count = i - 1;
@@ -367,11 +476,11 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
     }
     for (unsigned i = 0; i < 6; i++) {
         /* On most targets the first argument's register has the result by now. */
-        if (pending->replaced & 1u << i && inputs->arguments[i] != inputs->result) {
+        if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
             tcgrr_inputs_set(inputs, inputs->arguments[i], pending->arguments[i]);
         }
     }
-    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->number != inputs->result) {
+    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
         tcgrr_inputs_set(inputs, inputs->number, pending->number);
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {

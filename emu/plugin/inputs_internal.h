@@ -21,6 +21,7 @@ struct tcgrr_call_pending {
     uint64_t arguments[6]; /* like these */
     uint8_t replaced;      /* bits: which of them the host was given others for; bit 6: the number */
     bool sets_result;
+    bool again; /* QEMU makes the call again: `pc` is that of its instruction */
     uint64_t result;
 };
 #define TCGRR_CALL_NUMBER_REPLACED (1u << 6)
@@ -36,7 +37,8 @@ struct tcgrr_call_state {
     bool answered; /* which does nothing */
     bool expects;  /* `recorded` is this call */
     int64_t called;
-    int64_t sends; /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
+    int64_t enters; /* the signal that is to come before the host makes the call; 0: none */
+    int64_t sends;  /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
     struct tcgrr_inputs_record recorded;
     struct tcgrr_call_pending pending[TCGRR_CALLS_PENDING];
     unsigned pending_count;
@@ -52,6 +54,9 @@ struct tcgrr_inputs {
     bool reads;    /* registers can be read, */
     bool writes;   /* and written */
     bool over;     /* nothing is recorded or given any more */
+    bool large;    /* not all that the last call wrote could be kept */
+    bool vague;    /* what it wrote is not known */
+    bool shares;   /* memory that children of fork would write, too */
     bool differed; /* what was recorded could not be given at least once: the program may do other things now */
     bool has_base;
     uint64_t base;  /* of the guest's memory in ours */
@@ -129,6 +134,6 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 /* Whether the call, with the arguments that it has, makes a thread rather than a process. */
 bool tcgrr_inputs_is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call);
 /* What follows cannot be given. The run is not what was recorded from here on. */
-void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs);
+void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why);
 
 #endif

@@ -1,18 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sem.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define VECTORS        1024
-#define MAP_ANONYMOUS_ 0x20
-#define DONT_NEED_     4 /* MADV_DONTNEED */
+#define VECTORS         1024
+#define PAGE_BYTES      4096
+#define CALL_ARGUMENTS  6
+#define HANDLE_BYTES    128    /* MAX_HANDLE_SZ */
+#define LIST_INTERFACES 0x8912 /* SIOCGIFCONF */
+#define MAP_ANONYMOUS_  0x20
+#define DONT_NEED_      4                   /* MADV_DONTNEED */
+#define SAYS_PROCESS    (0x100000 | 0x1000) /* CLONE_PARENT_SETTID, CLONE_PIDFD */
 
 /* The kernel does it, so that what is not there is an error and no fault. */
 bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
@@ -80,6 +87,7 @@ static uint8_t *begin_piece(struct tcgrr_inputs *inputs, uint64_t address, uint6
     struct tcgrr_inputs_piece piece = {.address = address, .size = (uint32_t)size};
     guint before = inputs->record->len;
 
+    inputs->large = inputs->large || (address != 0 && before + size > TCGRR_INPUTS_MAX);
     if (address == 0 || size == 0 || before + size > TCGRR_INPUTS_MAX) {
         return NULL;
     }
@@ -156,7 +164,90 @@ static void add_message(struct tcgrr_inputs *inputs, uint64_t address, uint64_t 
     }
 }
 
-static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_output *output, uint64_t result)
+static void add_messages(struct tcgrr_inputs *inputs, uint64_t address, uint64_t count)
+{
+    struct {
+        uint64_t header[7];
+        uint64_t length;
+    } message;
+
+    for (uint64_t i = 0; i < MIN(count, VECTORS); i++, address += sizeof(message)) {
+        if (tcgrr_inputs_read(inputs, address, &message, sizeof(message))) {
+            add_piece(inputs, address, sizeof(message));
+            add_message(inputs, address, message.length & UINT32_MAX);
+        }
+    }
+}
+
+/* What a call may have written there that is not known: up to the end of the page, because the next one may be QEMU's.
+ * More than was written is harmless, as the program's memory was the same before. */
+static void add_any(struct tcgrr_inputs *inputs, uint64_t address)
+{
+    inputs->vague = true;
+    add_piece(inputs, address, PAGE_BYTES - address % PAGE_BYTES);
+}
+
+static void add_of_request(struct tcgrr_inputs *inputs, uint64_t address, uint64_t request)
+{
+    size_t size = tcgrr_call_ioctl_size(request);
+    uint64_t list[2]; /* struct ifconf: its length, where it is */
+
+    if (size == TCGRR_CALL_ANY) {
+        add_any(inputs, address);
+    } else {
+        add_piece(inputs, address, size);
+    }
+    if ((uint32_t)request == LIST_INTERFACES && tcgrr_inputs_read(inputs, address, list, sizeof(list))) {
+        add_piece(inputs, list[1], list[0] & INT32_MAX);
+    }
+}
+
+static void add_of_command(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, uint64_t address,
+                           uint64_t command)
+{
+    uint32_t size = tcgrr_call_command_size(call->name, command);
+    struct semid_ds set = {0};
+
+    if (size == TCGRR_CALL_SEMAPHORES) {
+        bool known = semctl((int)inputs->call->given[0], 0, IPC_STAT, &set) == 0;
+        size = known ? (uint32_t)set.sem_nsems * 2 : 0;
+        inputs->vague = inputs->vague || !known;
+    }
+    add_piece(inputs, address, size);
+}
+
+/* An output whose size one of the call's arguments says. */
+static void add_chosen(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                       const struct tcgrr_call_output *output, uint64_t address)
+{
+    const uint64_t *given = inputs->call->given;
+    uint32_t length = 0;
+
+    switch (output->how) {
+    case TCGRR_CALL_IOCTL:
+        add_of_request(inputs, address, given[1]);
+        break;
+    case TCGRR_CALL_COMMAND:
+        add_of_command(inputs, call, address, given[output->other]);
+        break;
+    case TCGRR_CALL_HANDLE:
+        if (tcgrr_inputs_read(inputs, address, &length, sizeof(length))) {
+            add_piece(inputs, address, output->size + MIN(length, HANDLE_BYTES));
+        }
+        break;
+    case TCGRR_CALL_FUTEX:
+        add_piece(inputs, address, tcgrr_call_futex_writes(given[1], output->argument) ? output->size : 0);
+        break;
+    case TCGRR_CALL_NEW_PROCESS:
+        add_piece(inputs, address, given[0] & SAYS_PROCESS ? output->size : 0);
+        break;
+    default:
+        break;
+    }
+}
+
+static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                       const struct tcgrr_call_output *output, uint64_t result)
 {
     uint64_t address = inputs->call->given[output->argument], other = inputs->call->given[output->other];
     uint32_t length = 0;
@@ -186,15 +277,26 @@ static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call_outp
     case TCGRR_CALL_MESSAGE:
         add_message(inputs, address, result);
         break;
-    case TCGRR_CALL_IOCTL:
-        add_piece(inputs, address, tcgrr_call_ioctl_size(inputs->call->given[1]));
+    case TCGRR_CALL_MESSAGES:
+        add_messages(inputs, address, result);
         break;
-    case TCGRR_CALL_PRCTL:
-        add_piece(inputs, address, tcgrr_call_prctl_size(inputs->call->given[0]));
+    case TCGRR_CALL_HEADED:
+        add_piece(inputs, address, output->size + MIN(result, TCGRR_INPUTS_MAX));
+        break;
+    case TCGRR_CALL_PAGES:
+        add_piece(inputs, address, MIN(other, UINT32_MAX) / PAGE_BYTES + (other % PAGE_BYTES != 0));
         break;
     default:
+        add_chosen(inputs, call, output, address);
         break;
     }
+}
+
+/* A call that fails writes nothing, except for how much time was left or how much space is needed. */
+static bool may_write(const struct tcgrr_call *call, unsigned output, int64_t result)
+{
+    bool fixed = !call || call->outputs[output].how == TCGRR_CALL_FIXED;
+    return result >= 0 || (fixed && (result == -EINTR || result == -E2BIG || result == -EOVERFLOW));
 }
 
 void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result)
@@ -202,8 +304,14 @@ void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *
     bool failed = result < 0 && result > -4096;
 
     g_byte_array_set_size(inputs->record, 0);
-    for (unsigned i = 0; call && result >= 0 && i < TCGRR_CALL_OUTPUTS; i++) {
-        add_output(inputs, &call->outputs[i], (uint64_t)result);
+    inputs->large = inputs->vague = false;
+    for (unsigned i = 0; call && i < TCGRR_CALL_OUTPUTS; i++) {
+        if (may_write(call, i, result)) {
+            add_output(inputs, call, &call->outputs[i], (uint64_t)result);
+        }
+    }
+    for (unsigned i = 0; !call && may_write(NULL, 0, result) && i < CALL_ARGUMENTS; i++) {
+        add_any(inputs, inputs->call->given[i]);
     }
     if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->call->given[3] & MAP_ANONYMOUS_)) {
         add_mapped(inputs, (uint64_t)result, inputs->call->given[1]);

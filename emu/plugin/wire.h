@@ -241,7 +241,9 @@ enum tcgrr_wire_event {
     /* It is about to make another call than the recorded one: number and 6 arguments, and the same of the recorded one
      * (64 each), whose number is all ones if there is none. The run ends. */
     TCGRR_WIRE_OTHER_CALL,
-    TCGRR_WIRE_INPUTS_END, /* – ; from here on it gets inputs of its own */
+    TCGRR_WIRE_INPUT_UNSURE, /* the call after which other data may be there than recorded, why (64 each): enum
+                                tcgrr_inputs_lack */
+    TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on it gets inputs of its own */
     TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
     TCGRR_WIRE_EVENT_KINDS,
 };
