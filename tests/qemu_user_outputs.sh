@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.2-src
-# User mode: what system calls write is given again, and so are signals that interrupt them; where that is not known, there is no
-# verdict.
+# User mode: what system calls write is given again, and so are signals, whether they interrupt a call or not; where that is not
+# known, there is no verdict.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -181,6 +181,14 @@ int main(int argc, char **argv)
         waits(0, 0);
         for (int way = 1; way < 5; way++)
             waits(way, 0);
+    } else if (strcmp(argv[1], "timer") == 0) { /* they come while it computes */
+        struct itimerval timer = {{0, 2000}, {0, 2000}};
+        handle(SIGALRM, 0);
+        setitimer(ITIMER_REAL, &timer, NULL);
+        while (caught < 20 * SIGALRM)
+            use(caught + 7);
+        timer.it_value.tv_usec = timer.it_interval.tv_usec = 0;
+        setitimer(ITIMER_REAL, &timer, NULL);
     } else if (strcmp(argv[1], "file") == 0) { /* what is written to it shows in memory */
         int file = memfd_create("x", 0);
         int *memory = ftruncate(file, 4096) == 0 ? mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) : NULL;
@@ -215,6 +223,16 @@ for what in outputs signals; do
         "$work/outputs" "$what" "$work/file"
     equal "$what, lockstep: diverged" "$(json .diverged)" false
     equal "$what, lockstep: calls that differ" "$(json .input_differences)" 0
+done
+
+# A signal that came while the program computed comes at the same place again, also where blocks are shorter.
+run 0 "$tcgrr" record --json -o "$work/timer.tcgrr" -- "$qemu" "$work/outputs" timer
+[ "$(json .events.signal)" -ge 20 ] || fail "timer: signals: $(json .events.signal), wanted 20 or more"
+icount=$(json .icount)
+for options in "" -one-insn-per-tb; do
+    run 0 "$tcgrr" replay --json "$work/timer.tcgrr" ${options:+-- "$options"}
+    equal "timer $options: verdict" "$(json .verdict)" "no divergence"
+    equal "timer $options: compared" "$(json .compared)" "$icount"
 done
 
 # They differ, and nobody can say that the QEMUs are the reason.

@@ -333,12 +333,14 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
         if (!inputs->over) {
             keep(inputs, number, *result);
         }
+        tcgrr_inputs_count_anew(inputs);
         return number;
     }
     if (inputs->call->prepared) {
         number = inputs->call->called;
     }
     tcgrr_inputs_give(inputs, number, result);
+    tcgrr_inputs_count_anew(inputs);
     return number;
 }
 
@@ -357,6 +359,7 @@ void tcgrr_inputs_thread(bool begins)
     } else if (tcgrr_inputs_peek(inputs, &record) && record.kind == TCGRR_INPUTS_THREAD) {
         tcgrr_inputs_take(inputs, &record);
     }
+    tcgrr_inputs_count_anew(inputs);
 }
 
 void tcgrr_inputs_let_next(void)

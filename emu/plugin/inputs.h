@@ -45,6 +45,10 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8]);
 /* It returned `*result`, which becomes what the program is given. Returns the number likewise. */
 int64_t tcgrr_inputs_return(int64_t number, int64_t *result);
 
+/* The block that begins is the last one before a recorded signal, or should be: sends it, so that QEMU takes it after
+ * this block. */
+void tcgrr_inputs_send_signal(void);
+
 /* The calling thread goes on; the first time, it begins. */
 void tcgrr_inputs_thread(bool begins);
 /* Another thread is to run next: what is to be kept of this one's call is. */

@@ -46,7 +46,12 @@ struct tcgrr_inputs_record {
     uint32_t doubt;    /* of a call: why data may be other data after it, enum tcgrr_inputs_lack; 0: it may not */
     uint32_t place;    /* of a signal: enum tcgrr_inputs_place */
     uint32_t followed; /* a signal came on the call's return, whose record is the next */
-    uint64_t stack;    /* of the first call: where the stack was; 0: not known */
+    union {
+        uint64_t stack; /* of the first call: where the stack was; 0: not known */
+        /* Of a signal that came while the program computed: instructions of the blocks that began since the record
+         * before, as the recording QEMU cut them; 0: not known. */
+        uint64_t position;
+    };
     int64_t number;
     int64_t result;
     uint64_t arguments[6];

@@ -19,7 +19,6 @@
 #define CLONE_VM_            0x100
 #define CLONE_VFORK_         0x4000
 #define INTERRUPTED          (-512) /* QEMU_ERESTARTSYS */
-#define REAL_TIME            32     /* the first of these signals */
 #define SIGNALS_SELF_X86     234    /* tgkill */
 #define SIGNALS_SELF_GENERIC 131
 #define READ_X86             0
@@ -140,7 +139,7 @@ static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call
 
 static bool is_standard(int64_t signal)
 {
-    return signal > 0 && signal < REAL_TIME;
+    return signal > 0 && signal < TCGRR_SIGNALS_STANDARD;
 }
 
 static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, uint64_t number)
@@ -432,7 +431,7 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
     if (inputs->call->expects) {
         give(inputs, call, number, result);
     }
-    if (inputs->call->sends > 0 && inputs->call->sends < REAL_TIME) {
+    if (inputs->call->sends > 0 && inputs->call->sends < TCGRR_SIGNALS_STANDARD) {
         syscall(SYS_tgkill, getpid(), gettid(),
                 (int)inputs->call->sends); /* they have the same numbers everywhere here */
     } else if (inputs->call->sends != 0) {

@@ -44,20 +44,22 @@ struct tcgrr_call_state {
     unsigned pending_count;
 };
 
-#define TCGRR_SIGNALS 65
+#define TCGRR_SIGNALS          65
+#define TCGRR_SIGNALS_STANDARD 32 /* those below are no real-time signals */
 struct tcgrr_inputs {
     struct tcgrr_plugin *plugin;
     char *path;
     const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
     enum tcgrr_call_numbers numbers;
     enum tcgrr_inputs_way way;
-    bool reads;    /* registers can be read, */
-    bool writes;   /* and written */
-    bool over;     /* nothing is recorded or given any more */
-    bool large;    /* not all that the last call wrote could be kept */
-    bool vague;    /* what it wrote is not known */
-    bool shares;   /* memory that children of fork would write, too */
-    bool differed; /* what was recorded could not be given at least once: the program may do other things now */
+    bool reads;     /* registers can be read, */
+    bool writes;    /* and written */
+    bool over;      /* nothing is recorded or given any more */
+    int64_t signal; /* the one that is to come at the plugin's `signal_at` */
+    bool large;     /* not all that the last call wrote could be kept */
+    bool vague;     /* what it wrote is not known */
+    bool shares;    /* memory that children of fork would write, too */
+    bool differed;  /* what was recorded could not be given at least once: the program may do other things now */
     bool has_base;
     uint64_t base;  /* of the guest's memory in ours */
     uint64_t at;    /* where the next record is in the file */
@@ -111,6 +113,9 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8]);
 /* Whether a handler is there. */
 bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
+/* An input was kept or given: positions count from here. Where the next one is a signal that came while the program
+ * computed it is to be sent, which is only known in time if nobody writes the file meanwhile. */
+void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs);
 /* The block there begins to run. */
 void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
 

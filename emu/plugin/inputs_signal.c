@@ -8,6 +8,8 @@
 
 #include <signal.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #define SIGINFO_BYTES 128
 
@@ -136,9 +138,37 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     if (head.place != TCGRR_INPUTS_ELSEWHERE || inputs->reads) {
         tcgrr_plugin_event(TCGRR_WIRE_SIGNAL, vcpu, (const uint64_t[]){(uint64_t)signal, handler}, 2);
     }
+    if (head.place == TCGRR_INPUTS_ELSEWHERE) {
+        head.position = plugin->position;
+    }
     if (inputs->way == TCGRR_INPUTS_KEEP) {
         keep_signal(inputs, &head);
     } else {
         give_signal(inputs, handler);
     }
+    tcgrr_inputs_count_anew(inputs);
+}
+
+void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_inputs_record next;
+
+    inputs->plugin->position = 0;
+    inputs->plugin->signal_at = UINT64_MAX;
+    if (inputs->way == TCGRR_INPUTS_GIVE && inputs->writes && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
+        next.kind == TCGRR_INPUTS_SIGNAL && next.place == TCGRR_INPUTS_ELSEWHERE && next.position > 0 &&
+        next.number > 0 && next.number < TCGRR_SIGNALS_STANDARD) {
+        inputs->plugin->signal_at = next.position;
+        inputs->signal = next.number;
+    }
+}
+
+void tcgrr_inputs_send_signal(void)
+{
+    struct tcgrr_plugin *plugin = &tcgrr_plugin;
+
+    if (plugin->position == plugin->signal_at) { /* otherwise this QEMU cuts blocks elsewhere, and it is left out */
+        syscall(SYS_tgkill, getpid(), gettid(), (int)plugin->inputs->signal);
+    }
+    plugin->signal_at = UINT64_MAX;
 }

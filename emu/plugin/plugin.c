@@ -35,7 +35,7 @@ int qemu_plugin_version = 1;
 static struct tcgrr_follow follow; /* constant after install */
 static _Thread_local bool calls;   /* user mode: a system call was made that has not returned */
 
-struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .sampling = TCGRR_SAMPLING_OFF};
+struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .signal_at = UINT64_MAX, .sampling = TCGRR_SAMPLING_OFF};
 
 __attribute__((constructor)) static void settle_version(void)
 {
@@ -129,6 +129,9 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
         tcgrr_moving_check(plugin, translation);
     }
     tcgrr_ring_push(&plugin->ring, translation->number);
+    if (plugin->position >= plugin->signal_at) {
+        tcgrr_inputs_send_signal();
+    }
     if (sampled) {
         if (translation->origin) {
             tcgrr_sampling_begin(plugin);
@@ -182,7 +185,8 @@ static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, b
     }
     bool rare = *plugin->mark > 0;
     if (several_vcpus) {
-        rare |= has_threads(plugin);
+        plugin->position += translation->count;
+        rare |= has_threads(plugin) | (plugin->position >= plugin->signal_at);
     }
     if (moving) {
         rare |= translation->epoch != plugin->epochs[translation->half];

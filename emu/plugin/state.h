@@ -77,6 +77,8 @@ struct tcgrr_plugin {
     bool begun;                           /* the first vCPU is there */
     bool silent;                          /* record nothing more */
     const uint32_t *returned;             /* user mode: where the ring stood when one had returned */
+    uint64_t position;    /* user mode: instructions of the blocks that began since an input was given */
+    uint64_t signal_at;   /* the same where a signal is to come; UINT64_MAX: nowhere */
     _Atomic bool threads; /* user mode: another thread waits for too long: recording ends with the next block */
 
     struct tcgrr_sampling sampling;
