@@ -117,6 +117,9 @@ static int record(struct tcgrr_record_options *options, bool json)
     }
     tcgrr_keyframes_drop(options->output, NULL); /* of a trace that had this name before */
     int status = conclude(&result, options->output, *options->stop);
+    if (result.reset) {
+        cli_note("the guest reset the machine, which ended the run");
+    }
     if (status == CLI_OK && options->until.wanted && !result.reached) {
         cli_say_error("the guest ended before it came to --until");
     }

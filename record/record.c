@@ -672,6 +672,7 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
 {
     tcgrr_recorder_describe_end(recorder, last, result);
     result->reached = recorder->until.reached;
+    result->reset = tcgrr_session_guest_reset(recorder->session);
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
         !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
         return false;

@@ -60,6 +60,7 @@ struct tcgrr_record_result {
     char *exit;       /* how QEMU ended; owned by the caller */
     bool exit_failed; /* by a signal or with a status other than 0 */
     bool reached;     /* the place at which it was to end */
+    bool reset;       /* the guest reset the machine, which ended the run, as far as QEMU says */
     char *lost;       /* why a forked child was not recorded; NULL: all were. Owned by the caller */
 };
 

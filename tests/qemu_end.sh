@@ -46,6 +46,7 @@ guest x86-blsi "$version"
 guest=("${guest[@]/#max/qemu64}")
 run 0 "$tcgrr" record --json -o reset.tcgrr -- "${guest[@]}"
 equal "reset: complete" "$(json .complete)" true
+contains "reset: what record says" "$(cat "$work/err")" "the guest reset the machine, which ended the run"
 icount=$(json .icount)
 run 0 "$tcgrr" replay --json reset.tcgrr
 equal "reset: compared" "$(json .compared)" "$icount"

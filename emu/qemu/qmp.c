@@ -391,6 +391,13 @@ bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name)
     return find_event(qmp, name) != NULL;
 }
 
+bool tcgrr_qmp_event_says(struct tcgrr_qmp *qmp, const char *name, const char *key, const char *value)
+{
+    const GList *event = tcgrr_qmp_has_event(qmp, name) ? find_event(qmp, name) : NULL;
+    const json_t *data = event ? json_object_get(event->data, "data") : NULL;
+    return g_strcmp0(json_string_value(json_object_get(data, key)), value) == 0;
+}
+
 void tcgrr_qmp_wait(struct tcgrr_qmp *qmp, int timeout_ms)
 {
     struct pollfd fd = {.fd = qmp->broken ? -1 : qmp->fd, .events = POLLIN};

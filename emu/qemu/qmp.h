@@ -35,6 +35,8 @@ json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *ar
 
 /* Whether an event of this name is there now, without waiting; does not consume it. Reads what the socket has. */
 bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name);
+/* Whether there is, and its data have this text under `key`. */
+bool tcgrr_qmp_event_says(struct tcgrr_qmp *qmp, const char *name, const char *key, const char *value);
 /* Waits until something has arrived, at most `timeout_ms`, or a few where the connection is broken. */
 void tcgrr_qmp_wait(struct tcgrr_qmp *qmp, int timeout_ms);
 /* Forgets all events up to now. */

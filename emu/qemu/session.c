@@ -53,7 +53,8 @@ struct tcgrr_session {
     gint leave;          /* atomic: the watcher is to end */
     gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
     bool settled;        /* and all that it reported until then was read */
-    bool guest_shutdown; /* written by the watcher, read after it has ended */
+    bool guest_shutdown; /* written by the watcher, read after it has ended; */
+    bool guest_reset;    /* likewise */
     int64_t qemu_icount; /* likewise */
 };
 
@@ -403,6 +404,7 @@ static void say_goodbye(struct tcgrr_session *session)
     }
     json_decref(tcgrr_qmp_execute(session->qmp, "quit", NULL, QMP_TIMEOUT_MS, NULL));
     session->guest_shutdown = true;
+    session->guest_reset = tcgrr_qmp_event_says(session->qmp, "SHUTDOWN", "reason", "guest-reset");
 }
 
 /* Connects as soon as QEMU has made its socket. */
@@ -614,6 +616,11 @@ bool tcgrr_session_guest_shutdown(struct tcgrr_session *session)
     tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
     end_watch(session);
     return session->guest_shutdown;
+}
+
+bool tcgrr_session_guest_reset(struct tcgrr_session *session)
+{
+    return tcgrr_session_guest_shutdown(session) && session->guest_reset;
 }
 
 const GPtrArray *tcgrr_session_maps(struct tcgrr_session *session)

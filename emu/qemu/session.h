@@ -107,6 +107,8 @@ int64_t tcgrr_session_qemu_icount(const struct tcgrr_session *session);
 /* After the stream's end: whether the guest shut the machine down, rather than QEMU being told to leave or leaving by
  * itself. */
 bool tcgrr_session_guest_shutdown(struct tcgrr_session *session);
+/* Whether that was by a reset, if QEMU has said so before it was asked. */
+bool tcgrr_session_guest_reset(struct tcgrr_session *session);
 
 /*
  * After the stream's end, level full in system mode: the machine's memory map when it started and, where the guest shut
