@@ -117,6 +117,11 @@ static int record(struct tcgrr_record_options *options, bool json)
     }
     tcgrr_keyframes_drop(options->output, NULL); /* of a trace that had this name before */
     int status = conclude(&result, options->output, *options->stop);
+    if (result.written) {
+        cli_note(
+            "the guest wrote to %s, and a replay needs it as it was: restore it before, or record with snapshot=on",
+            result.written);
+    }
     if (result.reset) {
         cli_note("the guest reset the machine, which ended the run");
     }
@@ -127,6 +132,7 @@ static int record(struct tcgrr_record_options *options, bool json)
                                   !options->until.wanted ? CLI_TRACE_RECORDED
                                   : result.reached       ? CLI_TRACE_REACHED
                                                          : CLI_TRACE_MISSED);
+    g_free(result.written);
     g_free(result.lost);
     g_free(result.exit);
     return status ? status : printed;

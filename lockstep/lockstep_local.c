@@ -170,6 +170,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .qemu = member->reader ? NULL : member->qemu,
             .known = known ? &known[i] : NULL,
             .arguments = pair->common.pinned ? (const char *const *)pair->common.words[i] : member->arguments,
+            .own = member->own,
             .directory = member->directory,
             .plugin = options->plugin,
             .mode = !pair->log ? TCGRR_RUN_PLAIN
@@ -180,6 +181,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .icount = options->icount,
             .start = pair->begin.images[i],
             .start_icount = pair->begin.icount,
+            .only_reads = true,
             .expendable = true,
             .quiet = member->quiet,
             .output_to_errors = member->output_to_errors,

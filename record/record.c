@@ -44,6 +44,16 @@ static const char *user_path(const struct recorder *recorder, const char *path)
     return own ? own : path;
 }
 
+/* Whether a file has changed since the recording began: the guest writes to its disks. */
+static bool was_written(const struct recorder *recorder, const char *path)
+{
+    GStatBuf status;
+
+    return g_stat(path, &status) == 0 &&
+           (gint64)status.st_mtim.tv_sec * G_USEC_PER_SEC + status.st_mtim.tv_nsec / 1000 >= recorder->began_real;
+}
+
+/* QEMU runs already: what a file was before it is not known once that has written to it, "" then. */
 static bool digest_file(struct recorder *recorder, const char *path, GError **error)
 {
     uint64_t size;
@@ -51,7 +61,22 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
         g_file_test(path, G_FILE_TEST_IS_REGULAR) ? tcgrr_content_digest(path, &size, NULL) : NULL;
     /* Where there is none, QEMU found it or will complain itself; what we made ourselves is no file of the user's. */
     return !digest || !*user_path(recorder, path) ||
-           tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size, digest, error);
+           tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size,
+                                   was_written(recorder, path) ? "" : digest, error);
+}
+
+/* The first of the guest's files that was written to; NULL: none. Owned by the caller. */
+static char *find_written(const struct recorder *recorder)
+{
+    const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
+
+    for (guint i = 0; i < command->guest_files->len; i++) {
+        const char *path = g_ptr_array_index(command->guest_files, i);
+        if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && was_written(recorder, path)) {
+            return g_strdup(user_path(recorder, path));
+        }
+    }
+    return NULL;
 }
 
 /* Those of the files that the user named; NULL with error. */
@@ -537,6 +562,7 @@ static bool open_session(struct recorder *recorder, GError **error)
         tcgrr_live_keep_uncertain(tcgrr_session_live(recorder->session));
     }
     recorder->began = g_get_monotonic_time();
+    recorder->began_real = g_get_real_time();
     /* What is to be replaced stays until QEMU has come up. */
     if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
         return start_session(recorder, error) && tcgrr_session_loaded(recorder->session, options->stop, error) &&
@@ -673,6 +699,7 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     tcgrr_recorder_describe_end(recorder, last, result);
     result->reached = recorder->until.reached;
     result->reset = tcgrr_session_guest_reset(recorder->session);
+    result->written = recorder->run.rr ? find_written(recorder) : NULL;
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
         !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
         return false;

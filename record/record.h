@@ -61,6 +61,8 @@ struct tcgrr_record_result {
     bool exit_failed; /* by a signal or with a status other than 0 */
     bool reached;     /* the place at which it was to end */
     bool reset;       /* the guest reset the machine, which ended the run, as far as QEMU says */
+    char *written;    /* a file of the guest's that it wrote to, so that it cannot be replayed from that; NULL: none.
+                         Owned by the caller */
     char *lost;       /* why a forked child was not recorded; NULL: all were. Owned by the caller */
 };
 

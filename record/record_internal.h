@@ -18,6 +18,7 @@ struct recorder {
     char *rr_file;
     char *calls; /* user mode: the file of what system calls gave */
     gint64 began;
+    gint64 began_real;             /* by the clock that files are dated with */
     GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
     struct tcgrr_symbols *symbols; /* those in the trace so far; the storing thread's */

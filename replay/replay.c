@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/guest_files.h"
 #include "replay/replay.h"
 
 #include "lockstep/host_calls.h"
@@ -140,6 +141,7 @@ static struct tcgrr_session *open_session(struct tcgrr_reader *reader, const str
         .qemu = choose_qemu(reader, original ? NULL : options->qemu, words),
         .known = options->known[original ? 0 : 1],
         .arguments = (const char *const *)words + 1,
+        .own = options->extra,
         .plugin = options->plugin,
         .mode = files->calls ? TCGRR_RUN_PLAIN : TCGRR_RUN_REPLAY,
         .level = MIN(level, TCGRR_LEVEL_STATE),
@@ -634,8 +636,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
                                     : compare(reader, options, result, error);
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
-               check_host_calls(result, error) && check_counts(reader, result, error) &&
-               settle_stop(options, result, error);
+               tcgrr_guest_files_check(&result->comparison, reader, error) && check_host_calls(result, error) &&
+               check_counts(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);
@@ -746,6 +748,7 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     struct tcgrr_command_options options = {.mode = run->rr ? TCGRR_RUN_REPLAY : TCGRR_RUN_PLAIN,
                                             .icount = is_user(reader) ? NULL : run->icount_shift,
                                             .rr_file = rr_file,
+                                            .own = (const char *const *)words + 1,
                                             .start = start};
     struct tcgrr_command command;
     if (!tcgrr_command_build(&qemu, (const char *const *)words + 1, &options, &command, error)) {

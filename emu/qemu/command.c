@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "emu/qemu/command_options.h"
+#include "emu/qemu/outputs.h"
 #include "emu/rrlog/format.h"
 #include "store/error.h"
 
@@ -396,12 +397,13 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     }
     g_autofree char *value = flash ? tcgrr_options_escape(value_of(option)) : NULL;
     g_autofree char *drive = flash ? g_strconcat("if=pflash,file=", value, NULL) : g_strdup(value_of(option));
-    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(drive, is(option, "blockdev") ? "driver" : NULL);
-    if (!tcgrr_images_cover(inside, options->scratch, options->keyframe, builder->command->images)) {
+    bool blockdev = is(option, "blockdev");
+    g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(drive, blockdev ? "driver" : NULL);
+    if (!tcgrr_images_cover(inside, blockdev, options->scratch, options->keyframe, builder->command->images)) {
         return false;
     }
     g_autofree char *text = tcgrr_suboptions_format(inside);
-    add(builder, is(option, "blockdev") ? "-blockdev" : "-drive");
+    add(builder, blockdev ? "-blockdev" : "-drive");
     add(builder, "%s", text);
     note(builder, "left the image of -%s %s unchanged: writes to it go to a scratch file", option->name,
          value_of(option));
@@ -435,6 +437,31 @@ static void add_beginning(struct builder *builder)
     }
 }
 
+/* Adds an option as it is, or with what it writes going to /dev/null. */
+static void add_option(struct builder *builder, const struct tcgrr_option *option)
+{
+    const struct tcgrr_command_options *options = builder->options;
+    size_t own = options->own ? g_strv_length((char **)options->own) : 0;
+    bool repeats = options->mode == TCGRR_RUN_REPLAY && option->first + own < g_strv_length((char **)builder->words);
+    g_autofree char *discarded = repeats ? tcgrr_outputs_discard(option) : NULL;
+
+    if (repeats && is(option, "pidfile")) {
+        note(builder, "left out -pidfile %s: it belongs to the QEMU that was recorded", value_of(option));
+        return;
+    }
+    if (discarded) {
+        note(builder, "changed -%s %s to %s: the file has what the recorded guest wrote", option->name,
+             value_of(option), discarded);
+        add(builder, "-%s", option->name);
+        add(builder, "%s", discarded);
+        return;
+    }
+    for (size_t word = option->first; word < option->first + option->words; word++) {
+        bool last = word + 1 == option->first + option->words;
+        add(builder, "%s%s", builder->words[word], last ? builder->extra->str : "");
+    }
+}
+
 /* Copies the user's words, without those that ours replace. */
 static bool add_given(struct builder *builder, GError **error)
 {
@@ -453,10 +480,7 @@ static bool add_given(struct builder *builder, GError **error)
         if (network && is_rr(builder) && !adapt_network(builder, option, error)) {
             return false;
         }
-        for (size_t word = option->first; word < option->first + option->words; word++) {
-            bool last = word + 1 == option->first + option->words;
-            add(builder, "%s%s", builder->words[word], last ? builder->extra->str : "");
-        }
+        add_option(builder, option);
     }
     return true;
 }

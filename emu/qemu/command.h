@@ -25,9 +25,12 @@ struct tcgrr_command_options {
     const char *qmp_config; /* system mode: a file that makes QEMU's QMP server (tcgrr_qmp_configure()); NULL: none */
     const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
     bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
-    /* REPLAY: what would be written to the user's images goes to files in this folder instead, whose names come in
-     * `images`; NULL: the images are as the user has them. */
+    /* What would be written to the user's images goes to files in this folder instead, whose names come in `images`;
+     * NULL: the images are as the user has them. */
     const char *scratch;
+    /* REPLAY: what the guest prints to files is in them already, and goes to /dev/null; but not of the last words of
+     * the command, which are these; NULL: there are none. */
+    const char *const *own;
     const char *keyframe; /* with `scratch`: the folder of a keyframe (emu/qemu/images.h) to start from; or NULL */
     tcgrr_icount keyframe_icount; /* where that is */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */

@@ -125,7 +125,7 @@ static bool only_reads(const GPtrArray *suboptions)
 }
 
 /* The suboption that names a file of the host's, and the node that is opened from it. NULL: none. */
-static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, char **node)
+static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, bool blockdev, char **node)
 {
     for (guint i = 0; i < suboptions->len; i++) {
         const struct tcgrr_suboption *suboption = suboptions->pdata[i];
@@ -135,8 +135,8 @@ static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, char
             *node = g_strndup(key, strlen(key) - strlen("filename") - !whole);
             return suboption;
         }
-        /* The "file" of a -blockdev names another node; such a one has a driver. */
-        if (strcmp(key, "file") == 0 && !tcgrr_suboptions_get(suboptions, "driver") && *suboption->value) {
+        /* The "file" of a -blockdev names another node. */
+        if (strcmp(key, "file") == 0 && !blockdev && *suboption->value) {
             *node = g_strdup("file");
             return suboption;
         }
@@ -144,12 +144,17 @@ static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, char
     return NULL;
 }
 
-bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *keyframe, GPtrArray *images)
+bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratch, const char *keyframe,
+                        GPtrArray *images)
 {
     g_autofree char *node = NULL;
-    const struct tcgrr_suboption *named = only_reads(suboptions) ? NULL : find_file(suboptions, &node);
+    const struct tcgrr_suboption *named = only_reads(suboptions) ? NULL : find_file(suboptions, blockdev, &node);
     const char *file = named ? host_file(named->value) : NULL;
 
+    if (!file && named && !blockdev) {
+        tcgrr_suboptions_set(suboptions, "snapshot", "on"); /* what QEMU reaches by another protocol */
+        return true;
+    }
     if (!file) {
         return false;
     }

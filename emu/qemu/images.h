@@ -40,9 +40,11 @@ char *tcgrr_keyframe_image(const char *folder, guint number);
 /*
  * Rewrites the suboptions of a -drive or -blockdev: each file that it names and may write to is only read, with a
  * scratch file in `scratch` over it and, where `keyframe` is not NULL, what that keyframe has of it in between. Adds
- * what is needed to `images`. Returns whether anything was changed.
+ * what is needed to `images`. What a -drive reaches by another protocol QEMU itself does not write to then. Returns
+ * whether anything was changed.
  */
-bool tcgrr_images_cover(GPtrArray *suboptions, const char *scratch, const char *keyframe, GPtrArray *images);
+bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratch, const char *keyframe,
+                        GPtrArray *images);
 
 /* The value of a -drive, which no device uses, for the qcow2 file at `path` with the state of a machine, which QEMU is
  * to read as `aio` says (tcgrr_qemu_aio()); after all images were covered. Owned by the caller. */

@@ -18,6 +18,7 @@ struct tcgrr_session_options {
     const char *qemu;               /* name or path */
     const struct tcgrr_qemu *known; /* what that is, if it has been probed already; else NULL */
     const char *const *arguments;   /* the user's words after it, NULL-terminated */
+    const char *const *own;         /* see struct tcgrr_command_options */
     const char *plugin;             /* path of libtcgrr-plugin.so */
     enum tcgrr_run_mode mode;
     enum tcgrr_level level;
@@ -31,6 +32,7 @@ struct tcgrr_session_options {
     const char *keyframe;         /* REPLAY: see struct tcgrr_command_options; the user's images are never written */
     tcgrr_icount keyframe_icount; /* of the keyframe; 0 without one */
     uint32_t ring_bytes;          /* of the ring between plugin and tcgrr, a power of two; 0: TCGRR_LIVE_RING_BYTES */
+    bool only_reads; /* what would be written to the user's images goes to files of ours, as it always does in REPLAY */
     bool start_paused;
     bool expendable;    /* what it records is of no use without this process */
     bool quiet;         /* the guest gets no terminal and its console goes nowhere */

@@ -28,6 +28,7 @@ static bool open_session(struct tcgrr_lockstep_remote *lockstep, const struct tc
                                     : NULL,
         .level = TCGRR_LEVEL_FLOW,
         .icount = options->icount,
+        .only_reads = true,
         .expendable = true,
         .quiet = options->member.quiet,
         .output_to_errors = options->member.output_to_errors,

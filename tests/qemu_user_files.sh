@@ -1,0 +1,59 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: 10.0
+# extended: 7.2 11.1
+# What the user's files hold: replays and lockstep write to none of them, and a difference says nothing of a QEMU if one of them has
+# changed since the recording began, as a disk has that the guest itself wrote to.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+version=$1
+
+[ -f "$fixtures/x86-disk.img" ] || skip "$fixtures/x86-disk.img is missing; building the guests needs clang and lld"
+disk=$work/disk.img
+console=$work/console
+# disk_guest OPTIONS: sets `guest` to one that counts on its disk, which is given with these options.
+disk_guest() {
+    cp "$fixtures/x86-disk.img" "$disk"
+    guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -display none -monitor none
+           -chardev "file,id=c,path=$console" -serial chardev:c -D "$work/log" -d guest_errors -pidfile "$work/pid"
+           -drive "file=$disk,if=none,id=d0,$1" -drive "driver=blkreplay,if=none,image=d0,id=r0" -device "ide-hd,drive=r0")
+}
+files() { sha256sum "$disk" "$console" "$work/log"; }
+
+for how in format=raw driver=raw; do
+    disk_guest "$how"
+    record "$how"
+    contains "$how: what record says of the disk" "$(cat "$work/err")" "the guest wrote to $disk"
+    cmp -s "$fixtures/x86-disk.img" "$disk" && fail "$how: the guest wrote nothing to its disk"
+    # As if it had written to what it runs: a round less.
+    offset=$(LC_ALL=C grep -obUaP '\xb9\x2c\x01' "$disk" | cut -d: -f1)
+    printf '\x2b' | dd of="$disk" bs=1 seek=$((offset + 1)) conv=notrunc status=none
+    echo "the recorded console" >"$console"
+    before=$(files)
+    complains 3 "no verdict: .*$disk is not what it was" "$tcgrr" replay "$work/$how.tcgrr"
+    equal "$how: files after a replay" "$(files)" "$before"
+    cp "$fixtures/x86-disk.img" "$disk"
+    before=$(files)
+    run 0 "$tcgrr" replay --json "$work/$how.tcgrr"
+    equal "$how: diverged" "$(json .diverged)" false
+    run 0 "$tcgrr" replay --json --at 9000001 "$work/$how.tcgrr" &
+    "$tcgrr" replay --json --at 15000001 "$work/$how.tcgrr" >"$work/other" 2>&1 || fail "two replays at once: $(cat "$work/other")"
+    wait $! || fail "two replays at once: the first failed"
+    equal "$how: files after replays" "$(files)" "$before"
+done
+
+# Both sides start from the disk as it is.
+disk_guest format=raw
+cp "$disk" "$work/kept.img"
+run 0 "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}"
+equal "lockstep: diverged" "$(json .diverged)" false
+cmp -s "$disk" "$work/kept.img" || fail "lockstep wrote to the disk"
+
+# Another kernel under the same name is another guest.
+copy_guest rv64-compute-short "$work/kernel.elf"
+guest rv64-compute-short "$version" "$work/kernel.elf"
+record kernel
+cp "$fixtures/rv64-timer.elf" "$work/kernel.elf"
+complains 3 "no verdict: .*kernel.elf is not what it was" "$tcgrr" replay "$work/kernel.tcgrr"
+copy_guest rv64-compute-short "$work/kernel.elf"
+run 0 "$tcgrr" replay "$work/kernel.tcgrr"
