@@ -190,6 +190,22 @@ static void test_waits(void **state)
     }
 }
 
+static void test_lengths(void **state)
+{
+    (void)state;
+    const uint8_t odd[] = {0x01, 0}, even[] = {0x10, 0};
+
+    assert_int_equal(tcgrr_isa_length("microblaze", even, NULL), 4);
+    assert_int_equal(tcgrr_isa_length("loongarch64", even, "lu12i.w"), 4);
+    assert_int_equal(tcgrr_isa_length("tricore", odd, NULL), 4);
+    assert_int_equal(tcgrr_isa_length("tricore", even, NULL), 2);
+    assert_int_equal(tcgrr_isa_length("rx", even, "fb 82 00 80 08 00 mov.l #0x00088000, r8"), 6);
+    assert_int_equal(tcgrr_isa_length("rx", even, "03 nop"), 1);
+    assert_int_equal(tcgrr_isa_length("rx", even, "add #1, r1"), 0);
+    assert_int_equal(tcgrr_isa_length("rx", even, NULL), 0);
+    assert_int_equal(tcgrr_isa_length("cris", even, "00 00 nop"), 0);
+}
+
 static void test_unknown(void **state)
 {
     (void)state;
@@ -419,11 +435,12 @@ static void test_transfers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aarch64),    cmocka_unit_test(test_a32),         cmocka_unit_test(test_t32),
-        cmocka_unit_test(test_riscv),      cmocka_unit_test(test_x86_64),      cmocka_unit_test(test_i386),
-        cmocka_unit_test(test_targets),    cmocka_unit_test(test_waits),       cmocka_unit_test(test_unknown),
-        cmocka_unit_test(test_a32_or_t32), cmocka_unit_test(test_aarch64_low), cmocka_unit_test(test_riscv_widths),
-        cmocka_unit_test(test_x86_modes),  cmocka_unit_test(test_any_bytes),   cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_aarch64),      cmocka_unit_test(test_a32),        cmocka_unit_test(test_t32),
+        cmocka_unit_test(test_riscv),        cmocka_unit_test(test_x86_64),     cmocka_unit_test(test_i386),
+        cmocka_unit_test(test_targets),      cmocka_unit_test(test_waits),      cmocka_unit_test(test_lengths),
+        cmocka_unit_test(test_unknown),      cmocka_unit_test(test_a32_or_t32), cmocka_unit_test(test_aarch64_low),
+        cmocka_unit_test(test_riscv_widths), cmocka_unit_test(test_x86_modes),  cmocka_unit_test(test_any_bytes),
+        cmocka_unit_test(test_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

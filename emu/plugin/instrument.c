@@ -15,6 +15,7 @@
 /* More than QEMU's largest code cache can hold; address space only, memory comes with use. */
 #define MAX_TRANSLATIONS  (1u << 25)
 #define PAGE_BYTES        4096u
+#define MAX_UNTOLD        8u /* bytes of an instruction, at most, of those targets whose QEMU does not tell */
 #define MAX_PIECE         8u /* bytes of code that x86 takes at a time */
 #define TRANSLATION_BYTES (MAX_TRANSLATIONS * sizeof(struct tcgrr_translation))
 
@@ -56,6 +57,37 @@ static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_p
     return length < 255 ? length : 255;
 }
 
+/*
+ * QEMU 7.2 tells neither bytes nor lengths of some targets' instructions, but where they lie: in the host's memory.
+ * What of them there is not known leaves the content as it is, without bytes.
+ */
+static void read_from_host(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, struct content *content)
+{
+    const char *target = plugin->ring.header->target;
+    uint8_t lengths[TCGRR_WIRE_MAX_INSNS];
+    uint32_t size = 0;
+
+    for (uint32_t i = 0; i < content->count; i++) {
+        const struct qemu_plugin_insn *insn = plugin->api.tb_get_insn(tb, i);
+        const uint8_t *host = plugin->api.insn_haddr(insn);
+        uint64_t length = 0;
+        if (host && i + 1 < content->count) {
+            length = plugin->api.insn_vaddr(plugin->api.tb_get_insn(tb, i + 1)) - plugin->api.insn_vaddr(insn);
+        } else if (host) {
+            g_autofree char *text = plugin->api.insn_disas(insn);
+            length = tcgrr_isa_length(target, host, text);
+        }
+        if (length == 0 || length > MAX_UNTOLD || size + length > sizeof(content->bytes)) {
+            return;
+        }
+        memcpy(content->bytes + size, host, length);
+        lengths[i] = (uint8_t)length;
+        size += (uint32_t)length;
+    }
+    memcpy(content->lengths, lengths, content->count);
+    content->size = size;
+}
+
 static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, struct content *content)
 {
     size_t count = plugin->api.tb_n_insns(tb);
@@ -75,6 +107,9 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
         thumb = thumb || (length == 2 && plugin->isa == TCGRR_ISA_ARM);
         content->lengths[content->count++] = (uint8_t)length;
         content->size += (uint32_t)length;
+    }
+    if (content->size == 0 && plugin->system && plugin->api.version == 1) {
+        read_from_host(plugin, tb, content);
     }
 }
 

@@ -64,6 +64,31 @@ enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8
     return TCGRR_LEAVE_UNKNOWN;
 }
 
+static bool is_hex(char c)
+{
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
+}
+
+uint8_t tcgrr_isa_length(const char *target, const uint8_t *bytes, const char *text)
+{
+    static const char *const fixed[] = {"loongarch64", "microblaze", "microblazeel", "nios2"};
+    uint8_t length = 0;
+
+    for (size_t i = 0; i < sizeof(fixed) / sizeof(fixed[0]); i++) {
+        if (strcmp(fixed[i], target) == 0) {
+            return 4;
+        }
+    }
+    if (strcmp(target, "tricore") == 0) {
+        return bytes[0] & 1 ? 4 : 2;
+    }
+    while (strcmp(target, "rx") == 0 && text && is_hex(text[0]) && is_hex(text[1]) && text[2] == ' ') {
+        length++;
+        text += strlen("00 ");
+    }
+    return length <= 8 ? length : 0;
+}
+
 uint64_t tcgrr_isa_address_mask(const char *target)
 {
     static const char *const wide[] = {"alpha", "hppa", "s390x"};

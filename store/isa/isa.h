@@ -79,6 +79,12 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
 enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
 
 /*
+ * How many bytes the instruction of `target` has that begins with these two; 0: not known. For targets of which QEMU
+ * 7.2 does not tell it. `text` is QEMU's disassembly, which for RX begins with the bytes; NULL: none.
+ */
+uint8_t tcgrr_isa_length(const char *target, const uint8_t *bytes, const char *text);
+
+/*
  * Whether it is, for certain, a branch or jump that cannot fail, after which every QEMU ends its block. Unlike
  * tcgrr_isa_classify() it goes by the instruction alone, so that the answer does not depend on how blocks are cut;
  * `thumb` says whether 32-bit Arm code is T32.
