@@ -426,13 +426,14 @@ static void print_inputs(const struct tcgrr_comparison *comparison, const struct
     if (comparison->input_differences == 0) {
         return;
     }
-    printf("  %" G_GUINT64_FORMAT " system calls returned something else than %s got\n", comparison->input_differences,
-           places->names[0]);
+    printf("  %" G_GUINT64_FORMAT " system calls returned something other than what %s got\n",
+           comparison->input_differences, places->names[0]);
     if (comparison->rest_left_out) {
-        printf("  after that the runs went on differently, and did not meet again at a system call that both make;\n  "
-               "what followed was not compared, and a fault in it would not show\n");
+        printf(
+            "  after that the runs continued differently, and did not meet again at a system call that both made;\n  "
+            "what followed was not compared, and a fault in it would not show\n");
     } else if (comparison->input_places > 0) {
-        printf("  after that the runs went on differently %" G_GUINT64_FORMAT
+        printf("  after that the runs continued differently %" G_GUINT64_FORMAT
                " times, up to the next system call that both made;\n  these %s and %s instructions were not compared, "
                "and a fault in them would not show\n",
                comparison->input_places, a, b);
@@ -470,7 +471,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
     for (int i = 0; i < 2; i++) {
         if (comparison->surplus[i] && comparison->ends[!i] == TCGRR_SOURCE_SHUTDOWN) {
             printf("  %s ran %" G_GUINT64_FORMAT
-                   " instructions more after the guest had shut down, before QEMU stopped it\n",
+                   " more instructions after the guest had shut down, before QEMU stopped it\n",
                    places->names[i], comparison->surplus[i]);
         }
     }

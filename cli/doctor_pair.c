@@ -85,7 +85,7 @@ static void compare_tree(struct member members[2], json_t *list)
         add(list, "device tree", text_a, text_b, PORTABLE ", or -dtb with one of the two");
     }
     if (seeds) {
-        add(list, "random seeds", "in the device tree", "others in each run", PORTABLE " (or -dtb)");
+        add(list, "random seeds", "in the device tree", "different in each run", PORTABLE " (or -dtb)");
     }
 }
 

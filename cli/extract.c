@@ -71,10 +71,9 @@ const struct cli_command cli_extract = {
     "extract",
     "TRACE DIR",
     "Write QEMU's rr file, the embedded files and the command that replays them",
-    "Writes DIR/replay.rr and DIR/command.txt (one argument per line), which replay the run without tcgrr, and "
-    "DIR/inputs\n"
-    "with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr is the\n"
-    "repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n\n"
+    "Writes DIR/replay.rr and DIR/command.txt (one argument per line), which replay the run without tcgrr, and\n"
+    "DIR/inputs with the embedded files of a trace that was recorded with --portable or --start-at. replay.rr\n"
+    "is the repaired log, original.rr the one that QEMU wrote; replay.txt lists the events of replay.rr.\n\n"
     "Examples:\n"
     "  tcgrr extract "
     "boot.tcgrr boot && xargs -d '\\n"

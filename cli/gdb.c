@@ -361,8 +361,8 @@ const struct cli_command cli_gdb = {
     "TRACE [WHERE] [-- GDB_ARG…]",
     "Debug a recorded run with gdb, forwards and backwards",
     "WHERE is an icount, or a symbol or 0x address (its first execution); the default is the run's last instruction.\n"
-    "reverse-stepi, reverse-continue and the like work; 'icount' prints the current position, 'goto ICOUNT' moves to "
-    "any.\n\n"
+    "reverse-stepi, reverse-continue and the like work; 'icount' prints the current position, 'goto ICOUNT' changes "
+    "it.\n\n"
     "Examples:\n"
     "  tcgrr gdb boot.tcgrr\n"
     "  tcgrr gdb boot.tcgrr panic\n"

@@ -126,7 +126,7 @@ static int record(struct tcgrr_record_options *options, bool json)
         cli_note("the guest reset the machine, which ended the run");
     }
     if (status == CLI_OK && options->until.wanted && !result.reached) {
-        cli_say_error("the guest ended before it came to --until");
+        cli_say_error("the guest ended before it reached --until");
     }
     int printed = cli_print_trace(options->output, json,
                                   !options->until.wanted ? CLI_TRACE_RECORDED
@@ -275,7 +275,7 @@ const struct cli_command cli_record = {
     "record",
     "[--] QEMU ARG…",
     "Run a QEMU command and record everything it executes into one file",
-    "The guest's console is as in plain QEMU: with -nographic Ctrl-C is the guest's, and Ctrl-A x ends the run.\n"
+    "The guest's console works as in plain QEMU: with -nographic Ctrl-C is the guest's, and Ctrl-A x ends the run.\n"
     "Otherwise Ctrl-C ends the recording; what was recorded stays valid.\n"
     "Under icount QEMU handles signals and input "
     "only between slices of guest time: for a guest that polls instead of\n"

@@ -87,7 +87,7 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
         return "diverged";
     }
     if (comparison->rest_left_out) {
-        return "not compared to the end, because a system call gave something else";
+        return "not compared to the end, because a system call returned something else";
     }
     if (comparison->input_places > 0) {
         return "no divergence, apart from what followed from inputs";
@@ -125,14 +125,15 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
                result->inputs.translated ? ", its rr log translated" : "");
     }
     if (result->pins) {
-        printf("  the machine was not pinned; it was now, as QEMU %s makes it\n", run->qemu_version);
+        printf("  the machine had not been pinned; it is now, as QEMU %s makes it\n", run->qemu_version);
     }
     if (result->unpinned) {
         g_autofree char *advice = tcgrr_unpinned_advice(reader);
         printf("  %s\n", advice);
     }
     if (tcgrr_run_level(run) == TCGRR_LEVEL_INPUTS && !result->comparison.diverged) {
-        printf("  QEMU took all inputs at their places%s; no instructions were compared, because none are recorded\n"
+        printf("  QEMU accepted each input where it was recorded%s; no instructions were compared, because none are "
+               "recorded\n"
                "  (level inputs); tcgrr fill %s --level flow derives them\n",
                result->comparison.ends[1] == TCGRR_SOURCE_STOPPED ? "" : " and ended as it did",
                tcgrr_reader_path(reader));

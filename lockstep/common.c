@@ -93,7 +93,7 @@ bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, b
     found->undecided = g_strdup("QEMU gave up the log");
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 "no verdict: the same for %" G_GUINT64_FORMAT
-                " instructions, where QEMU gave up its rr log, which says nothing of the guest (docs/rr-log.md): %s",
+                " instructions, then QEMU gave up its rr log, which says nothing about the guest (docs/rr-log.md): %s",
                 found->compared, words);
     return false;
 }

@@ -234,7 +234,7 @@ static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
     if (note) {
         return note;
     }
-    const char *why = shifted_before(c) ? "interrupts or polling came differently before"
+    const char *why = shifted_before(c) ? "interrupts or polling differed before"
                       : tcgrr_interrupt_at(&walks[0], 0, &interrupt) || tcgrr_interrupt_at(&walks[1], 0, &interrupt)
                           ? "an interrupt came there"
                       : may_have_read(c, align, 0, walks[0].icount) || may_have_read(c, align, 1, walks[1].icount)

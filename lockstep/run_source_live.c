@@ -416,10 +416,10 @@ static bool check_hung(struct live_side *live, GError **error)
     if (!never_began(live)) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s does not come to the guest's first instruction%s",
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s does not reach the guest's first instruction%s",
                 tcgrr_session_qemu(live->session)->path,
-                live->options.translated ? ": setting its machine up, it waits for an input that the other release did "
-                                           "not have there; or -S holds it"
+                live->options.translated ? ": while it sets up the machine, it waits for an input that the other "
+                                           "release did not have there; or -S holds it"
                                          : "; does -S in its command line hold it?");
     return false;
 }

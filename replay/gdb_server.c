@@ -373,11 +373,11 @@ struct tcgrr_gdb_server *tcgrr_gdb_server_new(const struct tcgrr_gdb_options *op
     const struct tcgrr_keyframes_options *of = &options->of;
 
     if (!tcgrr_replay_check_system(
-            of->reader, "gdb cannot move about in it; tcgrr why shows registers, memory and what wrote them", error)) {
+            of->reader, "gdb cannot debug it; tcgrr why shows registers, memory and what wrote them", error)) {
         return NULL;
     }
     if (!tcgrr_reader_run(of->reader)->rr) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr, so gdb cannot move about in it",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "%s was recorded without rr, so gdb cannot debug it",
                     tcgrr_reader_path(of->reader));
         return NULL;
     }

@@ -153,7 +153,7 @@ static void judge(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
                 ? g_strdup_printf("no divergence in %" G_GUINT64_FORMAT " instructions", comparison->compared)
             : comparison->input_places > 0
                 ? g_strdup_printf("the same for %" G_GUINT64_FORMAT " instructions, but %" G_GUINT64_FORMAT
-                                  " times a system call gave it something else and it went on differently",
+                                  " times a system call returned something else and it continued differently",
                                   comparison->compared, comparison->input_places)
                 : g_strdup_printf("ended after %" G_GUINT64_FORMAT
                                   " instructions, but the recording was cut short, too",

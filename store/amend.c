@@ -65,7 +65,8 @@ bool tcgrr_amend(const char *path, bool (*change)(sqlite3 *db, void *data, GErro
         return false;
     }
     if (seal == TCGRR_SEAL_BROKEN) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is damaged and stays as it is; see tcgrr verify", path);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s is damaged and is left unchanged; see tcgrr verify",
+                    path);
         return false;
     }
     bool good =

@@ -229,7 +229,7 @@ bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
         }
         good =
             (good && types_fit(statement)) ||
-            tcgrr_reader_damaged(reader, error, "its run table lacks columns, or they hold what does not belong there");
+            tcgrr_reader_damaged(reader, error, "its run table lacks columns, or they hold values of the wrong kind");
     } else {
         good = tcgrr_reader_fail(reader, "the run table", error);
     }

@@ -74,7 +74,7 @@ bool tcgrr_symbols_add_text(struct tcgrr_symbols *table, const char *path, uint6
         bool code;
         if (!parse_line(line, &label, &code)) {
             return refuse(path,
-                          "is neither an ELF file nor a list of symbols as System.map, /proc/kallsyms or nm have it",
+                          "is neither an ELF file nor a list of symbols like System.map, /proc/kallsyms or nm's output",
                           error);
         }
         any = any || label.address != 0;

@@ -122,7 +122,7 @@ static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chun
     if (chunk->end_icount != end_icount || chunk->end_flow != end_flow) {
         complain(check,
                  "chunk %" G_GINT64_FORMAT " says %" G_GUINT64_FORMAT
-                 " instructions, its executions make %" G_GUINT64_FORMAT "%s",
+                 " instructions, its executions have %" G_GUINT64_FORMAT "%s",
                  id, end_icount - chunk->first_icount, chunk->end_icount - chunk->first_icount,
                  chunk->end_flow != end_flow ? ", and another flow digest" : "");
     }
@@ -177,7 +177,7 @@ static bool check_samples(struct check *check, int64_t id, GError **error)
         return absorb(check, problem, error);
     }
     if (found >= 0 && (!tcgrr_chunk_place_samples(check->chunk, check->reader->blocks) || !right_pcs(check))) {
-        complain(check, "the samples of chunk %" G_GINT64_FORMAT " do not stand where its executions are", id);
+        complain(check, "the samples of chunk %" G_GINT64_FORMAT " are not where its executions are", id);
     }
     return true;
 }

@@ -104,7 +104,7 @@ lockstep 1 --from _start
 equal "blsi, B the older one: compared" "$(json .compared)" 301021
 pair x86-blsi 7.2 10.0
 lockstep 3 --from 0x12345
-contains "a place that is nowhere" "$(cat "$work/err")" "the guest ended and never came to 0x12345"
+contains "a place that is nowhere" "$(cat "$work/err")" "the guest ended without reaching 0x12345"
 # A guest that only one of them has would be lost in a snapshot.
 lockstep 1 --from _start --b-arg -kernel --b-arg "$fixtures/x86-blsi.elf"
 equal "blsi, a kernel of its own: inputs" "$(json .inputs)" own

@@ -40,6 +40,6 @@ recorded_until "$symbol" "$(ask whole "SELECT min(icount) FROM insn WHERE pc = (
 record never --until 999999999999
 equal "never: reached" "$(json .reached)" false
 equal "never: tail" "$(json '.tail == null or .icount > 1000')" true
-contains "never" "$(cat "$work/err")" "ended before it came to --until"
+contains "never" "$(cat "$work/err")" "ended before it reached --until"
 complains 2 "no symbol" "$tcgrr" record -o "$work/none.tcgrr" --until nowhere -- "${guest[@]}"
 complains 2 "nothing would be recorded" "$tcgrr" record -o "$work/none.tcgrr" --until 0 -- "${guest[@]}"

@@ -125,7 +125,7 @@ fails "neither a program nor a trace" lockstep --a "$riscv" --b ./text -- -M vir
 # Of a guest that is held before its first instruction nothing can be said.
 fails "first instruction; does -S" lockstep --timeout 1 --a "$riscv" --b "$riscv" -- "${guest[@]:1}" -S
 newer=${riscv%-*}-11.1
-[ ! -x "$newer" ] || fails "first instruction: setting its machine up" lockstep --timeout 1 --a "$riscv" --b "$newer" --b-arg -S -- "${guest[@]:1}"
+[ ! -x "$newer" ] || fails "first instruction: while it sets up the machine" lockstep --timeout 1 --a "$riscv" --b "$newer" --b-arg -S -- "${guest[@]:1}"
 TCGRR_PLUGIN=$work/no-plugin fails "TCGRR_PLUGIN" doctor
 fails "TYPO" record --symbols TYPO -o x.tcgrr -- "${guest[@]}"
 refused "a folder" record --force -o "$work" -- "${guest[@]}"

@@ -334,11 +334,10 @@ const struct report report_execlog = {
     "execlog",
     "each instruction that ran, one on a line",
     "vCPU, address, opcode, disassembly[, load or store, address, device]…[, register -> value]…\n"
-    "Instructions that did not complete are left out; the plugin prints them. A whole boot of Linux has\n"
-    "about 900 million lines: select a part with from= and until=, which starts there at once. Memory accesses need a "
-    "trace\n"
-    "recorded at --level full. Registers are shown where the trace has a sample of them (--level state), in the\n"
-    "line of the instruction before it, if they have changed since they were last shown.\n\n"
+    "Instructions that did not complete are left out; the plugin prints them. A whole boot of Linux has about\n"
+    "900 million lines: select a part with from= and until=, which starts there at once. Memory accesses need\n"
+    "a trace recorded at --level full. Registers are shown where the trace has a sample of them (--level\n"
+    "state), in the line of the instruction before it, if they have changed since they were last shown.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr execlog from=5000000 until=5000100\n"
     "  tcgrr report boot.tcgrr execlog ifilter=msr ifilter=eret\n"

@@ -295,10 +295,9 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_howvec = {
     "howvec",
     "how many instructions of each class ran",
-    "The classes of aarch64 are the plugin's, mistakes and all (strict=on corrects them), those of RISC-V follow its "
-    "opcodes, those of x86 and arm are what "
-    "capstone\n"
-    "says about an instruction. On other targets instructions are counted individually.\n\n"
+    "The classes of aarch64 are the plugin's, mistakes and all (strict=on corrects them); those of RISC-V follow its\n"
+    "opcodes; those of x86 and arm are capstone's groups. On other targets the classes are LLVM's; without it,\n"
+    "instructions are counted individually.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr howvec\n"
     "  tcgrr report boot.tcgrr howvec count=sreg count=!hint\n",

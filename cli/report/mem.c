@@ -133,10 +133,8 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_mem = {
     "mem",
     "memory accesses: how many, or each of them",
-    "With haddr=on accesses to devices count as io accesses, not as mem accesses. access_size is in bits. Needs a "
-    "trace "
-    "recorded\n"
-    "at --level full.\n\n"
+    "With haddr=on, accesses to devices count as io accesses, not as mem accesses. access_size is in bits.\n"
+    "Needs a trace recorded at --level full.\n\n"
     "Examples:\n"
     "  tcgrr report full.tcgrr mem haddr=on\n"
     "  tcgrr report full.tcgrr mem track=w print-accesses=on\n",

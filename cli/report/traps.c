@@ -172,9 +172,8 @@ static bool run(struct report_job *job, GError **error)
 const struct report report_traps = {
     "traps",
     "interrupts, exceptions and host calls, by vCPU and place",
-    "After the plugin's table comes a list of where they hit: for an interrupt `from` is the instruction that would "
-    "have run\n"
-    "next, for an exception the one that raised it; `to` is where it went.\n\n"
+    "After the plugin's table comes a list of where they hit: for an interrupt `from` is the instruction that\n"
+    "would have run next, for an exception the one that raised it; `to` is where it went.\n\n"
     "Examples:\n"
     "  tcgrr report boot.tcgrr traps\n"
     "  tcgrr report boot.tcgrr traps limit=0 --json | jq .places\n",

@@ -534,8 +534,8 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
     g_autofree char *end = tcgrr_process_describe_end(session->process);
     g_autofree char *words = tcgrr_session_words(session);
     const char *why = strstr(words, "in the replay log")
-                          ? "; its machine is set up with other inputs than the recorded "
-                            "one, which therefore cannot drive it"
+                          ? "; it sets up its machine with other inputs than the recorded run "
+                            "had, which therefore cannot drive it"
                           : "";
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s %s (%s)%s%s%s", session->qemu.path,
                 outside ? "was ended from outside tcgrr" : "ended without running an instruction", end,

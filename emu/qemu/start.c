@@ -175,9 +175,9 @@ static bool ended_before(struct start *start, GError **error)
 {
     const struct tcgrr_start_options *options = start->options;
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_ENDED,
-                options->is_address ? "the guest ended and never came to 0x%" G_GINT64_MODIFIER "x, the place to "
+                options->is_address ? "the guest ended without reaching 0x%" G_GINT64_MODIFIER "x, the place to "
                                       "start from"
-                                    : "the guest ended before it came to icount %" G_GINT64_MODIFIER "u, the place "
+                                    : "the guest ended before it reached icount %" G_GINT64_MODIFIER "u, the place "
                                       "to start from",
                 options->place);
     return false;
@@ -188,7 +188,8 @@ static bool interrupted(struct start *start, GError **error)
     if (!start->options->stop || !*start->options->stop) {
         return false;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted on the way to the place to start from");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED,
+                "interrupted before the guest reached the place to start from");
     return true;
 }
 

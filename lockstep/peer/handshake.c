@@ -129,7 +129,7 @@ static bool receive(struct tcgrr_peer *peer, enum tcgrr_message_type type, struc
         return false;
     }
     if (message->type != type) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent %s where %s was its turn",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent %s instead of %s",
                     tcgrr_message_name(message->type), tcgrr_message_name(type));
         return false;
     }

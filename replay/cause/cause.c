@@ -462,10 +462,11 @@ static bool conclude_vanished(struct tcgrr_trail *trail, const GArray *wanted, G
         return false;
     }
     if (!found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "what differs at instruction %" G_GUINT64_FORMAT " when both stop there does not when they are "
-                    "stepped there from %" G_GUINT64_FORMAT ", and no block does it as a whole: a replay is not exact",
-                    vanished.differs, vanished.same);
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "what differs at instruction %" G_GUINT64_FORMAT " when both stop there does not differ when they are "
+            "stepped there from %" G_GUINT64_FORMAT ", and no block as a whole makes it differ: a replay is not exact",
+            vanished.differs, vanished.same);
     }
     return found;
 }
@@ -553,7 +554,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment diverged_at, bool halt
         if (!found) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                         "the two runs do not diverge when they are stepped through instruction %" G_GUINT64_FORMAT
-                        ", and no block makes them as a whole",
+                        ", and no block as a whole makes them diverge",
                         diverged_at);
         }
         return found;

@@ -333,11 +333,10 @@ static bool is_hidden(const struct tcgrr_trail *trail, const struct tcgrr_stop *
 {
     const char *hidden = at[0]->inputs.hidden ? at[0]->inputs.hidden : at[1]->inputs.hidden;
     if (hidden) {
-        g_set_error(
-            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-            "the difference was followed back to icount %" G_GUINT64_FORMAT " of A, 0x%" G_GINT64_MODIFIER
-            "x: that instruction takes in %s, which QEMU does not show; the cause is that one or lies before it",
-            tcgrr_replay_pair_icount(trail->search.pair, 0, at[0]->moment), at[0]->address, hidden);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the difference was followed back to icount %" G_GUINT64_FORMAT " of A, 0x%" G_GINT64_MODIFIER
+                    "x: that instruction reads %s, which QEMU does not show; the cause is that one or lies before it",
+                    tcgrr_replay_pair_icount(trail->search.pair, 0, at[0]->moment), at[0]->address, hidden);
     }
     return hidden != NULL;
 }
@@ -466,7 +465,7 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
     if (found) {
         return tcgrr_trail_follow(trail, stop, error);
     }
-    tcgrr_trail_explain(trail, TCGRR_CAUSE_CODE, "the two guests have other instructions here");
+    tcgrr_trail_explain(trail, TCGRR_CAUSE_CODE, "the two guests have different instructions here");
     return true;
 }
 

@@ -149,7 +149,7 @@ static const struct quirk quirks_s390x[] = {
     {"EPSW", READS, "pswm"},
     {"STNSM", READS, "pswm"},
     {"STOSM", READS, "pswm"},
-    {"EX", HIDDEN, "what the instruction that it executes takes in"},
+    {"EX", HIDDEN, "what the instruction that it executes reads"},
     {"DIAG", OUTSIDE, NULL},
     {"STM", RANGE, NULL},
     {"VSTM", RANGE, NULL},

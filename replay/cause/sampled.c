@@ -66,8 +66,8 @@ static void conclude(struct tcgrr_cause *cause, const struct tcgrr_exec *exec, c
 
 void tcgrr_cause_explain_block(struct tcgrr_cause *cause, const char *why)
 {
-    char *text =
-        g_strdup_printf("%s (which of its instructions does it could not be found: %s)", cause->explanation, why);
+    char *text = g_strdup_printf("%s (which of its instructions is responsible could not be determined: %s)",
+                                 cause->explanation, why);
     if (cause->insns > 0) {
         g_free(cause->explanation);
         cause->explanation = text;
@@ -86,9 +86,10 @@ bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_compari
     struct tcgrr_exec exec;
 
     if (!data || data->samples == 0 || !wide->alike || !(wide->stores || wide->stores_parted)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the cause is not known: in user mode it is found by comparing registers and stores, which takes "
-                    "x86_64 and QEMU 10.1 or later on both sides, which start the program with the same data");
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "the cause is not known: in user mode it is found by comparing registers and stores, which takes "
+            "x86_64 and QEMU 10.1 or later on both sides, and a program that starts with the same data on both");
         return false;
     }
     /* After the first difference nothing is known; one of stores alone may only be told in other pieces. */

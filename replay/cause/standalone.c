@@ -191,7 +191,7 @@ static char *why_void(const struct performance *performance)
     return !refused || *performance->output
                ? NULL
                : g_strdup_printf("%c did not run it: %s", 'A' + performance->side,
-                                 *outcome->said ? outcome->said : "it ended without a word");
+                                 *outcome->said ? outcome->said : "it ended without saying why");
 }
 
 /* Lines that differ; NULL if none does. Owned by the caller. */
@@ -331,7 +331,7 @@ static bool goes_away(const struct tcgrr_standalone_options *options, const stru
 /* Why there can be no such guest; NULL: there may be one. */
 static const char *unfit(const struct tcgrr_standalone_options *options)
 {
-    static const char *const away = "the instruction goes to another place, where such a guest has nothing";
+    static const char *const away = "the instruction jumps to a place where such a guest has no code";
     const struct tcgrr_cause *cause = options->cause;
     const struct tcgrr_cause_scene *scene = &cause->scene;
 

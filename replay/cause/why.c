@@ -236,7 +236,7 @@ static void follow_inputs(struct chase *chase, const struct tcgrr_stop *stop, in
     tcgrr_icount icount = stop->moment;
 
     if (stop->length == 0 || !stop->inputs.known || stop->inputs.hidden) {
-        add_end(chase, "unknown: what the instruction at icount %" G_GUINT64_FORMAT " takes in is not known", icount);
+        add_end(chase, "unknown: what the instruction at icount %" G_GUINT64_FORMAT " reads is not known", icount);
         return;
     }
     bool memory = want_memory(chase, stop, number);
