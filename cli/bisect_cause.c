@@ -94,12 +94,12 @@ static int report(struct context *context, const char *bundle, int status)
     struct cli_places places = places_of(context);
     struct cli_cause cause = {bisect, bundle, &places};
     const struct cli_comparing *comparing = context->comparing;
-    json_t *object = cli_comparing_wants(comparing) ? result_json(context, &cause) : NULL;
+    json_t *object = cli_comparing_wants_object(comparing) ? result_json(context, &cause) : NULL;
 
     if (!comparing->json) {
         print_text(context, &cause);
     }
-    return cli_give(object, comparing->json, comparing->html, status);
+    return cli_output_result(object, comparing->json, comparing->html, status);
 }
 
 static void print_finding(FILE *to, void *data)

@@ -81,7 +81,7 @@ static bool compare(struct shown *shown, GError **error)
         struct tcgrr_compare_options options = {
             .history = 1,
             .isa = tcgrr_isa_of_target(runs[0]->target),
-            .vcpus_told =
+            .vcpus_known =
                 tcgrr_compare_reports_vcpus(runs[0]->api_version) && tcgrr_compare_reports_vcpus(runs[1]->api_version),
             .tolerate_cut_a = !runs[0]->complete,
             .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
@@ -170,7 +170,7 @@ static int show(struct shown *shown, const char *at)
 
 int cli_browse_check(const struct cli_command *command)
 {
-    if (!browse_view_there()) {
+    if (!browse_view_available()) {
         cli_say_error(
             "this tcgrr was built without ncurses, which %s needs; install libncurses-dev and build tcgrr again",
             command == &cli_browse ? "browse" : "--browse");

@@ -117,13 +117,13 @@ void cli_print_json(json_t *object);
  * What a command with --json and --html found: prints it, and draws it as a page for a browser into the file `html`,
  * where either is asked for. Gives up the reference. Returns `status`, or another one if the page cannot be written.
  */
-int cli_give(json_t *object, bool json, const char *html, int status);
+int cli_output_result(json_t *object, bool json, const char *html, int status);
 #define CLI_HTML_OPTION(path)                                                                                          \
     {                                                                                                                  \
         "html", 0, 0, G_OPTION_ARG_FILENAME, &(path), "write what was found as a page for a browser", "FILE"           \
     }
 /* Whether a page could be written to `html` (NULL: none is asked for); says why not. */
-bool cli_can_give(const char *html);
+bool cli_check_page(const char *html);
 /* Under --json the object {"error": …} gets these keys, too. Gives up the reference. */
 void cli_error_keys(json_t *object);
 /* Draws such an object as a page. Texts must be UTF-8. */

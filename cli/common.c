@@ -347,7 +347,7 @@ void cli_print_json(json_t *object)
     json_decref(object);
 }
 
-int cli_give(json_t *object, bool json, const char *html, int status)
+int cli_output_result(json_t *object, bool json, const char *html, int status)
 {
     GError *error = NULL;
 
@@ -361,7 +361,7 @@ int cli_give(json_t *object, bool json, const char *html, int status)
     return status;
 }
 
-bool cli_can_give(const char *html)
+bool cli_check_page(const char *html)
 {
     g_autofree char *folder = html ? g_path_get_dirname(html) : NULL;
     bool good = !html || (g_file_test(html, G_FILE_TEST_EXISTS) ? access(html, W_OK) : access(folder, W_OK)) == 0;

@@ -16,7 +16,7 @@ void cli_comparing_clear(struct cli_comparing *comparing)
     g_strfreev(comparing->ignored);
 }
 
-bool cli_comparing_wants(const struct cli_comparing *comparing)
+bool cli_comparing_wants_object(const struct cli_comparing *comparing)
 {
     return comparing->json || comparing->html;
 }
@@ -29,7 +29,7 @@ int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GE
     if (object) {
         json_object_set_new(object, "error", json_pack("{s:O, s:i}", "text", text, "exit", status));
         cli_error_keys(json_incref(object));
-        status = cli_give(object, false, comparing->html, status);
+        status = cli_output_result(object, false, comparing->html, status);
     }
     json_decref(text);
     return status;
@@ -78,7 +78,7 @@ static int resolve(const struct cli_command *command, const char *option, const 
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options)
 {
-    if (!cli_can_give(comparing->html)) {
+    if (!cli_check_page(comparing->html)) {
         return CLI_FAILED;
     }
     if (comparing->history < 1 || comparing->history > 1000) {

@@ -72,7 +72,7 @@ int cli_comparing_resolve(const struct cli_command *command, const struct cli_co
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
 
 /* Whether the command's object is needed. */
-bool cli_comparing_wants(const struct cli_comparing *comparing);
+bool cli_comparing_wants_object(const struct cli_comparing *comparing);
 /* There is no verdict: says why, and gives `object`, which has the place where the two are not the same (NULL: there
  * is none, or none is wanted). Returns the exit status. Takes both. */
 int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GError *error);

@@ -126,7 +126,8 @@ static int fail(const struct traces *traces, const struct cli_comparing *compari
         print_text(traces, comparison, places);
     }
     return cli_comparing_fail(
-        comparing, undecided && cli_comparing_wants(comparing) ? result_json(traces, comparison, places) : NULL, error);
+        comparing, undecided && cli_comparing_wants_object(comparing) ? result_json(traces, comparison, places) : NULL,
+        error);
 }
 
 static int compare(const struct cli_command *command, struct traces *traces, const struct cli_comparing *comparing)
@@ -136,8 +137,8 @@ static int compare(const struct cli_command *command, struct traces *traces, con
                                 .names = {traces->paths[0], traces->paths[1]}};
     const struct tcgrr_run *runs[2] = {tcgrr_reader_run(traces->readers[0]), tcgrr_reader_run(traces->readers[1])};
     struct tcgrr_compare_options options = {.isa = tcgrr_isa_of_target(runs[0]->target),
-                                            .vcpus_told = tcgrr_compare_reports_vcpus(runs[0]->api_version) &&
-                                                          tcgrr_compare_reports_vcpus(runs[1]->api_version),
+                                            .vcpus_known = tcgrr_compare_reports_vcpus(runs[0]->api_version) &&
+                                                           tcgrr_compare_reports_vcpus(runs[1]->api_version),
                                             .tolerate_cut_a = !runs[0]->complete,
                                             .own_inputs = g_strcmp0(runs[0]->mode, "system") == 0,
                                             .stop = cli_catch_signals()};
@@ -163,8 +164,8 @@ static int compare(const struct cli_command *command, struct traces *traces, con
     if (!comparing->json) {
         print_text(traces, &comparison, &places);
     }
-    status = cli_give(cli_comparing_wants(comparing) ? result_json(traces, &comparison, &places) : NULL,
-                      comparing->json, comparing->html, cli_comparison_status(&comparison));
+    status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(traces, &comparison, &places) : NULL,
+                               comparing->json, comparing->html, cli_comparison_status(&comparison));
     tcgrr_comparison_clear(&comparison);
     return status;
 }

@@ -13,7 +13,7 @@
 
 #define POLL_US 20000
 
-char **cli_fill_job(const struct cli_fill *told, const struct tcgrr_fill_window *window, GError **error)
+char **cli_fill_job(const struct cli_fill *asked, const struct tcgrr_fill_window *window, GError **error)
 {
     g_autofree char *self = g_file_read_link("/proc/self/exe", error);
     g_autoptr(GPtrArray) words = g_ptr_array_new();
@@ -23,15 +23,15 @@ char **cli_fill_job(const struct cli_fill *told, const struct tcgrr_fill_window 
     }
     g_ptr_array_add(words, g_steal_pointer(&self));
     g_ptr_array_add(words, g_strdup("fill"));
-    g_ptr_array_add(words, g_canonicalize_filename(told->trace, NULL));
+    g_ptr_array_add(words, g_canonicalize_filename(asked->trace, NULL));
     g_ptr_array_add(words, g_strdup_printf("--level=%s", tcgrr_level_name(window->level)));
     g_ptr_array_add(words, g_strdup_printf("--window=%" G_GUINT64_FORMAT ":%" G_GUINT64_FORMAT, window->span.first,
                                            window->span.end));
-    if (told->qemu) {
-        g_ptr_array_add(words, g_strdup_printf("--qemu=%s", told->qemu));
+    if (asked->qemu) {
+        g_ptr_array_add(words, g_strdup_printf("--qemu=%s", asked->qemu));
     }
-    if (told->hang != CLI_FILL_HANG) {
-        g_ptr_array_add(words, g_strdup_printf("--timeout=%d", told->hang));
+    if (asked->hang != CLI_FILL_HANG) {
+        g_ptr_array_add(words, g_strdup_printf("--timeout=%d", asked->hang));
     }
     g_ptr_array_add(words, g_strdup_printf("--output=%s", window->part));
     g_ptr_array_add(words, NULL);
@@ -51,10 +51,10 @@ static void setup(gpointer data)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
 }
 
-static bool start_job(struct job *job, const struct cli_fill *told, const struct tcgrr_fill_window *window,
+static bool start_job(struct job *job, const struct cli_fill *asked, const struct tcgrr_fill_window *window,
                       GError **error)
 {
-    g_auto(GStrv) words = cli_fill_job(told, window, error);
+    g_auto(GStrv) words = cli_fill_job(asked, window, error);
     g_autofree char *folder = g_path_get_dirname(window->part);
 
     job->errors = g_strconcat(window->part, ".err", NULL);
@@ -127,30 +127,30 @@ static void stop_all(struct job *jobs, int count)
     }
 }
 
-bool cli_fill_run_jobs(const struct cli_fill *told, const GArray *windows, GError **error)
+bool cli_fill_run_jobs(const struct cli_fill *asked, const GArray *windows, GError **error)
 {
-    g_autofree struct job *jobs = g_new0(struct job, (gsize)told->jobs);
+    g_autofree struct job *jobs = g_new0(struct job, (gsize)asked->jobs);
     guint next = 0;
     bool good = true;
     bool busy = true;
 
     while (good && busy) {
         busy = false;
-        for (int i = 0; good && i < told->jobs; i++) {
+        for (int i = 0; good && i < asked->jobs; i++) {
             bool ended = jobs[i].pid == 0;
             good = ended || look_after(&jobs[i], &ended, error);
             if (good && ended && next < windows->len) {
-                good = start_job(&jobs[i], told, &g_array_index(windows, struct tcgrr_fill_window, next++), error);
+                good = start_job(&jobs[i], asked, &g_array_index(windows, struct tcgrr_fill_window, next++), error);
             }
             busy = busy || jobs[i].pid > 0;
         }
-        if (told->stop && *told->stop) {
+        if (asked->stop && *asked->stop) {
             g_clear_error(error);
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
             good = false;
         }
         g_usleep(POLL_US);
     }
-    stop_all(jobs, told->jobs);
+    stop_all(jobs, asked->jobs);
     return good;
 }

@@ -55,21 +55,21 @@ static bool knows(const char *debugger, const char *target)
 }
 
 /* A gdb for the target; NULL with error. Owned by the caller. */
-static char *find_debugger(const char *told, const char *target, GError **error)
+static char *find_debugger(const char *named, const char *target, GError **error)
 {
-    char *many = g_find_program_in_path(told ? told : "gdb-multiarch");
+    char *many = g_find_program_in_path(named ? named : "gdb-multiarch");
     if (many) {
         return many;
     }
-    char *one = told ? NULL : g_find_program_in_path("gdb");
+    char *one = named ? NULL : g_find_program_in_path("gdb");
     if (one && knows(one, target)) {
         return one;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                told  ? "%s: no such program"
+                named ? "%s: no such program"
                 : one ? "%s does not know %s; install gdb-multiarch, or name a gdb that does with --gdb"
                       : "gdb was not found; install gdb-multiarch, or name a gdb with --gdb",
-                told ? told : one, target);
+                named ? named : one, target);
     g_free(one);
     return NULL;
 }
@@ -168,10 +168,10 @@ static gpointer wait_for_end(gpointer data)
 {
     struct context *context = data;
 
-    for (bool told = false; waitpid(context->pid, &context->status, WNOHANG) == 0; g_usleep(20 * 1000)) {
-        if (*context->asked && !told) {
+    for (bool asked_gdb = false; waitpid(context->pid, &context->status, WNOHANG) == 0; g_usleep(20 * 1000)) {
+        if (*context->asked && !asked_gdb) {
             kill(context->pid, SIGTERM);
-            told = true;
+            asked_gdb = true;
         }
     }
     context->over = 1;

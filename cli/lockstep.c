@@ -3,7 +3,7 @@
 #include "cli/browse/browse.h"
 #include "cli/lockstep.h"
 #include "emu/qemu/command.h"
-#include "replay/follow.h"
+#include "replay/drive.h"
 #include "replay/replay.h"
 #include "store/error.h"
 #include "store/symbols.h"
@@ -162,7 +162,7 @@ void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker)
 /* What came of it, whether B ran beside A or after it. */
 struct outcome {
     const struct tcgrr_comparison *comparison;
-    enum tcgrr_inputs inputs;
+    enum tcgrr_lockstep_inputs inputs;
     const char *versions[2];
     const char *exits[2]; /* NULL: a stored run */
     const char *words[2];
@@ -207,7 +207,7 @@ static json_t *result_json(const struct context *context, const struct cli_place
                             json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
                                       outcome.versions[i], "exit", outcome.exits[i], "stderr", outcome.words[i]));
     }
-    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(outcome.inputs)));
+    json_object_set_new(object, "inputs", json_string(tcgrr_lockstep_inputs_name(outcome.inputs)));
     if (outcome.inputs == TCGRR_INPUTS_TRANSLATED) {
         json_object_set_new(object, "translation",
                             json_pack("{s:s, s:s}", "from", outcome.versions[0], "to", outcome.versions[1]));
@@ -217,14 +217,14 @@ static json_t *result_json(const struct context *context, const struct cli_place
                             json_pack("{s:I, s:s}", "qemu_icount", (json_int_t)pair->begin.icount, "by",
                                       pair->begin.maker == 0 ? "a" : "b"));
     }
-    if (pair->common.pinned) {
-        cli_lockstep_json_pinned(object, &pair->common.pins, pair->common.maker);
+    if (pair->machine.pinned) {
+        cli_lockstep_json_pinned(object, &pair->machine.pins, pair->machine.maker);
     }
     cli_json_comparison(object, outcome.comparison, places);
     return object;
 }
 
-void cli_lockstep_print_inputs(enum tcgrr_inputs inputs)
+void cli_lockstep_print_inputs(enum tcgrr_lockstep_inputs inputs)
 {
     if (inputs != TCGRR_INPUTS_OWN) {
         printf("  inputs: B followed A's rr log%s\n",
@@ -252,8 +252,8 @@ static void print_text(const struct context *context, const struct cli_places *p
         printf("  start: a snapshot that %c made there, after %s instructions; icounts count from it\n",
                'A' + pair->begin.maker, count);
     }
-    if (pair->common.pinned) {
-        cli_lockstep_print_pinned(&pair->common.pins, pair->common.maker);
+    if (pair->machine.pinned) {
+        cli_lockstep_print_pinned(&pair->machine.pins, pair->machine.maker);
     }
     for (int i = 0; i < 2; i++) {
         const char *words = outcome.words[i] ? outcome.words[i] : "";
@@ -284,14 +284,14 @@ static int finish(struct context *context, bool good, GError *error)
                                ? tcgrr_live_blocks(tcgrr_session_live(context->replay.session))
                                : tcgrr_lockstep_local_blocks(&context->pair, &context->options, i);
     }
-    json_t *object = cli_comparing_wants(comparing) ? result_json(context, &places) : NULL;
+    json_t *object = cli_comparing_wants_object(comparing) ? result_json(context, &places) : NULL;
     if (!good) {
         return cli_comparing_fail(comparing, object, error);
     }
     if (!comparing->json) {
         print_text(context, &places);
     }
-    return cli_give(object, comparing->json, comparing->html, cli_comparison_status(comparison));
+    return cli_output_result(object, comparing->json, comparing->html, cli_comparison_status(comparison));
 }
 
 /* B runs on what the trace has of A's inputs. */
@@ -365,8 +365,8 @@ static int open_pair(struct context *context)
     if (!tcgrr_lockstep_local_open(&context->pair, &context->options, &error)) {
         return cli_fail(error);
     }
-    for (guint i = 0; context->pair.common.pinned && i < context->pair.common.pins.warnings->len; i++) {
-        cli_note("%s", (const char *)context->pair.common.pins.warnings->pdata[i]);
+    for (guint i = 0; context->pair.machine.pinned && i < context->pair.machine.pins.warnings->len; i++) {
+        cli_note("%s", (const char *)context->pair.machine.pins.warnings->pdata[i]);
     }
     if (!load_symbols(context, 0, &status) || !load_symbols(context, 1, &status)) {
         return status;
@@ -453,9 +453,9 @@ static int run_pair(struct context *context, const char *const arguments[2], cha
         const struct tcgrr_reader *a = context->options.members[0].reader;
         struct tcgrr_qemu qemu = {0};
         context->options.compare.tolerate_cut_a = a && !tcgrr_reader_run(a)->complete;
-        status = tcgrr_follow_drives(&context->options, &qemu, &error) ? follow_trace(context, &qemu)
-                 : error                                               ? cli_fail(error)
-                                                                       : lockstep(context);
+        status = tcgrr_trace_drives(&context->options, &qemu, &error) ? follow_trace(context, &qemu)
+                 : error                                              ? cli_fail(error)
+                                                                      : lockstep(context);
         tcgrr_qemu_clear(&qemu);
     }
     clear(context);

@@ -41,17 +41,17 @@ struct cli_lockstep_peer {
     }
 
 /* `words`: our side, a QEMU and its arguments or a trace. Returns an exit status. */
-int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *told, char **words);
+int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *given, char **words);
 
 /* The report's line about what drove both, if one log did. */
-void cli_lockstep_print_inputs(enum tcgrr_inputs inputs);
+void cli_lockstep_print_inputs(enum tcgrr_lockstep_inputs inputs);
 
 /* The machine that both were given, pinned as side `maker` makes it. */
 void cli_lockstep_json_pinned(json_t *object, const struct tcgrr_pins *pins, int maker);
 void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker);
 
 /* Whether a side's name is that of a trace rather than a QEMU. */
-bool cli_lockstep_is_trace(const char *told);
+bool cli_lockstep_is_trace(const char *name);
 
 /* The symbols of a side, a session or else a trace, and those of the ELF files `files`; NULL after having said what is
  * wrong, with the status in `*status`. */

@@ -48,7 +48,7 @@ static json_t *result_json(const struct context *context, const struct cli_place
                                       *end->exit ? end->words : NULL));
     }
     json_object_set_new(object, "own", json_string(remote->own == 0 ? "a" : "b"));
-    json_object_set_new(object, "inputs", json_string(tcgrr_inputs_name(remote->inputs)));
+    json_object_set_new(object, "inputs", json_string(tcgrr_lockstep_inputs_name(remote->inputs)));
     if (remote->inputs == TCGRR_INPUTS_TRANSLATED) {
         json_object_set_new(object, "translation",
                             json_pack("{s:s, s:s}", "from", remote->sides[0].qemu, "to", remote->sides[1].qemu));
@@ -94,8 +94,8 @@ static int report(const struct context *context, const struct cli_comparing *com
     if (!comparing->json) {
         print_text(context, &places);
     }
-    int status = cli_give(cli_comparing_wants(comparing) ? result_json(context, &places) : NULL, comparing->json,
-                          comparing->html, cli_comparison_status(&remote->comparison));
+    int status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(context, &places) : NULL,
+                                   comparing->json, comparing->html, cli_comparison_status(&remote->comparison));
     for (int i = 0; i < 2; i++) {
         g_free(titles[i]);
     }
@@ -114,10 +114,10 @@ static int finish(struct context *context, bool good, GError *error, const struc
     return report(context, comparing);
 }
 
-static int compare(struct context *context, const struct cli_command *command, const struct cli_lockstep_peer *told)
+static int compare(struct context *context, const struct cli_command *command, const struct cli_lockstep_peer *given)
 {
     struct tcgrr_symbols *symbols[2] = {NULL, NULL};
-    const struct cli_comparing *comparing = told->comparing;
+    const struct cli_comparing *comparing = given->comparing;
     GError *error = NULL;
     int status = CLI_OK;
 
@@ -125,7 +125,7 @@ static int compare(struct context *context, const struct cli_command *command, c
         return cli_fail(error);
     }
     context->symbols =
-        cli_lockstep_symbols(context->remote.session, context->options.member.reader, told->symbol_files, &status);
+        cli_lockstep_symbols(context->remote.session, context->options.member.reader, given->symbol_files, &status);
     if (!context->symbols) {
         return status;
     }
@@ -178,42 +178,42 @@ static bool name_member(struct context *context, char **words, int *status)
 #define LISTEN_WAIT_S  3600
 #define CONNECT_WAIT_S 10
 
-static bool fill_options(struct context *context, const struct cli_lockstep_peer *told, GError **error)
+static bool fill_options(struct context *context, const struct cli_lockstep_peer *given, GError **error)
 {
-    int wait = told->wait ? told->wait : told->listen ? LISTEN_WAIT_S : CONNECT_WAIT_S;
+    int wait = given->wait ? given->wait : given->listen ? LISTEN_WAIT_S : CONNECT_WAIT_S;
 
     context->options = (struct tcgrr_lockstep_remote_options){
-        .member = {.quiet = !told->console, .output_to_errors = told->comparing->json},
-        .icount = told->icount,
-        .own_inputs = told->own_inputs,
-        .hang_ms = told->timeout * 1000,
-        .listens = told->listen != NULL,
-        .timeout_ms = told->peer_timeout * 1000,
+        .member = {.quiet = !given->console, .output_to_errors = given->comparing->json},
+        .icount = given->icount,
+        .own_inputs = given->own_inputs,
+        .hang_ms = given->timeout * 1000,
+        .listens = given->listen != NULL,
+        .timeout_ms = given->peer_timeout * 1000,
         .wait_ms = wait * 1000,
         .tool_version = TCGRR_VERSION,
         .stop = cli_catch_signals(),
         .waiting = say_waiting,
         .refused = say_refused,
-        .progress = told->progress ? say_progress : NULL,
+        .progress = given->progress ? say_progress : NULL,
         .data = context,
     };
-    return tcgrr_address_parse(told->listen ? told->listen : told->connect, &context->options.address, error) &&
-           (!told->token_file || tcgrr_token_read(told->token_file, &context->options.token, error));
+    return tcgrr_address_parse(given->listen ? given->listen : given->connect, &context->options.address, error) &&
+           (!given->token_file || tcgrr_token_read(given->token_file, &context->options.token, error));
 }
 
-int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *told, char **words)
+int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *given, char **words)
 {
     struct context context = {0};
     GError *error = NULL;
     int status = CLI_OK;
     g_autofree char *plugin = cli_plugin_path(&error);
 
-    if (!plugin || !fill_options(&context, told, &error)) {
+    if (!plugin || !fill_options(&context, given, &error)) {
         status = cli_fail(error);
     } else {
         context.options.plugin = plugin;
         if (name_member(&context, words, &status)) {
-            status = compare(&context, command, told);
+            status = compare(&context, command, given);
         }
     }
     clear(&context);

@@ -31,11 +31,11 @@ static void end_with_pager(int number)
 
 static const char *choose_pager(void)
 {
-    const char *told = g_getenv("TCGRR_PAGER");
-    told = told ? told : g_getenv("PAGER");
-    g_autofree char *less = told ? NULL : g_find_program_in_path("less");
-    told = told ? told : less ? "less" : "";
-    return *told && g_strcmp0(told, "cat") != 0 ? told : NULL;
+    const char *chosen = g_getenv("TCGRR_PAGER");
+    chosen = chosen ? chosen : g_getenv("PAGER");
+    g_autofree char *less = chosen ? NULL : g_find_program_in_path("less");
+    chosen = chosen ? chosen : less ? "less" : "";
+    return *chosen && g_strcmp0(chosen, "cat") != 0 ? chosen : NULL;
 }
 
 void cli_page(void)

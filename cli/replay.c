@@ -204,8 +204,8 @@ static int replay(const struct cli_command *command, const char *path, struct tc
         if (!comparing->json) {
             print_text(reader, &result, &places);
         }
-        status = cli_give(cli_comparing_wants(comparing) ? result_json(reader, &result, &places) : NULL,
-                          comparing->json, comparing->html, cli_comparison_status(&result.comparison));
+        status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(reader, &result, &places) : NULL,
+                                   comparing->json, comparing->html, cli_comparison_status(&result.comparison));
         if (context->gdb && status == CLI_OK) {
             fflush(stdout);
             struct tcgrr_qemu qemu = {0};

@@ -212,7 +212,7 @@ static int find(const struct told *told, struct tcgrr_why_options *options, stru
     }
     json_t *object = told->json || told->html ? found_json(context) : NULL;
     cli_insns_free(context->insns);
-    return cli_give(object, told->json, told->html, CLI_OK);
+    return cli_output_result(object, told->json, told->html, CLI_OK);
 }
 
 /* Where the user looks: an icount, or where a place of the code is executed first. */
@@ -292,7 +292,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
             status = cli_usage(command, "why takes a trace, --at WHERE, and a register or an address");
         } else if (told.depth < 1 || (told.json && told.dot)) {
             status = cli_usage(command, told.depth < 1 ? "--depth takes 1 or more" : "--json or --dot, not both");
-        } else if (!cli_can_give(told.html)) {
+        } else if (!cli_check_page(told.html)) {
             status = CLI_FAILED;
         } else {
             status = why(command, &told, argv[1], argv[2]);

@@ -9,19 +9,19 @@
 #include "store/error.h"
 
 /* Instructions at hand after the place that is compared, for the history after a divergence. */
-#define BEHIND        4096
+#define BEHIND       4096
 /* How many instructions QEMU may run on after the guest shut down; fewer than are at hand after an interval. */
-#define SHUTDOWN_MOST 4000
+#define SHUTDOWN_MAX 4000
 /* Where the digests agree but for what was shifted, intervals of so many checkpoints are compared. */
-#define WIDE_STEPS    4
+#define WIDE_STEPS   4
 /* Once something differed, runs are walked for so many instructions at a time. */
-#define CLOSE_STEP    16384
+#define CLOSE_STEP   16384
 /* What is kept at hand before the place that is being compared, for reports; and how much more is there before it is
  * let go. Executions. */
-#define KEPT_EXECS    4096
-#define CUT_EXECS     65536
+#define KEPT_EXECS   4096
+#define CUT_EXECS    65536
 /* So far a vCPU may be behind in one of the runs; instructions of all vCPUs. */
-#define BEHIND_MOST   (32 * TCGRR_CHECKPOINT_STEP)
+#define BEHIND_MAX   (32 * TCGRR_CHECKPOINT_STEP)
 
 static const char *const names[2] = {"side A", "side B"};
 
@@ -95,7 +95,7 @@ static bool stopped_sooner(const struct comparing *c, const struct tcgrr_insn_cu
     }
     /* Or at once, in QEMUs that end inside the device. */
     return (ends[i] == TCGRR_SOURCE_SHUTDOWN || (ends[i] == TCGRR_SOURCE_ENDED && ends[!i] == TCGRR_SOURCE_SHUTDOWN)) &&
-           surplus(walks[!i]) <= SHUTDOWN_MOST;
+           surplus(walks[!i]) <= SHUTDOWN_MAX;
 }
 
 /*
@@ -206,8 +206,8 @@ static const char *doubt_of_turns(const struct comparing *c)
     if (c->count == 1 && vcpus(c) == 1) {
         return NULL;
     }
-    return c->options->vcpus_told ? "several vCPUs took turns before"
-                                  : "several vCPUs took turns, and QEMU does not report which of them runs what";
+    return c->options->vcpus_known ? "several vCPUs took turns before"
+                                   : "several vCPUs took turns, and QEMU does not report which of them runs what";
 }
 
 /* What `align` says of the difference, and in front of it that several vCPUs took turns; NULL: neither. */
@@ -352,7 +352,7 @@ static bool begin(struct comparing *c, GError **error)
         }
     }
     if (!c->aligns) {
-        c->count = c->options->vcpus_told && !c->options->strict ? vcpus(c) : 1;
+        c->count = c->options->vcpus_known && !c->options->strict ? vcpus(c) : 1;
         c->aligns = g_new0(struct tcgrr_align, c->count);
         for (uint32_t k = 0; k < c->count; k++) {
             tcgrr_align_init(&c->aligns[k], c->options, c->comparison, c->windows, c->count > 1 ? k : TCGRR_ANY_VCPU);
@@ -466,7 +466,7 @@ static bool conclude_each(struct comparing *c, GError **error)
     for (uint32_t k = 0; k < c->count; k++) {
         const struct tcgrr_insn_cursor *walks = c->aligns[k].runs.walks;
         tcgrr_icount left = surplus(walks[0]) + surplus(walks[1]);
-        ended = ended || (tolerated_end(c, walks) && left <= SHUTDOWN_MOST && tcgrr_align_finish(&c->aligns[k]));
+        ended = ended || (tolerated_end(c, walks) && left <= SHUTDOWN_MAX && tcgrr_align_finish(&c->aligns[k]));
         if (left > most) {
             longest = &c->aligns[k];
             most = left;
@@ -498,7 +498,7 @@ static bool left_behind(const struct comparing *c, const struct tcgrr_align *ali
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_icount icount = align->runs.walks[i].icount;
-        if (c->windows[i].to > icount && c->windows[i].to - icount > BEHIND_MOST) {
+        if (c->windows[i].to > icount && c->windows[i].to - icount > BEHIND_MAX) {
             return true;
         }
     }

@@ -80,7 +80,7 @@ struct tcgrr_compare_options {
                                        explain is no verdict (struct tcgrr_comparison's `undecided`) */
     unsigned history;               /* executions in each list of the report */
     enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
-    bool vcpus_told;                /* it is known which vCPU ran what: they can be compared one by one */
+    bool vcpus_known;               /* it is known which vCPU ran what: they can be compared one by one */
     /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
      * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
      * instruction. Looked at when one has ended; NULL: 0. */

@@ -8,7 +8,7 @@ struct tcgrr_leader {
     struct tcgrr_run_source_log base; /* must be first */
     struct tcgrr_leader_options options;
     struct tcgrr_session *session;
-    struct tcgrr_lead *lead;
+    struct tcgrr_log_tap *tap;
     char *follower;    /* version of the QEMU that replays the log */
     GByteArray *bytes; /* on their way */
     bool given;        /* the last ones were */
@@ -17,11 +17,11 @@ struct tcgrr_leader {
 /* Whether the run reaches that far: what the vCPU does after the guest asked for shutdown is no part of it. */
 static bool is_in_run(const struct tcgrr_leader *leader, tcgrr_icount icount)
 {
-    const struct tcgrr_rr_state *state = tcgrr_lead_state(leader->lead);
-    if (state->guest_shutdown || tcgrr_lead_ended(leader->lead)) {
-        return icount < tcgrr_lead_since_start(leader->lead, state->end);
+    const struct tcgrr_rr_state *state = tcgrr_log_tap_state(leader->tap);
+    if (state->guest_shutdown || tcgrr_log_tap_ended(leader->tap)) {
+        return icount < tcgrr_log_tap_since_start(leader->tap, state->end);
     }
-    return icount <= tcgrr_lead_known(leader->lead); /* beyond that the log has to be read first */
+    return icount <= tcgrr_log_tap_known(leader->tap); /* beyond that the log has to be read first */
 }
 
 /* Who follows cannot stop where the leader did if that one counts what it did not run. */
@@ -31,7 +31,7 @@ static bool check_waits(const struct tcgrr_leader *leader, GError **error)
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(leader->session);
     const char *own = qemu->version;
 
-    if (icount == UINT64_MAX || tcgrr_retire_shares_waits(qemu->target, own, leader->follower) ||
+    if (icount == UINT64_MAX || tcgrr_retire_same_wait_count(qemu->target, own, leader->follower) ||
         !is_in_run(leader, icount)) {
         return true;
     }
@@ -49,23 +49,23 @@ static bool step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_i
     struct tcgrr_leader *leader = (struct tcgrr_leader *)base;
 
     g_byte_array_set_size(leader->bytes, 0);
-    if (!tcgrr_lead_step(leader->lead, icount, over, icount >= to, leader->bytes, error) ||
+    if (!tcgrr_log_tap_step(leader->tap, icount, over, icount >= to, leader->bytes, error) ||
         !check_waits(leader, error)) {
         return false;
     }
-    const struct tcgrr_rr_state *state = tcgrr_lead_state(leader->lead);
+    const struct tcgrr_rr_state *state = tcgrr_log_tap_state(leader->tap);
     struct tcgrr_log_news news = {
         .bytes = leader->bytes->data,
         .size = leader->bytes->len,
-        .over = state->guest_shutdown || tcgrr_lead_ended(leader->lead),
+        .over = state->guest_shutdown || tcgrr_log_tap_ended(leader->tap),
         .translated = state->translated,
     };
-    base->known = tcgrr_lead_known(leader->lead);
+    base->known = tcgrr_log_tap_known(leader->tap);
     if (news.over) {
-        base->end = tcgrr_lead_since_start(leader->lead, state->end);
+        base->end = tcgrr_log_tap_since_start(leader->tap, state->end);
         base->asked = state->guest_shutdown;
         base->complete = state->complete;
-        news.asked_after = state->was_moved ? tcgrr_lead_since_start(leader->lead, state->moved) : 0;
+        news.asked_after = state->was_moved ? tcgrr_log_tap_since_start(leader->tap, state->moved) : 0;
     }
     bool good = leader->given || leader->options.give(&news, leader->options.data, error);
     leader->given = news.over;
@@ -74,19 +74,19 @@ static bool step(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_i
 
 static void wait(struct tcgrr_run_source_log *base)
 {
-    tcgrr_lead_wait(((struct tcgrr_leader *)base)->lead);
+    tcgrr_log_tap_wait(((struct tcgrr_leader *)base)->tap);
 }
 
 struct tcgrr_leader *tcgrr_leader_new(const struct tcgrr_leader_options *options, GError **error)
 {
-    struct tcgrr_lead *lead = tcgrr_lead_new(error);
-    if (!lead) {
+    struct tcgrr_log_tap *tap = tcgrr_log_tap_new(error);
+    if (!tap) {
         return NULL;
     }
     struct tcgrr_leader *leader = g_new0(struct tcgrr_leader, 1);
     leader->base = (struct tcgrr_run_source_log){.step = step, .wait = wait, .end = UINT64_MAX};
     leader->options = *options;
-    leader->lead = lead;
+    leader->tap = tap;
     leader->bytes = g_byte_array_new();
     return leader;
 }
@@ -94,7 +94,7 @@ struct tcgrr_leader *tcgrr_leader_new(const struct tcgrr_leader_options *options
 void tcgrr_leader_free(struct tcgrr_leader *leader)
 {
     if (leader) {
-        tcgrr_lead_free(leader->lead);
+        tcgrr_log_tap_free(leader->tap);
         g_byte_array_unref(leader->bytes);
         g_free(leader->follower);
         g_free(leader);
@@ -103,7 +103,7 @@ void tcgrr_leader_free(struct tcgrr_leader *leader)
 
 const char *tcgrr_leader_path(const struct tcgrr_leader *leader)
 {
-    return tcgrr_lead_path(leader->lead);
+    return tcgrr_log_tap_path(leader->tap);
 }
 
 bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *session, const char *follower,
@@ -111,7 +111,7 @@ bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *sessi
 {
     leader->session = session;
     leader->follower = g_strdup(follower);
-    return tcgrr_lead_begin(leader->lead, session, follower, error);
+    return tcgrr_log_tap_begin(leader->tap, session, follower, error);
 }
 
 struct tcgrr_run_source_log *tcgrr_leader_log(struct tcgrr_leader *leader)
@@ -121,5 +121,5 @@ struct tcgrr_run_source_log *tcgrr_leader_log(struct tcgrr_leader *leader)
 
 bool tcgrr_leader_translated(const struct tcgrr_leader *leader)
 {
-    return tcgrr_lead_state(leader->lead)->translated;
+    return tcgrr_log_tap_state(leader->tap)->translated;
 }

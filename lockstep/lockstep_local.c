@@ -43,7 +43,7 @@ const struct tcgrr_blocks *tcgrr_lockstep_local_blocks(const struct tcgrr_lockst
     return reader ? tcgrr_reader_blocks(reader, NULL) : tcgrr_live_blocks(tcgrr_session_live(pair->sessions[which]));
 }
 
-const char *tcgrr_inputs_name(enum tcgrr_inputs inputs)
+const char *tcgrr_lockstep_inputs_name(enum tcgrr_lockstep_inputs inputs)
 {
     static const char *const names[] = {"own", "shared", "translated"};
     return names[inputs];
@@ -169,7 +169,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
         openings[i].options = (struct tcgrr_session_options){
             .qemu = member->reader ? NULL : member->qemu,
             .known = known ? &known[i] : NULL,
-            .arguments = pair->common.pinned ? (const char *const *)pair->common.words[i] : member->arguments,
+            .arguments = pair->machine.pinned ? (const char *const *)pair->machine.words[i] : member->arguments,
             .own = member->own,
             .directory = member->directory,
             .plugin = options->plugin,
@@ -283,8 +283,8 @@ static bool arrange(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockst
     for (int i = 0; i < 2; i++) {
         tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
     }
-    bool good = !pins || tcgrr_common_pin(
-                             &pair->common, (const struct tcgrr_qemu *const[]){&known[0], &known[1]}, options->common,
+    bool good = !pins || tcgrr_shared_machine_pin(
+                             &pair->machine, (const struct tcgrr_qemu *const[]){&known[0], &known[1]}, options->common,
                              (const char *const *const[]){options->members[0].own, options->members[1].own}, error);
     good = good && reopen(pair, options, known, share, error);
     for (int i = 0; i < 2; i++) {
@@ -306,17 +306,17 @@ static bool begin_at(struct tcgrr_lockstep_local *pair, const struct tcgrr_locks
                      const struct tcgrr_position *place, GError **error)
 {
     struct tcgrr_qemu known[2];
-    struct tcgrr_common_start_options make = {
+    struct tcgrr_shared_start_options make = {
         .plugin = options->plugin, .icount = options->icount, .place = *place, .stop = options->stop};
 
     for (int i = 0; i < 2; i++) {
         tcgrr_qemu_copy(&known[i], tcgrr_session_qemu(pair->sessions[i]));
         make.qemus[i] = &known[i];
         make.words[i] =
-            pair->common.pinned ? (const char *const *)pair->common.words[i] : options->members[i].arguments;
+            pair->machine.pinned ? (const char *const *)pair->machine.words[i] : options->members[i].arguments;
     }
     GError *problem = NULL;
-    bool good = tcgrr_common_start_make(&pair->begin, &make, &problem);
+    bool good = tcgrr_shared_start_make(&pair->begin, &make, &problem);
     if (!good && problem->code != TCGRR_ERROR_STOPPED && problem->code != TCGRR_ERROR_ENDED) {
         pair->own_because = g_strdup(problem->message);
         g_clear_error(&problem);
@@ -346,8 +346,8 @@ static bool begin(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
     if (pair->log || !is_place(&from) || !can_share(pair, options)) {
         return true;
     }
-    if (from.value != compare->from[1].value || !tcgrr_common_start_suits(options->members[0].own) ||
-        !tcgrr_common_start_suits(options->members[1].own)) {
+    if (from.value != compare->from[1].value || !tcgrr_shared_start_suits(options->members[0].own) ||
+        !tcgrr_shared_start_suits(options->members[1].own)) {
         pair->own_because = g_strdup("they were given different guests or machines");
         return true;
     }
@@ -474,9 +474,9 @@ static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr
                            GError **error)
 {
     return !pair->log || pair->begin.folder ||
-           tcgrr_common_check_firmware(&pair->comparison, tcgrr_lockstep_local_target(pair, options, 0),
-                                       tcgrr_lockstep_local_version(pair, options, 0),
-                                       tcgrr_lockstep_local_version(pair, options, 1), error);
+           tcgrr_lockstep_check_firmware(&pair->comparison, tcgrr_lockstep_local_target(pair, options, 0),
+                                         tcgrr_lockstep_local_version(pair, options, 0),
+                                         tcgrr_lockstep_local_version(pair, options, 1), error);
 }
 
 /* B's QEMU may have ended because of the log. */
@@ -487,7 +487,7 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
     }
     const struct tcgrr_qemu *a = tcgrr_session_qemu(pair->sessions[0]), *b = tcgrr_session_qemu(pair->sessions[1]);
     bool same = tcgrr_state_same_qemu(a->version, a->build_id, b->version, b->build_id);
-    return tcgrr_common_check_log(&pair->comparison, pair->words[1], same, error);
+    return tcgrr_lockstep_check_log(&pair->comparison, pair->words[1], same, error);
 }
 
 static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
@@ -561,8 +561,8 @@ static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_loc
     struct tcgrr_comparison *found = &pair->comparison;
 
     if (found->diverged && !found->note && pair->inputs == TCGRR_INPUTS_OWN && !is_system(pair, options, 0) &&
-        !tcgrr_common_same_release(tcgrr_lockstep_local_version(pair, options, 0),
-                                   tcgrr_lockstep_local_version(pair, options, 1))) {
+        !tcgrr_lockstep_same_release(tcgrr_lockstep_local_version(pair, options, 0),
+                                     tcgrr_lockstep_local_version(pair, options, 1))) {
         found->note = g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which "
                                "may be why");
     }
@@ -622,7 +622,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
     compare.strict = compare.strict || pair->log || (pair->calls && stored_run(options, 0));
     compare.own_inputs = is_system(pair, options, 0);
     compare.asked_after = pair->log ? tcgrr_shared_log_asked_after(pair->log) : NULL;
-    compare.vcpus_told =
+    compare.vcpus_known =
         api_of(pair, options, 0) == api_of(pair, options, 1) && tcgrr_compare_reports_vcpus(api_of(pair, options, 0));
     choose_state(pair, options, &compare.state);
     choose_samples(pair, options);
@@ -673,7 +673,7 @@ void tcgrr_lockstep_local_clear(struct tcgrr_lockstep_local *pair)
         g_free(pair->words[i]);
     }
     tcgrr_shared_log_free(pair->log);
-    tcgrr_common_start_clear(&pair->begin);
+    tcgrr_shared_start_clear(&pair->begin);
     g_free(pair->own_because);
-    tcgrr_common_clear(&pair->common);
+    tcgrr_shared_machine_clear(&pair->machine);
 }

@@ -3,8 +3,8 @@
 #ifndef TCGRR_LOCKSTEP_LOCAL_H
 #define TCGRR_LOCKSTEP_LOCAL_H
 
-#include "lockstep/common.h"
-#include "lockstep/common_start.h"
+#include "lockstep/shared_machine.h"
+#include "lockstep/shared_start.h"
 #include "lockstep/compare.h"
 
 /* One of the two: a QEMU to start, or a stored run. */
@@ -19,13 +19,13 @@ struct tcgrr_lockstep_member {
 };
 
 /* What drives the two runs. */
-enum tcgrr_inputs {
+enum tcgrr_lockstep_inputs {
     TCGRR_INPUTS_OWN,        /* each has what came to it: they are aligned */
     TCGRR_INPUTS_SHARED,     /* one rr log: A writes it, B replays it meanwhile; every difference is one */
     TCGRR_INPUTS_TRANSLATED, /* likewise, and the log is translated for B's release */
 };
 /* "own", "shared", "translated". */
-const char *tcgrr_inputs_name(enum tcgrr_inputs inputs);
+const char *tcgrr_lockstep_inputs_name(enum tcgrr_lockstep_inputs inputs);
 
 struct tcgrr_lockstep_local_options {
     struct tcgrr_lockstep_member members[2];
@@ -50,9 +50,9 @@ struct tcgrr_shared_log;
 
 struct tcgrr_lockstep_local {
     struct tcgrr_comparison comparison; /* its lists point into the sides, those into the sessions */
-    enum tcgrr_inputs inputs;
-    struct tcgrr_common common;      /* what both were given in place of the user's words */
-    struct tcgrr_common_start begin; /* images NULL: they begin at their reset */
+    enum tcgrr_lockstep_inputs inputs;
+    struct tcgrr_shared_machine machine; /* what both were given in place of the user's words */
+    struct tcgrr_shared_start begin;     /* images NULL: they begin at their reset */
     char *own_because; /* why one log cannot drive both from where comparing starts; NULL: it does, or needs not */
     struct tcgrr_shared_log *log; /* NULL: own inputs */
     struct tcgrr_run_source *sides[2];
@@ -65,7 +65,7 @@ struct tcgrr_lockstep_local {
 
 /*
  * Checks that the two can be compared and prepares the QEMUs, without starting them. TCGRR_ERROR_USAGE where they are
- * of different targets or modes, else errors as of tcgrr_session_new() and tcgrr_common_pin().
+ * of different targets or modes, else errors as of tcgrr_session_new() and tcgrr_shared_machine_pin().
  */
 bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                                GError **error);

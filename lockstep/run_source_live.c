@@ -139,7 +139,7 @@ static bool watch_stop(struct live_side *live, struct tcgrr_chunk *chunk, GError
         return good;
     }
     live->stopped = true;
-    tcgrr_live_stand_at(tcgrr_session_live(live->session), chunk, options->stop_at);
+    tcgrr_live_stop_at(tcgrr_session_live(live->session), chunk, options->stop_at);
     return true;
 }
 
@@ -582,6 +582,6 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
     g_queue_init(&live->chunks);
     g_queue_init(&live->checkpoints);
     g_queue_push_tail(&live->chunks, tcgrr_chunk_new(KEPT_EXECS));
-    tcgrr_live_first(tcgrr_session_live(session), current(live));
+    tcgrr_live_first_chunk(tcgrr_session_live(session), current(live));
     return &live->base;
 }

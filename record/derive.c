@@ -246,7 +246,7 @@ static bool drain(struct derivation *derivation, enum tcgrr_live_end *end, GErro
         paused = stands && !passes;
     }
     if (paused) {
-        tcgrr_live_stand_at(live, derivation->chunk, derivation->options->until);
+        tcgrr_live_stop_at(live, derivation->chunk, derivation->options->until);
     }
     derivation->run.icount = derivation->chunk->end_icount;
     derivation->run.execs = derivation->chunk->first_seq + derivation->chunk->count;
@@ -358,7 +358,7 @@ static bool derive(struct derivation *derivation, GError **error)
     }
     describe(derivation);
     derivation->writer = tcgrr_writer_create(derivation->part, true, &derivation->run, error);
-    tcgrr_live_first(tcgrr_session_live(derivation->session), derivation->chunk);
+    tcgrr_live_first_chunk(tcgrr_session_live(derivation->session), derivation->chunk);
     return derivation->writer && start(derivation, error) && drain(derivation, &end, error) &&
            check_end(derivation, end, error) && finish(derivation, error);
 }

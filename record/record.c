@@ -565,7 +565,7 @@ static bool open_session(struct recorder *recorder, GError **error)
     recorder->began_real = g_get_real_time();
     /* What is to be replaced stays until QEMU has come up. */
     if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
-        return start_session(recorder, error) && tcgrr_session_loaded(recorder->session, options->stop, error) &&
+        return start_session(recorder, error) && tcgrr_session_wait_loaded(recorder->session, options->stop, error) &&
                create_trace(recorder, error);
     }
     return create_trace(recorder, error) && start_session(recorder, error);

@@ -68,11 +68,11 @@ static int halvings(int untried)
     return most;
 }
 
-void tcgrr_search_look(const struct tcgrr_search *search, struct tcgrr_search_state *state)
+void tcgrr_build_search_next(const struct tcgrr_build_search *search, struct tcgrr_build_search_state *state)
 {
     int last = search->count - 1;
 
-    *state = (struct tcgrr_search_state){.last_good = -1, .first_bad = search->count};
+    *state = (struct tcgrr_build_search_state){.last_good = -1, .first_bad = search->count};
     for (int i = last; i >= 0; i--) {
         state->first_bad = search->verdicts[i] == TCGRR_VERDICT_BAD ? i : state->first_bad;
     }
@@ -91,7 +91,8 @@ void tcgrr_search_look(const struct tcgrr_search *search, struct tcgrr_search_st
 
 /* ---- with QEMUs ---- */
 
-static void look(const struct tcgrr_builds_options *options, const GArray *trials, struct tcgrr_search_state *state)
+static void look(const struct tcgrr_builds_options *options, const GArray *trials,
+                 struct tcgrr_build_search_state *state)
 {
     int count = (int)g_strv_length((char **)options->builds);
     g_autofree int *verdicts = g_new(int, (gsize)count);
@@ -103,8 +104,8 @@ static void look(const struct tcgrr_builds_options *options, const GArray *trial
         const struct tcgrr_trial *trial = &g_array_index(trials, struct tcgrr_trial, i);
         verdicts[trial->build] = (int)trial->verdict.kind;
     }
-    struct tcgrr_search search = {verdicts, count};
-    tcgrr_search_look(&search, state);
+    struct tcgrr_build_search search = {verdicts, count};
+    tcgrr_build_search_next(&search, state);
 }
 
 static bool try_build(struct tcgrr_reader *reader, const struct tcgrr_builds_options *options, int build,
@@ -129,7 +130,7 @@ static void clear_trial(gpointer trial)
 bool tcgrr_builds_search(struct tcgrr_reader *reader, const struct tcgrr_builds_options *options,
                          struct tcgrr_builds_result *result, GError **error)
 {
-    struct tcgrr_search_state state;
+    struct tcgrr_build_search_state state;
 
     *result = (struct tcgrr_builds_result){.trials = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_trial))};
     g_array_set_clear_func(result->trials, clear_trial);

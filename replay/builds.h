@@ -13,12 +13,12 @@
  * What is known, and so what is to be tried next. `verdicts` holds for each of `count` builds, in order, an enum
  * tcgrr_verdict_kind or TCGRR_BUILD_UNTRIED. Good ones are taken to come before bad ones.
  */
-struct tcgrr_search {
+struct tcgrr_build_search {
     const int *verdicts;
     int count;
 };
 
-struct tcgrr_search_state {
+struct tcgrr_build_search_state {
     int last_good; /* index; -1: none, which leaves the recording itself as the last good one */
     int first_bad; /* the lowest known to be bad; `count` if none is */
     int next;      /* to be tried; -1: the search is over */
@@ -30,7 +30,7 @@ struct tcgrr_search_state {
  * after skipped ones their neighbours, then the ends of the row that they stand in. When the search is over and
  * last_good + 1 < first_bad, all between them were skipped.
  */
-void tcgrr_search_look(const struct tcgrr_search *search, struct tcgrr_search_state *state);
+void tcgrr_build_search_next(const struct tcgrr_build_search *search, struct tcgrr_build_search_state *state);
 
 /* ---- with QEMUs ---- */
 
@@ -45,7 +45,7 @@ struct tcgrr_builds_options {
     const char *const *builds;          /* as tcgrr_verdict_find() takes them, NULL-terminated, at least one */
     const char *state_file;             /* what was found so far; removed at the end */
     bool fresh;                         /* forget what is in it */
-    /* Before and after each replay; `most` as in struct tcgrr_search_state. */
+    /* Before and after each replay; `most` as in struct tcgrr_build_search_state. */
     void (*begins)(int build, int most, void *data);
     void (*ended)(const struct tcgrr_trial *trial, void *data);
     void *data;
@@ -53,7 +53,7 @@ struct tcgrr_builds_options {
 
 struct tcgrr_builds_result {
     GArray *trials; /* struct tcgrr_trial, in order; those remembered first */
-    int last_good;  /* as in struct tcgrr_search_state */
+    int last_good;  /* as in struct tcgrr_build_search_state */
     int first_bad;  /* likewise; those between last_good and it were skipped and may be the first bad one as well */
 };
 

@@ -118,7 +118,7 @@ struct tcgrr_fill *tcgrr_fill_open(const char *trace, const char *qemu, const ch
     fill->path = g_canonicalize_filename(trace, NULL);
     fill->folder = tcgrr_fill_folder(trace);
     fill->plugin = g_strdup(plugin);
-    fill->reader = tcgrr_writer_settle(fill->path, error) ? tcgrr_reader_open(trace, error) : NULL;
+    fill->reader = tcgrr_writer_fold_journal(fill->path, error) ? tcgrr_reader_open(trace, error) : NULL;
     if (!fill->reader || !open_files(fill, qemu, error)) {
         g_clear_pointer(&fill, tcgrr_fill_free);
     }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/inputs_alone.h"
 
-#include "emu/qemu/still.h"
+#include "emu/qemu/replay_wait.h"
 #include "replay/stop.h"
 #include "replay/visit.h"
 #include "store/error.h"
@@ -12,7 +12,7 @@ struct alone {
     struct tcgrr_reader *reader;
     const struct tcgrr_replay_options *options;
     struct tcgrr_replay_result *result;
-    struct tcgrr_still still;
+    struct tcgrr_replay_wait wait;
 };
 
 static void diverge(struct alone *alone, enum tcgrr_divergence_kind kind, enum tcgrr_run_source_state end,
@@ -23,7 +23,7 @@ static void diverge(struct alone *alone, enum tcgrr_divergence_kind kind, enum t
     comparison->diverged = true;
     comparison->kind = kind;
     comparison->ends[1] = end;
-    comparison->icount = alone->still.seen;
+    comparison->icount = alone->wait.seen;
     comparison->note = g_strdup_printf("%s after icount %" G_GUINT64_FORMAT "; the recording has no instructions to "
                                        "compare with, so what ran differently before is not known",
                                        note, comparison->icount);
@@ -45,7 +45,7 @@ static bool explain(struct alone *alone, GError *problem, GError **error)
         g_error_free(problem);
         return false;
     }
-    if (problem->code == TCGRR_ERROR_STOPPED || (!hung && !over) || alone->still.seen == 0) {
+    if (problem->code == TCGRR_ERROR_STOPPED || (!hung && !over) || alone->wait.seen == 0) {
         g_propagate_error(error, problem);
         return false;
     }
@@ -64,12 +64,12 @@ static bool go(struct alone *alone, tcgrr_icount icount, bool *there, GError **e
     GError *problem = NULL;
     tcgrr_icount stands = 0;
 
-    *there = tcgrr_replay_break(alone->still.qmp, icount, &problem) && tcgrr_still_wait(&alone->still, &problem) &&
-             tcgrr_still_icount(&alone->still, &stands, &problem);
+    *there = tcgrr_replay_break(alone->wait.qmp, icount, &problem) && tcgrr_replay_wait_stop(&alone->wait, &problem) &&
+             tcgrr_replay_wait_icount(&alone->wait, &stands, &problem);
     if (!*there) {
         return explain(alone, problem, error);
     }
-    alone->still.seen = stands;
+    alone->wait.seen = stands;
     if (stands != icount) {
         *there = false;
         diverge(alone, TCGRR_DIVERGENCE_ENDED, TCGRR_SOURCE_SHUTDOWN, "the replay ended");
@@ -106,8 +106,8 @@ static bool finish(struct alone *alone, GError **error)
     tcgrr_icount stands = 0;
 
     alone->result->comparison.ends[1] = TCGRR_SOURCE_SHUTDOWN;
-    if (!tcgrr_replay_continue(alone->still.qmp, &problem) || !tcgrr_still_wait(&alone->still, &problem) ||
-        !tcgrr_still_icount(&alone->still, &stands, &problem)) {
+    if (!tcgrr_replay_continue(alone->wait.qmp, &problem) || !tcgrr_replay_wait_stop(&alone->wait, &problem) ||
+        !tcgrr_replay_wait_icount(&alone->wait, &stands, &problem)) {
         g_autofree char *end = tcgrr_process_wait(process, QUIT_MS) ? tcgrr_process_describe_end(process) : NULL;
         if (problem->code == TCGRR_ERROR_FAILED && g_strcmp0(end, run->exit) == 0) {
             g_error_free(problem); /* a device has ended it, then as now */
@@ -116,11 +116,11 @@ static bool finish(struct alone *alone, GError **error)
         return explain(alone, problem, error);
     }
     if (stands != own && !(stands < own && stands >= alone->result->inputs.asked_after)) {
-        alone->still.seen = stands;
+        alone->wait.seen = stands;
         diverge(alone, TCGRR_DIVERGENCE_ENDED, TCGRR_SOURCE_SHUTDOWN, "the replay ended");
     }
     alone->result->qemu_icount = tcgrr_session_ask_icount(session);
-    json_decref(tcgrr_qmp_execute(alone->still.qmp, "quit", NULL, QUIT_MS, NULL));
+    json_decref(tcgrr_qmp_execute(alone->wait.qmp, "quit", NULL, QUIT_MS, NULL));
     return true;
 }
 
@@ -134,15 +134,15 @@ bool tcgrr_replay_inputs_alone(struct tcgrr_reader *reader, const struct tcgrr_r
     struct alone alone = {.reader = reader, .options = options, .result = result};
     bool there = false;
 
-    alone.still = (struct tcgrr_still){.qmp = tcgrr_session_qmp(result->session, error),
-                                       .process = tcgrr_session_process(result->session),
-                                       .name = tcgrr_session_qemu(result->session)->path,
-                                       .hang_ms = options->hang_ms,
-                                       .stop = options->stop,
-                                       .progress = options->progress,
-                                       .data = options->data};
+    alone.wait = (struct tcgrr_replay_wait){.qmp = tcgrr_session_qmp(result->session, error),
+                                            .process = tcgrr_session_process(result->session),
+                                            .name = tcgrr_session_qemu(result->session)->path,
+                                            .hang_ms = options->hang_ms,
+                                            .stop = options->stop,
+                                            .progress = options->progress,
+                                            .data = options->data};
     result->comparison.places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_tolerated));
-    if (!alone.still.qmp) {
+    if (!alone.wait.qmp) {
         return false;
     }
     if (!go_to_last(&alone, last, &there, error)) {

@@ -15,8 +15,8 @@
 #define STEP_US     (150 * 1000)
 #define STEP_MORE   4
 #define HALF_US     (75 * 1000) /* what a fresh QEMU, which has translated nothing yet, may take to the middle of one */
-#define HALF_LEAST  2000000u    /* instructions */
-#define DISK_MOST   5000000u    /* instructions for which a request to a disk is on its way, at most */
+#define HALF_MIN    2000000u    /* instructions */
+#define DISK_MAX    5000000u    /* instructions for which a request to a disk is on its way, at most */
 #define MAX_PROVERS 4u          /* QEMUs at a time */
 
 /* A keyframe while it is not known to be good. */
@@ -84,7 +84,7 @@ bool tcgrr_keyframes_is_place(const struct tcgrr_rrlog *log, tcgrr_icount icount
     while (next < log->disk->len && g_array_index(log->disk, tcgrr_icount, next) < icount) {
         next++;
     }
-    bool waits = next < log->disk->len && g_array_index(log->disk, tcgrr_icount, next) - icount < DISK_MOST;
+    bool waits = next < log->disk->len && g_array_index(log->disk, tcgrr_icount, next) - icount < DISK_MAX;
     return !waits && !is_eventful(log, icount);
 }
 
@@ -99,7 +99,7 @@ static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount wishe
     while (*disk < log->disk->len && g_array_index(log->disk, tcgrr_icount, *disk) < wished) {
         ++*disk;
     }
-    if (*disk < log->disk->len && g_array_index(log->disk, tcgrr_icount, *disk) - wished < DISK_MOST) {
+    if (*disk < log->disk->len && g_array_index(log->disk, tcgrr_icount, *disk) - wished < DISK_MAX) {
         place = g_array_index(log->disk, tcgrr_icount, *disk) + 1;
     }
     while (is_eventful(log, place)) {
@@ -264,7 +264,7 @@ static bool split(struct proof *proof, struct tcgrr_player *player, GError **err
     guint disk = 0;
     tcgrr_icount place = find_place(making->log, proof->trial->icount + half, &disk);
 
-    if (making->options->every || making->wider > 1 || half < HALF_LEAST || place >= proof->to ||
+    if (making->options->every || making->wider > 1 || half < HALF_MIN || place >= proof->to ||
         !tcgrr_player_can_save(player)) {
         return true;
     }

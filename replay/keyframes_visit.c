@@ -28,15 +28,15 @@ static bool has_room(struct tcgrr_keyframes *keyframes)
     return sum.count > 0 && sum.bytes + sum.bytes / sum.count <= tcgrr_keyframes_max_bytes(trace);
 }
 
-tcgrr_icount tcgrr_keyframes_place(const struct tcgrr_keyframes *keyframes, const struct tcgrr_rrlog *log,
-                                   tcgrr_icount stands, tcgrr_icount icount)
+tcgrr_icount tcgrr_keyframes_choose_place(const struct tcgrr_keyframes *keyframes, const struct tcgrr_rrlog *log,
+                                          tcgrr_icount stands, tcgrr_icount icount)
 {
     tcgrr_icount place = find_place(log, icount - MIN(icount, LEAD_IN));
 
-    return tcgrr_keyframes_list(keyframes)->len > 0 && place >= stands + TCGRR_VISIT_LEAST ? place : 0;
+    return tcgrr_keyframes_list(keyframes)->len > 0 && place >= stands + TCGRR_VISIT_MIN ? place : 0;
 }
 
-bool tcgrr_keyframes_is_far(struct tcgrr_keyframes *keyframes, int64_t spent)
+bool tcgrr_keyframes_is_worthwhile(struct tcgrr_keyframes *keyframes, int64_t spent)
 {
     return spent > LONG_US && has_room(keyframes);
 }
@@ -108,14 +108,15 @@ bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_pl
     if (!tcgrr_player_icount(player, &stands, error)) {
         return false;
     }
-    tcgrr_icount place = tcgrr_keyframes_place(keyframes, log, stands, icount);
+    tcgrr_icount place = tcgrr_keyframes_choose_place(keyframes, log, stands, icount);
     if (place == 0) {
         return true;
     }
     if (!tcgrr_player_go(player, place, error)) {
         return false;
     }
-    if (!tcgrr_player_can_save(player) || !tcgrr_keyframes_is_far(keyframes, tcgrr_player_spent(player) - spent)) {
+    if (!tcgrr_player_can_save(player) ||
+        !tcgrr_keyframes_is_worthwhile(keyframes, tcgrr_player_spent(player) - spent)) {
         return true;
     }
     tcgrr_icount to = find_place(log, icount - (icount - place) / 2);

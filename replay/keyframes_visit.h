@@ -16,13 +16,13 @@ bool tcgrr_keyframes_approach(struct tcgrr_keyframes *keyframes, struct tcgrr_pl
 
 /* ---- the same for a QEMU that is no player ---- */
 
-#define TCGRR_VISIT_LEAST ((tcgrr_icount)4 * 1000000) /* instructions; fewer are replayed in no time */
+#define TCGRR_VISIT_MIN ((tcgrr_icount)4 * 1000000) /* instructions; fewer are replayed in no time */
 
 /* The place for a keyframe on the way from `stands` to `icount`; 0: none is worth it. */
-tcgrr_icount tcgrr_keyframes_place(const struct tcgrr_keyframes *keyframes, const struct tcgrr_rrlog *log,
-                                   tcgrr_icount stands, tcgrr_icount icount);
+tcgrr_icount tcgrr_keyframes_choose_place(const struct tcgrr_keyframes *keyframes, const struct tcgrr_rrlog *log,
+                                          tcgrr_icount stands, tcgrr_icount icount);
 /* Whether so much of QEMU's time on the way there, in microseconds, makes one worth while, and there is room for it. */
-bool tcgrr_keyframes_is_far(struct tcgrr_keyframes *keyframes, int64_t spent);
+bool tcgrr_keyframes_is_worthwhile(struct tcgrr_keyframes *keyframes, int64_t spent);
 
 /* One that has been saved and not proved yet. */
 struct tcgrr_keyframe_draft {

@@ -4,7 +4,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/machine_digest.h"
 #include "emu/qemu/scratch.h"
-#include "emu/qemu/still.h"
+#include "emu/qemu/replay_wait.h"
 #include "replay/keyframe_save.h"
 #include "replay/recorded.h"
 #include "store/error.h"
@@ -171,15 +171,15 @@ static bool tell(struct tcgrr_player *player, const char *command, json_t *argum
     return answer != NULL;
 }
 
-static struct tcgrr_still still_of(struct tcgrr_player *player)
+static struct tcgrr_replay_wait wait_for(struct tcgrr_player *player)
 {
-    return (struct tcgrr_still){.qmp = player->qmp,
-                                .process = player->process,
-                                .name = player->options.qemu->path,
-                                .hang_ms = player->options.hang_ms,
-                                .stop = player->options.stop,
-                                .give_up = player->options.give_up,
-                                .data = player->options.data};
+    return (struct tcgrr_replay_wait){.qmp = player->qmp,
+                                      .process = player->process,
+                                      .name = player->options.qemu->path,
+                                      .hang_ms = player->options.hang_ms,
+                                      .stop = player->options.stop,
+                                      .give_up = player->options.give_up,
+                                      .data = player->options.data};
 }
 
 struct tcgrr_qmp *tcgrr_player_qmp(struct tcgrr_player *player)
@@ -204,10 +204,10 @@ const char *tcgrr_player_started(const struct tcgrr_player *player)
 
 bool tcgrr_player_icount(struct tcgrr_player *player, tcgrr_icount *icount, GError **error)
 {
-    struct tcgrr_still still = still_of(player);
+    struct tcgrr_replay_wait wait = wait_for(player);
     GError *problem = NULL;
 
-    if (!tcgrr_still_icount(&still, icount, &problem)) {
+    if (!tcgrr_replay_wait_icount(&wait, icount, &problem)) {
         explain_end(player, &problem);
         g_propagate_error(error, problem);
         return false;
@@ -234,13 +234,13 @@ bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **err
     return answer != NULL;
 }
 
-/* Waits for QEMU to stand still, as long as it gets anywhere. */
+/* Waits for QEMU to stop, as long as it gets anywhere. */
 static bool wait_still(struct tcgrr_player *player, GError **error)
 {
-    struct tcgrr_still still = still_of(player);
+    struct tcgrr_replay_wait wait = wait_for(player);
     GError *problem = NULL;
 
-    if (!tcgrr_still_wait(&still, &problem)) {
+    if (!tcgrr_replay_wait_stop(&wait, &problem)) {
         if (problem->code == TCGRR_ERROR_FAILED) {
             explain_end(player, &problem);
         }

@@ -7,7 +7,7 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
-#include "lockstep/common.h"
+#include "lockstep/shared_machine.h"
 #include "replay/keyframes.h"
 #include "replay/inputs_alone.h"
 #include "replay/recorded.h"
@@ -615,7 +615,7 @@ static bool check_log(struct tcgrr_reader *reader, struct tcgrr_replay_result *r
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
     bool same = tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
 
-    return tcgrr_common_check_log(&result->comparison, result->stderr_tail, same, error);
+    return tcgrr_lockstep_check_log(&result->comparison, result->stderr_tail, same, error);
 }
 
 static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,

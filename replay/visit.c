@@ -30,7 +30,7 @@ static tcgrr_icount find_place(const struct tcgrr_replay_visit *visit)
 
     if (log) {
         tcgrr_rrlog_rebase(log, tcgrr_recorded_start(of->reader));
-        place = tcgrr_keyframes_place(visit->keyframes, log, visit->start.icount, visit->at);
+        place = tcgrr_keyframes_choose_place(visit->keyframes, log, visit->start.icount, visit->at);
         tcgrr_rrlog_free(log);
     }
     return place;
@@ -53,7 +53,7 @@ struct tcgrr_replay_visit *tcgrr_replay_visit_new(const struct tcgrr_keyframes_o
     visit->stop = stop;
     /* Before it: QEMU does not stop where it stands. */
     visit->start = tcgrr_keyframes_before(visit->keyframes, at > 0 ? at - 1 : 0);
-    visit->place = at > visit->start.icount + TCGRR_VISIT_LEAST ? find_place(visit) : 0;
+    visit->place = at > visit->start.icount + TCGRR_VISIT_MIN ? find_place(visit) : 0;
     return visit;
 }
 
@@ -101,7 +101,7 @@ void tcgrr_replay_visit_leave(struct tcgrr_replay_visit *visit)
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, NULL);
     bool there = tcgrr_session_ask_icount(session) == (int64_t)visit->place;
 
-    if (there && qmp && tcgrr_keyframes_is_far(visit->keyframes, tcgrr_process_spent(process) - visit->spent)) {
+    if (there && qmp && tcgrr_keyframes_is_worthwhile(visit->keyframes, tcgrr_process_spent(process) - visit->spent)) {
         tcgrr_keyframe_draft(visit->keyframes, qmp, process, tcgrr_session_command(session), visit->start.folder,
                              visit->place, &visit->draft);
     }

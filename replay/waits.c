@@ -39,7 +39,7 @@ bool tcgrr_waits_check(struct tcgrr_reader *reader, const char *to, GError **err
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     tcgrr_icount icount;
 
-    if (tcgrr_retire_shares_waits(run->target, run->qemu_version, to)) {
+    if (tcgrr_retire_same_wait_count(run->target, run->qemu_version, to)) {
         return true;
     }
     if (!find_overcounted(reader, &icount, error)) {

@@ -33,7 +33,7 @@ void tcgrr_lines_free(struct tcgrr_lines *lines)
 
 #ifdef TCGRR_DWARF
 
-bool tcgrr_lines_there(void)
+bool tcgrr_lines_available(void)
 {
     return true;
 }
@@ -102,7 +102,7 @@ bool tcgrr_lines_add_elf(struct tcgrr_lines *lines, const char *path, uint64_t o
 
 #else
 
-bool tcgrr_lines_there(void)
+bool tcgrr_lines_available(void)
 {
     return false;
 }

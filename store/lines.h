@@ -21,7 +21,7 @@ struct tcgrr_line {
 struct tcgrr_lines;
 
 /* Whether tcgrr was built with libdw. */
-bool tcgrr_lines_there(void);
+bool tcgrr_lines_available(void);
 
 struct tcgrr_lines *tcgrr_lines_new(void);
 /* NULL is allowed. */

@@ -66,7 +66,7 @@ bool tcgrr_writer_layer(struct tcgrr_writer *writer, enum tcgrr_level level, con
     return good;
 }
 
-bool tcgrr_writer_settle(const char *trace, GError **error)
+bool tcgrr_writer_fold_journal(const char *trace, GError **error)
 {
     g_autofree char *journal = g_strconcat(trace, "-wal", NULL);
     sqlite3 *db = NULL;

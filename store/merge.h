@@ -7,7 +7,7 @@
 
 /* A trace whose recorder was killed has a journal beside it: folds it in, so that the file can be replaced.
  * TCGRR_ERROR_FAILED if the trace is still being recorded. */
-bool tcgrr_writer_settle(const char *trace, GError **error);
+bool tcgrr_writer_fold_journal(const char *trace, GError **error);
 
 /* Everything that is not derived of the run: notes, guest files, symbols, the memory map, QEMU's rr file, what pins the
  * machine. */

@@ -248,7 +248,7 @@ sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_
     return reader->queries[which];
 }
 
-void tcgrr_reader_rest(struct tcgrr_reader *reader)
+void tcgrr_reader_finalize(struct tcgrr_reader *reader)
 {
     for (int i = 0; i < TCGRR_QUERIES; i++) {
         sqlite3_finalize(reader->queries[i]);
@@ -311,7 +311,7 @@ void tcgrr_reader_free(struct tcgrr_reader *reader)
     if (!reader) {
         return;
     }
-    tcgrr_reader_rest(reader);
+    tcgrr_reader_finalize(reader);
     if (!reader->borrowed) {
         sqlite3_close(reader->db);
     }

@@ -57,11 +57,11 @@ struct tcgrr_reader {
 
 /*
  * A reader of the trace that somebody's connection knows as `schema` ("main", or the name it was attached under).
- * Blocks that the trace gains later are found. Statements are prepared when they are first needed; tcgrr_reader_rest()
- * ends them, without which the connection cannot be closed.
+ * Blocks that the trace gains later are found. Statements are prepared when they are first needed;
+ * tcgrr_reader_finalize() ends them, without which the connection cannot be closed.
  */
 struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error);
-void tcgrr_reader_rest(struct tcgrr_reader *reader);
+void tcgrr_reader_finalize(struct tcgrr_reader *reader);
 
 /* What both kinds of reader begin with. */
 struct tcgrr_reader *tcgrr_reader_new(const char *path, const char *schema);

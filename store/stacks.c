@@ -151,7 +151,7 @@ static void return_to(struct tcgrr_stacks *stacks, struct lane *lane, uint64_t p
 
 /* ---- following ---- */
 
-const struct tcgrr_event *tcgrr_stacks_event(const GArray *events, guint *next, tcgrr_seq seq)
+const struct tcgrr_event *tcgrr_stacks_event_before(const GArray *events, guint *next, tcgrr_seq seq)
 {
     const struct tcgrr_event *found = NULL;
     for (; *next < events->len; (*next)++) {

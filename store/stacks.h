@@ -59,6 +59,6 @@ const GArray *tcgrr_stacks_frames(struct tcgrr_stacks *stacks, tcgrr_vcpu vcpu);
 
 /* The interrupt or exception right before execution `seq` among `events` (struct tcgrr_event, in order), from *next on,
  * which moves on; NULL: none. */
-const struct tcgrr_event *tcgrr_stacks_event(const GArray *events, guint *next, tcgrr_seq seq);
+const struct tcgrr_event *tcgrr_stacks_event_before(const GArray *events, guint *next, tcgrr_seq seq);
 
 #endif

@@ -9,10 +9,10 @@
 
 #include <string.h>
 
-#define SAMPLES     4096 /* blocks that are looked for */
-#define BYTES_LEAST 24   /* shorter ones are in a file by chance, or often */
-#define VOTES_LEAST 6
-#define MARGIN      4 /* times as many votes as any other offset has */
+#define SAMPLES   4096 /* blocks that are looked for */
+#define BYTES_MIN 24   /* shorter ones are in a file by chance, or often */
+#define VOTES_MIN 6
+#define MARGIN    4 /* times as many votes as any other offset has */
 
 struct sample {
     const struct tcgrr_block *block;
@@ -44,7 +44,7 @@ static void choose_samples(struct search *search, const struct tcgrr_blocks *blo
 
     for (uint32_t i = 0; i < count; i++) {
         const struct tcgrr_block *block = tcgrr_blocks_get(blocks, i);
-        if (block->size < BYTES_LEAST || (i % step != 0 && search->list->len * (uint64_t)step > i)) {
+        if (block->size < BYTES_MIN || (i % step != 0 && search->list->len * (uint64_t)step > i)) {
             continue;
         }
         struct sample sample = {.block = block};
@@ -73,7 +73,7 @@ static void match_samples(uint64_t address, const void *data, size_t size, void 
     struct search *search = closure;
     const uint8_t *bytes = data;
 
-    for (size_t at = 0; at + BYTES_LEAST <= size; at++) {
+    for (size_t at = 0; at + BYTES_MIN <= size; at++) {
         uint32_t place = slot(load(bytes + at));
         if (!(search->maybe[place / 8] & 1 << place % 8)) {
             continue;
@@ -137,7 +137,7 @@ bool tcgrr_symbols_find_offset(const char *path, const struct tcgrr_blocks *bloc
     bool good = tcgrr_symbols_elf_code(path, match_samples, search, error);
     if (good) {
         *offset = count_votes(search->list, votes);
-        good = votes[0] >= VOTES_LEAST && votes[0] / MARGIN >= votes[1];
+        good = votes[0] >= VOTES_MIN && votes[0] / MARGIN >= votes[1];
         if (!good) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                         "cannot find where %s ran: %u of the trace's blocks are in it at one offset, %u at another; is "

@@ -18,7 +18,7 @@ struct world {
 };
 
 struct outcome {
-    struct tcgrr_search_state state;
+    struct tcgrr_build_search_state state;
     int trials;
     int skips;
 };
@@ -26,14 +26,14 @@ struct outcome {
 static void find(const struct world *world, struct outcome *outcome)
 {
     g_autofree int *verdicts = g_new(int, (gsize)world->count);
-    struct tcgrr_search search = {verdicts, world->count};
+    struct tcgrr_build_search search = {verdicts, world->count};
 
     *outcome = (struct outcome){0};
     for (int i = 0; i < world->count; i++) {
         verdicts[i] = TCGRR_BUILD_UNTRIED;
     }
     for (;;) {
-        tcgrr_search_look(&search, &outcome->state);
+        tcgrr_build_search_next(&search, &outcome->state);
         int next = outcome->state.next;
         if (next < 0) {
             return;
@@ -96,12 +96,12 @@ static void test_few_trials(void **state)
 {
     static const bool skipped[300];
     for (int count = 1; count <= 300; count++) {
-        struct tcgrr_search_state start;
+        struct tcgrr_build_search_state start;
         g_autofree int *untried = g_new(int, (gsize)count);
         for (int i = 0; i < count; i++) {
             untried[i] = TCGRR_BUILD_UNTRIED;
         }
-        tcgrr_search_look(&(struct tcgrr_search){untried, count}, &start);
+        tcgrr_build_search_next(&(struct tcgrr_build_search){untried, count}, &start);
         assert_int_equal(start.next, count - 1);
         assert_int_equal(start.most, 1 + ceil_log2(count));
         for (int first_bad = 0; first_bad < count; first_bad++) {

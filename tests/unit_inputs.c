@@ -40,13 +40,13 @@ static const char *name_at(const struct tcgrr_registers *registers, unsigned ind
 }
 
 /* "d0 ps:4", in the registers' order: what is read, of ps and fpstatus with the bits. */
-static char *reads(const struct tcgrr_registers *registers, const struct tcgrr_inputs *inputs)
+static char *reads(const struct tcgrr_registers *registers, const struct tcgrr_insn_inputs *inputs)
 {
     GString *text = g_string_new(NULL);
 
     for (unsigned i = 0; i < registers->list->len; i++) {
         for (guint k = 0; k < inputs->registers->len; k++) {
-            const struct tcgrr_input *input = &g_array_index(inputs->registers, struct tcgrr_input, k);
+            const struct tcgrr_insn_input *input = &g_array_index(inputs->registers, struct tcgrr_insn_input, k);
             if (input->index != i) {
                 continue;
             }
@@ -179,10 +179,10 @@ static uint8_t from_hex(const char *hex, uint8_t bytes[16])
 static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const struct row *row)
 {
     static const uint8_t state[1024];
-    struct tcgrr_inputs inputs;
+    struct tcgrr_insn_inputs inputs;
     uint8_t bytes[16], length = from_hex(row->bytes, bytes);
 
-    tcgrr_inputs_init(&inputs);
+    tcgrr_insn_inputs_init(&inputs);
     tcgrr_decoder_inputs(decoder, registers, state, PC, bytes, length, &inputs);
     g_autofree char *read = reads(registers, &inputs);
     g_autofree char *written = listed(registers, inputs.written);
@@ -193,7 +193,7 @@ static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_register
                  written, bases);
     }
     assert_null(inputs.hidden);
-    tcgrr_inputs_clear(&inputs);
+    tcgrr_insn_inputs_clear(&inputs);
 }
 
 static void check_rows(const char *target, struct tcgrr_registers *registers, const struct row *rows, size_t count)
@@ -225,10 +225,10 @@ static void test_m68k_hidden(void **state)
     struct tcgrr_registers *registers = m68k_registers();
     struct tcgrr_decoder *decoder = tcgrr_decoder_new("m68k");
     static const uint8_t values[1024];
-    struct tcgrr_inputs inputs;
+    struct tcgrr_insn_inputs inputs;
     uint8_t bytes[16];
 
-    tcgrr_inputs_init(&inputs);
+    tcgrr_insn_inputs_init(&inputs);
     for (size_t i = 0; i < G_N_ELEMENTS(hidden); i++) {
         uint8_t length = from_hex(hidden[i], bytes);
         tcgrr_decoder_inputs(decoder, registers, values, PC, bytes, length, &inputs);
@@ -238,7 +238,7 @@ static void test_m68k_hidden(void **state)
     /* One that nobody knows. */
     tcgrr_decoder_inputs(decoder, registers, values, PC, bytes, from_hex("ffff", bytes), &inputs);
     assert_false(inputs.known);
-    tcgrr_inputs_clear(&inputs);
+    tcgrr_insn_inputs_clear(&inputs);
     tcgrr_decoder_free(decoder);
     tcgrr_registers_unref(registers);
 }

@@ -388,12 +388,12 @@ static void test_never_beyond_the_block(void **state)
 
 static void knows_who_counts_what_did_not_run(void **data)
 {
-    assert_true(tcgrr_retire_shares_waits("riscv64", "7.2.22", "10.2.0"));
-    assert_true(tcgrr_retire_shares_waits("riscv64", "11.1.3", "7.2.22"));
-    assert_true(tcgrr_retire_shares_waits("riscv64", "11.1.3", "11.1.4"));
-    assert_false(tcgrr_retire_shares_waits("riscv64", "10.0.2", "11.1.3"));
-    assert_false(tcgrr_retire_shares_waits("riscv64", "7.2.22", "10.2.50"));
-    assert_true(tcgrr_retire_shares_waits("sh4", "7.2.22", "11.1.3"));
+    assert_true(tcgrr_retire_same_wait_count("riscv64", "7.2.22", "10.2.0"));
+    assert_true(tcgrr_retire_same_wait_count("riscv64", "11.1.3", "7.2.22"));
+    assert_true(tcgrr_retire_same_wait_count("riscv64", "11.1.3", "11.1.4"));
+    assert_false(tcgrr_retire_same_wait_count("riscv64", "10.0.2", "11.1.3"));
+    assert_false(tcgrr_retire_same_wait_count("riscv64", "7.2.22", "10.2.50"));
+    assert_true(tcgrr_retire_same_wait_count("sh4", "7.2.22", "11.1.3"));
 }
 
 static void knows_who_counts_from_the_start(void **data)

@@ -53,7 +53,7 @@ static void run_turns(struct machine *machine, unsigned vcpus, unsigned insns, u
 static void start(struct machine machines[2], struct pair *pair)
 {
     *pair = pair_start();
-    pair->options.vcpus_told = true;
+    pair->options.vcpus_known = true;
     for (int s = 0; s < 2; s++) {
         machines[s] = (struct machine){.guest = &pair->guests[s]};
     }
@@ -105,7 +105,7 @@ static void test_not_told(void **state)
         struct machine machines[2];
         struct pair pair;
         start(machines, &pair);
-        pair.options.vcpus_told = strict;
+        pair.options.vcpus_known = strict;
         pair.options.strict = strict;
         for (int s = 0; s < 2; s++) {
             run_turns(&machines[s], 2, 10000, 3 + (uint64_t)s);

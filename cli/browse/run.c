@@ -73,7 +73,7 @@ void browse_run_free(struct browse_run *run)
     tcgrr_callstacks_free(run->stacks);
     tcgrr_sql_trace_unref(run->trace);
     if (run->sql) {
-        tcgrr_sql_rest(run->sql);
+        tcgrr_sql_finalize(run->sql);
         tcgrr_sql_unref(run->sql);
     }
     sqlite3_close(run->db);

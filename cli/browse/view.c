@@ -5,7 +5,7 @@
 
 #ifndef TCGRR_NCURSES
 
-bool browse_view_there(void)
+bool browse_view_available(void)
 {
     return false;
 }
@@ -30,7 +30,7 @@ char *browse_view_keys(void)
 #include <locale.h>
 #include <stdlib.h>
 
-bool browse_view_there(void)
+bool browse_view_available(void)
 {
     return true;
 }

@@ -14,7 +14,7 @@ struct browse_view_options {
 };
 
 /* Whether this tcgrr was built with a library for terminals. */
-bool browse_view_there(void);
+bool browse_view_available(void);
 /* Shows the runs until the user leaves. Standard input and output have to be a terminal. False with an error. */
 bool browse_view(const struct browse_view_options *options, GError **error);
 

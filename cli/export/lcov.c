@@ -53,7 +53,7 @@ static bool add_files(struct coverage *coverage, GError **error)
     }
     if (tcgrr_lines_list(coverage->lines)->len == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    tcgrr_lines_there()
+                    tcgrr_lines_available()
                         ? "none of the guest's ELF files exists and has line numbers (compile with -g; 'tcgrr symbols "
                           "TRACE FILE' names more files)"
                         : "this tcgrr was built without libdw; install libdw-dev and build tcgrr again");

@@ -74,7 +74,7 @@ static bool show_all(struct walk *walk, GError **error)
             good = false;
             break;
         }
-        const struct tcgrr_event *event = tcgrr_stacks_event(walk->events, &walk->next, seq);
+        const struct tcgrr_event *event = tcgrr_stacks_event_before(walk->events, &walk->next, seq);
         show_events(walk, seq);
         good = tcgrr_stacks_follow(walk->stacks, &execs.at, event, error);
         if (good && walk->visitor->execution) {

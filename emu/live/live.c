@@ -59,7 +59,7 @@ void tcgrr_live_events_only(struct tcgrr_live *live)
     live->events_only = true;
 }
 
-void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+void tcgrr_live_first_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     tcgrr_chunk_follow(chunk, NULL);
     chunk->first_icount = chunk->end_icount = live->start;
@@ -286,7 +286,7 @@ static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const
     return good;
 }
 
-void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount)
+void tcgrr_live_stop_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount)
 {
     uint64_t ran = icount - chunk->end_icount;
     if (live->open && icount > chunk->end_icount && ran <= live->open->insns && chunk->count < chunk->capacity) {

@@ -48,7 +48,7 @@ void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
  */
 void tcgrr_live_events_only(struct tcgrr_live *live);
 /* Empties `chunk` and makes it the first one to give to tcgrr_live_next(). */
-void tcgrr_live_first(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_first_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 /* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is
  * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);
@@ -87,7 +87,7 @@ int64_t tcgrr_live_in_call(const struct tcgrr_live *live);
  * QEMU has been stopped at exactly `icount`, between two instructions: the execution that began last has come to there.
  * Adds it to `chunk`, the one last given to tcgrr_live_next(). The stream cannot be continued after it.
  */
-void tcgrr_live_stand_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount);
+void tcgrr_live_stop_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount);
 
 /*
  * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's
@@ -135,7 +135,7 @@ void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
  */
 void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
 
-/* Words of the ring that were not looked at yet; exact while the plugin stands still (emu/plugin/stand.h). */
+/* Words of the ring that were not looked at yet; exact while the plugin stands still (emu/plugin/pause.h). */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 
 /* Whether the chunk takes no more: the caller has to replace it. */

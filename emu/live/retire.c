@@ -199,7 +199,7 @@ static bool counts_waits(const char *version)
     return known && (release.major < 10 || (release.major == 10 && (release.minor < 2 || release.micro < 50)));
 }
 
-bool tcgrr_retire_shares_waits(const char *target, const char *from, const char *to)
+bool tcgrr_retire_same_wait_count(const char *target, const char *from, const char *to)
 {
     return strncmp(target, "riscv", strlen("riscv")) != 0 || counts_waits(from) == counts_waits(to) ||
            !counts_waits(from);

@@ -51,7 +51,7 @@ struct tcgrr_retirement {
  * use to QEMU `to`: releases from 11.0 on count no such instructions after RISC-V's wfi, so that all that comes later
  * has another place there, and another time. For other targets they all count alike.
  */
-bool tcgrr_retire_shares_waits(const char *target, const char *from, const char *to);
+bool tcgrr_retire_same_wait_count(const char *target, const char *from, const char *to);
 
 /*
  * Whether this QEMU runs the first block of a `target` without counting it: it starts that CPU without having reset it,

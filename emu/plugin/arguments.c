@@ -31,8 +31,8 @@ bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *argumen
             arguments->follow.program = atoi(argv[i] + 8);
         } else if (strncmp(argv[i], "forks=", 6) == 0) {
             arguments->forks = argv[i] + 6;
-        } else if (strncmp(argv[i], "stand=", 6) == 0) {
-            arguments->stand = argv[i] + 6;
+        } else if (strncmp(argv[i], "pause=", 6) == 0) {
+            arguments->pause = argv[i] + 6;
         } else if (strcmp(argv[i], "follow=none") == 0) {
             arguments->follow.none = true;
         } else if (strncmp(argv[i], "api=", 4) == 0) {

@@ -12,7 +12,7 @@
  *            or from which to give it to the program again, when it is complete or while somebody writes it
  *   program=N, follow=none  user mode: which word of QEMU's command line, from its end, is the program, and whether the
  * run ends where it executes another one forks=SOCKET  user mode: where forked children get a ring of their own
- * (emu/plugin/fork.h) stand=PATH  user mode, inputs given: it stands where the file says (emu/plugin/stand.h) again=on,
+ * (emu/plugin/fork.h) stand=PATH  user mode, inputs given: it stands where the file says (emu/plugin/pause.h) again=on,
  * at=N  this program was executed by another one: the run goes on, and so do its inputs at this place probe=N  write
  * one line about this QEMU to descriptor N and refuse to load slow=N   record nothing, only slow the guest down where
  * the memory at descriptor N says (emu/plugin/slow.h) peek=N   record nothing, only note what steps access in the
@@ -40,7 +40,7 @@ struct tcgrr_arguments {
     enum tcgrr_inputs_way way;
     struct tcgrr_follow follow;
     const char *forks;
-    const char *stand;
+    const char *pause;
 };
 #define TCGRR_ARGUMENTS_INIT                                                                                           \
     {                                                                                                                  \

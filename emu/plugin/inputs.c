@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
-#include "emu/plugin/stand.h"
+#include "emu/plugin/pause.h"
 
 #include <fcntl.h>
 #include <malloc.h>
@@ -235,11 +235,11 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (!gives && is_around_call(inputs, pc)) {
         plugin->api.register_tb_exec(tb, on_kept_return, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
-    if ((plugin->sampling.on || plugin->stands) && inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
+    if ((plugin->sampling.on || plugin->pauses) && inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
         watch_clock(plugin, tb);
     }
-    if (plugin->stands) {
-        tcgrr_stand_instrument(plugin, tb, inputs->has_base ? &inputs->base : NULL);
+    if (plugin->pauses) {
+        tcgrr_pause_instrument(plugin, tb, inputs->has_base ? &inputs->base : NULL);
     }
     if (!gives && inputs->reads && !inputs->called_before) {
         watch_calls(plugin, tb);

@@ -37,7 +37,7 @@ struct tcgrr_peek {
 /* Maps descriptor `fd` and registers what is needed. Returns whether that worked. */
 bool tcgrr_peek_start(const struct tcgrr_api *api, qemu_plugin_id_t id, int fd);
 
-/* User mode, while the run is recorded (emu/plugin/stand.h): accesses go to `into`, of the translations for which QEMU
+/* User mode, while the run is recorded (emu/plugin/pause.h): accesses go to `into`, of the translations for which QEMU
  * is asked with the other function. Addresses are physical ones there. */
 void tcgrr_peek_of_program(const struct tcgrr_api *api, struct tcgrr_peek *into);
 void tcgrr_peek_instrument(struct qemu_plugin_tb *tb);

@@ -14,7 +14,7 @@
 #include "emu/plugin/yield.h"
 #include "emu/plugin/peek.h"
 #include "emu/plugin/slow.h"
-#include "emu/plugin/stand.h"
+#include "emu/plugin/pause.h"
 
 #include <dlfcn.h>
 #include <limits.h>
@@ -781,7 +781,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (problem) {
         return refuse(problem);
     }
-    if (arguments.stand && !(plugin->inputs && tcgrr_stand_init(plugin, arguments.stand))) {
+    if (arguments.pause && !(plugin->inputs && tcgrr_pause_init(plugin, arguments.pause))) {
         return refuse("cannot stand where tcgrr says");
     }
     tcgrr_fork_init(arguments.forks);

@@ -108,7 +108,7 @@ struct tcgrr_plugin {
     enum tcgrr_isa isa;
     bool system;
     bool events_only; /* no block is recorded */
-    bool stands;      /* user mode: where tcgrr says (emu/plugin/stand.h) */
+    bool pauses;      /* user mode: where tcgrr says (emu/plugin/pause.h) */
     bool one_vcpu;
     bool texts;        /* tcgrr wants QEMU's disassembly */
     bool mark_by_call; /* marks are set by callbacks, not by inline operations */

@@ -9,8 +9,8 @@
 #define ESCAPE_BIT  0x20
 #define RUN         '*'
 #define RUN_BIAS    29 /* a run's count is a printable character: this much above the repetitions */
-#define RUN_LEAST   32
-#define RUN_MOST    126
+#define RUN_MIN     32
+#define RUN_MAX     126
 #define CHECK_CHARS 3 /* "#" and two digits */
 #define INTERRUPT   '\3'
 
@@ -49,7 +49,7 @@ static bool damaged(const char *text, GError **error)
 static bool append_run(GString *payload, char count, GError **error)
 {
     int more = count - RUN_BIAS;
-    if (payload->len == 0 || count < RUN_LEAST || count > RUN_MOST) {
+    if (payload->len == 0 || count < RUN_MIN || count > RUN_MAX) {
         return damaged("a packet with a run of nothing", error);
     }
     char last = payload->str[payload->len - 1];

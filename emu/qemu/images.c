@@ -182,7 +182,7 @@ static bool size_of(const struct tcgrr_image *image, const char *path, guint64 *
 {
     GStatBuf status;
     if (image->ours || tcgrr_qcow2_is(path)) {
-        *size = TCGRR_QCOW2_MOST;
+        *size = TCGRR_QCOW2_MAX;
         return true;
     }
     if (g_stat(path, &status) != 0) {

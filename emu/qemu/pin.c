@@ -9,7 +9,7 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/device_tree.h"
 #include "emu/qemu/folder.h"
-#include "emu/qemu/standing.h"
+#include "emu/qemu/inspect.h"
 #include "store/error.h"
 #include "emu/qemu/scratch.h"
 
@@ -23,7 +23,7 @@ struct pinning {
     struct tcgrr_pins *pins;
     GArray *given;    /* struct tcgrr_option */
     GPtrArray *words; /* char* */
-    struct tcgrr_standing *standing;
+    struct tcgrr_inspect *inspect;
     char **data_folders;
 };
 
@@ -314,9 +314,9 @@ static char *model_of_type(const char *type)
 
 static char *ask_cpu(struct pinning *pinning, GError **error)
 {
-    json_t *answer = tcgrr_standing_ask(pinning->standing, "query-cpus-fast", NULL, error);
+    json_t *answer = tcgrr_inspect_qmp(pinning->inspect, "query-cpus-fast", NULL, error);
     const char *path = json_string_value(json_object_get(json_array_get(answer, 0), "qom-path"));
-    g_autofree char *type = path ? tcgrr_standing_type(pinning->standing, path, error) : NULL;
+    g_autofree char *type = path ? tcgrr_inspect_type(pinning->inspect, path, error) : NULL;
     json_decref(answer);
     return type ? model_of_type(type) : answer && !path ? g_strdup("") : NULL;
 }
@@ -334,14 +334,14 @@ static void name_processor(struct pinning *pinning)
 {
     static const char *const names[] = {"marchid", "mimpid"};
     struct tcgrr_pins *pins = pinning->pins;
-    json_t *cpus = tcgrr_standing_ask(pinning->standing, "query-cpus-fast", NULL, NULL);
+    json_t *cpus = tcgrr_inspect_qmp(pinning->inspect, "query-cpus-fast", NULL, NULL);
     const char *path = json_string_value(json_object_get(json_array_get(cpus, 0), "qom-path"));
 
     for (size_t i = 0; path && i < G_N_ELEMENTS(names); i++) {
         json_t *number = strstr(pins->cpu, names[i])
                              ? NULL
-                             : tcgrr_standing_ask(pinning->standing, "qom-get",
-                                                  json_pack("{s:s, s:s}", "path", path, "property", names[i]), NULL);
+                             : tcgrr_inspect_qmp(pinning->inspect, "qom-get",
+                                                 json_pack("{s:s, s:s}", "path", path, "property", names[i]), NULL);
         if (json_is_integer(number)) {
             char *given =
                 g_strdup_printf("%s,%s=%" JSON_INTEGER_FORMAT, pins->cpu, names[i], json_integer_value(number));
@@ -357,7 +357,7 @@ static bool ask_machine(struct pinning *pinning, GError **error)
 {
     struct tcgrr_pins *pins = pinning->pins;
     const struct tcgrr_option *cpu = find_option(pinning, "cpu");
-    g_autofree char *type = tcgrr_standing_type(pinning->standing, "/machine", error);
+    g_autofree char *type = tcgrr_inspect_type(pinning->inspect, "/machine", error);
     if (!type) {
         return false;
     }
@@ -405,7 +405,7 @@ static bool take_tree(struct pinning *pinning, GError **error)
     if (!tcgrr_pin_takes_tree(pinning->qemu->target) || tcgrr_pin_has_tree(pinning->arguments)) {
         return true;
     }
-    json_t *answer = tcgrr_standing_ask(pinning->standing, "dumpdtb", json_pack("{s:s}", "filename", path), NULL);
+    json_t *answer = tcgrr_inspect_qmp(pinning->inspect, "dumpdtb", json_pack("{s:s}", "filename", path), NULL);
     json_decref(answer);
     if (!answer || !g_file_test(path, G_FILE_TEST_EXISTS)) {
         list(pinning->pins->notes, "this machine has no device tree of QEMU's");
@@ -441,7 +441,7 @@ static bool place_rom(struct pinning *pinning, const char *name, const char *rol
 /* What is loaded into memory: "addr=… name="bios-256k.bin"", "fw=genroms/linuxboot_dma.bin … name="…"". */
 static bool take_loaded(struct pinning *pinning, GError **error)
 {
-    g_autofree char *text = tcgrr_standing_tell(pinning->standing, "info roms", error);
+    g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info roms", error);
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
     bool has_bios = find_option(pinning, "bios") != NULL;
     for (char **line = lines; *line; line++) {
@@ -523,7 +523,7 @@ static bool pin_device_rom(struct pinning *pinning, const char *type, const char
 /* ROMs of devices, from "info qtree": a device's line is "dev: TYPE, id …", its properties follow. */
 static bool take_device_roms(struct pinning *pinning, GError **error)
 {
-    g_autofree char *text = tcgrr_standing_tell(pinning->standing, "info qtree", error);
+    g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info qtree", error);
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
     g_autofree char *type = g_strdup("");
     for (char **line = lines; *line; line++) {
@@ -596,10 +596,10 @@ static bool pin(struct pinning *pinning, GError **error)
         return false;
     }
     pinning->data_folders = tcgrr_data_folders(pinning->qemu, pinning->arguments, pinning->directory, error);
-    pinning->standing = pinning->data_folders
-                            ? tcgrr_standing_start(pinning->qemu, pinning->arguments, pinning->directory, error)
-                            : NULL;
-    if (!pinning->standing || !ask_machine(pinning, error)) {
+    pinning->inspect = pinning->data_folders
+                           ? tcgrr_inspect_start(pinning->qemu, pinning->arguments, pinning->directory, error)
+                           : NULL;
+    if (!pinning->inspect || !ask_machine(pinning, error)) {
         return false;
     }
     /* First, because of all folders given by -L QEMU takes the first one that has a file. */
@@ -633,7 +633,7 @@ bool tcgrr_pin(const struct tcgrr_qemu *qemu, const char *const *arguments, cons
     bool good = pin(&pinning, error);
     g_ptr_array_add(pinning.words, NULL);
     pins->words = (char **)g_ptr_array_free(pinning.words, FALSE);
-    tcgrr_standing_free(pinning.standing);
+    tcgrr_inspect_free(pinning.inspect);
     g_strfreev(pinning.data_folders);
     g_array_unref(pinning.given);
     if (!good) {

@@ -28,7 +28,7 @@ static void put64(guint8 *at, guint64 value)
 
 bool tcgrr_qcow2_create(const char *path, guint64 size, GError **error)
 {
-    if (size > TCGRR_QCOW2_MOST) {
+    if (size > TCGRR_QCOW2_MAX) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: an image of %" G_GUINT64_FORMAT " bytes is too large",
                     path, size);
         return false;

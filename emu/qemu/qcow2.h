@@ -7,12 +7,12 @@
 #include <stdint.h>
 
 /* What a disk can have, at most: far more than any image, so that what lies over one has room to grow. */
-#define TCGRR_QCOW2_MOST    (UINT64_C(1) << 41)
+#define TCGRR_QCOW2_MAX     (UINT64_C(1) << 41)
 /* Of a disk that no guest ever sees, on which QEMU keeps snapshots of the machine. */
 #define TCGRR_QCOW2_NO_DISK 65536u
 
 /*
- * Writes an empty qcow2 image to `path`, for a disk of `size` bytes, at most TCGRR_QCOW2_MOST. What backs it is not
+ * Writes an empty qcow2 image to `path`, for a disk of `size` bytes, at most TCGRR_QCOW2_MAX. What backs it is not
  * said in the file but when QEMU opens it.
  */
 bool tcgrr_qcow2_create(const char *path, guint64 size, GError **error);

@@ -96,9 +96,9 @@ static char *plugin_arguments(const struct tcgrr_session *session, const struct 
         g_autofree char *escaped = tcgrr_options_escape(options->forks);
         g_string_append_printf(text, ",forks=%s", escaped);
     }
-    if (options->stand) {
-        g_autofree char *escaped = tcgrr_options_escape(options->stand);
-        g_string_append_printf(text, ",stand=%s", escaped);
+    if (options->pause) {
+        g_autofree char *escaped = tcgrr_options_escape(options->pause);
+        g_string_append_printf(text, ",pause=%s", escaped);
     }
     if (options->follow_none && !session->qemu.system) {
         g_string_append(text, ",follow=none");
@@ -579,7 +579,7 @@ static bool never_came_up(struct tcgrr_session *session, GError **error)
     return false;
 }
 
-bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error)
+bool tcgrr_session_wait_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error)
 {
     struct tcgrr_live_info info;
 

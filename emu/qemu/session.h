@@ -38,7 +38,7 @@ struct tcgrr_session_options {
     bool quiet;         /* the guest gets no terminal and its console goes nowhere */
     const char *inputs; /* user mode: the file for what system calls return and write; NULL: none */
     bool given;         /* the program gets that from the file, instead of it being recorded there */
-    const char *stand;  /* user mode, with given inputs: the file of emu/plugin/stand.h; NULL: it runs freely */
+    const char *pause;  /* user mode, with given inputs: the file of emu/plugin/pause.h; NULL: it runs freely */
     bool follow_none;   /* user mode: the run ends where the program executes another one */
     const char *forks;  /* user mode: where forked children ask for a ring (emu/qemu/forks.h); NULL: they do not */
     uint32_t process;   /* user mode: which of the processes that are recorded together it is, from 0 */
@@ -93,7 +93,7 @@ struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **erro
  * Waits until the plugin has come up. TCGRR_ERROR_FAILED if QEMU ends before, TCGRR_ERROR_STOPPED if `*stop` becomes
  * something else than 0.
  */
-bool tcgrr_session_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error);
+bool tcgrr_session_wait_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error);
 
 /*
  * tcgrr_live_next() that also looks after the process: when QEMU has ended, the rest is read. A QEMU that ended before

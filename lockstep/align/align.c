@@ -9,7 +9,7 @@
 /* Counterparts that an interrupt is compared with, at most: the first that came. */
 #define MAX_TRIES 16
 /* Where less does not show why the runs differ, so many instructions after the place are looked through. */
-#define FAR_AHEAD (TCGRR_HANDLER_MOST + TCGRR_CHECKPOINT_STEP)
+#define FAR_AHEAD (TCGRR_HANDLER_MAX + TCGRR_CHECKPOINT_STEP)
 
 /* ---- what is set aside ---- */
 
@@ -310,7 +310,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
         !find_interrupt(align, pair, which, beside, &aside.interrupt)) {
         return false;
     }
-    if (align->aside[which]->len >= TCGRR_ALIGN_ASIDE_MOST || held(align->aside[which]) >= TCGRR_ALIGN_HELD_MOST) {
+    if (align->aside[which]->len >= TCGRR_ALIGN_ASIDE_MAX || held(align->aside[which]) >= TCGRR_ALIGN_HELD_MAX) {
         say(align, g_strdup_printf("%u interrupts of side %c have not come on the other side", align->aside[which]->len,
                                    'A' + which));
         return false;
@@ -319,7 +319,7 @@ bool tcgrr_align_set_aside(struct tcgrr_align *align, struct tcgrr_cursor_pair *
         (pair->depth > 0 && back.icount > pair->end[which])) {
         say(align, g_strdup_printf("the interrupt to 0x%" G_GINT64_MODIFIER "x on side %c at icount %" G_GUINT64_FORMAT
                                    " does not return to the interrupted code within %d instructions",
-                                   aside.interrupt.to_pc, 'A' + which, aside.start, (int)TCGRR_HANDLER_MOST));
+                                   aside.interrupt.to_pc, 'A' + which, aside.start, (int)TCGRR_HANDLER_MAX));
         return false;
     }
     aside.other = pair->walks[!which].icount;

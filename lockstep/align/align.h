@@ -14,13 +14,13 @@
 
 /* Instructions that have to be at hand after the place where runs are compared, to find out why they differ; more are
  * fetched where that is not enough. */
-#define TCGRR_ALIGN_AHEAD      16384
+#define TCGRR_ALIGN_AHEAD     16384
 /* Handlers of one side that wait for their counterparts, at most, and what they may hold; executions. */
-#define TCGRR_ALIGN_ASIDE_MOST 4096
-#define TCGRR_ALIGN_HELD_MOST  (1u << 20)
+#define TCGRR_ALIGN_ASIDE_MAX 4096
+#define TCGRR_ALIGN_HELD_MAX  (1u << 20)
 /* Where the comparison ends, an interrupt that came so many instructions of the interrupted code before would have come
  * later on the other side; or twice as many as another one was shifted. */
-#define TCGRR_ALIGN_END_NEAR   16384
+#define TCGRR_ALIGN_END_NEAR  16384
 
 /* Two pieces of the runs that are compared: all of them, or two handlers. */
 struct tcgrr_cursor_pair {

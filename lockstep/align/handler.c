@@ -186,7 +186,7 @@ bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt
                          struct tcgrr_insn_cursor *walk)
 {
     struct frames frames = {.count = 0};
-    tcgrr_icount limit = walk->icount + TCGRR_HANDLER_MOST;
+    tcgrr_icount limit = walk->icount + TCGRR_HANDLER_MAX;
     guint index = tcgrr_exec_window_find_event(walk->window, walk->icount);
 
     push(&frames, interrupt->from_pc, !interrupt->certain);

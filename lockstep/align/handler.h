@@ -6,7 +6,7 @@
 #include "lockstep/align/codes.h"
 
 /* Instructions of a handler, with all that interrupts it, at most. */
-#define TCGRR_HANDLER_MOST ((tcgrr_icount)65536)
+#define TCGRR_HANDLER_MAX ((tcgrr_icount)65536)
 
 struct tcgrr_interrupt {
     uint64_t to_pc;   /* its handler */
@@ -31,7 +31,7 @@ bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_ins
 
 /*
  * Takes the walk from a handler's first instruction to the first one after its return to where it interrupted. Returns
- * false, with the walk anywhere, if it does not go back there within TCGRR_HANDLER_MOST.
+ * false, with the walk anywhere, if it does not go back there within TCGRR_HANDLER_MAX.
  */
 bool tcgrr_handler_leave(struct tcgrr_codes *codes, const struct tcgrr_interrupt *interrupt,
                          struct tcgrr_insn_cursor *walk);

@@ -2,13 +2,13 @@
 #include "lockstep/align/reconverge.h"
 
 /* How many of the parts taken out last are looked through. */
-#define TAKEN_MOST 64
+#define TAKEN_MAX  64
 /* A loop's turn, and so much before it, is looked at; instructions. */
-#define BODY_MOST  1024
+#define BODY_MAX   1024
 /* Turns that make up what is known of its body. */
 #define BODY_TURNS 4
 /* What one side may turn more than the other; instructions, all of which are at hand then. */
-#define EXTRA_MOST 4194304
+#define EXTRA_MAX  4194304
 /* A loop is left because of what was read so few instructions before. */
 #define LEAVE_NEAR 128
 /* So many instructions alike show that the two have met again. */
@@ -16,7 +16,7 @@
 /* After a clock or a device that was read, so near; instructions. */
 #define NEAR_INSNS 32
 /* Ways apart that meet again; instructions. */
-#define APART_MOST 128
+#define APART_MAX  128
 
 /* ---- looking back ---- */
 
@@ -40,7 +40,7 @@ static bool step_back(struct back *back)
     const GArray *taken = back->align->taken[back->which];
 
     back->crossed = false;
-    for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MOST; i--) {
+    for (guint i = taken->len; i > 0 && taken->len - i < TAKEN_MAX; i--) {
         const struct tcgrr_skipped_range *part = &g_array_index(taken, struct tcgrr_skipped_range, i - 1);
         if (part->end == back->walk.icount && part->start >= back->walk.window->from) {
             tcgrr_insn_cursor_begin_on(&back->walk, back->walk.window, back->walk.only, part->start);
@@ -117,7 +117,7 @@ static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair 
     body->pcs = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     body->turn = UINT32_MAX;
     body->memory = false;
-    for (uint32_t i = 0; i < BODY_MOST && turns < BODY_TURNS && step_back(&back); i++) {
+    for (uint32_t i = 0; i < BODY_MAX && turns < BODY_TURNS && step_back(&back); i++) {
         uint64_t pc = tcgrr_insn_cursor_pc(&back.walk);
         g_array_append_val(pcs, pc);
         if (body->turn == UINT32_MAX) {
@@ -281,7 +281,7 @@ static guint list_next_insns(const struct tcgrr_cursor_pair *pair, int which, st
     struct tcgrr_interrupt interrupt;
     guint count = 0;
 
-    while (count < APART_MOST) {
+    while (count < APART_MAX) {
         places[count++] = walk;
         bool over = !tcgrr_insn_cursor_exec(&walk) || walk.icount >= pair->end[which];
         if (over || (count > 1 && walk.insn == 0 && tcgrr_interrupt_at(&walk, 0, &interrupt))) {
@@ -312,7 +312,7 @@ static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *p
 /* The nearest place at which both go on alike: where A first comes to an instruction, and B, too. */
 static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, struct tcgrr_cursor_pair *met)
 {
-    struct tcgrr_insn_cursor places[2][APART_MOST];
+    struct tcgrr_insn_cursor places[2][APART_MAX];
     guint counts[2] = {list_next_insns(pair, 0, places[0]), list_next_insns(pair, 1, places[1])};
     GHashTable *first = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, NULL);
     guint nearest = UINT_MAX;
@@ -363,7 +363,7 @@ bool tcgrr_reconverge(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
     bool transient = find_transient(align, pair, &met, &place);
 
     /* What explains the difference with fewer instructions is more likely. */
-    if (leave_either(align, pair, transient ? place.insns[0] + place.insns[1] : EXTRA_MOST)) {
+    if (leave_either(align, pair, transient ? place.insns[0] + place.insns[1] : EXTRA_MAX)) {
         return true;
     }
     if (transient) {

@@ -32,11 +32,11 @@ bool tcgrr_token_read(const char *path, struct tcgrr_token *token, GError **erro
     while (length > 0 && g_ascii_isspace(text[length - 1])) {
         length--;
     }
-    if (length < TCGRR_TOKEN_LEAST) {
+    if (length < TCGRR_TOKEN_MIN) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
                     "the token in %s has %" G_GSIZE_FORMAT
                     " characters and needs at least %d; make one with: openssl rand -hex 32",
-                    path, length, TCGRR_TOKEN_LEAST);
+                    path, length, TCGRR_TOKEN_MIN);
         return false;
     }
     token->bytes = (uint8_t *)g_steal_pointer(&text);

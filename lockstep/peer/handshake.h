@@ -12,10 +12,10 @@ struct tcgrr_token {
 };
 
 /* Shorter ones could be guessed. */
-#define TCGRR_TOKEN_LEAST 16
+#define TCGRR_TOKEN_MIN 16
 
 /* Reads a token from a file, without white space at its end. TCGRR_ERROR_USAGE if it is shorter than
- * TCGRR_TOKEN_LEAST. */
+ * TCGRR_TOKEN_MIN. */
 bool tcgrr_token_read(const char *path, struct tcgrr_token *token, GError **error);
 void tcgrr_token_clear(struct tcgrr_token *token);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/peer/lockstep_remote.h"
 
-#include "lockstep/common.h"
+#include "lockstep/shared_machine.h"
 #include "lockstep/host_calls.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
@@ -192,7 +192,7 @@ static bool agree_on_machine(struct tcgrr_lockstep_remote *lockstep,
     const struct tcgrr_description *sides = lockstep->sides;
 
     return tcgrr_state_same_qemu(sides[0].qemu, sides[0].build, sides[1].qemu, sides[1].build) ||
-           tcgrr_common_machine_agree(&lockstep->machine, lockstep->peer, options->listens, qemu,
+           tcgrr_agreed_machine_agree(&lockstep->machine, lockstep->peer, options->listens, qemu,
                                       options->member.arguments, error);
 }
 
@@ -357,7 +357,7 @@ static void conclude(struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbol
     lockstep->traffic = tcgrr_peer_traffic(lockstep->peer);
 }
 
-static enum tcgrr_inputs inputs_of(const struct tcgrr_lockstep_remote *lockstep)
+static enum tcgrr_lockstep_inputs inputs_of(const struct tcgrr_lockstep_remote *lockstep)
 {
     if (!lockstep->leader && !lockstep->feed) {
         return TCGRR_INPUTS_OWN;
@@ -372,9 +372,9 @@ static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     const struct tcgrr_description *a = &lockstep->sides[0], *b = &lockstep->sides[1];
 
-    return tcgrr_common_check_firmware(&lockstep->comparison, a->target, a->qemu, b->qemu, error) &&
-           tcgrr_common_check_log(&lockstep->comparison, lockstep->epilogues[1].words,
-                                  tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
+    return tcgrr_lockstep_check_firmware(&lockstep->comparison, a->target, a->qemu, b->qemu, error) &&
+           tcgrr_lockstep_check_log(&lockstep->comparison, lockstep->epilogues[1].words,
+                                    tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
 }
 
 static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
@@ -435,7 +435,7 @@ void tcgrr_lockstep_remote_clear(struct tcgrr_lockstep_remote *lockstep)
     tcgrr_session_free(lockstep->session);
     tcgrr_leader_free(lockstep->leader);
     tcgrr_feed_free(lockstep->feed);
-    tcgrr_common_machine_clear(&lockstep->machine);
+    tcgrr_agreed_machine_clear(&lockstep->machine);
     tcgrr_received_blocks_clear(&lockstep->received);
     tcgrr_symbols_free(lockstep->epilogues[0].symbols);
     tcgrr_symbols_free(lockstep->epilogues[1].symbols);

@@ -36,8 +36,8 @@ struct tcgrr_lockstep_remote {
     GError
         *unheard; /* why the other side has not said how it ended, and may not have the result; NULL: it has said so */
     int own;      /* which of them is ours */
-    enum tcgrr_inputs inputs;
-    struct tcgrr_common_machine machine; /* where one log drives QEMUs of two builds */
+    enum tcgrr_lockstep_inputs inputs;
+    struct tcgrr_agreed_machine machine; /* where one log drives QEMUs of two builds */
     struct tcgrr_leader *leader;         /* our QEMU's log drives the other side's; else NULL */
     struct tcgrr_feed *feed;             /* the other way round */
     struct tcgrr_session *session;       /* NULL: a stored run */

@@ -30,10 +30,10 @@ static gpointer pin(gpointer data)
 }
 
 /* Starting a QEMU to ask it takes time, in which the peer hears from us. */
-static bool pin_ours(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, const struct tcgrr_qemu *qemu,
+static bool pin_ours(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_qemu *qemu,
                      const char *const *arguments, GError **error)
 {
-    struct pinning pinning = {.qemu = qemu, .arguments = arguments, .pins = &common->pins};
+    struct pinning pinning = {.qemu = qemu, .arguments = arguments, .pins = &agreed->pins};
     GThread *thread = g_thread_new("tcgrr-pin", pin, &pinning);
     bool good = true;
 
@@ -123,7 +123,7 @@ static bool send_file(struct tcgrr_peer *peer, const char *path, uint64_t size, 
 }
 
 /* Says what we make, and gives what the other side has not got. *has_it, and why not: whether it takes that machine. */
-static bool offer(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, const struct tcgrr_machine *machine,
+static bool offer(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_machine *machine,
                   struct tcgrr_machine_answer *answer, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -138,7 +138,7 @@ static bool offer(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, 
     for (guint i = 0; i < answer->wanted->len; i++) {
         guint wanted = g_array_index(answer->wanted, uint32_t, i);
         const struct tcgrr_machine_file *file = &g_array_index(machine->files, struct tcgrr_machine_file, wanted);
-        g_autofree char *path = g_build_filename(common->pins.folder, file->name, NULL);
+        g_autofree char *path = g_build_filename(agreed->pins.folder, file->name, NULL);
         if (!send_file(peer, path, file->size, error)) {
             return false;
         }
@@ -149,11 +149,11 @@ static bool offer(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, 
 /* ---- the other one's ---- */
 
 /* The files that are not under their names in our folder with the same content. */
-static void find_wanted(const struct tcgrr_common_machine *common, const struct tcgrr_machine *machine, GArray *wanted)
+static void find_wanted(const struct tcgrr_agreed_machine *agreed, const struct tcgrr_machine *machine, GArray *wanted)
 {
     for (uint32_t i = 0; i < machine->files->len; i++) {
         const struct tcgrr_machine_file *file = &g_array_index(machine->files, struct tcgrr_machine_file, i);
-        g_autofree char *path = g_build_filename(common->pins.folder, file->name, NULL);
+        g_autofree char *path = g_build_filename(agreed->pins.folder, file->name, NULL);
         uint64_t size = 0;
         g_autofree char *digest = tcgrr_content_digest(path, &size, NULL);
         if (size > 0 || file->size > 0) {
@@ -205,14 +205,14 @@ static bool write_file(struct tcgrr_peer *peer, const char *path, const struct t
     return true;
 }
 
-static bool receive_files(struct tcgrr_common_machine *common, struct tcgrr_peer *peer,
+static bool receive_files(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer,
                           const struct tcgrr_machine *machine, const GArray *wanted, GError **error)
 {
     for (guint i = 0; i < wanted->len; i++) {
         const struct tcgrr_machine_file *file =
             &g_array_index(machine->files, struct tcgrr_machine_file, g_array_index(wanted, uint32_t, i));
-        g_autofree char *path = g_build_filename(common->pins.folder, file->name, NULL);
-        if (is_users(&common->pins, file->name)) {
+        g_autofree char *path = g_build_filename(agreed->pins.folder, file->name, NULL);
+        if (is_users(&agreed->pins, file->name)) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                         "%s is a file of this side's user, and one of QEMU's on the other side: rename it", file->name);
             return false;
@@ -225,7 +225,7 @@ static bool receive_files(struct tcgrr_common_machine *common, struct tcgrr_peer
 }
 
 /* Hears what the other side makes, and becomes that, if our QEMU has it. */
-static bool follow(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, const struct tcgrr_qemu *qemu,
+static bool follow(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_qemu *qemu,
                    struct tcgrr_machine *machine, struct tcgrr_machine_answer *answer, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -240,36 +240,36 @@ static bool follow(struct tcgrr_common_machine *common, struct tcgrr_peer *peer,
     if (!answer->has_it) {
         g_strlcpy(answer->why, problem->message, sizeof(answer->why));
         g_error_free(problem);
-    } else if (versioned && !tcgrr_pins_adopt(&common->pins, machine->machine, machine->cpu, machine->clock, error)) {
+    } else if (versioned && !tcgrr_pins_adopt(&agreed->pins, machine->machine, machine->cpu, machine->clock, error)) {
         return false;
     } else {
-        find_wanted(common, machine, answer->wanted);
+        find_wanted(agreed, machine, answer->wanted);
     }
     tcgrr_put_answer(payload, answer);
     return tcgrr_peer_send(peer, TCGRR_MESSAGE_ANSWER, payload, error) &&
-           receive_files(common, peer, machine, answer->wanted, error);
+           receive_files(agreed, peer, machine, answer->wanted, error);
 }
 
 /* ---- both ---- */
 
 /* The listening side's machine is tried first. */
-static bool exchange(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, bool listens,
+static bool exchange(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, bool listens,
                      const struct tcgrr_qemu *qemu, struct tcgrr_machine machines[2],
                      struct tcgrr_machine_answer answers[2], GError **error)
 {
-    if (!describe(&common->pins, &machines[!listens], error)) {
+    if (!describe(&agreed->pins, &machines[!listens], error)) {
         return false;
     }
-    for (common->maker = 0; common->maker < 2; common->maker++) {
-        int maker = common->maker;
+    for (agreed->maker = 0; agreed->maker < 2; agreed->maker++) {
+        int maker = agreed->maker;
         bool ours = (maker == 0) == listens;
         struct tcgrr_machine_answer *answer = &answers[maker];
-        if (ours ? !offer(common, peer, &machines[maker], answer, error)
-                 : !follow(common, peer, qemu, &machines[maker], answer, error)) {
+        if (ours ? !offer(agreed, peer, &machines[maker], answer, error)
+                 : !follow(agreed, peer, qemu, &machines[maker], answer, error)) {
             return false;
         }
         if (answer->has_it) {
-            common->pinned = *machines[maker].machine != '\0';
+            agreed->pinned = *machines[maker].machine != '\0';
             return true;
         }
     }
@@ -277,7 +277,7 @@ static bool exchange(struct tcgrr_common_machine *common, struct tcgrr_peer *pee
     return false;
 }
 
-bool tcgrr_common_machine_agree(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, bool listens,
+bool tcgrr_agreed_machine_agree(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, bool listens,
                                 const struct tcgrr_qemu *qemu, const char *const *arguments, GError **error)
 {
     struct tcgrr_machine machines[2] = {0};
@@ -287,10 +287,10 @@ bool tcgrr_common_machine_agree(struct tcgrr_common_machine *common, struct tcgr
         machines[i].files = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_machine_file));
         answers[i].wanted = g_array_new(FALSE, FALSE, sizeof(uint32_t));
     }
-    bool good = pin_ours(common, peer, qemu, arguments, error) &&
-                exchange(common, peer, listens, qemu, machines, answers, error);
-    if (good && common->pinned) {
-        common->words = tcgrr_pins_resolve((const char *const *)common->pins.words, common->pins.folder);
+    bool good = pin_ours(agreed, peer, qemu, arguments, error) &&
+                exchange(agreed, peer, listens, qemu, machines, answers, error);
+    if (good && agreed->pinned) {
+        agreed->words = tcgrr_pins_resolve((const char *const *)agreed->pins.words, agreed->pins.folder);
     }
     for (int i = 0; i < 2; i++) {
         g_array_unref(machines[i].files);
@@ -299,11 +299,11 @@ bool tcgrr_common_machine_agree(struct tcgrr_common_machine *common, struct tcgr
     return good;
 }
 
-void tcgrr_common_machine_clear(struct tcgrr_common_machine *common)
+void tcgrr_agreed_machine_clear(struct tcgrr_agreed_machine *agreed)
 {
-    if (common->pins.folder) {
-        tcgrr_pins_clear(&common->pins);
+    if (agreed->pins.folder) {
+        tcgrr_pins_clear(&agreed->pins);
     }
-    g_strfreev(common->words);
-    *common = (struct tcgrr_common_machine){0};
+    g_strfreev(agreed->words);
+    *agreed = (struct tcgrr_agreed_machine){0};
 }

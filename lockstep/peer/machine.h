@@ -6,8 +6,8 @@
 #include "emu/qemu/pin.h"
 #include "lockstep/peer/peer.h"
 
-/* All is owned by the struct; all zero at first; empty with tcgrr_common_machine_clear(). */
-struct tcgrr_common_machine {
+/* All is owned by the struct; all zero at first; empty with tcgrr_agreed_machine_clear(). */
+struct tcgrr_agreed_machine {
     struct tcgrr_pins pins; /* of our arguments, as the maker's QEMU makes the machine */
     bool pinned;
     int maker;    /* whose machine it is: 0 the listening side, 1 the connecting one */
@@ -20,8 +20,8 @@ struct tcgrr_common_machine {
  * such machine. Nothing is pinned where the machine has no versions. TCGRR_ERROR_FAILED if neither has the other's
  * machine, or they were given different ones; other errors as of tcgrr_pin() and peer.h.
  */
-bool tcgrr_common_machine_agree(struct tcgrr_common_machine *common, struct tcgrr_peer *peer, bool listens,
+bool tcgrr_agreed_machine_agree(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, bool listens,
                                 const struct tcgrr_qemu *qemu, const char *const *arguments, GError **error);
-void tcgrr_common_machine_clear(struct tcgrr_common_machine *common);
+void tcgrr_agreed_machine_clear(struct tcgrr_agreed_machine *agreed);
 
 #endif

@@ -163,7 +163,7 @@ static bool find_in_program(struct tcgrr_bisect *bisect, GError **error)
         return false;
     }
     const struct tcgrr_data_divergence *closer = bisect->is_closer ? &bisect->closer.comparison.data : NULL;
-    if (!tcgrr_cause_sampled(bisect->readers[0], bisect->comparison, closer, &bisect->cause, error)) {
+    if (!tcgrr_cause_find_block(bisect->readers[0], bisect->comparison, closer, &bisect->cause, error)) {
         tcgrr_cause_clear(&bisect->cause);
         return false;
     }
@@ -320,7 +320,7 @@ static bool compare_guests(struct tcgrr_bisect *bisect, GError **error)
     }
     tcgrr_bisect_forget(bisect);
     bisect->record_both = bisect->options.reader;
-    if (!bisect->options.reader && !tcgrr_bisect_start_at(bisect, "_start", error)) {
+    if (!bisect->options.reader && !tcgrr_bisect_record_from(bisect, "_start", error)) {
         return false;
     }
     return compare(bisect, error);

@@ -18,7 +18,7 @@ bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error);
 
 /* Records A again, as far as the last time, from a snapshot at `place`, which must live as long; NULL: from reset, and
  * comparing starts where it is to. */
-bool tcgrr_bisect_start_at(struct tcgrr_bisect *bisect, const char *place, GError **error);
+bool tcgrr_bisect_record_from(struct tcgrr_bisect *bisect, const char *place, GError **error);
 
 /* Compares the two in the way they allow: B replays A's recording, or makes one of its own. */
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error);

@@ -33,7 +33,7 @@ static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, GError 
         }
     }
     tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
-    return tcgrr_replay_pair_leave(bisect->pair, places, count, error);
+    return tcgrr_replay_pair_leave_keyframes(bisect->pair, places, count, error);
 }
 
 static bool is_same(const struct tcgrr_comparison *a, const struct tcgrr_comparison *b)

@@ -6,7 +6,7 @@
 #include <signal.h>
 #include <string.h>
 
-#include "lockstep/common.h"
+#include "lockstep/shared_machine.h"
 #include "record/derive.h"
 #include "record/record.h"
 #include "replay/files.h"
@@ -99,24 +99,24 @@ static bool choose_machine(struct tcgrr_bisect *bisect, const struct tcgrr_qemu 
 {
     const struct tcgrr_qemu *b = &bisect->probed;
     const char *const *words = bisect->options.words[0];
-    struct tcgrr_common common = {0};
+    struct tcgrr_shared_machine machine = {0};
 
     if (!bisect->pins || bisect->options.words[1] || strverscmp(a->version, b->version) <= 0) {
         return true;
     }
-    bool good = tcgrr_common_pin(&common, (const struct tcgrr_qemu *const[]){a, b}, words,
-                                 (const char *const *const[]){NULL, NULL}, error);
-    if (good && common.pinned && common.maker == 1) {
+    bool good = tcgrr_shared_machine_pin(&machine, (const struct tcgrr_qemu *const[]){a, b}, words,
+                                         (const char *const *const[]){NULL, NULL}, error);
+    if (good && machine.pinned && machine.maker == 1) {
         g_autoptr(GPtrArray) all = g_ptr_array_new();
         for (; *words; words++) {
             g_ptr_array_add(all, g_strdup(*words));
         }
         g_ptr_array_add(all, g_strdup("-M"));
-        g_ptr_array_add(all, g_strdup(common.pins.machine));
+        g_ptr_array_add(all, g_strdup(machine.pins.machine));
         g_ptr_array_add(all, NULL);
         bisect->words = (char **)g_ptr_array_steal(all, NULL);
     }
-    tcgrr_common_clear(&common);
+    tcgrr_shared_machine_clear(&machine);
     return good;
 }
 
@@ -142,7 +142,7 @@ bool tcgrr_bisect_prepare(struct tcgrr_bisect *bisect, GError **error)
     return good;
 }
 
-bool tcgrr_bisect_start_at(struct tcgrr_bisect *bisect, const char *place, GError **error)
+bool tcgrr_bisect_record_from(struct tcgrr_bisect *bisect, const char *place, GError **error)
 {
     bisect->start_at = place;
     for (int i = 0; i < 2; i++) {
@@ -442,7 +442,7 @@ static bool rescue(struct tcgrr_bisect *bisect, GError **error)
 static bool can_share(struct tcgrr_bisect *bisect)
 {
     const struct tcgrr_pinned *pinned = NULL;
-    bool same = tcgrr_common_same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
+    bool same = tcgrr_lockstep_same_release(tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->probed.version);
     bool fits =
         same || tcgrr_bisect_is_user(bisect) || (tcgrr_reader_pinned(bisect->readers[0], &pinned, NULL) && pinned);
     return fits && !bisect->options.words[1] && !bisect->record_both;
@@ -485,7 +485,7 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
         /* B does not take A's snapshot, as an older release may not: both are recorded from reset. */
         tcgrr_bisect_forget(bisect);
         bisect->record_both = true;
-        if (!tcgrr_bisect_start_at(bisect, NULL, error)) {
+        if (!tcgrr_bisect_record_from(bisect, NULL, error)) {
             return false;
         }
     }

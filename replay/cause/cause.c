@@ -100,7 +100,7 @@ static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
         return inputs;
     }
     for (guint i = 0; i < at->inputs.registers->len; i++) {
-        const struct tcgrr_input *input = &g_array_index(at->inputs.registers, struct tcgrr_input, i);
+        const struct tcgrr_insn_input *input = &g_array_index(at->inputs.registers, struct tcgrr_insn_input, i);
         add_register(trail, stop, input->index, input->mask, inputs);
     }
     add_memory(trail, stop, inputs);

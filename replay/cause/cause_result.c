@@ -163,7 +163,7 @@ static void add_register(struct tcgrr_trail *trail, unsigned index, const uint8_
 static bool reads(const struct tcgrr_stop *stop, unsigned index)
 {
     for (guint i = 0; i < stop->inputs.registers->len; i++) {
-        if (g_array_index(stop->inputs.registers, struct tcgrr_input, i).index == index) {
+        if (g_array_index(stop->inputs.registers, struct tcgrr_insn_input, i).index == index) {
             return true;
         }
     }

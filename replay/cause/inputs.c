@@ -85,16 +85,16 @@ void tcgrr_decoder_free(struct tcgrr_decoder *decoder)
     g_free(decoder);
 }
 
-void tcgrr_inputs_init(struct tcgrr_inputs *inputs)
+void tcgrr_insn_inputs_init(struct tcgrr_insn_inputs *inputs)
 {
-    *inputs = (struct tcgrr_inputs){0};
-    inputs->registers = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_input));
+    *inputs = (struct tcgrr_insn_inputs){0};
+    inputs->registers = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_insn_input));
     inputs->bases = g_array_new(FALSE, FALSE, sizeof(unsigned));
     inputs->memory = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_operand));
     inputs->written = g_array_new(FALSE, FALSE, sizeof(unsigned));
 }
 
-void tcgrr_inputs_clear(struct tcgrr_inputs *inputs)
+void tcgrr_insn_inputs_clear(struct tcgrr_insn_inputs *inputs)
 {
     g_clear_pointer(&inputs->registers, g_array_unref);
     g_clear_pointer(&inputs->bases, g_array_unref);
@@ -108,14 +108,14 @@ void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint
     GArray *list = decoding->inputs->registers;
 
     for (guint i = 0; reg && i < list->len; i++) {
-        struct tcgrr_input *input = &g_array_index(list, struct tcgrr_input, i);
+        struct tcgrr_insn_input *input = &g_array_index(list, struct tcgrr_insn_input, i);
         if (input->index == reg->index) {
             input->mask |= mask;
             return;
         }
     }
     if (reg) {
-        struct tcgrr_input input = {reg->index, mask};
+        struct tcgrr_insn_input input = {reg->index, mask};
         g_array_append_val(list, input);
     }
 }
@@ -192,7 +192,7 @@ static struct tcgrr_llvm *choose_llvm(const struct tcgrr_decoder *decoder, const
 }
 
 void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
-                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_inputs *inputs)
+                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_insn_inputs *inputs)
 {
     struct tcgrr_decoding decoding = {
         .registers = registers,
@@ -204,26 +204,27 @@ void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_regi
         .address_mask = decoder->address_mask,
     };
     GArray *lists[] = {inputs->registers, inputs->bases, inputs->memory, inputs->written};
-    *inputs = (struct tcgrr_inputs){
+    *inputs = (struct tcgrr_insn_inputs){
         .known = true, .registers = lists[0], .bases = lists[1], .memory = lists[2], .written = lists[3]};
     for (size_t i = 0; i < G_N_ELEMENTS(lists); i++) {
         g_array_set_size(lists[i], 0);
     }
     decoding.llvm = choose_llvm(decoder, &decoding);
     if (decoder->family == AARCH64 && decode(decoder, 0, &decoding)) {
-        tcgrr_inputs_aarch64(&decoding);
-    } else if (decoding.llvm && tcgrr_inputs_llvm(&decoding, decoder->target)) {
+        tcgrr_insn_inputs_aarch64(&decoding);
+    } else if (decoding.llvm && tcgrr_insn_inputs_llvm(&decoding, decoder->target)) {
         return;
     } else if (decoder->family == AARCH64) {
-        tcgrr_inputs_aarch64_unknown(&decoding);
+        tcgrr_insn_inputs_aarch64_unknown(&decoding);
     } else if (decoder->family == ARM && decode_arm(decoder, &decoding)) {
-        tcgrr_inputs_arm(&decoding);
+        tcgrr_insn_inputs_arm(&decoding);
     } else if (decoder->family == X86 && decode_x86(decoder, &decoding)) {
-        tcgrr_inputs_x86(&decoding);
-    } else if (decoder->family == M68K && (tcgrr_inputs_is_m68k_fpu(bytes, length) || decode(decoder, 0, &decoding))) {
-        tcgrr_inputs_m68k(&decoding);
+        tcgrr_insn_inputs_x86(&decoding);
+    } else if (decoder->family == M68K &&
+               (tcgrr_insn_inputs_is_m68k_fpu(bytes, length) || decode(decoder, 0, &decoding))) {
+        tcgrr_insn_inputs_m68k(&decoding);
     } else if (decoder->family == RISCV) {
-        tcgrr_inputs_riscv(&decoding);
+        tcgrr_insn_inputs_riscv(&decoding);
     } else {
         inputs->known = false;
     }

@@ -9,7 +9,7 @@
 
 #include "emu/qemu/gdb_features.h"
 
-struct tcgrr_input {
+struct tcgrr_insn_input {
     unsigned index; /* of the register in the list */
     uint64_t mask;  /* the bits that are read, of its lowest 64; all ones: the whole register */
 };
@@ -21,9 +21,9 @@ struct tcgrr_operand {
     bool store;
 };
 
-struct tcgrr_inputs {
+struct tcgrr_insn_inputs {
     bool known;            /* otherwise nothing below means anything: it may read whatever programs compute with */
-    GArray *registers;     /* struct tcgrr_input */
+    GArray *registers;     /* struct tcgrr_insn_input */
     GArray *bases;         /* unsigned: indexes of those of them that only make up addresses, bases first */
     bool loads;            /* it loads from memory, whatever the state is */
     bool delayed;          /* it leads elsewhere, but not before one more instruction has run */
@@ -46,12 +46,13 @@ struct tcgrr_decoder *tcgrr_decoder_new(const char *target);
 /* NULL is allowed. */
 void tcgrr_decoder_free(struct tcgrr_decoder *decoder);
 
-/* Fills `inputs`, which tcgrr_inputs_init() made, for the instruction of `length` bytes at `pc`. One thread at a time.
+/* Fills `inputs`, which tcgrr_insn_inputs_init() made, for the instruction of `length` bytes at `pc`. One thread at a
+ * time.
  */
 void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
-                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_inputs *inputs);
+                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_insn_inputs *inputs);
 
-void tcgrr_inputs_init(struct tcgrr_inputs *inputs);
-void tcgrr_inputs_clear(struct tcgrr_inputs *inputs);
+void tcgrr_insn_inputs_init(struct tcgrr_insn_inputs *inputs);
+void tcgrr_insn_inputs_clear(struct tcgrr_insn_inputs *inputs);
 
 #endif

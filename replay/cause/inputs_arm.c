@@ -141,7 +141,7 @@ static void read_matrix(struct tcgrr_decoding *decoding, const uint32_t numbers[
  * Instructions that capstone does not know, such as those on half-precision numbers: all that stands where their group
  * of encodings has registers that are read. Known only of those that access no memory.
  */
-void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
 {
     uint32_t code;
     if (decoding->length != sizeof(code)) {
@@ -179,7 +179,7 @@ void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding)
     }
 }
 
-void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_aarch64(struct tcgrr_decoding *decoding)
 {
     /* Capstone 4 calls the first operand of some of these written. */
     static const char *const compares[] = {"cmp",  "cmn", "tst",  "ccm", "fcmp", "fccmp", "cbz",
@@ -368,7 +368,7 @@ static void read_implicit32(struct tcgrr_decoding *decoding)
     }
 }
 
-void tcgrr_inputs_arm(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_arm(struct tcgrr_decoding *decoding)
 {
     const cs_arm *arm = &decoding->insn->detail->arm;
     cs_regs reads;

@@ -15,7 +15,7 @@ struct tcgrr_decoding {
     uint64_t pc;
     const uint8_t *bytes;
     uint8_t length;
-    struct tcgrr_inputs *inputs;
+    struct tcgrr_insn_inputs *inputs;
     csh handle;          /* capstone's, of the mode that fits; not for RISC-V */
     const cs_insn *insn; /* likewise */
     uint64_t address_mask;
@@ -35,15 +35,15 @@ void tcgrr_decoding_base(struct tcgrr_decoding *decoding, const char *name);
 /* A register's value; 0 if it is not known. */
 uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name);
 
-void tcgrr_inputs_x86(struct tcgrr_decoding *decoding);
-void tcgrr_inputs_aarch64(struct tcgrr_decoding *decoding);
-void tcgrr_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
-void tcgrr_inputs_arm(struct tcgrr_decoding *decoding);
-void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding);
+void tcgrr_insn_inputs_x86(struct tcgrr_decoding *decoding);
+void tcgrr_insn_inputs_aarch64(struct tcgrr_decoding *decoding);
+void tcgrr_insn_inputs_aarch64_unknown(struct tcgrr_decoding *decoding);
+void tcgrr_insn_inputs_arm(struct tcgrr_decoding *decoding);
+void tcgrr_insn_inputs_riscv(struct tcgrr_decoding *decoding);
 /* `insn` may be NULL if it is one of the floating-point unit's. */
-void tcgrr_inputs_m68k(struct tcgrr_decoding *decoding);
-bool tcgrr_inputs_is_m68k_fpu(const uint8_t *bytes, uint8_t length);
+void tcgrr_insn_inputs_m68k(struct tcgrr_decoding *decoding);
+bool tcgrr_insn_inputs_is_m68k_fpu(const uint8_t *bytes, uint8_t length);
 /* By LLVM. False, and nothing noted, if it does not know the instruction. */
-bool tcgrr_inputs_llvm(struct tcgrr_decoding *decoding, const char *target);
+bool tcgrr_insn_inputs_llvm(struct tcgrr_decoding *decoding, const char *target);
 
 #endif

@@ -330,7 +330,7 @@ static void read_window(struct tcgrr_decoding *decoding, const char *letter)
 
 static void add_quirks(struct taking *taking, const char *name)
 {
-    struct tcgrr_inputs *inputs = taking->decoding->inputs;
+    struct tcgrr_insn_inputs *inputs = taking->decoding->inputs;
 
     for (const struct quirk *quirk = taking->target->quirks; quirk->begins; quirk++) {
         if (!g_str_has_prefix(name, quirk->begins)) {
@@ -359,17 +359,17 @@ static void add_quirks(struct taking *taking, const char *name)
 /* LLVM does not say which of SPARC's operands make up an address: all of a load's, and the first of a store's. */
 static void add_bases(struct taking *taking)
 {
-    const struct tcgrr_inputs *inputs = taking->decoding->inputs;
+    const struct tcgrr_insn_inputs *inputs = taking->decoding->inputs;
     bool loads = taking->insn.properties & TCGRR_LLVM_LOADS;
     bool stores = taking->insn.properties & TCGRR_LLVM_STORES;
     guint count = taking->target->names != names_sparc || !(loads || stores) ? 0 : stores ? 1 : inputs->registers->len;
 
     for (guint i = 0; i < MIN(count, inputs->registers->len); i++) {
-        g_array_append_val(inputs->bases, g_array_index(inputs->registers, struct tcgrr_input, i).index);
+        g_array_append_val(inputs->bases, g_array_index(inputs->registers, struct tcgrr_insn_input, i).index);
     }
 }
 
-bool tcgrr_inputs_llvm(struct tcgrr_decoding *decoding, const char *target)
+bool tcgrr_insn_inputs_llvm(struct tcgrr_decoding *decoding, const char *target)
 {
     struct taking taking = {.decoding = decoding};
     const struct tcgrr_llvm_insn *insn = &taking.insn;

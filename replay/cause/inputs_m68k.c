@@ -417,17 +417,17 @@ static void take_fpu(struct tcgrr_decoding *decoding, unsigned opcode)
     }
 }
 
-bool tcgrr_inputs_is_m68k_fpu(const uint8_t *bytes, uint8_t length)
+bool tcgrr_insn_inputs_is_m68k_fpu(const uint8_t *bytes, uint8_t length)
 {
     return length >= 2 && bytes[0] >> 1 == 0xf2 >> 1;
 }
 
-void tcgrr_inputs_m68k(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_m68k(struct tcgrr_decoding *decoding)
 {
     unsigned opcode = word_at(decoding, 0);
 
     decoding->inputs->condition = "ps";
-    if (tcgrr_inputs_is_m68k_fpu(decoding->bytes, decoding->length)) {
+    if (tcgrr_insn_inputs_is_m68k_fpu(decoding->bytes, decoding->length)) {
         take_fpu(decoding, opcode);
         return;
     }

@@ -307,7 +307,7 @@ static void short_stack(struct tcgrr_decoding *decoding, uint32_t code)
     }
 }
 
-void tcgrr_inputs_riscv(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_riscv(struct tcgrr_decoding *decoding)
 {
     uint32_t code = 0;
 

@@ -322,7 +322,7 @@ static bool is_outside(unsigned id)
     }
 }
 
-void tcgrr_inputs_x86(struct tcgrr_decoding *decoding)
+void tcgrr_insn_inputs_x86(struct tcgrr_decoding *decoding)
 {
     const char *mnemonic = decoding->insn->mnemonic;
 

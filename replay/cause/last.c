@@ -22,7 +22,7 @@ struct scan {
     const struct tcgrr_registers *registers;
     const uint8_t *state;
     unsigned index;
-    struct tcgrr_inputs inputs;
+    struct tcgrr_insn_inputs inputs;
     GHashTable *known; /* const struct tcgrr_block * → 1 + index of the last instruction that writes it, 0: none */
 };
 
@@ -99,9 +99,9 @@ bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *re
                         .index = index,
                         .known = g_hash_table_new(NULL, NULL)};
 
-    tcgrr_inputs_init(&scan.inputs);
+    tcgrr_insn_inputs_init(&scan.inputs);
     bool good = scan_back(&scan, reader, before, last, error);
-    tcgrr_inputs_clear(&scan.inputs);
+    tcgrr_insn_inputs_clear(&scan.inputs);
     g_hash_table_unref(scan.known);
     return good;
 }
@@ -204,7 +204,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
     bool good = true;
 
-    for (tcgrr_live_first(tcgrr_session_live(session), chunk);
+    for (tcgrr_live_first_chunk(tcgrr_session_live(session), chunk);
          good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until; tcgrr_chunk_follow(chunk, chunk)) {
         good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
         if (good) {
@@ -289,7 +289,7 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
                 return false;
             }
             g_clear_error(&problem);
-            last->kind = TCGRR_LAST_UNTOLD;
+            last->kind = TCGRR_LAST_UNREPORTED;
         }
     }
     return true;
@@ -314,7 +314,7 @@ static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_
 {
     tcgrr_moment first = *from;
     tcgrr_moment last = *to;
-    struct tcgrr_paused *paused = tcgrr_replay_pair_stand(pair, first, error);
+    struct tcgrr_paused *paused = tcgrr_replay_pair_pause_at(pair, first, error);
     bool good = paused != NULL;
     bool before = false; /* it was different at the look before */
 

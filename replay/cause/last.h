@@ -7,10 +7,10 @@
 
 /* What found a writer, or why there is none. */
 enum tcgrr_last_kind {
-    TCGRR_LAST_FOUND,   /* `icount` is that of the instruction */
-    TCGRR_LAST_NONE,    /* nothing wrote it since the run's start */
-    TCGRR_LAST_UNTOLD,  /* this QEMU does not report this target's stores */
-    TCGRR_LAST_UNKNOWN, /* it is not known: `reason` */
+    TCGRR_LAST_FOUND,      /* `icount` is that of the instruction */
+    TCGRR_LAST_NONE,       /* nothing wrote it since the run's start */
+    TCGRR_LAST_UNREPORTED, /* this QEMU does not report this target's stores */
+    TCGRR_LAST_UNKNOWN,    /* it is not known: `reason` */
 };
 
 struct tcgrr_last {

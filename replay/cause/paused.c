@@ -309,7 +309,7 @@ static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, G
     return true;
 }
 
-bool tcgrr_rerun_leave(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error)
+bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error)
 {
     const struct tcgrr_rerun_options *options = &rerun->options;
     GError *problem = NULL;

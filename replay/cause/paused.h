@@ -47,7 +47,7 @@ struct tcgrr_keyframe tcgrr_rerun_nearest(const struct tcgrr_rerun *rerun, tcgrr
  * something happens from outside the guest. They are not proved: who starts from one has to check what comes of it.
  * Where QEMU cannot save the machine there are none; the only error is TCGRR_ERROR_STOPPED.
  */
-bool tcgrr_rerun_leave(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error);
+bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error);
 /* The keyframe there is good: a replay from it did what one from the beginning did. */
 void tcgrr_rerun_trust(struct tcgrr_rerun *rerun, tcgrr_icount icount);
 /* From now on all starts are from the run's beginning. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/paused_program.h"
 
-#include "emu/plugin/stand.h"
+#include "emu/plugin/pause.h"
 #include "store/error.h"
 #include "store/isa/registers.h"
 
@@ -20,7 +20,7 @@
 struct tcgrr_paused_program {
     struct tcgrr_paused_program_options options;
     struct tcgrr_session *session;
-    struct tcgrr_stand *stand;
+    struct tcgrr_pause *pause;
     struct tcgrr_chunk *chunk; /* all before the block in which it stands */
     struct tcgrr_registers *registers;
     uint32_t *places; /* by register: where its value is among the plugin's */
@@ -45,47 +45,47 @@ bool tcgrr_paused_program_check(const struct tcgrr_qemu *qemu, GError **error)
 static bool map_stand(struct tcgrr_paused_program *program, GError **error)
 {
     int fd = open(program->path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    bool good = fd >= 0 && ftruncate(fd, sizeof(*program->stand)) == 0;
-    void *shared = good ? mmap(NULL, sizeof(*program->stand), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+    bool good = fd >= 0 && ftruncate(fd, sizeof(*program->pause)) == 0;
+    void *shared = good ? mmap(NULL, sizeof(*program->pause), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     if (shared == MAP_FAILED) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot share %s: %s", program->path, g_strerror(errno));
     } else {
-        program->stand = shared;
+        program->pause = shared;
     }
     if (fd >= 0) {
         close(fd);
     }
-    return program->stand != NULL;
+    return program->pause != NULL;
 }
 
 static bool start(struct tcgrr_paused_program *program, GError **error)
 {
     struct tcgrr_session_options options = {
-        .plugin = program->options.plugin, .level = TCGRR_LEVEL_FLOW, .stand = program->path};
+        .plugin = program->options.plugin, .level = TCGRR_LEVEL_FLOW, .pause = program->path};
 
     tcgrr_replay_files_session(program->options.files, &options);
     program->session = tcgrr_session_new(&options, error);
     if (!program->session || !tcgrr_session_start(program->session, error)) {
         return false;
     }
-    tcgrr_live_first(tcgrr_session_live(program->session), program->chunk);
+    tcgrr_live_first_chunk(tcgrr_session_live(program->session), program->chunk);
     return true;
 }
 
 /* What the plugin reported of the registers. It is another process' memory: looked at once, and in bounds. */
 static void learn_registers(struct tcgrr_paused_program *program)
 {
-    const struct tcgrr_stand *stand = program->stand;
-    uint32_t count = MIN(stand->registers, (uint32_t)TCGRR_STAND_REGISTERS);
+    const struct tcgrr_pause *pause = program->pause;
+    uint32_t count = MIN(pause->registers, (uint32_t)TCGRR_PAUSE_REGISTERS);
     uint32_t offset = 0;
 
     program->registers = tcgrr_registers_new(program->options.qemu->target);
     program->places = g_new0(uint32_t, count + 1);
     for (uint32_t i = 0; i < count; i++) {
-        struct tcgrr_stand_register reg = stand->names[i];
+        struct tcgrr_pause_register reg = pause->names[i];
         reg.name[sizeof(reg.name) - 1] = reg.feature[sizeof(reg.feature) - 1] = '\0';
-        if (reg.size > TCGRR_STAND_BYTES - offset) {
+        if (reg.size > TCGRR_PAUSE_BYTES - offset) {
             return;
         }
         if (tcgrr_registers_add(program->registers, reg.name, reg.feature, reg.size)) {
@@ -99,7 +99,7 @@ static void learn_registers(struct tcgrr_paused_program *program)
 
 static bool stands(const struct tcgrr_paused_program *program)
 {
-    return atomic_load_explicit(&program->stand->state, memory_order_acquire) == TCGRR_STAND_STANDS;
+    return atomic_load_explicit(&program->pause->state, memory_order_acquire) == TCGRR_PAUSE_PAUSED;
 }
 
 /* Reads what the plugin has reported until it has nothing more; *end as tcgrr_session_next() says. */
@@ -167,12 +167,12 @@ static bool wait_standing(struct tcgrr_paused_program *program, GError **error)
 /* Runs on until `left` more instructions have begun, or for one step. */
 static bool run_on(struct tcgrr_paused_program *program, uint64_t left, bool step, GError **error)
 {
-    struct tcgrr_stand *stand = program->stand;
+    struct tcgrr_pause *pause = program->pause;
 
-    stand->left = left;
-    stand->steps = step;
-    atomic_store_explicit(&stand->state, TCGRR_STAND_RUNS, memory_order_release);
-    syscall(SYS_futex, &stand->state, FUTEX_WAKE, 1, NULL, NULL, 0);
+    pause->left = left;
+    pause->steps = step;
+    atomic_store_explicit(&pause->state, TCGRR_PAUSE_RUNS, memory_order_release);
+    syscall(SYS_futex, &pause->state, FUTEX_WAKE, 1, NULL, NULL, 0);
     return wait_standing(program, error);
 }
 
@@ -181,7 +181,7 @@ struct tcgrr_paused_program *tcgrr_paused_program_start(const struct tcgrr_pause
 {
     static int number; /* of its file; atomic */
     struct tcgrr_paused_program *program = g_new0(struct tcgrr_paused_program, 1);
-    g_autofree char *name = g_strdup_printf("stand-%d", g_atomic_int_add(&number, 1));
+    g_autofree char *name = g_strdup_printf("pause-%d", g_atomic_int_add(&number, 1));
 
     program->options = *options;
     program->memory = -1;
@@ -203,8 +203,8 @@ void tcgrr_paused_program_free(struct tcgrr_paused_program *program)
     tcgrr_session_free(program->session);
     tcgrr_chunk_free(program->chunk);
     tcgrr_registers_unref(program->registers);
-    if (program->stand) {
-        munmap(program->stand, sizeof(*program->stand));
+    if (program->pause) {
+        munmap(program->pause, sizeof(*program->pause));
     }
     if (program->memory >= 0) {
         close(program->memory);
@@ -216,7 +216,7 @@ void tcgrr_paused_program_free(struct tcgrr_paused_program *program)
 
 tcgrr_icount tcgrr_paused_program_icount(const struct tcgrr_paused_program *program)
 {
-    return program->chunk->end_icount + program->stand->insn;
+    return program->chunk->end_icount + program->pause->insn;
 }
 
 bool tcgrr_paused_program_go(struct tcgrr_paused_program *program, tcgrr_icount icount, GError **error)
@@ -224,7 +224,7 @@ bool tcgrr_paused_program_go(struct tcgrr_paused_program *program, tcgrr_icount 
     tcgrr_icount now;
 
     while ((now = tcgrr_paused_program_icount(program)) < icount) {
-        uint64_t rest = program->stand->insns - MIN(program->stand->insn, program->stand->insns);
+        uint64_t rest = program->pause->insns - MIN(program->pause->insn, program->pause->insns);
         bool inside = icount - now < rest;
         if (!run_on(program, inside ? 0 : icount - now - rest, inside, error)) {
             return false;
@@ -247,7 +247,7 @@ bool tcgrr_paused_program_step(struct tcgrr_paused_program *program, GError **er
 
 const struct tcgrr_peek *tcgrr_paused_program_accesses(const struct tcgrr_paused_program *program)
 {
-    return &program->stand->peek;
+    return &program->pause->peek;
 }
 
 struct tcgrr_registers *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program)
@@ -258,20 +258,20 @@ struct tcgrr_registers *tcgrr_paused_program_registers(const struct tcgrr_paused
 /* x86's are computed when somebody asks, from what QEMU keeps in order only between blocks. */
 static bool is_late(const struct tcgrr_paused_program *program, const struct tcgrr_register *reg)
 {
-    return program->stand->insn > 0 && strcmp(reg->name, "eflags") == 0;
+    return program->pause->insn > 0 && strcmp(reg->name, "eflags") == 0;
 }
 
 void tcgrr_paused_program_read_state(const struct tcgrr_paused_program *program, uint8_t *state)
 {
     const GPtrArray *list = program->registers->list;
-    uint64_t pc = program->stand->pc;
+    uint64_t pc = program->pause->pc;
 
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(list, i);
         bool here = tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC && reg->bytes == sizeof(pc);
         state[i] = !is_late(program, reg);
         /* QEMU's own program counter is that of somewhere before. */
-        memcpy(state + reg->offset, here ? (const void *)&pc : program->stand->values + program->places[i], reg->bytes);
+        memcpy(state + reg->offset, here ? (const void *)&pc : program->pause->values + program->places[i], reg->bytes);
     }
 }
 
@@ -283,6 +283,6 @@ void tcgrr_paused_program_read_memory(struct tcgrr_paused_program *program, uint
         g_autofree char *path = g_strdup_printf("/proc/%d/mem", pid);
         program->memory = open(path, O_RDONLY | O_CLOEXEC);
     }
-    *there = program->stand->has_base && program->memory >= 0 &&
-             pread(program->memory, bytes, size, (off_t)(program->stand->base + address)) == (ssize_t)size;
+    *there = program->pause->has_base && program->memory >= 0 &&
+             pread(program->memory, bytes, size, (off_t)(program->pause->base + address)) == (ssize_t)size;
 }

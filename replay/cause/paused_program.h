@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * User mode: what replay/cause/paused.h offers, of a program. It is recorded while it runs, as in any replay, which
- * says where it is, and tcgrr's plugin makes it stand (emu/plugin/stand.h). The functions are those of paused.h.
+ * says where it is, and tcgrr's plugin makes it stand (emu/plugin/pause.h). The functions are those of paused.h.
  */
 #ifndef TCGRR_REPLAY_PAUSED_PROGRAM_H
 #define TCGRR_REPLAY_PAUSED_PROGRAM_H

@@ -159,7 +159,7 @@ static struct tcgrr_paused *take_standing(struct tcgrr_replay_pair *pair, tcgrr_
     return paused;
 }
 
-struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)
+struct tcgrr_paused *tcgrr_replay_pair_pause_at(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)
 {
     tcgrr_icount icount = tcgrr_replay_pair_icount(pair, 0, moment);
 
@@ -221,8 +221,8 @@ struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair 
     return tcgrr_rerun_nearest(pair->reruns[side], tcgrr_replay_pair_icount(pair, side, moment));
 }
 
-bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
-                             GError **error)
+bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
+                                       GError **error)
 {
     g_autofree tcgrr_icount *places = g_new0(tcgrr_icount, count);
 
@@ -233,7 +233,7 @@ bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment 
         }
         places[i] = tcgrr_replay_pair_icount(pair, 0, boundary);
     }
-    return tcgrr_rerun_leave(pair->reruns[0], places, count, error);
+    return tcgrr_rerun_leave_keyframes(pair->reruns[0], places, count, error);
 }
 
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)

@@ -56,9 +56,9 @@ bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment mom
 
 /* The keyframe from which a side starts to look at `moment`; the beginning if there is none. It belongs to the pair. */
 struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
-/* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave()). */
-bool tcgrr_replay_pair_leave(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
-                             GError **error);
+/* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave_keyframes()). */
+bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
+                                       GError **error);
 /* A's keyframe at `moment` is good, and B does the same up to there: it, too, starts from A's up to that one. */
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment);
 /* From now on all starts are from the run's beginning. */
@@ -140,8 +140,8 @@ struct tcgrr_stop {
     struct tcgrr_content *contents; /* of the places that were asked for */
     uint8_t length;                 /* of the instruction that comes next; 0: its bytes are not known */
     uint8_t bytes[16];
-    struct tcgrr_inputs inputs; /* of it */
-    GArray *touched;            /* struct tcgrr_touched */
+    struct tcgrr_insn_inputs inputs; /* of it */
+    GArray *touched;                 /* struct tcgrr_touched */
 };
 
 /* A stretch that is walked: from `from` to `to`, and `more` steps after it. */
@@ -166,7 +166,7 @@ bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment
 bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segment, GError **error);
 
 /* Starts side 0 and goes to a moment; NULL with error. The caller's (tcgrr_paused_free). */
-struct tcgrr_paused *tcgrr_replay_pair_stand(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);
+struct tcgrr_paused *tcgrr_replay_pair_pause_at(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);
 struct tcgrr_decoder *tcgrr_replay_pair_decoder(struct tcgrr_replay_pair *pair, int side);
 
 /*

@@ -89,7 +89,7 @@ static void free_stop(gpointer data)
     struct tcgrr_stop *stop = data;
     g_free(stop->state);
     g_free(stop->contents);
-    tcgrr_inputs_clear(&stop->inputs);
+    tcgrr_insn_inputs_clear(&stop->inputs);
     g_array_unref(stop->touched);
     g_free(stop);
 }
@@ -136,7 +136,7 @@ static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, st
     if (stop->inputs.known) {
         wanted = g_new0(bool, walking->pair->registers[walking->side]->list->len);
         for (guint i = 0; i < stop->inputs.registers->len; i++) {
-            wanted[g_array_index(stop->inputs.registers, struct tcgrr_input, i).index] = true;
+            wanted[g_array_index(stop->inputs.registers, struct tcgrr_insn_input, i).index] = true;
         }
     }
     return tcgrr_paused_read_more(paused, wanted, stop->state, error);
@@ -175,7 +175,7 @@ static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GErro
     stop->state = g_malloc0(registers->state_bytes);
     stop->contents = g_new0(struct tcgrr_content, walking->places->len);
     stop->touched = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_touched));
-    tcgrr_inputs_init(&stop->inputs);
+    tcgrr_insn_inputs_init(&stop->inputs);
     if (!tcgrr_paused_read_state(paused, walking->registers, stop->state, error) ||
         !tcgrr_read_places(paused, walking->side, walking->places, stop->contents, error)) {
         return false;
@@ -294,7 +294,7 @@ static bool walk(struct walking *walking, struct tcgrr_paused *paused, GError **
 /* Whether the instruction ahead of the stop, which retires before `next`, leaves register `flags` alone. */
 static bool leaves_flags(const struct tcgrr_stop *stop, const struct tcgrr_stop *next, unsigned flags)
 {
-    const struct tcgrr_inputs *inputs = &stop->inputs;
+    const struct tcgrr_insn_inputs *inputs = &stop->inputs;
     bool writes = inputs->flags != 0;
 
     for (guint i = 0; i < inputs->written->len; i++) {

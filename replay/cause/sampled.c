@@ -76,8 +76,8 @@ void tcgrr_cause_explain_block(struct tcgrr_cause *cause, const char *why)
     }
 }
 
-bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
-                         const struct tcgrr_data_divergence *data, struct tcgrr_cause *cause, GError **error)
+bool tcgrr_cause_find_block(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
+                            const struct tcgrr_data_divergence *data, struct tcgrr_cause *cause, GError **error)
 {
     /* What differed before those samples began is seen in the wider ones alone. */
     const struct tcgrr_data_divergence *wide = &comparison->data;

@@ -12,8 +12,8 @@
  * it cannot be narrowed down to one block.
  * `reader`: A's recording, which B replayed; `closer`: what those samples say of the data, NULL if there are none.
  */
-bool tcgrr_cause_sampled(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
-                         const struct tcgrr_data_divergence *closer, struct tcgrr_cause *cause, GError **error);
+bool tcgrr_cause_find_block(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
+                            const struct tcgrr_data_divergence *closer, struct tcgrr_cause *cause, GError **error);
 
 /* Adds to the explanation of a block why no instruction of it is named. */
 void tcgrr_cause_explain_block(struct tcgrr_cause *cause, const char *why);

@@ -514,7 +514,7 @@ static bool reads_unknown(const struct tcgrr_search *search, guint stop)
     const uint8_t *const states[] = {at[0]->state, at[1]->state};
 
     for (guint i = 0; i < at[0]->inputs.registers->len; i++) {
-        unsigned index = g_array_index(at[0]->inputs.registers, struct tcgrr_input, i).index;
+        unsigned index = g_array_index(at[0]->inputs.registers, struct tcgrr_insn_input, i).index;
         bool shared = tcgrr_replay_pair_other(search->pair, index) != NULL;
         if (shared && tcgrr_search_watches(search, index) && !tcgrr_replay_pair_know(search->pair, states, index)) {
             return true;

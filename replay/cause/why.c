@@ -194,7 +194,7 @@ static bool want_registers(struct chase *chase, const struct tcgrr_stop *stop, i
 {
     bool any = false;
     for (guint i = 0; i < stop->inputs.registers->len; i++) {
-        const struct tcgrr_input *input = &g_array_index(stop->inputs.registers, struct tcgrr_input, i);
+        const struct tcgrr_insn_input *input = &g_array_index(stop->inputs.registers, struct tcgrr_insn_input, i);
         const struct tcgrr_register *reg = register_at(chase, input->index);
         if (is_base(stop, input->index) || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
             continue;
@@ -446,7 +446,7 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
                                          options->stop};
         say(chase, "looking for the last store before it is read", wanted->before);
         if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
-            (last.kind == TCGRR_LAST_UNTOLD && !find_change(chase, wanted, &last, error))) {
+            (last.kind == TCGRR_LAST_UNREPORTED && !find_change(chase, wanted, &last, error))) {
             return false;
         }
     } else if (!tcgrr_last_register(chase->pair, options->reader, wanted->index, state, wanted->before, &last, error)) {
@@ -586,7 +586,7 @@ static bool begin(struct chase *chase, uint8_t *state, GError **error)
     struct tcgrr_paused *paused = NULL;
 
     say(chase, "standing", chase->options->at);
-    paused = tcgrr_replay_pair_stand(chase->pair, chase->options->at, error);
+    paused = tcgrr_replay_pair_pause_at(chase->pair, chase->options->at, error);
     bool good = paused && tcgrr_paused_read_state(paused, NULL, state, error) &&
                 read_asked(chase, paused, state, &wanted, error);
     tcgrr_paused_free(paused);

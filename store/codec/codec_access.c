@@ -485,7 +485,7 @@ static size_t longest_stream(enum stream which, uint64_t accesses, uint32_t exec
 void tcgrr_access_encode(struct tcgrr_access_codec *codec, const struct tcgrr_chunk *chunk,
                          struct tcgrr_page_set *pages, GByteArray *out)
 {
-    g_return_if_fail(chunk->accesses->len <= TCGRR_ACCESS_CODEC_MOST);
+    g_return_if_fail(chunk->accesses->len <= TCGRR_ACCESS_CODEC_MAX);
     begin(codec, chunk->accesses->len, chunk->count);
     for (int i = 0; i < STREAMS; i++) {
         tcgrr_codec_stream_reserve(&codec->streams[i], longest_stream(i, chunk->accesses->len, chunk->count));
@@ -764,7 +764,7 @@ bool tcgrr_access_decode(struct tcgrr_access_codec *codec, const uint8_t *data, 
     struct source source;
 
     g_array_set_size(chunk->accesses, 0);
-    if (count > TCGRR_ACCESS_CODEC_MOST) {
+    if (count > TCGRR_ACCESS_CODEC_MAX) {
         return damaged(error, "too many of them");
     }
     if (size == 0 || !expand_all(codec, data, size, count, chunk->count, &source)) {

@@ -10,7 +10,7 @@
 #include "store/chunk.h"
 
 /* Accesses in one encoding, at most. Bounds every allocation that decoding makes. */
-#define TCGRR_ACCESS_CODEC_MOST (TCGRR_CHUNK_ACCESSES + TCGRR_EXEC_ACCESSES)
+#define TCGRR_ACCESS_CODEC_MAX (TCGRR_CHUNK_ACCESSES + TCGRR_EXEC_ACCESSES)
 
 /* Tables reused from chunk to chunk, for encoding and decoding. One per thread; not thread-safe. */
 struct tcgrr_access_codec;
@@ -20,7 +20,7 @@ struct tcgrr_access_codec *tcgrr_access_codec_new(void);
 void tcgrr_access_codec_free(struct tcgrr_access_codec *codec); /* NULL is allowed */
 
 /*
- * Appends the encoding of chunk->accesses to `out`: TCGRR_ACCESS_CODEC_MOST at most, ascending by execution and
+ * Appends the encoding of chunk->accesses to `out`: TCGRR_ACCESS_CODEC_MAX at most, ascending by execution and
  * instruction, as a live stream makes them. Replaces `pages` by those that they go to. Cannot fail.
  */
 void tcgrr_access_encode(struct tcgrr_access_codec *codec, const struct tcgrr_chunk *chunk,

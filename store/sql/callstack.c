@@ -126,7 +126,8 @@ static bool follow(struct tcgrr_callstacks *stacks, struct tcgrr_stacks *to, con
         return false;
     }
     for (bool more = tcgrr_cursor_begin(at, chunk, blocks); more; more = tcgrr_cursor_next(at)) {
-        const struct tcgrr_event *event = tcgrr_stacks_event(stacks->events, &next_event, chunk->first_seq + at->index);
+        const struct tcgrr_event *event =
+            tcgrr_stacks_event_before(stacks->events, &next_event, chunk->first_seq + at->index);
         if (!tcgrr_stacks_follow(to, at, event, error)) {
             return false;
         }

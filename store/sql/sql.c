@@ -40,7 +40,7 @@ static void result_of_address(sqlite3_context *context, int count, sqlite3_value
         tcgrr_vtab_result_text(context, result);
     }
     tcgrr_sql_trace_unref(trace);
-    tcgrr_sql_rest(sql);
+    tcgrr_sql_finalize(sql);
 }
 
 static char *place_text(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error)

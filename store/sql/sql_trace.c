@@ -83,18 +83,18 @@ uint64_t tcgrr_sql_decoded(const struct tcgrr_sql *sql)
     return decoded;
 }
 
-void tcgrr_sql_rest(struct tcgrr_sql *sql)
+void tcgrr_sql_finalize(struct tcgrr_sql *sql)
 {
     for (guint i = 0; sql->connected == 0 && i < sql->traces->len; i++) {
         struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
-        tcgrr_reader_rest(trace->reader);
+        tcgrr_reader_finalize(trace->reader);
     }
 }
 
 void tcgrr_sql_connected(struct tcgrr_sql *sql, bool connected)
 {
     sql->connected += connected ? 1 : -1u;
-    tcgrr_sql_rest(sql);
+    tcgrr_sql_finalize(sql);
 }
 
 /* ---- traces ---- */

@@ -24,11 +24,11 @@ uint64_t tcgrr_sql_decoded(const struct tcgrr_sql *sql);
 
 /*
  * Tables that are connected keep statements prepared; with the last one all are finalized, so that the connection can
- * be closed. A function that used a trace calls tcgrr_sql_rest() when it is done, which does so if no table is
+ * be closed. A function that used a trace calls tcgrr_sql_finalize() when it is done, which does so if no table is
  * connected.
  */
 void tcgrr_sql_connected(struct tcgrr_sql *sql, bool connected);
-void tcgrr_sql_rest(struct tcgrr_sql *sql);
+void tcgrr_sql_finalize(struct tcgrr_sql *sql);
 
 /* The trace attached as `schema`, opened at first use; a new reference, or NULL with error. */
 struct tcgrr_sql_trace *tcgrr_sql_trace_get(struct tcgrr_sql *sql, const char *schema, GError **error);

@@ -217,7 +217,8 @@ static bool follow(struct counting *counting, struct tcgrr_stacks *stacks, GErro
             next = 0;
             good = load_events(counting, chunk, error);
         }
-        const struct tcgrr_event *event = tcgrr_stacks_event(counting->events, &next, chunk->first_seq + walk.at.index);
+        const struct tcgrr_event *event =
+            tcgrr_stacks_event_before(counting->events, &next, chunk->first_seq + walk.at.index);
         good = good && tcgrr_stacks_follow(stacks, &walk.at, event, error);
         if (good) {
             count(counting, &walk.at);

@@ -3,34 +3,34 @@
  * A QEMU that stands still before its first instruction, to be asked what machine the user's command makes. It opens
  * none of the user's outputs and writes to none of his disks. One thread.
  */
-#ifndef TCGRR_EMU_STANDING_H
-#define TCGRR_EMU_STANDING_H
+#ifndef TCGRR_EMU_INSPECT_H
+#define TCGRR_EMU_INSPECT_H
 
 #include "emu/qemu/qemu.h"
 #include "emu/qemu/qmp.h"
 
-#define TCGRR_STANDING_MS 20000 /* a good timeout for its answers */
+#define TCGRR_INSPECT_MS 20000 /* a good timeout for its answers */
 
-struct tcgrr_standing;
+struct tcgrr_inspect;
 
 /*
  * Starts it with the user's words, NULL-terminated. `directory` is its working directory; NULL: ours.
  * TCGRR_ERROR_FAILED with what QEMU says if it does not come up.
  */
-struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
-                                            const char *directory, GError **error);
+struct tcgrr_inspect *tcgrr_inspect_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
+                                          const char *directory, GError **error);
 /* Ends it. NULL is allowed. */
-void tcgrr_standing_free(struct tcgrr_standing *standing);
+void tcgrr_inspect_free(struct tcgrr_inspect *inspect);
 
 /* tcgrr_qmp_execute() with a timeout that is long enough. */
-json_t *tcgrr_standing_ask(struct tcgrr_standing *standing, const char *command, json_t *arguments, GError **error);
+json_t *tcgrr_inspect_qmp(struct tcgrr_inspect *inspect, const char *command, json_t *arguments, GError **error);
 
 /* What the human monitor answers to a command; NULL with error. Owned by the caller. */
-char *tcgrr_standing_tell(struct tcgrr_standing *standing, const char *command, GError **error);
+char *tcgrr_inspect_hmp(struct tcgrr_inspect *inspect, const char *command, GError **error);
 
 /* The type of the object at `path` in QEMU's object tree ("/machine": "virt-7.2-machine"); NULL with error. Owned by
  * the caller. */
-char *tcgrr_standing_type(struct tcgrr_standing *standing, const char *path, GError **error);
+char *tcgrr_inspect_type(struct tcgrr_inspect *inspect, const char *path, GError **error);
 
 /* The folders in which this QEMU looks for ROMs with these arguments, in order, NULL-terminated; owned by the caller
  * (g_strfreev). NULL with error. */

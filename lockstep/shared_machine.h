@@ -3,14 +3,14 @@
  * What two QEMUs of different builds are given so that they run the same machine: A's, pinned; B's, where the alias
  * that the user names stands for a machine that B has not got yet.
  */
-#ifndef TCGRR_LOCKSTEP_COMMON_H
-#define TCGRR_LOCKSTEP_COMMON_H
+#ifndef TCGRR_LOCKSTEP_SHARED_MACHINE_H
+#define TCGRR_LOCKSTEP_SHARED_MACHINE_H
 
 #include "emu/qemu/pin.h"
 #include "lockstep/comparison.h"
 
-/* All is owned by the struct; all zero at first; empty with tcgrr_common_clear(). */
-struct tcgrr_common {
+/* All is owned by the struct; all zero at first; empty with tcgrr_shared_machine_clear(). */
+struct tcgrr_shared_machine {
     struct tcgrr_pins pins;
     bool pinned;
     int maker;       /* whose machine it is: 0 or 1 */
@@ -22,21 +22,21 @@ struct tcgrr_common {
  * where the machine has neither versions nor a device tree. Errors are those of tcgrr_pin() and, if neither has what
  * the other one makes, of tcgrr_pin_check(). System mode only.
  */
-bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,
-                      const char *const *const own[2], GError **error);
-void tcgrr_common_clear(struct tcgrr_common *common);
+bool tcgrr_shared_machine_pin(struct tcgrr_shared_machine *machine, const struct tcgrr_qemu *const qemus[2],
+                              const char *const *words, const char *const *const own[2], GError **error);
+void tcgrr_shared_machine_clear(struct tcgrr_shared_machine *machine);
 
 /* Whether two versions of QEMU are of one release: builds of one development cycle have its number, the same rr log and
  * the same machines. */
-bool tcgrr_common_same_release(const char *a, const char *b);
+bool tcgrr_lockstep_same_release(const char *a, const char *b);
 
 /*
  * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, so that a
  * divergence of two runs on one log from reset on says nothing of the guest. Takes such a one back, sets its
  * `undecided`, and fails with TCGRR_ERROR_FAILED.
  */
-bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
-                                 const char *version_b, GError **error);
+bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
+                                   const char *version_b, GError **error);
 
 /*
  * B replays A's log, and its QEMU said `words` when it ended. QEMU gives up a log in which its main loop does not find
@@ -44,6 +44,6 @@ bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *tar
  * number (drawn anew at each reset, for the seed in a device tree), or any event if one build (`same_build`) runs both.
  * Then `found`, which says that B ended sooner, is taken back, and its `undecided` set: TCGRR_ERROR_FAILED.
  */
-bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error);
+bool tcgrr_lockstep_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error);
 
 #endif

@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Waiting for a QEMU that replays to stand still: at a replay break, at the guest's end, or because it hangs. */
-#ifndef TCGRR_EMU_STILL_H
-#define TCGRR_EMU_STILL_H
+#ifndef TCGRR_EMU_REPLAY_WAIT_H
+#define TCGRR_EMU_REPLAY_WAIT_H
 
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"
 #include "store/model.h"
 
-struct tcgrr_still {
+struct tcgrr_replay_wait {
     struct tcgrr_qmp *qmp;
     struct tcgrr_process *process;
     const char *name; /* of the QEMU, for errors */
@@ -20,13 +20,13 @@ struct tcgrr_still {
 };
 
 /* QEMU's own count now. */
-bool tcgrr_still_icount(struct tcgrr_still *still, tcgrr_icount *icount, GError **error);
+bool tcgrr_replay_wait_icount(struct tcgrr_replay_wait *wait, tcgrr_icount *icount, GError **error);
 
 /*
  * Returns when QEMU, which runs, does not run any more. TCGRR_ERROR_HUNG if it makes no progress, TCGRR_ERROR_STOPPED
  * if the user asks for it (`stop` is not 0; may be NULL), TCGRR_ERROR_FAILED if it does not answer, which is most often
  * its end.
  */
-bool tcgrr_still_wait(struct tcgrr_still *still, GError **error);
+bool tcgrr_replay_wait_stop(struct tcgrr_replay_wait *wait, GError **error);
 
 #endif

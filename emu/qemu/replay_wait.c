@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "emu/qemu/still.h"
+#include "emu/qemu/replay_wait.h"
 
 #include "store/error.h"
 
@@ -10,9 +10,9 @@
  * longest has 2^31 instructions. */
 #define SPIN_US (10 * 1000 * 1000)
 
-bool tcgrr_still_icount(struct tcgrr_still *still, tcgrr_icount *icount, GError **error)
+bool tcgrr_replay_wait_icount(struct tcgrr_replay_wait *wait, tcgrr_icount *icount, GError **error)
 {
-    json_t *answer = tcgrr_qmp_execute(still->qmp, "query-replay", NULL, QMP_MS, error);
+    json_t *answer = tcgrr_qmp_execute(wait->qmp, "query-replay", NULL, QMP_MS, error);
     json_t *number = json_object_get(answer, "icount");
     bool good = json_is_integer(number) && json_integer_value(number) >= 0;
 
@@ -25,47 +25,47 @@ bool tcgrr_still_icount(struct tcgrr_still *still, tcgrr_icount *icount, GError 
     return good;
 }
 
-static bool is_running(struct tcgrr_still *still, bool *running, GError **error)
+static bool is_running(struct tcgrr_replay_wait *wait, bool *running, GError **error)
 {
-    json_t *answer = tcgrr_qmp_execute(still->qmp, "query-status", NULL, QMP_MS, error);
+    json_t *answer = tcgrr_qmp_execute(wait->qmp, "query-status", NULL, QMP_MS, error);
     *running = json_is_true(json_object_get(answer, "running"));
     json_decref(answer);
     return answer != NULL;
 }
 
-bool tcgrr_still_wait(struct tcgrr_still *still, GError **error)
+bool tcgrr_replay_wait_stop(struct tcgrr_replay_wait *wait, GError **error)
 {
     gint64 moved = g_get_monotonic_time();
     gint64 looked = moved;
-    int64_t spent = tcgrr_process_spent(still->process);
+    int64_t spent = tcgrr_process_spent(wait->process);
 
-    for (bool running = true; is_running(still, &running, error); g_usleep(POLL_US)) {
+    for (bool running = true; is_running(wait, &running, error); g_usleep(POLL_US)) {
         gint64 now = g_get_monotonic_time();
-        tcgrr_icount icount = still->seen;
+        tcgrr_icount icount = wait->seen;
         if (!running) {
             return true;
         }
-        if ((still->stop && *still->stop) || (still->give_up && still->give_up(still->data))) {
+        if ((wait->stop && *wait->stop) || (wait->give_up && wait->give_up(wait->data))) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
             return false;
         }
         if (now - looked > LOOK_US) {
             looked = now;
-            if (!tcgrr_still_icount(still, &icount, error)) {
+            if (!tcgrr_replay_wait_icount(wait, &icount, error)) {
                 return false;
             }
         }
-        if (icount != still->seen) {
+        if (icount != wait->seen) {
             moved = now;
-            still->seen = icount;
-            spent = tcgrr_process_spent(still->process);
-            if (still->progress) {
-                still->progress(icount, still->data);
+            wait->seen = icount;
+            spent = tcgrr_process_spent(wait->process);
+            if (wait->progress) {
+                wait->progress(icount, wait->data);
             }
         }
-        if (now - moved > (gint64)still->hang_ms * 1000 || tcgrr_process_spent(still->process) - spent > SPIN_US) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT, still->name,
-                        still->seen);
+        if (now - moved > (gint64)wait->hang_ms * 1000 || tcgrr_process_spent(wait->process) - spent > SPIN_US) {
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "%s hangs after icount %" G_GUINT64_FORMAT, wait->name,
+                        wait->seen);
             return false;
         }
     }

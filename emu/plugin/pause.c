@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "emu/plugin/stand.h"
+#include "emu/plugin/pause.h"
 
 #include "emu/plugin/state.h"
 
@@ -14,85 +14,85 @@
 #define LOOK_NS 100000000 /* so often it is looked whether tcgrr is still there */
 
 static struct {
-    struct tcgrr_stand *shared;
-    struct qemu_plugin_register *handles[TCGRR_STAND_REGISTERS];
+    struct tcgrr_pause *shared;
+    struct qemu_plugin_register *handles[TCGRR_PAUSE_REGISTERS];
     GByteArray *value;
     bool announced;
     bool over; /* it stands nowhere any more */
-} stand;
+} paused;
 
 /* ---- registers ---- */
 
 static uint32_t read_value(struct qemu_plugin_register *handle)
 {
-    g_byte_array_set_size(stand.value, 0);
-    return tcgrr_plugin.api.read_register(handle, stand.value) > 0 ? stand.value->len : 0;
+    g_byte_array_set_size(paused.value, 0);
+    return tcgrr_plugin.api.read_register(handle, paused.value) > 0 ? paused.value->len : 0;
 }
 
 static void tell_registers(void)
 {
-    struct tcgrr_stand *shared = stand.shared;
+    struct tcgrr_pause *shared = paused.shared;
     GArray *found = tcgrr_plugin.api.get_registers();
     uint32_t bytes = 0;
 
     shared->registers = 0;
-    for (guint i = 0; found && i < found->len && shared->registers < TCGRR_STAND_REGISTERS; i++) {
+    for (guint i = 0; found && i < found->len && shared->registers < TCGRR_PAUSE_REGISTERS; i++) {
         /* Later versions append fields to the descriptor. */
         const void *place = found->data + (gsize)i * g_array_get_element_size(found);
         const qemu_plugin_reg_descriptor *descriptor = place;
-        struct tcgrr_stand_register *reg = &shared->names[shared->registers];
-        *reg = (struct tcgrr_stand_register){.size = read_value(descriptor->handle)};
-        if (reg->size == 0 || bytes + reg->size > TCGRR_STAND_BYTES) {
+        struct tcgrr_pause_register *reg = &shared->names[shared->registers];
+        *reg = (struct tcgrr_pause_register){.size = read_value(descriptor->handle)};
+        if (reg->size == 0 || bytes + reg->size > TCGRR_PAUSE_BYTES) {
             continue;
         }
         g_strlcpy(reg->name, descriptor->name, sizeof(reg->name));
         g_strlcpy(reg->feature, descriptor->feature ? descriptor->feature : "", sizeof(reg->feature));
-        stand.handles[shared->registers++] = descriptor->handle;
+        paused.handles[shared->registers++] = descriptor->handle;
         bytes += reg->size;
     }
     if (found) {
         g_array_free(found, TRUE);
     }
-    stand.announced = true;
+    paused.announced = true;
 }
 
 /* A register whose length varies counts as zero after its end. */
 static void tell_values(void)
 {
-    uint8_t *to = stand.shared->values;
+    uint8_t *to = paused.shared->values;
 
-    for (uint32_t i = 0; i < stand.shared->registers; i++) {
-        uint32_t size = stand.shared->names[i].size;
-        uint32_t length = read_value(stand.handles[i]);
+    for (uint32_t i = 0; i < paused.shared->registers; i++) {
+        uint32_t size = paused.shared->names[i].size;
+        uint32_t length = read_value(paused.handles[i]);
         memset(to, 0, size);
-        memcpy(to, stand.value->data, length < size ? length : size);
+        memcpy(to, paused.value->data, length < size ? length : size);
         to += size;
     }
 }
 
 /* ---- standing ---- */
 
-static void wait_for_tcgrr(struct tcgrr_stand *shared)
+static void wait_for_tcgrr(struct tcgrr_pause *shared)
 {
     const struct tcgrr_wire_header *header = tcgrr_plugin.ring.header;
     const struct timespec look = {.tv_nsec = LOOK_NS};
 
-    while (atomic_load_explicit(&shared->state, memory_order_acquire) == TCGRR_STAND_STANDS && !stand.over) {
-        syscall(SYS_futex, &shared->state, FUTEX_WAIT, TCGRR_STAND_STANDS, &look, NULL, 0);
-        stand.over = atomic_load_explicit(&header->detach, memory_order_relaxed) != 0;
+    while (atomic_load_explicit(&shared->state, memory_order_acquire) == TCGRR_PAUSE_PAUSED && !paused.over) {
+        syscall(SYS_futex, &shared->state, FUTEX_WAIT, TCGRR_PAUSE_PAUSED, &look, NULL, 0);
+        paused.over = atomic_load_explicit(&header->detach, memory_order_relaxed) != 0;
     }
 }
 
 static void stand_here(uint64_t pc)
 {
-    struct tcgrr_stand *shared = stand.shared;
+    struct tcgrr_pause *shared = paused.shared;
 
-    if (!stand.announced) {
+    if (!paused.announced) {
         tell_registers();
     }
     tell_values();
     shared->pc = pc;
-    atomic_store_explicit(&shared->state, TCGRR_STAND_STANDS, memory_order_release);
+    atomic_store_explicit(&shared->state, TCGRR_PAUSE_PAUSED, memory_order_release);
     wait_for_tcgrr(shared);
     shared->peek.count = shared->peek.lost = 0;
     __atomic_store_n(&shared->peek.on, shared->steps, __ATOMIC_RELEASE);
@@ -101,13 +101,13 @@ static void stand_here(uint64_t pc)
 /* Whether the instruction is not one of a run that is looked at. */
 static bool passes_by(unsigned vcpu)
 {
-    return stand.over || tcgrr_plugin.silent || vcpu != tcgrr_plugin.vcpu;
+    return paused.over || tcgrr_plugin.silent || vcpu != tcgrr_plugin.vcpu;
 }
 
 static void on_head(unsigned vcpu, void *userdata)
 {
     const struct tcgrr_translation *translation = userdata;
-    struct tcgrr_stand *shared = stand.shared;
+    struct tcgrr_pause *shared = paused.shared;
 
     if (passes_by(vcpu)) {
         return;
@@ -126,18 +126,18 @@ static void on_insn(unsigned vcpu, void *pc)
     if (passes_by(vcpu)) {
         return;
     }
-    stand.shared->insn++;
-    if (__builtin_expect(stand.shared->steps, 0)) {
+    paused.shared->insn++;
+    if (__builtin_expect(paused.shared->steps, 0)) {
         stand_here((uintptr_t)pc);
     }
 }
 
-void tcgrr_stand_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const uint64_t *base)
+void tcgrr_pause_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const uint64_t *base)
 {
     struct tcgrr_translation *translation = &plugin->translations[plugin->used - 1];
 
-    stand.shared->has_base = base != NULL;
-    stand.shared->base = base ? *base : 0;
+    paused.shared->has_base = base != NULL;
+    paused.shared->base = base ? *base : 0;
     tcgrr_peek_instrument(tb);
     for (uint16_t i = 0; i < translation->count; i++) {
         struct qemu_plugin_insn *insn = plugin->api.tb_get_insn(tb, i);
@@ -147,11 +147,11 @@ void tcgrr_stand_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *
     }
 }
 
-bool tcgrr_stand_init(struct tcgrr_plugin *plugin, const char *path)
+bool tcgrr_pause_init(struct tcgrr_plugin *plugin, const char *path)
 {
     int fd = open(path, O_RDWR | O_CLOEXEC);
     void *shared =
-        fd >= 0 ? mmap(TCGRR_FAR_AWAY, sizeof(*stand.shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+        fd >= 0 ? mmap(TCGRR_FAR_AWAY, sizeof(*paused.shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
 
     if (fd >= 0) {
         close(fd);
@@ -159,9 +159,9 @@ bool tcgrr_stand_init(struct tcgrr_plugin *plugin, const char *path)
     if (shared == MAP_FAILED || !plugin->api.get_registers || !plugin->api.read_register) {
         return false;
     }
-    stand.shared = shared;
-    stand.value = g_byte_array_new();
-    tcgrr_peek_of_program(&plugin->api, &stand.shared->peek);
-    plugin->stands = true;
+    paused.shared = shared;
+    paused.value = g_byte_array_new();
+    tcgrr_peek_of_program(&plugin->api, &paused.shared->peek);
+    plugin->pauses = true;
     return true;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/follow.h"
+#include "replay/drive.h"
 
-bool tcgrr_follow_drives(const struct tcgrr_lockstep_local_options *options, struct tcgrr_qemu *qemu, GError **error)
+bool tcgrr_trace_drives(const struct tcgrr_lockstep_local_options *options, struct tcgrr_qemu *qemu, GError **error)
 {
     const struct tcgrr_run *run = options->members[0].reader ? tcgrr_reader_run(options->members[0].reader) : NULL;
 

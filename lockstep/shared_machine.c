@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/common.h"
+#include "lockstep/shared_machine.h"
 
 #include "store/error.h"
 
@@ -20,54 +20,54 @@ static char **with_own(const struct tcgrr_pins *pins, const char *const *own)
 }
 
 /* Pins what one of them makes, if the other one has it. */
-static bool pin_as(struct tcgrr_common *common, int maker, const struct tcgrr_qemu *const qemus[2],
+static bool pin_as(struct tcgrr_shared_machine *machine, int maker, const struct tcgrr_qemu *const qemus[2],
                    const char *const *words, GError **error)
 {
-    if (!tcgrr_pin(qemus[maker], words, NULL, &common->pins, error)) {
+    if (!tcgrr_pin(qemus[maker], words, NULL, &machine->pins, error)) {
         return false;
     }
-    if (!tcgrr_pin_check(qemus[!maker], common->pins.machine, common->pins.cpu, error)) {
-        tcgrr_pins_clear(&common->pins);
+    if (!tcgrr_pin_check(qemus[!maker], machine->pins.machine, machine->pins.cpu, error)) {
+        tcgrr_pins_clear(&machine->pins);
         return false;
     }
-    common->maker = maker;
+    machine->maker = maker;
     return true;
 }
 
-bool tcgrr_common_pin(struct tcgrr_common *common, const struct tcgrr_qemu *const qemus[2], const char *const *words,
-                      const char *const *const own[2], GError **error)
+bool tcgrr_shared_machine_pin(struct tcgrr_shared_machine *machine, const struct tcgrr_qemu *const qemus[2],
+                              const char *const *words, const char *const *const own[2], GError **error)
 {
     GError *problem = NULL;
 
-    if (!pin_as(common, 0, qemus, words, &problem) && !pin_as(common, 1, qemus, words, NULL)) {
+    if (!pin_as(machine, 0, qemus, words, &problem) && !pin_as(machine, 1, qemus, words, NULL)) {
         g_propagate_error(error, problem);
         return false;
     }
     g_clear_error(&problem);
-    common->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", common->pins.machine, 0, 0) ||
-                     tcgrr_pin_has_tree((const char *const *)common->pins.words);
-    for (int i = 0; common->pinned && i < 2; i++) {
-        common->words[i] = with_own(&common->pins, own[i]);
+    machine->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", machine->pins.machine, 0, 0) ||
+                      tcgrr_pin_has_tree((const char *const *)machine->pins.words);
+    for (int i = 0; machine->pinned && i < 2; i++) {
+        machine->words[i] = with_own(&machine->pins, own[i]);
     }
-    if (!common->pinned) {
-        tcgrr_pins_clear(&common->pins);
+    if (!machine->pinned) {
+        tcgrr_pins_clear(&machine->pins);
     }
     return true;
 }
 
-bool tcgrr_common_same_release(const char *a, const char *b)
+bool tcgrr_lockstep_same_release(const char *a, const char *b)
 {
     const char *dot = strchr(a, '.');
     const char *end = dot ? strchr(dot + 1, '.') : NULL;
     return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
 }
 
-bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
-                                 const char *version_b, GError **error)
+bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
+                                   const char *version_b, GError **error)
 {
     bool pc = strcmp(target, "i386") == 0 || strcmp(target, "x86_64") == 0;
 
-    if (!found->diverged || !pc || tcgrr_common_same_release(version_a, version_b)) {
+    if (!found->diverged || !pc || tcgrr_lockstep_same_release(version_a, version_b)) {
         return true;
     }
     found->diverged = false;
@@ -81,7 +81,7 @@ bool tcgrr_common_check_firmware(struct tcgrr_comparison *found, const char *tar
     return false;
 }
 
-bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error)
+bool tcgrr_lockstep_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error)
 {
     bool ended = found->diverged && found->kind == TCGRR_DIVERGENCE_ENDED && !found->sides[1].there;
     const char *missing = strstr(words, same_build ? "event in the replay log" : "random event in the replay log");
@@ -98,12 +98,12 @@ bool tcgrr_common_check_log(struct tcgrr_comparison *found, const char *words, b
     return false;
 }
 
-void tcgrr_common_clear(struct tcgrr_common *common)
+void tcgrr_shared_machine_clear(struct tcgrr_shared_machine *machine)
 {
-    if (common->pinned) {
-        tcgrr_pins_clear(&common->pins);
+    if (machine->pinned) {
+        tcgrr_pins_clear(&machine->pins);
     }
-    g_strfreev(common->words[0]);
-    g_strfreev(common->words[1]);
-    *common = (struct tcgrr_common){0};
+    g_strfreev(machine->words[0]);
+    g_strfreev(machine->words[1]);
+    *machine = (struct tcgrr_shared_machine){0};
 }

@@ -4,31 +4,31 @@
  * cut there, and shows its registers. The run is recorded meanwhile, which is how tcgrr knows where it stands. There is
  * no replay break in user mode; QEMU's gdb stub stops at addresses only, and cuts the code at them.
  */
-#ifndef TCGRR_EMU_PLUGIN_STAND_H
-#define TCGRR_EMU_PLUGIN_STAND_H
+#ifndef TCGRR_EMU_PLUGIN_PAUSE_H
+#define TCGRR_EMU_PLUGIN_PAUSE_H
 
 #include "emu/plugin/peek.h"
 #include "emu/plugin/wire.h"
 
 #include <stdatomic.h>
 
-#define TCGRR_STAND_REGISTERS 512
-#define TCGRR_STAND_BYTES     32768 /* of all values */
+#define TCGRR_PAUSE_REGISTERS 512
+#define TCGRR_PAUSE_BYTES     32768 /* of all values */
 
 enum {
-    TCGRR_STAND_STARTS, /* no block has begun */
-    TCGRR_STAND_STANDS, /* set by the plugin; all else is the other one's to read, and `left` and `steps` to write */
-    TCGRR_STAND_RUNS,   /* set by tcgrr */
+    TCGRR_PAUSE_STARTS, /* no block has begun */
+    TCGRR_PAUSE_PAUSED, /* set by the plugin; all else is the other one's to read, and `left` and `steps` to write */
+    TCGRR_PAUSE_RUNS,   /* set by tcgrr */
 };
 
-struct tcgrr_stand_register {
+struct tcgrr_pause_register {
     char name[TCGRR_WIRE_MAX_NAME + 1];
     char feature[TCGRR_WIRE_MAX_NAME + 1]; /* "" if QEMU does not say */
     uint32_t size;                         /* bytes of its value; 0: it cannot be read */
 };
 
 /* A file that both map. */
-struct tcgrr_stand {
+struct tcgrr_pause {
     _Atomic uint32_t state;
     uint32_t steps; /* it stands before the next instruction, whichever that is */
     uint64_t left;  /* else before the block with which more than so many would have begun */
@@ -39,17 +39,17 @@ struct tcgrr_stand {
     uint64_t base;     /* where in QEMU's memory the program's begins */
     uint32_t has_base; /* that is known */
     uint32_t registers;
-    struct tcgrr_stand_register names[TCGRR_STAND_REGISTERS]; /* told when it first stands */
-    uint8_t values[TCGRR_STAND_BYTES];                        /* one after the other, as long as their sizes are */
+    struct tcgrr_pause_register names[TCGRR_PAUSE_REGISTERS]; /* told when it first stands */
+    uint8_t values[TCGRR_PAUSE_BYTES];                        /* one after the other, as long as their sizes are */
     struct tcgrr_peek peek;                                   /* accesses of the last step */
 };
 
 struct tcgrr_plugin;
 
 /* Maps the file and asks for nothing yet. Returns whether that worked. */
-bool tcgrr_stand_init(struct tcgrr_plugin *plugin, const char *path);
+bool tcgrr_pause_init(struct tcgrr_plugin *plugin, const char *path);
 /* Asks QEMU for the callbacks of a translation; after those that put the program's registers right. `base`: of its
  * memory in ours; NULL: not known. */
-void tcgrr_stand_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const uint64_t *base);
+void tcgrr_pause_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const uint64_t *base);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "emu/qemu/standing.h"
+#include "emu/qemu/inspect.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #define SLICE_MS 200
 #define QUIT_MS  2000
 
-struct tcgrr_standing {
+struct tcgrr_inspect {
     char *folder;
     char *socket;
     struct tcgrr_process *process;
@@ -104,56 +104,56 @@ static char **build(const struct tcgrr_qemu *qemu, const char *const *arguments,
     return (char **)g_ptr_array_free(words, FALSE);
 }
 
-struct tcgrr_standing *tcgrr_standing_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
-                                            const char *directory, GError **error)
+struct tcgrr_inspect *tcgrr_inspect_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
+                                          const char *directory, GError **error)
 {
-    struct tcgrr_standing *standing = g_new0(struct tcgrr_standing, 1);
+    struct tcgrr_inspect *inspect = g_new0(struct tcgrr_inspect, 1);
     struct tcgrr_process_options options = {.pass_fd = -1, .output_fd = -1, .quiet = true, .directory = directory};
 
-    standing->folder = tcgrr_scratch_folder("start", error);
-    if (standing->folder) {
-        standing->socket = g_build_filename(standing->folder, "qmp", NULL);
-        g_auto(GStrv) argv = build(qemu, arguments, standing->socket);
-        standing->process = tcgrr_process_start(argv, &options, error);
+    inspect->folder = tcgrr_scratch_folder("start", error);
+    if (inspect->folder) {
+        inspect->socket = g_build_filename(inspect->folder, "qmp", NULL);
+        g_auto(GStrv) argv = build(qemu, arguments, inspect->socket);
+        inspect->process = tcgrr_process_start(argv, &options, error);
     }
-    if (!standing->process) {
-        tcgrr_standing_free(standing);
+    if (!inspect->process) {
+        tcgrr_inspect_free(inspect);
         return NULL;
     }
-    for (int waited = 0; !standing->qmp && waited < TCGRR_STANDING_MS && !tcgrr_process_ended(standing->process);
+    for (int waited = 0; !inspect->qmp && waited < TCGRR_INSPECT_MS && !tcgrr_process_ended(inspect->process);
          waited += SLICE_MS) {
-        standing->qmp = tcgrr_qmp_connect(standing->socket, SLICE_MS, NULL);
+        inspect->qmp = tcgrr_qmp_connect(inspect->socket, SLICE_MS, NULL);
     }
-    if (!standing->qmp) {
-        g_autofree char *words = tcgrr_process_last_words(standing->process);
+    if (!inspect->qmp) {
+        g_autofree char *words = tcgrr_process_last_words(inspect->process);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) does not make this machine%s%s", qemu->path,
                     qemu->version, *words ? ": " : "", words);
-        tcgrr_standing_free(standing);
+        tcgrr_inspect_free(inspect);
         return NULL;
     }
-    return standing;
+    return inspect;
 }
 
-void tcgrr_standing_free(struct tcgrr_standing *standing)
+void tcgrr_inspect_free(struct tcgrr_inspect *inspect)
 {
-    if (!standing) {
+    if (!inspect) {
         return;
     }
-    if (standing->qmp) {
-        json_decref(tcgrr_qmp_execute(standing->qmp, "quit", NULL, QUIT_MS, NULL));
-        tcgrr_process_wait(standing->process, QUIT_MS);
+    if (inspect->qmp) {
+        json_decref(tcgrr_qmp_execute(inspect->qmp, "quit", NULL, QUIT_MS, NULL));
+        tcgrr_process_wait(inspect->process, QUIT_MS);
     }
-    tcgrr_qmp_free(standing->qmp);
-    tcgrr_process_free(standing->process);
-    tcgrr_folder_remove(standing->folder);
-    g_free(standing->socket);
-    g_free(standing->folder);
-    g_free(standing);
+    tcgrr_qmp_free(inspect->qmp);
+    tcgrr_process_free(inspect->process);
+    tcgrr_folder_remove(inspect->folder);
+    g_free(inspect->socket);
+    g_free(inspect->folder);
+    g_free(inspect);
 }
 
-json_t *tcgrr_standing_ask(struct tcgrr_standing *standing, const char *command, json_t *arguments, GError **error)
+json_t *tcgrr_inspect_qmp(struct tcgrr_inspect *inspect, const char *command, json_t *arguments, GError **error)
 {
-    return tcgrr_qmp_execute(standing->qmp, command, arguments, TCGRR_STANDING_MS, error);
+    return tcgrr_qmp_execute(inspect->qmp, command, arguments, TCGRR_INSPECT_MS, error);
 }
 
 /* Takes the text out of an answer and gives the answer back. */
@@ -167,18 +167,16 @@ static char *text_of(json_t *answer, GError **error)
     return text;
 }
 
-char *tcgrr_standing_tell(struct tcgrr_standing *standing, const char *command, GError **error)
+char *tcgrr_inspect_hmp(struct tcgrr_inspect *inspect, const char *command, GError **error)
 {
     return text_of(
-        tcgrr_standing_ask(standing, "human-monitor-command", json_pack("{s:s}", "command-line", command), error),
-        error);
+        tcgrr_inspect_qmp(inspect, "human-monitor-command", json_pack("{s:s}", "command-line", command), error), error);
 }
 
-char *tcgrr_standing_type(struct tcgrr_standing *standing, const char *path, GError **error)
+char *tcgrr_inspect_type(struct tcgrr_inspect *inspect, const char *path, GError **error)
 {
     return text_of(
-        tcgrr_standing_ask(standing, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", "type"), error),
-        error);
+        tcgrr_inspect_qmp(inspect, "qom-get", json_pack("{s:s, s:s}", "path", path, "property", "type"), error), error);
 }
 
 char **tcgrr_data_folders(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *directory,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/common_start.h"
+#include "lockstep/shared_start.h"
 
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
@@ -12,7 +12,7 @@ static bool is_about_qemu(const char *word)
     return g_strv_contains(options, word);
 }
 
-bool tcgrr_common_start_suits(const char *const *own)
+bool tcgrr_shared_start_suits(const char *const *own)
 {
     for (; own && *own; own++) {
         if (**own == '-' && !is_about_qemu(*own)) {
@@ -22,7 +22,7 @@ bool tcgrr_common_start_suits(const char *const *own)
     return true;
 }
 
-static bool make_by(struct tcgrr_common_start *start, const struct tcgrr_common_start_options *options, int maker,
+static bool make_by(struct tcgrr_shared_start *start, const struct tcgrr_shared_start_options *options, int maker,
                     GError **error)
 {
     struct tcgrr_start_options make = {
@@ -47,7 +47,7 @@ static bool make_by(struct tcgrr_common_start *start, const struct tcgrr_common_
     return tcgrr_start_check(&check, error);
 }
 
-bool tcgrr_common_start_make(struct tcgrr_common_start *start, const struct tcgrr_common_start_options *options,
+bool tcgrr_shared_start_make(struct tcgrr_shared_start *start, const struct tcgrr_shared_start_options *options,
                              GError **error)
 {
     GError *problem = NULL;
@@ -68,15 +68,15 @@ bool tcgrr_common_start_make(struct tcgrr_common_start *start, const struct tcgr
         return true;
     }
     g_propagate_error(error, problem);
-    tcgrr_common_start_clear(start);
+    tcgrr_shared_start_clear(start);
     return false;
 }
 
-void tcgrr_common_start_clear(struct tcgrr_common_start *start)
+void tcgrr_shared_start_clear(struct tcgrr_shared_start *start)
 {
     tcgrr_folder_remove(start->folder);
     g_free(start->folder);
     g_free(start->images[0]);
     g_free(start->images[1]);
-    *start = (struct tcgrr_common_start){0};
+    *start = (struct tcgrr_shared_start){0};
 }

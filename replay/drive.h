@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* A trace as side A whose rr log drives side B. */
-#ifndef TCGRR_REPLAY_FOLLOW_H
-#define TCGRR_REPLAY_FOLLOW_H
+#ifndef TCGRR_REPLAY_DRIVE_H
+#define TCGRR_REPLAY_DRIVE_H
 
 #include "lockstep/lockstep_local.h"
 
@@ -10,6 +10,6 @@
  * before it B may do something else, and what the log has for that is of no use. False with an error if B cannot be
  * probed. `*qemu` becomes what B is; it is the caller's (tcgrr_qemu_clear()), also after false.
  */
-bool tcgrr_follow_drives(const struct tcgrr_lockstep_local_options *options, struct tcgrr_qemu *qemu, GError **error);
+bool tcgrr_trace_drives(const struct tcgrr_lockstep_local_options *options, struct tcgrr_qemu *qemu, GError **error);
 
 #endif
