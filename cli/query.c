@@ -183,7 +183,8 @@ static void catch (int number)
     }
 }
 
-void query_catch_signals(sqlite3 *db)
+/* From now on SIGINT and SIGTERM end the statement that runs on `db`. */
+static void catch_signals(sqlite3 *db)
 {
     struct sigaction action = {.sa_handler = catch};
     sigemptyset(&action.sa_mask);
@@ -248,7 +249,7 @@ static bool open_again(struct query *query, GError **error)
     if (!open_trace(query, path, query->attached, error)) {
         return false;
     }
-    query_catch_signals(query->db);
+    catch_signals(query->db);
     return true;
 }
 
@@ -448,7 +449,7 @@ static int execute(struct query *query, const char *trace, const char *sql, cons
     g_autofree char *text = NULL;
     int status = CLI_OK;
 
-    query_catch_signals(query->db);
+    catch_signals(query->db);
     if (!sql && !path && query->format != QUERY_OBJECT && isatty(STDIN_FILENO)) {
         return query_shell(query, trace);
     }

@@ -31,8 +31,6 @@ struct query {
  */
 int query_run(struct query *query, const char *sql);
 
-/* From now on SIGINT and SIGTERM end the statement that runs on `db`. */
-void query_catch_signals(sqlite3 *db);
 /* The signal that came since this was asked last, or 0. */
 int query_take_signal(void);
 

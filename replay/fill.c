@@ -41,7 +41,8 @@ static bool find_id(struct tcgrr_fill *fill, GError **error)
     return digest != NULL;
 }
 
-char *tcgrr_fill_note(const struct tcgrr_fill *fill, const struct tcgrr_fill_part *part)
+/* The beginning of a part's note, without the places; owned by the caller. */
+static char *begin_note(const struct tcgrr_fill *fill, const struct tcgrr_fill_part *part)
 {
     return g_strdup_printf("window %s %s %" G_GUINT64_FORMAT " %" G_GUINT64_FORMAT " %d", fill->id,
                            tcgrr_level_name(part->level), part->span.first, part->span.end, part->samples);
@@ -268,7 +269,7 @@ static bool derive_from(struct tcgrr_fill *fill, const struct tcgrr_fill_window 
         .samples =
             window->level >= TCGRR_LEVEL_STATE && !keyframe.folder && !tcgrr_qemu_lacks(&fill->qemu, TCGRR_LEVEL_STATE),
     };
-    g_autofree char *note = tcgrr_fill_note(fill, &part);
+    g_autofree char *note = begin_note(fill, &part);
     bool to_end = fill->to_end && span->end + OVERLAP >= fill->end;
     tcgrr_icount next = span->end < fill->end ? origin_of(fill, window->level, span->end).icount : 0;
 

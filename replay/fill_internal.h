@@ -46,8 +46,6 @@ struct tcgrr_fill_source {
     struct tcgrr_fill_part what;
 };
 
-/* Its beginning, without the places; owned by the caller. */
-char *tcgrr_fill_note(const struct tcgrr_fill *fill, const struct tcgrr_fill_part *part);
 /* Whether the trace is a part of this run; fills `part` then. */
 bool tcgrr_fill_read_note(const struct tcgrr_fill *fill, struct tcgrr_reader *reader, struct tcgrr_fill_part *part);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The reader's inside, for reader.c and verify.c. */
+/* The reader's inside, for reader*.c and verify.c. */
 #ifndef TCGRR_STORE_READER_INTERNAL_H
 #define TCGRR_STORE_READER_INTERNAL_H
 
@@ -79,6 +79,8 @@ bool tcgrr_reader_need(struct tcgrr_reader *reader, const uint32_t *numbers, uin
 bool tcgrr_reader_need_texts(struct tcgrr_reader *reader, GError **error);
 bool tcgrr_reader_need_text(struct tcgrr_reader *reader, uint32_t number, GError **error);
 
+/* A statement in which each %w is the schema, prepared with these flags of SQLite; NULL where SQLite refuses it. */
+sqlite3_stmt *tcgrr_reader_prepare(struct tcgrr_reader *reader, const char *format, unsigned flags);
 /* The statement for a query, ready to be bound; NULL with error. */
 sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);
 

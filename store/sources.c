@@ -19,6 +19,9 @@ struct tcgrr_sources {
     GArray *files; /* struct file */
 };
 
+/* Adds the ELF file at `path`, which ran `offset` higher than it was linked; one that cannot be read is left out. */
+static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset);
+
 void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols *symbols,
                              const struct tcgrr_blocks *blocks, uint32_t count)
 {
@@ -32,7 +35,7 @@ void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols
             if (!tcgrr_symbols_find_offset(path, blocks, count, &offset, NULL)) {
                 offset = 0; /* too little of it ran to say so: as it was linked */
             }
-            tcgrr_sources_add(sources, path, offset);
+            add_file(sources, path, offset);
         }
     }
 }
@@ -60,7 +63,7 @@ void tcgrr_sources_free(struct tcgrr_sources *sources)
     g_free(sources);
 }
 
-void tcgrr_sources_add(struct tcgrr_sources *sources, const char *path, uint64_t offset)
+static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset)
 {
     struct file file = {.fd = open(path, O_RDONLY | O_CLOEXEC), .offset = offset};
 
@@ -149,7 +152,7 @@ void tcgrr_sources_free(struct tcgrr_sources *sources)
     g_free(sources);
 }
 
-void tcgrr_sources_add(struct tcgrr_sources *sources, const char *path, uint64_t offset)
+static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset)
 {
 }
 

@@ -17,8 +17,6 @@ struct tcgrr_sources *tcgrr_sources_new(void);
 /* NULL is allowed. */
 void tcgrr_sources_free(struct tcgrr_sources *sources);
 
-/* Adds the ELF file at `path`, which ran `offset` higher than it was linked; one that cannot be read is left out. */
-void tcgrr_sources_add(struct tcgrr_sources *sources, const char *path, uint64_t offset);
 /* Adds the files that the symbols come from, where the first `count` blocks show that they ran. */
 void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols *symbols,
                              const struct tcgrr_blocks *blocks, uint32_t count);

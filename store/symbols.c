@@ -141,11 +141,6 @@ static const struct tcgrr_symbol *find_at(struct tcgrr_symbols *symbols, uint64_
     return NULL;
 }
 
-const struct tcgrr_symbol *tcgrr_symbols_at_time(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount)
-{
-    return find_at(symbols, pc, MIN(icount, UINT64_MAX - 1));
-}
-
 const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc)
 {
     return find_at(symbols, pc, UINT64_MAX);
@@ -167,7 +162,7 @@ char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc)
 
 char *tcgrr_symbols_name_at(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount)
 {
-    return name_in(tcgrr_symbols_at_time(symbols, pc, icount), pc);
+    return name_in(find_at(symbols, pc, MIN(icount, UINT64_MAX - 1)), pc);
 }
 
 const struct tcgrr_symbol *tcgrr_symbols_find(struct tcgrr_symbols *symbols, const char *name)

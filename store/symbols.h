@@ -109,13 +109,12 @@ bool tcgrr_symbols_write(struct tcgrr_symbols *symbols, const char *target, cons
 /* All of them, struct tcgrr_symbol by ascending address; owned by the table, valid until the next is added. */
 const GArray *tcgrr_symbols_list(struct tcgrr_symbols *symbols);
 
-/* The symbol that covers `pc` when `icount` instructions have run, of several the one that begins last; NULL if there
- * is none. */
-const struct tcgrr_symbol *tcgrr_symbols_at_time(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount);
-/* The same at any time: NULL where that depends on the time. */
+/* The symbol that covers `pc`, of several the one that begins last; NULL if there is none, or if that depends on the
+ * icount. */
 const struct tcgrr_symbol *tcgrr_symbols_at(struct tcgrr_symbols *symbols, uint64_t pc);
 /* Its name and the offset, "name+0x10"; NULL if there is none. Owned by the caller. */
 char *tcgrr_symbols_name(struct tcgrr_symbols *symbols, uint64_t pc);
+/* The same when `icount` instructions have run. */
 char *tcgrr_symbols_name_at(struct tcgrr_symbols *symbols, uint64_t pc, uint64_t icount);
 /* The symbol called `name`; NULL if there is none. */
 const struct tcgrr_symbol *tcgrr_symbols_find(struct tcgrr_symbols *symbols, const char *name);

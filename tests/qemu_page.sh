@@ -10,7 +10,7 @@ page_data() { sed -n 's/.*<script type="application\/json" id="data">\(.*\)<\/sc
 guest rv64-trap 10.0
 record "trap"
 run 0 "$tcgrr" report "$work/trap.tcgrr" html -o "$work/page.html"
-equal "markers that were left" "$(grep -cE '@(DATA|UPLOT_JS|UPLOT_CSS)@' "$work/page.html" || true)" 0
+equal "markers that were left" "$(grep -cE '@(HEAD|DATA|PAGE_CSS|UPLOT_JS|UPLOT_CSS)@' "$work/page.html" || true)" 0
 equal "what it would load" "$(grep -oE '(src|href)="[^"]*"|url\([^)]*\)|@import' "$work/page.html" || true)" ""
 page_data "$work/page.html" . > "$work/out"
 run_icount=$("$tcgrr" info --json "$work/trap.tcgrr" | jq .icount)

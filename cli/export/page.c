@@ -11,11 +11,13 @@
 
 TAKE_IN(page_html, "page.html");
 TAKE_IN(page_finding_html, "finding.html");
+TAKE_IN(page_head, "head.html");
 TAKE_IN(page_css, "page.css");
 TAKE_IN(page_uplot_js, "uPlot.js");
 TAKE_IN(page_uplot_css, "uPlot.css");
 TAKE_IN(page_uplot_license, "uPlot.LICENSE");
 
+extern const char page_head[];
 extern const char page_css[];
 extern const char page_uplot_js[];
 extern const char page_uplot_css[];
@@ -41,6 +43,7 @@ GString *page_fill(const char *template, const json_t *data)
         const char *marker;
         const char *texts[4]; /* one after another */
     } parts[] = {
+        {"@HEAD@", {page_head}},
         {"@PAGE_CSS@", {page_css}},
         {"@UPLOT_CSS@", {page_uplot_css}},
         {"@UPLOT_JS@", {"/*\n", page_uplot_license, "*/\n", page_uplot_js}},

@@ -236,6 +236,14 @@ static bool fits(const char *name, const char *pattern, unsigned *number)
     return strcmp(end, at + 2) == 0;
 }
 
+/* `pattern` with the number in place of its "%u", if it has one; owned by the caller. */
+static char *with_number(const char *pattern, unsigned number)
+{
+    const char *at = strchr(pattern, '%');
+
+    return at ? g_strdup_printf("%.*s%u%s", (int)(at - pattern), pattern, number, at + 2) : g_strdup(pattern);
+}
+
 static bool take_other(struct taking *taking, const char *llvm, unsigned access)
 {
     bool taken = false;
@@ -246,15 +254,12 @@ static bool take_other(struct taking *taking, const char *llvm, unsigned access)
         if (!fits(llvm, row->llvm, &number) || (taken && !*row->qemu)) {
             continue;
         }
-        const char *percent = strchr(row->qemu, '%');
-        g_autofree char *name =
-            percent ? g_strdup_printf("%.*s%u%s", (int)(percent - row->qemu), row->qemu, number, percent + 2)
-                    : g_strdup(row->qemu);
+        g_autofree char *name = with_number(row->qemu, number);
         bool shown = tcgrr_registers_find(taking->decoding->registers, name) != NULL;
         if (shown) {
             note(taking, name, row->mask >> (row->step * number), access);
         }
-        if (shown && percent) {
+        if (shown && strchr(row->qemu, '%')) {
             pattern = row->llvm;
             its_number = number;
         }
@@ -301,17 +306,15 @@ static bool take(const char *name, unsigned access, bool last, void *data)
 /* Instructions that store all registers from one to another name only those two; after the last comes the first. */
 static void read_range(struct taking *taking)
 {
-    const char *percent = taking->range ? strchr(taking->range, '%') : NULL;
     bool to_end = taking->target->names == names_ppc;
 
-    if (!percent || (taking->count < 2 && !to_end)) {
+    if (!taking->range || !strchr(taking->range, '%') || (taking->count < 2 && !to_end)) {
         return;
     }
     /* Only vectors are more than 16, and their range does not wrap. */
     unsigned last = to_end ? 31 : taking->registers[1], all = *taking->range == 'V' || to_end ? 32 : 16;
     for (unsigned i = taking->registers[0];; i = (i + 1) % all) {
-        g_autofree char *name =
-            g_strdup_printf("%.*s%u%s", (int)(percent - taking->range), taking->range, i, percent + 2);
+        g_autofree char *name = with_number(taking->range, i);
         take_other(taking, name, TCGRR_LLVM_READS);
         if (i == last) {
             break;

@@ -496,7 +496,7 @@ bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b)
     return GPOINTER_TO_INT(g_thread_join(thread)) && good;
 }
 
-void tcgrr_snapshot_free(gpointer data)
+static void free_snapshot(gpointer data)
 {
     struct tcgrr_snapshot *snapshot = data;
     for (int side = 0; side < 2; side++) {
@@ -509,7 +509,7 @@ void tcgrr_snapshot_free(gpointer data)
 GPtrArray *tcgrr_snapshots_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
                                const struct tcgrr_watch *watch)
 {
-    GPtrArray *snapshots = g_ptr_array_new_with_free_func(tcgrr_snapshot_free);
+    GPtrArray *snapshots = g_ptr_array_new_with_free_func(free_snapshot);
 
     for (guint i = 0; i < count; i++) {
         struct tcgrr_snapshot *snapshot = g_new0(struct tcgrr_snapshot, 1);

@@ -109,7 +109,6 @@ struct tcgrr_snapshot {
     uint8_t *states[2];
     struct tcgrr_content *contents[2]; /* of the places that were asked for, in their order */
 };
-void tcgrr_snapshot_free(gpointer snapshot);
 
 /* Looks to be taken at `count` moments, in ascending order: struct tcgrr_snapshot *, owned by the caller. */
 GPtrArray *tcgrr_snapshots_new(const struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, guint count,
