@@ -91,7 +91,8 @@ json_t *cli_json_error(int status);
 /* The one of `names` (NULL-terminated) that `word` was probably meant to be; NULL if none is near. */
 const char *cli_nearest(const char *word, const char *const *names);
 
-/* SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN.
+/*
+ * SIGINT, SIGTERM and SIGHUP set this to their number instead of ending the process; a second one adds CLI_ASKED_AGAIN.
  */
 #define CLI_ASKED_AGAIN 256
 const volatile int *cli_catch_signals(void);
@@ -114,15 +115,15 @@ bool cli_paging(void);
 void cli_print_json(json_t *object);
 
 /*
- * What a command with --json and --html found: prints it, and draws it as a page for a browser into the file `html`,
- * where either is asked for. Gives up the reference. Returns `status`, or another one if the page cannot be written.
+ * Outputs a command's result: prints it if `json`, and writes it as a page for a browser to the file `html`, if that is
+ * not NULL. Gives up the reference. Returns `status`, or another one if the page cannot be written.
  */
 int cli_output_result(json_t *object, bool json, const char *html, int status);
 #define CLI_HTML_OPTION(path)                                                                                          \
     {                                                                                                                  \
         "html", 0, 0, G_OPTION_ARG_FILENAME, &(path), "write what was found as a page for a browser", "FILE"           \
     }
-/* Whether a page could be written to `html` (NULL: none is asked for); says why not. */
+/* Whether a page can be written to `html` (NULL: none is asked for); says why not. */
 bool cli_check_page(const char *html);
 /* Under --json the object {"error": …} gets these keys, too. Gives up the reference. */
 void cli_error_keys(json_t *object);
@@ -168,9 +169,9 @@ struct cli_places {
 
 /* Adds the keys that every comparison guarantees to `object`. */
 void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparison, const struct cli_places *places);
-/* The exit status of a verdict; one that does not come to the end because of an input is no agreement: CLI_FAILED. */
+/* The exit status of a verdict; one that does not reach the end because of an input is no agreement: CLI_FAILED. */
 int cli_comparison_status(const struct tcgrr_comparison *comparison);
-/* Prints what came of it for people. */
+/* Prints the result for people. */
 void cli_print_comparison(const struct tcgrr_comparison *comparison, const struct cli_places *places);
 
 /* The symbols of a trace, owned by the caller. What cannot be read is left out: names are a convenience. */

@@ -42,7 +42,7 @@ void cli_comparing_clear(struct cli_comparing *comparing);
     {                                                                                                                  \
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \
     }
-/* The same, and how much is told of a divergence. */
+/* The same, and how much a divergence's report shows. */
 #define CLI_COMPARING_OPTIONS(comparing)                                                                               \
     CLI_EXTENT_OPTIONS(comparing), CLI_HTML_OPTION((comparing).html),                                                  \
     {                                                                                                                  \
@@ -65,13 +65,12 @@ bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcg
 
 /*
  * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks
- * after. Returns CLI_OK, or another status after
- * having said what is wrong.
+ * after. Returns CLI_OK, or another status after having said what is wrong.
  */
 int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
                           struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
 
-/* Whether the command's object is needed. */
+/* Whether the command's JSON object is needed: for --json or --html. */
 bool cli_comparing_wants_object(const struct cli_comparing *comparing);
 /* There is no verdict: says why, and gives `object`, which has the place where the two are not the same (NULL: there
  * is none, or none is wanted). Returns the exit status. Takes both. */

@@ -12,7 +12,7 @@ struct cli_lockstep_peer {
     char *connect;
     char *token_file;
     int peer_timeout; /* seconds */
-    int wait;         /* seconds; 0: not told */
+    int wait;         /* seconds; 0: the default */
     const struct cli_comparing *comparing;
     const char *icount;
     int timeout; /* seconds */

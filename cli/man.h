@@ -8,7 +8,7 @@
 /* The head of a page and what comes first in it. `name`: with spaces for the command, as it is typed. */
 void cli_man_begin(const char *name, const char *synopsis, const char *summary);
 
-/* A section's title; upper case is made of it. */
+/* A section's title; upper case is made from it. */
 void cli_man_section(const char *title);
 
 /* A term and what it is. `option` is bold, as is; `value` may be NULL. */

@@ -268,7 +268,7 @@ static void move_place(struct tcgrr_comparison *comparison, const struct tcgrr_a
     }
 }
 
-/* The runs part where `align` stands. */
+/* The runs diverge where `align` stands. */
 static void report(struct comparing *c, struct tcgrr_align *align)
 {
     struct tcgrr_comparison *comparison = c->comparison;

@@ -19,7 +19,7 @@ struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_run_source 
 void tcgrr_state_comparing_free(struct tcgrr_state_comparing *comparing);
 
 /*
- * Compares the samples with from <= icount < to, each side by its own count. Both sides have come to `to`, or have
+ * Compares the samples with from <= icount < to, each side by its own count. Both sides have reached `to`, or have
  * ended, and executed the same instructions from `from` on. Does nothing once a difference was found.
  */
 bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_icount from[2], const tcgrr_icount to[2],

@@ -41,7 +41,7 @@ struct tcgrr_state_options {
     const char *const *ignored; /* further registers that may differ, as tcgrr_state_ignores() takes them */
 };
 
-/* Where the data of two runs first differs. */
+/* Where the data of two runs first differ. */
 struct tcgrr_data_divergence {
     uint64_t samples; /* compared */
     uint32_t registers_compared;
@@ -79,8 +79,8 @@ struct tcgrr_compare_options {
     bool own_inputs;                /* what happened outside the guest may have led the runs apart: what that can
                                        explain is no verdict (struct tcgrr_comparison's `undecided`) */
     unsigned history;               /* executions in each list of the report */
-    enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be told from others */
-    bool vcpus_known;               /* it is known which vCPU ran what: they can be compared one by one */
+    enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be recognised */
+    bool vcpus_known;               /* it is known which vCPU ran what, so vCPUs can be compared one by one */
     /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
      * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
      * instruction. Looked at when one has ended; NULL: 0. */
@@ -93,7 +93,7 @@ struct tcgrr_compare_options {
     bool data_ends;           /* it ends where the data are found to differ: that the flow does not is known already */
     const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
     /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
-     * compared. NULL: none. relieved() is told that A is not needed any more. */
+     * compared. NULL: none. relieved() is called when A is not needed any more. */
     struct tcgrr_run_source *relief;
     void (*relieved)(void *data);
     void *data;
@@ -112,7 +112,7 @@ enum tcgrr_reason {
 
 enum tcgrr_tolerated_kind {
     TCGRR_TOLERATED_EVENT,     /* an interrupt came at another instruction; its handler was compared with its handler */
-    TCGRR_TOLERATED_LOOP,      /* a loop that waits for something turned more often on one side */
+    TCGRR_TOLERATED_LOOP,      /* a loop that waits for something ran more iterations on one side */
     TCGRR_TOLERATED_TRANSIENT, /* right after reading a clock or a device, or in an interrupt's handler, the two
                                   took different ways and met again */
     TCGRR_TOLERATED_KINDS,
@@ -124,7 +124,7 @@ const char *tcgrr_reason_name(int i);
 /* "shifted event", "polling loop", "transient". */
 const char *tcgrr_tolerated_name(enum tcgrr_tolerated_kind kind);
 
-/* A place at which the runs differ and need to. */
+/* A place at which the runs differ for a reason. */
 struct tcgrr_tolerated {
     enum tcgrr_tolerated_kind kind;
     unsigned reasons;       /* of enum tcgrr_reason */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The side whose QEMU writes the rr log that another one replays meanwhile, wherever that one runs. */
+/* The side whose QEMU writes the rr log that the other side's replays meanwhile, wherever that one runs. */
 #ifndef TCGRR_LOCKSTEP_LEADER_H
 #define TCGRR_LOCKSTEP_LEADER_H
 
@@ -23,7 +23,7 @@ struct tcgrr_leader_options {
     void *data;
 };
 
-/* Makes the log's folder. Errors as of tcgrr_log_tap_new(). One thread uses a leader. */
+/* Makes the log's folder. Errors are those of tcgrr_log_tap_new(). One thread uses a leader. */
 struct tcgrr_leader *tcgrr_leader_new(const struct tcgrr_leader_options *options, GError **error);
 /* NULL is allowed. Its side must not be used any more. */
 void tcgrr_leader_free(struct tcgrr_leader *leader);
@@ -31,7 +31,9 @@ void tcgrr_leader_free(struct tcgrr_leader *leader);
 /* The file that QEMU is to write. */
 const char *tcgrr_leader_path(const struct tcgrr_leader *leader);
 
-/* Before the session is started: QEMU `follower` ("10.0.2") is to replay its log. Errors as of tcgrr_log_tap_begin().
+/*
+ * Before the session is started: QEMU `follower` ("10.0.2") is to replay its log. Errors are those of
+ * tcgrr_log_tap_begin().
  */
 bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *session, const char *follower,
                         GError **error);

@@ -12,7 +12,7 @@ struct tcgrr_lockstep_member {
     struct tcgrr_reader *reader;  /* a stored run, which stays the caller's; NULL: a QEMU */
     const char *qemu;             /* name or path */
     const char *const *arguments; /* the words after it, NULL-terminated */
-    const char *const *own;       /* those of them that the other one has not got; NULL: none */
+    const char *const *own;       /* those of them that the other one lacks; NULL: none */
     const char *directory;        /* its working directory; NULL: ours */
     bool quiet;                   /* its guest's console goes nowhere */
     bool output_to_errors;        /* or, with what QEMU writes to standard output, to standard error */
@@ -20,7 +20,7 @@ struct tcgrr_lockstep_member {
 
 /* What drives the two runs. */
 enum tcgrr_lockstep_inputs {
-    TCGRR_INPUTS_OWN,        /* each has what came to it: they are aligned */
+    TCGRR_INPUTS_OWN,        /* each has inputs of its own: the runs are aligned */
     TCGRR_INPUTS_SHARED,     /* one rr log: A writes it, B replays it meanwhile; every difference is one */
     TCGRR_INPUTS_TRANSLATED, /* likewise, and the log is translated for B's release */
 };
@@ -65,7 +65,7 @@ struct tcgrr_lockstep_local {
 
 /*
  * Checks that the two can be compared and prepares the QEMUs, without starting them. TCGRR_ERROR_USAGE where they are
- * of different targets or modes, else errors as of tcgrr_session_new() and tcgrr_shared_machine_pin().
+ * of different targets or modes, else errors are those of tcgrr_session_new() and tcgrr_shared_machine_pin().
  */
 bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                                GError **error);
@@ -78,7 +78,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
                               GError **error);
 
 /*
- * Ends a QEMU whose side came to `end`: one that is still there has nothing more to say. `*exit` says how it ended and
+ * Ends a QEMU whose side reached `end`: one that is still there has nothing more to say. `*exit` says how it ended and
  * `*words` what it complained of; both are the caller's.
  */
 void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run_source_state end, char **exit,

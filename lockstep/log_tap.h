@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The rr log of a QEMU that records, read while it is written, for another one that replays it at the same time.
+ * Taps the rr log of a QEMU that records: reads it while it is written, for another QEMU that replays it at the same
+ * time.
  *
  * QEMU writes a log through stdio, and writes nothing at all while its guest only computes. So the plugin is asked to
- * flush it whenever QEMU has run on (emu/live/live.h), and what the guest had run when it was asked is given on as
- * instructions before QEMU has an event to write: whoever follows is never further behind than that, and never comes
- * to where an event may still turn up.
+ * flush it whenever QEMU has run on (emu/live/live.h), and what the guest had run when it was asked is passed on as
+ * instructions before QEMU has an event to write: whoever follows is never further behind than that, and never reaches
+ * a place where an event may still turn up.
  */
 #ifndef TCGRR_LOCKSTEP_LOG_TAP_H
 #define TCGRR_LOCKSTEP_LOG_TAP_H

@@ -9,7 +9,7 @@
 char *tcgrr_position_text(const struct tcgrr_position *where);
 
 /*
- * Goes on with a side until it comes to `where`. False with an error, TCGRR_ERROR_FAILED if it ends before; `name` says
+ * Advances a side until it reaches `where`. False with an error, TCGRR_ERROR_FAILED if it ends before; `name` says
  * there which side it is.
  */
 bool tcgrr_position_reach(struct tcgrr_run_source *side, const struct tcgrr_position *where, const char *name,

@@ -6,7 +6,7 @@
 #include "lockstep/comparison.h"
 #include "lockstep/insn_cursor.h"
 
-/* Fills in that the sides part where the walks stand. */
+/* Fills in that the sides diverge at the walks' current instructions. */
 void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_insn_cursor *walks,
                              unsigned history);
 

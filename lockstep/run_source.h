@@ -69,7 +69,7 @@ struct tcgrr_run_source_ops {
     /* Frees it; what it was made from stays. */
     void (*free)(struct tcgrr_run_source *side);
     /*
-     * Fills `samples`, which is emptied first, with those of the state with from <= icount < to; the side has come to
+     * Fills `samples`, which is emptied first, with those of the state with from <= icount < to; the side has reached
      * `to`, and `from` is in the window. NULL: it has none.
      */
     bool (*samples)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *samples,
@@ -147,7 +147,7 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
 void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_run_source *other);
 
 /* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. *there: it has
- * come to `to`, or its end, and the log up to there was given on. */
+ * reached `to`, or its end, and the log up to there was given on. */
 bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error);
 
 #endif

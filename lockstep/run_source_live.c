@@ -7,7 +7,7 @@
 #include "store/symbols.h"
 
 /*
- * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, save for
+ * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, except for
  * those that retired nothing; the chunks hold half as many again. They are small, because a digest of a part begins at
  * a chunk's start.
  */
@@ -70,7 +70,7 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
     g_array_set_size(chunk->checkpoints, 0);
 }
 
-/* Whether it did something else than the original, as far as that goes. Not to be asked again before it has moved. */
+/* Whether it did something other than the original, as far as that goes. Not to be asked again before it has moved. */
 static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk)
 {
     struct tcgrr_run_source *original = live->options.original;

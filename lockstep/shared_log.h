@@ -24,7 +24,7 @@ bool tcgrr_shared_log_begin(struct tcgrr_shared_log *log, struct tcgrr_session *
 /* Whether it is translated; once A runs. */
 bool tcgrr_shared_log_translated(const struct tcgrr_shared_log *log);
 
-/* What side `which` is to be made with; it is told of side A. */
+/* What side `which` is to be made with; tcgrr_shared_log_set_a() says what side A is. */
 struct tcgrr_run_source_log *tcgrr_shared_log_side(struct tcgrr_shared_log *log, int which);
 void tcgrr_shared_log_set_a(struct tcgrr_shared_log *log, struct tcgrr_run_source *a);
 

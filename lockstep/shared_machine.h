@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What two QEMUs of different builds are given so that they run the same machine: A's, pinned; B's, where the alias
- * that the user names stands for a machine that B has not got yet.
+ * The machine that two QEMUs of different builds share: A's, pinned; or B's, where the alias that the user names stands
+ * for a machine that B lacks.
  */
 #ifndef TCGRR_LOCKSTEP_SHARED_MACHINE_H
 #define TCGRR_LOCKSTEP_SHARED_MACHINE_H
@@ -31,9 +31,9 @@ void tcgrr_shared_machine_clear(struct tcgrr_shared_machine *machine);
 bool tcgrr_lockstep_same_release(const char *a, const char *b);
 
 /*
- * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, so that a
- * divergence of two runs on one log from reset on says nothing of the guest. Takes such a one back, sets its
- * `undecided`, and fails with TCGRR_ERROR_FAILED.
+ * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, so a divergence of
+ * two runs on one log from reset on says nothing about the guest. Takes such a divergence back, sets its `undecided`,
+ * and fails with TCGRR_ERROR_FAILED.
  */
 bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
                                    const char *version_b, GError **error);

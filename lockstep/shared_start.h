@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A snapshot from which two QEMUs begin: what ran before, firmware say, need not be the same, and one rr log drives
- * both from there on.
+ * A snapshot from which two QEMUs begin: what ran before it, such as firmware, need not be the same, and one rr log
+ * drives both from there on.
  */
 #ifndef TCGRR_LOCKSTEP_SHARED_START_H
 #define TCGRR_LOCKSTEP_SHARED_START_H
@@ -33,7 +33,7 @@ struct tcgrr_shared_start_options {
 bool tcgrr_shared_start_suits(const char *const *own);
 
 /*
- * Runs A there and saves it; B, if that one refuses A's snapshot, so that both can load it. Errors as of
+ * Runs A there and saves it; B, if that one refuses A's snapshot, so that both can load it. Errors are those of
  * tcgrr_start_make(); TCGRR_ERROR_FAILED if each refuses the other's.
  */
 bool tcgrr_shared_start_make(struct tcgrr_shared_start *start, const struct tcgrr_shared_start_options *options,

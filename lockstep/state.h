@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Comparing the states of two runs at the same place: registers by name, those that both have, save for those that
+ * Comparing the states of two runs at the same place: registers by name, those that both have, except for those that
  * legitimately differ.
  */
 #ifndef TCGRR_LOCKSTEP_STATE_H

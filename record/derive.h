@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Deriving a window of a run: QEMU replays it with the plugin in it, and what comes of it goes into a trace of its own.
+/*
+ * Deriving a window of a run: QEMU replays it with the plugin in it, and the result goes into a trace of its own.
  */
 #ifndef TCGRR_RECORD_DERIVE_H
 #define TCGRR_RECORD_DERIVE_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User mode: a program and everything that it forks, each process recorded by a thread of its own. Who they are is told
- * here; how one is recorded, is not.
+ * User mode: a program and everything that it forks, each process recorded by a thread of its own. This file knows
+ * which processes there are, not how one is recorded.
  */
 #ifndef TCGRR_RECORD_FAMILY_H
 #define TCGRR_RECORD_FAMILY_H
@@ -12,7 +12,7 @@
 struct tcgrr_family;
 
 struct tcgrr_family_child {
-    const char *name;       /* as of struct tcgrr_recorded_process */
+    const char *name;       /* as in struct tcgrr_recorded_process */
     uint32_t process;       /* its number, from 1; the first process is 0 */
     struct tcgrr_fork fork; /* whoever records it answers that */
     /* Filled in by whoever records it: */
@@ -32,7 +32,7 @@ const char *tcgrr_family_socket(const struct tcgrr_family *family);
 /* From now on each child is handed to `record`, in a thread of its own, which returns when that has ended. */
 void tcgrr_family_begin(struct tcgrr_family *family, void (*record)(struct tcgrr_family_child *child, void *data),
                         void *data);
-/* What stops the recording of children: 0, or as of struct tcgrr_record_options. */
+/* What stops the recording of children: 0, or as in struct tcgrr_record_options. */
 const volatile int *tcgrr_family_stop(const struct tcgrr_family *family);
 
 /*

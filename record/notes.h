@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is to be said of a recording once QEMU has ended. */
+/* The notes that a recording gets once QEMU has ended. */
 #ifndef TCGRR_RECORD_NOTES_H
 #define TCGRR_RECORD_NOTES_H
 

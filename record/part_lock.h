@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Who is at work on a file that is not complete yet: a lock on a file beside it, which ends with the process that has
- * it, so that what a killed one left can be told from what others are writing. */
+ * it, so that what a killed one left can be distinguished from what others are writing. */
 #ifndef TCGRR_RECORD_PART_LOCK_H
 #define TCGRR_RECORD_PART_LOCK_H
 

@@ -22,7 +22,7 @@ struct recorder {
     GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
     struct tcgrr_symbols *symbols; /* those in the trace so far; the storing thread's */
-    guint mapped;                  /* of how many parts of memory they are, as of tcgrr_live_mapped() */
+    guint mapped;                  /* of how many parts of memory they are, as in tcgrr_live_mapped() */
     bool origin_in_code; /* user mode: run.sample_from counts from the program's lowest code, until that is known */
     bool limited;        /* some are not there all the time */
     GError *store_error; /* set by the storing thread before `store_failed` */

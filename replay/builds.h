@@ -59,7 +59,7 @@ struct tcgrr_builds_result {
 
 /*
  * Searches. After each replay the state file is written anew, so that the same call goes on after an interruption; a
- * build whose binary has changed since is tried again. False with an error as of tcgrr_verdict_find() or
+ * build whose binary has changed since is tried again. False with an error of tcgrr_verdict_find() or
  * tcgrr_replay_check(), or if the state file cannot be read or written; then `result` holds what was tried. To be
  * cleared in any case.
  */

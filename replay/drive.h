@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A trace as side A whose rr log drives side B. */
+/* Whether a trace as side A drives side B with its rr log. */
 #ifndef TCGRR_REPLAY_DRIVE_H
 #define TCGRR_REPLAY_DRIVE_H
 

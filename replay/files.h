@@ -11,7 +11,8 @@ struct tcgrr_replay_files;
 
 /*
  * Writes them for `qemu`, which must outlive them, as must the reader and `extra` (further QEMU arguments,
- * NULL-terminated; NULL: none). Errors as of tcgrr_recorded_command(), tcgrr_recorded_suits() and tcgrr_recorded_rr().
+ * NULL-terminated; NULL: none). Errors are those of tcgrr_recorded_command(), tcgrr_recorded_suits() and
+ * tcgrr_recorded_rr().
  */
 struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
                                                   const char *const *extra, GError **error);

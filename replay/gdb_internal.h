@@ -7,13 +7,13 @@
 #include "replay/gdb_server.h"
 #include "replay/player.h"
 
-/* A QEMU that stands somewhere in the run, and the connection to its gdb stub. */
+/* A QEMU that is stopped somewhere in the run, and the connection to its gdb stub. */
 struct tcgrr_stub {
     struct tcgrr_player *player;
     struct tcgrr_gdb_wire *wire;
 };
 
-/* What gdb has told a stub that another one has to be told, too. */
+/* What gdb has sent to a stub and another stub has to be sent, too. */
 struct tcgrr_gdb_requests {
     char *supported;      /* its packet qSupported; NULL: none yet */
     char *thread;         /* its packet Hg; NULL: none yet */
@@ -42,8 +42,8 @@ bool tcgrr_stub_ask(struct tcgrr_stub *stub, const char *payload, GError **error
 bool tcgrr_stub_run(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, const char *how, GError **error);
 
 /*
- * Starts another QEMU and goes to exactly `icount`, from the nearest keyframe. It is told what gdb told the one before,
- * but its breakpoints and watchpoints.
+ * Starts another QEMU and goes to exactly `icount`, from the nearest keyframe. It is sent what gdb sent to the one
+ * before, except breakpoints and watchpoints.
  */
 bool tcgrr_stub_start(struct tcgrr_gdb_server *server, tcgrr_icount icount, struct tcgrr_stub *stub, GError **error);
 /* Inserts those, or removes them, whose kind, the digit after the packet's "Z", is among `kinds`. */

@@ -23,8 +23,8 @@ struct tcgrr_gdb_options {
     const volatile int *stop;          /* not 0: end */
 };
 
-/* Goes there. Errors as of tcgrr_player_go(); TCGRR_ERROR_FAILED if the run ends before, TCGRR_ERROR_USAGE if it was
- * recorded without rr. One thread. */
+/* Goes there. Errors are those of tcgrr_player_go(); TCGRR_ERROR_FAILED if the run ends before, TCGRR_ERROR_USAGE if it
+ * was recorded without rr. One thread. */
 struct tcgrr_gdb_server *tcgrr_gdb_server_new(const struct tcgrr_gdb_options *options, GError **error);
 /* Ends QEMU. NULL is allowed. */
 void tcgrr_gdb_server_free(struct tcgrr_gdb_server *server);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writing a keyframe of a machine that stands still in a replay. */
+/* Writing a keyframe of a machine that is stopped in a replay. */
 #ifndef TCGRR_REPLAY_KEYFRAME_SAVE_H
 #define TCGRR_REPLAY_KEYFRAME_SAVE_H
 

@@ -25,7 +25,7 @@ bool tcgrr_keyframes_remove(const char *folder, GError **error);
 /* Bytes on the disk. */
 uint64_t tcgrr_keyframes_bytes(const char *folder);
 
-/* What all keyframes of a trace may take: as it was last told, TCGRR_KEYFRAMES_MAX at first. */
+/* What all keyframes of a trace may take: as it was last set, TCGRR_KEYFRAMES_MAX at first. */
 uint64_t tcgrr_keyframes_max_bytes(const char *trace);
 void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU that replays a recording and is not recorded itself: told where to stop, with a gdb stub for those who want
- * one. It starts from the beginning or from a keyframe, and never writes to an image of the user's. One thread.
+ * A QEMU that replays a recording and is not recorded itself: it stops where it should, with a gdb stub for those who
+ * want one. It starts from the beginning or from a keyframe, and never writes to an image of the user's. One thread.
  */
 #ifndef TCGRR_REPLAY_PLAYER_H
 #define TCGRR_REPLAY_PLAYER_H
@@ -32,14 +32,14 @@ struct tcgrr_player_options {
     void *data;
 };
 
-/* Starts QEMU, which stands where it begins. */
+/* Starts QEMU, which is stopped where it begins. */
 struct tcgrr_player *tcgrr_player_start(const struct tcgrr_player_options *options, GError **error);
 /* Ends it. NULL is allowed. */
 void tcgrr_player_free(struct tcgrr_player *player);
 
 /* The unix socket of its gdb stub, owned by the player. */
 const char *tcgrr_player_gdb(const struct tcgrr_player *player);
-/* Whether the guest has shut down and QEMU stands still at the run's end. */
+/* Whether the guest has shut down and QEMU is stopped at the run's end. */
 bool tcgrr_player_at_end(struct tcgrr_player *player, bool *at_end, GError **error);
 
 /* What it is made of; owned by the player. */

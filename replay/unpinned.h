@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recording whose machine was not pinned, and which another build of QEMU does not do alike: whether that is because
- * it gave the guest another machine. Only for machines with a device tree of QEMU's, which is different in each
- * release.
+ * A recording whose machine was not pinned, and which another build of QEMU does not repeat: whether that is because it
+ * gave the guest another machine. Only for machines with a device tree of QEMU's, which is different in each release.
  */
 #ifndef TCGRR_REPLAY_UNPINNED_H
 #define TCGRR_REPLAY_UNPINNED_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The way of a replay to a place at which it is to stop: from which keyframe it starts, and the one that it leaves. */
+/* How a replay gets to the place where it is to stop: from which keyframe it starts, and which one it leaves. */
 #ifndef TCGRR_REPLAY_VISIT_H
 #define TCGRR_REPLAY_VISIT_H
 

@@ -18,7 +18,7 @@ void tcgrr_blocks_free(struct tcgrr_blocks *blocks);
 /* How many there are. Only for the thread that appends. */
 uint32_t tcgrr_blocks_count(const struct tcgrr_blocks *blocks);
 
-/* Block `number`, which must exist. Any thread that was told of it. */
+/* Block `number`, which must exist. Any thread that knows of it. */
 const struct tcgrr_block *tcgrr_blocks_get(const struct tcgrr_blocks *blocks, uint32_t number);
 
 /*
@@ -32,7 +32,7 @@ uint32_t tcgrr_blocks_add(struct tcgrr_blocks *blocks, uint64_t pc, uint32_t ins
 /*
  * Gives block `number`, which must exist and have none, its text as in struct tcgrr_block: copied, with everything that
  * is not printable ASCII shown as a question mark. False if it does not have a line for each instruction. By the thread
- * that appends, before any other thread is told of the block.
+ * that appends, before any other thread knows of the block.
  */
 bool tcgrr_blocks_set_text(struct tcgrr_blocks *blocks, uint32_t number, const char *text);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The flow digest: a polynomial over per-instruction hashes modulo 2^61-1, so that H(xy) = H(x)·B^|y| + H(y). It says
- * nothing of how the instructions were cut into blocks. Values are below the modulus, save between steps
+ * nothing of how the instructions were cut into blocks. Values are below the modulus, except between steps
  * (tcgrr_digest_step). Part of the trace format.
  */
 #ifndef TCGRR_STORE_DIGEST_H
@@ -25,7 +25,8 @@ static inline uint64_t tcgrr_digest_append(uint64_t digest, uint64_t power, uint
     return tcgrr_digest_reduce((unsigned __int128)digest * power + sum);
 }
 
-/* Digest of what follows instructions with digest `head` in those with digest `whole`; B^n = `power`, n of them follow.
+/*
+ * Digest of what follows instructions with digest `head` in those with digest `whole`; B^n = `power`, n of them follow.
  */
 static inline uint64_t tcgrr_digest_behead(uint64_t whole, uint64_t power, uint64_t head)
 {

@@ -40,12 +40,12 @@ struct tcgrr_exec_range {
     }
 
 struct tcgrr_exec_walk {
-    /* Called for each chunk that the walk comes to; may be NULL. To be set before the walk begins. */
+    /* Called for each chunk that the walk enters; may be NULL. To be set before the walk begins. */
     void (*entered)(const struct tcgrr_chunk *chunk, void *data);
     void *data;
     struct tcgrr_chunk_cache *cache;
     struct tcgrr_exec_range range;
-    struct tcgrr_cached_chunk *chunk; /* the one it stands in, pinned */
+    struct tcgrr_cached_chunk *chunk; /* the one it is in, pinned */
     bool end;                         /* there is no execution here */
     bool whole;                       /* going forward, all of the chunk is wanted */
     struct tcgrr_cursor at;           /* the execution */
@@ -60,7 +60,7 @@ struct tcgrr_exec_walk {
 
 /*
  * Puts a walk, zeroed or used before, on the first execution of `range`. `cache` is borrowed and has to outlive the
- * walk, as has what `range` points to. False: an error. In each case tcgrr_exec_walk_end() has to be called at last.
+ * walk, as has what `range` points to. False: an error. In each case tcgrr_exec_walk_end() must be called in the end.
  */
 bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cache *cache,
                            const struct tcgrr_exec_range *range, GError **error);
@@ -68,7 +68,7 @@ bool tcgrr_exec_walk_begin(struct tcgrr_exec_walk *walk, struct tcgrr_chunk_cach
 bool tcgrr_exec_walk_next_chunk(struct tcgrr_exec_walk *walk, GError **error);
 void tcgrr_exec_walk_end(struct tcgrr_exec_walk *walk);
 
-/* For tcgrr_exec_walk_next(): what it does where not all of the chunk is wanted, or it has come to its end. */
+/* For tcgrr_exec_walk_next(): what it does where not all of the chunk is wanted, or it has reached its end. */
 bool tcgrr_exec_walk_seek(struct tcgrr_exec_walk *walk, GError **error);
 
 /* Moves on; not to be called at the end. */

@@ -9,7 +9,7 @@
 
 #include "store/trace.h"
 
-/* Stands in the words of the pinned command for the folder that holds the inputs under their names. */
+/* Stands as written by the pinned command for the folder that holds the inputs under their names. */
 #define TCGRR_INPUTS_FOLDER "@tcgrr-inputs@"
 
 /* User mode: the name of an input that is no file of the user's, what system calls gave (emu/qemu/calls_file.h). */

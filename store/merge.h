@@ -5,7 +5,7 @@
 
 #include "store/layers.h"
 
-/* A trace whose recorder was killed has a journal beside it: folds it in, so that the file can be replaced.
+/* Folds the journal that a killed recorder left beside a trace into it, so that the file can be replaced.
  * TCGRR_ERROR_FAILED if the trace is still being recorded. */
 bool tcgrr_writer_fold_journal(const char *trace, GError **error);
 

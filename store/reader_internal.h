@@ -58,7 +58,7 @@ struct tcgrr_reader {
 /*
  * A reader of the trace that somebody's connection knows as `schema` ("main", or the name it was attached under).
  * Blocks that the trace gains later are found. Statements are prepared when they are first needed;
- * tcgrr_reader_finalize() ends them, without which the connection cannot be closed.
+ * tcgrr_reader_finalize() finalizes them, without which the connection cannot be closed.
  */
 struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error);
 void tcgrr_reader_finalize(struct tcgrr_reader *reader);

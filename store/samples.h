@@ -85,7 +85,7 @@ struct tcgrr_sample_cursor {
     uint8_t *image;                    /* the state there; owned by the cursor */
 };
 
-/* Puts the cursor on the first sample. Returns whether there is one. tcgrr_sample_end() has to be called at last. */
+/* Puts the cursor on the first sample. Returns whether there is one. tcgrr_sample_end() must be called in the end. */
 bool tcgrr_sample_begin(struct tcgrr_sample_cursor *cursor, const struct tcgrr_samples *samples);
 /* Moves on. Returns whether there is another one. */
 bool tcgrr_sample_next(struct tcgrr_sample_cursor *cursor);

@@ -26,7 +26,7 @@ struct tcgrr_frame {
 /* Frames on one vCPU's stack, at most; older ones are forgotten. */
 #define TCGRR_MAX_FRAMES 1024u
 
-/* What whoever follows the stacks brings, and is told. */
+/* What the caller provides to follow the stacks, and its callbacks. */
 struct tcgrr_stacks_options {
     enum tcgrr_isa isa;
     /* Whether block `number` ends with a call; asked once for each. False: an error. */

@@ -38,7 +38,7 @@ struct tcgrr_run {
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     tcgrr_icount tail;   /* instructions after the guest's request to shut down: in none of what is here */
-    tcgrr_icount logged; /* what happened up to here is surely in QEMU's rr log, also if QEMU was killed */
+    tcgrr_icount logged; /* what happened up to here is certainly in QEMU's rr log, also if QEMU was killed */
     uint64_t execs;
     uint64_t assumed;     /* executions whose count is not certain by one instruction */
     int64_t decided;      /* and those that QEMU's rr file decided; -1: it was not asked */

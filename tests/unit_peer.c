@@ -629,7 +629,7 @@ static const struct {
 } cases[] = {
     {go_away, TIMEOUT_MS, TCGRR_ERROR_FAILED, "went away"},
     {say_nothing, SHORT_MS, TCGRR_ERROR_HUNG, "has said nothing"},
-    {only_live, TIMEOUT_MS, TCGRR_ERROR_HUNG, "has not got on"},
+    {only_live, TIMEOUT_MS, TCGRR_ERROR_HUNG, "has made no progress"},
     {drip, 4 * SHORT_MS, TCGRR_ERROR_HUNG, "has not finished a message"},
     {talk_rubbish, TIMEOUT_MS, TCGRR_ERROR_DAMAGED, "malformed"},
     {claim_too_much, TIMEOUT_MS, TCGRR_ERROR_DAMAGED, "malformed"},

@@ -300,7 +300,7 @@ static void through_a_pipe(void **data)
     g_byte_array_unref(out);
 }
 
-/* A log that is being written goes on as far as it surely can: all but a request whose place is not known. */
+/* A log that is being written goes on as far as it certainly can: all but a request whose place is not known. */
 static void gives_on_at_once(void **data)
 {
     GByteArray *bytes = make(V10_0, "c7 i5 w x q6");

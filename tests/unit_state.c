@@ -285,7 +285,7 @@ static void test_before_flow(void **state)
     clear(f);
 }
 
-/* Between the last digest and where the runs part. */
+/* Between the last digest and where the runs diverge. */
 static void test_last_sample(void **state)
 {
     struct fixture *f = compare(&right, &right, &plain, true);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recorded run that is browsed: where one stands in it, moves, and what is around there. Knows nothing of the screen.
- * Nothing is kept that grows with the run: a move decodes the chunks it lands in, and the last few stay decoded.
- * One thread. Functions that can fail return false with an error; moves then stay where they were.
+ * A recorded run that is browsed: the current place, moves, and what is around the place. It knows nothing of the
+ * screen. Nothing that grows with the run is kept: a move decodes the chunks it lands in, and the last few stay
+ * decoded. One thread. Functions that can fail return false with an error; moves then stay where they were.
  */
 #ifndef TCGRR_CLI_BROWSE_RUN_H
 #define TCGRR_CLI_BROWSE_RUN_H
@@ -12,7 +12,7 @@
 
 struct browse_run;
 
-/* Opens a trace and stands on its first instruction. NULL with an error, also if nothing ran in it. */
+/* Opens a trace at its first instruction. NULL with an error, also if nothing ran in it. */
 struct browse_run *browse_run_open(const char *path, GError **error);
 /* NULL is allowed. */
 void browse_run_free(struct browse_run *run);
@@ -23,7 +23,7 @@ const struct tcgrr_run *browse_run_about(const struct browse_run *run);
 /* Instructions in the whole run. */
 tcgrr_icount browse_run_length(const struct browse_run *run);
 
-/* The instruction one stands on: it is the next one to run. */
+/* The current instruction, which is the next one to run. */
 struct browse_place {
     tcgrr_icount icount;
     tcgrr_seq seq;  /* of its execution */
@@ -42,7 +42,7 @@ enum browse_direction { BROWSE_BACK, BROWSE_ON };
 bool browse_go(struct browse_run *run, tcgrr_icount icount, GError **error);
 /* To the previous or next instruction. The moves' *moved is whether there was one; else they stay. */
 bool browse_step(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
-/* To the nearest execution of the block that one stands in, its first instruction. */
+/* To the first instruction of the nearest execution of the current block. */
 bool browse_block(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
 /* To the nearest execution of the instruction at `pc`. */
 bool browse_pc(struct browse_run *run, uint64_t pc, enum browse_direction direction, bool *moved, GError **error);
@@ -54,7 +54,7 @@ bool browse_access(struct browse_run *run, uint64_t address, enum browse_directi
 /* To the nearest instruction whose text has `text` in it, small and capital letters being the same. */
 bool browse_search(struct browse_run *run, const char *text, enum browse_direction direction, bool *moved,
                    GError **error);
-/* To the call of the function that one is in, or to what ran before the interrupt or exception. */
+/* To the call of the current function, or to what ran before the interrupt or exception. */
 bool browse_caller(struct browse_run *run, bool *moved, GError **error);
 /*
  * To what a user wrote: an icount, with commas or without; a share of the run, "12.5%"; a 0x address or a symbol, to
@@ -85,7 +85,7 @@ struct browse_row {
  */
 GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint *here, GError **error);
 
-/* The functions that one is in, innermost first. */
+/* The functions on the call stack, innermost first. */
 struct browse_frame {
     const char *kind; /* how it was entered */
     uint64_t pc;      /* where it is */
@@ -94,8 +94,7 @@ struct browse_frame {
     char *line;   /* of `pc`, "file.c:12" without its folder; NULL: no DWARF has it */
 };
 /*
- * Comes nearer to the answer, by some milliseconds of work: *frames is NULL as long as it is not there, then a list for
- * g_ptr_array_unref().
+ * Works on the answer for some milliseconds: *frames is NULL until it is known, then a list for g_ptr_array_unref().
  */
 bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error);
 

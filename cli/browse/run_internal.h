@@ -28,7 +28,7 @@ struct browse_run {
     GPtrArray *bookmarks; /* struct browse_line */
 };
 
-/* The number and address of the instruction that a walk stands on. */
+/* The number and address of the walk's current instruction. */
 void browse_place_of(const struct tcgrr_exec_walk *walk, uint32_t insn, struct browse_place *place);
 
 /* A statement with `icount` as its first parameter; NULL with an error. */

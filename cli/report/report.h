@@ -99,7 +99,8 @@ extern const struct report report_mem;
 extern const struct report report_syscall;
 extern const struct report report_traps;
 
-/* Whether the trace has something of that level; that it is not all of the run is said, or an error if it can be
+/*
+ * Whether the trace has something of that level; that it is not all of the run is said, or an error if it can be
  * filled.
  */
 bool report_need(struct report_job *job, enum tcgrr_level level, GError **error);
@@ -120,7 +121,7 @@ json_t *report_options_json(const struct report_option *options);
 
 /*
  * Begins a walk over the trace's executions (store/exec_walk.h) that shows progress: over those of `range`, or all if
- * it is NULL. False: an error. In each case report_walk_end() has to be called at last. One walk at a time.
+ * it is NULL. False: an error. In each case report_walk_end() must be called in the end. One walk at a time.
  */
 bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, const struct tcgrr_exec_range *range,
                        GError **error);
@@ -199,7 +200,8 @@ GPtrArray *report_values_of(GHashTable *table);
 
 /* Prints `object` with the report's and the trace's name, as JSON. Takes the reference over. */
 void report_print_json(struct report_job *job, json_t *object);
-/* Begins such an object by hand, up to the opening bracket of the list `key`, for lists that are printed as they come.
+/*
+ * Begins such an object by hand, up to the opening bracket of the list `key`, for lists that are printed as they come.
  */
 void report_begin_json(struct report_job *job, const char *key);
 /* A string or null; frees the text. */

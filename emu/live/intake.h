@@ -13,7 +13,8 @@
 
 struct tcgrr_intake;
 
-/* Creates the shared memory; `ring_bytes` is a power of two. NULL with TCGRR_ERROR_FAILED if there is none to be had.
+/*
+ * Creates the shared memory; `ring_bytes` is a power of two. NULL with TCGRR_ERROR_FAILED if there is none to be had.
  */
 struct tcgrr_intake *tcgrr_intake_new(uint32_t ring_bytes, GError **error);
 /* Detaches and frees. NULL is allowed. */
@@ -25,7 +26,7 @@ int tcgrr_intake_fd(const struct tcgrr_intake *intake);
 /* The shared header: read each field once. */
 const struct tcgrr_wire_header *tcgrr_intake_header(const struct tcgrr_intake *intake);
 
-/* QEMU is to end: lets it hear that though its guest may never leave its slice. Any thread. */
+/* QEMU is to end: makes the vCPU yield, so that QEMU notices even if its guest never leaves its slice. Any thread. */
 void tcgrr_intake_ask_yield(struct tcgrr_intake *intake);
 
 /* Nothing is read any more: says so to the plugin, if it still runs. Any thread. */
@@ -34,7 +35,7 @@ void tcgrr_intake_detach(struct tcgrr_intake *intake);
 /* Tells the plugin where to take samples (wire.h). Any thread. */
 void tcgrr_intake_set_sample_step(struct tcgrr_intake *intake, uint32_t step);
 
-/* From where branches count for samples, before QEMU starts. */
+/* The place from which branches are counted for samples, before QEMU starts. */
 void tcgrr_intake_set_sample_origin(struct tcgrr_intake *intake, uint64_t pc, bool in_code);
 void tcgrr_intake_set_process(struct tcgrr_intake *intake, uint32_t process);
 
@@ -45,9 +46,9 @@ void tcgrr_intake_set_closer_samples(struct tcgrr_intake *intake, uint64_t from,
 void tcgrr_intake_end_window(struct tcgrr_intake *intake);
 
 /*
- * Asks the plugin to have QEMU flush its rr log; the number of this request. Once tcgrr_intake_flushed() has come to
- * it, the file has every event from before the words that were there when it was asked for. False for ever where QEMU
- * records none or is gone. Any thread.
+ * Asks the plugin to have QEMU flush its rr log; the number of this request. Once tcgrr_intake_flushed() returns true
+ * for it, the file has every event from before the words that were there when it was asked for. That never happens
+ * where QEMU records none or is gone. Any thread.
  */
 uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake);
 bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked);

@@ -34,7 +34,7 @@ struct tcgrr_live_info {
     uint64_t environment; /* a hash of the one that QEMU was started with */
 };
 
-/* Ring size in bytes: power of two, 128 KiB to 1 GiB. */
+/* The default size of the ring in bytes: a power of two, 128 KiB to 1 GiB. */
 #define TCGRR_LIVE_RING_BYTES (16u << 20)
 
 /* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
@@ -118,7 +118,8 @@ void tcgrr_live_correct_events(struct tcgrr_live *live);
 void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
                           void (*reach)(tcgrr_icount icount, void *data), void *data);
 
-/* The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
+/*
+ * The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
  */
 void tcgrr_live_keep_uncertain(struct tcgrr_live *live);
 /* What was kept, struct tcgrr_uncertain_retire in order, owned by `live`; NULL if nothing was to be, or there were too
@@ -161,7 +162,8 @@ uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
  */
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
 
-/* Executions whose count is not certain on this QEMU (emu/live/retire.h), nor from the log if there is
+/*
+ * Executions whose count is not certain on this QEMU (emu/live/retire.h), nor from the log if there is
  * one.
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
@@ -214,7 +216,8 @@ struct tcgrr_live_call {
     uint64_t arguments[6];
 };
 
-/* User mode: how the inputs that this run was given did not suffice. Places are UINT64_MAX where that did not happen.
+/*
+ * User mode: how the inputs that this run was given did not suffice. Places are UINT64_MAX where that did not happen.
  */
 struct tcgrr_live_inputs {
     uint64_t differences;   /* calls that returned something else, where that could not be changed */

@@ -150,7 +150,7 @@ static struct lane read_piece(const struct tcgrr_live *live, const uint32_t *wor
     return lane;
 }
 
-/* The checkpoints that fall into the open execution, which has come to its end. */
+/* The checkpoints that fall into the open execution, which has reached its end. */
 static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The live stream's inside, for live.c (the hot loop), live_close.c (what an execution came to) and live_records.c (the
+/* The live stream's inside, for live.c (the hot loop), live_close.c (how an execution ended) and live_records.c (the
  * plugin's records). */
 #ifndef TCGRR_EMU_LIVE_INTERNAL_H
 #define TCGRR_EMU_LIVE_INTERNAL_H
@@ -44,7 +44,7 @@ struct tcgrr_live_sampling {
 };
 
 /*
- * What the executions of a phrase (wire.h) come to: of all, and of all but the last, which is the open one when a
+ * What the executions of a phrase (wire.h) add up to: all of them, and all but the last, which is the open one when a
  * phrase has been read.
  */
 struct phrase {
@@ -94,7 +94,7 @@ struct tcgrr_live {
     struct tcgrr_rrlog_asked asked;
     GArray *uncertain; /* struct tcgrr_uncertain_retire; NULL: not kept */
     uint32_t
-        past_events; /* interrupts and exceptions since the last doubt or the last instruction that surely retired */
+        past_events; /* interrupts and exceptions since the last doubt or the last instruction that certainly retired */
 
     /* The execution that began last. It is appended to the chunk when the next one begins, because only then its extent
      * is known. */
@@ -145,14 +145,14 @@ static inline bool may_hide(const struct code *code, const struct code *next)
     return code->indirect && next->pc != code->next;
 }
 
-/* Notes how `next` was come to from `code`, which ran to its end. */
+/* Notes how `next` was reached from `code`, which ran to its end. */
 static inline void note_way(struct tcgrr_live *live, const struct code *code, const struct code *next)
 {
     live->hidden = may_hide(code, next);
     live->follows = code->indirect && next->pc == code->next;
 }
 
-/* Whether the open execution may be one of many complete ones in a row: nothing is to be looked after at its end. */
+/* Whether the open execution may be one of many complete ones in a row, so that its end needs no special care. */
 static inline bool tcgrr_live_is_quiet(const struct tcgrr_live *live)
 {
     return live->open && live->known > 0 && !live->unusual && !live->switched && !live->sampling.pending;

@@ -26,7 +26,7 @@ static void infer(const struct tcgrr_departure *departure, struct tcgrr_retireme
     }
 }
 
-/* The instruction at `mark` is not the block's last one: the block was surely left there. */
+/* The instruction at `mark` is not the block's last one: the block was certainly left there. */
 static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *left,
                         struct tcgrr_retirement *retirement)
 {

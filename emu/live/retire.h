@@ -21,7 +21,7 @@ struct tcgrr_departure {
     const struct tcgrr_block *block;
     enum tcgrr_isa isa;
     const struct tcgrr_insn_class *classes; /* of its instructions, if they are known already; NULL: found out */
-    uint32_t mark;                          /* instructions that surely retired; block->insns if the end was seen */
+    uint32_t mark;                          /* instructions that certainly retired; block->insns if the end was seen */
     bool rerun;                      /* the device access at `mark` was repeated in a block of its own, so it retired */
     bool died;                       /* by a signal: there is no next one, and it ended the program here */
     bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
@@ -34,7 +34,7 @@ struct tcgrr_departure {
 
 struct tcgrr_retirement {
     uint32_t ran;     /* instructions that retired */
-    uint32_t counted; /* what QEMU adds to its icount: `ran`, save where it counts instructions that it did not run */
+    uint32_t counted; /* what QEMU adds to its icount: `ran`, except where it counts instructions that it did not run */
     /*
      * Not certain on this QEMU: the block's last instruction, and it alone, may have retired or not. `ran` and
      * `counted` are the more likely of the two, and so is what was inferred.
@@ -47,9 +47,10 @@ struct tcgrr_retirement {
 };
 
 /*
- * Whether an rr log of QEMU `from` in which instructions after the one that waits are counted that did not run is of
- * use to QEMU `to`: releases from 11.0 on count no such instructions after RISC-V's wfi, so that all that comes later
- * has another place there, and another time. For other targets they all count alike.
+ * Whether QEMU `to` counts instructions that wait as QEMU `from` does, so that it can use an rr log of that one in
+ * which instructions after such a wait are counted that did not run. Releases from 11.0 on do not count them after
+ * RISC-V's wfi, so everything later has another icount there, and another time. For other targets all releases count
+ * alike.
  */
 bool tcgrr_retire_same_wait_count(const char *target, const char *from, const char *to);
 

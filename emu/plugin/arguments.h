@@ -1,22 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The arguments of libtcgrr-plugin.so, set by tcgrr itself:
- *   fd=N     descriptor of the shared memory (wire.h)
- *   level=L  how much is to be recorded: inputs, flow, state or full; at inputs nothing is instrumented
- *   texts=on QEMU's disassembly is wanted
- *   from-code=N        user mode: as from-pc, counted from the program's lowest code
- *   from=N, from-pc=N  level full: no access is wanted of instructions before this count, or before this one first runs
- *   log=on   QEMU records an rr log, whose file is to be kept up to date
- *   api=N    the version of the plugin API to speak; heeded by tcgrr_api_load()
- *   inputs=PATH, given=PATH, followed=PATH  user mode: the file in which to keep what system calls returned and wrote,
- *            or from which to give it to the program again, when it is complete or while somebody writes it
- *   program=N, follow=none  user mode: which word of QEMU's command line, from its end, is the program, and whether the
- * run ends where it executes another one forks=SOCKET  user mode: where forked children get a ring of their own
- * (emu/plugin/fork.h) stand=PATH  user mode, inputs given: it stands where the file says (emu/plugin/pause.h) again=on,
- * at=N  this program was executed by another one: the run goes on, and so do its inputs at this place probe=N  write
- * one line about this QEMU to descriptor N and refuse to load slow=N   record nothing, only slow the guest down where
- * the memory at descriptor N says (emu/plugin/slow.h) peek=N   record nothing, only note what steps access in the
- * memory at descriptor N (emu/plugin/peek.h)
+ *
+ *   fd=N             descriptor of the shared memory (wire.h)
+ *   level=L          how much to record: inputs, flow, state or full; at inputs nothing is instrumented
+ *   texts=on         QEMU's disassembly is wanted
+ *   from=N           level full: no accesses of instructions before this count are wanted
+ *   from-pc=N        level full: none before the instruction at this address first runs
+ *   from-code=N      user mode: as from-pc, counted from the program's lowest code
+ *   log=on           QEMU records an rr log, whose file is to be kept up to date
+ *   api=N            the version of the plugin API to speak; heeded by tcgrr_api_load()
+ *   inputs=PATH      user mode: the file in which to keep what system calls returned and wrote
+ *   given=PATH       user mode: the file from which to give that to the program again; it is complete
+ *   followed=PATH    user mode: the same of a file that is still being written
+ *   program=N        user mode: which word of QEMU's command line, from its end, is the program
+ *   follow=none      user mode: the run ends where the program executes another one
+ *   forks=SOCKET     user mode: where forked children get a ring of their own (emu/plugin/fork.h)
+ *   pause=PATH       user mode, inputs given: the program pauses where the file says (emu/plugin/pause.h)
+ *   again=on, at=N   another program executed this one: the run continues, and its inputs do at this place
+ *   probe=N          write one line about this QEMU to descriptor N and refuse to load
+ *   slow=N           record nothing; slow the guest down where the memory at descriptor N says (emu/plugin/slow.h)
+ *   peek=N           record nothing; note what steps access in the memory at descriptor N (emu/plugin/peek.h)
  */
 #ifndef TCGRR_EMU_PLUGIN_ARGUMENTS_H
 #define TCGRR_EMU_PLUGIN_ARGUMENTS_H

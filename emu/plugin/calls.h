@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Linux' system calls: what the kernel writes into a program's memory when one succeeds, and what their numbers mean.
+/*
+ * Linux's system calls: what the kernel writes into a program's memory when one succeeds, and what their numbers mean.
  */
 #ifndef TCGRR_EMU_PLUGIN_CALLS_H
 #define TCGRR_EMU_PLUGIN_CALLS_H

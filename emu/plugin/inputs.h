@@ -29,7 +29,7 @@ void tcgrr_inputs_restart(const char *path);
 
 /* Whether the call is execve(), and not one that failed when it was recorded. */
 bool tcgrr_inputs_executes(int64_t number);
-/* Rather than kept. */
+/* Whether the program is given recorded inputs, rather than its own being kept. */
 bool tcgrr_inputs_are_given(void);
 /* They are given, and the recorded run ended here. */
 bool tcgrr_inputs_end_here(void);

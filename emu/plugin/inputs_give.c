@@ -43,7 +43,7 @@ void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack wh
     tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, (const uint64_t[]){why}, 1);
 }
 
-/* The program asks for something else than what was recorded: the runs have diverged, and this one ends. */
+/* The program asks for something other than what was recorded: the runs have diverged, and this one ends. */
 static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const struct tcgrr_inputs_record *recorded)
 {
     uint64_t values[14] = {(uint64_t)number};

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User mode: a program that stands still where tcgrr wants it to, before an instruction, without that translations are
- * cut there, and shows its registers. The run is recorded meanwhile, which is how tcgrr knows where it stands. There is
- * no replay break in user mode; QEMU's gdb stub stops at addresses only, and cuts the code at them.
+ * User mode: pauses the program where tcgrr wants it, before an instruction, without cutting translations there, and
+ * shows its registers. The run is recorded meanwhile, which is how tcgrr knows where it is. There is no replay break in
+ * user mode; QEMU's gdb stub stops at addresses only, and cuts the code at them.
  */
 #ifndef TCGRR_EMU_PLUGIN_PAUSE_H
 #define TCGRR_EMU_PLUGIN_PAUSE_H
@@ -17,7 +17,7 @@
 
 enum {
     TCGRR_PAUSE_STARTS, /* no block has begun */
-    TCGRR_PAUSE_PAUSED, /* set by the plugin; all else is the other one's to read, and `left` and `steps` to write */
+    TCGRR_PAUSE_PAUSED, /* set by the plugin; then tcgrr may read everything else, and write `left` and `steps` */
     TCGRR_PAUSE_RUNS,   /* set by tcgrr */
 };
 
@@ -30,7 +30,7 @@ struct tcgrr_pause_register {
 /* A file that both map. */
 struct tcgrr_pause {
     _Atomic uint32_t state;
-    uint32_t steps; /* it stands before the next instruction, whichever that is */
+    uint32_t steps; /* it pauses before the next instruction, whichever that is */
     uint64_t left;  /* else before the block with which more than so many would have begun */
 
     uint64_t pc;       /* of the instruction ahead, */
@@ -39,7 +39,7 @@ struct tcgrr_pause {
     uint64_t base;     /* where in QEMU's memory the program's begins */
     uint32_t has_base; /* that is known */
     uint32_t registers;
-    struct tcgrr_pause_register names[TCGRR_PAUSE_REGISTERS]; /* told when it first stands */
+    struct tcgrr_pause_register names[TCGRR_PAUSE_REGISTERS]; /* filled in at the first pause */
     uint8_t values[TCGRR_PAUSE_BYTES];                        /* one after the other, as long as their sizes are */
     struct tcgrr_peek peek;                                   /* accesses of the last step */
 };

@@ -26,7 +26,7 @@ struct tcgrr_peek_access {
     uint8_t flags;
 };
 
-/* In memory shared with tcgrr, which writes it while QEMU stands still. */
+/* In memory shared with tcgrr, which writes it while QEMU is stopped. */
 struct tcgrr_peek {
     uint32_t on; /* accesses are noted of what is translated, and run, while this is set. Atomic */
     uint32_t count;

@@ -43,7 +43,7 @@ __attribute__((constructor)) static void settle_version(void)
     qemu_plugin_version = tcgrr_plugin.api.version;
 }
 
-/* The open translation's end was not seen: say how far it surely came. */
+/* The open translation's end was not seen: say how far it certainly came. */
 static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 {
     uint32_t left = (uint32_t)*plugin->mark;

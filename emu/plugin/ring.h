@@ -65,7 +65,7 @@ static inline void tcgrr_ring_push(struct tcgrr_ring *ring, uint32_t word)
     uint32_t *cursor = (uint32_t *)(uintptr_t)atomic_load_explicit(&header->cursor, memory_order_relaxed);
     *cursor++ = word;
     atomic_store_explicit(&header->cursor, (uintptr_t)cursor, memory_order_release);
-    /* A draft begins with a page; its next one is come to exactly at the limit. */
+    /* A draft begins with a page; the cursor reaches the next page exactly at the limit. */
     if (__builtin_expect((uintptr_t)cursor % TCGRR_WIRE_DRAFT_PAGE == 0, 0)) {
         tcgrr_ring_pack(ring);
     }

@@ -11,7 +11,7 @@
 /* In memory shared with tcgrr. */
 struct tcgrr_slow {
     /* Instructions until it slows down, 0 when it has. Blocks count in full, even if they end early, so it comes too
-     * soon rather than too late; tcgrr then looks where QEMU stands and sets it anew. Atomic. */
+     * soon rather than too late; tcgrr then looks where QEMU is and sets it anew. Atomic. */
     uint64_t left;
 };
 

@@ -31,9 +31,9 @@ struct tcgrr_translation {
     uint8_t ends_with_store; /* the last instruction's last access is a store */
     uint8_t access_retires;  /* that access shows that the last instruction retired */
     uint8_t half;            /* of the address space: 1 the upper one */
-    uint8_t remaps;          /* it may change mappings: bits as of tcgrr_moving_remaps() */
+    uint8_t remaps;          /* it may change mappings: bits as in tcgrr_moving_remaps() */
     uint8_t transfer; /* sampling: its last instruction is a branch or jump that cannot fail (tcgrr_isa_transfers) */
-    uint8_t origin;   /* sampling: where branches count from 0, if it was not come to yet */
+    uint8_t origin;   /* sampling: where branches count from 0, if that was not reached yet */
     uint8_t entered;  /* its own callback at the head has fired: it is not one that QEMU made to repeat an access */
     uint8_t plain;    /* level full: what it does besides accessing memory leaves mappings alone */
     uint32_t epoch;   /* of that half when `pc` was last looked at */
@@ -52,7 +52,7 @@ struct tcgrr_sampling {
     uint64_t stores;       /* digest of all stores so far that count */
 
     bool waits; /* for the part of the run where samples are wanted after each branch: stores do not count until then */
-    bool begun; /* the place from which branches count anew was come to */
+    bool begun; /* the place from which branches count anew was reached */
     bool announced; /* tcgrr knows the registers' names */
     unsigned count;
     struct tcgrr_sampled *registers;     /* `count` of them */
@@ -108,7 +108,7 @@ struct tcgrr_plugin {
     enum tcgrr_isa isa;
     bool system;
     bool events_only; /* no block is recorded */
-    bool pauses;      /* user mode: where tcgrr says (emu/plugin/pause.h) */
+    bool pauses;      /* user mode: the program pauses where tcgrr says (emu/plugin/pause.h) */
     bool one_vcpu;
     bool texts;        /* tcgrr wants QEMU's disassembly */
     bool mark_by_call; /* marks are set by callbacks, not by inline operations */

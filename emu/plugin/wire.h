@@ -31,7 +31,7 @@
 #define TCGRR_WIRE_DRAFT_WORDS (TCGRR_WIRE_DRAFT_FULL + TCGRR_WIRE_RESERVE_WORDS)
 #define TCGRR_WIRE_RING_OFFSET (TCGRR_WIRE_HEADER_BYTES + 2 * TCGRR_WIRE_DRAFT_WORDS * 4u) /* bytes into the file */
 static_assert(TCGRR_WIRE_RING_OFFSET % 4096 == 0, "the ring is mapped by itself");
-/* A single word that fills a draft comes to the end of a page, which is quicker to see than the draft's own. */
+/* A single word that fills a draft reaches the end of a page, which is quicker to see than the draft's own. */
 #define TCGRR_WIRE_DRAFT_PAGE (TCGRR_WIRE_DRAFT_FULL * 4u)
 static_assert(TCGRR_WIRE_HEADER_BYTES % TCGRR_WIRE_DRAFT_PAGE == 0 &&
                   TCGRR_WIRE_DRAFT_WORDS * 4u % TCGRR_WIRE_DRAFT_PAGE == 0,
@@ -141,8 +141,8 @@ static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the 
  */
 #define TCGRR_WIRE_CONTROL 0xf0000000u
 enum tcgrr_wire_tag {
-    /* The translation that ran before this point surely retired only `payload` instructions: whatever the next one was,
-     * its end was not seen. Comes right before the next translation's word. */
+    /* The translation that ran before this point certainly retired only `payload` instructions: whatever the next one
+     * was, its end was not seen. Comes right before the next translation's word. */
     TCGRR_WIRE_LEFT = 0xf0,
     /* What follows runs on vCPU `payload`. */
     TCGRR_WIRE_VCPU = 0xf1,

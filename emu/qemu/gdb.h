@@ -2,7 +2,7 @@
 /*
  * A client of QEMU's gdb stub over a unix socket: all registers by name, memory, single steps, on any version of QEMU.
  * One thread; every wait is bounded. The stub is untrusted: what it sends malformed is TCGRR_ERROR_DAMAGED. QEMU must
- * stand still for all but tcgrr_gdb_wait().
+ * be stopped for all but tcgrr_gdb_wait().
  */
 #ifndef TCGRR_EMU_GDB_H
 #define TCGRR_EMU_GDB_H
@@ -45,12 +45,13 @@ bool tcgrr_gdb_break(struct tcgrr_gdb *gdb, uint64_t address, GError **error);
 /* Lets interrupts and timers come during steps, as they do when the guest runs; QEMU else holds them back. */
 bool tcgrr_gdb_step_with_interrupts(struct tcgrr_gdb *gdb, GError **error);
 
-/* Lets QEMU run, or execute one instruction (or deliver one interrupt); it is at work until tcgrr_gdb_wait() says so.
+/*
+ * Lets QEMU run, or execute one instruction (or deliver one interrupt); it is at work until tcgrr_gdb_wait() says so.
  */
 bool tcgrr_gdb_continue(struct tcgrr_gdb *gdb, GError **error);
 bool tcgrr_gdb_step(struct tcgrr_gdb *gdb, GError **error);
 
-/* Waits for QEMU to stand still again, at most `timeout_ms`. *stopped: it does. That QEMU has ended is an error. */
+/* Waits for QEMU to stop again, at most `timeout_ms`. *stopped: it has. That QEMU has ended is an error. */
 bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError **error);
 
 #endif

@@ -28,7 +28,7 @@ bool tcgrr_gdb_wire_flush(struct tcgrr_gdb_wire *wire, GError **error);
 
 /*
  * Receives one packet, or the byte that interrupts, into `frame`, until `deadline` (g_get_monotonic_time()); *found: it
- * came. It is acknowledged with what is sent next. Errors as of tcgrr_gdb_packet_take() and of flushing.
+ * came. It is acknowledged with what is sent next. Errors are those of tcgrr_gdb_packet_take() and of flushing.
  */
 bool tcgrr_gdb_wire_receive(struct tcgrr_gdb_wire *wire, gint64 deadline, bool *found, GError **error);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU that stands still before its first instruction, to be asked what machine the user's command makes. It opens
+ * A QEMU that is paused before its first instruction, to ask it what machine the user's command makes. It opens
  * none of the user's outputs and writes to none of his disks. One thread.
  */
 #ifndef TCGRR_EMU_INSPECT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What a machine that stands still holds, in short: a digest of its registers and one of its memory, so that two QEMUs
- * that came to the same place in different ways can be compared. The state of devices is not part of it.
+ * The state of a stopped machine in short: a digest of its registers and one of its memory, to compare two QEMUs that
+ * reached the same place in different ways. The state of devices is not part of it.
  */
 #ifndef TCGRR_EMU_MACHINE_DIGEST_H
 #define TCGRR_EMU_MACHINE_DIGEST_H

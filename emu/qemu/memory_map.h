@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machine's physical memory map, as QEMU's monitor prints it. Plugins are not told the names of devices that share
- * a page; here they are, by address.
+ * The machine's physical memory map, as QEMU's monitor prints it. QEMU does not give plugins the names of devices that
+ * share a page; here they are, by address.
  */
 #ifndef TCGRR_EMU_MEMORY_MAP_H
 #define TCGRR_EMU_MEMORY_MAP_H

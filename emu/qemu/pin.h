@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Pinning a machine: the user's command made into one that gives the guest the same in every release of QEMU that has
- * the machine. What depends on the release (what an alias stands for, the default CPU, the device tree, firmware and
- * ROMs, the clock's base) is asked of the QEMU at hand and then said, and every file stands under a name of its own in
- * one folder, so that it can be embedded.
+ * Pinning a machine: turns the user's command into one that gives the guest the same machine in every release of QEMU
+ * that has it. What depends on the release (what an alias stands for, the default CPU, the device tree, firmware and
+ * ROMs, the clock's base) is queried from the QEMU at hand and then passed explicitly, and every file has a name of its
+ * own in one folder, so that it can be embedded.
  */
 #ifndef TCGRR_EMU_PIN_H
 #define TCGRR_EMU_PIN_H
@@ -53,8 +53,8 @@ void tcgrr_pins_clear(struct tcgrr_pins *pins);
 void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *role);
 
 /*
- * Makes `pins` those of the machine that another QEMU makes of the same arguments: its full name, CPU and clock, which
- * are untrusted, in place of ours. The other's files belong in pins->folder, under their names.
+ * Makes `pins` those of the machine that another QEMU makes from the same arguments: its full name, CPU and clock,
+ * which are untrusted, in place of ours. The other's files belong in pins->folder, under their names.
  * TCGRR_ERROR_DAMAGED for what is no such name, TCGRR_ERROR_FAILED where the arguments are not the same: another
  * machine, or a CPU that only one of them names.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waiting for a QEMU that replays to stand still: at a replay break, at the guest's end, or because it hangs. */
+/* Waiting for a QEMU that replays to stop: at a replay break, at the guest's end, or because it hangs. */
 #ifndef TCGRR_EMU_REPLAY_WAIT_H
 #define TCGRR_EMU_REPLAY_WAIT_H
 

@@ -80,7 +80,7 @@ void tcgrr_session_watch(struct tcgrr_session *session);
 bool tcgrr_session_paused(struct tcgrr_session *session);
 /* The same, and the last tcgrr_session_next() read what QEMU had to report until it stopped. */
 bool tcgrr_session_settled(struct tcgrr_session *session);
-/* Once it was paused: before QEMU is told to run on, after which it can be watched again. */
+/* Once it was paused: before QEMU is made to continue, after which it can be watched again. */
 void tcgrr_session_unpause(struct tcgrr_session *session);
 
 /*
@@ -90,8 +90,8 @@ void tcgrr_session_unpause(struct tcgrr_session *session);
 struct tcgrr_qmp *tcgrr_session_qmp(struct tcgrr_session *session, GError **error);
 
 /*
- * Waits until the plugin has come up. TCGRR_ERROR_FAILED if QEMU ends before, TCGRR_ERROR_STOPPED if `*stop` becomes
- * something else than 0.
+ * Waits until the plugin is loaded. TCGRR_ERROR_FAILED if QEMU ends before, TCGRR_ERROR_STOPPED if `*stop` becomes
+ * something other than 0.
  */
 bool tcgrr_session_wait_loaded(struct tcgrr_session *session, const volatile int *stop, GError **error);
 
@@ -142,7 +142,8 @@ bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error);
  */
 bool tcgrr_session_check_log(struct tcgrr_session *session, const char *path, bool cut, GError **error);
 
-/* Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
+/*
+ * Waits for the process after the stream's end, at most 10 s, then by force; returns how it ended, owned by the caller.
  */
 char *tcgrr_session_end(struct tcgrr_session *session);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A start that several releases of QEMU share: the guest is run up to a place under icount without rr, and the machine
- * saved there. Runs that begin with it come after the firmware, whatever it did.
+ * is saved there. Runs that begin with it leave the firmware out, whatever it did.
  */
 #ifndef TCGRR_EMU_START_H
 #define TCGRR_EMU_START_H

@@ -94,7 +94,7 @@ struct tcgrr_rr_release {
 
 /* False if `text`, which may be NULL, is no version. */
 bool tcgrr_rr_release_parse(const char *text, struct tcgrr_rr_release *release);
-/* Whether what one writes, the other surely reads as it is. */
+/* Whether what one writes, the other certainly reads as it is. */
 bool tcgrr_rr_same_series(const struct tcgrr_rr_release *a, const struct tcgrr_rr_release *b);
 
 /*

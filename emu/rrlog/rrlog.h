@@ -85,7 +85,7 @@ bool tcgrr_rrlog_rewrite(const char *source, const char *target, const char *fro
 GPtrArray *tcgrr_rrlog_repairs(const struct tcgrr_rrlog_rewritten *rewritten);
 
 /* The random bytes that QEMU `release` drew before it reset the machine, one after the other, by the log in the file at
- * `path`: the seeds of a device tree. NULL with error as of tcgrr_rrlog_load(). */
+ * `path`: the seeds of a device tree. NULL with an error of tcgrr_rrlog_load(). */
 GByteArray *tcgrr_rrlog_seeds(const char *path, const char *release, GError **error);
 
 /* Writes a line of text for each event of the log in the file `source`, by QEMU `release`, to the file `target`. */
@@ -95,7 +95,7 @@ bool tcgrr_rrlog_dump(const char *source, const char *target, const char *releas
 guint tcgrr_rrlog_find(const struct tcgrr_rrlog *log, tcgrr_icount icount);
 
 /*
- * An execution of which all instructions but the last surely retired, and the last may have; the vCPU did not begin
+ * An execution of which all instructions but the last certainly retired, and the last may have; the vCPU did not begin
  * again at the last one. `place` counts the instructions up to that one, by the assumptions made so far. What keeps an
  * instruction from retiring is an interrupt or exception at its place, so the log shows it.
  */
@@ -111,7 +111,7 @@ struct tcgrr_uncertain_retire {
     uint64_t entered : 1; /* it begins where events are known to lead */
     uint64_t to_entry : 1; /* so does what the vCPU went to */
     uint64_t branch : 1;   /* by its text the last instruction is a branch */
-    uint64_t events : 7;   /* seen since the last doubt or the last instruction that surely retired;
+    uint64_t events : 7;   /* seen since the last doubt or the last instruction that certainly retired;
                               TCGRR_UNCERTAIN_EVENTS:   or more */
     tcgrr_icount place;
 };

@@ -3,8 +3,8 @@
  * Goes through two runs whose interrupts come at different instructions. Both are walked side by side. Where they are
  * not the same, handlers of interrupts that came here on one side are set aside, to be compared with the handler of the
  * same interrupt on the other side once it comes there; the interrupted code goes on beside the interrupted code.
- * Loops that wait for something may turn more often on one side (lockstep/align/reconverge.h). All else makes the runs
- * part.
+ * Loops that wait for something may run more iterations on one side (lockstep/align/reconverge.h). All else makes the
+ * runs diverge.
  */
 #ifndef TCGRR_LOCKSTEP_ALIGN_H
 #define TCGRR_LOCKSTEP_ALIGN_H
@@ -69,12 +69,12 @@ void tcgrr_align_init(struct tcgrr_align *align, const struct tcgrr_compare_opti
                       struct tcgrr_comparison *comparison, struct tcgrr_exec_window windows[2], tcgrr_vcpu only);
 void tcgrr_align_clear(struct tcgrr_align *align);
 
-/* Goes on, with other windows, where the sides have come to instructions `at`; up to there they are the same, save for
- * what was set aside. */
+/* Continues, with other windows, where the sides have reached instructions `at`; up to there they are the same, except
+ * for what was set aside. */
 void tcgrr_align_begin(struct tcgrr_align *align, const tcgrr_icount at[2]);
 
 /*
- * Goes on with align->runs until one side comes to its end (struct tcgrr_cursor_pair) and returns true, or until the
+ * Goes on with align->runs until one side reaches its end (struct tcgrr_cursor_pair) and returns true, or until the
  * runs differ without a reason: false, and the walks are where they do. After `end` there must be TCGRR_ALIGN_AHEAD
  * instructions at hand, or the run's end.
  */

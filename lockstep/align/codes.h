@@ -18,7 +18,7 @@ void tcgrr_codes_clear(struct tcgrr_codes *codes);
 /* The classes of the block's instructions, owned by `codes`. */
 const struct tcgrr_insn_class *tcgrr_codes_classes(struct tcgrr_codes *codes, const struct tcgrr_block *block);
 
-/* Whether the execution came to its block's last instruction, which can go anywhere. */
+/* Whether the execution reached its block's last instruction, which can go anywhere. */
 bool tcgrr_codes_indirect(struct tcgrr_codes *codes, const struct tcgrr_exec *exec);
 
 /* Whether the instruction's result depends on when it runs; `tcgrr_codes_device`: whether it was seen to access a

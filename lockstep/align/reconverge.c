@@ -190,7 +190,7 @@ static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pai
     for (uint32_t extra = 0;
          extra <= most && tcgrr_align_read_on(align, pair, late) && !tcgrr_cursor_pair_over(pair, late);) {
         uint64_t pc = tcgrr_insn_cursor_pc(walk);
-        /* Outside of the body it is surely the way out. */
+        /* Outside of the body it is certainly the way out. */
         if (extra > 0 && pc == out && (!g_hash_table_contains(body->pcs, &pc) || alike(align, pair))) {
             return extra;
         }

@@ -7,9 +7,9 @@
 
 /*
  * The two go different ways. Goes on after that, and returns true, in two cases:
- * - One leaves a loop which the other turns further, all that the other runs of its own is the loop's body as it ran
- *   before, both go on alike after it, and the last that the loop did was to read a clock or a device, or it was
- *   interrupted on both sides.
+ * - One leaves a loop that the other is still running, all extra instructions of the other are the loop's body as it
+ * ran before, both continue in the same way after it, and the last thing that the loop did was to read a clock or a
+ * device, or it was interrupted on both sides.
  * - Both have just read a clock or a device, or this is the handler of an interrupt that came at different places, and
  *   they meet again soon.
  */

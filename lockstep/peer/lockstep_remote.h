@@ -48,7 +48,7 @@ struct tcgrr_lockstep_remote {
     struct tcgrr_received_blocks received; /* the result's blocks, on both ends as the result told of them */
 };
 
-/* Prepares our QEMU, without starting it. Errors as of tcgrr_session_new(). */
+/* Prepares our QEMU, without starting it. Errors are those of tcgrr_session_new(). */
 bool tcgrr_lockstep_remote_open(struct tcgrr_lockstep_remote *lockstep,
                                 const struct tcgrr_lockstep_remote_options *options, GError **error);
 

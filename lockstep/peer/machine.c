@@ -122,7 +122,7 @@ static bool send_file(struct tcgrr_peer *peer, const char *path, uint64_t size, 
     return true;
 }
 
-/* Says what we make, and gives what the other side has not got. *has_it, and why not: whether it takes that machine. */
+/* Says what we make, and gives what the other side lacks. *has_it, and why not: whether it takes that machine. */
 static bool offer(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_machine *machine,
                   struct tcgrr_machine_answer *answer, GError **error)
 {

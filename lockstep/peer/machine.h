@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How two sides whose QEMUs are of different builds come to run the same machine. */
+/* How two sides whose QEMUs are of different builds agree on one machine. */
 #ifndef TCGRR_LOCKSTEP_MACHINE_H
 #define TCGRR_LOCKSTEP_MACHINE_H
 
@@ -16,9 +16,9 @@ struct tcgrr_agreed_machine {
 
 /*
  * Both sides call it. What each one's QEMU makes of `arguments` (NULL-terminated) is found out; the listening side
- * says it, and the connecting one gets the files it has not got; the other way round where the connecting side has no
+ * says it, and the connecting one gets the files that it lacks; the other way round where the connecting side has no
  * such machine. Nothing is pinned where the machine has no versions. TCGRR_ERROR_FAILED if neither has the other's
- * machine, or they were given different ones; other errors as of tcgrr_pin() and peer.h.
+ * machine, or they were given different ones; other errors are those of tcgrr_pin() and peer.h.
  */
 bool tcgrr_agreed_machine_agree(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, bool listens,
                                 const struct tcgrr_qemu *qemu, const char *const *arguments, GError **error);

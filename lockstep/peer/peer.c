@@ -431,7 +431,7 @@ bool tcgrr_peer_receive(struct tcgrr_peer *peer, struct tcgrr_message *message, 
             return false;
         }
         if (!got && g_get_monotonic_time() - peer->moved > (gint64)peer->patience_ms * 1000) {
-            return hung(error, "has not got on", peer->patience_ms);
+            return hung(error, "has made no progress", peer->patience_ms);
         }
     }
     return true;

@@ -56,7 +56,7 @@ void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms);
 /* Something of ours takes time: lets the other side hear that we live, for about `wait_ms`, and takes nothing. */
 bool tcgrr_peer_stand_by(struct tcgrr_peer *peer, int wait_ms, GError **error);
 
-/* How far our own side has come, for the other one's user. */
+/* Sends how far our own side has come, for the other one's user. */
 void tcgrr_peer_tell_icount(struct tcgrr_peer *peer, tcgrr_icount icount);
 
 /*

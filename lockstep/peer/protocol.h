@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What two tcgrr say to each other when each runs one side of a comparison (docs/protocol.md). Each message has a
+ * The messages of two tcgrr processes when each runs one side of a comparison (docs/protocol.md). Each message has a
  * function that writes its payload and one that reads it. The reading ones trust nothing: TCGRR_ERROR_DAMAGED for a
  * payload that is too short, too long, or holds a value out of its range.
  */
@@ -123,7 +123,7 @@ struct tcgrr_machine_file {
     uint64_t size;
 };
 
-/* What a side's QEMU makes of its arguments. */
+/* What a side's QEMU makes from its arguments. */
 struct tcgrr_machine {
     char machine[128]; /* full name, with its version; "": it has none, and nothing is pinned */
     char cpu[256];
@@ -138,7 +138,7 @@ bool tcgrr_take_machine(const struct tcgrr_message *message, struct tcgrr_machin
 struct tcgrr_machine_answer {
     bool has_it;    /* its QEMU has that machine and CPU */
     char why[512];  /* if not */
-    GArray *wanted; /* uint32_t: the files whose content it has not got, in order */
+    GArray *wanted; /* uint32_t: the files whose content it lacks, in order */
 };
 void tcgrr_put_answer(GByteArray *to, const struct tcgrr_machine_answer *answer);
 /* `files`: how many there are. Fills answer->wanted, which is there and empty. */
@@ -155,7 +155,7 @@ bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes,
 
 /*
  * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) gives. The
- * first `count` may be told without being asked again.
+ * first `count` may be sent without being asked for again.
  */
 struct tcgrr_plan {
     uint32_t serial; /* distinguishes its positions from those of an earlier plan */
@@ -203,16 +203,16 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
 
 /* ---- stretches ---- */
 
-/* The blocks that one end has told the other of, numbered from 0 in the order they were first named. */
+/* The blocks that we have sent, numbered from 0 in the order in which they were first named. */
 struct tcgrr_sent_blocks {
-    GHashTable *numbers; /* of those that we told of: const struct tcgrr_block * → number + 1 */
+    GHashTable *numbers; /* const struct tcgrr_block * → number + 1 */
 };
 void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *sent);
 void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *sent);
 
 /* Memory for the other end's blocks, at most. */
 #define TCGRR_MAX_HEARD (UINT64_C(256) << 20)
-/* The blocks that the other end told us of. They live until it is cleared. */
+/* The blocks that the other end sent. They live until it is cleared. */
 struct tcgrr_received_blocks {
     struct tcgrr_blocks *blocks;
     GArray *numbers; /* uint32_t: number in `blocks` of each */
@@ -228,7 +228,7 @@ struct tcgrr_part {
 void tcgrr_put_part(GByteArray *to, const struct tcgrr_part *part);
 bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *part, GError **error);
 
-/* Whether the answer for `part` is small enough to be told. */
+/* Whether the answer for `part` is small enough for a message. */
 bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part);
 void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *sent);
 /* Empties `stretch` and fills it with what must be the answer for `part`. */

@@ -94,7 +94,7 @@ static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const ch
     return good && !*given->stop;
 }
 
-/* A newer A's machine may be one that B has not got: then both get B's. */
+/* A newer A's machine may be one that B lacks: then both get B's. */
 static bool choose_machine(struct tcgrr_bisect *bisect, const struct tcgrr_qemu *a, GError **error)
 {
     const struct tcgrr_qemu *b = &bisect->probed;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The difference is followed backwards. At the parting instruction, something that it reads differs: the instruction
+ * The difference is followed backwards. At the diverging instruction, something that it reads differs: the instruction
  * that made it differ is found (replay/cause/search.h), what that one reads is compared, and so on, until an
  * instruction reads the same on both sides. That one is the cause.
  */
@@ -515,7 +515,7 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
     return false;
 }
 
-/* ---- the parting instruction ---- */
+/* ---- the diverging instruction ---- */
 
 /* The instruction that decided where the runs go on: the last that they have in common, or the branch in whose delay
  * slot that is. */
@@ -527,7 +527,7 @@ static guint decider(const struct tcgrr_search *search)
     return slot ? last - 1 : last;
 }
 
-/* Steps up to where the runs part, and begins there. */
+/* Steps up to where the runs diverge, and begins there. */
 static bool begin(struct tcgrr_trail *trail, tcgrr_moment diverged_at, bool halts, GError **error)
 {
     tcgrr_moment from = diverged_at > TCGRR_SEARCH_WALK / 2 ? diverged_at - TCGRR_SEARCH_WALK / 2 : 0;

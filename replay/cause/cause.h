@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Why two runs part: from the instruction where their control flow does back along what it read, to the first
+ * Why two runs diverge: from the instruction where their control flow does back along what it read, to the first
  * instruction that is given the same on both sides and makes something else of it.
  */
 #ifndef TCGRR_REPLAY_CAUSE_H
@@ -45,7 +45,7 @@ struct tcgrr_cause_memory {
     uint8_t values[2][TCGRR_PLACE_MAX];
 };
 
-/* How the difference came from the cause to where the runs part: one instruction that passed it on. */
+/* How the difference came from the cause to where the runs diverge: one instruction that passed it on. */
 struct tcgrr_cause_link {
     bool gap; /* between the link before and this one the difference was not followed, because it is known where it
                  began */
@@ -74,7 +74,7 @@ struct tcgrr_cause {
     uint8_t bytes[16];
     GPtrArray *registers; /* struct tcgrr_cause_register * */
     GArray *memory;       /* struct tcgrr_cause_memory */
-    GPtrArray *links;     /* struct tcgrr_cause_link *: from the cause to the parting instruction */
+    GPtrArray *links;     /* struct tcgrr_cause_link *: from the cause to the diverging instruction */
     char *explanation;    /* one sentence */
     GPtrArray *also;      /* char *: registers that differed before the instruction, which it does not read */
     GPtrArray *left_out;  /* char *: registers that only one of the two QEMUs has */
@@ -103,7 +103,7 @@ struct tcgrr_cause_options {
 
 /*
  * Finds the cause. The two must replay what they recorded, the same up to `diverged_at`. False with an error if a QEMU
- * could not be started, hangs, or does not part from the other in its replay.
+ * could not be started, hangs, or does not diverge from the other in its replay.
  */
 bool tcgrr_cause_find(const struct tcgrr_cause_options *options, struct tcgrr_cause *cause, GError **error);
 void tcgrr_cause_clear(struct tcgrr_cause *cause);

@@ -30,7 +30,7 @@ bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error);
 /* Memory began to differ at this stop, whose instruction does not write it. */
 bool tcgrr_trail_conclude_device(struct tcgrr_trail *trail, guint stop, const struct tcgrr_location *location,
                                  GError **error);
-/* The runs part at instructions whose bytes differ. */
+/* The runs diverge at instructions whose bytes differ. */
 bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_stop *a, const struct tcgrr_stop *b,
                                GError **error);
 

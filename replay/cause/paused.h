@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recorded run as something to walk about in: QEMU replays it as often as needed, stops exactly where it is told, and
- * shows its registers and memory there, and what memory a step accessed.
+ * A recorded run to move around in: QEMU replays it as often as needed, stops exactly where it should, and shows its
+ * registers and memory there, and what memory a step accessed.
  */
 #ifndef TCGRR_REPLAY_PAUSED_H
 #define TCGRR_REPLAY_PAUSED_H
@@ -53,7 +53,7 @@ void tcgrr_rerun_trust(struct tcgrr_rerun *rerun, tcgrr_icount icount);
 /* From now on all starts are from the run's beginning. */
 void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun);
 
-/* A QEMU that stands still. One thread. */
+/* A QEMU that is stopped at a place in the run. One thread. */
 struct tcgrr_paused;
 
 /* Starts QEMU, which stands before its first instruction, or at the last keyframe (replay/keyframes.h) up to `near`.
@@ -65,12 +65,12 @@ bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 /* Ends it. NULL is allowed. */
 void tcgrr_paused_free(struct tcgrr_paused *paused);
 
-/* Where it stands. */
+/* Where it is. */
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);
 
 /*
- * Runs on to exactly `icount`, which is not after where it stands. Where an interrupt is due at `icount`, it may or
- * may not have been delivered.
+ * Runs on to exactly `icount`, which is not before the place where it is. Where an interrupt is due at `icount`, it may
+ * or may not have been delivered.
  */
 bool tcgrr_paused_go(struct tcgrr_paused *paused, tcgrr_icount icount, GError **error);
 /* Executes one instruction, or delivers one interrupt or exception: then the icount may stay the same. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * User mode: what replay/cause/paused.h offers, of a program. It is recorded while it runs, as in any replay, which
- * says where it is, and tcgrr's plugin makes it stand (emu/plugin/pause.h). The functions are those of paused.h.
+ * says where it is, and tcgrr's plugin pauses it (emu/plugin/pause.h). The functions are those of paused.h.
  */
 #ifndef TCGRR_REPLAY_PAUSED_PROGRAM_H
 #define TCGRR_REPLAY_PAUSED_PROGRAM_H
@@ -20,7 +20,7 @@ struct tcgrr_paused_program_options {
     const volatile int *stop; /* may be NULL */
 };
 
-/* Whether this QEMU can make a program stand and give it the recorded inputs; else TCGRR_ERROR_FAILED. */
+/* Whether this QEMU can pause a program and give it the recorded inputs; else TCGRR_ERROR_FAILED. */
 bool tcgrr_paused_program_check(const struct tcgrr_qemu *qemu, GError **error);
 
 /* Starts it: it stands before its first instruction. All of the options must outlive it. */

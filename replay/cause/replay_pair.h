@@ -29,7 +29,8 @@ struct tcgrr_replay_pair;
 
 /* Probes both QEMUs and starts each once, to learn its registers. The readers stay the caller's. */
 struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_options *options, GError **error);
-/* The same of side 0 alone: of a run that is looked at by itself, only for tcgrr_replay_pair_walk_alone() and what
+/*
+ * The same of side 0 alone: of a run that is examined by itself, only for tcgrr_replay_pair_walk_alone() and what
  * reports A's recording and registers. The options name the same reader twice. `near`: where the first snapshot will
  * be.
  */

@@ -233,7 +233,7 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     return good;
 }
 
-/* What the two performances say. One that comes to its end in neither QEMU has run away: that says nothing. */
+/* What the two performances say. One that reaches its end in neither QEMU has run away: that says nothing. */
 static void judge(const struct performance both[2], struct tcgrr_standalone *standalone)
 {
     standalone->reason = why_void(&both[0]);

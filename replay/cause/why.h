@@ -44,13 +44,13 @@ struct tcgrr_why_step {
 struct tcgrr_why {
     struct tcgrr_why_value asked;
     GPtrArray *steps; /* struct tcgrr_why_step *, newest first */
-    GPtrArray *ends;  /* char *: why it goes no further back, one line for each way that ends */
+    GPtrArray *ends;  /* char *: why it goes no further back, one line for each chain that ends */
     unsigned replays;
 };
 
 /*
- * Follows the value back. TCGRR_ERROR_USAGE if there is no such register, memory or place in the run. What cannot be
- * told ends a way and says so; nothing is guessed.
+ * Follows the value back. TCGRR_ERROR_USAGE if there is no such register, memory or place in the run. What is not known
+ * ends a chain and says so; nothing is guessed.
  */
 bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *why, GError **error);
 void tcgrr_why_clear(struct tcgrr_why *why);

@@ -41,7 +41,8 @@ static const struct tcgrr_isa_row branch_rows[] = {
     {0xffc00000, 0xd5000000, SYSTEM, NEXT, NONE, 0, false},     /* msr, mrs */
 };
 
-/* Data processing. Authentication and what is not allocated yet (it may be by a newer QEMU) is left to the last rows.
+/*
+ * Data processing. Authentication and what is not allocated yet (it may be by a newer QEMU) is left to the last rows.
  */
 static const struct tcgrr_isa_row data_rows[] = {
     {0x1f000000, 0x10000000, NEVER, NEXT, NONE, 0, false}, /* adr, adrp */
@@ -201,7 +202,7 @@ static bool may_be_t32(uint32_t word)
     return (word & 0xf800) >= 0xe800;
 }
 
-/* Whether QEMU surely ends a block with such an instruction. */
+/* Whether QEMU certainly ends a block with such an instruction. */
 static bool ends_block(const struct tcgrr_insn_class *class)
 {
     return class->flow == JUMP || class->flow == BRANCH || class->leave == TRAP;

@@ -509,7 +509,7 @@ static struct tcgrr_insn_class string(const struct x86_insn *insn, enum kind kin
     return class;
 }
 
-/* Opcodes whose prefixes or maps make them something else than their table's entry says. */
+/* Opcodes whose prefixes or maps make them something other than their table's entry says. */
 static enum kind correct_kind(const struct x86_insn *insn, enum kind kind)
 {
     if (insn->map == MAP_ONE_BYTE && insn->opcode == 0x90 && insn->repeat) {

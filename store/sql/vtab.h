@@ -83,7 +83,7 @@ void tcgrr_vtab_result_schema(sqlite3_context *context, const struct tcgrr_vtab_
 
 struct tcgrr_vtab_table {
     const char *name;
-    const char *declaration; /* what SQLite is told, with comments: users read it, too */
+    const char *declaration; /* what SQLite gets, with comments: users read it, too */
     sqlite3_module module;   /* registered with a struct tcgrr_sql */
     /* The rest is for tables that make all rows at once (store/sql/vtab_rows.h). */
     struct tcgrr_vtab_rule rules[TCGRR_VTAB_MAX_RULES]; /* its arguments; a row without text ends them */

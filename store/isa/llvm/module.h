@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * What libtcgrr-llvm.so gives: instructions as LLVM's MC layer knows them. It is a module of its own, in C++ because
- * LLVM's operands are told in no other language, and loaded only where something is asked of it: LLVM takes long to
- * load, and tcgrr works without it.
+ * LLVM describes operands in no other language, and is loaded only when it is needed: LLVM takes long to load, and
+ * tcgrr works without it.
  */
 #ifndef TCGRR_STORE_ISA_LLVM_MODULE_H
 #define TCGRR_STORE_ISA_LLVM_MODULE_H
