@@ -7,9 +7,9 @@
 #
 #   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
 #
-# Every second place is in memory. Registers are flipped in one of x0 to x30, memory somewhere in the 256 bytes above the stack pointer; each at an instruction that is
-# taken at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it is
-# told as masked and another place is taken. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
+# Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256 bytes above the stack pointer, at an
+# instruction chosen at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it
+# is reported as masked, and another place is chosen. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
 # The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"

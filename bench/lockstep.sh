@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What comparing costs: two live QEMUs in lockstep against one of them alone (run alternately), two recorded runs that agree or part
+# What comparing costs: two live QEMUs in lockstep against one of them alone (run alternately), two recorded runs that agree or diverge
 # near their end, and the memory it takes.
 #
 #   bench/lockstep.sh [BUILD] [RUNS] [PATTERN]      defaults: build, 5, all. Needs scripts/fetch-qemus.sh to have run.
@@ -59,6 +59,7 @@ offset=$(readelf -lW "$folder/fewer.elf" | awk '$1 == "LOAD" { print $2, $3, $5 
 done)
 count=$(od -An -t u8 -j "$offset" -N 8 "$folder/fewer.elf" | tr -d ' ')
 fewer=$(printf '%016x' $(((count - count / 2000) / 8 * 8)))
+# shellcheck disable=SC2001
 printf '%b' "$(sed 's/../\\x&\n/g' <<<"$fewer" | tac | tr -d '\n')" |
     dd of="$folder/fewer.elf" bs=1 seek="$offset" conv=notrunc status=none
 "$tcgrr" record -o "$folder/b.tcgrr" -- "${riscv[@]}" "$folder/fewer.elf" >"$folder/out" 2>&1

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Builds QEMU from Debian's source packages, with plugins, beside the packaged ones of fetch-qemus.sh: what people have who hunt
-# code-generation regressions. Changes nothing outside its folder but what missing build dependencies install.
+# Builds QEMU from Debian's source packages, with plugins, beside the packaged ones of fetch-qemus.sh, for hunting regressions of
+# code generation. Changes nothing outside its folder but what missing build dependencies install.
 #
 #   scripts/build-qemus.sh [TREE...] [-- TARGET...]
 #

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
 # QEMU's own tests of user mode (tests/tcg) as guests: each is recorded, replayed, and run in lockstep against the same QEMU with
-# blocks of one instruction. Prints a table in Markdown. The programs are compiled from the sources of
-# scripts/build-qemus.sh, nothing of them is kept.
+# blocks of one instruction. Prints a table in Markdown. The programs are compiled from the sources that
+# scripts/build-qemus.sh gets; none of them is kept.
 #
 #   scripts/check-tcg.sh [VERSION [QEMU...]]
 #

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Which instructions do these QEMUs not do alike?
+# Which instructions do these QEMUs execute differently?
 #
-#   scripts/differential.sh GUEST.elf QEMU...               a line for each: what of its results differs, and between which
+#   scripts/differential.sh GUEST.elf QEMU...               a line for each: which results differ, and between which QEMUs
 #   scripts/differential.sh --inputs INSTRUCTION GUEST.elf QEMU QEMU    inputs with which the two differ, and both results
 #
 # GUEST.elf is {x86,a64,rv64}-differential.elf of a build's fixtures/ (fixtures/differential.c). Flags that the manual leaves

@@ -4,7 +4,7 @@
 # Tests tcgrr: formatting, the unit tests, the tests against three real QEMUs, a minute of fuzzing. Installs what is missing, so
 # that it runs on a bare Debian bookworm as root.
 #
-#   scripts/test.sh                what shows that everything works here: style fuzz main
+#   scripts/test.sh                enough to show that everything works here: style fuzz main
 #   scripts/test.sh --all          every stage, the long tests among them, and longer fuzzing; takes hours
 #   scripts/test.sh STAGE...       of  style fuzz main extended analyze clang address thread coverage long
 #

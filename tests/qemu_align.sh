@@ -3,7 +3,7 @@
 # versions: 11.1
 # extended: 7.2 10.0
 # timeout: 600
-# Runs recorded without rr, whose interrupts come at different instructions and whose loops that poll turn more or less often, do
+# Runs recorded without rr, whose interrupts come at different instructions and whose polling loops run more or fewer iterations, do
 # not diverge, also between versions; what is tolerated is counted and listed. A guest that was changed diverges where it was.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

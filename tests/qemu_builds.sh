@@ -75,7 +75,7 @@ judged 1 "control flow after .*: at .*, recorded .*compute_round" ./bad0
 judged 1 "control flow after .*: at .*, recorded .*compute_round" ./bad1
 judged 1 "after" ./bad3
 judged 1 "control flow" ./good0 -- -kernel "$work/early.elf"
-# bad0 parts near the end.
+# bad0 diverges near the end.
 judged 0 "no divergence in 1000000 instructions" ./bad0 --until 1000000
 judged 0 "no divergence in" ./bad0 --from guest_main --until compute_call
 judged 1 "control flow after .*compute_round" ./bad0 --from compute_call

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
 # extended: all
-# Instructions that QEMU 7.2, 10.0 and 11.1 really do not do alike (fixtures/README.md): two runs part at the branch on the wrong
-# result, far behind the instruction, and a list of QEMUs of different releases has its first bad one.
+# Instructions that QEMU 7.2, 10.0 and 11.1 really execute differently (fixtures/README.md): two runs diverge at the branch on the
+# wrong result, long after the instruction, and a list of QEMUs of different releases has its first bad one.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 cd "$work"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: runs a hundred QEMUs, and needs llvm
-# scripts/differential.py finds instructions that QEMUs of two releases do not do alike, and only those; tcgrr names them.
+# scripts/differential.py finds instructions that QEMUs of two releases execute differently, and only those; tcgrr names them.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 command -v llvm-mc >/dev/null || skip "llvm-mc is not installed"

@@ -3,7 +3,7 @@
 # versions: 10.0
 # timeout: 120
 # extended: 7.2 11.1
-# A block that is left early right before QEMU flushes its code cache is counted right.
+# A block that is left early right before QEMU flushes its code cache is counted correctly.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 guest rv64-flush "$1"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # One bit flipped at a chosen icount, in a register, a flag or memory (tests/inject.c): the cause is exactly there, however
-# much later the flow parts. Flipping needs plugin API 7, that is QEMU 11.1.
+# much later the flow diverges. Flipping needs plugin API 7, that is QEMU 11.1.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A replay that starts from a keyframe stands where one from the beginning stands; keyframes that do not fit are not used; what
+# A replay that starts from a keyframe stops in the same state as one from the beginning; keyframes that do not fit are not used; what
 # belongs to the user is never written.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

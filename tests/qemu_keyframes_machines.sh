@@ -4,7 +4,7 @@
 # versions: 7.2 10.0 11.1
 # timeout: 900
 # Keyframes of each kind of machine, of one with much memory, and of a run that starts from a snapshot itself: a replay
-# from one, and gdb, stand where the recording was.
+# from one, and gdb, have the state that the recording had there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

@@ -3,8 +3,8 @@
 # versions: 11.1
 # extended: 7.2 10.0
 # timeout: 300
-# record --level full: a guest's accesses are those that its source makes, each once; a device's have its name; a replay makes the
-# same; a window holds what a whole recording has there.
+# record --level full: a guest's accesses are those that its source makes, each once; those of a device have its name; a replay makes
+# the same; a window holds what a whole recording has there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

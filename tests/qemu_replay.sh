@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0 11.1
 # extended: 7.2
-# A recording compared with its own replay has no differences, to its last instruction, and replays stop where they are told to.
+# A recording compared with its own replay has no differences, to its last instruction, and replays stop where they should.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# Two vCPUs: QEMU's rr cannot, icount alone can; the trace tells them apart.
+# Two vCPUs: QEMU's rr cannot record them, icount alone can; the trace distinguishes them.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

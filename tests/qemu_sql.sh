@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A real trace asked with SQL: what the guest's source says it does is what the tables show, from tcgrr and from the stock sqlite3
+# A real trace queried with SQL: what the guest's source says it does is what the tables show, from tcgrr and from the stock sqlite3
 # shell alike, and nothing can be written.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -4,7 +4,7 @@
 # extended: 10.0
 # timeout: 240
 # Recordings at level state: their replays have the same registers and stores at the same instructions, also where QEMU cuts the
-# code in other blocks; a guest in which one word of data differs is told from where it does.
+# code in other blocks; a guest in which one word of data differs is found where it differs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -137,7 +137,7 @@ equal "lockstep from _start on: samples" "$(json .samples)" 49
 equal "lockstep from _start on: data" "$(json .data_divergence)" null
 run 1 "$tcgrr" lockstep --json "${sides[@]}" -- "${words[@]}" -kernel "$fixtures/x86-fcomi.elf"
 ((0 < $(json '.stores_parted.icount_to - .from.a') && $(json '.divergence.icount - .stores_parted.icount_to') > 150000)) ||
-    fail "x86-fcomi: the stores part at $(json .stores_parted), the flow at $(json .divergence.icount)"
+    fail "x86-fcomi: the stores diverge at $(json .stores_parted), the flow at $(json .divergence.icount)"
 # The same from recordings.
 for each in "$version" "$other"; do
     guest x86-float "$each"

@@ -3,8 +3,8 @@
 # versions: 7.2 10.0 11.1
 # timeout: 1800
 # long: two dozen targets, whose QEMUs only scripts/fetch-qemus.sh --all-targets gets
-# Every target's guests (fixtures/targets.list) are counted like QEMU counts them, replay, and are stopped at exactly where it was
-# asked.
+# Every target's guests (fixtures/targets.list) are counted as QEMU counts them, replay, and stop exactly where they
+# should.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # extended: all
 # A recording whose machine was not pinned, in another release, which makes another device tree: a fault of one release is
-# found all the same, in each direction, and a guest that only sees another tree is no fault of anybody.
+# found all the same, in each direction, and a guest that only sees another tree is nobody's fault.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

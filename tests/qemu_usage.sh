@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exit statuses, and that whatever is wrong is said in one line: the user's arguments, a QEMU that is not there or does not
+# Exit statuses, and that one line says what is wrong: the user's arguments, a QEMU that is not there or does not
 # start, files that are no traces.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"

@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: it needs a QEMU that was built from source with a fault put into it
-# User mode: the instruction that TCG's optimizer does wrong is found, and where values come from, in a program that stands
-# still in the middle of translations. The faulty QEMU alone shows the fault, too, against itself with blocks of one instruction.
+# User mode: the instruction that TCG's optimizer does wrong is found, and where values come from, in a program that is
+# paused in the middle of translations. The faulty QEMU alone shows the fault, too, against itself with blocks of one instruction.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

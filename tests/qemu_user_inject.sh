@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.2-src
 # User mode: one bit flipped right before a chosen instruction, in a register (tests/inject.c): the cause is that
-# instruction, wherever in its block it is and however much later the flow parts.
+# instruction, wherever in its block it is and however much later the flow diverges.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

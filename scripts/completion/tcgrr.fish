@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# fish completion for tcgrr. Everything is asked of tcgrr itself, so that nothing here has to follow it.
+# fish completion for tcgrr. Asks tcgrr itself for everything, so that nothing here has to be kept up to date.
 
 function __tcgrr_commands
     tcgrr --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(.*)' '$1\t$2'
 end
 
-# The words so far, without the program; none of them is a "--", behind which words are QEMU's own.
+# The words so far, without the program; none of them is a "--", after which words are QEMU's own.
 function __tcgrr_words
     set -l words (commandline -opc)
     contains -- -- $words; and return 1
