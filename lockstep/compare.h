@@ -41,6 +41,9 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
  * tcgrr_process_describe_end(). */
 bool tcgrr_compare_is_raised(const char *exit);
 
+/* User mode: notes on a divergence, which has no note yet, that the two releases start a program differently: where its
+ * stack is, the auxiliary vector, whether there is a vDSO. */
+void tcgrr_compare_note_start(struct tcgrr_comparison *found);
 /* Whether a QEMU whose plugin speaks this version of the API reports which of several vCPUs runs a block: newer ones
  * report which of them translated it. */
 bool tcgrr_compare_reports_vcpus(int api_version);

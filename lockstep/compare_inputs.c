@@ -95,15 +95,22 @@ static bool give_no_verdict(const struct tcgrr_comparison *comparison, const cha
     return false;
 }
 
+void tcgrr_compare_note_start(struct tcgrr_comparison *found)
+{
+    found->note =
+        g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which may be why");
+}
+
 /* The two QEMUs start the program differently. */
 static bool refuse_start(const struct tcgrr_comparison *comparison, GError **error)
 {
     if (comparison->kind == TCGRR_DIVERGENCE_DATA) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the same %" G_GUINT64_FORMAT
-                    " instructions ran, with other data, but the two QEMUs start the program with other data on its "
-                    "stack (environment, auxiliary vector); compare from a place in the program: --from main",
-                    comparison->compared);
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "no verdict: the same %" G_GUINT64_FORMAT
+            " instructions ran, with different data, but the two QEMUs start the program with different data on "
+            "its stack (environment, auxiliary vector); compare from a place in the program: --from main",
+            comparison->compared);
         return false;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
@@ -137,12 +144,13 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
         return give_no_verdict(comparison, interrupted ? tcgrr_live_interrupted : inputs->lack, NULL, error);
     }
     if (given->environments_differ && given->environments_differ(given->data)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the same for %" G_GUINT64_FORMAT
-                    " instructions, but the two QEMUs were started with different environments, which their programs "
-                    "see: what starts one of them, a script, adds variables or changes their order; name the QEMU that "
-                    "it starts instead",
-                    comparison->compared);
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "no verdict: the same for %" G_GUINT64_FORMAT
+            " instructions, but the two QEMUs were started with different environments, which their programs "
+            "see: the script that starts one of them adds variables or changes their order; name the QEMU that it "
+            "starts instead",
+            comparison->compared);
         return false;
     }
     if (starts_differ(comparison, inputs, same_release)) {
@@ -294,7 +302,7 @@ static bool check_placed(const struct tcgrr_compare_options *options, const stru
         "no verdict: the two QEMUs put the program, or its library, at different addresses, 0x%" G_GINT64_MODIFIER
         "x and 0x%" G_GINT64_MODIFIER
         "x, and instructions are compared with their addresses; a program linked with -static -no-pie is always "
-        "at the same ones",
+        "at the same addresses",
         sides[0].pc, sides[1].pc);
     return false;
 }

@@ -555,7 +555,6 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
     return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare, &given, &pair->comparison, error);
 }
 
-/* A program sees its start: where its stack is, the auxiliary vector, whether there is a vDSO. */
 static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     struct tcgrr_comparison *found = &pair->comparison;
@@ -563,8 +562,7 @@ static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_loc
     if (found->diverged && !found->note && pair->inputs == TCGRR_INPUTS_OWN && !is_system(pair, options, 0) &&
         !tcgrr_lockstep_same_release(tcgrr_lockstep_local_version(pair, options, 0),
                                      tcgrr_lockstep_local_version(pair, options, 1))) {
-        found->note = g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which "
-                               "may be why");
+        tcgrr_compare_note_start(found);
     }
 }
 
