@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* `tcgrr bisect` has forms that have little in common but their name; the option selects the form.
+/*
+ * `tcgrr bisect` has forms that have little in common but their name; the option selects the form.
  */
 #include "cli/bisect.h"
 
 #include <string.h>
 
-/* Whether the option stands among the words before "--". */
+/* Whether the option is among the words before "--". */
 static bool has_option(int argc, char **argv, const char *option)
 {
     for (int i = 1; i < argc && strcmp(argv[i], "--") != 0; i++) {

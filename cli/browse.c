@@ -106,7 +106,7 @@ static bool compare(struct shown *shown, GError **error)
     return good;
 }
 
-/* Both runs stand where they diverge, or at their beginning. */
+/* Both runs are at the divergence, or at their beginning. */
 static bool align(struct shown *shown, GError **error)
 {
     guint count = shown->pair.differences->len;

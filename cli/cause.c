@@ -15,7 +15,7 @@ static char *hex(const uint8_t *bytes, size_t length)
     return g_string_free(text, FALSE);
 }
 
-/* What to type to stand before the instruction in gdb; owned by the caller. */
+/* The command that stops in gdb before the instruction; owned by the caller. */
 static char *landing(const struct tcgrr_bisect *bisect, int side)
 {
     const char *given = tcgrr_bisect_qemu(bisect, side);

@@ -44,7 +44,7 @@ static const struct tcgrr_pin_file *find(const struct member *member, const char
     return NULL;
 }
 
-/* The machine and the CPU; whether the other one has what A makes of the command. */
+/* The machine and the CPU; whether the other one has what A makes from the command. */
 static void compare_machine(struct member members[2], json_t *list)
 {
     const struct tcgrr_pins *a = &members[0].pins;

@@ -74,7 +74,7 @@ static char *find_debugger(const char *named, const char *target, GError **error
     return NULL;
 }
 
-/* ---- what it is told ---- */
+/* ---- what it is given ---- */
 
 /* The user's own ELF file, whose lines gdb can show, if all symbols of the trace are from it. NULL: there is none. */
 static const char *find_program(const GArray *symbols)

@@ -81,7 +81,7 @@ bool cli_lockstep_is_trace(const char *arguments)
     return database;
 }
 
-/* A member is a QEMU, or a trace that stands for the run it holds. */
+/* A member is a QEMU, or a trace in place of the run that it holds. */
 static bool name_member(struct context *context, int which, const char *arguments, char **common, char **own,
                         int *status)
 {

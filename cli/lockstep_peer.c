@@ -159,7 +159,7 @@ static void clear(struct context *context)
     g_free(context->text);
 }
 
-/* Our side: a QEMU, or a trace that stands for the run it holds. */
+/* Our side: a QEMU, or a trace in place of the run that it holds. */
 static bool name_member(struct context *context, char **words, int *status)
 {
     struct tcgrr_lockstep_member *member = &context->options.member;
@@ -174,7 +174,7 @@ static bool name_member(struct context *context, char **words, int *status)
     return true;
 }
 
-/* The other side may be started after ours: long after, if it is told to come to us. */
+/* The other side may be started after ours: long after, if it is the one that connects. */
 #define LISTEN_WAIT_S  3600
 #define CONNECT_WAIT_S 10
 

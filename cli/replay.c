@@ -59,7 +59,7 @@ static int wait_for_gdb(struct context *context, struct tcgrr_reader *reader, co
     bool good = server && serve(context, server, &error);
     tcgrr_gdb_server_free(server);
     tcgrr_replay_files_free(files);
-    if (!good && error->code == TCGRR_ERROR_STOPPED) { /* as the user was told to end it */
+    if (!good && error->code == TCGRR_ERROR_STOPPED) { /* Ctrl-C, as the hint to the user said */
         g_clear_error(&error);
     }
     return error ? cli_fail(error) : CLI_OK;

@@ -200,7 +200,7 @@ static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, 
     return found;
 }
 
-/* Why it is open what led the runs apart where several vCPUs run; NULL: there is one. */
+/* Why it is not known what led the runs apart where several vCPUs run; NULL: there is one. */
 static const char *doubt_of_turns(const struct comparing *c)
 {
     if (c->count == 1 && vcpus(c) == 1) {
@@ -210,7 +210,7 @@ static const char *doubt_of_turns(const struct comparing *c)
                                    : "several vCPUs took turns, and QEMU does not report which of them runs what";
 }
 
-/* What `align` says of the difference, and in front of it that several vCPUs took turns; NULL: neither. */
+/* What `align` says about the difference, preceded by the note that several vCPUs took turns; NULL: neither. */
 static char *take_note(const struct comparing *c, struct tcgrr_align *align)
 {
     g_autofree char *note = g_steal_pointer(&align->note);
@@ -219,7 +219,7 @@ static char *take_note(const struct comparing *c, struct tcgrr_align *align)
     return turns && note ? g_strconcat(turns, ": ", note, NULL) : note ? g_steal_pointer(&note) : g_strdup(turns);
 }
 
-/* What other than a fault can have made the runs differ where `align` stands; NULL: nothing. */
+/* What other than a fault can have made the runs differ where `align` is; NULL: nothing. */
 static char *find_doubt(struct comparing *c, struct tcgrr_align *align)
 {
     const struct tcgrr_insn_cursor *walks = align->runs.walks;
@@ -268,7 +268,7 @@ static void move_place(struct tcgrr_comparison *comparison, const struct tcgrr_a
     }
 }
 
-/* The runs diverge where `align` stands. */
+/* The runs diverge where `align` is. */
 static void report(struct comparing *c, struct tcgrr_align *align)
 {
     struct tcgrr_comparison *comparison = c->comparison;

@@ -190,7 +190,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .given = i == 1 && stored_run(options, 0),
             .followed = i == 1 && !stored_run(options, 0),
             .environment = pair->environment,
-            /* Where a program comes to lie depends on how much memory QEMU has mapped by then. */
+            /* Where a program ends up depends on how much memory QEMU has mapped by then. */
             .ring_bytes = pair->environment ? 0 : RING_BYTES,
         };
     }
@@ -230,7 +230,8 @@ static bool names_machine(const char *const *words)
     return false;
 }
 
-/* Releases make different machines of the same words. Where a side has a machine of its own, that is the user's wish.
+/*
+ * Releases make different machines of the same words. Where a side has a machine of its own, that is the user's wish.
  */
 static bool needs_pins(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
@@ -566,7 +567,7 @@ static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_loc
     }
 }
 
-/* Where a side's program has its lowest code; 0 if it does not come to any. */
+/* Where a side's program has its lowest code; 0 if it does not reach any. */
 static uint64_t wait_for_code(struct tcgrr_session *session, const struct tcgrr_lockstep_local_options *options)
 {
     gint64 until = g_get_monotonic_time() + (gint64)options->hang_ms * 1000;

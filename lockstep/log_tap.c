@@ -28,7 +28,7 @@ struct tcgrr_log_tap {
     struct tcgrr_rr_stream *stream;
     struct tcgrr_rrlog *log; /* for the session's own counts */
     GByteArray *ready;       /* translated and not given on */
-    GError *problem;         /* of a read that nobody could be told about */
+    GError *problem;         /* of a read whose caller could not report it */
     bool asking;
     uint32_t asked;
     tcgrr_icount asked_icount;

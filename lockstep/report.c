@@ -3,7 +3,7 @@
 
 static void fill_common(GArray *common, const struct tcgrr_insn_cursor *walk, unsigned history)
 {
-    /* The execution the walk stands in is common as far as it was walked. */
+    /* The walk's current execution is common as far as it was walked. */
     if (tcgrr_insn_cursor_exec(walk) && walk->insn > 0) {
         struct tcgrr_exec begun = *tcgrr_insn_cursor_exec(walk);
         begun.ran = walk->insn;

@@ -153,7 +153,7 @@ static bool start(struct derivation *derivation, GError **error)
     return qmp && check_keyframe(derivation, qmp, error) && run_on(derivation, qmp, error);
 }
 
-/* QEMU stands at options->passes, with more to come. */
+/* QEMU is stopped at options->passes, with more to come. */
 static bool pass(struct derivation *derivation, GError **error)
 {
     struct tcgrr_session *session = derivation->session;
@@ -368,7 +368,7 @@ bool tcgrr_derive(const struct tcgrr_derive_options *options, GError **error)
     struct derivation derivation = {
         .options = options,
         .chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS),
-        /* Its own: one that was told to end may still be at work on the same window. */
+        /* Its own: one that was asked to end may still be at work on the same window. */
         .part = g_strdup_printf("%s.%d" TCGRR_PART_SUFFIX, options->output, (int)getpid()),
     };
     int lock = tcgrr_part_lock(derivation.part);

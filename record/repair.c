@@ -182,7 +182,7 @@ static bool confirm(struct work *work, struct tcgrr_event *event)
     return true;
 }
 
-/* What was inferred and does not stand in the log did not happen: the same code at another address looks like an
+/* What was inferred and is not in the log did not happen: the same code at another address looks like an
  * interrupt. */
 static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *data)
 {

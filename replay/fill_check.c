@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A window that was derived from a keyframe is as right as that. The window before it came past the same place on its
- * own, and ran on into the window: there both must hold the same and have done the same. So each window is as right as
- * the one before it, and the first one was derived from the start.
+ * A window that was derived from a keyframe is as reliable as that keyframe. The replay of the window before it passed
+ * the same place without the keyframe, and ran on into the window: there both must hold the same and have done the
+ * same. So each window is as reliable as the one before it, and the first one was derived from the start.
  */
 #include "replay/fill_internal.h"
 

@@ -29,7 +29,7 @@ static bool land(struct tcgrr_gdb_server *server, tcgrr_icount icount, unsigned 
 }
 
 /*
- * How many steps it is from where `stub` stands to the place at `icount` with these registers; 0 if it does not come by
+ * How many steps it is from where `stub` is to the place at `icount` with these registers; 0 if it does not come by
  * there.
  */
 static bool count_steps(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, tcgrr_icount icount,

@@ -50,7 +50,7 @@ static void stand(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub)
     *stub = (struct tcgrr_stub){0};
 }
 
-/* gdb shows the text; it is told that the machine stands where it stood. */
+/* gdb shows the text, and learns that the machine is where it was. */
 static void say(struct tcgrr_gdb_server *server, const char *text)
 {
     GString *packet = g_string_new("O");
@@ -155,7 +155,7 @@ static bool answer_monitor(struct tcgrr_gdb_server *server, const char *hex)
 
 /* ---- what comes from gdb ---- */
 
-/* Remembers what another stub is to be told. */
+/* Remembers what another stub has to be sent. */
 static void remember(struct tcgrr_gdb_server *server, const char *payload)
 {
     struct tcgrr_gdb_requests *requests = &server->requests;
@@ -227,7 +227,7 @@ static bool hear_client(struct tcgrr_gdb_server *server, bool *gone, bool *kille
     while (!*gone) {
         GError *problem = NULL;
         if (!tcgrr_gdb_wire_receive(client, 0, &found, &problem)) {
-            *gone = true; /* nobody is left to be told */
+            *gone = true; /* nobody is left to answer */
             g_clear_error(&problem);
             return true;
         }
@@ -447,7 +447,7 @@ bool tcgrr_gdb_server_find(struct tcgrr_gdb_server *server, uint64_t pc, bool *f
         stand(server, &stub);
     }
     tcgrr_stub_clear(&stub);
-    /* A QEMU that ends has come to the run's end. */
+    /* A QEMU that ends has reached the run's end. */
     if (problem && problem->code == TCGRR_ERROR_STOPPED) {
         g_propagate_error(error, problem);
         return false;

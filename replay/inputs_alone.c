@@ -34,7 +34,7 @@ static void diverge(struct alone *alone, enum tcgrr_divergence_kind kind, enum t
     }
 }
 
-/* QEMU did not come to where it was to go: a divergence, if it had begun to run. */
+/* QEMU did not get to where it was to go: a divergence, if it had begun to run. */
 static bool explain(struct alone *alone, GError *problem, GError **error)
 {
     struct tcgrr_session *session = alone->result->session;
@@ -58,7 +58,8 @@ static bool explain(struct alone *alone, GError *problem, GError **error)
     return true;
 }
 
-/* Whether it has gone to `icount`, QEMU's own count, and stands there; otherwise there is an error or a divergence. */
+/* Whether it has gone to `icount`, QEMU's own count, and is stopped there; otherwise there is an error or a divergence.
+ */
 static bool go(struct alone *alone, tcgrr_icount icount, bool *there, GError **error)
 {
     GError *problem = NULL;
@@ -91,7 +92,7 @@ static bool go_to_last(struct alone *alone, tcgrr_icount last, bool *there, GErr
         }
         tcgrr_replay_visit_leave(result->visit);
     }
-    /* QEMU does not stop where it stands. */
+    /* QEMU does not stop where it already is. */
     return last == 0 || go(alone, tcgrr_session_own_icount(result->session, last), there, error);
 }
 

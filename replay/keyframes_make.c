@@ -122,7 +122,7 @@ static bool is_there(const struct making *making, const struct trial *trial)
     return there.icount == trial->icount;
 }
 
-/* Makes a trial of where the player stands, number `index`; -1: the last. */
+/* Makes a trial of where the player is, number `index`; -1: the last. */
 static bool take(struct making *making, struct tcgrr_player *player, tcgrr_icount icount, int index, GError **error)
 {
     const char *folder = tcgrr_keyframes_own_folder(making->keyframes);
@@ -224,7 +224,8 @@ static bool go_along(struct making *making, struct tcgrr_player *player, GError 
 
 /* ---- second pass: a fresh QEMU from each, several at a time ---- */
 
-/* A trial that is being proved by coming from it to the next one, NULL for the last. Neither is taken away meanwhile.
+/*
+ * A trial that is being proved by coming from it to the next one, NULL for the last. Neither is taken away meanwhile.
  */
 struct proof {
     struct making *making;
@@ -275,7 +276,8 @@ static bool split(struct proof *proof, struct tcgrr_player *player, GError **err
            take_half(proof, player, place, error);
 }
 
-/* Whether one that starts from the trial comes to the next, or a little further on if there is none, as it did. */
+/* Whether one that starts from the trial reaches the next, or a place a little further on if there is none, as it did.
+ */
 static bool proves(struct proof *proof, GError **error)
 {
     const struct trial *trial = proof->trial, *next = proof->next;

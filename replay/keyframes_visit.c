@@ -78,7 +78,7 @@ void tcgrr_keyframe_draft_end(struct tcgrr_keyframes *keyframes, struct tcgrr_ke
     tcgrr_keyframes_look(keyframes);
 }
 
-/* Failing to is no reason to fail: it would only have been a help. The player stands at `icount` and may go to `to`. */
+/* Failing to is no reason to fail: it would only have been a help. The player is at `icount` and may go to `to`. */
 static bool leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to,
                   GError **error)
 {

@@ -312,7 +312,7 @@ static bool end_at_signal(struct tcgrr_reader *reader, struct tcgrr_compare_opti
     return true;
 }
 
-/* A has told all that it was started for. */
+/* A has delivered all that it was started for. */
 static void end_original(void *data)
 {
     struct tcgrr_replay_result *result = data;
@@ -449,7 +449,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         how.relieved = end_original;
         how.data = result;
     }
-    if (options->enough > 0) { /* it does not come to where comparing was to end */
+    if (options->enough > 0) { /* it does not reach the place where comparing was to end */
         how.until[0] = how.until[1] = (struct tcgrr_position){0};
     }
     how.start = result->start;

@@ -51,7 +51,7 @@ struct tcgrr_replay_visit *tcgrr_replay_visit_new(const struct tcgrr_keyframes_o
     visit->at = at;
     visit->hang_ms = hang_ms;
     visit->stop = stop;
-    /* Before it: QEMU does not stop where it stands. */
+    /* Before it: QEMU does not stop where it already is. */
     visit->start = tcgrr_keyframes_before(visit->keyframes, at > 0 ? at - 1 : 0);
     visit->place = at > visit->start.icount + TCGRR_VISIT_MIN ? find_place(visit) : 0;
     return visit;

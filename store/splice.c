@@ -168,7 +168,7 @@ static tcgrr_icount next_sample(const struct work *work, uint64_t *pc)
     return sampler->cursor.sample->icount;
 }
 
-/* The next sample stands before the execution that is appended next. */
+/* The next sample precedes the execution that is appended next. */
 static bool add_sample(struct work *work, GError **error)
 {
     struct sampler *sampler = &work->sampler;

@@ -149,7 +149,7 @@ static bool check_summary(struct check *check, int64_t id, GError **error)
     return true;
 }
 
-/* Whether each sample says the pc of the execution that it stands before. */
+/* Whether each sample has the pc of the execution that follows it. */
 static bool right_pcs(const struct check *check)
 {
     const struct tcgrr_samples *samples = check->chunk->samples;
@@ -167,7 +167,7 @@ static bool right_pcs(const struct check *check)
     return right;
 }
 
-/* Whether the samples of the chunk stand where its executions are. */
+/* Whether the samples of the chunk are where its executions are. */
 static bool check_samples(struct check *check, int64_t id, GError **error)
 {
     GError *problem = NULL;

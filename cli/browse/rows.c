@@ -105,7 +105,7 @@ static void add_events(struct rows *rows, tcgrr_seq seq)
     }
 }
 
-/* The instructions of the execution that a walk stands on, from `rows->first` on; those that it did not reach after
+/* The instructions of the walk's current execution, from `rows->first` on; those that it did not reach after
  * them. */
 static bool add_execution(struct rows *rows, const struct tcgrr_exec_walk *walk, guint *here, GError **error)
 {

@@ -304,7 +304,7 @@ static bool find_text(char **texts, const char *text, enum browse_direction dire
     return found;
 }
 
-/* The next match in the rest of the execution that one stands in. */
+/* The next match in the rest of the current execution. */
 static bool search_here(struct browse_run *run, const char *text, enum browse_direction direction, bool *moved,
                         GError **error)
 {

@@ -53,7 +53,7 @@ static void show_events(struct walk *walk, tcgrr_seq seq)
     }
 }
 
-/* Gets the events of the chunk that a walk has come to. */
+/* Gets the events of the chunk that a walk has entered. */
 static bool enter_chunk(struct walk *walk, const struct tcgrr_chunk *chunk, GError **error)
 {
     g_array_set_size(walk->events, 0);

@@ -196,7 +196,7 @@ static bool changes_flow(const struct tcgrr_event *event)
     return event->kind == TCGRR_EVENT_INTERRUPT || event->kind == TCGRR_EVENT_EXCEPTION;
 }
 
-/* Follows the flow into the execution on which a walk stands. */
+/* Follows the flow into the walk's current execution. */
 static void count_exec(struct flow *flow, const struct tcgrr_exec_walk *walk)
 {
     const struct tcgrr_blocks *blocks = flow->job->blocks;

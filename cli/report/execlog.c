@@ -227,7 +227,7 @@ static void print_exec(struct log *log, struct tcgrr_exec_walk *walk)
     }
 }
 
-/* Completes the line before with the registers that are known before the execution on which a walk stands. */
+/* Completes the line before with the registers that are known before the walk's current execution. */
 static bool add_registers(struct log *log, const struct tcgrr_exec_walk *walk, GError **error)
 {
     if (walk->chunk->id != log->chunk) {

@@ -244,7 +244,7 @@ static bool check(struct report_job *job, GError **error)
     return report_need(job, TCGRR_LEVEL_FULL, error);
 }
 
-/* What match= names is told to have had no accesses, which may be a wrong name. */
+/* Says that what match= names had no accesses: the name may be wrong. */
 static void note_unmatched(const struct report_job *job, const GPtrArray *devices)
 {
     const GPtrArray *matches = job->values[MATCH].texts;

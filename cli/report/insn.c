@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Instructions by vCPU or size, and those whose text begins as told. */
+/* Instructions by vCPU or size, and those whose text begins as match= says. */
 #include "cli/report/report.h"
 
 #include "cli/cli.h"

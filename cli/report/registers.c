@@ -17,7 +17,7 @@ struct report_registers {
     GArray *list; /* struct shown */
     struct tcgrr_samples *samples;
     struct tcgrr_sample_cursor cursor;
-    bool more; /* the cursor stands on a sample */
+    bool more; /* the cursor is on a sample */
     bool open; /* the cursor is to be ended */
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Level full: the accesses that stand in the ring after the execution they belong to. They come into the chunk as they
+ * Level full: the accesses, which are in the ring after the execution they belong to. They come into the chunk as they
  * are read; which of them count is settled when the execution is appended, because only then it is known how far it
  * came.
  */
@@ -249,7 +249,7 @@ bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     return true;
 }
 
-/* Where the words of executions and those of accesses stand while they are being separated. */
+/* Where the words of executions and those of accesses are put while they are being separated. */
 struct parting {
     const uint32_t *at; /* words from here on are to be done */
     const uint32_t *end;

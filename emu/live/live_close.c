@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What an execution came to, which is known only when the next one begins. */
+/* How an execution ended, which is known only when the next one begins. */
 #include "emu/live/live_internal.h"
 
 #include "store/isa/disasm.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The hot loop: complete executions in a row. Guests run in loops, and the plugin says where a phrase begins that it
- * has sent before; what such a phrase comes to is worked out once.
+ * has sent before; what such a phrase adds up to is worked out once.
  */
 #include "emu/live/live_internal.h"
 
@@ -46,7 +46,7 @@ static inline uint64_t shifted_power(const struct tcgrr_live *live, uint64_t ins
 }
 
 /*
- * Works out what the executions that `words` begin with come to. Returns false if they cannot follow one another. In
+ * Works out what the executions that `words` begin with add up to. Returns false if they cannot follow one another. In
  * two halves, because each step of a digest waits for the one before.
  */
 static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const uint32_t *words)
@@ -92,7 +92,7 @@ static inline void fetch_ahead(const struct phrase *phrase)
 }
 
 /*
- * Takes phrases into the lane, as long as they come in a row, are no more than `most` words, and come to less than
+ * Takes phrases into the lane, as long as they come in a row, are no more than `most` words, and add up to less than
  * `until` instructions with the execution that began last. Returns how many words it took.
  */
 static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, const uint32_t *words,

@@ -18,7 +18,7 @@ static bool has(const char *name)
     return dlsym(RTLD_DEFAULT, name) != NULL;
 }
 
-/* What stands after "api=" in the plugin's own word of QEMU's command line; 0 if nothing does. The environment would be
+/* What follows "api=" in the plugin's own word of QEMU's command line; 0 if nothing does. The environment would be
  * the guest's, too, in user mode. */
 static int forced_version(void)
 {

@@ -88,7 +88,7 @@ static int ask_for_ring(struct tcgrr_fork_answer *answer)
     return fd;
 }
 
-/* Everything that counts from the run's start, or that tcgrr was told before. */
+/* Everything that counts from the run's start, or that tcgrr has been sent before. */
 static void start_again(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_wire_header *header = plugin->ring.header;

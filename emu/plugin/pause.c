@@ -18,7 +18,7 @@ static struct {
     struct qemu_plugin_register *handles[TCGRR_PAUSE_REGISTERS];
     GByteArray *value;
     bool announced;
-    bool over; /* it stands nowhere any more */
+    bool over; /* it pauses nowhere any more */
 } paused;
 
 /* ---- registers ---- */

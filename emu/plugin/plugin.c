@@ -49,7 +49,7 @@ static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
     uint32_t left = (uint32_t)*plugin->mark;
 
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, plugin->open->count - left));
-    /* A last instruction that was come to has retired if it is a branch, even where its class leaves that open. */
+    /* A last instruction that was reached has retired if it is a branch, even where its class leaves that open. */
     if (left > 1) {
         plugin->sampling.countdown += plugin->sampling.open_transfer;
     }
@@ -84,7 +84,7 @@ void tcgrr_plugin_switch_thread(unsigned vcpu)
     }
 }
 
-/* Taken back by push_left() if the translation does not come to its branch. */
+/* Taken back by push_left() if the translation does not reach its branch. */
 static inline void count_transfer(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
 {
     plugin->sampling.countdown -= translation->transfer;

@@ -24,7 +24,7 @@ static bool plausible(const struct tcgrr_wire_header *header, size_t file_bytes)
 }
 static_assert(2 * TCGRR_WIRE_RESERVE_WORDS > TCGRR_WIRE_PACKED_WORDS, "a draft must fit the smallest ring");
 
-/* One address range in which the ring's file pages stand twice, so that a draft may run over the end. */
+/* One address range in which the ring's file pages are mapped twice, so that a draft may run over the end. */
 static uint32_t *map_twice(int fd, size_t bytes)
 {
     char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

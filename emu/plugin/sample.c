@@ -185,9 +185,9 @@ static void tell_changes(struct tcgrr_plugin *plugin)
 }
 
 /*
- * Samples stand at multiples of the step, so that all those of a larger step are among those of a smaller one. Where
- * they are wanted after each branch of a part of the run, there are none between the first one and that part. In user
- * mode, where only samples show data, they then stand before every block.
+ * Samples are taken at multiples of the step, so that all those of a larger step are among those of a smaller one.
+ * Where they are wanted after each branch of a part of the run, there are none between the first one and that part. In
+ * user mode, where only samples show data, they are then taken before every block.
  */
 static void set_next(struct tcgrr_plugin *plugin)
 {

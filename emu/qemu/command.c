@@ -78,7 +78,8 @@ static void add_file(struct builder *builder, const char *path)
     }
 }
 
-/* A name for QEMU's block layer: "file:" may stand before it, and any other protocol means that it is no file of ours.
+/*
+ * A name for QEMU's block layer: "file:" may stand before it, and any other protocol means that it is no file of ours.
  */
 static void add_image(struct builder *builder, const char *name)
 {
@@ -659,7 +660,7 @@ static bool needs_seed(const struct builder *builder, size_t program)
 /*
  * Makes each run of a program start the same: AT_RANDOM's bytes by -seed. The process itself is started without
  * address-space randomization, and with one arena for malloc: QEMU's own threads would map more of them, in an order
- * that is a race, and the program's libraries come to lie elsewhere. That variable is not for the program to see.
+ * that is a race, and the program's libraries end up elsewhere. That variable is not for the program to see.
  */
 static void pin_start(struct builder *builder, size_t program)
 {

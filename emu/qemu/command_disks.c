@@ -43,7 +43,7 @@ static void look_inside(const GPtrArray *inside, bool *source, bool *replayed)
     }
 }
 
-/* The device that QEMU makes of such an option, where that does not depend on the machine. */
+/* The device that QEMU makes from such an option, where that does not depend on the machine. */
 static const char *device_for(const char *target, const char *name, const char *interface, const char *media)
 {
     bool pc = strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0;

@@ -16,7 +16,7 @@
 
 struct tcgrr_gdb {
     struct tcgrr_gdb_wire *wire;
-    bool physical; /* what the stub was told memory addresses are */
+    bool physical; /* what the stub takes memory addresses for */
     struct tcgrr_registers *registers;
     guint first;     /* so many registers are of the first description, which "g" is about */
     GPtrArray *core; /* struct tcgrr_register *, by number */

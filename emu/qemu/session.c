@@ -24,7 +24,7 @@
 #define FREE_GRACE_MS    1000
 #define WATCH_US         3000
 #define WATCH_MS         20   /* at most until it is noticed that watching is to end; events are at once */
-#define PAUSED_MS        2    /* to read what a QEMU that stands still has reported: it is all there */
+#define PAUSED_MS        2    /* to read what a QEMU that is stopped has reported: it is all there */
 #define FULL_BYTES       8192 /* free: less than the buffer that QEMU's last words may fill */
 
 struct tcgrr_session {

@@ -328,7 +328,7 @@ static void finish(struct start *start)
     g_free(start->folder);
 }
 
-/* Starts QEMU, which stands still. */
+/* Starts QEMU, which is stopped. */
 static bool open_start(struct start *start, GError **error)
 {
     start->folder = tcgrr_scratch_folder("start", error);

@@ -442,7 +442,7 @@ bool tcgrr_align_differs(struct tcgrr_align *align)
     return false;
 }
 
-/* Whether the other side would have come to the interrupt a little later. */
+/* Whether the other side would have reached the interrupt a little later. */
 static bool comes_later(const struct tcgrr_align *align, const struct tcgrr_deferred_handler *aside)
 {
     return !aside->differs && aside->interrupt.certain &&

@@ -7,7 +7,7 @@
 #define BODY_MAX   1024
 /* Turns that make up what is known of its body. */
 #define BODY_TURNS 4
-/* What one side may turn more than the other; instructions, all of which are at hand then. */
+/* How much longer one side may loop than the other; instructions, all of which are at hand then. */
 #define EXTRA_MAX  4194304
 /* A loop is left because of what was read so few instructions before. */
 #define LEAVE_NEAR 128
@@ -105,7 +105,7 @@ static void body_add(struct body *body, uint64_t pc)
     }
 }
 
-/* Goes back to where the side was at its next instruction before, and through some turns more. */
+/* Goes back to where the side was at its next instruction before, and through some more iterations. */
 static void find_body(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which, struct body *body)
 {
     struct back back = look_back(align, pair, which);
@@ -179,8 +179,8 @@ static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_c
     return reads | interrupts;
 }
 
-/* Side `late` turns on until it comes to where the other has left the loop. Returns the instructions that took; 0:
- * it does not within `most`. */
+/* Side `late` runs on in the loop until it reaches the place where the other has left it. Returns the instructions that
+ * took; 0: it does not within `most`. */
 static uint32_t turn_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, int late, const struct body *body,
                         uint64_t most)
 {
@@ -230,7 +230,7 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair
     return place.reasons != 0;
 }
 
-/* If one side has left a loop in which the other turns at most so many instructions further, goes on after it. */
+/* If one side has left a loop in which the other runs at most so many more instructions, continues after it. */
 static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, uint64_t most)
 {
     struct body bodies[2];
@@ -309,7 +309,7 @@ static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *p
     return true;
 }
 
-/* The nearest place at which both go on alike: where A first comes to an instruction, and B, too. */
+/* The nearest place from which both run the same: where A first reaches an instruction, and B, too. */
 static bool meet(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, struct tcgrr_cursor_pair *met)
 {
     struct tcgrr_insn_cursor places[2][APART_MAX];

@@ -17,7 +17,7 @@ struct server {
     struct tcgrr_received_blocks *received;
     struct tcgrr_comparison *comparison;
     struct tcgrr_plan plan; /* count 0: none */
-    uint32_t next;          /* its position that is next to be told of */
+    uint32_t next;          /* its position that is to be sent next */
     bool ended;             /* the run ended at the one before */
     gint64 first_made;      /* when the first of those that are to be sent was made */
     struct tcgrr_positions positions;

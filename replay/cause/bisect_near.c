@@ -10,7 +10,7 @@
 #include "replay/unpinned.h"
 #include "store/error.h"
 
-#define AFTER 1000000 /* so far after the divergence a replay that does not come to it is given up */
+#define AFTER 1000000 /* a replay is given up so far after the divergence if it does not reach that */
 
 /* How far before the divergence to begin. */
 static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};

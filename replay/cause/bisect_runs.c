@@ -56,7 +56,7 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
 }
 
 /* Records into the folder, up to `limit` or a little further. `like`: the run that it is to do the same as; NULL: none.
- * *cut: it came to the limit, or may only have waited. */
+ * *cut: it reached the limit, or may only have waited. */
 static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
                    const struct tcgrr_run *like, tcgrr_icount limit, bool *cut, GError **error)
 {
@@ -276,7 +276,7 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
 
     bisect->how.tolerate_cut_a = !run->complete;
     bisect->how.isa = tcgrr_isa_of_target(run->target);
-    /* Each had what came to it: what that can explain is no divergence. */
+    /* Each had inputs of its own: what these can explain is no divergence. */
     struct tcgrr_compare_options how = bisect->how;
     how.strict = bisect->strict;
     how.own_inputs = !tcgrr_bisect_is_user(bisect);

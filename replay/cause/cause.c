@@ -364,7 +364,7 @@ static void want(struct tcgrr_trail *trail, guint stop, const struct tcgrr_locat
     }
 }
 
-/* Going to the first difference may lead to the very instruction that the chain has come to. */
+/* Going to the first difference may lead to the very instruction that the chain has reached. */
 static void drop_repeated(struct tcgrr_trail *trail, guint stop)
 {
     GPtrArray *links = trail->cause->links;
@@ -535,7 +535,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment diverged_at, bool halt
     tcgrr_moment first;
     unsigned more = 1;
 
-    /* What was told of a side that halts may lack its last block, and it may have halted in the one after that. */
+    /* What is known of a side that halts may lack its last block, and it may have halted in the one after that. */
     if (halts && !tcgrr_replay_pair_block(search->pair, diverged_at, &first, &more, error)) {
         return false;
     }

@@ -86,7 +86,7 @@ static void compare_memory(struct tcgrr_trail *trail, const GArray *places, cons
     }
 }
 
-/* What the block comes to as a whole takes the place of what it came to when it was stepped through. */
+/* The results of the block as a whole replace those that it had when it was stepped through. */
 static void set_end(struct tcgrr_trail *trail, const struct tcgrr_snapshot *after)
 {
     for (int side = 0; side < 2; side++) {

@@ -121,7 +121,8 @@ enum what { OUTSIDE, HIDDEN, READS, RANGE, WINDOW };
 struct quirk {
     const char *begins;
     enum what what;
-    const char *text; /* HIDDEN: what it takes in; READS: a register; WINDOW: what the eight that it turns begin with */
+    const char
+        *text; /* HIDDEN: what it reads; READS: a register; WINDOW: the first letter of the eight that it rotates */
 };
 
 static const char special[] = "a special-purpose register";

@@ -295,7 +295,7 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
     return true;
 }
 
-/* ---- memory, where stores are not told ---- */
+/* ---- memory, where stores are not reported ---- */
 
 static bool holds(struct tcgrr_paused *paused, const struct tcgrr_last_place *place, const uint8_t *bytes, bool *same,
                   GError **error)

@@ -173,7 +173,7 @@ void tcgrr_rerun_distrust(struct tcgrr_rerun *rerun)
     rerun->distrust = true;
 }
 
-/* ---- a QEMU that stands still ---- */
+/* ---- a QEMU that is stopped ---- */
 
 static bool ask_icount(struct tcgrr_paused *paused, tcgrr_icount *icount, GError **error)
 {
@@ -291,7 +291,7 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
     return paused;
 }
 
-/* Saves where it stands. */
+/* Saves the machine where it is. */
 static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, GError **error)
 {
     struct tcgrr_keyframe left = {.icount = paused->icount};
@@ -364,7 +364,7 @@ tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
 }
 
 /*
- * Waits for QEMU to stand still, as long as it gets anywhere. Of a long run it may say so only at its end, but of one
+ * Waits for QEMU to stop, as long as it gets anywhere. Of a long run it may say so only at its end, but of one
  * that spends time on a single step no more is to be expected.
  */
 static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)

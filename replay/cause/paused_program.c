@@ -21,7 +21,7 @@ struct tcgrr_paused_program {
     struct tcgrr_paused_program_options options;
     struct tcgrr_session *session;
     struct tcgrr_pause *pause;
-    struct tcgrr_chunk *chunk; /* all before the block in which it stands */
+    struct tcgrr_chunk *chunk; /* all before the block in which it is paused */
     struct tcgrr_registers *registers;
     uint32_t *places; /* by register: where its value is among the plugin's */
     char *path;
@@ -128,7 +128,7 @@ static bool has_ended(struct tcgrr_paused_program *program, GError **error)
     return false;
 }
 
-/* Waits until it stands, and until all before is known. */
+/* Waits until it is paused, and until all before is known. */
 static bool wait_standing(struct tcgrr_paused_program *program, GError **error)
 {
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;

@@ -149,7 +149,7 @@ bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_mome
     }
 }
 
-/* The QEMU that has stood since the beginning, if it can come to `icount`; it is the caller's then. */
+/* The QEMU that has been stopped since the beginning, if it can reach `icount`; it is the caller's then. */
 static struct tcgrr_paused *take_standing(struct tcgrr_replay_pair *pair, tcgrr_icount icount)
 {
     struct tcgrr_paused *paused = g_steal_pointer(&pair->standing);
@@ -430,7 +430,7 @@ bool *tcgrr_watched_registers(const struct tcgrr_replay_pair *pair, int side, co
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_register *reg = side == 0 ? g_ptr_array_index(list, i) : pair->others[i];
         if (reg) {
-            /* Where a run stands is always looked at, and not on every target one of the core registers. */
+            /* The place of a run is always looked at, and is not one of the core registers on every target. */
             own[reg->index] = watch->registers[i] || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC;
         }
     }

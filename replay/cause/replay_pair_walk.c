@@ -64,7 +64,7 @@ static bool load_code(struct walking *walking, GError **error)
 }
 
 /*
- * The recorded instruction that stands at `pc`. In x86's real mode the trace has linear addresses and the stub offsets
+ * The recorded instruction at `pc`. In x86's real mode the trace has linear addresses and the stub offsets
  * in a segment.
  */
 static const struct code *find_code(const struct walking *walking, tcgrr_icount icount, uint64_t pc)

@@ -92,7 +92,7 @@ bool tcgrr_cause_find_block(struct tcgrr_reader *reader, const struct tcgrr_comp
             "x86_64 and QEMU 10.1 or later on both sides, and a program that starts with the same data on both");
         return false;
     }
-    /* After the first difference nothing is known; one of stores alone may only be told in other pieces. */
+    /* After the first difference nothing is known; one of stores alone may only be reported in other pieces. */
     tcgrr_icount differs = data->found ? data->to[0] : flow ? comparison->icount : UINT64_MAX;
     bool stores_known = data->stores || (data->stores_parted && data->stores_from[0] >= data->same[0]);
     if (!find_exec(reader, data->same[0], &exec, error)) {

@@ -114,7 +114,7 @@ static bool has_option(char **words, const char *name)
     return words && g_strv_contains((const char *const *)words, name);
 }
 
-/* The command without the QEMU, which stands before it. */
+/* The command without the QEMU, which precedes it. */
 static void add_command(GPtrArray *argv, const struct tcgrr_standalone_options *options,
                         const struct tcgrr_stage *stage, int side, const char *image)
 {
@@ -181,7 +181,7 @@ static gpointer run_guest(gpointer data)
     return GINT_TO_POINTER(good);
 }
 
-/* Why what it printed means nothing: the QEMU gave up before the guest came to print. One that aborts is different: it
+/* Why what it printed means nothing: the QEMU gave up before the guest printed. One that aborts is different: it
  * may do so over the very instruction. NULL: it means something; else owned by the caller. */
 static char *why_void(const struct performance *performance)
 {

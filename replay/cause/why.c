@@ -521,7 +521,8 @@ static bool follow(struct chase *chase, const uint8_t *state, GError **error)
     return true;
 }
 
-/* The register that a name stands for: as QEMU calls it, or a part of one by the name that the architecture gives it.
+/*
+ * The register that a name stands for: as QEMU calls it, or a part of one by the name that the architecture gives it.
  */
 static const struct tcgrr_register *find_register(const struct tcgrr_registers *registers, const char *what)
 {
@@ -543,7 +544,7 @@ static const struct tcgrr_register *find_register(const struct tcgrr_registers *
     return found;
 }
 
-/* What is asked for, before the instruction at which `paused` stands. */
+/* What is asked for, before the instruction at which `paused` is. */
 static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const uint8_t *state, struct wanted *wanted,
                        GError **error)
 {

@@ -56,7 +56,8 @@ struct slot {
     uint32_t head; /* encoding: what head_of() makes of its accesses */
 };
 
-/* The accesses that a block made the last time it ran: its slots. Blocks that share a shape's place forget each
+/*
+ * The accesses that a block made the last time it ran: its slots. Blocks that share a shape's place forget each
  * other's.
  */
 struct shape {
@@ -80,7 +81,7 @@ struct tcgrr_access_codec {
     uint32_t used;
     uint32_t room;
     uint64_t address;  /* of the last access */
-    uint64_t offset;   /* last told */
+    uint64_t offset;   /* last coded */
     struct value last; /* the last two values */
     struct value before;
 };
@@ -162,7 +163,7 @@ static struct slot *add_slot(struct tcgrr_access_codec *codec, struct slot *old,
     return old->kind == KINDS ? old : old + 1;
 }
 
-/* From `first` on stand the slots of the block's new shape. */
+/* The slots of the block's new shape begin at `first`. */
 static void end_shape(struct tcgrr_access_codec *codec, uint32_t block, uint32_t first)
 {
     codec->slots[codec->used++] = (struct slot){.kind = KINDS};

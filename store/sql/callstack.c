@@ -63,7 +63,7 @@ static struct mark *mark_at(const struct tcgrr_callstacks *stacks, guint i)
     return &g_array_index(stacks->marks, struct mark, i);
 }
 
-/* Keeps where it stands, if that is due; with too many marks, every second one goes. */
+/* Keeps the current place, if that is due; with too many marks, every second one goes. */
 static void keep_mark(struct tcgrr_callstacks *stacks)
 {
     const struct mark *last = stacks->marks->len ? mark_at(stacks, stacks->marks->len - 1) : NULL;
@@ -80,7 +80,7 @@ static void keep_mark(struct tcgrr_callstacks *stacks)
     }
 }
 
-/* Goes to the last mark before chunk `id`, unless it stands between that one and the chunk already. */
+/* Goes to the last mark before chunk `id`, unless it is already between that one and the chunk. */
 static void rewind_to(struct tcgrr_callstacks *stacks, int64_t id)
 {
     guint best = stacks->marks->len;

@@ -222,7 +222,7 @@ static bool find_first(struct mem_cursor *cursor)
     return cursor->at < accesses->len && access_at(cursor, cursor->at)->exec == exec;
 }
 
-/* Moves to the execution's next access; false at its end, where the cursor then stands. */
+/* Moves to the execution's next access; false at its end, where the cursor then is. */
 static bool step(struct mem_cursor *cursor)
 {
     uint32_t exec = cursor->walk.at.index;
@@ -238,7 +238,7 @@ static bool step(struct mem_cursor *cursor)
     return cursor->at < cursor->walk.chunk->chunk->accesses->len && access_at(cursor, cursor->at)->exec == exec;
 }
 
-/* The walk has come to another execution. Returns whether it has accesses. */
+/* The walk has reached another execution. Returns whether it has accesses. */
 static bool enter(struct mem_cursor *cursor)
 {
     const struct tcgrr_exec_walk *walk = &cursor->walk;
