@@ -95,7 +95,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
          "the file to write (default: standard output); uftrace: the folder to create", "FILE"},
         {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv, parquet: begin at this icount", "ICOUNT"},
-        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "and end at this icount", "ICOUNT"},
+        {"until", 0, 0, G_OPTION_ARG_STRING, &until, "folded, tenet, csv, parquet: end at this icount", "ICOUNT"},
         {"min", 0, 0, G_OPTION_ARG_STRING, &least,
          "perfetto, uftrace: leave out functions that ran for less (default: perfetto shows about a million)",
          "INSTRUCTIONS"},

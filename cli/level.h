@@ -24,8 +24,8 @@ void cli_level_clear(struct cli_level *asked);
      0,                                                                                                                \
      G_OPTION_ARG_STRING,                                                                                              \
      &(asked).level,                                                                                                   \
-     "what to record: inputs (only what a replay needs), flow (what ran; the default), state (also samples of "        \
-     "registers and stores) or full (also memory accesses)",                                                           \
+     "inputs (only what a replay needs), flow (the default: what ran), state (flow and samples of registers and "      \
+     "stores) or full (state and memory accesses)",                                                                    \
      "LEVEL"},                                                                                                         \
         {"full-from",                                                                                                  \
          0,                                                                                                            \
@@ -46,12 +46,11 @@ void cli_level_clear(struct cli_level *asked);
          0,                                                                                                            \
          G_OPTION_ARG_STRING,                                                                                          \
          &(asked).sample_from,                                                                                         \
-         "level state: count branches for samples from the first execution of this symbol or 0x address, to "          \
-         "compare runs that differ before it",                                                                         \
+         "level state: count branches for samples from this symbol or 0x address on, for runs that differ before it",  \
          "WHERE"},                                                                                                     \
     {                                                                                                                  \
         "full-until", 0, 0, G_OPTION_ARG_STRING, &(asked).until,                                                       \
-            "stop recording them here, at its next execution (default: the end of the run)", "WHERE"                   \
+            "stop recording memory accesses here, at its next execution (default: the end of the run)", "WHERE"        \
     }
 
 /*

@@ -215,9 +215,8 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
         {"icount", 0, 0, G_OPTION_ARG_STRING, &arguments->icount,
          "icount shift: 0 to 10 or auto (default: your -icount, else 0)", "SHIFT"},
         {"follow", 0, 0, G_OPTION_ARG_STRING, &arguments->follow,
-         "user mode: what else to record: exec (the default): a program started by execve, in the same run; none: "
-         "nothing; "
-         "all: also forked children, each in its own trace beside TRACE",
+         "user mode: also record a program started by execve, in the same run (exec, the default); forked children, "
+         "too, each in its own trace beside TRACE (all); or neither (none)",
          "WHAT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->symbols,
          "an ELF file whose symbols to store (repeatable)", "FILE"},
