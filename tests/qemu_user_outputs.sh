@@ -235,6 +235,10 @@ for options in "" -one-insn-per-tb; do
     equal "timer $options: compared" "$(json .compared)" "$icount"
 done
 
+run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" --b-arg -one-insn-per-tb -- "$work/outputs" timer
+equal "timer, lockstep: diverged" "$(json .diverged)" false
+equal "timer, lockstep: calls that differ" "$(json .input_differences)" 0
+
 # They differ, and nobody can say that the QEMUs are the reason.
 head -c $((80 << 20)) /dev/zero | tr '\0' x >"$work/large"
 declare -A reasons=(

@@ -45,9 +45,9 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8]);
 /* It returned `*result`, which becomes what the program is given. Returns the number likewise. */
 int64_t tcgrr_inputs_return(int64_t number, int64_t *result);
 
-/* The block that begins is the last one before a recorded signal, or should be: sends it, so that QEMU takes it after
- * this block. */
-void tcgrr_inputs_send_signal(void);
+/* The block that begins ends at the plugin's `signal_at`, or after it: if a recorded signal came there it is sent, so
+ * that QEMU takes it after this block. */
+void tcgrr_inputs_on_position(void);
 
 /* The calling thread goes on; the first time, it begins. */
 void tcgrr_inputs_thread(bool begins);

@@ -68,7 +68,7 @@ static bool wait_for(const struct tcgrr_inputs *inputs, uint64_t at, void *bytes
     }
 }
 
-bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+bool tcgrr_inputs_look(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
     bool there = wait_for(inputs, inputs->at, head, sizeof(*head), inputs->writer);
 
@@ -78,6 +78,17 @@ bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *
     }
     inputs->writer = there ? head->pid : inputs->writer;
     return there && head->bytes <= TCGRR_INPUTS_MAX + 65536;
+}
+
+bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+{
+    bool there = tcgrr_inputs_look(inputs, head);
+
+    while (there && head->kind == TCGRR_INPUTS_STRETCH) {
+        inputs->at += sizeof(*head) + head->bytes;
+        there = tcgrr_inputs_look(inputs, head);
+    }
+    return there;
 }
 
 bool tcgrr_inputs_take(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head)

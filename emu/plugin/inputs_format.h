@@ -10,10 +10,11 @@
 
 enum tcgrr_inputs_kind {
     TCGRR_INPUTS_CALL = 1,
-    TCGRR_INPUTS_SIGNAL, /* a handler began: `number` is the signal, 0 if not known; `result` the handler */
-    TCGRR_INPUTS_END,    /* the run is over, nothing follows */
-    TCGRR_INPUTS_THREAD, /* a thread began to run */
-    TCGRR_INPUTS_START,  /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
+    TCGRR_INPUTS_SIGNAL,  /* a handler began: `number` is the signal, 0 if not known; `result` the handler */
+    TCGRR_INPUTS_END,     /* the run is over, nothing follows */
+    TCGRR_INPUTS_THREAD,  /* a thread began to run */
+    TCGRR_INPUTS_START,   /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
+    TCGRR_INPUTS_STRETCH, /* the program has computed up to `position`, and no signal came before that */
 };
 
 /* Where a signal came. */
@@ -48,8 +49,8 @@ struct tcgrr_inputs_record {
     uint32_t followed; /* a signal came on the call's return, whose record is the next */
     union {
         uint64_t stack; /* of the first call: where the stack was; 0: not known */
-        /* Of a signal that came while the program computed: instructions of the blocks that began since the record
-         * before, as the recording QEMU cut them; 0: not known. */
+        /* Of a stretch, and of a signal that came while the program computed: instructions of the blocks that began
+         * since the record before, as the recording QEMU cut them; 0: not known. */
         uint64_t position;
     };
     int64_t number;

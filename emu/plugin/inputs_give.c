@@ -441,19 +441,13 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
     inputs->call->expects = inputs->call->prepared = inputs->call->answered = false;
 }
 
-/* Whether nothing has run since a call returned, which was rt_sigreturn() where a block begins with a call. */
-static bool has_resumed(const struct tcgrr_inputs *inputs)
-{
-    return inputs->plugin->returned == tcgrr_ring_space(&inputs->plugin->ring);
-}
-
 static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)
 {
     uint64_t stack = 0;
 
     for (unsigned i = inputs->call->pending_count; i > 0; i--) {
         struct tcgrr_call_pending *pending = &inputs->call->pending[i - 1];
-        if (pending->pc == pc && (!pending->again || has_resumed(inputs))) {
+        if (pending->pc == pc && (!pending->again || tcgrr_inputs_returned(inputs))) {
             stack = stack ? stack : tcgrr_inputs_get(inputs, inputs->stack);
             if (pending->stack == stack) {
                 inputs->call->pending_count = i - 1;

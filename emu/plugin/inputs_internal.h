@@ -97,7 +97,9 @@ bool tcgrr_inputs_put(struct tcgrr_inputs *inputs);
 
 /* Appends a record, whose `bytes` are set here, and `inputs->record`. */
 void tcgrr_inputs_append(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
-/* The next record, for which it is waited where somebody writes the file meanwhile. False: there is none. */
+/* The next record, for which it is waited where somebody writes the file meanwhile. False: there is none. The first one
+ * also returns stretches, the second goes on after them. */
+bool tcgrr_inputs_look(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
 bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
 /* Reads what belongs to the record `head`, which is the next one, into `inputs->record`, and goes on after it. */
 bool tcgrr_inputs_take(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head);
@@ -113,8 +115,10 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8]);
 /* Whether a handler is there. */
 bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
-/* An input was kept or given: positions count from here. Where the next one is a signal that came while the program
- * computed it is to be sent, which is only known in time if nobody writes the file meanwhile. */
+/* Whether nothing has run since a call returned. */
+bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs);
+/* An input was kept or given: positions count from here. A signal that comes while the program computes is to
+ * be sent at its place: where somebody writes the file meanwhile, the program computes no further than it is known. */
 void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs);
 /* The block there begins to run. */
 void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #define SIGINFO_BYTES 128
+#define STRETCH       (UINT64_C(1) << 18) /* instructions */
 
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8])
 {
@@ -124,7 +125,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
         return;
     }
     struct tcgrr_plugin *plugin = inputs->plugin;
-    bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
+    bool returned = tcgrr_inputs_returned(inputs);
     bool left = tcgrr_plugin_left(plugin);
     int64_t signal =
         inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get(inputs, inputs->arguments[0]) : only_signal(inputs, handler);
@@ -149,26 +150,98 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     tcgrr_inputs_count_anew(inputs);
 }
 
+bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs)
+{
+    const struct tcgrr_plugin *plugin = inputs->plugin;
+    /* The ring comes to the same place again: that alone would not do. */
+    return plugin->position == 0 && plugin->returned == tcgrr_ring_space(&plugin->ring);
+}
+
+/* Whether a signal may come to a handler while the program computes. */
+static bool awaits_signals(const struct tcgrr_inputs *inputs)
+{
+    bool awaits = false;
+    for (int signal = 1; signal < TCGRR_SIGNALS_STANDARD; signal++) {
+        awaits = awaits || (inputs->handlers[signal] != 0 && !is_raised_by_insn(signal));
+    }
+    return awaits;
+}
+
+/* Where this record's signal is to be sent, if it is one that came while the program computed. */
+static void aim(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *next)
+{
+    bool sent = next->kind == TCGRR_INPUTS_SIGNAL && next->place == TCGRR_INPUTS_ELSEWHERE && next->position > 0 &&
+                next->number > 0 && next->number < TCGRR_SIGNALS_STANDARD;
+
+    inputs->plugin->signal_at = sent ? next->position : UINT64_MAX;
+    inputs->signal = next->number;
+}
+
 void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs)
 {
+    struct tcgrr_plugin *plugin = inputs->plugin;
     struct tcgrr_inputs_record next;
+    bool gives = inputs->way == TCGRR_INPUTS_GIVE && inputs->writes && !inputs->over;
 
-    inputs->plugin->position = 0;
-    inputs->plugin->signal_at = UINT64_MAX;
-    if (inputs->way == TCGRR_INPUTS_GIVE && inputs->writes && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
-        next.kind == TCGRR_INPUTS_SIGNAL && next.place == TCGRR_INPUTS_ELSEWHERE && next.position > 0 &&
-        next.number > 0 && next.number < TCGRR_SIGNALS_STANDARD) {
-        inputs->plugin->signal_at = next.position;
-        inputs->signal = next.number;
+    plugin->position = 0;
+    plugin->signal_at = UINT64_MAX;
+    if (gives && tcgrr_inputs_peek(inputs, &next)) {
+        aim(inputs, &next);
+    } else if (inputs->way == TCGRR_INPUTS_FOLLOW && inputs->writes && awaits_signals(inputs)) {
+        plugin->signal_at = 1;
+    } else if (inputs->way == TCGRR_INPUTS_KEEP && awaits_signals(inputs)) {
+        plugin->signal_at = STRETCH;
     }
 }
 
-void tcgrr_inputs_send_signal(void)
+/* Whoever follows may go as far. */
+static void keep_stretch(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_STRETCH, .position = inputs->plugin->position};
+
+    if (inputs->holds) {
+        tcgrr_inputs_let_go(inputs, false);
+    }
+    g_byte_array_set_size(inputs->record, 0);
+    tcgrr_inputs_append(inputs, &head);
+    inputs->plugin->signal_at = inputs->over ? UINT64_MAX : head.position + STRETCH;
+}
+
+/* Waits until it is known whether a signal comes before the block that begins is over. */
+static void follow_stretches(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_plugin *plugin = inputs->plugin;
+    struct tcgrr_inputs_record next;
+    bool there = !inputs->over && tcgrr_inputs_look(inputs, &next);
+
+    plugin->signal_at = UINT64_MAX;
+    while (there && next.kind == TCGRR_INPUTS_STRETCH) {
+        inputs->at += sizeof(next) + next.bytes;
+        if (next.position > plugin->position) { /* a signal may still come at the end of that very block */
+            plugin->signal_at = next.position;
+            return;
+        }
+        there = tcgrr_inputs_look(inputs, &next);
+    }
+    if (there) {
+        aim(inputs, &next);
+    }
+}
+
+void tcgrr_inputs_on_position(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
+    struct tcgrr_inputs *inputs = plugin->inputs;
 
-    if (plugin->position == plugin->signal_at) { /* otherwise this QEMU cuts blocks elsewhere, and it is left out */
-        syscall(SYS_tgkill, getpid(), gettid(), (int)plugin->inputs->signal);
+    if (inputs->way == TCGRR_INPUTS_KEEP) {
+        keep_stretch(inputs);
+        return;
     }
-    plugin->signal_at = UINT64_MAX;
+    if (inputs->way == TCGRR_INPUTS_FOLLOW) {
+        follow_stretches(inputs);
+    }
+    if (plugin->position == plugin->signal_at) { /* if it is past, this QEMU cuts blocks elsewhere: it is left out */
+        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->signal);
+    }
+    plugin->signal_at = plugin->signal_at > plugin->position ? plugin->signal_at : UINT64_MAX;
 }

@@ -130,7 +130,7 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
     }
     tcgrr_ring_push(&plugin->ring, translation->number);
     if (plugin->position >= plugin->signal_at) {
-        tcgrr_inputs_send_signal();
+        tcgrr_inputs_on_position();
     }
     if (sampled) {
         if (translation->origin) {

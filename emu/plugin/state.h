@@ -78,7 +78,7 @@ struct tcgrr_plugin {
     bool silent;                          /* record nothing more */
     const uint32_t *returned;             /* user mode: where the ring stood when one had returned */
     uint64_t position;    /* user mode: instructions of the blocks that began since an input was given */
-    uint64_t signal_at;   /* the same where a signal is to come; UINT64_MAX: nowhere */
+    uint64_t signal_at;   /* the same where a signal is to come, or this is to be looked at; UINT64_MAX: nowhere */
     _Atomic bool threads; /* user mode: another thread waits for too long: recording ends with the next block */
 
     struct tcgrr_sampling sampling;
