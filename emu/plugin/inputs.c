@@ -229,7 +229,9 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     }
     bool gives = inputs->way != TCGRR_INPUTS_KEEP;
     if (tcgrr_inputs_is_handler(inputs, pc)) {
-        int flags = inputs->reads ? QEMU_PLUGIN_CB_R_REGS : QEMU_PLUGIN_CB_NO_REGS;
+        int flags = gives && inputs->writes ? QEMU_PLUGIN_CB_RW_REGS
+                    : inputs->reads         ? QEMU_PLUGIN_CB_R_REGS
+                                            : QEMU_PLUGIN_CB_NO_REGS;
         plugin->api.register_tb_exec(tb, tcgrr_inputs_on_handler, flags, data);
     }
     if (!gives && is_around_call(inputs, pc)) {

@@ -26,6 +26,8 @@
 #define SUSPEND_X86          130 /* rt_sigsuspend */
 #define SUSPEND_GENERIC      133
 #define MASK_BYTES           8
+#define RESUME_X86           15 /* rt_sigreturn */
+#define HANDLER_ARGUMENTS    3  /* registers that are the handler's own, from the first on */
 
 static struct tcgrr_inputs *mine(void)
 {
@@ -458,6 +460,21 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
     return NULL;
 }
 
+void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs)
+{
+    const struct tcgrr_call_pending *pending =
+        inputs->call->pending_count > 0 ? &inputs->call->pending[inputs->call->pending_count - 1] : NULL;
+
+    for (unsigned i = HANDLER_ARGUMENTS; pending && i < 6; i++) {
+        if (pending->replaced & 1u << i) {
+            tcgrr_inputs_set(inputs, inputs->arguments[i], pending->arguments[i]);
+        }
+    }
+    if (pending && pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {
+        tcgrr_inputs_set(inputs, inputs->original, pending->number);
+    }
+}
+
 void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = mine();
@@ -476,7 +493,8 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
         tcgrr_inputs_set(inputs, inputs->number, pending->number);
     }
-    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {
+    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original &&
+        tcgrr_inputs_get(inputs, inputs->original) != RESUME_X86) { /* a handler ran in between, which leaves its own */
         tcgrr_inputs_set(inputs, inputs->original, pending->number);
     }
     if (pending->sets_result) {

@@ -134,6 +134,8 @@ void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed);
 
 /* Before a call is made, at its instruction, which is at `pc`. */
 void tcgrr_inputs_on_call(unsigned vcpu, void *pc);
+/* A handler begins on the return of a call: what it finds of that in registers is as the program had it. */
+void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs);
 /* Where the program goes on after a call, or makes it again. */
 void tcgrr_inputs_on_return(unsigned vcpu, void *pc);
 /* The call `number` was entered, where registers cannot be written. */

@@ -146,6 +146,9 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
         keep_signal(inputs, &head);
     } else {
         give_signal(inputs, handler);
+        if (returned && inputs->writes) {
+            tcgrr_inputs_put_back(inputs);
+        }
     }
     tcgrr_inputs_count_anew(inputs);
 }
