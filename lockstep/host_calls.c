@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/host_calls.h"
 
+#include "emu/qemu/command.h"
+#include "emu/qemu/unlogged.h"
 #include "store/error.h"
 #include "store/isa/isa.h"
 
@@ -213,6 +215,25 @@ static bool check_dozes(struct tcgrr_comparison *found, const char *target, cons
     return false;
 }
 
+/* `words`: QEMU and its arguments. */
+static bool check_unlogged(struct tcgrr_comparison *found, const char *const *words, GError **error)
+{
+    bool system = found->diverged && *words && tcgrr_command_program(*words, words + 1) < 0;
+    g_autoptr(GArray) options = system ? tcgrr_options_scan_system(words + 1) : NULL;
+    g_autofree char *unlogged = options ? tcgrr_unlogged_find(options) : NULL;
+
+    if (!unlogged) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup("the guest can get input that is in no rr log");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                ", but QEMU does not record what the guest gets through %s, which may be why",
+                found->icount, unlogged);
+    return false;
+}
+
 bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                             const struct tcgrr_blocks *blocks, GError **error)
 {
@@ -220,7 +241,7 @@ bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, 
     const char *what = NULL;
     uint64_t pc = 0;
 
-    if (!check_dozes(found, target, blocks, error)) {
+    if (!check_unlogged(found, words, error) || !check_dozes(found, target, blocks, error)) {
         return false;
     }
     for (size_t i = 0; found->diverged && has_semihosting(words) && i < G_N_ELEMENTS(all_calls); i++) {

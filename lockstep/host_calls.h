@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Semihosting: the guest's calls to the host. What the host answers is in no rr log, so that a guest which asks for the
- * time, or for input, may get something else in every run.
+ * What a guest gets from the host without QEMU recording it, so that it may get something else in every run: by
+ * semihosting the time or input; input through some devices (emu/qemu/unlogged.h).
  */
 #ifndef TCGRR_LOCKSTEP_HOST_CALLS_H
 #define TCGRR_LOCKSTEP_HOST_CALLS_H
@@ -10,11 +10,10 @@
 #include "store/blocks.h"
 
 /*
- * Takes back a divergence if the guest asked the host for such a thing before, or dozes (TCGRR_LEAVE_DOZE), which QEMU
- * replays as little: sets `undecided`, and fails with
- * TCGRR_ERROR_FAILED. `words` are QEMU's command, NULL-terminated; `blocks` what was executed up to there. What is
- * asked for is read from the instructions before the call (Arm's specification of semihosting, which RISC-V's follows);
- * where they do not show it, it may be the time.
+ * Takes back a divergence if the guest may have got such a thing before, or dozes (TCGRR_LEAVE_DOZE), which QEMU cannot
+ * replay either: sets `undecided`, and fails with TCGRR_ERROR_FAILED. `words` are QEMU's command, NULL-terminated;
+ * `blocks` what was executed up to there. What is asked for by semihosting is read from the instructions before the
+ * call (Arm's specification of it, which RISC-V's follows); where they do not show it, it may be the time.
  */
 bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                             const struct tcgrr_blocks *blocks, GError **error);

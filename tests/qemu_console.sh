@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
-# extended: 7.2
+# extended: 7.2 10.0
 # The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they do in plain QEMU, and what QEMU
 # would say about modules of another build is not passed on.
 # shellcheck source=tests/lib.sh
@@ -49,6 +49,24 @@ contains "the terminal" "$(tr '\r' '\n' < screen)" "\(qemu\)"
 contains "the terminal" "$(tr '\r' '\n' < screen)" "VM status: running"
 contains "the terminal" "$(tr '\r' '\n' < screen)" "QEMU: Terminated"
 run 0 "$tcgrr" verify keys.tcgrr
+
+# What is typed is an input that a replay gets, or, where QEMU does not record it, a reason for no verdict.
+typed_into() {
+    local trace=$1 status=$2
+    shift 2
+    typed "$trace.tcgrr" '\r,echo typed\r,poweroff\r' "${machine[@]:0:5}" -display none -bios "${machine[-1]}" "$@" -icount shift=7 >screen ||
+        fail "$*: QEMU did not end: $(tail -n 5 screen)"
+    contains "$*: the terminal" "$(tr '\r' '\n' <screen)" "^typed"
+    run "$status" "$tcgrr" replay "$trace.tcgrr"
+}
+typed_into stdio 0 -monitor none -serial stdio
+typed_into chardev 0 -monitor none -chardev stdio,id=c -serial chardev:c
+[ "$version" = 7.2 ] || typed_into both 0 -serial mon:stdio
+typed_into mux 3 -chardev stdio,id=c,mux=on -serial chardev:c -mon chardev=c
+contains "mux: what record says" "$(cat screen)" "-serial chardev:c: QEMU does not record what the guest gets from there"
+contains "mux: what replay says" "$(cat err)" "no verdict: .* through -serial chardev:c"
+run 2 "$tcgrr" record -o shared.tcgrr -- "${machine[@]}" -virtfs "local,path=$work,mount_tag=t,security_model=none"
+contains "virtfs" "$(cat err)" "no rr log"
 
 # One object on standard output, whatever the guest prints there.
 guest a64-timer "$version"

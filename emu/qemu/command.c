@@ -7,6 +7,7 @@
 
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/outputs.h"
+#include "emu/qemu/unlogged.h"
 #include "emu/rrlog/format.h"
 #include "store/error.h"
 
@@ -626,13 +627,37 @@ static void add_ours(struct builder *builder)
     add_beginning(builder);
 }
 
+/* What a recording, or a replay of it, does not get. */
+static bool check_inputs(struct builder *builder, GError **error)
+{
+    g_autofree char *unlogged = tcgrr_unlogged_find(builder->given);
+
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (tcgrr_unlogged_shares_files(option)) {
+            return tcgrr_option_refuse(option, error,
+                                       "what the guest reads from the host's files is in no rr log, and a replay would "
+                                       "write to them again; give it a disk instead, or --no-rr");
+        }
+    }
+    if (unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
+        note(builder,
+             "%s: QEMU does not record what the guest gets from there; if it gets anything, a replay differs, which is "
+             "no verdict (consoles: -serial mon:stdio; random numbers: -object rng-builtin)",
+             unlogged);
+        builder->command->warning = g_ptr_array_index(builder->command->notes, builder->command->notes->len - 1);
+    }
+    return true;
+}
+
 static bool build_system(struct builder *builder, GError **error)
 {
     builder->given = tcgrr_options_scan_system(builder->words);
     if (!survey(builder, error) || !choose_mode(builder, error) || !merge_icount(builder, error)) {
         return false;
     }
-    if (is_rr(builder) && !tcgrr_options_check_disks(builder->given, builder->qemu->target, error)) {
+    if (is_rr(builder) &&
+        (!tcgrr_options_check_disks(builder->given, builder->qemu->target, error) || !check_inputs(builder, error))) {
         return false;
     }
     if (!add_given(builder, error)) {

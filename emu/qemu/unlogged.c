@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "emu/qemu/unlogged.h"
+
+#include <string.h>
+
+/* Character devices from which nothing ever comes. */
+static bool is_silent(const char *backend)
+{
+    static const char *const silent[] = {"file", "null", "ringbuf", "memory", "testdev", NULL};
+    return !backend || g_strv_contains(silent, backend);
+}
+
+/* The suboptions of -chardev ID; NULL: there is none. Owned by the caller. */
+static GPtrArray *find_chardev(const GArray *options, const char *id)
+{
+    for (guint i = 0; i < options->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
+        if (strcmp(option->name, "chardev") != 0 || !option->value) {
+            continue;
+        }
+        g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(option->value, "backend");
+        if (g_strcmp0(tcgrr_suboptions_get(inside, "id"), id) == 0) {
+            return g_steal_pointer(&inside);
+        }
+    }
+    return NULL;
+}
+
+/* Whether what comes through -chardev ID is not logged, if it is for a device that names it, or if it is for -serial or
+ * the like (`named`). */
+static bool is_unlogged(const GArray *options, const char *id, bool named)
+{
+    g_autoptr(GPtrArray) chardev = find_chardev(options, id);
+    const char *mux = chardev ? tcgrr_suboptions_get(chardev, "mux") : NULL;
+    bool shared = mux && (strcmp(mux, "on") == 0 || strcmp(mux, "yes") == 0 || strcmp(mux, "true") == 0);
+
+    return chardev && !is_silent(tcgrr_suboptions_get(chardev, "backend")) && (!named || shared);
+}
+
+static bool brings_input(const GArray *options, const struct tcgrr_option *option)
+{
+    static const char *const consoles[] = {"serial", "parallel", "debugcon", NULL};
+    static const char *const prefix = "chardev:";
+
+    if (g_strv_contains(consoles, option->name)) {
+        return g_str_has_prefix(option->value, prefix) && is_unlogged(options, option->value + strlen(prefix), true);
+    }
+    if (strcmp(option->name, "device") == 0) {
+        g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(option->value, "driver");
+        const char *id = tcgrr_suboptions_get(inside, "chardev");
+        return id && is_unlogged(options, id, false);
+    }
+    if (strcmp(option->name, "object") == 0) {
+        g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(option->value, "qom-type");
+        const char *type = tcgrr_suboptions_get(inside, "qom-type");
+        return g_strcmp0(type, "rng-random") == 0 || g_strcmp0(type, "rng-egd") == 0;
+    }
+    return false;
+}
+
+char *tcgrr_unlogged_find(const GArray *options)
+{
+    for (guint i = 0; i < options->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
+        if (option->value && brings_input(options, option)) {
+            return g_strdup_printf("-%s %s", option->name, option->value);
+        }
+    }
+    return NULL;
+}
+
+bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option)
+{
+    return strcmp(option->name, "virtfs") == 0 || strcmp(option->name, "fsdev") == 0 ||
+           strcmp(option->name, "virtfs_synth") == 0;
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What a guest can get from outside without QEMU's record/replay logging it, so that a replay does not get it. */
+#ifndef TCGRR_EMU_UNLOGGED_H
+#define TCGRR_EMU_UNLOGGED_H
+
+#include "emu/qemu/command_options.h"
+
+/*
+ * The first of a system emulator's options by which it can, as the user wrote it ("-device isa-serial,chardev=c");
+ * NULL: there is none. QEMU 7.2 to 11.1 log what comes through a character device only if -serial or the like names it,
+ * and not if that is a multiplexer made by -chardev. Owned by the caller.
+ */
+char *tcgrr_unlogged_find(const GArray *options);
+
+/* Whether an option shares the host's files with the guest: what it reads is not logged, and a replay would write what
+ * it writes once more. */
+bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option);
+
+#endif
