@@ -8,7 +8,8 @@
 /*
  * The first of a system emulator's options by which it can, as the user wrote it ("-device isa-serial,chardev=c");
  * NULL: there is none. QEMU 7.2 to 11.1 log what comes through a character device only if -serial or the like names it,
- * and not if that is a multiplexer made by -chardev. Owned by the caller.
+ * and not if that is a multiplexer made by -chardev. QEMU before 9.2 logs nothing that comes through any multiplexer
+ * (-nographic, mon:stdio), which is left out here: most runs get nothing from there. Owned by the caller.
  */
 char *tcgrr_unlogged_find(const GArray *options);
 
