@@ -374,6 +374,7 @@ struct tcgrr_session *tcgrr_lockstep_local_names(const struct tcgrr_lockstep_loc
 static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options, GError **error)
 {
     struct tcgrr_run_source_live_options live = {
+        .fails_at_threads = true,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
         .ahead = pair->log ? TCGRR_LOCKSTEP_LOCAL_AHEAD : 0,

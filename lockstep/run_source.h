@@ -132,6 +132,8 @@ struct tcgrr_run_source_live_options {
     struct tcgrr_run_source *names;
     struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
     bool translated;                  /* its inputs are those of another release */
+    bool fails_at_threads; /* to read what comes after a thread has kept others waiting too long, which is not known,
+                            * fails (TCGRR_ERROR_FAILED); else the run counts as cut short there */
     void *data;
 };
 

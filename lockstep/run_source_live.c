@@ -306,6 +306,13 @@ static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
             return false;
         }
     }
+    if (live->options.fails_at_threads && live->end == TCGRR_LIVE_THREADS && come(live) < to) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: after %" G_GUINT64_FORMAT
+                    " instructions a thread of the program had computed for 20 s while another one waited to run",
+                    come(live));
+        return false;
+    }
     return true;
 }
 

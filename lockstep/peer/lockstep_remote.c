@@ -230,6 +230,7 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
                   GError **error)
 {
     struct tcgrr_run_source_live_options live = {
+        .fails_at_threads = true,
         .hang_ms = options->hang_ms,
         .stop = options->stop,
         .progress = pass_on,
