@@ -71,19 +71,11 @@ static bool build_command(struct tcgrr_player *player, GError **error)
     return tcgrr_command_build(options->qemu, (const char *const *)words->pdata, &command, &player->command, error);
 }
 
-/* An error on one of its connections is most often QEMU's own end, which says why. */
 static void explain_end(struct tcgrr_player *player, GError **error)
 {
-    if (!player->process || !tcgrr_process_wait(player->process, 200)) {
-        return;
+    if (player->process) {
+        tcgrr_process_explain_end(player->process, player->options.qemu->path, error);
     }
-    g_autofree char *tail = tcgrr_process_stderr_tail(player->process);
-    g_autofree char *end = tcgrr_process_describe_end(player->process);
-    const char *line = strrchr(g_strchomp(tail), '\n');
-    const char *words = line ? line + 1 : tail;
-    g_clear_error(error);
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s ended (%s)%s%s", player->options.qemu->path, end,
-                *words ? ": " : "", words);
 }
 
 static bool start(struct tcgrr_player *player, GError **error)

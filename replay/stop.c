@@ -39,6 +39,18 @@ static bool await_stop(const struct tcgrr_compare_options *how, const struct tcg
     return false;
 }
 
+/* Has QEMU, which is paused, run on to there. */
+static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **error)
+{
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
+
+    if (qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) {
+        return true;
+    }
+    tcgrr_process_explain_end(tcgrr_session_process(session), tcgrr_session_qemu(session)->path, error);
+    return false;
+}
+
 /* At a place on the way: a keyframe may be left, and QEMU runs on. */
 static bool pass(tcgrr_icount to, void *data, GError **error)
 {
@@ -46,8 +58,7 @@ static bool pass(tcgrr_icount to, void *data, GError **error)
     struct tcgrr_session *session = result->session;
     tcgrr_session_unpause(session);
     tcgrr_replay_visit_leave(result->visit);
-    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
-    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) {
+    if (!go_on_to(session, to, error)) {
         return false;
     }
     tcgrr_session_watch(session);
@@ -58,11 +69,10 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
                      const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,
                      GError **error)
 {
-    struct tcgrr_qmp *qmp = tcgrr_session_qmp(result->session, error);
     struct tcgrr_run_source_live_options watched = *live;
     tcgrr_icount first = result->visit ? tcgrr_replay_visit_begin(result->visit, result->session) : options->at;
 
-    if (!qmp || !tcgrr_replay_break(qmp, tcgrr_session_own_icount(result->session, first), error)) {
+    if (!go_on_to(result->session, first, error)) {
         return false;
     }
     watched.stop_at = first;

@@ -42,6 +42,14 @@ for how in format=raw driver=raw; do
     equal "$how: files after replays" "$(files)" "$before"
 done
 
+# Where QEMU cannot open it, its own words are reported.
+"${guest[0]}" -M pc -display none -monitor none -serial none -S -drive "file=$disk,format=raw" 2>/dev/null &
+holder=$!
+sleep 2
+complains 3 "ended \\(exit 1\\): .*lock" "$tcgrr" replay --at 9000001 "$work/driver=raw.tcgrr"
+kill $holder
+wait $holder || true
+
 # Both sides start from the disk as it is.
 disk_guest format=raw
 cp "$disk" "$work/kept.img"

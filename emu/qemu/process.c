@@ -23,6 +23,7 @@
 #define LINE_SIZE       512
 #define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
 #define DRAIN_READS     4096 /* bound on what is read after the end: a grandchild may go on writing for ever */
+#define EXPLAIN_MS      200
 #define FORWARD_WAIT_MS 1000 /* how long our own standard error may block before text is dropped */
 
 /* Terminal settings from before the start; QEMU changes them for -nographic and cannot restore them when it is killed.
@@ -607,6 +608,17 @@ char *tcgrr_process_last_words(struct tcgrr_process *process)
         }
     }
     return g_strdup(found);
+}
+
+void tcgrr_process_explain_end(struct tcgrr_process *process, const char *name, GError **error)
+{
+    if (!tcgrr_process_wait(process, EXPLAIN_MS)) {
+        return;
+    }
+    g_autofree char *words = tcgrr_process_last_words(process);
+    g_autofree char *end = tcgrr_process_describe_end(process);
+    g_clear_error(error);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s ended (%s)%s%s", name, end, *words ? ": " : "", words);
 }
 
 int tcgrr_process_pid(struct tcgrr_process *process)

@@ -72,6 +72,9 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process);
 
 /* The telling one of these lines, "" if there is none; owned by the caller. */
 char *tcgrr_process_last_words(struct tcgrr_process *process);
+/* An error on a connection to a QEMU, `name`, is most often that one's own end: if it has ended, or does at once,
+ * `error`, which is set, reports how and with which words instead. */
+void tcgrr_process_explain_end(struct tcgrr_process *process, const char *name, GError **error);
 
 int tcgrr_process_pid(struct tcgrr_process *process);
 
