@@ -4,6 +4,7 @@
  * encodes and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so
  * that memory is bounded.
  */
+#include "emu/qemu/unlogged.h"
 #include "record/record_internal.h"
 
 #include "emu/qemu/calls_file.h"
@@ -693,6 +694,17 @@ static bool store_calls(struct recorder *recorder, GError **error)
     return tcgrr_writer_input(recorder->writer, &calls, recorder->calls, error);
 }
 
+/* Whether the guest may have got what QEMU has not recorded. */
+static bool note_typed(struct recorder *recorder, GError **error)
+{
+    const char *const *words = (const char *const *)tcgrr_session_command(recorder->session)->argv;
+    g_autoptr(GArray) options = recorder->run.rr ? tcgrr_options_scan_system(words + 1) : NULL;
+
+    return !options || recorder->options->quiet || !tcgrr_unlogged_console(options, recorder->run.qemu_version) ||
+           !tcgrr_unlogged_typed(recorder->began_real) ||
+           tcgrr_writer_note(recorder->writer, TCGRR_UNLOGGED_NOTE, error);
+}
+
 static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *last, struct tcgrr_record_result *result,
                          GError **error)
 {
@@ -701,7 +713,8 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     result->reset = tcgrr_session_guest_reset(recorder->session);
     result->written = recorder->run.rr ? find_written(recorder) : NULL;
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
-        !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
+        !note_typed(recorder, error) || !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) ||
+        !cut_run(recorder, error)) {
         return false;
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&

@@ -7,6 +7,7 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
+#include "emu/qemu/unlogged.h"
 #include "lockstep/shared_machine.h"
 #include "replay/keyframes.h"
 #include "replay/inputs_alone.h"
@@ -618,6 +619,34 @@ static bool check_log(struct tcgrr_reader *reader, struct tcgrr_replay_result *r
     return tcgrr_lockstep_check_log(&result->comparison, result->stderr_tail, same, error);
 }
 
+static void look_for_typed(const char *text, void *data)
+{
+    bool *typed = data;
+    *typed = *typed || strcmp(text, TCGRR_UNLOGGED_NOTE) == 0;
+}
+
+static bool check_typed(struct tcgrr_reader *reader, struct tcgrr_comparison *found, GError **error)
+{
+    bool typed = false;
+
+    if (!found->diverged) {
+        return true;
+    }
+    if (!tcgrr_reader_notes(reader, look_for_typed, &typed, error)) {
+        return false;
+    }
+    if (!typed) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup(TCGRR_UNLOGGED_NOTE);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but " TCGRR_UNLOGGED_NOTE
+                "; record with </dev/null, or -serial stdio -monitor none",
+                found->icount);
+    return false;
+}
+
 static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                    struct tcgrr_replay_result *result, GError **error)
 {
@@ -636,7 +665,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
                                     : compare(reader, options, result, error);
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
-               tcgrr_guest_files_check(&result->comparison, reader, error) && check_host_calls(result, error) &&
+               tcgrr_guest_files_check(&result->comparison, reader, error) &&
+               check_typed(reader, &result->comparison, error) && check_host_calls(result, error) &&
                check_counts(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);

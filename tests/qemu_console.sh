@@ -61,7 +61,8 @@ typed_into() {
 }
 typed_into stdio 0 -monitor none -serial stdio
 typed_into chardev 0 -monitor none -chardev stdio,id=c -serial chardev:c
-[ "$version" = 7.2 ] || typed_into both 0 -serial mon:stdio
+typed_into both "$([ "$version" = 7.2 ] && echo 3 || echo 0)" -serial mon:stdio
+[ "$version" != 7.2 ] || contains "both: what replay says" "$(cat err)" "no verdict: .* typed into its console"
 typed_into mux 3 -chardev stdio,id=c,mux=on -serial chardev:c -mon chardev=c
 contains "mux: what record says" "$(cat screen)" "-serial chardev:c: QEMU does not record what the guest gets from there"
 contains "mux: what replay says" "$(cat err)" "no verdict: .* through -serial chardev:c"

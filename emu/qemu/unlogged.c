@@ -2,6 +2,10 @@
 #include "emu/qemu/unlogged.h"
 
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "emu/rrlog/format.h"
 
 /* Character devices from which nothing ever comes. */
 static bool is_silent(const char *backend)
@@ -73,4 +77,44 @@ bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option)
 {
     return strcmp(option->name, "virtfs") == 0 || strcmp(option->name, "fsdev") == 0 ||
            strcmp(option->name, "virtfs_synth") == 0;
+}
+
+static bool has_option(const GArray *options, const char *name, const char *prefix)
+{
+    for (guint i = 0; i < options->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
+        if (strcmp(option->name, name) == 0 && g_str_has_prefix(option->value ? option->value : "", prefix)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool tcgrr_unlogged_console(const GArray *options, const char *version)
+{
+    struct tcgrr_rr_release release;
+
+    if (tcgrr_rr_release_parse(version, &release) &&
+        (release.major > 9 || (release.major == 9 && release.minor >= 2))) {
+        return false;
+    }
+    /* -nographic has a console and a monitor on one terminal, unless the user has put either elsewhere. */
+    bool shared = has_option(options, "nographic", "") && !has_option(options, "serial", "") &&
+                  !has_option(options, "monitor", "") && !has_option(options, "mon", "") &&
+                  !has_option(options, "qmp", "");
+    return shared || has_option(options, "serial", "mon:");
+}
+
+bool tcgrr_unlogged_typed(gint64 began)
+{
+    struct stat status;
+
+    if (fstat(STDIN_FILENO, &status) != 0) {
+        return false;
+    }
+    if (S_ISFIFO(status.st_mode)) { /* reading one sets its time */
+        return (gint64)status.st_atim.tv_sec * G_USEC_PER_SEC + status.st_atim.tv_nsec / 1000 >= began;
+    }
+    return S_ISREG(status.st_mode) ? lseek(STDIN_FILENO, 0, SEEK_CUR) > 0
+                                   : S_ISSOCK(status.st_mode) || isatty(STDIN_FILENO);
 }

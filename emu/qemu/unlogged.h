@@ -8,13 +8,22 @@
 /*
  * The first of a system emulator's options by which it can, as the user wrote it ("-device isa-serial,chardev=c");
  * NULL: there is none. QEMU 7.2 to 11.1 log what comes through a character device only if -serial or the like names it,
- * and not if that is a multiplexer made by -chardev. QEMU before 9.2 logs nothing that comes through any multiplexer
- * (-nographic, mon:stdio), which is left out here: most runs get nothing from there. Owned by the caller.
+ * and not if that is a multiplexer made by -chardev. Owned by the caller.
  */
 char *tcgrr_unlogged_find(const GArray *options);
 
 /* Whether an option shares the host's files with the guest: what it reads is not logged, and a replay would write what
  * it writes once more. */
 bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option);
+
+/*
+ * Whether QEMU `version` does not log what is typed into the console: before 9.2 that is so with any multiplexer, as
+ * -nographic and -serial mon:stdio make one.
+ */
+bool tcgrr_unlogged_console(const GArray *options, const char *version);
+/* Whether something may have been read from our standard input, which is QEMU's, since `began` (g_get_real_time()). */
+bool tcgrr_unlogged_typed(gint64 began);
+/* The note of a trace where both are so. */
+#define TCGRR_UNLOGGED_NOTE "the guest may have got what was typed into its console, which this QEMU does not record"
 
 #endif
