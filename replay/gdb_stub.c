@@ -107,6 +107,7 @@ static bool start_from(struct tcgrr_gdb_server *server, struct tcgrr_keyframe fr
         .qemu = of->qemu,
         .rr_file = of->rr_file,
         .words = of->words,
+        .own = of->extra,
         .start = of->start,
         .from = from,
         .gdb = true,

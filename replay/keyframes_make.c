@@ -61,6 +61,7 @@ static struct tcgrr_player *start_player(const struct making *making, struct tcg
         .qemu = options->qemu,
         .rr_file = options->rr_file,
         .words = options->words,
+        .own = options->extra,
         .start = options->start,
         .from = from,
         .hang_ms = making->options->hang_ms,

@@ -62,6 +62,7 @@ static bool build_command(struct tcgrr_player *player, GError **error)
         .pause_at_end = true,
         .start_paused = true,
         .scratch = player->folder,
+        .own = options->own,
         .keyframe = options->from.folder,
         .keyframe_icount = options->from.icount,
         .start = options->start,

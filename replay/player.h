@@ -19,6 +19,7 @@ struct tcgrr_player_options {
     const struct tcgrr_qemu *qemu; /* to replay in */
     const char *rr_file;           /* the recording's */
     char **words;                  /* the command (tcgrr_recorded_command()) */
+    const char *const *own;        /* the further arguments at its end, NULL-terminated; NULL: none */
     struct tcgrr_keyframe from;    /* where it starts */
     const char *start;             /* the image that the run starts from (tcgrr_recorded_start_image()); NULL: reset */
     bool gdb;                      /* with a gdb stub */

@@ -120,6 +120,7 @@ void tcgrr_replay_visit_arrive(struct tcgrr_replay_visit *visit)
         .qemu = visit->of.qemu,
         .rr_file = visit->of.rr_file,
         .words = visit->of.words,
+        .own = visit->of.extra,
         .start = visit->of.start,
         .from = {.icount = visit->draft.icount, .folder = visit->draft.folder},
         .hang_ms = visit->hang_ms,

@@ -212,6 +212,7 @@ static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_k
         .qemu = rerun->qemu,
         .rr_file = rerun->of.rr_file,
         .words = rerun->of.words,
+        .own = rerun->of.extra,
         .start = rerun->of.start,
         .from = from,
         .gdb = true,
