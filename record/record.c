@@ -66,18 +66,23 @@ static bool digest_file(struct recorder *recorder, const char *path, GError **er
                                    was_written(recorder, path) ? "" : digest, error);
 }
 
-/* The first of the guest's files that was written to; NULL: none. Owned by the caller. */
-static char *find_written(const struct recorder *recorder)
+/* Notes which of the guest's files were written to; *first: one of them, owned by the caller, NULL: none. */
+static bool note_written(struct recorder *recorder, char **first, GError **error)
 {
     const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
 
-    for (guint i = 0; i < command->guest_files->len; i++) {
+    for (guint i = 0; recorder->run.rr && i < command->guest_files->len; i++) {
         const char *path = g_ptr_array_index(command->guest_files, i);
-        if (g_file_test(path, G_FILE_TEST_IS_REGULAR) && was_written(recorder, path)) {
-            return g_strdup(user_path(recorder, path));
+        if (!g_file_test(path, G_FILE_TEST_IS_REGULAR) || !was_written(recorder, path)) {
+            continue;
         }
+        g_autofree char *note = g_strconcat(TCGRR_WRITTEN_NOTE, user_path(recorder, path), NULL);
+        if (!tcgrr_writer_note(recorder->writer, note, error)) {
+            return false;
+        }
+        *first = *first ? *first : g_strdup(user_path(recorder, path));
     }
-    return NULL;
+    return true;
 }
 
 /* Those of the files that the user named; NULL with error. */
@@ -711,10 +716,9 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     tcgrr_recorder_describe_end(recorder, last, result);
     result->reached = recorder->until.reached;
     result->reset = tcgrr_session_guest_reset(recorder->session);
-    result->written = recorder->run.rr ? find_written(recorder) : NULL;
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
-        !note_typed(recorder, error) || !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) ||
-        !cut_run(recorder, error)) {
+        !note_typed(recorder, error) || !note_written(recorder, &result->written, error) ||
+        !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
         return false;
     }
     if (recorder->run.rr && g_file_test(recorder->rr_file, G_FILE_TEST_EXISTS) &&

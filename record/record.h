@@ -54,6 +54,9 @@ struct tcgrr_record_options {
 };
 
 /* What came of it, besides what the trace itself says. */
+/* A note of a trace, before the name of a file of the guest's that was written to while it ran. */
+#define TCGRR_WRITTEN_NOTE "while it was recorded, the guest wrote to "
+
 struct tcgrr_record_result {
     enum tcgrr_live_end end;
     struct tcgrr_writer_sizes sizes;

@@ -1,28 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/guest_files.h"
 
+#include "record/record.h"
 #include "store/error.h"
 #include "store/inputs.h"
 
+#include <string.h>
+
 struct looking {
     const char *directory;
-    char *changed; /* the first one that has; NULL: none so far */
-    bool unknown;  /* what it was is not known */
+    GHashTable *written; /* set of char *: names of files that the guest wrote to */
+    char *changed;       /* the first of them that is not what it was; NULL: none so far */
 };
 
-static void look(const char *path, uint64_t size, const char *xxh128, void *data)
+static void look_at_note(const char *text, void *data)
+{
+    const struct looking *looking = data;
+
+    if (g_str_has_prefix(text, TCGRR_WRITTEN_NOTE)) {
+        g_hash_table_add(looking->written, g_strdup(text + strlen(TCGRR_WRITTEN_NOTE)));
+    }
+}
+
+/* There is no digest of a file that had been written to before it was read. */
+static void look_at_file(const char *path, uint64_t size, const char *xxh128, void *data)
 {
     struct looking *looking = data;
     uint64_t size_now;
 
-    if (looking->changed || !path) {
+    if (looking->changed || !path || !g_hash_table_contains(looking->written, path)) {
         return;
     }
     g_autofree char *file = g_canonicalize_filename(path, looking->directory);
     g_autofree char *now = tcgrr_content_digest(file, &size_now, NULL);
     if (!now || size_now != size || g_strcmp0(now, xxh128) != 0) {
         looking->changed = g_strdup(path);
-        looking->unknown = !xxh128 || !*xxh128;
     }
 }
 
@@ -33,20 +45,20 @@ bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader
     if (!found->diverged) {
         return true;
     }
-    if (!tcgrr_reader_guest_files(reader, look, &looking, error)) {
-        return false;
+    looking.written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    bool good = tcgrr_reader_notes(reader, look_at_note, &looking, error) &&
+                tcgrr_reader_guest_files(reader, look_at_file, &looking, error);
+    g_hash_table_unref(looking.written);
+    if (good && looking.changed) {
+        good = false;
+        found->diverged = false;
+        found->undecided = g_strdup("the guest had written to one of its disks");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                    ", but the guest wrote to %s while it was recorded, which is not what it was before: restore it, "
+                    "or record with snapshot=on",
+                    found->icount, looking.changed);
     }
-    if (!looking.changed) {
-        return true;
-    }
-    found->diverged = false;
-    found->undecided = g_strdup("a file of the guest's has changed since the recording began");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but %s %s; restore it, or record %s",
-                found->icount, looking.changed,
-                looking.unknown ? "was written to before tcgrr had read it"
-                                : "is not what it was when the recording began",
-                "again (a disk with snapshot=on stays as it is)");
     g_free(looking.changed);
-    return false;
+    return good;
 }

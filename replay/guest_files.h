@@ -7,8 +7,9 @@
 #include "store/trace.h"
 
 /*
- * Takes back a divergence of a replay if one of these files is not what it was when the recording began: sets
- * `undecided`, and fails with TCGRR_ERROR_FAILED. Reads the files.
+ * Takes back a divergence of a replay if the guest itself had written to one of these files while it was recorded, and
+ * that is not what it was before: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Reads the files. A file that
+ * somebody else has changed makes another guest, whose divergence is one.
  */
 bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader *reader, GError **error);
 

@@ -40,7 +40,7 @@ run 0 "$tcgrr" extract "$work/riscv.tcgrr" "$work/files"
 timeout 60 xargs -d '\n' -a "$work/files/command.txt" env >"$work/qemu" 2>&1 || fail "command.txt: $(cat "$work/qemu")"
 
 # Never there; no such symbol; a disk that QEMU would write its snapshot to.
-complains 3 "never came to 0x12345678" "$tcgrr" record --start-at 0x12345678 -o "$work/no.tcgrr" -- "${guest[@]}"
+complains 3 "without reaching 0x12345678" "$tcgrr" record --start-at 0x12345678 -o "$work/no.tcgrr" -- "${guest[@]}"
 complains 2 "no symbol nowhere" "$tcgrr" record --start-at nowhere -o "$work/no.tcgrr" -- "${guest[@]}"
 truncate -s 1M "$work/disk"
 complains 2 "snapshot of this disk" "$tcgrr" record --start-at _start -o "$work/no.tcgrr" -- "${guest[@]}" \
