@@ -9,6 +9,7 @@
 
 #include "emu/qemu/command.h"
 #include "emu/qemu/command_options.h"
+#include "emu/qemu/unlogged.h"
 #include "store/error.h"
 
 static const struct tcgrr_qemu system_qemu = {
@@ -259,6 +260,62 @@ static void test_network(void **state)
     expect(&system_qemu, &plain, "-net nic -net user", "/opt/qemu-system-x -net nic -net user -icount shift=0");
 }
 
+/* A replay leaves the files alone that the recorded guest's console and the like went to, but not the caller's own. */
+static void test_outputs(void **state)
+{
+    static const char *const own[] = {"-D", "b.log", NULL};
+    struct tcgrr_command_options replay = {.mode = TCGRR_RUN_REPLAY, .rr_file = "f", .own = own};
+
+    expect(&system_qemu, &replay,
+           "-nic none -D a.log -serial file:a -chardev file,id=c,path=b,logfile=c -pidfile p -D b.log",
+           "/opt/qemu-system-x -nic none -D /dev/null -serial file:/dev/null -chardev "
+           "backend=file,id=c,path=/dev/null,logfile=/dev/null -D b.log -icount shift=0,rr=replay,rrfile=f");
+    expect_recorded("-serial file:a", "/opt/qemu-system-x -serial file:a" END);
+    expect(&system_qemu, &replay, "-nic none -serial mon:stdio -chardev stdio,id=c -D b.log",
+           "/opt/qemu-system-x -nic none -serial mon:stdio -chardev stdio,id=c -D b.log -icount "
+           "shift=0,rr=replay,rrfile=f");
+}
+
+static void test_unlogged_inputs(void **state)
+{
+    static const struct {
+        const char *words;
+        const char *found; /* NULL: nothing */
+    } rows[] = {
+        {"-chardev stdio,id=c -device isa-serial,chardev=c", "-device isa-serial,chardev=c"},
+        {"-chardev file,id=c,path=x -device isa-serial,chardev=c", NULL},
+        {"-chardev stdio,id=c -serial chardev:c", NULL},
+        {"-chardev stdio,id=c,mux=on -serial chardev:c -mon chardev=c", "-serial chardev:c"},
+        {"-chardev socket,id=c,path=s,server=on -mon chardev=c", NULL},
+        {"-object rng-random,id=r -device virtio-rng-pci,rng=r", "-object rng-random,id=r"},
+        {"-object rng-builtin,id=r -serial mon:stdio", NULL},
+    };
+    static const struct {
+        const char *words;
+        const char *version;
+        bool unlogged;
+    } consoles[] = {
+        {"-nographic", "7.2.22", true},
+        {"-nographic", "10.0.2", false},
+        {"-nographic -monitor none", "7.2.22", false},
+        {"-serial mon:stdio", "8.2.0", true},
+        {"-serial stdio", "7.2.22", false},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(GStrv) words = g_strsplit(rows[i].words, " ", -1);
+        g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
+        g_autofree char *found = tcgrr_unlogged_find(options);
+        assert_int_equal(g_strcmp0(found, rows[i].found), 0);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(consoles); i++) {
+        g_auto(GStrv) words = g_strsplit(consoles[i].words, " ", -1);
+        g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
+        assert_int_equal(tcgrr_unlogged_console(options, consoles[i].version), consoles[i].unlogged);
+    }
+    expect_refused(&record, "-virtfs local,path=.", "-virtfs local,path=.", "--no-rr");
+}
+
 static void test_disks_refused(void **state)
 {
     static const struct {
@@ -408,6 +465,8 @@ int main(void)
         cmocka_unit_test(test_disks_named),
         cmocka_unit_test(test_disks_accepted),
         cmocka_unit_test(test_guest_files),
+        cmocka_unit_test(test_outputs),
+        cmocka_unit_test(test_unlogged_inputs),
         cmocka_unit_test(test_user_mode),
         cmocka_unit_test(test_without_plugin_support),
         cmocka_unit_test(test_suboptions),
