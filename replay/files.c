@@ -4,6 +4,7 @@
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
+#include "replay/guest_files.h"
 #include "replay/recorded.h"
 
 struct tcgrr_replay_files {
@@ -63,7 +64,7 @@ struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, c
     struct tcgrr_replay_files *files = g_new0(struct tcgrr_replay_files, 1);
 
     *files = (struct tcgrr_replay_files){.reader = reader, .qemu = qemu, .extra = extra};
-    if (!write_files(files, error)) {
+    if (!tcgrr_guest_files_unchanged(reader, error) || !write_files(files, error)) {
         g_clear_pointer(&files, tcgrr_replay_files_free);
     }
     return files;

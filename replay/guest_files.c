@@ -38,27 +38,49 @@ static void look_at_file(const char *path, uint64_t size, const char *xxh128, vo
     }
 }
 
-bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader *reader, GError **error)
+/* *changed: the first of them that is not what it was, owned by the caller; NULL: none. */
+static bool find_changed(struct tcgrr_reader *reader, char **changed, GError **error)
 {
-    struct looking looking = {.directory = tcgrr_reader_run(reader)->directory};
-
-    if (!found->diverged) {
-        return true;
-    }
-    looking.written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
+    struct looking looking = {
+        .directory = tcgrr_reader_run(reader)->directory,
+        .written = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL),
+    };
     bool good = tcgrr_reader_notes(reader, look_at_note, &looking, error) &&
                 tcgrr_reader_guest_files(reader, look_at_file, &looking, error);
+
     g_hash_table_unref(looking.written);
-    if (good && looking.changed) {
-        good = false;
-        found->diverged = false;
-        found->undecided = g_strdup("the guest had written to one of its disks");
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                    ", but the guest wrote to %s while it was recorded, which is not what it was before: restore it, "
-                    "or record with snapshot=on",
-                    found->icount, looking.changed);
-    }
-    g_free(looking.changed);
+    *changed = looking.changed;
     return good;
+}
+
+bool tcgrr_guest_files_unchanged(struct tcgrr_reader *reader, GError **error)
+{
+    g_autofree char *changed = NULL;
+
+    if (!find_changed(reader, &changed, error)) {
+        return false;
+    }
+    if (changed) {
+        g_set_error(
+            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+            "the guest wrote to %s while it was recorded, which is not what it was before: restore it, or record "
+            "with snapshot=on",
+            changed);
+    }
+    return !changed;
+}
+
+bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader *reader, GError **error)
+{
+    GError *problem = NULL;
+
+    if (!found->diverged || tcgrr_guest_files_unchanged(reader, &problem)) {
+        return true;
+    }
+    found->diverged = false;
+    found->undecided = g_strdup("the guest had written to one of its disks");
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but %s", found->icount, problem->message);
+    g_error_free(problem);
+    return false;
 }

@@ -13,4 +13,10 @@
  */
 bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader *reader, GError **error);
 
+/*
+ * The same where nothing is compared, so that it would not be seen: fails with TCGRR_ERROR_FAILED if there is such a
+ * file.
+ */
+bool tcgrr_guest_files_unchanged(struct tcgrr_reader *reader, GError **error);
+
 #endif

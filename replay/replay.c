@@ -651,7 +651,7 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
                    struct tcgrr_replay_result *result, GError **error)
 {
     *result = (struct tcgrr_replay_result){.qemu_icount = -1, .stopped_at = -1};
-    if (!check_replayable(reader, error)) {
+    if (!check_replayable(reader, error) || (inputs_alone(reader) && !tcgrr_guest_files_unchanged(reader, error))) {
         return false;
     }
     g_autofree char *folder = tcgrr_scratch_folder("replay", error);

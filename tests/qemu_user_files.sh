@@ -32,6 +32,7 @@ for how in format=raw driver=raw; do
     before=$(files)
     complains 3 "no verdict: .*the guest wrote to $disk while" "$tcgrr" replay "$work/$how.tcgrr"
     equal "$how: files after a replay" "$(files)" "$before"
+    complains 3 "the guest wrote to $disk while" "$tcgrr" keyframes "$work/$how.tcgrr"
     cp "$fixtures/x86-disk.img" "$disk"
     before=$(files)
     run 0 "$tcgrr" replay --json "$work/$how.tcgrr"
