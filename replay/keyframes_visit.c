@@ -5,7 +5,7 @@
 #include "replay/keyframe_save.h"
 #include "replay/keyframes_folder.h"
 
-#define LONG_US (100 * 1000)           /* of QEMU's time on the way */
+#define LONG_US (200 * 1000) /* of QEMU's time on the way: between keyframes of the usual distance it is less */
 #define LEAD_IN ((tcgrr_icount)100000) /* so far before a place, because people look at what led to it */
 
 /* The last place up to `icount` that may have a keyframe; 0: there is none near. */

@@ -39,16 +39,22 @@ static bool await_stop(const struct tcgrr_compare_options *how, const struct tcg
     return false;
 }
 
-/* Has QEMU, which is paused, run on to there. */
-static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **error)
+static struct tcgrr_qmp *connect_qemu(struct tcgrr_session *session, GError **error)
 {
     struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
 
-    if (qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) {
-        return true;
+    if (!qmp) {
+        tcgrr_process_explain_end(tcgrr_session_process(session), tcgrr_session_qemu(session)->path, error);
     }
-    tcgrr_process_explain_end(tcgrr_session_process(session), tcgrr_session_qemu(session)->path, error);
-    return false;
+    return qmp;
+}
+
+/* Has QEMU, which is paused, run on to there. */
+static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **error)
+{
+    struct tcgrr_qmp *qmp = connect_qemu(session, error);
+
+    return qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error);
 }
 
 /* At a place on the way: a keyframe may be left, and QEMU runs on. */
@@ -70,6 +76,11 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
                      GError **error)
 {
     struct tcgrr_run_source_live_options watched = *live;
+
+    /* Once it answers it has loaded the keyframe, and what it spends from now on is for the way. */
+    if (!connect_qemu(result->session, error)) {
+        return false;
+    }
     tcgrr_icount first = result->visit ? tcgrr_replay_visit_begin(result->visit, result->session) : options->at;
 
     if (!go_on_to(result->session, first, error)) {
