@@ -152,9 +152,9 @@ static inline uint32_t slot_of(const uint32_t *words)
         memcpy(&pair, words + 2 * i, sizeof(pair));
         sum += pair * odd[i];
     }
-    return (uint32_t)(sum >> 52);
+    return (uint32_t)(sum >> 50);
 }
-static_assert(TCGRR_WIRE_PHRASES == 1u << 12, "slot_of() gives 12 bits");
+static_assert(TCGRR_WIRE_PHRASES == 1u << 14, "slot_of() gives 14 bits");
 
 /* Writes the phrase to the ring or, if it is known, where it is; returns where the next word goes. */
 static uint32_t *pack_phrase(struct tcgrr_ring *ring, const uint32_t *words, uint32_t slot, uint32_t *to)

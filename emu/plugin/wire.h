@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 17u
+#define TCGRR_WIRE_VERSION 18u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -46,7 +46,7 @@ static_assert(TCGRR_WIRE_HEADER_BYTES % TCGRR_WIRE_DRAFT_PAGE == 0 &&
 #define TCGRR_WIRE_AS_WRITTEN (1u << 31)
 #define TCGRR_WIRE_RESTART    (1u << 30) /* slots hold zeros again before this draft */
 #define TCGRR_WIRE_PHRASE     16u
-#define TCGRR_WIRE_PHRASES    4096u
+#define TCGRR_WIRE_PHRASES    16384u
 #define TCGRR_WIRE_KNOWN      (1u << 31) /* the slot holds the phrase */
 #define TCGRR_WIRE_PACKED_WORDS                                                                                        \
     (1 + TCGRR_WIRE_DRAFT_WORDS + TCGRR_WIRE_DRAFT_WORDS / TCGRR_WIRE_PHRASE) /* at most                               \
