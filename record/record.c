@@ -38,53 +38,6 @@
 
 /* ---- the storing thread ---- */
 
-/* What the user calls a file that QEMU was given. */
-static const char *user_path(const struct recorder *recorder, const char *path)
-{
-    const char *own = tcgrr_pins_user_path(&recorder->portable.pins, path);
-    return own ? own : path;
-}
-
-/* Whether a file has changed since the recording began: the guest writes to its disks. */
-static bool was_written(const struct recorder *recorder, const char *path)
-{
-    GStatBuf status;
-
-    return g_stat(path, &status) == 0 &&
-           (gint64)status.st_mtim.tv_sec * G_USEC_PER_SEC + status.st_mtim.tv_nsec / 1000 >= recorder->began_real;
-}
-
-/* QEMU runs already: what a file was before it is not known once that has written to it, "" then. */
-static bool digest_file(struct recorder *recorder, const char *path, GError **error)
-{
-    uint64_t size;
-    g_autofree char *digest =
-        g_file_test(path, G_FILE_TEST_IS_REGULAR) ? tcgrr_content_digest(path, &size, NULL) : NULL;
-    /* Where there is none, QEMU found it or will complain itself; what we made ourselves is no file of the user's. */
-    return !digest || !*user_path(recorder, path) ||
-           tcgrr_writer_guest_file(recorder->writer, user_path(recorder, path), size,
-                                   was_written(recorder, path) ? "" : digest, error);
-}
-
-/* Notes which of the guest's files were written to; *first: one of them, owned by the caller, NULL: none. */
-static bool note_written(struct recorder *recorder, char **first, GError **error)
-{
-    const struct tcgrr_command *command = tcgrr_session_command(recorder->session);
-
-    for (guint i = 0; recorder->run.rr && i < command->guest_files->len; i++) {
-        const char *path = g_ptr_array_index(command->guest_files, i);
-        if (!g_file_test(path, G_FILE_TEST_IS_REGULAR) || !was_written(recorder, path)) {
-            continue;
-        }
-        g_autofree char *note = g_strconcat(TCGRR_WRITTEN_NOTE, user_path(recorder, path), NULL);
-        if (!tcgrr_writer_note(recorder->writer, note, error)) {
-            return false;
-        }
-        *first = *first ? *first : g_strdup(user_path(recorder, path));
-    }
-    return true;
-}
-
 /* Those of the files that the user named; NULL with error. */
 static struct tcgrr_symbols *load_named(const struct recorder *recorder, GError **error)
 {
@@ -108,7 +61,7 @@ static struct tcgrr_symbols *load_symbols(const struct recorder *recorder, GErro
     const char *kernel = tcgrr_session_command(recorder->session)->kernel;
 
     if (symbols && kernel) {
-        tcgrr_symbols_add_program(symbols, user_path(recorder, kernel),
+        tcgrr_symbols_add_program(symbols, tcgrr_recorder_user_path(recorder, kernel),
                                   tcgrr_live_start_code(tcgrr_session_live(recorder->session)));
     }
     return symbols;
@@ -194,10 +147,8 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
             return false;
         }
     }
-    for (guint i = 0; i < command->guest_files->len; i++) {
-        if (!digest_file(recorder, g_ptr_array_index(command->guest_files, i), error)) {
-            return false;
-        }
+    if (!tcgrr_recorder_digest_files(recorder, error)) {
+        return false;
     }
     return !recorder->portable.arguments ||
            tcgrr_portable_store(&recorder->portable, recorder->options->qemu, recorder->writer, error);
@@ -569,6 +520,7 @@ static bool open_session(struct recorder *recorder, GError **error)
     }
     recorder->began = g_get_monotonic_time();
     recorder->began_real = g_get_real_time();
+    tcgrr_recorder_date_files(recorder);
     /* What is to be replaced stays until QEMU has come up. */
     if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
         return start_session(recorder, error) && tcgrr_session_wait_loaded(recorder->session, options->stop, error) &&
@@ -717,7 +669,7 @@ static bool finish_trace(struct recorder *recorder, const struct tcgrr_chunk *la
     result->reached = recorder->until.reached;
     result->reset = tcgrr_session_guest_reset(recorder->session);
     if (!tcgrr_record_notes(recorder->writer, recorder->session, &recorder->run, error) ||
-        !note_typed(recorder, error) || !note_written(recorder, &result->written, error) ||
+        !note_typed(recorder, error) || !tcgrr_recorder_note_written(recorder, &result->written, error) ||
         !tcgrr_writer_commit(recorder->writer, error) || !repair(recorder, error) || !cut_run(recorder, error)) {
         return false;
     }
@@ -858,6 +810,7 @@ static bool record(const struct tcgrr_record_options *options, struct tcgrr_fami
     g_async_queue_unref(recorder.empty);
     g_string_chunk_free(recorder.texts);
     g_array_unref(recorder.answers.flips);
+    g_clear_pointer(&recorder.dates, g_array_unref);
     g_free(recorder.rr_file);
     g_free(recorder.calls);
     return good;

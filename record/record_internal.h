@@ -18,7 +18,8 @@ struct recorder {
     char *rr_file;
     char *calls; /* user mode: the file of what system calls gave */
     gint64 began;
-    gint64 began_real;             /* by the clock that files are dated with */
+    gint64 began_real; /* by the clock that files are dated with */
+    GArray *dates; /* int64_t: when the guest's files had been written to before QEMU was started; NULL until then */
     GAsyncQueue *full;             /* struct tcgrr_chunk *; the recorder itself as the end mark */
     GAsyncQueue *empty;            /* struct tcgrr_chunk * */
     struct tcgrr_symbols *symbols; /* those in the trace so far; the storing thread's */
@@ -42,6 +43,15 @@ void tcgrr_recorder_describe(struct recorder *recorder);
 /* And at its end; `last`: the last chunk, or one that follows it. */
 void tcgrr_recorder_describe_end(struct recorder *recorder, const struct tcgrr_chunk *last,
                                  const struct tcgrr_record_result *result);
+
+/* guest_files.c: what the user calls a file that QEMU was given. */
+const char *tcgrr_recorder_user_path(const struct recorder *recorder, const char *path);
+/* Before QEMU is started, keeps the dates of the guest's files. */
+void tcgrr_recorder_date_files(struct recorder *recorder);
+/* Stores their digests, "" for what had been written to by now: QEMU may run already. */
+bool tcgrr_recorder_digest_files(struct recorder *recorder, GError **error);
+/* At the end: notes which were written to; *first: one of them, owned by the caller, NULL: none. */
+bool tcgrr_recorder_note_written(struct recorder *recorder, char **first, GError **error);
 
 /* Where children are recorded, too: stores who this process was. */
 bool tcgrr_recorder_store_process(struct recorder *recorder, const struct tcgrr_record_result *result, GError **error);

@@ -235,26 +235,18 @@ struct proof {
     tcgrr_icount to;
 };
 
-/* One more trial, after the one that is being proved. */
+/* One more trial, after the one that is being proved, if there is room. */
 static bool take_half(struct proof *proof, struct tcgrr_player *player, tcgrr_icount place, GError **error)
 {
     struct making *making = proof->making;
     guint at;
 
     g_mutex_lock(&making->lock);
-    bool good = g_ptr_array_find(making->trials, proof->trial, &at) && take(making, player, place, (int)at + 1, error);
+    uint64_t bytes = making->bytes + proof->trial->bytes + proof->trial->bytes / 8;
+    bool good = bytes > making->options->max_bytes || !g_ptr_array_find(making->trials, proof->trial, &at) ||
+                take(making, player, place, (int)at + 1, error);
     g_mutex_unlock(&making->lock);
     return good;
-}
-
-static bool has_room_for_another(struct proof *proof)
-{
-    struct making *making = proof->making;
-
-    g_mutex_lock(&making->lock);
-    bool room = making->bytes + proof->trial->bytes + proof->trial->bytes / 8 <= making->options->max_bytes;
-    g_mutex_unlock(&making->lock);
-    return room;
 }
 
 /* Goes to the middle of the way. If that takes long, there is to be one more, which is proved in its turn. */
@@ -273,8 +265,7 @@ static bool split(struct proof *proof, struct tcgrr_player *player, GError **err
     if (!tcgrr_player_go(player, place, error)) {
         return false;
     }
-    return tcgrr_player_spent(player) - spent <= HALF_US || !has_room_for_another(proof) ||
-           take_half(proof, player, place, error);
+    return tcgrr_player_spent(player) - spent <= HALF_US || take_half(proof, player, place, error);
 }
 
 /* Whether one that starts from the trial reaches the next, or a place a little further on if there is none, as it did.
