@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/comparison.h"
 
+#include "store/error.h"
+
 const char *tcgrr_divergence_name(enum tcgrr_divergence_kind kind)
 {
     static const char *const names[] = {"control flow", "ended", "aborted", "hung", "data", "system call"};
@@ -43,4 +45,18 @@ void tcgrr_comparison_clear(struct tcgrr_comparison *comparison)
         g_clear_pointer(&comparison->sides[i].events, g_array_unref);
     }
     clear_data(&comparison->data);
+}
+
+bool tcgrr_comparison_withdraw(struct tcgrr_comparison *comparison, const char *why, GError **error, const char *format,
+                               ...)
+{
+    va_list list;
+
+    comparison->diverged = false;
+    g_free(comparison->undecided);
+    comparison->undecided = g_strdup(why);
+    va_start(list, format);
+    g_propagate_error(error, g_error_new_valist(TCGRR_ERROR, TCGRR_ERROR_FAILED, format, list));
+    va_end(list);
+    return false;
 }

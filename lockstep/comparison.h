@@ -186,4 +186,9 @@ struct tcgrr_comparison {
 /* Frees what it holds; it may be all zero. */
 void tcgrr_comparison_clear(struct tcgrr_comparison *comparison);
 
+/* A divergence that something other than the QEMUs can explain is none: takes it back, with `why` as its `undecided`,
+ * and sets TCGRR_ERROR_FAILED with the text. Always returns false. */
+bool tcgrr_comparison_withdraw(struct tcgrr_comparison *comparison, const char *why, GError **error, const char *format,
+                               ...) G_GNUC_PRINTF(4, 5);
+
 #endif

@@ -206,13 +206,11 @@ static bool check_dozes(struct tcgrr_comparison *found, const char *target, cons
     if (!found->diverged || !find_doze(target, blocks, &pc)) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("the guest dozes, which no QEMU replays");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but the guest dozes (at 0x%" PRIx64
-                "), which QEMU does not count and cannot replay",
-                found->icount, pc);
-    return false;
+    return tcgrr_comparison_withdraw(found, "the guest dozes, which no QEMU replays", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but the guest dozes (at 0x%" PRIx64
+                                     "), which QEMU does not count and cannot replay",
+                                     found->icount, pc);
 }
 
 /* `words`: QEMU and its arguments. */
@@ -225,13 +223,10 @@ static bool check_unlogged(struct tcgrr_comparison *found, const char *const *wo
     if (!unlogged) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("the guest can get input that is in no rr log");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                ", but QEMU does not record what the guest gets through %s, which may be why",
-                found->icount, unlogged);
-    return false;
+    return tcgrr_comparison_withdraw(found, "the guest can get input that is in no rr log", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but QEMU does not record what the guest gets through %s, which may be why",
+                                     found->icount, unlogged);
 }
 
 bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, const char *const *words,
@@ -250,12 +245,9 @@ bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, 
     if (!what) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("the guest asked the host for what is in no rr log");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                ", but the guest had asked the host for %s (semihosting, at 0x%" PRIx64
-                "), which QEMU does not record and each run gets for itself",
-                found->icount, what, pc);
-    return false;
+    return tcgrr_comparison_withdraw(found, "the guest asked the host for what is in no rr log", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but the guest had asked the host for %s (semihosting, at 0x%" PRIx64
+                                     "), which QEMU does not record and each run gets for itself",
+                                     found->icount, what, pc);
 }

@@ -70,15 +70,12 @@ bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *t
     if (!found->diverged || !pc || tcgrr_lockstep_same_release(version_a, version_b)) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("two releases give a PC's firmware different data");
-    g_set_error(
-        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+    return tcgrr_comparison_withdraw(
+        found, "two releases give a PC's firmware different data", error,
         "no verdict: from reset on the two differ at icount %" G_GUINT64_FORMAT
         ", but QEMU %s and %s give a PC's firmware different data (fw_cfg); --from WHERE, a symbol or address of "
         "the guest (0x100000 for Linux), leaves the firmware out",
         found->icount, version_a, version_b);
-    return false;
 }
 
 bool tcgrr_lockstep_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error)
@@ -89,13 +86,11 @@ bool tcgrr_lockstep_check_log(struct tcgrr_comparison *found, const char *words,
     if (!ended || !missing) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("QEMU gave up the log");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the same for %" G_GUINT64_FORMAT
-                " instructions, then QEMU gave up its rr log, which says nothing about the guest (docs/rr-log.md): %s",
-                found->compared, words);
-    return false;
+    return tcgrr_comparison_withdraw(
+        found, "QEMU gave up the log", error,
+        "no verdict: the same for %" G_GUINT64_FORMAT
+        " instructions, then QEMU gave up its rr log, which says nothing about the guest (docs/rr-log.md): %s",
+        found->compared, words);
 }
 
 void tcgrr_shared_machine_clear(struct tcgrr_shared_machine *machine)

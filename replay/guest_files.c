@@ -77,10 +77,9 @@ bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader
     if (!found->diverged || tcgrr_guest_files_unchanged(reader, &problem)) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup("the guest had written to one of its disks");
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but %s", found->icount, problem->message);
+    tcgrr_comparison_withdraw(found, "the guest had written to one of its disks", error,
+                              "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but %s", found->icount,
+                              problem->message);
     g_error_free(problem);
     return false;
 }

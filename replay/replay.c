@@ -638,13 +638,11 @@ static bool check_typed(struct tcgrr_reader *reader, struct tcgrr_comparison *fo
     if (!typed) {
         return true;
     }
-    found->diverged = false;
-    found->undecided = g_strdup(TCGRR_UNLOGGED_NOTE);
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "no verdict: the two differ at icount %" G_GUINT64_FORMAT ", but " TCGRR_UNLOGGED_NOTE
-                "; record with </dev/null, or -serial stdio -monitor none",
-                found->icount);
-    return false;
+    return tcgrr_comparison_withdraw(found, TCGRR_UNLOGGED_NOTE, error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but " TCGRR_UNLOGGED_NOTE
+                                     "; record with </dev/null, or -serial stdio -monitor none",
+                                     found->icount);
 }
 
 static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
