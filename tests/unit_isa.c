@@ -190,6 +190,32 @@ static void test_waits(void **state)
     }
 }
 
+static void test_only_goes_on(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *target, *bytes;
+        bool goes_on;
+    } rows[] = {
+        {"avr", "\x00\x93\x81\x00", true}, /* sts 129, r16 */
+        {"avr", "\x0f\x93", true},         /* push r16 */
+        {"avr", "\x8f\x91", true},         /* pop r24 */
+        {"avr", "\x88\x83", true},         /* st Y, r24 */
+        {"avr", "\x8a\xa1", true},         /* ldd r24, Y+34 */
+        {"avr", "\x08\x95", false},        /* ret */
+        {"avr", "\xff\xcf", false},        /* rjmp .-2 */
+        {"avr", "\x0f\xef", false},        /* ldi r16, 255, which accesses nothing */
+        {"sh4", "\x00\x93", false},
+    };
+
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        uint8_t length = i == 0 ? 4 : 2;
+        assert_int_equal(tcgrr_isa_only_goes_on(rows[i].target, (const uint8_t *)rows[i].bytes, length),
+                         rows[i].goes_on);
+    }
+    assert_false(tcgrr_isa_only_goes_on("avr", NULL, 0));
+}
+
 static void test_lengths(void **state)
 {
     (void)state;
@@ -435,12 +461,12 @@ static void test_transfers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_aarch64),      cmocka_unit_test(test_a32),        cmocka_unit_test(test_t32),
-        cmocka_unit_test(test_riscv),        cmocka_unit_test(test_x86_64),     cmocka_unit_test(test_i386),
-        cmocka_unit_test(test_targets),      cmocka_unit_test(test_waits),      cmocka_unit_test(test_lengths),
-        cmocka_unit_test(test_unknown),      cmocka_unit_test(test_a32_or_t32), cmocka_unit_test(test_aarch64_low),
-        cmocka_unit_test(test_riscv_widths), cmocka_unit_test(test_x86_modes),  cmocka_unit_test(test_any_bytes),
-        cmocka_unit_test(test_transfers),
+        cmocka_unit_test(test_aarch64),     cmocka_unit_test(test_a32),          cmocka_unit_test(test_t32),
+        cmocka_unit_test(test_riscv),       cmocka_unit_test(test_x86_64),       cmocka_unit_test(test_i386),
+        cmocka_unit_test(test_targets),     cmocka_unit_test(test_waits),        cmocka_unit_test(test_only_goes_on),
+        cmocka_unit_test(test_lengths),     cmocka_unit_test(test_unknown),      cmocka_unit_test(test_a32_or_t32),
+        cmocka_unit_test(test_aarch64_low), cmocka_unit_test(test_riscv_widths), cmocka_unit_test(test_x86_modes),
+        cmocka_unit_test(test_any_bytes),   cmocka_unit_test(test_transfers),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -357,6 +357,34 @@ static void test_dozes(void **state)
     tcgrr_blocks_free(blocks);
 }
 
+/* Nothing is known of the last instruction, but that it goes to the next one: found at it again, it did not run. */
+static void test_starts_over(void **state)
+{
+    static const struct row block_row = {.insns = {NOP, NOP}};
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+    struct tcgrr_insn_class classes[2] = {{.leave = TCGRR_LEAVE_UNKNOWN, .flow = TCGRR_FLOW_NEXT},
+                                          {.leave = TCGRR_LEAVE_UNKNOWN, .flow = TCGRR_FLOW_NEXT}};
+    struct tcgrr_departure departure = {.block = make_block(blocks, &block_row),
+                                        .isa = TCGRR_ISA_UNKNOWN,
+                                        .classes = classes,
+                                        .mark = 1,
+                                        .has_next = true,
+                                        .next_pc = AT + 4};
+
+    for (int reports = 0; reports < 2; reports++) {
+        struct tcgrr_retirement found;
+        departure.reports_discon = reports;
+        classes[1].flow = TCGRR_FLOW_NEXT;
+        tcgrr_retire(&departure, &found);
+        assert_int_equal(found.ran, 1);
+        assert_false(found.assumed);
+        classes[1].flow = TCGRR_FLOW_INDIRECT; /* a branch to itself */
+        tcgrr_retire(&departure, &found);
+        assert_int_equal(found.ran, 2);
+    }
+    tcgrr_blocks_free(blocks);
+}
+
 /* Whatever is claimed to have been seen, the result stays within the block. */
 static void test_never_beyond_the_block(void **state)
 {
@@ -411,6 +439,7 @@ int main(void)
         cmocka_unit_test(test_silent),
         cmocka_unit_test(test_telling),
         cmocka_unit_test(test_dozes),
+        cmocka_unit_test(test_starts_over),
         cmocka_unit_test(test_never_beyond_the_block),
         cmocka_unit_test(knows_who_counts_what_did_not_run),
         cmocka_unit_test(knows_who_counts_from_the_start),

@@ -59,15 +59,19 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
     }
 }
 
-/* Of a set that is not known, there are instructions that wait, which matter. */
-static void find_waits(const struct tcgrr_live *live, const struct tcgrr_block *block, struct tcgrr_insn_class *classes)
+/* Of a set that is not known, the instructions that wait matter, and those that start over. */
+static void classify_some(const struct tcgrr_live *live, const struct tcgrr_block *block,
+                          struct tcgrr_insn_class *classes)
 {
     const char *line = block->text;
     size_t offset = 0;
 
     for (uint32_t i = 0; i < block->insns; i++) {
-        classes[i].leave = (uint8_t)tcgrr_isa_waits(live->info.target, block->bytes + offset, block->lengths[i], line);
-        classes[i].flow = classes[i].leave == TCGRR_LEAVE_UNKNOWN ? TCGRR_FLOW_INDIRECT : TCGRR_FLOW_NEXT;
+        const uint8_t *bytes = block->bytes + offset;
+        classes[i].leave = (uint8_t)tcgrr_isa_waits(live->info.target, bytes, block->lengths[i], line);
+        bool goes_on = classes[i].leave != TCGRR_LEAVE_UNKNOWN ||
+                       tcgrr_isa_only_goes_on(live->info.target, bytes, block->lengths[i]);
+        classes[i].flow = goes_on ? TCGRR_FLOW_NEXT : TCGRR_FLOW_INDIRECT;
         offset += block->lengths[i];
         line = line ? strchr(line, '\n') : NULL;
         line = line ? line + 1 : NULL;
@@ -84,7 +88,7 @@ static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_bl
         kept->classes = g_renew(struct tcgrr_insn_class, kept->classes, block->insns);
         tcgrr_isa_classify(live->isa, block->pc, block->bytes, block->lengths, block->insns, kept->classes);
         if (live->isa == TCGRR_ISA_UNKNOWN) {
-            find_waits(live, block, kept->classes);
+            classify_some(live, block, kept->classes);
         }
     }
     return kept;

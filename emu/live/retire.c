@@ -76,12 +76,13 @@ static bool unclear_fault(const struct tcgrr_departure *departure, const struct 
 
 /*
  * It starts its block anew at the same pc without having retired. A repeating string instruction goes there having
- * retired, and so does one that is not known: as a rule it is a branch to itself, in which many guests end.
+ * retired, and so does one that may go anywhere: as a rule it is a branch to itself, in which many guests end.
  */
 static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
     bool repeats = last->leave != TCGRR_LEAVE_MEMORY && last->flow == TCGRR_FLOW_BRANCH && last->target == pc;
-    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && last->leave != TCGRR_LEAVE_UNKNOWN && !repeats;
+    bool may_branch = last->leave == TCGRR_LEAVE_UNKNOWN && last->flow != TCGRR_FLOW_NEXT;
+    return next_is(departure, pc) && last->leave != TCGRR_LEAVE_TRAP && !may_branch && !repeats;
 }
 
 /*

@@ -64,6 +64,17 @@ enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8
     return TCGRR_LEAVE_UNKNOWN;
 }
 
+bool tcgrr_isa_only_goes_on(const char *target, const uint8_t *bytes, uint8_t length)
+{
+    if (strcmp(target, "avr") != 0 || length < 2) {
+        return false;
+    }
+    uint32_t half = tcgrr_isa_load16(bytes);
+    bool loads_or_stores = (half & 0xfc00) == 0x9000; /* lds, sts, push, pop, ld and st, xch and others */
+    bool displaced = (half & 0xd000) == 0x8000;       /* ldd, std */
+    return loads_or_stores || displaced;
+}
+
 static bool is_hex(char c)
 {
     return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');

@@ -79,6 +79,13 @@ void tcgrr_isa_classify(enum tcgrr_isa isa, uint64_t pc, const uint8_t *bytes, c
 enum tcgrr_leave tcgrr_isa_waits(const char *target, const uint8_t *bytes, uint8_t length, const char *text);
 
 /*
+ * Whether an instruction of a target whose set is TCGRR_ISA_UNKNOWN can go to nothing but the next one, so that it
+ * starts over where the vCPU is found at it again. Known of AVR's accesses to memory: QEMU leaves a block before one
+ * that turns out to be a device's, and repeats it in a block of its own that begins like any other.
+ */
+bool tcgrr_isa_only_goes_on(const char *target, const uint8_t *bytes, uint8_t length);
+
+/*
  * How many bytes the instruction of `target` has that begins with these two; 0: not known. For targets of which QEMU
  * 7.2 does not tell it. `text` is QEMU's disassembly, which for RX begins with the bytes; NULL: none.
  */
