@@ -37,6 +37,7 @@ struct live_side {
     gint64 looked;  /* when that was looked at */
     gint64 reported_at;
     tcgrr_icount moved_icount;
+    tcgrr_icount begun_icount;        /* where it began: that of its keyframe, if it has one */
     bool compared;                    /* with the original, since then */
     GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not yet asked for */
     struct tcgrr_symbols *symbols;    /* of what is mapped; NULL: nobody has asked yet */
@@ -87,11 +88,11 @@ static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk
 /*
  * Whether a replay works hard on getting nowhere. Before the first instruction only another release does: its machine
  * may ask for other inputs. On one release setting the machine up may take as long as it likes (memory that is
- * allocated beforehand).
+ * allocated beforehand, or loaded from a keyframe).
  */
 static bool spins(const struct live_side *live)
 {
-    bool started = live->moved_icount > 0;
+    bool started = live->moved_icount > live->begun_icount;
     gint64 most = started ? SPIN_US : START_US;
     return live->options.replays && (started || live->options.translated) &&
            tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
@@ -590,5 +591,6 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
     g_queue_init(&live->checkpoints);
     g_queue_push_tail(&live->chunks, tcgrr_chunk_new(KEPT_EXECS));
     tcgrr_live_first_chunk(tcgrr_session_live(session), current(live));
+    live->begun_icount = live->moved_icount = current(live)->end_icount;
     return &live->base;
 }

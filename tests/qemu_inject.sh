@@ -113,8 +113,14 @@ found rv64-compute "$icount" "far in" 10
 differs s1
 equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
 
-# The same with keyframes beside the trace.
+# The same with keyframes beside the trace. To load one takes long where the machine has much memory, and is no replay that hangs.
 run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000
 rm "$work/starts"
+cat >"$work/load" <<'END'
+case "$*" in *-loadvm*)
+    while read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ </proc/$$/stat && [ $((user + system)) -lt 200 ]; do :; done ;;
+esac
+END
+sed -i "2r $work/load" "$work/faulty"
 found rv64-compute "$icount" "from keyframes" 10
 equal "starts at the beginning, with keyframes" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
