@@ -9,7 +9,8 @@
 #
 # Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256 bytes above the stack pointer, at an
 # instruction chosen at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it
-# is reported as masked, and another place is chosen. Memory is the sum of what all processes hold (PSS), seen every 0.3 s; tcgrr's own is its peak.
+# is reported as masked, and another place is chosen. Memory is the sum of what all processes have for themselves and the largest
+# piece that they share, seen every 0.3 s in counters of Linux's that cost no time; tcgrr's own is its peak.
 # The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -22,27 +23,54 @@ mkdir "$TMPDIR"
 
 seconds() { awk -v a="$1" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }'; }
 
-# tree PID: it and all processes below it.
+# tree PID: it and all processes below it, to the array $tree.
 tree() {
-    ps -eo pid=,ppid= | awk -v root="$1" '{ up[$1] = $2 } END {
-        for (pid in up) { for (p = pid; p in up && p != root; p = up[p]) { } if (p == root) print pid } }'
+    local i file children
+    tree=("$1")
+    for ((i = 0; i < ${#tree[@]}; i++)); do
+        for file in "/proc/${tree[i]}/task"/*/children; do
+            { read -r -a children <"$file"; } 2>/dev/null || true
+            tree+=("${children[@]}")
+            children=()
+        done
+    done
+}
+
+# look: what the processes in $tree hold, in KiB: each one's own and the largest piece of shared memory to $sum, the most that tcgrr
+# ever held to $own. Nothing is started for that.
+look() {
+    local pid key value name shared=0
+    sum=0
+    for pid in "${tree[@]}"; do
+        name=
+        while read -r key value _; do
+            case $key in
+                Name:) name=$value ;;
+                VmHWM:) [ "$name" != tcgrr ] || own=$((value > own ? value : own)) ;;
+                RssAnon:) sum=$((sum + value)) ;;
+                RssShmem:) shared=$((value > shared ? value : shared)) ;;
+            esac
+        done 2>/dev/null <"/proc/$pid/status" || true
+    done
+    sum=$((sum + shared))
 }
 
 # watch PID: the most memory of the tree below PID and of PID alone, and the most disk, in KiB, to $folder/most, until it ends.
 watch() {
-    local all=0 own=0 disk=0 now
+    local all=0 own=0 disk=0 now sum turn=0 wait
+    exec {wait}<> <(:)
     while [ -d "/proc/$1" ]; do
-        now=$(for pid in $(tree "$1"); do cat "/proc/$pid/smaps_rollup" 2>/dev/null || true; done |
-            awk '$1 == "Pss:" { sum += $2 } END { print sum + 0 }')
-        all=$((now > all ? now : all))
-        now=$(for pid in $(tree "$1"); do cat "/proc/$pid/status" 2>/dev/null || true; done |
-            awk '$1 == "Name:" { own = $2 == "tcgrr" } own && $1 == "VmHWM:" { print $2 }' | sort -n | tail -n 1)
-        own=$((${now:-0} > own ? now : own))
-        now=$(du -sk "$TMPDIR" "$folder/cause" 2>/dev/null | awk '{ sum += $1 } END { print sum + 0 }')
-        disk=$((now > disk ? now : disk))
-        echo "$all $own $disk" >"$folder/most"
-        sleep 0.3
+        tree "$1"
+        look
+        all=$((sum > all ? sum : all))
+        if ((turn++ % 5 == 0)); then
+            now=$({ du -sk "$TMPDIR" "$folder/cause" 2>/dev/null || true; } | awk '{ sum += $1 } END { print sum + 0 }')
+            disk=$((now > disk ? now : disk))
+            echo "$all $own $disk" >"$folder/most"
+        fi
+        read -r -t 0.3 -u "$wait" || true
     done
+    echo "$all $own $disk" >"$folder/most"
 }
 
 # random BELOW
