@@ -102,9 +102,12 @@ faulty thumb-systick "$icount" "$pc" "reg=r6,bit=3"
 found thumb-systick "$icount" "r6" 100000
 differs r6
 
-# Far in a longer run: B replays from the beginning only once, and starts once more to be asked for its registers. All else
-# begins at a keyframe that A has left near the divergence, and none stays behind.
+# Far in a longer run: B replays from the beginning only once, and starts once more to be asked for its registers, as does A, which
+# then goes on and leaves a keyframe near the divergence. All else begins there, and none stays behind.
 guest rv64-compute 11.1
+printf '#!/bin/sh\necho "$*" >>"%s"\nexec "%s" "$@"\n' "$work/starts-of-a" "${guest[0]}" >"$work/noted"
+chmod +x "$work/noted"
+guest[0]=$work/noted
 record rv64-compute --until 120000000
 IFS=, read -r icount pc < <(nth rv64-compute "icount >= 100000000 AND symbol = 'compute_call'" 0)
 faulty rv64-compute "$icount" "$pc" "reg=s1,bit=63"
@@ -112,6 +115,7 @@ sed -i "2i echo \"\$*\" >>$work/starts" "$work/faulty"
 found rv64-compute "$icount" "far in" 10
 differs s1
 equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
+equal "starts at the beginning, of A" "$(grep rr=replay "$work/starts-of-a" | grep -vc loadvm)" 1
 
 # The same with keyframes beside the trace. To load one takes long where the machine has much memory, and is no replay that hangs.
 run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000

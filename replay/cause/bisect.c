@@ -76,6 +76,7 @@ static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
         .start = {bisect->comparison->aligned[0], bisect->comparison->aligned[1]},
         .plugin = given->plugin,
         .ignore = given->ignore,
+        .approaches = bisect->approaches,
         .hang_ms = given->hang_ms,
         .stop = given->stop,
     };

@@ -23,16 +23,15 @@ static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, GError 
     tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at).icount;
     start -= MIN(start, bisect->comparison->aligned[0]);
 
-    if (diverged_at < start + TCGRR_BISECT_FAR) {
-        return true;
-    }
     for (unsigned i = 3; i > 0; i--) {
         tcgrr_icount distance = distances[i - 1];
         if (diverged_at > start + distance && diverged_at - distance - start >= TCGRR_BISECT_FAR) {
             places[count++] = diverged_at - distance;
         }
     }
-    tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
+    if (count > 0) {
+        tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
+    }
     return tcgrr_replay_pair_leave_keyframes(bisect->pair, places, count, error);
 }
 

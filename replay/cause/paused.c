@@ -310,20 +310,33 @@ static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, G
     return true;
 }
 
-bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error)
+/* `standing`, or one that is started because there is none or a keyframe is closer. */
+static struct tcgrr_paused *start_for(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, tcgrr_icount icount,
+                                      GError **error)
+{
+    if (standing && standing->icount <= icount && tcgrr_rerun_nearest(rerun, icount).icount <= standing->icount) {
+        return standing;
+    }
+    tcgrr_paused_free(standing);
+    return tcgrr_paused_start(rerun, icount, false, error);
+}
+
+bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, const tcgrr_icount *places,
+                                 unsigned count, GError **error)
 {
     const struct tcgrr_rerun_options *options = &rerun->options;
     GError *problem = NULL;
 
     if (count == 0 || !tcgrr_keyframes_complete(rerun->qemu)) {
+        tcgrr_paused_free(standing);
         return true;
     }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, &problem);
-    struct tcgrr_paused *paused = log ? tcgrr_paused_start(rerun, places[0], false, &problem) : NULL;
+    struct tcgrr_paused *paused = start_for(rerun, standing, places[0], &problem);
+    struct tcgrr_rrlog *log = paused ? tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, &problem) : NULL;
     if (log) {
         tcgrr_rrlog_rebase(log, tcgrr_recorded_start(options->reader));
     }
-    for (unsigned i = 0; paused && !problem && i < count; i++) {
+    for (unsigned i = 0; log && !problem && i < count; i++) {
         if (tcgrr_keyframes_is_place(log, places[i]) && tcgrr_paused_go(paused, places[i], &problem)) {
             leave_here(rerun, paused, &problem);
         }

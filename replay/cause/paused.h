@@ -42,12 +42,6 @@ void tcgrr_rerun_free(struct tcgrr_rerun *rerun);
 void tcgrr_rerun_borrow(struct tcgrr_rerun *rerun, const struct tcgrr_rerun *lender, tcgrr_icount until);
 /* The keyframe from which a start for `near` would begin; the beginning if there is none. */
 struct tcgrr_keyframe tcgrr_rerun_nearest(const struct tcgrr_rerun *rerun, tcgrr_icount near);
-/*
- * Goes through these places, ascending, and leaves keyframes there, in the private folder, for later starts; not where
- * something happens from outside the guest. They are not proved: who starts from one has to check what comes of it.
- * Where QEMU cannot save the machine there are none; the only error is TCGRR_ERROR_STOPPED.
- */
-bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, const tcgrr_icount *places, unsigned count, GError **error);
 /* The keyframe there is good: a replay from it did what one from the beginning did. */
 void tcgrr_rerun_trust(struct tcgrr_rerun *rerun, tcgrr_icount icount);
 /* From now on all starts are from the run's beginning. */
@@ -64,6 +58,15 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
 bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 /* Ends it. NULL is allowed. */
 void tcgrr_paused_free(struct tcgrr_paused *paused);
+
+/*
+ * Goes through these places, ascending, and leaves keyframes there, in the private folder, for later starts; not where
+ * something happens from outside the guest. They are not proved: who starts from one has to check what comes of it.
+ * Where QEMU cannot save the machine there are none; the only error is TCGRR_ERROR_STOPPED. `standing`: goes there if
+ * no keyframe is closer, and is freed; NULL: another one is started.
+ */
+bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, const tcgrr_icount *places,
+                                 unsigned count, GError **error);
 
 /* Where it is. */
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);

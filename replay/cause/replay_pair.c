@@ -72,8 +72,13 @@ static gpointer learn_registers(gpointer data)
     if (paused) {
         pair->registers[opening->side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
     }
-    tcgrr_paused_free(paused);
-    return GINT_TO_POINTER(paused != NULL);
+    bool good = paused != NULL;
+    if (opening->side == 0 && pair->options.approaches) {
+        pair->standing = paused;
+    } else {
+        tcgrr_paused_free(paused);
+    }
+    return GINT_TO_POINTER(good);
 }
 
 static bool for_both(struct tcgrr_replay_pair *pair, GThreadFunc work, GError **error)
@@ -233,7 +238,7 @@ bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcg
         }
         places[i] = tcgrr_replay_pair_icount(pair, 0, boundary);
     }
-    return tcgrr_rerun_leave_keyframes(pair->reruns[0], places, count, error);
+    return tcgrr_rerun_leave_keyframes(pair->reruns[0], g_steal_pointer(&pair->standing), places, count, error);
 }
 
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)

@@ -21,6 +21,7 @@ struct tcgrr_replay_pair_options {
     tcgrr_icount start[2];
     const char *plugin;
     const char *const *ignore; /* names of registers that are not compared, NULL-terminated; NULL: none */
+    bool approaches;           /* A is to leave keyframes: the QEMU that shows its registers stays, to do so */
     int hang_ms;
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
 };
@@ -57,7 +58,8 @@ bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment mom
 
 /* The keyframe from which a side starts to look at `moment`; the beginning if there is none. It belongs to the pair. */
 struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
-/* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave_keyframes()). */
+/* Has A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave_keyframes()); also of none,
+ * the QEMU that stands for that is ended. */
 bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
                                        GError **error);
 /* A's keyframe at `moment` is good, and B does the same up to there: it, too, starts from A's up to that one. */

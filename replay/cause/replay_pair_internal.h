@@ -14,7 +14,7 @@ struct tcgrr_replay_pair {
     struct tcgrr_decoder *decoders[2];
     const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
     bool *compared;                       /* by A's index */
-    struct tcgrr_paused *standing;        /* of side 0, alone: where registers were learned; NULL: it is taken */
+    struct tcgrr_paused *standing;        /* of side 0: where registers were learned; NULL: it is taken, or gone */
     char *obstacles[2];                   /* what kept a side from going on; NULL: nothing did */
     tcgrr_moment last[2];                 /* and where; not more than this is stepped */
 };
