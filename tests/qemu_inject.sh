@@ -116,6 +116,7 @@ found rv64-compute "$icount" "far in" 10
 differs s1
 equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
 equal "starts at the beginning, of A" "$(grep rr=replay "$work/starts-of-a" | grep -vc loadvm)" 1
+equal "how often A was asked what it is, recording included" "$(grep -c "^-M none .*probe=" "$work/starts-of-a")" 2
 
 # The same with keyframes beside the trace. To load one takes long where the machine has much memory, and is no replay that hangs.
 run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000

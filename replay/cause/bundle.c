@@ -335,8 +335,10 @@ static bool probe(struct bundle *bundle, GError **error)
     for (int side = 0; side < 2; side++) {
         const char *given = tcgrr_bisect_qemu(bisect, side);
         const char *path = given ? given : tcgrr_reader_run(bisect->readers[side])->qemu_path;
-        if (bisect->known[side]) {
-            tcgrr_qemu_copy(&bundle->qemus[side], bisect->known[side]);
+        const struct tcgrr_qemu *known =
+            bisect->pair ? tcgrr_replay_pair_qemu(bisect->pair, side) : bisect->known[side];
+        if (known) {
+            tcgrr_qemu_copy(&bundle->qemus[side], known);
         } else if (!tcgrr_qemu_probe(path, bisect->options.plugin, &bundle->qemus[side], error)) {
             return false;
         }
