@@ -12,7 +12,9 @@ version=$1
 guest a64-wfi "$version"
 cd "$work"
 
-# typed TRACE KEYS COMMAND...: records on a terminal, types KEYS once the guest has printed something, and prints what came.
+# typed TRACE KEYS COMMAND...: records on a terminal, types KEYS once the guest has printed something, and prints what came. Each key
+# waits for the echo of the one before, if there is one: under rr QEMU passes on what is typed later than it asks whether there is
+# room, so that a guest on a busy machine loses characters that come together.
 typed() {
     python3 - "$tcgrr" "$@" <<'PYTHON'
 import os, pty, select, sys, time
@@ -21,8 +23,8 @@ pid, terminal = pty.fork()
 if pid == 0:
     os.execv(tcgrr, [tcgrr, "record", "-o", trace, "--"] + command)
 keys = [bytes(key, "ascii").decode("unicode_escape").encode() for key in keys]
-text, ended, deadline = b"", False, time.monotonic() + 60
-due = 0
+text, ended, deadline = b"", False, time.monotonic() + 120
+due, unechoed = 0, 0
 while not ended and time.monotonic() < deadline:
     if select.select([terminal], [], [], 0.1)[0]:
         try:
@@ -30,9 +32,13 @@ while not ended and time.monotonic() < deadline:
         except OSError:
             part = b""
         text, ended = text + part, not part
-    if keys and b"U-Boot" in text and time.monotonic() > due:
-        os.write(terminal, keys.pop(0))
-        due = time.monotonic() + 0.5
+    now = time.monotonic()
+    if keys and b"Hit any key" in text and (now > due or len(text) > unechoed):
+        os.write(terminal, keys[0][:1])
+        keys[0], unechoed, due = keys[0][1:], len(text), now + 0.5
+        if not keys[0]:
+            keys.pop(0)
+            unechoed, due = float("inf"), now + 1
 sys.stdout.buffer.write(text)
 if not ended:
     os.kill(pid, 15)
