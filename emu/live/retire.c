@@ -67,11 +67,14 @@ static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t p
 
 /*
  * That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. Nor is
- * the address from which one is reported always the instruction's: in a delay slot it is that of the branch.
+ * the address from which one is reported always the instruction's: in a delay slot it is that of the branch. QEMU may
+ * refuse an instruction of the system's for lack of privilege when it translates it (AArch64's mrs of an ID register by
+ * a program), and counts it then, or when it runs.
  */
 static bool unclear_fault(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
-    return departure->discon == TCGRR_DISCON_EXCEPTION && last->leave == TCGRR_LEAVE_UNKNOWN;
+    return departure->discon == TCGRR_DISCON_EXCEPTION &&
+           (last->leave == TCGRR_LEAVE_UNKNOWN || last->leave == TCGRR_LEAVE_SYSTEM);
 }
 
 /*
