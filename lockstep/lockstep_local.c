@@ -494,11 +494,15 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
 
 static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
 {
+    const char *versions[2] = {NULL, NULL};
     bool good = true;
 
+    for (int i = 0; i < 2; i++) {
+        versions[i] = pair->sessions[i] ? tcgrr_session_qemu(pair->sessions[i])->version : NULL;
+    }
     for (int i = 0; i < 2 && good; i++) {
         struct tcgrr_session *session = pair->sessions[i];
-        good = !session || tcgrr_host_calls_check(&pair->comparison, tcgrr_session_qemu(session)->target,
+        good = !session || tcgrr_host_calls_check(&pair->comparison, tcgrr_session_qemu(session)->target, versions,
                                                   (const char *const *)tcgrr_session_command(session)->argv,
                                                   tcgrr_live_blocks(tcgrr_session_live(session)), error);
     }

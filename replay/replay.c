@@ -360,10 +360,11 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
-static bool check_host_calls(struct tcgrr_replay_result *result, GError **error)
+static bool check_host_calls(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_session *session = result->session;
-    return tcgrr_host_calls_check(&result->comparison, tcgrr_session_qemu(session)->target,
+    const char *versions[] = {tcgrr_reader_run(reader)->qemu_version, tcgrr_session_qemu(session)->version};
+    return tcgrr_host_calls_check(&result->comparison, tcgrr_session_qemu(session)->target, versions,
                                   (const char *const *)tcgrr_session_command(session)->argv,
                                   tcgrr_live_blocks(tcgrr_session_live(session)), error);
 }
@@ -664,7 +665,7 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
                tcgrr_guest_files_check(&result->comparison, reader, error) &&
-               check_typed(reader, &result->comparison, error) && check_host_calls(result, error) &&
+               check_typed(reader, &result->comparison, error) && check_host_calls(reader, result, error) &&
                check_counts(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);

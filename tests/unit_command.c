@@ -301,6 +301,16 @@ static void test_unlogged_inputs(void **state)
         {"-serial mon:stdio", "8.2.0", true},
         {"-serial stdio", "7.2.22", false},
     };
+    static const struct {
+        const char *words;
+        const char *version;
+        const char *found;
+    } devices[] = {
+        {"-device virtio-net-pci,netdev=n", "7.2.22", "-device virtio-net-pci,netdev=n"},
+        {"-nic user,model=virtio-net-pci", "9.0.2", "-nic user,model=virtio-net-pci"},
+        {"-device virtio-net-pci,netdev=n", "10.0.2", NULL},
+        {"-device e1000,netdev=n -nic user", "7.2.22", NULL},
+    };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
         g_auto(GStrv) words = g_strsplit(rows[i].words, " ", -1);
@@ -312,6 +322,12 @@ static void test_unlogged_inputs(void **state)
         g_auto(GStrv) words = g_strsplit(consoles[i].words, " ", -1);
         g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
         assert_int_equal(tcgrr_unlogged_console(options, consoles[i].version), consoles[i].unlogged);
+    }
+    for (size_t i = 0; i < G_N_ELEMENTS(devices); i++) {
+        g_auto(GStrv) words = g_strsplit(devices[i].words, " ", -1);
+        g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
+        g_autofree char *found = tcgrr_unlogged_work(options, devices[i].version);
+        assert_int_equal(g_strcmp0(found, devices[i].found), 0);
     }
     expect_refused(&record, "-virtfs local,path=.", "-virtfs local,path=.", "--no-rr");
 }

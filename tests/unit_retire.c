@@ -219,7 +219,8 @@ static const struct row telling_rows[] = {
      .discon = EXCEPTION,
      .from = AT + 4,
      .ran = 1,
-     .counted = 1},
+     .counted = 1,
+     .assumed = true},
     {"interrupt after the last one",
      {NOP, CSR},
      1,
@@ -246,6 +247,7 @@ static const struct row telling_rows[] = {
      .from = AT + 3,
      .ran = 1,
      .counted = 1,
+     .assumed = true,
      .isa = TCGRR_ISA_X86},
 };
 

@@ -233,6 +233,14 @@ static void infer_between(struct tcgrr_live *live, const struct code *next)
     add_inferred(live, TCGRR_DISCON_INTERRUPT, known, from, next->pc);
 }
 
+/* Whether the block ends with an access. QEMU 7.2 makes two of a pair, and the one that was seen to end may be the
+ * first: then what led elsewhere is a fault of the second. */
+static bool accesses_last(struct tcgrr_live *live)
+{
+    const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
+    return classes_of(live, block)->classes[block->insns - 1].leave == TCGRR_LEAVE_MEMORY;
+}
+
 void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
@@ -353,6 +361,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         }
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
+            retirement.assumed |= (live->log || live->uncertain) && accesses_last(live);
         }
         if (retirement.assumed) {
             settle_doubt(live, chunk, next, &retirement);

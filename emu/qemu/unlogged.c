@@ -73,6 +73,38 @@ char *tcgrr_unlogged_find(const GArray *options)
     return NULL;
 }
 
+/* The device that an option makes; NULL: none. Owned by the caller. */
+static char *device_of(const struct tcgrr_option *option)
+{
+    if (option->value && strcmp(option->name, "device") == 0) {
+        g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(option->value, "driver");
+        return g_strdup(tcgrr_suboptions_get(inside, "driver"));
+    }
+    if (option->value && strcmp(option->name, "nic") == 0) {
+        g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(option->value, "type");
+        return g_strdup(tcgrr_suboptions_get(inside, "model"));
+    }
+    return NULL;
+}
+
+char *tcgrr_unlogged_work(const GArray *options, const char *version)
+{
+    struct tcgrr_rr_release release;
+
+    if (!version || !tcgrr_rr_release_parse(version, &release) || release.major > 9 ||
+        (release.major == 9 && release.minor >= 1)) {
+        return NULL;
+    }
+    for (guint i = 0; i < options->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
+        g_autofree char *device = device_of(option);
+        if (device && g_str_has_prefix(device, "virtio-net")) {
+            return g_strdup_printf("-%s %s", option->name, option->value);
+        }
+    }
+    return NULL;
+}
+
 bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option)
 {
     return strcmp(option->name, "virtfs") == 0 || strcmp(option->name, "fsdev") == 0 ||

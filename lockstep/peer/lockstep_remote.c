@@ -396,9 +396,10 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
+    const char *versions[] = {lockstep->sides[0].qemu, lockstep->sides[1].qemu};
     return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error)) &&
            (!lockstep->session ||
-            tcgrr_host_calls_check(&lockstep->comparison, lockstep->sides[0].target,
+            tcgrr_host_calls_check(&lockstep->comparison, lockstep->sides[0].target, versions,
                                    (const char *const *)tcgrr_session_command(lockstep->session)->argv,
                                    tcgrr_live_blocks(tcgrr_session_live(lockstep->session)), error));
 }
