@@ -213,6 +213,31 @@ static bool check_dozes(struct tcgrr_comparison *found, const char *target, cons
                                      found->icount, pc);
 }
 
+/* Whether A comes to an instruction there that waits, and B hangs. */
+static bool hangs_at_wait(const struct tcgrr_comparison *found, const char *target)
+{
+    const struct tcgrr_divergence_side *a = &found->sides[0];
+    const struct tcgrr_block *block = a->exec.block;
+
+    if (!found->diverged || found->kind != TCGRR_DIVERGENCE_HUNG || !a->there || found->sides[1].there || !block) {
+        return false;
+    }
+    uint64_t offset = tcgrr_block_pc(block, a->insn) - block->pc;
+    return tcgrr_isa_waits(target, block->bytes + offset, block->lengths[a->insn], NULL) == TCGRR_LEAVE_WAIT;
+}
+
+static bool check_waits(struct tcgrr_comparison *found, const char *target, bool translated, GError **error)
+{
+    if (!translated || !hangs_at_wait(found, target)) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "QEMU hangs where the guest waits, on a log of another release", error,
+                                     "no verdict: QEMU hangs at icount %" G_GUINT64_FORMAT
+                                     ", where the guest waits (at 0x%" PRIx64
+                                     "): the rr log is of another release, by which it does not wake up there",
+                                     found->icount, found->sides[0].pc);
+}
+
 /* `words`: QEMU and its arguments. */
 static bool check_unlogged(struct tcgrr_comparison *found, const char *const *versions, const char *const *words,
                            GError **error)
@@ -240,18 +265,19 @@ static bool check_unlogged(struct tcgrr_comparison *found, const char *const *ve
                                      found->icount, unlogged);
 }
 
-bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const char *target, const char *const *versions,
-                            const char *const *words, const struct tcgrr_blocks *blocks, GError **error)
+bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const struct tcgrr_host_calls_run *run, GError **error)
 {
-    g_autofree char *name = g_strconcat(" ", target, " ", NULL);
+    g_autofree char *name = g_strconcat(" ", run->target, " ", NULL);
     const char *what = NULL;
     uint64_t pc = 0;
 
-    if (!check_unlogged(found, versions, words, error) || !check_dozes(found, target, blocks, error)) {
+    if (!check_unlogged(found, run->versions, run->words, error) ||
+        !check_dozes(found, run->target, run->blocks, error) ||
+        !check_waits(found, run->target, run->translated, error)) {
         return false;
     }
-    for (size_t i = 0; found->diverged && has_semihosting(words) && i < G_N_ELEMENTS(all_calls); i++) {
-        what = strstr(all_calls[i].targets, name) ? find_call(&all_calls[i], blocks, &pc) : what;
+    for (size_t i = 0; found->diverged && has_semihosting(run->words) && i < G_N_ELEMENTS(all_calls); i++) {
+        what = strstr(all_calls[i].targets, name) ? find_call(&all_calls[i], run->blocks, &pc) : what;
     }
     if (!what) {
         return true;

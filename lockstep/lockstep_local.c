@@ -502,9 +502,16 @@ static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
     }
     for (int i = 0; i < 2 && good; i++) {
         struct tcgrr_session *session = pair->sessions[i];
-        good = !session || tcgrr_host_calls_check(&pair->comparison, tcgrr_session_qemu(session)->target, versions,
-                                                  (const char *const *)tcgrr_session_command(session)->argv,
-                                                  tcgrr_live_blocks(tcgrr_session_live(session)), error);
+        if (session) {
+            struct tcgrr_host_calls_run run = {
+                .target = tcgrr_session_qemu(session)->target,
+                .versions = versions,
+                .words = (const char *const *)tcgrr_session_command(session)->argv,
+                .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
+                .translated = pair->log && tcgrr_shared_log_translated(pair->log),
+            };
+            good = tcgrr_host_calls_check(&pair->comparison, &run, error);
+        }
     }
     return good;
 }

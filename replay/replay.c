@@ -364,9 +364,14 @@ static bool check_host_calls(struct tcgrr_reader *reader, struct tcgrr_replay_re
 {
     struct tcgrr_session *session = result->session;
     const char *versions[] = {tcgrr_reader_run(reader)->qemu_version, tcgrr_session_qemu(session)->version};
-    return tcgrr_host_calls_check(&result->comparison, tcgrr_session_qemu(session)->target, versions,
-                                  (const char *const *)tcgrr_session_command(session)->argv,
-                                  tcgrr_live_blocks(tcgrr_session_live(session)), error);
+    struct tcgrr_host_calls_run run = {
+        .target = tcgrr_session_qemu(session)->target,
+        .versions = versions,
+        .words = (const char *const *)tcgrr_session_command(session)->argv,
+        .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
+        .translated = result->inputs.translated,
+    };
+    return tcgrr_host_calls_check(&result->comparison, &run, error);
 }
 
 /* Sets result->stopped_at. */

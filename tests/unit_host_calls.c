@@ -95,6 +95,13 @@ static const struct row rows[] = {
 
 static const char *const versions[] = {"11.1.3", "7.2.22"};
 
+static bool check(struct tcgrr_comparison *found, const char *target, const char *const *words,
+                  const struct tcgrr_blocks *blocks, bool translated, GError **error)
+{
+    struct tcgrr_host_calls_run run = {target, versions, words, blocks, translated};
+    return tcgrr_host_calls_check(found, &run, error);
+}
+
 static uint32_t unhex(const char *text, uint8_t *bytes)
 {
     uint32_t size = 0;
@@ -121,7 +128,7 @@ static void check_row(const struct row *row, const char *const *words, const cha
     }
     uint32_t size = unhex(row->bytes, bytes);
     assert_int_equal(tcgrr_blocks_add(blocks, 0x1000, insns, lengths, size, bytes, NULL), 0);
-    assert_int_equal(tcgrr_host_calls_check(&found, row->target, versions, words, blocks, &error), !asked);
+    assert_int_equal(check(&found, row->target, words, blocks, false, &error), !asked);
     assert_int_equal(found.diverged, !asked);
     assert_int_equal(found.undecided != NULL, asked != NULL);
     if (asked) {
@@ -144,12 +151,45 @@ static void knows_what_dozes(void **state)
         struct tcgrr_comparison found = {.diverged = true, .icount = 77};
         g_autoptr(GError) error = NULL;
         tcgrr_blocks_add(blocks, 0x1000, insns, (const uint8_t[]){4, 4}, 4 * insns, bytes, NULL);
-        assert_true(tcgrr_host_calls_check(&found, "or1k", versions, words, blocks, &error) == (insns == 1));
+        assert_true(check(&found, "or1k", words, blocks, false, &error) == (insns == 1));
         assert_int_equal(found.diverged, insns == 1);
         assert_true(insns == 1 || strstr(error->message, "dozes (at 0x1004)"));
         tcgrr_comparison_clear(&found);
         tcgrr_blocks_free(blocks);
     }
+}
+
+static void knows_what_waits(void **state)
+{
+    static const uint8_t bytes[] = {0x09, 0x00, 0x1b, 0x00}; /* nop; sleep */
+    static const char *const words[] = {"qemu", NULL};
+    static const struct {
+        enum tcgrr_divergence_kind kind;
+        uint32_t insn;
+        bool translated, withdrawn;
+    } cases[] = {
+        {TCGRR_DIVERGENCE_HUNG, 1, true, true},
+        {TCGRR_DIVERGENCE_HUNG, 1, false, false},
+        {TCGRR_DIVERGENCE_HUNG, 0, true, false},
+        {TCGRR_DIVERGENCE_FLOW, 1, true, false},
+    };
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+    uint32_t block = tcgrr_blocks_add(blocks, 0x1000, 2, (const uint8_t[]){2, 2}, sizeof(bytes), bytes, NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        struct tcgrr_comparison found = {.diverged = true, .kind = cases[i].kind, .icount = 77};
+        g_autoptr(GError) error = NULL;
+        found.sides[0].there = true;
+        found.sides[0].exec.block = tcgrr_blocks_get(blocks, block);
+        found.sides[0].insn = cases[i].insn;
+        found.sides[0].pc = 0x1000 + 2 * cases[i].insn;
+        assert_true(tcgrr_host_calls_check(&found, "sh4", words, blocks, cases[i].translated, &error) !=
+                    cases[i].withdrawn);
+        assert_int_equal(found.diverged, !cases[i].withdrawn);
+        assert_true(!cases[i].withdrawn || strstr(error->message, "waits (at 0x1002)"));
+        tcgrr_comparison_clear(&found);
+    }
+    tcgrr_blocks_free(blocks);
 }
 
 static void reads_the_call(void **state)
@@ -165,6 +205,7 @@ static void reads_the_call(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call), cmocka_unit_test(knows_what_dozes)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call), cmocka_unit_test(knows_what_dozes),
+                                       cmocka_unit_test(knows_what_waits)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

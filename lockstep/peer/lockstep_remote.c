@@ -378,6 +378,19 @@ static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
                                     tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
 }
 
+static bool check_host_calls(struct tcgrr_lockstep_remote *lockstep, GError **error)
+{
+    const char *versions[] = {lockstep->sides[0].qemu, lockstep->sides[1].qemu};
+    struct tcgrr_host_calls_run run = {
+        .target = lockstep->sides[0].target,
+        .versions = versions,
+        .words = (const char *const *)tcgrr_session_command(lockstep->session)->argv,
+        .blocks = tcgrr_live_blocks(tcgrr_session_live(lockstep->session)),
+        .translated = lockstep->inputs == TCGRR_INPUTS_TRANSLATED,
+    };
+    return tcgrr_host_calls_check(&lockstep->comparison, &run, error);
+}
+
 static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                 const struct tcgrr_compare_options *compare, struct tcgrr_symbols *symbols, GError **error)
 {
@@ -396,12 +409,8 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         lockstep->inputs = inputs_of(lockstep);
         conclude(lockstep, symbols);
     }
-    const char *versions[] = {lockstep->sides[0].qemu, lockstep->sides[1].qemu};
     return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error)) &&
-           (!lockstep->session ||
-            tcgrr_host_calls_check(&lockstep->comparison, lockstep->sides[0].target, versions,
-                                   (const char *const *)tcgrr_session_command(lockstep->session)->argv,
-                                   tcgrr_live_blocks(tcgrr_session_live(lockstep->session)), error));
+           (!lockstep->session || check_host_calls(lockstep, error));
 }
 
 bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,
