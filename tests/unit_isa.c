@@ -223,6 +223,7 @@ static void test_lengths(void **state)
 
     assert_int_equal(tcgrr_isa_length("microblaze", even, NULL), 4);
     assert_int_equal(tcgrr_isa_length("loongarch64", even, "lu12i.w"), 4);
+    assert_int_equal(tcgrr_isa_length("xtensa", even, "movi.n a2, 64"), 1);
     assert_int_equal(tcgrr_isa_length("tricore", odd, NULL), 4);
     assert_int_equal(tcgrr_isa_length("tricore", even, NULL), 2);
     assert_int_equal(tcgrr_isa_length("rx", even, "fb 82 00 80 08 00 mov.l #0x00088000, r8"), 6);
