@@ -183,8 +183,7 @@ static void knows_what_waits(void **state)
         found.sides[0].exec.block = tcgrr_blocks_get(blocks, block);
         found.sides[0].insn = cases[i].insn;
         found.sides[0].pc = 0x1000 + 2 * cases[i].insn;
-        assert_true(tcgrr_host_calls_check(&found, "sh4", words, blocks, cases[i].translated, &error) !=
-                    cases[i].withdrawn);
+        assert_true(check(&found, "sh4", words, blocks, cases[i].translated, &error) != cases[i].withdrawn);
         assert_int_equal(found.diverged, !cases[i].withdrawn);
         assert_true(!cases[i].withdrawn || strstr(error->message, "waits (at 0x1002)"));
         tcgrr_comparison_clear(&found);
