@@ -32,7 +32,7 @@ struct row {
     const char *insns[MAX_INSNS]; /* from AT on */
     uint32_t mark;
     uint64_t next;
-    bool rerun, inside;
+    bool rerun, inside, log_decides;
     enum tcgrr_discontinuity discon; /* only looked at where QEMU reports */
     uint64_t from;
     uint32_t ran, counted;
@@ -117,6 +117,16 @@ static const struct row silent_rows[] = {
      HANDLER,
      .ran = 2,
      .counted = 2,
+     .inferred = EXCEPTION,
+     .inferred_from = AT + 4},
+    {"an access that is the last faulted, or was refused, as the log may say",
+     {NOP, LOAD},
+     1,
+     HANDLER,
+     .log_decides = true,
+     .ran = 1,
+     .counted = 1,
+     .assumed = true,
      .inferred = EXCEPTION,
      .inferred_from = AT + 4},
     {"last one raised an exception, or an interrupt came after it",
@@ -212,6 +222,16 @@ static const struct row telling_rows[] = {
     {"last access began again", {NOP, LOAD}, 1, AT + 4, .ran = 1, .counted = 1},
     {"lost store-conditional", {NOP, SC}, 1, AT + 8, .ran = 2, .counted = 2},
     {"trapped", {NOP, ECALL}, 1, HANDLER, .discon = EXCEPTION, .from = AT + 4, .ran = 2, .counted = 2},
+    {"an access that is the last faulted, or was refused, as the log may say",
+     {NOP, LOAD},
+     1,
+     HANDLER,
+     .discon = EXCEPTION,
+     .from = AT + 4,
+     .log_decides = true,
+     .ran = 1,
+     .counted = 1,
+     .assumed = true},
     {"last one raised an exception",
      {NOP, CSR},
      1,
@@ -279,6 +299,7 @@ static bool check_row(struct tcgrr_blocks *blocks, const struct row *row, bool r
         .discon = row->discon,
         .discon_from = row->from,
         .inside = row->inside,
+        .log_decides = row->log_decides,
         .has_next = row->next != UNKNOWN,
         .next_pc = row->next,
     };

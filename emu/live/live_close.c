@@ -101,6 +101,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .isa = live->isa,
         .mark = MIN(live->mark, live->open->insns),
         .reports_discon = live->info.reports_discon,
+        .log_decides = live->log || live->uncertain,
         .inside = live->inside,
         .died = live->died,
         .has_next = next != NULL,

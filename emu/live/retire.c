@@ -68,13 +68,16 @@ static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t p
 /*
  * That is not sure: a replay ends blocks where it expects an exception, and not all that is unclassified traps. Nor is
  * the address from which one is reported always the instruction's: in a delay slot it is that of the branch. QEMU may
- * refuse an instruction of the system's for lack of privilege when it translates it (AArch64's mrs of an ID register by
- * a program), and counts it then, or when it runs.
+ * refuse an instruction when it translates it, and counts it then, or when it runs: one of the system's for lack of
+ * privilege (AArch64's mrs of an ID register by a program), or an access with a coprocessor that is off (Arm's vpush,
+ * with which a program under Linux uses its first floating-point register). The latter is rare among the faults of
+ * accesses, and without a log not worth a doubt about each of them.
  */
 static bool unclear_fault(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
     return departure->discon == TCGRR_DISCON_EXCEPTION &&
-           (last->leave == TCGRR_LEAVE_UNKNOWN || last->leave == TCGRR_LEAVE_SYSTEM);
+           (last->leave == TCGRR_LEAVE_UNKNOWN || last->leave == TCGRR_LEAVE_SYSTEM ||
+            (last->leave == TCGRR_LEAVE_MEMORY && departure->log_decides));
 }
 
 /*
@@ -131,7 +134,8 @@ static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, con
         retirement->ran = departure->mark;
         if (!next_is(departure, pc)) {
             infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);
-            retirement->assumed = last->leave == TCGRR_LEAVE_MEMORY && may_skip_access(departure, last);
+            retirement->assumed =
+                last->leave == TCGRR_LEAVE_MEMORY && (departure->log_decides || may_skip_access(departure, last));
         }
     } else if (last->leave == TCGRR_LEAVE_TRAP) {
         infer(departure, retirement, TCGRR_DISCON_EXCEPTION, pc);

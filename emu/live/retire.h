@@ -27,8 +27,9 @@ struct tcgrr_departure {
     bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
     enum tcgrr_discontinuity discon; /* the first after the block's head, if any */
     uint64_t discon_from;
-    bool inside;   /* QEMU ended from inside the instruction at `mark`, which it counts */
-    bool has_next; /* where the same vCPU went on is known */
+    bool log_decides; /* QEMU's rr log is there or will be, and says what is not sure */
+    bool inside;      /* QEMU ended from inside the instruction at `mark`, which it counts */
+    bool has_next;    /* where the same vCPU went on is known */
     uint64_t next_pc;
 };
 
