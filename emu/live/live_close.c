@@ -234,12 +234,16 @@ static void infer_between(struct tcgrr_live *live, const struct code *next)
     add_inferred(live, TCGRR_DISCON_INTERRUPT, known, from, next->pc);
 }
 
-/* Whether the block ends with an access. QEMU 7.2 makes two of a pair, and the one that was seen to end may be the
- * first: then what led elsewhere is a fault of the second. */
-static bool accesses_last(struct tcgrr_live *live)
+/*
+ * Whether what led elsewhere may be a fault of the block's last instruction, although an access of it was seen:
+ * QEMU 7.2 makes two of a pair, of which the second may fail, and reports the one of a store-exclusive before that has
+ * failed.
+ */
+static bool may_have_failed(struct tcgrr_live *live)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
-    return classes_of(live, block)->classes[block->insns - 1].leave == TCGRR_LEAVE_MEMORY;
+    enum tcgrr_leave leave = classes_of(live, block)->classes[block->insns - 1].leave;
+    return live->isa != TCGRR_ISA_UNKNOWN && leave != TCGRR_LEAVE_NEVER && leave != TCGRR_LEAVE_TRAP;
 }
 
 void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted)
@@ -362,7 +366,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         }
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
-            retirement.assumed |= (live->log || live->uncertain) && accesses_last(live);
+            retirement.assumed |= (live->log || live->uncertain) && may_have_failed(live);
         }
         if (retirement.assumed) {
             settle_doubt(live, chunk, next, &retirement);
