@@ -39,22 +39,19 @@ static bool await_stop(const struct tcgrr_compare_options *how, const struct tcg
     return false;
 }
 
-static struct tcgrr_qmp *connect_qemu(struct tcgrr_session *session, GError **error)
+/* Adds to the error what QEMU said, if it has ended. Always returns false. */
+static bool explain(struct tcgrr_session *session, GError **error)
 {
-    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
-
-    if (!qmp) {
-        tcgrr_process_explain_end(tcgrr_session_process(session), tcgrr_session_qemu(session)->path, error);
-    }
-    return qmp;
+    tcgrr_process_explain_end(tcgrr_session_process(session), tcgrr_session_qemu(session)->path, error);
+    return false;
 }
 
 /* Has QEMU, which is paused, run on to there. */
 static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **error)
 {
-    struct tcgrr_qmp *qmp = connect_qemu(session, error);
+    struct tcgrr_qmp *qmp = tcgrr_session_qmp(session, error);
 
-    return qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error);
+    return (qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) || explain(session, error);
 }
 
 /* At a place on the way: a keyframe may be left, and QEMU runs on. */
@@ -78,8 +75,8 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
     struct tcgrr_run_source_live_options watched = *live;
 
     /* Once it answers it has loaded the keyframe, and what it spends from now on is for the way. */
-    if (!connect_qemu(result->session, error)) {
-        return false;
+    if (!tcgrr_session_qmp(result->session, error)) {
+        return explain(result->session, error);
     }
     tcgrr_icount first = result->visit ? tcgrr_replay_visit_begin(result->visit, result->session) : options->at;
 

@@ -94,6 +94,12 @@ static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_bl
     return kept;
 }
 
+/* Whether QEMU's rr log is there, or will be consulted in the end, about what is not sure. */
+static bool log_decides(const struct tcgrr_live *live)
+{
+    return live->log || live->uncertain;
+}
+
 static void count_retired(struct tcgrr_live *live, const struct code *next, struct tcgrr_retirement *retirement)
 {
     struct tcgrr_departure departure = {
@@ -101,7 +107,7 @@ static void count_retired(struct tcgrr_live *live, const struct code *next, stru
         .isa = live->isa,
         .mark = MIN(live->mark, live->open->insns),
         .reports_discon = live->info.reports_discon,
-        .log_decides = live->log || live->uncertain,
+        .log_decides = log_decides(live),
         .inside = live->inside,
         .died = live->died,
         .has_next = next != NULL,
@@ -366,7 +372,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         }
         if (complete && next && !live->info.reports_discon && !may_follow(live->open, next)) {
             infer_between(live, next);
-            retirement.assumed |= (live->log || live->uncertain) && may_have_failed(live);
+            retirement.assumed |= log_decides(live) && may_have_failed(live);
         }
         if (retirement.assumed) {
             settle_doubt(live, chunk, next, &retirement);
