@@ -99,7 +99,19 @@ if [ "$version" != 7.2 ] && [ -x "$old" ]; then
     contains "a vDSO in one of them: note" "$(json .divergence.note)" "vDSO"
 fi
 
-# A timer's signals come at other places in each run: they are given again or, where they cannot be, there is no verdict.
+# signals PROGRAM: what becomes of signals that come at other places in each run. They are given again or, where they
+# cannot be, there is no verdict.
+signals() {
+    "$compiler" -static -O1 -o "$work/$1" "$work/$1.c"
+    run 0 "$tcgrr" record -o "$work/$1.tcgrr" -- "$qemu" "$work/$1"
+    if [ "$version" = 7.2 ]; then
+        complains 3 "no verdict" "$tcgrr" replay "$work/$1.tcgrr"
+    else
+        run 0 "$tcgrr" replay --json "$work/$1.tcgrr"
+        equal "$1: verdict" "$(json .verdict)" "no divergence"
+    fi
+}
+
 cat > "$work/timer.c" <<'C'
 #include <signal.h>
 #include <sys/time.h>
@@ -118,11 +130,25 @@ int main(void)
     return 0;
 }
 C
-"$compiler" -static -O1 -o "$work/timer" "$work/timer.c"
-run 0 "$tcgrr" record -o "$work/timer.tcgrr" -- "$qemu" "$work/timer"
-if [ "$version" = 7.2 ]; then
-    complains 3 "no verdict" "$tcgrr" replay "$work/timer.tcgrr"
-else
-    run 0 "$tcgrr" replay --json "$work/timer.tcgrr"
-    equal "a timer: verdict" "$(json .verdict)" "no divergence"
-fi
+signals timer
+
+# The first of them after a jump whose target is computed, where no code shows that nothing but a signal leads to the
+# handler.
+cat > "$work/jumps.c" <<'C'
+#include <signal.h>
+#include <sys/time.h>
+#include <unistd.h>
+static void end(int signal)
+{
+    _exit(0);
+}
+int main(void)
+{
+    struct itimerval once = {{0, 0}, {0, 20000}};
+    signal(SIGALRM, end);
+    setitimer(ITIMER_REAL, &once, 0);
+    __asm__ volatile("lea 1f(%%rip), %%rax\n1: jmp *%%rax" ::: "rax");
+    return 0;
+}
+C
+signals jumps

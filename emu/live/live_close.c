@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-static void learn_entry(struct tcgrr_live *live, uint64_t pc)
+void tcgrr_live_learn_entry(struct tcgrr_live *live, uint64_t pc)
 {
     if (g_hash_table_contains(live->entries, &pc)) {
         return;
@@ -31,7 +31,7 @@ static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind,
         .vcpu = live->vcpu,
     };
     g_array_append_val(live->gap, event);
-    learn_entry(live, to);
+    tcgrr_live_learn_entry(live, to);
 }
 
 /* Where it would have gone on if that is known: for an interrupt that came right after a complete block. */
@@ -222,7 +222,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
             correct_events(live, retired);
         }
         if (!retired && next && !live->info.reports_discon) {
-            learn_entry(live, next->pc);
+            tcgrr_live_learn_entry(live, next->pc);
         }
     } else {
         live->assumed++;

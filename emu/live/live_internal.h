@@ -162,6 +162,10 @@ static inline bool tcgrr_live_is_quiet(const struct tcgrr_live *live)
  * is not known. There is room in the chunk for one execution. */
 void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct code *next);
 
+/* Interrupts and exceptions, or signals, go to `pc`: from here on whatever comes there after a jump to an address that
+ * was computed is taken for one. */
+void tcgrr_live_learn_entry(struct tcgrr_live *live, uint64_t pc);
+
 /* Appends the open execution, of which `ran` instructions retired and QEMU counted `counted`. */
 void tcgrr_live_append(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran, uint32_t counted);
 

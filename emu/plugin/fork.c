@@ -140,11 +140,11 @@ bool tcgrr_fork_returned(unsigned vcpu)
     start_again(plugin);
     tcgrr_threads_restart(true);
     plugin->inputs = state.inputs;
-    if (plugin->inputs) {
-        tcgrr_inputs_restart(answer.inputs);
-    }
     atomic_store_explicit(&plugin->ring.header->state, TCGRR_WIRE_RUNNING, memory_order_release);
     tcgrr_plugin_event(TCGRR_WIRE_INIT, vcpu, NULL, 0);
+    if (plugin->inputs) {
+        tcgrr_inputs_restart(answer.inputs, vcpu);
+    }
     /* Callbacks are registered anew once no translation is left. */
     if (plugin->api.reset_7) {
         plugin->api.reset_7(plugin->id, plugin->reset, NULL);

@@ -65,7 +65,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     return NULL;
 }
 
-void tcgrr_inputs_restart(const char *path)
+void tcgrr_inputs_restart(const char *path, unsigned vcpu)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
 
@@ -73,6 +73,11 @@ void tcgrr_inputs_restart(const char *path)
     inputs->path = strdup(path);
     inputs->over = inputs->holds = inputs->differed = false;
     inputs->call = &own_call;
+    for (unsigned signal = 1; signal < TCGRR_SIGNALS; signal++) {
+        if (inputs->handlers[signal] != 0) {
+            tcgrr_inputs_announce_handler(inputs, inputs->handlers[signal], vcpu);
+        }
+    }
 }
 
 static void find_register(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle)

@@ -25,7 +25,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
                               enum tcgrr_inputs_way way, uint64_t at);
 
 /* In a forked child: what it is given is kept in a file of its own. */
-void tcgrr_inputs_restart(const char *path);
+void tcgrr_inputs_restart(const char *path, unsigned vcpu);
 
 /* Whether the call is execve(), and not one that failed when it was recorded. */
 bool tcgrr_inputs_executes(int64_t number);

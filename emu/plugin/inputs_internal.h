@@ -113,6 +113,8 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 
 /* The program is about to set a handler: rt_sigaction() with these arguments. */
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8]);
+/* Where it cannot be read what called a handler, tcgrr is to know that it is one. */
+void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t handler, unsigned vcpu);
 /* Whether a handler is there. */
 bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
 /* Whether nothing has run since a call returned. */

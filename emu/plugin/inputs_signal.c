@@ -14,6 +14,13 @@
 #define SIGINFO_BYTES 128
 #define STRETCH       (UINT64_C(1) << 18) /* instructions */
 
+void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t handler, unsigned vcpu)
+{
+    if (!inputs->reads) {
+        tcgrr_plugin_event(TCGRR_WIRE_HANDLER, vcpu, &handler, 1);
+    }
+}
+
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8])
 {
     uint64_t action[3] = {0}; /* handler, flags, and on x86 where it returns to */
@@ -27,6 +34,9 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     bool known = tcgrr_inputs_is_handler(inputs, action[0]);
     inputs->handlers[signal] = action[0] > 1 ? action[0] : 0; /* neither default nor ignored */
     inputs->restorers[signal] = action[2];
+    if (inputs->handlers[signal] != 0 && !known) {
+        tcgrr_inputs_announce_handler(inputs, action[0], plugin->vcpu);
+    }
     /* Code that was translated before cannot be watched any more. */
     for (uint32_t i = 0; inputs->handlers[signal] != 0 && !known && i < plugin->used; i++) {
         inputs->over |= plugin->translations[i].pc == action[0];

@@ -20,7 +20,7 @@
 
 #define TCGRR_WIRE_MAGIC   0x676e697272676374u /* "tcgrring" */
 /* Raise when anything in this file changes: plugin and tcgrr of different builds refuse each other. */
-#define TCGRR_WIRE_VERSION 18u
+#define TCGRR_WIRE_VERSION 19u
 
 #define TCGRR_WIRE_HEADER_BYTES  4096u
 #define TCGRR_WIRE_RESERVE_WORDS 8192u /* no single record is longer */
@@ -244,6 +244,7 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_INPUT_UNSURE, /* the call after which other data may be there than recorded, why (64 each): enum
                                 tcgrr_inputs_lack */
     TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on it gets inputs of its own */
+    TCGRR_WIRE_HANDLER, /* user mode, registers cannot be read: where signals may go from here on (64) */
     TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
     TCGRR_WIRE_EVENT_KINDS,
 };
