@@ -86,6 +86,18 @@ static void expect_refused_on(const struct tcgrr_qemu *qemu, const char *line, c
     tcgrr_command_clear(&command);
 }
 
+/* Recording with QEMU `version` warns of `option`; NULL: of nothing. */
+static void expect_warning(const char *line, const char *version, const char *option)
+{
+    struct tcgrr_qemu qemu = system_qemu;
+    struct tcgrr_command command;
+
+    qemu.version = (char *)version;
+    g_autofree char *result = build_into(&qemu, &record, line, &command);
+    assert_true(option ? command.warning && g_str_has_prefix(command.warning, option) : !command.warning);
+    tcgrr_command_clear(&command);
+}
+
 static void expect_files(const struct tcgrr_qemu *qemu, const char *line, const char *expected, const char *kernel)
 {
     struct tcgrr_command command;
@@ -328,6 +340,7 @@ static void test_unlogged_inputs(void **state)
         g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
         g_autofree char *found = tcgrr_unlogged_work(options, devices[i].version);
         assert_int_equal(g_strcmp0(found, devices[i].found), 0);
+        expect_warning(devices[i].words, devices[i].version, devices[i].found);
     }
     expect_refused(&record, "-virtfs local,path=.", "-virtfs local,path=.", "--no-rr");
 }

@@ -58,6 +58,12 @@ static G_GNUC_PRINTF(2, 3) void note(struct builder *builder, const char *format
     va_end(list);
 }
 
+/* The note that was added last is one that even a brief report has. */
+static void warn_of_last(struct tcgrr_command *command)
+{
+    command->warning = g_ptr_array_index(command->notes, command->notes->len - 1);
+}
+
 static bool is_rr(const struct builder *builder)
 {
     return builder->command->mode != TCGRR_RUN_PLAIN;
@@ -255,7 +261,7 @@ static bool choose_mode(struct builder *builder, GError **error)
              "recording without rr, so that it cannot be replayed: QEMU's record/replay takes one vCPU and -smp gives "
              "%u",
              command->vcpus);
-        command->warning = g_ptr_array_index(command->notes, command->notes->len - 1);
+        warn_of_last(command);
     }
     return true;
 }
@@ -645,7 +651,15 @@ static bool check_inputs(struct builder *builder, GError **error)
              "%s: QEMU does not record what the guest gets from there; if it gets anything, a replay differs, which is "
              "no verdict (consoles: -serial mon:stdio; random numbers: -object rng-builtin)",
              unlogged);
-        builder->command->warning = g_ptr_array_index(builder->command->notes, builder->command->notes->len - 1);
+        warn_of_last(builder->command);
+    }
+    g_autofree char *work = tcgrr_unlogged_work(builder->given, builder->qemu->version);
+    if (work && !unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
+        note(builder,
+             "%s: QEMU before 9.1 sends the guest's packets at times that it does not record; if the guest sends any, a "
+             "replay may differ, which is no verdict",
+             work);
+        warn_of_last(builder->command);
     }
     return true;
 }
