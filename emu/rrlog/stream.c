@@ -30,6 +30,8 @@ struct tcgrr_rr_stream {
     bool resets;         /* since the last instruction, the guest's request to reset was read */
     bool after_account;  /* the event before was put off */
     GByteArray *put_off; /* while it resets: what is given on after the reset */
+    bool accounted;      /* nothing but instructions was read since a checkpoint clock-warp-account */
+    bool holds_account;  /* another one was read right now, not known yet to be of any use */
     uint8_t held;        /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
     bool ended;          /* the log that comes out is closed */
     tcgrr_icount ran;    /* instructions given on, which may be more than were read */
@@ -253,6 +255,47 @@ static bool order_reset(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
     return true;
 }
 
+/* ---- checkpoints without consequence ---- */
+
+/* What was held back matters after all. */
+static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GError **error)
+{
+    static const struct tcgrr_rr_event account = {.kind = TCGRR_RR_CHECKPOINT,
+                                                  .number = TCGRR_RR_CHECKPOINT_WARP_ACCOUNT};
+    bool accounted = stream->accounted;
+    bool held = stream->holds_account;
+
+    stream->accounted = stream->holds_account = false;
+    return !accounted ||
+           (give_instructions(stream, stream->state.total, out) && (!held || give(stream, &account, out, error)));
+}
+
+/*
+ * Each time that the vCPU comes round its loop, QEMU accounts for the time that the vCPU has slept and writes
+ * CHECKPOINT clock-warp-account. Where nothing but instructions was logged since the last one, it has not slept. A
+ * guest that waits in a loop with x86's `pause` comes round at each turn, and a replay wakes QEMU's main thread at the
+ * end of each stretch of instructions, which makes it several times as slow as the recording. So such a checkpoint is
+ * left out and the stretches are joined. It stays where something else follows at the same icount, because there it
+ * keeps QEMU's two threads in order. *given: there is no more to do with this event.
+ */
+static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                           bool *given, GError **error)
+{
+    bool runs = event->kind == TCGRR_RR_INSTRUCTION;
+    bool account = event->kind == TCGRR_RR_CHECKPOINT && event->number == TCGRR_RR_CHECKPOINT_WARP_ACCOUNT;
+
+    *given = stream->accounted && (runs || (account && stream->after_instructions));
+    if (*given) {
+        stream->holds_account = account;
+        return true;
+    }
+    if (!release_account(stream, out, error)) {
+        return false;
+    }
+    stream->accounted = account && stream->state.total > 0 && !stream->resets && !stream->held;
+    return true;
+}
+
 /* The instructions that led to the request which is held, and it. */
 static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
 {
@@ -280,7 +323,13 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
         return true;
     }
     bool given;
-    if (!release_clock(stream, event, out, error) || !order_reset(stream, event, out, &given, error)) {
+    if (!release_clock(stream, event, out, error) || !join_stretches(stream, event, out, &given, error)) {
+        return false;
+    }
+    if (given) {
+        return true;
+    }
+    if (!order_reset(stream, event, out, &given, error)) {
         return false;
     }
     if (given) {
@@ -362,9 +411,10 @@ static bool not_understood(struct tcgrr_rr_stream *stream, const uint8_t *at, si
                     at[0], stream->state.total, stream->options.from, stream->options.to);
         return false;
     }
-    g_byte_array_append(out, at, (guint)size);
     stream->as_it_is = true;
-    return true;
+    bool good = release_account(stream, out, error);
+    g_byte_array_append(out, at, (guint)size);
+    return good;
 }
 
 /* Sets `*used` to what was read of the pending bytes. */
@@ -512,6 +562,7 @@ void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GB
         if (icount > stream->ran) {
             give_put_off(stream, out);
         }
+        stream->holds_account = stream->holds_account && icount <= stream->state.total;
         give_instructions(stream, icount, out);
     }
 }
@@ -528,6 +579,7 @@ void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
     }
     /* Neither can be refused: they were in the log of a format that has them. */
     release_clock(stream, NULL, out, NULL);
+    release_account(stream, out, NULL);
     give_put_off(stream, out);
     if (stream->held) {
         give_request(stream, stream->held, out, NULL);
