@@ -188,12 +188,14 @@ static void orders_a_reset(void **data)
     becomes(V10_0, "c7 i9 c2 c1", V10_0, "c7 i9 c2 c1 q4 e");
 }
 
-/* Checkpoint 1 is of no consequence between instructions if there was one before them, and stays next to other events. */
+/* Checkpoint 1 is of no consequence between instructions if there was one before them, and stays next to other events.
+ */
 static void joins_stretches(void **data)
 {
     becomes(V10_0, "c7 i9 c1 i10 c1 i10 c1 i5 t i4 q4 e", V10_0, "c7 i9 c1 i25 t i4 q4 e");
     becomes(V7_2, "c7 i9 c1 i10 c1 i10 c1 v i5 c1 i3 q4 e", V11_1, "c7 i9 c1 i20 c1 v i5 c1 i3 q4 e");
-    becomes(V10_0, "c7 i9 c1 c1 i4 c1 c5 i3 c0 i1 c1 i6 e", V10_0, "c7 i9 c1 c1 i4 c1 c5 i3 c0 i1 c1 i6 q4 e");
+    becomes(V10_0, "c7 i9 c1 i4 c1 c5 i3 c0 i1 c1 i6 q4 e", V10_0, "c7 i9 c1 i4 c1 c5 i3 c0 i1 c1 i6 q4 e");
+    becomes(V10_0, "c7 i9 c1 c1 i4 c1 c1 i3 c1 c1 t i6 q4 e", V10_0, "c7 i9 c1 i7 c1 c1 t i6 q4 e");
     /* Not before the machine has run, nor where it was reset since then. */
     becomes(V10_0, "c7 c1 i4 c1 i5 c1 i6 q4 e", V10_0, "c7 c1 i4 c1 i11 q4 e");
     becomes(V10_0, "c7 i9 c1 i8 c2 r c1 i7 c1 i5 q4 e", V10_0, "c7 i9 c1 i8 c2 r c1 i7 c1 i5 q4 e");

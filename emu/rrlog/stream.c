@@ -25,16 +25,16 @@ struct tcgrr_rr_stream {
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
     bool has_reset;
-    bool has_seed;       /* RANDOM was given on before the reset */
-    bool has_proof;      /* since the reset, a seed was drawn again */
-    bool resets;         /* since the last instruction, the guest's request to reset was read */
-    bool after_account;  /* the event before was put off */
-    GByteArray *put_off; /* while it resets: what is given on after the reset */
-    bool accounted;      /* nothing but instructions was read since a checkpoint clock-warp-account */
-    bool holds_account;  /* another one was read right now, not known yet to be of any use */
-    uint8_t held;        /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
-    bool ended;          /* the log that comes out is closed */
-    tcgrr_icount ran;    /* instructions given on, which may be more than were read */
+    bool has_seed;          /* RANDOM was given on before the reset */
+    bool has_proof;         /* since the reset, a seed was drawn again */
+    bool resets;            /* since the last instruction, the guest's request to reset was read */
+    bool after_account;     /* the event before was put off */
+    GByteArray *put_off;    /* while it resets: what is given on after the reset */
+    bool accounted;         /* nothing but instructions was read since a checkpoint clock-warp-account */
+    uint64_t held_accounts; /* more of them, read at this icount and not known yet to be of any use */
+    uint8_t held;           /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
+    bool ended;             /* the log that comes out is closed */
+    tcgrr_icount ran;       /* instructions given on, which may be more than were read */
     bool as_it_is;
 };
 
@@ -262,21 +262,22 @@ static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GEr
 {
     static const struct tcgrr_rr_event account = {.kind = TCGRR_RR_CHECKPOINT,
                                                   .number = TCGRR_RR_CHECKPOINT_WARP_ACCOUNT};
-    bool accounted = stream->accounted;
-    bool held = stream->holds_account;
+    bool good = !stream->accounted || give_instructions(stream, stream->state.total, out);
 
-    stream->accounted = stream->holds_account = false;
-    return !accounted ||
-           (give_instructions(stream, stream->state.total, out) && (!held || give(stream, &account, out, error)));
+    for (; good && stream->held_accounts > 0; stream->held_accounts--) {
+        good = give(stream, &account, out, error);
+    }
+    stream->accounted = false;
+    return good;
 }
 
 /*
  * Each time that the vCPU comes round its loop, QEMU accounts for the time that the vCPU has slept and writes
  * CHECKPOINT clock-warp-account. Where nothing but instructions was logged since the last one, it has not slept. A
  * guest that waits in a loop with x86's `pause` comes round at each turn, and a replay wakes QEMU's main thread at the
- * end of each stretch of instructions, which makes it several times as slow as the recording. So such a checkpoint is
- * left out and the stretches are joined. It stays where something else follows at the same icount, because there it
- * keeps QEMU's two threads in order. *given: there is no more to do with this event.
+ * end of each stretch of instructions, which makes it several times as slow as the recording. So such checkpoints are
+ * left out and the stretches are joined. They stay where something else follows at the same icount, because there they
+ * keep QEMU's two threads in order. *given: there is no more to do with this event.
  */
 static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                            bool *given, GError **error)
@@ -284,9 +285,9 @@ static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr
     bool runs = event->kind == TCGRR_RR_INSTRUCTION;
     bool account = event->kind == TCGRR_RR_CHECKPOINT && event->number == TCGRR_RR_CHECKPOINT_WARP_ACCOUNT;
 
-    *given = stream->accounted && (runs || (account && stream->after_instructions));
+    *given = stream->accounted && (runs || account);
     if (*given) {
-        stream->holds_account = account;
+        stream->held_accounts = runs ? 0 : stream->held_accounts + 1;
         return true;
     }
     if (!release_account(stream, out, error)) {
@@ -562,7 +563,7 @@ void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GB
         if (icount > stream->ran) {
             give_put_off(stream, out);
         }
-        stream->holds_account = stream->holds_account && icount <= stream->state.total;
+        stream->held_accounts = icount > stream->state.total ? 0 : stream->held_accounts;
         give_instructions(stream, icount, out);
     }
 }
