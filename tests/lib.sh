@@ -22,7 +22,7 @@ declare -A rr_guests=(
     [rv64-trap]=843e639bb6ca5686 [rv64-pagefault]=b787d743c3177210 [rv64-wfi]=d6217ab1377690dd
     [rv64-reset]=ab4ae8aa66ae20e9 [a64-reset]=ab4ae8aa66ae20e9 [rv64-smc]=936f21ad952e52b7 [rv64-mem]=0000000013feb66c [a64-timer]=1265c656e9502065 [a64-pagefault]=d37792312d97f394
     [a64-user]=53d88e2bca87d7d1 [a64-mmio]=38c055f907b87999 [a64-wfi]=d6217ab1377690dd [a64-smc]=ec1089f9739e0621
-    [x86-timer]=ff529556e11bd22d [x86-fault]=b70e60d0a6dbb706 [x86-mmio]=b8b84dd196f87a29
+    [x86-timer]=ff529556e11bd22d [x86-pause]=0026e76a33a88851 [x86-fault]=b70e60d0a6dbb706 [x86-mmio]=b8b84dd196f87a29
     [rv64-clock]=4a2620373cd184b5 [a64-clock]=4a2620373cd184b5 [x86-clock]=4a2620373cd184b5
     [x86-smc]=627ed8be9df99a7d [thumb-systick]=5bdacde49194f9a7
     [thumb-fault]=007a0cb5e55513ed [thumb-wfi]=d6217ab1377690dd [x86-blsi]=000000002fafaa01
