@@ -244,7 +244,7 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_INPUT_UNSURE, /* the call after which other data may be there than recorded, why (64 each): enum
                                 tcgrr_inputs_lack */
     TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on it gets inputs of its own */
-    TCGRR_WIRE_HANDLER, /* user mode, registers cannot be read: where signals may go from here on (64) */
+    TCGRR_WIRE_HANDLER,      /* user mode, registers cannot be read: where signals may go from here on (64) */
     TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
     TCGRR_WIRE_EVENT_KINDS,
 };

@@ -655,10 +655,11 @@ static bool check_inputs(struct builder *builder, GError **error)
     }
     g_autofree char *work = tcgrr_unlogged_work(builder->given, builder->qemu->version);
     if (work && !unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
-        note(builder,
-             "%s: QEMU before 9.1 sends the guest's packets at times that it does not record; if the guest sends any, a "
-             "replay may differ, which is no verdict",
-             work);
+        note(
+            builder,
+            "%s: QEMU before 9.1 sends the guest's packets at times that it does not record; if the guest sends any, a "
+            "replay may differ, which is no verdict",
+            work);
         warn_of_last(builder->command);
     }
     return true;
