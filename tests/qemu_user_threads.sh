@@ -71,3 +71,55 @@ done
 compares lockstep --json --a "$qemu" --b "$qemu" -- "$work/threads"
 equal "lockstep: diverged" "$(json .diverged)" false
 [ "$(json .compared)" -gt 10000 ] || fail "lockstep: only $(json .compared) instructions were compared"
+
+# The first thread ends before the others, which read memory and take signals after that.
+cat > "$work/first.c" <<'C'
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static volatile int caught, ended;
+static void handler(int signal) { caught++; }
+static void *work(void *data)
+{
+    struct timespec now, pause = {0, 5000000};
+    volatile unsigned sum = 0;
+    nanosleep(&pause, NULL);
+    pthread_mutex_lock(&lock);
+    clock_gettime(CLOCK_REALTIME, &now);
+    for (long i = 0; i < now.tv_nsec % 1000; i++)
+        sum += i;
+    raise(SIGUSR1);
+    if (++ended == 2) {
+        printf("%d\n", caught);
+        exit(0);
+    }
+    pthread_mutex_unlock(&lock);
+    for (;;)
+        pause.tv_sec++, nanosleep(&pause, NULL);
+}
+int main(void)
+{
+    pthread_t threads[2];
+    signal(SIGUSR1, handler);
+    for (int i = 0; i < 2; i++)
+        pthread_create(&threads[i], NULL, work, NULL);
+    syscall(SYS_exit, 0);
+}
+C
+"$compiler" -static -pthread -O1 -o "$work/first" "$work/first.c"
+run 0 timeout 60 "$tcgrr" record -o "$work/first.tcgrr" -- "$qemu" "$work/first"
+equal "the first thread ends: output" "$(grep -cx 2 "$work/out")" 1
+verify first
+compares replay --json "$work/first.tcgrr"
+equal "the first thread ends: diverged" "$(json .diverged)" false
+if [ "$version" != 7.2 ]; then
+    equal "the first thread ends: to the end" "$(json .rest_left_out)" false
+fi
+compares lockstep --json --a "$qemu" --b "$qemu" -- "$work/first"
+equal "the first thread ends: lockstep" "$(json .diverged)" false

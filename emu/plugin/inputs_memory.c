@@ -21,24 +21,27 @@
 #define DONT_NEED_      4                   /* MADV_DONTNEED */
 #define SAYS_PROCESS    (0x100000 | 0x1000) /* CLONE_PARENT_SETTID, CLONE_PIDFD */
 
-/* The kernel does it, so that what is not there is an error and no fault. */
+/*
+ * The kernel does it, so that what is not there is an error and no fault. It is asked by the thread: a process whose
+ * first thread has ended has no memory any more, by its own number and as /proc/self.
+ */
 bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
 {
     struct iovec local = {.iov_base = bytes, .iov_len = size};
     struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
-    return inputs->has_base && process_vm_readv(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
+    return inputs->has_base && process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
 /* Through this file the kernel reads and writes whatever is mapped, as a debugger may. */
 static int open_memory(int flags)
 {
-    return open("/proc/self/mem", flags | O_CLOEXEC);
+    return open("/proc/thread-self/mem", flags | O_CLOEXEC);
 }
 
 /* Shared mappings that are read-only are not written like that: they are made writable for as long as it takes. */
 static bool write_protected(uint64_t address, const uint8_t *bytes, size_t size)
 {
-    FILE *maps = fopen("/proc/self/maps", "re");
+    FILE *maps = fopen("/proc/thread-self/maps", "re");
     char *line = NULL;
     size_t space = 0, done = 0;
 
@@ -71,7 +74,7 @@ bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, con
 {
     struct iovec local = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
-    if (!inputs->has_base || process_vm_writev(getpid(), &local, 1, &remote, 1, 0) == (ssize_t)size) {
+    if (!inputs->has_base || process_vm_writev(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size) {
         return inputs->has_base;
     }
     int fd = open_memory(O_RDWR);

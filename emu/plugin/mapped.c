@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel says what is mapped where (/proc/self/maps). It is asked once for each mapping that code is translated in,
- * and again after a system call, any of which may have changed it. Nothing is allocated: what QEMU's own memory takes
- * may be where the program's is in a replay.
+ * The kernel says what is mapped where (/proc/thread-self/maps). It is asked once for each mapping that code is
+ * translated in, and again after a system call, any of which may have changed it. Nothing is allocated: what QEMU's own
+ * memory takes may be where the program's is in a replay.
  */
 #include "emu/plugin/mapped.h"
 
@@ -91,7 +91,7 @@ static const char *take_line(const char *line, struct mapping *mapping)
 /* Finds the mapping that has `host` in it. Its path is in `text`; NULL: there is none, or it is too long. */
 static const char *find(uint64_t host, char text[LINE_BYTES], struct mapping *mapping)
 {
-    int fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
+    int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
     size_t used = 0;
     const char *path = NULL;
 

@@ -56,6 +56,7 @@ static void ended(void *number)
 void tcgrr_threads_init(void)
 {
     pthread_key_create(&threads.end, ended);
+    pthread_setspecific(threads.end, &threads); /* the first one may end before others do */
     threads.tids = calloc(MAX_THREADS, sizeof(*threads.tids));
     threads.tids[0] = (int32_t)gettid();
     threads.count = threads.started = 1;
@@ -66,6 +67,7 @@ void tcgrr_threads_restart(bool recorded)
 {
     pthread_mutex_init(&threads.lock, NULL);
     pthread_cond_init(&threads.changed, NULL);
+    pthread_setspecific(threads.end, &threads);
     threads.runs = threads.ran = own = 0;
     threads.tids[0] = (int32_t)gettid();
     threads.count = threads.started = 1;
