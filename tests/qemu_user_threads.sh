@@ -123,3 +123,48 @@ if [ "$version" != 7.2 ]; then
 fi
 compares lockstep --json --a "$qemu" --b "$qemu" -- "$work/first"
 equal "the first thread ends: lockstep" "$(json .diverged)" false
+
+# A signal interrupts a call that a thread waits in while others run, and the call is made again.
+cat > "$work/again.c" <<'C'
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+static int ends[2];
+static volatile int caught;
+static void handler(int signal) { caught++; }
+static void *work(void *data)
+{
+    char byte;
+    for (int i = 0; i < 3; i++)
+        if (read(ends[0], &byte, 1) != 1)
+            caught += 100;
+    return NULL;
+}
+int main(void)
+{
+    struct sigaction action = {.sa_handler = handler, .sa_flags = SA_RESTART};
+    pthread_t thread;
+    sigaction(SIGUSR1, &action, NULL);
+    if (pipe(ends) != 0 || pthread_create(&thread, NULL, work, NULL) != 0)
+        return 1;
+    for (int i = 0; i < 3; i++) {
+        usleep(20000);
+        pthread_kill(thread, SIGUSR1);
+        usleep(20000);
+        if (write(ends[1], "x", 1) != 1)
+            return 2;
+    }
+    pthread_join(thread, NULL);
+    printf("%d\n", caught);
+    return 0;
+}
+C
+"$compiler" -static -pthread -O1 -o "$work/again" "$work/again.c"
+run 0 timeout 60 "$tcgrr" record -o "$work/again.tcgrr" -- "$qemu" "$work/again"
+equal "a call made again: output" "$(grep -cx 3 "$work/out")" 1
+compares replay --json "$work/again.tcgrr"
+equal "a call made again: diverged" "$(json .diverged)" false
+if [ "$version" != 7.2 ]; then
+    equal "a call made again: to the end" "$(json .rest_left_out)" false
+fi

@@ -24,6 +24,11 @@ enum tcgrr_inputs_way {
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
                               enum tcgrr_inputs_way way, uint64_t at);
 
+/* The thread has made a call that may wait, and it is its turn again. The host has not been asked for anything yet. */
+void tcgrr_inputs_settle(void);
+/* Whether a thread waits for its turn before the host is asked, rather than when it has answered. */
+bool tcgrr_inputs_settle_before(void);
+
 /* In a forked child: what it is given is kept in a file of its own. */
 void tcgrr_inputs_restart(const char *path, unsigned vcpu);
 

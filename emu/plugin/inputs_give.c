@@ -168,19 +168,24 @@ static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pendi
 }
 
 /*
- * A handler ran, and then QEMU made the call again. So it does with any that may wait and finds a signal: this one does
- * nothing otherwise.
+ * The call is not made: QEMU is asked for one that does nothing either, except that QEMU makes it again if it finds a
+ * signal, as it does with any that may wait.
  */
-static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
+static void answer_if_undisturbed(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending)
 {
-    pending->again = true;
-    pending->pc -= inputs->names->size;
     replace(inputs, pending, 0, UINT64_MAX);
     replace(inputs, pending, 1, 0);
     replace(inputs, pending, 2, 0);
     replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? READ_X86 : READ_GENERIC);
-    inputs->call->enters = signal;
     inputs->call->answered = true;
+}
+
+/* A handler is to run, and then QEMU makes the call again. */
+static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
+{
+    pending->again = true;
+    pending->pc -= inputs->names->size;
+    inputs->call->enters = signal;
 }
 
 /* Of the calling thread, whose mask on the host is the program's. */
@@ -309,6 +314,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     int64_t signal;
     bool followed = is_followed(inputs, recorded, &signal);
     inputs->call->prepared = true;
+    inputs->call->deferred = deferred;
     bool made = is_made(inputs, call, recorded);
     inputs->call->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
     if (call && call->kind == TCGRR_CALL_MAPS) {
@@ -318,12 +324,40 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
             bool thread = i + 1u == call->pids && strcmp(call->name, "kill") != 0;
             replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
         }
+    } else if (!made && deferred) {
+        answer_if_undisturbed(inputs, pending);
     } else if (!made && followed && recorded->result == INTERRUPTED && is_standard(signal)) {
+        answer_if_undisturbed(inputs, pending);
         interrupt(inputs, pending, signal);
     } else if (!made && followed && is_standard(signal) && is_blocked(signal)) {
         suspend(inputs, call, pending, signal);
     } else if (!made) {
         answer(inputs, pending, followed && signal > 0 ? signal : 0);
+    }
+}
+
+bool tcgrr_inputs_settle_before(void)
+{
+    return mine() && mine()->call->deferred;
+}
+
+void tcgrr_inputs_settle(void)
+{
+    struct tcgrr_inputs *inputs = mine();
+    struct tcgrr_call_state *call = inputs->call;
+    int64_t signal;
+
+    call->deferred = false;
+    call->expects = !inputs->over && find_recorded(inputs, call->called, &call->recorded);
+    if (!call->expects || !is_followed(inputs, &call->recorded, &signal)) {
+        return;
+    }
+    bool sent = is_standard(signal) && !is_blocked(signal); /* not one that the call let through while it waited */
+    if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
+        interrupt(inputs, &call->pending[call->pending_count - 1], signal);
+        syscall(SYS_tgkill, getpid(), gettid(), (int)signal);
+    } else {
+        call->sends = sent ? signal : -1;
     }
 }
 
@@ -390,8 +424,8 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_ALL);
         return;
     }
-    if (recorded->result == INTERRUPTED && inputs->writes) {
-        if (*result != INTERRUPTED || !pending || !pending->again) {
+    if ((recorded->result == INTERRUPTED || *result == INTERRUPTED) && inputs->writes) {
+        if (recorded->result != *result || !pending || !pending->again) {
             tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_AGAIN);
         }
         return;
@@ -423,12 +457,9 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
-    if (!inputs->over && !inputs->call->expects && tcgrr_threads_several() && tcgrr_inputs_waits(number)) {
-        int64_t signal;
+    if (!inputs->over && !inputs->writes && !inputs->call->expects && tcgrr_threads_several() &&
+        tcgrr_inputs_waits(number)) {
         inputs->call->expects = find_recorded(inputs, number, &inputs->call->recorded);
-        bool followed =
-            inputs->call->expects && inputs->writes && is_followed(inputs, &inputs->call->recorded, &signal);
-        inputs->call->sends = !followed ? 0 : signal > 0 ? signal : -1;
     }
     if (inputs->call->expects) {
         give(inputs, call, number, result);
@@ -440,7 +471,7 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }
     inputs->call->sends = inputs->call->enters = 0;
-    inputs->call->expects = inputs->call->prepared = inputs->call->answered = false;
+    inputs->call->expects = inputs->call->prepared = inputs->call->answered = inputs->call->deferred = false;
 }
 
 static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)

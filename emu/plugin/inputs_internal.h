@@ -36,6 +36,7 @@ struct tcgrr_call_state {
     bool prepared; /* `called` and `given` are what the program asked for, the host was asked for something else */
     bool answered; /* which does nothing */
     bool expects;  /* `recorded` is this call */
+    bool deferred; /* which one is known only when it is this thread's turn again */
     int64_t called;
     int64_t enters; /* the signal that is to come before the host makes the call; 0: none */
     int64_t sends;  /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */

@@ -502,7 +502,12 @@ static void syscall_entered(unsigned vcpu, int64_t number, const uint64_t argume
         end_before_exec();
     }
     if (tcgrr_plugin.inputs && !tcgrr_plugin.silent && tcgrr_inputs_waits(number)) {
+        bool settles = tcgrr_inputs_settle_before();
         tcgrr_threads_leave();
+        if (settles) {
+            tcgrr_threads_enter(vcpu);
+            tcgrr_inputs_settle();
+        }
     }
 }
 
