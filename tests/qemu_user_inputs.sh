@@ -152,3 +152,46 @@ int main(void)
 }
 C
 signals jumps
+
+# Several signals come at once: the frames of their handlers are on each other, and what a handler does depends on where
+# its own is.
+cat > "$work/several.c" <<'C'
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+static volatile unsigned order, sum;
+static void handler(int signal)
+{
+    int here;
+    order = order * 7 + (unsigned)signal;
+    for (unsigned long i = 0; i < ((unsigned long)&here >> 4) % 512; i++)
+        sum += order;
+}
+int main(int argc, char **argv)
+{
+    static const int signals[] = {SIGUSR1, SIGUSR2, SIGHUP, SIGTERM};
+    sigset_t blocked, before;
+    sigemptyset(&blocked);
+    for (int i = 0; i < 4; i++) {
+        struct sigaction action = {.sa_handler = handler};
+        sigaddset(&blocked, signals[i]);
+        sigaction(signals[i], &action, NULL);
+    }
+    for (int k = 0; k < 3; k++) {
+        sigprocmask(SIG_BLOCK, &blocked, &before);
+        for (int i = 0; i < 4; i++)
+            kill(getpid(), signals[(i + k) % 4]);
+        if (k == 1)
+            sigsuspend(&before);
+        sigprocmask(SIG_SETMASK, &before, NULL);
+        kill(getpid(), SIGUSR1);
+    }
+    return order % 7 == SIGUSR1 % 7 ? 0 : 1;
+}
+C
+"$compiler" -static -O1 -o "$work/several" "$work/several.c"
+run 0 "$tcgrr" record -o "$work/several.tcgrr" -- "$qemu" "$work/several"
+run 0 "$tcgrr" replay --json "$work/several.tcgrr"
+equal "several signals: verdict" "$(json .verdict)" "no divergence"
+run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/several"
+equal "several signals: lockstep" "$(json .diverged)" false

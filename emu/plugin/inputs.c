@@ -15,9 +15,9 @@
 #define PROT_WRITE_    2
 
 static const struct tcgrr_call_names all_names[] = {
-    {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39},
-    {"aarch64", "x8", {"x0", "x1", "x2", "x3", "x4", "x5"}, "x0", "sp", 4, {0x01, 0x00, 0x00, 0xd4}, 172},
-    {"riscv64", "a7", {"a0", "a1", "a2", "a3", "a4", "a5"}, "a0", "sp", 4, {0x73, 0x00, 0x00, 0x00}, 172},
+    {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39, 168, 104, 136},
+    {"aarch64", "x8", {"x0", "x1", "x2", "x3", "x4", "x5"}, "x0", "sp", 4, {1, 0, 0, 0xd4}, 172, 440, 184, 200},
+    {"riscv64", "a7", {"a0", "a1", "a2", "a3", "a4", "a5"}, "a0", "sp", 4, {0x73, 0, 0, 0}, 172, 176, 256, 272},
 };
 
 uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at)
@@ -327,7 +327,7 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
         tcgrr_plugin_leave();
     }
     if (inputs->call->enters != 0) {
-        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->call->enters);
+        tcgrr_inputs_send(&inputs->call->followed);
     }
     return number;
 }

@@ -10,7 +10,7 @@
 
 enum tcgrr_inputs_kind {
     TCGRR_INPUTS_CALL = 1,
-    TCGRR_INPUTS_SIGNAL,  /* a handler began: `number` is the signal, 0 if not known; `result` the handler */
+    TCGRR_INPUTS_SIGNAL,  /* a handler began: `number` is the signal, 0 if it cannot be sent; `result` the handler */
     TCGRR_INPUTS_END,     /* the run is over, nothing follows */
     TCGRR_INPUTS_THREAD,  /* a thread began to run */
     TCGRR_INPUTS_START,   /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
@@ -22,6 +22,7 @@ enum tcgrr_inputs_place {
     TCGRR_INPUTS_AT_RETURN, /* on the return of the call before it */
     TCGRR_INPUTS_AT_INSN,   /* an instruction raised it */
     TCGRR_INPUTS_ELSEWHERE, /* somebody sent it while the program computed */
+    TCGRR_INPUTS_BELOW,     /* with another one, whose handler began first and has returned */
 };
 
 /* Why inputs cannot be given any more, or not be relied on. */
@@ -29,7 +30,7 @@ enum tcgrr_inputs_lack {
     TCGRR_INPUTS_LACK_ALL,     /* there are no more: the recording was cut short, or could not keep them */
     TCGRR_INPUTS_LACK_SIGNAL,  /* a signal came while the program computed */
     TCGRR_INPUTS_LACK_AGAIN,   /* a signal made QEMU make a call again, in a way that cannot be repeated */
-    TCGRR_INPUTS_LACK_UNSENT,  /* a signal came that cannot be sent: a real-time one, or which one is not known */
+    TCGRR_INPUTS_LACK_UNSENT,  /* a signal came that cannot be sent: a real-time one, one of several, an unknown one */
     TCGRR_INPUTS_LACK_PLACE,   /* this QEMU puts the program elsewhere */
     TCGRR_INPUTS_LACK_HIDDEN,  /* a call by no instruction that is watched: x86's vsyscall page */
     TCGRR_INPUTS_LACK_OUTPUTS, /* what a call writes is not known */
@@ -55,9 +56,10 @@ struct tcgrr_inputs_record {
     };
     int64_t number;
     int64_t result;
-    uint64_t arguments[6];
+    uint64_t arguments[6]; /* of a signal: those that came with it, the one whose handler begins next is first */
 };
-#define TCGRR_INPUTS_MAX (64u << 20) /* bytes of one call, at most; what is longer is left to the host */
+#define TCGRR_INPUTS_OTHERS 6
+#define TCGRR_INPUTS_MAX    (64u << 20) /* bytes of one call, at most; what is longer is left to the host */
 
 struct tcgrr_inputs_piece {
     uint64_t address; /* of the guest */

@@ -83,12 +83,14 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
 /* Whether the program got a signal on the call's return; *signal is its number. */
 static bool is_followed(const struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *recorded, int64_t *signal)
 {
+    struct tcgrr_signals *followed = &inputs->call->followed;
     struct tcgrr_inputs after = *inputs;
     struct tcgrr_inputs_record next;
 
     after.at += sizeof(*recorded) + recorded->bytes;
     bool found = recorded->followed && tcgrr_inputs_peek(&after, &next) && next.kind == TCGRR_INPUTS_SIGNAL;
-    *signal = found ? next.number : 0;
+    *followed = found ? tcgrr_inputs_signals_of(&next) : (struct tcgrr_signals){0};
+    *signal = followed->last;
     return found;
 }
 
@@ -332,7 +334,9 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     } else if (!made && followed && is_standard(signal) && is_blocked(signal)) {
         suspend(inputs, call, pending, signal);
     } else if (!made) {
-        answer(inputs, pending, followed && signal > 0 ? signal : 0);
+        bool several = followed && inputs->call->followed.others[0] != 0;
+        inputs->call->sends = several && signal > 0 ? signal : inputs->call->sends;
+        answer(inputs, pending, followed && signal > 0 && !several ? signal : 0);
     }
 }
 
@@ -355,7 +359,7 @@ void tcgrr_inputs_settle(void)
     bool sent = is_standard(signal) && !is_blocked(signal); /* not one that the call let through while it waited */
     if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
         interrupt(inputs, &call->pending[call->pending_count - 1], signal);
-        syscall(SYS_tgkill, getpid(), gettid(), (int)signal);
+        tcgrr_inputs_send(&call->followed);
     } else {
         call->sends = sent ? signal : -1;
     }
@@ -465,8 +469,7 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
         give(inputs, call, number, result);
     }
     if (inputs->call->sends > 0 && inputs->call->sends < TCGRR_SIGNALS_STANDARD) {
-        syscall(SYS_tgkill, getpid(), gettid(),
-                (int)inputs->call->sends); /* they have the same numbers everywhere here */
+        tcgrr_inputs_send(&inputs->call->followed);
     } else if (inputs->call->sends != 0) {
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }

@@ -11,6 +11,8 @@ struct tcgrr_call_names {
     const char *target, *number, *arguments[6], *result, *stack;
     uint8_t size, bytes[4]; /* of that instruction */
     int16_t harmless;       /* a call that does nothing: getpid */
+    /* Where a handler's ucontext has what the signal interrupted: its pc, first argument and third argument. */
+    uint16_t interrupted, interrupted_first, interrupted_third;
 };
 
 /* A call whose result and registers are put right once the program goes on after it: a handler may run before. */
@@ -27,6 +29,12 @@ struct tcgrr_call_pending {
 #define TCGRR_CALL_NUMBER_REPLACED (1u << 6)
 #define TCGRR_CALLS_PENDING        16 /* calls in handlers in calls' ways */
 
+/* Signals that came at once: the handler of the last one begins first, the others' when it returns. */
+struct tcgrr_signals {
+    int64_t last;                         /* 0: none */
+    uint64_t others[TCGRR_INPUTS_OTHERS]; /* the one whose handler begins next is first; 0: no more */
+};
+
 /* The call that a thread makes, and those that were interrupted. */
 struct tcgrr_call_state {
     uint64_t given[8]; /* the arguments of the call that is made, as the program has them */
@@ -38,8 +46,9 @@ struct tcgrr_call_state {
     bool expects;  /* `recorded` is this call */
     bool deferred; /* which one is known only when it is this thread's turn again */
     int64_t called;
-    int64_t enters; /* the signal that is to come before the host makes the call; 0: none */
-    int64_t sends;  /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
+    struct tcgrr_signals followed; /* those that came on the return of `recorded` */
+    int64_t enters;                /* the signal that is to come before the host makes the call; 0: none */
+    int64_t sends; /* a call that is made: the signal that came on its return; 0: none, -1: one that cannot be sent */
     struct tcgrr_inputs_record recorded;
     struct tcgrr_call_pending pending[TCGRR_CALLS_PENDING];
     unsigned pending_count;
@@ -53,14 +62,14 @@ struct tcgrr_inputs {
     const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
     enum tcgrr_call_numbers numbers;
     enum tcgrr_inputs_way way;
-    bool reads;     /* registers can be read, */
-    bool writes;    /* and written */
-    bool over;      /* nothing is recorded or given any more */
-    int64_t signal; /* the one that is to come at the plugin's `signal_at` */
-    bool large;     /* not all that the last call wrote could be kept */
-    bool vague;     /* what it wrote is not known */
-    bool shares;    /* memory that children of fork would write, too */
-    bool differed;  /* what was recorded could not be given at least once: the program may do other things now */
+    bool reads;                   /* registers can be read, */
+    bool writes;                  /* and written */
+    bool over;                    /* nothing is recorded or given any more */
+    struct tcgrr_signals signals; /* those that are to come at the plugin's `signal_at` */
+    bool large;                   /* not all that the last call wrote could be kept */
+    bool vague;                   /* what it wrote is not known */
+    bool shares;                  /* memory that children of fork would write, too */
+    bool differed; /* what was recorded could not be given at least once: the program may do other things now */
     bool has_base;
     uint64_t base;  /* of the guest's memory in ours */
     uint64_t at;    /* where the next record is in the file */
@@ -81,6 +90,7 @@ struct tcgrr_inputs {
     struct tcgrr_inputs_record held;
     uint64_t handlers[TCGRR_SIGNALS]; /* by signal; 0: none */
     uint64_t restorers[TCGRR_SIGNALS];
+    uint64_t others[TCGRR_INPUTS_OTHERS]; /* ucontexts of handlers that begin when the one above them returns */
 };
 
 /* ---- memory (inputs_memory.c) ---- */
@@ -125,6 +135,11 @@ bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs);
 void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs);
 /* The block there begins to run. */
 void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
+
+/* The signals of this record. */
+struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *record);
+/* Sends them to the calling thread, so that QEMU begins their handlers in the recorded order. */
+void tcgrr_inputs_send(const struct tcgrr_signals *signals);
 
 /* ---- keeping (inputs.c) ---- */
 

@@ -82,6 +82,51 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
             back != inputs->restorers[signal]);
 }
 
+/*
+ * Several signals that come at once: the last one's frame is on the others', whose handlers have not begun. Puts those
+ * into `head`. They are sent again in the order of their frames; QEMU takes the first one at once, and the kernel gives
+ * it the others by their numbers: if that was not their order, none can be sent.
+ */
+static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+{
+    const struct tcgrr_call_names *names = inputs->names;
+    uint64_t context = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    uint64_t above = (uint64_t)head->number, pc, signal;
+
+    for (unsigned i = 0;; i++) {
+        if (!tcgrr_inputs_read(inputs, context + names->interrupted, &pc, sizeof(pc)) ||
+            !tcgrr_inputs_is_handler(inputs, pc)) {
+            return;
+        }
+        bool known = i < TCGRR_INPUTS_OTHERS &&
+                     tcgrr_inputs_read(inputs, context + names->interrupted_first, &signal, sizeof(signal)) &&
+                     tcgrr_inputs_read(inputs, context + names->interrupted_third, &context, sizeof(context)) &&
+                     signal < TCGRR_SIGNALS_STANDARD && inputs->handlers[signal] == pc;
+        if (!known || (i > 0 && above < head->arguments[i - 1])) {
+            head->number = 0;
+            return;
+        }
+        above = i > 0 ? head->arguments[i - 1] : above;
+        head->arguments[i] = signal;
+        inputs->others[i] = context;
+    }
+}
+
+/* Whether it came with another one, and its handler begins because that one's has returned. */
+static bool was_below(struct tcgrr_inputs *inputs)
+{
+    uint64_t context = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->held.number);
+
+    for (unsigned i = 0; call && call->kind == TCGRR_CALL_RESUMES && i < TCGRR_INPUTS_OTHERS; i++) {
+        if (inputs->others[i] != 0 && inputs->others[i] == context) {
+            inputs->others[i] = 0;
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool is_raised_by_insn(int64_t signal)
 {
     return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
@@ -153,6 +198,11 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
         head.position = plugin->position;
     }
     if (inputs->way == TCGRR_INPUTS_KEEP) {
+        if (returned && inputs->reads && was_below(inputs)) {
+            head.place = TCGRR_INPUTS_BELOW;
+        } else if (head.place != TCGRR_INPUTS_AT_INSN && inputs->reads) {
+            find_others(inputs, &head);
+        }
         keep_signal(inputs, &head);
     } else {
         give_signal(inputs, handler);
@@ -168,6 +218,24 @@ bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs)
     const struct tcgrr_plugin *plugin = inputs->plugin;
     /* The ring comes to the same place again: that alone would not do. */
     return plugin->position == 0 && plugin->returned == tcgrr_ring_space(&plugin->ring);
+}
+
+struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *record)
+{
+    struct tcgrr_signals signals = {.last = record->number};
+    memcpy(signals.others, record->arguments, sizeof(signals.others));
+    return signals;
+}
+
+/* They have the same numbers everywhere here. */
+void tcgrr_inputs_send(const struct tcgrr_signals *signals)
+{
+    for (unsigned i = TCGRR_INPUTS_OTHERS; i > 0; i--) {
+        if (signals->others[i - 1] != 0) {
+            syscall(SYS_tgkill, getpid(), gettid(), (int)signals->others[i - 1]);
+        }
+    }
+    syscall(SYS_tgkill, getpid(), gettid(), (int)signals->last);
 }
 
 /* Whether a signal may come to a handler while the program computes. */
@@ -187,7 +255,7 @@ static void aim(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *n
                 next->number > 0 && next->number < TCGRR_SIGNALS_STANDARD;
 
     inputs->plugin->signal_at = sent ? next->position : UINT64_MAX;
-    inputs->signal = next->number;
+    inputs->signals = tcgrr_inputs_signals_of(next);
 }
 
 void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs)
@@ -254,7 +322,7 @@ void tcgrr_inputs_on_position(void)
         follow_stretches(inputs);
     }
     if (plugin->position == plugin->signal_at) { /* if it is past, this QEMU cuts blocks elsewhere: it is left out */
-        syscall(SYS_tgkill, getpid(), gettid(), (int)inputs->signal);
+        tcgrr_inputs_send(&inputs->signals);
     }
     plugin->signal_at = plugin->signal_at > plugin->position ? plugin->signal_at : UINT64_MAX;
 }
