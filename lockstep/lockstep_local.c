@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/host_calls.h"
+#include "lockstep/doubts.h"
 #include "lockstep/lockstep_local.h"
 
 #include "emu/qemu/calls_file.h"
@@ -492,7 +492,7 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
     return tcgrr_lockstep_check_log(&pair->comparison, pair->words[1], same, error);
 }
 
-static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
+static bool check_doubts(struct tcgrr_lockstep_local *pair, GError **error)
 {
     const char *versions[2] = {NULL, NULL};
     bool good = true;
@@ -503,14 +503,14 @@ static bool check_host_calls(struct tcgrr_lockstep_local *pair, GError **error)
     for (int i = 0; i < 2 && good; i++) {
         struct tcgrr_session *session = pair->sessions[i];
         if (session) {
-            struct tcgrr_host_calls_run run = {
+            struct tcgrr_doubts_run run = {
                 .target = tcgrr_session_qemu(session)->target,
                 .versions = versions,
                 .words = (const char *const *)tcgrr_session_command(session)->argv,
                 .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
                 .translated = pair->log && tcgrr_shared_log_translated(pair->log),
             };
-            good = tcgrr_host_calls_check(&pair->comparison, &run, error);
+            good = tcgrr_doubts_check(&pair->comparison, &run, error);
         }
     }
     return good;
@@ -645,7 +645,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     conclude(pair);
-    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_host_calls(pair, error)) {
+    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, error)) {
         return false;
     }
     if (pair->log) {

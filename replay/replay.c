@@ -2,7 +2,7 @@
 #include "replay/guest_files.h"
 #include "replay/replay.h"
 
-#include "lockstep/host_calls.h"
+#include "lockstep/doubts.h"
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
@@ -360,18 +360,18 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
-static bool check_host_calls(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
+static bool check_doubts(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_session *session = result->session;
     const char *versions[] = {tcgrr_reader_run(reader)->qemu_version, tcgrr_session_qemu(session)->version};
-    struct tcgrr_host_calls_run run = {
+    struct tcgrr_doubts_run run = {
         .target = tcgrr_session_qemu(session)->target,
         .versions = versions,
         .words = (const char *const *)tcgrr_session_command(session)->argv,
         .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
         .translated = result->inputs.translated,
     };
-    return tcgrr_host_calls_check(&result->comparison, &run, error);
+    return tcgrr_doubts_check(&result->comparison, &run, error);
 }
 
 /* Sets result->stopped_at. */
@@ -670,7 +670,7 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
                tcgrr_guest_files_check(&result->comparison, reader, error) &&
-               check_typed(reader, &result->comparison, error) && check_host_calls(reader, result, error) &&
+               check_typed(reader, &result->comparison, error) && check_doubts(reader, result, error) &&
                check_counts(reader, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);

@@ -2,7 +2,7 @@
 #include "lockstep/peer/lockstep_remote.h"
 
 #include "lockstep/shared_machine.h"
-#include "lockstep/host_calls.h"
+#include "lockstep/doubts.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
 #include "store/error.h"
@@ -378,17 +378,17 @@ static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
                                     tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
 }
 
-static bool check_host_calls(struct tcgrr_lockstep_remote *lockstep, GError **error)
+static bool check_doubts(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     const char *versions[] = {lockstep->sides[0].qemu, lockstep->sides[1].qemu};
-    struct tcgrr_host_calls_run run = {
+    struct tcgrr_doubts_run run = {
         .target = lockstep->sides[0].target,
         .versions = versions,
         .words = (const char *const *)tcgrr_session_command(lockstep->session)->argv,
         .blocks = tcgrr_live_blocks(tcgrr_session_live(lockstep->session)),
         .translated = lockstep->inputs == TCGRR_INPUTS_TRANSLATED,
     };
-    return tcgrr_host_calls_check(&lockstep->comparison, &run, error);
+    return tcgrr_doubts_check(&lockstep->comparison, &run, error);
 }
 
 static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
@@ -410,7 +410,7 @@ static bool run(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_locks
         conclude(lockstep, symbols);
     }
     return good && (lockstep->inputs == TCGRR_INPUTS_OWN || check_shared(lockstep, error)) &&
-           (!lockstep->session || check_host_calls(lockstep, error));
+           (!lockstep->session || check_doubts(lockstep, error));
 }
 
 bool tcgrr_lockstep_remote_run(struct tcgrr_lockstep_remote *lockstep,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a guest asks the host for by semihosting, as the instructions before the call show it. */
+/* Reasons to doubt a divergence: what the guest asked the host for, as the instructions before show it, devices, waits.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +9,7 @@
 
 #include <string.h>
 
-#include "lockstep/host_calls.h"
+#include "lockstep/doubts.h"
 #include "store/error.h"
 
 struct row {
@@ -98,8 +99,8 @@ static const char *const versions[] = {"11.1.3", "7.2.22"};
 static bool check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                   const struct tcgrr_blocks *blocks, bool translated, GError **error)
 {
-    struct tcgrr_host_calls_run run = {target, versions, words, blocks, translated};
-    return tcgrr_host_calls_check(found, &run, error);
+    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated};
+    return tcgrr_doubts_check(found, &run, error);
 }
 
 static uint32_t unhex(const char *text, uint8_t *bytes)

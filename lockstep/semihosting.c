@@ -1,12 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/host_calls.h"
+#include "lockstep/semihosting.h"
 
-#include "emu/qemu/command.h"
-#include "emu/qemu/unlogged.h"
-#include "store/error.h"
-#include "store/isa/isa.h"
-
-#include <inttypes.h>
+#include <glib.h>
 #include <string.h>
 
 #define NOT_CONSTANT (-1)
@@ -172,119 +167,14 @@ static const char *find_call(const struct calls *calls, const struct tcgrr_block
     return NULL;
 }
 
-static bool has_semihosting(const char *const *words)
+const char *tcgrr_semihosting_asked(const char *target, const struct tcgrr_blocks *blocks, uint64_t *pc)
 {
-    for (; *words; words++) {
-        const char *option = *words + strspn(*words, "-");
-        if (option != *words && g_str_has_prefix(option, "semihosting")) {
-            return true;
+    g_autofree char *name = g_strconcat(" ", target, " ", NULL);
+
+    for (size_t i = 0; i < G_N_ELEMENTS(all_calls); i++) {
+        if (strstr(all_calls[i].targets, name)) {
+            return find_call(&all_calls[i], blocks, pc);
         }
     }
-    return false;
-}
-
-/* Whether the guest was to wait in a way that QEMU does not count, and that a replay therefore stops before. */
-static bool find_doze(const char *target, const struct tcgrr_blocks *blocks, uint64_t *pc)
-{
-    for (uint32_t i = 0; i < tcgrr_blocks_count(blocks); i++) {
-        const struct tcgrr_block *block = tcgrr_blocks_get(blocks, i);
-        uint32_t last = block->insns - 1;
-        uint32_t offset = block->size - block->lengths[last];
-        if (tcgrr_isa_waits(target, block->bytes + offset, block->lengths[last], NULL) == TCGRR_LEAVE_DOZE) {
-            *pc = block->pc + offset;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool check_dozes(struct tcgrr_comparison *found, const char *target, const struct tcgrr_blocks *blocks,
-                        GError **error)
-{
-    uint64_t pc;
-
-    if (!found->diverged || !find_doze(target, blocks, &pc)) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "the guest dozes, which no QEMU replays", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but the guest dozes (at 0x%" PRIx64
-                                     "), which QEMU does not count and cannot replay",
-                                     found->icount, pc);
-}
-
-/* Whether A comes to an instruction there that waits, and B hangs. */
-static bool hangs_at_wait(const struct tcgrr_comparison *found, const char *target)
-{
-    const struct tcgrr_divergence_side *a = &found->sides[0];
-    const struct tcgrr_block *block = a->exec.block;
-
-    if (!found->diverged || found->kind != TCGRR_DIVERGENCE_HUNG || !a->there || found->sides[1].there || !block) {
-        return false;
-    }
-    uint64_t offset = tcgrr_block_pc(block, a->insn) - block->pc;
-    return tcgrr_isa_waits(target, block->bytes + offset, block->lengths[a->insn], NULL) == TCGRR_LEAVE_WAIT;
-}
-
-static bool check_waits(struct tcgrr_comparison *found, const char *target, bool translated, GError **error)
-{
-    if (!translated || !hangs_at_wait(found, target)) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "QEMU hangs where the guest waits, on a log of another release", error,
-                                     "no verdict: QEMU hangs at icount %" G_GUINT64_FORMAT
-                                     ", where the guest waits (at 0x%" PRIx64
-                                     "): the rr log is of another release, by which it does not wake up there",
-                                     found->icount, found->sides[0].pc);
-}
-
-/* `words`: QEMU and its arguments. */
-static bool check_unlogged(struct tcgrr_comparison *found, const char *const *versions, const char *const *words,
-                           GError **error)
-{
-    bool system = found->diverged && *words && tcgrr_command_program(*words, words + 1) < 0;
-    g_autoptr(GArray) options = system ? tcgrr_options_scan_system(words + 1) : NULL;
-    g_autofree char *unlogged = options ? tcgrr_unlogged_find(options) : NULL;
-
-    for (int i = 0; options && i < 2; i++) {
-        g_autofree char *device = tcgrr_unlogged_work(options, versions[i]);
-        if (device) {
-            return tcgrr_comparison_withdraw(found, "a device works at times that are in no rr log", error,
-                                             "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                             ", but QEMU %s does some of the work of %s at times that it does not "
-                                             "record, which may be why; use another network card, or QEMU 9.1 or later",
-                                             found->icount, versions[i], device);
-        }
-    }
-    if (!unlogged) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "the guest can get input that is in no rr log", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but QEMU does not record what the guest gets through %s, which may be why",
-                                     found->icount, unlogged);
-}
-
-bool tcgrr_host_calls_check(struct tcgrr_comparison *found, const struct tcgrr_host_calls_run *run, GError **error)
-{
-    g_autofree char *name = g_strconcat(" ", run->target, " ", NULL);
-    const char *what = NULL;
-    uint64_t pc = 0;
-
-    if (!check_unlogged(found, run->versions, run->words, error) ||
-        !check_dozes(found, run->target, run->blocks, error) ||
-        !check_waits(found, run->target, run->translated, error)) {
-        return false;
-    }
-    for (size_t i = 0; found->diverged && has_semihosting(run->words) && i < G_N_ELEMENTS(all_calls); i++) {
-        what = strstr(all_calls[i].targets, name) ? find_call(&all_calls[i], run->blocks, &pc) : what;
-    }
-    if (!what) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "the guest asked the host for what is in no rr log", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but the guest had asked the host for %s (semihosting, at 0x%" PRIx64
-                                     "), which QEMU does not record and each run gets for itself",
-                                     found->icount, what, pc);
+    return NULL;
 }

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * Reasons to doubt a divergence: that the guest may have got something that QEMU does not record, or waited in a way
+ * that QEMU does not replay.
+ */
+#ifndef TCGRR_LOCKSTEP_DOUBTS_H
+#define TCGRR_LOCKSTEP_DOUBTS_H
+
+#include "lockstep/comparison.h"
+#include "store/blocks.h"
+
+/* What was compared: one of the two runs, and what is known of both. */
+struct tcgrr_doubts_run {
+    const char *target;
+    const char *const *versions;       /* of the two QEMUs; NULL: not known */
+    const char *const *words;          /* QEMU's command, NULL-terminated */
+    const struct tcgrr_blocks *blocks; /* what was executed up to there */
+    bool translated;                   /* B's rr log is of another release */
+};
+
+/*
+ * Takes back a divergence for which there is another reason than the guest or QEMU's code generator: sets `undecided`,
+ * and fails with TCGRR_ERROR_FAILED, which names it. That is the case if the guest
+ * - can get input, or has a device that works at times, which QEMU does not record (emu/qemu/unlogged.h),
+ * - asked the host for the time or the like (lockstep/semihosting.h),
+ * - dozes (TCGRR_LEAVE_DOZE),
+ * - waits where B hangs, whose rr log was translated.
+ */
+bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
+
+#endif
