@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* bisect TRACE --qemu, and lockstep --bisect: the search for a cause, as a command. */
-#include "cli/fill.h"
 #include "cli/bisect.h"
+#include "cli/fill.h"
 
 #include "cli/browse/browse.h"
 #include "cli/cause.h"

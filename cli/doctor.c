@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/doctor.h"
+
 #include "emu/qemu/qemu.h"
 
 #include <stdio.h>

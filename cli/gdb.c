@@ -7,9 +7,9 @@
 #include "lockstep/peer/address.h"
 #include "replay/files.h"
 #include "replay/replay.h"
+#include "store/error.h"
 #include "store/inputs.h"
 #include "store/symbols.h"
-#include "store/error.h"
 
 #include <errno.h>
 #include <signal.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "cli/lockstep.h"
+
 #include "cli/bisect.h"
 #include "cli/browse/browse.h"
-#include "cli/lockstep.h"
 #include "emu/qemu/command.h"
 #include "replay/drive.h"
 #include "replay/replay.h"

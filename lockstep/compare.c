@@ -2,10 +2,10 @@
 #include "lockstep/compare.h"
 
 #include "lockstep/align/align.h"
-#include "lockstep/compare_state.h"
-#include "lockstep/report.h"
 #include "lockstep/align/vcpu_schedule.h"
+#include "lockstep/compare_state.h"
 #include "lockstep/position.h"
+#include "lockstep/report.h"
 #include "store/error.h"
 
 /* Instructions at hand after the place that is compared, for the history after a divergence. */

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/compare_state.h"
 
-#include "lockstep/report.h"
 #include "lockstep/insn_cursor.h"
+#include "lockstep/report.h"
 
 #include <string.h>
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/feed.h"
 
-#include "emu/rrlog/rrlog.h"
 #include "emu/qemu/scratch.h"
+#include "emu/rrlog/rrlog.h"
 #include "store/error.h"
 
 #include <errno.h>

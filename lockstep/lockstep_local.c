@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "lockstep/doubts.h"
 #include "lockstep/lockstep_local.h"
 
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
-#include "store/inputs.h"
-#include "store/processes.h"
+#include "lockstep/doubts.h"
 #include "lockstep/shared_log.h"
 #include "store/error.h"
+#include "store/inputs.h"
+#include "store/processes.h"
 
 #include <glib/gstdio.h>
 #include <string.h>

@@ -3,9 +3,9 @@
 #ifndef TCGRR_LOCKSTEP_LOCAL_H
 #define TCGRR_LOCKSTEP_LOCAL_H
 
+#include "lockstep/compare.h"
 #include "lockstep/shared_machine.h"
 #include "lockstep/shared_start.h"
-#include "lockstep/compare.h"
 
 /* One of the two: a QEMU to start, or a stored run. */
 struct tcgrr_lockstep_member {

@@ -4,10 +4,10 @@
  * encodes and writes. Chunks go round between them: full ones to the storer, empty ones back, a fixed number in all, so
  * that memory is bounded.
  */
-#include "emu/qemu/unlogged.h"
 #include "record/record_internal.h"
 
 #include "emu/qemu/calls_file.h"
+#include "emu/qemu/unlogged.h"
 #include "record/events.h"
 #include "record/notes.h"
 #include "record/tail.h"

@@ -3,8 +3,8 @@
 
 #include "emu/qemu/folder.h"
 #include "emu/qemu/machine_digest.h"
-#include "emu/qemu/scratch.h"
 #include "emu/qemu/replay_wait.h"
+#include "emu/qemu/scratch.h"
 #include "replay/keyframe_save.h"
 #include "replay/recorded.h"
 #include "store/error.h"

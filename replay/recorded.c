@@ -11,10 +11,10 @@
 #include <string.h>
 
 #include "emu/qemu/start.h"
+#include "replay/waits.h"
 #include "store/error.h"
 #include "store/inputs.h"
 #include "store/processes.h"
-#include "replay/waits.h"
 
 /* Where further arguments of QEMU's go: at the end, in user mode before the program, after which they would be its own.
  */

@@ -1,16 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/guest_files.h"
 #include "replay/replay.h"
 
-#include "lockstep/doubts.h"
+#include "replay/guest_files.h"
+
 #include "emu/qemu/calls_file.h"
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "emu/qemu/unlogged.h"
+#include "lockstep/doubts.h"
 #include "lockstep/shared_machine.h"
-#include "replay/keyframes.h"
 #include "replay/inputs_alone.h"
+#include "replay/keyframes.h"
 #include "replay/recorded.h"
 #include "replay/stop.h"
 #include "replay/unpinned.h"

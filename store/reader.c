@@ -2,11 +2,11 @@
 #include "store/reader_internal.h"
 
 #include "store/codec/codec.h"
-#include "store/isa/disasm.h"
+#include "store/codec/varint.h"
 #include "store/error.h"
 #include "store/inputs.h"
+#include "store/isa/disasm.h"
 #include "store/schema.h"
-#include "store/codec/varint.h"
 
 #include <errno.h>
 #include <string.h>

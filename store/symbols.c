@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/trace.h"
 #include "store/symbols.h"
+
+#include "store/trace.h"
 
 #include <string.h>
 

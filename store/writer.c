@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "store/writer_internal.h"
+
 #include "store/codec/codec.h"
 #include "store/codec/codec_access.h"
 #include "store/codec/codec_sample.h"
+#include "store/codec/varint.h"
 #include "store/error.h"
 #include "store/new_file.h"
 #include "store/schema.h"
 #include "store/store_internal.h"
 #include "store/summary.h"
+#include "store/symbols.h"
 #include "store/texts.h"
 #include "store/trace.h"
-#include "store/writer_internal.h"
-#include "store/codec/varint.h"
-#include "store/symbols.h"
 
 #include <fcntl.h>
 #include <jansson.h>

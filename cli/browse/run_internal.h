@@ -3,8 +3,8 @@
 #define TCGRR_CLI_BROWSE_RUN_INTERNAL_H
 
 #include "cli/browse/run.h"
-#include "store/sql/callstack.h"
 #include "store/exec_walk.h"
+#include "store/sql/callstack.h"
 #include "store/symbols.h"
 
 /* Which blocks a move wants, and which instruction of each. */

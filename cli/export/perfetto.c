@@ -4,9 +4,9 @@
  * icount: one instruction is shown as one nanosecond. Functions that ran for too short a time to be seen are left out,
  * so that a page can show the rest; the first walk finds out how long each one ran, the second one writes.
  */
+#include "cli/cli.h"
 #include "cli/export/export.h"
 #include "cli/export/protobuf.h"
-#include "cli/cli.h"
 
 #include <string.h>
 

@@ -3,8 +3,8 @@
  * A folder as `uftrace record` leaves it, with a task for each vCPU. A record has room for 48 bits of an address and
  * 1,024 levels of calls, so functions get addresses of their own, ADDRESS_STEP apart, which the symbol file names.
  */
-#include "cli/export/export.h"
 #include "cli/cli.h"
+#include "cli/export/export.h"
 
 #include "store/error.h"
 

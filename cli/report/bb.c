@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Blocks and instructions of each vCPU. */
-#include "cli/report/report.h"
 #include "cli/cli.h"
+#include "cli/report/report.h"
 
 enum { IDLE };
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* Instructions by class; of classes that are asked for, each instruction by itself. */
 #include "cli/report/howvec.h"
+
 #include "cli/report/report.h"
 
 #include "cli/cli.h"

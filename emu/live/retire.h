@@ -6,8 +6,8 @@
 #ifndef TCGRR_EMU_RETIRE_H
 #define TCGRR_EMU_RETIRE_H
 
-#include "store/isa/isa.h"
 #include "store/blocks.h"
+#include "store/isa/isa.h"
 
 enum tcgrr_discontinuity { /* QEMU's numbers */
                            TCGRR_DISCON_NONE = 0,

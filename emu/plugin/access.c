@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/access.h"
+
 #include "emu/plugin/sample.h"
 
 #include <string.h>

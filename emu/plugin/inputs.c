@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
+
 #include "emu/plugin/pause.h"
 
 #include <fcntl.h>

@@ -2,10 +2,10 @@
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
  */
 #include "emu/plugin/access.h"
-#include "emu/plugin/sample.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/mapped.h"
 #include "emu/plugin/moving.h"
+#include "emu/plugin/sample.h"
 #include "emu/plugin/text.h"
 #include "emu/plugin/threads.h"
 

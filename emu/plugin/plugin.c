@@ -2,19 +2,19 @@
 /* libtcgrr-plugin.so: loaded by tcgrr into a QEMU of any plugin API version. Its arguments: emu/plugin/arguments.h. */
 #include "emu/plugin/access.h"
 #include "emu/plugin/arguments.h"
+#include "emu/plugin/flush.h"
 #include "emu/plugin/follow.h"
 #include "emu/plugin/fork.h"
-#include "emu/plugin/sample.h"
-#include "emu/plugin/start.h"
 #include "emu/plugin/inputs.h"
-#include "emu/plugin/flush.h"
 #include "emu/plugin/mapped.h"
 #include "emu/plugin/moving.h"
+#include "emu/plugin/pause.h"
+#include "emu/plugin/peek.h"
+#include "emu/plugin/sample.h"
+#include "emu/plugin/slow.h"
+#include "emu/plugin/start.h"
 #include "emu/plugin/threads.h"
 #include "emu/plugin/yield.h"
-#include "emu/plugin/peek.h"
-#include "emu/plugin/slow.h"
-#include "emu/plugin/pause.h"
 
 #include <dlfcn.h>
 #include <limits.h>

@@ -7,10 +7,10 @@
 #ifndef TCGRR_EMU_PLUGIN_STATE_H
 #define TCGRR_EMU_PLUGIN_STATE_H
 
-#include "store/isa/isa.h"
-#include "store/isa/registers.h"
 #include "emu/plugin/api.h"
 #include "emu/plugin/ring.h"
+#include "store/isa/isa.h"
+#include "store/isa/registers.h"
 
 #include <pthread.h>
 

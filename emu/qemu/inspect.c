@@ -7,8 +7,8 @@
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/process.h"
-#include "store/error.h"
 #include "emu/qemu/scratch.h"
+#include "store/error.h"
 
 #define SLICE_MS 200
 #define QUIT_MS  2000

@@ -10,8 +10,8 @@
 #include "emu/qemu/device_tree.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/inspect.h"
-#include "store/error.h"
 #include "emu/qemu/scratch.h"
+#include "store/error.h"
 
 #define FLASH_COPY ".start" /* what a flash image held before the guest wrote to it */
 

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/session.h"
 
+#include "emu/live/retire.h"
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/memory_map.h"
 #include "emu/qemu/scratch.h"
-#include "emu/live/retire.h"
-#include "store/isa/disasm.h"
 #include "store/error.h"
+#include "store/isa/disasm.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -6,8 +6,8 @@
 #ifndef TCGRR_EMU_SESSION_H
 #define TCGRR_EMU_SESSION_H
 
-#include "emu/qemu/command.h"
 #include "emu/live/live.h"
+#include "emu/qemu/command.h"
 #include "emu/qemu/output.h"
 #include "emu/qemu/process.h"
 #include "emu/qemu/qmp.h"

@@ -12,9 +12,9 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/gdb.h"
 #include "emu/qemu/process.h"
+#include "emu/qemu/qcow2.h"
 #include "emu/qemu/qmp.h"
 #include "emu/qemu/scratch.h"
-#include "emu/qemu/qcow2.h"
 #include "store/error.h"
 
 #define CONNECT_MS 20000

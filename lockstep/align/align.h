@@ -9,8 +9,8 @@
 #ifndef TCGRR_LOCKSTEP_ALIGN_H
 #define TCGRR_LOCKSTEP_ALIGN_H
 
-#include "lockstep/comparison.h"
 #include "lockstep/align/handler.h"
+#include "lockstep/comparison.h"
 
 /* Instructions that have to be at hand after the place where runs are compared, to find out why they differ; more are
  * fetched where that is not enough. */

@@ -3,8 +3,8 @@
 #ifndef TCGRR_LOCKSTEP_CODES_H
 #define TCGRR_LOCKSTEP_CODES_H
 
-#include "store/isa/isa_time.h"
 #include "lockstep/insn_cursor.h"
+#include "store/isa/isa_time.h"
 
 struct tcgrr_codes {
     enum tcgrr_isa isa;

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/peer/lockstep_remote.h"
 
-#include "lockstep/shared_machine.h"
 #include "lockstep/doubts.h"
 #include "lockstep/peer/remote.h"
 #include "lockstep/peer/serve.h"
+#include "lockstep/shared_machine.h"
 #include "store/error.h"
 
 #include <string.h>

@@ -3,10 +3,10 @@
 #ifndef TCGRR_LOCKSTEP_LOCKSTEP_REMOTE_H
 #define TCGRR_LOCKSTEP_LOCKSTEP_REMOTE_H
 
+#include "lockstep/lockstep_local.h"
 #include "lockstep/peer/address.h"
 #include "lockstep/peer/handshake.h"
 #include "lockstep/peer/machine.h"
-#include "lockstep/lockstep_local.h"
 
 struct tcgrr_lockstep_remote_options {
     struct tcgrr_lockstep_member member; /* our side */

@@ -2,6 +2,7 @@
 #include "lockstep/peer/protocol.h"
 
 #include "lockstep/peer/protocol_internal.h"
+
 #include "store/digest.h"
 #include "store/error.h"
 

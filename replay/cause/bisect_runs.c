@@ -9,8 +9,8 @@
 #include "lockstep/shared_machine.h"
 #include "record/derive.h"
 #include "record/record.h"
-#include "replay/files.h"
 #include "replay/cause/refine_samples.h"
+#include "replay/files.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 

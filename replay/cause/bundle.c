@@ -9,8 +9,8 @@
 #include "replay/cause/bisect_internal.h"
 #include "replay/cause/block_log.h"
 #include "replay/recorded.h"
-#include "store/isa/disasm.h"
 #include "store/error.h"
+#include "store/isa/disasm.h"
 #include "store/symbols.h"
 
 #define WINDOW_BEFORE 200        /* instructions of the window before the cause */

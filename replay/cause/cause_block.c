@@ -3,8 +3,8 @@
  * A fault of QEMU's optimizer needs several instructions: it is not there in the blocks of one instruction that
  * stepping makes. Then the states where a block begins and where it ends decide, taken in runs that stop nowhere else.
  */
-#include "replay/cause/cause_internal.h"
 #include "replay/cause/accesses.h"
+#include "replay/cause/cause_internal.h"
 
 #include <string.h>
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/standalone_internal.h"
+
 #include "replay/cause/replay_pair_internal.h"
 
 #include <fcntl.h>

@@ -8,8 +8,8 @@
  *   SELECT * FROM exec WHERE icount <= 1000000 ORDER BY icount DESC LIMIT 1;  -- the one that runs instruction 1000000
  *   SELECT count(*) FROM exec WHERE pc = 0x80000000;
  */
-#include "store/summary.h"
 #include "store/sql/vtab_query.h"
+#include "store/summary.h"
 
 enum { SEQ, ICOUNT, VCPU, BLOCK, PC, INSNS, RAN, SCHEMA, COUNTED };
 
