@@ -83,8 +83,8 @@ static char *gdb_address(const char *given)
 
 static const char *verdict(const struct tcgrr_comparison *comparison, const struct tcgrr_run *run)
 {
-    if (comparison->diverged) {
-        return "diverged";
+    if (comparison->diverged || comparison->undecided) {
+        return comparison->diverged ? "diverged" : "no verdict";
     }
     if (comparison->rest_left_out) {
         return "not compared to the end, because a system call returned something else";
@@ -169,6 +169,28 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
     return object;
 }
 
+/* Prints what was found. `error`: why there is no verdict; NULL: there is one. */
+static int answer(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, struct tcgrr_symbols *symbols,
+                  const struct cli_comparing *comparing, GError *error)
+{
+    const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result->session));
+    struct cli_places places = {
+        .symbols = {symbols, symbols},
+        .blocks = {blocks, blocks},
+        .target = tcgrr_reader_run(reader)->target,
+        .names = {"recording", "replay"},
+    };
+    json_t *object = cli_comparing_wants_object(comparing) ? result_json(reader, result, &places) : NULL;
+
+    if (error) {
+        return cli_comparing_fail(comparing, object, error);
+    }
+    if (!comparing->json) {
+        print_text(reader, result, &places);
+    }
+    return cli_output_result(object, comparing->json, comparing->html, cli_comparison_status(&result->comparison));
+}
+
 /* Resolves the places to compare from and until, then replays. */
 static int replay(const struct cli_command *command, const char *path, struct tcgrr_replay_options *options,
                   const struct cli_comparing *comparing, struct context *context)
@@ -191,21 +213,10 @@ static int replay(const struct cli_command *command, const char *path, struct tc
     }
     bool good = tcgrr_replay(reader, options, &result, &error);
     cli_progress_clear();
-    if (!good) {
+    if (!good && (!result.comparison.undecided || error->code == TCGRR_ERROR_STOPPED)) {
         status = cli_fail(error);
     } else {
-        const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result.session));
-        struct cli_places places = {
-            .symbols = {symbols, symbols},
-            .blocks = {blocks, blocks},
-            .target = tcgrr_reader_run(reader)->target,
-            .names = {"recording", "replay"},
-        };
-        if (!comparing->json) {
-            print_text(reader, &result, &places);
-        }
-        status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(reader, &result, &places) : NULL,
-                                   comparing->json, comparing->html, cli_comparison_status(&result.comparison));
+        status = answer(reader, &result, symbols, comparing, error);
         if (context->gdb && status == CLI_OK) {
             fflush(stdout);
             struct tcgrr_qemu qemu = {0};

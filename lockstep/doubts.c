@@ -79,7 +79,7 @@ static bool check_unlogged(struct tcgrr_comparison *found, const char *const *ve
             return tcgrr_comparison_withdraw(found, "a device works at times that are in no rr log", error,
                                              "no verdict: the two differ at icount %" G_GUINT64_FORMAT
                                              ", but QEMU %s does some of the work of %s at times that it does not "
-                                             "record, which may be why; use another network card, or QEMU 9.1 or later",
+                                             "record, which may be why; use another device",
                                              found->icount, versions[i], device);
         }
     }
@@ -119,9 +119,23 @@ static bool check_semihosting(struct tcgrr_comparison *found, const struct tcgrr
                                      found->icount, what, pc);
 }
 
+static bool check_repeats(struct tcgrr_comparison *found, bool repeats, GError **error)
+{
+    if (!found->diverged || !repeats || found->kind == TCGRR_DIVERGENCE_CUT) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "QEMU does not repeat its own run", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but both are the same QEMU with the same command, files and rr log, so this "
+                                     "QEMU does not repeat its own run; one of the guest's devices may work at times "
+                                     "that are in no rr log: try without it",
+                                     found->icount);
+}
+
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
 {
     return check_unlogged(found, run->versions, run->words, error) &&
            check_dozes(found, run->target, run->blocks, error) &&
-           check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error);
+           check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error) &&
+           check_repeats(found, run->repeats, error);
 }

@@ -16,6 +16,7 @@ struct tcgrr_doubts_run {
     const char *const *words;          /* QEMU's command, NULL-terminated */
     const struct tcgrr_blocks *blocks; /* what was executed up to there */
     bool translated;                   /* B's rr log is of another release */
+    bool repeats;                      /* B is the same QEMU with the same command and files, and has A's rr log */
 };
 
 /*
@@ -24,7 +25,8 @@ struct tcgrr_doubts_run {
  * - can get input, or has a device that works at times, which QEMU does not record (emu/qemu/unlogged.h),
  * - asked the host for the time or the like (lockstep/semihosting.h),
  * - dozes (TCGRR_LEAVE_DOZE),
- * - waits where B hangs, whose rr log was translated.
+ * - waits where B hangs, whose rr log was translated,
+ * or if B only repeats A and does not: whatever it is, it is in no rr log, unless QEMU is gone.
  */
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
 

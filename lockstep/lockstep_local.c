@@ -492,7 +492,17 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
     return tcgrr_lockstep_check_log(&pair->comparison, pair->words[1], same, error);
 }
 
-static bool check_doubts(struct tcgrr_lockstep_local *pair, GError **error)
+/* Whether B was to do what A does, with nothing of its own. */
+static bool repeats(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+{
+    const struct tcgrr_lockstep_member *a = &options->members[0], *b = &options->members[1];
+
+    bool alike = !(a->own && *a->own) && !(b->own && *b->own) && g_strcmp0(a->qemu, b->qemu) == 0;
+    return pair->log && !a->reader && !b->reader && alike;
+}
+
+static bool check_doubts(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                         GError **error)
 {
     const char *versions[2] = {NULL, NULL};
     bool good = true;
@@ -509,6 +519,7 @@ static bool check_doubts(struct tcgrr_lockstep_local *pair, GError **error)
                 .words = (const char *const *)tcgrr_session_command(session)->argv,
                 .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
                 .translated = pair->log && tcgrr_shared_log_translated(pair->log),
+                .repeats = repeats(pair, options),
             };
             good = tcgrr_doubts_check(&pair->comparison, &run, error);
         }
@@ -645,7 +656,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     conclude(pair);
-    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, error)) {
+    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, options, error)) {
         return false;
     }
     if (pair->log) {

@@ -9,7 +9,7 @@
 
 struct looking {
     const char *directory;
-    GHashTable *written; /* set of char *: names of files that the guest wrote to */
+    GHashTable *written; /* set of char *: names of files that the guest wrote to; NULL: all files are looked at */
     char *changed;       /* the first of them that is not what it was; NULL: none so far */
 };
 
@@ -28,7 +28,7 @@ static void look_at_file(const char *path, uint64_t size, const char *xxh128, vo
     struct looking *looking = data;
     uint64_t size_now;
 
-    if (looking->changed || !path || !g_hash_table_contains(looking->written, path)) {
+    if (looking->changed || !path || (looking->written && !g_hash_table_contains(looking->written, path))) {
         return;
     }
     g_autofree char *file = g_canonicalize_filename(path, looking->directory);
@@ -82,4 +82,14 @@ bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader
                               problem->message);
     g_error_free(problem);
     return false;
+}
+
+bool tcgrr_guest_files_same(struct tcgrr_reader *reader)
+{
+    struct looking looking = {.directory = tcgrr_reader_run(reader)->directory};
+    bool good = tcgrr_reader_guest_files(reader, look_at_file, &looking, NULL);
+    bool same = good && !looking.changed;
+
+    g_free(looking.changed);
+    return same;
 }

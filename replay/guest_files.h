@@ -19,4 +19,7 @@ bool tcgrr_guest_files_check(struct tcgrr_comparison *found, struct tcgrr_reader
  */
 bool tcgrr_guest_files_unchanged(struct tcgrr_reader *reader, GError **error);
 
+/* Whether all files that the guest consists of are what they were when it was recorded. Reads them. */
+bool tcgrr_guest_files_same(struct tcgrr_reader *reader);
+
 #endif

@@ -361,7 +361,20 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
-static bool check_doubts(struct tcgrr_reader *reader, struct tcgrr_replay_result *result, GError **error)
+/* Whether this was the QEMU that recorded, with all that it had then. */
+static bool repeats(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                    const struct tcgrr_replay_result *result)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
+
+    return qemu->system && !options->qemu && !(options->extra && *options->extra) && !options->arguments &&
+           tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id) &&
+           tcgrr_guest_files_same(reader);
+}
+
+static bool check_doubts(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                         struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_session *session = result->session;
     const char *versions[] = {tcgrr_reader_run(reader)->qemu_version, tcgrr_session_qemu(session)->version};
@@ -371,6 +384,7 @@ static bool check_doubts(struct tcgrr_reader *reader, struct tcgrr_replay_result
         .words = (const char *const *)tcgrr_session_command(session)->argv,
         .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
         .translated = result->inputs.translated,
+        .repeats = result->comparison.diverged && repeats(reader, options, result),
     };
     return tcgrr_doubts_check(&result->comparison, &run, error);
 }
@@ -671,8 +685,8 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         conclude(options, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
                tcgrr_guest_files_check(&result->comparison, reader, error) &&
-               check_typed(reader, &result->comparison, error) && check_doubts(reader, result, error) &&
-               check_counts(reader, result, error) && settle_stop(options, result, error);
+               check_typed(reader, &result->comparison, error) && check_counts(reader, result, error) &&
+               check_doubts(reader, options, result, error) && settle_stop(options, result, error);
     }
     g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
     tcgrr_folder_remove(inputs);

@@ -322,6 +322,8 @@ static void test_unlogged_inputs(void **state)
         {"-nic user,model=virtio-net-pci", "9.0.2", "-nic user,model=virtio-net-pci"},
         {"-device virtio-net-pci,netdev=n", "10.0.2", NULL},
         {"-device e1000,netdev=n -nic user", "7.2.22", NULL},
+        {"-device virtio-blk-pci,drive=d -device nvme,drive=r,serial=s", "11.1.3", "-device nvme,drive=r,serial=s"},
+        {"-device usb-ehci -device usb-storage,drive=r", "10.0.2", "-device usb-ehci"},
     };
 
     for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {

@@ -99,7 +99,7 @@ static const char *const versions[] = {"11.1.3", "7.2.22"};
 static bool check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                   const struct tcgrr_blocks *blocks, bool translated, GError **error)
 {
-    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated};
+    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated, false};
     return tcgrr_doubts_check(found, &run, error);
 }
 
@@ -192,6 +192,27 @@ static void knows_what_waits(void **state)
     tcgrr_blocks_free(blocks);
 }
 
+/* A QEMU that only repeats what it did itself is no reason for a difference, unless it is gone. */
+static void knows_what_repeats(void **state)
+{
+    static const char *const words[] = {"qemu", NULL};
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+
+    for (int kind = TCGRR_DIVERGENCE_FLOW; kind <= TCGRR_DIVERGENCE_CALL; kind++) {
+        for (int repeats = 0; repeats < 2; repeats++) {
+            struct tcgrr_comparison found = {.diverged = true, .kind = kind, .icount = 77};
+            struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, repeats};
+            g_autoptr(GError) error = NULL;
+            bool stays = !repeats || kind == TCGRR_DIVERGENCE_CUT;
+            assert_true(tcgrr_doubts_check(&found, &run, &error) == stays);
+            assert_true(found.diverged == stays);
+            assert_true(stays || strstr(error->message, "no verdict"));
+            tcgrr_comparison_clear(&found);
+        }
+    }
+    tcgrr_blocks_free(blocks);
+}
+
 static void reads_the_call(void **state)
 {
     static const char *const with[] = {"qemu", "-semihosting-config", "enable=on", NULL};
@@ -206,6 +227,6 @@ static void reads_the_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call), cmocka_unit_test(knows_what_dozes),
-                                       cmocka_unit_test(knows_what_waits)};
+                                       cmocka_unit_test(knows_what_waits), cmocka_unit_test(knows_what_repeats)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

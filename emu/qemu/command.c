@@ -655,11 +655,10 @@ static bool check_inputs(struct builder *builder, GError **error)
     }
     g_autofree char *work = tcgrr_unlogged_work(builder->given, builder->qemu->version);
     if (work && !unlogged && builder->command->mode == TCGRR_RUN_RECORD) {
-        note(
-            builder,
-            "%s: QEMU before 9.1 sends the guest's packets at times that it does not record; if the guest sends any, a "
-            "replay may differ, which is no verdict",
-            work);
+        note(builder,
+             "%s: QEMU %s does some of this device's work at times that it does not record; if the guest uses it, a "
+             "replay may differ, which is no verdict",
+             work, builder->qemu->version);
         warn_of_last(builder->command);
     }
     return true;

@@ -14,9 +14,8 @@ char *tcgrr_unlogged_find(const GArray *options);
 
 /*
  * The first option that makes a device part of whose work QEMU `version` (NULL: not known, nothing is found) does at
- * times that it does not log: before 9.1 virtio-net sends what the guest gives it whenever the main loop comes to it
- * (since then hw/net/virtio-net.c has replay_bh_schedule_event()). As the user wrote it, owned by the caller; NULL:
- * there is none.
+ * times that it does not log, whenever its main loop comes to it: virtio-net before 9.1, nvme, EHCI. As the user wrote
+ * it, owned by the caller; NULL: there is none.
  */
 char *tcgrr_unlogged_work(const GArray *options, const char *version);
 
