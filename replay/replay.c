@@ -10,6 +10,7 @@
 #include "emu/qemu/unlogged.h"
 #include "lockstep/doubts.h"
 #include "lockstep/shared_machine.h"
+#include "replay/control.h"
 #include "replay/inputs_alone.h"
 #include "replay/keyframes.h"
 #include "replay/recorded.h"
@@ -722,7 +723,7 @@ bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options
                   struct tcgrr_replay_result *result, GError **error)
 {
     return tcgrr_replay_as_given(reader, options, result, error) &&
-           tcgrr_unpinned_settle(reader, options, result, error);
+           tcgrr_unpinned_settle(reader, options, result, error) && tcgrr_control_check(reader, options, result, error);
 }
 
 void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)

@@ -8,6 +8,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/pin.h"
 #include "emu/qemu/scratch.h"
+#include "replay/control.h"
 #include "replay/recorded.h"
 #include "store/error.h"
 
@@ -105,20 +106,8 @@ static tcgrr_icount place_of(const struct tcgrr_replay_result *result)
 /* Whether the QEMU that recorded does the same with the machine as it is pinned now, to beyond `place`. */
 static bool recorder_agrees(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, tcgrr_icount place)
 {
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
     struct tcgrr_replay_result result = {0};
-    struct tcgrr_replay_options own = {.plugin = options->plugin,
-                                       .at = UINT64_MAX,
-                                       .hang_ms = options->hang_ms,
-                                       .quiet = true,
-                                       .stop = options->stop,
-                                       .progress = options->progress,
-                                       .data = options->data};
-
-    if (!run->complete || place + 1 < run->icount) {
-        own.compare.until[0] = own.compare.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, place + 1};
-    }
-    bool agrees = tcgrr_replay_as_given(reader, &own, &result, NULL) && !result.comparison.diverged &&
+    bool agrees = tcgrr_control_replay(reader, options, place + 1, &result, NULL) && !result.comparison.diverged &&
                   result.comparison.compared >= place;
     tcgrr_replay_result_clear(&result);
     return agrees;

@@ -46,7 +46,7 @@ done | awk -v rules="$rules" '
 together='
 lockstep/align/align lockstep/align/reconverge
 replay/keyframes     replay/keyframes_folder replay/player
-replay/replay        replay/stop replay/inputs_alone replay/unpinned
+replay/replay        replay/stop replay/inputs_alone replay/unpinned replay/control
 replay/builds        replay/builds_state
 replay/gdb           replay/gdb_server
 store/reader         store/inputs

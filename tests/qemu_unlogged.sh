@@ -41,5 +41,15 @@ equal "where" "$(json .divergence.a.symbol)" "_start+0xc"
 equal "verdict" "$(json .verdict)" "no verdict"
 # Where the guest has changed, or another QEMU is asked for, that is what differs.
 run 1 "$tcgrr" replay --json "$work/timer.tcgrr" --qemu "$work/fickle"
+# Another QEMU that runs another program. With a device, the one that recorded is asked whether it repeats its own run.
+sed 's/^\[\[.* || //' "$work/fickle" >"$work/bad"
+chmod +x "$work/bad"
+guest+=(-device virtio-serial-device)
+run 0 "$tcgrr" record --json -o "$work/fickle.tcgrr" -- "$work/fickle" "${guest[@]:1}"
+record device
+run 3 "$tcgrr" replay --json "$work/fickle.tcgrr" --qemu "$work/bad"
+contains "the control" "$(cat "$work/err")" "no verdict: .* does not repeat its own run either"
+run 1 "$tcgrr" replay --json "$work/device.tcgrr" --qemu "$work/bad"
+equal "where the other one differs" "$(json .divergence.a.symbol)" "_start+0xc"
 cp "$work/other.elf" "$work/timer.elf"
 run 1 "$tcgrr" replay --json "$work/timer.tcgrr"

@@ -288,6 +288,25 @@ static void test_outputs(void **state)
            "shift=0,rr=replay,rrfile=f");
 }
 
+static void test_unlogged_possible(void **state)
+{
+    static const struct {
+        const char *words;
+        bool possible;
+    } rows[] = {
+        {"-M virt -kernel k -nic none", false},
+        {"-M pc -nic user,model=e1000", true},
+        {"-drive file=d,if=none", true},
+        {"-M virt -device virtio-serial-device", true},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(rows); i++) {
+        g_auto(GStrv) words = g_strsplit(rows[i].words, " ", -1);
+        g_autoptr(GArray) options = tcgrr_options_scan_system((const char *const *)words);
+        assert_int_equal(tcgrr_unlogged_possible(options), rows[i].possible);
+    }
+}
+
 static void test_unlogged_inputs(void **state)
 {
     static const struct {
@@ -498,6 +517,7 @@ int main(void)
         cmocka_unit_test(test_guest_files),
         cmocka_unit_test(test_outputs),
         cmocka_unit_test(test_unlogged_inputs),
+        cmocka_unit_test(test_unlogged_possible),
         cmocka_unit_test(test_user_mode),
         cmocka_unit_test(test_without_plugin_support),
         cmocka_unit_test(test_suboptions),

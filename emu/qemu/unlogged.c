@@ -127,6 +127,20 @@ char *tcgrr_unlogged_work(const GArray *options, const char *version)
     return NULL;
 }
 
+bool tcgrr_unlogged_possible(const GArray *options)
+{
+    static const char *const give[] = {"device", "drive", "nic", "netdev", "usb", "usbdevice", "pflash", NULL};
+
+    for (guint i = 0; i < options->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
+        bool none = option->value && strcmp(option->value, "none") == 0; /* -nic none */
+        if (g_strv_contains(give, option->name) && !none) {
+            return true;
+        }
+    }
+    return false;
+}
+
 bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option)
 {
     return strcmp(option->name, "virtfs") == 0 || strcmp(option->name, "fsdev") == 0 ||

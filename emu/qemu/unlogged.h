@@ -19,6 +19,9 @@ char *tcgrr_unlogged_find(const GArray *options);
  */
 char *tcgrr_unlogged_work(const GArray *options, const char *version);
 
+/* Whether the user gave the machine devices of which some might, so that a QEMU need not repeat its own run. */
+bool tcgrr_unlogged_possible(const GArray *options);
+
 /* Whether an option shares the host's files with the guest: what it reads is not logged, and a replay would write what
  * it writes once more. */
 bool tcgrr_unlogged_shares_files(const struct tcgrr_option *option);

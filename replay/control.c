@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "replay/control.h"
+
+#include "emu/qemu/unlogged.h"
+#include "replay/recorded.h"
+#include "replay/unpinned.h"
+#include "store/error.h"
+
+#define FURTHER 1000000 /* instructions: the same fault of a device need not show at the same place */
+
+bool tcgrr_control_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, tcgrr_icount until,
+                          struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_replay_options own = {.plugin = options->plugin,
+                                       .at = UINT64_MAX,
+                                       .hang_ms = options->hang_ms,
+                                       .quiet = true,
+                                       .stop = options->stop,
+                                       .progress = options->progress,
+                                       .data = options->data};
+
+    if (!run->complete || until < run->icount) {
+        own.compare.until[0] = own.compare.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, until};
+    }
+    return tcgrr_replay_as_given(reader, &own, result, error);
+}
+
+static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                    const struct tcgrr_replay_result *result)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = result->session ? tcgrr_session_qemu(result->session) : NULL;
+    g_auto(GStrv) words = run->rr ? tcgrr_recorded_words(reader, NULL, NULL) : NULL;
+
+    if (!words || !result->comparison.diverged || !options->qemu || options->arguments || !qemu || !qemu->system) {
+        return false;
+    }
+    g_autoptr(GArray) given = tcgrr_options_scan_system((const char *const *)words + 1);
+    return tcgrr_unlogged_possible(given);
+}
+
+bool tcgrr_control_check(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                         struct tcgrr_replay_result *result, GError **error)
+{
+    struct tcgrr_comparison *found = &result->comparison;
+    struct tcgrr_replay_result own = {0};
+    GError *problem = NULL;
+
+    if (!applies(reader, options, result)) {
+        return true;
+    }
+    bool good = tcgrr_control_replay(reader, options, found->icount + FURTHER, &own, &problem);
+    bool undecided = !good && own.comparison.undecided && problem->code == TCGRR_ERROR_FAILED;
+    tcgrr_icount icount = own.comparison.icount;
+    tcgrr_replay_result_clear(&own);
+    if (!good && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    if (!undecided) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "the QEMU that recorded does not repeat its own run", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but the QEMU that recorded does not repeat its own run either (at icount "
+                                     "%" G_GUINT64_FORMAT "); one of the guest's devices may work at times that are "
+                                     "in no rr log: try without it",
+                                     found->icount, icount);
+}
