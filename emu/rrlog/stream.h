@@ -8,6 +8,8 @@
  * - The log ends with the guest's request to shut down. What the vCPU ran after that, until QEMU came round to stopping
  *   it, is left out: it is another number of instructions in each run.
  * - Where the guest resets the machine, what QEMU's main thread writes comes before what the vCPU's thread does.
+ * - Stretches of instructions between which QEMU wrote nothing but checkpoints of no consequence are joined: a replay
+ *   stops at the end of each.
  * - What is in one release only is left out where others do without, or added: the clock that 7.2 reads before it
  *   starts, a seed for a device tree that it is given.
  * - Whatever it ends with, it is closed so that QEMU ends in order.
