@@ -295,6 +295,7 @@ static void test_unlogged_possible(void **state)
         bool possible;
     } rows[] = {
         {"-M virt -kernel k -nic none", false},
+        {"-M pc -device isa-debug-exit,iobase=0xf4 -device loader,file=f", false},
         {"-M pc -nic user,model=e1000", true},
         {"-drive file=d,if=none", true},
         {"-M virt -device virtio-serial-device", true},

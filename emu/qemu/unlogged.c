@@ -127,14 +127,22 @@ char *tcgrr_unlogged_work(const GArray *options, const char *version)
     return NULL;
 }
 
+/* Whether all that the device does is done when the guest's instruction returns. */
+static bool works_at_once(const char *device)
+{
+    static const char *const devices[] = {"isa-debug-exit", "loader", "guest-loader", "pvpanic", "pvpanic-pci", NULL};
+    return g_strv_contains(devices, device);
+}
+
 bool tcgrr_unlogged_possible(const GArray *options)
 {
-    static const char *const give[] = {"device", "drive", "nic", "netdev", "usb", "usbdevice", "pflash", NULL};
+    static const char *const give[] = {"drive", "nic", "netdev", "usb", "usbdevice", "pflash", NULL};
 
     for (guint i = 0; i < options->len; i++) {
         const struct tcgrr_option *option = &g_array_index(options, struct tcgrr_option, i);
-        bool none = option->value && strcmp(option->value, "none") == 0; /* -nic none */
-        if (g_strv_contains(give, option->name) && !none) {
+        g_autofree char *device = device_of(option);
+        bool none = g_strcmp0(option->value, "none") == 0; /* -nic none */
+        if ((device && !works_at_once(device)) || (g_strv_contains(give, option->name) && !none)) {
             return true;
         }
     }
