@@ -497,8 +497,8 @@ static bool repeats(const struct tcgrr_lockstep_local *pair, const struct tcgrr_
 {
     const struct tcgrr_lockstep_member *a = &options->members[0], *b = &options->members[1];
 
-    bool alike = !(a->own && *a->own) && !(b->own && *b->own) && g_strcmp0(a->qemu, b->qemu) == 0;
-    return pair->log && !a->reader && !b->reader && alike;
+    return pair->log && !a->reader && !b->reader && g_strcmp0(a->qemu, b->qemu) == 0 &&
+           g_strv_equal(a->arguments, b->arguments) && g_strcmp0(a->directory, b->directory) == 0;
 }
 
 static bool check_doubts(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,

@@ -94,6 +94,7 @@ static void expect_warning(const char *line, const char *version, const char *op
 
     qemu.version = (char *)version;
     g_autofree char *result = build_into(&qemu, &record, line, &command);
+    assert_non_null(result);
     assert_true(option ? command.warning && g_str_has_prefix(command.warning, option) : !command.warning);
     tcgrr_command_clear(&command);
 }
