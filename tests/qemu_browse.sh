@@ -12,12 +12,15 @@ command -v tmux >/dev/null || skip "tmux is missing"
 [[ $("$tcgrr" browse --help) == *Keys:* ]] || skip "tcgrr was built without ncurses"
 
 export LC_ALL=C.UTF-8
-tmux() { command tmux -f /dev/null -S "$work/tmux" "$@"; }
+# Each server has a socket of its own: the next one would meet one that is still about to leave.
+server=0
+tmux() { command tmux -f /dev/null -S "$work/tmux.$server" "$@"; }
 trap 'tmux kill-server 2>/dev/null || true' EXIT
 
 # open WORD...: the command in a terminal of its own.
 open() {
     tmux kill-server 2>/dev/null || true
+    server=$((server + 1))
     tmux new-session -d -x 140 -y 40 "$(printf '%q ' "$@") 2>$work/browse.err; echo left \$?; exec sleep 1000"
 }
 screen() { tmux capture-pane -p; }
