@@ -50,7 +50,8 @@ bool tcgrr_control_check(struct tcgrr_reader *reader, const struct tcgrr_replay_
     if (!applies(reader, options, result)) {
         return true;
     }
-    bool good = tcgrr_control_replay(reader, options, found->icount + FURTHER, &own, &problem);
+    tcgrr_icount place = MAX(found->icount, found->data.to[0]);
+    bool good = tcgrr_control_replay(reader, options, place + FURTHER, &own, &problem);
     bool undecided = !good && own.comparison.undecided && problem->code == TCGRR_ERROR_FAILED;
     tcgrr_icount icount = own.comparison.icount;
     tcgrr_replay_result_clear(&own);

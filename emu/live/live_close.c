@@ -6,9 +6,11 @@
 
 #include <string.h>
 
+#define MAX_ENTRIES 65536u /* no guest has so many, but a program may set handlers without end */
+
 void tcgrr_live_learn_entry(struct tcgrr_live *live, uint64_t pc)
 {
-    if (g_hash_table_contains(live->entries, &pc)) {
+    if (g_hash_table_contains(live->entries, &pc) || g_hash_table_size(live->entries) >= MAX_ENTRIES) {
         return;
     }
     g_hash_table_add(live->entries, g_memdup2(&pc, sizeof(pc)));

@@ -29,7 +29,7 @@ void tcgrr_inputs_settle(void);
 /* Whether a thread waits for its turn before the host is asked, rather than when it has answered. */
 bool tcgrr_inputs_settle_before(void);
 
-/* In a forked child: what it is given is kept in a file of its own. */
+/* In a forked child, which runs as `vcpu`: what it is given is kept in the file `path`, its own. */
 void tcgrr_inputs_restart(const char *path, unsigned vcpu);
 
 /* Whether the call is execve(), and not one that failed when it was recorded. */
