@@ -173,20 +173,37 @@ static bool other_code(const struct tcgrr_insn_cursor *walks)
            !tcgrr_insn_cursor_same(&walks[0], &walks[1]);
 }
 
+/* Whether the block may read a clock, or, if it was left early, a device. */
+static bool reads(const struct tcgrr_block *block, bool early, void *data)
+{
+    const struct tcgrr_codes *codes = data;
+    uint32_t offset = 0;
+
+    for (uint32_t i = 0; i < block->insns && !early; i++) {
+        early = tcgrr_isa_depends_on_time(codes->isa, block->bytes + offset, block->lengths[i]);
+        offset += block->lengths[i];
+    }
+    return early;
+}
+
 /*
  * Whether side `which` ran an instruction up to `to` that reads a clock or a device, by what is still known of it: what
  * is not may have. A device shows only where QEMU leaves the block for it.
  */
 static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, int which, tcgrr_icount to)
 {
+    struct tcgrr_run_source *side = c->sides[which];
     struct tcgrr_exec_window window = {0};
     struct tcgrr_insn_cursor walk;
     bool found = false;
 
     for (tcgrr_icount from = c->comparison->start[which]; from < to && !found; from += TCGRR_CHECKPOINT_STEP) {
+        if (side->ops->pass_over && (!side->ops->pass_over(side, &from, reads, &align->codes, NULL) || from >= to)) {
+            return from < to;
+        }
         tcgrr_icount end = MIN(to, from + TCGRR_CHECKPOINT_STEP);
         /* What comes next shows whether it was a device. */
-        if (!tcgrr_exec_window_begin(&window, c->sides[which], from, end + 64, NULL)) {
+        if (!tcgrr_exec_window_begin(&window, side, from, end + 64, NULL)) {
             found = true;
         } else {
             tcgrr_insn_cursor_begin(&walk, &window, from);

@@ -82,6 +82,13 @@ struct tcgrr_run_source_ops {
     /* The address of the symbol `name` of a program in user mode, of what it has mapped so far, and from which
      * instruction on it is that. False: it has none. NULL: that is not known. */
     bool (*address)(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since);
+    /*
+     * Moves *icount on to before the first block to run that `wanted` accepts, by much or not at all; to UINT64_MAX
+     * where none follows. `early`: some of the block's executions ended before its end. NULL: it has no list of blocks.
+     */
+    bool (*pass_over)(struct tcgrr_run_source *side, tcgrr_icount *icount,
+                      bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+                      GError **error);
 };
 
 /* Base of every side; must be its first field. */

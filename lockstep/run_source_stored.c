@@ -2,6 +2,7 @@
 #include "lockstep/run_source_internal.h"
 
 #include "store/chunk_cache.h"
+#include "store/summary.h"
 #include "store/symbols.h"
 
 struct stored {
@@ -203,8 +204,75 @@ static bool address(struct tcgrr_run_source *side, const char *name, uint64_t *p
     return symbol != NULL;
 }
 
-static const struct tcgrr_run_source_ops stored_ops = {
-    .advance = advance, .stretch = stretch, .find = find, .free = free_stored, .samples = samples, .address = address};
+static bool has_wanted(const struct tcgrr_blocks *blocks, const GArray *uses,
+                       bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data)
+{
+    for (guint i = 0; i < uses->len; i++) {
+        const struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
+        /* Whoever decodes the chunk reports a block that is missing. */
+        if (use->block >= tcgrr_blocks_count(blocks) ||
+            wanted(tcgrr_blocks_get(blocks, use->block), use->lost > 0, data)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* The first chunk from `id` on whose list of blocks has a wanted one; *found: there is one. */
+static bool find_chunk(struct stored *stored, int64_t *id, bool *found,
+                       bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+                       GError **error)
+{
+    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
+    const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(stored->reader, error);
+
+    if (!blocks) {
+        return false;
+    }
+    for (;; (*id)++) {
+        if (!tcgrr_reader_summary(stored->reader, *id, uses, found, error)) {
+            return false;
+        }
+        if (!*found || has_wanted(blocks, uses, wanted, data)) {
+            return true;
+        }
+    }
+}
+
+static bool pass_over(struct tcgrr_run_source *side, tcgrr_icount *icount,
+                      bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+                      GError **error)
+{
+    struct stored *stored = (struct stored *)side;
+    int64_t here, id;
+    bool found;
+
+    if (!tcgrr_reader_chunk_before(stored->reader, *icount + 1, &here, error)) {
+        return false;
+    }
+    id = MAX(here, 0);
+    if (!find_chunk(stored, &id, &found, wanted, data, error)) {
+        return false;
+    }
+    if (found && id > here) {
+        struct tcgrr_cached_chunk *chunk = tcgrr_chunk_cache_get(stored->cache, id, &found, error);
+        if (!chunk) {
+            return false;
+        }
+        *icount = MAX(*icount, chunk->chunk->first_icount);
+        tcgrr_chunk_cache_unpin(chunk);
+    }
+    *icount = found ? *icount : UINT64_MAX;
+    return true;
+}
+
+static const struct tcgrr_run_source_ops stored_ops = {.advance = advance,
+                                                       .stretch = stretch,
+                                                       .find = find,
+                                                       .free = free_stored,
+                                                       .samples = samples,
+                                                       .address = address,
+                                                       .pass_over = pass_over};
 
 struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GError **error)
 {

@@ -84,12 +84,6 @@ sqlite3_stmt *tcgrr_reader_prepare(struct tcgrr_reader *reader, const char *form
 /* The statement for a query, ready to be bound; NULL with error. */
 sqlite3_stmt *tcgrr_reader_query(struct tcgrr_reader *reader, enum tcgrr_reader_query which, GError **error);
 
-/*
- * Appends to `uses` (struct tcgrr_block_use) which blocks chunk `id` executes and how often, ascending. *found says
- * whether there is such a chunk.
- */
-bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
-
 /* Replaces `uses` (struct tcgrr_page_use) by the pages that the accesses of chunk `id` go to; none if it has no
  * accesses. *found says whether there is such a chunk. */
 bool tcgrr_reader_pages(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);

@@ -175,6 +175,10 @@ bool tcgrr_reader_chunk_before(struct tcgrr_reader *reader, tcgrr_icount icount,
 /* Number of the last chunk that begins with or before execution `seq`; -1 if there is none. False: an error. */
 bool tcgrr_reader_chunk_of_seq(struct tcgrr_reader *reader, tcgrr_seq seq, int64_t *id, GError **error);
 
+/* Replaces `uses` (struct tcgrr_block_use of store/summary.h) by which blocks chunk `id` executes and how often,
+ * ascending, without decoding the chunk. *found says whether there is such a chunk. */
+bool tcgrr_reader_summary(struct tcgrr_reader *reader, int64_t id, GArray *uses, bool *found, GError **error);
+
 /* The registers that the trace has samples of; owned by the reader. NULL with error; none at all below level state. */
 struct tcgrr_register_table *tcgrr_reader_registers(struct tcgrr_reader *reader, GError **error);
 

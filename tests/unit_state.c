@@ -379,20 +379,62 @@ static void test_names(void **state)
     assert_string_equal(text, "0xff2001");
 }
 
+struct wanted {
+    uint64_t pc;
+    bool early;
+};
+
+static bool is_wanted(const struct tcgrr_block *block, bool early, void *data)
+{
+    const struct wanted *wanted = data;
+    return block->pc == wanted->pc || (wanted->early && early);
+}
+
+/* No block that is wanted is passed over, and whole chunks without one are. */
+static void test_pass_over(void **state)
+{
+    struct fixture *f = compare(&right, &right, &plain, true);
+    struct tcgrr_run_source *side = f->sides[0];
+    struct tcgrr_stretch stretch;
+    GError *error = NULL;
+
+    tcgrr_stretch_init(&stretch);
+    check(side->ops->stretch(side, 0, INSNS, &stretch, &error), error);
+    bool skipped = false;
+    for (guint i = 1; i < stretch.execs->len; i += 97) {
+        const struct tcgrr_exec *exec = &g_array_index(stretch.execs, struct tcgrr_exec, i);
+        guint first = 0;
+        while (g_array_index(stretch.execs, struct tcgrr_exec, first).block->pc != exec->block->pc) {
+            first++;
+        }
+        tcgrr_icount found = 0;
+        struct wanted wanted = {.pc = exec->block->pc};
+        check(side->ops->pass_over(side, &found, is_wanted, &wanted, &error), error);
+        assert_true(found <= g_array_index(stretch.execs, struct tcgrr_exec, first).icount);
+        skipped = skipped || found > 0;
+        found = exec->icount;
+        check(side->ops->pass_over(side, &found, is_wanted, &wanted, &error), error);
+        assert_int_equal(found, exec->icount);
+    }
+    assert_true(skipped);
+    struct wanted nothing = {.pc = 1}, early = {.pc = 1, .early = true};
+    tcgrr_icount none = 0, some = 100;
+    check(side->ops->pass_over(side, &none, is_wanted, &nothing, &error) &&
+              side->ops->pass_over(side, &some, is_wanted, &early, &error),
+          error);
+    assert_int_equal(none, UINT64_MAX);
+    assert_int_equal(some, 100);
+    tcgrr_stretch_clear(&stretch);
+    clear(f);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same),
-        cmocka_unit_test(test_not_asked),
-        cmocka_unit_test(test_register),
-        cmocka_unit_test(test_stores),
-        cmocka_unit_test(test_before_flow),
-        cmocka_unit_test(test_last_sample),
-        cmocka_unit_test(test_missing_samples),
-        cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_initial),
-        cmocka_unit_test(test_ignored),
-        cmocka_unit_test(test_names),
+        cmocka_unit_test(test_same),        cmocka_unit_test(test_pass_over),       cmocka_unit_test(test_not_asked),
+        cmocka_unit_test(test_register),    cmocka_unit_test(test_stores),          cmocka_unit_test(test_before_flow),
+        cmocka_unit_test(test_last_sample), cmocka_unit_test(test_missing_samples), cmocka_unit_test(test_left_out),
+        cmocka_unit_test(test_initial),     cmocka_unit_test(test_ignored),         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
