@@ -70,6 +70,34 @@ if [ "$version" != 7.2 ]; then
     equal "pid: diverged" "$(json .diverged)" false
 fi
 
+# Memory that was refused is refused again, and for the same reason: the file is not open in the replay.
+cat > "$work/refused.c" <<'C'
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(void)
+{
+    int folder = open("/", O_RDONLY), reasons[2];
+    char *end = sbrk(0);
+    void *memory = mmap(NULL, 4096, PROT_READ, MAP_PRIVATE, folder, 0);
+    reasons[0] = memory == MAP_FAILED ? errno : 0;
+    memory = sbrk(1L << 46);
+    reasons[1] = memory == (void *)-1 ? errno : 0;
+    printf("%d %d %d\n", reasons[0] == ENODEV, reasons[1] == ENOMEM, sbrk(0) == end);
+    return 0;
+}
+C
+"$compiler" -static -O1 -o "$work/refused" "$work/refused.c"
+if [ "$version" != 7.2 ]; then
+    run 0 "$tcgrr" record -o "$work/refused.tcgrr" -- "$qemu" "$work/refused"
+    equal "memory that is refused" "$(grep -cx "1 1 1" "$work/out")" 1
+    run 0 "$tcgrr" replay --json "$work/refused.tcgrr"
+    equal "memory that is refused: diverged" "$(json .diverged)" false
+    equal "memory that is refused: to the end" "$(json .rest_left_out)" false
+fi
+
 # Registers and stores are the same, too: ls maps a shared file, from where on QEMU translates for several threads.
 if [ "$version" != 7.2 ]; then
     run 0 "$tcgrr" lockstep --json --level state --a "$qemu" --b "$qemu" -- "$(command -v ls)" /

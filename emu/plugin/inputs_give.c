@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
+#include "emu/plugin/reserve.h"
 #include "emu/plugin/threads.h"
 
 #include <pthread.h>
@@ -113,9 +114,6 @@ static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
 {
     uint64_t flags = pending->arguments[3];
 
-    if (is_error((uint64_t)recorded->result)) {
-        return;
-    }
     if (!(flags & MAP_ANONYMOUS_)) {
         bool shared = flags & MAP_SHARED_;
         flags = (flags & ~(uint64_t)MAP_TYPE_) | (shared ? MAP_SHARED_ : MAP_PRIVATE_) | MAP_ANONYMOUS_;
@@ -134,10 +132,35 @@ static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call
 {
     if (strcmp(call->name, "mmap") == 0) {
         map_again(inputs, pending, recorded);
-    } else if (strcmp(call->name, "mremap") == 0 && (uint64_t)recorded->result != pending->arguments[0] &&
-               !is_error((uint64_t)recorded->result)) {
+    } else if (strcmp(call->name, "mremap") == 0 && (uint64_t)recorded->result != pending->arguments[0]) {
         replace(inputs, pending, 3, pending->arguments[3] | MAY_MOVE_ | MOVE_TO_);
         replace(inputs, pending, 4, (uint64_t)recorded->result);
+    }
+}
+
+/* What the program is about to get or to give up is not reserved meanwhile; `again`: the call has returned. */
+static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                           const struct tcgrr_inputs_record *recorded, bool again)
+{
+    const uint64_t *given = inputs->call->given;
+    void (*reserve)(uint64_t, uint64_t) = again ? tcgrr_reserve_again : tcgrr_reserve_release;
+
+    if (is_error((uint64_t)recorded->result)) {
+        return;
+    }
+    if (strcmp(call->name, "munmap") == 0) {
+        reserve(inputs->base + given[0], given[1]);
+    } else if (strcmp(call->name, "mremap") == 0) {
+        reserve(inputs->base + given[0], given[1]);
+        reserve(inputs->base + (uint64_t)recorded->result, given[2]);
+    } else if (strcmp(call->name, "mmap") == 0 && !again) {
+        reserve(inputs->base + (uint64_t)recorded->result, given[1]);
+    } else if (strcmp(call->name, "brk") == 0) {
+        uint64_t end = (uint64_t)recorded->result;
+        if (inputs->brk_end != 0 && end > inputs->brk_end && !again) {
+            reserve(inputs->base + inputs->brk_end, end - inputs->brk_end);
+        }
+        inputs->brk_end = end;
     }
 }
 
@@ -250,12 +273,21 @@ static bool sends_to_itself(const struct tcgrr_inputs *inputs, const struct tcgr
            inputs->handlers[signal] == 0;
 }
 
+/* A call that maps nothing may map something here, or fail in another way: files are not open. */
+static bool has_failed(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                       const struct tcgrr_inputs_record *recorded)
+{
+    uint64_t wanted = inputs->call->given[0], result = (uint64_t)recorded->result;
+    return is_error(result) || (strcmp(call->name, "brk") == 0 && wanted != 0 && wanted != result);
+}
+
 static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                     const struct tcgrr_inputs_record *recorded)
 {
     switch (call ? call->kind : TCGRR_CALL_PLAIN) {
-    case TCGRR_CALL_MADE:
     case TCGRR_CALL_MAPS:
+        return !has_failed(inputs, call, recorded);
+    case TCGRR_CALL_MADE:
     case TCGRR_CALL_RESUMES:
         return true;
     case TCGRR_CALL_FORKS:
@@ -307,6 +339,9 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         inputs->writes = false; /* recorded where neither registers nor data can be read: it is only compared */
         return;
     }
+    if (!inputs->called_before) {
+        tcgrr_reserve_all();
+    }
     inputs->called_before = true;
     if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get(inputs, inputs->stack)) {
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_PLACE); /* addresses mean something else */
@@ -319,7 +354,10 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     inputs->call->deferred = deferred;
     bool made = is_made(inputs, call, recorded);
     inputs->call->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
-    if (call && call->kind == TCGRR_CALL_MAPS) {
+    if (call && made) {
+        reserve_around(inputs, call, recorded, false);
+    }
+    if (call && call->kind == TCGRR_CALL_MAPS && made) {
         prepare_mapping(inputs, call, pending, recorded);
     } else if (call && call->kind == TCGRR_CALL_SIGNALS && made) {
         for (unsigned i = 0; i < call->pids; i++) {
@@ -442,7 +480,10 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
     if (recorded->result != *result && !inputs->writes && call && strcmp(call->name, "set_tid_address") == 0) {
         return; /* each C library asks for it, as a name for its only thread, and every run has another one */
     }
-    if (recorded->result != *result && (!inputs->writes || maps)) {
+    if (call && inputs->writes) {
+        reserve_around(inputs, call, recorded, true);
+    }
+    if (recorded->result != *result && (!inputs->writes || (maps && !inputs->call->answered))) {
         tell_difference(inputs, number, *result, recorded->result);
         return;
     }

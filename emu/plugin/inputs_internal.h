@@ -84,6 +84,7 @@ struct tcgrr_inputs {
     uint64_t clock;         /* what the program read of it last, at levels that compare data */
     uint64_t stack_at_call; /* kept: of the first call, until it has returned */
     bool called_before;     /* the first call was made */
+    uint64_t brk_end;       /* given: what brk() returned last; 0: nothing yet */
 
     /* Kept: a call that has returned, and after which the program has not gone on yet. */
     bool holds;
