@@ -16,9 +16,9 @@
 #define PROT_WRITE_    2
 
 static const struct tcgrr_call_names all_names[] = {
-    {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39, 168, 104, 136},
-    {"aarch64", "x8", {"x0", "x1", "x2", "x3", "x4", "x5"}, "x0", "sp", 4, {1, 0, 0, 0xd4}, 172, 440, 184, 200},
-    {"riscv64", "a7", {"a0", "a1", "a2", "a3", "a4", "a5"}, "a0", "sp", 4, {0x73, 0, 0, 0}, 172, 176, 256, 272},
+    {"x86_64", "rax", {"rdi", "rsi", "rdx", "r10", "r8", "r9"}, "rax", "rsp", 2, {0x0f, 0x05}, 39, 0, 168, 104, 136},
+    {"aarch64", "x8", {"x0", "x1", "x2", "x3", "x4", "x5"}, "x0", "sp", 4, {1, 0, 0, 0xd4}, 172, 128, 440, 184, 432},
+    {"riscv64", "a7", {"a0", "a1", "a2", "a3", "a4", "a5"}, "a0", "sp", 4, {0x73, 0, 0, 0}, 172, 0, 176, 256, 272},
 };
 
 uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at)

@@ -11,8 +11,11 @@ struct tcgrr_call_names {
     const char *target, *number, *arguments[6], *result, *stack;
     uint8_t size, bytes[4]; /* of that instruction */
     int16_t harmless;       /* a call that does nothing: getpid */
-    /* Where a handler's ucontext has what the signal interrupted: its pc, first argument and third argument. */
-    uint16_t interrupted, interrupted_first, interrupted_third;
+    /* How far a handler's ucontext is from the stack pointer that it begins with; 0: its third argument points there,
+     * which it does on aarch64 only with SA_SIGINFO. */
+    uint16_t frame;
+    /* Where it has what the signal interrupted: pc, first argument, and the stack pointer or else third argument. */
+    uint16_t interrupted, interrupted_first, interrupted_context;
 };
 
 /* A call whose result and registers are put right once the program goes on after it: a handler may run before. */

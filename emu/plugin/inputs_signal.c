@@ -82,6 +82,14 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
             back != inputs->restorers[signal]);
 }
 
+/* The ucontext of the handler that begins. */
+static uint64_t own_context(const struct tcgrr_inputs *inputs)
+{
+    const struct tcgrr_call_names *names = inputs->names;
+    return names->frame ? tcgrr_inputs_get(inputs, inputs->stack) + names->frame
+                        : tcgrr_inputs_get(inputs, inputs->arguments[2]);
+}
+
 /*
  * Several signals that come at once: the last one's frame is on the others', whose handlers have not begun. Puts those
  * into `head`. They are sent again in the order of their frames; QEMU takes the first one at once, and the kernel gives
@@ -90,7 +98,7 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
 static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
     const struct tcgrr_call_names *names = inputs->names;
-    uint64_t context = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    uint64_t context = own_context(inputs);
     uint64_t above = (uint64_t)head->number, pc, signal;
 
     for (unsigned i = 0;; i++) {
@@ -100,12 +108,13 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
         }
         bool known = i < TCGRR_INPUTS_OTHERS &&
                      tcgrr_inputs_read(inputs, context + names->interrupted_first, &signal, sizeof(signal)) &&
-                     tcgrr_inputs_read(inputs, context + names->interrupted_third, &context, sizeof(context)) &&
+                     tcgrr_inputs_read(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
                      signal < TCGRR_SIGNALS_STANDARD && inputs->handlers[signal] == pc;
         if (!known || (i > 0 && above < head->arguments[i - 1])) {
             head->number = 0;
             return;
         }
+        context += names->frame;
         above = i > 0 ? head->arguments[i - 1] : above;
         head->arguments[i] = signal;
         inputs->others[i] = context;
@@ -115,7 +124,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
 /* Whether it came with another one, and its handler begins because that one's has returned. */
 static bool was_below(struct tcgrr_inputs *inputs)
 {
-    uint64_t context = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    uint64_t context = own_context(inputs);
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->held.number);
 
     for (unsigned i = 0; call && call->kind == TCGRR_CALL_RESUMES && i < TCGRR_INPUTS_OTHERS; i++) {
@@ -141,7 +150,8 @@ static void collect_siginfo(struct tcgrr_inputs *inputs)
     if (!inputs->reads) {
         return;
     }
-    piece.address = tcgrr_inputs_get(inputs, inputs->arguments[1]);
+    piece.address =
+        inputs->names->frame ? tcgrr_inputs_get(inputs, inputs->stack) : tcgrr_inputs_get(inputs, inputs->arguments[1]);
     g_byte_array_append(inputs->record, (const guint8 *)&piece, sizeof(piece));
     g_byte_array_set_size(inputs->record, sizeof(piece) + SIGINFO_BYTES);
     if (!tcgrr_inputs_read(inputs, piece.address, inputs->record->data + sizeof(piece), SIGINFO_BYTES)) {
