@@ -223,3 +223,51 @@ run 0 "$tcgrr" replay --json "$work/several.tcgrr"
 equal "several signals: verdict" "$(json .verdict)" "no divergence"
 run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/several"
 equal "several signals: lockstep" "$(json .diverged)" false
+
+# Real-time signals: QEMU gives them other numbers on the host. They come while the program computes, several at once with
+# the same one twice, and because a call lets one through.
+cat > "$work/realtime.c" <<'C'
+#include <signal.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+static volatile unsigned order, sum, caught;
+static void handler(int signal, siginfo_t *info, void *context)
+{
+    int here;
+    order = order * 7 + (unsigned)signal + (unsigned)info->si_value.sival_int;
+    caught++;
+    for (unsigned long i = 0; i < ((unsigned long)&here >> 4) % 512 + order % 16; i++)
+        sum += order;
+}
+int main(int argc, char **argv)
+{
+    struct sigaction action = {.sa_sigaction = handler, .sa_flags = SA_SIGINFO};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+    struct itimerspec every = {{0, 2000000}, {0, 2000000}};
+    const union sigval value = {.sival_int = getpid() % 100};
+    sigset_t blocked, before;
+    timer_t timer;
+    sigemptyset(&blocked);
+    for (int i = 0; i < 3; i++) {
+        sigaddset(&blocked, SIGRTMIN + i);
+        sigaction(SIGRTMIN + i, &action, NULL);
+    }
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    sigqueue(getpid(), SIGRTMIN + 2, value);
+    sigqueue(getpid(), SIGRTMIN, value);
+    sigqueue(getpid(), SIGRTMIN, value);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    sigprocmask(SIG_BLOCK, &blocked, &before);
+    sigqueue(getpid(), SIGRTMIN + 1, value);
+    sigsuspend(&before);
+    sigprocmask(SIG_SETMASK, &before, NULL);
+    timer_create(CLOCK_MONOTONIC, &event, &timer);
+    timer_settime(timer, 0, &every, NULL);
+    while (caught < 8)
+        sum++;
+    timer_delete(timer);
+    return 0;
+}
+C
+[ "$version" = 7.2 ] || signals realtime

@@ -208,3 +208,32 @@ done
 compares lockstep --json --a "$qemu" --b "$qemu" -- "$work/stacks"
 equal "stacks: lockstep: diverged" "$(json .diverged)" false
 [ "$version" = 7.2 ] || equal "stacks: lockstep: to the end" "$(json .rest_left_out)" false
+
+# The C library cancels a thread by a real-time signal of its own. In QEMU 7.2 the program dies of that without tcgrr, too.
+if [ "$version" != 7.2 ]; then
+    cat > "$work/cancel.c" <<'C'
+#include <pthread.h>
+#include <unistd.h>
+static void *wait_for_ever(void *data)
+{
+    for (;;)
+        pause();
+}
+int main(void)
+{
+    pthread_t thread;
+    void *result;
+    pthread_create(&thread, NULL, wait_for_ever, NULL);
+    usleep(10000);
+    pthread_cancel(thread);
+    pthread_join(thread, &result);
+    return result == PTHREAD_CANCELED ? 0 : 1;
+}
+C
+    "$compiler" -pthread -O1 -o "$work/cancel" "$work/cancel.c"
+    run 0 timeout 60 "$tcgrr" record --json -o "$work/cancel.tcgrr" -- "$qemu" "$work/cancel"
+    equal "a thread that is cancelled: exit" "$(json .exit)" "exit 0"
+    run 0 "$tcgrr" replay --json "$work/cancel.tcgrr"
+    equal "a thread that is cancelled: diverged" "$(json .diverged)" false
+    equal "a thread that is cancelled: to the end" "$(json .rest_left_out)" false
+fi

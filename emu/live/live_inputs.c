@@ -19,9 +19,10 @@ static const char *describe_lack(uint64_t why)
 {
     static const char *const words[TCGRR_INPUTS_LACKS] = {
         [TCGRR_INPUTS_LACK_ALL] = "there are no more inputs: the recording was cut short, or they could not be kept",
-        [TCGRR_INPUTS_LACK_AGAIN] = "a signal that no handler took, or a real-time one, made a system call start again",
-        [TCGRR_INPUTS_LACK_UNSENT] = "a signal came that cannot be sent again: a real-time one, one of several that "
-                                     "came at once, or an unknown one",
+        [TCGRR_INPUTS_LACK_AGAIN] = "a signal that no handler took made a system call start again",
+        [TCGRR_INPUTS_LACK_UNSENT] =
+            "a signal came that cannot be sent again: one of several that came at once, or one "
+            "that tcgrr does not know",
         [TCGRR_INPUTS_LACK_PLACE] = "this QEMU puts the program elsewhere",
         [TCGRR_INPUTS_LACK_HIDDEN] = "the program makes a system call on x86's vsyscall page",
         [TCGRR_INPUTS_LACK_OUTPUTS] = "tcgrr does not know what it writes",

@@ -328,7 +328,7 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
         tcgrr_plugin_leave();
     }
     if (inputs->call->enters != 0) {
-        tcgrr_inputs_send(&inputs->call->followed);
+        tcgrr_inputs_send(inputs, &inputs->call->followed);
     }
     return number;
 }
@@ -346,6 +346,10 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
     }
     if (inputs->call->prepared) {
         number = inputs->call->called;
+    }
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+    if (call && strcmp(call->name, "rt_sigaction") == 0) {
+        tcgrr_inputs_handler_is_set(inputs, inputs->call->given[0]);
     }
     tcgrr_inputs_give(inputs, number, result);
     tcgrr_inputs_count_anew(inputs);

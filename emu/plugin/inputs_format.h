@@ -30,7 +30,7 @@ enum tcgrr_inputs_lack {
     TCGRR_INPUTS_LACK_ALL,     /* there are no more: the recording was cut short, or could not keep them */
     TCGRR_INPUTS_LACK_SIGNAL,  /* a signal came while the program computed */
     TCGRR_INPUTS_LACK_AGAIN,   /* a signal made QEMU make a call again, in a way that cannot be repeated */
-    TCGRR_INPUTS_LACK_UNSENT,  /* a signal came that cannot be sent: a real-time one, one of several, an unknown one */
+    TCGRR_INPUTS_LACK_UNSENT,  /* a signal came that cannot be sent: one of several, an unknown one */
     TCGRR_INPUTS_LACK_PLACE,   /* this QEMU puts the program elsewhere */
     TCGRR_INPUTS_LACK_HIDDEN,  /* a call by no instruction that is watched: x86's vsyscall page */
     TCGRR_INPUTS_LACK_OUTPUTS, /* what a call writes is not known */

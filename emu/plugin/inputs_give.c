@@ -73,8 +73,11 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     if (there && !inputs->differed && recorded->kind != TCGRR_INPUTS_SIGNAL) {
         tell_other_call(inputs, number, recorded);
     } else if (inputs->writes) { /* there is none, or a signal that came while the recorded program computed */
-        tcgrr_inputs_run_out(inputs, there && recorded->kind == TCGRR_INPUTS_SIGNAL ? TCGRR_INPUTS_LACK_SIGNAL
-                                                                                    : TCGRR_INPUTS_LACK_ALL);
+        bool signal = there && recorded->kind == TCGRR_INPUTS_SIGNAL;
+        bool sent = signal && tcgrr_inputs_host_signal(inputs, recorded->number) != 0;
+        tcgrr_inputs_run_out(inputs, !signal ? TCGRR_INPUTS_LACK_ALL
+                                     : sent  ? TCGRR_INPUTS_LACK_SIGNAL
+                                             : TCGRR_INPUTS_LACK_UNSENT);
         tcgrr_plugin_leave();
     }
     inputs->over = true;
@@ -164,11 +167,6 @@ static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call 
     }
 }
 
-static bool is_standard(int64_t signal)
-{
-    return signal > 0 && signal < TCGRR_SIGNALS_STANDARD;
-}
-
 static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, uint64_t number)
 {
     if (pending->number != number) {
@@ -214,10 +212,11 @@ static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
 }
 
 /* Of the calling thread, whose mask on the host is the program's. */
-static bool is_blocked(int64_t signal)
+static bool is_blocked(const struct tcgrr_inputs *inputs, int64_t signal)
 {
     sigset_t mask;
-    return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 && sigismember(&mask, (int)signal);
+    return pthread_sigmask(SIG_SETMASK, NULL, &mask) == 0 &&
+           sigismember(&mask, tcgrr_inputs_host_signal(inputs, signal)) == 1;
 }
 
 /* Where the signals are that the call blocks while it waits; 0: nowhere. */
@@ -366,10 +365,10 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         }
     } else if (!made && deferred) {
         answer_if_undisturbed(inputs, pending);
-    } else if (!made && followed && recorded->result == INTERRUPTED && is_standard(signal)) {
+    } else if (!made && followed && recorded->result == INTERRUPTED && tcgrr_inputs_host_signal(inputs, signal) != 0) {
         answer_if_undisturbed(inputs, pending);
         interrupt(inputs, pending, signal);
-    } else if (!made && followed && is_standard(signal) && is_blocked(signal)) {
+    } else if (!made && followed && tcgrr_inputs_host_signal(inputs, signal) != 0 && is_blocked(inputs, signal)) {
         suspend(inputs, call, pending, signal);
     } else if (!made) {
         bool several = followed && inputs->call->followed.others[0] != 0;
@@ -394,10 +393,11 @@ void tcgrr_inputs_settle(void)
     if (!call->expects || !is_followed(inputs, &call->recorded, &signal)) {
         return;
     }
-    bool sent = is_standard(signal) && !is_blocked(signal); /* not one that the call let through while it waited */
+    bool sent = tcgrr_inputs_host_signal(inputs, signal) != 0 &&
+                !is_blocked(inputs, signal); /* not one that the call let through while it waited */
     if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
         interrupt(inputs, &call->pending[call->pending_count - 1], signal);
-        tcgrr_inputs_send(&call->followed);
+        tcgrr_inputs_send(inputs, &call->followed);
     } else {
         call->sends = sent ? signal : -1;
     }
@@ -509,8 +509,8 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
     if (inputs->call->expects) {
         give(inputs, call, number, result);
     }
-    if (inputs->call->sends > 0 && inputs->call->sends < TCGRR_SIGNALS_STANDARD) {
-        tcgrr_inputs_send(&inputs->call->followed);
+    if (tcgrr_inputs_host_signal(inputs, inputs->call->sends) != 0) {
+        tcgrr_inputs_send(inputs, &inputs->call->followed);
     } else if (inputs->call->sends != 0) {
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }

@@ -94,6 +94,8 @@ struct tcgrr_inputs {
     struct tcgrr_inputs_record held;
     uint64_t handlers[TCGRR_SIGNALS]; /* by signal; 0: none */
     uint64_t restorers[TCGRR_SIGNALS];
+    uint8_t host_signals[TCGRR_SIGNALS];  /* what real-time signals are on the host; 0: not known */
+    void *host_handlers[TCGRR_SIGNALS];   /* by the host's real-time signals, before the program sets a handler */
     uint64_t others[TCGRR_INPUTS_OTHERS]; /* ucontexts of handlers that begin when the one above them returns */
 };
 
@@ -128,6 +130,10 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 
 /* The program is about to set a handler: rt_sigaction() with these arguments. */
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8]);
+/* It has. */
+void tcgrr_inputs_handler_is_set(struct tcgrr_inputs *inputs, uint64_t signal);
+/* The host's number of a program's signal; 0: it cannot be sent. */
+int tcgrr_inputs_host_signal(const struct tcgrr_inputs *inputs, int64_t signal);
 /* Where it cannot be read what called a handler, tcgrr is to know that it is one. */
 void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t handler, unsigned vcpu);
 /* Whether a handler is there. */
@@ -143,7 +149,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
 /* The signals of this record. */
 struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *record);
 /* Sends them to the calling thread, so that QEMU begins their handlers in the recorded order. */
-void tcgrr_inputs_send(const struct tcgrr_signals *signals);
+void tcgrr_inputs_send(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals);
 
 /* ---- keeping (inputs.c) ---- */
 

@@ -21,6 +21,24 @@ void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t h
     }
 }
 
+/* What the kernel calls for the host's signal. The C library hides the first real-time ones, which are its own. */
+static void *host_handler(int signal)
+{
+    struct {
+        void *handler;
+        uint64_t flags, restorer, mask;
+    } action = {0};
+    return syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(action.mask)) == 0 ? action.handler : NULL;
+}
+
+/* Before QEMU has the program's handler of a real-time signal: it gives those other numbers, and will show which. */
+static void note_host_handlers(struct tcgrr_inputs *inputs)
+{
+    for (int host = TCGRR_SIGNALS_STANDARD; host < TCGRR_SIGNALS; host++) {
+        inputs->host_handlers[host] = host_handler(host);
+    }
+}
+
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8])
 {
     uint64_t action[3] = {0}; /* handler, flags, and on x86 where it returns to */
@@ -30,6 +48,9 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     if (!inputs->names || signal == 0 || signal >= TCGRR_SIGNALS || arguments[1] == 0 ||
         !tcgrr_inputs_read(inputs, arguments[1], action, sizeof(action))) {
         return;
+    }
+    if (signal >= TCGRR_SIGNALS_STANDARD) {
+        note_host_handlers(inputs);
     }
     bool known = tcgrr_inputs_is_handler(inputs, action[0]);
     inputs->handlers[signal] = action[0] > 1 ? action[0] : 0; /* neither default nor ignored */
@@ -41,6 +62,25 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     for (uint32_t i = 0; inputs->handlers[signal] != 0 && !known && i < plugin->used; i++) {
         inputs->over |= plugin->translations[i].pc == action[0];
     }
+}
+
+void tcgrr_inputs_handler_is_set(struct tcgrr_inputs *inputs, uint64_t signal)
+{
+    bool real_time = signal >= TCGRR_SIGNALS_STANDARD && signal < TCGRR_SIGNALS;
+
+    for (int host = TCGRR_SIGNALS_STANDARD; real_time && host < TCGRR_SIGNALS; host++) {
+        if (host_handler(host) != inputs->host_handlers[host]) {
+            inputs->host_signals[signal] = (uint8_t)host;
+        }
+    }
+}
+
+int tcgrr_inputs_host_signal(const struct tcgrr_inputs *inputs, int64_t signal)
+{
+    if (signal <= 0 || signal >= TCGRR_SIGNALS) {
+        return 0;
+    }
+    return signal < TCGRR_SIGNALS_STANDARD ? (int)signal : inputs->host_signals[signal];
 }
 
 bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc)
@@ -109,7 +149,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
         bool known = i < TCGRR_INPUTS_OTHERS &&
                      tcgrr_inputs_read(inputs, context + names->interrupted_first, &signal, sizeof(signal)) &&
                      tcgrr_inputs_read(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
-                     signal < TCGRR_SIGNALS_STANDARD && inputs->handlers[signal] == pc;
+                     signal < TCGRR_SIGNALS && inputs->handlers[signal] == pc;
         if (!known || (i > 0 && above < head->arguments[i - 1])) {
             head->number = 0;
             return;
@@ -237,22 +277,22 @@ struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *r
     return signals;
 }
 
-/* They have the same numbers everywhere here. */
-void tcgrr_inputs_send(const struct tcgrr_signals *signals)
+void tcgrr_inputs_send(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals)
 {
     for (unsigned i = TCGRR_INPUTS_OTHERS; i > 0; i--) {
         if (signals->others[i - 1] != 0) {
-            syscall(SYS_tgkill, getpid(), gettid(), (int)signals->others[i - 1]);
+            int signal = tcgrr_inputs_host_signal(inputs, (int64_t)signals->others[i - 1]);
+            syscall(SYS_tgkill, getpid(), gettid(), signal);
         }
     }
-    syscall(SYS_tgkill, getpid(), gettid(), (int)signals->last);
+    syscall(SYS_tgkill, getpid(), gettid(), tcgrr_inputs_host_signal(inputs, signals->last));
 }
 
 /* Whether a signal may come to a handler while the program computes. */
 static bool awaits_signals(const struct tcgrr_inputs *inputs)
 {
     bool awaits = false;
-    for (int signal = 1; signal < TCGRR_SIGNALS_STANDARD; signal++) {
+    for (int signal = 1; signal < TCGRR_SIGNALS; signal++) {
         awaits = awaits || (inputs->handlers[signal] != 0 && !is_raised_by_insn(signal));
     }
     return awaits;
@@ -262,7 +302,7 @@ static bool awaits_signals(const struct tcgrr_inputs *inputs)
 static void aim(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *next)
 {
     bool sent = next->kind == TCGRR_INPUTS_SIGNAL && next->place == TCGRR_INPUTS_ELSEWHERE && next->position > 0 &&
-                next->number > 0 && next->number < TCGRR_SIGNALS_STANDARD;
+                tcgrr_inputs_host_signal(inputs, next->number) != 0;
 
     inputs->plugin->signal_at = sent ? next->position : UINT64_MAX;
     inputs->signals = tcgrr_inputs_signals_of(next);
@@ -332,7 +372,7 @@ void tcgrr_inputs_on_position(void)
         follow_stretches(inputs);
     }
     if (plugin->position == plugin->signal_at) { /* if it is past, this QEMU cuts blocks elsewhere: it is left out */
-        tcgrr_inputs_send(&inputs->signals);
+        tcgrr_inputs_send(inputs, &inputs->signals);
     }
     plugin->signal_at = plugin->signal_at > plugin->position ? plugin->signal_at : UINT64_MAX;
 }
