@@ -13,7 +13,7 @@ packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
 # to download as all the rest.
 # shellcheck disable=SC2034
 packages_test="tmux lcov jq sqlite3 procps python3 gdb-multiarch protobuf-compiler strace faketime valgrind man-db fish
-libclang-rt-dev clang-format shellcheck clang-tidy cppcheck llvm"
+libclang-rt-dev clang-format shellcheck clang-tidy cppcheck llvm binutils-s390x-linux-gnu"
 
 # The messages of the script that sources this.
 say() { echo "${0##*/}: $*" >&2; }
