@@ -5,6 +5,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "lockstep/doubts.h"
+#include "lockstep/lockstep_control.h"
 #include "lockstep/shared_log.h"
 #include "store/error.h"
 #include "store/inputs.h"
@@ -656,7 +657,8 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     conclude(pair);
-    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, options, error)) {
+    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, options, error) ||
+        !tcgrr_lockstep_control_check(pair, options, error)) {
         return false;
     }
     if (pair->log) {

@@ -45,6 +45,7 @@ done | awk -v rules="$rules" '
 # Modules, a .c and its .h and their _internal.h, must not include each other in a circle; each line here is one module, too.
 together='
 lockstep/align/align lockstep/align/reconverge
+lockstep/lockstep_local lockstep/lockstep_control
 replay/keyframes     replay/keyframes_folder replay/player
 replay/replay        replay/stop replay/inputs_alone replay/unpinned replay/control
 replay/builds        replay/builds_state

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lockstep/lockstep_control.h"
+
+#include "emu/qemu/unlogged.h"
+#include "store/error.h"
+
+#define FURTHER 1000000 /* instructions: the same fault of a device need not show at the same place */
+
+static bool applies(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+{
+    const struct tcgrr_lockstep_member *a = &options->members[0], *b = &options->members[1];
+
+    /* A QEMU in lockstep with itself is a control already. */
+    if (!pair->comparison.diverged || !pair->log || a->reader || b->reader || g_strcmp0(a->qemu, b->qemu) == 0 ||
+        !tcgrr_session_qemu(pair->sessions[0])->system) {
+        return false;
+    }
+    g_autoptr(GArray) given = tcgrr_options_scan_system(a->arguments);
+    return tcgrr_unlogged_possible(given);
+}
+
+/* A with itself, up to A's icount `until`, from where it was compared. */
+static bool run_control(const struct tcgrr_lockstep_local_options *options, tcgrr_icount until,
+                        struct tcgrr_lockstep_local *own, GError **error)
+{
+    struct tcgrr_lockstep_local_options twice = *options;
+
+    twice.members[0].quiet = true;
+    twice.members[1] = twice.members[0];
+    twice.starts_late = false;
+    twice.own_because = NULL;
+    twice.compare.from[1] = twice.compare.from[0];
+    twice.compare.until[0] = twice.compare.until[1] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, until};
+    return tcgrr_lockstep_local_open(own, &twice, error) && tcgrr_lockstep_local_run(own, &twice, error);
+}
+
+bool tcgrr_lockstep_control_check(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                                  GError **error)
+{
+    struct tcgrr_comparison *found = &pair->comparison;
+    struct tcgrr_lockstep_local own = {0};
+    GError *problem = NULL;
+
+    if (!applies(pair, options)) {
+        return true;
+    }
+    tcgrr_icount place = pair->begin.icount + MAX(found->icount, found->data.to[0]);
+    bool good = run_control(options, place + FURTHER, &own, &problem);
+    bool undecided = !good && own.comparison.undecided && problem->code == TCGRR_ERROR_FAILED;
+    tcgrr_icount icount = own.comparison.icount;
+    tcgrr_lockstep_local_clear(&own);
+    if (!good && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    if (!undecided) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "A does not repeat its own run", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but A does not repeat its own run either (at icount %" G_GUINT64_FORMAT
+                                     "); one of the guest's devices may work at times that are in no rr log: try "
+                                     "without it",
+                                     found->icount, icount);
+}
