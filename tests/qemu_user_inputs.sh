@@ -98,6 +98,37 @@ if [ "$version" != 7.2 ]; then
     equal "memory that is refused: to the end" "$(json .rest_left_out)" false
 fi
 
+# What an instruction reads of the host's clock is an input, too, in whatever way it is followed by the next one.
+cat > "$work/clock.c" <<'C'
+static unsigned long low, sum;
+int main(void)
+{
+    for (int i = 0; i < 20; i++) {
+        if (i % 2)
+            __asm__ volatile("rdtsc\n1: mov %%rax, %0" : "=r"(low) : : "rax", "rdx");
+        else
+            __asm__ volatile("rdtscp\njmp 1f\n1: mov %%rax, %0" : "=r"(low) : : "rax", "rcx", "rdx");
+        for (unsigned long k = 0; k < low % 1000; k++)
+            sum += low;
+    }
+    return (int)(sum & 1);
+}
+C
+"$compiler" -static -O1 -o "$work/clock" "$work/clock.c"
+if [ "$version" != 7.2 ]; then
+    run 0 "$tcgrr" record --json -o "$work/clock.tcgrr" -- "$qemu" "$work/clock"
+    clock=$(json .icount)
+    for _ in 1 2; do
+        run 0 "$tcgrr" replay --json "$work/clock.tcgrr"
+        equal "a clock: verdict" "$(json .verdict)" "no divergence"
+        equal "a clock: compared" "$(json .compared)" "$clock"
+    done
+    run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/clock"
+    equal "a clock: lockstep" "$(json .diverged)" false
+    run 0 "$tcgrr" lockstep --json --level state --a "$qemu" --b "$qemu" -- "$work/clock"
+    equal "a clock: lockstep at level state" "$(json .diverged)" false
+fi
+
 # Registers and stores are the same, too: ls maps a shared file, from where on QEMU translates for several threads.
 if [ "$version" != 7.2 ]; then
     run 0 "$tcgrr" lockstep --json --level state --a "$qemu" --b "$qemu" -- "$(command -v ls)" /

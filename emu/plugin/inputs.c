@@ -134,15 +134,50 @@ static void on_clock(unsigned vcpu, void *next)
     }
 }
 
-/* Before the instruction after it: at levels that compare data each run reads the same. */
+static void keep_clock(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_CLOCK};
+    uint64_t low = tcgrr_inputs_get(inputs, inputs->result), high = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+
+    head.result = (int64_t)((low & UINT32_MAX) | high << 32);
+    if (inputs->holds) {
+        tcgrr_inputs_let_go(inputs, false);
+    }
+    g_byte_array_set_size(inputs->record, 0);
+    tcgrr_inputs_append(inputs, &head);
+    tcgrr_inputs_count_anew(inputs);
+}
+
+/* What was recorded there; or where nothing was, because data is compared or registers could not be read, a count of
+ * such instructions. */
+static void give_clock(struct tcgrr_inputs *inputs)
+{
+    struct tcgrr_inputs_record next;
+
+    if (!inputs->plugin->sampling.on && inputs->way != TCGRR_INPUTS_KEEP && !inputs->over &&
+        tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_CLOCK) {
+        inputs->clock = (uint64_t)next.result;
+        tcgrr_inputs_take(inputs, &next);
+        tcgrr_inputs_count_anew(inputs);
+    } else {
+        inputs->clock += CLOCK_STEP;
+    }
+    tcgrr_inputs_set(inputs, inputs->result, inputs->clock & UINT32_MAX);
+    tcgrr_inputs_set(inputs, inputs->arguments[2], inputs->clock >> 32);
+}
+
+/* Before the instruction after it. */
 static void on_clock_read(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
-    if (inputs && inputs->clock_read == (uintptr_t)pc) {
-        inputs->clock_read = 0;
-        inputs->clock += CLOCK_STEP;
-        tcgrr_inputs_set(inputs, inputs->result, inputs->clock & UINT32_MAX);
-        tcgrr_inputs_set(inputs, inputs->arguments[2], inputs->clock >> 32);
+    if (!inputs || inputs->clock_read != (uintptr_t)pc) {
+        return;
+    }
+    inputs->clock_read = 0;
+    if (inputs->way == TCGRR_INPUTS_KEEP && !inputs->plugin->sampling.on) {
+        keep_clock(inputs);
+    } else if (inputs->writes) {
+        give_clock(inputs);
     }
 }
 
@@ -243,7 +278,7 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (!gives && is_around_call(inputs, pc)) {
         plugin->api.register_tb_exec(tb, on_kept_return, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
-    if ((plugin->sampling.on || plugin->pauses) && inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
+    if (inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
         watch_clock(plugin, tb);
     }
     if (plugin->pauses) {

@@ -15,6 +15,8 @@ enum tcgrr_inputs_kind {
     TCGRR_INPUTS_THREAD,  /* a thread began to run */
     TCGRR_INPUTS_START,   /* at most one, the first: its bytes are the environment, NAME=value with a zero after each */
     TCGRR_INPUTS_STRETCH, /* the program has computed up to `position`, and no signal came before that */
+    TCGRR_INPUTS_CLOCK,   /* an instruction read the host's clock: `result`; not where registers and stores are compared
+                           */
 };
 
 /* Where a signal came. */

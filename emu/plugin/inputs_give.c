@@ -64,7 +64,8 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
 {
     bool there = tcgrr_inputs_peek(inputs, recorded);
 
-    while (there && recorded->kind == TCGRR_INPUTS_SIGNAL && !inputs->writes) {
+    while (there && !inputs->writes &&
+           (recorded->kind == TCGRR_INPUTS_SIGNAL || recorded->kind == TCGRR_INPUTS_CLOCK)) {
         there = tcgrr_inputs_take(inputs, recorded) && tcgrr_inputs_peek(inputs, recorded);
     }
     if (there && recorded->kind == TCGRR_INPUTS_CALL && recorded->number == number) {
