@@ -354,6 +354,9 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     inputs->call->deferred = deferred;
     bool made = is_made(inputs, call, recorded);
     inputs->call->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
+    if (call && made && tcgrr_inputs_is_thread(inputs, call)) {
+        tcgrr_reserve_all(); /* QEMU is about to make a stack */
+    }
     if (call && made) {
         reserve_around(inputs, call, recorded, false);
     }

@@ -98,8 +98,8 @@ void tcgrr_reserve_all(void)
     if (!taken) {
         taken = g_array_new(FALSE, FALSE, sizeof(struct range));
         allowed = find_allowed();
-        take_holes(allowed);
     }
+    take_holes(allowed);
 }
 
 void tcgrr_reserve_release(uint64_t first, uint64_t bytes)

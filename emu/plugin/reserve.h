@@ -10,7 +10,8 @@
 
 #include <stdint.h>
 
-/* Takes what is free. Where the host does not allow it, addresses stay as they are. */
+/* Takes what is free, also what QEMU has given up since the last time. Where the host does not allow it, addresses stay
+ * as they are. */
 void tcgrr_reserve_all(void);
 /* The program is about to get or to give up this memory. */
 void tcgrr_reserve_release(uint64_t first, uint64_t bytes);
