@@ -136,10 +136,11 @@ static uint32_t count_events(const struct tcgrr_live *live)
     return count;
 }
 
-/* In all assemblers the names of nearly all branches begin alike (OpenRISC's after "l."). */
+/* In all assemblers the names of nearly all branches begin alike (OpenRISC's after "l."), and those of what returns
+ * from a handler. */
 static bool names_branch(const char *text)
 {
-    static const char *const begins[] = {"b", "j", "call", "rt", "ret"};
+    static const char *const begins[] = {"b", "j", "call", "rt", "ret", "done", "eret", "hrfi", "hw_re", "iret", "rf"};
     /* Some others begin so, too; and SPARC's return, which capstone calls rett, traps where a register window is to be
      * filled. */
     static const char *const traps[] = {"break", "brk", "bkpt", "bgnd", "rett", "return"};
