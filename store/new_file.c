@@ -9,8 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* What SQLite left of a file that is no more would be taken for the new one's. */
-static void remove_leftovers(const char *path)
+void tcgrr_remove_leftovers(const char *path)
 {
     static const char *const leftovers[] = {"-wal", "-shm", "-journal"};
 
@@ -82,7 +81,7 @@ bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size
         unlink(path);
     }
     if (!exists || force) {
-        remove_leftovers(path);
+        tcgrr_remove_leftovers(path);
     }
     if (make_at_once(path, bytes, size) || (errno != EEXIST && errno != ENOSPC && make_in_place(path, bytes, size))) {
         return true;

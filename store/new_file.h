@@ -15,4 +15,7 @@
  */
 bool tcgrr_new_file(const char *path, bool force, const void *bytes, size_t size, int *replaced, GError **error);
 
+/* Removes what SQLite left of a file of that name that is no more, which would be taken for the next one's. */
+void tcgrr_remove_leftovers(const char *path);
+
 #endif

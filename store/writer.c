@@ -23,6 +23,9 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#define BUSY_MS 1000
+#define POLL_MS 20
+
 enum statement {
     BEGIN,
     COMMIT,
@@ -197,7 +200,10 @@ static void close_database(struct tcgrr_writer *writer)
 
 static bool open_database(struct tcgrr_writer *writer, const char *path, GError **error)
 {
-    return sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK ||
+    bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
+
+    /* Somebody who looks at a trace locks it for moments: while he is the first to open it, and when it is finished. */
+    return (opened && sqlite3_busy_timeout(writer->db, BUSY_MS) == SQLITE_OK) ||
            tcgrr_writer_fail(writer, "open a database", error);
 }
 
@@ -794,12 +800,48 @@ void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_s
     *sizes = writer->sizes;
 }
 
+/* Leaving WAL mode changes one page. Were its journal a file, whoever is killed now would leave one that a reader,
+ * which writes nothing, could not roll back. *open: somebody has the trace open, for longer than a moment. */
+static bool fold_journal(struct tcgrr_writer *writer, bool *open, GError **error)
+{
+    int status;
+
+    /* SQLite does not wait for this by itself. */
+    for (int waited = 0;
+         (status = sqlite3_exec(writer->db, "PRAGMA journal_mode=MEMORY", NULL, NULL, NULL)) == SQLITE_BUSY &&
+         waited < BUSY_MS;
+         waited += POLL_MS) {
+        g_usleep(POLL_MS * 1000);
+    }
+    *open = status == SQLITE_BUSY;
+    return status == SQLITE_OK || *open || tcgrr_writer_fail(writer, "fold the journal", error);
+}
+
+/* The trace becomes a file of its own, and whoever has it open keeps the one before. */
+static bool replace_by_copy(struct tcgrr_writer *writer, GError **error)
+{
+    g_autofree char *part = g_strconcat(writer->path, ".part", NULL);
+    char *copy = sqlite3_mprintf("VACUUM INTO %Q", part);
+
+    unlink(part);
+    bool good = execute(writer, copy, "copy the trace, which another program has open,", error);
+    sqlite3_free(copy);
+    if (good) {
+        tcgrr_remove_leftovers(writer->path);
+        good = rename(part, writer->path) == 0 || tcgrr_writer_fail(writer, "replace the trace", error);
+    }
+    if (!good) {
+        unlink(part);
+    }
+    return good;
+}
+
 bool tcgrr_writer_finish(struct tcgrr_writer *writer, GError **error)
 {
-    /* Leaving WAL mode changes one page. Were its journal a file, whoever is killed now would leave one that a reader,
-     * which writes nothing, could not roll back. */
-    if (!tcgrr_writer_commit(writer, error) ||
-        !execute(writer, "PRAGMA journal_mode=MEMORY", "fold the journal", error)) {
+    bool open = false;
+
+    if (!tcgrr_writer_commit(writer, error) || !fold_journal(writer, &open, error) ||
+        (open && !replace_by_copy(writer, error))) {
         return false;
     }
     close_database(writer);

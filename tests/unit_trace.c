@@ -473,6 +473,53 @@ static void test_read_while_recording(void **state)
     tcgrr_writer_free(writer);
 }
 
+static void *read_for_a_while(void *path)
+{
+    struct tcgrr_reader *reader = open_trace(path);
+    struct tcgrr_totals totals;
+
+    if (!tcgrr_reader_totals(reader, &totals, NULL)) {
+        totals.icount = 0;
+    }
+    g_usleep(300 * 1000);
+    tcgrr_reader_free(reader);
+    return GSIZE_TO_POINTER(totals.icount);
+}
+
+/* Somebody looks at the trace when its recording ends, for a moment or for longer. */
+static void test_read_while_finishing(void **state)
+{
+    struct fixture *f = *state;
+    const struct tcgrr_chunk *chunk = g_ptr_array_index(f->chunks, 0);
+    GError *error = NULL;
+    struct tcgrr_writer *writer = tcgrr_writer_create(f->path, true, &plain_run, &error);
+
+    check(writer != NULL, error);
+    check(tcgrr_writer_chunk(writer, chunk, f->blocks, &error) && tcgrr_writer_commit(writer, &error), error);
+    GThread *thread = g_thread_new("reader", read_for_a_while, f->path);
+    g_usleep(100 * 1000);
+    bool finished = tcgrr_writer_finish(writer, &error);
+    check(finished, error);
+    assert_int_equal(GPOINTER_TO_SIZE(g_thread_join(thread)), chunk->end_icount);
+    tcgrr_writer_free(writer);
+    assert_int_equal(problems_of(f->path, print_problem), 0);
+
+    writer = tcgrr_writer_create(f->path, true, &plain_run, &error);
+    check(writer != NULL, error);
+    check(tcgrr_writer_chunk(writer, chunk, f->blocks, &error) && tcgrr_writer_commit(writer, &error), error);
+    struct tcgrr_reader *reader = open_trace(f->path);
+    struct tcgrr_totals totals;
+    finished = tcgrr_reader_totals(reader, &totals, &error) && tcgrr_writer_finish(writer, &error);
+    check(finished, error);
+    tcgrr_writer_free(writer);
+    assert_int_equal(problems_of(f->path, print_problem), 0);
+    totals.icount = 0;
+    check(tcgrr_reader_totals(reader, &totals, &error), error);
+    assert_int_equal(totals.icount, chunk->end_icount);
+    tcgrr_reader_free(reader);
+    assert_int_equal(problems_of(f->path, print_problem), 0);
+}
+
 static void test_existing_file(void **state)
 {
     struct fixture *f = *state;
@@ -652,6 +699,7 @@ int main(void)
         cmocka_unit_test(test_good),
         cmocka_unit_test(test_cut_short),
         cmocka_unit_test(test_read_while_recording),
+        cmocka_unit_test(test_read_while_finishing),
         cmocka_unit_test(test_existing_file),
         cmocka_unit_test(test_no_place),
         cmocka_unit_test(test_not_a_trace),
