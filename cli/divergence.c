@@ -457,7 +457,7 @@ void cli_print_comparison(const struct tcgrr_comparison *comparison, const struc
                comparison->rest_left_out ? "Not compared to the end: the same for" : "no divergence in", colours.off,
                compared,
                comparison->rest_left_out      ? ""
-               : comparison->input_places > 0 ? ", apart from what followed from inputs"
+               : comparison->input_places > 0 ? ", except for what followed from inputs"
                                               : "");
     }
     print_inputs(comparison, places);

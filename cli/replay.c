@@ -90,7 +90,7 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
         return "not compared to the end, because a system call returned something else";
     }
     if (comparison->input_places > 0) {
-        return "no divergence, apart from what followed from inputs";
+        return "no divergence, except for what followed from inputs";
     }
     return comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
            : run->complete                             ? "no divergence"

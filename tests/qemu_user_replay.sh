@@ -147,7 +147,7 @@ if $exact; then
 else
     equal "differs: places" "$(json .input_places)" 1
     equal "differs: all is told" "$(json '.compared + .not_compared.a')" "$icount"
-    contains "differs: verdict" "$(json .verdict)" "^no divergence, apart from"
+    contains "differs: verdict" "$(json .verdict)" "^no divergence, except for"
     [ "$(json .compared)" -gt 30000 ] || fail "after the runs met again nothing was compared: $(json .compared)"
     run 0 "$tcgrr" replay --json "$work/late.tcgrr" # the beginning is not at hand any more
     equal "late: places" "$(json .input_places)" 1
