@@ -30,7 +30,7 @@ patch "$work/other.elf" $(($(address "$work/other.elf" _start) + 12)) 00000013
 guest rv64-timer "$version" "$work/timer.elf"
 cat >"$work/fickle" <<SH
 #!/bin/bash
-[[ " \$* " != *rr=replay* ]] || set -- "\${@/timer.elf/other.elf}"
+[[ " \$* " != *rr=replay* ]] || set -- "\${@/*timer.elf/$work/other.elf}"
 exec ${guest[0]} "\$@"
 SH
 chmod +x "$work/fickle"
