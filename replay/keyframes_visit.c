@@ -5,9 +5,9 @@
 #include "replay/keyframe_save.h"
 #include "replay/keyframes_folder.h"
 
-#define LONG_US                                                                                                        \
-    (400 * 1000) /* of QEMU's time on the way, even on a busy machine it is less between keyframes of the              \
-                  * usual distance. To leave one takes about a second */
+/* Of QEMU's time on the way: between keyframes of the usual distance it is less, even on a busy machine. To leave one
+ * takes about a second. */
+#define LONG_US (400 * 1000)
 #define LEAD_IN ((tcgrr_icount)100000) /* so far before a place, because people look at what led to it */
 
 /* The last place up to `icount` that may have a keyframe; 0: there is none near. */

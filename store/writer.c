@@ -202,7 +202,7 @@ static bool open_database(struct tcgrr_writer *writer, const char *path, GError 
 {
     bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
 
-    /* Somebody who looks at a trace locks it for moments: while he is the first to open it, and when it is finished. */
+    /* Whoever looks at a trace locks it for moments: the first one to open it, and anyone when it is finished. */
     return (opened && sqlite3_busy_timeout(writer->db, BUSY_MS) == SQLITE_OK) ||
            tcgrr_writer_fail(writer, "open a database", error);
 }
@@ -827,6 +827,8 @@ static bool replace_by_copy(struct tcgrr_writer *writer, GError **error)
     bool good = execute(writer, copy, "copy the trace, which another program has open,", error);
     sqlite3_free(copy);
     if (good) {
+        /* So that a kill before the rename loses nothing with the journal, unless a reader is in a transaction. */
+        sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
         tcgrr_remove_leftovers(writer->path);
         good = rename(part, writer->path) == 0 || tcgrr_writer_fail(writer, "replace the trace", error);
     }
