@@ -139,3 +139,25 @@ bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubt
            check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error) &&
            check_repeats(found, run->repeats, error);
 }
+
+bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,
+                                const char *who, GError **error)
+{
+    bool undecided = problem && own->undecided && problem->code == TCGRR_ERROR_FAILED;
+
+    if (problem && problem->code == TCGRR_ERROR_STOPPED) {
+        g_propagate_error(error, problem);
+        return false;
+    }
+    g_clear_error(&problem);
+    if (!undecided) {
+        return true;
+    }
+    g_autofree char *reason = g_strdup_printf("%s does not repeat its own run", who);
+    return tcgrr_comparison_withdraw(found, reason, error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but %s does not repeat its own run either (at icount %" G_GUINT64_FORMAT
+                                     "); one of the guest's devices may work at times that are in no rr log: try "
+                                     "without it",
+                                     found->icount, who, own->icount);
+}

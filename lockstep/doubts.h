@@ -30,4 +30,16 @@ struct tcgrr_doubts_run {
  */
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
 
+#define TCGRR_DOUBTS_FURTHER                                                                                           \
+    1000000 /* instructions after a divergence that a control runs: the same fault of a device                         \
+             * need not show at the same place */
+
+/*
+ * Judges a control: a QEMU that was to repeat its own run, compared as `own`, with `problem` (taken over) where that
+ * failed. If it did not repeat it, `found` is taken back: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Also
+ * false where the control was stopped. `who` is that QEMU in a sentence, such as "A".
+ */
+bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,
+                                const char *who, GError **error);
+
 #endif

@@ -2,9 +2,7 @@
 #include "lockstep/lockstep_control.h"
 
 #include "emu/qemu/unlogged.h"
-#include "store/error.h"
-
-#define FURTHER 1000000 /* instructions: the same fault of a device need not show at the same place */
+#include "lockstep/doubts.h"
 
 static bool applies(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
@@ -45,22 +43,8 @@ bool tcgrr_lockstep_control_check(struct tcgrr_lockstep_local *pair, const struc
         return true;
     }
     tcgrr_icount place = pair->begin.icount + MAX(found->icount, found->data.to[0]);
-    bool good = run_control(options, place + FURTHER, &own, &problem);
-    bool undecided = !good && own.comparison.undecided && problem->code == TCGRR_ERROR_FAILED;
-    tcgrr_icount icount = own.comparison.icount;
+    run_control(options, place + TCGRR_DOUBTS_FURTHER, &own, &problem);
+    bool good = tcgrr_doubts_judge_control(found, &own.comparison, problem, "A", error);
     tcgrr_lockstep_local_clear(&own);
-    if (!good && problem->code == TCGRR_ERROR_STOPPED) {
-        g_propagate_error(error, problem);
-        return false;
-    }
-    g_clear_error(&problem);
-    if (!undecided) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "A does not repeat its own run", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but A does not repeat its own run either (at icount %" G_GUINT64_FORMAT
-                                     "); one of the guest's devices may work at times that are in no rr log: try "
-                                     "without it",
-                                     found->icount, icount);
+    return good;
 }

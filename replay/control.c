@@ -2,11 +2,9 @@
 #include "replay/control.h"
 
 #include "emu/qemu/unlogged.h"
+#include "lockstep/doubts.h"
 #include "replay/recorded.h"
 #include "replay/unpinned.h"
-#include "store/error.h"
-
-#define FURTHER 1000000 /* instructions: the same fault of a device need not show at the same place */
 
 bool tcgrr_control_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, tcgrr_icount until,
                           struct tcgrr_replay_result *result, GError **error)
@@ -51,22 +49,8 @@ bool tcgrr_control_check(struct tcgrr_reader *reader, const struct tcgrr_replay_
         return true;
     }
     tcgrr_icount place = MAX(found->icount, found->data.to[0]);
-    bool good = tcgrr_control_replay(reader, options, place + FURTHER, &own, &problem);
-    bool undecided = !good && own.comparison.undecided && problem->code == TCGRR_ERROR_FAILED;
-    tcgrr_icount icount = own.comparison.icount;
+    tcgrr_control_replay(reader, options, place + TCGRR_DOUBTS_FURTHER, &own, &problem);
+    bool good = tcgrr_doubts_judge_control(found, &own.comparison, problem, "the QEMU that recorded", error);
     tcgrr_replay_result_clear(&own);
-    if (!good && problem->code == TCGRR_ERROR_STOPPED) {
-        g_propagate_error(error, problem);
-        return false;
-    }
-    g_clear_error(&problem);
-    if (!undecided) {
-        return true;
-    }
-    return tcgrr_comparison_withdraw(found, "the QEMU that recorded does not repeat its own run", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but the QEMU that recorded does not repeat its own run either (at icount "
-                                     "%" G_GUINT64_FORMAT "); one of the guest's devices may work at times that are "
-                                     "in no rr log: try without it",
-                                     found->icount, icount);
+    return good;
 }
