@@ -675,6 +675,18 @@ static void reset_7(void *userdata)
     register_callbacks(&tcgrr_plugin, tcgrr_plugin.id);
 }
 
+/* QEMU may leave between a reset, which drops all callbacks, and their being registered again: then its exit callback
+ * is not called. A program in user mode leaves without destructors, and needs that callback. */
+__attribute__((destructor)) static void leave(void)
+{
+    const struct tcgrr_wire_header *header = tcgrr_plugin.ring.header;
+
+    if (tcgrr_plugin.system && header &&
+        atomic_load_explicit(&header->state, memory_order_relaxed) == TCGRR_WIRE_RUNNING) {
+        finish();
+    }
+}
+
 static int refuse(const char *why)
 {
     fprintf(stderr, "libtcgrr-plugin: %s\n", why);
