@@ -4,6 +4,7 @@
 #include "cli/bisect.h"
 #include "cli/browse/browse.h"
 #include "emu/qemu/command.h"
+#include "replay/control.h"
 #include "replay/drive.h"
 #include "replay/replay.h"
 #include "store/error.h"
@@ -395,6 +396,18 @@ static void close_pair(struct context *context)
     }
 }
 
+/* Whether a divergence stands where A is a recorded program: the QEMU that recorded it repeats it. */
+static bool check_recorded(struct context *context, GError **error)
+{
+    const struct tcgrr_lockstep_local_options *options = &context->options;
+    struct tcgrr_reader *reader = options->members[0].reader;
+    struct tcgrr_replay_options control = {
+        .plugin = options->plugin, .hang_ms = options->hang_ms, .stop = options->stop};
+
+    return !reader || strcmp(tcgrr_reader_run(reader)->mode, "user") != 0 ||
+           tcgrr_control_judge(reader, &control, &context->pair.comparison, error);
+}
+
 static int lockstep(struct context *context)
 {
     GError *error = NULL;
@@ -418,6 +431,7 @@ static int lockstep(struct context *context)
         }
         good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
     }
+    good = good && check_recorded(context, &error);
     status = good ? reload_symbols(context) : CLI_OK;
     if (status != CLI_OK) {
         return status;

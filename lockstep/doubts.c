@@ -119,17 +119,24 @@ static bool check_semihosting(struct tcgrr_comparison *found, const struct tcgrr
                                      found->icount, what, pc);
 }
 
-static bool check_repeats(struct tcgrr_comparison *found, bool repeats, GError **error)
+/* Why a QEMU may not repeat its own run. */
+static const char *find_unrepeated(bool system)
 {
-    if (!found->diverged || !repeats || found->kind == TCGRR_DIVERGENCE_CUT) {
+    return system ? "one of the guest's devices may work at times that are in no rr log: try without it"
+                  : "the program gets something that is not recorded, such as the clock that an instruction reads";
+}
+
+static bool check_repeats(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
+{
+    if (!found->diverged || !run->repeats || found->kind == TCGRR_DIVERGENCE_CUT) {
         return true;
     }
-    return tcgrr_comparison_withdraw(found, "QEMU does not repeat its own run", error,
-                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
-                                     ", but both are the same QEMU with the same command, files and rr log, so this "
-                                     "QEMU does not repeat its own run; one of the guest's devices may work at times "
-                                     "that are in no rr log: try without it",
-                                     found->icount);
+    return tcgrr_comparison_withdraw(
+        found, "QEMU does not repeat its own run", error,
+        "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+        ", but both are the same QEMU with the same command, files and %s, so this QEMU does not repeat its own run; "
+        "%s",
+        found->icount, run->system ? "rr log" : "system calls", find_unrepeated(run->system));
 }
 
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
@@ -137,11 +144,11 @@ bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubt
     return check_unlogged(found, run->versions, run->words, error) &&
            check_dozes(found, run->target, run->blocks, error) &&
            check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error) &&
-           check_repeats(found, run->repeats, error);
+           check_repeats(found, run, error);
 }
 
 bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,
-                                const char *who, GError **error)
+                                const char *who, bool system, GError **error)
 {
     bool undecided = problem && own->undecided && problem->code == TCGRR_ERROR_FAILED;
 
@@ -157,7 +164,6 @@ bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcg
     return tcgrr_comparison_withdraw(found, reason, error,
                                      "no verdict: the two differ at icount %" G_GUINT64_FORMAT
                                      ", but %s does not repeat its own run either (at icount %" G_GUINT64_FORMAT
-                                     "); one of the guest's devices may work at times that are in no rr log: try "
-                                     "without it",
-                                     found->icount, who, own->icount);
+                                     "); %s",
+                                     found->icount, who, own->icount, find_unrepeated(system));
 }

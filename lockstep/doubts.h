@@ -16,7 +16,8 @@ struct tcgrr_doubts_run {
     const char *const *words;          /* QEMU's command, NULL-terminated */
     const struct tcgrr_blocks *blocks; /* what was executed up to there */
     bool translated;                   /* B's rr log is of another release */
-    bool repeats;                      /* B is the same QEMU with the same command and files, and has A's rr log */
+    bool system;                       /* mode, in place of user mode */
+    bool repeats; /* B is the same QEMU with the same command and files, and has A's rr log or system calls */
 };
 
 /*
@@ -26,7 +27,7 @@ struct tcgrr_doubts_run {
  * - asked the host for the time or the like (lockstep/semihosting.h),
  * - dozes (TCGRR_LEAVE_DOZE),
  * - waits where B hangs, whose rr log was translated,
- * or if B only repeats A and does not: whatever it is, it is in no rr log, unless QEMU is gone.
+ * or if B only repeats A and does not: whatever it is, it is in no log, unless QEMU is gone.
  */
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
 
@@ -37,9 +38,9 @@ bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubt
 /*
  * Judges a control: a QEMU that was to repeat its own run, compared as `own`, with `problem` (taken over) where that
  * failed. If it did not repeat it, `found` is taken back: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Also
- * false where the control was stopped. `who` is that QEMU in a sentence, such as "A".
+ * false where the control was stopped. `who` is that QEMU in a sentence, such as "A"; `system`: it runs a machine.
  */
 bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,
-                                const char *who, GError **error);
+                                const char *who, bool system, GError **error);
 
 #endif

@@ -4,13 +4,23 @@
 #include "emu/qemu/unlogged.h"
 #include "lockstep/doubts.h"
 
+static bool is_system(const struct tcgrr_lockstep_local *pair)
+{
+    return tcgrr_session_qemu(pair->sessions[0])->system;
+}
+
 static bool applies(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     const struct tcgrr_lockstep_member *a = &options->members[0], *b = &options->members[1];
 
     /* A QEMU in lockstep with itself is a control already. */
-    if (!pair->comparison.diverged || !pair->log || a->reader || b->reader || g_strcmp0(a->qemu, b->qemu) == 0 ||
-        !tcgrr_session_qemu(pair->sessions[0])->system) {
+    if (!pair->comparison.diverged || a->reader || b->reader || tcgrr_lockstep_local_repeats(pair, options)) {
+        return false;
+    }
+    if (!is_system(pair)) {
+        return true;
+    }
+    if (!pair->log) {
         return false;
     }
     g_autoptr(GArray) given = tcgrr_options_scan_system(a->arguments);
@@ -44,7 +54,7 @@ bool tcgrr_lockstep_control_check(struct tcgrr_lockstep_local *pair, const struc
     }
     tcgrr_icount place = pair->begin.icount + MAX(found->icount, found->data.to[0]);
     run_control(options, place + TCGRR_DOUBTS_FURTHER, &own, &problem);
-    bool good = tcgrr_doubts_judge_control(found, &own.comparison, problem, "A", error);
+    bool good = tcgrr_doubts_judge_control(found, &own.comparison, problem, "A", is_system(pair), error);
     tcgrr_lockstep_local_clear(&own);
     return good;
 }

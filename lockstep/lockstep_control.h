@@ -7,8 +7,8 @@
 
 /*
  * After a comparison of two builds: takes back a divergence if A does not repeat its own run up to there, or a little
- * further: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Only machines that the user gave devices are looked at,
- * because what has no log is theirs. Takes a lockstep up to there.
+ * further: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Of machines only those that the user gave devices are
+ * looked at, because what has no log is theirs. Takes a lockstep up to there.
  */
 bool tcgrr_lockstep_control_check(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                                   GError **error);

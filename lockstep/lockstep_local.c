@@ -493,13 +493,14 @@ static bool check_log(struct tcgrr_lockstep_local *pair, GError **error)
     return tcgrr_lockstep_check_log(&pair->comparison, pair->words[1], same, error);
 }
 
-/* Whether B was to do what A does, with nothing of its own. */
-static bool repeats(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+bool tcgrr_lockstep_local_repeats(const struct tcgrr_lockstep_local *pair,
+                                  const struct tcgrr_lockstep_local_options *options)
 {
     const struct tcgrr_lockstep_member *a = &options->members[0], *b = &options->members[1];
 
-    return pair->log && !a->reader && !b->reader && g_strcmp0(a->qemu, b->qemu) == 0 &&
-           g_strv_equal(a->arguments, b->arguments) && g_strcmp0(a->directory, b->directory) == 0;
+    return (pair->log || !is_system(pair, options, 0)) && !a->reader && !b->reader &&
+           g_strcmp0(a->qemu, b->qemu) == 0 && g_strv_equal(a->arguments, b->arguments) &&
+           g_strcmp0(a->directory, b->directory) == 0;
 }
 
 static bool check_doubts(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
@@ -520,7 +521,8 @@ static bool check_doubts(struct tcgrr_lockstep_local *pair, const struct tcgrr_l
                 .words = (const char *const *)tcgrr_session_command(session)->argv,
                 .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
                 .translated = pair->log && tcgrr_shared_log_translated(pair->log),
-                .repeats = repeats(pair, options),
+                .system = is_system(pair, options, i),
+                .repeats = tcgrr_lockstep_local_repeats(pair, options),
             };
             good = tcgrr_doubts_check(&pair->comparison, &run, error);
         }

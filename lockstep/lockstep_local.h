@@ -84,6 +84,9 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
 void tcgrr_lockstep_local_conclude(struct tcgrr_session *session, enum tcgrr_run_source_state end, char **exit,
                                    char **words);
 
+/* Whether B was to do what A does, with nothing of its own. */
+bool tcgrr_lockstep_local_repeats(const struct tcgrr_lockstep_local *pair,
+                                  const struct tcgrr_lockstep_local_options *options);
 /* After a comparison: whether it has no verdict because each side had inputs of its own, and one log may drive both
  * instead, so that running them once more without `own_inputs` decides. */
 bool tcgrr_lockstep_local_can_decide(const struct tcgrr_lockstep_local *pair,

@@ -3,7 +3,9 @@
 #include "emu/qemu/pin.h"
 #include "record/record_internal.h"
 #include "store/inputs.h"
+#include "store/symbols.h"
 
+#include <string.h>
 #include <sys/stat.h>
 
 const char *tcgrr_recorder_user_path(const struct recorder *recorder, const char *path)
@@ -55,6 +57,35 @@ bool tcgrr_recorder_digest_files(struct recorder *recorder, GError **error)
         /* Where there is none, QEMU found it or will complain itself; what we made is no file of the user's. */
         good = !digest || !*name ||
                tcgrr_writer_guest_file(recorder->writer, name, size, was_written(recorder, i) ? "" : digest, error);
+    }
+    return good;
+}
+
+static bool is_guest_file(const struct recorder *recorder, const char *path)
+{
+    const GPtrArray *files = guest_files(recorder);
+    bool found = false;
+
+    for (guint i = 0; i < files->len && !found; i++) {
+        g_autofree char *whole = g_canonicalize_filename(g_ptr_array_index(files, i), NULL);
+        found = strcmp(whole, path) == 0;
+    }
+    return found;
+}
+
+bool tcgrr_recorder_digest_mapped(struct recorder *recorder, const GArray *mapped, GError **error)
+{
+    bool good = true;
+
+    for (guint i = recorder->mapped; i < mapped->len && good; i++) {
+        const char *path = g_array_index(mapped, struct tcgrr_mapping, i).path;
+        uint64_t size;
+        bool known = !path || is_guest_file(recorder, path);
+        for (guint k = 0; k < i && !known; k++) {
+            known = g_strcmp0(path, g_array_index(mapped, struct tcgrr_mapping, k).path) == 0;
+        }
+        g_autofree char *digest = !known && date_of(path) >= 0 ? tcgrr_content_digest(path, &size, NULL) : NULL;
+        good = !digest || tcgrr_writer_guest_file(recorder->writer, path, size, digest, error);
     }
     return good;
 }

@@ -109,7 +109,7 @@ static bool store_mapped(struct recorder *recorder, GError **error)
     g_autoptr(GArray) mapped = tcgrr_live_mapped(live);
     bool limited;
     struct tcgrr_symbols *fresh = tcgrr_symbols_of_mappings(mapped, recorder->mapped, recorder->symbols, &limited);
-    bool good = write_symbols(recorder, fresh, error);
+    bool good = write_symbols(recorder, fresh, error) && tcgrr_recorder_digest_mapped(recorder, mapped, error);
     tcgrr_symbols_join(recorder->symbols, fresh);
     tcgrr_symbols_free(fresh);
     recorder->mapped = mapped->len;

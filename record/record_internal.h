@@ -50,6 +50,9 @@ const char *tcgrr_recorder_user_path(const struct recorder *recorder, const char
 void tcgrr_recorder_date_files(struct recorder *recorder);
 /* Stores their digests, "" for what had been written to by now: QEMU may run already. */
 bool tcgrr_recorder_digest_files(struct recorder *recorder, GError **error);
+/* Likewise those of the files that a program's code was mapped from, `mapped` (struct tcgrr_mapping), from number
+ * recorder->mapped on. */
+bool tcgrr_recorder_digest_mapped(struct recorder *recorder, const GArray *mapped, GError **error);
 /* At the end: notes which were written to; *first: one of them, owned by the caller, NULL: none. */
 bool tcgrr_recorder_note_written(struct recorder *recorder, char **first, GError **error);
 

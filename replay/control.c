@@ -24,33 +24,45 @@ bool tcgrr_control_replay(struct tcgrr_reader *reader, const struct tcgrr_replay
     return tcgrr_replay_as_given(reader, &own, result, error);
 }
 
-static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
-                    const struct tcgrr_replay_result *result)
+static bool is_system(struct tcgrr_reader *reader)
 {
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    const struct tcgrr_qemu *qemu = result->session ? tcgrr_session_qemu(result->session) : NULL;
-    g_auto(GStrv) words = run->rr ? tcgrr_recorded_words(reader, NULL, NULL) : NULL;
+    return g_strcmp0(tcgrr_reader_run(reader)->mode, "system") == 0;
+}
 
-    if (!words || !result->comparison.diverged || !options->qemu || options->arguments || !qemu || !qemu->system) {
-        return false;
+/* Whether the recorded run may get what it is not given again. */
+static bool may_not_repeat(struct tcgrr_reader *reader)
+{
+    if (!is_system(reader)) {
+        return true;
     }
-    g_autoptr(GArray) given = tcgrr_options_scan_system((const char *const *)words + 1);
-    return tcgrr_unlogged_possible(given);
+    g_auto(GStrv) words = tcgrr_reader_run(reader)->rr ? tcgrr_recorded_words(reader, NULL, NULL) : NULL;
+    g_autoptr(GArray) given = words ? tcgrr_options_scan_system((const char *const *)words + 1) : NULL;
+    return given && tcgrr_unlogged_possible(given);
+}
+
+bool tcgrr_control_judge(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                         struct tcgrr_comparison *found, GError **error)
+{
+    struct tcgrr_replay_result own = {0};
+    GError *problem = NULL;
+
+    if (!found->diverged || !may_not_repeat(reader)) {
+        return true;
+    }
+    tcgrr_icount place = MAX(found->icount, found->data.to[0]);
+    tcgrr_control_replay(reader, options, place + TCGRR_DOUBTS_FURTHER, &own, &problem);
+    bool good =
+        tcgrr_doubts_judge_control(found, &own.comparison, problem, "the QEMU that recorded", is_system(reader), error);
+    tcgrr_replay_result_clear(&own);
+    return good;
 }
 
 bool tcgrr_control_check(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                          struct tcgrr_replay_result *result, GError **error)
 {
-    struct tcgrr_comparison *found = &result->comparison;
-    struct tcgrr_replay_result own = {0};
-    GError *problem = NULL;
+    bool further = options->extra && *options->extra;
 
-    if (!applies(reader, options, result)) {
-        return true;
-    }
-    tcgrr_icount place = MAX(found->icount, found->data.to[0]);
-    tcgrr_control_replay(reader, options, place + TCGRR_DOUBTS_FURTHER, &own, &problem);
-    bool good = tcgrr_doubts_judge_control(found, &own.comparison, problem, "the QEMU that recorded", error);
-    tcgrr_replay_result_clear(&own);
-    return good;
+    /* Without either, this was the QEMU that recorded. */
+    return (!options->qemu && !further) || options->arguments ||
+           tcgrr_control_judge(reader, options, &result->comparison, error);
 }

@@ -369,7 +369,7 @@ static bool repeats(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
 
-    return qemu->system && !options->qemu && !(options->extra && *options->extra) && !options->arguments &&
+    return !options->qemu && !(options->extra && *options->extra) && !options->arguments &&
            tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id) &&
            tcgrr_guest_files_same(reader);
 }
@@ -385,6 +385,7 @@ static bool check_doubts(struct tcgrr_reader *reader, const struct tcgrr_replay_
         .words = (const char *const *)tcgrr_session_command(session)->argv,
         .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
         .translated = result->inputs.translated,
+        .system = tcgrr_session_qemu(session)->system,
         .repeats = result->comparison.diverged && repeats(reader, options, result),
     };
     return tcgrr_doubts_check(&result->comparison, &run, error);

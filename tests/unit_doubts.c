@@ -99,7 +99,7 @@ static const char *const versions[] = {"11.1.3", "7.2.22"};
 static bool check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                   const struct tcgrr_blocks *blocks, bool translated, GError **error)
 {
-    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated, false};
+    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated, true, false};
     return tcgrr_doubts_check(found, &run, error);
 }
 
@@ -199,14 +199,16 @@ static void knows_what_repeats(void **state)
     struct tcgrr_blocks *blocks = tcgrr_blocks_new();
 
     for (int kind = TCGRR_DIVERGENCE_FLOW; kind <= TCGRR_DIVERGENCE_CALL; kind++) {
-        for (int repeats = 0; repeats < 2; repeats++) {
+        for (int which = 0; which < 4; which++) {
+            bool repeats = which & 1, system = which & 2;
             struct tcgrr_comparison found = {.diverged = true, .kind = kind, .icount = 77};
-            struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, repeats};
+            struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, system, repeats};
             g_autoptr(GError) error = NULL;
             bool stays = !repeats || kind == TCGRR_DIVERGENCE_CUT;
             assert_true(tcgrr_doubts_check(&found, &run, &error) == stays);
             assert_true(found.diverged == stays);
             assert_true(stays || strstr(error->message, "no verdict"));
+            assert_true(stays || strstr(error->message, system ? "devices" : "the program gets"));
             tcgrr_comparison_clear(&found);
         }
     }

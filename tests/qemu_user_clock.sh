@@ -1,0 +1,78 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-or-later
+# versions: x86_64 aarch64 riscv64
+# User mode: a program whose way depends on a clock that an instruction reads. Where that is not given again, there is no verdict
+# if even the QEMU that recorded the program does not repeat its run; what else differs is a divergence all the same.
+# shellcheck source=tests/lib.sh
+. "$(dirname "$0")/lib.sh"
+
+target=${1:-x86_64}
+version=7.2
+[[ $target != *-* ]] || version=${target#*-}
+target=${target%%-*}
+qemu=$(qemu "user-$target" "$version")
+compiler=$(command -v "$target-linux-gnu-gcc" || { [ "$target" = "$(uname -m)" ] && command -v gcc; }) ||
+    skip "no $target-linux-gnu-gcc; the package is gcc-$target-linux-gnu"
+blocks_of_one=$([ "$version" = 7.2 ] && echo -singlestep || echo -one-insn-per-tb)
+
+cat > "$work/clock.c" <<'C'
+#include <time.h>
+static unsigned long now(void)
+{
+    unsigned long time;
+#if defined(__x86_64__)
+    __asm__ volatile("rdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %%rax" : "=a"(time) : : "rdx");
+#elif defined(__aarch64__)
+    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(time));
+#else
+    __asm__ volatile("rdtime %0" : "=r"(time));
+#endif
+    return time;
+}
+int main(int argc, char **argv)
+{
+    static volatile unsigned sum;
+    struct timespec pause = {0, 1000000};
+    for (int i = 0; i < 10; i++) {
+        unsigned long turns = now() / 1024 % 1024;
+        for (unsigned long k = 0; k < turns; k++)
+            sum += CHANGE;
+        nanosleep(&pause, 0);
+    }
+    return 0;
+}
+C
+"$compiler" -static -O1 -DCHANGE=1 -o "$work/clock" "$work/clock.c" 2>"$work/err" ||
+    skip "$compiler cannot make a static program: $(head -n 1 "$work/err")"
+
+run 0 "$tcgrr" record -o "$work/clock.tcgrr" -- "$qemu" "$work/clock"
+complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr"
+complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
+complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
+run 125 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
+run 3 "$tcgrr" bisect "$work/clock.tcgrr" --qemu "$qemu"
+run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/clock"
+run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" --b-arg "$blocks_of_one" -- "$work/clock"
+run 3 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" -- "$work/clock"
+run 3 "$tcgrr" replay --json "$work/clock.tcgrr"
+equal "what --json says" "$(json .diverged)" null
+
+# Another program under the same name is another one.
+"$compiler" -static -O1 -DCHANGE=2 -o "$work/clock" "$work/clock.c"
+run 1 "$tcgrr" replay "$work/clock.tcgrr"
+run 1 "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
+run 1 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
+run 1 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" -- "$work/clock"
+
+# So is one whose library is another one.
+if [ "$target" = "$(uname -m)" ]; then
+    echo "int next(int i) { return CHANGE; }" >"$work/next.c"
+    printf '%s\n' "int next(int);" "int main(void) { int i = 0; while (i < 99) i = next(i); return 0; }" >"$work/uses.c"
+    "$compiler" -shared -fPIC -O1 "-DCHANGE=i+1" -o "$work/libnext.so" "$work/next.c"
+    "$compiler" -O1 -o "$work/uses" "$work/uses.c" "$work/libnext.so" "-Wl,-rpath,$work"
+    run 0 "$tcgrr" record -o "$work/uses.tcgrr" -- "$qemu" "$work/uses"
+    run 0 "$tcgrr" replay "$work/uses.tcgrr"
+    "$compiler" -shared -fPIC -O1 "-DCHANGE=i+2" -o "$work/libnext.so" "$work/next.c"
+    run 1 "$tcgrr" replay "$work/uses.tcgrr"
+    run 1 "$tcgrr" replay "$work/uses.tcgrr" --qemu "$qemu"
+fi
