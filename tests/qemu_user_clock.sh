@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: x86_64 aarch64 riscv64
-# User mode: a program whose way depends on a clock that an instruction reads. Where that is not given again, there is no verdict
-# if even the QEMU that recorded the program does not repeat its run; what else differs is a divergence all the same.
+# versions: x86_64 aarch64 riscv64 x86_64-10.2-src aarch64-10.2-src riscv64-10.2-src
+# User mode: a program whose way depends on a clock that an instruction reads. That is given again or, where it cannot be, there
+# is no verdict, because even the QEMU that recorded the program does not repeat its run. What else differs is a divergence.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -17,15 +17,26 @@ blocks_of_one=$([ "$version" = 7.2 ] && echo -singlestep || echo -one-insn-per-t
 
 cat > "$work/clock.c" <<'C'
 #include <time.h>
-static unsigned long now(void)
+/* In whatever way the instruction is followed by the next one. */
+static unsigned long now(int i)
 {
     unsigned long time;
 #if defined(__x86_64__)
     __asm__ volatile("rdtsc\n\tshl $32, %%rdx\n\tor %%rdx, %%rax" : "=a"(time) : : "rdx");
 #elif defined(__aarch64__)
-    __asm__ volatile("mrs %0, cntvct_el0" : "=r"(time));
+    if (i % 3 == 0)
+        __asm__ volatile("mrs %0, cntvct_el0" : "=r"(time));
+    else if (i % 3 == 1)
+        __asm__ volatile("mrs x28, s3_3_c14_c0_6\n\tb 1f\n1:\tmov %0, x28" : "=r"(time) : : "x28");
+    else
+        __asm__ volatile("mrs x0, cntvct_el0\n\tcbnz x0, 1f\n\tnop\n1:\tmov %0, x0" : "=r"(time) : : "x0");
 #else
-    __asm__ volatile("rdtime %0" : "=r"(time));
+    if (i % 3 == 0)
+        __asm__ volatile("rdtime %0" : "=r"(time));
+    else if (i % 3 == 1)
+        __asm__ volatile("rdcycle s11\n\tc.mv %0, s11" : "=r"(time) : : "s11");
+    else
+        __asm__ volatile("rdinstret a5\n\tbnez a5, 1f\n\tnop\n1:\tmv %0, a5" : "=r"(time) : : "a5");
 #endif
     return time;
 }
@@ -34,7 +45,7 @@ int main(int argc, char **argv)
     static volatile unsigned sum;
     struct timespec pause = {0, 1000000};
     for (int i = 0; i < 10; i++) {
-        unsigned long turns = now() / 1024 % 1024;
+        unsigned long turns = now(i) / 1024 % 1024;
         for (unsigned long k = 0; k < turns; k++)
             sum += CHANGE;
         nanosleep(&pause, 0);
@@ -46,16 +57,30 @@ C
     skip "$compiler cannot make a static program: $(head -n 1 "$work/err")"
 
 run 0 "$tcgrr" record -o "$work/clock.tcgrr" -- "$qemu" "$work/clock"
-complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr"
-complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
-complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
-run 125 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
-run 3 "$tcgrr" bisect "$work/clock.tcgrr" --qemu "$qemu"
-run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/clock"
-run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" --b-arg "$blocks_of_one" -- "$work/clock"
-run 3 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" -- "$work/clock"
-run 3 "$tcgrr" replay --json "$work/clock.tcgrr"
-equal "what --json says" "$(json .diverged)" null
+if [ "$version" = 7.2 ]; then
+    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr"
+    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
+    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
+    run 125 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
+    run 3 "$tcgrr" bisect "$work/clock.tcgrr" --qemu "$qemu"
+    run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/clock"
+    run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" --b-arg "$blocks_of_one" -- "$work/clock"
+    run 3 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" -- "$work/clock"
+    run 3 "$tcgrr" replay --json "$work/clock.tcgrr"
+    equal "what --json says" "$(json .diverged)" null
+else
+    icount=$("$tcgrr" info "$work/clock.tcgrr" --json | jq .icount)
+    for _ in 1 2; do
+        run 0 "$tcgrr" replay --json "$work/clock.tcgrr"
+        equal "verdict" "$(json .verdict)" "no divergence"
+        equal "compared" "$(json .compared)" "$icount"
+    done
+    run 0 "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
+    run 0 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
+    run 0 "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/clock"
+    run 0 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" --b-arg "$blocks_of_one" -- "$work/clock"
+    run 0 "$tcgrr" lockstep --level state --a "$qemu" --b "$qemu" -- "$work/clock"
+fi
 
 # Another program under the same name is another one.
 "$compiler" -static -O1 -DCHANGE=2 -o "$work/clock" "$work/clock.c"
@@ -73,6 +98,7 @@ if [ "$target" = "$(uname -m)" ]; then
     run 0 "$tcgrr" record -o "$work/uses.tcgrr" -- "$qemu" "$work/uses"
     run 0 "$tcgrr" replay "$work/uses.tcgrr"
     "$compiler" -shared -fPIC -O1 "-DCHANGE=i+2" -o "$work/libnext.so" "$work/next.c"
-    run 1 "$tcgrr" replay "$work/uses.tcgrr"
-    run 1 "$tcgrr" replay "$work/uses.tcgrr" --qemu "$qemu"
+    # Of what is mapped the newer QEMU gives the bytes again.
+    run "$([ "$version" = 7.2 ] && echo 1 || echo 0)" "$tcgrr" replay "$work/uses.tcgrr"
+    run "$([ "$version" = 7.2 ] && echo 1 || echo 0)" "$tcgrr" replay "$work/uses.tcgrr" --qemu "$qemu"
 fi

@@ -10,7 +10,6 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define CLOCK_STEP     4096
 #define MAP_SHARED_    0x01 /* a bit of MAP_SHARED_VALIDATE, too */
 #define MAP_ANONYMOUS_ 0x20
 #define PROT_WRITE_    2
@@ -92,6 +91,7 @@ static void find_register(struct tcgrr_inputs *inputs, const char *name, struct 
     inputs->result = strcmp(name, names->result) == 0 ? handle : inputs->result;
     inputs->original = strcmp(name, "orig_rax") == 0 ? handle : inputs->original;
     inputs->stack = strcmp(name, names->stack) == 0 ? handle : inputs->stack;
+    tcgrr_inputs_find_general(inputs, name, handle);
 }
 
 void tcgrr_inputs_vcpu(struct tcgrr_plugin *plugin)
@@ -124,94 +124,6 @@ static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
     return (tcgrr_inputs_read(inputs, pc - names->size, bytes, names->size) &&
             memcmp(bytes, names->bytes, names->size) == 0) ||
            (tcgrr_inputs_read(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
-}
-
-/* At an instruction that reads the host's clock. */
-static void on_clock(unsigned vcpu, void *next)
-{
-    if (tcgrr_plugin.inputs) {
-        tcgrr_plugin.inputs->clock_read = (uintptr_t)next;
-    }
-}
-
-static void keep_clock(struct tcgrr_inputs *inputs)
-{
-    struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_CLOCK};
-    uint64_t low = tcgrr_inputs_get(inputs, inputs->result), high = tcgrr_inputs_get(inputs, inputs->arguments[2]);
-
-    head.result = (int64_t)((low & UINT32_MAX) | high << 32);
-    if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
-    }
-    g_byte_array_set_size(inputs->record, 0);
-    tcgrr_inputs_append(inputs, &head);
-    tcgrr_inputs_count_anew(inputs);
-}
-
-/* What was recorded there; or where nothing was, because data is compared or registers could not be read, a count of
- * such instructions. */
-static void give_clock(struct tcgrr_inputs *inputs)
-{
-    struct tcgrr_inputs_record next;
-
-    if (!inputs->plugin->sampling.on && inputs->way != TCGRR_INPUTS_KEEP && !inputs->over &&
-        tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_CLOCK) {
-        inputs->clock = (uint64_t)next.result;
-        tcgrr_inputs_take(inputs, &next);
-        tcgrr_inputs_count_anew(inputs);
-    } else {
-        inputs->clock += CLOCK_STEP;
-    }
-    tcgrr_inputs_set(inputs, inputs->result, inputs->clock & UINT32_MAX);
-    tcgrr_inputs_set(inputs, inputs->arguments[2], inputs->clock >> 32);
-}
-
-/* Before the instruction after it. */
-static void on_clock_read(unsigned vcpu, void *pc)
-{
-    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
-    if (!inputs || inputs->clock_read != (uintptr_t)pc) {
-        return;
-    }
-    inputs->clock_read = 0;
-    if (inputs->way == TCGRR_INPUTS_KEEP && !inputs->plugin->sampling.on) {
-        keep_clock(inputs);
-    } else if (inputs->writes) {
-        give_clock(inputs);
-    }
-}
-
-/* x86's rdtsc and rdtscp leave it in eax and edx. */
-static bool reads_clock(const uint8_t *bytes, size_t size)
-{
-    static const uint8_t plain[] = {0x0f, 0x31}, with_number[] = {0x0f, 0x01, 0xf9};
-    return (size == sizeof(plain) && memcmp(bytes, plain, size) == 0) ||
-           (size == sizeof(with_number) && memcmp(bytes, with_number, size) == 0);
-}
-
-static void watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
-{
-    const struct tcgrr_api *api = &plugin->api;
-    size_t count = api->tb_n_insns(tb);
-    uint64_t pc = api->tb_vaddr(tb);
-    uint8_t bytes[3];
-
-    for (size_t size = 2; size <= sizeof(bytes); size++) {
-        if (tcgrr_inputs_read(plugin->inputs, pc - size, bytes, size) && reads_clock(bytes, size)) {
-            api->register_tb_exec(tb, on_clock_read, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)pc);
-        }
-    }
-    for (size_t i = 0; i < count; i++) {
-        struct qemu_plugin_insn *insn = api->tb_get_insn(tb, i);
-        size_t size = tcgrr_api_insn_bytes(api, insn, bytes, sizeof(bytes));
-        void *next = (void *)(uintptr_t)(api->insn_vaddr(insn) + size);
-        if (size == api->insn_size(insn) && reads_clock(bytes, size)) {
-            api->register_insn_exec(insn, on_clock, QEMU_PLUGIN_CB_NO_REGS, next);
-            if (i + 1 < count) {
-                api->register_insn_exec(api->tb_get_insn(tb, i + 1), on_clock_read, QEMU_PLUGIN_CB_RW_REGS, next);
-            }
-        }
-    }
 }
 
 static void on_kept_call(unsigned vcpu, void *nothing)
@@ -278,8 +190,8 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (!gives && is_around_call(inputs, pc)) {
         plugin->api.register_tb_exec(tb, on_kept_return, QEMU_PLUGIN_CB_NO_REGS, NULL);
     }
-    if (inputs->writes && inputs->numbers == TCGRR_CALLS_X86_64) {
-        watch_clock(plugin, tb);
+    if (inputs->writes) {
+        tcgrr_inputs_watch_clock(plugin, tb);
     }
     if (plugin->pauses) {
         tcgrr_pause_instrument(plugin, tb, inputs->has_base ? &inputs->base : NULL);

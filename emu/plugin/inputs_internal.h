@@ -57,6 +57,7 @@ struct tcgrr_call_state {
     unsigned pending_count;
 };
 
+#define TCGRR_GENERAL          32 /* registers, at most */
 #define TCGRR_SIGNALS          65
 #define TCGRR_SIGNALS_STANDARD 32 /* those below are no real-time signals */
 struct tcgrr_inputs {
@@ -78,8 +79,9 @@ struct tcgrr_inputs {
     uint64_t at;    /* where the next record is in the file */
     int32_t writer; /* the process that wrote the last one seen; 0: none yet */
     struct qemu_plugin_register *number, *arguments[6], *result, *stack;
-    struct qemu_plugin_register *original; /* x86: what Linux keeps of the call's number; NULL: none */
-    struct tcgrr_call_state *call;         /* of the thread that runs */
+    struct qemu_plugin_register *original;               /* x86: what Linux keeps of the call's number; NULL: none */
+    struct qemu_plugin_register *general[TCGRR_GENERAL]; /* by number, on aarch64 and riscv64 */
+    struct tcgrr_call_state *call;                       /* of the thread that runs */
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
 
@@ -109,6 +111,13 @@ bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, con
 void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result);
 /* Writes what was collected, `inputs->record`, to where it was. False if it is damaged. */
 bool tcgrr_inputs_put(struct tcgrr_inputs *inputs);
+
+/* ---- the clock (inputs_clock.c) ---- */
+
+/* A register is there: keeps it if an instruction may read the clock into it. */
+void tcgrr_inputs_find_general(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle);
+/* Has the instructions of a translation watched that read the host's clock: what they read is kept or given. */
+void tcgrr_inputs_watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb);
 
 /* ---- the file (inputs_file.c) ---- */
 

@@ -1,0 +1,191 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/* What instructions read of the host's clock. */
+#include "emu/plugin/inputs_internal.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define CLOCK_STEP  4096
+#define CLOCK_BYTES 4 /* of an instruction, at most */
+
+/* An instruction after which registers have the clock. */
+struct clock {
+    uint8_t size;    /* of the instruction; 0: it is none */
+    uint8_t general; /* the number of the register; x86 has two of its own */
+};
+
+static uint32_t word(const uint8_t *bytes)
+{
+    return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
+}
+
+/* x86's rdtsc and rdtscp leave it in eax and edx. */
+static struct clock read_x86_64(const uint8_t *bytes, size_t size)
+{
+    static const uint8_t plain[] = {0x0f, 0x31}, with_number[] = {0x0f, 0x01, 0xf9};
+    bool is = (size == sizeof(plain) && memcmp(bytes, plain, size) == 0) ||
+              (size == sizeof(with_number) && memcmp(bytes, with_number, size) == 0);
+    return (struct clock){is ? (uint8_t)size : 0, 0};
+}
+
+/* MRS of CNTVCT_EL0 or CNTVCTSS_EL0; 31 is no register. */
+static struct clock read_aarch64(const uint8_t *bytes, size_t size)
+{
+    uint32_t code = size == 4 ? word(bytes) : 0, general = code & 31;
+    bool is = ((code & ~31u) == 0xd53be040 || (code & ~31u) == 0xd53be0c0) && general != 31;
+    return (struct clock){is ? 4 : 0, (uint8_t)general};
+}
+
+/* CSRRS and its neighbours that write nothing, of cycle, time or instret: QEMU gives the host's clock for all three. */
+static struct clock read_riscv64(const uint8_t *bytes, size_t size)
+{
+    uint32_t code = size == 4 ? word(bytes) : 0, general = code >> 7 & 31, number = code >> 20;
+    bool reads = (code & 0x7f) == 0x73 && (code >> 12 & 2) && (code >> 15 & 31) == 0;
+    bool is = reads && number >= 0xc00 && number <= 0xc02 && general != 0;
+    return (struct clock){is ? 4 : 0, (uint8_t)general};
+}
+
+static bool is_x86(const struct tcgrr_inputs *inputs)
+{
+    return inputs->numbers == TCGRR_CALLS_X86_64;
+}
+
+static bool is_aarch64(const struct tcgrr_inputs *inputs)
+{
+    return strcmp(inputs->names->target, "aarch64") == 0;
+}
+
+static struct clock read_clock(const struct tcgrr_inputs *inputs, const uint8_t *bytes, size_t size)
+{
+    if (is_x86(inputs)) {
+        return read_x86_64(bytes, size);
+    }
+    struct clock clock = is_aarch64(inputs) ? read_aarch64(bytes, size) : read_riscv64(bytes, size);
+    return inputs->general[clock.general] ? clock : (struct clock){0, 0};
+}
+
+/* The one that ends where `pc` is. */
+static struct clock read_clock_before(const struct tcgrr_inputs *inputs, uint64_t pc)
+{
+    uint8_t bytes[CLOCK_BYTES];
+    struct clock found = {0, 0};
+
+    for (size_t size = is_x86(inputs) ? 2 : sizeof(bytes); size <= sizeof(bytes) && found.size == 0; size++) {
+        if (tcgrr_inputs_read(inputs, pc - size, bytes, size)) {
+            found = read_clock(inputs, bytes, size);
+        }
+    }
+    return found;
+}
+
+void tcgrr_inputs_find_general(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle)
+{
+    static const char *const riscv[TCGRR_GENERAL] = {
+        "zero", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "fp", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
+        "a6",   "a7", "s2", "s3", "s4", "s5", "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+    char aarch64[8];
+
+    for (int i = 0; i < TCGRR_GENERAL; i++) {
+        snprintf(aarch64, sizeof(aarch64), "x%d", i);
+        bool is = is_aarch64(inputs) ? strcmp(name, aarch64) == 0 : strcmp(name, riscv[i]) == 0;
+        inputs->general[i] = is ? handle : inputs->general[i];
+    }
+}
+
+/* At an instruction that reads it. */
+static void on_clock(unsigned vcpu, void *next)
+{
+    if (tcgrr_plugin.inputs) {
+        tcgrr_plugin.inputs->clock_read = (uintptr_t)next;
+    }
+}
+
+static uint64_t get_clock(const struct tcgrr_inputs *inputs, struct clock clock)
+{
+    if (!is_x86(inputs)) {
+        return tcgrr_inputs_get(inputs, inputs->general[clock.general]);
+    }
+    uint64_t low = tcgrr_inputs_get(inputs, inputs->result), high = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    return (low & UINT32_MAX) | high << 32;
+}
+
+static void set_clock(const struct tcgrr_inputs *inputs, struct clock clock, uint64_t value)
+{
+    if (!is_x86(inputs)) {
+        tcgrr_inputs_set(inputs, inputs->general[clock.general], value);
+        return;
+    }
+    tcgrr_inputs_set(inputs, inputs->result, value & UINT32_MAX);
+    tcgrr_inputs_set(inputs, inputs->arguments[2], value >> 32);
+}
+
+static void keep_clock(struct tcgrr_inputs *inputs, struct clock clock)
+{
+    struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_CLOCK, .result = (int64_t)get_clock(inputs, clock)};
+
+    if (inputs->holds) {
+        tcgrr_inputs_let_go(inputs, false);
+    }
+    g_byte_array_set_size(inputs->record, 0);
+    tcgrr_inputs_append(inputs, &head);
+    tcgrr_inputs_count_anew(inputs);
+}
+
+/* What was recorded there; or where nothing was, because data is compared or registers could not be read, a count of
+ * such instructions. */
+static void give_clock(struct tcgrr_inputs *inputs, struct clock clock)
+{
+    struct tcgrr_inputs_record next;
+
+    if (!inputs->plugin->sampling.on && inputs->way != TCGRR_INPUTS_KEEP && !inputs->over &&
+        tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_CLOCK) {
+        inputs->clock = (uint64_t)next.result;
+        tcgrr_inputs_take(inputs, &next);
+        tcgrr_inputs_count_anew(inputs);
+    } else {
+        inputs->clock += CLOCK_STEP;
+    }
+    set_clock(inputs, clock, inputs->clock);
+}
+
+/* Before the instruction after it. */
+static void on_clock_read(unsigned vcpu, void *pc)
+{
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    if (!inputs || inputs->clock_read != (uintptr_t)pc) {
+        return;
+    }
+    inputs->clock_read = 0;
+    struct clock clock = read_clock_before(inputs, (uintptr_t)pc);
+    if (clock.size == 0) {
+        return;
+    }
+    if (inputs->way == TCGRR_INPUTS_KEEP && !inputs->plugin->sampling.on) {
+        keep_clock(inputs, clock);
+    } else if (inputs->writes) {
+        give_clock(inputs, clock);
+    }
+}
+
+void tcgrr_inputs_watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
+{
+    const struct tcgrr_api *api = &plugin->api;
+    size_t count = api->tb_n_insns(tb);
+    uint64_t pc = api->tb_vaddr(tb);
+    uint8_t bytes[CLOCK_BYTES];
+
+    if (read_clock_before(plugin->inputs, pc).size > 0) {
+        api->register_tb_exec(tb, on_clock_read, QEMU_PLUGIN_CB_RW_REGS, (void *)(uintptr_t)pc);
+    }
+    for (size_t i = 0; i < count; i++) {
+        struct qemu_plugin_insn *insn = api->tb_get_insn(tb, i);
+        size_t size = tcgrr_api_insn_bytes(api, insn, bytes, sizeof(bytes));
+        void *next = (void *)(uintptr_t)(api->insn_vaddr(insn) + size);
+        if (size == api->insn_size(insn) && read_clock(plugin->inputs, bytes, size).size > 0) {
+            api->register_insn_exec(insn, on_clock, QEMU_PLUGIN_CB_NO_REGS, next);
+            if (i + 1 < count) {
+                api->register_insn_exec(api->tb_get_insn(tb, i + 1), on_clock_read, QEMU_PLUGIN_CB_RW_REGS, next);
+            }
+        }
+    }
+}
