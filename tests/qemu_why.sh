@@ -35,6 +35,7 @@ mv "$work/out" "$work/by-icount"
 why fcvtzs fcvtzs_branch W6 --depth 4
 cmp "$work/out" "$work/by-icount" || fail "a symbol for the icount, and capital letters, make a difference"
 contains "it ends" "$(json .ends)" "depth: the chain continues"
+[ "$(json .replays)" -le 3 ] || fail "one replay for the registers, one for the store, one from there on, but it took $(json .replays)"
 
 # The same asked of memory, and as a picture.
 fixed=$(json '.steps[1].read[0].what | sub("memory "; "")')

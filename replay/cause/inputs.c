@@ -2,6 +2,7 @@
 #include "replay/cause/inputs_internal.h"
 
 #include "store/isa/capstone_mode.h"
+#include "store/isa/registers.h"
 
 #include <string.h>
 
@@ -83,6 +84,18 @@ void tcgrr_decoder_free(struct tcgrr_decoder *decoder)
     tcgrr_llvm_free(decoder->little);
     g_free(decoder->target);
     g_free(decoder);
+}
+
+bool tcgrr_insn_inputs_is_place(const struct tcgrr_insn_inputs *inputs, const struct tcgrr_registers *registers,
+                                unsigned index)
+{
+    const struct tcgrr_register *reg = g_ptr_array_index(registers->list, index);
+    bool place = tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC;
+
+    for (guint i = 0; i < inputs->bases->len; i++) {
+        place = place || g_array_index(inputs->bases, unsigned, i) == index;
+    }
+    return place;
 }
 
 void tcgrr_insn_inputs_init(struct tcgrr_insn_inputs *inputs)

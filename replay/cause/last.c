@@ -70,8 +70,8 @@ static void scan_chunk(struct scan *scan, const struct tcgrr_chunk *chunk, const
     }
 }
 
-static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icount before, struct tcgrr_last *last,
-                      GError **error)
+static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icount from, tcgrr_icount before,
+                      struct tcgrr_last *last, GError **error)
 {
     const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
@@ -79,19 +79,23 @@ static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icou
     bool found = true;
 
     *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-    for (tcgrr_icount at = before; good && found && at > 0 && last->kind == TCGRR_LAST_NONE;) {
+    for (tcgrr_icount at = before; good && found && at > from && last->kind == TCGRR_LAST_NONE;) {
         good = tcgrr_reader_seek(reader, at - 1, chunk, &found, error);
         if (good && found) {
             scan_chunk(scan, chunk, blocks, before, last);
             at = chunk->first_icount;
         }
     }
+    if (last->kind == TCGRR_LAST_FOUND && last->icount < from) {
+        last->kind = TCGRR_LAST_NONE;
+    }
     tcgrr_chunk_free(chunk);
     return good;
 }
 
 bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
-                         const uint8_t *state, tcgrr_icount before, struct tcgrr_last *last, GError **error)
+                         const uint8_t *state, tcgrr_icount from, tcgrr_icount before, struct tcgrr_last *last,
+                         GError **error)
 {
     struct scan scan = {.decoder = tcgrr_replay_pair_decoder(pair, 0),
                         .registers = tcgrr_replay_pair_registers(pair, 0),
@@ -100,7 +104,7 @@ bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *re
                         .known = g_hash_table_new(NULL, NULL)};
 
     tcgrr_insn_inputs_init(&scan.inputs);
-    bool good = scan_back(&scan, reader, before, last, error);
+    bool good = scan_back(&scan, reader, from, before, last, error);
     tcgrr_insn_inputs_clear(&scan.inputs);
     g_hash_table_unref(scan.known);
     return good;
@@ -108,17 +112,11 @@ bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *re
 
 /* ---- memory ---- */
 
-static bool is_there(const struct tcgrr_last_place *place, const struct tcgrr_access *access)
-{
-    bool physical = place->mapped && access->flags & TCGRR_ACCESS_PHYSICAL;
-    uint64_t begin = physical ? place->physical : place->address;
-    uint64_t other = physical ? access->physical : access->address;
-    return access->flags & TCGRR_ACCESS_STORE && other < begin + place->size && begin < other + access->size;
-}
-
-/* The last store to the place in a chunk, before `before`; leaves *last alone if there is none. */
+/* The last store to the place in a chunk, before `before`; leaves *last alone if there is none. All accesses are added
+ * to `log`, unless it is NULL. */
 static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
-                         const struct tcgrr_last_place *place, tcgrr_icount before, struct tcgrr_last *last)
+                         const struct tcgrr_last_place *place, tcgrr_icount before, struct tcgrr_last *last,
+                         struct tcgrr_access_log *log)
 {
     struct tcgrr_cursor cursor;
     bool more = tcgrr_cursor_begin(&cursor, chunk, blocks);
@@ -128,7 +126,10 @@ static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blo
         while (more && cursor.index < access->exec) {
             more = tcgrr_cursor_next(&cursor);
         }
-        if (more && cursor.icount + access->insn < before && is_there(place, access)) {
+        if (more && log) {
+            tcgrr_access_log_add(log, cursor.icount + access->insn, access);
+        }
+        if (more && cursor.icount + access->insn < before && tcgrr_access_stores_to(access, place)) {
             *last = (struct tcgrr_last){TCGRR_LAST_FOUND, cursor.icount + access->insn, NULL};
         }
     }
@@ -166,7 +167,7 @@ static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_p
     for (tcgrr_icount at = before; good && id >= 0 && at > *from && last->kind != TCGRR_LAST_FOUND;) {
         good = load_last(reader, at, chunk, &id, error);
         if (good && id >= 0) {
-            look_through(chunk, blocks, place, before, last);
+            look_through(chunk, blocks, place, before, last, NULL);
             at = chunk->first_icount;
         }
     }
@@ -208,7 +209,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
          good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until; tcgrr_chunk_follow(chunk, chunk)) {
         good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
         if (good) {
-            look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), place, until, last);
+            look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), place, until, last, options->log);
         }
         if (good && options->stop && *options->stop) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
@@ -232,8 +233,14 @@ static bool look_from(const struct tcgrr_last_options *options, const struct tcg
                       tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
 {
     struct tcgrr_session *session = start(options, files, keyframe, from, until, able, error);
+    if (options->log) {
+        tcgrr_access_log_begin(options->log, from, until);
+    }
     bool good = session && listen(session, options, place, until, last, error);
 
+    if (!good && options->log) {
+        tcgrr_access_log_begin(options->log, 0, 0);
+    }
     tcgrr_session_free(session);
     return good;
 }
@@ -269,21 +276,19 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
     return good;
 }
 
-bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
-                      tcgrr_icount before, struct tcgrr_last *last, GError **error)
+/* Goes back in replays, from `until` on. */
+static bool look_in_replays(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
+                            tcgrr_icount until, struct tcgrr_last *last, GError **error)
 {
-    GError *problem = NULL;
-    tcgrr_icount until;
-
-    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-    if (!look_in_trace(options->reader, place, before, last, &until, error)) {
-        return false;
-    }
     /* Most values are not old; what is costs further replays. */
     const tcgrr_icount ends[] = {until, until - MIN(until, NEAR_WINDOW), until - MIN(until, FAR_WINDOW), 0};
+    struct tcgrr_last_options how = *options;
+    GError *problem = NULL;
+
     for (size_t i = 0; i + 1 < G_N_ELEMENTS(ends) && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
         bool able = true;
-        if (!look_in_replay(options, place, ends[i + 1], ends[i], last, &able, &problem)) {
+        how.log = i == 0 ? options->log : NULL; /* of the others there are too many */
+        if (!look_in_replay(&how, place, ends[i + 1], ends[i], last, &able, &problem)) {
             if (able || problem->code == TCGRR_ERROR_STOPPED) {
                 g_propagate_error(error, problem);
                 return false;
@@ -293,6 +298,24 @@ bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcg
         }
     }
     return true;
+}
+
+bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
+                      tcgrr_icount before, struct tcgrr_last *last, GError **error)
+{
+    tcgrr_icount until;
+    tcgrr_icount from;
+
+    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
+    if (!look_in_trace(options->reader, place, before, last, &until, error)) {
+        return false;
+    }
+    if (last->kind == TCGRR_LAST_NONE && tcgrr_access_log_reaches(options->log, until, &from)) {
+        bool found = tcgrr_access_log_last_store(options->log, place, until, &last->icount);
+        last->kind = found ? TCGRR_LAST_FOUND : TCGRR_LAST_NONE;
+        until = from;
+    }
+    return look_in_replays(options, place, until, last, error);
 }
 
 /* ---- memory, where stores are not reported ---- */

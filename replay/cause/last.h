@@ -3,6 +3,7 @@
 #ifndef TCGRR_REPLAY_LAST_H
 #define TCGRR_REPLAY_LAST_H
 
+#include "replay/cause/access_log.h"
 #include "replay/cause/replay_pair.h"
 
 /* What found a writer, or why there is none. */
@@ -20,30 +21,25 @@ struct tcgrr_last {
 };
 
 /*
- * The last instruction before `before` that writes register number `index` (of side 0's list), as its bytes say.
- * `state` is one near by, which has the processor's mode. Only the recorded flow is read.
+ * The last instruction of from..before-1 that writes register number `index` (of side 0's list), as its bytes say; NONE
+ * if there is none. `state` is one near by, which has the processor's mode. Only the recorded flow is read.
  */
 bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
-                         const uint8_t *state, tcgrr_icount before, struct tcgrr_last *last, GError **error);
-
-/* A piece of memory. */
-struct tcgrr_last_place {
-    uint64_t address; /* the vCPU's own */
-    uint64_t physical;
-    bool mapped; /* `physical` is known */
-    uint16_t size;
-};
+                         const uint8_t *state, tcgrr_icount from, tcgrr_icount before, struct tcgrr_last *last,
+                         GError **error);
 
 struct tcgrr_last_options {
     struct tcgrr_reader *reader;
     const struct tcgrr_qemu *qemu; /* that replays it */
     const char *plugin;
     const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
+    struct tcgrr_access_log
+        *log; /* what a replay saw that was made before; filled with what the next one sees near `before` */
 };
 
 /*
  * The last store before `before` to any byte of the place. From the trace where it has memory accesses there, else from
- * a replay with them.
+ * the log, else from a replay with them.
  */
 bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
                       tcgrr_icount before, struct tcgrr_last *last, GError **error);

@@ -109,7 +109,7 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
 /* Starts side 0 near where it will be looked at first, and keeps it. */
 static bool stand_near(struct tcgrr_replay_pair *pair, tcgrr_moment near, GError **error)
 {
-    pair->standing = tcgrr_paused_start(pair->reruns[0], tcgrr_replay_pair_icount(pair, 0, near), false, error);
+    pair->standing = tcgrr_paused_start(pair->reruns[0], tcgrr_replay_pair_icount(pair, 0, near), true, error);
     if (pair->standing) {
         pair->registers[0] = tcgrr_registers_ref(tcgrr_paused_registers(pair->standing));
     }
@@ -134,12 +134,23 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_alone(const struct tcgrr_replay_pair
     return pair;
 }
 
+/* The QEMU that has been stopped since the beginning, if it can reach `icount`; it is the caller's then. */
+static struct tcgrr_paused *take_standing(struct tcgrr_replay_pair *pair, tcgrr_icount icount)
+{
+    struct tcgrr_paused *paused = g_steal_pointer(&pair->standing);
+    if (paused && tcgrr_paused_icount(paused) > icount) {
+        g_clear_pointer(&paused, tcgrr_paused_free);
+    }
+    return paused;
+}
+
 bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, bool accesses,
                             tcgrr_paused_work work, void *data, GError **error)
 {
     for (tcgrr_icount near = tcgrr_replay_pair_icount(pair, side, moment);; near = 0) {
         GError *problem = NULL;
-        struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[side], near, accesses, &problem);
+        struct tcgrr_paused *paused = side == 0 && !pair->options.approaches ? take_standing(pair, near) : NULL;
+        paused = paused ? paused : tcgrr_paused_start(pair->reruns[side], near, accesses, &problem);
         bool again = paused && tcgrr_paused_doubtful(paused);
         bool good = paused && work(paused, data, &problem);
         tcgrr_paused_free(paused);
@@ -154,14 +165,11 @@ bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_mome
     }
 }
 
-/* The QEMU that has been stopped since the beginning, if it can reach `icount`; it is the caller's then. */
-static struct tcgrr_paused *take_standing(struct tcgrr_replay_pair *pair, tcgrr_icount icount)
+bool tcgrr_replay_pair_read_near(struct tcgrr_replay_pair *pair, const bool *wanted, uint8_t *state,
+                                 tcgrr_moment *moment, GError **error)
 {
-    struct tcgrr_paused *paused = g_steal_pointer(&pair->standing);
-    if (paused && tcgrr_paused_icount(paused) > icount) {
-        g_clear_pointer(&paused, tcgrr_paused_free);
-    }
-    return paused;
+    *moment = tcgrr_paused_icount(pair->standing) - tcgrr_replay_pair_icount(pair, 0, 0);
+    return tcgrr_paused_read_state(pair->standing, wanted, state, error);
 }
 
 struct tcgrr_paused *tcgrr_replay_pair_pause_at(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)

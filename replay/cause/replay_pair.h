@@ -164,8 +164,16 @@ struct tcgrr_segment {
 bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segments, unsigned count,
                             GPtrArray *snapshots, GError **error);
 
-/* The same with one segment of side 0, whose stops are in segment->stops[0]. */
-bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segment, GError **error);
+/* The same with side 0 alone, without snapshots; the stops are in each segment's stops[0]. */
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segments, unsigned count,
+                                  GError **error);
+
+/*
+ * Of tcgrr_replay_pair_alone(), before it has gone anywhere: the registers where side 0 stands, of those that are
+ * `wanted`, and *moment, that place.
+ */
+bool tcgrr_replay_pair_read_near(struct tcgrr_replay_pair *pair, const bool *wanted, uint8_t *state,
+                                 tcgrr_moment *moment, GError **error);
 
 /* Starts side 0 and goes to a moment; NULL with error. The caller's (tcgrr_paused_free). */
 struct tcgrr_paused *tcgrr_replay_pair_pause_at(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);

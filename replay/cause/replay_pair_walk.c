@@ -449,17 +449,28 @@ bool tcgrr_replay_pair_walk(struct tcgrr_replay_pair *pair, struct tcgrr_segment
     return good;
 }
 
-bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segment, GError **error)
+bool tcgrr_replay_pair_walk_alone(struct tcgrr_replay_pair *pair, struct tcgrr_segment *segments, unsigned count,
+                                  GError **error)
 {
-    struct walking walking;
-    struct route route = {&walking, 1, NULL};
+    g_autofree struct walking *walkings = g_new0(struct walking, count);
+    struct route route = {walkings, count, NULL};
+    bool good = true;
 
-    begin(pair, 0, segment, &walking);
-    bool good = load_code(&walking, &route.error) && GPOINTER_TO_INT(walk_side(&route));
-    finish(&walking);
+    for (unsigned i = 0; i < count; i++) {
+        begin(pair, 0, &segments[i], &walkings[i]);
+    }
+    for (unsigned i = 0; i < count && good; i++) {
+        good = load_code(&walkings[i], &route.error);
+    }
+    good = good && GPOINTER_TO_INT(walk_side(&route));
+    for (unsigned i = 0; i < count; i++) {
+        finish(&walkings[i]);
+        if (!good) {
+            g_clear_pointer(&segments[i].stops[0], g_ptr_array_unref);
+        }
+    }
     if (!good) {
         g_propagate_error(error, route.error);
-        g_clear_pointer(&segment->stops[0], g_ptr_array_unref);
     }
     return good;
 }

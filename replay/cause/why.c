@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "replay/cause/ahead.h"
 #include "replay/cause/last.h"
 #include "store/error.h"
 
@@ -28,9 +29,12 @@ struct chase {
     const struct tcgrr_why_options *options;
     struct tcgrr_why *why;
     struct tcgrr_replay_pair *pair;
-    GArray *open;     /* struct wanted */
-    GPtrArray *stops; /* the stretch stepped through last; NULL: none */
-    bool *watched;    /* by index: the registers that are read at each stop */
+    GArray *open;         /* struct wanted */
+    GPtrArray *stretches; /* those stepped through last, in order: GPtrArray of struct tcgrr_stop * */
+    struct tcgrr_access_log *log;
+    const uint8_t *state;  /* where the chase began */
+    const GArray *nowhere; /* no places in memory are watched */
+    bool *watched;         /* by index: the registers that are read at each stop */
 };
 
 static void say(struct chase *chase, const char *text, tcgrr_icount icount)
@@ -121,42 +125,119 @@ static G_GNUC_PRINTF(2, 3) void add_end(struct chase *chase, const char *format,
 
 /* ---- standing at an instruction ---- */
 
-static const struct tcgrr_stop *stop_at(const struct chase *chase, guint i)
+static const struct tcgrr_stop *stop_in(const GPtrArray *stops, guint i)
 {
     /* Who asks has looked whether there are any. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
-    return g_ptr_array_index(chase->stops, i);
+    return g_ptr_array_index(stops, i);
 }
 
-/* The stop before the instruction that retires as number `icount`, which has one after it. */
-static bool find_stop(const struct chase *chase, tcgrr_icount icount, guint *stop)
+/* The stops before and after the instruction that retires as number `icount`. */
+static bool find_stops(const struct chase *chase, tcgrr_icount icount, const struct tcgrr_stop *around[2])
 {
-    for (guint i = 0; chase->stops && i + 1 < chase->stops->len; i++) {
-        if (stop_at(chase, i)->moment == icount && stop_at(chase, i + 1)->moment > icount) {
-            *stop = i;
-            return true;
+    for (guint k = 0; k < chase->stretches->len; k++) {
+        const GPtrArray *stops = g_ptr_array_index(chase->stretches, k);
+        for (guint i = 0; i + 1 < stops->len; i++) {
+            if (stop_in(stops, i)->moment == icount && stop_in(stops, i + 1)->moment > icount) {
+                around[0] = stop_in(stops, i);
+                around[1] = stop_in(stops, i + 1);
+                return true;
+            }
         }
     }
     return false;
 }
 
-static bool step_through(struct chase *chase, tcgrr_icount icount, guint *stop, GError **error)
+/* The stretches around some instructions, latest first, one after the other. */
+static bool plan(struct chase *chase, const GArray *icounts, GArray *segments, GError **error)
 {
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_segment segment = {.to = icount, .more = 1, .watch = {chase->watched, places}};
+    for (guint i = icounts->len; i > 0; i--) {
+        tcgrr_icount icount = g_array_index(icounts, tcgrr_icount, i - 1);
+        struct tcgrr_segment segment = {.to = icount, .more = 1, .watch = {chase->watched, chase->nowhere}};
+        if (!tcgrr_replay_pair_quiet(chase->pair, icount - MIN(icount, WINDOW), &segment.from, error)) {
+            return false;
+        }
+        struct tcgrr_segment *last =
+            segments->len > 0 ? &g_array_index(segments, struct tcgrr_segment, segments->len - 1) : NULL;
+        if (last && segment.from <= last->to + WINDOW) {
+            last->to = icount;
+        } else {
+            g_array_append_val(segments, segment);
+        }
+    }
+    return true;
+}
 
-    if (find_stop(chase, icount, stop)) {
+/* Steps through all of these instructions, latest first, in one replay. */
+static bool walk(struct chase *chase, const GArray *icounts, GError **error)
+{
+    g_autoptr(GArray) segments = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_segment));
+
+    g_ptr_array_set_size(chase->stretches, 0);
+    if (!plan(chase, icounts, segments, error) ||
+        !tcgrr_replay_pair_walk_alone(chase->pair, (struct tcgrr_segment *)segments->data, segments->len, error)) {
+        return false;
+    }
+    for (guint i = 0; i < segments->len; i++) {
+        g_ptr_array_add(chase->stretches, g_array_index(segments, struct tcgrr_segment, i).stops[0]);
+    }
+    return true;
+}
+
+/* Where the chase will probably go from instruction `icount`, and there first; as far as the same keyframe reaches. */
+static GArray *look_ahead(struct chase *chase, tcgrr_icount icount, GError **error)
+{
+    g_autoptr(GArray) writers = g_array_new(FALSE, FALSE, sizeof(tcgrr_icount));
+    struct tcgrr_ahead ahead = {
+        .pair = chase->pair,
+        .reader = chase->options->reader,
+        .log = chase->log,
+        .state = chase->state,
+        .from = tcgrr_replay_pair_keyframe(chase->pair, 0, icount).icount,
+        .writers = writers,
+    };
+    unsigned done = chase->why->steps->len;
+
+    g_array_append_val(writers, icount);
+    for (guint i = 0; i < chase->open->len; i++) {
+        const struct wanted *wanted = &g_array_index(chase->open, struct wanted, i);
+        if (wanted->known && wanted->writer >= ahead.from) {
+            g_array_append_val(writers, wanted->writer);
+        } else if (!wanted->known && !wanted->memory &&
+                   !tcgrr_ahead_add(&ahead, wanted->index, wanted->before, error)) {
+            return NULL;
+        }
+    }
+    return tcgrr_ahead_take(&ahead, MAX(chase->options->depth, done + 1) - done, error);
+}
+
+/* A guess that leads nowhere is no reason to fail. */
+static bool walk_ahead(struct chase *chase, GArray *icounts, GError **error)
+{
+    GError *problem = NULL;
+
+    if (walk(chase, icounts, &problem)) {
         return true;
     }
-    if (!tcgrr_replay_pair_quiet(chase->pair, icount > WINDOW ? icount - WINDOW : 0, &segment.from, error)) {
-        return false;
+    if (icounts->len > 1 && problem->code != TCGRR_ERROR_STOPPED) {
+        g_clear_error(&problem);
+        g_array_set_size(icounts, 1);
+        return walk(chase, icounts, error);
+    }
+    g_propagate_error(error, problem);
+    return false;
+}
+
+static bool step_through(struct chase *chase, tcgrr_icount icount, const struct tcgrr_stop *around[2], GError **error)
+{
+    if (find_stops(chase, icount, around)) {
+        return true;
     }
     say(chase, "stepping", icount);
-    g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_replay_pair_walk_alone(chase->pair, &segment, error)) {
+    g_autoptr(GArray) icounts = look_ahead(chase, icount, error);
+    if (!icounts || !walk_ahead(chase, icounts, error)) {
         return false;
     }
-    chase->stops = segment.stops[0];
-    if (!find_stop(chase, icount, stop)) {
+    if (!find_stops(chase, icount, around)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "instruction %" G_GUINT64_FORMAT
                     " does not run when it is stepped through: the replay is not exact",
@@ -180,23 +261,13 @@ static void want(struct chase *chase, struct wanted *wanted, const uint8_t *stat
     g_array_append_vals(chase->open, wanted, 1);
 }
 
-/* Registers that only say where the memory is are no part of the value. */
-static bool is_base(const struct tcgrr_stop *stop, unsigned index)
-{
-    bool base = false;
-    for (guint i = 0; i < stop->inputs.bases->len; i++) {
-        base = base || g_array_index(stop->inputs.bases, unsigned, i) == index;
-    }
-    return base;
-}
-
 static bool want_registers(struct chase *chase, const struct tcgrr_stop *stop, int number)
 {
     bool any = false;
     for (guint i = 0; i < stop->inputs.registers->len; i++) {
         const struct tcgrr_insn_input *input = &g_array_index(stop->inputs.registers, struct tcgrr_insn_input, i);
         const struct tcgrr_register *reg = register_at(chase, input->index);
-        if (is_base(stop, input->index) || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
+        if (tcgrr_insn_inputs_is_place(&stop->inputs, tcgrr_replay_pair_registers(chase->pair, 0), input->index)) {
             continue;
         }
         struct wanted wanted = {.index = input->index, .mask = input->mask};
@@ -357,50 +428,62 @@ static bool add_outside(struct chase *chase, const struct wanted *wanted, GError
 
 static bool take_writer(struct chase *chase, const struct wanted *wanted, GError **error)
 {
-    guint at;
+    const struct tcgrr_stop *around[2];
 
-    if (!step_through(chase, wanted->writer, &at, error)) {
+    if (!step_through(chase, wanted->writer, around, error)) {
         return false;
     }
-    if (left_it(chase, wanted, stop_at(chase, at), stop_at(chase, at + 1))) {
-        add_step(chase, wanted, stop_at(chase, at), stop_at(chase, at + 1));
+    if (left_it(chase, wanted, around[0], around[1])) {
+        add_step(chase, wanted, around[0], around[1]);
         return true;
     }
     return add_outside(chase, wanted, error);
 }
 
-/* The last store before `before` in the stretch that was stepped through last, which has to reach up to there. */
-static bool store_in_stops(const struct chase *chase, struct wanted *wanted, tcgrr_icount before)
+static bool stores_to(const struct tcgrr_stop *stop, const struct tcgrr_last_place *place)
 {
-    guint at = 0;
-
-    while (chase->stops && at < chase->stops->len && stop_at(chase, at)->moment < before) {
-        at++;
-    }
-    if (!chase->stops || at == chase->stops->len) {
-        return false;
-    }
-    for (; at > 0; at--) {
-        const struct tcgrr_stop *stop = stop_at(chase, at - 1);
-        for (guint i = 0; i < stop->touched->len; i++) {
-            const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
-            if (touched->operand.store && touched->ram && stop_at(chase, at)->moment > stop->moment &&
-                touched->physical < wanted->place.physical + wanted->place.size &&
-                wanted->place.physical < touched->physical + touched->size) {
-                wanted->writer = stop->moment;
-                wanted->known = true;
-                return true;
-            }
+    for (guint i = 0; i < stop->touched->len; i++) {
+        const struct tcgrr_touched *touched = &g_array_index(stop->touched, struct tcgrr_touched, i);
+        if (touched->operand.store && touched->ram && touched->physical < place->physical + place->size &&
+            place->physical < touched->physical + touched->size) {
+            return true;
         }
     }
     return false;
 }
 
+/* The last store before `before` in a stretch that was stepped through, if it reaches up to there. */
+static bool store_in_stretch(const GPtrArray *stops, struct wanted *wanted, tcgrr_icount before)
+{
+    guint at = 0;
+
+    while (at < stops->len && stop_in(stops, at)->moment < before) {
+        at++;
+    }
+    for (; at < stops->len && at > 0; at--) {
+        const struct tcgrr_stop *stop = stop_in(stops, at - 1);
+        if (stop_in(stops, at)->moment > stop->moment && stores_to(stop, &wanted->place)) {
+            wanted->writer = stop->moment;
+            wanted->known = true;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool store_in_stops(const struct chase *chase, struct wanted *wanted, tcgrr_icount before)
+{
+    bool found = false;
+    for (guint i = 0; i < chase->stretches->len && !found; i++) {
+        found = store_in_stretch(g_ptr_array_index(chase->stretches, i), wanted, before);
+    }
+    return found;
+}
+
 /* Where QEMU does not report stores: the one that last changed what is there, which is seen by looking. */
 static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr_last *last, GError **error)
 {
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
-    struct tcgrr_segment segment = {.watch = {chase->watched, places}};
+    struct tcgrr_segment segment = {.watch = {chase->watched, chase->nowhere}};
     bool found;
 
     say(chase, "looking for the last change before it is read", wanted->before);
@@ -417,11 +500,11 @@ static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr
     }
     say(chase, "stepping", segment.to);
     segment.more = 1;
-    g_clear_pointer(&chase->stops, g_ptr_array_unref);
-    if (!tcgrr_replay_pair_walk_alone(chase->pair, &segment, error)) {
+    g_ptr_array_set_size(chase->stretches, 0);
+    if (!tcgrr_replay_pair_walk_alone(chase->pair, &segment, 1, error)) {
         return false;
     }
-    chase->stops = segment.stops[0];
+    g_ptr_array_add(chase->stretches, segment.stops[0]);
     if (store_in_stops(chase, wanted, segment.to)) {
         *last = (struct tcgrr_last){TCGRR_LAST_FOUND, wanted->writer, NULL};
     } else {
@@ -431,7 +514,7 @@ static bool find_change(struct chase *chase, struct wanted *wanted, struct tcgrr
 }
 
 /* Sets wanted->writer; *over: there is none to be had, and why was noted. */
-static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_t *state, bool *over, GError **error)
+static bool find_writer(struct chase *chase, struct wanted *wanted, bool *over, GError **error)
 {
     const struct tcgrr_why_options *options = chase->options;
     struct tcgrr_last last = {.kind = TCGRR_LAST_NONE};
@@ -443,13 +526,17 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, const uint8_
     }
     if (wanted->memory) {
         struct tcgrr_last_options how = {options->reader, tcgrr_replay_pair_qemu(chase->pair, 0), options->plugin,
-                                         options->stop};
-        say(chase, "looking for the last store before it is read", wanted->before);
+                                         options->stop, chase->log};
+        tcgrr_icount from;
+        if (!tcgrr_access_log_reaches(chase->log, wanted->before, &from)) {
+            say(chase, "looking for the last store before it is read", wanted->before);
+        }
         if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
             (last.kind == TCGRR_LAST_UNREPORTED && !find_change(chase, wanted, &last, error))) {
             return false;
         }
-    } else if (!tcgrr_last_register(chase->pair, options->reader, wanted->index, state, wanted->before, &last, error)) {
+    } else if (!tcgrr_last_register(chase->pair, options->reader, wanted->index, chase->state, 0, wanted->before, &last,
+                                    error)) {
         return false;
     }
     wanted->known = last.kind == TCGRR_LAST_FOUND;
@@ -489,7 +576,7 @@ static guint newest(const struct chase *chase)
     return best;
 }
 
-static bool follow(struct chase *chase, const uint8_t *state, GError **error)
+static bool follow(struct chase *chase, GError **error)
 {
     while (chase->open->len > 0) {
         guint at = newest(chase);
@@ -497,7 +584,7 @@ static bool follow(struct chase *chase, const uint8_t *state, GError **error)
         bool over = false;
 
         if (!wanted.known) {
-            if (!find_writer(chase, &wanted, state, &over, error)) {
+            if (!find_writer(chase, &wanted, &over, error)) {
                 return false;
             }
             g_array_index(chase->open, struct wanted, at) = wanted;
@@ -544,28 +631,29 @@ static const struct tcgrr_register *find_register(const struct tcgrr_registers *
     return found;
 }
 
-/* What is asked for, before the instruction at which `paused` is. */
-static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const uint8_t *state, struct wanted *wanted,
-                       GError **error)
+static struct wanted wanted_register(const struct chase *chase, const struct tcgrr_register *reg, const uint8_t *state)
+{
+    return (struct wanted){.index = reg->index,
+                           .mask = UINT64_MAX,
+                           .number = tcgrr_state_number(tcgrr_replay_pair_registers(chase->pair, 0), state, reg),
+                           .before = chase->options->at,
+                           .step = -1};
+}
+
+static void ask(struct chase *chase, const struct wanted *wanted, const uint8_t *state)
+{
+    chase->why->asked = value_of(chase, wanted, state);
+    g_array_append_vals(chase->open, wanted, 1);
+}
+
+static bool read_asked_memory(struct chase *chase, struct tcgrr_paused *paused, struct wanted *wanted, GError **error)
 {
     const struct tcgrr_why_options *options = chase->options;
-    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(chase->pair, 0);
+    const GPtrArray *registers = tcgrr_replay_pair_registers(chase->pair, 0)->list;
+    uint16_t width = (uint16_t)(((const struct tcgrr_register *)g_ptr_array_index(registers, 0))->bytes);
     bool ram = false;
 
-    if (options->what) {
-        const struct tcgrr_register *reg = find_register(registers, options->what);
-        if (!reg || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                        "%s is not a register that QEMU shows, or not one that single instructions set", options->what);
-            return false;
-        }
-        wanted->index = reg->index;
-        wanted->mask = UINT64_MAX;
-        wanted->number = tcgrr_state_number(registers, state, reg);
-        return true;
-    }
-    uint16_t width = (uint16_t)(((const struct tcgrr_register *)g_ptr_array_index(registers->list, 0))->bytes);
-    wanted->memory = true;
+    *wanted = (struct wanted){.memory = true, .before = options->at, .step = -1};
     wanted->place =
         (struct tcgrr_last_place){.address = options->address, .size = options->size ? options->size : width};
     if (!tcgrr_paused_translate(paused, options->address, &wanted->place.physical, &wanted->place.mapped, error) ||
@@ -581,21 +669,91 @@ static bool read_asked(struct chase *chase, struct tcgrr_paused *paused, const u
     return ram;
 }
 
-static bool begin(struct chase *chase, uint8_t *state, GError **error)
+/* `reg`: the register that is asked for; NULL: memory is. */
+static bool stand(struct chase *chase, const struct tcgrr_register *reg, uint8_t *state, GError **error)
 {
-    struct wanted wanted = {.before = chase->options->at, .step = -1};
-    struct tcgrr_paused *paused = NULL;
+    struct wanted wanted;
 
     say(chase, "standing", chase->options->at);
-    paused = tcgrr_replay_pair_pause_at(chase->pair, chase->options->at, error);
+    struct tcgrr_paused *paused = tcgrr_replay_pair_pause_at(chase->pair, chase->options->at, error);
     bool good = paused && tcgrr_paused_read_state(paused, NULL, state, error) &&
-                read_asked(chase, paused, state, &wanted, error);
+                (reg || read_asked_memory(chase, paused, &wanted, error));
     tcgrr_paused_free(paused);
     if (good) {
-        chase->why->asked = value_of(chase, &wanted, state);
-        g_array_append_val(chase->open, wanted);
+        wanted = reg ? wanted_register(chase, reg, state) : wanted;
+        ask(chase, &wanted, state);
     }
     return good;
+}
+
+/* Where the register is read, and before that those where it probably comes from; empty if that is not known. */
+static GArray *look_ahead_of(struct chase *chase, const struct tcgrr_register *reg, uint8_t *state, GError **error)
+{
+    g_autoptr(GArray) writers = g_array_new(FALSE, FALSE, sizeof(tcgrr_icount));
+    struct tcgrr_ahead ahead = {chase->pair, chase->options->reader, chase->log, state, 0, writers};
+
+    if (!tcgrr_replay_pair_read_near(chase->pair, chase->watched, state, &ahead.from, error) ||
+        !tcgrr_ahead_add(&ahead, reg->index, chase->options->at, error)) {
+        return NULL;
+    }
+    GArray *icounts = tcgrr_ahead_take(&ahead, chase->options->depth, error);
+    tcgrr_icount last = chase->options->at - 1;
+    if (icounts && icounts->len > 0 && g_array_index(icounts, tcgrr_icount, 0) != last) {
+        g_array_prepend_val(icounts, last);
+    }
+    return icounts;
+}
+
+/* Reads the register in the same replay that steps through what wrote it. *done: that was possible. */
+static bool stand_after_writers(struct chase *chase, const struct tcgrr_register *reg, uint8_t *state, bool *done,
+                                GError **error)
+{
+    const struct tcgrr_why_options *options = chase->options;
+    const struct tcgrr_stop *around[2];
+    GError *problem = NULL;
+    bool interrupted;
+
+    *done = false;
+    if (options->at == 0 || !chase->watched[reg->index]) {
+        return true;
+    }
+    if (!tcgrr_replay_pair_interrupted(chase->pair, 0, options->at, &interrupted, error)) {
+        return false;
+    }
+    g_autoptr(GArray) icounts =
+        interrupted ? g_array_new(FALSE, FALSE, sizeof(tcgrr_icount)) : look_ahead_of(chase, reg, state, error);
+    if (!icounts || icounts->len == 0) {
+        return icounts != NULL;
+    }
+    say(chase, "stepping", options->at);
+    if (!walk(chase, icounts, &problem)) {
+        bool stopped = problem->code == TCGRR_ERROR_STOPPED;
+        g_propagate_error(stopped ? error : NULL, problem);
+        return !stopped;
+    }
+    *done = find_stops(chase, options->at - 1, around) && around[1]->moment == options->at &&
+            tcgrr_state_knows(around[1]->state, reg->index);
+    if (*done) {
+        memcpy(state, around[1]->state, tcgrr_replay_pair_registers(chase->pair, 0)->state_bytes);
+        struct wanted wanted = wanted_register(chase, reg, state);
+        ask(chase, &wanted, state);
+    }
+    return true;
+}
+
+static bool begin(struct chase *chase, uint8_t *state, GError **error)
+{
+    const char *what = chase->options->what;
+    const struct tcgrr_register *reg = what ? find_register(tcgrr_replay_pair_registers(chase->pair, 0), what) : NULL;
+    bool done = false;
+
+    if (what && (!reg || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
+                    "%s is not a register that QEMU shows, or not one that single instructions set", what);
+        return false;
+    }
+    chase->state = state;
+    return (!reg || stand_after_writers(chase, reg, state, &done, error)) && (done || stand(chase, reg, state, error));
 }
 
 static void watch_computed(struct chase *chase)
@@ -631,11 +789,16 @@ bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *w
     if (!chase.pair) {
         return false;
     }
+    g_autoptr(GArray) nowhere = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
+    chase.nowhere = nowhere;
     chase.open = g_array_new(FALSE, FALSE, sizeof(struct wanted));
+    chase.stretches = g_ptr_array_new_with_free_func((GDestroyNotify)g_ptr_array_unref);
+    chase.log = tcgrr_access_log_new();
     watch_computed(&chase);
     g_autofree uint8_t *state = g_malloc0(tcgrr_replay_pair_registers(chase.pair, 0)->state_bytes);
-    bool good = begin(&chase, state, error) && follow(&chase, state, error);
-    g_clear_pointer(&chase.stops, g_ptr_array_unref);
+    bool good = begin(&chase, state, error) && follow(&chase, error);
+    tcgrr_access_log_free(chase.log);
+    g_ptr_array_unref(chase.stretches);
     g_array_unref(chase.open);
     g_free(chase.watched);
     tcgrr_replay_pair_free(chase.pair);

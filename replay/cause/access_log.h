@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+/*
+ * The memory accesses of a part of the run, as a replay reported them: a chase for the origin of a value comes back to
+ * them again and again.
+ */
+#ifndef TCGRR_REPLAY_ACCESS_LOG_H
+#define TCGRR_REPLAY_ACCESS_LOG_H
+
+#include "store/model.h"
+
+#include <glib.h>
+
+/* A piece of memory. */
+struct tcgrr_last_place {
+    uint64_t address; /* the vCPU's own */
+    uint64_t physical;
+    bool mapped; /* `physical` is known */
+    uint16_t size;
+};
+
+/* Whether an access stores to any byte of the place. */
+bool tcgrr_access_stores_to(const struct tcgrr_access *access, const struct tcgrr_last_place *place);
+
+struct tcgrr_access_log;
+
+struct tcgrr_access_log *tcgrr_access_log_new(void);
+/* NULL is allowed. */
+void tcgrr_access_log_free(struct tcgrr_access_log *log);
+
+/* Forgets everything; instructions from..until-1 are to be added. */
+void tcgrr_access_log_begin(struct tcgrr_access_log *log, tcgrr_icount from, tcgrr_icount until);
+/* In the order of execution. What lies outside the part is ignored; of too many the earliest are forgotten. */
+void tcgrr_access_log_add(struct tcgrr_access_log *log, tcgrr_icount icount, const struct tcgrr_access *access);
+
+/* Whether it has the accesses right before `before`; *from is where they begin. */
+bool tcgrr_access_log_reaches(const struct tcgrr_access_log *log, tcgrr_icount before, tcgrr_icount *from);
+
+/* The last store to the place before `before`, among those that it has. */
+bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_last_place *place,
+                                 tcgrr_icount before, tcgrr_icount *icount);
+
+/* Calls `found` for each place that instruction number `icount` loads from. */
+void tcgrr_access_log_loads(const struct tcgrr_access_log *log, tcgrr_icount icount,
+                            void (*found)(const struct tcgrr_last_place *place, void *data), void *data);
+
+#endif
