@@ -68,9 +68,11 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
     g_autofree char *place = cli_number(comparison->icount);
     GError *problem = NULL;
 
-    cli_note("at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, on "
-             "one rr log",
-             place);
+    bool system = strcmp(tcgrr_reader_run(traces->readers[0])->mode, "system") == 0;
+    const char *shared = system ? "on one rr log" : "with the same results of system calls";
+
+    cli_note("at icount %s the two differ, which inputs of their own may explain: their QEMUs run once more, %s", place,
+             shared);
     g_autofree char *plugin = cli_plugin_path(&problem);
     struct tcgrr_decide_options how = {.plugin = plugin, .compare = options, .stop = options->stop};
     enum tcgrr_decision decision = plugin ? tcgrr_decide(traces->readers, &how, comparison, &problem) : TCGRR_UNDECIDED;
@@ -84,12 +86,10 @@ static bool decide(const struct traces *traces, const struct tcgrr_compare_optio
         g_propagate_error(error, problem);
         return false;
     }
-    const char *outcome = decision == TCGRR_DECIDED_INPUTS ? "on one rr log both are the same there and beyond"
-                          : decision == TCGRR_DECIDED_ELSEWHERE
-                              ? "on one rr log they diverge elsewhere; tcgrr lockstep "
-                                "reports where"
-                              : "one rr log could not drive both to decide";
-    GError *with = g_error_new(TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (%s%s%s)", (*error)->message, outcome,
+    const char *outcome = decision == TCGRR_DECIDED_INPUTS      ? "both are the same there and beyond"
+                          : decision == TCGRR_DECIDED_ELSEWHERE ? "they diverge elsewhere; tcgrr lockstep reports where"
+                                                                : "that could not be tried";
+    GError *with = g_error_new(TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (%s %s%s%s)", (*error)->message, shared, outcome,
                                problem ? ": " : "", problem ? problem->message : "");
     g_clear_error(&problem);
     g_clear_error(error);
@@ -150,8 +150,9 @@ static int compare(const struct cli_command *command, struct traces *traces, con
         return status;
     }
     choose_state(traces, &options);
-    if (!tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
-        (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
+    bool good = tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
+                tcgrr_decide_check_calls(traces->readers, &comparison, &error);
+    if (!good && (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
         traces->browse = comparison.undecided && error->code != TCGRR_ERROR_STOPPED;
         status = fail(traces, comparing, &comparison, &places, error);
         tcgrr_comparison_clear(&comparison);
@@ -235,7 +236,9 @@ const struct cli_command cli_diff = {
     "Compares instructions, however they are cut into blocks. An interrupt that comes a few instructions earlier in "
     "one\n"
     "run, or a polling loop that runs a few more times, is listed but is not a divergence, except with --strict.\n"
-    "Where inputs of their own may explain a difference, tcgrr runs both QEMUs once more, on one rr log, to decide.\n\n"
+    "Where inputs of their own may explain a difference, tcgrr runs both QEMUs once more, on one rr log or, in user "
+    "mode,\n"
+    "with the same results of system calls, to decide.\n\n"
     "Examples:\n"
     "  tcgrr diff good.tcgrr bad.tcgrr\n"
     "  tcgrr diff good.tcgrr bad.tcgrr --from start_kernel\n"

@@ -6,6 +6,7 @@
 #include "emu/qemu/command.h"
 #include "replay/control.h"
 #include "replay/drive.h"
+#include "replay/guest_files.h"
 #include "replay/replay.h"
 #include "store/error.h"
 #include "store/symbols.h"
@@ -396,16 +397,29 @@ static void close_pair(struct context *context)
     }
 }
 
-/* Whether a divergence stands where A is a recorded program: the QEMU that recorded it repeats it. */
+/* Whether a divergence of programs of which one, or each, is a recorded one stands. */
 static bool check_recorded(struct context *context, GError **error)
 {
     const struct tcgrr_lockstep_local_options *options = &context->options;
-    struct tcgrr_reader *reader = options->members[0].reader;
+    struct tcgrr_comparison *found = &context->pair.comparison;
     struct tcgrr_replay_options control = {
         .plugin = options->plugin, .hang_ms = options->hang_ms, .stop = options->stop};
+    bool unchanged = true;
 
-    return !reader || strcmp(tcgrr_reader_run(reader)->mode, "user") != 0 ||
-           tcgrr_control_judge(reader, &control, &context->pair.comparison, error);
+    for (int i = 0; i < 2 && found->diverged; i++) {
+        struct tcgrr_reader *reader = options->members[i].reader;
+        if (reader && strcmp(tcgrr_reader_run(reader)->mode, "user") != 0) {
+            return true;
+        }
+        unchanged = unchanged && (!reader || tcgrr_guest_files_same(reader));
+    }
+    if (!found->diverged || !unchanged) {
+        return true;
+    }
+    if (!context->pair.calls) {
+        return !(options->members[0].reader || options->members[1].reader) || tcgrr_compare_doubt_calls(found, error);
+    }
+    return !options->members[0].reader || tcgrr_control_judge(options->members[0].reader, &control, found, error);
 }
 
 static int lockstep(struct context *context)

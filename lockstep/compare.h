@@ -37,6 +37,9 @@ struct tcgrr_given {
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
                          struct tcgrr_comparison *comparison, GError **error);
+/* User mode, where each side made its own system calls: takes back a divergence, because what they gave may be the
+ * reason. Sets `undecided`, and fails with TCGRR_ERROR_FAILED. */
+bool tcgrr_compare_doubt_calls(struct tcgrr_comparison *found, GError **error);
 /* Whether that is how a program ends by a signal that an instruction of its own raises, as written by
  * tcgrr_process_describe_end(). */
 bool tcgrr_compare_is_raised(const char *exit);

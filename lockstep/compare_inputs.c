@@ -101,6 +101,18 @@ void tcgrr_compare_note_start(struct tcgrr_comparison *found)
         g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which may be why");
 }
 
+bool tcgrr_compare_doubt_calls(struct tcgrr_comparison *found, GError **error)
+{
+    bool gone = found->kind == TCGRR_DIVERGENCE_CUT || found->kind == TCGRR_DIVERGENCE_HUNG;
+
+    return !found->diverged || gone ||
+           tcgrr_comparison_withdraw(found, "each program made its own system calls", error,
+                                     "no verdict: the runs had inputs of their own, and differ at icount "
+                                     "%" G_GUINT64_FORMAT " (A) and %" G_GUINT64_FORMAT
+                                     " (B), which may be why: each program made its own system calls",
+                                     found->sides[0].icount, found->sides[1].icount);
+}
+
 /* The two QEMUs start the program differently. */
 static bool refuse_start(const struct tcgrr_comparison *comparison, GError **error)
 {

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/decide.h"
 
+#include "emu/qemu/command.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "lockstep/lockstep_local.h"
 #include "replay/recorded.h"
 #include "store/error.h"
+#include "store/processes.h"
 
 #include <string.h>
 
@@ -20,11 +22,72 @@ struct deciding {
     struct tcgrr_lockstep_local pair;
 };
 
+static bool is_user(struct tcgrr_reader *reader)
+{
+    return g_strcmp0(tcgrr_reader_run(reader)->mode, "user") == 0;
+}
+
+/* By path, the digests of the guest's files that are known. */
+static void note_file(const char *path, uint64_t size, const char *xxh128, void *data)
+{
+    if (path && xxh128 && *xxh128) {
+        g_hash_table_insert(data, g_strdup(path), g_strdup(xxh128));
+    }
+}
+
+static bool files_differ(GHashTable *const files[2])
+{
+    GHashTableIter iter;
+    gpointer path, digest;
+
+    g_hash_table_iter_init(&iter, files[0]);
+    while (g_hash_table_iter_next(&iter, &path, &digest)) {
+        const char *other = g_hash_table_lookup(files[1], path);
+        if (other && strcmp(digest, other) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether both ran the same program with the same arguments, as far as is known. */
+static bool same_programs(struct tcgrr_reader *const readers[2])
+{
+    GHashTable *files[2];
+    char **words[2];
+    int programs[2];
+    bool known = true;
+
+    for (int i = 0; i < 2; i++) {
+        files[i] = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, g_free);
+        words[i] = tcgrr_recorded_words(readers[i], NULL, NULL);
+        programs[i] = words[i] ? tcgrr_command_program(words[i][0], (const char *const *)words[i] + 1) : -1;
+        known = known && programs[i] >= 0 && tcgrr_reader_guest_files(readers[i], note_file, files[i], NULL);
+    }
+    bool same = !known || (g_strv_equal((const char *const *)words[0] + 1 + programs[0],
+                                        (const char *const *)words[1] + 1 + programs[1]) &&
+                           !files_differ(files));
+    for (int i = 0; i < 2; i++) {
+        g_hash_table_unref(files[i]);
+        g_strfreev(words[i]);
+    }
+    return same;
+}
+
+bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found, GError **error)
+{
+    return !found->diverged || !is_user(readers[0]) || !same_programs(readers) ||
+           tcgrr_compare_doubt_calls(found, error);
+}
+
 static bool prepare(struct deciding *deciding, struct tcgrr_reader *const readers[2],
                     struct tcgrr_lockstep_local_options *options, GError **error)
 {
     for (int i = 0; i < 2; i++) {
         const char *directory = tcgrr_reader_run(readers[i])->directory;
+        if (is_user(readers[i]) && !tcgrr_reader_check_start(readers[i], error)) {
+            return false;
+        }
         if (tcgrr_recorded_start(readers[i]) > 0) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s starts from a snapshot",
                         tcgrr_reader_path(readers[i]));

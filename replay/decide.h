@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Two recordings differ where their own inputs may be the reason: one log for both shows whether they are. */
+/* Two recordings differ where their own inputs may be the reason: the same for both show whether they are. */
 #ifndef TCGRR_REPLAY_DECIDE_H
 #define TCGRR_REPLAY_DECIDE_H
 
@@ -12,6 +12,12 @@ enum tcgrr_decision {
     TCGRR_UNDECIDED,         /* no log can drive both; the error says why */
 };
 
+/*
+ * User mode: takes back a divergence of two recordings of the same program with the same arguments. Sets `undecided`,
+ * and fails with TCGRR_ERROR_FAILED. Another program, or another library, stays a reason of its own.
+ */
+bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found, GError **error);
+
 /* What it points to must last as long as the call. */
 struct tcgrr_decide_options {
     const char *plugin;                          /* path of tcgrr's plugin */
@@ -20,8 +26,8 @@ struct tcgrr_decide_options {
 };
 
 /*
- * Runs the commands of both recordings in lockstep, on one rr log, from where the comparison `found` began to beyond
- * where it is undecided. One thread; it may take as long as both runs did.
+ * Runs the commands of both recordings in lockstep, on one rr log or with the same results of calls, from where the
+ * comparison `found` began to beyond where it is undecided. One thread; it may take as long as both runs did.
  */
 enum tcgrr_decision tcgrr_decide(struct tcgrr_reader *const readers[2], const struct tcgrr_decide_options *options,
                                  const struct tcgrr_comparison *found, GError **error);

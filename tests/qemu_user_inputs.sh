@@ -70,6 +70,34 @@ if [ "$version" != 7.2 ]; then
     equal "pid: diverged" "$(json .diverged)" false
 fi
 
+# Two recordings had inputs of their own: whether these are why they differ shows once both are given the same.
+for i in 1 2; do
+    run 0 "$tcgrr" record -o "$work/own$i.tcgrr" -- "$qemu" "$work/inputs"
+done
+run 3 "$tcgrr" diff --json "$work/own1.tcgrr" "$work/own2.tcgrr"
+equal "two recordings: diverged" "$(json .diverged)" null
+contains "two recordings: the reason" "$(json .error)" "with the same results of system calls both are the same there and beyond"
+run 3 "$tcgrr" lockstep --json --a "$qemu" --b "$work/own2.tcgrr" -- "$work/inputs"
+contains "a recording as B: the reason" "$(json .error)" "inputs of their own"
+cat > "$work/other.c" <<'C'
+#include <unistd.h>
+static volatile unsigned sum;
+int main(void)
+{
+    pid_t pid = getppid();
+    for (int i = 0; i < (__builtin_cpu_supports("sse4.2") ? TURNS : 1); i++)
+        sum += (unsigned)pid;
+    return 0;
+}
+C
+for turns in 3 4; do
+    "$compiler" -static -O1 -DTURNS="$turns" -o "$work/other" "$work/other.c"
+    run 0 "$tcgrr" record -o "$work/other$turns.tcgrr" -- "$qemu" -cpu max "$work/other"
+done
+run 0 "$tcgrr" record -o "$work/plain.tcgrr" -- "$qemu" -cpu qemu64 "$work/other"
+run 1 "$tcgrr" diff "$work/other3.tcgrr" "$work/other4.tcgrr" # another program
+run 1 "$tcgrr" diff "$work/plain.tcgrr" "$work/other4.tcgrr" # another CPU
+
 # Memory that was refused is refused again, and for the same reason: the file is not open in the replay.
 cat > "$work/refused.c" <<'C'
 #include <errno.h>
