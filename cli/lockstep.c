@@ -4,6 +4,7 @@
 #include "cli/bisect.h"
 #include "cli/browse/browse.h"
 #include "emu/qemu/command.h"
+#include "lockstep/doubts.h"
 #include "replay/control.h"
 #include "replay/drive.h"
 #include "replay/guest_files.h"
@@ -419,7 +420,8 @@ static bool check_recorded(struct context *context, GError **error)
     if (!context->pair.calls) {
         return !(options->members[0].reader || options->members[1].reader) || tcgrr_compare_doubt_calls(found, error);
     }
-    return !options->members[0].reader || tcgrr_control_judge(options->members[0].reader, &control, found, error);
+    return !options->members[0].reader || (tcgrr_doubts_check_clock(found, error) &&
+                                           tcgrr_control_judge(options->members[0].reader, &control, found, error));
 }
 
 static int lockstep(struct context *context)

@@ -18,6 +18,8 @@ bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const
 struct tcgrr_given {
     const struct tcgrr_live_inputs *inputs; /* how B was given A's inputs */
     bool same_release;                      /* of QEMU: otherwise they may start a program differently */
+    bool clocks;                            /* what instructions read of a clock is given, too */
+    enum tcgrr_isa isa;                     /* of both */
     char *(*exit)(int side, void *data);    /* how a side's program ended, as tcgrr_process_describe_end() has it, once
                                                that side has; owned by the caller, NULL: not known */
     /* Whether the two QEMUs were started with different environments, which a program sees; NULL: they were not. */

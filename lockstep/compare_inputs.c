@@ -3,12 +3,14 @@
 #include "lockstep/compare.h"
 
 #include "store/error.h"
+#include "store/isa/isa_time.h"
 
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define MEETING (UINT64_C(1) << 18) /* instructions in which programs that went apart are to meet again */
+#define RECENT  128                 /* instructions before a difference among which a clock may be the reason */
 
 static bool starts_differ(const struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
                           bool same_release)
@@ -133,6 +135,43 @@ static bool refuse_start(const struct tcgrr_comparison *comparison, GError **err
                 "in the program: --from main",
                 comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc);
     return false;
+}
+
+/* Whether an instruction of `exec` that is one of from..to reads a clock; *pc: the last one that does. */
+static bool exec_reads_clock(const struct tcgrr_exec *exec, enum tcgrr_isa isa, tcgrr_icount from, tcgrr_icount to,
+                             uint64_t *pc)
+{
+    const struct tcgrr_block *block = exec->block;
+    uint32_t offset = 0;
+    bool found = false;
+
+    for (uint32_t i = 0; i < exec->ran; i++) {
+        bool inside = exec->icount + i >= from && exec->icount + i < to;
+        if (inside && tcgrr_isa_depends_on_time(isa, block->bytes + offset, block->lengths[i])) {
+            *pc = block->pc + offset;
+            found = true;
+        }
+        offset += block->lengths[i];
+    }
+    return found;
+}
+
+/* Whether the side read a clock shortly before where the two differ, by an instruction; *pc: by which. */
+static bool read_clock(struct tcgrr_run_source *side, enum tcgrr_isa isa, tcgrr_icount icount, uint64_t *pc)
+{
+    tcgrr_icount from = icount > RECENT ? icount - RECENT : 0;
+    struct tcgrr_stretch stretch;
+    bool found = false;
+
+    tcgrr_stretch_init(&stretch);
+    if (icount > 0 && side->ops->stretch(side, from, icount, &stretch, NULL)) {
+        for (guint i = 0; i < stretch.execs->len; i++) {
+            const struct tcgrr_exec *exec = &g_array_index(stretch.execs, struct tcgrr_exec, i);
+            found |= exec_reads_clock(exec, isa, from, icount, pc);
+        }
+    }
+    tcgrr_stretch_clear(&stretch);
+    return found;
 }
 
 /* Judges what was found. *apart: the two went apart because an input differed. */
@@ -340,5 +379,7 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
         apart = apart && met;
     }
     comparison->input_differences = given->inputs->differences;
+    comparison->clock_read = comparison->diverged && !given->clocks &&
+                             read_clock(a, given->isa, comparison->sides[0].icount, &comparison->clock_pc);
     return true;
 }

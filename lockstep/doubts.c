@@ -139,12 +139,26 @@ static bool check_repeats(struct tcgrr_comparison *found, const struct tcgrr_dou
         found->icount, run->system ? "rr log" : "system calls", find_unrepeated(run->system));
 }
 
+bool tcgrr_doubts_check_clock(struct tcgrr_comparison *found, GError **error)
+{
+    bool gone = found->kind == TCGRR_DIVERGENCE_CUT || found->kind == TCGRR_DIVERGENCE_HUNG;
+
+    if (!found->diverged || gone || !found->clock_read) {
+        return true;
+    }
+    return tcgrr_comparison_withdraw(found, "the program read a clock before", error,
+                                     "no verdict: the two differ at icount %" G_GUINT64_FORMAT
+                                     ", but right before that the program reads a clock or waits (at 0x%" PRIx64
+                                     "), which these QEMUs cannot repeat and which may be why",
+                                     found->icount, found->clock_pc);
+}
+
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error)
 {
     return check_unlogged(found, run->versions, run->words, error) &&
            check_dozes(found, run->target, run->blocks, error) &&
            check_waits(found, run->target, run->translated, error) && check_semihosting(found, run, error) &&
-           check_repeats(found, run, error);
+           check_repeats(found, run, error) && (!run->unchanged || tcgrr_doubts_check_clock(found, error));
 }
 
 bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,

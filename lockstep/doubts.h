@@ -17,7 +17,8 @@ struct tcgrr_doubts_run {
     const struct tcgrr_blocks *blocks; /* what was executed up to there */
     bool translated;                   /* B's rr log is of another release */
     bool system;                       /* mode, in place of user mode */
-    bool repeats; /* B is the same QEMU with the same command and files, and has A's rr log or system calls */
+    bool repeats;   /* B is the same QEMU with the same command and files, and has A's rr log or system calls */
+    bool unchanged; /* a program, with its libraries, is the same in both runs, as far as is known */
 };
 
 /*
@@ -27,9 +28,13 @@ struct tcgrr_doubts_run {
  * - asked the host for the time or the like (lockstep/semihosting.h),
  * - dozes (TCGRR_LEAVE_DOZE),
  * - waits where B hangs, whose rr log was translated,
+ * - is a program that has just read a clock which it is not given again,
  * or if B only repeats A and does not: whatever it is, it is in no log, unless QEMU is gone.
  */
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
+
+/* The same of a program whose files are known to be unchanged, if it has just read a clock. */
+bool tcgrr_doubts_check_clock(struct tcgrr_comparison *found, GError **error);
 
 #define TCGRR_DOUBTS_FURTHER                                                                                           \
     1000000 /* instructions after a divergence that a control runs: the same fault of a device                         \

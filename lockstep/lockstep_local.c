@@ -523,6 +523,7 @@ static bool check_doubts(struct tcgrr_lockstep_local *pair, const struct tcgrr_l
                 .translated = pair->log && tcgrr_shared_log_translated(pair->log),
                 .system = is_system(pair, options, i),
                 .repeats = tcgrr_lockstep_local_repeats(pair, options),
+                .unchanged = !options->members[0].reader,
             };
             good = tcgrr_doubts_check(&pair->comparison, &run, error);
         }
@@ -564,6 +565,14 @@ static bool environments_differ(void *data)
     return infos[0].environment != infos[1].environment;
 }
 
+/* Whether B gets what A reads of a clock. */
+static bool gives_clocks(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
+{
+    const char *target = tcgrr_lockstep_local_target(pair, options, 0);
+    return tcgrr_qemu_gives_clock(target, api_of(pair, options, 0)) &&
+           tcgrr_qemu_gives_clock(target, api_of(pair, options, 1));
+}
+
 static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                           const struct tcgrr_compare_options *compare, GError **error)
 {
@@ -575,6 +584,8 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
         .inputs = tcgrr_live_inputs(tcgrr_session_live(pair->sessions[1])),
         .same_release =
             strcmp(tcgrr_lockstep_local_version(pair, options, 0), tcgrr_lockstep_local_version(pair, options, 1)) == 0,
+        .clocks = gives_clocks(pair, options),
+        .isa = compare->isa,
         .exit = exit_of,
         .environments_differ = environments_differ,
         .data = &exits,

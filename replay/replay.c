@@ -362,7 +362,7 @@ static bool check_begun(struct tcgrr_reader *reader, const struct tcgrr_replay_r
     return false;
 }
 
-/* Whether this was the QEMU that recorded, with all that it had then. */
+/* Whether this was the QEMU that recorded, as it was started then. */
 static bool repeats(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     const struct tcgrr_replay_result *result)
 {
@@ -370,8 +370,7 @@ static bool repeats(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
 
     return !options->qemu && !(options->extra && *options->extra) && !options->arguments &&
-           tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id) &&
-           tcgrr_guest_files_same(reader);
+           tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
 }
 
 static bool check_doubts(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
@@ -379,6 +378,8 @@ static bool check_doubts(struct tcgrr_reader *reader, const struct tcgrr_replay_
 {
     struct tcgrr_session *session = result->session;
     const char *versions[] = {tcgrr_reader_run(reader)->qemu_version, tcgrr_session_qemu(session)->version};
+    bool repeated = result->comparison.diverged && repeats(reader, options, result);
+    bool unchanged = (repeated || result->comparison.clock_read) && tcgrr_guest_files_same(reader);
     struct tcgrr_doubts_run run = {
         .target = tcgrr_session_qemu(session)->target,
         .versions = versions,
@@ -386,7 +387,8 @@ static bool check_doubts(struct tcgrr_reader *reader, const struct tcgrr_replay_
         .blocks = tcgrr_live_blocks(tcgrr_session_live(session)),
         .translated = result->inputs.translated,
         .system = tcgrr_session_qemu(session)->system,
-        .repeats = result->comparison.diverged && repeats(reader, options, result),
+        .repeats = repeated && unchanged,
+        .unchanged = unchanged,
     };
     return tcgrr_doubts_check(&result->comparison, &run, error);
 }
@@ -492,10 +494,15 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (!is_user(reader)) {
         return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
     }
-    struct exits exits = {tcgrr_reader_run(reader), result->session};
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
+    struct exits exits = {run, result->session};
     struct tcgrr_given given = {
         .inputs = tcgrr_live_inputs(tcgrr_session_live(result->session)),
-        .same_release = strcmp(result->qemu_version, tcgrr_reader_run(reader)->qemu_version) == 0,
+        .same_release = strcmp(result->qemu_version, run->qemu_version) == 0,
+        .clocks =
+            tcgrr_qemu_gives_clock(run->target, run->api_version) && tcgrr_qemu_gives_clock(qemu->target, qemu->api),
+        .isa = tcgrr_isa_of_target(run->target),
         .exit = exit_of,
         .data = &exits,
     };

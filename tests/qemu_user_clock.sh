@@ -58,9 +58,9 @@ C
 
 run 0 "$tcgrr" record -o "$work/clock.tcgrr" -- "$qemu" "$work/clock"
 if [ "$version" = 7.2 ]; then
-    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr"
-    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
-    complains 3 "no verdict: .*does not repeat its own run" "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
+    complains 3 "no verdict" "$tcgrr" replay "$work/clock.tcgrr"
+    complains 3 "no verdict" "$tcgrr" replay "$work/clock.tcgrr" --qemu "$qemu"
+    complains 3 "no verdict" "$tcgrr" replay "$work/clock.tcgrr" -- "$blocks_of_one"
     run 125 "$tcgrr" bisect-run "$work/clock.tcgrr" --qemu "$qemu"
     run 3 "$tcgrr" bisect "$work/clock.tcgrr" --qemu "$qemu"
     run 3 "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/clock"
@@ -81,6 +81,31 @@ else
     run 0 "$tcgrr" lockstep --a "$work/clock.tcgrr" --b "$qemu" --b-arg "$blocks_of_one" -- "$work/clock"
     run 0 "$tcgrr" lockstep --level state --a "$qemu" --b "$qemu" -- "$work/clock"
 fi
+
+# A difference right after the clock was read shows in every second run only: the QEMU that recorded the program may well repeat
+# that run.
+cat > "$work/bit.c" <<'C'
+NOW
+int main(void)
+{
+    static volatile unsigned sum;
+    int turns = now(0) / 1024 % 2 ? 2000 : 1;
+    for (int i = 0; i < turns; i++)
+        sum += (unsigned)i;
+    return 0;
+}
+C
+sed -e "/^static unsigned long now/,/^}/!d" "$work/clock.c" >"$work/now.c"
+sed -i -e "/^NOW/r $work/now.c" -e "/^NOW/d" "$work/bit.c"
+"$compiler" -static -O1 -o "$work/bit" "$work/bit.c"
+run 0 "$tcgrr" record -o "$work/bit.tcgrr" -- "$qemu" "$work/bit"
+diverged=0
+for _ in 1 2 3 4 5 6; do
+    status=0
+    "$tcgrr" replay "$work/bit.tcgrr" --qemu "$qemu" >"$work/out" 2>"$work/err" || status=$?
+    [ "$status" = 0 ] || { [ "$status" = 3 ] && [ "$version" = 7.2 ]; } || diverged=$status
+done
+equal "exit status of a replay that differs right after the clock was read" "$diverged" 0
 
 # Another program under the same name is another one.
 "$compiler" -static -O1 -DCHANGE=2 -o "$work/clock" "$work/clock.c"

@@ -99,7 +99,7 @@ static const char *const versions[] = {"11.1.3", "7.2.22"};
 static bool check(struct tcgrr_comparison *found, const char *target, const char *const *words,
                   const struct tcgrr_blocks *blocks, bool translated, GError **error)
 {
-    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated, true, false};
+    struct tcgrr_doubts_run run = {target, versions, words, blocks, translated, true, false, true};
     return tcgrr_doubts_check(found, &run, error);
 }
 
@@ -202,7 +202,7 @@ static void knows_what_repeats(void **state)
         for (int which = 0; which < 4; which++) {
             bool repeats = which & 1, system = which & 2;
             struct tcgrr_comparison found = {.diverged = true, .kind = kind, .icount = 77};
-            struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, system, repeats};
+            struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, system, repeats, true};
             g_autoptr(GError) error = NULL;
             bool stays = !repeats || kind == TCGRR_DIVERGENCE_CUT;
             assert_true(tcgrr_doubts_check(&found, &run, &error) == stays);
@@ -211,6 +211,27 @@ static void knows_what_repeats(void **state)
             assert_true(stays || strstr(error->message, system ? "devices" : "the program gets"));
             tcgrr_comparison_clear(&found);
         }
+    }
+    tcgrr_blocks_free(blocks);
+}
+
+/* A clock that was read right before is a reason, unless the program is another one or QEMU is gone. */
+static void knows_a_clock(void **state)
+{
+    static const char *const words[] = {"qemu", NULL};
+    struct tcgrr_blocks *blocks = tcgrr_blocks_new();
+
+    for (int which = 0; which < 8; which++) {
+        bool read = which & 1, unchanged = which & 2, gone = which & 4;
+        struct tcgrr_comparison found = {.diverged = true, .icount = 77, .clock_read = read, .clock_pc = 0x1002};
+        struct tcgrr_doubts_run run = {"riscv64", versions, words, blocks, false, false, false, unchanged};
+        g_autoptr(GError) error = NULL;
+        found.kind = gone ? TCGRR_DIVERGENCE_HUNG : TCGRR_DIVERGENCE_FLOW;
+        bool stays = !read || !unchanged || gone;
+        assert_true(tcgrr_doubts_check(&found, &run, &error) == stays);
+        assert_true(found.diverged == stays);
+        assert_true(stays || strstr(error->message, "reads a clock or waits (at 0x1002)"));
+        tcgrr_comparison_clear(&found);
     }
     tcgrr_blocks_free(blocks);
 }
@@ -229,6 +250,7 @@ static void reads_the_call(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(reads_the_call), cmocka_unit_test(knows_what_dozes),
-                                       cmocka_unit_test(knows_what_waits), cmocka_unit_test(knows_what_repeats)};
+                                       cmocka_unit_test(knows_what_waits), cmocka_unit_test(knows_what_repeats),
+                                       cmocka_unit_test(knows_a_clock)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
