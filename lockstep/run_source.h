@@ -47,6 +47,9 @@ void tcgrr_stretch_clear(struct tcgrr_stretch *stretch);
 
 struct tcgrr_run_source;
 
+/* Whether a block is looked for. `early`: some of its executions ended before its end. */
+typedef bool (*tcgrr_block_wanted)(const struct tcgrr_block *block, bool early, void *data);
+
 /* All functions: false with an error if the side could not be read, or TCGRR_ERROR_STOPPED. */
 struct tcgrr_run_source_ops {
     /*
@@ -84,10 +87,9 @@ struct tcgrr_run_source_ops {
     bool (*address)(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since);
     /*
      * Moves *icount on to before the first block to run that `wanted` accepts, by much or not at all; to UINT64_MAX
-     * where none follows. `early`: some of the block's executions ended before its end. NULL: it has no list of blocks.
+     * where none follows. NULL: it has no list of blocks.
      */
-    bool (*pass_over)(struct tcgrr_run_source *side, tcgrr_icount *icount,
-                      bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+    bool (*pass_over)(struct tcgrr_run_source *side, tcgrr_icount *icount, tcgrr_block_wanted wanted, void *data,
                       GError **error);
 };
 

@@ -204,8 +204,7 @@ static bool address(struct tcgrr_run_source *side, const char *name, uint64_t *p
     return symbol != NULL;
 }
 
-static bool has_wanted(const struct tcgrr_blocks *blocks, const GArray *uses,
-                       bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data)
+static bool has_wanted(const struct tcgrr_blocks *blocks, const GArray *uses, tcgrr_block_wanted wanted, void *data)
 {
     for (guint i = 0; i < uses->len; i++) {
         const struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
@@ -219,8 +218,7 @@ static bool has_wanted(const struct tcgrr_blocks *blocks, const GArray *uses,
 }
 
 /* The first chunk from `id` on whose list of blocks has a wanted one; *found: there is one. */
-static bool find_chunk(struct stored *stored, int64_t *id, bool *found,
-                       bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+static bool find_chunk(struct stored *stored, int64_t *id, bool *found, tcgrr_block_wanted wanted, void *data,
                        GError **error)
 {
     g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_block_use));
@@ -239,8 +237,7 @@ static bool find_chunk(struct stored *stored, int64_t *id, bool *found,
     }
 }
 
-static bool pass_over(struct tcgrr_run_source *side, tcgrr_icount *icount,
-                      bool (*wanted)(const struct tcgrr_block *block, bool early, void *data), void *data,
+static bool pass_over(struct tcgrr_run_source *side, tcgrr_icount *icount, tcgrr_block_wanted wanted, void *data,
                       GError **error)
 {
     struct stored *stored = (struct stored *)side;
