@@ -142,6 +142,9 @@ json_t *cli_json_address(uint64_t address);
 
 /* 1234567 → "1,234,567"; owned by the caller. */
 char *cli_number(uint64_t number);
+/* The reverse, and what people write instead: "1234567", "1,234,567", "150M" (K, M and G are powers of 1000). False,
+ * with *icount unchanged, if it is none of these or more than INT64_MAX. */
+bool cli_parse_icount(const char *text, uint64_t *icount);
 /* Bytes for people: "1.9 MB"; owned by the caller. */
 char *cli_bytes(uint64_t bytes);
 

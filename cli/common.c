@@ -389,26 +389,6 @@ json_t *cli_json_address(uint64_t address)
     return json_sprintf("0x%llx", (unsigned long long)address);
 }
 
-char *cli_number(uint64_t number)
-{
-    g_autofree char *digits = g_strdup_printf("%" G_GUINT64_FORMAT, number);
-    size_t length = strlen(digits);
-    GString *text = g_string_new(NULL);
-
-    for (size_t i = 0; i < length; i++) {
-        if (i > 0 && (length - i) % 3 == 0) {
-            g_string_append_c(text, ',');
-        }
-        g_string_append_c(text, digits[i]);
-    }
-    return g_string_free(text, FALSE);
-}
-
-char *cli_bytes(uint64_t bytes)
-{
-    return g_format_size_full(bytes, G_FORMAT_SIZE_DEFAULT);
-}
-
 /* The newest trace here; NULL if there is none. Owned by the caller. */
 static char *newest_trace(void)
 {

@@ -42,11 +42,16 @@ bool cli_comparing_starts_late(const struct cli_comparing *comparing)
 
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where)
 {
-    guint64 value;
+    uint64_t value;
+    guint64 pc;
     bool address = g_str_has_prefix(text, "0x");
 
-    if (g_ascii_string_to_unsigned(address ? text + 2 : text, address ? 16 : 10, 0, UINT64_MAX, &value, NULL)) {
-        *where = (struct tcgrr_position){address ? TCGRR_POSITION_PC : TCGRR_POSITION_ICOUNT, value};
+    if (address && g_ascii_string_to_unsigned(text + 2, 16, 0, UINT64_MAX, &pc, NULL)) {
+        *where = (struct tcgrr_position){TCGRR_POSITION_PC, pc};
+        return true;
+    }
+    if (cli_parse_icount(text, &value)) {
+        *where = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, value};
         return true;
     }
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(symbols, text);

@@ -79,10 +79,7 @@ static int export_trace(const struct export_format *format, struct export_job *j
 
 static bool parse_number(const char *text, uint64_t *number)
 {
-    guint64 value = *number;
-    bool good = !text || g_ascii_string_to_unsigned(text, 10, 0, INT64_MAX, &value, NULL);
-    *number = value;
-    return good;
+    return !text || cli_parse_icount(text, number);
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)

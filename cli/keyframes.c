@@ -145,11 +145,11 @@ static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *qemu = NULL;
     g_autofree char *size = NULL;
-    gint64 every = 0;
+    g_autofree char *every = NULL;
     gint timeout = 60;
     gboolean drops = FALSE, json = FALSE, progress = FALSE;
     const GOptionEntry entries[] = {
-        {"every", 0, 0, G_OPTION_ARG_INT64, &every, "distance in instructions (default: what QEMU replays in 0.15 s)",
+        {"every", 0, 0, G_OPTION_ARG_STRING, &every, "distance in instructions (default: what QEMU replays in 0.15 s)",
          "ICOUNT"},
         {"max-size", 0, 0, G_OPTION_ARG_STRING, &size,
          "limit the disk space of the trace's keyframes by spacing them further apart (default " MAX_SIZE_DEFAULT ")",
@@ -171,8 +171,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc != 2) {
         return cli_usage(command, "keyframes takes one trace");
     }
-    if (every < 0 || timeout < 1 || !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
-        return cli_usage(command, every < 0     ? "--every takes a number of instructions"
+    bool distance = !every || cli_parse_icount(every, &options.make.every);
+    if (!distance || timeout < 1 || !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
+        return cli_usage(command, !distance     ? "--every takes a number of instructions"
                                   : timeout < 1 ? "--timeout takes 1 or more seconds"
                                                 : "--max-size takes bytes, or a number with K, M, G or T");
     }
@@ -181,7 +182,6 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     options.qemu = qemu;
     options.json = json;
-    options.make.every = (tcgrr_icount)every;
     options.make.hang_ms = timeout * 1000;
     options.make.stop = cli_catch_signals();
     options.make.progress = progress || isatty(STDERR_FILENO) ? say_progress : NULL;
@@ -196,7 +196,7 @@ const struct cli_command cli_keyframes = {
     "They are kept in TRACE.keyframes and are optional: without them a replay starts from the beginning.\n\n"
     "Examples:\n"
     "  tcgrr keyframes boot.tcgrr\n"
-    "  tcgrr keyframes boot.tcgrr --every 50000000 --max-size 1G\n"
+    "  tcgrr keyframes boot.tcgrr --every 50M --max-size 1G\n"
     "  tcgrr keyframes boot.tcgrr --drop\n",
     run,
 };

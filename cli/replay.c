@@ -65,16 +65,6 @@ static int wait_for_gdb(struct context *context, struct tcgrr_reader *reader, co
     return error ? cli_fail(error) : CLI_OK;
 }
 
-static bool parse_icount(const char *text, tcgrr_icount *icount)
-{
-    guint64 value;
-    if (!g_ascii_string_to_unsigned(text, 10, 0, INT64_MAX, &value, NULL)) {
-        return false;
-    }
-    *icount = value;
-    return true;
-}
-
 /* gdb's own short form ":1234" as an address. */
 static char *gdb_address(const char *given)
 {
@@ -271,7 +261,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return CLI_USAGE;
     }
     tcgrr_icount stop_at = UINT64_MAX;
-    if (at && !parse_icount(at, &stop_at)) {
+    if (at && !cli_parse_icount(at, &stop_at)) {
         return cli_usage(command, "--at takes a number of instructions, not '%s'", at);
     }
     const char *conflict = find_conflict(at, gdb_given, comparing.until, timeout);

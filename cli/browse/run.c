@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/browse/run_internal.h"
 
+#include "cli/cli.h"
 #include "store/error.h"
 #include "store/sql/sql.h"
 
@@ -450,11 +451,10 @@ static bool find_code(struct browse_run *run, uint64_t pc, const char *text, boo
 
 bool browse_find(struct browse_run *run, const char *text, bool *moved, GError **error)
 {
-    g_auto(GStrv) parts = g_strsplit(text, ",", -1);
-    g_autofree char *number = g_strjoinv("", parts);
     const struct tcgrr_symbol *symbol = tcgrr_symbols_find(run->symbols, text);
-    size_t length = strlen(number);
+    size_t length = strlen(text);
     char *end = NULL;
+    uint64_t icount;
     guint64 value;
 
     *moved = true;
@@ -464,11 +464,11 @@ bool browse_find(struct browse_run *run, const char *text, bool *moved, GError *
     if (g_str_has_prefix(text, "0x") && g_ascii_string_to_unsigned(text + 2, 16, 0, UINT64_MAX, &value, NULL)) {
         return find_code(run, value, text, moved, error);
     }
-    if (g_ascii_string_to_unsigned(number, 10, 0, INT64_MAX, &value, NULL)) {
-        return browse_go(run, value, error);
+    if (cli_parse_icount(text, &icount)) {
+        return browse_go(run, icount, error);
     }
-    double share = length > 1 && number[length - 1] == '%' ? g_ascii_strtod(number, &end) : -1;
-    if (share >= 0 && share <= 100 && end == number + length - 1) {
+    double share = length > 1 && text[length - 1] == '%' ? g_ascii_strtod(text, &end) : -1;
+    if (share >= 0 && share <= 100 && end == text + length - 1) {
         return browse_go(run, (tcgrr_icount)((double)run->length * share / 100), error);
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "'%s' is not an icount, a percentage (12.5%%), a 0x address%s",

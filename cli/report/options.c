@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/report/report.h"
 
+#include "cli/cli.h"
 #include "store/error.h"
 
-#include <errno.h>
 #include <string.h>
 
 static bool refuse(GError **error, const char *format, ...) G_GNUC_PRINTF(2, 3);
@@ -46,11 +46,16 @@ static bool parse_choice(const char *choices, const char *text, uint64_t *number
 
 static bool parse_number(const char *text, uint64_t *number)
 {
-    bool hexadecimal = g_str_has_prefix(text, "0x");
-    char *end = NULL;
-    errno = 0;
-    *number = g_ascii_strtoull(text, &end, hexadecimal ? 16 : 10);
-    return errno == 0 && *end == '\0' && end != text && g_ascii_isxdigit(text[0]);
+    guint64 value;
+
+    if (!g_str_has_prefix(text, "0x")) {
+        return cli_parse_icount(text, number);
+    }
+    if (!g_ascii_string_to_unsigned(text + 2, 16, 0, UINT64_MAX, &value, NULL)) {
+        return false;
+    }
+    *number = value;
+    return true;
 }
 
 static bool take_value(const struct report_option *option, const char *text, struct report_value *value, GError **error)
