@@ -95,9 +95,28 @@ void tcgrr_inputs_find_general(struct tcgrr_inputs *inputs, const char *name, st
 /* At an instruction that reads it. */
 static void on_clock(unsigned vcpu, void *next)
 {
-    if (tcgrr_plugin.inputs) {
-        tcgrr_plugin.inputs->clock_read = (uintptr_t)next;
+    struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+
+    if (!inputs) {
+        return;
     }
+    if (inputs->clock_read_count == TCGRR_CLOCK_READS) { /* handlers that were left by longjmp() */
+        memmove(inputs->clock_reads, inputs->clock_reads + 1, (TCGRR_CLOCK_READS - 1) * sizeof(*inputs->clock_reads));
+        inputs->clock_read_count--;
+    }
+    inputs->clock_reads[inputs->clock_read_count++] = (uintptr_t)next;
+}
+
+/* Whether the clock was read right before `pc`, which is then settled. */
+static bool take_clock_read(struct tcgrr_inputs *inputs, uint64_t pc)
+{
+    for (unsigned i = inputs->clock_read_count; i > 0; i--) {
+        if (inputs->clock_reads[i - 1] == pc) {
+            inputs->clock_read_count = i - 1;
+            return true;
+        }
+    }
+    return false;
 }
 
 static uint64_t get_clock(const struct tcgrr_inputs *inputs, struct clock clock)
@@ -152,10 +171,9 @@ static void give_clock(struct tcgrr_inputs *inputs, struct clock clock)
 static void on_clock_read(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
-    if (!inputs || inputs->clock_read != (uintptr_t)pc) {
+    if (!inputs || !take_clock_read(inputs, (uintptr_t)pc)) {
         return;
     }
-    inputs->clock_read = 0;
     struct clock clock = read_clock_before(inputs, (uintptr_t)pc);
     if (clock.size == 0) {
         return;

@@ -58,6 +58,7 @@ struct tcgrr_call_state {
 };
 
 #define TCGRR_GENERAL          32 /* registers, at most */
+#define TCGRR_CLOCK_READS      4
 #define TCGRR_SIGNALS          65
 #define TCGRR_SIGNALS_STANDARD 32 /* those below are no real-time signals */
 struct tcgrr_inputs {
@@ -85,7 +86,10 @@ struct tcgrr_inputs {
     GByteArray *value;
     GByteArray *record; /* what goes into or comes from the file, without its head */
 
-    uint64_t clock_read;    /* what was read of the host's clock is to be replaced at this instruction; 0: nothing */
+    /* Instructions at which what was read of the host's clock is to be replaced: more than one where a signal's handler
+     * begins before the first of them, and reads it, too. */
+    uint64_t clock_reads[TCGRR_CLOCK_READS];
+    unsigned clock_read_count;
     uint64_t clock;         /* what the program read of it last, at levels that compare data */
     uint64_t stack_at_call; /* kept: of the first call, until it has returned */
     bool called_before;     /* the first call was made */
