@@ -7,8 +7,8 @@
 #   bench/keyframes.sh [BUILD] [PLACES] [SEED]      defaults: build, 12, 1. Needs scripts/fetch-qemus.sh to have run.
 #
 # Times are from the command to its end: `tcgrr replay --at`, which also compares the run from the keyframe on; `tcgrr gdb`, with gdb
-# asking for one register; `tcgrr why` for one step. The cost of a keyframe is how much longer it takes to make all of them than to make
-# one, each saved, loaded in a fresh QEMU and compared with the next. The machine should have two idle cores.
+# asking for one register; `tcgrr why` for one step and for ten. The cost of a keyframe is how much longer it takes to make all of
+# them than to make one, each saved, loaded in a fresh QEMU and compared with the next. The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 places=${2:-12}
@@ -34,6 +34,8 @@ measure() {
     echo "$seconds" >>"$folder/gdb-$from"
     timed "$tcgrr" why "$trace" --at "$icount" --depth 1 x0
     echo "$seconds" >>"$folder/why-$from"
+    timed "$tcgrr" why "$trace" --at "$icount" x0
+    echo "$seconds" >>"$folder/why10-$from"
 }
 
 timed "$tcgrr" record -o "$trace" -- "${boot[@]}"
@@ -60,6 +62,6 @@ for _ in $(seq "$places"); do
     mv "$trace.keyframes" "$folder/aside"
 done
 echo "at $places random places:"
-for what in replay gdb why; do
+for what in replay gdb why why10; do
     echo "  $what: from the beginning $(summary "$folder/$what-beginning"); from keyframes $(summary "$folder/$what-keyframe")"
 done
