@@ -35,4 +35,3 @@ printf '#!/bin/sh\nexport LD_PRELOAD=%q\nexec %q "$@"\n' "$TCGRR_BUILD/tests/lib
 chmod +x "$work/slow-reset"
 # Which moment QEMU leaves in is luck: unless the plugin sees to it, one in three is not complete.
 for try in 1 2 3 4 5 6 7 8; do interrupted "reset-$try" "$work/slow-reset"; done
-
