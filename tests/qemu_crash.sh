@@ -21,8 +21,9 @@ start() {
     for ((i = 0; i < 500; i++)); do
         # Before QEMU tcgrr has other children, which ask it what it can.
         emulator=$(pgrep -P "$recorder" -f -- "-kernel $elf" || true)
-        # A child is QEMU only after the trace is there; before, it can be tcgrr itself about to start something.
-        [ -z "$emulator" ] || [ ! -s "$trace" ] || return 0
+        # A child is QEMU only after the trace is there; before, it can be tcgrr itself about to start something. So can one of
+        # two.
+        [[ ! $emulator =~ ^[0-9]+$ ]] || [ ! -s "$trace" ] || return 0
         sleep 0.02
     done
     fail "QEMU did not start: $(cat "$work/err")"
