@@ -87,7 +87,8 @@ static void read_system64(struct tcgrr_decoding *decoding)
     const char *comma = strchr(decoding->insn->op_str, ',');
 
     if (strcmp(mnemonic, "mrs") == 0 && comma) {
-        g_autofree char *name = g_ascii_strup(g_strstrip(g_strdup(comma + 1)), -1);
+        g_autofree char *operand = g_strstrip(g_strdup(comma + 1));
+        g_autofree char *name = g_ascii_strup(operand, -1);
         bool nzcv = strcmp(name, "NZCV") == 0;
         g_autofree char *lower = g_ascii_strdown(name, -1);
         tcgrr_decoding_read(decoding, nzcv ? "cpsr" : name, TCGRR_INPUT_ALL);

@@ -32,9 +32,8 @@ struct tcgrr_last_options {
     struct tcgrr_reader *reader;
     const struct tcgrr_qemu *qemu; /* that replays it */
     const char *plugin;
-    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
-    struct tcgrr_access_log
-        *log; /* what a replay saw that was made before; filled with what the next one sees near `before` */
+    const volatile int *stop;     /* not 0: give up with TCGRR_ERROR_STOPPED */
+    struct tcgrr_access_log *log; /* what the last replay saw right before a place; the next one fills it anew */
 };
 
 /*

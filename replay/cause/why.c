@@ -527,8 +527,9 @@ static bool find_writer(struct chase *chase, struct wanted *wanted, bool *over, 
     if (wanted->memory) {
         struct tcgrr_last_options how = {options->reader, tcgrr_replay_pair_qemu(chase->pair, 0), options->plugin,
                                          options->stop, chase->log};
-        tcgrr_icount from;
-        if (!tcgrr_access_log_reaches(chase->log, wanted->before, &from)) {
+        tcgrr_icount from, seen;
+        if (!tcgrr_access_log_reaches(chase->log, wanted->before, &from) ||
+            !tcgrr_access_log_last_store(chase->log, &wanted->place, wanted->before, &seen)) {
             say(chase, "looking for the last store before it is read", wanted->before);
         }
         if (!tcgrr_last_store(&how, &wanted->place, wanted->before, &last, error) ||
