@@ -26,6 +26,7 @@ cat > "$work/outputs.c" <<'C'
 #include <sys/msg.h>
 #include <sys/select.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -107,6 +108,32 @@ static void semaphores(void)
     semctl(set, 0, IPC_RMID);
     use(values[1] + about.sem_ctime);
 }
+static void segments(void)
+{
+    int id = shmget(IPC_PRIVATE, 3 * 4096 + 100, IPC_CREAT | 0600);
+    char *memory = shmat(id, NULL, 0), *again = shmat(id, NULL, SHM_RDONLY);
+    sprintf(memory, "%d", getpid());
+    use(atoi(again));
+    shmdt(memory);
+    char *elsewhere = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memory = shmat(id, elsewhere + 100, SHM_RND | SHM_REMAP);
+    use(atoi(memory) + (memory == elsewhere));
+    memory[5000] = 7;
+    use(again[5000] * 10);
+    shmdt(memory);
+    use(shmdt(memory) != 0);
+    shmdt(again);
+    memory = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(memory, 16384);
+    memory = shmat(id, NULL, 0); /* it has what it had */
+    use(atoi(memory) + memory[5000]);
+    shmctl(id, IPC_RMID, NULL);
+    memory[3 * 4096 + 4000] = 1;
+    id = shmget(IPC_PRIVATE, 4096, IPC_CREAT | 0600);
+    again = shmat(id, NULL, 0);
+    use(again[0] + 1);
+    shmctl(id, IPC_RMID, NULL);
+}
 static void others(void)
 {
     struct ifreq interface = {.ifr_name = "lo"};
@@ -175,6 +202,7 @@ int main(int argc, char **argv)
         sleeps();
         messages();
         semaphores();
+        segments();
         others();
     } else if (strcmp(argv[1], "signals") == 0) {
         waits(0, SA_RESTART);

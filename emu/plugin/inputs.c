@@ -233,6 +233,9 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
     inputs->stack_at_call = 0;
     memcpy(inputs->held.arguments, inputs->call->given, sizeof(inputs->held.arguments));
     tcgrr_inputs_collect(inputs, call, result);
+    if (call && strcmp(call->name, "shmat") == 0) {
+        inputs->held.arguments[TCGRR_INPUTS_SEGMENT] = tcgrr_inputs_segment_bytes(inputs, result);
+    }
     inputs->held.doubt = inputs->large                                      ? TCGRR_INPUTS_LACK_LARGE
                          : inputs->vague                                    ? TCGRR_INPUTS_LACK_OUTPUTS
                          : call && shares_memory(call, inputs->call->given) ? TCGRR_INPUTS_LACK_SHARED

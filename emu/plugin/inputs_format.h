@@ -60,8 +60,10 @@ struct tcgrr_inputs_record {
     int64_t result;
     uint64_t arguments[6]; /* of a signal: those that came with it, the one whose handler begins next is first */
 };
-#define TCGRR_INPUTS_OTHERS 6
-#define TCGRR_INPUTS_MAX    (64u << 20) /* bytes of one call, at most; what is longer is left to the host */
+/* Of shmat(), which has three arguments: the bytes that were attached; 0: not known. */
+#define TCGRR_INPUTS_SEGMENT 3
+#define TCGRR_INPUTS_OTHERS  6
+#define TCGRR_INPUTS_MAX     (64u << 20) /* bytes of one call, at most; what is longer is left to the host */
 
 struct tcgrr_inputs_piece {
     uint64_t address; /* of the guest */

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/reserve.h"
+#include "emu/plugin/segments.h"
 #include "emu/plugin/threads.h"
 
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -27,6 +30,10 @@
 #define SUSPEND_X86          130 /* rt_sigsuspend */
 #define SUSPEND_GENERIC      133
 #define MASK_BYTES           8
+#define MAP_X86              9
+#define MAP_GENERIC          222
+#define UNMAP_X86            11
+#define UNMAP_GENERIC        215
 #define RESUME_X86           15 /* rt_sigreturn */
 #define HANDLER_ARGUMENTS    3  /* registers that are the handler's own, from the first on */
 
@@ -109,6 +116,14 @@ static void replace(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pend
     }
 }
 
+static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, uint64_t number)
+{
+    if (pending->number != number) {
+        pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
+        tcgrr_inputs_set(inputs, inputs->number, number);
+    }
+}
+
 /*
  * The same mapping at the same address; what a file had there is recorded. It stays shared if it was: from the first
  * one on QEMU translates atomic instructions for several threads, and gives plugins other values of those that fail.
@@ -131,6 +146,29 @@ static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
     replace(inputs, pending, 3, flags);
 }
 
+/* Shared memory that the program attaches, or detaches. */
+static void map_segment(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
+                        const struct tcgrr_inputs_record *recorded)
+{
+    uint64_t bytes = recorded->arguments[TCGRR_INPUTS_SEGMENT], flags = pending->arguments[2];
+    int fd = tcgrr_segment_open((int64_t)(int32_t)pending->arguments[0], bytes, recorded->bytes == 0);
+    int protection = PROT_READ | (flags & SHM_RDONLY ? 0 : PROT_WRITE) | (flags & SHM_EXEC ? PROT_EXEC : 0);
+
+    replace(inputs, pending, 0, (uint64_t)recorded->result);
+    replace(inputs, pending, 1, bytes);
+    replace(inputs, pending, 2, (uint64_t)protection);
+    replace(inputs, pending, 3, MAP_SHARED_ | (flags & SHM_REMAP ? MAP_FIXED_ : NO_REPLACE_));
+    replace(inputs, pending, 4, (uint64_t)fd);
+    replace(inputs, pending, 5, 0);
+    replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? MAP_X86 : MAP_GENERIC);
+}
+
+static void unmap_segment(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending)
+{
+    replace(inputs, pending, 1, tcgrr_segment_at(pending->arguments[0]));
+    replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? UNMAP_X86 : UNMAP_GENERIC);
+}
+
 static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                             struct tcgrr_call_pending *pending, const struct tcgrr_inputs_record *recorded)
 {
@@ -139,6 +177,10 @@ static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call
     } else if (strcmp(call->name, "mremap") == 0 && (uint64_t)recorded->result != pending->arguments[0]) {
         replace(inputs, pending, 3, pending->arguments[3] | MAY_MOVE_ | MOVE_TO_);
         replace(inputs, pending, 4, (uint64_t)recorded->result);
+    } else if (strcmp(call->name, "shmat") == 0 && recorded->arguments[TCGRR_INPUTS_SEGMENT] > 0) {
+        map_segment(inputs, pending, recorded);
+    } else if (strcmp(call->name, "shmdt") == 0) {
+        unmap_segment(inputs, pending);
     }
 }
 
@@ -159,20 +201,16 @@ static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call 
         reserve(inputs->base + (uint64_t)recorded->result, given[2]);
     } else if (strcmp(call->name, "mmap") == 0 && !again) {
         reserve(inputs->base + (uint64_t)recorded->result, given[1]);
+    } else if (strcmp(call->name, "shmat") == 0 && !again) {
+        reserve(inputs->base + (uint64_t)recorded->result, recorded->arguments[TCGRR_INPUTS_SEGMENT]);
+    } else if (strcmp(call->name, "shmdt") == 0) {
+        reserve(inputs->base + given[0], tcgrr_segment_at(given[0]));
     } else if (strcmp(call->name, "brk") == 0) {
         uint64_t end = (uint64_t)recorded->result;
         if (inputs->brk_end != 0 && end > inputs->brk_end && !again) {
             reserve(inputs->base + inputs->brk_end, end - inputs->brk_end);
         }
         inputs->brk_end = end;
-    }
-}
-
-static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, uint64_t number)
-{
-    if (pending->number != number) {
-        pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
-        tcgrr_inputs_set(inputs, inputs->number, number);
     }
 }
 
@@ -288,6 +326,7 @@ static bool is_made(const struct tcgrr_inputs *inputs, const struct tcgrr_call *
     case TCGRR_CALL_MAPS:
         return !has_failed(inputs, call, recorded);
     case TCGRR_CALL_MADE:
+        return strcmp(call->name, "shmdt") != 0 || tcgrr_segment_at(inputs->call->given[0]) > 0;
     case TCGRR_CALL_RESUMES:
         return true;
     case TCGRR_CALL_FORKS:
@@ -360,7 +399,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     if (call && made) {
         reserve_around(inputs, call, recorded, false);
     }
-    if (call && call->kind == TCGRR_CALL_MAPS && made) {
+    if (call && made && (call->kind == TCGRR_CALL_MAPS || call->kind == TCGRR_CALL_MADE)) {
         prepare_mapping(inputs, call, pending, recorded);
     } else if (call && call->kind == TCGRR_CALL_SIGNALS && made) {
         for (unsigned i = 0; i < call->pids; i++) {
@@ -457,6 +496,20 @@ static void doubt(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
     }
 }
 
+/* The call was made, with what was recorded as its result. */
+static void note_segment(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                         const struct tcgrr_inputs_record *recorded)
+{
+    if (!call || is_error((uint64_t)recorded->result)) {
+        return;
+    }
+    if (strcmp(call->name, "shmat") == 0) {
+        tcgrr_segment_attached((uint64_t)recorded->result, recorded->arguments[TCGRR_INPUTS_SEGMENT]);
+    } else if (strcmp(call->name, "shmdt") == 0) {
+        tcgrr_segment_detached(inputs->call->given[0]);
+    }
+}
+
 static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t number, int64_t *result)
 {
     const struct tcgrr_inputs_record *recorded = &inputs->call->recorded;
@@ -494,6 +547,7 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
     if (inputs->writes || !maps) {
         tcgrr_inputs_put(inputs);
     }
+    note_segment(inputs, call, recorded);
     if (pending) {
         pending->sets_result = recorded->result != *result;
         pending->result = (uint64_t)recorded->result;

@@ -113,6 +113,8 @@ bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void
 bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size);
 /* Collects in `inputs->record` what the call that returned `result` wrote. */
 void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result);
+/* The bytes that shmat(), which returned `result`, attached; 0: they are not known, or it failed. */
+uint64_t tcgrr_inputs_segment_bytes(const struct tcgrr_inputs *inputs, int64_t result);
 /* Writes what was collected, `inputs->record`, to where it was. False if it is damaged. */
 bool tcgrr_inputs_put(struct tcgrr_inputs *inputs);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -129,8 +130,8 @@ static void add_mapped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t s
     }
 }
 
-/* The same of pages that the program has given up: those of a file are the file's again, all others are zero. */
-static void add_dropped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
+/* The same where all may be zero, which is not kept. */
+static void add_unless_zero(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
 {
     add_mapped(inputs, address, size);
     for (guint i = sizeof(struct tcgrr_inputs_piece); i < inputs->record->len; i++) {
@@ -302,6 +303,14 @@ static bool may_write(const struct tcgrr_call *call, unsigned output, int64_t re
     return result >= 0 || (fixed && (result == -EINTR || result == -E2BIG || result == -EOVERFLOW));
 }
 
+uint64_t tcgrr_inputs_segment_bytes(const struct tcgrr_inputs *inputs, int64_t result)
+{
+    struct shmid_ds segment;
+    bool known = (result >= 0 || result < -4095) && shmctl((int)inputs->call->given[0], IPC_STAT, &segment) == 0;
+
+    return known ? (segment.shm_segsz + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1) : 0;
+}
+
 void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result)
 {
     bool failed = result < 0 && result > -4096;
@@ -319,8 +328,12 @@ void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *
     if (call && strcmp(call->name, "mmap") == 0 && !failed && !(inputs->call->given[3] & MAP_ANONYMOUS_)) {
         add_mapped(inputs, (uint64_t)result, inputs->call->given[1]);
     }
+    if (call && strcmp(call->name, "shmat") == 0 && !failed) {
+        add_unless_zero(inputs, (uint64_t)result, tcgrr_inputs_segment_bytes(inputs, result));
+    }
+    /* Pages that the program has given up: those of a file are the file's again, all others are zero. */
     if (call && strcmp(call->name, "madvise") == 0 && !failed && inputs->call->given[2] == DONT_NEED_) {
-        add_dropped(inputs, inputs->call->given[0], inputs->call->given[1]);
+        add_unless_zero(inputs, inputs->call->given[0], inputs->call->given[1]);
     }
 }
 
