@@ -105,3 +105,33 @@ if [ -x /bin/bash ] && [ -x /usr/bin/sort ]; then
     contains "the second program" "$(process 2 .program)" "/sort$"
     for trace in p p.1 p.2 p.3; do verify "$trace"; done
 fi
+
+# An unrecorded child of a program that awaits signals computes for as long as it likes, in code that was recorded before.
+cat > "$work/long.c" <<'C'
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+static volatile unsigned sum;
+static void handle(int number) {}
+__attribute__((noinline)) static void compute(unsigned turns)
+{
+    for (unsigned i = 0; i < turns; i++)
+        sum += i;
+}
+int main(void)
+{
+    int status = 0;
+    signal(SIGINT, handle);
+    compute(10);
+    pid_t pid = fork();
+    if (pid == 0) {
+        compute(1000000);
+        _exit(7);
+    }
+    waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : 1;
+}
+C
+"$compiler" -static -O1 -o "$work/long" "$work/long.c"
+run 0 timeout 60 "$tcgrr" record --json -o "$work/long.tcgrr" -- "$qemu" "$work/long" # the child might never end
+equal "a child that computes for long: exit" "$(json .exit)" "exit 7"

@@ -41,6 +41,7 @@ static void forked(void)
     tcgrr_ring_disown(&plugin->ring);
     tcgrr_threads_restart(false);
     plugin->inputs = NULL; /* the parent's */
+    plugin->signal_at = UINT64_MAX;
     plugin->silent = true;
 }
 

@@ -103,6 +103,7 @@ static void end_with_threads(struct tcgrr_plugin *plugin)
         space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, TCGRR_WIRE_THREAD | 1 << 8);
         space[1] = plugin->vcpu;
         tcgrr_ring_publish(&plugin->ring, 2);
+        plugin->signal_at = UINT64_MAX; /* no input is kept or given any more */
         plugin->silent = true;
         tcgrr_threads_free_all();
     }
