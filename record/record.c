@@ -739,7 +739,7 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
         good = false;
     }
     if (good && !guest_ran(recorder, last) && result->exit_failed && !*recorder->options->stop) {
-        g_autofree char *words = tcgrr_session_words(recorder->session);
+        g_autofree char *words = tcgrr_session_why_not_run(recorder->session);
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU ended before the guest ran (%s)%s%s", result->exit,
                     *words ? ": " : "; check its arguments by running it without tcgrr", words);
         result->end = TCGRR_LIVE_UNLOADED;

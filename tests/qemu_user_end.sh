@@ -120,6 +120,13 @@ run 0 "$tcgrr" lockstep --a "$work/qemu-x86_64" --b "$work/qemu-x86_64" -- "$wor
 [ -f "$work/program.tcgrr" ] || fail "the trace of a program is not named after it"
 
 # A QEMU that does not start is no result.
+# QEMU itself says nothing.
+echo data >"$work/data"
+printf '#!/bin/sh -e\necho\n' >"$work/script"
+complains 3 "script is a script, .* as in: $qemu /bin/sh -e $work/script" "$tcgrr" record -- "$qemu" "$work/script"
+complains 3 "script is a script" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/script"
+complains 3 "data is no program" "$tcgrr" record -- "$qemu" "$work/data"
+complains 3 "cannot open .*/nothing: No such file" "$tcgrr" record -- "$qemu" "$work/nothing"
 complains 3 "ended without running an instruction .*(exit 1|No such file)" "$tcgrr" lockstep --a "$qemu" --b "$qemu" -- "$work/nothing"
 
 # Nothing is claimed that user mode does not report.

@@ -497,6 +497,44 @@ char *tcgrr_session_words(struct tcgrr_session *session)
     return tcgrr_process_last_words(session->process);
 }
 
+/* What is wrong with a program that QEMU's user mode does not run, of which QEMU says nothing unless it writes to a
+ * terminal; "": nothing that shows. */
+static char *describe_program(const struct tcgrr_session *session)
+{
+    const char *path = session->qemu.system ? NULL : session->command.kernel;
+    FILE *file = path ? fopen(path, "re") : NULL;
+    char head[128] = "";
+    char *text = NULL;
+
+    if (path && !file) {
+        return g_strdup_printf("cannot open %s: %s", path, g_strerror(errno));
+    }
+    size_t size = file ? fread(head, 1, sizeof(head) - 1, file) : 0;
+    if (size > 2 && memcmp(head, "#!", 2) == 0) {
+        head[strcspn(head, "\n")] = '\0';
+        text = g_strdup_printf("%s is a script, which QEMU's user mode does not run by itself; name the program that "
+                               "runs it, as in: %s %s %s",
+                               path, session->qemu.path, g_strstrip(head + 2), path);
+    } else if (file && (size < 4 || memcmp(head, "\177ELF", 4) != 0)) {
+        text = g_strdup_printf("%s is no program (not an ELF file)", path);
+    }
+    if (file) {
+        fclose(file);
+    }
+    return text ? text : g_strdup("");
+}
+
+char *tcgrr_session_why_not_run(struct tcgrr_session *session)
+{
+    char *words = tcgrr_session_words(session);
+
+    if (*words) {
+        return words;
+    }
+    g_free(words);
+    return describe_program(session);
+}
+
 /*
  * Whether a user-mode QEMU that is gone ended as its program did, by a signal. QEMU passes on what is sent to it, so
  * that only its own failures and SIGKILL from outside are something else.
@@ -548,7 +586,7 @@ bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount,
         return true;
     }
     g_autofree char *end = tcgrr_process_describe_end(session->process);
-    g_autofree char *words = tcgrr_session_words(session);
+    g_autofree char *words = tcgrr_session_why_not_run(session);
     const char *why = strstr(words, "in the replay log")
                           ? "; it sets up its machine with other inputs than the recorded run "
                             "had, which therefore cannot drive it"
@@ -589,7 +627,7 @@ bool tcgrr_session_check_hung(struct tcgrr_session *session, GError **error)
 static bool never_came_up(struct tcgrr_session *session, GError **error)
 {
     g_autofree char *end = tcgrr_session_end(session);
-    g_autofree char *words = tcgrr_session_words(session);
+    g_autofree char *words = tcgrr_session_why_not_run(session);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s did not start (%s)%s%s", session->qemu.path, end,
                 *words ? ": " : "; check its arguments by running it without tcgrr", words);
     return false;

@@ -126,6 +126,9 @@ int64_t tcgrr_session_ask_icount(struct tcgrr_session *session);
 
 /* The telling line of what QEMU wrote to standard error, "" if there is none; owned by the caller. */
 char *tcgrr_session_words(struct tcgrr_session *session);
+/* Why QEMU, which has ended, ran nothing: these words, or else what is wrong with the program that it was to run, ""
+ * if that is not known. Owned by the caller. */
+char *tcgrr_session_why_not_run(struct tcgrr_session *session);
 
 /*
  * After the stream's end: false with TCGRR_ERROR_FAILED if how the run ended says nothing about the guest: QEMU never
