@@ -3,7 +3,7 @@
 #ifndef TCGRR_CLI_BISECT_H
 #define TCGRR_CLI_BISECT_H
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 
 /* bisect TRACE --builds PATH…: the first bad one of an ordered list of QEMUs. */
 int cli_bisect_builds(const struct cli_command *command, int argc, char **argv);
@@ -14,7 +14,7 @@ int cli_bisect_cause(int argc, char **argv);
 /* lockstep --bisect: two QEMUs that share no trace. */
 struct cli_bisect_pair {
     const struct cli_command *command;
-    const struct cli_comparing *comparing;
+    const struct cli_compare_options *comparing;
     const char *qemus[2];
     const char *const *words[2]; /* the arguments of each, NULL-terminated; B's NULL: those of A and `extra` */
     const char *const *extra;    /* NULL-terminated; NULL: none */

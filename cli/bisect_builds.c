@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/bisect.h"
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "cli/fill.h"
 
 #include "replay/builds.h"
@@ -204,7 +204,7 @@ static int report(const char *trace, const struct tcgrr_builds_options *options,
 }
 
 static int search(const struct cli_command *command, const char *trace, struct tcgrr_builds_options *options,
-                  const struct cli_comparing *comparing, struct context *context)
+                  const struct cli_compare_options *comparing, struct context *context)
 {
     struct tcgrr_builds_result result;
     GError *error = NULL;
@@ -216,7 +216,7 @@ static int search(const struct cli_command *command, const char *trace, struct t
     }
     struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
     struct tcgrr_symbols *const both[] = {symbols, symbols};
-    status = cli_comparing_resolve(command, comparing, both, &options->replay.compare);
+    status = cli_compare_options_resolve(command, comparing, both, &options->replay.compare);
     tcgrr_symbols_free(symbols);
     if (status != CLI_OK) {
         tcgrr_reader_free(reader);
@@ -243,7 +243,7 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *told_state = NULL;
     gboolean builds = FALSE, progress = FALSE, fresh = FALSE, fill = FALSE;
-    struct cli_comparing comparing = {.history = 1};
+    struct cli_compare_options comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
         {"builds", 0, 0, G_OPTION_ARG_NONE, &builds,
@@ -256,7 +256,7 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
         {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
          NULL},
         CLI_FILL_OPTION(fill),
-        CLI_EXTENT_OPTIONS(comparing),
+        CLI_EXTENT_OPTION_ROWS(comparing),
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
@@ -265,7 +265,7 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
     g_autofree char *plugin = NULL;
 
     if (!cli_parse(command, entries, false, &argc, &argv)) {
-        cli_comparing_clear(&comparing);
+        cli_compare_options_clear(&comparing);
         return CLI_USAGE;
     }
     if (argc < 3 || timeout < 1) {
@@ -295,6 +295,6 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
         status = search(command, argv[1], &options, &comparing, &context);
         g_free(context.doing);
     }
-    cli_comparing_clear(&comparing);
+    cli_compare_options_clear(&comparing);
     return status;
 }

@@ -17,7 +17,7 @@
 
 struct context {
     const struct cli_command *command;
-    const struct cli_comparing *comparing;
+    const struct cli_compare_options *comparing;
     struct tcgrr_bisect_options options;
     struct tcgrr_bisect bisect;
     struct tcgrr_cause_folder folder;
@@ -93,8 +93,8 @@ static int report(struct context *context, const char *bundle, int status)
     const struct tcgrr_bisect *bisect = &context->bisect;
     struct cli_places places = places_of(context);
     struct cli_cause cause = {bisect, bundle, &places};
-    const struct cli_comparing *comparing = context->comparing;
-    json_t *object = cli_comparing_wants_object(comparing) ? result_json(context, &cause) : NULL;
+    const struct cli_compare_options *comparing = context->comparing;
+    json_t *object = cli_compare_options_want_object(comparing) ? result_json(context, &cause) : NULL;
 
     if (!comparing->json) {
         print_text(context, &cause);
@@ -166,7 +166,7 @@ static int resolve(struct context *context, struct tcgrr_compare_options *how)
         }
     }
     symbols[0] = symbols[1] = context->symbols;
-    return cli_comparing_resolve(context->command, context->comparing, symbols, how);
+    return cli_compare_options_resolve(context->command, context->comparing, symbols, how);
 }
 
 static int run(struct context *context)
@@ -262,7 +262,7 @@ static const struct cli_command form = {
 /* What the user asked for; owned. */
 struct arguments {
     gboolean browse;
-    struct cli_comparing comparing;
+    struct cli_compare_options comparing;
     char *qemu;
     char *bundle;
     gboolean force, progress, fill;
@@ -309,14 +309,14 @@ static int bisect_trace(const struct arguments *arguments, const char *trace)
 
 static void arguments_clear(struct arguments *arguments)
 {
-    cli_comparing_clear(&arguments->comparing);
+    cli_compare_options_clear(&arguments->comparing);
     g_free(arguments->qemu);
     g_free(arguments->bundle);
 }
 
 int cli_bisect_cause(int argc, char **argv)
 {
-    struct arguments arguments = {.comparing = CLI_COMPARING_INIT, .timeout = 60};
+    struct arguments arguments = {.comparing = CLI_COMPARE_OPTIONS_INIT, .timeout = 60};
     const GOptionEntry options[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &arguments.qemu, "the QEMU to compare with the one that recorded",
          "PATH"},
@@ -329,7 +329,7 @@ int cli_bisect_cause(int argc, char **argv)
         {"progress", 0, 0, G_OPTION_ARG_NONE, &arguments.progress,
          "show progress even if standard error is not a terminal", NULL},
         CLI_FILL_OPTION(arguments.fill),
-        CLI_COMPARING_OPTIONS(arguments.comparing),
+        CLI_COMPARE_OPTION_ROWS(arguments.comparing),
         CLI_BROWSE_OPTION(arguments.browse),
         {0},
     };
@@ -363,7 +363,7 @@ int cli_bisect_pair(const struct cli_bisect_pair *pair)
         .options = {.qemus = {pair->qemus[0], pair->qemus[1]},
                     .words = {pair->words[0], pair->words[1]},
                     .extra = pair->extra,
-                    .from = cli_comparing_starts_late(pair->comparing) ? pair->comparing->from : NULL,
+                    .from = cli_compare_options_start_late(pair->comparing) ? pair->comparing->from : NULL,
                     .symbol_files = (const char *const *)pair->symbol_files,
                     .icount = pair->icount,
                     .plugin = plugin,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 
 #include "replay/verdict.h"
 #include "store/symbols.h"
@@ -35,7 +35,7 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
 }
 
 static int judge(const struct cli_command *command, const char *path, const char *qemu,
-                 const struct cli_comparing *comparing, struct tcgrr_replay_options *options)
+                 const struct cli_compare_options *comparing, struct tcgrr_replay_options *options)
 {
     struct tcgrr_verdict verdict = {0};
     GError *error = NULL;
@@ -48,7 +48,7 @@ static int judge(const struct cli_command *command, const char *path, const char
     }
     struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
     struct tcgrr_symbols *const both[] = {symbols, symbols};
-    bool resolved = cli_comparing_resolve(command, comparing, both, &options->compare) == CLI_OK;
+    bool resolved = cli_compare_options_resolve(command, comparing, both, &options->compare) == CLI_OK;
     if (resolved && tcgrr_replay_check(reader, &error) && tcgrr_verdict_find(reader, qemu, options, &verdict, &error)) {
         print_verdict(path, qemu, &verdict, comparing->json);
         status = status_of(verdict.kind);
@@ -65,20 +65,20 @@ static int judge(const struct cli_command *command, const char *path, const char
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     g_autofree char *qemu = NULL;
-    struct cli_comparing comparing = {.history = 1};
+    struct cli_compare_options comparing = {.history = 1};
     gint timeout = 60;
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "the QEMU to judge, or a folder that it was built in", "PATH"},
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
-        CLI_EXTENT_OPTIONS(comparing),
+        CLI_EXTENT_OPTION_ROWS(comparing),
         {0},
     };
     char **extra = cli_split_rest(&argc, argv);
     int status = GIT_CANNOT_TELL;
 
     if (!cli_parse(command, entries, false, &argc, &argv)) {
-        cli_comparing_clear(&comparing);
+        cli_compare_options_clear(&comparing);
         return GIT_CANNOT_TELL;
     }
     GError *error = NULL;
@@ -98,7 +98,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         };
         status = judge(command, argv[1], qemu, &comparing, &options);
     }
-    cli_comparing_clear(&comparing);
+    cli_compare_options_clear(&comparing);
     return status;
 }
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The part of a comparison's report that is about the data. */
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 
 #include <stdio.h>
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/browse/browse.h"
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "cli/fill.h"
 #include "replay/decide.h"
 #include "store/error.h"
@@ -114,7 +114,7 @@ static json_t *result_json(const struct traces *traces, const struct tcgrr_compa
 }
 
 /* Without a verdict: what went wrong, and the place where the two are not the same, if that is it. */
-static int fail(const struct traces *traces, const struct cli_comparing *comparing,
+static int fail(const struct traces *traces, const struct cli_compare_options *comparing,
                 const struct tcgrr_comparison *comparison, struct cli_places *places, GError *error)
 {
     bool undecided = comparison->undecided && error->code != TCGRR_ERROR_STOPPED;
@@ -125,12 +125,14 @@ static int fail(const struct traces *traces, const struct cli_comparing *compari
     if (undecided && !comparing->json && comparison->sides[0].there && comparison->sides[1].there) {
         print_text(traces, comparison, places);
     }
-    return cli_comparing_fail(
-        comparing, undecided && cli_comparing_wants_object(comparing) ? result_json(traces, comparison, places) : NULL,
+    return cli_compare_fail(
+        comparing,
+        undecided && cli_compare_options_want_object(comparing) ? result_json(traces, comparison, places) : NULL,
         error);
 }
 
-static int compare(const struct cli_command *command, struct traces *traces, const struct cli_comparing *comparing)
+static int compare(const struct cli_command *command, struct traces *traces,
+                   const struct cli_compare_options *comparing)
 {
     struct cli_places places = {.target = tcgrr_reader_run(traces->readers[0])->target,
                                 .symbols = {traces->symbols[0], traces->symbols[1]},
@@ -144,7 +146,7 @@ static int compare(const struct cli_command *command, struct traces *traces, con
                                             .stop = cli_catch_signals()};
     struct tcgrr_comparison comparison;
     GError *error = NULL;
-    int status = cli_comparing_resolve(command, comparing, traces->symbols, &options);
+    int status = cli_compare_options_resolve(command, comparing, traces->symbols, &options);
 
     if (status != CLI_OK) {
         return status;
@@ -165,8 +167,9 @@ static int compare(const struct cli_command *command, struct traces *traces, con
     if (!comparing->json) {
         print_text(traces, &comparison, &places);
     }
-    status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(traces, &comparison, &places) : NULL,
-                               comparing->json, comparing->html, cli_comparison_status(&comparison));
+    status =
+        cli_output_result(cli_compare_options_want_object(comparing) ? result_json(traces, &comparison, &places) : NULL,
+                          comparing->json, comparing->html, cli_comparison_status(&comparison));
     tcgrr_comparison_clear(&comparison);
     return status;
 }
@@ -191,10 +194,10 @@ static int open_both(struct traces *traces)
 
 static int run(const struct cli_command *command, int argc, char **argv)
 {
-    struct cli_comparing comparing = CLI_COMPARING_INIT;
+    struct cli_compare_options comparing = CLI_COMPARE_OPTIONS_INIT;
     gboolean browse = FALSE, fill = FALSE;
-    const GOptionEntry options[] = {CLI_COMPARING_OPTIONS(comparing),
-                                    CLI_STRICT_OPTION(comparing),
+    const GOptionEntry options[] = {CLI_COMPARE_OPTION_ROWS(comparing),
+                                    CLI_STRICT_OPTION_ROW(comparing),
                                     CLI_BROWSE_OPTION(browse),
                                     CLI_FILL_OPTION(fill),
                                     {0}};
@@ -206,7 +209,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     int unfit = browse ? cli_browse_check(command) : CLI_OK;
     if (unfit != CLI_OK) {
-        cli_comparing_clear(&comparing);
+        cli_compare_options_clear(&comparing);
         return unfit;
     }
     struct traces traces = {.paths = {argv[1], argv[2]}, .fill = fill, .page = !browse};
@@ -221,7 +224,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         tcgrr_symbols_free(traces.symbols[i]);
         tcgrr_reader_free(traces.readers[i]);
     }
-    cli_comparing_clear(&comparing);
+    cli_compare_options_clear(&comparing);
     if (browse && traces.browse) {
         int shown = cli_browse_traces(traces.paths[0], traces.paths[1], NULL);
         status = shown == CLI_OK ? status : shown;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The report of a comparison, as text and as JSON. */
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "lockstep/compare.h"
 #include "store/isa/disasm.h"
 #include "store/sources.h"

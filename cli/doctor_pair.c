@@ -69,8 +69,8 @@ static void compare_machine(struct member members[2], json_t *list)
 
 static void compare_tree(struct member members[2], json_t *list)
 {
-    const struct tcgrr_pin_file *a = find(&members[0], TCGRR_PIN_TREE);
-    const struct tcgrr_pin_file *b = find(&members[1], TCGRR_PIN_TREE);
+    const struct tcgrr_pin_file *a = find(&members[0], TCGRR_PIN_DTB);
+    const struct tcgrr_pin_file *b = find(&members[1], TCGRR_PIN_DTB);
     bool same = false;
     bool seeds = false;
     if (!a || !b) {

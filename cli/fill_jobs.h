@@ -3,7 +3,7 @@
 #ifndef TCGRR_CLI_FILL_JOBS_H
 #define TCGRR_CLI_FILL_JOBS_H
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "cli/fill.h"
 #include "replay/fill.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/gdb_server.h"
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 #include "lockstep/peer/address.h"

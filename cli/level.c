@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/level.h"
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "emu/qemu/qemu.h"
 #include "store/symbols.h"
 

@@ -18,7 +18,7 @@
 
 struct context {
     const struct cli_command *command;
-    struct cli_comparing comparing;
+    struct cli_compare_options comparing;
     struct tcgrr_lockstep_local_options options;
     struct tcgrr_lockstep_local pair;
     struct tcgrr_replay_result replay; /* A is a trace whose rr log drives B: in place of the pair */
@@ -269,7 +269,7 @@ static void print_text(const struct context *context, const struct cli_places *p
 
 static int finish(struct context *context, bool good, GError *error)
 {
-    const struct cli_comparing *comparing = &context->comparing;
+    const struct cli_compare_options *comparing = &context->comparing;
     const struct tcgrr_comparison *comparison = outcome_of(context).comparison;
     bool place = good ? comparison->diverged : comparison->undecided && error->code != TCGRR_ERROR_STOPPED;
 
@@ -288,9 +288,9 @@ static int finish(struct context *context, bool good, GError *error)
                                ? tcgrr_live_blocks(tcgrr_session_live(context->replay.session))
                                : tcgrr_lockstep_local_blocks(&context->pair, &context->options, i);
     }
-    json_t *object = cli_comparing_wants_object(comparing) ? result_json(context, &places) : NULL;
+    json_t *object = cli_compare_options_want_object(comparing) ? result_json(context, &places) : NULL;
     if (!good) {
-        return cli_comparing_fail(comparing, object, error);
+        return cli_compare_fail(comparing, object, error);
     }
     if (!comparing->json) {
         print_text(context, &places);
@@ -323,7 +323,7 @@ static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
     context->replays = true;
     context->symbols[0] = cli_trace_symbols(reader);
     context->symbols[1] = cli_trace_symbols(reader);
-    int status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, &options.compare);
+    int status = cli_compare_options_resolve(context->command, &context->comparing, context->symbols, &options.compare);
     if (status != CLI_OK) {
         return status;
     }
@@ -382,7 +382,7 @@ static int open_pair(struct context *context)
                                       tcgrr_session_command(session)->kernel &&
                                       tcgrr_symbols_is_dynamic(tcgrr_session_command(session)->kernel);
     }
-    status = cli_comparing_resolve(context->command, &context->comparing, context->symbols, compare);
+    status = cli_compare_options_resolve(context->command, &context->comparing, context->symbols, compare);
     for (int i = 0; i < 2 && status == CLI_OK; i++) {
         place_symbol(context, i, context->comparing.from, &compare->from[i]);
         place_symbol(context, i, context->comparing.until, &compare->until[i]);
@@ -464,7 +464,7 @@ static void clear(struct context *context)
         g_strfreev(context->words[i]);
         g_free(context->titles[i]);
     }
-    cli_comparing_clear(&context->comparing);
+    cli_compare_options_clear(&context->comparing);
     g_strfreev(context->symbol_files);
 }
 
@@ -632,7 +632,7 @@ static int run_here(struct context *context, struct arguments *arguments, int ar
     context->options = (struct tcgrr_lockstep_local_options){
         .members = {{.quiet = !arguments->console, .output_to_errors = context->comparing.json}, {.quiet = true}},
         .own_inputs = arguments->own_inputs,
-        .starts_late = cli_comparing_starts_late(&context->comparing),
+        .starts_late = cli_compare_options_start_late(&context->comparing),
         .level = level,
         .icount = arguments->icount,
         .hang_ms = arguments->timeout * 1000,
@@ -666,7 +666,7 @@ static int run_remote(struct context *context, struct arguments *arguments, stru
 static int run(const struct cli_command *command, int argc, char **argv)
 {
     struct arguments arguments = {.timeout = 60};
-    struct context context = {.command = command, .comparing = CLI_COMPARING_INIT};
+    struct context context = {.command = command, .comparing = CLI_COMPARE_OPTIONS_INIT};
     struct cli_lockstep_peer peer = {.peer_timeout = 30};
     const GOptionEntry entries[] = {
         {"a", 0, 0, G_OPTION_ARG_FILENAME, &arguments.members[0], "one side: a QEMU, or a trace", "QEMU"},
@@ -676,8 +676,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"b-arg", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments.own_words[1], "an argument for B alone (repeatable)",
          "ARG"},
         CLI_LOCKSTEP_PEER_OPTIONS(peer),
-        CLI_COMPARING_OPTIONS(context.comparing),
-        CLI_STRICT_OPTION(context.comparing),
+        CLI_COMPARE_OPTION_ROWS(context.comparing),
+        CLI_STRICT_OPTION_ROW(context.comparing),
         {"bisect", 0, 0, G_OPTION_ARG_NONE, &arguments.bisect,
          "go on to the first instruction whose effect differs (tcgrr bisect --qemu --help)", NULL},
         {"bundle", 0, 0, G_OPTION_ARG_FILENAME, &arguments.bundle,

@@ -3,7 +3,7 @@
 #ifndef TCGRR_CLI_LOCKSTEP_H
 #define TCGRR_CLI_LOCKSTEP_H
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "lockstep/lockstep_local.h"
 
 /* What the user said; owned by the caller. */
@@ -13,7 +13,7 @@ struct cli_lockstep_peer {
     char *token_file;
     int peer_timeout; /* seconds */
     int wait;         /* seconds; 0: the default */
-    const struct cli_comparing *comparing;
+    const struct cli_compare_options *comparing;
     const char *icount;
     int timeout; /* seconds */
     bool own_inputs;

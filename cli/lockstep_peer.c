@@ -79,7 +79,7 @@ static void print_text(const struct context *context, const struct cli_places *p
     }
 }
 
-static int report(const struct context *context, const struct cli_comparing *comparing)
+static int report(const struct context *context, const struct cli_compare_options *comparing)
 {
     const struct tcgrr_lockstep_remote *remote = &context->remote;
     struct cli_places places = {.target = remote->sides[0].target};
@@ -94,7 +94,7 @@ static int report(const struct context *context, const struct cli_comparing *com
     if (!comparing->json) {
         print_text(context, &places);
     }
-    int status = cli_output_result(cli_comparing_wants_object(comparing) ? result_json(context, &places) : NULL,
+    int status = cli_output_result(cli_compare_options_want_object(comparing) ? result_json(context, &places) : NULL,
                                    comparing->json, comparing->html, cli_comparison_status(&remote->comparison));
     for (int i = 0; i < 2; i++) {
         g_free(titles[i]);
@@ -102,7 +102,7 @@ static int report(const struct context *context, const struct cli_comparing *com
     return status;
 }
 
-static int finish(struct context *context, bool good, GError *error, const struct cli_comparing *comparing)
+static int finish(struct context *context, bool good, GError *error, const struct cli_compare_options *comparing)
 {
     cli_progress_clear();
     if (!good) {
@@ -117,7 +117,7 @@ static int finish(struct context *context, bool good, GError *error, const struc
 static int compare(struct context *context, const struct cli_command *command, const struct cli_lockstep_peer *given)
 {
     struct tcgrr_symbols *symbols[2] = {NULL, NULL};
-    const struct cli_comparing *comparing = given->comparing;
+    const struct cli_compare_options *comparing = given->comparing;
     GError *error = NULL;
     int status = CLI_OK;
 
@@ -130,7 +130,7 @@ static int compare(struct context *context, const struct cli_command *command, c
         return status;
     }
     symbols[context->remote.own] = context->symbols;
-    status = cli_comparing_resolve(command, comparing, symbols, &context->compare);
+    status = cli_compare_options_resolve(command, comparing, symbols, &context->compare);
     if (status != CLI_OK) {
         return status;
     }

@@ -273,7 +273,7 @@ static int check_gaps(const struct query *query)
 
     for (guint i = 0; i < gaps->len; i++) {
         const struct tcgrr_sql_gap *gap = &g_array_index(gaps, struct tcgrr_sql_gap, i);
-        if (!gap->some) {
+        if (!gap->any_present) {
             cli_say_error("%s", gap->text);
             return CLI_FAILED;
         }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/replay.h"
 
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "lockstep/peer/address.h"
 #include "replay/files.h"
 #include "replay/gdb_server.h"
@@ -161,7 +161,7 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
 
 /* Prints what was found. `error`: why there is no verdict; NULL: there is one. */
 static int answer(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, struct tcgrr_symbols *symbols,
-                  const struct cli_comparing *comparing, GError *error)
+                  const struct cli_compare_options *comparing, GError *error)
 {
     const struct tcgrr_blocks *blocks = tcgrr_live_blocks(tcgrr_session_live(result->session));
     struct cli_places places = {
@@ -170,10 +170,10 @@ static int answer(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
         .target = tcgrr_reader_run(reader)->target,
         .names = {"recording", "replay"},
     };
-    json_t *object = cli_comparing_wants_object(comparing) ? result_json(reader, result, &places) : NULL;
+    json_t *object = cli_compare_options_want_object(comparing) ? result_json(reader, result, &places) : NULL;
 
     if (error) {
-        return cli_comparing_fail(comparing, object, error);
+        return cli_compare_fail(comparing, object, error);
     }
     if (!comparing->json) {
         print_text(reader, result, &places);
@@ -183,7 +183,7 @@ static int answer(struct tcgrr_reader *reader, const struct tcgrr_replay_result 
 
 /* Resolves the places to compare from and until, then replays. */
 static int replay(const struct cli_command *command, const char *path, struct tcgrr_replay_options *options,
-                  const struct cli_comparing *comparing, struct context *context)
+                  const struct cli_compare_options *comparing, struct context *context)
 {
     struct tcgrr_replay_result result;
     GError *error = NULL;
@@ -195,7 +195,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
     }
     struct tcgrr_symbols *symbols = cli_trace_symbols(reader);
     struct tcgrr_symbols *both[2] = {symbols, symbols};
-    status = cli_comparing_resolve(command, comparing, both, &options->compare);
+    status = cli_compare_options_resolve(command, comparing, both, &options->compare);
     if (status != CLI_OK) {
         tcgrr_symbols_free(symbols);
         tcgrr_reader_free(reader);
@@ -237,13 +237,13 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *gdb_given = NULL;
     gboolean console = FALSE, progress = FALSE;
     gint timeout = 60;
-    struct cli_comparing comparing = CLI_COMPARING_INIT;
+    struct cli_compare_options comparing = CLI_COMPARE_OPTIONS_INIT;
     const GOptionEntry entries[] = {
         {"qemu", 0, 0, G_OPTION_ARG_FILENAME, &qemu, "replay in this QEMU (default: the one that recorded)", "PATH"},
         {"at", 0, 0, G_OPTION_ARG_STRING, &at, "stop exactly after this many instructions", "ICOUNT"},
         {"gdb", 0, 0, G_OPTION_ARG_STRING, &gdb_given, "with --at: wait there for gdb, e.g. at :1234 or unix:PATH",
          "ADDR"},
-        CLI_COMPARING_OPTIONS(comparing),
+        CLI_COMPARE_OPTION_ROWS(comparing),
         {"timeout", 0, 0, G_OPTION_ARG_INT, &timeout,
          "seconds without progress after which the replay has hung (default 60)", "S"},
         {"console", 0, 0, G_OPTION_ARG_NONE, &console, "show the guest's console (with --json on standard error)",
@@ -288,7 +288,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
         .data = &context,
     };
     int status = replay(command, trace, &options, &comparing, &context);
-    cli_comparing_clear(&comparing);
+    cli_compare_options_clear(&comparing);
     return status;
 }
 

@@ -2,7 +2,7 @@
 #include "replay/cause/why.h"
 
 #include "cli/cli.h"
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 #include "cli/insn.h"
 #include "replay/replay.h"
 #include "store/symbols.h"

@@ -15,7 +15,7 @@ struct tcgrr_state_comparing {
     unsigned history;
     struct tcgrr_data_divergence *data;
     struct tcgrr_samples *samples[2];
-    struct tcgrr_state_match *match; /* NULL: both sides' registers are not known yet */
+    struct tcgrr_state_comparer *comparer; /* NULL: both sides' registers are not known yet */
     tcgrr_icount start[2];
     tcgrr_icount same[2]; /* the last sample in which they were the same */
     uint64_t passed;      /* samples of A before those that are compared now */
@@ -45,7 +45,7 @@ struct tcgrr_state_comparing *tcgrr_state_comparing_new(struct tcgrr_run_source 
 void tcgrr_state_comparing_free(struct tcgrr_state_comparing *comparing)
 {
     if (comparing) {
-        tcgrr_state_match_free(comparing->match);
+        tcgrr_state_comparer_free(comparing->comparer);
         tcgrr_samples_free(comparing->samples[0]);
         tcgrr_samples_free(comparing->samples[1]);
         g_free(comparing);
@@ -58,13 +58,13 @@ void tcgrr_state_shifted(struct tcgrr_state_comparing *comparing)
     comparing->data->stores = false;
 }
 
-static void make_match(struct tcgrr_state_comparing *comparing)
+static void make_comparer(struct tcgrr_state_comparing *comparing)
 {
-    if (!comparing->match) {
-        comparing->match =
-            tcgrr_state_match_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
-                                  comparing->options->target, comparing->own_inputs, comparing->options->ignored);
-        comparing->data->registers_compared = tcgrr_state_match_count(comparing->match);
+    if (!comparing->comparer) {
+        comparing->comparer =
+            tcgrr_state_comparer_new(comparing->samples[0]->registers, comparing->samples[1]->registers,
+                                     comparing->options->target, comparing->own_inputs, comparing->options->ignored);
+        comparing->data->registers_compared = tcgrr_state_comparer_registers(comparing->comparer);
     }
 }
 
@@ -118,7 +118,7 @@ static void set_initial(struct tcgrr_state_comparing *comparing, const struct tc
 {
     bool known = comparing->samples[0]->has_stores && comparing->samples[1]->has_stores;
 
-    comparing->data->initial = tcgrr_state_set_aside(comparing->match, cursors[0].image, cursors[1].image);
+    comparing->data->initial = tcgrr_state_comparer_set_aside(comparing->comparer, cursors[0].image, cursors[1].image);
     comparing->data->alike = known && cursors[0].sample->stores == cursors[1].sample->stores;
     comparing->data->stores = comparing->data->alike && !comparing->shifted;
 }
@@ -134,7 +134,8 @@ static bool compare_samples(struct tcgrr_state_comparing *comparing, const struc
     }
     data->shifted = comparing->shifted;
     data->stores_differ = stores_differ(comparing, cursors);
-    data->found = !tcgrr_state_same(comparing->match, cursors[0].image, cursors[1].image) || data->stores_differ;
+    data->found =
+        !tcgrr_state_comparer_same(comparing->comparer, cursors[0].image, cursors[1].image) || data->stores_differ;
     for (int i = 0; i < 2; i++) {
         data->from[i] = comparing->same[i];
         data->to[i] = cursors[i].sample->icount;
@@ -146,7 +147,7 @@ static bool compare_samples(struct tcgrr_state_comparing *comparing, const struc
         return true;
     }
     data->to_number = comparing->passed + cursors[0].index;
-    data->registers = tcgrr_state_differences(comparing->match, cursors[0].image, cursors[1].image);
+    data->registers = tcgrr_state_comparer_differences(comparing->comparer, cursors[0].image, cursors[1].image);
     return describe_place(comparing, error);
 }
 
@@ -208,7 +209,7 @@ bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_ic
     guint counts[] = {comparing->samples[0]->list->len, comparing->samples[1]->list->len};
     bool good = true;
     if (counts[0] > 0 && counts[1] > 0) {
-        make_match(comparing);
+        make_comparer(comparing);
         tcgrr_sample_begin(&cursors[0], comparing->samples[0]);
         tcgrr_sample_begin(&cursors[1], comparing->samples[1]);
         good = compare_all(comparing, from, cursors, error);

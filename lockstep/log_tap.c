@@ -133,7 +133,7 @@ bool tcgrr_log_tap_begin(struct tcgrr_log_tap *tap, struct tcgrr_session *sessio
         .from = tcgrr_session_qemu(session)->version,
         .to = to,
         .riscv_tree = g_str_has_prefix(tcgrr_session_qemu(session)->target, "riscv") &&
-                      tcgrr_pin_has_tree((const char *const *)tcgrr_session_command(session)->argv + 1),
+                      tcgrr_pin_has_dtb((const char *const *)tcgrr_session_command(session)->argv + 1),
         .seen = see,
         .data = tap,
     };

@@ -45,7 +45,7 @@ bool tcgrr_shared_machine_pin(struct tcgrr_shared_machine *machine, const struct
     }
     g_clear_error(&problem);
     machine->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", machine->pins.machine, 0, 0) ||
-                      tcgrr_pin_has_tree((const char *const *)machine->pins.words);
+                      tcgrr_pin_has_dtb((const char *const *)machine->pins.words);
     for (int i = 0; machine->pinned && i < 2; i++) {
         machine->words[i] = with_own(&machine->pins, own[i]);
     }

@@ -65,39 +65,39 @@ struct pair {
     bool aside;
 };
 
-struct tcgrr_state_match {
+struct tcgrr_state_comparer {
     GArray *pairs; /* struct pair */
 };
 
-struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
-                                                const struct tcgrr_register_table *b, const char *target,
-                                                bool own_inputs, const char *const *more)
+struct tcgrr_state_comparer *tcgrr_state_comparer_new(const struct tcgrr_register_table *a,
+                                                      const struct tcgrr_register_table *b, const char *target,
+                                                      bool own_inputs, const char *const *more)
 {
-    struct tcgrr_state_match *match = g_new0(struct tcgrr_state_match, 1);
+    struct tcgrr_state_comparer *comparer = g_new0(struct tcgrr_state_comparer, 1);
 
-    match->pairs = g_array_new(FALSE, FALSE, sizeof(struct pair));
+    comparer->pairs = g_array_new(FALSE, FALSE, sizeof(struct pair));
     for (uint32_t i = 0; i < tcgrr_register_table_count(a); i++) {
         const struct tcgrr_state_register *left = tcgrr_register_table_get(a, i);
         const struct tcgrr_state_register *right = tcgrr_register_table_find(b, left->name);
         if (right && right->size == left->size && !tcgrr_state_ignores(target, left->name, own_inputs, more)) {
             struct pair pair = {.name = left->name, .size = left->size, .a = left->offset, .b = right->offset};
-            g_array_append_val(match->pairs, pair);
+            g_array_append_val(comparer->pairs, pair);
         }
     }
-    return match;
+    return comparer;
 }
 
-void tcgrr_state_match_free(struct tcgrr_state_match *match)
+void tcgrr_state_comparer_free(struct tcgrr_state_comparer *comparer)
 {
-    if (match) {
-        g_array_unref(match->pairs);
-        g_free(match);
+    if (comparer) {
+        g_array_unref(comparer->pairs);
+        g_free(comparer);
     }
 }
 
-uint32_t tcgrr_state_match_count(const struct tcgrr_state_match *match)
+uint32_t tcgrr_state_comparer_registers(const struct tcgrr_state_comparer *comparer)
 {
-    return match->pairs->len;
+    return comparer->pairs->len;
 }
 
 static bool same(const struct pair *pair, const uint8_t *a, const uint8_t *b)
@@ -105,11 +105,11 @@ static bool same(const struct pair *pair, const uint8_t *a, const uint8_t *b)
     return memcmp(a + pair->a, b + pair->b, pair->size) == 0;
 }
 
-bool tcgrr_state_same(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+bool tcgrr_state_comparer_same(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b)
 {
     bool all = true;
-    for (guint i = 0; i < match->pairs->len; i++) {
-        struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+    for (guint i = 0; i < comparer->pairs->len; i++) {
+        struct pair *pair = &g_array_index(comparer->pairs, struct pair, i);
         bool agree = same(pair, a, b);
         all = all && (agree || pair->aside);
         pair->aside = pair->aside && !agree;
@@ -125,13 +125,14 @@ static void clear_difference(gpointer data)
     g_free(difference->b);
 }
 
-GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+GArray *tcgrr_state_comparer_differences(const struct tcgrr_state_comparer *comparer, const uint8_t *a,
+                                         const uint8_t *b)
 {
     GArray *differences = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_register_difference));
 
     g_array_set_clear_func(differences, clear_difference);
-    for (guint i = 0; i < match->pairs->len; i++) {
-        const struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+    for (guint i = 0; i < comparer->pairs->len; i++) {
+        const struct pair *pair = &g_array_index(comparer->pairs, struct pair, i);
         if (!pair->aside && !same(pair, a, b)) {
             struct tcgrr_register_difference difference = {
                 .name = g_strdup(pair->name),
@@ -145,11 +146,11 @@ GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uin
     return differences;
 }
 
-GArray *tcgrr_state_set_aside(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b)
+GArray *tcgrr_state_comparer_set_aside(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b)
 {
-    GArray *differences = tcgrr_state_differences(match, a, b);
-    for (guint i = 0; i < match->pairs->len; i++) {
-        struct pair *pair = &g_array_index(match->pairs, struct pair, i);
+    GArray *differences = tcgrr_state_comparer_differences(comparer, a, b);
+    for (guint i = 0; i < comparer->pairs->len; i++) {
+        struct pair *pair = &g_array_index(comparer->pairs, struct pair, i);
         pair->aside = !same(pair, a, b);
     }
     return differences;

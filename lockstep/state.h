@@ -27,29 +27,30 @@ struct tcgrr_register_difference {
 };
 
 /* Which registers of two runs can be compared. */
-struct tcgrr_state_match;
+struct tcgrr_state_comparer;
 
 /*
  * Matches the tables of the two sides, which must outlive it. The rest as tcgrr_state_ignores() takes it. A register
  * whose size is not the same on both sides is left out.
  */
-struct tcgrr_state_match *tcgrr_state_match_new(const struct tcgrr_register_table *a,
-                                                const struct tcgrr_register_table *b, const char *target,
-                                                bool own_inputs, const char *const *more);
+struct tcgrr_state_comparer *tcgrr_state_comparer_new(const struct tcgrr_register_table *a,
+                                                      const struct tcgrr_register_table *b, const char *target,
+                                                      bool own_inputs, const char *const *more);
 /* NULL is allowed. */
-void tcgrr_state_match_free(struct tcgrr_state_match *match);
+void tcgrr_state_comparer_free(struct tcgrr_state_comparer *comparer);
 /* How many registers are compared. */
-uint32_t tcgrr_state_match_count(const struct tcgrr_state_match *match);
+uint32_t tcgrr_state_comparer_registers(const struct tcgrr_state_comparer *comparer);
 
 /*
  * Sets those aside that differ in the first two images, before anything was compared; each is compared from the first
  * image on in which it is the same. Returns them, struct tcgrr_register_difference; owned by the caller.
  */
-GArray *tcgrr_state_set_aside(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+GArray *tcgrr_state_comparer_set_aside(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b);
 /* Whether two images agree in all that are not set aside. */
-bool tcgrr_state_same(struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+bool tcgrr_state_comparer_same(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b);
 /* Those in which they do not: struct tcgrr_register_difference, in the order of side A; owned by the caller. */
-GArray *tcgrr_state_differences(const struct tcgrr_state_match *match, const uint8_t *a, const uint8_t *b);
+GArray *tcgrr_state_comparer_differences(const struct tcgrr_state_comparer *comparer, const uint8_t *a,
+                                         const uint8_t *b);
 
 /* "0x…" of a value with its lowest byte first, all its digits; owned by the caller. */
 char *tcgrr_register_text(const uint8_t *value, uint32_t size);

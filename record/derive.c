@@ -303,7 +303,7 @@ static bool confirm_events(struct derivation *derivation, GError **error)
     const struct tcgrr_derive_options *options = derivation->options;
     struct tcgrr_live *live = tcgrr_session_live(derivation->session);
     struct tcgrr_rrlog *log = tcgrr_rrlog_load(options->rr_file, options->qemu->version, error);
-    struct tcgrr_answers answers = {.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip))};
+    struct tcgrr_answers answers = {.corrections = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_retire_correction))};
     g_autoptr(GArray) uncertain = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_uncertain_retire));
     struct tcgrr_repair task = {.path = derivation->part,
                                 .uncertain = uncertain,
@@ -318,7 +318,7 @@ static bool confirm_events(struct derivation *derivation, GError **error)
         derivation->run.assumed = tcgrr_live_assumed(live);
     }
     tcgrr_rrlog_free(log);
-    g_array_unref(answers.flips);
+    g_array_unref(answers.corrections);
     return good;
 }
 

@@ -774,7 +774,7 @@ static bool record(const struct tcgrr_record_options *options, struct tcgrr_fami
         .calls = absolute_with(options->output, ".calls"),
         .full = g_async_queue_new(),
         .empty = g_async_queue_new_full((GDestroyNotify)tcgrr_chunk_free),
-        .answers.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip)),
+        .answers.corrections = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_retire_correction)),
         .ask_at = ASK_EARLY,
         .until = options->until,
         .family = family,
@@ -809,7 +809,7 @@ static bool record(const struct tcgrr_record_options *options, struct tcgrr_fami
     g_async_queue_unref(recorder.full);
     g_async_queue_unref(recorder.empty);
     g_string_chunk_free(recorder.texts);
-    g_array_unref(recorder.answers.flips);
+    g_array_unref(recorder.answers.corrections);
     g_clear_pointer(&recorder.dates, g_array_unref);
     g_free(recorder.rr_file);
     g_free(recorder.calls);

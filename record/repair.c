@@ -6,16 +6,16 @@
 struct work {
     const struct tcgrr_repair *repair;
     struct tcgrr_writer *writer;
-    GArray *flips; /* struct tcgrr_flip */
+    GArray *corrections; /* struct tcgrr_retire_correction */
     /* For the events, which are visited in order. */
-    guint passed;  /* flips before the current event */
+    guint passed;  /* corrections before the current event */
     int64_t shift; /* what they add to its icount */
     guint logged;  /* the first event of the log that may be the next one's */
 };
 
-static struct tcgrr_flip *flip_at(const struct work *work, guint index)
+static struct tcgrr_retire_correction *correction_at(const struct work *work, guint index)
 {
-    return &g_array_index(work->flips, struct tcgrr_flip, index);
+    return &g_array_index(work->corrections, struct tcgrr_retire_correction, index);
 }
 
 guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log, const GArray *uncertain)
@@ -26,15 +26,15 @@ guint tcgrr_answer(struct tcgrr_answers *answers, const struct tcgrr_rrlog *log,
         const struct tcgrr_uncertain_retire *doubt = &g_array_index(uncertain, struct tcgrr_uncertain_retire, i);
         struct tcgrr_rrlog_asked asked = answers->asked;
         bool retired = doubt->retired;
-        /* Places after a flip move with it. */
+        /* Places after a correction move with it. */
         if (!tcgrr_rrlog_decide(log, &asked, doubt, doubt->place + (uint64_t)answers->shift, &retired)) {
             break;
         }
         answers->asked = asked;
         answers->decided++;
         if (retired != doubt->retired) {
-            struct tcgrr_flip flip = {.seq = doubt->seq, .retired = retired};
-            g_array_append_val(answers->flips, flip);
+            struct tcgrr_retire_correction correction = {.seq = doubt->seq, .retired = retired};
+            g_array_append_val(answers->corrections, correction);
             answers->shift += retired ? 1 : -1;
         }
     }
@@ -51,46 +51,46 @@ static bool mismatch(const struct work *work, tcgrr_seq seq, GError **error)
 }
 
 /* Appends the execution's own entry of the new list, if it has one, and steps over its old one in `*at`. */
-static bool patch(const struct work *work, const struct tcgrr_chunk *chunk, struct tcgrr_flip *flip, guint *at,
-                  GArray *partials, GError **error)
+static bool patch(const struct work *work, const struct tcgrr_chunk *chunk, struct tcgrr_retire_correction *correction,
+                  guint *at, GArray *partials, GError **error)
 {
-    uint32_t index = (uint32_t)(flip->seq - chunk->first_seq);
+    uint32_t index = (uint32_t)(correction->seq - chunk->first_seq);
     const struct tcgrr_block *block = tcgrr_blocks_get(work->repair->blocks, chunk->blocks[index]);
     uint32_t last = block->insns - 1;
     const struct tcgrr_partial *old =
         *at < chunk->partials->len ? &g_array_index(chunk->partials, struct tcgrr_partial, *at) : NULL;
     bool has_old = old && old->index == index;
 
-    if (has_old != flip->retired || (has_old && (old->ran != last || old->counted != last))) {
-        return mismatch(work, flip->seq, error);
+    if (has_old != correction->retired || (has_old && (old->ran != last || old->counted != last))) {
+        return mismatch(work, correction->seq, error);
     }
     *at += has_old;
-    if (!flip->retired) {
+    if (!correction->retired) {
         struct tcgrr_partial partial = {.index = index, .ran = last, .counted = last};
         g_array_append_val(partials, partial);
     }
-    flip->pc = tcgrr_block_pc(block, last + flip->retired);
+    correction->pc = tcgrr_block_pc(block, last + correction->retired);
     return true;
 }
 
-/* Corrects the partials of a chunk that was read; `*next` is the first flip that is not before it. */
+/* Corrects the partials of a chunk that was read; `*next` is the first correction that is not before it. */
 static bool patch_chunk(struct work *work, struct tcgrr_chunk *chunk, guint *next, GError **error)
 {
     tcgrr_seq end = chunk->first_seq + chunk->count;
     guint at = 0;
 
-    if (*next == work->flips->len || flip_at(work, *next)->seq >= end) {
+    if (*next == work->corrections->len || correction_at(work, *next)->seq >= end) {
         return true;
     }
     g_autoptr(GArray) partials = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_partial));
-    for (; *next < work->flips->len && flip_at(work, *next)->seq < end; ++*next) {
-        uint32_t index = (uint32_t)(flip_at(work, *next)->seq - chunk->first_seq);
+    for (; *next < work->corrections->len && correction_at(work, *next)->seq < end; ++*next) {
+        uint32_t index = (uint32_t)(correction_at(work, *next)->seq - chunk->first_seq);
         guint from = at;
         while (at < chunk->partials->len && g_array_index(chunk->partials, struct tcgrr_partial, at).index < index) {
             at++;
         }
         g_array_append_vals(partials, &g_array_index(chunk->partials, struct tcgrr_partial, from), at - from);
-        if (!patch(work, chunk, flip_at(work, *next), &at, partials, error)) {
+        if (!patch(work, chunk, correction_at(work, *next), &at, partials, error)) {
             return false;
         }
     }
@@ -132,8 +132,8 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
         }
     }
     tcgrr_chunk_free(chunk);
-    if (good && next < work->flips->len) {
-        good = mismatch(work, flip_at(work, next)->seq, error);
+    if (good && next < work->corrections->len) {
+        good = mismatch(work, correction_at(work, next)->seq, error);
     }
     run->icount = icount;
     return good;
@@ -142,7 +142,7 @@ static bool rewrite_from(struct work *work, struct tcgrr_reader *reader, int64_t
 /* The reader sees the trace as it was committed, however much of it is already rewritten. */
 static bool rewrite(struct work *work, struct tcgrr_run *run, GError **error)
 {
-    int64_t id = tcgrr_writer_chunk_of(work->writer, flip_at(work, 0)->seq, error);
+    int64_t id = tcgrr_writer_chunk_of(work->writer, correction_at(work, 0)->seq, error);
     struct tcgrr_reader *reader = id < 0 ? NULL : tcgrr_reader_open(work->repair->path, error);
     bool good = reader && rewrite_from(work, reader, id, run, error);
     tcgrr_reader_free(reader);
@@ -189,16 +189,16 @@ static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *dat
     struct work *work = data;
     bool left_there = false;
 
-    while (work->passed < work->flips->len && flip_at(work, work->passed)->seq < event->seq) {
-        work->shift += flip_at(work, work->passed)->retired ? 1 : -1;
+    while (work->passed < work->corrections->len && correction_at(work, work->passed)->seq < event->seq) {
+        work->shift += correction_at(work, work->passed)->retired ? 1 : -1;
         work->passed++;
     }
     event->icount += (uint64_t)work->shift;
     if (event->inferred && work->passed > 0) {
-        const struct tcgrr_flip *flip = flip_at(work, work->passed - 1);
-        left_there = flip->seq + 1 == event->seq;
+        const struct tcgrr_retire_correction *correction = correction_at(work, work->passed - 1);
+        left_there = correction->seq + 1 == event->seq;
         if (left_there) {
-            event->from_pc = flip->pc;
+            event->from_pc = correction->pc;
             event->has_pcs = true;
         }
     }
@@ -213,13 +213,13 @@ bool tcgrr_repair(struct tcgrr_writer *writer, const struct tcgrr_repair *repair
     struct work work = {
         .repair = repair,
         .writer = writer,
-        .flips = repair->answers->flips,
+        .corrections = repair->answers->corrections,
     };
     run->assumed = repair->uncertain->len - tcgrr_answer(repair->answers, repair->log, repair->uncertain);
     run->decided = (int64_t)repair->answers->decided;
-    bool good = work.flips->len == 0 || rewrite(&work, run, error);
-    tcgrr_seq first = work.flips->len ? flip_at(&work, 0)->seq + 1 : UINT64_MAX;
-    if (good && (work.flips->len || !run->reports_discontinuities)) {
+    bool good = work.corrections->len == 0 || rewrite(&work, run, error);
+    tcgrr_seq first = work.corrections->len ? correction_at(&work, 0)->seq + 1 : UINT64_MAX;
+    if (good && (work.corrections->len || !run->reports_discontinuities)) {
         good = tcgrr_writer_change_events(writer, first, change_event, &work, error);
     }
     return good;

@@ -9,15 +9,16 @@
 #include "emu/rrlog/rrlog.h"
 #include "store/trace.h"
 
-/* The answers so far. All zero at first but `flips`. */
+/* The answers so far. All zero at first but `corrections`. */
 struct tcgrr_answers {
-    GArray *flips; /* struct tcgrr_flip: executions whose last instruction did what was not assumed */
+    GArray
+        *corrections; /* struct tcgrr_retire_correction: executions whose last instruction did what was not assumed */
     struct tcgrr_rrlog_asked asked;
-    int64_t shift;    /* what the flips add to the icounts after them */
+    int64_t shift;    /* what the corrections add to the icounts after them */
     uint64_t decided; /* uncertain */
 };
 
-struct tcgrr_flip {
+struct tcgrr_retire_correction {
     tcgrr_seq seq;
     bool retired;
     uint64_t pc; /* of the instruction that runs next: the last one, or the one after it; filled in by tcgrr_repair() */

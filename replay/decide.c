@@ -51,7 +51,7 @@ static bool files_differ(GHashTable *const files[2])
 }
 
 /* Whether both ran the same program with the same arguments, as far as is known. */
-static bool same_programs(struct tcgrr_reader *const readers[2])
+static bool same_command(struct tcgrr_reader *const readers[2])
 {
     GHashTable *files[2];
     char **words[2];
@@ -76,7 +76,7 @@ static bool same_programs(struct tcgrr_reader *const readers[2])
 
 bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found, GError **error)
 {
-    return !found->diverged || !is_user(readers[0]) || !same_programs(readers) ||
+    return !found->diverged || !is_user(readers[0]) || !same_command(readers) ||
            tcgrr_compare_doubt_calls(found, error);
 }
 

@@ -143,7 +143,7 @@ bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char
         .logged = start + run->logged,
         .tree_added = tcgrr_reader_pinned(reader, &pinned, NULL) && pinned && pinned->afterwards,
         .riscv_tree =
-            words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_tree((const char *const *)words + 1),
+            words && g_str_has_prefix(run->target, "riscv") && tcgrr_pin_has_dtb((const char *const *)words + 1),
     };
     if (g_strcmp0(run->mode, "user") == 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,

@@ -47,7 +47,7 @@ static const char *find_tree(const struct tcgrr_pins *pins)
 {
     for (guint i = 0; i < pins->files->len; i++) {
         const struct tcgrr_pin_file *file = pins->files->pdata[i];
-        if (strcmp(file->name, TCGRR_PIN_TREE) == 0) {
+        if (strcmp(file->name, TCGRR_PIN_DTB) == 0) {
             return file->content;
         }
     }
@@ -150,8 +150,8 @@ bool tcgrr_unpinned_may_differ(struct tcgrr_reader *reader)
     const struct tcgrr_pinned *pinned = NULL;
     g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
 
-    return words && run->rr && tcgrr_pin_takes_tree(run->target) && tcgrr_reader_pinned(reader, &pinned, NULL) &&
-           !pinned && !tcgrr_pin_has_tree((const char *const *)words + 1);
+    return words && run->rr && tcgrr_pin_takes_dtb(run->target) && tcgrr_reader_pinned(reader, &pinned, NULL) &&
+           !pinned && !tcgrr_pin_has_dtb((const char *const *)words + 1);
 }
 
 static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,

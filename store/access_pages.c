@@ -80,8 +80,8 @@ static void add(struct tcgrr_page_set *set, uint64_t page, uint64_t physical, ui
 
 void tcgrr_page_set_add(struct tcgrr_page_set *set, const struct tcgrr_access *access)
 {
-    uint8_t flags = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_STORED : TCGRR_PAGE_LOADED;
-    uint8_t known = access->flags & TCGRR_ACCESS_PHYSICAL ? TCGRR_PAGE_PHYSICAL : 0;
+    uint8_t flags = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_USE_STORED : TCGRR_PAGE_USE_LOADED;
+    uint8_t known = access->flags & TCGRR_ACCESS_PHYSICAL ? TCGRR_PAGE_USE_PHYSICAL : 0;
     uint64_t page = access->address >> TCGRR_PAGE_SHIFT;
     uint64_t last = (access->address + access->size - 1) >> TCGRR_PAGE_SHIFT;
 
@@ -123,7 +123,7 @@ void tcgrr_pages_encode(const GArray *uses, GByteArray *scratch, GByteArray *out
         const struct tcgrr_page_use *use = &g_array_index(uses, struct tcgrr_page_use, i);
         tcgrr_varint_put(scratch, (use->page - before) << 3 | use->flags);
         before = use->page;
-        if (use->flags & TCGRR_PAGE_PHYSICAL) {
+        if (use->flags & TCGRR_PAGE_USE_PHYSICAL) {
             uint64_t distance = use->physical - use->page - offset;
             tcgrr_varint_put(scratch, distance << 1 ^ (uint64_t)((int64_t)distance >> 63));
             offset += distance;
@@ -150,14 +150,14 @@ bool tcgrr_pages_decode(const void *blob, size_t size, GByteArray *scratch, GArr
         }
         page += value >> 3;
         struct tcgrr_page_use use = {.page = page, .flags = value & 7};
-        if (use.flags & TCGRR_PAGE_PHYSICAL) {
+        if (use.flags & TCGRR_PAGE_USE_PHYSICAL) {
             if (!tcgrr_varint_take(&at, end, &value)) {
                 return false;
             }
             offset += value >> 1 ^ -(value & 1);
             use.physical = page + offset;
         }
-        if (use.physical > MAX_PAGE || !(use.flags & (TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED))) {
+        if (use.physical > MAX_PAGE || !(use.flags & (TCGRR_PAGE_USE_LOADED | TCGRR_PAGE_USE_STORED))) {
             return false;
         }
         g_array_append_val(uses, use);

@@ -10,10 +10,10 @@
 
 #define TCGRR_PAGE_SHIFT 12
 
-enum tcgrr_page_flag {
-    TCGRR_PAGE_LOADED = 1 << 0,
-    TCGRR_PAGE_STORED = 1 << 1,
-    TCGRR_PAGE_PHYSICAL = 1 << 2, /* `physical` is known */
+enum tcgrr_page_use_flag {
+    TCGRR_PAGE_USE_LOADED = 1 << 0,
+    TCGRR_PAGE_USE_STORED = 1 << 1,
+    TCGRR_PAGE_USE_PHYSICAL = 1 << 2, /* `physical` is known */
 };
 
 struct tcgrr_page_use {

@@ -54,7 +54,7 @@ static bool accesses_wanted(struct tcgrr_exec_walk *walk, int64_t id, bool *want
         bool everywhere = accesses->first_physical == INT64_MIN && accesses->last_physical == INT64_MAX;
         *wanted = (use->flags & accesses->flags) &&
                   overlap(use->page, accesses->first_address, accesses->last_address) &&
-                  (everywhere || ((use->flags & TCGRR_PAGE_PHYSICAL) &&
+                  (everywhere || ((use->flags & TCGRR_PAGE_USE_PHYSICAL) &&
                                   overlap(use->physical, accesses->first_physical, accesses->last_physical)));
     }
     return true;

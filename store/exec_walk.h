@@ -19,7 +19,7 @@
 struct tcgrr_access_range {
     int64_t first_address, last_address;
     int64_t first_physical, last_physical; /* all where that of an access is not known */
-    uint8_t flags;                         /* loads or stores or both: of enum tcgrr_page_flag */
+    uint8_t flags;                         /* loads or stores or both: of enum tcgrr_page_use_flag */
 };
 
 /* Which executions; all bounds are inclusive. */

@@ -68,7 +68,7 @@ char *tcgrr_content_digest(const char *path, uint64_t *size, GError **error)
 static bool insert(struct tcgrr_writer *writer, const char *sql, const char *const *texts, int count, int64_t number,
                    GError **error)
 {
-    sqlite3 *db = tcgrr_writer_database(writer, error);
+    sqlite3 *db = tcgrr_writer_begin_transaction(writer, error);
     sqlite3_stmt *statement = NULL;
     if (!db) {
         return false;
@@ -135,7 +135,7 @@ static bool has_content(sqlite3 *db, const char *xxh128)
 
 static bool add_content(struct tcgrr_writer *writer, const char *path, const char *xxh128, GError **error)
 {
-    struct packing packing = {.writer = writer, .db = tcgrr_writer_database(writer, error)};
+    struct packing packing = {.writer = writer, .db = tcgrr_writer_begin_transaction(writer, error)};
     if (!packing.db) {
         return false;
     }

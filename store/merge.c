@@ -9,7 +9,7 @@
 /* No transaction may be open when a database is attached. */
 static bool copy(struct tcgrr_writer *writer, const char *trace, const char *sql, const char *what, GError **error)
 {
-    sqlite3 *db = tcgrr_writer_database(writer, error);
+    sqlite3 *db = tcgrr_writer_begin_transaction(writer, error);
     if (!db || !tcgrr_writer_commit(writer, error)) {
         return false;
     }
@@ -17,7 +17,8 @@ static bool copy(struct tcgrr_writer *writer, const char *trace, const char *sql
     bool good = attach && sqlite3_exec(db, attach, NULL, NULL, NULL) == SQLITE_OK;
     bool attached = good;
 
-    good = good && tcgrr_writer_database(writer, error) && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+    good =
+        good && tcgrr_writer_begin_transaction(writer, error) && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
     if (!good && error && !*error) {
         tcgrr_writer_fail(writer, what, error);
     }
@@ -54,7 +55,7 @@ bool tcgrr_writer_merge_regions(struct tcgrr_writer *writer, const char *trace, 
 bool tcgrr_writer_layer(struct tcgrr_writer *writer, enum tcgrr_level level, const struct tcgrr_span *span,
                         GError **error)
 {
-    sqlite3 *db = tcgrr_writer_database(writer, error);
+    sqlite3 *db = tcgrr_writer_begin_transaction(writer, error);
     char *sql = sqlite3_mprintf("INSERT INTO layer VALUES(%Q, %lld, %lld)", tcgrr_level_name(level),
                                 (sqlite3_int64)span->first, (sqlite3_int64)span->end);
     bool good = db && sql && sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;

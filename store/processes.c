@@ -9,7 +9,7 @@
 
 bool tcgrr_writer_process(struct tcgrr_writer *writer, const struct tcgrr_recorded_process *process, GError **error)
 {
-    sqlite3 *db = tcgrr_writer_database(writer, error);
+    sqlite3 *db = tcgrr_writer_begin_transaction(writer, error);
     sqlite3_stmt *statement = NULL;
 
     if (!db) {

@@ -339,8 +339,8 @@ static void keep_gap_event(const struct tcgrr_event *event, void *data)
 }
 
 /* Instructions `first` up to, and without, `end` are in no piece. */
-static bool leave_gap(struct work *work, struct tcgrr_reader *gaps, tcgrr_icount first, tcgrr_icount end,
-                      GError **error)
+static bool copy_gap_events(struct work *work, struct tcgrr_reader *gaps, tcgrr_icount first, tcgrr_icount end,
+                            GError **error)
 {
     return first >= end || tcgrr_reader_events(gaps, first, end - 1, keep_gap_event, work, error);
 }
@@ -352,7 +352,7 @@ static bool enter_piece(struct work *work, struct tcgrr_reader *gaps, GError **e
     struct tcgrr_chunk *out = work->out;
 
     if (first != out->end_icount) {
-        if (!leave_gap(work, gaps, out->end_icount, first, error) || !flush(work, error)) {
+        if (!copy_gap_events(work, gaps, out->end_icount, first, error) || !flush(work, error)) {
             return false;
         }
         work->anchored = false;
@@ -420,7 +420,8 @@ bool tcgrr_splice(struct tcgrr_writer *writer, const struct tcgrr_splice *splice
         work.last = i + 1 == splice->pieces->len;
         good = add_piece(&work, splice, error);
     }
-    good = good && leave_gap(&work, splice->gaps, work.out->end_icount + 1, INT64_MAX, error) && flush(&work, error);
+    good =
+        good && copy_gap_events(&work, splice->gaps, work.out->end_icount + 1, INT64_MAX, error) && flush(&work, error);
     run->icount = work.out->end_icount;
     run->execs = work.out->first_seq;
     if (work.anchored) {

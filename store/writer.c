@@ -159,7 +159,7 @@ static void bind_known(sqlite3_stmt *statement, int index, int64_t number)
     }
 }
 
-sqlite3 *tcgrr_writer_database(struct tcgrr_writer *writer, GError **error)
+sqlite3 *tcgrr_writer_begin_transaction(struct tcgrr_writer *writer, GError **error)
 {
     return begin(writer, error) ? writer->db : NULL;
 }

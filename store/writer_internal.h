@@ -8,7 +8,7 @@
 #include "store/trace.h"
 
 /* The database within a transaction that lasts up to the next commit; NULL with error. */
-sqlite3 *tcgrr_writer_database(struct tcgrr_writer *writer, GError **error);
+sqlite3 *tcgrr_writer_begin_transaction(struct tcgrr_writer *writer, GError **error);
 
 /* Sets an error with what SQLite says; `what` follows "cannot". Returns false. */
 bool tcgrr_writer_fail(const struct tcgrr_writer *writer, const char *what, GError **error);

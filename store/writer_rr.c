@@ -28,7 +28,7 @@ static bool add_part(const struct tcgrr_writer *writer, sqlite3_stmt *statement,
 static bool add_parts(struct tcgrr_writer *writer, FILE *file, const char *path, GError **error)
 {
     sqlite3_stmt *statement;
-    sqlite3 *database = tcgrr_writer_database(writer, error);
+    sqlite3 *database = tcgrr_writer_begin_transaction(writer, error);
     if (!database) {
         return false;
     }

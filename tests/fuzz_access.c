@@ -89,14 +89,14 @@ static bool same_uses(const GArray *a, const GArray *b)
 
 static bool is_noted(uint64_t page, const struct tcgrr_access *access, bool first)
 {
-    uint8_t flag = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_STORED : TCGRR_PAGE_LOADED;
+    uint8_t flag = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_USE_STORED : TCGRR_PAGE_USE_LOADED;
     bool physical = first && (access->flags & TCGRR_ACCESS_PHYSICAL);
 
     for (guint i = 0; i < uses->len; i++) {
         const struct tcgrr_page_use *use = &g_array_index(uses, struct tcgrr_page_use, i);
         if (use->page == page && (use->flags & flag) &&
             (!physical ||
-             ((use->flags & TCGRR_PAGE_PHYSICAL) && use->physical == access->physical >> TCGRR_PAGE_SHIFT))) {
+             ((use->flags & TCGRR_PAGE_USE_PHYSICAL) && use->physical == access->physical >> TCGRR_PAGE_SHIFT))) {
             return true;
         }
     }

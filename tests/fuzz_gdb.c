@@ -44,11 +44,11 @@ static void take_payload(const char *text, size_t size)
 
 static void parse(const char *text, size_t size)
 {
-    struct tcgrr_registers *registers = tcgrr_registers_new("x86_64");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("x86_64");
     g_autoptr(GPtrArray) includes = g_ptr_array_new_with_free_func(g_free);
     unsigned number = 0;
 
-    if (tcgrr_registers_parse(registers, text, size, &number, includes, NULL)) {
+    if (tcgrr_register_layout_parse(registers, text, size, &number, includes, NULL)) {
         uint8_t *state = g_malloc0(registers->state_bytes);
         for (guint i = 0; i < registers->list->len; i++) {
             const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);
@@ -59,7 +59,7 @@ static void parse(const char *text, size_t size)
         }
         g_free(state);
     }
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -80,13 +80,14 @@ static void take_result(const struct tcgrr_message *message)
 
 static void take_positions(const struct tcgrr_message *message)
 {
-    struct tcgrr_plan plan = {1, 1000, 3000, 2000, 2000, 64, message->length % 2, 0x1000};
-    struct tcgrr_positions positions = {.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))};
+    struct tcgrr_position_plan plan = {1, 1000, 3000, 2000, 2000, 64, message->length % 2, 0x1000};
+    struct tcgrr_positions positions = {.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position))};
 
     if (tcgrr_take_positions(message, &plan, &positions, NULL)) {
         for (guint i = 0; i < positions.list->len; i++) {
-            const struct tcgrr_planned *planned = &g_array_index(positions.list, struct tcgrr_planned, i);
-            tcgrr_icount begin = tcgrr_plan_begin(&plan, positions.first + i);
+            const struct tcgrr_planned_position *planned =
+                &g_array_index(positions.list, struct tcgrr_planned_position, i);
+            tcgrr_icount begin = tcgrr_position_plan_begin(&plan, positions.first + i);
             if (planned->position.flow >= TCGRR_DIGEST_MODULUS ||
                 (planned->found && (planned->first < begin || planned->first >= planned->position.icount))) {
                 abort();
@@ -133,7 +134,7 @@ static void take_small(const struct tcgrr_message *message)
 {
     struct tcgrr_description description;
     struct tcgrr_epilogue epilogue = {.symbols = NULL};
-    struct tcgrr_plan plan;
+    struct tcgrr_position_plan plan;
     struct tcgrr_part part = {0, 100};
     uint32_t serial, count;
     uint64_t pc;
@@ -148,7 +149,7 @@ static void take_small(const struct tcgrr_message *message)
         g_free(tcgrr_symbols_name(epilogue.symbols, 0x1000));
         tcgrr_symbols_free(epilogue.symbols);
     }
-    if (tcgrr_take_ask(message, &plan, NULL) && tcgrr_plan_begin(&plan, plan.count - 1) > UINT64_MAX / 2) {
+    if (tcgrr_take_ask(message, &plan, NULL) && tcgrr_position_plan_begin(&plan, plan.count - 1) > UINT64_MAX / 2) {
         abort();
     }
     tcgrr_take_more(message, &serial, &count, NULL);

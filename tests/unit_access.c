@@ -280,7 +280,7 @@ static void test_page_crossing(void **state)
     assert_int_equal(g_array_index(uses, struct tcgrr_page_use, 0).page, 5);
     assert_int_equal(g_array_index(uses, struct tcgrr_page_use, 0).physical, 1);
     assert_int_equal(g_array_index(uses, struct tcgrr_page_use, 1).page, 6);
-    assert_int_equal(g_array_index(uses, struct tcgrr_page_use, 1).flags, TCGRR_PAGE_STORED);
+    assert_int_equal(g_array_index(uses, struct tcgrr_page_use, 1).flags, TCGRR_PAGE_USE_STORED);
 }
 
 /* ---- the trace ---- */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The accesses that a chase for the origin of a value keeps: what is found in them, and what happens to too many. */
+/* The accesses that a backward slice keeps: what is found in them, and what happens to too many. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -20,17 +20,17 @@ static void add(struct tcgrr_access_log *log, tcgrr_icount icount, bool store, u
     tcgrr_access_log_add(log, icount, &access);
 }
 
-static tcgrr_icount last_store(const struct tcgrr_access_log *log, struct tcgrr_last_place place, tcgrr_icount before)
+static tcgrr_icount last_store(const struct tcgrr_access_log *log, struct tcgrr_memory_range range, tcgrr_icount before)
 {
     tcgrr_icount icount = UINT64_MAX;
-    return tcgrr_access_log_last_store(log, &place, before, &icount) ? icount : UINT64_MAX;
+    return tcgrr_access_log_last_store(log, &range, before, &icount) ? icount : UINT64_MAX;
 }
 
 static void test_stores(void **state)
 {
     struct tcgrr_access_log *log = tcgrr_access_log_new();
-    const struct tcgrr_last_place place = {0x1000, 0x51000, true, 8};
-    const struct tcgrr_last_place unmapped = {0x1000, 0, false, 8};
+    const struct tcgrr_memory_range range = {0x1000, 0x51000, true, 8};
+    const struct tcgrr_memory_range unmapped = {0x1000, 0, false, 8};
 
     tcgrr_access_log_begin(log, 100, 200);
     add(log, 99, true, 0x1000, 0x51000, 8); /* too early */
@@ -42,10 +42,10 @@ static void test_stores(void **state)
     add(log, 160, true, 0x1008, 0x51008, 4);  /* right after it */
     add(log, 170, true, 0x1000, 0, 4);        /* QEMU does not say where it is */
     add(log, 200, true, 0x1000, 0x51000, 8);  /* too late */
-    assert_int_equal(last_store(log, place, 200), 170);
-    assert_int_equal(last_store(log, place, 170), 120);
-    assert_int_equal(last_store(log, place, 120), 110);
-    assert_int_equal(last_store(log, place, 110), UINT64_MAX);
+    assert_int_equal(last_store(log, range, 200), 170);
+    assert_int_equal(last_store(log, range, 170), 120);
+    assert_int_equal(last_store(log, range, 120), 110);
+    assert_int_equal(last_store(log, range, 110), UINT64_MAX);
     assert_int_equal(last_store(log, unmapped, 170), 130);
     tcgrr_access_log_free(log);
 }
@@ -66,15 +66,15 @@ static void test_reach(void **state)
     tcgrr_access_log_free(NULL);
 }
 
-static void note(const struct tcgrr_last_place *place, void *data)
+static void note(const struct tcgrr_memory_range *range, void *data)
 {
-    g_array_append_vals(data, place, 1);
+    g_array_append_vals(data, range, 1);
 }
 
 static void test_loads(void **state)
 {
     struct tcgrr_access_log *log = tcgrr_access_log_new();
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_last_place));
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_memory_range));
 
     tcgrr_access_log_begin(log, 0, 100);
     add(log, 7, false, 0x10, 0x20, 4);
@@ -84,7 +84,7 @@ static void test_loads(void **state)
     add(log, 9, false, 0x10, 0x20, 4);
     tcgrr_access_log_loads(log, 8, note, places);
     assert_int_equal(places->len, 2);
-    const struct tcgrr_last_place *found = (const struct tcgrr_last_place *)places->data;
+    const struct tcgrr_memory_range *found = (const struct tcgrr_memory_range *)places->data;
     assert_true(found[0].mapped && found[0].physical == 0x51000 && found[0].address == 0x1000 && found[0].size == 8);
     assert_true(!found[1].mapped && found[1].address == 0x2000 && found[1].size == 2);
     tcgrr_access_log_loads(log, 50, note, places);
@@ -96,7 +96,7 @@ static void test_loads(void **state)
 static void test_too_many(void **state)
 {
     struct tcgrr_access_log *log = tcgrr_access_log_new();
-    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_last_place));
+    g_autoptr(GArray) places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_memory_range));
     tcgrr_icount from = 0;
 
     tcgrr_access_log_begin(log, 1, UINT64_MAX);
@@ -107,7 +107,7 @@ static void test_too_many(void **state)
     }
     assert_true(tcgrr_access_log_reaches(log, MANY / 2 + 10, &from));
     assert_true(from > 2 && from < MANY / 2);
-    assert_int_equal(last_store(log, (struct tcgrr_last_place){0x10, 0x10, true, 1}, MANY / 2 + 10), UINT64_MAX);
+    assert_int_equal(last_store(log, (struct tcgrr_memory_range){0x10, 0x10, true, 1}, MANY / 2 + 10), UINT64_MAX);
     tcgrr_access_log_loads(log, from - 1, note, places);
     assert_int_equal(places->len, 0);
     tcgrr_access_log_loads(log, from, note, places);

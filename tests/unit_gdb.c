@@ -174,23 +174,23 @@ static const char feature[] =
 
 static void test_features(void **unused)
 {
-    struct tcgrr_registers *registers = tcgrr_registers_new("x86_64");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("x86_64");
     GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
     unsigned number = 3;
 
-    assert_true(tcgrr_registers_parse(registers, feature, strlen(feature), &number, includes, NULL));
+    assert_true(tcgrr_register_layout_parse(registers, feature, strlen(feature), &number, includes, NULL));
     assert_int_equal(registers->list->len, 3);
     assert_int_equal(includes->len, 0);
-    const struct tcgrr_register *a = tcgrr_registers_find(registers, "a");
-    const struct tcgrr_register *eflags = tcgrr_registers_find(registers, "eflags");
-    const struct tcgrr_register *next = tcgrr_registers_find(registers, "next");
+    const struct tcgrr_register *a = tcgrr_register_layout_find(registers, "a");
+    const struct tcgrr_register *eflags = tcgrr_register_layout_find(registers, "eflags");
+    const struct tcgrr_register *next = tcgrr_register_layout_find(registers, "next");
     assert_int_equal(a->number, 3);
     assert_int_equal(a->bytes, 2);
     assert_int_equal(eflags->number, 7);
     assert_int_equal(next->number, 8);
     assert_int_equal(number, 11);
-    assert_null(tcgrr_registers_find(registers, "hidden"));
-    assert_null(tcgrr_registers_find(registers, "huge"));
+    assert_null(tcgrr_register_layout_find(registers, "hidden"));
+    assert_null(tcgrr_register_layout_find(registers, "huge"));
     assert_int_equal(eflags->fields->len, 2);
     const struct tcgrr_register_field *field = &g_array_index(eflags->fields, struct tcgrr_register_field, 1);
     assert_string_equal(field->name, "IOPL");
@@ -199,7 +199,7 @@ static void test_features(void **unused)
     assert_null(a->fields);
     assert_int_equal(registers->state_bytes, 3 + 2 + 4 + 1);
     g_ptr_array_unref(includes);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 static void test_values(void **unused)
@@ -209,11 +209,11 @@ static void test_values(void **unused)
     static const char *const texts[] = {"0x0201", "0x0102"};
 
     for (int i = 0; i < 2; i++) {
-        struct tcgrr_registers *registers = tcgrr_registers_new(targets[i]);
+        struct tcgrr_register_layout *registers = tcgrr_register_layout_new(targets[i]);
         GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
         unsigned number = 0;
-        assert_true(tcgrr_registers_parse(registers, feature, strlen(feature), &number, includes, NULL));
-        const struct tcgrr_register *a = tcgrr_registers_find(registers, "a");
+        assert_true(tcgrr_register_layout_parse(registers, feature, strlen(feature), &number, includes, NULL));
+        const struct tcgrr_register *a = tcgrr_register_layout_find(registers, "a");
         uint8_t state[16] = {1, 0, 0, 1, 2};
         assert_true(tcgrr_state_knows(state, 0));
         assert_false(tcgrr_state_knows(state, 1));
@@ -222,7 +222,7 @@ static void test_values(void **unused)
         assert_string_equal(text, texts[i]);
         g_free(text);
         g_ptr_array_unref(includes);
-        tcgrr_registers_unref(registers);
+        tcgrr_register_layout_unref(registers);
     }
 }
 
@@ -230,29 +230,29 @@ static void test_includes(void **unused)
 {
     static const char text[] = "<target><architecture>x</architecture><xi:include href=\"a.xml\"/>"
                                "<xi:include href=\"b.xml\"/></target>";
-    struct tcgrr_registers *registers = tcgrr_registers_new("arm");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("arm");
     GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
     unsigned number = 0;
 
-    assert_true(tcgrr_registers_parse(registers, text, strlen(text), &number, includes, NULL));
+    assert_true(tcgrr_register_layout_parse(registers, text, strlen(text), &number, includes, NULL));
     assert_int_equal(includes->len, 2);
     assert_string_equal(g_ptr_array_index(includes, 1), "b.xml");
     g_ptr_array_unref(includes);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 static void refuses_features(const char *text)
 {
-    struct tcgrr_registers *registers = tcgrr_registers_new("arm");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("arm");
     GPtrArray *includes = g_ptr_array_new_with_free_func(g_free);
     GError *error = NULL;
     unsigned number = 0;
 
-    assert_false(tcgrr_registers_parse(registers, text, strlen(text), &number, includes, &error));
+    assert_false(tcgrr_register_layout_parse(registers, text, strlen(text), &number, includes, &error));
     assert_true(g_error_matches(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED));
     g_error_free(error);
     g_ptr_array_unref(includes);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 static void test_malformed_features(void **unused)

@@ -146,7 +146,7 @@ static void test_good(void **unused)
     GError *error = NULL;
     struct tcgrr_gdb *gdb = open_stub(&stub, NULL, "x86_64", &error);
     assert_non_null(gdb);
-    struct tcgrr_registers *registers = tcgrr_gdb_registers(gdb);
+    struct tcgrr_register_layout *registers = tcgrr_gdb_registers(gdb);
     uint8_t state[64];
     uint8_t bytes[4];
     bool found;
@@ -154,8 +154,8 @@ static void test_good(void **unused)
 
     assert_int_equal(registers->list->len, 3);
     assert_true(tcgrr_gdb_read_state(gdb, NULL, state, &error));
-    const struct tcgrr_register *a = tcgrr_registers_find(registers, "a");
-    const struct tcgrr_register *pc = tcgrr_registers_find(registers, "pc");
+    const struct tcgrr_register *a = tcgrr_register_layout_find(registers, "a");
+    const struct tcgrr_register *pc = tcgrr_register_layout_find(registers, "pc");
     assert_true(a->core && !pc->core);
     assert_int_equal(tcgrr_state_number(registers, state, a), 0x04030201);
     assert_true(tcgrr_state_number(registers, state, pc) == 0x0102030405060708);
@@ -180,7 +180,7 @@ static void test_layout(void **unused)
     GError *error = NULL;
     struct tcgrr_gdb *gdb = open_stub(&stub, replies, "sparc", &error);
     assert_non_null(gdb);
-    assert_non_null(tcgrr_registers_find(tcgrr_gdb_registers(gdb), "npc"));
+    assert_non_null(tcgrr_register_layout_find(tcgrr_gdb_registers(gdb), "npc"));
     close_stub(&stub, gdb);
 }
 
@@ -201,14 +201,14 @@ static void test_shifted_numbers(void **unused)
     GError *error = NULL;
     struct tcgrr_gdb *gdb = open_stub(&stub, replies, "ppc64", &error);
     assert_non_null(gdb);
-    struct tcgrr_registers *registers = tcgrr_gdb_registers(gdb);
+    struct tcgrr_register_layout *registers = tcgrr_gdb_registers(gdb);
     uint8_t state[64];
 
     assert_true(tcgrr_gdb_read_state(gdb, NULL, state, &error));
-    assert_false(tcgrr_state_knows(state, tcgrr_registers_find(registers, "vr0")->index));
-    const struct tcgrr_register *vr31 = tcgrr_registers_find(registers, "vr31");
+    assert_false(tcgrr_state_knows(state, tcgrr_register_layout_find(registers, "vr0")->index));
+    const struct tcgrr_register *vr31 = tcgrr_register_layout_find(registers, "vr31");
     assert_true(tcgrr_state_number(registers, state, vr31) == 0x1112131415161718);
-    assert_true(tcgrr_state_number(registers, state, tcgrr_registers_find(registers, "vscr")) == 0x21222324);
+    assert_true(tcgrr_state_number(registers, state, tcgrr_register_layout_find(registers, "vscr")) == 0x21222324);
     close_stub(&stub, gdb);
 }
 

@@ -12,35 +12,35 @@
 
 #define PC 0x1000
 
-static struct tcgrr_registers *m68k_registers(void)
+static struct tcgrr_register_layout *m68k_registers(void)
 {
-    struct tcgrr_registers *registers = tcgrr_registers_new("m68k");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("m68k");
     static const char *const names[] = {"a0", "a1", "a2", "a3", "a4", "a5", "fp", "sp", "ps", "pc"};
 
     for (unsigned i = 0; i < 8; i++) {
         char name[4] = {'d', (char)('0' + i), '\0'};
-        assert_true(tcgrr_registers_add(registers, name, "core", 4));
+        assert_true(tcgrr_register_layout_add(registers, name, "core", 4));
     }
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        assert_true(tcgrr_registers_add(registers, names[i], "core", 4));
+        assert_true(tcgrr_register_layout_add(registers, names[i], "core", 4));
     }
     for (unsigned i = 0; i < 8; i++) {
         char name[4] = {'f', 'p', (char)('0' + i), '\0'};
-        assert_true(tcgrr_registers_add(registers, name, "fp", 12));
+        assert_true(tcgrr_register_layout_add(registers, name, "fp", 12));
     }
-    assert_true(tcgrr_registers_add(registers, "fpcontrol", "fp", 4));
-    assert_true(tcgrr_registers_add(registers, "fpstatus", "fp", 4));
-    assert_true(tcgrr_registers_add(registers, "fpiaddr", "fp", 4));
+    assert_true(tcgrr_register_layout_add(registers, "fpcontrol", "fp", 4));
+    assert_true(tcgrr_register_layout_add(registers, "fpstatus", "fp", 4));
+    assert_true(tcgrr_register_layout_add(registers, "fpiaddr", "fp", 4));
     return registers;
 }
 
-static const char *name_at(const struct tcgrr_registers *registers, unsigned index)
+static const char *name_at(const struct tcgrr_register_layout *registers, unsigned index)
 {
     return ((const struct tcgrr_register *)g_ptr_array_index(registers->list, index))->name;
 }
 
 /* "d0 ps:4", in the registers' order: what is read, of ps and fpstatus with the bits. */
-static char *reads(const struct tcgrr_registers *registers, const struct tcgrr_insn_inputs *inputs)
+static char *reads(const struct tcgrr_register_layout *registers, const struct tcgrr_insn_inputs *inputs)
 {
     GString *text = g_string_new(NULL);
 
@@ -59,7 +59,7 @@ static char *reads(const struct tcgrr_registers *registers, const struct tcgrr_i
     return g_string_free(text, FALSE);
 }
 
-static char *listed(const struct tcgrr_registers *registers, const GArray *indexes)
+static char *listed(const struct tcgrr_register_layout *registers, const GArray *indexes)
 {
     GString *text = g_string_new(NULL);
 
@@ -74,21 +74,21 @@ static char *listed(const struct tcgrr_registers *registers, const GArray *index
     return g_string_free(text, FALSE);
 }
 
-static struct tcgrr_registers *arm_registers(void)
+static struct tcgrr_register_layout *arm_registers(void)
 {
-    struct tcgrr_registers *registers = tcgrr_registers_new("arm");
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("arm");
     static const char *const names[] = {"sp", "lr", "pc", "cpsr", "fpscr"};
 
     for (unsigned i = 0; i < 13; i++) {
         g_autofree char *name = g_strdup_printf("r%u", i);
-        assert_true(tcgrr_registers_add(registers, name, "core", 4));
+        assert_true(tcgrr_register_layout_add(registers, name, "core", 4));
     }
     for (size_t i = 0; i < G_N_ELEMENTS(names); i++) {
-        assert_true(tcgrr_registers_add(registers, names[i], "core", 4));
+        assert_true(tcgrr_register_layout_add(registers, names[i], "core", 4));
     }
     for (unsigned i = 0; i < 32; i++) {
         g_autofree char *name = g_strdup_printf("d%u", i);
-        assert_true(tcgrr_registers_add(registers, name, "vfp", 8));
+        assert_true(tcgrr_register_layout_add(registers, name, "vfp", 8));
     }
     return registers;
 }
@@ -176,7 +176,8 @@ static uint8_t from_hex(const char *hex, uint8_t bytes[16])
     return (uint8_t)length;
 }
 
-static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const struct row *row)
+static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_register_layout *registers,
+                      const struct row *row)
 {
     static const uint8_t state[1024];
     struct tcgrr_insn_inputs inputs;
@@ -196,7 +197,8 @@ static void check_row(struct tcgrr_decoder *decoder, const struct tcgrr_register
     tcgrr_insn_inputs_clear(&inputs);
 }
 
-static void check_rows(const char *target, struct tcgrr_registers *registers, const struct row *rows, size_t count)
+static void check_rows(const char *target, struct tcgrr_register_layout *registers, const struct row *rows,
+                       size_t count)
 {
     struct tcgrr_decoder *decoder = tcgrr_decoder_new(target);
 
@@ -204,7 +206,7 @@ static void check_rows(const char *target, struct tcgrr_registers *registers, co
         check_row(decoder, registers, &rows[i]);
     }
     tcgrr_decoder_free(decoder);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 static void test_m68k(void **state)
@@ -222,7 +224,7 @@ static void test_m68k_hidden(void **state)
 {
     static const char *const hidden[] = {"4e7a0801" /* movec %vbr,%d0 */, "4e42" /* trap #2 */,
                                          "f327" /* fsave %sp@- */, "f200a400" /* fmovel %fpi,%d0 */};
-    struct tcgrr_registers *registers = m68k_registers();
+    struct tcgrr_register_layout *registers = m68k_registers();
     struct tcgrr_decoder *decoder = tcgrr_decoder_new("m68k");
     static const uint8_t values[1024];
     struct tcgrr_insn_inputs inputs;
@@ -240,7 +242,7 @@ static void test_m68k_hidden(void **state)
     assert_false(inputs.known);
     tcgrr_insn_inputs_clear(&inputs);
     tcgrr_decoder_free(decoder);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 int main(void)

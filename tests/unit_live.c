@@ -402,7 +402,7 @@ static void test_storm(void **state)
     enum { TURNS = 100 };
     struct fixture *f = open_ring(UINT32_MAX);
     struct tcgrr_rrlog *log = tcgrr_rrlog_new();
-    struct tcgrr_answers answers = {.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip))};
+    struct tcgrr_answers answers = {.corrections = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_retire_correction))};
     const struct tcgrr_rrlog_event raised = {.icount = 0, .kind = TCGRR_RRLOG_EXCEPTION};
 
     tcgrr_live_keep_uncertain(f->live);
@@ -420,9 +420,9 @@ static void test_storm(void **state)
     assert_true(tcgrr_live_next(f->live, f->chunk, 0, &end, NULL));
     log->complete = true;
     assert_int_equal(tcgrr_answer(&answers, log, tcgrr_live_uncertain(f->live)), TURNS);
-    assert_int_equal(answers.flips->len, TURNS);
+    assert_int_equal(answers.corrections->len, TURNS);
     assert_int_equal(answers.shift, -TURNS);
-    g_array_unref(answers.flips);
+    g_array_unref(answers.corrections);
     tcgrr_rrlog_free(log);
     close_ring(f);
 }

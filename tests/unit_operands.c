@@ -89,17 +89,17 @@ static void test_long(void **state)
 static void check_layout(const char *target, const char *name, unsigned number, unsigned bytes)
 {
     g_autofree char *text = tcgrr_gdb_layout(target);
-    struct tcgrr_registers *registers = tcgrr_registers_new(target);
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new(target);
     g_autoptr(GPtrArray) includes = g_ptr_array_new();
     unsigned next = 0;
 
     assert_non_null(text);
-    assert_true(tcgrr_registers_parse(registers, text, strlen(text), &next, includes, NULL));
-    const struct tcgrr_register *reg = tcgrr_registers_find(registers, name);
+    assert_true(tcgrr_register_layout_parse(registers, text, strlen(text), &next, includes, NULL));
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(registers, name);
     assert_non_null(reg);
     assert_int_equal(reg->number, number);
     assert_int_equal(reg->bytes, bytes);
-    tcgrr_registers_unref(registers);
+    tcgrr_register_layout_unref(registers);
 }
 
 /* As gdb counts them. */

@@ -702,7 +702,7 @@ static void test_standing_still(void **state)
     tcgrr_peer_be_patient(peers[1], TIMEOUT_MS);
     GThread *server = g_thread_new("server", serve, &serving);
     g_autoptr(GByteArray) ask = g_byte_array_new();
-    tcgrr_put_ask(ask, &(struct tcgrr_plan){1, 0, STEP, 0, STEP, 1, false, 0});
+    tcgrr_put_ask(ask, &(struct tcgrr_position_plan){1, 0, STEP, 0, STEP, 1, false, 0});
     assert_true(tcgrr_peer_send(peers[1], TCGRR_MESSAGE_ASK, ask, NULL));
     assert_true(tcgrr_peer_poll(peers[1], 12 * SHORT_MS, &message, &got, &error));
     assert_false(got);

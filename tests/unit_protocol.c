@@ -126,10 +126,10 @@ static bool take_ask(const struct tcgrr_message *message, void *data, GError **e
     return tcgrr_take_ask(message, data, error);
 }
 
-static void put_and_take_ask(const struct tcgrr_plan *plan, bool good)
+static void put_and_take_ask(const struct tcgrr_position_plan *plan, bool good)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    struct tcgrr_plan taken;
+    struct tcgrr_position_plan taken;
     GError *error = NULL;
 
     tcgrr_put_ask(payload, plan);
@@ -151,21 +151,21 @@ static void put_and_take_ask(const struct tcgrr_plan *plan, bool good)
 
 static void test_ask(void **state)
 {
-    put_and_take_ask(&(struct tcgrr_plan){1, 0, STEP, 0, STEP, 64, false, 0}, true);
-    put_and_take_ask(&(struct tcgrr_plan){2, 1000, 1000 + STEP, STEP, STEP, 1, true, UINT64_MAX}, true);
-    put_and_take_ask(&(struct tcgrr_plan){2, 0, UINT64_C(1) << 62, 0, STEP, 1, false, 0}, true);
+    put_and_take_ask(&(struct tcgrr_position_plan){1, 0, STEP, 0, STEP, 64, false, 0}, true);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 1000, 1000 + STEP, STEP, STEP, 1, true, UINT64_MAX}, true);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 0, UINT64_C(1) << 62, 0, STEP, 1, false, 0}, true);
     /* nothing asked, backwards, too far, too long, parts that grow */
-    put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, STEP, 0, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, STEP, STEP - 1, STEP, STEP, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 0, (UINT64_C(1) << 62) + 1, 0, STEP, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 1, 2 + TCGRR_MAX_PART, STEP, STEP, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 1, STEP, 1, STEP, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, UINT64_C(1) << 31, 1, false, 0}, false);
-    put_and_take_ask(&(struct tcgrr_plan){2, 0, STEP, 0, STEP, 1u << 30, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 0, STEP, 0, STEP, 0, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, STEP, STEP - 1, STEP, STEP, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 0, (UINT64_C(1) << 62) + 1, 0, STEP, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 1, 2 + TCGRR_MAX_PART, STEP, STEP, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 1, STEP, 1, STEP, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 0, STEP, 0, UINT64_C(1) << 31, 1, false, 0}, false);
+    put_and_take_ask(&(struct tcgrr_position_plan){2, 0, STEP, 0, STEP, 1u << 30, false, 0}, false);
 }
 
 struct positions_test {
-    struct tcgrr_plan plan;
+    struct tcgrr_position_plan plan;
     struct tcgrr_positions positions;
 };
 
@@ -178,16 +178,16 @@ static bool take_positions(const struct tcgrr_message *message, void *data, GErr
 static void add_position(GArray *list, enum tcgrr_run_source_state end, tcgrr_icount icount, uint64_t flow, bool found,
                          tcgrr_icount first)
 {
-    struct tcgrr_planned planned = {{end, icount, flow}, found, first};
+    struct tcgrr_planned_position planned = {{end, icount, flow}, found, first};
     g_array_append_val(list, planned);
 }
 
 static void test_positions(void **state)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    struct tcgrr_plan plan = {7, 1000, 1000 + STEP, STEP, STEP, 20, true, 0x1000};
-    struct tcgrr_positions put = {7, 3, g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))};
-    struct positions_test test = {plan, {.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))}};
+    struct tcgrr_position_plan plan = {7, 1000, 1000 + STEP, STEP, STEP, 20, true, 0x1000};
+    struct tcgrr_positions put = {7, 3, g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position))};
+    struct positions_test test = {plan, {.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position))}};
 
     add_position(put.list, TCGRR_SOURCE_REACHED, 1000 + 4 * STEP, 1, false, 0);
     add_position(put.list, TCGRR_SOURCE_REACHED, 1000 + 5 * STEP, TCGRR_DIGEST_MODULUS - 1, true, 1000 + 4 * STEP);
@@ -197,8 +197,9 @@ static void test_positions(void **state)
     assert_int_equal(test.positions.first, 3);
     assert_int_equal(test.positions.list->len, 3);
     for (guint i = 0; i < 3; i++) {
-        const struct tcgrr_planned *one = &g_array_index(put.list, struct tcgrr_planned, i);
-        const struct tcgrr_planned *other = &g_array_index(test.positions.list, struct tcgrr_planned, i);
+        const struct tcgrr_planned_position *one = &g_array_index(put.list, struct tcgrr_planned_position, i);
+        const struct tcgrr_planned_position *other =
+            &g_array_index(test.positions.list, struct tcgrr_planned_position, i);
         assert_int_equal(one->position.state, other->position.state);
         assert_int_equal(one->position.icount, other->position.icount);
         assert_int_equal(one->position.flow, other->position.flow);
@@ -217,11 +218,11 @@ static void test_positions(void **state)
 }
 
 /* Positions that are no such: `planned` alone, of a plan that asks for `count`. */
-static void refuse_positions(struct tcgrr_planned planned, uint32_t count)
+static void refuse_positions(struct tcgrr_planned_position planned, uint32_t count)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
-    struct tcgrr_plan plan = {7, 0, STEP, 0, STEP, count, false, 0};
-    struct tcgrr_positions put = {7, 0, g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned))};
+    struct tcgrr_position_plan plan = {7, 0, STEP, 0, STEP, count, false, 0};
+    struct tcgrr_positions put = {7, 0, g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position))};
     GError *error = NULL;
 
     g_array_append_val(put.list, planned);
@@ -233,10 +234,11 @@ static void refuse_positions(struct tcgrr_planned planned, uint32_t count)
 
 static void test_bad_positions(void **state)
 {
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP, TCGRR_DIGEST_MODULUS}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP - 1, 0}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_STOPPED + 1, STEP, 0}}, 1);
-    refuse_positions((struct tcgrr_planned){.position = {TCGRR_SOURCE_REACHED, STEP, 0}}, 0);
+    refuse_positions((struct tcgrr_planned_position){.position = {TCGRR_SOURCE_REACHED, STEP, TCGRR_DIGEST_MODULUS}},
+                     1);
+    refuse_positions((struct tcgrr_planned_position){.position = {TCGRR_SOURCE_REACHED, STEP - 1, 0}}, 1);
+    refuse_positions((struct tcgrr_planned_position){.position = {TCGRR_SOURCE_STOPPED + 1, STEP, 0}}, 1);
+    refuse_positions((struct tcgrr_planned_position){.position = {TCGRR_SOURCE_REACHED, STEP, 0}}, 0);
 }
 
 static void test_small_messages(void **state)

@@ -115,7 +115,7 @@ static void repair(struct fixture *f)
     struct tcgrr_rrlog log = {
         .events = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_rrlog_event)), .total = EXECS * INSNS, .complete = true};
     g_autoptr(GArray) uncertain = g_array_new(FALSE, TRUE, sizeof(struct tcgrr_uncertain_retire));
-    struct tcgrr_answers answers = {.flips = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_flip))};
+    struct tcgrr_answers answers = {.corrections = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_retire_correction))};
     struct tcgrr_repair task = {
         .path = f->path, .uncertain = uncertain, .answers = &answers, .log = &log, .blocks = f->blocks};
     GError *error = NULL;
@@ -141,7 +141,7 @@ static void repair(struct fixture *f)
     check(tcgrr_writer_run(f->writer, &f->run, &error), error);
     check(tcgrr_writer_finish(f->writer, &error), error);
     g_array_unref(log.events);
-    g_array_unref(answers.flips);
+    g_array_unref(answers.corrections);
 }
 
 static void say(const char *text, void *data)

@@ -110,7 +110,7 @@ static void add_events(struct rows *rows, tcgrr_seq seq)
 static bool add_execution(struct rows *rows, const struct tcgrr_exec_walk *walk, guint *here, GError **error)
 {
     struct browse_run *run = rows->run;
-    char **texts = tcgrr_sql_trace_texts(run->trace, tcgrr_exec_walk_block(walk), error);
+    char **texts = tcgrr_sql_trace_disasm(run->trace, tcgrr_exec_walk_block(walk), error);
     struct browse_place place;
 
     if (!texts) {

@@ -309,7 +309,7 @@ static bool find_text(char **texts, const char *text, enum browse_direction dire
 static bool search_here(struct browse_run *run, const char *text, enum browse_direction direction, bool *moved,
                         GError **error)
 {
-    char **texts = tcgrr_sql_trace_texts(run->trace, run->place.block, error);
+    char **texts = tcgrr_sql_trace_disasm(run->trace, run->place.block, error);
     struct browse_place start = run->place;
 
     *moved = false;
@@ -346,7 +346,7 @@ static bool search_blocks(struct browse_run *run, const char *text, enum browse_
     }
     selection_begin(&run->found, tcgrr_blocks_count(blocks));
     for (uint32_t i = 0; i < run->found.wanted->len; i++) {
-        char **texts = tcgrr_sql_trace_texts(run->trace, i, error);
+        char **texts = tcgrr_sql_trace_disasm(run->trace, i, error);
         uint32_t insn = 0;
         if (!texts) {
             return false;

@@ -81,7 +81,7 @@ struct curves {
     uint64_t (*events)[BINS]; /* by kind */
 };
 
-static bool count_all(struct curves *curves, GError **error)
+static bool count_insns(struct curves *curves, GError **error)
 {
     struct tcgrr_exec_walk walk;
     bool good = report_walk_begin(curves->job, &walk, NULL, error);
@@ -195,7 +195,7 @@ static bool add_timeline(struct report_job *job, struct export_functions *functi
 
     number_blocks(&curves);
     bool good =
-        count_all(&curves, error) && tcgrr_reader_events(job->reader, 0, INT64_MAX, count_event, &curves, error);
+        count_insns(&curves, error) && tcgrr_reader_events(job->reader, 0, INT64_MAX, count_event, &curves, error);
     for (unsigned bin = 0; bin < BINS; bin++) {
         json_array_append_new(x, report_number_json(bin * curves.width));
     }
@@ -307,7 +307,7 @@ static json_t *block_json(struct report_job *job, const struct report_profile *p
                           struct tcgrr_sources *sources)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, heat->block);
-    g_auto(GStrv) texts = report_texts(job, block);
+    g_auto(GStrv) texts = report_disasm(job, block);
     g_autofree char *place = report_place(job, block->pc);
     g_autofree char *source = tcgrr_sources_line(sources, block->pc);
     json_t *lines = json_array();

@@ -93,7 +93,7 @@ enum { OF_DATA, OF_FETCHES, OF_L2 };
 /* ---- setting up ---- */
 
 /* Without memory accesses the data cache stays empty, which is fine unless it was asked about. */
-static bool check_level(struct model *model, GError **error)
+static bool choose_data_cache(struct model *model, GError **error)
 {
     struct report_job *job = model->job;
     bool asked = job->values[DCACHESIZE].given || job->values[DBLKSIZE].given || job->values[DASSOC].given;
@@ -381,16 +381,16 @@ static void print_worst(const struct model *model, GPtrArray *insns, int which, 
             break;
         }
         g_autofree char *symbol = report_symbol(job, insn->pc);
-        g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, insn->block));
+        g_auto(GStrv) texts = report_disasm(job, tcgrr_blocks_get(job->blocks, insn->block));
         if (!job->json) {
-            g_autofree char *line = report_line_text(job, ", ", insn->pc);
+            g_autofree char *line = report_source_line_text(job, ", ", insn->pc);
             printf("0x%" G_GINT64_MODIFIER "x%s%s%s, %" G_GUINT64_FORMAT ", %s%s\n", insn->pc, symbol ? " (" : "",
                    symbol ? symbol : "", symbol ? ")" : "", insn->misses[which], texts[insn->index], line);
         }
         json_t *entry = json_pack("{s:o, s:o, s:o, s:o}", "pc", cli_json_address(insn->pc), "symbol",
                                   report_text_json(g_strdup(symbol)), "misses", report_number_json(insn->misses[which]),
                                   "disasm", report_text_json(g_strdup(texts[insn->index])));
-        report_set_line(job, entry, insn->pc);
+        report_set_source_line(job, entry, insn->pc);
         json_array_append_new(list, entry);
     }
 }
@@ -423,7 +423,7 @@ static void print_all(const struct model *model)
 static bool run(struct report_job *job, GError **error)
 {
     struct model model = {.job = job};
-    bool good = make_cores(&model, error) && check_level(&model, error);
+    bool good = make_cores(&model, error) && choose_data_cache(&model, error);
 
     model.data_misses = g_hash_table_new_full(NULL, NULL, NULL, g_free);
     if (good) {

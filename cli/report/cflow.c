@@ -310,7 +310,7 @@ static char *text_of(struct report_job *job, const struct node *node)
     if (block == NO_BLOCK && !find_block(job, node->pc, &block, &insn)) {
         return NULL;
     }
-    g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, block));
+    g_auto(GStrv) texts = report_disasm(job, tcgrr_blocks_get(job->blocks, block));
     return g_strdup(texts[insn]);
 }
 
@@ -321,7 +321,7 @@ static void print_node(struct report_job *job, const struct node *node, json_t *
     json_t *destinations = json_array();
 
     if (!job->json) {
-        g_autofree char *line = report_line_text(job, " ", node->pc);
+        g_autofree char *line = report_source_line_text(job, " ", node->pc);
         printf("  addr: 0x%" G_GINT64_MODIFIER "x %s: %s (%s)%s\n", node->pc, symbol ? symbol : "?", text ? text : "?",
                node->early ? "sync fault" : "branch", line);
         if (node->early) {
@@ -342,7 +342,7 @@ static void print_node(struct report_job *job, const struct node *node, json_t *
                               report_text_json(g_steal_pointer(&symbol)), "disasm",
                               report_text_json(g_steal_pointer(&text)), "early_exits", report_number_json(node->early),
                               "branches", report_number_json(node->branches), "destinations", destinations);
-    report_set_line(job, entry, node->pc);
+    report_set_source_line(job, entry, node->pc);
     json_array_append_new(list, entry);
 }
 

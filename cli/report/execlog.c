@@ -99,12 +99,12 @@ static char *make_line(const struct log *log, const struct tcgrr_block *block, u
     uint64_t pc = tcgrr_block_pc(block, insn);
     uint32_t opcode = report_opcode(block, insn);
     if (!log->job->json) {
-        g_autofree char *line = report_line_text(log->job, ", ", pc);
+        g_autofree char *line = report_source_line_text(log->job, ", ", pc);
         return g_strdup_printf("0x%" G_GINT64_MODIFIER "x, 0x%x, \"%s\"%s", pc, opcode, text, line);
     }
     json_t *object = json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(pc), "opcode", cli_json_address(opcode),
                                "disasm", report_text_json(g_strdup(text)));
-    report_set_line(log->job, object, pc);
+    report_set_source_line(log->job, object, pc);
     g_autofree char *whole = json_dumps(object, JSON_COMPACT);
     json_decref(object);
     return g_strndup(whole + 1, strlen(whole) - 2); /* without its braces: others go before and after */
@@ -127,7 +127,7 @@ static struct ready *get_ready(struct log *log, uint32_t number)
         return ready;
     }
     const struct tcgrr_block *block = tcgrr_blocks_get(log->job->blocks, number);
-    g_auto(GStrv) texts = report_texts(log->job, block);
+    g_auto(GStrv) texts = report_disasm(log->job, block);
     bool any = false;
 
     ready = g_malloc(sizeof(*ready) + block->insns * sizeof(char *));

@@ -39,7 +39,7 @@ static void see(sqlite3_stmt *row, void *data)
         return;
     }
     if (!printing->list) {
-        g_autofree char *line = report_line_text(printing->job, ", ", pc);
+        g_autofree char *line = report_source_line_text(printing->job, ", ", pc);
         g_string_append_printf(printing->text, "0x%016" G_GINT64_MODIFIER "x, %d, %d, %" G_GUINT64_FORMAT "%s\n", pc,
                                contents, insns, execs, line);
         return;
@@ -48,7 +48,7 @@ static void see(sqlite3_stmt *row, void *data)
         json_pack("{s:o, s:o, s:i, s:i, s:o, s:o}", "pc", cli_json_address(pc), "symbol",
                   report_text_json(report_symbol(printing->job, pc)), "tcount", contents, "icount", insns, "ecount",
                   report_number_json(execs), "ran", report_number_json((uint64_t)sqlite3_column_int64(row, RAN)));
-    report_set_line(printing->job, entry, pc);
+    report_set_source_line(printing->job, entry, pc);
     json_array_append_new(printing->list, entry);
 }
 

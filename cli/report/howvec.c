@@ -233,7 +233,7 @@ static void print_classes(const struct howvec *howvec, json_t *list)
 
 static void print_single(struct report_job *job, const struct single *single, json_t *list)
 {
-    g_auto(GStrv) texts = report_texts(job, single->block);
+    g_auto(GStrv) texts = report_disasm(job, single->block);
     uint32_t opcode = report_opcode(single->block, single->insn);
     const char *text = texts[single->insn];
 

@@ -76,7 +76,7 @@ static void find_places(struct matches *matches)
 {
     struct report_job *job = matches->job;
     for (uint32_t block = 0; matches->prefixes->len > 0 && block < job->block_count; block++) {
-        g_auto(GStrv) texts = report_texts(job, tcgrr_blocks_get(job->blocks, block));
+        g_auto(GStrv) texts = report_disasm(job, tcgrr_blocks_get(job->blocks, block));
         for (uint32_t insn = 0; texts[insn]; insn++) {
             for (guint match = 0; match < matches->prefixes->len; match++) {
                 if (g_str_has_prefix(texts[insn], g_ptr_array_index(matches->prefixes, match))) {
@@ -188,12 +188,12 @@ static void print_match(struct matches *matches, guint match, json_t *list)
             continue;
         }
         hits += record->hits;
-        g_autofree char *line = report_line_text(matches->job, " ", record->pc);
+        g_autofree char *line = report_source_line_text(matches->job, " ", record->pc);
         g_string_append_printf(text, "  %" G_GINT64_MODIFIER "x: %s (hits %" G_GUINT64_FORMAT ")%s\n", record->pc,
                                record->text, record->hits, line);
         json_t *entry = json_pack("{s:o, s:o, s:o}", "pc", cli_json_address(record->pc), "disasm",
                                   report_text_json(g_strdup(record->text)), "hits", report_number_json(record->hits));
-        report_set_line(matches->job, entry, record->pc);
+        report_set_source_line(matches->job, entry, record->pc);
         json_array_append_new(records, entry);
     }
     if (!matches->job->json) {

@@ -47,7 +47,7 @@ static void print_json(struct mem *mem, const struct report_access *at, uint64_t
                               cli_json_address(pc), "symbol", report_text_json(report_symbol(mem->job, pc)), "kind",
                               access->flags & TCGRR_ACCESS_STORE ? "store" : "load", "address",
                               cli_json_address(access->address), "size", (int)access->size);
-    report_set_line(mem->job, entry, pc);
+    report_set_source_line(mem->job, entry, pc);
     if (access->flags & TCGRR_ACCESS_PHYSICAL) {
         json_object_set_new(entry, "physical", cli_json_address(access->physical));
     }
@@ -82,7 +82,7 @@ static void see(const struct report_access *at, void *data)
         return;
     }
     g_autofree char *symbol = report_symbol(mem->job, pc);
-    g_autofree char *line = report_line_text(mem->job, ",", pc);
+    g_autofree char *line = report_source_line_text(mem->job, ",", pc);
     printf("0x%" G_GINT64_MODIFIER "x,%s,0x%" G_GINT64_MODIFIER "x,0x%" G_GINT64_MODIFIER "x,%d,%s,%s%s\n", pc,
            symbol ? symbol : "", access->address, access->physical, 8 * access->size, store ? "store" : "load", value,
            line);

@@ -129,7 +129,7 @@ bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk
 
 /* ---- places ---- */
 
-char **report_texts(struct report_job *job, const struct tcgrr_block *block)
+char **report_disasm(struct report_job *job, const struct tcgrr_block *block)
 {
     tcgrr_disasm_survey(job->disasm, job->blocks, job->block_count);
     return tcgrr_disasm_block(job->disasm, block);
@@ -147,7 +147,7 @@ char *report_place(struct report_job *job, uint64_t pc)
 }
 
 /* "" if it is not known. Reports that print each instruction ask for the same ones over and over. */
-static const char *line_at(struct report_job *job, uint64_t pc)
+static const char *source_line_at(struct report_job *job, uint64_t pc)
 {
     const char *known = g_hash_table_lookup(job->lines, &pc);
 
@@ -159,16 +159,16 @@ static const char *line_at(struct report_job *job, uint64_t pc)
     return known;
 }
 
-char *report_line_text(struct report_job *job, const char *before, uint64_t pc)
+char *report_source_line_text(struct report_job *job, const char *before, uint64_t pc)
 {
-    const char *line = job->sources ? line_at(job, pc) : NULL;
+    const char *line = job->sources ? source_line_at(job, pc) : NULL;
     return line ? g_strconcat(before, *line ? line : "?", NULL) : g_strdup("");
 }
 
-void report_set_line(struct report_job *job, json_t *object, uint64_t pc)
+void report_set_source_line(struct report_job *job, json_t *object, uint64_t pc)
 {
     if (job->sources) {
-        const char *line = line_at(job, pc);
+        const char *line = source_line_at(job, pc);
         json_object_set_new(object, "line", *line ? report_text_json(g_strdup(line)) : json_null());
     }
 }

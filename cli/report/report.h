@@ -46,7 +46,7 @@ struct report_value {
 
 #define REPORT_MAX_OPTIONS 16
 
-/* The option that report_line_text() and report_set_line() go by. */
+/* The option that report_source_line_text() and report_set_source_line() go by. */
 #define REPORT_LINES                                                                                                   \
     {                                                                                                                  \
         "lines", REPORT_SWITCH, NULL, "also the source line, from the DWARF of the guest's files", 0, 0, 0             \
@@ -155,16 +155,16 @@ typedef void (*report_row_visitor)(sqlite3_stmt *row, void *data);
 bool report_each_row(struct report_job *job, const char *sql, report_row_visitor visit, void *data, GError **error);
 
 /* The text of each of the block's instructions, for g_strfreev(). */
-char **report_texts(struct report_job *job, const struct tcgrr_block *block);
+char **report_disasm(struct report_job *job, const struct tcgrr_block *block);
 /* The name of the symbol that covers `pc`, without an offset; NULL if none does. Owned by the caller. */
 char *report_symbol(struct report_job *job, uint64_t pc);
 /* With an offset, "name+0x10". */
 char *report_place(struct report_job *job, uint64_t pc);
 /* The source line of `pc` after `before`, ", file.c:12" or, not known, ", ?"; "" if it is not asked for. Owned by the
  * caller. */
-char *report_line_text(struct report_job *job, const char *before, uint64_t pc);
+char *report_source_line_text(struct report_job *job, const char *before, uint64_t pc);
 /* Adds it to `object` as "line", null where it is not known; nothing if it is not asked for. */
-void report_set_line(struct report_job *job, json_t *object, uint64_t pc);
+void report_set_source_line(struct report_job *job, json_t *object, uint64_t pc);
 /* The first four bytes of an instruction at most, as a number, the first one lowest. */
 uint32_t report_opcode(const struct tcgrr_block *block, uint32_t insn);
 /* Offset of an instruction's bytes in its block. */

@@ -86,7 +86,7 @@ static void print_pc(struct report_job *job, uint64_t pc)
     if (pc == TCGRR_NO_PC) {
         printf(", unknown");
     } else {
-        g_autofree char *line = report_line_text(job, " ", pc);
+        g_autofree char *line = report_source_line_text(job, " ", pc);
         printf(", 0x%" G_GINT64_MODIFIER "x%s%s%s%s", pc, symbol ? " (" : "", symbol ? symbol : "", symbol ? ")" : "",
                line);
     }
@@ -126,7 +126,7 @@ static void print_place(sqlite3_stmt *row, void *data)
                   report_number_json(hits), "first_icount", report_number_json((uint64_t)sqlite3_column_int64(row, 4)));
     const char *vector = to == TCGRR_NO_PC ? NULL : tcgrr_vector_name(job->run->target, to);
     json_object_set_new(entry, "vector", vector ? json_string(vector) : json_null());
-    report_set_line(job, entry, from);
+    report_set_source_line(job, entry, from);
     json_array_append_new(traps->list, entry);
 }
 

@@ -17,7 +17,7 @@
 struct tcgrr_gdb {
     struct tcgrr_gdb_wire *wire;
     bool physical; /* what the stub takes memory addresses for */
-    struct tcgrr_registers *registers;
+    struct tcgrr_register_layout *registers;
     guint first;     /* so many registers are of the first description, which "g" is about */
     GPtrArray *core; /* struct tcgrr_register *, by number */
 };
@@ -75,13 +75,13 @@ static bool read_description(struct tcgrr_gdb *gdb, const char *target, GError *
         }
     }
     if (layout && gdb->wire->payload->len == 0) {
-        return tcgrr_registers_parse(gdb->registers, layout, strlen(layout), &number, documents, error);
+        return tcgrr_register_layout_parse(gdb->registers, layout, strlen(layout), &number, documents, error);
     }
     g_ptr_array_add(documents, g_strdup("target.xml"));
     for (guint i = 0; i < documents->len; i++) {
         g_string_truncate(text, 0);
         if (!read_document(gdb, g_ptr_array_index(documents, i), text, error) ||
-            !tcgrr_registers_parse(gdb->registers, text->str, text->len, &number, documents, error)) {
+            !tcgrr_register_layout_parse(gdb->registers, text->str, text->len, &number, documents, error)) {
             return false;
         }
         gdb->first = gdb->first ? gdb->first : gdb->registers->list->len;
@@ -150,8 +150,8 @@ static bool size_of(struct tcgrr_gdb *gdb, unsigned number, gsize *bytes, GError
  */
 static bool renumber_ppc(struct tcgrr_gdb *gdb, GError **error)
 {
-    const struct tcgrr_register *first = tcgrr_registers_find(gdb->registers, "vr0");
-    const struct tcgrr_register *last = tcgrr_registers_find(gdb->registers, "vr31");
+    const struct tcgrr_register *first = tcgrr_register_layout_find(gdb->registers, "vr0");
+    const struct tcgrr_register *last = tcgrr_register_layout_find(gdb->registers, "vr31");
     gsize at = 0, before = 0;
 
     if (!first || !last || last->core) {
@@ -178,7 +178,7 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
     }
     struct tcgrr_gdb *gdb = g_new0(struct tcgrr_gdb, 1);
     gdb->wire = tcgrr_gdb_wire_new(fd, "QEMU's gdb stub");
-    gdb->registers = tcgrr_registers_new(target);
+    gdb->registers = tcgrr_register_layout_new(target);
     ask(gdb, "qSupported:multiprocess+;xmlRegisters=i386");
     if (!answer(gdb, error) || !read_description(gdb, target, error) || !find_core(gdb, error) ||
         !renumber_ppc(gdb, error)) {
@@ -194,12 +194,12 @@ void tcgrr_gdb_free(struct tcgrr_gdb *gdb)
         return;
     }
     tcgrr_gdb_wire_free(gdb->wire);
-    tcgrr_registers_unref(gdb->registers);
+    tcgrr_register_layout_unref(gdb->registers);
     g_clear_pointer(&gdb->core, g_ptr_array_unref);
     g_free(gdb);
 }
 
-struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
+struct tcgrr_register_layout *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
 {
     return gdb->registers;
 }

@@ -20,7 +20,7 @@ struct tcgrr_gdb *tcgrr_gdb_connect(const char *path, const char *target, int ti
 void tcgrr_gdb_free(struct tcgrr_gdb *gdb);
 
 /* Owned by `gdb`; take a reference to keep it longer. */
-struct tcgrr_registers *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
+struct tcgrr_register_layout *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb);
 
 /*
  * Reads registers into `state`, of tcgrr_gdb_registers()->state_bytes: the core ones, and of the others those for which

@@ -11,7 +11,7 @@
 #define FIELDS_MAX    64
 
 struct parsing {
-    struct tcgrr_registers *registers;
+    struct tcgrr_register_layout *registers;
     unsigned *number;
     GPtrArray *includes;
     GHashTable *flags; /* char *, name of a type → GArray of struct tcgrr_register_field */
@@ -44,9 +44,9 @@ static void free_register(gpointer data)
     g_free(reg);
 }
 
-struct tcgrr_registers *tcgrr_registers_new(const char *target)
+struct tcgrr_register_layout *tcgrr_register_layout_new(const char *target)
 {
-    struct tcgrr_registers *registers = g_atomic_rc_box_new0(struct tcgrr_registers);
+    struct tcgrr_register_layout *registers = g_atomic_rc_box_new0(struct tcgrr_register_layout);
     registers->list = g_ptr_array_new_with_free_func(free_register);
     registers->by_name = g_hash_table_new(g_str_hash, g_str_equal);
     registers->big_endian = is_big_endian(target);
@@ -55,17 +55,17 @@ struct tcgrr_registers *tcgrr_registers_new(const char *target)
 
 static void clear_registers(gpointer data)
 {
-    struct tcgrr_registers *registers = data;
+    struct tcgrr_register_layout *registers = data;
     g_hash_table_unref(registers->by_name);
     g_ptr_array_unref(registers->list);
 }
 
-struct tcgrr_registers *tcgrr_registers_ref(struct tcgrr_registers *registers)
+struct tcgrr_register_layout *tcgrr_register_layout_ref(struct tcgrr_register_layout *registers)
 {
     return g_atomic_rc_box_acquire(registers);
 }
 
-void tcgrr_registers_unref(struct tcgrr_registers *registers)
+void tcgrr_register_layout_unref(struct tcgrr_register_layout *registers)
 {
     if (registers) {
         g_atomic_rc_box_release_full(registers, clear_registers);
@@ -110,7 +110,7 @@ static bool is_system(const char *feature)
     return false;
 }
 
-static struct tcgrr_register *append(struct tcgrr_registers *registers, const char *name, const char *type,
+static struct tcgrr_register *append(struct tcgrr_register_layout *registers, const char *name, const char *type,
                                      unsigned bytes)
 {
     struct tcgrr_register *reg = g_new0(struct tcgrr_register, 1);
@@ -126,7 +126,7 @@ static struct tcgrr_register *append(struct tcgrr_registers *registers, const ch
 
 static void add_register(struct parsing *parsing, const char **names, const char **values, GError **error)
 {
-    struct tcgrr_registers *registers = parsing->registers;
+    struct tcgrr_register_layout *registers = parsing->registers;
     const char *name = attribute(names, values, "name");
     const char *type = attribute(names, values, "type");
     unsigned bits = 0;
@@ -199,7 +199,7 @@ static void end_element(GMarkupParseContext *context, const char *element, gpoin
 }
 
 /* Gives all a place in a state. */
-static void place(struct tcgrr_registers *registers)
+static void place(struct tcgrr_register_layout *registers)
 {
     unsigned offset = registers->list->len;
 
@@ -226,7 +226,8 @@ static void settle(struct parsing *parsing, guint first)
     place(parsing->registers);
 }
 
-bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, const char *feature, unsigned bytes)
+bool tcgrr_register_layout_add(struct tcgrr_register_layout *registers, const char *name, const char *feature,
+                               unsigned bytes)
 {
     if (registers->list->len >= REGISTERS_MAX || bytes == 0 || bytes > BYTES_MAX ||
         g_hash_table_contains(registers->by_name, name)) {
@@ -240,8 +241,8 @@ bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, co
     return true;
 }
 
-bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, gsize length, unsigned *number,
-                           GPtrArray *includes, GError **error)
+bool tcgrr_register_layout_parse(struct tcgrr_register_layout *registers, const char *text, gsize length,
+                                 unsigned *number, GPtrArray *includes, GError **error)
 {
     static const GMarkupParser parser = {begin_element, end_element, NULL, NULL, NULL};
     struct parsing parsing = {registers, number, includes, NULL, NULL, false};
@@ -265,19 +266,19 @@ bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, 
     return good;
 }
 
-const struct tcgrr_register *tcgrr_registers_find(const struct tcgrr_registers *registers, const char *name)
+const struct tcgrr_register *tcgrr_register_layout_find(const struct tcgrr_register_layout *registers, const char *name)
 {
     return g_hash_table_lookup(registers->by_name, name);
 }
 
 /* The value's byte number `index`, 0 being the lowest. */
-static uint8_t byte_of(const struct tcgrr_registers *registers, const uint8_t *state, const struct tcgrr_register *reg,
-                       unsigned index)
+static uint8_t byte_of(const struct tcgrr_register_layout *registers, const uint8_t *state,
+                       const struct tcgrr_register *reg, unsigned index)
 {
     return state[reg->offset + (registers->big_endian ? reg->bytes - 1 - index : index)];
 }
 
-uint64_t tcgrr_state_number(const struct tcgrr_registers *registers, const uint8_t *state,
+uint64_t tcgrr_state_number(const struct tcgrr_register_layout *registers, const uint8_t *state,
                             const struct tcgrr_register *reg)
 {
     uint64_t number = 0;
@@ -287,7 +288,8 @@ uint64_t tcgrr_state_number(const struct tcgrr_registers *registers, const uint8
     return number;
 }
 
-char *tcgrr_state_text(const struct tcgrr_registers *registers, const uint8_t *state, const struct tcgrr_register *reg)
+char *tcgrr_state_text(const struct tcgrr_register_layout *registers, const uint8_t *state,
+                       const struct tcgrr_register *reg)
 {
     GString *text = g_string_new("0x");
     for (unsigned i = reg->bytes; i > 0; i--) {

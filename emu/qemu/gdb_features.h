@@ -30,7 +30,7 @@ struct tcgrr_register {
 };
 
 /* Never changes once it is complete; any thread. */
-struct tcgrr_registers {
+struct tcgrr_register_layout {
     GPtrArray *list;      /* struct tcgrr_register *, in the order in which they are described */
     GHashTable *by_name;  /* char * → struct tcgrr_register * */
     unsigned state_bytes; /* of one state */
@@ -38,24 +38,26 @@ struct tcgrr_registers {
 };
 
 /* No registers yet, and one reference. `target` is QEMU's target name, which implies the order of bytes. */
-struct tcgrr_registers *tcgrr_registers_new(const char *target);
-struct tcgrr_registers *tcgrr_registers_ref(struct tcgrr_registers *registers);
+struct tcgrr_register_layout *tcgrr_register_layout_new(const char *target);
+struct tcgrr_register_layout *tcgrr_register_layout_ref(struct tcgrr_register_layout *registers);
 /* Frees it with the last reference. NULL is allowed. */
-void tcgrr_registers_unref(struct tcgrr_registers *registers);
+void tcgrr_register_layout_unref(struct tcgrr_register_layout *registers);
 
 /*
  * Adds the registers that a document describes; names of further documents that it includes are appended to `includes`
  * (char *). Numbers go on from `*number`. Registers of more than 256 bytes are left out, as is one whose name is there
  * already. TCGRR_ERROR_DAMAGED if it is not such a document or has too much of anything.
  */
-bool tcgrr_registers_parse(struct tcgrr_registers *registers, const char *text, gsize length, unsigned *number,
-                           GPtrArray *includes, GError **error);
+bool tcgrr_register_layout_parse(struct tcgrr_register_layout *registers, const char *text, gsize length,
+                                 unsigned *number, GPtrArray *includes, GError **error);
 
 /* Adds one register, which counts as a core one. False: there is one of this name already, or it is too large. */
-bool tcgrr_registers_add(struct tcgrr_registers *registers, const char *name, const char *feature, unsigned bytes);
+bool tcgrr_register_layout_add(struct tcgrr_register_layout *registers, const char *name, const char *feature,
+                               unsigned bytes);
 
 /* NULL if there is none of this name. */
-const struct tcgrr_register *tcgrr_registers_find(const struct tcgrr_registers *registers, const char *name);
+const struct tcgrr_register *tcgrr_register_layout_find(const struct tcgrr_register_layout *registers,
+                                                        const char *name);
 
 /*
  * A state is one piece of memory of `state_bytes`: for each register in turn a byte that says whether its value is
@@ -73,10 +75,11 @@ static inline const uint8_t *tcgrr_state_value(const uint8_t *state, const struc
 }
 
 /* The low 64 bits of a value. */
-uint64_t tcgrr_state_number(const struct tcgrr_registers *registers, const uint8_t *state,
+uint64_t tcgrr_state_number(const struct tcgrr_register_layout *registers, const uint8_t *state,
                             const struct tcgrr_register *reg);
 
 /* "0x…" with all digits of the register; owned by the caller. */
-char *tcgrr_state_text(const struct tcgrr_registers *registers, const uint8_t *state, const struct tcgrr_register *reg);
+char *tcgrr_state_text(const struct tcgrr_register_layout *registers, const uint8_t *state,
+                       const struct tcgrr_register *reg);
 
 #endif

@@ -5,7 +5,8 @@
 
 #include <glib.h>
 
-/* A description as tcgrr_registers_parse() takes it, owned by the caller; NULL if there is none of this target. */
+/* A description as tcgrr_register_layout_parse() takes it, owned by the caller; NULL if there is none of this target.
+ */
 char *tcgrr_gdb_layout(const char *target);
 
 #endif

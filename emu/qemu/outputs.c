@@ -9,7 +9,7 @@
 struct output {
     const char *option;
     const char *implied; /* the suboption that a first word without a key is the value of */
-    const char *kind;    /* only where that is this; NULL: whatever it is */
+    const char *backend; /* only where that is this; NULL: whatever it is */
     const char *file;
 };
 
@@ -50,7 +50,7 @@ char *tcgrr_outputs_discard(const struct tcgrr_option *option)
         if (!inside) {
             inside = tcgrr_suboptions_parse(option->value, output->implied);
         }
-        bool fits = !output->kind || g_strcmp0(tcgrr_suboptions_get(inside, output->implied), output->kind) == 0;
+        bool fits = !output->backend || g_strcmp0(tcgrr_suboptions_get(inside, output->implied), output->backend) == 0;
         if (fits && tcgrr_suboptions_get(inside, output->file)) {
             tcgrr_suboptions_set(inside, output->file, NOWHERE);
             changed = true;

@@ -379,12 +379,12 @@ static bool ask_machine(struct pinning *pinning, GError **error)
     return true;
 }
 
-bool tcgrr_pin_takes_tree(const char *target)
+bool tcgrr_pin_takes_dtb(const char *target)
 {
     return g_str_has_prefix(target, "arm") || g_str_has_prefix(target, "aarch64") || g_str_has_prefix(target, "riscv");
 }
 
-bool tcgrr_pin_has_tree(const char *const *arguments)
+bool tcgrr_pin_has_dtb(const char *const *arguments)
 {
     g_autoptr(GArray) given = tcgrr_options_scan_system(arguments);
     for (guint i = 0; i < given->len; i++) {
@@ -399,10 +399,10 @@ bool tcgrr_pin_has_tree(const char *const *arguments)
 }
 
 /* The device tree that QEMU made for the guest, if it made one. */
-static bool take_tree(struct pinning *pinning, GError **error)
+static bool pin_device_tree(struct pinning *pinning, GError **error)
 {
-    g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_TREE, NULL);
-    if (!tcgrr_pin_takes_tree(pinning->qemu->target) || tcgrr_pin_has_tree(pinning->arguments)) {
+    g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_DTB, NULL);
+    if (!tcgrr_pin_takes_dtb(pinning->qemu->target) || tcgrr_pin_has_dtb(pinning->arguments)) {
         return true;
     }
     json_t *answer = tcgrr_inspect_qmp(pinning->inspect, "dumpdtb", json_pack("{s:s}", "filename", path), NULL);
@@ -414,9 +414,9 @@ static bool take_tree(struct pinning *pinning, GError **error)
     if (!tcgrr_device_tree_pack(path, error)) {
         return false;
     }
-    tcgrr_pins_add_made(pinning->pins, TCGRR_PIN_TREE, "device tree");
+    tcgrr_pins_add_made(pinning->pins, TCGRR_PIN_DTB, "device tree");
     add(pinning, "-dtb");
-    add(pinning, TCGRR_INPUTS_FOLDER "/" TCGRR_PIN_TREE);
+    add(pinning, TCGRR_INPUTS_FOLDER "/" TCGRR_PIN_DTB);
     list(pinning->pins->notes, "pinned the device tree that QEMU %s makes: added -dtb", pinning->qemu->version);
     return true;
 }
@@ -439,7 +439,7 @@ static bool place_rom(struct pinning *pinning, const char *name, const char *rol
 }
 
 /* What is loaded into memory: "addr=… name="bios-256k.bin"", "fw=genroms/linuxboot_dma.bin … name="…"". */
-static bool take_loaded(struct pinning *pinning, GError **error)
+static bool pin_loaded_roms(struct pinning *pinning, GError **error)
 {
     g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info roms", error);
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
@@ -521,7 +521,7 @@ static bool pin_device_rom(struct pinning *pinning, const char *type, const char
 }
 
 /* ROMs of devices, from "info qtree": a device's line is "dev: TYPE, id …", its properties follow. */
-static bool take_device_roms(struct pinning *pinning, GError **error)
+static bool pin_device_roms(struct pinning *pinning, GError **error)
 {
     g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info qtree", error);
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
@@ -605,12 +605,12 @@ static bool pin(struct pinning *pinning, GError **error)
     /* First, because of all folders given by -L QEMU takes the first one that has a file. */
     add(pinning, "-L");
     add(pinning, TCGRR_INPUTS_FOLDER);
-    if (!take_loaded(pinning, error) || !take_device_roms(pinning, error) || !add_given(pinning, error)) {
+    if (!pin_loaded_roms(pinning, error) || !pin_device_roms(pinning, error) || !add_given(pinning, error)) {
         return false;
     }
     pins->given_end = pinning->words->len;
     add_defaults(pinning);
-    return take_tree(pinning, error);
+    return pin_device_tree(pinning, error);
 }
 
 bool tcgrr_pin(const struct tcgrr_qemu *qemu, const char *const *arguments, const char *directory,

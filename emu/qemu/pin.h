@@ -12,7 +12,7 @@
 #include "store/inputs.h"
 
 /* What the device tree is called that QEMU makes. */
-#define TCGRR_PIN_TREE "machine.dtb"
+#define TCGRR_PIN_DTB "machine.dtb"
 
 /* A file that the pinned command names. */
 struct tcgrr_pin_file {
@@ -36,9 +36,9 @@ struct tcgrr_pins {
 };
 
 /* Whether -dtb replaces the device tree that QEMU makes, on some machine for `target`. */
-bool tcgrr_pin_takes_tree(const char *target);
+bool tcgrr_pin_takes_dtb(const char *target);
 /* Whether the user's words give the machine a device tree. */
-bool tcgrr_pin_has_tree(const char *const *arguments);
+bool tcgrr_pin_has_dtb(const char *const *arguments);
 
 /*
  * Pins what `arguments` (the user's words after QEMU, NULL-terminated) make on `qemu`, a system emulator, which is

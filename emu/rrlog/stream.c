@@ -25,16 +25,16 @@ struct tcgrr_rr_stream {
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
     bool has_reset;
-    bool has_seed;          /* RANDOM was given on before the reset */
+    bool has_seed;          /* RANDOM was emitted before the reset */
     bool has_proof;         /* since the reset, a seed was drawn again */
     bool resets;            /* since the last instruction, the guest's request to reset was read */
     bool after_account;     /* the event before was put off */
-    GByteArray *put_off;    /* while it resets: what is given on after the reset */
+    GByteArray *put_off;    /* while it resets: what is emitted after the reset */
     bool accounted;         /* nothing but instructions was read since a checkpoint clock-warp-account */
     uint64_t held_accounts; /* more of them, read at this icount and not known yet to be of any use */
     uint8_t held;           /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
     bool ended;             /* the log that comes out is closed */
-    tcgrr_icount ran;       /* instructions given on, which may be more than were read */
+    tcgrr_icount ran;       /* instructions emitted, which may be more than were read */
     bool as_it_is;
 };
 
@@ -72,8 +72,8 @@ static bool differs(const struct tcgrr_rr_stream *stream, enum tcgrr_rr_kind kin
     }
 }
 
-/* The instructions up to `icount` that were not given on yet. */
-static bool give_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
+/* The instructions up to `icount` that were not emitted yet. */
+static bool emit_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
 {
     bool good = true;
 
@@ -88,10 +88,10 @@ static bool give_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icoun
     return good;
 }
 
-static bool give(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
+static bool emit(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
 {
     if (event->kind == TCGRR_RR_INSTRUCTION) {
-        return give_instructions(stream, stream->state.total, out);
+        return emit_instructions(stream, stream->state.total, out);
     }
     if (stream->crosses && differs(stream, event->kind)) {
         return refuse(stream, event, error);
@@ -110,14 +110,14 @@ static void end_log(struct tcgrr_rr_stream *stream, GByteArray *out)
     stream->ended = true;
 }
 
-static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArray *out, GError **error)
+static bool emit_shutdown(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArray *out, GError **error)
 {
     struct tcgrr_rr_event shutdown = {.kind = TCGRR_RR_SHUTDOWN, .number = cause};
 
     stream->held = 0;
     stream->state.guest_shutdown = true;
     stream->state.end = stream->state.total;
-    if (!give(stream, &shutdown, out, error)) {
+    if (!emit(stream, &shutdown, out, error)) {
         return false;
     }
     end_log(stream, out);
@@ -125,10 +125,10 @@ static bool give_request(struct tcgrr_rr_stream *stream, uint8_t cause, GByteArr
 }
 
 /* Nothing else happened up to where the log is known to be whole. */
-static void give_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
+static void emit_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
 {
     if (stream->options.logged > stream->state.total) {
-        give_instructions(stream, stream->options.logged, out);
+        emit_instructions(stream, stream->options.logged, out);
         stream->state.total = stream->options.logged;
     }
     stream->state.end = stream->state.total;
@@ -140,14 +140,14 @@ static void give_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
  * The first SHUTDOWN by the guest ends the run. The others are QEMU leaving, which may be long before the vCPU stops:
  * they come at the end. From 10.2 on QEMU writes the instructions before it first; until then it mostly has not.
  */
-static bool shut_down(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
-                      GError **error)
+static bool take_shutdown(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                          GError **error)
 {
     if (!tcgrr_rr_by_guest(event->number) || stream->held) {
         return true;
     }
     if (stream->after_instructions || stream->source->late_shutdown) {
-        return give_request(stream, event->number, out, error);
+        return emit_shutdown(stream, event->number, out, error);
     }
     stream->held = event->number;
     stream->state.moved = stream->state.total;
@@ -162,7 +162,7 @@ static bool release_clock(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_
     }
     stream->holds_clock = false;
     stream->state.dropped_clock = next && next->kind == TCGRR_RR_CHECKPOINT && next->number == TCGRR_RR_CHECKPOINT_INIT;
-    return stream->state.dropped_clock || give(stream, &stream->held_clock, out, error);
+    return stream->state.dropped_clock || emit(stream, &stream->held_clock, out, error);
 }
 
 /* ---- the seed of a device tree ---- */
@@ -173,17 +173,18 @@ static bool wants_seed(const struct tcgrr_rr_stream *stream)
     return tcgrr_rr_release_parse(stream->options.to, &to) && to.major == 7 && to.micro < FIRST_OF_NEXT;
 }
 
-/* Leaves out or adds what was drawn before the reset. *given: there is no more to do with this event. */
-static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, bool *given)
+/* Leaves out or adds what was drawn before the reset. *handled: there is no more to do with this event. */
+static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                       bool *handled)
 {
     static const uint8_t drawn[4 + 4 + SEED_BYTES] = {[7] = SEED_BYTES};
     struct tcgrr_rr_event seed = {.kind = TCGRR_RR_RANDOM, .body = drawn, .size = sizeof(drawn)};
     bool wanted = wants_seed(stream);
 
-    *given = false;
+    *handled = false;
     if (event->kind == TCGRR_RR_RANDOM) {
-        *given = !wanted || stream->has_seed;
-        stream->state.dropped_seed |= *given;
+        *handled = !wanted || stream->has_seed;
+        stream->state.dropped_seed |= *handled;
         stream->has_seed = true;
         return true;
     }
@@ -197,15 +198,15 @@ static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_eve
 
 /* What was left out or added is of no consequence only if the reset drew it again. */
 static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
-                        bool *given, GError **error)
+                        bool *handled, GError **error)
 {
-    *given = false;
+    *handled = false;
     if (!(stream->crosses || stream->options.tree_added) || !stream->options.riscv_tree ||
         stream->state.total > event->count) {
         return true;
     }
     if (!stream->has_reset) {
-        return match_seed(stream, event, out, given);
+        return match_seed(stream, event, out, handled);
     }
     stream->has_proof |= event->kind == TCGRR_RR_RANDOM && event->size == 4 + 4 + SEED_BYTES;
     if (event->kind != TCGRR_RR_INSTRUCTION || stream->has_proof ||
@@ -221,7 +222,7 @@ static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
 
 /* ---- the guest's reset ---- */
 
-static void give_put_off(struct tcgrr_rr_stream *stream, GByteArray *out)
+static void emit_put_off(struct tcgrr_rr_stream *stream, GByteArray *out)
 {
     stream->resets = false;
     g_byte_array_append(out, stream->put_off->data, stream->put_off->len);
@@ -233,24 +234,24 @@ static void give_put_off(struct tcgrr_rr_stream *stream, GByteArray *out)
  * CLOCK host: a clock's time), and the vCPU's, which looks at its timers until it is held (CHECKPOINT
  * clock-warp-account). In a replay the main one cannot go on while the next event is the other's ("Missing random
  * event"), and the vCPU may be held before it gets there. It comes by again after the reset, and that is where its
- * events go. *given: there is no more to do with this one.
+ * events go. *handled: there is no more to do with this one.
  */
 static bool order_reset(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
-                        bool *given, GError **error)
+                        bool *handled, GError **error)
 {
     bool checkpoint = event->kind == TCGRR_RR_CHECKPOINT;
     bool clock = event->kind == TCGRR_RR_CLOCK;
     bool account = checkpoint && event->number == TCGRR_RR_CHECKPOINT_WARP_ACCOUNT;
 
-    *given = stream->resets && (account || (clock && stream->after_account && event->number != TCGRR_RR_CLOCK_HOST));
-    stream->after_account = *given && account;
-    if (*given) {
-        return give(stream, event, stream->put_off, error);
+    *handled = stream->resets && (account || (clock && stream->after_account && event->number != TCGRR_RR_CLOCK_HOST));
+    stream->after_account = *handled && account;
+    if (*handled) {
+        return emit(stream, event, stream->put_off, error);
     }
     if (!stream->resets) {
         stream->resets = checkpoint && event->number == TCGRR_RR_CHECKPOINT_RESET_REQUESTED;
     } else if (event->kind != TCGRR_RR_RANDOM && !(clock && event->number == TCGRR_RR_CLOCK_HOST)) {
-        give_put_off(stream, out);
+        emit_put_off(stream, out);
     }
     return true;
 }
@@ -262,10 +263,10 @@ static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GEr
 {
     static const struct tcgrr_rr_event account = {.kind = TCGRR_RR_CHECKPOINT,
                                                   .number = TCGRR_RR_CHECKPOINT_WARP_ACCOUNT};
-    bool good = !stream->accounted || give_instructions(stream, stream->state.total, out);
+    bool good = !stream->accounted || emit_instructions(stream, stream->state.total, out);
 
     for (; good && stream->held_accounts > 0; stream->held_accounts--) {
-        good = give(stream, &account, out, error);
+        good = emit(stream, &account, out, error);
     }
     stream->accounted = false;
     return good;
@@ -277,16 +278,16 @@ static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GEr
  * guest that waits in a loop with x86's `pause` comes round at each turn, and a replay wakes QEMU's main thread at the
  * end of each stretch of instructions, which makes it several times as slow as the recording. So such checkpoints are
  * left out and the stretches are joined. They stay where something else follows at the same icount, because there they
- * keep QEMU's two threads in order. *given: there is no more to do with this event.
+ * keep QEMU's two threads in order. *handled: there is no more to do with this event.
  */
 static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
-                           bool *given, GError **error)
+                           bool *handled, GError **error)
 {
     bool runs = event->kind == TCGRR_RR_INSTRUCTION;
     bool account = event->kind == TCGRR_RR_CHECKPOINT && event->number == TCGRR_RR_CHECKPOINT_WARP_ACCOUNT;
 
-    *given = stream->accounted && (runs || account);
-    if (*given) {
+    *handled = stream->accounted && (runs || account);
+    if (*handled) {
         stream->held_accounts = runs ? 0 : stream->held_accounts + 1;
         return true;
     }
@@ -298,21 +299,22 @@ static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr
 }
 
 /* The instructions that led to the request which is held, and it. */
-static bool give_last(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
+static bool emit_up_to_shutdown(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
 {
     tcgrr_icount before = stream->state.total - count;
     tcgrr_icount by = stream->options.asked_by;
     uint32_t led = by > before && by < stream->state.total ? (uint32_t)(by - before) : count;
 
     stream->state.was_moved = led > 0;
-    if (!give_instructions(stream, before + led, out) || !give_request(stream, stream->held, out, error)) {
+    if (!emit_instructions(stream, before + led, out) || !emit_shutdown(stream, stream->held, out, error)) {
         return false;
     }
     stream->state.end = before + led;
     return true;
 }
 
-static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out, GError **error)
+static bool emit_or_hold(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
+                         GError **error)
 {
     bool runs = event->kind == TCGRR_RR_INSTRUCTION;
 
@@ -323,39 +325,39 @@ static bool give_on(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event 
         stream->holds_clock = true;
         return true;
     }
-    bool given;
-    if (!release_clock(stream, event, out, error) || !join_stretches(stream, event, out, &given, error)) {
+    bool handled;
+    if (!release_clock(stream, event, out, error) || !join_stretches(stream, event, out, &handled, error)) {
         return false;
     }
-    if (given) {
+    if (handled) {
         return true;
     }
-    if (!order_reset(stream, event, out, &given, error)) {
+    if (!order_reset(stream, event, out, &handled, error)) {
         return false;
     }
-    if (given) {
+    if (handled) {
         return true;
     }
-    if (!settle_seed(stream, event, out, &given, error)) {
+    if (!settle_seed(stream, event, out, &handled, error)) {
         return false;
     }
-    if (given) {
+    if (handled) {
         return true;
     }
     if (event->kind == TCGRR_RR_SHUTDOWN) {
-        return shut_down(stream, event, out, error);
+        return take_shutdown(stream, event, out, error);
     }
     if (stream->held && runs) {
-        return give_last(stream, event->count, out, error);
+        return emit_up_to_shutdown(stream, event->count, out, error);
     }
     if (stream->held) {
-        return give_request(stream, stream->held, out, error);
+        return emit_shutdown(stream, stream->held, out, error);
     }
     if (event->kind == TCGRR_RR_END) {
         end_log(stream, out);
         return true;
     }
-    return give(stream, event, out, error);
+    return emit(stream, event, out, error);
 }
 
 /* Nothing can have happened where QEMU has run already; SHUTDOWN and END do not say where they happen. */
@@ -386,7 +388,7 @@ static bool take_event(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_eve
     }
     state->read += event->length;
     state->complete = event->kind == TCGRR_RR_END;
-    if (!stream->ended && !give_on(stream, event, out, error)) {
+    if (!stream->ended && !emit_or_hold(stream, event, out, error)) {
         return false;
     }
     if (!state->guest_shutdown) {
@@ -561,10 +563,10 @@ void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GB
 {
     if (stream->target && stream->begun && !stream->holds_clock && !stream->ended && !stream->state.unknown) {
         if (icount > stream->ran) {
-            give_put_off(stream, out);
+            emit_put_off(stream, out);
         }
         stream->held_accounts = icount > stream->state.total ? 0 : stream->held_accounts;
-        give_instructions(stream, icount, out);
+        emit_instructions(stream, icount, out);
     }
 }
 
@@ -581,11 +583,11 @@ void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
     /* Neither can be refused: they were in the log of a format that has them. */
     release_clock(stream, NULL, out, NULL);
     release_account(stream, out, NULL);
-    give_put_off(stream, out);
+    emit_put_off(stream, out);
     if (stream->held) {
-        give_request(stream, stream->held, out, NULL);
+        emit_shutdown(stream, stream->held, out, NULL);
     } else {
-        give_silence(stream, out);
+        emit_silence(stream, out);
         end_log(stream, out);
     }
 }

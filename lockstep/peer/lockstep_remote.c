@@ -253,7 +253,8 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
 }
 
 /* No system calls are sent over: each program makes its own. That one is another one can show only by its code. */
-static bool check_calls(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_comparison *found, GError **error)
+static bool doubt_own_calls(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_comparison *found,
+                            GError **error)
 {
     const struct tcgrr_divergence_side *sides = found->sides;
     bool other_code = sides[0].there && sides[1].there && sides[0].pc == sides[1].pc;
@@ -280,7 +281,7 @@ static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tc
     }
     lockstep->beside = tcgrr_run_source_watchful(lockstep->side, lockstep->remote);
     bool good = tcgrr_compare(lockstep->remote, lockstep->beside, &compare, &found, error) &&
-                check_calls(lockstep, &found, error) &&
+                doubt_own_calls(lockstep, &found, error) &&
                 tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->received, &lockstep->comparison, error);
     tcgrr_comparison_clear(&found);
     return good;
@@ -305,7 +306,7 @@ static void add_places(struct tcgrr_symbols *to, struct tcgrr_symbols *from, con
 }
 
 /* Those of our symbols that the report needs. */
-static struct tcgrr_symbols *choose_symbols(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbols *ours)
+static struct tcgrr_symbols *report_symbols(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbols *ours)
 {
     const struct tcgrr_divergence_side *side = &lockstep->comparison.sides[lockstep->own];
     struct tcgrr_symbols *chosen = tcgrr_symbols_new();
@@ -361,7 +362,7 @@ static void conclude(struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbol
     }
     copy_text(ours->exit, sizeof(ours->exit), exit);
     copy_text(ours->words, sizeof(ours->words), words);
-    ours->symbols = choose_symbols(lockstep, symbols);
+    ours->symbols = report_symbols(lockstep, symbols);
     if (exchange_epilogues(lockstep, &lockstep->unheard)) {
         tcgrr_peer_finish(lockstep->peer);
     }

@@ -52,7 +52,7 @@ static bool pin_ours(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *pee
 static bool is_machines(const struct tcgrr_pin_file *file)
 {
     return strcmp(file->role, "firmware") == 0 || strcmp(file->role, "rom") == 0 ||
-           strcmp(file->name, TCGRR_PIN_TREE) == 0;
+           strcmp(file->name, TCGRR_PIN_DTB) == 0;
 }
 
 static bool describe(const struct tcgrr_pins *pins, struct tcgrr_machine *machine, GError **error)

@@ -186,24 +186,24 @@ bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *
 
 /* ---- positions ---- */
 
-tcgrr_icount tcgrr_plan_from(const struct tcgrr_plan *plan, uint32_t index)
+tcgrr_icount tcgrr_position_plan_from(const struct tcgrr_position_plan *plan, uint32_t index)
 {
     return plan->from + index * plan->from_stride;
 }
 
-tcgrr_icount tcgrr_plan_to(const struct tcgrr_plan *plan, uint32_t index)
+tcgrr_icount tcgrr_position_plan_to(const struct tcgrr_position_plan *plan, uint32_t index)
 {
     return plan->to + index * plan->to_stride;
 }
 
-tcgrr_icount tcgrr_plan_begin(const struct tcgrr_plan *plan, uint32_t index)
+tcgrr_icount tcgrr_position_plan_begin(const struct tcgrr_position_plan *plan, uint32_t index)
 {
-    tcgrr_icount to = tcgrr_plan_to(plan, index);
+    tcgrr_icount to = tcgrr_position_plan_to(plan, index);
     tcgrr_icount before = to - MIN(to, plan->to_stride);
-    return MAX(before, tcgrr_plan_from(plan, index));
+    return MAX(before, tcgrr_position_plan_from(plan, index));
 }
 
-void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan)
+void tcgrr_put_ask(GByteArray *to, const struct tcgrr_position_plan *plan)
 {
     tcgrr_put_number(to, plan->serial);
     tcgrr_put_number(to, plan->from);
@@ -219,7 +219,7 @@ void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan)
 #define MAX_STRIDE ((UINT64_C(1) << 31) - 1)
 #define MAX_COUNT  ((UINT64_C(1) << 30) - 1)
 
-bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error)
+bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_position_plan *plan, GError **error)
 {
     struct tcgrr_fields in = tcgrr_message_fields(message);
 
@@ -252,35 +252,37 @@ bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint
     return tcgrr_message_taken(&in, message, error);
 }
 
-void tcgrr_put_positions(GByteArray *to, const struct tcgrr_plan *plan, const struct tcgrr_positions *positions)
+void tcgrr_put_positions(GByteArray *to, const struct tcgrr_position_plan *plan,
+                         const struct tcgrr_positions *positions)
 {
     tcgrr_put_number(to, positions->serial);
     tcgrr_put_number(to, positions->first);
     tcgrr_put_number(to, positions->list->len);
     for (guint i = 0; i < positions->list->len; i++) {
-        const struct tcgrr_planned *planned = &g_array_index(positions->list, struct tcgrr_planned, i);
+        const struct tcgrr_planned_position *planned =
+            &g_array_index(positions->list, struct tcgrr_planned_position, i);
         tcgrr_put_fixed(to, planned->position.flow);
         if (plan->watches) {
-            tcgrr_icount begin = tcgrr_plan_begin(plan, positions->first + i);
+            tcgrr_icount begin = tcgrr_position_plan_begin(plan, positions->first + i);
             tcgrr_put_number(to, planned->found ? planned->first - begin + 1 : 0);
         }
     }
     if (positions->list->len > 0) {
         guint last = positions->list->len - 1;
         const struct tcgrr_run_source_position *end =
-            &g_array_index(positions->list, struct tcgrr_planned, last).position;
+            &g_array_index(positions->list, struct tcgrr_planned_position, last).position;
         tcgrr_put_number(to, end->state);
-        tcgrr_put_number(to, tcgrr_plan_to(plan, positions->first + last) - end->icount);
+        tcgrr_put_number(to, tcgrr_position_plan_to(plan, positions->first + last) - end->icount);
     }
 }
 
-static void take_planned(struct tcgrr_fields *in, const struct tcgrr_plan *plan, uint32_t index,
-                         struct tcgrr_planned *planned)
+static void take_planned(struct tcgrr_fields *in, const struct tcgrr_position_plan *plan, uint32_t index,
+                         struct tcgrr_planned_position *planned)
 {
-    tcgrr_icount begin = tcgrr_plan_begin(plan, index);
-    tcgrr_icount to = tcgrr_plan_to(plan, index);
+    tcgrr_icount begin = tcgrr_position_plan_begin(plan, index);
+    tcgrr_icount to = tcgrr_position_plan_to(plan, index);
 
-    *planned = (struct tcgrr_planned){
+    *planned = (struct tcgrr_planned_position){
         .position = {.state = TCGRR_SOURCE_REACHED, .icount = to, .flow = tcgrr_take_fixed(in)},
     };
     uint64_t found = plan->watches ? tcgrr_take_number(in, to - begin) : 0;
@@ -292,7 +294,7 @@ static void take_planned(struct tcgrr_fields *in, const struct tcgrr_plan *plan,
 }
 
 /* The last position may be where the run ended. */
-static void take_last(struct tcgrr_fields *in, struct tcgrr_planned *last)
+static void take_last(struct tcgrr_fields *in, struct tcgrr_planned_position *last)
 {
     struct tcgrr_run_source_position *position = &last->position;
 
@@ -304,7 +306,7 @@ static void take_last(struct tcgrr_fields *in, struct tcgrr_planned *last)
     }
 }
 
-bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_plan *plan,
+bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_position_plan *plan,
                           struct tcgrr_positions *positions, GError **error)
 {
     struct tcgrr_fields in = tcgrr_message_fields(message);
@@ -320,12 +322,12 @@ bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgr
         in.bad = true;
     }
     for (uint64_t i = 0; i < count && !in.bad; i++) {
-        struct tcgrr_planned planned;
+        struct tcgrr_planned_position planned;
         take_planned(&in, plan, positions->first + (uint32_t)i, &planned);
         g_array_append_val(positions->list, planned);
     }
     if (!in.bad) {
-        take_last(&in, &g_array_index(positions->list, struct tcgrr_planned, positions->list->len - 1));
+        take_last(&in, &g_array_index(positions->list, struct tcgrr_planned_position, positions->list->len - 1));
     }
     return tcgrr_message_taken(&in, message, error);
 }

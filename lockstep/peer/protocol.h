@@ -157,7 +157,7 @@ bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes,
  * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) gives. The
  * first `count` may be sent without being asked for again.
  */
-struct tcgrr_plan {
+struct tcgrr_position_plan {
     uint32_t serial; /* distinguishes its positions from those of an earlier plan */
     tcgrr_icount from;
     tcgrr_icount to;
@@ -168,13 +168,13 @@ struct tcgrr_plan {
     uint64_t watch;
 };
 
-tcgrr_icount tcgrr_plan_from(const struct tcgrr_plan *plan, uint32_t index);
-tcgrr_icount tcgrr_plan_to(const struct tcgrr_plan *plan, uint32_t index);
+tcgrr_icount tcgrr_position_plan_from(const struct tcgrr_position_plan *plan, uint32_t index);
+tcgrr_icount tcgrr_position_plan_to(const struct tcgrr_position_plan *plan, uint32_t index);
 /* Where what position `index` adds begins: where `watch` is looked for. */
-tcgrr_icount tcgrr_plan_begin(const struct tcgrr_plan *plan, uint32_t index);
+tcgrr_icount tcgrr_position_plan_begin(const struct tcgrr_position_plan *plan, uint32_t index);
 
 /* One of a plan's positions. */
-struct tcgrr_planned {
+struct tcgrr_planned_position {
     struct tcgrr_run_source_position position;
     bool found;         /* `watch` runs in what it adds, */
     tcgrr_icount first; /* first here */
@@ -184,21 +184,22 @@ struct tcgrr_planned {
 struct tcgrr_positions {
     uint32_t serial;
     uint32_t first;
-    GArray *list; /* struct tcgrr_planned */
+    GArray *list; /* struct tcgrr_planned_position */
 };
 /* Positions in one message, at most. */
 #define TCGRR_MAX_POSITIONS 256
 
-void tcgrr_put_ask(GByteArray *to, const struct tcgrr_plan *plan);
-bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_plan *plan, GError **error);
+void tcgrr_put_ask(GByteArray *to, const struct tcgrr_position_plan *plan);
+bool tcgrr_take_ask(const struct tcgrr_message *message, struct tcgrr_position_plan *plan, GError **error);
 
 /* `count` counts from the plan's start. */
 void tcgrr_put_more(GByteArray *to, uint32_t serial, uint32_t count);
 bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint32_t *count, GError **error);
 
-void tcgrr_put_positions(GByteArray *to, const struct tcgrr_plan *plan, const struct tcgrr_positions *positions);
+void tcgrr_put_positions(GByteArray *to, const struct tcgrr_position_plan *plan,
+                         const struct tcgrr_positions *positions);
 /* Empties `positions->list` and fills it, unless they are of another plan than this one; then it stays empty. */
-bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_plan *plan,
+bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_position_plan *plan,
                           struct tcgrr_positions *positions, GError **error);
 
 /* ---- stretches ---- */

@@ -24,17 +24,17 @@ struct remote_side {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_peer *peer;
     struct tcgrr_received_blocks received;
-    struct tcgrr_plan plan; /* what the other end was asked for last; count 0: nothing yet */
-    uint32_t used;          /* positions of it that the comparator has taken */
-    uint32_t arrived;       /* and that are here */
-    uint32_t reach;         /* how many may be on their way */
-    bool ended;             /* the last that arrived is the run's end */
-    tcgrr_icount come;      /* the other side's run is known to have come there */
-    GQueue waiting;         /* struct tcgrr_planned *, arrived and not used */
+    struct tcgrr_position_plan plan; /* what the other end was asked for last; count 0: nothing yet */
+    uint32_t used;                   /* positions of it that the comparator has taken */
+    uint32_t arrived;                /* and that are here */
+    uint32_t reach;                  /* how many may be on their way */
+    bool ended;                      /* the last that arrived is the run's end */
+    tcgrr_icount come;               /* the other side's run is known to have come there */
+    GQueue waiting;                  /* struct tcgrr_planned_position *, arrived and not used */
     struct tcgrr_positions positions;
-    struct tcgrr_planned last; /* the one used last */
-    tcgrr_icount last_begin;   /* where what it adds begins */
-    bool looking;              /* something was looked for since then */
+    struct tcgrr_planned_position last; /* the one used last */
+    tcgrr_icount last_begin;            /* where what it adds begins */
+    bool looking;                       /* something was looked for since then */
     uint64_t looked_for;
     struct remote_log log;
 };
@@ -61,7 +61,7 @@ static bool take_positions(struct remote_side *remote, const struct tcgrr_messag
         return malformed(error, message);
     }
     for (guint i = 0; i < list->len; i++) {
-        const struct tcgrr_planned *planned = &g_array_index(list, struct tcgrr_planned, i);
+        const struct tcgrr_planned_position *planned = &g_array_index(list, struct tcgrr_planned_position, i);
         g_queue_push_tail(&remote->waiting, g_memdup2(planned, sizeof(*planned)));
         remote->ended = planned->position.state != TCGRR_SOURCE_REACHED;
         remote->come = MAX(remote->come, planned->position.icount);
@@ -139,7 +139,7 @@ static bool await(struct remote_side *remote, enum tcgrr_message_type type, stru
 
 /* How many positions may be on their way, so that the other end does not run further ahead than its window is made for.
  */
-static uint32_t longest_reach(const struct tcgrr_plan *plan)
+static uint32_t longest_reach(const struct tcgrr_position_plan *plan)
 {
     return (uint32_t)(TCGRR_PROTOCOL_AHEAD / MAX(plan->to_stride, TCGRR_CHECKPOINT_STEP));
 }
@@ -150,7 +150,7 @@ static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, 
     g_autoptr(GByteArray) payload = g_byte_array_new();
     uint64_t stride = from > 0 ? to - from : TCGRR_CHECKPOINT_STEP;
 
-    remote->plan = (struct tcgrr_plan){
+    remote->plan = (struct tcgrr_position_plan){
         .serial = remote->plan.serial + 1,
         .from = from,
         .to = to,
@@ -172,7 +172,7 @@ static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, 
 /* The guess was right: lets the other end run ahead, further each time, but says so only now and then. */
 static bool ask_more(struct remote_side *remote, GError **error)
 {
-    struct tcgrr_plan *plan = &remote->plan;
+    struct tcgrr_position_plan *plan = &remote->plan;
 
     if (plan->count - remote->used > remote->reach / 2 || remote->ended) {
         return true;
@@ -186,12 +186,12 @@ static bool ask_more(struct remote_side *remote, GError **error)
 
 static bool is_next(const struct remote_side *remote, tcgrr_icount from, tcgrr_icount to)
 {
-    const struct tcgrr_plan *plan = &remote->plan;
+    const struct tcgrr_position_plan *plan = &remote->plan;
     bool over = remote->ended && g_queue_is_empty((GQueue *)&remote->waiting);
     bool looks = !remote->looking || (plan->watches && plan->watch == remote->looked_for);
 
-    return plan->count > remote->used && !over && looks && tcgrr_plan_from(plan, remote->used) == from &&
-           tcgrr_plan_to(plan, remote->used) == to;
+    return plan->count > remote->used && !over && looks && tcgrr_position_plan_from(plan, remote->used) == from &&
+           tcgrr_position_plan_to(plan, remote->used) == to;
 }
 
 static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
@@ -212,9 +212,9 @@ static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
             return false;
         }
     }
-    struct tcgrr_planned *planned = g_queue_pop_head(&remote->waiting);
+    struct tcgrr_planned_position *planned = g_queue_pop_head(&remote->waiting);
     remote->last = *planned;
-    remote->last_begin = tcgrr_plan_begin(&remote->plan, remote->used);
+    remote->last_begin = tcgrr_position_plan_begin(&remote->plan, remote->used);
     remote->looking = false;
     remote->used++;
     g_free(planned);
@@ -242,7 +242,7 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
 static bool seen(const struct remote_side *remote, uint64_t pc, const struct tcgrr_part *part, tcgrr_icount *icount,
                  bool *found)
 {
-    const struct tcgrr_planned *last = &remote->last;
+    const struct tcgrr_planned_position *last = &remote->last;
     bool watched = remote->used > 0 && remote->plan.watches && remote->plan.watch == pc;
 
     if (!watched || part->from < remote->last_begin || part->to > last->position.icount ||
@@ -292,7 +292,7 @@ struct tcgrr_run_source *tcgrr_run_source_remote(struct tcgrr_peer *peer)
     remote->peer = peer;
     tcgrr_received_blocks_init(&remote->received);
     g_queue_init(&remote->waiting);
-    remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned));
+    remote->positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position));
     return &remote->base;
 }
 

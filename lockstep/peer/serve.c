@@ -16,10 +16,10 @@ struct server {
     struct tcgrr_sent_blocks sent;
     struct tcgrr_received_blocks *received;
     struct tcgrr_comparison *comparison;
-    struct tcgrr_plan plan; /* count 0: none */
-    uint32_t next;          /* its position that is to be sent next */
-    bool ended;             /* the run ended at the one before */
-    gint64 first_made;      /* when the first of those that are to be sent was made */
+    struct tcgrr_position_plan plan; /* count 0: none */
+    uint32_t next;                   /* its position that is to be sent next */
+    bool ended;                      /* the run ended at the one before */
+    gint64 first_made;               /* when the first of those that are to be sent was made */
     struct tcgrr_positions positions;
     bool done;
 };
@@ -46,13 +46,13 @@ static bool send_positions(struct server *server, GError **error)
 
 static bool make_position(struct server *server, GError **error)
 {
-    struct tcgrr_plan *plan = &server->plan;
+    struct tcgrr_position_plan *plan = &server->plan;
     const struct tcgrr_run_source_ops *ops = server->side->ops;
-    tcgrr_icount to = tcgrr_plan_to(plan, server->next);
-    tcgrr_icount begin = tcgrr_plan_begin(plan, server->next);
-    struct tcgrr_planned planned = {0};
+    tcgrr_icount to = tcgrr_position_plan_to(plan, server->next);
+    tcgrr_icount begin = tcgrr_position_plan_begin(plan, server->next);
+    struct tcgrr_planned_position planned = {0};
 
-    if (!ops->advance(server->side, tcgrr_plan_from(plan, server->next), to, &planned.position, error)) {
+    if (!ops->advance(server->side, tcgrr_position_plan_from(plan, server->next), to, &planned.position, error)) {
         return false;
     }
     if (plan->watches && begin < planned.position.icount &&
@@ -79,7 +79,7 @@ static bool work(struct server *server, GError **error)
     if (!has_work(server)) {
         return true;
     }
-    tcgrr_icount to = tcgrr_plan_to(&server->plan, server->next);
+    tcgrr_icount to = tcgrr_position_plan_to(&server->plan, server->next);
     if (ops->approach && !ops->approach(server->side, to, APPROACH_MS, &there, error)) {
         return false;
     }
@@ -226,11 +226,11 @@ bool tcgrr_serve_log(const struct tcgrr_log_news *news, void *peer, GError **err
  * nothing to be done for it. */
 static bool send_log_ahead(struct server *server, bool *idle, GError **error)
 {
-    const struct tcgrr_plan *plan = &server->plan;
+    const struct tcgrr_position_plan *plan = &server->plan;
     bool there = true;
 
     if (server->leads && plan->count > 0) {
-        tcgrr_icount to = tcgrr_plan_to(plan, plan->count - 1) + TCGRR_PROTOCOL_LOG_AHEAD;
+        tcgrr_icount to = tcgrr_position_plan_to(plan, plan->count - 1) + TCGRR_PROTOCOL_LOG_AHEAD;
         if (!tcgrr_run_source_live_ahead(server->side, to, &there, error)) {
             return false;
         }
@@ -275,7 +275,7 @@ bool tcgrr_serve(struct tcgrr_peer *peer, struct tcgrr_run_source *side, bool le
         .leads = leads,
         .received = received,
         .comparison = comparison,
-        .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned)),
+        .positions.list = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_planned_position)),
     };
 
     tcgrr_sent_blocks_init(&server.sent);

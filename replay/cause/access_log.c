@@ -18,12 +18,12 @@ struct tcgrr_access_log {
     GArray *seen; /* struct seen, by icount */
 };
 
-static bool stores_to(const struct seen *seen, const struct tcgrr_last_place *place)
+static bool stores_to(const struct seen *seen, const struct tcgrr_memory_range *range)
 {
-    bool physical = place->mapped && seen->flags & TCGRR_ACCESS_PHYSICAL;
-    uint64_t begin = physical ? place->physical : place->address;
+    bool physical = range->mapped && seen->flags & TCGRR_ACCESS_PHYSICAL;
+    uint64_t begin = physical ? range->physical : range->address;
     uint64_t other = physical ? seen->physical : seen->address;
-    return seen->flags & TCGRR_ACCESS_STORE && other < begin + place->size && begin < other + seen->size;
+    return seen->flags & TCGRR_ACCESS_STORE && other < begin + range->size && begin < other + seen->size;
 }
 
 static struct seen seen_of(tcgrr_icount icount, const struct tcgrr_access *access)
@@ -31,10 +31,10 @@ static struct seen seen_of(tcgrr_icount icount, const struct tcgrr_access *acces
     return (struct seen){icount, access->address, access->physical, access->size, access->flags};
 }
 
-bool tcgrr_access_stores_to(const struct tcgrr_access *access, const struct tcgrr_last_place *place)
+bool tcgrr_access_stores_to(const struct tcgrr_access *access, const struct tcgrr_memory_range *range)
 {
     struct seen seen = seen_of(0, access);
-    return stores_to(&seen, place);
+    return stores_to(&seen, range);
 }
 
 struct tcgrr_access_log *tcgrr_access_log_new(void)
@@ -107,11 +107,11 @@ static guint find(const struct tcgrr_access_log *log, tcgrr_icount icount)
     return low;
 }
 
-bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_last_place *place,
+bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_memory_range *range,
                                  tcgrr_icount before, tcgrr_icount *icount)
 {
     for (guint i = find(log, before); i > 0 && seen_at(log, i - 1)->icount >= log->from; i--) {
-        if (stores_to(seen_at(log, i - 1), place)) {
+        if (stores_to(seen_at(log, i - 1), range)) {
             *icount = seen_at(log, i - 1)->icount;
             return true;
         }
@@ -120,17 +120,17 @@ bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struc
 }
 
 void tcgrr_access_log_loads(const struct tcgrr_access_log *log, tcgrr_icount icount,
-                            void (*found)(const struct tcgrr_last_place *place, void *data), void *data)
+                            void (*found)(const struct tcgrr_memory_range *range, void *data), void *data)
 {
     if (icount < log->from) {
         return;
     }
     for (guint i = find(log, icount); i < log->seen->len && seen_at(log, i)->icount == icount; i++) {
         const struct seen *seen = seen_at(log, i);
-        struct tcgrr_last_place place = {seen->address, seen->physical, (seen->flags & TCGRR_ACCESS_PHYSICAL) != 0,
-                                         seen->size};
+        struct tcgrr_memory_range range = {seen->address, seen->physical, (seen->flags & TCGRR_ACCESS_PHYSICAL) != 0,
+                                           seen->size};
         if (!(seen->flags & TCGRR_ACCESS_STORE)) {
-            found(&place, data);
+            found(&range, data);
         }
     }
 }

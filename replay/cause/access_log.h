@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory accesses of a part of the run, as a replay reported them: a chase for the origin of a value comes back to
+ * The memory accesses of a part of the run, as a replay reported them: a backward slice comes back to
  * them again and again.
  */
 #ifndef TCGRR_REPLAY_ACCESS_LOG_H
@@ -11,15 +11,15 @@
 #include <glib.h>
 
 /* A piece of memory. */
-struct tcgrr_last_place {
+struct tcgrr_memory_range {
     uint64_t address; /* the vCPU's own */
     uint64_t physical;
     bool mapped; /* `physical` is known */
     uint16_t size;
 };
 
-/* Whether an access stores to any byte of the place. */
-bool tcgrr_access_stores_to(const struct tcgrr_access *access, const struct tcgrr_last_place *place);
+/* Whether an access stores to any byte of the range. */
+bool tcgrr_access_stores_to(const struct tcgrr_access *access, const struct tcgrr_memory_range *range);
 
 struct tcgrr_access_log;
 
@@ -35,12 +35,12 @@ void tcgrr_access_log_add(struct tcgrr_access_log *log, tcgrr_icount icount, con
 /* Whether it has the accesses right before `before`; *from is where they begin. */
 bool tcgrr_access_log_reaches(const struct tcgrr_access_log *log, tcgrr_icount before, tcgrr_icount *from);
 
-/* The last store to the place before `before`, among those that it has. */
-bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_last_place *place,
+/* The last store to the range before `before`, among those that it has. */
+bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_memory_range *range,
                                  tcgrr_icount before, tcgrr_icount *icount);
 
-/* Calls `found` for each place that instruction number `icount` loads from. */
+/* Calls `found` for each range that instruction number `icount` loads from. */
 void tcgrr_access_log_loads(const struct tcgrr_access_log *log, tcgrr_icount icount,
-                            void (*found)(const struct tcgrr_last_place *place, void *data), void *data);
+                            void (*found)(const struct tcgrr_memory_range *range, void *data), void *data);
 
 #endif

@@ -182,10 +182,10 @@ static bool write_logs(struct bundle *bundle, GError **error)
 
 /* ---- registers ---- */
 
-static void write_value(FILE *file, const struct tcgrr_registers *registers, const struct tcgrr_stop *stop,
+static void write_value(FILE *file, const struct tcgrr_register_layout *registers, const struct tcgrr_stop *stop,
                         const char *name)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(registers, name);
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(registers, name);
     g_autofree char *text = reg && stop && tcgrr_state_knows(stop->state, reg->index)
                                 ? tcgrr_state_text(registers, stop->state, reg)
                                 : NULL;

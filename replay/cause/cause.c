@@ -263,12 +263,13 @@ static tcgrr_moment first_end(const struct tcgrr_cause_dated *dated, tcgrr_momen
  */
 static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, bool *found, GError **error)
 {
-    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(trail->search.pair, 0);
+    const struct tcgrr_register_layout *registers = tcgrr_replay_pair_registers(trail->search.pair, 0);
     const struct tcgrr_cause_dated *dated = g_steal_pointer(&trail->dated);
     g_autoptr(GArray) named = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_location));
 
     for (guint i = 0; dated->registers && i < dated->registers->len; i++) {
-        const struct tcgrr_register *reg = tcgrr_registers_find(registers, g_ptr_array_index(dated->registers, i));
+        const struct tcgrr_register *reg =
+            tcgrr_register_layout_find(registers, g_ptr_array_index(dated->registers, i));
         if (reg && tcgrr_register_kind(reg->name) != TCGRR_REGISTER_PC) {
             struct tcgrr_location location = {.index = reg->index, .mask = UINT64_MAX};
             g_array_append_val(named, location);
@@ -601,7 +602,7 @@ static bool begin_at_data(struct tcgrr_trail *trail, GError **error)
 }
 
 /* The first registers that are described, up to the program counter, are the general ones; 0: s390x begins with it. */
-static unsigned count_general(const struct tcgrr_registers *registers)
+static unsigned count_general(const struct tcgrr_register_layout *registers)
 {
     for (guint i = 0; i < registers->list->len; i++) {
         const char *name = ((const struct tcgrr_register *)g_ptr_array_index(registers->list, i))->name;

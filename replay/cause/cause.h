@@ -59,10 +59,10 @@ struct tcgrr_cause_link {
 
 /* The cause's block as it was stepped through, with all registers at each stop. */
 struct tcgrr_cause_scene {
-    struct tcgrr_registers *registers[2]; /* NULL: there is no scene */
-    GPtrArray *stops[2];                  /* struct tcgrr_stop */
-    guint first;                          /* where the block begins */
-    guint at;                             /* before the cause, of a block its last instruction; after it is the next */
+    struct tcgrr_register_layout *registers[2]; /* NULL: there is no scene */
+    GPtrArray *stops[2];                        /* struct tcgrr_stop */
+    guint first;                                /* where the block begins */
+    guint at; /* before the cause, of a block its last instruction; after it is the next */
 };
 
 struct tcgrr_cause {

@@ -54,7 +54,7 @@ void tcgrr_cause_clear(struct tcgrr_cause *cause)
     }
     g_free(cause->explanation);
     for (int side = 0; side < 2; side++) {
-        tcgrr_registers_unref(cause->scene.registers[side]);
+        tcgrr_register_layout_unref(cause->scene.registers[side]);
         g_clear_pointer(&cause->scene.stops[side], g_ptr_array_unref);
     }
     *cause = (struct tcgrr_cause){0};
@@ -141,8 +141,8 @@ static void add_flags(const struct tcgrr_trail *trail, struct tcgrr_cause_regist
 static void add_register(struct tcgrr_trail *trail, unsigned index, const uint8_t *before,
                          const uint8_t *const states[2], uint64_t undefined)
 {
-    const struct tcgrr_registers *registers[] = {tcgrr_replay_pair_registers(trail->search.pair, 0),
-                                                 tcgrr_replay_pair_registers(trail->search.pair, 1)};
+    const struct tcgrr_register_layout *registers[] = {tcgrr_replay_pair_registers(trail->search.pair, 0),
+                                                       tcgrr_replay_pair_registers(trail->search.pair, 1)};
     const struct tcgrr_register *regs[] = {register_at(trail, index),
                                            tcgrr_replay_pair_other(trail->search.pair, index)};
     struct tcgrr_cause_register *out = g_new0(struct tcgrr_cause_register, 1);
@@ -227,7 +227,7 @@ void tcgrr_trail_keep_scene(struct tcgrr_trail *trail, guint stop, tcgrr_moment 
     tcgrr_moment moment = stop_of(trail, 0, stop)->moment;
 
     for (int side = 0; side < 2; side++) {
-        scene->registers[side] = tcgrr_registers_ref(tcgrr_replay_pair_registers(trail->search.pair, side));
+        scene->registers[side] = tcgrr_register_layout_ref(tcgrr_replay_pair_registers(trail->search.pair, side));
         scene->stops[side] = g_steal_pointer(&trail->search.stops[side]);
     }
     scene->at = stop;
@@ -471,12 +471,12 @@ bool tcgrr_trail_conclude_code(struct tcgrr_trail *trail, const struct tcgrr_sto
 
 static void add_missing(struct tcgrr_trail *trail, int side)
 {
-    const struct tcgrr_registers *all = tcgrr_replay_pair_registers(trail->search.pair, side);
-    const struct tcgrr_registers *other = tcgrr_replay_pair_registers(trail->search.pair, !side);
+    const struct tcgrr_register_layout *all = tcgrr_replay_pair_registers(trail->search.pair, side);
+    const struct tcgrr_register_layout *other = tcgrr_replay_pair_registers(trail->search.pair, !side);
 
     for (guint i = 0; i < all->list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(all->list, i);
-        if (!tcgrr_registers_find(other, reg->name)) {
+        if (!tcgrr_register_layout_find(other, reg->name)) {
             g_ptr_array_add(trail->cause->left_out, g_strdup(reg->name));
         }
     }

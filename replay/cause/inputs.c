@@ -86,7 +86,7 @@ void tcgrr_decoder_free(struct tcgrr_decoder *decoder)
     g_free(decoder);
 }
 
-bool tcgrr_insn_inputs_is_place(const struct tcgrr_insn_inputs *inputs, const struct tcgrr_registers *registers,
+bool tcgrr_insn_inputs_is_place(const struct tcgrr_insn_inputs *inputs, const struct tcgrr_register_layout *registers,
                                 unsigned index)
 {
     const struct tcgrr_register *reg = g_ptr_array_index(registers->list, index);
@@ -117,7 +117,7 @@ void tcgrr_insn_inputs_clear(struct tcgrr_insn_inputs *inputs)
 
 void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(decoding->registers, name);
     GArray *list = decoding->inputs->registers;
 
     for (guint i = 0; reg && i < list->len; i++) {
@@ -135,7 +135,7 @@ void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint
 
 void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(decoding->registers, name);
     if (reg) {
         g_array_append_val(decoding->inputs->written, reg->index);
     }
@@ -151,7 +151,7 @@ void tcgrr_decoding_access(struct tcgrr_decoding *decoding, uint64_t address, un
 
 void tcgrr_decoding_base(struct tcgrr_decoding *decoding, const char *name)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(decoding->registers, name);
     if (reg) {
         g_array_append_val(decoding->inputs->bases, reg->index);
     }
@@ -159,7 +159,7 @@ void tcgrr_decoding_base(struct tcgrr_decoding *decoding, const char *name)
 
 uint64_t tcgrr_decoding_value(const struct tcgrr_decoding *decoding, const char *name)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(decoding->registers, name);
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(decoding->registers, name);
     return reg ? tcgrr_state_number(decoding->registers, decoding->state, reg) : 0;
 }
 
@@ -191,7 +191,7 @@ static bool decode_x86(struct tcgrr_decoder *decoder, struct tcgrr_decoding *dec
 
 static bool decode_arm(struct tcgrr_decoder *decoder, struct tcgrr_decoding *decoding)
 {
-    if (tcgrr_registers_find(decoding->registers, "xpsr")) {
+    if (tcgrr_register_layout_find(decoding->registers, "xpsr")) {
         return decode(decoder, ARM_T32_M, decoding) || decode(decoder, ARM_T32, decoding);
     }
     bool thumb = tcgrr_decoding_value(decoding, "cpsr") & 1 << 5;
@@ -204,8 +204,9 @@ static struct tcgrr_llvm *choose_llvm(const struct tcgrr_decoder *decoder, const
     return decoder->little && tcgrr_decoding_value(decoding, "msr") & 1 ? decoder->little : decoder->llvm;
 }
 
-void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
-                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_insn_inputs *inputs)
+void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_register_layout *registers,
+                          const uint8_t *state, uint64_t pc, const uint8_t *bytes, uint8_t length,
+                          struct tcgrr_insn_inputs *inputs)
 {
     struct tcgrr_decoding decoding = {
         .registers = registers,

@@ -49,12 +49,13 @@ void tcgrr_decoder_free(struct tcgrr_decoder *decoder);
 /* Fills `inputs`, which tcgrr_insn_inputs_init() made, for the instruction of `length` bytes at `pc`. One thread at a
  * time.
  */
-void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_registers *registers, const uint8_t *state,
-                          uint64_t pc, const uint8_t *bytes, uint8_t length, struct tcgrr_insn_inputs *inputs);
+void tcgrr_decoder_inputs(struct tcgrr_decoder *decoder, const struct tcgrr_register_layout *registers,
+                          const uint8_t *state, uint64_t pc, const uint8_t *bytes, uint8_t length,
+                          struct tcgrr_insn_inputs *inputs);
 
 /* Whether a register that it reads is no part of the values that it computes: it only says where memory is, or is the
  * program counter. `index` is one of `registers`. */
-bool tcgrr_insn_inputs_is_place(const struct tcgrr_insn_inputs *inputs, const struct tcgrr_registers *registers,
+bool tcgrr_insn_inputs_is_place(const struct tcgrr_insn_inputs *inputs, const struct tcgrr_register_layout *registers,
                                 unsigned index);
 
 void tcgrr_insn_inputs_init(struct tcgrr_insn_inputs *inputs);

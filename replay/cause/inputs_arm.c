@@ -43,7 +43,7 @@ static void full_name64(const char *name, char out[16])
 /* Where there is SVE, the stub shows the low part of z0 for v0. */
 static void show_vector(const struct tcgrr_decoding *decoding, char name[16])
 {
-    if (name[0] == 'v' && !tcgrr_registers_find(decoding->registers, name)) {
+    if (name[0] == 'v' && !tcgrr_register_layout_find(decoding->registers, name)) {
         name[0] = 'z';
     }
 }
@@ -56,7 +56,7 @@ static void read_name64(struct tcgrr_decoding *decoding, const char *short_name)
         return;
     }
     show_vector(decoding, name);
-    decoding->inputs->unseen |= *name && !tcgrr_registers_find(decoding->registers, name);
+    decoding->inputs->unseen |= *name && !tcgrr_register_layout_find(decoding->registers, name);
     tcgrr_decoding_read(decoding, name, strcmp(name, "cpsr") == 0 ? 0xf0000000 : TCGRR_INPUT_ALL);
 }
 
@@ -247,7 +247,7 @@ void tcgrr_insn_inputs_aarch64(struct tcgrr_decoding *decoding)
 
 static const char *flags_name(const struct tcgrr_decoding *decoding)
 {
-    return tcgrr_registers_find(decoding->registers, "xpsr") ? "xpsr" : "cpsr";
+    return tcgrr_register_layout_find(decoding->registers, "xpsr") ? "xpsr" : "cpsr";
 }
 
 /* Capstone's names of some registers, and the machine's. */

@@ -10,7 +10,7 @@
 
 /* An instruction while its inputs are found. */
 struct tcgrr_decoding {
-    const struct tcgrr_registers *registers;
+    const struct tcgrr_register_layout *registers;
     const uint8_t *state;
     uint64_t pc;
     const uint8_t *bytes;

@@ -256,7 +256,7 @@ static bool take_other(struct taking *taking, const char *llvm, unsigned access)
             continue;
         }
         g_autofree char *name = with_number(row->qemu, number);
-        bool shown = tcgrr_registers_find(taking->decoding->registers, name) != NULL;
+        bool shown = tcgrr_register_layout_find(taking->decoding->registers, name) != NULL;
         if (shown) {
             note(taking, name, row->mask >> (row->step * number), access);
         }

@@ -115,7 +115,7 @@ static bool is_counter(unsigned csr)
 
 static void read_csr(struct tcgrr_decoding *decoding, unsigned csr)
 {
-    const struct tcgrr_register *sstatus = tcgrr_registers_find(decoding->registers, "sstatus");
+    const struct tcgrr_register *sstatus = tcgrr_register_layout_find(decoding->registers, "sstatus");
     if (sstatus && sstatus->number >= 0x100) {
         read_number(decoding, sstatus->number - 0x100 + csr);
     }

@@ -32,7 +32,7 @@ static const struct flag {
 static void full_name(const struct tcgrr_decoding *decoding, const char *name, char out[16])
 {
     static const char *const legacy[] = {"ax", "bx", "cx", "dx", "si", "di", "bp", "sp", "ip"};
-    const char *wide = tcgrr_registers_find(decoding->registers, "rax") ? "r" : "e";
+    const char *wide = tcgrr_register_layout_find(decoding->registers, "rax") ? "r" : "e";
     const char *rest = name[0] == 'r' || name[0] == 'e' ? name + 1 : name;
 
     g_strlcpy(out, name, 16);
@@ -253,8 +253,8 @@ static void access_stack(struct tcgrr_decoding *decoding)
     const cs_x86 *x86 = &decoding->insn->detail->x86;
     bool long_mode = x86->addr_size == 8 || tcgrr_decoding_value(decoding, "efer") & 1 << 10;
     unsigned word = x86->op_count > 0 && x86->operands[0].size == 2 ? 2 : long_mode ? 8 : 4;
-    const char *wide = tcgrr_registers_find(decoding->registers, "rsp") ? "rsp" : "esp";
-    const char *frame = tcgrr_registers_find(decoding->registers, "rbp") ? "rbp" : "ebp";
+    const char *wide = tcgrr_register_layout_find(decoding->registers, "rsp") ? "rsp" : "esp";
+    const char *frame = tcgrr_register_layout_find(decoding->registers, "rbp") ? "rbp" : "ebp";
     uint64_t base = segment_base(decoding, X86_REG_INVALID, true);
     uint64_t sp = base + tcgrr_decoding_value(decoding, wide);
     guint before = decoding->inputs->memory->len;

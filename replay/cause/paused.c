@@ -469,7 +469,7 @@ const struct tcgrr_peek *tcgrr_paused_accesses(const struct tcgrr_paused *paused
     return paused->program ? tcgrr_paused_program_accesses(paused->program) : paused->peek;
 }
 
-struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused)
+struct tcgrr_register_layout *tcgrr_paused_registers(const struct tcgrr_paused *paused)
 {
     return paused->program ? tcgrr_paused_program_registers(paused->program) : tcgrr_gdb_registers(paused->gdb);
 }

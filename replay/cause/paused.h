@@ -85,7 +85,7 @@ bool tcgrr_paused_step(struct tcgrr_paused *paused, GError **error);
 const struct tcgrr_peek *tcgrr_paused_accesses(const struct tcgrr_paused *paused);
 
 /* See emu/qemu/gdb_features.h; owned by `paused`, take a reference to keep it longer. */
-struct tcgrr_registers *tcgrr_paused_registers(const struct tcgrr_paused *paused);
+struct tcgrr_register_layout *tcgrr_paused_registers(const struct tcgrr_paused *paused);
 /* See tcgrr_gdb_read_state(). */
 bool tcgrr_paused_read_state(struct tcgrr_paused *paused, const bool *wanted, uint8_t *state, GError **error);
 

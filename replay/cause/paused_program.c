@@ -22,7 +22,7 @@ struct tcgrr_paused_program {
     struct tcgrr_session *session;
     struct tcgrr_pause *pause;
     struct tcgrr_chunk *chunk; /* all before the block in which it is paused */
-    struct tcgrr_registers *registers;
+    struct tcgrr_register_layout *registers;
     uint32_t *places; /* by register: where its value is among the plugin's */
     char *path;
     int memory; /* of QEMU's process; -1: not open yet */
@@ -80,7 +80,7 @@ static void learn_registers(struct tcgrr_paused_program *program)
     uint32_t count = MIN(pause->registers, (uint32_t)TCGRR_PAUSE_REGISTERS);
     uint32_t offset = 0;
 
-    program->registers = tcgrr_registers_new(program->options.qemu->target);
+    program->registers = tcgrr_register_layout_new(program->options.qemu->target);
     program->places = g_new0(uint32_t, count + 1);
     for (uint32_t i = 0; i < count; i++) {
         struct tcgrr_pause_register reg = pause->names[i];
@@ -88,7 +88,7 @@ static void learn_registers(struct tcgrr_paused_program *program)
         if (reg.size > TCGRR_PAUSE_BYTES - offset) {
             return;
         }
-        if (tcgrr_registers_add(program->registers, reg.name, reg.feature, reg.size)) {
+        if (tcgrr_register_layout_add(program->registers, reg.name, reg.feature, reg.size)) {
             program->places[program->registers->list->len - 1] = offset;
         }
         offset += reg.size;
@@ -202,7 +202,7 @@ void tcgrr_paused_program_free(struct tcgrr_paused_program *program)
     }
     tcgrr_session_free(program->session);
     tcgrr_chunk_free(program->chunk);
-    tcgrr_registers_unref(program->registers);
+    tcgrr_register_layout_unref(program->registers);
     if (program->pause) {
         munmap(program->pause, sizeof(*program->pause));
     }
@@ -250,7 +250,7 @@ const struct tcgrr_peek *tcgrr_paused_program_accesses(const struct tcgrr_paused
     return &program->pause->peek;
 }
 
-struct tcgrr_registers *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program)
+struct tcgrr_register_layout *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program)
 {
     return program->registers;
 }

@@ -33,7 +33,7 @@ tcgrr_icount tcgrr_paused_program_icount(const struct tcgrr_paused_program *prog
 bool tcgrr_paused_program_go(struct tcgrr_paused_program *program, tcgrr_icount icount, GError **error);
 bool tcgrr_paused_program_step(struct tcgrr_paused_program *program, GError **error);
 const struct tcgrr_peek *tcgrr_paused_program_accesses(const struct tcgrr_paused_program *program);
-struct tcgrr_registers *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program);
+struct tcgrr_register_layout *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program);
 /* All of them, but flags that QEMU brings up to date only where a block begins. */
 void tcgrr_paused_program_read_state(const struct tcgrr_paused_program *program, uint8_t *state);
 /* *there: the program has memory there. */

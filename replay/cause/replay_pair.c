@@ -14,7 +14,7 @@ static void pair_registers(struct tcgrr_replay_pair *pair)
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(list, i);
         const char *const *ignore = pair->options.ignore;
-        pair->others[i] = tcgrr_registers_find(pair->registers[1], reg->name);
+        pair->others[i] = tcgrr_register_layout_find(pair->registers[1], reg->name);
         pair->compared[i] = pair->others[i] && tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PLAIN &&
                             !(ignore && g_strv_contains(ignore, reg->name));
     }
@@ -70,7 +70,7 @@ static gpointer learn_registers(gpointer data)
     struct tcgrr_paused *paused = tcgrr_paused_start(pair->reruns[opening->side], 0, false, &opening->error);
 
     if (paused) {
-        pair->registers[opening->side] = tcgrr_registers_ref(tcgrr_paused_registers(paused));
+        pair->registers[opening->side] = tcgrr_register_layout_ref(tcgrr_paused_registers(paused));
     }
     bool good = paused != NULL;
     if (opening->side == 0 && pair->options.approaches) {
@@ -111,7 +111,7 @@ static bool stand_near(struct tcgrr_replay_pair *pair, tcgrr_moment near, GError
 {
     pair->standing = tcgrr_paused_start(pair->reruns[0], tcgrr_replay_pair_icount(pair, 0, near), true, error);
     if (pair->standing) {
-        pair->registers[0] = tcgrr_registers_ref(tcgrr_paused_registers(pair->standing));
+        pair->registers[0] = tcgrr_register_layout_ref(tcgrr_paused_registers(pair->standing));
     }
     return pair->standing != NULL;
 }
@@ -206,7 +206,7 @@ void tcgrr_replay_pair_free(struct tcgrr_replay_pair *pair)
     tcgrr_paused_free(pair->standing);
     for (int side = 0; side < 2; side++) {
         tcgrr_rerun_free(pair->reruns[side]);
-        tcgrr_registers_unref(pair->registers[side]);
+        tcgrr_register_layout_unref(pair->registers[side]);
         tcgrr_decoder_free(pair->decoders[side]);
         tcgrr_qemu_clear(&pair->qemus[side]);
         g_free(pair->obstacles[side]);
@@ -396,7 +396,7 @@ bool tcgrr_replay_pair_block(struct tcgrr_replay_pair *pair, tcgrr_moment moment
     return good;
 }
 
-struct tcgrr_registers *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side)
+struct tcgrr_register_layout *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side)
 {
     return pair->registers[side];
 }

@@ -69,7 +69,7 @@ void tcgrr_replay_pair_distrust(struct tcgrr_replay_pair *pair);
 
 /* ---- registers: by their index in A's list ---- */
 
-struct tcgrr_registers *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side);
+struct tcgrr_register_layout *tcgrr_replay_pair_registers(const struct tcgrr_replay_pair *pair, int side);
 /* What differs in a register of two states: of its lowest 64 bits, or all ones if only higher ones differ. 0 also where
  * it is not compared: one side has no such register, or it is ignored. */
 uint64_t tcgrr_replay_pair_difference(const struct tcgrr_replay_pair *pair, const uint8_t *const states[2],

@@ -10,7 +10,7 @@ struct tcgrr_replay_pair {
     struct tcgrr_qemu qemus[2];
     struct tcgrr_rerun *reruns[2];
     struct tcgrr_run_source *sides[2]; /* what was recorded */
-    struct tcgrr_registers *registers[2];
+    struct tcgrr_register_layout *registers[2];
     struct tcgrr_decoder *decoders[2];
     const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
     bool *compared;                       /* by A's index */

@@ -167,7 +167,7 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
 
 static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
-    const struct tcgrr_registers *registers = walking->pair->registers[walking->side];
+    const struct tcgrr_register_layout *registers = walking->pair->registers[walking->side];
     struct tcgrr_stop *stop = g_new0(struct tcgrr_stop, 1);
 
     g_ptr_array_add(walking->stops, stop);
@@ -315,7 +315,7 @@ static void carry(struct tcgrr_stop *to, const struct tcgrr_stop *from, const st
  * none are those from after it. */
 static void carry_flags(const struct walking *walking)
 {
-    const struct tcgrr_register *reg = tcgrr_registers_find(walking->pair->registers[walking->side], "eflags");
+    const struct tcgrr_register *reg = tcgrr_register_layout_find(walking->pair->registers[walking->side], "eflags");
     struct tcgrr_stop **stops = (struct tcgrr_stop **)walking->stops->pdata;
 
     for (guint i = walking->stops->len; reg && i > 1; i--) {
@@ -356,7 +356,7 @@ static bool walk_all(struct tcgrr_paused *paused, void *data, GError **error)
 
 /* A QEMU that reports accesses without their values is asked twice: what is about to be accessed can then be looked at.
  * Returns whether there is anything. */
-static bool know_operands(struct route *route)
+static bool collect_operands(struct route *route)
 {
     bool any = false;
 
@@ -381,13 +381,13 @@ static gpointer walk_side(gpointer data)
         first->snapshots && first->snapshots->len > 0 ? g_ptr_array_index(first->snapshots, 0) : NULL;
     tcgrr_moment near = snapshot ? snapshot->moment : first->from;
     bool good = tcgrr_replay_pair_with(first->pair, first->side, near, true, walk_all, route, &route->error);
-    if (good && tcgrr_replay_pair_qemu(first->pair, first->side)->api < 4 && know_operands(route)) {
+    if (good && tcgrr_replay_pair_qemu(first->pair, first->side)->api < 4 && collect_operands(route)) {
         good = tcgrr_replay_pair_with(first->pair, first->side, first->from, true, walk_all, route, &route->error);
     }
     return GINT_TO_POINTER(good);
 }
 
-static const struct tcgrr_register *find_pc(const struct tcgrr_registers *registers)
+static const struct tcgrr_register *find_pc(const struct tcgrr_register_layout *registers)
 {
     for (guint i = 0; i < registers->list->len; i++) {
         const struct tcgrr_register *reg = g_ptr_array_index(registers->list, i);

@@ -82,7 +82,7 @@ static const struct tcgrr_register *register_at(const struct tcgrr_search *searc
 /* The registers that `wanted` names, and the flags. Owned by the caller. */
 static bool *wanted_registers(const struct tcgrr_search *search, const GArray *wanted)
 {
-    const struct tcgrr_registers *registers = tcgrr_replay_pair_registers(search->pair, 0);
+    const struct tcgrr_register_layout *registers = tcgrr_replay_pair_registers(search->pair, 0);
     bool *set = g_new0(bool, registers->list->len);
 
     for (guint i = 0; i < wanted->len; i++) {

@@ -274,18 +274,18 @@ static bool perform(const struct tcgrr_standalone_options *options, const struct
     return good;
 }
 
-/* One form of the guest. */
-struct form {
+/* One variant of the guest. */
+struct variant {
     guint first; /* numbers of the stops whose instructions it runs */
     guint last;
     bool move; /* data that the machine has no memory for is moved */
 };
 
 static bool try(const struct tcgrr_standalone_options *options, const struct tcgrr_stage *stage,
-                const struct form *form, struct tcgrr_standalone *standalone, GError **error)
+                const struct variant *variant, struct tcgrr_standalone *standalone, GError **error)
 {
-    g_autofree char *source =
-        tcgrr_standalone_source(stage, &options->cause->scene, form->first, form->last, form->move, &standalone->moved);
+    g_autofree char *source = tcgrr_standalone_source(stage, &options->cause->scene, variant->first, variant->last,
+                                                      variant->move, &standalone->moved);
     g_autofree char *path = g_build_filename(options->folder, "guest.S", NULL);
     bool built = false;
 
@@ -301,7 +301,7 @@ static bool try(const struct tcgrr_standalone_options *options, const struct tcg
                                              stage->linker ? stage->linker : "lld", stage->linker ? " or lld 18" : "");
         return true;
     }
-    standalone->whole_block = form->first != form->last;
+    standalone->whole_block = variant->first != variant->last;
     return perform(options, stage, standalone, error);
 }
 
@@ -355,8 +355,8 @@ static const char *unfit(const struct tcgrr_standalone_options *options)
     return cause->length == 0 ? "its bytes are not known" : NULL;
 }
 
-/* The forms that may show it, best first; returns how many. */
-static unsigned choose_forms(const struct tcgrr_standalone_options *options, struct form forms[2])
+/* The variants that may show it, best first; returns how many. */
+static unsigned choose_variants(const struct tcgrr_standalone_options *options, struct variant variants[2])
 {
     const struct tcgrr_cause_scene *scene = &options->cause->scene;
     unsigned count = 0;
@@ -365,14 +365,14 @@ static unsigned choose_forms(const struct tcgrr_standalone_options *options, str
         /* The guest's own jump ends its block where that of the block would leave it. */
         bool away = goes_away(options, stop_of(scene, scene->at), stop_of(scene, scene->at + 1));
         guint last = scene->at - away;
-        forms[count++] = (struct form){scene->first, last, false};
-        forms[count++] = (struct form){scene->first, last, true};
+        variants[count++] = (struct variant){scene->first, last, false};
+        variants[count++] = (struct variant){scene->first, last, true};
         return count;
     }
     if (scene->first != scene->at) {
-        forms[count++] = (struct form){scene->first, scene->at, false};
+        variants[count++] = (struct variant){scene->first, scene->at, false};
     }
-    forms[count++] = (struct form){scene->at, scene->at, true};
+    variants[count++] = (struct variant){scene->at, scene->at, true};
     return count;
 }
 
@@ -380,7 +380,7 @@ bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struc
                            GError **error)
 {
     const char *reason = unfit(options);
-    struct form forms[2];
+    struct variant variants[2];
     bool good = true;
 
     *standalone = (struct tcgrr_standalone){0};
@@ -393,9 +393,9 @@ bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struc
         return true;
     }
     standalone->reason = g_strdup("it needs memory where the machine has none");
-    unsigned count = choose_forms(options, forms);
+    unsigned count = choose_variants(options, variants);
     for (unsigned i = 0; i < count && good && !standalone->reproduces; i++) {
-        good = try(options, stage, &forms[i], standalone, error);
+        good = try(options, stage, &variants[i], standalone, error);
     }
     if (!good || !standalone->reproduces) {
         remove_files(options->folder);

@@ -62,7 +62,7 @@ static bool overlaps(const GArray *pieces, uint64_t address, uint16_t size)
 static unsigned base_of(const struct writing *writing, const struct tcgrr_stop *stop,
                         const struct tcgrr_touched *touched)
 {
-    const struct tcgrr_registers *registers = writing->scene->registers[0];
+    const struct tcgrr_register_layout *registers = writing->scene->registers[0];
 
     for (guint i = 0; i < stop->inputs.bases->len; i++) {
         unsigned index = g_array_index(stop->inputs.bases, unsigned, i);
@@ -118,7 +118,7 @@ static bool collect_memory(struct writing *writing, guint first, guint last, boo
 
 static const struct tcgrr_register *find(const struct writing *writing, const char *name)
 {
-    return tcgrr_registers_find(writing->scene->registers[0], name);
+    return tcgrr_register_layout_find(writing->scene->registers[0], name);
 }
 
 /* 8 bytes of a register's value from `byte` on, as the guest gets them. */
@@ -494,11 +494,11 @@ static const struct {
 };
 
 /* x86 in real mode has none. */
-static const struct tcgrr_stage *stage_of_x86(const struct tcgrr_registers *registers, const struct tcgrr_stop *stop,
-                                              char **reason)
+static const struct tcgrr_stage *stage_of_x86(const struct tcgrr_register_layout *registers,
+                                              const struct tcgrr_stop *stop, char **reason)
 {
-    const struct tcgrr_register *cr0 = tcgrr_registers_find(registers, "cr0");
-    const struct tcgrr_register *efer = tcgrr_registers_find(registers, "efer");
+    const struct tcgrr_register *cr0 = tcgrr_register_layout_find(registers, "cr0");
+    const struct tcgrr_register *efer = tcgrr_register_layout_find(registers, "efer");
 
     if (cr0 && !(tcgrr_state_number(registers, stop->state, cr0) & 1)) {
         *reason = g_strdup("the code runs in real mode");
@@ -511,8 +511,8 @@ const struct tcgrr_stage *tcgrr_stage_find(const struct tcgrr_standalone_options
 {
     const struct tcgrr_cause_scene *scene = &options->cause->scene;
     const struct tcgrr_stop *stop = g_ptr_array_index(scene->stops[0], scene->at);
-    const struct tcgrr_registers *registers = scene->registers[0];
-    const struct tcgrr_register *msr = tcgrr_registers_find(registers, "msr");
+    const struct tcgrr_register_layout *registers = scene->registers[0];
+    const struct tcgrr_register *msr = tcgrr_register_layout_find(registers, "msr");
     bool ppc64 = strcmp(options->target, "ppc64") == 0;
     uint64_t mode = ppc64 && msr ? tcgrr_state_number(registers, stop->state, msr) : MSR_SF;
 

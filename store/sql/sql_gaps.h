@@ -12,7 +12,7 @@ struct tcgrr_sql; /* store/sql/sql.h */
 struct tcgrr_sql_gap {
     enum tcgrr_level level;
     struct tcgrr_span span; /* from the first to the last instruction */
-    bool some;              /* the trace has others that were asked for */
+    bool any_present;       /* the trace has others that were asked for */
     bool main;              /* it is the connection's main database */
     char *text;             /* one line with the command that makes it */
 };

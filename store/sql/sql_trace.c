@@ -15,7 +15,7 @@
 struct parts {
     GArray *spans;          /* struct tcgrr_span; NULL before they are asked for */
     struct tcgrr_span lack; /* from the first to the last instruction that is not there; end 0: none */
-    bool some;
+    bool any_present;
 };
 
 struct tcgrr_sql_trace {
@@ -179,7 +179,7 @@ bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level,
     tcgrr_icount end = run->complete ? run->icount : INT64_MAX;
     struct tcgrr_span asked = {(tcgrr_icount)MAX(first, 0), (tcgrr_icount)MAX(last, -1)};
     struct parts *parts = &trace->parts[level];
-    bool some;
+    bool any_present;
 
     if (!parts->spans) {
         parts->spans = tcgrr_reader_need_level(trace->reader, level, false, error)
@@ -193,12 +193,12 @@ bool tcgrr_sql_trace_need(struct tcgrr_sql_trace *trace, enum tcgrr_level level,
     if (asked.first >= asked.end) {
         return true;
     }
-    struct tcgrr_span lack = tcgrr_spans_lack(parts->spans, asked, &some);
-    parts->some = parts->some || some;
+    struct tcgrr_span lack = tcgrr_spans_lack(parts->spans, asked, &any_present);
+    parts->any_present = parts->any_present || any_present;
     if (lack.first >= lack.end) {
         return true;
     }
-    if (!some && !trace->sql->watched) {
+    if (!any_present && !trace->sql->watched) {
         g_autofree char *text = tcgrr_reader_lack_text(trace->reader, level, lack);
         g_set_error(error, TCGRR_ERROR, (int)TCGRR_ERROR_LACKS + (int)level, "%s", text);
         return false;
@@ -215,7 +215,7 @@ void tcgrr_sql_note_gaps(struct tcgrr_sql *sql)
         struct tcgrr_sql_trace *trace = g_ptr_array_index(sql->traces, i);
         for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
             trace->parts[level].lack = (struct tcgrr_span){0};
-            trace->parts[level].some = false;
+            trace->parts[level].any_present = false;
         }
     }
 }
@@ -224,7 +224,7 @@ static void add_gaps(const struct tcgrr_sql_trace *trace, GArray *gaps)
 {
     for (enum tcgrr_level level = TCGRR_LEVEL_FLOW; level < TCGRR_LEVEL_COUNT; level++) {
         const struct parts *parts = &trace->parts[level];
-        struct tcgrr_sql_gap gap = {.level = level, .span = parts->lack, .some = parts->some};
+        struct tcgrr_sql_gap gap = {.level = level, .span = parts->lack, .any_present = parts->any_present};
         if (parts->lack.end) {
             gap.main = sqlite3_stricmp(trace->reader->schema, "main") == 0;
             gap.text = tcgrr_reader_lack_text(trace->reader, level, parts->lack);
@@ -277,7 +277,7 @@ static const struct tcgrr_block *surveyed(struct tcgrr_sql_trace *trace, uint32_
     return named || tcgrr_reader_need_text(reader, number, error) ? block : NULL;
 }
 
-char **tcgrr_sql_trace_texts(struct tcgrr_sql_trace *trace, uint32_t number, GError **error)
+char **tcgrr_sql_trace_disasm(struct tcgrr_sql_trace *trace, uint32_t number, GError **error)
 {
     char **texts = g_hash_table_lookup(trace->texts, GUINT_TO_POINTER(number));
     const struct tcgrr_block *block = texts ? NULL : surveyed(trace, number, error);

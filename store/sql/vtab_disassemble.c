@@ -55,7 +55,7 @@ static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *t
     if (number < 0 || number >= tcgrr_blocks_count(blocks)) {
         return SQLITE_OK; /* there is no such block: no rows */
     }
-    if (!tcgrr_sql_trace_texts(cursor->base.trace, (uint32_t)number, &error)) {
+    if (!tcgrr_sql_trace_disasm(cursor->base.trace, (uint32_t)number, &error)) {
         return tcgrr_vtab_fail(base->pVtab, error);
     }
     const struct tcgrr_block *block = tcgrr_blocks_get(blocks, (uint32_t)number);
@@ -69,7 +69,7 @@ static int disassemble_filter(sqlite3_vtab_cursor *base, int bits, const char *t
 static int result_disasm(const struct tcgrr_vtab_rows *cursor, sqlite3_context *context, const struct row *row)
 {
     GError *error = NULL;
-    char **texts = tcgrr_sql_trace_texts(cursor->base.trace, row->block, &error);
+    char **texts = tcgrr_sql_trace_disasm(cursor->base.trace, row->block, &error);
     if (!texts) {
         return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
     }

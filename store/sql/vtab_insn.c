@@ -149,7 +149,7 @@ static int insn_eof(sqlite3_vtab_cursor *base)
 static int result_disasm(const struct insn_cursor *cursor, sqlite3_context *context)
 {
     GError *error = NULL;
-    char **texts = tcgrr_sql_trace_texts(cursor->base.trace, tcgrr_exec_walk_block(&cursor->walk), &error);
+    char **texts = tcgrr_sql_trace_disasm(cursor->base.trace, tcgrr_exec_walk_block(&cursor->walk), &error);
     if (!texts) {
         return tcgrr_vtab_fail(cursor->base.base.pVtab, error);
     }

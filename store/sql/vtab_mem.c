@@ -108,7 +108,7 @@ static void read_kind(struct tcgrr_access_range *wanted, sqlite3_value *value)
     const char *kind = (const char *)sqlite3_value_text(value);
     bool load = kind && g_ascii_strcasecmp(kind, "load") == 0;
     bool store = kind && g_ascii_strcasecmp(kind, "store") == 0;
-    wanted->flags = (load ? TCGRR_PAGE_LOADED : 0) | (store ? TCGRR_PAGE_STORED : 0);
+    wanted->flags = (load ? TCGRR_PAGE_USE_LOADED : 0) | (store ? TCGRR_PAGE_USE_STORED : 0);
 }
 
 /* An access to the byte begins at it, or a little before. */
@@ -137,8 +137,8 @@ static void read_wanted(struct mem_cursor *cursor, int bits, sqlite3_value **arg
     int64_t *const highs[] = {&wanted->last_address,  &wanted->last_address,  &wanted->last_address,
                               &wanted->last_physical, &wanted->last_physical, &wanted->last_physical};
 
-    *wanted =
-        (struct tcgrr_access_range){INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX, TCGRR_PAGE_LOADED | TCGRR_PAGE_STORED};
+    *wanted = (struct tcgrr_access_range){INT64_MIN, INT64_MAX, INT64_MIN, INT64_MAX,
+                                          TCGRR_PAGE_USE_LOADED | TCGRR_PAGE_USE_STORED};
     cursor->has_covers = false;
     for (size_t i = 0; i < RULES; i++) {
         if (!(bits & (int)rules[i].bit)) {
@@ -181,7 +181,7 @@ static bool is_wanted(const struct mem_cursor *cursor)
     int64_t address = (int64_t)access->address;
     int64_t physical = (int64_t)access->physical;
     int64_t icount = (int64_t)(cursor->walk.at.icount + access->insn);
-    uint8_t flag = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_STORED : TCGRR_PAGE_LOADED;
+    uint8_t flag = access->flags & TCGRR_ACCESS_STORE ? TCGRR_PAGE_USE_STORED : TCGRR_PAGE_USE_LOADED;
 
     if (!(flag & wanted->flags) || address < wanted->first_address || address > wanted->last_address ||
         physical < wanted->first_physical || physical > wanted->last_physical || icount < query->range.first_icount ||

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/cause/last.h"
+#include "replay/cause/last_writer.h"
 
 #include <string.h>
 
@@ -19,7 +19,7 @@
 
 struct scan {
     struct tcgrr_decoder *decoder;
-    const struct tcgrr_registers *registers;
+    const struct tcgrr_register_layout *registers;
     const uint8_t *state;
     unsigned index;
     struct tcgrr_insn_inputs inputs;
@@ -55,47 +55,47 @@ static unsigned last_in_exec(struct scan *scan, const struct tcgrr_block *block,
 
 /* Looks through the executions of a chunk; found->kind is NONE if none of them writes it. */
 static void scan_chunk(struct scan *scan, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
-                       tcgrr_icount before, struct tcgrr_last *found)
+                       tcgrr_icount before, struct tcgrr_last_writer *found)
 {
     struct tcgrr_cursor cursor;
 
-    found->kind = TCGRR_LAST_NONE;
+    found->kind = TCGRR_LAST_WRITER_NONE;
     for (bool more = tcgrr_cursor_begin(&cursor, chunk, blocks); more && cursor.icount < before;
          more = tcgrr_cursor_next(&cursor)) {
         unsigned ran = (unsigned)MIN((uint64_t)cursor.ran, before - cursor.icount);
         unsigned last = last_in_exec(scan, cursor.block, ran);
         if (last > 0) {
-            *found = (struct tcgrr_last){TCGRR_LAST_FOUND, cursor.icount + last - 1, NULL};
+            *found = (struct tcgrr_last_writer){TCGRR_LAST_WRITER_FOUND, cursor.icount + last - 1, NULL};
         }
     }
 }
 
 static bool scan_back(struct scan *scan, struct tcgrr_reader *reader, tcgrr_icount from, tcgrr_icount before,
-                      struct tcgrr_last *last, GError **error)
+                      struct tcgrr_last_writer *last, GError **error)
 {
     const struct tcgrr_blocks *blocks = tcgrr_reader_blocks(reader, error);
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     bool good = blocks != NULL;
     bool found = true;
 
-    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-    for (tcgrr_icount at = before; good && found && at > from && last->kind == TCGRR_LAST_NONE;) {
+    *last = (struct tcgrr_last_writer){.kind = TCGRR_LAST_WRITER_NONE};
+    for (tcgrr_icount at = before; good && found && at > from && last->kind == TCGRR_LAST_WRITER_NONE;) {
         good = tcgrr_reader_seek(reader, at - 1, chunk, &found, error);
         if (good && found) {
             scan_chunk(scan, chunk, blocks, before, last);
             at = chunk->first_icount;
         }
     }
-    if (last->kind == TCGRR_LAST_FOUND && last->icount < from) {
-        last->kind = TCGRR_LAST_NONE;
+    if (last->kind == TCGRR_LAST_WRITER_FOUND && last->icount < from) {
+        last->kind = TCGRR_LAST_WRITER_NONE;
     }
     tcgrr_chunk_free(chunk);
     return good;
 }
 
-bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
-                         const uint8_t *state, tcgrr_icount from, tcgrr_icount before, struct tcgrr_last *last,
-                         GError **error)
+bool tcgrr_last_register_writer(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
+                                const uint8_t *state, tcgrr_icount from, tcgrr_icount before,
+                                struct tcgrr_last_writer *last, GError **error)
 {
     struct scan scan = {.decoder = tcgrr_replay_pair_decoder(pair, 0),
                         .registers = tcgrr_replay_pair_registers(pair, 0),
@@ -112,10 +112,10 @@ bool tcgrr_last_register(struct tcgrr_replay_pair *pair, struct tcgrr_reader *re
 
 /* ---- memory ---- */
 
-/* The last store to the place in a chunk, before `before`; leaves *last alone if there is none. All accesses are added
+/* The last store to the range in a chunk, before `before`; leaves *last alone if there is none. All accesses are added
  * to `log`, unless it is NULL. */
 static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
-                         const struct tcgrr_last_place *place, tcgrr_icount before, struct tcgrr_last *last,
+                         const struct tcgrr_memory_range *range, tcgrr_icount before, struct tcgrr_last_writer *last,
                          struct tcgrr_access_log *log)
 {
     struct tcgrr_cursor cursor;
@@ -129,8 +129,8 @@ static void look_through(const struct tcgrr_chunk *chunk, const struct tcgrr_blo
         if (more && log) {
             tcgrr_access_log_add(log, cursor.icount + access->insn, access);
         }
-        if (more && cursor.icount + access->insn < before && tcgrr_access_stores_to(access, place)) {
-            *last = (struct tcgrr_last){TCGRR_LAST_FOUND, cursor.icount + access->insn, NULL};
+        if (more && cursor.icount + access->insn < before && tcgrr_access_stores_to(access, range)) {
+            *last = (struct tcgrr_last_writer){TCGRR_LAST_WRITER_FOUND, cursor.icount + access->insn, NULL};
         }
     }
 }
@@ -149,8 +149,8 @@ static bool load_last(struct tcgrr_reader *reader, tcgrr_icount before, struct t
 }
 
 /* What the trace itself has of accesses, from where they begin up to `before`; *from is where they do. */
-static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_place *place, tcgrr_icount before,
-                          struct tcgrr_last *last, tcgrr_icount *from, GError **error)
+static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_memory_range *range, tcgrr_icount before,
+                          struct tcgrr_last_writer *last, tcgrr_icount *from, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     bool there = g_strcmp0(run->level, tcgrr_level_name(TCGRR_LEVEL_FULL)) == 0 && run->mem_from >= 0 &&
@@ -164,10 +164,10 @@ static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_p
     }
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
     bool good = true;
-    for (tcgrr_icount at = before; good && id >= 0 && at > *from && last->kind != TCGRR_LAST_FOUND;) {
+    for (tcgrr_icount at = before; good && id >= 0 && at > *from && last->kind != TCGRR_LAST_WRITER_FOUND;) {
         good = load_last(reader, at, chunk, &id, error);
         if (good && id >= 0) {
-            look_through(chunk, blocks, place, before, last, NULL);
+            look_through(chunk, blocks, range, before, last, NULL);
             at = chunk->first_icount;
         }
     }
@@ -176,9 +176,9 @@ static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_last_p
 }
 
 /* A replay that reports the accesses of from..until. *able: this QEMU can. */
-static struct tcgrr_session *start(const struct tcgrr_last_options *options, const struct tcgrr_replay_files *files,
-                                   struct tcgrr_keyframe keyframe, tcgrr_icount from, tcgrr_icount until, bool *able,
-                                   GError **error)
+static struct tcgrr_session *start(const struct tcgrr_last_store_options *options,
+                                   const struct tcgrr_replay_files *files, struct tcgrr_keyframe keyframe,
+                                   tcgrr_icount from, tcgrr_icount until, bool *able, GError **error)
 {
     struct tcgrr_session_options session_options = {
         .plugin = options->plugin,
@@ -198,8 +198,9 @@ static struct tcgrr_session *start(const struct tcgrr_last_options *options, con
     return session;
 }
 
-static bool listen(struct tcgrr_session *session, const struct tcgrr_last_options *options,
-                   const struct tcgrr_last_place *place, tcgrr_icount until, struct tcgrr_last *last, GError **error)
+static bool listen(struct tcgrr_session *session, const struct tcgrr_last_store_options *options,
+                   const struct tcgrr_memory_range *range, tcgrr_icount until, struct tcgrr_last_writer *last,
+                   GError **error)
 {
     struct tcgrr_chunk *chunk = tcgrr_chunk_new(EXECS);
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
@@ -209,7 +210,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
          good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until; tcgrr_chunk_follow(chunk, chunk)) {
         good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
         if (good) {
-            look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), place, until, last, options->log);
+            look_through(chunk, tcgrr_live_blocks(tcgrr_session_live(session)), range, until, last, options->log);
         }
         if (good && options->stop && *options->stop) {
             g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_STOPPED, "interrupted");
@@ -228,15 +229,15 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_option
 }
 
 /* The same from a keyframe, or from the run's beginning. */
-static bool look_from(const struct tcgrr_last_options *options, const struct tcgrr_replay_files *files,
-                      struct tcgrr_keyframe keyframe, const struct tcgrr_last_place *place, tcgrr_icount from,
-                      tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
+static bool look_from(const struct tcgrr_last_store_options *options, const struct tcgrr_replay_files *files,
+                      struct tcgrr_keyframe keyframe, const struct tcgrr_memory_range *range, tcgrr_icount from,
+                      tcgrr_icount until, struct tcgrr_last_writer *last, bool *able, GError **error)
 {
     struct tcgrr_session *session = start(options, files, keyframe, from, until, able, error);
     if (options->log) {
         tcgrr_access_log_begin(options->log, from, until);
     }
-    bool good = session && listen(session, options, place, until, last, error);
+    bool good = session && listen(session, options, range, until, last, error);
 
     if (!good && options->log) {
         tcgrr_access_log_begin(options->log, 0, 0);
@@ -245,8 +246,9 @@ static bool look_from(const struct tcgrr_last_options *options, const struct tcg
     return good;
 }
 
-static bool look_in_replay(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
-                           tcgrr_icount from, tcgrr_icount until, struct tcgrr_last *last, bool *able, GError **error)
+static bool look_in_replay(const struct tcgrr_last_store_options *options, const struct tcgrr_memory_range *range,
+                           tcgrr_icount from, tcgrr_icount until, struct tcgrr_last_writer *last, bool *able,
+                           GError **error)
 {
     struct tcgrr_replay_files *files = tcgrr_replay_files_new(options->reader, options->qemu, NULL, error);
     struct tcgrr_keyframes_options of;
@@ -258,12 +260,12 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
     tcgrr_replay_files_keyframes(files, &of);
     struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&of);
     struct tcgrr_keyframe keyframe = tcgrr_keyframes_before(keyframes, from);
-    bool good = look_from(options, files, keyframe, place, from, until, last, able, &problem);
+    bool good = look_from(options, files, keyframe, range, from, until, last, able, &problem);
     if (!good && *able && keyframe.folder &&
         problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
-        *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-        good = look_from(options, files, (struct tcgrr_keyframe){0}, place, from, until, last, able, &problem);
+        *last = (struct tcgrr_last_writer){.kind = TCGRR_LAST_WRITER_NONE};
+        good = look_from(options, files, (struct tcgrr_keyframe){0}, range, from, until, last, able, &problem);
         if (good) {
             tcgrr_keyframes_reject(keyframes, keyframe.icount);
         }
@@ -277,62 +279,62 @@ static bool look_in_replay(const struct tcgrr_last_options *options, const struc
 }
 
 /* Goes back in replays, from `until` on. */
-static bool look_in_replays(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
-                            tcgrr_icount until, struct tcgrr_last *last, GError **error)
+static bool look_in_replays(const struct tcgrr_last_store_options *options, const struct tcgrr_memory_range *range,
+                            tcgrr_icount until, struct tcgrr_last_writer *last, GError **error)
 {
     /* Most values are not old; what is costs further replays. */
     const tcgrr_icount ends[] = {until, until - MIN(until, NEAR_WINDOW), until - MIN(until, FAR_WINDOW), 0};
-    struct tcgrr_last_options how = *options;
+    struct tcgrr_last_store_options how = *options;
     GError *problem = NULL;
 
-    for (size_t i = 0; i + 1 < G_N_ELEMENTS(ends) && ends[i] > 0 && last->kind == TCGRR_LAST_NONE; i++) {
+    for (size_t i = 0; i + 1 < G_N_ELEMENTS(ends) && ends[i] > 0 && last->kind == TCGRR_LAST_WRITER_NONE; i++) {
         bool able = true;
         how.log = i == 0 ? options->log : NULL; /* of the others there are too many */
-        if (!look_in_replay(&how, place, ends[i + 1], ends[i], last, &able, &problem)) {
+        if (!look_in_replay(&how, range, ends[i + 1], ends[i], last, &able, &problem)) {
             if (able || problem->code == TCGRR_ERROR_STOPPED) {
                 g_propagate_error(error, problem);
                 return false;
             }
             g_clear_error(&problem);
-            last->kind = TCGRR_LAST_UNREPORTED;
+            last->kind = TCGRR_LAST_WRITER_UNREPORTED;
         }
     }
     return true;
 }
 
-bool tcgrr_last_store(const struct tcgrr_last_options *options, const struct tcgrr_last_place *place,
-                      tcgrr_icount before, struct tcgrr_last *last, GError **error)
+bool tcgrr_last_store_writer(const struct tcgrr_last_store_options *options, const struct tcgrr_memory_range *range,
+                             tcgrr_icount before, struct tcgrr_last_writer *last, GError **error)
 {
     tcgrr_icount until;
     tcgrr_icount from;
 
-    *last = (struct tcgrr_last){.kind = TCGRR_LAST_NONE};
-    if (!look_in_trace(options->reader, place, before, last, &until, error)) {
+    *last = (struct tcgrr_last_writer){.kind = TCGRR_LAST_WRITER_NONE};
+    if (!look_in_trace(options->reader, range, before, last, &until, error)) {
         return false;
     }
-    if (last->kind == TCGRR_LAST_NONE && tcgrr_access_log_reaches(options->log, until, &from)) {
-        bool found = tcgrr_access_log_last_store(options->log, place, until, &last->icount);
-        last->kind = found ? TCGRR_LAST_FOUND : TCGRR_LAST_NONE;
+    if (last->kind == TCGRR_LAST_WRITER_NONE && tcgrr_access_log_reaches(options->log, until, &from)) {
+        bool found = tcgrr_access_log_last_store(options->log, range, until, &last->icount);
+        last->kind = found ? TCGRR_LAST_WRITER_FOUND : TCGRR_LAST_WRITER_NONE;
         until = from;
     }
-    return look_in_replays(options, place, until, last, error);
+    return look_in_replays(options, range, until, last, error);
 }
 
 /* ---- memory, where stores are not reported ---- */
 
-static bool holds(struct tcgrr_paused *paused, const struct tcgrr_last_place *place, const uint8_t *bytes, bool *same,
+static bool holds(struct tcgrr_paused *paused, const struct tcgrr_memory_range *range, const uint8_t *bytes, bool *same,
                   GError **error)
 {
     uint8_t now[TCGRR_PLACE_MAX];
     bool ram = false;
-    bool good = tcgrr_paused_read_memory(paused, place->physical, place->size, now, &ram, error);
-    *same = good && ram && memcmp(now, bytes, place->size) == 0;
+    bool good = tcgrr_paused_read_memory(paused, range->physical, range->size, now, &ram, error);
+    *same = good && ram && memcmp(now, bytes, range->size) == 0;
     return good;
 }
 
 /* Looks from *from to *to, both included, and brings them as close as the looks are: at *from it is different, at *to
  * and all looks after that the same. *found: it is different somewhere. */
-static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_place *place, const uint8_t *bytes,
+static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_memory_range *range, const uint8_t *bytes,
                         tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
 {
     tcgrr_moment first = *from;
@@ -349,7 +351,7 @@ static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_
         if (!good || moment < tcgrr_paused_icount(paused)) {
             continue;
         }
-        good = tcgrr_paused_go(paused, moment, error) && holds(paused, place, bytes, &same, error);
+        good = tcgrr_paused_go(paused, moment, error) && holds(paused, range, bytes, &same, error);
         *to = good && same && before ? moment : *to;
         *from = good && !same ? moment : *from;
         *found = *found || (good && !same);
@@ -359,7 +361,7 @@ static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_last_
     return good;
 }
 
-bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_last_place *place, const uint8_t *bytes,
+bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_memory_range *range, const uint8_t *bytes,
                        tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
 {
     tcgrr_moment length = UINT64_MAX;
@@ -367,13 +369,13 @@ bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_last_p
     *from = 0;
     *to = before;
     *found = true;
-    if (!place->mapped) {
+    if (!range->mapped) {
         *found = false;
         return true;
     }
     while (*found && *to - *from > CLOSE && *to - *from < length) {
         length = *to - *from;
-        if (!look_closer(pair, place, bytes, from, to, found, error)) {
+        if (!look_closer(pair, range, bytes, from, to, found, error)) {
             return false;
         }
     }

@@ -1,31 +1,32 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "replay/cause/ahead.h"
+#include "replay/cause/lookahead.h"
 
-#include "replay/cause/last.h"
+#include "replay/cause/last_writer.h"
 #include "replay/cause/replay_pair_internal.h"
 
 /* Instructions that are looked through for a writer. */
 #define FAR (UINT64_C(1) << 22)
 
-bool tcgrr_ahead_add(struct tcgrr_ahead *ahead, unsigned index, tcgrr_icount before, GError **error)
+bool tcgrr_lookahead_add_writer(struct tcgrr_lookahead *lookahead, unsigned index, tcgrr_icount before, GError **error)
 {
-    tcgrr_icount from = MAX(ahead->from, before - MIN(before, FAR));
-    struct tcgrr_last last;
+    tcgrr_icount from = MAX(lookahead->from, before - MIN(before, FAR));
+    struct tcgrr_last_writer last;
 
-    if (!tcgrr_last_register(ahead->pair, ahead->reader, index, ahead->state, from, before, &last, error)) {
+    if (!tcgrr_last_register_writer(lookahead->pair, lookahead->reader, index, lookahead->state, from, before, &last,
+                                    error)) {
         return false;
     }
-    if (last.kind == TCGRR_LAST_FOUND) {
-        g_array_append_val(ahead->writers, last.icount);
+    if (last.kind == TCGRR_LAST_WRITER_FOUND) {
+        g_array_append_val(lookahead->writers, last.icount);
     }
     return true;
 }
 
 /* What instruction number `icount` reads; not known if nothing was recorded there. */
-static bool find_inputs(const struct tcgrr_ahead *ahead, tcgrr_icount icount, struct tcgrr_insn_inputs *inputs,
+static bool find_inputs(const struct tcgrr_lookahead *lookahead, tcgrr_icount icount, struct tcgrr_insn_inputs *inputs,
                         GError **error)
 {
-    struct tcgrr_run_source *side = ahead->pair->sides[0];
+    struct tcgrr_run_source *side = lookahead->pair->sides[0];
     struct tcgrr_stretch stretch;
 
     inputs->known = false;
@@ -40,8 +41,9 @@ static bool find_inputs(const struct tcgrr_ahead *ahead, tcgrr_icount icount, st
             offset += block->lengths[i];
         }
         if (insn < block->insns) {
-            tcgrr_decoder_inputs(tcgrr_replay_pair_decoder(ahead->pair, 0), ahead->pair->registers[0], ahead->state,
-                                 block->pc + offset, block->bytes + offset, block->lengths[insn], inputs);
+            tcgrr_decoder_inputs(tcgrr_replay_pair_decoder(lookahead->pair, 0), lookahead->pair->registers[0],
+                                 lookahead->state, block->pc + offset, block->bytes + offset, block->lengths[insn],
+                                 inputs);
         }
     }
     tcgrr_stretch_clear(&stretch);
@@ -49,32 +51,33 @@ static bool find_inputs(const struct tcgrr_ahead *ahead, tcgrr_icount icount, st
 }
 
 struct loading {
-    struct tcgrr_ahead *ahead;
+    struct tcgrr_lookahead *lookahead;
     tcgrr_icount icount;
 };
 
-static void add_store(const struct tcgrr_last_place *place, void *data)
+static void add_store(const struct tcgrr_memory_range *range, void *data)
 {
     const struct loading *loading = data;
-    const struct tcgrr_ahead *ahead = loading->ahead;
+    const struct tcgrr_lookahead *lookahead = loading->lookahead;
     tcgrr_icount writer;
 
-    if (tcgrr_access_log_last_store(ahead->log, place, loading->icount, &writer) && writer >= ahead->from) {
-        g_array_append_val(ahead->writers, writer);
+    if (tcgrr_access_log_last_store(lookahead->log, range, loading->icount, &writer) && writer >= lookahead->from) {
+        g_array_append_val(lookahead->writers, writer);
     }
 }
 
-static bool add_inputs(struct tcgrr_ahead *ahead, tcgrr_icount icount, struct tcgrr_insn_inputs *inputs, GError **error)
+static bool add_inputs(struct tcgrr_lookahead *lookahead, tcgrr_icount icount, struct tcgrr_insn_inputs *inputs,
+                       GError **error)
 {
-    bool good = find_inputs(ahead, icount, inputs, error);
+    bool good = find_inputs(lookahead, icount, inputs, error);
 
     for (guint i = 0; good && inputs->known && i < inputs->registers->len; i++) {
         unsigned index = g_array_index(inputs->registers, struct tcgrr_insn_input, i).index;
-        good = tcgrr_insn_inputs_is_place(inputs, ahead->pair->registers[0], index) ||
-               tcgrr_ahead_add(ahead, index, icount, error);
+        good = tcgrr_insn_inputs_is_place(inputs, lookahead->pair->registers[0], index) ||
+               tcgrr_lookahead_add_writer(lookahead, index, icount, error);
     }
     if (good && inputs->known) {
-        tcgrr_access_log_loads(ahead->log, icount, add_store, &(struct loading){ahead, icount});
+        tcgrr_access_log_loads(lookahead->log, icount, add_store, &(struct loading){lookahead, icount});
     }
     return good;
 }
@@ -95,20 +98,20 @@ static tcgrr_icount take_latest(GArray *writers)
     return latest;
 }
 
-GArray *tcgrr_ahead_take(struct tcgrr_ahead *ahead, unsigned count, GError **error)
+GArray *tcgrr_lookahead_take(struct tcgrr_lookahead *lookahead, unsigned count, GError **error)
 {
     GArray *found = g_array_new(FALSE, FALSE, sizeof(tcgrr_icount));
     struct tcgrr_insn_inputs inputs;
     bool good = true;
 
     tcgrr_insn_inputs_init(&inputs);
-    while (good && ahead->writers->len > 0 && found->len < count) {
-        tcgrr_icount icount = take_latest(ahead->writers);
+    while (good && lookahead->writers->len > 0 && found->len < count) {
+        tcgrr_icount icount = take_latest(lookahead->writers);
         g_array_append_val(found, icount);
-        good = add_inputs(ahead, icount, &inputs, error);
+        good = add_inputs(lookahead, icount, &inputs, error);
     }
     tcgrr_insn_inputs_clear(&inputs);
-    g_array_set_size(ahead->writers, 0);
+    g_array_set_size(lookahead->writers, 0);
     if (!good) {
         g_clear_pointer(&found, g_array_unref);
     }

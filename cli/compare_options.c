@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "cli/comparing.h"
+#include "cli/compare_options.h"
 
 #include "lockstep/run_source.h"
 #include "store/error.h"
@@ -8,7 +8,7 @@
 
 #include <string.h>
 
-void cli_comparing_clear(struct cli_comparing *comparing)
+void cli_compare_options_clear(struct cli_compare_options *comparing)
 {
     g_free(comparing->from);
     g_free(comparing->until);
@@ -16,12 +16,12 @@ void cli_comparing_clear(struct cli_comparing *comparing)
     g_strfreev(comparing->ignored);
 }
 
-bool cli_comparing_wants_object(const struct cli_comparing *comparing)
+bool cli_compare_options_want_object(const struct cli_compare_options *comparing)
 {
     return comparing->json || comparing->html;
 }
 
-int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GError *error)
+int cli_compare_fail(const struct cli_compare_options *comparing, json_t *object, GError *error)
 {
     json_t *text = cli_json_text(error->message);
     int status = cli_fail(error);
@@ -35,7 +35,7 @@ int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GE
     return status;
 }
 
-bool cli_comparing_starts_late(const struct cli_comparing *comparing)
+bool cli_compare_options_start_late(const struct cli_compare_options *comparing)
 {
     return comparing->from && strcmp(comparing->from, "0") != 0;
 }
@@ -80,8 +80,8 @@ static int resolve(const struct cli_command *command, const char *option, const 
     return CLI_OK;
 }
 
-int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
-                          struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options)
+int cli_compare_options_resolve(const struct cli_command *command, const struct cli_compare_options *comparing,
+                                struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options)
 {
     if (!cli_check_page(comparing->html)) {
         return CLI_FAILED;

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /* The options that diff, replay, lockstep and bisect share. */
-#ifndef TCGRR_CLI_COMPARING_H
-#define TCGRR_CLI_COMPARING_H
+#ifndef TCGRR_CLI_COMPARE_OPTIONS_H
+#define TCGRR_CLI_COMPARE_OPTIONS_H
 
 #include "cli/cli.h"
 #include "lockstep/compare.h"
 
-struct cli_comparing {
+struct cli_compare_options {
     char *from; /* as the user wrote them; owned */
     char *until;
     int history;
@@ -16,14 +16,14 @@ struct cli_comparing {
     char **ignored; /* registers */
     bool later[2];  /* symbols of this side's libraries are known once it runs */
 };
-#define CLI_COMPARING_INIT                                                                                             \
+#define CLI_COMPARE_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
         .history = 10                                                                                                  \
     }
-void cli_comparing_clear(struct cli_comparing *comparing);
+void cli_compare_options_clear(struct cli_compare_options *comparing);
 
 /* Rows for a command's table of options: what is compared. */
-#define CLI_EXTENT_OPTIONS(comparing)                                                                                  \
+#define CLI_EXTENT_OPTION_ROWS(comparing)                                                                              \
     {"from",                                                                                                           \
      0,                                                                                                                \
      0,                                                                                                                \
@@ -43,21 +43,21 @@ void cli_comparing_clear(struct cli_comparing *comparing);
         "json", 0, 0, G_OPTION_ARG_NONE, &(comparing).json, "print one JSON object", NULL                              \
     }
 /* The same, and how much a divergence's report shows. */
-#define CLI_COMPARING_OPTIONS(comparing)                                                                               \
-    CLI_EXTENT_OPTIONS(comparing), CLI_HTML_OPTION((comparing).html),                                                  \
+#define CLI_COMPARE_OPTION_ROWS(comparing)                                                                             \
+    CLI_EXTENT_OPTION_ROWS(comparing), CLI_HTML_OPTION((comparing).html),                                              \
     {                                                                                                                  \
         "history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",   \
             "N"                                                                                                        \
     }
 /* Where the two runs need not share what happened outside the guest. */
-#define CLI_STRICT_OPTION(comparing)                                                                                   \
+#define CLI_STRICT_OPTION_ROW(comparing)                                                                               \
     {                                                                                                                  \
         "strict", 0, 0, G_OPTION_ARG_NONE, &(comparing).strict,                                                        \
             "tolerate nothing: an interrupt that comes an instruction later is a divergence", NULL                     \
     }
 
 /* Whether comparing starts at a place in the code, rather than at the start or an icount. */
-bool cli_comparing_starts_late(const struct cli_comparing *comparing);
+bool cli_compare_options_start_late(const struct cli_compare_options *comparing);
 
 /* A place: a number with 0x is an address, one without an icount, anything else a symbol. False if there is none of
  * this name. */
@@ -67,14 +67,14 @@ bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcg
  * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks
  * after. Returns CLI_OK, or another status after having said what is wrong.
  */
-int cli_comparing_resolve(const struct cli_command *command, const struct cli_comparing *comparing,
-                          struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
+int cli_compare_options_resolve(const struct cli_command *command, const struct cli_compare_options *comparing,
+                                struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
 
 /* Whether the command's JSON object is needed: for --json or --html. */
-bool cli_comparing_wants_object(const struct cli_comparing *comparing);
+bool cli_compare_options_want_object(const struct cli_compare_options *comparing);
 /* There is no verdict: says why, and gives `object`, which has the place where the two are not the same (NULL: there
  * is none, or none is wanted). Returns the exit status. Takes both. */
-int cli_comparing_fail(const struct cli_comparing *comparing, json_t *object, GError *error);
+int cli_compare_fail(const struct cli_compare_options *comparing, json_t *object, GError *error);
 
 /* Adds the keys about the data to a comparison's object; prints what is to be said of it, if anything. */
 void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data);
