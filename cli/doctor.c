@@ -175,7 +175,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     char **rest = cli_split_rest(&argc, argv);
     const GOptionEntry options[] = {
         {"pair", 0, 0, G_OPTION_ARG_NONE, &pair,
-         "list what two QEMUs would give a guest differently with the arguments after --", NULL},
+         "list the differences between the machines that two QEMUs make from the arguments after --", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &json, "print one JSON object", NULL},
         {0},
     };

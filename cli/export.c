@@ -94,7 +94,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
         {"from", 0, 0, G_OPTION_ARG_STRING, &from, "folded, tenet, csv, parquet: begin at this icount", "ICOUNT"},
         {"until", 0, 0, G_OPTION_ARG_STRING, &until, "folded, tenet, csv, parquet: end at this icount", "ICOUNT"},
         {"min", 0, 0, G_OPTION_ARG_STRING, &least,
-         "perfetto, uftrace: leave out functions that ran for less (default: perfetto shows about a million)",
+         "perfetto, uftrace: leave out functions that ran for fewer instructions (default: perfetto shows about a "
+         "million)",
          "INSTRUCTIONS"},
         {0},
     };

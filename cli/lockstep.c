@@ -689,7 +689,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "what to compare: flow (the default), or state, which adds registers and stores at samples along the run",
          "LEVEL"},
         {"own-inputs", 0, 0, G_OPTION_ARG_NONE, &arguments.own_inputs,
-         "give each side inputs of its own, and align the two (the default is that B follows A's rr log)", NULL},
+         "give each side inputs of its own, and align the two (default: B follows A's rr log)", NULL},
         {"icount", 0, 0, G_OPTION_ARG_STRING, &arguments.icount, "QEMU's -icount shift (default 0; system mode)",
          "SHIFT"},
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &context.symbol_files,

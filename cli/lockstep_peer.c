@@ -137,9 +137,8 @@ static int compare(struct context *context, const struct cli_command *command, c
     int own = context->remote.own;
     if (context->compare.from[own].kind == TCGRR_POSITION_NAME ||
         context->compare.until[own].kind == TCGRR_POSITION_NAME) {
-        return cli_usage(command,
-                         "with another tcgrr, give a symbol of a program that is not in one place all the time "
-                         "as a 0x address or an icount");
+        return cli_usage(command, "with another tcgrr, a symbol cannot be given whose program moves during the run; "
+                                  "give a 0x address or an icount");
     }
     context->text =
         g_strdup_printf("from %s until %s%s", comparing->from ? comparing->from : "the start",

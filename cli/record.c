@@ -118,9 +118,9 @@ static int record(struct tcgrr_record_options *options, bool json)
     tcgrr_keyframes_drop(options->output, NULL); /* of a trace that had this name before */
     int status = conclude(&result, options->output, *options->stop);
     if (result.written) {
-        cli_note(
-            "the guest wrote to %s, and a replay needs it as it was: restore it before, or record with snapshot=on",
-            result.written);
+        cli_note("the guest wrote to %s, and a replay needs it as it was: restore it before replaying, or record with "
+                 "snapshot=on",
+                 result.written);
     }
     if (result.reset) {
         cli_note("the guest reset the machine, which ended the run");
@@ -221,7 +221,7 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
         {"symbols", 0, 0, G_OPTION_ARG_FILENAME_ARRAY, &arguments->symbols,
          "an ELF file whose symbols to store (repeatable)", "FILE"},
         {"progress", 0, 0, G_OPTION_ARG_NONE, &arguments->progress,
-         "show progress even if the guest uses the terminal or there is none", NULL},
+         "show progress even if the guest uses the terminal or standard error is not one", NULL},
         {"json", 0, 0, G_OPTION_ARG_NONE, &arguments->json,
          "print one JSON object at the end; what the guest prints goes to standard error", NULL},
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &arguments->verbose, "show what is added to QEMU's command", NULL},

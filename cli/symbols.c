@@ -131,7 +131,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *given = NULL;
     gboolean json = FALSE, moved = FALSE, replace = FALSE;
     const GOptionEntry options[] = {
-        {"offset", 0, 0, G_OPTION_ARG_STRING, &given, "how far above the addresses in the files the code ran", "N"},
+        {"offset", 0, 0, G_OPTION_ARG_STRING, &given, "how much higher the code ran than its addresses in the files",
+         "N"},
         {"kaslr", 0, 0, G_OPTION_ARG_NONE, &moved, "find that offset by comparing an ELF file's code with what ran",
          NULL},
         {"replace", 0, 0, G_OPTION_ARG_NONE, &replace, "drop the symbols that the trace has", NULL},

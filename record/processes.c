@@ -60,7 +60,7 @@ bool tcgrr_recorder_store_children(struct recorder *recorder, struct tcgrr_recor
     }
     if (missing > 0) {
         g_autofree char *text = g_strdup_printf(
-            "%u forked processes ended, or lost sight of tcgrr, before they could be recorded", missing);
+            "%u forked processes ended, or lost their connection to tcgrr, before they could be recorded", missing);
         note_problem(result, text);
     }
     return !result->lost || tcgrr_writer_note(recorder->writer, result->lost, error);

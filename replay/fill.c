@@ -82,16 +82,15 @@ static bool open_files(struct tcgrr_fill *fill, const char *qemu, GError **error
     const char *name = qemu ? qemu : run->qemu_path ? run->qemu_path : "";
     struct tcgrr_keyframes_options of;
 
-    if (!tcgrr_replay_check_system(fill->reader, "its levels come with the recording; make another one with --level",
+    if (!tcgrr_replay_check_system(fill->reader, "levels cannot be derived from it; record it again with --level",
                                    error) ||
         !tcgrr_replay_check(fill->reader, error) || !tcgrr_qemu_probe(name, fill->plugin, &fill->qemu, error)) {
         return false;
     }
     if (g_strcmp0(fill->qemu.version, run->qemu_version) != 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "%s was recorded by QEMU %s, %s is %s; name the other with "
-                    "--qemu",
-                    fill->path, run->qemu_version, name, fill->qemu.version);
+                    "%s was recorded by QEMU %s, %s is %s; name the QEMU that recorded it with --qemu", fill->path,
+                    run->qemu_version, name, fill->qemu.version);
         return false;
     }
     fill->files = tcgrr_replay_files_new(fill->reader, &fill->qemu, NULL, error);

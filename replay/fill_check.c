@@ -18,7 +18,7 @@ static bool contradict(const struct tcgrr_fill_source *a, const struct tcgrr_fil
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
                 "%s and %s contradict each other in %s at icount %" G_GUINT64_FORMAT
-                ": a keyframe is wrong; drop them (tcgrr keyframes --drop) and derive both again",
+                ": a keyframe is wrong; drop the keyframes (tcgrr keyframes --drop) and derive both again",
                 tcgrr_reader_path(a->reader), tcgrr_reader_path(b->reader), what, icount);
     return false;
 }

@@ -61,11 +61,11 @@ bool tcgrr_guest_files_unchanged(struct tcgrr_reader *reader, GError **error)
         return false;
     }
     if (changed) {
-        g_set_error(
-            error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-            "the guest wrote to %s while it was recorded, which is not what it was before: restore it, or record "
-            "with snapshot=on",
-            changed);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "the guest wrote to %s while it was recorded, and the file is not what it was before: restore it, "
+                    "or record "
+                    "with snapshot=on",
+                    changed);
     }
     return !changed;
 }

@@ -381,7 +381,8 @@ bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_
 
     *made = (struct tcgrr_keyframes_made){0};
     if (!tcgrr_keyframes_own_folder(keyframes)) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s does not say what keyframes would belong to",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    "it cannot be determined what keyframes of %s belong to (QEMU, log, command, disks)",
                     tcgrr_reader_path(of->reader));
         return false;
     }

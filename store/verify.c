@@ -211,7 +211,8 @@ static bool check_texts(struct check *check, GError **error)
         sqlite3_int64 first = sqlite3_column_int64(statement, 0);
         sqlite3_int64 count = sqlite3_column_int64(statement, 1);
         if (first < end || count > tcgrr_blocks_count(reader->blocks) - first) {
-            complain(check, "there are texts of blocks from %" G_GINT64_FORMAT " on that are missing or have others",
+            complain(check,
+                     "there are texts of blocks from %" G_GINT64_FORMAT " on, which are missing or have texts already",
                      (gint64)first);
             break;
         }

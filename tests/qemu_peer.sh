@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 240
-# Two tcgrr, each with a QEMU of its own, over a socket: both report the same, and neither waits for ever for a peer that is gone,
-# silent, or none.
+# Two tcgrr, each with a QEMU of its own, over a socket: both report the same, and neither waits for
+# ever for a peer that is gone, silent, or none.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 unix=unix:$work/socket
 address=$unix
 
-# listen OPTION... [WORD...]: side A with `listening`, or these words, in the background; returns when it waits. Sets `address`.
+# listen OPTION... [WORD...]: side A with `listening`, or these words, in the background; returns
+# when it waits. Sets `address`.
 listen() {
     local i
     rm -f "$work/a.status" "$work/a.err"
@@ -45,7 +46,8 @@ same_reports() {
     equal "$1: the two reports" "$(jq -c 'del(.own, .traffic)' "$work/a.out")" "$(jq -c 'del(.own, .traffic)' "$work/out")"
 }
 
-# both STATUS WHAT NAME VERSION_A VERSION_B [OPTION...]: a fixture on two QEMUs, over each of these sockets.
+# both STATUS WHAT NAME VERSION_A VERSION_B [OPTION...]: a fixture on two QEMUs, over each of these
+# sockets.
 sockets=("$unix" tcp:127.0.0.1:0)
 both() {
     local where
@@ -79,7 +81,8 @@ if [ "$(uname -m)" = x86_64 ] && [ -x "$TCGRR_QEMUS/bin/qemu-x86_64-7.2" ] && [ 
     listened 3 "no verdict: the runs had inputs of their own"
 fi
 
-# Interrupts come at the same instructions, because the connecting side's QEMU replays what the listening one's writes.
+# Interrupts come at the same instructions, because the connecting side's QEMU replays what the
+# listening one's writes.
 for versions in 7.2:11.1 11.1:7.2 10.0:10.0; do
     both 0 "timer, $versions" rv64-timer "${versions%:*}" "${versions#*:}"
     [ "$(json .compared)" -ge 5000000 ] || fail "timer: only $(json .compared) instructions compared"
@@ -88,7 +91,8 @@ for versions in 7.2:11.1 11.1:7.2 10.0:10.0; do
     [ "$versions" != 10.0:10.0 ] || expected=shared
     equal "timer, $versions: inputs" "$(json .inputs)" "$expected"
 done
-# The machine is that of the side that leads, or the one that both have: its device tree goes over the connection.
+# The machine is that of the side that leads, or the one that both have: its device tree goes over
+# the connection.
 for versions in 7.2:11.1 11.1:7.2; do
     both 0 "machine, $versions" a64-timer "${versions%:*}" "${versions#*:}"
     equal "machine, $versions: pinned" "$(json .pinned.machine)" virt-7.2
@@ -97,7 +101,8 @@ done
 both 0 "timer, own inputs" rv64-timer 10.0 11.1 --own-inputs
 equal "timer, own inputs: inputs" "$(json .inputs)" own
 
-# A long run is not slowed down by its way over the socket, and that way is short: bytes for 65,536 instructions.
+# A long run is not slowed down by its way over the socket, and that way is short: bytes for 65,536
+# instructions.
 guest rv64-compute 10.0
 if [ -f "$fixtures/rv64-compute.elf" ]; then
     address=$unix
@@ -129,7 +134,8 @@ equal "blsi: A" "$(json .divergence.a.symbol)" "blsi_branch+0x10"
 equal "blsi: B" "$(json .divergence.b.symbol)" "blsi_branch+0x9"
 equal "blsi: compared" "$(json .compared)" 301021
 both 0 "blsi up to the branch" x86-blsi 7.2 10.0 --from _start --until blsi_branch
-# A PC's firmware is told other things in other releases: what differs there is no divergence of the guest's, here neither.
+# A PC's firmware is told other things in other releases: what differs there is no divergence of the
+# guest's, here neither.
 guest x86-timer 10.0
 address=$unix
 listen "${guest[@]}"
@@ -240,7 +246,8 @@ stranger() {
     exec {socket}>&-
     [ $((SECONDS - began)) -le 10 ] || fail "it took $((SECONDS - began)) s to turn away: $2"
 }
-# refused PATTERN PRINTF-FORMAT: a stranger who sends this and goes; the other side is still waited for.
+# refused PATTERN PRINTF-FORMAT: a stranger who sends this and goes; the other side is still waited
+# for.
 refused() {
     address=tcp:127.0.0.1:0
     listen --peer-timeout 2 "${guest[@]}"
@@ -324,9 +331,10 @@ complains 3 "start the other side there with --listen" "$tcgrr" lockstep --wait 
 complains 3 "cannot find host" "$tcgrr" lockstep --connect tcp:no.such.host.invalid:7 "${guest[@]}"
 complains 3 "no-such-qemu" "$tcgrr" lockstep --listen "$unix" no-such-qemu
 run 3 "$tcgrr" lockstep --wait 1 --listen "$unix" "${guest[@]}"
-contains "nobody comes" "$(cat "$work/err")" "^tcgrr: nobody came to unix:$work/socket within 1 s"
+contains "nobody comes" "$(cat "$work/err")" "^tcgrr: no other tcgrr connected to unix:$work/socket within 1 s"
 equal "socket file left behind" "$(find "$work" -name socket)" ""
-# A socket is its owner's alone; one that somebody left behind is no obstacle, a file of another kind and one in use are.
+# A socket is its owner's alone; one that somebody left behind is no obstacle, a file of another
+# kind and one in use are.
 guest rv64-compute-short 10.0
 address=$unix
 listen "${guest[@]}"

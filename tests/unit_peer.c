@@ -227,9 +227,9 @@ static void test_strangers(void **state)
     static const char http[] = "GET / HTTP/1.1\r\nHost: here\r\n\r\n";
 
     greet_bytes(http, strlen(http), false, TCGRR_ERROR_DAMAGED, "not tcgrr lockstep");
-    greet_bytes("", 0, false, TCGRR_ERROR_HUNG, "has not introduced itself");
+    greet_bytes("", 0, false, TCGRR_ERROR_HUNG, "has sent no greeting");
     greet_bytes("", 0, true, TCGRR_ERROR_FAILED, "went away");
-    greet_bytes(hello, 30, false, TCGRR_ERROR_HUNG, "has not introduced itself");
+    greet_bytes(hello, 30, false, TCGRR_ERROR_HUNG, "has sent no greeting");
     greet_bytes(hello, 30, true, TCGRR_ERROR_FAILED, "went away");
     hello[16] = TCGRR_PROTOCOL_VERSION + 1;
     greet_bytes(hello, sizeof(hello), false, TCGRR_ERROR_FAILED, "2 here, 3 on the other side");

@@ -316,7 +316,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
         struct tcgrr_intake_words words = {0};
         size_t done = 0;
         if (note_info(live) && !tcgrr_intake_fill(live->intake, gone, &words)) {
-            return tcgrr_live_damaged(error, "a draft that nobody has packed");
+            return tcgrr_live_damaged(error, "a draft that was not packed");
         }
         if (!read_words(live, chunk, &words, &done, error)) {
             return false;

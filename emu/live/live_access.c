@@ -196,7 +196,7 @@ bool tcgrr_live_read_access(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     uint16_t before = count ? g_array_index(chunk->accesses, struct tcgrr_access, chunk->accesses->len - 1).insn : 0;
     bool inside = access.insn < live->open->insns || access.insn == RERUN_INSN;
     if (!inside || access.insn < before || count >= TCGRR_EXEC_ACCESSES) {
-        return tcgrr_live_damaged(error, "memory accesses that cannot be their instruction's");
+        return tcgrr_live_damaged(error, "memory accesses that cannot belong to their instruction");
     }
     access.exec = chunk->count;
     g_array_append_val(chunk->accesses, access);

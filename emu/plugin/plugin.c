@@ -774,7 +774,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return tcgrr_slow_start(&plugin->api, id, arguments.slow) ? 0 : refuse("cannot slow the guest down");
     }
     if (arguments.peek >= 0) {
-        return tcgrr_peek_start(&plugin->api, id, arguments.peek) ? 0 : refuse("cannot note what steps access");
+        return tcgrr_peek_start(&plugin->api, id, arguments.peek) ? 0 : refuse("cannot record what steps access");
     }
     const char *problem = arguments.fd < 0 ? "fd= is missing; this plugin is loaded by tcgrr itself"
                                            : tcgrr_ring_attach(&plugin->ring, arguments.fd, arguments.again);
@@ -800,7 +800,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return refuse(problem);
     }
     if (arguments.pause && !(plugin->inputs && tcgrr_pause_init(plugin, arguments.pause))) {
-        return refuse("cannot stand where tcgrr says");
+        return refuse("cannot pause where tcgrr asks");
     }
     tcgrr_fork_init(arguments.forks);
     tcgrr_threads_init();

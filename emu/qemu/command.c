@@ -174,7 +174,7 @@ static bool check_option(struct builder *builder, const struct tcgrr_option *opt
     }
     if (is(option, "daemonize")) {
         return tcgrr_option_refuse(option, error,
-                                   "tcgrr has to watch QEMU; leave it out and put tcgrr itself into the background");
+                                   "tcgrr has to watch QEMU; leave it out and run tcgrr itself in the background");
     }
     if (!is(option, "accel") && !is_machine(option)) {
         return true;

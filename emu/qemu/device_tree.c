@@ -16,7 +16,7 @@ bool tcgrr_device_tree_pack(const char *path, GError **error)
     int problem = size < FDT_V1_SIZE ? -FDT_ERR_TRUNCATED : fdt_check_full(tree, size);
     problem = problem ? problem : fdt_pack(tree);
     if (problem) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's device tree is of no use: %s",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's device tree cannot be used: %s",
                     fdt_strerror(problem));
         return false;
     }
@@ -149,7 +149,7 @@ bool tcgrr_device_tree_arm(const char *path, GError **error)
         node = added ? fdt_first_subnode(tree, 0) : fdt_next_subnode(tree, node);
     }
     if (problem) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's device tree is of no use: %s",
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "QEMU's device tree cannot be used: %s",
                     fdt_strerror(problem));
         return false;
     }

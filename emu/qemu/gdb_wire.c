@@ -76,7 +76,7 @@ bool tcgrr_gdb_wire_flush(struct tcgrr_gdb_wire *wire, GError **error)
                 return false;
             }
             if (!ready) {
-                return fail(wire, TCGRR_ERROR_HUNG, "does not read what it is sent", error);
+                return fail(wire, TCGRR_ERROR_HUNG, "does not read what tcgrr sends", error);
             }
         } else if (n == 0 || errno != EINTR) {
             return fail(wire, TCGRR_ERROR_FAILED, "closed its connection", error);

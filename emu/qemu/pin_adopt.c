@@ -11,7 +11,7 @@ static bool check_text(const char *what, const char *pattern, const char *text, 
     if (g_regex_match_simple(pattern, text, 0, 0)) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "'%s' is no %s", text, what);
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side's %s is malformed: '%s'", what, text);
     return false;
 }
 

@@ -108,6 +108,6 @@ bool tcgrr_pin_check(const struct tcgrr_qemu *qemu, const char *machine, const c
     const char *similar = similar_model(names, model);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) has no CPU %s: record with %s%s%s", qemu->path,
                 qemu->version, model, similar ? "-cpu " : "one that both have (-cpu help)", similar ? similar : "",
-                similar ? ", say, which it has" : "");
+                similar ? ", which it has" : "");
     return false;
 }

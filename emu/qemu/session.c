@@ -147,7 +147,7 @@ static bool check_vcpus(const struct tcgrr_session *session, GError **error)
     if (session->level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level %s takes a machine of one vCPU, this one has %u",
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level %s needs a machine with one vCPU; this one has %u",
                 tcgrr_level_name(session->level), session->command.vcpus);
     return false;
 }
@@ -172,7 +172,7 @@ static bool check_log(const struct tcgrr_session *session, GError **error)
     if (session->level != TCGRR_LEVEL_INPUTS || session->command.mode != TCGRR_RUN_PLAIN) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level inputs records QEMU's rr log, and %s; take --level flow",
+    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "level inputs records QEMU's rr log, and %s; use --level flow",
                 !session->qemu.system        ? "QEMU has none in user mode"
                 : session->command.vcpus > 1 ? "QEMU's rr takes one vCPU only"
                                              : "--no-rr leaves that out");

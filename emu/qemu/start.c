@@ -369,7 +369,7 @@ bool tcgrr_start_make(const struct tcgrr_start_options *options, tcgrr_icount *i
         }
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "this machine is too busy to stop QEMU at icount %" G_GUINT64_FORMAT "; take an address near there",
+                "this machine is too busy to stop QEMU at icount %" G_GUINT64_FORMAT "; use an address near there",
                 options->place);
     return false;
 }

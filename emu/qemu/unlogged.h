@@ -34,6 +34,7 @@ bool tcgrr_unlogged_console(const GArray *options, const char *version);
 /* Whether something may have been read from our standard input, which is QEMU's, since `began` (g_get_real_time()). */
 bool tcgrr_unlogged_typed(gint64 began);
 /* The note of a trace where both are so. */
-#define TCGRR_UNLOGGED_NOTE "the guest may have got what was typed into its console, which this QEMU does not record"
+#define TCGRR_UNLOGGED_NOTE                                                                                            \
+    "the guest may have received what was typed into its console, which this QEMU does not record"
 
 #endif

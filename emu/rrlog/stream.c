@@ -213,10 +213,11 @@ static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
         !(stream->state.dropped_seed || stream->state.added_seed)) {
         return true;
     }
-    g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "QEMU %s and QEMU %s give the guest another random seed in its device tree, and neither draws it again "
-                "when it resets",
-                stream->options.from, stream->options.to);
+    g_set_error(
+        error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        "QEMU %s and QEMU %s give the guest different random seeds in its device tree, and neither draws a new one "
+        "when it resets",
+        stream->options.from, stream->options.to);
     return false;
 }
 

@@ -36,7 +36,7 @@ static bool parse_unix(const char *text, struct tcgrr_address *address, GError *
     }
     if (strlen(path) >= sizeof(un->sun_path)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
-                    "the path of a Unix socket has at most %zu bytes, '%s' has %zu; take a shorter one",
+                    "the path of a Unix socket has at most %zu bytes, '%s' has %zu; use a shorter one",
                     sizeof(un->sun_path) - 1, path, strlen(path));
         return false;
     }
@@ -377,7 +377,7 @@ int tcgrr_listener_accept(struct tcgrr_listener *listener, int wait_ms, const vo
         fd = ready ? accept4(listener->fd, NULL, NULL, SOCK_CLOEXEC) : -1;
     } while (ready && fd < 0 && is_his_failure(errno));
     if (!ready) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "nobody came to %s within %g s", listener->text,
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "no other tcgrr connected to %s within %g s", listener->text,
                     wait_ms / 1000.0);
     } else if (fd < 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot accept a connection at %s: %s", listener->text,

@@ -109,7 +109,7 @@ static bool send_file(struct tcgrr_peer *peer, const char *path, uint64_t size, 
         return false;
     }
     if (length != size) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s has just changed", path);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s changed while it was read", path);
         return false;
     }
     for (gsize done = 0; done < length; done += MIN(length - done, TCGRR_MAX_FILE_PIECE)) {
@@ -199,7 +199,8 @@ static bool write_file(struct tcgrr_peer *peer, const char *path, const struct t
         return false;
     }
     if (written != file->size || strcmp(digest, file->xxh128) != 0) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent something else for %s", file->name);
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED,
+                    "the other side sent other content for %s than it announced", file->name);
         return false;
     }
     return true;

@@ -174,7 +174,7 @@ bool tcgrr_peer_write(struct tcgrr_peer *peer, const uint8_t *bytes, size_t leng
             return unwritten(peer, error);
         }
         if (g_get_monotonic_time() >= deadline) {
-            return hung(error, "has not taken what it was sent", peer->options.timeout_ms);
+            return hung(error, "has not read what it was sent", peer->options.timeout_ms);
         }
         if (!heed_stop(peer, error)) {
             return false;
@@ -297,11 +297,11 @@ bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, con
             return false;
         }
         if (memcmp(peer->in->data, prefix, MIN(known, peer->in->len)) != 0) {
-            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "what is at the other end is not tcgrr lockstep");
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the program at the other end is not tcgrr lockstep");
             return false;
         }
         if (!more && g_get_monotonic_time() >= deadline) {
-            return hung(error, "has not introduced itself", peer->options.timeout_ms);
+            return hung(error, "has sent no greeting", peer->options.timeout_ms);
         }
         if (!more) {
             wait_ready(peer, POLLIN, deadline);

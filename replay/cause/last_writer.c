@@ -219,7 +219,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_store_
     }
     if (good && end != TCGRR_LIVE_RUNS && chunk->end_icount < until) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                    "the replay that is looked through for a store ends after %" G_GUINT64_FORMAT
+                    "the replay that is searched for a store ends after %" G_GUINT64_FORMAT
                     " instructions, before %" G_GUINT64_FORMAT,
                     chunk->end_icount, until);
         good = false;

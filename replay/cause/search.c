@@ -374,8 +374,8 @@ bool tcgrr_search_take_looks(struct tcgrr_search *search, tcgrr_moment low, tcgr
     if (!moments || moments->len == 0) {
         return moments != NULL;
     }
-    tell(search, "looking at %u moments from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides",
-         moments->len, low, high);
+    tell(search, "comparing %u points from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT " on both sides", moments->len,
+         low, high);
     search->replays++;
     g_autoptr(GArray) places = wanted_places(search, wanted);
     g_autofree bool *registers = wanted_registers(search, wanted);

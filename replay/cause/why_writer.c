@@ -57,8 +57,8 @@ static bool find_change(struct tcgrr_slice *slice, struct tcgrr_slice_use *use, 
     }
     *last = (struct tcgrr_last_writer){
         .kind = TCGRR_LAST_WRITER_NONE,
-        .reason = "it was the same whenever it was looked at (this QEMU does not report stores, "
-                  "and one of the same value shows no change)"};
+        .reason = "it was the same each time that it was read (this QEMU does not report stores, "
+                  "and a store of the same value shows no change)"};
     if (!found) {
         return true;
     }

@@ -336,7 +336,7 @@ bool tcgrr_codec_decode(struct tcgrr_codec *codec, const uint8_t *data, size_t s
     at = data + 1;
     end = data + size;
     if (!tcgrr_codec_get_varint(&at, end, &said) || said != count)
-        return tcgrr_codec_damaged(error, "it is of another number of ids");
+        return tcgrr_codec_damaged(error, "it has a different number of ids");
     size = (size_t)(end - at);
     switch (data[0]) {
     case TCGRR_CODEC_PACK:
