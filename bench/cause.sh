@@ -1,17 +1,18 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What finding a cause costs, and whether it is the right one: a boot of Linux is recorded, a QEMU that flips one bit at a random place
-# replays it, and `tcgrr bisect` is to name that place. Time and processor time against one plain replay of the whole boot right before,
-# memory and disk.
+# What finding a cause costs, and whether it is the right one: a boot of Linux is recorded, a QEMU
+# that flips one bit at a random place replays it, and `tcgrr bisect` is to name that place. Time
+# and processor time against one plain replay of the whole boot right before, memory and disk.
 #
 #   bench/cause.sh [BUILD] [PLACES] [SEED]      defaults: build, 24, 1. Needs scripts/fetch-qemus.sh to have run.
 #
-# Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256 bytes above the stack pointer, at an
-# instruction chosen at random from the whole boot. A bit that is overwritten before anything depends on it makes no divergence: it
-# is reported as masked, and another place is chosen. Memory is the sum of what all processes have for themselves and the largest
-# piece that they share, seen every 0.3 s in counters of Linux's that cost no time; tcgrr's own is its peak.
-# The machine should have two idle cores.
+# Every second place is in memory. A bit is flipped in one of x0 to x30, or somewhere in the 256
+# bytes above the stack pointer, at an instruction chosen at random from the whole boot. A bit that
+# is overwritten before anything depends on it makes no divergence: it is reported as masked, and
+# another place is chosen. Memory is the sum of what all processes have for themselves and the
+# largest piece that they share, seen every 0.3 s in counters of Linux's that cost no time; tcgrr's
+# own is its peak. The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 places=${2:-24}
@@ -36,8 +37,8 @@ tree() {
     done
 }
 
-# look: what the processes in $tree hold, in KiB: each one's own and the largest piece of shared memory to $sum, the most that tcgrr
-# ever held to $own. Nothing is started for that.
+# look: what the processes in $tree hold, in KiB: each one's own and the largest piece of shared
+# memory to $sum, the most that tcgrr ever held to $own. Nothing is started for that.
 look() {
     local pid key value name shared=0
     sum=0
@@ -55,7 +56,8 @@ look() {
     sum=$((sum + shared))
 }
 
-# watch PID: the most memory of the tree below PID and of PID alone, and the most disk, in KiB, to $folder/most, until it ends.
+# watch PID: the most memory of the tree below PID and of PID alone, and the most disk, in KiB, to
+# $folder/most, until it ends.
 watch() {
     local all=0 own=0 disk=0 now sum turn=0 wait
     exec {wait}<> <(:)
@@ -100,7 +102,8 @@ place() {
     fi
 }
 
-# timed NAME COMMAND...: its seconds and its processor seconds, its children's included, to $folder/NAME.
+# timed NAME COMMAND...: its seconds and its processor seconds, its children's included, to
+# $folder/NAME.
 timed() {
     /usr/bin/time -o "$folder/$1" -f '%e %U %S' "${@:2}"
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What level inputs costs against the same QEMU with rr=record and without tcgrr (run alternately), and how long filling takes with
-# one and two replays at a time, with keyframes.
+# What level inputs costs against the same QEMU with rr=record and without tcgrr (run alternately),
+# and how long filling takes with one and two replays at a time, with keyframes.
 #
 #   bench/fill.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
 # shellcheck source=bench/lib.sh

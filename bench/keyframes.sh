@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What keyframes cost and what they give: a boot of Linux is recorded; then random places are reached from the run's beginning and
-# from keyframes, in turn.
+# What keyframes cost and what they give: a boot of Linux is recorded; then random places are
+# reached from the run's beginning and from keyframes, in turn.
 #
 #   bench/keyframes.sh [BUILD] [PLACES] [SEED]      defaults: build, 12, 1. Needs scripts/fetch-qemus.sh to have run.
 #
-# Times are from the command to its end: `tcgrr replay --at`, which also compares the run from the keyframe on; `tcgrr gdb`, with gdb
-# asking for one register; `tcgrr why` for one step and for ten. The cost of a keyframe is how much longer it takes to make all of
-# them than to make one, each saved, loaded in a fresh QEMU and compared with the next. The machine should have two idle cores.
+# Times are from the command to its end: `tcgrr replay --at`, which also compares the run from the
+# keyframe on; `tcgrr gdb`, with gdb asking for one register; `tcgrr why` for one step and for ten.
+# The cost of a keyframe is how much longer it takes to make all of them than to make one, each
+# saved, loaded in a fresh QEMU and compared with the next. The machine should have two idle cores.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 places=${2:-12}

@@ -1,8 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Sourced by the benchmarks with their arguments: BUILD, its default `build`; sets $build, $qemus, $tcgrr and $folder, which is
-# removed at the end. Prints what machine this is.
+# Sourced by the benchmarks with their arguments: BUILD, its default `build`; sets $build, $qemus,
+# $tcgrr and $folder, which is removed at the end. Prints what machine this is.
 set -euo pipefail
 
 build=$(realpath "${1:-build}")
@@ -21,8 +21,8 @@ riscv=("$qemus/bin/qemu-system-riscv64-10.0" -M virt -bios none "${quiet[@]}" -k
 boot=("$qemus/bin/qemu-system-aarch64-10.0" -M virt -cpu cortex-a57 -m 512 "${quiet[@]}" -kernel "$qemus/guests/linux-arm64"
     -append "console=ttyAMA0 panic=-1" -no-reboot)
 
-# run NAME COMMAND...: adds to NAME.times: wall seconds, processor seconds of it and its children (user, system), peak memory in KiB
-# of the largest process. It has to end with status $wanted (0).
+# run NAME COMMAND...: adds to NAME.times: wall seconds, processor seconds of it and its children
+# (user, system), peak memory in KiB of the largest process. It has to end with status $wanted (0).
 run() {
     local name=$1 status=0
     shift
@@ -39,7 +39,8 @@ seconds() { cut -d' ' -f1 "$folder/$1.times" | median; }
 # memory NAME: its most, in MiB.
 memory() { awk '$4 > most { most = $4 } END { print int(most / 1024) }' "$folder/$1.times"; }
 
-# ratios A B: the medians of B's wall seconds to A's of the same turn, and of their processor seconds.
+# ratios A B: the medians of B's wall seconds to A's of the same turn, and of their processor
+# seconds.
 ratios() {
     local both
     both=$(paste "$folder/$1.times" "$folder/$2.times")

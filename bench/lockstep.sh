@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What comparing costs: two live QEMUs in lockstep against one of them alone (run alternately), two recorded runs that agree or diverge
-# near their end, and the memory it takes.
+# What comparing costs: two live QEMUs in lockstep against one of them alone (run alternately), two
+# recorded runs that agree or diverge near their end, and the memory it takes.
 #
 #   bench/lockstep.sh [BUILD] [RUNS] [PATTERN]      defaults: build, 5, all. Needs scripts/fetch-qemus.sh to have run.
 #
@@ -51,7 +51,8 @@ trace=$folder/a.tcgrr
 sqlite3 "$trace" "SELECT printf('  blocks  %d M a second on each side; QEMU''s own lockstep plugin does 0.052 M (measured once, two such QEMUs)',
     execs / 1e6 / $(seconds compute-loop--riscv64--QEMU-10.0.pair)) FROM run;"
 
-# The same guest with fewer rounds (a multiple of eight, which its branches depend on), so that it leaves the loop near the end.
+# The same guest with fewer rounds (a multiple of eight, which its branches depend on), so that it
+# leaves the loop near the end.
 cp "$build/fixtures/rv64-compute.elf" "$folder/fewer.elf"
 rounds=$((16#$(readelf -sW "$folder/fewer.elf" | awk '$8 == "compute_rounds" { print $2 }')))
 offset=$(readelf -lW "$folder/fewer.elf" | awk '$1 == "LOAD" { print $2, $3, $5 }' | while read -r file memory size; do

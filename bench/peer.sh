@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What lockstep with another tcgrr costs: two live QEMUs, each with a tcgrr of its own, over a Unix socket and over one with a
-# latency of 0.5 ms and 5 ms each way; against both under one tcgrr, and one QEMU alone. Run in turn.
+# What lockstep with another tcgrr costs: two live QEMUs, each with a tcgrr of its own, over a Unix
+# socket and over one with a latency of 0.5 ms and 5 ms each way; against both under one tcgrr, and
+# one QEMU alone. Run in turn.
 #
 #   bench/peer.sh [BUILD] [RUNS]      defaults: build, 5. Needs scripts/fetch-qemus.sh to have run.
 #
-# All four processes share this machine; on two machines each tcgrr would have a core that another QEMU uses here.
+# All four processes share this machine; on two machines each tcgrr would have a core that another
+# QEMU uses here.
 # shellcheck source=bench/lib.sh
 . "$(dirname "$0")/lib.sh"
 runs=${2:-5}

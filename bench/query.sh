@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# How long questions to a trace take, each with a process of its own: a boot of Linux, recorded at level full first.
+# How long questions to a trace take, each with a process of its own: a boot of Linux, recorded at
+# level full first.
 #
 #   bench/query.sh [BUILD] [RUNS] [TRACE]      defaults: build, 5, a trace that it records (scripts/fetch-qemus.sh must have run).
 # shellcheck source=bench/lib.sh

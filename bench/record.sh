@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What recording costs: time against the same QEMU with rr=record and without tcgrr (run alternately), size per execution, decoding and
-# seeking, memory.
+# What recording costs: time against the same QEMU with rr=record and without tcgrr (run
+# alternately), size per execution, decoding and seeking, memory.
 #
 #   bench/record.sh [BUILD] [RUNS] [LEVEL...]      defaults: build, 5, flow state full. Needs scripts/fetch-qemus.sh to have run.
 #

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What a replay takes: QEMU alone with its own rr log and with the log that tcgrr gives it, and `tcgrr replay`, which compares every
-# instruction. Run in turn.
+# What a replay takes: QEMU alone with its own rr log and with the log that tcgrr gives it, and
+# `tcgrr replay`, which compares every instruction. Run in turn.
 #
 #   bench/replay.sh [BUILD] [RUNS]      defaults: build, 3. Needs scripts/fetch-qemus.sh to have run.
 #
@@ -11,8 +11,8 @@
 . "$(dirname "$0")/lib.sh"
 runs=${2:-3}
 
-# compare NAME TITLE STATUS COMMAND...: a guest that ends QEMU with STATUS, but for a replay of QEMU's own log, which has the request
-# to shut down before the instructions that make it.
+# compare NAME TITLE STATUS COMMAND...: a guest that ends QEMU with STATUS, but for a replay of
+# QEMU's own log, which has the request to shut down before the instructions that make it.
 compare() {
     local name=$1 title=$2 status=$3 trace=$folder/$1.tcgrr
     shift 3

@@ -1,19 +1,21 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Builds QEMU from Debian's source packages, with plugins, beside the packaged ones of fetch-qemus.sh, for hunting regressions of
-# code generation. Changes nothing outside its folder but what missing build dependencies install.
+# Builds QEMU from Debian's source packages, with plugins, beside the packaged ones of
+# fetch-qemus.sh, for hunting regressions of code generation. Changes nothing outside its folder but
+# what missing build dependencies install.
 #
 #   scripts/build-qemus.sh [TREE...] [-- TARGET...]
 #
-# TREE is a version, or a version and a fault of tests/faults that is put into it: 7.2, 10.0, 10.2, 7.2-folding, ... (default: 7.2
-# 10.2 and 10.2-folding). TARGET is one of QEMU's (default: x86_64-linux-user x86_64-softmmu aarch64-linux-user aarch64-softmmu); what
-# a tree already has stays. TCGRR_QEMUS: the folder (default ~/.cache/tcgrr/qemus), TCGRR_JOBS: compilers at a time.
-# TCGRR_CONFIGURE: more of configure's options, such as --enable-debug or --enable-tcg-interpreter. Name the tree 10.2+NAME then: the
-# source is that of 10.2, the build folder one of its own.
+# TREE is a version, or a version and a fault of tests/faults that is put into it: 7.2, 10.0, 10.2,
+# 7.2-folding, ... (default: 7.2 10.2 and 10.2-folding). TARGET is one of QEMU's (default:
+# x86_64-linux-user x86_64-softmmu aarch64-linux-user aarch64-softmmu); what a tree already has
+# stays. TCGRR_QEMUS: the folder (default ~/.cache/tcgrr/qemus), TCGRR_JOBS: compilers at a time.
+# TCGRR_CONFIGURE: more of configure's options, such as --enable-debug or --enable-tcg-interpreter.
+# Name the tree 10.2+NAME then: the source is that of 10.2, the build folder one of its own.
 #
-# Afterwards FOLDER/source/TREE is the source, FOLDER/build/TREE the uninstalled build and FOLDER/bin has qemu-x86_64-TREE-src and the
-# like. Prints FOLDER.
+# Afterwards FOLDER/source/TREE is the source, FOLDER/build/TREE the uninstalled build and
+# FOLDER/bin has qemu-x86_64-TREE-src and the like. Prints FOLDER.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib-install.sh
@@ -34,7 +36,8 @@ done
 [ ${#trees[@]} -gt 0 ] || trees=(7.2 10.2 10.2-folding)
 [ ${#targets[@]} -gt 0 ] || targets=(x86_64-linux-user x86_64-softmmu aarch64-linux-user aarch64-softmmu)
 
-# What a version's source package is called, by suite. Newer ones than 10.2.2 are listed in sid, but their archives are not there.
+# What a version's source package is called, by suite. Newer ones than 10.2.2 are listed in sid, but
+# their archives are not there.
 package_of() {
     case $1 in
     7.2) echo bookworm qemu ;;
@@ -61,7 +64,8 @@ fetch_source() {
     rm -rf "$root"
 }
 
-# fault_source TREE VERSION FAULT: the version's source with the fault's patch, the one of this version if there is one.
+# fault_source TREE VERSION FAULT: the version's source with the fault's patch, the one of this
+# version if there is one.
 fault_source() {
     local tree=$1 version=$2 fault=$3 patch=$here/tests/faults/$3-$2.patch
     [ -f "$patch" ] || patch=$here/tests/faults/$fault.patch
@@ -85,7 +89,8 @@ fetch_meson() {
     rm -rf "$root"
 }
 
-# roms TREE VERSION: Debian's source has none; an uninstalled QEMU finds the packaged ones in its bundle.
+# roms TREE VERSION: Debian's source has none; an uninstalled QEMU finds the packaged ones in its
+# bundle.
 roms() {
     local data=$folder/build/$1/qemu-bundle/usr/local/share/qemu share=/usr/share rom
     [ "$2" = 7.2 ] || share=$folder/10.0/usr/share

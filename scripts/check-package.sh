@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# What a packager does, in clean installations of Debian bookworm: builds with nothing but the packages that lib-install.sh lists
-# for it, installs and uninstalls, makes Debian packages, checks them, and uses them on a Debian that has never seen a compiler.
-# Then it builds with the least that a build needs, and cross-compiles for arm64, where the unit tests run under QEMU. Only what
-# git has committed is built.
+# What a packager does, in clean installations of Debian bookworm: builds with nothing but the
+# packages that lib-install.sh lists for it, installs and uninstalls, makes Debian packages, checks
+# them, and uses them on a Debian that has never seen a compiler. Then it builds with the least that
+# a build needs, and cross-compiles for arm64, where the unit tests run under QEMU. Only what git
+# has committed is built.
 #
 #   scripts/check-package.sh [package|least|arm64]...     default: all; needs root, debootstrap, and some gigabytes in $TMPDIR
 set -euo pipefail
@@ -22,7 +23,8 @@ command -v debootstrap >/dev/null || die "debootstrap is missing; apt-get instal
 work=$(mktemp -d)
 trap 'find "$work" -mindepth 2 -maxdepth 2 -name proc -exec umount {} \; 2>/dev/null; rm -rf --one-file-system "$work"' EXIT
 
-# inside ROOT COMMAND: a shell's command in that installation, where the checkout is in /src; prints what it said if it fails.
+# inside ROOT COMMAND: a shell's command in that installation, where the checkout is in /src; prints
+# what it said if it fails.
 inside() {
     chroot "$work/$1" env -i PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C.UTF-8 DEBIAN_FRONTEND=noninteractive \
         bash -ec "cd /src; $2" </dev/null >"$work/log" 2>&1 || { tail -n 60 "$work/log" >&2; die "failed: $2"; }

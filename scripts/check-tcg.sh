@@ -1,14 +1,15 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# QEMU's own tests of user mode (tests/tcg) as guests: each is recorded, replayed, and run in lockstep against the same QEMU with
-# blocks of one instruction. Prints a table in Markdown. The programs are compiled from the sources that
-# scripts/build-qemus.sh gets; none of them is kept.
+# QEMU's own tests of user mode (tests/tcg) as guests: each is recorded, replayed, and run in
+# lockstep against the same QEMU with blocks of one instruction. Prints a table in Markdown. The
+# programs are compiled from the sources that scripts/build-qemus.sh gets; none of them is kept.
 #
 #   scripts/check-tcg.sh [VERSION [QEMU...]]
 #
-# VERSION: whose tests (default 10.2). QEMU: binaries or names in TCGRR_QEMUS/bin (default qemu-x86_64-10.2-src qemu-x86_64-7.2).
-# TCGRR_BUILD: the build of tcgrr (default build). Exits with 1 if something diverged from itself.
+# VERSION: whose tests (default 10.2). QEMU: binaries or names in TCGRR_QEMUS/bin (default
+# qemu-x86_64-10.2-src qemu-x86_64-7.2). TCGRR_BUILD: the build of tcgrr (default build). Exits with
+# 1 if something diverged from itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -53,7 +53,8 @@ class Target:
             else:
                 known[key] = value
         self.qemu, self.llvm = known["qemu"].split(), known.get("llvm", "").split()
-        # Where LLVM does not know the target well enough: the prefix of GNU's tools, and their options.
+        # Where LLVM does not know the target well enough: the prefix of GNU's tools, and their
+        # options.
         self.gnu, self.gas, self.objdump = known.get("gnu"), known.get("as", ""), known.get("objdump", "")
         self.order, self.word, self.length = known["byteorder"], int(known["word"]), int(known["length"])
         self.load, self.results = int(known["load"], 0), int(known["results"], 0)
@@ -184,8 +185,8 @@ def disassemble_gnu(target, codes):
     """{bytes: text} of those that objdump knows."""
     slot, found = 32, {}
     with tempfile.NamedTemporaryFile() as file:
-        # After each come instructions that do nothing, so that the next one is met at its beginning, whatever the
-        # rest of the bytes may be.
+        # After each come instructions that do nothing, so that the next one is met at its
+        # beginning, whatever the rest of the bytes may be.
         filler = b"\x4e\x71" * (slot // 2)
         file.write(b"".join((code + filler)[:slot] for code in codes))
         file.flush()

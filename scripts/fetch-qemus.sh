@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Puts QEMU 10.0 (bookworm-backports) and 11.1 (trixie-backports) beside the system's own QEMU, and the guests
-# the tests boot, all under one private folder. Needs no root and changes nothing outside that folder: apt runs
-# with its own lists, status and cache, and the archives are only unpacked.
+# Puts QEMU 10.0 (bookworm-backports) and 11.1 (trixie-backports) beside the system's own QEMU, and
+# the guests the tests boot, all under one private folder. Needs no root and changes nothing outside
+# that folder: apt runs with its own lists, status and cache, and the archives are only unpacked.
 #
 #   scripts/fetch-qemus.sh [--all-targets] [FOLDER]      default: $TCGRR_QEMUS, else ~/.cache/tcgrr/qemus
 #
-# Afterwards FOLDER/bin has one command for each, for example qemu-system-aarch64-10.0, and FOLDER/guests a Linux kernel
-# for arm64 and u-boot. Prints FOLDER. A second run does nothing for what is already complete. With --all-targets every
-# other system target of 7.2, 10.0 and 11.1 is put there, too: about 500 MB more to download, 1.5 GB unpacked.
+# Afterwards FOLDER/bin has one command for each, for example qemu-system-aarch64-10.0, and
+# FOLDER/guests a Linux kernel for arm64 and u-boot. Prints FOLDER. A second run does nothing for
+# what is already complete. With --all-targets every other system target of 7.2, 10.0 and 11.1 is
+# put there, too: about 500 MB more to download, 1.5 GB unpacked.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib-install.sh
@@ -32,7 +33,8 @@ targets="aarch64 arm i386 riscv32 riscv64 x86_64"
 # What the targets beyond those come in.
 more_packages=(qemu-system-misc qemu-system-mips qemu-system-ppc qemu-system-sparc qemu-system-data seabios)
 
-# fetch SUITE BASE PREFIX COMMAND...: runs apt-get's COMMAND, which downloads archives, and unpacks them in PREFIX.
+# fetch SUITE BASE PREFIX COMMAND...: runs apt-get's COMMAND, which downloads archives, and unpacks
+# them in PREFIX.
 fetch() {
     local suite=$1 base=$2 prefix=$3 root deb
     shift 3
@@ -58,8 +60,9 @@ prune() {
     find "$prefix/usr/share/qemu" -name 'edk2-*' -delete
 }
 
-# wrappers PREFIX SUFFIX LOADER TARGET...: commands in FOLDER/bin that start the unpacked QEMUs with their own data. With `loader` they
-# run with the libraries beside them, of a newer system than this one.
+# wrappers PREFIX SUFFIX LOADER TARGET...: commands in FOLDER/bin that start the unpacked QEMUs with
+# their own data. With `loader` they run with the libraries beside them, of a newer system than this
+# one.
 wrappers() {
     local prefix=$1 suffix=$2 loader=$3 name start
     shift 3
@@ -98,7 +101,8 @@ more_targets() {
     done
 }
 
-# more VERSION SUITE BASE LOADER PACKAGE...: the same for all other targets, in a folder of their own.
+# more VERSION SUITE BASE LOADER PACKAGE...: the same for all other targets, in a folder of their
+# own.
 more() {
     local version=$1 suite=$2 base=$3 loader=$4 prefix=$folder/$1-more found
     shift 4

@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced, after lib-install.sh, by the scripts that download Debian packages without installing them: apt-get with lists, status
-# and cache of its own, so that it needs no root and leaves the system's alone.
+# Sourced, after lib-install.sh, by the scripts that download Debian packages without installing
+# them: apt-get with lists, status and cache of its own, so that it needs no root and leaves the
+# system's alone.
 
 # The mirror this machine already uses for Debian itself, in either of apt's two file formats.
 debian_mirror() {
@@ -10,7 +11,8 @@ debian_mirror() {
         sed -n 1p
 }
 
-# private_apt ROOT SUITE COMMAND...: apt-get with everything it reads and writes under ROOT, which knows of no installed package.
+# private_apt ROOT SUITE COMMAND...: apt-get with everything it reads and writes under ROOT, which
+# knows of no installed package.
 private_apt() {
     local root=$1 suite=$2
     shift 2
@@ -35,7 +37,8 @@ private_lists() {
         die "apt could not read $1 from $mirror; see $root/update.log"
 }
 
-# private_download ROOT SUITE COMMAND...: apt-get's COMMAND, which leaves what it downloads in ROOT/cache/archives.
+# private_download ROOT SUITE COMMAND...: apt-get's COMMAND, which leaves what it downloads in
+# ROOT/cache/archives.
 private_download() {
     local root=$1 suite=$2
     shift 2

@@ -5,7 +5,8 @@
 # address ELF SYMBOL: as 0x….
 address() { printf '0x%x\n' "0x$(readelf -sW "$1" | awk -v name="$2" '$8 == name {print $2}')"; }
 
-# patch ELF ADDRESS BYTES: writes bytes, in hexadecimal and lowest address last, over what is loaded there.
+# patch ELF ADDRESS BYTES: writes bytes, in hexadecimal and lowest address last, over what is loaded
+# there.
 patch() {
     local offset bytes=$3 text=""
     offset=$(readelf -lW "$1" | awk '$1 == "LOAD" {print $2, $3, $5}' | while read -r file memory size; do

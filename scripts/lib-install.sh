@@ -1,16 +1,18 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced by setup.sh and test.sh: which Debian packages building, using and testing tcgrr need, and how they are installed.
+# Sourced by setup.sh and test.sh: which Debian packages building, using and testing tcgrr need, and
+# how they are installed.
 
 # Compiler, build tools, libraries; clang and lld compile the test guests for every target.
 # shellcheck disable=SC2034
 packages_build="gcc libc6-dev binutils cmake ninja-build pkg-config libglib2.0-dev libsqlite3-dev libzstd-dev libxxhash-dev
 libcapstone-dev libncurses-dev libelf-dev libdw-dev libfdt-dev libjansson-dev libcmocka-dev clang lld g++ llvm-19-dev"
-# The system's own QEMU; scripts/fetch-qemus.sh puts two more beside it, which use the libraries of this one.
+# The system's own QEMU; scripts/fetch-qemus.sh puts two more beside it, which use the libraries of
+# this one.
 # shellcheck disable=SC2034
 packages_qemu="qemu-system-arm qemu-system-misc qemu-system-x86 qemu-user"
-# What the test scripts call, and the analyzers. A browser, which tests/qemu_page.sh takes if there is one, would be half as much
-# to download as all the rest.
+# What the test scripts call, and the analyzers. A browser, which tests/qemu_page.sh takes if there
+# is one, would be half as much to download as all the rest.
 # shellcheck disable=SC2034
 packages_test="tmux lcov jq sqlite3 procps python3 gdb-multiarch protobuf-compiler strace faketime valgrind man-db fish
 libclang-rt-dev clang-format shellcheck clang-tidy cppcheck llvm binutils-s390x-linux-gnu"
@@ -30,7 +32,8 @@ missing_packages() {
     done
 }
 
-# install_packages PACKAGE...: installs what is missing; touches nothing, and needs no root, if nothing is.
+# install_packages PACKAGE...: installs what is missing; touches nothing, and needs no root, if
+# nothing is.
 install_packages() {
     local missing as_root=()
     command -v dpkg-query >/dev/null || { say "no Debian package system here: taking it that $* are there"; return 0; }

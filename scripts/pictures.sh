@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Remakes the pictures of README.md, docs/browse.png and docs/finding.png: pictures.sh [BUILD-FOLDER]. Needs what
-# setup.sh installs, tmux, a headless Chromium and python3.
+# Remakes the pictures of README.md, docs/browse.png and docs/finding.png: pictures.sh
+# [BUILD-FOLDER]. Needs what setup.sh installs, tmux, a headless Chromium and python3.
 set -euo pipefail
 top=$(realpath "$(dirname "$0")/..")
 build=$(realpath "${1:-$top/build}")

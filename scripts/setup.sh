@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# From a fresh clone to a first recording: installs what is missing (root needed only for that), puts further QEMUs and a
-# Linux kernel beside the system's (scripts/fetch-qemus.sh), builds, then records a real guest and replays it.
+# From a fresh clone to a first recording: installs what is missing (root needed only for that),
+# puts further QEMUs and a Linux kernel beside the system's (scripts/fetch-qemus.sh), builds, then
+# records a real guest and replays it.
 #
 #   scripts/setup.sh [BUILD-FOLDER]      default: build
 set -euo pipefail

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Tries every target of fixtures/targets.list on every QEMU that scripts/fetch-qemus.sh --all-targets put there, and prints
-# the table of docs/targets.md: a line for each target and release.
+# Tries every target of fixtures/targets.list on every QEMU that scripts/fetch-qemus.sh
+# --all-targets put there, and prints the table of docs/targets.md: a line for each target and
+# release.
 #
 #   scripts/targets.sh [-s SECONDS] [-v VERSION] [TARGET...]      default: all, 2 seconds of each guest
 #
-# count: tcgrr's against QEMU's own. replay: of three. at: one stops at half of it. lockstep: of the QEMU with itself.
+# count: tcgrr's against QEMU's own. replay: of three. at: one stops at half of it. lockstep: of the
+# QEMU with itself.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=2
@@ -24,7 +26,8 @@ qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# assemble FILE AT ASSEMBLER OPTION...: the code of a guest in fixtures/targets/, in $work/code. False if the assembler is missing.
+# assemble FILE AT ASSEMBLER OPTION...: the code of a guest in fixtures/targets/, in $work/code.
+# False if the assembler is missing.
 assemble() {
     local file=fixtures/targets/$1 at=$2 assembler=$3 tools
     shift 3

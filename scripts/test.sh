@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 #
-# Tests tcgrr: formatting, the unit tests, the tests against three real QEMUs, a minute of fuzzing. Installs what is missing, so
-# that it runs on a bare Debian bookworm as root.
+# Tests tcgrr: formatting, the unit tests, the tests against three real QEMUs, a minute of fuzzing.
+# Installs what is missing, so that it runs on a bare Debian bookworm as root.
 #
 #   scripts/test.sh                enough to show that everything works here: style fuzz main
 #   scripts/test.sh --all          every stage, the long tests among them, and longer fuzzing; takes hours
@@ -10,8 +10,9 @@
 #
 # extended: the tests of `main` on more versions of QEMU, and slower ones.
 #
-# TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each fuzz target (default: 6, with
-# --all 600). The last line is "N passed, N failed, N skipped" over all tests; a stage that is no test counts as one if it fails.
+# TCGRR_JOBS: tests and compilers at a time (default: processors). TCGRR_FUZZ_EACH: seconds for each
+# fuzz target (default: 6, with --all 600). The last line is "N passed, N failed, N skipped" over
+# all tests; a stage that is no test counts as one if it fails.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 # shellcheck source=scripts/lib-install.sh
@@ -60,7 +61,8 @@ build() {
     return 1
 }
 
-# Adds a CTest run's results to the sums. CTest calls a test whose program is missing "skipped"; here it has failed.
+# Adds a CTest run's results to the sums. CTest calls a test whose program is missing "skipped";
+# here it has failed.
 count() {
     local tests failures skips
     tests=$(grep -c '<testcase ' "$1")
@@ -107,7 +109,8 @@ stage_thread() {
     run_tests build-thread -R '^(unit_(live|live_sample|peer|qmp|process|builds|vcpus|reconverge|kinds)|qemu_smoke_10\.0)$'
 }
 
-# What handles input: files, sockets, the guest's ring, QEMU's answers. None of it is tested by less than nine lines in ten.
+# What handles input: files, sockets, the guest's ring, QEMU's answers. None of it is tested by less
+# than nine lines in ten.
 input_sources="store/(reader|chunk|blocks|texts|samples|summary|symbols|seal|codec/|inputs|verify).*[.]c
 emu/rrlog/.*[.]c emu/live/.*[.]c emu/qemu/(qmp|gdb|qcow2).*[.]c lockstep/peer/.*[.]c record/repair[.]c"
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Checks that no file includes a header of a room above its own (docs/architecture.md). A room is a folder; each line names one
-# and the rooms whose headers its files may include. Rooms of one line with the same first word may include each other only as
-# their own line says.
+# Checks that no file includes a header of a folder above its own (docs/architecture.md). Each line
+# names a folder and the folders whose headers its files may include. Folders of one line with the
+# same first word may include each other only as their own line says.
 set -euo pipefail
 cd "${1:-$(dirname "$0")/..}"
 
@@ -28,7 +28,7 @@ cli/export      store store/isa store/sql cli cli/report
 cli             store store/isa store/sql emu/rrlog emu/live emu/qemu record lockstep lockstep/peer replay replay/cause cli/report cli/export cli/browse
 '
 find store emu record lockstep replay cli -name '*.[ch]' | sort | while read -r file; do
-    sed -n 's/^#include "\(.*\)\/[^/]*"$/\1/p' "$file" | sort -u | while read -r room; do echo "${file%/*} $room $file"; done
+    sed -n 's/^#include "\(.*\)\/[^/]*"$/\1/p' "$file" | sort -u | while read -r folder; do echo "${file%/*} $folder $file"; done
 done | awk -v rules="$rules" '
     BEGIN {
         count = split(rules, lines, "\n")
@@ -38,11 +38,12 @@ done | awk -v rules="$rules" '
             for (n = 1; n <= words; n++) allowed[word[1], word[n]] = 1
         }
     }
-    !($1 in known) {print $3 ": the room " $1 " is not in the list of tests/check_includes.sh"; bad = 1; next}
+    !($1 in known) {print $3 ": the folder " $1 " is not in the list of tests/check_includes.sh"; bad = 1; next}
     !(($1, $2) in allowed) {print $3 " includes a header of " $2 ", which is not below " $1; bad = 1}
     END {exit bad}'
 
-# Modules, a .c and its .h and their _internal.h, must not include each other in a circle; each line here is one module, too.
+# Modules, a .c and its .h and their _internal.h, must not include each other in a circle; each line
+# here is one module, too.
 together='
 lockstep/align/align lockstep/align/reconverge
 lockstep/lockstep_local lockstep/lockstep_control

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What a QEMU ran, from its own log of -d exec,nochain,int,in_asm with one instruction to a translation: address and mnemonic of
-# each instruction that retired, one a line, and "trap KIND ADDRESS" where it took an exception. The log has an instruction when it
-# begins; it did not run if QEMU then says so, or if the instruction raised an exception other than by executing one (a system call).
+# What a QEMU ran, from its own log of -d exec,nochain,int,in_asm with one instruction to a
+# translation: address and mnemonic of each instruction that retired, one a line, and "trap KIND
+# ADDRESS" where it took an exception. The log has an instruction when it begins; it did not run if
+# QEMU then says so, or if the instruction raised an exception other than by executing one (a system
+# call).
 function put() {
     if (have)
         print pc, name[pc]

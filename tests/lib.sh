@@ -1,7 +1,8 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Sourced by the qemu_*.sh tests. TCGRR_BUILD: the build to test (default: build beside this folder); TCGRR_QEMUS: where
-# scripts/fetch-qemus.sh put the QEMUs. Each test works in a folder of its own, $work, that stays there if it fails.
+# Sourced by the qemu_*.sh tests. TCGRR_BUILD: the build to test (default: build beside this
+# folder); TCGRR_QEMUS: where scripts/fetch-qemus.sh put the QEMUs. Each test works in a folder of
+# its own, $work, that stays there if it fails.
 set -euo pipefail
 
 tests=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -14,8 +15,9 @@ tcgrr=$TCGRR_BUILD/bin/tcgrr
 fixtures=$TCGRR_BUILD/fixtures
 work=$(mktemp -d "${TMPDIR:-/tmp}/tcgrr-test.XXXXXX")
 failures=0
-# The guests that QEMU can record with rr: all bare-metal ones with a single vCPU, but the one that takes long. To each belongs
-# the checksum on its console; the last four are wrong on some versions (checksum_of).
+# The guests that QEMU can record with rr: all bare-metal ones with a single vCPU, but the one that
+# takes long. To each belongs the checksum on its console; the last four are wrong on some versions
+# (checksum_of).
 # shellcheck disable=SC2034
 declare -A rr_guests=(
     [rv64-compute-short]=d694c3827a8c7e58 [rv64-timer]=1265c656e9502065 [rv64-mmio]=22ae1bfce071a461
@@ -59,7 +61,8 @@ equal() { [ "$2" = "$3" ] || fail "$1: found '$2', wanted '$3'"; }
 # contains WHAT TEXT PATTERN (an extended regular expression, for lines)
 contains() { grep -qE -- "$3" <<<"$2" || fail "$1: '$3' is not in: $2"; }
 
-# run STATUS COMMAND...: runs it with its output in $work/out and $work/err, and wants this exit status.
+# run STATUS COMMAND...: runs it with its output in $work/out and $work/err, and wants this exit
+# status.
 run() {
     local wanted=$1 status=0
     shift
@@ -67,8 +70,8 @@ run() {
     [ "$status" = "$wanted" ] || fail "$*: exit status $status, wanted $wanted; it said: $(tail -n 3 "$work/err")"
 }
 
-# complains STATUS PATTERN COMMAND...: it fails like this with a single line of tcgrr's own on standard error. What QEMU itself
-# says goes there too.
+# complains STATUS PATTERN COMMAND...: it fails like this with a single line of tcgrr's own on
+# standard error. What QEMU itself says goes there too.
 complains() {
     local wanted=$1 pattern=$2
     shift 2
@@ -99,8 +102,8 @@ qemu() {
     echo "$TCGRR_QEMUS/bin/$name"
 }
 
-# guest NAME VERSION [ELF]: sets `guest` to the command that runs a fixture (fixtures/README.md), or that version of it, with its
-# console in a file.
+# guest NAME VERSION [ELF]: sets `guest` to the command that runs a fixture (fixtures/README.md), or
+# that version of it, with its console in a file.
 guest() {
     local name=$1 version=$2 elf=${3:-$fixtures/$1.elf}
     [ -f "$elf" ] || skip "$elf is missing; building the guests needs clang and lld"
@@ -138,7 +141,8 @@ guest_linux() {
            -append "console=ttyAMA0 panic=-1" -display none -monitor none -serial "file:$work/linux.console")
 }
 
-# record TRACE [OPTION...]: records `guest` in $work/TRACE.tcgrr, with tcgrr's JSON as the last `run`'s output.
+# record TRACE [OPTION...]: records `guest` in $work/TRACE.tcgrr, with tcgrr's JSON as the last
+# `run`'s output.
 record() {
     local trace=$work/$1.tcgrr
     shift

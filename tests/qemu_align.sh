@@ -3,8 +3,9 @@
 # versions: 11.1
 # extended: 7.2 10.0
 # timeout: 600
-# Runs recorded without rr, whose interrupts come at different instructions and whose polling loops run more or fewer iterations, do
-# not diverge, also between versions; what is tolerated is counted and listed. A guest that was changed diverges where it was.
+# Runs recorded without rr, whose interrupts come at different instructions and whose polling loops
+# run more or fewer iterations, do not diverge, also between versions; what is tolerated is counted
+# and listed. A guest that was changed diverges where it was.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -18,7 +19,8 @@ plain() {
     record "$1" --no-rr
 }
 
-# Two traces of a guest agree from its start on; with --strict, only where nothing had to be tolerated.
+# Two traces of a guest agree from its start on; with --strict, only where nothing had to be
+# tolerated.
 agree() {
     local what=$1 a=$work/$2.tcgrr b=$work/$3.tcgrr tolerated
     run 0 "$tcgrr" diff --json --from _start "$a" "$b"
@@ -65,8 +67,9 @@ END
 run 0 "$tcgrr" diff --json "$work/x86-timer.tcgrr" "$work/x86-timer-again.tcgrr"
 [ "$(json .compared)" -gt 14000000 ] || fail "the PC: only $(json .compared) instructions compared"
 
-# A number in a guest's data makes it leave a loop of rounds early, each of which waits for a clock and is interrupted: it has to
-# part in the round where it is left, and nowhere before. One log for both tells that it is not a matter of inputs.
+# A number in a guest's data makes it leave a loop of rounds early, each of which waits for a clock
+# and is interrupted: it has to part in the round where it is left, and nowhere before. One log for
+# both tells that it is not a matter of inputs.
 rounds() {
     "$tcgrr" query --format csv "$work/$1.tcgrr" "SELECT count(*) FROM insn WHERE pc = $2 AND icount < $3" | tail -n 1 | tr -d '\r'
 }
@@ -95,8 +98,8 @@ run 0 "$tcgrr" lockstep --json --own-inputs --until 60000000 --a "${guest[0]}" -
 equal "interrupts far apart, live: diverged" "$(json .diverged)" false
 equal "interrupts far apart, live: inputs" "$(json .inputs)" own
 
-# Two processors, whose interrupts decide when they take turns. QEMU 7.2 tells which of them runs what, newer ones do not.
-# That they take turns elsewhere is no divergence, and may be no agreement.
+# Two processors, whose interrupts decide when they take turns. QEMU 7.2 tells which of them runs
+# what, newer ones do not. That they take turns elsewhere is no divergence, and may be no agreement.
 plain smp rv64-smp-timer "$version"
 plain smp-again rv64-smp-timer "$version"
 status=0

@@ -2,15 +2,17 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: it needs QEMUs that were built from source, with faults put into them
-# The cause of what only TCG's optimizer does wrong, over several instructions: single-stepped, which makes blocks of one
-# instruction, both QEMUs do the same. bisect names the block, and the guest made of it shows the difference by itself.
+# The cause of what only TCG's optimizer does wrong, over several instructions: single-stepped,
+# which makes blocks of one instruction, both QEMUs do the same. bisect names the block, and the
+# guest made of it shows the difference by itself.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 bin=$TCGRR_QEMUS/bin
 right=$bin/qemu-system-x86_64-7.2-src
 
-# block FAULT SYMBOL INSNS REGISTER A B: the cause of the difference between the QEMU without the fault and the one with it.
+# block FAULT SYMBOL INSNS REGISTER A B: the cause of the difference between the QEMU without the
+# fault and the one with it.
 block() {
     local fault=$1 symbol=$2 insns=$3
     run 1 "$tcgrr" bisect "$work/optimizer.tcgrr" --qemu "$bin/qemu-system-x86_64-7.2-$fault-src" --json

@@ -3,7 +3,8 @@
 # versions: 10.0
 # extended: 7.2 11.1
 # timeout: 240
-# A whole Linux boot, up to its panic for want of a disk: counted as QEMU counts, sound, and replayed without a difference.
+# A whole Linux boot, up to its panic for want of a disk: counted as QEMU counts, sound, and
+# replayed without a difference.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

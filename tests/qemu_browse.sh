@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
-# The terminal browser on a terminal of tmux: what the screen shows and what keys do. Where each move ends is in unit_browse.
+# The terminal browser on a terminal of tmux: what the screen shows and what keys do. Where each
+# move ends is in unit_browse.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -98,7 +99,8 @@ shows "the next difference" "a.tcgrr  $(grouped "$at") of .*b.tcgrr  $(grouped "
 press q
 shows "the exit status of diff" "left 1"
 
-# A QEMU with a fault of its own, which only replays what A recorded: both sides are shown, too. Faults need plugin API 7.
+# A QEMU with a fault of its own, which only replays what A recorded: both sides are shown, too.
+# Faults need plugin API 7.
 guest rv64-compute-short 11.1
 record c
 IFS=, read -r at pc < <("$tcgrr" query "$work/c.tcgrr" --format csv \

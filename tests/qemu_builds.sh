@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
 # extended: all
-# The first bad one of a list of QEMUs, with some that cannot replay the trace; going on after an interruption; git bisect run.
-# Wrapper scripts around the three QEMUs stand for the builds of as many commits.
+# The first bad one of a list of QEMUs, with some that cannot replay the trace; going on after an
+# interruption; git bisect run. Wrapper scripts around the three QEMUs stand for the builds of as
+# many commits.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -39,7 +40,8 @@ build good1 "$riscv10" -accel tcg,one-insn-per-tb=on
 build good2 "$riscv10" -accel tcg,tb-size=32
 build good3 "$riscv7"
 build good4 "$riscv7" -singlestep
-# Bad ones: other data, which part the runs late, early or at once; instructions that this processor does not have.
+# Bad ones: other data, which part the runs late, early or at once; instructions that this processor
+# does not have.
 changed late.elf 00000000000aae58
 changed early.elf 0000000000000008
 build bad0 "$riscv10" -kernel "$work/late.elf"
@@ -48,7 +50,8 @@ build bad2 "$riscv10" -kernel "$work/early.elf" -accel tcg,tb-size=32
 build bad3 "$riscv10" -cpu rv64,m=off
 build bad4 "$riscv10" -kernel "$work/late.elf"
 build good5 "$riscv11" # the rr log is translated for it
-# Those that say nothing: one that refuses the rr file, no QEMU, no plugins, another target, nothing there.
+# Those that say nothing: one that refuses the rr file, no QEMU, no plugins, another target, nothing
+# there.
 # shellcheck disable=SC2016
 strange other-log "$riscv10" 'case "$*" in *rr=replay*) echo "qemu-system-riscv64: invalid input log file version" >&2; exit 1 ;; esac'
 build no-qemu /bin/false
@@ -93,7 +96,8 @@ judged 125 "QEMU for aarch64" ./other-target
 judged 125 "no qemu-system-riscv64" empty-folder
 judged 125 "no such file" nowhere
 
-# A recording with samples of the registers and stores: data that control flow does not depend on count, too.
+# A recording with samples of the registers and stores: data that control flow does not depend on
+# count, too.
 guest rv64-ctzw 10.0
 record data --level state --sample-step 10
 copy_guest rv64-ctzw other-name.elf

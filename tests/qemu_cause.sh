@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 400
-# The cause of a real difference between two stock QEMUs: 7.2 computes the carry flag of x86's blsi wrongly, and the guest
-# branches on it 300,000 instructions later.
+# The cause of a real difference between two stock QEMUs: 7.2 computes the carry flag of x86's blsi
+# wrongly, and the guest branches on it 300,000 instructions later.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -43,15 +43,16 @@ record blsi-7.2
 guest x86-blsi 10.0
 record blsi-10.0
 
-# Firmware of two releases differs: what counts is found from the guest's own start on, by itself or as it is told.
+# Firmware of two releases differs: what counts is found from the guest's own start on, by itself or
+# as it is told.
 flags="0 1"
 cause 7.2 10.0
 cause 7.2 10.0 --from guest_main
 flags="1 0"
 cause 10.0 7.2 --bundle "$work/other"
 
-# The folder is a bug report: both translations of the block, all registers, the trace around it, and a guest that shows the
-# difference by itself, in QEMUs that are told nothing else.
+# The folder is a bug report: both translations of the block, all registers, the trace around it,
+# and a guest that shows the difference by itself, in QEMUs that are told nothing else.
 equal "bundle" "$(json .cause.bundle)" "$work/other"
 for file in README.md finding.html finding.json registers.csv window-a.csv window-b.csv block-a.log block-b.log a.tcgrr b.tcgrr guest.S; do
     [ -s "$work/other/$file" ] || fail "the bundle has no $file"

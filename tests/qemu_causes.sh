@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 400
-# The cause of each real difference between stock QEMUs that a fixture has (fixtures/README.md): lockstep --bisect names its
-# instruction and what that did on both sides, and the guest made of it shows the same. x86-blsi is in qemu_cause.sh.
+# The cause of each real difference between stock QEMUs that a fixture has (fixtures/README.md):
+# lockstep --bisect names its instruction and what that did on both sides, and the guest made of it
+# shows the same. x86-blsi is in qemu_cause.sh.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -42,7 +43,8 @@ registers a64-fcvtzs "v0 0x00000000000000000000000000000000 0x000000000000000000
 cause rv64-ctzw riscv64 7.2 10.0
 registers rv64-ctzw "a4 0x5182a22000000000 0x0000000000000025 0x0000000000000020"
 
-# 7.2 aborts while it translates the instruction: its own recording cannot be replayed, but it replays that of 10.0 up to there.
+# 7.2 aborts while it translates the instruction: its own recording cannot be replayed, but it
+# replays that of 10.0 up to there.
 guest rv64-vfcvt 10.0
 record vfcvt
 run 1 "$tcgrr" bisect "$work/vfcvt.tcgrr" --qemu "$(qemu riscv64 7.2)" --json

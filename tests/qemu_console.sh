@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
 # extended: 7.2 10.0
-# The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they do in plain QEMU, and what QEMU
-# would say about modules of another build is not passed on.
+# The guest's console is the same as without tcgrr: with -nographic Ctrl-A and Ctrl-C do what they
+# do in plain QEMU, and what QEMU would say about modules of another build is not passed on.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -12,9 +12,10 @@ version=$1
 guest a64-wfi "$version"
 cd "$work"
 
-# typed TRACE KEYS COMMAND...: records on a terminal, types KEYS once the guest has printed something, and prints what came. Each key
-# waits for the echo of the one before, if there is one: under rr QEMU passes on what is typed later than it asks whether there is
-# room, so that a guest on a busy machine loses characters that come together.
+# typed TRACE KEYS COMMAND...: records on a terminal, types KEYS once the guest has printed
+# something, and prints what came. Each key waits for the echo of the one before, if there is one:
+# under rr QEMU passes on what is typed later than it asks whether there is room, so that a guest on
+# a busy machine loses characters that come together.
 typed() {
     python3 - "$tcgrr" "$@" <<'PYTHON'
 import os, pty, select, sys, time
@@ -49,14 +50,16 @@ PYTHON
 machine=("$(qemu aarch64 "$version")" -M virt -cpu cortex-a57 -nographic -bios "$TCGRR_QEMUS/guests/u-boot/qemu_arm64/u-boot.bin")
 [ -f "${machine[-1]}" ] || skip "${machine[-1]} is missing; scripts/fetch-qemus.sh gets it"
 
-# Ctrl-A c reaches the monitor, Ctrl-A x ends QEMU; Ctrl-C before it is the guest's and ends nothing.
+# Ctrl-A c reaches the monitor, Ctrl-A x ends QEMU; Ctrl-C before it is the guest's and ends
+# nothing.
 typed keys.tcgrr '\x03,\x01c,info status\r,\x01x' "${machine[@]}" -icount shift=7 > screen || fail "QEMU did not end: $(tail -n 5 screen)"
 contains "the terminal" "$(tr '\r' '\n' < screen)" "\(qemu\)"
 contains "the terminal" "$(tr '\r' '\n' < screen)" "VM status: running"
 contains "the terminal" "$(tr '\r' '\n' < screen)" "QEMU: Terminated"
 run 0 "$tcgrr" verify keys.tcgrr
 
-# What is typed is an input that a replay gets, or, where QEMU does not record it, a reason for no verdict.
+# What is typed is an input that a replay gets, or, where QEMU does not record it, a reason for no
+# verdict.
 typed_into() {
     local trace=$1 status=$2
     shift 2

@@ -3,8 +3,8 @@
 # versions: 10.0
 # extended: 7.2 11.1
 # timeout: 240
-# Whenever QEMU, tcgrr or both are killed, what was recorded until then stays readable and nothing keeps running; and a
-# recording that the user stops is complete.
+# Whenever QEMU, tcgrr or both are killed, what was recorded until then stays readable and nothing
+# keeps running; and a recording that the user stops is complete.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 elf=$work/guest.elf
@@ -21,8 +21,8 @@ start() {
     for ((i = 0; i < 500; i++)); do
         # Before QEMU tcgrr has other children, which ask it what it can.
         emulator=$(pgrep -P "$recorder" -f -- "-kernel $elf" || true)
-        # A child is QEMU only after the trace is there; before, it can be tcgrr itself about to start something. So can one of
-        # two.
+        # A child is QEMU only after the trace is there; before, it can be tcgrr itself about to
+        # start something. So can one of two.
         [[ ! $emulator =~ ^[0-9]+$ ]] || [ ! -s "$trace" ] || return 0
         sleep 0.02
     done
@@ -54,7 +54,8 @@ check_trace() {
 RANDOM=${TCGRR_SEED:-1}
 random_pause() { sleep "0.$((RANDOM % 10))"; }
 
-# Until the first instructions are stored, however slow the machine is; what is stored is at most a second old.
+# Until the first instructions are stored, however slow the machine is; what is stored is at most a
+# second old.
 recorded() {
     until [ "$(sqlite3 -readonly "$trace" 'SELECT coalesce(sum(insns), 0) FROM chunk' 2>/dev/null || echo 0)" -gt 0 ]; do
         [ -d "/proc/$recorder" ] || { fail "recording ended: $(cat "$work/err")"; exit 1; }

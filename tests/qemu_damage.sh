@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # extended: 11.1
 # timeout: 900
-# A trace is input like any other: with each table gone, and each column of each table set to values of the wrong kind, every
-# command ends in order with a status of its own and a line that says why, and verify never calls the trace sound.
+# A trace is input like any other: with each table gone, and each column of each table set to values
+# of the wrong kind, every command ends in order with a status of its own and a line that says why,
+# and verify never calls the trace sound.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=${1:-11.1}

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 300
 # extended: all
-# Instructions that QEMU 7.2, 10.0 and 11.1 really execute differently (fixtures/README.md): two runs diverge at the branch on the
-# wrong result, long after the instruction, and a list of QEMUs of different releases has its first bad one.
+# Instructions that QEMU 7.2, 10.0 and 11.1 really execute differently (fixtures/README.md): two
+# runs diverge at the branch on the wrong result, long after the instruction, and a list of QEMUs of
+# different releases has its first bad one.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 cd "$work"
@@ -33,7 +34,8 @@ build() {
     chmod +x "$1"
 }
 
-# find GUEST TARGET REASON: recorded on 10.0, the first bad one of a list is 7.2, which reads the same rr files; those of 11.1 do not.
+# find GUEST TARGET REASON: recorded on 10.0, the first bad one of a list is 7.2, which reads the
+# same rr files; those of 11.1 do not.
 find_bad() {
     local good=$2-10.0 bad=$2-7.2
     guest "$1" 10.0

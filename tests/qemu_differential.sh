@@ -2,13 +2,15 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: runs a hundred QEMUs, and needs llvm
-# scripts/differential.py finds instructions that QEMUs of two releases execute differently, and only those; tcgrr names them.
+# scripts/differential.py finds instructions that QEMUs of two releases execute differently, and
+# only those; tcgrr names them.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 command -v llvm-mc >/dev/null || skip "llvm-mc is not installed"
 search=$tests/../scripts/differential.py
 
-# finds TARGET A B LINES DIFFERENT ALIKE...: DIFFERENT is listed and named by tcgrr, what follows is not listed.
+# finds TARGET A B LINES DIFFERENT ALIKE...: DIFFERENT is listed and named by tcgrr, what follows is
+# not listed.
 finds() {
     local target=$1 a b text
     a=$(qemu "$target" "$2")

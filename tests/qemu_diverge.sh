@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2
 # extended: 10.0 11.1
-# Replaying a guest that was changed after it was recorded must diverge, at the instruction that makes the difference.
+# Replaying a guest that was changed after it was recorded must diverge, at the instruction that
+# makes the difference.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -33,7 +34,8 @@ copy_guest rv64-compute-short "$elf"
 guest rv64-compute-short "$version" "$elf"
 record guest
 
-# The fourth instruction of the entry, `slli t0, a0, 14`, becomes a nop. Before it: 6 of the machine's boot ROM, and 3.
+# The fourth instruction of the entry, `slli t0, a0, 14`, becomes a nop. Before it: 6 of the
+# machine's boot ROM, and 3.
 slli=$(($(address "$elf" _start) + 12))
 patch "$elf" $slli 00000013
 divergence "another instruction" 9 $slli $slli

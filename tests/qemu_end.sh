@@ -3,8 +3,8 @@
 # versions: 10.0 11.1
 # extended: 7.2
 # timeout: 240
-# Where a run ends: at the guest's request to shut down, whatever the vCPU runs after it; at any place where a replay is told to
-# stop; and, after a kill, where QEMU's rr log does.
+# Where a run ends: at the guest's request to shut down, whatever the vCPU runs after it; at any
+# place where a replay is told to stop; and, after a kill, where QEMU's rr log does.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -40,8 +40,9 @@ for at in 1 $((icount / 2)) $((icount - 1)) "$icount"; do
 done
 complains 3 "ends after $icount instructions" "$tcgrr" replay --at $((icount + 1)) end2.tcgrr
 
-# A PC cannot reset under rr, so that a reset ends the run: without BMI this guest faults until the processor gives up. Where the
-# user insists on the reset, QEMU hangs, and the first Ctrl-C still ends it.
+# A PC cannot reset under rr, so that a reset ends the run: without BMI this guest faults until the
+# processor gives up. Where the user insists on the reset, QEMU hangs, and the first Ctrl-C still
+# ends it.
 guest x86-blsi "$version"
 guest=("${guest[@]/#max/qemu64}")
 run 0 "$tcgrr" record --json -o reset.tcgrr -- "${guest[@]}"

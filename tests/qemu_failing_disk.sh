@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 #
-# Whichever of a command's calls to the operating system fails (tests/fail_call.c), the command either does what it does otherwise
-# or says in one line that it could not, with exit status 3; it never gives another answer, crashes or hangs. What `record` leaves
-# then is a trace that can be read, or nothing.
+# Whichever of a command's calls to the operating system fails (tests/fail_call.c), the command
+# either does what it does otherwise or says in one line that it could not, with exit status 3; it
+# never gives another answer, crashes or hangs. What `record` leaves then is a trace that can be
+# read, or nothing.
 #
 #   tests/qemu_failing_disk.sh VERSION [CALLS]     CALLS: of each command, so many are tried, evenly spread (default: 8)
 # shellcheck source=tests/lib.sh
@@ -26,8 +27,8 @@ with_fault() {
 # places N: numbers up to N, evenly spread.
 places() { awk -v n="$1" -v most="$calls" 'BEGIN { for (i = 0; i < most && i < n; i++) print int(1 + i * n / (most < n ? most : n)) }'; }
 
-# each WHAT STATUS COMMAND...: the command, which ends with that status, once as it is, then with faults. `before` and `after`, if
-# they are functions, run around each.
+# each WHAT STATUS COMMAND...: the command, which ends with that status, once as it is, then with
+# faults. `before` and `after`, if they are functions, run around each.
 each() {
     local what=$1 wanted=$2 number all
     shift 2
@@ -140,7 +141,8 @@ after() { :; }
 answer() { jq -c '[.diverged, .compared]' "$work/out"; }
 each lockstep 0 "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}"
 
-# Over a socket the other side ends, too: a listener goes on to wait for another try, a side whose peer is gone says so.
+# Over a socket the other side ends, too: a listener goes on to wait for another try, a side whose
+# peer is gone says so.
 other=
 before() {
     rm -f "$work/socket"

@@ -3,9 +3,10 @@
 # timeout: 600
 # extended: all
 #
-# What the machine does to a run: disks of random sizes that fill up, either process stopped for a while, a disk of 2 MB/s, and a
-# clock that jumps. No trace is unreadable after it, nothing is left in the temporary folder, no process stays, no equal runs are
-# reported as diverged, and what fails says why in one line.
+# What the machine does to a run: disks of random sizes that fill up, either process stopped for a
+# while, a disk of 2 MB/s, and a clock that jumps. No trace is unreadable after it, nothing is left
+# in the temporary folder, no process stays, no equal runs are reported as diverged, and what fails
+# says why in one line.
 #
 #   tests/qemu_faults.sh [DISKS] [SEED] [STOPPED]     default: 10 1 1; STOPPED: seconds for which a process is stopped
 #
@@ -49,7 +50,8 @@ on_disk() {
     [ "$where" = trace ] || tmp=$work/disk/tmp
     mkdir -p "$tmp"
     rm -rf "$work/made.tcgrr"*
-    # A trace that is filled has to be there before; where the disk is too small for that, there is nothing to try.
+    # A trace that is filled has to be there before; where the disk is too small for that, there is
+    # nothing to try.
     if [ "$command" = fill ] && ! cp "$work/whole.tcgrr" "$trace" 2>/dev/null; then
         umount "$work/disk"
         return 0
@@ -84,7 +86,8 @@ if mount -t tmpfs -o size=64k tmpfs "$work/disk" 2>/dev/null; then
     umount "$work/disk"
     trap 'status=$?; set +e; umount "$work/disk" 2>/dev/null; (exit $status); finish' EXIT
     for ((disk = 0; disk < disks; disk++)); do
-        # Most sizes are below what a run needs; from 4 KB to 4 MB, the small ones as often as the large ones.
+        # Most sizes are below what a run needs; from 4 KB to 4 MB, the small ones as often as the
+        # large ones.
         kb=$((4 << RANDOM % 10))
         on_disk $((kb + RANDOM % kb)) "${wheres[RANDOM % 3]}" "${commands[RANDOM % 7]}"
     done
@@ -93,7 +96,8 @@ else
     echo "no disks were tried: mounting one takes root"
 fi
 
-# stop WHO COMMAND...: runs it and stops one of its processes for a while: tcgrr, or the first or last QEMU.
+# stop WHO COMMAND...: runs it and stops one of its processes for a while: tcgrr, or the first or
+# last QEMU.
 stop() {
     local who=$1 job pid qemus status=0
     shift

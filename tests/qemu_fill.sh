@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# What is derived by replaying has the same instructions, events and values as a recording; in windows, from keyframes, by several
-# processes, and after having been killed.
+# What is derived by replaying has the same instructions, events and values as a recording; in
+# windows, from keyframes, by several processes, and after having been killed.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -107,7 +107,8 @@ run 0 "$tcgrr" fill --json --collect "$work/c.tcgrr" "$work"/c.tcgrr.fill/*.tcgr
 same_flow timer c
 same timer c "SELECT icount, kind, address, size, value, physical, device, part FROM mem"
 
-# A fill beside a job that is at work leaves alone what that writes, and removes what a killed one left.
+# A fill beside a job that is at work leaves alone what that writes, and removes what a killed one
+# left.
 cp "$work/timer.tcgrr" "$work/e.tcgrr"
 bare e
 cat >"$work/slow" <<END

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# gdb on a recorded run: it begins at the place that was named, and goes forwards and backwards from there.
+# gdb on a recorded run: it begins at the place that was named, and goes forwards and backwards from
+# there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -39,7 +40,8 @@ for name in "${names[@]}"; do
     main=$(grep -m 1 -E '^[0-9]+$' "$work/out")
     stands "$name: start and end" "$main" 0 "$end"
 
-    # Backwards to where it came by: the handler is entered by an interrupt, at whose icount another instruction was due.
+    # Backwards to where it came by: the handler is entered by an interrupt, at whose icount another
+    # instruction was due.
     debug "$name" guest_main "break *${handlers[$name]}" continue icount continue icount continue icount \
         reverse-continue icount reverse-stepi "p \$pc == (long)&${handlers[$name]}" continue icount reverse-continue icount
     mapfile -t places < <(grep -E '^[0-9]+$' "$work/out")

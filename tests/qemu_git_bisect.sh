@@ -3,8 +3,8 @@
 # versions: user system
 # timeout: 7200
 # long: it builds QEMU from source, about five times, with ccache
-# git bisect run with the script of docs/bisect.md finds the one of eight commits that breaks an instruction, in user mode and
-# in system mode, and skips one that does not build.
+# git bisect run with the script of docs/bisect.md finds the one of eight commits that breaks an
+# instruction, in user mode and in system mode, and skips one that does not build.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -3,9 +3,10 @@
 # timeout: 7200
 # long: runs of thousands of millions of instructions, in eight ways each
 #
-# Memory does not grow with the run: the most that tcgrr and each QEMU with the plugin hold in a recording, a replay and a lockstep
-# is at most a twentieth, or 2 MB, more than the most in a run of a tenth of the length; a tenth has to be long enough to fill the
-# buffers of a fixed size, some seconds. Two guests: one computes, the other reads the clock all the time and takes interrupts, so
+# Memory does not grow with the run: the most that tcgrr and each QEMU with the plugin hold in a
+# recording, a replay and a lockstep is at most a twentieth, or 2 MB, more than the most in a run of
+# a tenth of the length; a tenth has to be long enough to fill the buffers of a fixed size, some
+# seconds. Two guests: one computes, the other reads the clock all the time and takes interrupts, so
 # that it fills QEMU's log; it runs for a twentieth of the instructions.
 #
 #   tests/qemu_growth.sh [INSTRUCTIONS]     default: 10000000000; prints the two sizes of each
@@ -30,7 +31,8 @@ insns_of() {
     json .icount
 }
 
-# peaks PID: the most that tcgrr and the QEMUs below it have held so far, every so often until it has ended: "NAME KB".
+# peaks PID: the most that tcgrr and the QEMUs below it have held so far, every so often until it
+# has ended: "NAME KB".
 peaks() {
     local pid name kb
     while [ -d "/proc/$1" ]; do

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
-# One bit flipped at a chosen icount, in a register, a flag or memory (tests/inject.c): the cause is exactly there, however
-# much later the flow diverges. Flipping needs plugin API 7, that is QEMU 11.1.
+# One bit flipped at a chosen icount, in a register, a flag or memory (tests/inject.c): the cause is
+# exactly there, however much later the flow diverges. Flipping needs plugin API 7, that is QEMU
+# 11.1.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -31,7 +32,8 @@ faulty() {
     chmod +x "$work/faulty"
 }
 
-# found NAME ICOUNT WHAT LEAST: the cause is the instruction at this icount, LEAST instructions or more before the runs part.
+# found NAME ICOUNT WHAT LEAST: the cause is the instruction at this icount, LEAST instructions or
+# more before the runs part.
 found() {
     run 1 "$tcgrr" bisect "$work/$1.tcgrr" --qemu "$work/faulty" --json --force
     equal "$1, $3: icount of the cause" "$(json .cause.icount)" "$2"
@@ -87,7 +89,8 @@ faulty a64-timer "$icount" "$pc" "reg=x29,bit=3"
 found a64-timer "$icount" "frame pointer" 0
 differs x29
 
-# A loop's counter that the compiler keeps in memory: it is loaded, counted and stored again at each of many turns.
+# A loop's counter that the compiler keeps in memory: it is loaded, counted and stored again at each
+# of many turns.
 recording x86-timer
 IFS=, read -r icount pc < <(nth x86-timer "icount >= 9000000 AND symbol LIKE 'guest_main+%' AND disasm LIKE 'mov dword ptr [ebp - 0x10], ebx'" 0)
 faulty x86-timer "$icount" "$pc" "reg=rbx,bit=12"
@@ -102,8 +105,9 @@ faulty thumb-systick "$icount" "$pc" "reg=r6,bit=3"
 found thumb-systick "$icount" "r6" 100000
 differs r6
 
-# Far in a longer run: B replays from the beginning only once, and starts once more to be asked for its registers, as does A, which
-# then goes on and leaves a keyframe near the divergence. All else begins there, and none stays behind.
+# Far in a longer run: B replays from the beginning only once, and starts once more to be asked for
+# its registers, as does A, which then goes on and leaves a keyframe near the divergence. All else
+# begins there, and none stays behind.
 guest rv64-compute 11.1
 printf '#!/bin/sh\necho "$*" >>"%s"\nexec "%s" "$@"\n' "$work/starts-of-a" "${guest[0]}" >"$work/noted"
 chmod +x "$work/noted"
@@ -118,7 +122,8 @@ equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc load
 equal "starts at the beginning, of A" "$(grep rr=replay "$work/starts-of-a" | grep -vc loadvm)" 1
 equal "how often A was asked what it is, recording included" "$(grep -c "^-M none .*probe=" "$work/starts-of-a")" 2
 
-# The same with keyframes beside the trace. To load one takes long where the machine has much memory, and is no replay that hangs.
+# The same with keyframes beside the trace. To load one takes long where the machine has much
+# memory, and is no replay that hangs.
 run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000
 rm "$work/starts"
 cat >"$work/load" <<'END'

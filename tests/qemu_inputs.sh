@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 240
-# One recording drives every release: a trace of each, pinned, replays in both others without a difference, a changed guest differs
-# in all of them, and what extract writes replays in QEMU alone.
+# One recording drives every release: a trace of each, pinned, replays in both others without a
+# difference, a changed guest differs in all of them, and what extract writes replays in QEMU alone.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 versions=(7.2 10.0 11.1)
@@ -37,7 +37,8 @@ for b in 10.0 11.1; do
     equal "QEMU's own count there in $b" "$(json .qemu_icount)" 2345678
 done
 
-# A guest that waits is counted otherwise from 11.0 on: old ones follow new ones, and the other way round is refused.
+# A guest that waits is counted otherwise from 11.0 on: old ones follow new ones, and the other way
+# round is refused.
 guest rv64-wfi 10.0
 record waits
 complains 3 "QEMU 11.1.* cannot replay waits.tcgrr: the guest waits .* icount [0-9]+; record with the newer" \

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
 # extended: 7.2 10.0
-# Level inputs: QEMU's rr log and nothing else, which replays, stops anywhere and says what it lacks.
+# Level inputs: QEMU's rr log and nothing else, which replays, stops anywhere and says what it
+# lacks.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

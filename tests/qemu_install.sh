@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What an installation puts where: a program that records by itself, manual pages, completion, the SQLite extension; and that
-# it can be removed.
+# What an installation puts where: a program that records by itself, manual pages, completion, the
+# SQLite extension; and that it can be removed.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -63,7 +63,8 @@ fi
 run 0 cmake --build "$TCGRR_BUILD" --target uninstall
 equal "what is left" "$(find "$prefix" -type f)" ""
 
-# The Debian packages, unpacked anywhere: tcgrr records, needs no LLVM, and lintian has nothing to say.
+# The Debian packages, unpacked anywhere: tcgrr records, needs no LLVM, and lintian has nothing to
+# say.
 if command -v dpkg-shlibdeps >/dev/null; then
     run 0 cpack --config "$TCGRR_BUILD/CPackConfig.cmake" -B "$work/deb"
     deb=$(echo "$work"/deb/tcgrr_*.deb)

@@ -3,8 +3,9 @@
 # versions: 11.1
 # extended: 7.2 10.0
 # timeout: 240
-# An interrupted command has no verdict: exit status 130 or 143, whatever the signal did to QEMU, and no word of divergence. A
-# QEMU that somebody else ended has none either. Nothing that was not compared counts as the same.
+# An interrupted command has no verdict: exit status 130 or 143, whatever the signal did to QEMU,
+# and no word of divergence. A QEMU that somebody else ended has none either. Nothing that was not
+# compared counts as the same.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -20,7 +21,8 @@ patch "$endless" "$(address "$endless" compute_rounds)" 0000001000000000
 # children PID: the QEMUs that a tcgrr has started with this guest.
 children() { pgrep -P "$1" -f -- "$elf|$endless" || true; }
 
-# started COMMAND...: runs it as a terminal does, in a process group of its own, until its QEMU has run for a moment.
+# started COMMAND...: runs it as a terminal does, in a process group of its own, until its QEMU has
+# run for a moment.
 started() {
     setsid "$@" >"$work/out" 2>"$work/err" &
     job=$!
@@ -91,8 +93,8 @@ for qemu in $qemus; do
     [ ! -d "/proc/$qemu" ] || { fail "lockstep was killed: QEMU $qemu still runs"; kill -KILL "$qemu"; }
 done
 
-# A guest that resets the machine again and again: if QEMU gives up the log of that, it is no divergence.
-# lui t0, 0x100; lui t1, 7; addiw t1, t1, 0x777; sw t1, 0(t0); j .
+# A guest that resets the machine again and again: if QEMU gives up the log of that, it is no
+# divergence. lui t0, 0x100; lui t1, 7; addiw t1, t1, 0x777; sw t1, 0(t0); j .
 patch "$endless" "$(address "$endless" _start)" a0010062a0237773031b631d001002b7
 pause=2
 started "$tcgrr" record -o "$work/resets.tcgrr" -- "${guest[@]}"

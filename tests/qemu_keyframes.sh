@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A replay that starts from a keyframe stops in the same state as one from the beginning; keyframes that do not fit are not used; what
-# belongs to the user is never written.
+# A replay that starts from a keyframe stops in the same state as one from the beginning; keyframes
+# that do not fit are not used; what belongs to the user is never written.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -40,7 +40,8 @@ stand_at a 3999999 "$first"
 stand_at a 4500001 "$second"
 verify a
 
-# Further arguments are another command, and another log is another run: their keyframes are their own.
+# Further arguments are another command, and another log is another run: their keyframes are their
+# own.
 stand_at a 3999999 0 -- -name other
 cp "$work/a.tcgrr" "$work/b.tcgrr"
 stand_at b 3999999 0

@@ -3,8 +3,8 @@
 # long: a matrix of machines that have little of their own for keyframes
 # versions: 7.2 10.0 11.1
 # timeout: 900
-# Keyframes of each kind of machine, of one with much memory, and of a run that starts from a snapshot itself: a replay
-# from one, and gdb, have the state that the recording had there.
+# Keyframes of each kind of machine, of one with much memory, and of a run that starts from a
+# snapshot itself: a replay from one, and gdb, have the state that the recording had there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -48,7 +48,8 @@ record start --portable --start-at guest_main
 run 0 "$tcgrr" keyframes --json --every 1500000 "$work/start.tcgrr"
 stands start 4500001
 
-# A place that took a while to reach has a keyframe before it the next time, and what the user allows is kept to.
+# A place that took a while to reach has a keyframe before it the next time, and what the user
+# allows is kept to.
 guest_linux "$version"
 record boot
 run 0 "$tcgrr" keyframes --json --every 400000000 "$work/boot.tcgrr"

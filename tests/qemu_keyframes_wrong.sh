@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # extended: 11.1
-# A keyframe that is damaged, or of another moment, or that was taken of a run that went wrong, leads to no wrong answer: of fill,
-# gdb, why and replay --at.
+# A keyframe that is damaged, or of another moment, or that was taken of a run that went wrong,
+# leads to no wrong answer: of fill, gdb, why and replay --at.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -98,8 +98,8 @@ done
 filled stripped
 equal "keyframes after the fill" "$(keyframes stripped)" "$first $third"
 
-# A run that goes wrong in memory alone, some time before it shows, leaves keyframes that are all of a piece: they are found out
-# by the window before.
+# A run that goes wrong in memory alone, some time before it shows, leaves keyframes that are all of
+# a piece: they are found out by the window before.
 pc=$("$tcgrr" query "$work/plain.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = 1400000" | tail -n 1 | tr -d '\r')
 wrong() {
     cp "$work/plain.tcgrr" "$work/$1.tcgrr"

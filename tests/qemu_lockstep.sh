@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Two live QEMUs side by side: what must not differ does not, what must is named where it is, and a side that ends, is killed or
-# cannot start is reported as such.
+# Two live QEMUs side by side: what must not differ does not, what must is named where it is, and a
+# side that ends, is killed or cannot start is reported as such.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -36,7 +36,8 @@ pair user-hello-aarch64 7.2 7.2
 arguments=("$fixtures/user-hello-aarch64.elf")
 same "user mode" 800000
 equal "user mode: inputs" "$(json .inputs)" own
-# With interrupts: B follows A's rr log, so that they come at the same instructions; and what clocks and devices say is the same.
+# With interrupts: B follows A's rr log, so that they come at the same instructions; and what clocks
+# and devices say is the same.
 for each in rv64-timer:11.1:7.2 rv64-wfi:11.1:10.0 rv64-clock:7.2:10.0 a64-timer:7.2:11.1; do
     IFS=: read -r name first second <<< "$each"
     pair "$name" "$first" "$second"
@@ -61,7 +62,8 @@ equal "without one log: inputs" "$(json .inputs)" own
 (cd "$work" && same "rv64-timer with itself, searched" 5000000 --bisect --b-arg -accel --b-arg tcg,one-insn-per-tb=on &&
     equal "rv64-timer with itself, searched: inputs" "$(json .inputs)" shared && exit $failures) || failures=$((failures + 1))
 [ ! -e "$work/lockstep-cause" ] || fail "lockstep-cause was left"
-# A guest that rewrites code ahead of itself without the barriers that arm64 asks for: what it runs then does depend on the blocks.
+# A guest that rewrites code ahead of itself without the barriers that arm64 asks for: what it runs
+# then does depend on the blocks.
 pair a64-smc 10.0 10.0
 lockstep 1 --b-arg -accel --b-arg tcg,one-insn-per-tb=on
 equal "rewritten code: A" "$(json '.divergence.a | .symbol + " " + .disasm')" "smc_ahead+0x18 add x0, x0, x3"
@@ -84,7 +86,8 @@ run 3 "$tcgrr" lockstep --json --a "$a" --b "$b" -- "${arguments[@]}"
 equal "a PC from reset on: verdict" "$(json '.diverged, .error.exit' | tr '\n' ' ')" "null 3 "
 equal "a PC from reset on: place" "$(json '.divergence | .icount == .a.icount')" true
 
-# A real fault: 7.2 sets the carry flag of blsi wrongly; the branch on it comes 300,000 instructions later.
+# A real fault: 7.2 sets the carry flag of blsi wrongly; the branch on it comes 300,000 instructions
+# later.
 pair x86-blsi 7.2 10.0
 lockstep 1 --from _start
 equal "blsi: kind" "$(json .divergence.kind)" "control flow"
@@ -131,8 +134,8 @@ b=$(qemu riscv64 11.1)
 arguments=("${guest[@]:1}")
 same "a stored run and a live one" 20000000
 
-# One side gets another guest: a nop in place of an instruction, at a known icount; and one that does fewer rounds, so that it
-# is through first.
+# One side gets another guest: a nop in place of an instruction, at a known icount; and one that
+# does fewer rounds, so that it is through first.
 elf=$work/patched.elf
 copy_guest rv64-compute-short "$elf"
 place=$(($(address "$elf" _start) + 12))
@@ -170,7 +173,8 @@ complains 2 "has no symbol of this name" "$tcgrr" lockstep --a "$a" --b "$b" --f
 complains 2 "aarch64" "$tcgrr" lockstep --a "$a" --b "$(qemu aarch64 10.0)" -- "${arguments[@]}"
 complains 3 "never executed pc 0x12345678" "$tcgrr" lockstep --a "$a" --b "$b" --from 0x12345678 -- "${arguments[@]}"
 complains 3 "did not start" "$tcgrr" lockstep --a "$a" --b "$b" --b-arg -nonsense -- "${arguments[@]}"
-# Also where A, with inputs of its own, has run nothing so far: nothing is read from B before A has come on.
+# Also where A, with inputs of its own, has run nothing so far: nothing is read from B before A has
+# come on.
 complains 3 "ended without running an instruction .*nosuch" "$tcgrr" lockstep --own-inputs --timeout 600 --a "$a" --b "$b" \
     --a-arg -S --b-arg -device --b-arg nosuch -- "${arguments[@]}"
 complains 3 "no-such-qemu" "$tcgrr" lockstep --a no-such-qemu --b "$b" -- "${arguments[@]}"

@@ -3,8 +3,8 @@
 # versions: 11.1
 # extended: 7.2 10.0
 # timeout: 300
-# record --level full: a guest's accesses are those that its source makes, each once; those of a device have its name; a replay makes
-# the same; a window holds what a whole recording has there.
+# record --level full: a guest's accesses are those that its source makes, each once; those of a
+# device have its name; a replay makes the same; a window holds what a whole recording has there.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -26,7 +26,8 @@ verify rv64-mem
 elf=$fixtures/rv64-mem.elf
 buffer=$(address "$elf" memory_buffer)
 
-# of OFFSET KIND PART: how many accesses, by how many instructions, of which size, and the sum of their values.
+# of OFFSET KIND PART: how many accesses, by how many instructions, of which size, and the sum of
+# their values.
 of() {
     ask rv64-mem "SELECT count(*), count(DISTINCT icount), min(size), max(size), coalesce(sum(value), '') FROM mem
         WHERE address = $buffer + $1 AND kind = '$2' AND part = $3 AND symbol LIKE 'memory_rounds%'"
@@ -39,7 +40,8 @@ expect() {
     equal "$1" "$(of "$2" "$3" "$4")" "${7:-1000},${7:-1000},$5,$5,$sum"
 }
 
-# Rounds count from 1000 down to 1. The sum of all, of their low bytes, and of what the atomics had and left in memory.
+# Rounds count from 1000 down to 1. The sum of all, of their low bytes, and of what the atomics had
+# and left in memory.
 all=500500
 bytes=$(seq 1 1000 | awk '{s += $1 % 256} END {print s}')
 left=$(seq 1000 -1 1 | awk '{t += $1; s += t} END {print s}')
@@ -72,7 +74,8 @@ equal "who last wrote a byte" "$(ask rv64-mem "SELECT symbol, coalesce(value, 99
 
 full rv64-mmio
 verify rv64-mmio
-# Every instruction that accesses a device is there once; what it says is where devices are on this machine.
+# Every instruction that accesses a device is there once; what it says is where devices are on this
+# machine.
 equal "device accesses are there once" \
     "$(ask rv64-mmio "SELECT count(*) - count(DISTINCT icount) FROM mem WHERE device IS NOT NULL")" 0
 equal "timer" "$(ask rv64-mmio "SELECT DISTINCT device FROM mem WHERE address BETWEEN 0x2004000 AND 0x200bfff")" \
@@ -121,7 +124,8 @@ columns="icount, pc, seq, kind, address, size, value, physical, part"
 full a64-pagefault
 cp "$work/a64-pagefault.tcgrr" "$work/whole.tcgrr"
 
-# window FROM UNTIL OPTION...: what these options record is what the whole has from icount FROM up to UNTIL.
+# window FROM UNTIL OPTION...: what these options record is what the whole has from icount FROM up
+# to UNTIL.
 window() {
     local from=$1 until=$2
     full a64-pagefault "${@:3}"

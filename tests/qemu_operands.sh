@@ -3,8 +3,9 @@
 # versions: 7.2 10.0 11.1
 # timeout: 900
 # long: QEMUs of more targets, which only scripts/fetch-qemus.sh --all-targets gets
-# What an instruction reads and writes on targets that tcgrr has no tables for: a value is followed back through registers and
-# memory, and on QEMU 11.1, which lets a plugin flip a bit, the instruction before which it was flipped is the cause.
+# What an instruction reads and writes on targets that tcgrr has no tables for: a value is followed
+# back through registers and memory, and on QEMU 11.1, which lets a plugin flip a bit, the
+# instruction before which it was flipped is the cause.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -13,7 +14,8 @@ objcopy=$(compgen -c llvm-objcopy | sort | head -n 1)
 { [ -n "$objcopy" ] && command -v clang >/dev/null; } || skip "clang and llvm-objcopy build the guest"
 [ -f "$TCGRR_BUILD/bin/libtcgrr-llvm.so" ] || skip "tcgrr was built without LLVM"
 
-# recorded NAME QEMU CLANG-TARGET DATA "FLAGS" AT PC "QEMU'S ARGUMENTS": records fixtures/mix.c for it as $work/NAME.tcgrr.
+# recorded NAME QEMU CLANG-TARGET DATA "FLAGS" AT PC "QEMU'S ARGUMENTS": records fixtures/mix.c for
+# it as $work/NAME.tcgrr.
 recorded() {
     local name=$1 data=$4 at=$6 pc=$7
     name_of_qemu=$(qemu "$2" "$version")
@@ -30,13 +32,15 @@ recorded() {
     equal "$name: count" "$(json .icount)" 60000
 }
 
-# place NAME CONDITION: icount and pc of the first instruction after 40,000 that meets an SQL condition.
+# place NAME CONDITION: icount and pc of the first instruction after 40,000 that meets an SQL
+# condition.
 place() {
     "$tcgrr" query "$work/$1.tcgrr" --format csv \
         "SELECT icount, printf('0x%x', pc) FROM insn WHERE icount > 40000 AND ($2) LIMIT 1" | tail -n 1
 }
 
-# comes_from NAME CONDITION REGISTER: before the branch that CONDITION finds, REGISTER came from memory, which a store wrote.
+# comes_from NAME CONDITION REGISTER: before the branch that CONDITION finds, REGISTER came from
+# memory, which a store wrote.
 comes_from() {
     local icount
     IFS=, read -r icount _ < <(place "$1" "$2")
@@ -46,7 +50,8 @@ comes_from() {
     equal "$1: nothing unknown" "$(json '[.ends | if type == "array" then .[] else . end | select(startswith("unknown"))] | length')" 0
 }
 
-# is_cause NAME CONDITION WHAT BIT REGISTER KIND: a bit of WHAT flipped before the instruction that CONDITION finds is found.
+# is_cause NAME CONDITION WHAT BIT REGISTER KIND: a bit of WHAT flipped before the instruction that
+# CONDITION finds is found.
 is_cause() {
     local name=$1 icount pc
     [ "$version" = 11.1 ] || return 0

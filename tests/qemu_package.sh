@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# In clean Debians: the build with the packages that are documented, installation, packages, the cross build for arm64.
+# In clean Debians: the build with the packages that are documented, installation, packages, the
+# cross build for arm64.
 # timeout: 3600
 # long: installs three Debians and builds in each of them
 # shellcheck source=tests/lib.sh

@@ -30,7 +30,8 @@ if [ "$(tail -n 1 "$work/out" | tr -d '\r')" = 1 ]; then # built with libdw
     contains "line of a step" "$(json '.steps[0].line')" ':[0-9]+$'
 fi
 
-# What a divergence, its cause and a value have: the object that --json prints, drawn. Names are as bad as they can be.
+# What a divergence, its cause and a value have: the object that --json prints, drawn. Names are as
+# bad as they can be.
 guest a64-fcvtzs 10.0
 bad="$work/<"
 mkdir "$bad"

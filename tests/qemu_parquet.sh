@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Many runs are one table: DuckDB, and ClickHouse where it is installed, read what `export parquet` writes.
+# Many runs are one table: DuckDB, and ClickHouse where it is installed, read what `export parquet`
+# writes.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

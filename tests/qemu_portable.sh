@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2
 # extended: 10.0 11.1
-# record --portable: the trace says what the machine is and carries what the guest is made of; the user's files are not touched,
-# and not needed any more.
+# record --portable: the trace says what the machine is and carries what the guest is made of; the
+# user's files are not touched, and not needed any more.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
 
 files() { jq -r '.pinned.files[] | "\(.role) \(.name)"' "$work/out" | sort; }
 
-# A bare guest for RISC-V: full machine name, default CPU, a packed device tree. Replays with its kernel gone.
+# A bare guest for RISC-V: full machine name, default CPU, a packed device tree. Replays with its
+# kernel gone.
 guest rv64-timer "$version"
 cp "$fixtures/rv64-timer.elf" "$work/kernel,1.elf"
 guest=("${guest[@]/#$fixtures\/rv64-timer.elf/$work/kernel,1.elf}")
@@ -88,7 +89,8 @@ if [ "$version" != 7.2 ]; then
         "$tcgrr" replay "$work/cpu.tcgrr" --qemu "$old"
 fi
 
-# What two QEMUs would give a guest differently, before anything runs; nothing between a QEMU and itself but the random seeds.
+# What two QEMUs would give a guest differently, before anything runs; nothing between a QEMU and
+# itself but the random seeds.
 guest a64-timer "$version"
 run 0 "$tcgrr" doctor --json --pair "${guest[0]}" "${guest[0]}" -- "${guest[@]:1}"
 equal "doctor: a QEMU and itself" "$(json '[.differences[].what] | join(",")')" "random seeds"

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# One rr log drives both, and so one changed instruction, one flipped bit, and one wrong value of a device diverge where they are:
-# in lockstep on one machine, over a socket, and with a trace as side A. Aligning two runs would take the last for a loop that polls.
-# Flipping needs plugin API 7, that is QEMU 11.1.
+# One rr log drives both, and so one changed instruction, one flipped bit, and one wrong value of a
+# device diverge where they are: in lockstep on one machine, over a socket, and with a trace as side
+# A. Aligning two runs would take the last for a loop that polls. Flipping needs plugin API 7, that
+# is QEMU 11.1.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -24,7 +25,8 @@ by_socket() {
     equal "status of the listening side" "$result" "$status"
 }
 
-# diverges WHAT ICOUNT QEMU ARG...: against the whole guest, in each way; ICOUNT "": where the loop ends is another one in each run.
+# diverges WHAT ICOUNT QEMU ARG...: against the whole guest, in each way; ICOUNT "": where the loop
+# ends is another one in each run.
 diverges() {
     local what=$1 icount=$2 way
     shift 2

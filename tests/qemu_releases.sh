@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 3000
 # long: boots Linux and U-Boot in six directions between three releases
-# docs/releases.md: what each release records, the two others replay to the end without a difference, and lockstep of each pair
-# tolerates nothing. What 7.2 does wrong is found by each way to look for it.
+# docs/releases.md: what each release records, the two others replay to the end without a
+# difference, and lockstep of each pair tolerates nothing. What 7.2 does wrong is found by each way
+# to look for it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 versions=(7.2 10.0 11.1)

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0 11.1
 # extended: 7.2
-# A recording compared with its own replay has no differences, to its last instruction, and replays stop where they should.
+# A recording compared with its own replay has no differences, to its last instruction, and replays
+# stop where they should.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -14,14 +15,16 @@ check() {
     icount=$(json .icount)
     run 0 "$tcgrr" replay --json "$work/$name.tcgrr"
     equal "$name: diverged" "$(json .diverged)" false
-    # QEMU may run on for a few instructions after the guest has shut down, in one run more than in the other.
+    # QEMU may run on for a few instructions after the guest has shut down, in one run more than in
+    # the other.
     equal "$name: instructions compared" "$(json ".compared + .surplus.recording")" "$icount"
     [ "$(json .surplus.recording)" -lt 1000 ] || fail "$name: $(json .surplus.recording) instructions were not compared"
     equal "$name: shifted events" "$(json .shifted_events)" 0
     equal "$name: the replay's QEMU" "$(json .qemu_version)" "$(json .recorded_qemu_version)"
 }
 
-# QEMU stops exactly there. We have compared up to the block in which that is, because counts are known at blocks' ends.
+# QEMU stops exactly there. We have compared up to the block in which that is, because counts are
+# known at blocks' ends.
 check_stop() {
     local name=$1 icount=$2
     run 0 "$tcgrr" replay --json --at "$icount" "$work/$name.tcgrr"
@@ -35,7 +38,8 @@ check_stop() {
 for name in "${!rr_guests[@]}"; do
     check "$name"
 done
-# QEMU writes a checkpoint at each turn of a loop that waits; a replay does without nearly all of them.
+# QEMU writes a checkpoint at each turn of a loop that waits; a replay does without nearly all of
+# them.
 run 0 "$tcgrr" extract "$work/x86-pause.tcgrr" "$work/pause"
 original=$(stat -c %s "$work/pause/original.rr") given=$(stat -c %s "$work/pause/replay.rr")
 ((given * 100 < original)) || fail "x86-pause: $given of $original bytes of the rr log are given to a replay"

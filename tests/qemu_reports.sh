@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# Each report against an independent count: QEMU's own log of the same run, replayed with one instruction to a translation, and
-# what the guest's source says it does.
+# Each report against an independent count: QEMU's own log of the same run, replayed with one
+# instruction to a translation, and what the guest's source says it does.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -17,8 +17,8 @@ report() {
     "$tcgrr" report "$trace" "$@" 2>"$work/notes" || fail "report $*: $(cat "$work/notes")"
 }
 
-# run_logged NAME [OPTION...]: runs `guest` with one instruction to a translation. What ran goes to $work/NAME.flow, the
-# instructions' addresses alone to $work/NAME.pcs.
+# run_logged NAME [OPTION...]: runs `guest` with one instruction to a translation. What ran goes to
+# $work/NAME.flow, the instructions' addresses alone to $work/NAME.pcs.
 run_logged() {
     local name=$1
     shift
@@ -28,7 +28,8 @@ run_logged() {
     awk '$1 != "trap" { print $1 }' "$work/$name.flow" >"$work/$name.pcs"
 }
 
-# mnemonics NAME PATTERN: how often the log has an instruction that QEMU's disassembler gives such a name.
+# mnemonics NAME PATTERN: how often the log has an instruction that QEMU's disassembler gives such a
+# name.
 mnemonics() { awk -v pattern="^($2)\$" '$1 != "trap" && $2 ~ pattern { count++ } END { print count + 0 }' "$work/$1.flow"; }
 
 # class TRACE NAME [OPTION...]: hits of howvec's class.
@@ -107,8 +108,9 @@ if [ "$version" = 11.1 ]; then
     cmp -s "$work/traps" "$work/traps.wanted" || fail "traps' places: $(diff "$work/traps" "$work/traps.wanted" | head -n 3)"
 fi
 
-# Branches: from each instruction that was followed by another one than the next. What ran behind an interrupt goes on where it
-# returned to. Where QEMU does not tell where an interrupt hit behind an instruction that can go anywhere, a branch is missing.
+# Branches: from each instruction that was followed by another one than the next. What ran behind an
+# interrupt goes on where it returned to. Where QEMU does not tell where an interrupt hit behind an
+# instruction that can go anywhere, a branch is missing.
 awk -v handler="$handler" '
     function number(hex,  i, value) { for (i = 1; i <= length(hex); i++) value = value * 16 + index("0123456789abcdef", substr(hex, i, 1)) - 1; return value }
     $1 == "trap" { taken = before; next }
@@ -211,7 +213,8 @@ record fault
 "$tcgrr" extract "$work/fault.tcgrr" "$work/fault.files" >/dev/null
 timeout 100 "${guest[@]}" -icount "shift=0,rr=replay,rrfile=$work/fault.files/replay.rr" -nic none -d int -D "$work/fault.log" \
     2>/dev/null || fail "QEMU does not replay the page faults"
-# Of a system call the log has the instruction to return to; the last exception, 11, switches the machine off.
+# Of a system call the log has the instruction to return to; the last exception, 11, switches the
+# machine off.
 awk '/^Taking exception/ { kind = $3 } /^\.\.\.with ELR/ { sub(/^0x0*/, "", $3); if (kind != 2 && kind != 11) print $3 }' "$work/fault.log" |
     sort | uniq -c | awk '{ print $2, $1 }' >"$work/faults.wanted"
 calls=$(grep -c '^Taking exception 2 ' "$work/fault.log")

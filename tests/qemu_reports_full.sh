@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
 # extended: 7.2 10.0
-# The reports about memory accesses, against QEMU's log of the same run with one instruction to a translation: which instructions
-# access memory its own disassembly says, and which of them devices, the guest's source (fixtures/a64-mmio.c).
+# The reports about memory accesses, against QEMU's log of the same run with one instruction to a
+# translation: which instructions access memory its own disassembly says, and which of them devices,
+# the guest's source (fixtures/a64-mmio.c).
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -13,7 +14,8 @@ one_insn=(-accel "tcg,one-insn-per-tb=on")
 # report NAME [OPTION...]: its output.
 report() { "$tcgrr" report "$work/mmio.tcgrr" "$@" 2>"$work/notes" || fail "report $*: $(cat "$work/notes")"; }
 
-# mnemonics PATTERN: how often the log has an instruction that QEMU's disassembler gives such a name.
+# mnemonics PATTERN: how often the log has an instruction that QEMU's disassembler gives such a
+# name.
 mnemonics() { awk -v pattern="^($1)\$" '$1 != "trap" && $2 ~ pattern { count++ } END { print count + 0 }' "$work/flow"; }
 
 # A replaying QEMU can shut down a few instructions before the recorded one did.
@@ -53,7 +55,8 @@ equal "instructions without" "$(grep -vE ', (load|store), 0x' "$work/execlog" | 
 equal "execlog's accesses in JSON" "$(report execlog --json until=20000 | jq '[.insns[].accesses // [] | length] | add')" \
     "$(head -n 20000 "$work/execlog" | grep -oE ', (load|store), 0x' | wc -l)"
 
-# Devices by the instruction: each access to one is an execution of it. read_devices reads the UART four times a turn.
+# Devices by the instruction: each access to one is an execution of it. read_devices reads the UART
+# four times a turn.
 report hwprofile source --json >"$work/out"
 equal "accesses to devices" "$(json '[.devices[] | .reads + .writes] | add')" "$io"
 json '.devices[].locations[] | "\(.pc[2:]) \(.reads + .writes)"' | sort >"$work/sources"
@@ -80,7 +83,8 @@ equal "pages by address" "$(report hotpages sortby=address limit=0 | sed 1d | cu
 equal "one large page" "$(report hotpages pagesize=4611686018427387904 --json | jq -c '.pages | map(.address)')" '["0x0"]'
 complains 2 "power of two" "$tcgrr" report "$work/mmio.tcgrr" hotpages pagesize=5000
 
-# A data cache of 1 KiB, simulated here from the addresses that execlog printed; devices are not in it.
+# A data cache of 1 KiB, simulated here from the addresses that execlog printed; devices are not in
+# it.
 report cache dcachesize=1024 dblksize=32 dassoc=2 evict=fifo limit=0 --json >"$work/out"
 addresses='(load|store), 0x[0-9a-f]+, RAM'
 [ "$version" != 7.2 ] || addresses='(load|store), 0x0*40[0-9a-f]{6}' # without physical addresses nothing is said of RAM

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2
 # extended: 10.0 11.1
-# 16-bit x86 code is recorded at its address, which is not what eip says: the firmware's, in segments that begin at a page, too.
+# 16-bit x86 code is recorded at its address, which is not what eip says: the firmware's, in
+# segments that begin at a page, too.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # long: starts Slurm, a controller and a node, and fills a trace with it
 # timeout: 300
-# A Slurm job array derives the windows of one trace, two at a time; one of its workers is killed and its window run again.
+# A Slurm job array derives the windows of one trace, two at a time; one of its workers is killed
+# and its window run again.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 for program in slurmctld slurmd sbatch munged; do

@@ -11,5 +11,6 @@ icount=$(json .icount)
 verify timer
 run 0 "$tcgrr" replay --json "$work/timer.tcgrr"
 equal diverged "$(json .diverged)" false
-# QEMU may run on for a few instructions after the guest has shut down, in one run more than in the other.
+# QEMU may run on for a few instructions after the guest has shut down, in one run more than in the
+# other.
 equal compared "$(json ".compared + .surplus.recording")" "$icount"

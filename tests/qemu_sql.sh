@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A real trace queried with SQL: what the guest's source says it does is what the tables show, from tcgrr and from the stock sqlite3
-# shell alike, and nothing can be written.
+# A real trace queried with SQL: what the guest's source says it does is what the tables show, from
+# tcgrr and from the stock sqlite3 shell alike, and nothing can be written.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -42,7 +42,8 @@ equal "history" "$(ask compute "SELECT group_concat(seq) FROM history($((icount 
 contains "call stack" "$(ask compute "SELECT kind || ' ' || function FROM callstack($((icount / 2)))")" \
     "^call compute_call"
 
-# Each turn of the loop goes through its first block: the guest's count of rounds, by three ways to count.
+# Each turn of the loop goes through its first block: the guest's count of rounds, by three ways to
+# count.
 head=$(ask compute "SELECT block FROM hot_block WHERE symbol LIKE 'compute_round%' ORDER BY execs DESC LIMIT 1")
 equal "executions of the loop" "$(ask compute "SELECT count(*) FROM exec WHERE block = $head")" \
     "$(ask compute "SELECT execs FROM hot_block WHERE block = $head")"

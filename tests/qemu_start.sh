@@ -2,14 +2,16 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
 # extended: 7.2 10.0
-# record --start-at: the run starts from a snapshot at exactly that place, counts from there, and replays here and in other releases.
+# record --start-at: the run starts from a snapshot at exactly that place, counts from there, and
+# replays here and in other releases.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
 other=10.0
 [ "$version" != 10.0 ] || other=11.1
 
-# An x86 guest starts at its first instruction, the BIOS behind it. Another release loads the snapshot.
+# An x86 guest starts at its first instruction, the BIOS behind it. Another release loads the
+# snapshot.
 guest x86-timer "$version"
 guest=("${guest[@]/#pc/pc-i440fx-7.2}")
 record x86 --start-at _start

@@ -3,8 +3,9 @@
 # versions: 11.1
 # extended: 10.0
 # timeout: 240
-# Recordings at level state: their replays have the same registers and stores at the same instructions, also where QEMU cuts the
-# code in other blocks; a guest in which one word of data differs is found where it differs.
+# Recordings at level state: their replays have the same registers and stores at the same
+# instructions, also where QEMU cuts the code in other blocks; a guest in which one word of data
+# differs is found where it differs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -54,7 +55,8 @@ for name in rv64-timer rv64-pagefault rv64-mmio a64-timer a64-pagefault a64-mmio
     replays "$name" -accel tcg,one-insn-per-tb=on
 done
 
-# changes NAME REGISTER: in the loop of float.c, a floating-point register has another value in each sample.
+# changes NAME REGISTER: in the loop of float.c, a floating-point register has another value in each
+# sample.
 changes() {
     check "$1" 48
     local values
@@ -80,8 +82,8 @@ run 0 "$tcgrr" replay --json "$work/densest.tcgrr"
 # The two cut some blocks in different places.
 (($(json .samples) > most * 9 / 10)) || fail "only $(json .samples) of $most samples before blocks were compared"
 
-# parts NAME REGISTERS: 0.0625 becomes 0.5, which is loaded half-way through. Up to there all is the same; then the
-# registers differ, and the flow only at the end.
+# parts NAME REGISTERS: 0.0625 becomes 0.5, which is loaded half-way through. Up to there all is the
+# same; then the registers differ, and the flow only at the end.
 parts() {
     local name=$1 registers=$2 elf=$work/$1.elf late from to
     copy_guest "$name" "$elf"
@@ -112,7 +114,8 @@ parts x86-float "xmm0 xmm3"
 run 1 "$tcgrr" replay --json --timeout 10 --ignore-reg "xmm*" "$work/x86-float-late.tcgrr"
 equal "registers that may differ" "$(json .data_divergence)" null
 
-# Two live QEMUs: the other version has the same registers, with the same data; and with another word of it not.
+# Two live QEMUs: the other version has the same registers, with the same data; and with another
+# word of it not.
 other=10.0
 [ "$version" = 10.0 ] && other=11.1
 words=(-M virt -cpu cortex-a57 -display none -monitor none -serial null)
@@ -128,8 +131,9 @@ to=$(json .data_divergence.icount_to)
 ((from <= late && late < to)) || fail "lockstep: data parts between $from and $to, not at $late"
 equal "lockstep: kind" "$(json .divergence.kind)" "control flow"
 
-# Where the BIOS of the two does not do the same, branches count from where comparing starts. A flag that 10.0 has wrong
-# goes to memory at once, so that only the stores tell, 300,000 instructions before the branch on it.
+# Where the BIOS of the two does not do the same, branches count from where comparing starts. A flag
+# that 10.0 has wrong goes to memory at once, so that only the stores tell, 300,000 instructions
+# before the branch on it.
 words=(-M pc -cpu max -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -display none -monitor none -serial null)
 sides=(--level state --from _start --a "$(qemu x86_64 "$version")" --b "$(qemu x86_64 "$other")")
 run 0 "$tcgrr" lockstep --json "${sides[@]}" -- "${words[@]}" -kernel "$fixtures/x86-float.elf"

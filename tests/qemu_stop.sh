@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A guest that neither waits nor sets a timer has slices of 2^31 instructions, in which QEMU hears nothing. Recording it ends
-# in order all the same, before the first slice does, and what was recorded replays.
+# A guest that neither waits nor sets a timer has slices of 2^31 instructions, in which QEMU hears
+# nothing. Recording it ends in order all the same, before the first slice does, and what was
+# recorded replays.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -29,7 +30,8 @@ interrupted spin "$(qemu riscv64 "$version")"
 run 0 "$tcgrr" replay --json "$work/spin.tcgrr"
 equal "diverged" "$(json .diverged)" false
 
-# To end a slice the plugin is reset, and is then without callbacks for a moment, the one for QEMU's exit among them.
+# To end a slice the plugin is reset, and is then without callbacks for a moment, the one for QEMU's
+# exit among them.
 printf '#!/bin/sh\nexport LD_PRELOAD=%q\nexec %q "$@"\n' "$TCGRR_BUILD/tests/libslow-reset.so" "$(qemu riscv64 "$version")" \
     >"$work/slow-reset"
 chmod +x "$work/slow-reset"

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 240
 #
-# Kills tcgrr, its QEMUs, or both, at random moments: while they record, replay, run in lockstep on one machine, or over a socket.
-# After each kill every trace has to open and verify, no process may be left, and no file in the temporary folder.
+# Kills tcgrr, its QEMUs, or both, at random moments: while they record, replay, run in lockstep on
+# one machine, or over a socket. After each kill every trace has to open and verify, no process may
+# be left, and no file in the temporary folder.
 #
 #   tests/qemu_stress.sh [KILLS] [SEED]     default: 12 1; prints what was counted
 #

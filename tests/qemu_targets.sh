@@ -3,8 +3,8 @@
 # versions: 7.2 10.0 11.1
 # timeout: 1800
 # long: two dozen targets, whose QEMUs only scripts/fetch-qemus.sh --all-targets gets
-# Every target's guests (fixtures/targets.list) are counted as QEMU counts them, replay, and stop exactly where they
-# should.
+# Every target's guests (fixtures/targets.list) are counted as QEMU counts them, replay, and stop
+# exactly where they should.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -21,13 +21,15 @@ while read -r row; do
 done <<<"$rows"
 ! command -v llvm-mc >/dev/null || contains "guests with traps" "$rows" '^\| s390x, timer and traps \|'
 
-# OpenBIOS returns from functions whose register windows have to be filled: the return traps, and a replay runs it alone.
+# OpenBIOS returns from functions whose register windows have to be filled: the return traps, and a
+# replay runs it alone.
 guest=("$(qemu sparc64 "$version")" -M sun4u -nic none -display none -monitor none -serial null)
 record windows --until 6000000
 run 0 "$tcgrr" replay --json "$work/windows.tcgrr"
 equal "register windows" "$(json .compared)" 6000000
 
-# A loop that ends by semihosting: QEMU leaves from inside the instruction (simcall) and writes no end into its rr log.
+# A loop that ends by semihosting: QEMU leaves from inside the instruction (simcall) and writes no
+# end into its rr log.
 printf '\x42\xa7\xd0\x42\xc4\xff\x56\x94\xff\x22\xa0\x01\x32\xa0\x03\x00\x51\x00' >"$work/code"
 guest=("$(qemu xtensa "$version")" -M none -m 16 -cpu dc232b -display none -monitor none -serial null
        -semihosting-config "enable=on,target=native" -device "loader,file=$work/code,addr=0x1000,force-raw=on"

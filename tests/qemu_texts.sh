@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2
 # extended: 10.0 11.1
-# Disassembly where capstone does not know the target: it is QEMU's own, in the trace, in SQL, in reports and where runs diverge.
+# Disassembly where capstone does not know the target: it is QEMU's own, in the trace, in SQL, in
+# reports and where runs diverge.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1

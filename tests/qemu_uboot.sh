@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# U-Boot, which waits at its prompt until the user ends it: the recording is complete up to there and replays. With icount's shift
-# being 0 QEMU would not look at signals for a minute, because the prompt sets no timer; hence 7.
+# U-Boot, which waits at its prompt until the user ends it: the recording is complete up to there
+# and replays. With icount's shift being 0 QEMU would not look at signals for a minute, because the
+# prompt sets no timer; hence 7.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

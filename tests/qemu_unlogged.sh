@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 11.1
 # extended: 7.2 10.0
-# What QEMU does not record is no divergence: devices that work at times that are in no log, and whatever else keeps a QEMU from
-# repeating its own run.
+# What QEMU does not record is no divergence: devices that work at times that are in no log, and
+# whatever else keeps a QEMU from repeating its own run.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -41,7 +41,8 @@ equal "where" "$(json .divergence.a.symbol)" "_start+0xc"
 equal "verdict" "$(json .verdict)" "no verdict"
 # Where the guest has changed, or another QEMU is asked for, that is what differs.
 run 1 "$tcgrr" replay --json "$work/timer.tcgrr" --qemu "$work/fickle"
-# Another QEMU that runs another program. With a device, the one that recorded is asked whether it repeats its own run.
+# Another QEMU that runs another program. With a device, the one that recorded is asked whether it
+# repeats its own run.
 sed 's/^\[\[.* || //' "$work/fickle" >"$work/bad"
 chmod +x "$work/bad"
 guest+=(-device virtio-serial-device)

@@ -1,12 +1,14 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # extended: all
-# A recording whose machine was not pinned, in another release, which makes another device tree: a fault of one release is
-# found all the same, in each direction, and a guest that only sees another tree is nobody's fault.
+# A recording whose machine was not pinned, in another release, which makes another device tree: a
+# fault of one release is found all the same, in each direction, and a guest that only sees another
+# tree is nobody's fault.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
-# faulty NAME TARGET A B PINNED: what A recorded, B does otherwise, which is its own doing. PINNED: B has A's machine.
+# faulty NAME TARGET A B PINNED: what A recorded, B does otherwise, which is its own doing. PINNED:
+# B has A's machine.
 faulty() {
     guest "$1" "$3"
     record "$1" --force

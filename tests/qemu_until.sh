@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# A recording that ends at a place: exactly there, at an icount, an address and a symbol; it replays, and stops where it ends.
+# A recording that ends at a place: exactly there, at an icount, an address and a symbol; it
+# replays, and stops where it ends.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -36,7 +37,8 @@ recorded_until "$(printf '0x%x' "$pc")" "$(ask whole "SELECT min(icount) FROM in
 symbol=$(ask whole "SELECT name FROM symbol JOIN block ON pc = address WHERE pc NOT IN (SELECT pc FROM insn WHERE icount < 10) LIMIT 1")
 recorded_until "$symbol" "$(ask whole "SELECT min(icount) FROM insn WHERE pc = (SELECT address FROM symbol WHERE name = '$symbol')")"
 
-# A place that the guest never comes to is no fault of the recording, and said; one that cannot be is refused.
+# A place that the guest never comes to is no fault of the recording, and said; one that cannot be
+# is refused.
 record never --until 999999999999
 equal "never: reached" "$(json .reached)" false
 equal "never: tail" "$(json '.tail == null or .icount > 1000')" true

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Exit statuses, and that one line says what is wrong: the user's arguments, a QEMU that is not there or does not
-# start, files that are no traces.
+# Exit statuses, and that one line says what is wrong: the user's arguments, a QEMU that is not
+# there or does not start, files that are no traces.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -150,7 +150,8 @@ refused "takes a block" query timer.tcgrr "SELECT * FROM disassemble"
 refused "did you mean 'hotblocks'" report timer.tcgrr hotblock
 refused "no symbol of this name" diff --from nowhere plain.tcgrr timer.tcgrr
 
-# Long output on a terminal goes through a pager, the end of the command waits for it, and its status is the command's.
+# Long output on a terminal goes through a pager, the end of the command waits for it, and its
+# status is the command's.
 python3 - "$tcgrr" <<'PYTHON' || fail "the pager"
 import os, pty, sys
 def ran(pager, *words):

@@ -3,8 +3,8 @@
 # versions: 10.0
 # extended: 7.2
 # timeout: 120
-# tcgrr why: a value is followed back along what the guest's source does with it, over 300,000 instructions, to where it came
-# from; devices and constants end it.
+# tcgrr why: a value is followed back along what the guest's source does with it, over 300,000
+# instructions, to where it came from; devices and constants end it.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -15,7 +15,8 @@ at() { "$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT min(icount) FROM ins
 # why TRACE ICOUNT WHAT [OPTION...]: its JSON is the output of the last `run`.
 why() { run 0 "$tcgrr" why "$work/$1.tcgrr" --at "$2" "$3" --json "${@:4}"; }
 
-# What a register holds at the end of a long loop was stored before it, from a vector register that one instruction set.
+# What a register holds at the end of a long loop was stored before it, from a vector register that
+# one instruction set.
 guest a64-fcvtzs "$version"
 record fcvtzs
 branch=$(at fcvtzs fcvtzs_branch)

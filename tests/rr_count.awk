@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# Instructions in a QEMU rr log, the sum of its instruction events: od -An -v -tu1 -w1 replay.rr | awk -f tests/rr_count.awk
-# `wanted` says what the bytes at hand are for. The event numbers are those of QEMU 7.2 to 11.1; input and network events
-# do not occur in the tests' guests.
+# Instructions in a QEMU rr log, the sum of its instruction events: od -An -v -tu1 -w1 replay.rr |
+# awk -f tests/rr_count.awk `wanted` says what the bytes at hand are for. The event numbers are
+# those of QEMU 7.2 to 11.1; input and network events do not occur in the tests' guests.
 function expect(what, bytes) { wanted = what; left = bytes; value = 0 }
 
 function expect_rest_of(event) {

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# fish completion for tcgrr. Asks tcgrr itself for everything, so that nothing here has to be kept up to date.
+# fish completion for tcgrr. Asks tcgrr itself for everything, so that nothing here has to be kept
+# up to date.
 
 function __tcgrr_commands
     tcgrr --help 2>/dev/null | string replace -rf '^  ([a-z][a-z-]*) +(.*)' '$1\t$2'
@@ -13,7 +14,8 @@ function __tcgrr_words
     return 0
 end
 
-# Whether the command is one of those given, and how many words follow it (any number, if none is given).
+# Whether the command is one of those given, and how many words follow it (any number, if none is
+# given).
 function __tcgrr_at -a count
     set -l words (__tcgrr_words); or return 1
     test (count $words) -gt 0; or return 1

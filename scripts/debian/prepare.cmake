@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-# What Debian wants of a package beyond what is installed: cpack runs this over the files before it packs them, which are in
-# a folder for each package.
+# What Debian wants of a package beyond what is installed: cpack runs this over the files before it
+# packs them, which are in a folder for each package.
 string(TIMESTAMP date "%a, %d %b %Y %H:%M:%S +0000" UTC)
 foreach(component ${CPACK_COMPONENTS_ALL})
   string(TOUPPER ${component} variable)
