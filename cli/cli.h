@@ -72,12 +72,13 @@ void cli_progress_clear(void);
 void cli_say_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /*
- * Around every command: cli_begin() looks whether --json is among its own words, the ones before "--"; cli_end() prints
+ * Around every command: cli_begin() looks whether --json is among its own words, the ones before "--";
+ * cli_finish_output() prints
  * {"error": {"text", "exit"}} where that was asked for, the command did not do it and nothing else was printed. It
  * returns `status`.
  */
 void cli_begin(int argc, char **argv);
-int cli_end(int status);
+int cli_finish_output(int status);
 
 /* Returns `status`; CLI_FAILED, with a message, if standard output could not take all that was printed. */
 int cli_check_output(int status);

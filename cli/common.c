@@ -80,7 +80,7 @@ int cli_check_output(int status)
     return status;
 }
 
-int cli_end(int status)
+int cli_finish_output(int status)
 {
     if (output.json && !output.printed && status != CLI_OK) {
         json_t *object = json_pack("{s:o}", "error", cli_json_error(status));

@@ -103,7 +103,7 @@ static bool save_images(const GPtrArray *images, const char *folder, GError **er
 {
     for (guint i = 0; i < images->len; i++) {
         const struct tcgrr_image *image = images->pdata[i];
-        g_autofree char *path = tcgrr_keyframe_image(folder, i);
+        g_autofree char *path = tcgrr_keyframe_image_path(folder, i);
         if (!copy_file(image->scratch, path, error)) {
             return false;
         }

@@ -31,7 +31,7 @@ void tcgrr_keyframes_set_max_bytes(const char *trace, uint64_t bytes);
 
 /* Whether QEMU can save the machine at `icount`: nothing happens there from outside, and no request to a disk is on its
  * way. */
-bool tcgrr_keyframes_is_place(const struct tcgrr_rrlog *log, tcgrr_icount icount);
+bool tcgrr_keyframes_can_be_taken_at(const struct tcgrr_rrlog *log, tcgrr_icount icount);
 
 /* Looks again which are there. */
 void tcgrr_keyframes_look(struct tcgrr_keyframes *keyframes);

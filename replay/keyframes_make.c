@@ -78,7 +78,7 @@ static bool is_eventful(const struct tcgrr_rrlog *log, tcgrr_icount icount)
     return next < log->events->len && g_array_index(log->events, struct tcgrr_rrlog_event, next).icount == icount;
 }
 
-bool tcgrr_keyframes_is_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
+bool tcgrr_keyframes_can_be_taken_at(const struct tcgrr_rrlog *log, tcgrr_icount icount)
 {
     guint next = 0;
 

@@ -14,7 +14,7 @@
 static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
 {
     for (tcgrr_icount place = icount; place > 0 && icount - place < LEAD_IN; place--) {
-        if (tcgrr_keyframes_is_place(log, place)) {
+        if (tcgrr_keyframes_can_be_taken_at(log, place)) {
             return place;
         }
     }

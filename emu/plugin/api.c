@@ -7,7 +7,7 @@
 #include <string.h>
 
 /* POSIX lets dlsym's object pointer stand for a function; the copy keeps the compiler from objecting. */
-static void find(void *function_pointer, const char *name)
+static void find_function(void *function_pointer, const char *name)
 {
     void *symbol = dlsym(RTLD_DEFAULT, name);
     memcpy(function_pointer, &symbol, sizeof(symbol));
@@ -68,40 +68,41 @@ void tcgrr_api_load(struct tcgrr_api *api)
     api->old_inline = api->version < 2;
     api->has_store = has("qemu_plugin_register_vcpu_tb_exec_cond_cb"); /* both came with QEMU 9.1 */
     api->copy_data = api->version >= 3;
-    find(&api->tb_n_insns, "qemu_plugin_tb_n_insns");
-    find(&api->tb_vaddr, "qemu_plugin_tb_vaddr");
-    find(&api->tb_get_insn, "qemu_plugin_tb_get_insn");
-    find(api->copy_data ? (void *)&api->insn_data_copy : (void *)&api->insn_data_pointer, "qemu_plugin_insn_data");
-    find(&api->insn_vaddr, "qemu_plugin_insn_vaddr");
-    find(&api->insn_size, "qemu_plugin_insn_size");
-    find(&api->insn_disas, "qemu_plugin_insn_disas");
-    find(&api->register_tb_exec, "qemu_plugin_register_vcpu_tb_exec_cb");
-    find(&api->register_insn_exec, "qemu_plugin_register_vcpu_insn_exec_cb");
-    find(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
-    find(&api->mem_is_store, "qemu_plugin_mem_is_store");
-    find(&api->mem_value, "qemu_plugin_mem_get_value");
-    find(&api->mem_size_shift, "qemu_plugin_mem_size_shift");
-    find(&api->mem_is_big_endian, "qemu_plugin_mem_is_big_endian");
-    find(&api->get_hwaddr, "qemu_plugin_get_hwaddr");
-    find(&api->hwaddr_is_io, "qemu_plugin_hwaddr_is_io");
-    find(&api->hwaddr_phys_addr, "qemu_plugin_hwaddr_phys_addr");
-    find(&api->hwaddr_device_name, "qemu_plugin_hwaddr_device_name");
+    find_function(&api->tb_n_insns, "qemu_plugin_tb_n_insns");
+    find_function(&api->tb_vaddr, "qemu_plugin_tb_vaddr");
+    find_function(&api->tb_get_insn, "qemu_plugin_tb_get_insn");
+    find_function(api->copy_data ? (void *)&api->insn_data_copy : (void *)&api->insn_data_pointer,
+                  "qemu_plugin_insn_data");
+    find_function(&api->insn_vaddr, "qemu_plugin_insn_vaddr");
+    find_function(&api->insn_size, "qemu_plugin_insn_size");
+    find_function(&api->insn_disas, "qemu_plugin_insn_disas");
+    find_function(&api->register_tb_exec, "qemu_plugin_register_vcpu_tb_exec_cb");
+    find_function(&api->register_insn_exec, "qemu_plugin_register_vcpu_insn_exec_cb");
+    find_function(&api->register_mem, "qemu_plugin_register_vcpu_mem_cb");
+    find_function(&api->mem_is_store, "qemu_plugin_mem_is_store");
+    find_function(&api->mem_value, "qemu_plugin_mem_get_value");
+    find_function(&api->mem_size_shift, "qemu_plugin_mem_size_shift");
+    find_function(&api->mem_is_big_endian, "qemu_plugin_mem_is_big_endian");
+    find_function(&api->get_hwaddr, "qemu_plugin_get_hwaddr");
+    find_function(&api->hwaddr_is_io, "qemu_plugin_hwaddr_is_io");
+    find_function(&api->hwaddr_phys_addr, "qemu_plugin_hwaddr_phys_addr");
+    find_function(&api->hwaddr_device_name, "qemu_plugin_hwaddr_device_name");
     if (api->old_inline) {
-        find(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
+        find_function(&api->register_insn_inline_1, "qemu_plugin_register_vcpu_insn_exec_inline");
     } else {
-        find(&api->register_insn_inline, "qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu");
-        find(&api->register_mem_inline, "qemu_plugin_register_vcpu_mem_inline_per_vcpu");
-        find(&api->scoreboard_new, "qemu_plugin_scoreboard_new");
-        find(&api->scoreboard_find, "qemu_plugin_scoreboard_find");
+        find_function(&api->register_insn_inline, "qemu_plugin_register_vcpu_insn_exec_inline_per_vcpu");
+        find_function(&api->register_mem_inline, "qemu_plugin_register_vcpu_mem_inline_per_vcpu");
+        find_function(&api->scoreboard_new, "qemu_plugin_scoreboard_new");
+        find_function(&api->scoreboard_find, "qemu_plugin_scoreboard_find");
     }
-    find(&api->get_registers, "qemu_plugin_get_registers");
-    find(&api->read_register, "qemu_plugin_read_register");
-    find(&api->write_register, "qemu_plugin_write_register");
-    find(&api->insn_haddr, "qemu_plugin_insn_haddr");
-    find(&api->start_code, "qemu_plugin_start_code");
-    find(api->version >= 7 ? (void *)&api->reset_7 : (void *)&api->reset, "qemu_plugin_reset");
-    find(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
-         "qemu_plugin_register_vcpu_discon_cb");
+    find_function(&api->get_registers, "qemu_plugin_get_registers");
+    find_function(&api->read_register, "qemu_plugin_read_register");
+    find_function(&api->write_register, "qemu_plugin_write_register");
+    find_function(&api->insn_haddr, "qemu_plugin_insn_haddr");
+    find_function(&api->start_code, "qemu_plugin_start_code");
+    find_function(api->version >= 7 ? (void *)&api->reset_7 : (void *)&api->reset, "qemu_plugin_reset");
+    find_function(api->version >= 7 ? (void *)&api->register_discon_7 : (void *)&api->register_discon_6,
+                  "qemu_plugin_register_vcpu_discon_cb");
 }
 
 bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb)
@@ -111,13 +112,13 @@ bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const 
 
     /* The exit callback took userdata from the first version on. */
     if (api->version >= 7 || strcmp(name, "qemu_plugin_register_atexit_cb") == 0) {
-        find(&new_form, name);
+        find_function(&new_form, name);
         if (new_form) {
             new_form(id, cb, NULL);
         }
         return new_form != NULL;
     }
-    find(&old_form, name);
+    find_function(&old_form, name);
     if (old_form) {
         old_form(id, cb);
     }

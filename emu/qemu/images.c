@@ -26,7 +26,7 @@ char *tcgrr_keyframe_tag(tcgrr_icount icount)
     return g_strdup_printf("tcgrr-%" G_GUINT64_FORMAT, icount);
 }
 
-char *tcgrr_keyframe_image(const char *folder, guint number)
+char *tcgrr_keyframe_image_path(const char *folder, guint number)
 {
     g_autofree char *name = g_strdup_printf("disk%u.qcow2", number);
     return g_build_filename(folder, name, NULL);
@@ -51,7 +51,7 @@ static void set(GPtrArray *suboptions, const char *node, const char *key, const 
 }
 
 /* Makes `node` a qcow2 layer over the bytes of the file at `path`, which is only read. */
-static void lay_over(GPtrArray *suboptions, const char *node, const char *path)
+static void set_overlay(GPtrArray *suboptions, const char *node, const char *path)
 {
     set(suboptions, node, "driver", "qcow2");
     set(suboptions, node, "backing.driver", "file");
@@ -63,7 +63,7 @@ static void lay_over(GPtrArray *suboptions, const char *node, const char *path)
 static void cover(GPtrArray *suboptions, const char *node, const char *path, const char *folder, bool ours,
                   GPtrArray *images)
 {
-    lay_over(suboptions, node, path);
+    set_overlay(suboptions, node, path);
     set(suboptions, node, "file.driver", "file");
     set(suboptions, node, "file.filename", add_image(images, path, folder, ours));
 }
@@ -77,9 +77,9 @@ static void cover_user(GPtrArray *suboptions, const char *node, const char *path
     }
     /* The layer is what the keyframe has of it, and as that is itself only read, its bytes have a layer of their own.
      */
-    g_autofree char *saved = tcgrr_keyframe_image(keyframe, images->len);
+    g_autofree char *saved = tcgrr_keyframe_image_path(keyframe, images->len);
     g_autofree char *inner = *node ? g_strconcat(node, ".file", NULL) : g_strdup("file");
-    lay_over(suboptions, node, path);
+    set_overlay(suboptions, node, path);
     cover(suboptions, inner, saved, folder, true, images);
 }
 

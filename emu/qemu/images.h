@@ -5,7 +5,7 @@
  * below whatever format the image has.
  *
  * A keyframe is a folder with the machine's state at one moment (TCGRR_KEYFRAME_STATE) and with what had been written
- * to each image until then (tcgrr_keyframe_image()). QEMU only reads those, too, so that many can start from one
+ * to each image until then (tcgrr_keyframe_image_path()). QEMU only reads those, too, so that many can start from one
  * keyframe at once: whatever a QEMU writes, which it does even to load a snapshot, goes to scratch files of its own.
  */
 #ifndef TCGRR_EMU_IMAGES_H
@@ -35,7 +35,7 @@ GPtrArray *tcgrr_images_new(void);
 
 /* The file for the user's image number `number`, in the order of the command, in the keyframe at `folder`. Owned by the
  * caller. */
-char *tcgrr_keyframe_image(const char *folder, guint number);
+char *tcgrr_keyframe_image_path(const char *folder, guint number);
 
 /*
  * Rewrites the suboptions of a -drive or -blockdev: each file that it names and may write to is only read, with a

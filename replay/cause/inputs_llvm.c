@@ -196,7 +196,7 @@ static const struct target {
     {"aarch64", names_aarch64, quirks_aarch64, "cpsr", "fpcr", UINT64_MAX},
 };
 
-struct taking {
+struct operands {
     struct tcgrr_decoding *decoding;
     const struct target *target;
     struct tcgrr_llvm_insn insn;
@@ -206,9 +206,9 @@ struct taking {
     bool computes;     /* with a floating-point register */
 };
 
-static void note(struct taking *taking, const char *name, uint64_t mask, unsigned access)
+static void note(struct operands *operands, const char *name, uint64_t mask, unsigned access)
 {
-    struct tcgrr_decoding *decoding = taking->decoding;
+    struct tcgrr_decoding *decoding = operands->decoding;
 
     if (access & TCGRR_LLVM_READS) {
         tcgrr_decoding_read(decoding, name, mask ? mask : TCGRR_INPUT_ALL);
@@ -219,7 +219,7 @@ static void note(struct taking *taking, const char *name, uint64_t mask, unsigne
     if (access & TCGRR_LLVM_ADDRESS) {
         tcgrr_decoding_base(decoding, name);
     }
-    taking->computes |= name[0] == 'f' && g_ascii_isdigit(name[1]);
+    operands->computes |= name[0] == 'f' && g_ascii_isdigit(name[1]);
 }
 
 /* Whether LLVM's name fits a pattern, and the number in it. */
@@ -245,20 +245,20 @@ static char *with_number(const char *pattern, unsigned number)
     return at ? g_strdup_printf("%.*s%u%s", (int)(at - pattern), pattern, number, at + 2) : g_strdup(pattern);
 }
 
-static bool take_other(struct taking *taking, const char *llvm, unsigned access)
+static bool note_other_operand(struct operands *operands, const char *llvm, unsigned access)
 {
     bool taken = false;
     const char *pattern = NULL; /* that it fits, with a number */
     unsigned number, its_number = 0;
 
-    for (const struct name *row = taking->target->names; row->llvm; row++) {
+    for (const struct name *row = operands->target->names; row->llvm; row++) {
         if (!fits(llvm, row->llvm, &number) || (taken && !*row->qemu)) {
             continue;
         }
         g_autofree char *name = with_number(row->qemu, number);
-        bool shown = tcgrr_register_layout_find(taking->decoding->registers, name) != NULL;
+        bool shown = tcgrr_register_layout_find(operands->decoding->registers, name) != NULL;
         if (shown) {
-            note(taking, name, row->mask >> (row->step * number), access);
+            note(operands, name, row->mask >> (row->step * number), access);
         }
         if (shown && strchr(row->qemu, '%')) {
             pattern = row->llvm;
@@ -269,14 +269,14 @@ static bool take_other(struct taking *taking, const char *llvm, unsigned access)
         }
         taken |= shown;
     }
-    if (pattern && taking->count < G_N_ELEMENTS(taking->registers)) {
-        taking->registers[taking->count++] = its_number;
-        taking->range = taking->range ? taking->range : pattern;
+    if (pattern && operands->count < G_N_ELEMENTS(operands->registers)) {
+        operands->registers[operands->count++] = its_number;
+        operands->range = operands->range ? operands->range : pattern;
     }
     return taken;
 }
 
-static bool take_mips(struct taking *taking, const char *llvm, unsigned access)
+static bool note_mips_operand(struct operands *operands, const char *llvm, unsigned access)
 {
     size_t length = g_str_has_suffix(llvm, "_64") ? strlen(llvm) - 3 : strlen(llvm);
 
@@ -284,39 +284,39 @@ static bool take_mips(struct taking *taking, const char *llvm, unsigned access)
         if (strlen(mips_integers[i]) == length && strncmp(llvm, mips_integers[i], length) == 0) {
             g_autofree char *name = g_strdup_printf("r%u", i);
             /* Branches are said to write $at, which assemblers do for them. */
-            bool spare = i == 1 && taking->insn.properties & TCGRR_LLVM_BRANCH;
-            note(taking, name, 0, spare ? access & ~(unsigned)TCGRR_LLVM_WRITES : access);
+            bool spare = i == 1 && operands->insn.properties & TCGRR_LLVM_BRANCH;
+            note(operands, name, 0, spare ? access & ~(unsigned)TCGRR_LLVM_WRITES : access);
             return true;
         }
     }
     return false;
 }
 
-static bool take(const char *name, unsigned access, bool last, void *data)
+static bool note_operand(const char *name, unsigned access, bool last, void *data)
 {
-    struct taking *taking = data;
-    bool mips = taking->target->names == names_mips;
+    struct operands *operands = data;
+    bool mips = operands->target->names == names_mips;
 
     if (last && access & TCGRR_LLVM_READS) {
-        taking->decoding->inputs->unseen = true;
-        taking->decoding->inputs->hidden = g_str_has_prefix(name, "ZA") ? "za" : name;
+        operands->decoding->inputs->unseen = true;
+        operands->decoding->inputs->hidden = g_str_has_prefix(name, "ZA") ? "za" : name;
     }
-    return !last && ((mips && take_mips(taking, name, access)) || take_other(taking, name, access));
+    return !last && ((mips && note_mips_operand(operands, name, access)) || note_other_operand(operands, name, access));
 }
 
 /* Instructions that store all registers from one to another name only those two; after the last comes the first. */
-static void read_range(struct taking *taking)
+static void read_range(struct operands *operands)
 {
-    bool to_end = taking->target->names == names_ppc;
+    bool to_end = operands->target->names == names_ppc;
 
-    if (!taking->range || !strchr(taking->range, '%') || (taking->count < 2 && !to_end)) {
+    if (!operands->range || !strchr(operands->range, '%') || (operands->count < 2 && !to_end)) {
         return;
     }
     /* Only vectors are more than 16, and their range does not wrap. */
-    unsigned last = to_end ? 31 : taking->registers[1], all = *taking->range == 'V' || to_end ? 32 : 16;
-    for (unsigned i = taking->registers[0];; i = (i + 1) % all) {
-        g_autofree char *name = with_number(taking->range, i);
-        take_other(taking, name, TCGRR_LLVM_READS);
+    unsigned last = to_end ? 31 : operands->registers[1], all = *operands->range == 'V' || to_end ? 32 : 16;
+    for (unsigned i = operands->registers[0];; i = (i + 1) % all) {
+        g_autofree char *name = with_number(operands->range, i);
+        note_other_operand(operands, name, TCGRR_LLVM_READS);
         if (i == last) {
             break;
         }
@@ -332,11 +332,11 @@ static void read_window(struct tcgrr_decoding *decoding, const char *letter)
     }
 }
 
-static void add_quirks(struct taking *taking, const char *name)
+static void add_quirks(struct operands *operands, const char *name)
 {
-    struct tcgrr_insn_inputs *inputs = taking->decoding->inputs;
+    struct tcgrr_insn_inputs *inputs = operands->decoding->inputs;
 
-    for (const struct quirk *quirk = taking->target->quirks; quirk->begins; quirk++) {
+    for (const struct quirk *quirk = operands->target->quirks; quirk->begins; quirk++) {
         if (!g_str_has_prefix(name, quirk->begins)) {
             continue;
         }
@@ -348,25 +348,27 @@ static void add_quirks(struct taking *taking, const char *name)
             inputs->hidden = quirk->text;
             break;
         case READS:
-            tcgrr_decoding_read(taking->decoding, quirk->text, TCGRR_INPUT_ALL);
+            tcgrr_decoding_read(operands->decoding, quirk->text, TCGRR_INPUT_ALL);
             break;
         case RANGE:
-            read_range(taking);
+            read_range(operands);
             break;
         case WINDOW:
-            read_window(taking->decoding, quirk->text);
+            read_window(operands->decoding, quirk->text);
             break;
         }
     }
 }
 
 /* LLVM does not say which of SPARC's operands make up an address: all of a load's, and the first of a store's. */
-static void add_bases(struct taking *taking)
+static void add_bases(struct operands *operands)
 {
-    const struct tcgrr_insn_inputs *inputs = taking->decoding->inputs;
-    bool loads = taking->insn.properties & TCGRR_LLVM_LOADS;
-    bool stores = taking->insn.properties & TCGRR_LLVM_STORES;
-    guint count = taking->target->names != names_sparc || !(loads || stores) ? 0 : stores ? 1 : inputs->registers->len;
+    const struct tcgrr_insn_inputs *inputs = operands->decoding->inputs;
+    bool loads = operands->insn.properties & TCGRR_LLVM_LOADS;
+    bool stores = operands->insn.properties & TCGRR_LLVM_STORES;
+    guint count = operands->target->names != names_sparc || !(loads || stores) ? 0
+                  : stores                                                     ? 1
+                                                                               : inputs->registers->len;
 
     for (guint i = 0; i < MIN(count, inputs->registers->len); i++) {
         g_array_append_val(inputs->bases, g_array_index(inputs->registers, struct tcgrr_insn_input, i).index);
@@ -375,26 +377,26 @@ static void add_bases(struct taking *taking)
 
 bool tcgrr_insn_inputs_llvm(struct tcgrr_decoding *decoding, const char *target)
 {
-    struct taking taking = {.decoding = decoding};
-    const struct tcgrr_llvm_insn *insn = &taking.insn;
+    struct operands operands = {.decoding = decoding};
+    const struct tcgrr_llvm_insn *insn = &operands.insn;
 
-    for (size_t i = 0; i < G_N_ELEMENTS(targets) && !taking.target; i++) {
-        taking.target = g_str_has_prefix(target, targets[i].begins) ? &targets[i] : NULL;
+    for (size_t i = 0; i < G_N_ELEMENTS(targets) && !operands.target; i++) {
+        operands.target = g_str_has_prefix(target, targets[i].begins) ? &targets[i] : NULL;
     }
-    if (!taking.target || !tcgrr_llvm_decode(decoding->llvm, decoding->pc, decoding->bytes, decoding->length,
-                                             &taking.insn, take, &taking)) {
+    if (!operands.target || !tcgrr_llvm_decode(decoding->llvm, decoding->pc, decoding->bytes, decoding->length,
+                                               &operands.insn, note_operand, &operands)) {
         return false;
     }
-    decoding->inputs->condition = taking.target->condition;
+    decoding->inputs->condition = operands.target->condition;
     decoding->inputs->loads = insn->properties & TCGRR_LLVM_LOADS;
     bool transfers = insn->properties & (TCGRR_LLVM_CALL | TCGRR_LLVM_RETURN | TCGRR_LLVM_BRANCH) ||
                      g_str_has_prefix(insn->name, "JMPL");
     decoding->inputs->delayed =
-        transfers && (taking.target->names == names_mips || taking.target->names == names_sparc);
-    add_bases(&taking);
-    add_quirks(&taking, insn->name);
-    if (taking.computes && !(insn->properties & (TCGRR_LLVM_LOADS | TCGRR_LLVM_STORES))) {
-        tcgrr_decoding_read(decoding, taking.target->mode, taking.target->mode_mask);
+        transfers && (operands.target->names == names_mips || operands.target->names == names_sparc);
+    add_bases(&operands);
+    add_quirks(&operands, insn->name);
+    if (operands.computes && !(insn->properties & (TCGRR_LLVM_LOADS | TCGRR_LLVM_STORES))) {
+        tcgrr_decoding_read(decoding, operands.target->mode, operands.target->mode_mask);
     }
     return true;
 }

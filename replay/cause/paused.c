@@ -337,7 +337,7 @@ bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, struct tcgrr_paused 
         tcgrr_rrlog_rebase(log, tcgrr_recorded_start(options->reader));
     }
     for (unsigned i = 0; log && !problem && i < count; i++) {
-        if (tcgrr_keyframes_is_place(log, places[i]) && tcgrr_paused_go(paused, places[i], &problem)) {
+        if (tcgrr_keyframes_can_be_taken_at(log, places[i]) && tcgrr_paused_go(paused, places[i], &problem)) {
             leave_here(rerun, paused, &problem);
         }
     }
