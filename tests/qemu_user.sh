@@ -20,7 +20,8 @@ hello() {
     equal "$name: rr" "$(json .rr)" false
     equal "$name: uncertain counts" "$(json .assumed)" 0
     verify "$name"
-    # The program's own counting of its work is not there to compare with, but it is the same every time.
+    # The program's own counting of its work is not there to compare with, but it is the same every
+    # time.
     first=$(json .icount)
     run 7 "${guest[@]}" # as without tcgrr
     "$tcgrr" record --json --force -o "$work/$name.tcgrr" -- "${guest[@]}" >/dev/null 2>&1

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.2-src
 # long: a thread has to compute for 20 s
-# User mode: a thread that keeps another one waiting for too long ends what can be recorded, which is no difference of two runs.
+# User mode: a thread that keeps another one waiting for too long ends what can be recorded, which
+# is no difference of two runs.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 

@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # timeout: 600
 # long: it needs a QEMU that was built from source with a fault put into it
-# User mode: the instruction that TCG's optimizer does wrong is found, and where values come from, in a program that is
-# paused in the middle of translations. The faulty QEMU alone shows the fault, too, against itself with blocks of one instruction.
+# User mode: the instruction that TCG's optimizer does wrong is found, and where values come from,
+# in a program that is paused in the middle of translations. The faulty QEMU alone shows the fault,
+# too, against itself with blocks of one instruction.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -63,8 +64,8 @@ contains "why: the stack pointer" "$(json '.steps[0].disasm')" "^ret"
 contains "why: what the return reads" "$(json '.steps[0].read[].what' | tr '\n' ' ')" "memory 0x[0-9a-f]+:8"
 contains "why: who wrote that" "$(json '.steps[1].disasm')" "^call"
 
-# A dynamic program, whose libraries are mapped where QEMU's own memory might be: it is walked to its end, and what Linux wrote is
-# not taken for what the program did.
+# A dynamic program, whose libraries are mapped where QEMU's own memory might be: it is walked to
+# its end, and what Linux wrote is not taken for what the program did.
 cat > "$work/reads.c" <<'C'
 #include <fcntl.h>
 #include <unistd.h>

@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: x86_64 aarch64 riscv64 x86_64-10.2-src aarch64-10.2-src riscv64-10.2-src
-# User mode: a program whose way depends on a clock that an instruction reads. That is given again or, where it cannot be, there
-# is no verdict, because even the QEMU that recorded the program does not repeat its run. What else differs is a divergence.
+# User mode: a program whose way depends on a clock that an instruction reads. That is given again
+# or, where it cannot be, there is no verdict, because even the QEMU that recorded the program does
+# not repeat its run. What else differs is a divergence.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -82,7 +83,8 @@ else
     run 0 "$tcgrr" lockstep --level state --a "$qemu" --b "$qemu" -- "$work/clock"
 fi
 
-# A signal may come between the instruction that reads the clock and the next one, and its handler reads it, too.
+# A signal may come between the instruction that reads the clock and the next one, and its handler
+# reads it, too.
 cat > "$work/timer.c" <<'C'
 #include <signal.h>
 #include <sys/time.h>
@@ -117,8 +119,8 @@ if [ "$version" != 7.2 ]; then
     equal "a clock and a timer: verdict" "$(json .verdict)" "no divergence"
 fi
 
-# A difference right after the clock was read shows in every second run only: the QEMU that recorded the program may well repeat
-# that run.
+# A difference right after the clock was read shows in every second run only: the QEMU that recorded
+# the program may well repeat that run.
 cat > "$work/bit.c" <<'C'
 NOW
 int main(void)

@@ -45,8 +45,8 @@ run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" --b-arg "$([ "$version" =
 equal "lockstep: diverged" "$(json .diverged)" false
 [ "$(json .compared)" -gt 5000 ] || fail "lockstep: only $(json .compared) instructions were compared"
 
-# Two signals at once, in handlers that are told no more than the number: on aarch64 they get no other argument. What they
-# do depends on where their frames are.
+# Two signals at once, in handlers that are told no more than the number: on aarch64 they get no
+# other argument. What they do depends on where their frames are.
 cat > "$work/signals.c" <<'C'
 #include <signal.h>
 #include <unistd.h>

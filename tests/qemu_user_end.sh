@@ -50,7 +50,8 @@ C
 single=-one-insn-per-tb
 [ "$version" != 7.2 ] || single=-singlestep
 
-# dies WORD EXIT: the program's own signal is its end; the trace is whole, its counts do not depend on the blocks.
+# dies WORD EXIT: the program's own signal is its end; the trace is whole, its counts do not depend
+# on the blocks.
 dies() {
     local first
     run 0 "$tcgrr" record --json -o "$work/$1.tcgrr" -- "$qemu" "$work/program" "$1"
@@ -71,8 +72,9 @@ contains "segv: the last instruction that retired" "$(tail -n 1 "$work/out")" "^
 run 3 "$tcgrr" record --json -o "$work/kill.tcgrr" -- "$qemu" "$work/program" kill
 equal "kill: complete" "$(json .complete)" false
 
-# A signal that comes while the program computes ends it at a place that no replay comes to again by itself: up to there it is
-# the same, and there is nothing to say of what follows. x86's vsyscalls are made by no instruction.
+# A signal that comes while the program computes ends it at a place that no replay comes to again by
+# itself: up to there it is the same, and there is nothing to say of what follows. x86's vsyscalls
+# are made by no instruction.
 cat > "$work/alarm.c" <<'C'
 #include <unistd.h>
 int main(int argc, char **argv)

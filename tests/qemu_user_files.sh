@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.0
 # extended: 7.2 11.1
-# What the user's files hold: replays and lockstep write to none of them, and there is no verdict if the guest itself wrote to its disk
-# while it was recorded.
+# What the user's files hold: replays and lockstep write to none of them, and there is no verdict if
+# the guest itself wrote to its disk while it was recorded.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 version=$1
@@ -11,7 +11,8 @@ version=$1
 [ -f "$fixtures/x86-disk.img" ] || skip "$fixtures/x86-disk.img is missing; building the guests needs clang and lld"
 disk=$work/disk.img
 console=$work/console
-# disk_guest OPTIONS: sets `guest` to one that counts on its disk, which is given with these options.
+# disk_guest OPTIONS: sets `guest` to one that counts on its disk, which is given with these
+# options.
 disk_guest() {
     cp "$fixtures/x86-disk.img" "$disk"
     guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -display none -monitor none

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2 10.2-src
-# User mode, --follow all: everything that a program forks is recorded, each process in a trace of its own.
+# User mode, --follow all: everything that a program forks is recorded, each process in a trace of
+# its own.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +11,8 @@ qemu=$(qemu user-x86_64 "$version")
 compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler for the guest program"
 [ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
 
-# Three children: one that computes, one that forks another, from a thread, and one that executes itself twice.
+# Three children: one that computes, one that forks another, from a thread, and one that executes
+# itself twice.
 cat > "$work/forks.c" <<'C'
 #include <pthread.h>
 #include <stdio.h>
@@ -106,7 +108,8 @@ if [ -x /bin/bash ] && [ -x /usr/bin/sort ]; then
     for trace in p p.1 p.2 p.3; do verify "$trace"; done
 fi
 
-# An unrecorded child of a program that awaits signals computes for as long as it likes, in code that was recorded before.
+# An unrecorded child of a program that awaits signals computes for as long as it likes, in code
+# that was recorded before.
 cat > "$work/long.c" <<'C'
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.2-src
-# User mode: one bit flipped right before a chosen instruction, in a register (tests/inject.c): the cause is that
-# instruction, wherever in its block it is and however much later the flow diverges.
+# User mode: one bit flipped right before a chosen instruction, in a register (tests/inject.c): the
+# cause is that instruction, wherever in its block it is and however much later the flow diverges.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -60,7 +60,8 @@ int main(int argc, char **argv)
     return 127;
 }
 C
-# faulty NAME WHAT: a QEMU with that fault, $work/NAME. The plugin is loaded in the QEMU that records, too, because it moves what the host has in memory.
+# faulty NAME WHAT: a QEMU with that fault, $work/NAME. The plugin is loaded in the QEMU that
+# records, too, because it moves what the host has in memory.
 faulty() {
     "$compiler" -w -o "$work/$1" "$work/faulty.c" -DQEMU="\"$qemu\"" -DPLUGIN="\"$TCGRR_BUILD/tests/libinject.so,$2\""
 }
@@ -69,7 +70,8 @@ sql() { "$tcgrr" query "$work/mix.tcgrr" --format json "$1" | jq -r '.[0] | map(
 faulty right "nth=999999999,pc=0x1,reg=rax,bit=0"
 run 0 "$tcgrr" record --json -o "$work/mix.tcgrr" -- "$work/right" "$work/mix"
 
-# flip WHERE N WHAT NAME: before the Nth instruction that meets an SQL condition; NAME is what then differs.
+# flip WHERE N WHAT NAME: before the Nth instruction that meets an SQL condition; NAME is what then
+# differs.
 flip() {
     local icount pc nth
     read -r icount pc < <(sql "SELECT icount, printf('0x%x', pc) FROM insn WHERE $1 LIMIT 1 OFFSET $2")

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2 10.2-src
-# User mode: two runs of a program that asks for the time, for random bytes, for its process number and sorts what it got.
+# User mode: two runs of a program that asks for the time, for random bytes, for its process number
+# and sorts what it got.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -70,7 +71,8 @@ if [ "$version" != 7.2 ]; then
     equal "pid: diverged" "$(json .diverged)" false
 fi
 
-# Two recordings had inputs of their own: whether these are why they differ shows once both are given the same.
+# Two recordings had inputs of their own: whether these are why they differ shows once both are
+# given the same.
 for i in 1 2; do
     run 0 "$tcgrr" record -o "$work/own$i.tcgrr" -- "$qemu" "$work/inputs"
 done
@@ -98,7 +100,8 @@ run 0 "$tcgrr" record -o "$work/plain.tcgrr" -- "$qemu" -cpu qemu64 "$work/other
 run 1 "$tcgrr" diff "$work/other3.tcgrr" "$work/other4.tcgrr" # another program
 run 1 "$tcgrr" diff "$work/plain.tcgrr" "$work/other4.tcgrr" # another CPU
 
-# Memory that was refused is refused again, and for the same reason: the file is not open in the replay.
+# Memory that was refused is refused again, and for the same reason: the file is not open in the
+# replay.
 cat > "$work/refused.c" <<'C'
 #include <errno.h>
 #include <fcntl.h>
@@ -126,7 +129,8 @@ if [ "$version" != 7.2 ]; then
     equal "memory that is refused: to the end" "$(json .rest_left_out)" false
 fi
 
-# What an instruction reads of the host's clock is an input, too, in whatever way it is followed by the next one.
+# What an instruction reads of the host's clock is an input, too, in whatever way it is followed by
+# the next one.
 cat > "$work/clock.c" <<'C'
 static unsigned long low, sum;
 int main(void)
@@ -157,7 +161,8 @@ if [ "$version" != 7.2 ]; then
     equal "a clock: lockstep at level state" "$(json .diverged)" false
 fi
 
-# Registers and stores are the same, too: ls maps a shared file, from where on QEMU translates for several threads.
+# Registers and stores are the same, too: ls maps a shared file, from where on QEMU translates for
+# several threads.
 if [ "$version" != 7.2 ]; then
     run 0 "$tcgrr" lockstep --json --level state --a "$qemu" --b "$qemu" -- "$(command -v ls)" /
     equal "ls at level state: diverged" "$(json .diverged)" false
@@ -168,8 +173,9 @@ if [ "$version" != 7.2 ]; then
     [ "$(json .samples)" -gt 5 ] || fail "ls at level state, replayed: only $(json .samples) samples were compared"
 fi
 
-# What 7.2 records cannot be given to another one, which puts the program's stack elsewhere: it is compared from a place on. The
-# newer one has a vDSO besides, which a program that asks for the time sees.
+# What 7.2 records cannot be given to another one, which puts the program's stack elsewhere: it is
+# compared from a place on. The newer one has a vDSO besides, which a program that asks for the time
+# sees.
 old=$TCGRR_QEMUS/bin/qemu-x86_64-7.2
 if [ "$version" != 7.2 ] && [ -x "$old" ]; then
     printf '%s\n' '#include <stdio.h>' 'int main(int c, char **v) {' 'unsigned s = 0;' \
@@ -186,8 +192,8 @@ if [ "$version" != 7.2 ] && [ -x "$old" ]; then
     contains "a vDSO in one of them: note" "$(json .divergence.note)" "vDSO"
 fi
 
-# signals PROGRAM: what becomes of signals that come at other places in each run. They are given again or, where they
-# cannot be, there is no verdict.
+# signals PROGRAM: what becomes of signals that come at other places in each run. They are given
+# again or, where they cannot be, there is no verdict.
 signals() {
     "$compiler" -static -O1 -o "$work/$1" "$work/$1.c"
     run 0 "$tcgrr" record -o "$work/$1.tcgrr" -- "$qemu" "$work/$1"
@@ -219,8 +225,8 @@ int main(void)
 C
 signals timer
 
-# The first of them after a jump whose target is computed, where no code shows that nothing but a signal leads to the
-# handler.
+# The first of them after a jump whose target is computed, where no code shows that nothing but a
+# signal leads to the handler.
 cat > "$work/jumps.c" <<'C'
 #include <signal.h>
 #include <sys/time.h>
@@ -240,8 +246,8 @@ int main(void)
 C
 signals jumps
 
-# Several signals come at once: the frames of their handlers are on each other, and what a handler does depends on where
-# its own is.
+# Several signals come at once: the frames of their handlers are on each other, and what a handler
+# does depends on where its own is.
 cat > "$work/several.c" <<'C'
 #include <signal.h>
 #include <stdlib.h>
@@ -283,8 +289,8 @@ equal "several signals: verdict" "$(json .verdict)" "no divergence"
 run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/several"
 equal "several signals: lockstep" "$(json .diverged)" false
 
-# Real-time signals: QEMU gives them other numbers on the host. They come while the program computes, several at once with
-# the same one twice, and because a call lets one through.
+# Real-time signals: QEMU gives them other numbers on the host. They come while the program
+# computes, several at once with the same one twice, and because a call lets one through.
 cat > "$work/realtime.c" <<'C'
 #include <signal.h>
 #include <stdlib.h>

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 10.2-src
-# User mode: what system calls write is given again, and so are signals, whether they interrupt a call or not; where that is not
-# known, there is no verdict.
+# User mode: what system calls write is given again, and so are signals, whether they interrupt a
+# call or not; where that is not known, there is no verdict.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -253,7 +253,8 @@ for what in outputs signals; do
     equal "$what, lockstep: calls that differ" "$(json .input_differences)" 0
 done
 
-# A signal that came while the program computed comes at the same place again, also where blocks are shorter.
+# A signal that came while the program computed comes at the same place again, also where blocks are
+# shorter.
 run 0 "$tcgrr" record --json -o "$work/timer.tcgrr" -- "$qemu" "$work/outputs" timer
 [ "$(json .events.signal)" -ge 20 ] || fail "timer: signals: $(json .events.signal), wanted 20 or more"
 icount=$(json .icount)

@@ -115,8 +115,8 @@ equal "kind" "$(json .divergence.kind)" "system call"
 equal "the recorded call" "$(json .divergence.calls.a.number)" 110
 equal "the other call" "$(json .divergence.calls.b.number)" 102
 
-# What another result of a call leads to is given or, where it cannot be, no divergence: the two are compared again from where
-# they meet. Where they do not, it says that the rest was not compared.
+# What another result of a call leads to is given or, where it cannot be, no divergence: the two are
+# compared again from where they meet. Where they do not, it says that the rest was not compared.
 cat > "$work/differs.c" <<'C'
 #include <unistd.h>
 static volatile unsigned sum;
@@ -177,7 +177,8 @@ if $exact; then
     [ ! -e "$work/file" ] || fail "the replay made a file"
 fi
 
-# A program that executes another one goes on in the same run; a script is executed by what it names.
+# A program that executes another one goes on in the same run; a script is executed by what it
+# names.
 printf '#!%s %s\n' "$work/given" "$work/file" >"$work/script"
 cat > "$work/exec.c" <<'C'
 #include <stdio.h>

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2 10.2-src
-# User-mode programs: names in the interpreter and in libraries, also where one takes another one's place.
+# User-mode programs: names in the interpreter and in libraries, also where one takes another one's
+# place.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -16,7 +17,8 @@ ask() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1 | tr -d '\
 # called TRACE FUNCTION: how often it began, by its name.
 called() { ask "$1" "SELECT count(*) AS n FROM insn WHERE symbol = '$2'"; }
 
-# Two files of code that needs no linking, mapped one after the other at the same address, and a library without its symbols.
+# Two files of code that needs no linking, mapped one after the other at the same address, and a
+# library without its symbols.
 for name in one two; do
     echo "int call_$name(int x) { return x * 3 + 1; }" > "$work/$name.c"
     "$compiler" -O1 -fPIC -shared -s -o "$work/$name.so" "$work/$name.c"
@@ -73,7 +75,8 @@ equal "what has no symbol is called by its file and its address there" \
 equal "every instruction has a name" "$(ask names "SELECT count(*) AS n FROM insn WHERE symbol IS NULL")" 0
 verify names
 
-# A comparison can begin in a library, which is somewhere else on each side before it is known where.
+# A comparison can begin in a library, which is somewhere else on each side before it is known
+# where.
 run 0 "$tcgrr" replay --json --from call_two "$work/names.tcgrr"
 equal "replay from a library's function: diverged" "$(json .diverged)" false
 run 0 "$tcgrr" lockstep --json --from call_two --a "$qemu" --b "$qemu" -- "${program[@]}"

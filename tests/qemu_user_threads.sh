@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
 # versions: 7.2 10.2-src
-# User mode: threads run in one order, which is recorded, so that a replay and the other side of lockstep have the same.
+# User mode: threads run in one order, which is recorded, so that a replay and the other side of
+# lockstep have the same.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
@@ -10,7 +11,8 @@ qemu=$(qemu user-x86_64 "$version")
 compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler for the guest program"
 [ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
 
-# What it computes depends on the order in which the threads come to the lock, and so does how long it runs.
+# What it computes depends on the order in which the threads come to the lock, and so does how long
+# it runs.
 cat > "$work/threads.c" <<'C'
 #include <pthread.h>
 #include <sched.h>
@@ -169,8 +171,8 @@ if [ "$version" != 7.2 ]; then
     equal "a call made again: to the end" "$(json .rest_left_out)" false
 fi
 
-# QEMU's own threads need stacks. Whether one is free again is a race, which a replay without the sleep mostly loses: the
-# next stack must not be where the program is to get its memory.
+# QEMU's own threads need stacks. Whether one is free again is a race, which a replay without the
+# sleep mostly loses: the next stack must not be where the program is to get its memory.
 cat > "$work/stacks.c" <<'C'
 #define _GNU_SOURCE
 #include <pthread.h>
@@ -209,7 +211,8 @@ compares lockstep --json --a "$qemu" --b "$qemu" -- "$work/stacks"
 equal "stacks: lockstep: diverged" "$(json .diverged)" false
 [ "$version" = 7.2 ] || equal "stacks: lockstep: to the end" "$(json .rest_left_out)" false
 
-# The C library cancels a thread by a real-time signal of its own. In QEMU 7.2 the program dies of that without tcgrr, too.
+# The C library cancels a thread by a real-time signal of its own. In QEMU 7.2 the program dies of
+# that without tcgrr, too.
 if [ "$version" != 7.2 ]; then
     cat > "$work/cancel.c" <<'C'
 #include <pthread.h>
@@ -238,7 +241,8 @@ C
     equal "a thread that is cancelled: to the end" "$(json .rest_left_out)" false
 fi
 
-# Memory that QEMU itself has given up lies between the program's, and is not for its next stack either.
+# Memory that QEMU itself has given up lies between the program's, and is not for its next stack
+# either.
 python=$(command -v /usr/bin/python3 || true)
 if [ "$version" != 7.2 ] && [ -n "$python" ]; then
     run 0 timeout 60 "$tcgrr" record --json -o "$work/python.tcgrr" -- "$qemu" "$python" -c \
