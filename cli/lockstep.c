@@ -721,9 +721,8 @@ const struct cli_command cli_lockstep = {
     "--a QEMU --b QEMU [-- ARG…] | --listen ADDR QEMU ARG… | --connect ADDR QEMU ARG…",
     "Run two QEMUs side by side and name the first instruction at which they diverge",
     "Both run the same arguments, and their instructions are compared while they run. Their versions may differ: B\n"
-    "follows A's rr log while A writes it, so both have the same inputs and every difference is a divergence. Where "
-    "the\n"
-    "machine has versions, two releases get the same one, with device tree and firmware, as with record --portable.\n"
+    "follows A's rr log while A writes it, so both have the same inputs and every difference is a divergence. Two\n"
+    "releases get the same machine, with device tree and firmware, as with record --portable.\n"
     "With --from, two builds start from a snapshot that A makes there, so the comparison leaves the firmware out. In\n"
     "user mode B gets the results of A's system calls. With --own-inputs, and with several vCPUs, each side has "
     "inputs\n"

@@ -473,13 +473,15 @@ static int api_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
 }
 
 /* From a snapshot on, the firmware has run in one release only. */
-static bool check_firmware(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+static bool check_machines(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                            GError **error)
 {
+    const char *versions[] = {tcgrr_lockstep_local_version(pair, options, 0),
+                              tcgrr_lockstep_local_version(pair, options, 1)};
+
     return !pair->log || pair->begin.folder ||
-           tcgrr_lockstep_check_firmware(&pair->comparison, tcgrr_lockstep_local_target(pair, options, 0),
-                                         tcgrr_lockstep_local_version(pair, options, 0),
-                                         tcgrr_lockstep_local_version(pair, options, 1), error);
+           tcgrr_lockstep_check_machines(&pair->comparison, tcgrr_lockstep_local_target(pair, options, 0), versions,
+                                         "--from", error);
 }
 
 /* B's QEMU may have ended because of the log. */
@@ -670,7 +672,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         return false;
     }
     conclude(pair);
-    if (!check_firmware(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, options, error) ||
+    if (!check_machines(pair, options, error) || !check_log(pair, error) || !check_doubts(pair, options, error) ||
         !tcgrr_lockstep_control_check(pair, options, error)) {
         return false;
     }

@@ -45,7 +45,7 @@ bool tcgrr_shared_machine_pin(struct tcgrr_shared_machine *machine, const struct
     }
     g_clear_error(&problem);
     machine->pinned = g_regex_match_simple("-[0-9]+\\.[0-9]+$", machine->pins.machine, 0, 0) ||
-                      tcgrr_pin_has_dtb((const char *const *)machine->pins.words);
+                      tcgrr_pin_has_dtb((const char *const *)machine->pins.words) || machine->pins.files->len > 0;
     for (int i = 0; machine->pinned && i < 2; i++) {
         machine->words[i] = with_own(&machine->pins, own[i]);
     }
@@ -62,20 +62,47 @@ bool tcgrr_lockstep_same_release(const char *a, const char *b)
     return end ? strncmp(a, b, (size_t)(end - a) + 1) == 0 : strcmp(a, b) == 0;
 }
 
-bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
-                                   const char *version_b, GError **error)
+/* A PC's firmware reads what QEMU made for it, which no option pins. */
+static bool check_firmware(struct tcgrr_comparison *found, const char *const versions[2], const char *advice,
+                           GError **error)
 {
-    bool pc = strcmp(target, "i386") == 0 || strcmp(target, "x86_64") == 0;
-
-    if (!found->diverged || !pc || tcgrr_lockstep_same_release(version_a, version_b)) {
-        return true;
-    }
     return tcgrr_comparison_withdraw(
         found, "two releases give a PC's firmware different data", error,
         "no verdict: from reset on the two differ at icount %" G_GUINT64_FORMAT
-        ", but QEMU %s and %s give a PC's firmware different data (fw_cfg); --from WHERE, a symbol or address of "
+        ", but QEMU %s and %s give a PC's firmware different data (fw_cfg); %s WHERE, a symbol or address of "
         "the guest (0x100000 for Linux), leaves the firmware out",
-        found->icount, version_a, version_b);
+        found->icount, versions[0], versions[1], advice);
+}
+
+static bool check_start(struct tcgrr_comparison *found, const char *const versions[2], const char *advice,
+                        GError **error)
+{
+    const struct tcgrr_divergence_side *sides = found->sides;
+
+    if (found->compared > 0 || !sides[0].there || !sides[1].there) {
+        return true;
+    }
+    g_autofree char *how =
+        sides[0].pc == sides[1].pc
+            ? g_strdup_printf("with different code at 0x%" G_GINT64_MODIFIER "x", sides[0].pc)
+            : g_strdup_printf("one at 0x%" G_GINT64_MODIFIER "x and one at 0x%" G_GINT64_MODIFIER "x", sides[0].pc,
+                              sides[1].pc);
+    return tcgrr_comparison_withdraw(
+        found, "two releases start the guest differently", error,
+        "no verdict: QEMU %s and %s start the guest differently, %s, so the machines are not the same; %s WHERE, a "
+        "symbol or address of the guest, leaves the firmware out",
+        versions[0], versions[1], how, advice);
+}
+
+bool tcgrr_lockstep_check_machines(struct tcgrr_comparison *found, const char *target, const char *const versions[2],
+                                   const char *advice, GError **error)
+{
+    bool pc = strcmp(target, "i386") == 0 || strcmp(target, "x86_64") == 0;
+
+    if (!found->diverged || tcgrr_lockstep_same_release(versions[0], versions[1])) {
+        return true;
+    }
+    return pc ? check_firmware(found, versions, advice, error) : check_start(found, versions, advice, error);
 }
 
 bool tcgrr_lockstep_check_log(struct tcgrr_comparison *found, const char *words, bool same_build, GError **error)

@@ -31,12 +31,13 @@ void tcgrr_shared_machine_clear(struct tcgrr_shared_machine *machine);
 bool tcgrr_lockstep_same_release(const char *a, const char *b);
 
 /*
- * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, so a divergence of
- * two runs on one log from reset on says nothing about the guest. Takes such a divergence back, sets its `undecided`,
- * and fails with TCGRR_ERROR_FAILED.
+ * What two releases give a PC's firmware (fw_cfg: ACPI tables, SMBIOS) differs and cannot be pinned, and some machines
+ * begin elsewhere in another release, so such a divergence of two runs on one log from reset on says nothing about the
+ * guest. Takes it back, sets its `undecided`, and fails with TCGRR_ERROR_FAILED. `versions` are those of the two QEMUs;
+ * `advice` is the option that leaves the firmware out.
  */
-bool tcgrr_lockstep_check_firmware(struct tcgrr_comparison *found, const char *target, const char *version_a,
-                                   const char *version_b, GError **error);
+bool tcgrr_lockstep_check_machines(struct tcgrr_comparison *found, const char *target, const char *const versions[2],
+                                   const char *advice, GError **error);
 
 /*
  * B replays A's log, and its QEMU said `words` when it ended. QEMU gives up a log in which its main loop does not find

@@ -93,7 +93,7 @@ static bool prepare(struct deciding *deciding, struct tcgrr_reader *const reader
                         tcgrr_reader_path(readers[i]));
             return false;
         }
-        deciding->folders[i] = tcgrr_scratch_folder("decide", error);
+        deciding->folders[i] = tcgrr_scratch_folder(TCGRR_SCRATCH_INPUTS, error);
         deciding->commands[i] =
             deciding->folders[i] ? tcgrr_recorded_command(readers[i], deciding->folders[i], NULL, error) : NULL;
         if (!deciding->commands[i]) {

@@ -43,7 +43,7 @@ static bool write_files(struct tcgrr_replay_files *files, GError **error)
     if (!files->folder) {
         return false;
     }
-    files->inputs = g_build_filename(files->folder, "inputs", NULL);
+    files->inputs = g_build_filename(files->folder, TCGRR_SCRATCH_INPUTS, NULL);
     files->rr_file = g_build_filename(files->folder, "replay.rr", NULL);
     files->words = tcgrr_recorded_command(files->reader, files->inputs, files->extra, error);
     files->start = tcgrr_recorded_start_image(files->inputs);

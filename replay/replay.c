@@ -27,7 +27,6 @@
 #define RR_FILE          "replay.rr"
 #define RR_FILE_ORIGINAL "original.rr"
 #define START_ORIGINAL   "original.qcow2"
-#define INPUTS           "inputs"
 
 const char *tcgrr_replay_inputs_name(const struct tcgrr_replay_inputs *inputs)
 {
@@ -591,7 +590,7 @@ static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_op
 static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, bool keyframes_too,
                       const char *folder, struct tcgrr_replay_result *result, GError **error)
 {
-    g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
+    g_autofree char *inputs = g_build_filename(folder, TCGRR_SCRATCH_INPUTS, NULL);
     g_auto(GStrv) words = tcgrr_recorded_command(reader, inputs, options->extra, error);
     if (!words) {
         return false;
@@ -621,6 +620,20 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
         (!user || files.environment) && start_with(reader, options, keyframes_too, &files, words, result, error);
     clear_files(&files);
     return good;
+}
+
+/* A QEMU that at its end has counted as many as the recording has run nothing more: what it had begun then, such as the
+ * access that stopped the machine, did not retire. */
+static void settle_end(struct tcgrr_reader *reader, struct tcgrr_replay_result *result)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_comparison *found = &result->comparison;
+    bool more = found->diverged && found->kind == TCGRR_DIVERGENCE_ENDED && !found->sides[0].there;
+
+    if (more && run->complete && run->tail == 0 && run->qemu_icount == (int64_t)run->icount &&
+        result->qemu_icount == run->qemu_icount) {
+        found->diverged = false;
+    }
 }
 
 /* Counts that are not QEMU's own are off at some place, which could be the one where the two seem to diverge. */
@@ -692,12 +705,13 @@ static bool replay(struct tcgrr_reader *reader, const struct tcgrr_replay_option
         good = inputs_alone(reader) ? tcgrr_replay_inputs_alone(reader, options, result, error)
                                     : compare(reader, options, result, error);
         conclude(options, result);
+        settle_end(reader, result);
         good = good && check_begun(reader, result, error) && check_log(reader, result, error) &&
                tcgrr_guest_files_check(&result->comparison, reader, error) &&
                check_typed(reader, &result->comparison, error) && check_counts(reader, result, error) &&
                check_doubts(reader, options, result, error) && settle_stop(options, result, error);
     }
-    g_autofree char *inputs = g_build_filename(folder, INPUTS, NULL);
+    g_autofree char *inputs = g_build_filename(folder, TCGRR_SCRATCH_INPUTS, NULL);
     tcgrr_folder_remove(inputs);
     tcgrr_folder_remove(folder);
     return good;
@@ -727,11 +741,25 @@ bool tcgrr_replay_as_given(struct tcgrr_reader *reader, const struct tcgrr_repla
     return good;
 }
 
+/* From a snapshot on, the firmware has run in one release only. */
+static bool check_machines(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                           struct tcgrr_replay_result *result, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_pinned *pinned = NULL;
+    const char *versions[] = {run->qemu_version, result->qemu_version};
+
+    return tcgrr_reader_pinned(reader, &pinned, error) &&
+           (options->keeps_machine || !result->inputs.translated || (pinned && pinned->start_at) ||
+            tcgrr_lockstep_check_machines(&result->comparison, run->target, versions, "record --start-at", error));
+}
+
 bool tcgrr_replay(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                   struct tcgrr_replay_result *result, GError **error)
 {
     return tcgrr_replay_as_given(reader, options, result, error) &&
-           tcgrr_unpinned_settle(reader, options, result, error) && tcgrr_control_check(reader, options, result, error);
+           tcgrr_unpinned_settle(reader, options, result, error) && check_machines(reader, options, result, error) &&
+           tcgrr_control_check(reader, options, result, error);
 }
 
 void tcgrr_replay_result_clear(struct tcgrr_replay_result *result)

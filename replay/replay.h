@@ -31,6 +31,7 @@ struct tcgrr_replay_options {
     /* With `states`, where both QEMUs start: a keyframe of the one that recorded, from which branches are counted then;
      * zeroes: at the beginning. */
     struct tcgrr_keyframe begin;
+    bool keeps_machine; /* a divergence that another release's machine may be the reason of stays one */
     const volatile int *stop;
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;

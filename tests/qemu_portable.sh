@@ -99,3 +99,32 @@ if [ "$version" != 7.2 ]; then
     equal "doctor: what differs" "$(json '[.differences[].what] | join(",")')" "machine,device tree,random seeds"
     equal "doctor: the machine" "$(json '.differences[0].remedy')" "-M virt-7.2, which both have"
 fi
+
+# A PC's kernel is told the path of its file, which is the same each time, although the file lies in a new folder.
+cat >"$work/path.S" <<'S'
+    .section .multiboot, "a"
+    .long 0x1badb002, 0, -0x1badb002
+    .text
+    .globl _start
+_start:
+    movl 16(%ebx), %esi
+1:  lodsb
+    addl %eax, %ecx
+    testb %al, %al
+    jnz 1b
+    testb $1, %cl
+    jz 2f
+    nop
+2:  outl %eax, $0xf4
+3:  jmp 3b
+S
+if clang --target=i386-unknown-none-elf -nostdlib -fuse-ld=lld -static -Wl,-Ttext=0x100000 "$work/path.S" -o "$work/path.elf" \
+    2>"$work/err"; then
+    guest=("$(qemu x86_64 "$version")" -M pc -device "isa-debug-exit,iobase=0xf4,iosize=0x04" -kernel "$work/path.elf" -display none
+        -monitor none -serial null)
+    record path --portable
+    for _ in 1 2 3; do
+        run 0 "$tcgrr" replay --json "$work/path.tcgrr"
+    done
+    run 0 "$tcgrr" lockstep --json --a "${guest[0]}" --b "${guest[0]}" -- "${guest[@]:1}"
+fi

@@ -13,7 +13,8 @@
 #include "emu/qemu/scratch.h"
 #include "store/error.h"
 
-#define FLASH_COPY ".start" /* what a flash image held before the guest wrote to it */
+#define ELF_SEGMENT " ELF program header segment " /* hw/elf_ops of QEMU 7.0 to 11.1 */
+#define FLASH_COPY  ".start"                       /* what a flash image held before the guest wrote to it */
 
 /* A command while it is pinned. */
 struct pinning {
@@ -438,6 +439,23 @@ static bool place_rom(struct pinning *pinning, const char *name, const char *rol
     return true;
 }
 
+/* The file's name out of a line of "info roms", which it is part of: QEMU says more about what it loads from an ELF
+ * file. NULL: there is none. */
+static const char *loaded_file(char *line)
+{
+    char *name = strstr(line, "name=\"");
+    if (!name) {
+        return NULL;
+    }
+    name += strlen("name=\"");
+    name[strcspn(name, "\"\r")] = '\0';
+    char *segment = strstr(name, ELF_SEGMENT);
+    if (segment) {
+        *segment = '\0';
+    }
+    return name;
+}
+
 /* What is loaded into memory: "addr=… name="bios-256k.bin"", "fw=genroms/linuxboot_dma.bin … name="…"". */
 static bool pin_loaded_roms(struct pinning *pinning, GError **error)
 {
@@ -445,14 +463,12 @@ static bool pin_loaded_roms(struct pinning *pinning, GError **error)
     g_auto(GStrv) lines = g_strsplit(text ? text : "", "\n", -1);
     bool has_bios = find_option(pinning, "bios") != NULL;
     for (char **line = lines; *line; line++) {
-        char *name = strstr(*line, "name=\"");
+        const char *name = loaded_file(*line);
+        bool firmware = g_str_has_prefix(*line, "addr=");
+        bool placed;
         if (!name) {
             continue;
         }
-        name += strlen("name=\"");
-        name[strcspn(name, "\"\r")] = '\0';
-        bool firmware = g_str_has_prefix(*line, "addr=");
-        bool placed;
         if (!place_rom(pinning, name, firmware ? "firmware" : "rom", &placed, error)) {
             return false;
         }
@@ -591,7 +607,7 @@ static void add_defaults(struct pinning *pinning)
 static bool pin(struct pinning *pinning, GError **error)
 {
     struct tcgrr_pins *pins = pinning->pins;
-    pins->folder = check_words(pinning, error) ? tcgrr_scratch_folder("pin", error) : NULL;
+    pins->folder = check_words(pinning, error) ? tcgrr_scratch_folder(TCGRR_SCRATCH_INPUTS, error) : NULL;
     if (!pins->folder) {
         return false;
     }

@@ -17,8 +17,11 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "emu/qemu/scratch.h"
 #include "store/error.h"
 
+#define INPUTS_FD       200 /* of the folder in which files of the command lie, in QEMU */
+#define INPUTS_PATH     "/proc/self/fd/" G_STRINGIFY(INPUTS_FD)
 #define TAIL_SIZE       8192
 #define LINE_SIZE       512
 #define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
@@ -294,6 +297,25 @@ static void reap(struct tcgrr_process *process)
     g_mutex_unlock(&process->lock);
 }
 
+/*
+ * Some guests see the path of a file that QEMU loads for them (multiboot on x86, MIPS, semihosting). A folder of ours
+ * has another one in each run, so QEMU gets it as a descriptor, whose path is always the same: `*fd`, or -1. The words
+ * are owned by the caller.
+ */
+static char **with_constant_paths(char *const *argv, int *fd)
+{
+    g_autofree char *folder = tcgrr_scratch_find_inputs((const char *const *)argv);
+    char **words = g_strdupv((char **)argv);
+
+    *fd = folder ? open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
+    for (char **word = words; *fd >= 0 && *word; word++) {
+        g_auto(GStrv) pieces = g_strsplit(*word, folder, -1);
+        g_free(*word);
+        *word = g_strjoinv(INPUTS_PATH, pieces);
+    }
+    return words;
+}
+
 /* Starts the child from this thread, because PR_SET_PDEATHSIG means the death of the thread that forked. */
 static bool spawn(struct start *start, GError **error)
 {
@@ -305,13 +327,20 @@ static bool spawn(struct start *start, GError **error)
 
     flags |= process->quiet || output ? 0 : G_SPAWN_CHILD_INHERITS_STDIN;
     flags |= process->quiet && !output ? G_SPAWN_STDOUT_TO_DEV_NULL : 0;
-    int count = options->pass_fd > 0 ? 1 : 0;
+    int folder;
+    g_auto(GStrv) argv = with_constant_paths(start->argv, &folder);
+    const int targets[] = {INPUTS_FD, options->pass_fd}, sources[] = {folder, options->pass_fd};
+    size_t first = folder >= 0 ? 0 : 1, count = (options->pass_fd > 0 ? 2 : 1) - first;
     GPid pid = 0;
     GError *reason = NULL;
-    if (!g_spawn_async_with_pipes_and_fds(options->directory, (const char *const *)start->argv,
-                                          (const char *const *)options->environment, flags, prepare_child, start, -1,
-                                          output ? options->output_fd : -1, -1, &options->pass_fd, &options->pass_fd,
-                                          (gsize)count, &pid, NULL, NULL, &process->errors, &reason)) {
+    bool good = g_spawn_async_with_pipes_and_fds(options->directory, (const char *const *)argv,
+                                                 (const char *const *)options->environment, flags, prepare_child, start,
+                                                 -1, output ? options->output_fd : -1, -1, sources + first,
+                                                 targets + first, count, &pid, NULL, NULL, &process->errors, &reason);
+    if (folder >= 0) {
+        close(folder);
+    }
+    if (!good) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot start %s: %s", start->argv[0], reason->message);
         g_error_free(reason);
         process->errors = -1;

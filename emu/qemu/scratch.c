@@ -119,3 +119,24 @@ char *tcgrr_scratch_folder(const char *name, GError **error)
     }
     return g_steal_pointer(&pattern);
 }
+
+char *tcgrr_scratch_find_inputs(const char *const *argv)
+{
+    g_mutex_lock(&lock);
+    g_autofree char *known = root ? g_regex_escape_string(root, -1) : NULL;
+    g_mutex_unlock(&lock);
+    if (!known) {
+        return NULL;
+    }
+    g_autofree char *pattern = g_strdup_printf("%s(/[^/,]+)?/" TCGRR_SCRATCH_INPUTS "(-[^/,]+)?", known);
+    g_autoptr(GRegex) regex = g_regex_new(pattern, 0, 0, NULL);
+    char *found = NULL;
+
+    for (; *argv && !found; argv++) {
+        g_autoptr(GMatchInfo) match = NULL;
+        if (g_regex_match(regex, *argv, 0, &match)) {
+            found = g_match_info_fetch(match, 0);
+        }
+    }
+    return found;
+}

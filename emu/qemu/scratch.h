@@ -12,4 +12,11 @@
  */
 char *tcgrr_scratch_folder(const char *name, GError **error);
 
+/*
+ * The folder named "inputs", or so beginning (TCGRR_SCRATCH_INPUTS), in which files of this command lie: one made by
+ * tcgrr_scratch_folder(), or directly in such a one. Owned by the caller; NULL: there is none. Any thread.
+ */
+#define TCGRR_SCRATCH_INPUTS "inputs"
+char *tcgrr_scratch_find_inputs(const char *const *argv);
+
 #endif

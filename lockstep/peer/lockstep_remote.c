@@ -384,7 +384,9 @@ static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     const struct tcgrr_description *a = &lockstep->sides[0], *b = &lockstep->sides[1];
 
-    return tcgrr_lockstep_check_firmware(&lockstep->comparison, a->target, a->qemu, b->qemu, error) &&
+    const char *versions[] = {a->qemu, b->qemu};
+
+    return tcgrr_lockstep_check_machines(&lockstep->comparison, a->target, versions, "--from", error) &&
            tcgrr_lockstep_check_log(&lockstep->comparison, lockstep->epilogues[1].words,
                                     tcgrr_state_same_qemu(a->qemu, a->build, b->qemu, b->build), error);
 }

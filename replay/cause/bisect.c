@@ -48,9 +48,10 @@ static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArra
     const struct tcgrr_data_divergence *closer =
         bisect->is_closer ? &bisect->closer.comparison.data : &comparison->data;
     const struct tcgrr_data_divergence *data = closer->found ? closer : &comparison->data;
-    /* Of two runs that share all that happens outside the guest, the first difference in the data is where it began. */
     bool together = bisect->readers[0] == bisect->readers[1];
-    struct tcgrr_cause_dated dated = {.first = together, .differs = UINT64_MAX};
+    /* Of two runs that share all that happens outside the guest, the first difference in the data is where it began.
+     * Another release also has differences that lead nowhere, and makes another machine. */
+    struct tcgrr_cause_dated dated = {.first = together && !bisect->replay.inputs.translated, .differs = UINT64_MAX};
 
     if (together) {
         dated.same = behind(closer->same[0], comparison->aligned[0]);

@@ -318,7 +318,8 @@ struct tcgrr_replay_options tcgrr_bisect_replay_options(struct tcgrr_bisect *bis
         .hang_ms = options->hang_ms,
         .compare = bisect->how,
         .quiet = true,
-        .states = true, /* where both get the same data */
+        .states = true,        /* where both get the same data */
+        .keeps_machine = true, /* the cause says so */
         .stop = options->stop,
         .progress = say_replayed,
         .data = bisect,
