@@ -18,6 +18,7 @@
 #define DIVERGED_US 500000
 #define SPENT_US    100000   /* how often a replay's own time is looked at while it gets on */
 #define SPIN_US     1100000  /* of its own time without retiring an instruction, and a replay has hung */
+#define BLOCK_US    3        /* more for each block: when its buffer is full, QEMU drops all that it has translated */
 #define START_US    10000000 /* the same before its first one: setting the machine up takes time, too */
 
 struct live_side {
@@ -93,7 +94,8 @@ static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk
 static bool spins(const struct live_side *live)
 {
     bool started = live->moved_icount > live->begun_icount;
-    gint64 most = started ? SPIN_US : START_US;
+    gint64 blocks = tcgrr_blocks_count(tcgrr_live_blocks(tcgrr_session_live(live->session)));
+    gint64 most = started ? SPIN_US + BLOCK_US * blocks : START_US;
     return live->options.replays && (started || live->options.translated) &&
            tcgrr_process_spent(tcgrr_session_process(live->session)) - live->spent > most;
 }

@@ -46,7 +46,8 @@ bool tcgrr_control_judge(struct tcgrr_reader *reader, const struct tcgrr_replay_
     struct tcgrr_replay_result own = {0};
     GError *problem = NULL;
 
-    if (!found->diverged || !may_not_repeat(reader)) {
+    /* That it hangs can be due to the log. */
+    if (!found->diverged || (found->kind != TCGRR_DIVERGENCE_HUNG && !may_not_repeat(reader))) {
         return true;
     }
     tcgrr_icount place = MAX(found->icount, found->data.to[0]);

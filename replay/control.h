@@ -13,7 +13,8 @@ bool tcgrr_control_replay(struct tcgrr_reader *reader, const struct tcgrr_replay
 /*
  * Takes back a divergence of another build from the recorded run, if the QEMU that recorded does not repeat its own run
  * up to there, or a little further: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Of machines only those that
- * the user gave devices are looked at, because what has no log is theirs; for others, and where the QEMU that recorded
+ * the user gave devices are looked at, because what has no log is theirs, and those on which the other build hung; for
+ * others, and where the QEMU that recorded
  * is not there any more, nothing is done. Takes a replay up to there.
  */
 bool tcgrr_control_judge(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
