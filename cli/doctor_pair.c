@@ -123,9 +123,9 @@ static void print_list(char *const names[2], json_t *list)
     printf("A %s\nB %s\n", names[0], names[1]);
     json_array_foreach(list, i, row)
     {
-        printf("%s\n  A: %s\n  B: %s\n  the same with: %s\n", json_string_value(json_object_get(row, "what")),
-               json_string_value(json_object_get(row, "a")), json_string_value(json_object_get(row, "b")),
-               json_string_value(json_object_get(row, "remedy")));
+        printf("%s\n  A: %s\n  B: %s\n  to remove the difference: %s\n",
+               json_string_value(json_object_get(row, "what")), json_string_value(json_object_get(row, "a")),
+               json_string_value(json_object_get(row, "b")), json_string_value(json_object_get(row, "remedy")));
     }
     if (json_array_size(list) == 0) {
         printf("they give the guest the same machine\n");

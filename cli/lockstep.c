@@ -418,7 +418,8 @@ static bool check_recorded(struct context *context, GError **error)
         return true;
     }
     if (!context->pair.calls) {
-        return !(options->members[0].reader || options->members[1].reader) || tcgrr_compare_doubt_calls(found, error);
+        return !(options->members[0].reader || options->members[1].reader) ||
+               tcgrr_compare_withdraw_over_calls(found, error);
     }
     return !options->members[0].reader || (tcgrr_doubts_check_clock(found, error) &&
                                            tcgrr_control_judge(options->members[0].reader, &control, found, error));

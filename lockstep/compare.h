@@ -41,7 +41,7 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          struct tcgrr_comparison *comparison, GError **error);
 /* User mode, where each side made its own system calls: takes back a divergence, because what they gave may be the
  * reason. Sets `undecided`, and fails with TCGRR_ERROR_FAILED. */
-bool tcgrr_compare_doubt_calls(struct tcgrr_comparison *found, GError **error);
+bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **error);
 /* Whether that is how a program ends by a signal that an instruction of its own raises, as written by
  * tcgrr_process_describe_end(). */
 bool tcgrr_compare_is_raised(const char *exit);

@@ -103,7 +103,7 @@ void tcgrr_compare_note_start(struct tcgrr_comparison *found)
         g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which may be why");
 }
 
-bool tcgrr_compare_doubt_calls(struct tcgrr_comparison *found, GError **error)
+bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **error)
 {
     bool gone = found->kind == TCGRR_DIVERGENCE_CUT || found->kind == TCGRR_DIVERGENCE_HUNG;
 

@@ -77,7 +77,7 @@ static bool same_command(struct tcgrr_reader *const readers[2])
 bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found, GError **error)
 {
     return !found->diverged || !is_user(readers[0]) || !same_command(readers) ||
-           tcgrr_compare_doubt_calls(found, error);
+           tcgrr_compare_withdraw_over_calls(found, error);
 }
 
 static bool prepare(struct deciding *deciding, struct tcgrr_reader *const readers[2],

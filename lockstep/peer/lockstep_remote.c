@@ -253,13 +253,14 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
 }
 
 /* No system calls are sent over: each program makes its own. That one is another one can show only by its code. */
-static bool doubt_own_calls(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_comparison *found,
-                            GError **error)
+static bool withdraw_over_calls(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_comparison *found,
+                                GError **error)
 {
     const struct tcgrr_divergence_side *sides = found->sides;
     bool other_code = sides[0].there && sides[1].there && sides[0].pc == sides[1].pc;
 
-    return strcmp(lockstep->sides[0].mode, "system") == 0 || other_code || tcgrr_compare_doubt_calls(found, error);
+    return strcmp(lockstep->sides[0].mode, "system") == 0 || other_code ||
+           tcgrr_compare_withdraw_over_calls(found, error);
 }
 
 static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_compare_options *asked,
@@ -281,7 +282,7 @@ static bool compare_here(struct tcgrr_lockstep_remote *lockstep, const struct tc
     }
     lockstep->beside = tcgrr_run_source_watchful(lockstep->side, lockstep->remote);
     bool good = tcgrr_compare(lockstep->remote, lockstep->beside, &compare, &found, error) &&
-                doubt_own_calls(lockstep, &found, error) &&
+                withdraw_over_calls(lockstep, &found, error) &&
                 tcgrr_remote_conclude(lockstep->remote, &found, &lockstep->received, &lockstep->comparison, error);
     tcgrr_comparison_clear(&found);
     return good;
