@@ -85,7 +85,7 @@ if [ "$version" != 7.2 ]; then
     guest=("${guest[@]/#cortex-a57/neoverse-v1}")
     guest=("${guest[@]/#virt/virt-7.2}")
     record cpu --portable
-    complains 3 "QEMU 7.2.* has no CPU neoverse-v1: record with -cpu neoverse-n1, say" \
+    complains 3 "QEMU 7.2.* has no CPU neoverse-v1: record with -cpu neoverse-n1, which it has" \
         "$tcgrr" replay "$work/cpu.tcgrr" --qemu "$old"
 fi
 
