@@ -98,7 +98,7 @@ else
 fi
 complains 2 "user-mode recording: gdb" "$tcgrr" gdb "$work/plain.tcgrr" 1000
 complains 2 "user-mode recording: keyframes" "$tcgrr" keyframes "$work/plain.tcgrr"
-complains 2 "user-mode recording: its levels" "$tcgrr" fill "$work/plain.tcgrr" --level full
+complains 2 "user-mode recording: levels cannot be derived" "$tcgrr" fill "$work/plain.tcgrr" --level full
 
 # Another call than the recorded one is a divergence at which both are reported.
 cat > "$work/calls.c" <<'C'
