@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "emu/qemu/command.h"
 
+#include <linux/magic.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
 #include "emu/qemu/command_options.h"
 #include "emu/qemu/outputs.h"
@@ -394,6 +397,29 @@ static bool adapt_network(struct builder *builder, const struct tcgrr_option *op
     return good;
 }
 
+static bool has_option(const struct builder *builder, const char *name, const char *value)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (is(option, name) && (!value || strcmp(value_of(option), value) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Whether an option `name` of the user's has a value with this text in it. */
+static bool has_value(const struct builder *builder, const char *name, const char *text)
+{
+    for (guint i = 0; i < builder->given->len; i++) {
+        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
+        if (is(option, name) && strstr(value_of(option), text)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Replaces the files that a disk may write to. Returns whether the option was a disk's that has such. */
 static bool cover_images(struct builder *builder, const struct tcgrr_option *option)
 {
@@ -431,6 +457,36 @@ static void add_state(struct builder *builder, const char *path, const char *tag
     note(builder, "added -loadvm %s: the run starts from the snapshot in %s", tag, path);
 }
 
+/* Whether a file with a hole takes no room there, and reading it no network. */
+static bool is_local_disk(const char *folder)
+{
+    struct statfs system;
+
+    return access(folder, W_OK) == 0 && statfs(folder, &system) == 0 &&
+           (system.f_type == EXT4_SUPER_MAGIC || system.f_type == XFS_SUPER_MAGIC ||
+            system.f_type == BTRFS_SUPER_MAGIC);
+}
+
+/*
+ * QEMU reads all of the guest's memory when it loads a snapshot. Where the host has to supply empty pages for that, one
+ * by one or 2 MiB at a time, this takes up to seconds; a file that is one hole has them in the page cache, for all
+ * QEMUs that start from keyframes of this trace. They write to copies of their own.
+ */
+static void add_memory(struct builder *builder, const char *keyframe)
+{
+    g_autofree char *folder = g_path_get_dirname(keyframe);
+    g_autofree char *path = g_build_filename(folder, TCGRR_KEYFRAME_MEMORY, NULL);
+    bool has_own = has_option(builder, "mem-path", NULL) || has_option(builder, "mem-prealloc", NULL) ||
+                   has_option(builder, "numa", NULL) || has_value(builder, "object", "memory-backend") ||
+                   has_value(builder, "machine", "memory-backend") || has_value(builder, "M", "memory-backend");
+
+    if (!has_own && is_local_disk(folder)) {
+        add(builder, "-mem-path");
+        add(builder, "%s", path);
+        note(builder, "added -mem-path %s: the guest's memory begins as a file without data", path);
+    }
+}
+
 /* The keyframe to start from, or with images of our own the snapshot in which the run began. */
 static void add_beginning(struct builder *builder)
 {
@@ -440,6 +496,7 @@ static void add_beginning(struct builder *builder)
         g_autofree char *state = g_build_filename(options->keyframe, TCGRR_KEYFRAME_STATE, NULL);
         g_autofree char *tag = tcgrr_keyframe_tag(options->keyframe_icount);
         add_state(builder, state, tag);
+        add_memory(builder, options->keyframe);
     } else if (options->scratch && options->start) {
         add_state(builder, options->start, TCGRR_START_TAG);
     }
@@ -493,17 +550,6 @@ static bool add_given(struct builder *builder, GError **error)
     return true;
 }
 
-static bool has_option(const struct builder *builder, const char *name, const char *value)
-{
-    for (guint i = 0; i < builder->given->len; i++) {
-        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
-        if (is(option, name) && (!value || strcmp(value_of(option), value) == 0)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static void add_plugin(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -527,18 +573,6 @@ static void add_plugin(struct builder *builder)
     g_string_free(word, TRUE);
     note(builder, "added -plugin %s: watches what QEMU executes", options->plugin);
     g_free(path);
-}
-
-/* Whether an option `name` of the user's has a value with this text in it. */
-static bool has_value(const struct builder *builder, const char *name, const char *text)
-{
-    for (guint i = 0; i < builder->given->len; i++) {
-        const struct tcgrr_option *option = &g_array_index(builder->given, struct tcgrr_option, i);
-        if (is(option, name) && strstr(value_of(option), text)) {
-            return true;
-        }
-    }
-    return false;
 }
 
 /*

@@ -17,7 +17,9 @@
 #include "emu/qemu/command_options.h"
 #include "store/model.h"
 
-#define TCGRR_KEYFRAME_STATE "state.qcow2"
+#define TCGRR_KEYFRAME_STATE  "state.qcow2"
+/* Beside the keyframes of a set, made by QEMU: a file as large as the guest's memory that has no data. */
+#define TCGRR_KEYFRAME_MEMORY "memory"
 
 /* The name of the snapshot in every file of the keyframe at `icount`; those of images have earlier ones, too. Owned by
  * the caller. */
