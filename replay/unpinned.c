@@ -66,27 +66,36 @@ static void put_into_reader(struct tcgrr_unpinned *unpinned, const char *qemu)
     free(command);
 }
 
-/* The recorded machine as `qemu` makes it. NULL if it cannot be made; *no_tree: it has no device tree. */
-static struct tcgrr_unpinned *pin_as(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, bool *no_tree)
+/* Pins the recorded machine as `qemu` makes it. */
+static bool pin_machine(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, char **words,
+                        struct tcgrr_pins *pins)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     const char *directory = run->directory && g_file_test(run->directory, G_FILE_TEST_IS_DIR) ? run->directory : NULL;
+
+    return words && tcgrr_pin(qemu, (const char *const *)words + 1, directory, pins, NULL);
+}
+
+/* The recorded machine as `qemu` makes it. NULL if it cannot be made; *no_tree: nor has it a device tree, which
+ * machines of this kind have. */
+static struct tcgrr_unpinned *pin_as(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, bool *no_tree)
+{
     g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
-    const char *const *arguments = (const char *const *)words + 1;
     struct tcgrr_unpinned *unpinned = g_new0(struct tcgrr_unpinned, 1);
+    bool has_tree = tcgrr_unpinned_may_differ(reader);
 
     unpinned->reader = reader;
-    if (!words || !tcgrr_pin(qemu, arguments, directory, &unpinned->pins, NULL)) {
+    if (!pin_machine(reader, qemu, words, &unpinned->pins)) {
         g_free(unpinned);
         return NULL;
     }
     const char *tree = find_tree(&unpinned->pins);
-    *no_tree = !tree;
-    if (!tree || !seed_tree(reader, tree, NULL)) {
+    *no_tree = has_tree && !tree;
+    if (has_tree && (!tree || !seed_tree(reader, tree, NULL))) {
         tcgrr_unpinned_free(unpinned);
         return NULL;
     }
-    tcgrr_pins_unpin_clock(&unpinned->pins, arguments);
+    tcgrr_pins_unpin_clock(&unpinned->pins, (const char *const *)words + 1);
     put_into_reader(unpinned, qemu->path);
     return unpinned;
 }
@@ -144,14 +153,72 @@ static bool is_its_own(struct tcgrr_reader *reader, const struct tcgrr_replay_op
     return own;
 }
 
+static bool is_firmware(const struct tcgrr_pin_file *file)
+{
+    return strcmp(file->role, "firmware") == 0 || strcmp(file->role, "rom") == 0;
+}
+
+static bool same_content(const char *a, const char *b)
+{
+    GMappedFile *files[] = {g_mapped_file_new(a, FALSE, NULL), g_mapped_file_new(b, FALSE, NULL)};
+    bool same = files[0] && files[1] && g_mapped_file_get_length(files[0]) == g_mapped_file_get_length(files[1]) &&
+                (g_mapped_file_get_length(files[0]) == 0 ||
+                 memcmp(g_mapped_file_get_contents(files[0]), g_mapped_file_get_contents(files[1]),
+                        g_mapped_file_get_length(files[0])) == 0);
+
+    for (int i = 0; i < 2; i++) {
+        g_clear_pointer(&files[i], g_mapped_file_unref);
+    }
+    return same;
+}
+
+/* Whether what one of them loads by itself is in `other`, too. */
+static bool has_firmware_of(const struct tcgrr_pins *pins, const struct tcgrr_pins *other)
+{
+    for (guint i = 0; i < pins->files->len; i++) {
+        const struct tcgrr_pin_file *file = pins->files->pdata[i];
+        bool found = !is_firmware(file);
+        for (guint j = 0; !found && j < other->files->len; j++) {
+            const struct tcgrr_pin_file *its = other->files->pdata[j];
+            found = is_firmware(its) && strcmp(file->name, its->name) == 0 && same_content(file->content, its->content);
+        }
+        if (!found) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the two load the same firmware; also if that cannot be known. */
+static bool same_firmware(struct tcgrr_reader *reader, const struct tcgrr_qemu *const qemus[2])
+{
+    g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
+    struct tcgrr_pins pins[2] = {0};
+    bool known = pin_machine(reader, qemus[0], words, &pins[0]) && pin_machine(reader, qemus[1], words, &pins[1]);
+    bool same = !known || (has_firmware_of(&pins[0], &pins[1]) && has_firmware_of(&pins[1], &pins[0]));
+
+    for (int i = 0; i < 2; i++) {
+        if (pins[i].folder) {
+            tcgrr_pins_clear(&pins[i]);
+        }
+    }
+    return same;
+}
+
+/* Whether nobody pinned what could have been. */
+static bool was_not_pinned(struct tcgrr_reader *reader)
+{
+    const struct tcgrr_pinned *pinned = NULL;
+
+    return tcgrr_reader_run(reader)->rr && tcgrr_reader_pinned(reader, &pinned, NULL) && !pinned;
+}
+
 bool tcgrr_unpinned_may_differ(struct tcgrr_reader *reader)
 {
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    const struct tcgrr_pinned *pinned = NULL;
     g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
 
-    return words && run->rr && tcgrr_pin_takes_dtb(run->target) && tcgrr_reader_pinned(reader, &pinned, NULL) &&
-           !pinned && !tcgrr_pin_has_dtb((const char *const *)words + 1);
+    return words && was_not_pinned(reader) && tcgrr_pin_takes_dtb(tcgrr_reader_run(reader)->target) &&
+           !tcgrr_pin_has_dtb((const char *const *)words + 1);
 }
 
 static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
@@ -160,15 +227,35 @@ static bool applies(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     const struct tcgrr_qemu *qemu = result->session ? tcgrr_session_qemu(result->session) : NULL;
 
-    return result->comparison.diverged && qemu && !options->arguments && tcgrr_unpinned_may_differ(reader) &&
+    return result->comparison.diverged && qemu && qemu->system && !options->arguments && was_not_pinned(reader) &&
            !tcgrr_state_same_qemu(run->qemu_version, run->qemu_build_id, qemu->version, qemu->build_id);
+}
+
+/* Where the machine has a device tree, that is different in each release. */
+static bool settle_tree(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                        const struct tcgrr_qemu *recorder, struct tcgrr_replay_result *result)
+{
+    bool no_tree = false;
+
+    return (recorder->path && replay_pinned(reader, options, recorder, result, &no_tree)) || no_tree ||
+           is_its_own(reader, options, recorder, result, &no_tree) || no_tree;
+}
+
+/* Elsewhere two builds may have other firmware, if the one that recorded is there to tell. */
+static bool settle_firmware(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
+                            const struct tcgrr_qemu *recorder, struct tcgrr_replay_result *result)
+{
+    const struct tcgrr_qemu *const qemus[] = {recorder, tcgrr_session_qemu(result->session)};
+    bool no_tree;
+
+    return !recorder->path || same_firmware(reader, qemus) ||
+           replay_pinned(reader, options, recorder, result, &no_tree);
 }
 
 bool tcgrr_unpinned_settle(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                            struct tcgrr_replay_result *result, GError **error)
 {
     struct tcgrr_qemu recorder = {0};
-    bool no_tree = false;
 
     if (!applies(reader, options, result)) {
         return true;
@@ -176,8 +263,8 @@ bool tcgrr_unpinned_settle(struct tcgrr_reader *reader, const struct tcgrr_repla
     if (!probe_recorder(tcgrr_reader_run(reader), options->plugin, &recorder)) {
         tcgrr_qemu_clear(&recorder);
     }
-    bool settled = (recorder.path && replay_pinned(reader, options, &recorder, result, &no_tree)) || no_tree ||
-                   is_its_own(reader, options, &recorder, result, &no_tree) || no_tree;
+    bool settled = tcgrr_unpinned_may_differ(reader) ? settle_tree(reader, options, &recorder, result)
+                                                     : settle_firmware(reader, options, &recorder, result);
     tcgrr_qemu_clear(&recorder);
     result->unpinned = !settled;
     if (!settled && options->stop && *options->stop) {

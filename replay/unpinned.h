@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * A recording whose machine was not pinned, and which another build of QEMU does not repeat: whether that is because it
- * gave the guest another machine. Only for machines with a device tree of QEMU's, which is different in each release.
+ * gave the guest another machine: another device tree, where QEMU makes that, or other firmware.
  */
 #ifndef TCGRR_REPLAY_UNPINNED_H
 #define TCGRR_REPLAY_UNPINNED_H
@@ -16,8 +16,8 @@ void tcgrr_unpinned_free(struct tcgrr_unpinned *unpinned);
 /*
  * Where `result`, of tcgrr_replay_as_given(), diverged in another build and the machine was not pinned, it becomes the
  * result of a replay with the machine as the QEMU that recorded makes it (result->pins), if the recording is the same
- * there; it stays as it is if the recording is the same with the machine as the other QEMU makes it. Otherwise
- * result->unpinned is set. False with TCGRR_ERROR_STOPPED only.
+ * there; it stays as it is if the recording is the same with the machine as the other QEMU makes it, or if that has no
+ * device tree and the same firmware. Otherwise result->unpinned is set. False with TCGRR_ERROR_STOPPED only.
  */
 bool tcgrr_unpinned_settle(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                            struct tcgrr_replay_result *result, GError **error);

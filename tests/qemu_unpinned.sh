@@ -24,6 +24,13 @@ faulty rv64-ctzw riscv64 7.2 11.1 true
 run 1 "$tcgrr" bisect --json "$work/rv64-ctzw.tcgrr" --builds "$(qemu riscv64 7.2)" "$(qemu riscv64 10.0)"
 equal "first bad build" "$(json .first_bad)" "$(qemu riscv64 10.0)"
 
+# Firmware that each release has another build of.
+guest=("$(qemu ppc 7.2)" -M g3beige -display none -monitor none -serial null -nic none)
+record openbios --until 2000000
+run 0 "$tcgrr" replay --json "$work/openbios.tcgrr" --qemu "$(qemu ppc 11.1)"
+equal "openbios: pinned afterwards" "$(json '"\(.unpinned) \(.pinned_afterwards) \(.compared)"')" "false true 2000000"
+run 0 "$tcgrr" bisect-run "$work/openbios.tcgrr" --qemu "$(qemu ppc 11.1)"
+
 # A PC's firmware reads what each release makes for it: nobody's fault, either.
 guest x86-blsi 7.2
 record x86-blsi

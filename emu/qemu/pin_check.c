@@ -10,7 +10,7 @@
 static GHashTable *names_in(const char *text)
 {
     GHashTable *names = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
-    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n()", -1);
+    g_auto(GStrv) words = g_strsplit_set(text, " \t\r\n()'", -1);
     for (char **word = words; *word; word++) {
         if (**word) {
             g_hash_table_add(names, g_strdup(*word));
@@ -19,12 +19,32 @@ static GHashTable *names_in(const char *text)
     return names;
 }
 
-static GHashTable *list_names(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
+/* What QEMU lists: machines, or the CPUs of one. Owned by the caller. */
+static char *list_machines(const struct tcgrr_qemu *qemu, GError **error)
 {
-    const char *machines[] = {qemu->path, "-machine", "help", NULL};
-    const char *cpus[] = {qemu->path, "-machine", machine, "-cpu", "help", NULL};
-    g_autofree char *text = tcgrr_qemu_output((char *const *)(machine ? cpus : machines), NULL, error);
-    return text ? names_in(text) : NULL;
+    const char *words[] = {qemu->path, "-machine", "help", NULL};
+    return tcgrr_qemu_output((char *const *)words, NULL, error);
+}
+
+static char *list_models(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
+{
+    const char *words[] = {qemu->path, "-machine", machine, "-cpu", "help", NULL};
+    return tcgrr_qemu_output((char *const *)words, NULL, error);
+}
+
+/* Whether the list has the model. Older releases list some as 'NAME', as NAME-TARGET-cpu, or with blanks for dashes,
+ * and take all of them by NAME. */
+static bool lists_model(const char *list, const char *model)
+{
+    g_auto(GStrv) pieces = g_strsplit(model, "-", -1);
+    for (char **piece = pieces; *piece; piece++) {
+        char *escaped = g_regex_escape_string(*piece, -1);
+        g_free(*piece);
+        *piece = escaped;
+    }
+    g_autofree char *name = g_strjoinv("[ -]", pieces);
+    g_autofree char *pattern = g_strdup_printf("(^|[^\\w.-])%s(-\\w+-cpu)?($|[^\\w.-])", name);
+    return g_regex_match_simple(pattern, list, G_REGEX_MULTILINE, 0);
 }
 
 /* How many bytes of a machine's name come before its version: 5 of "virt-7.2"; all of them where it has none. */
@@ -61,7 +81,8 @@ static const char *older_machine(GHashTable *names, const char *machine)
 
 static bool check_machine(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
 {
-    g_autoptr(GHashTable) names = list_names(qemu, NULL, error);
+    g_autofree char *list = list_machines(qemu, error);
+    g_autoptr(GHashTable) names = list ? names_in(list) : NULL;
     if (!names || g_hash_table_contains(names, machine)) {
         return names != NULL;
     }
@@ -101,9 +122,13 @@ bool tcgrr_pin_check(const struct tcgrr_qemu *qemu, const char *machine, const c
         return false;
     }
     g_autofree char *model = g_strndup(cpu, strcspn(cpu, ","));
-    g_autoptr(GHashTable) names = *model ? list_names(qemu, machine, error) : NULL;
-    if (!*model || !names || g_hash_table_contains(names, model) || g_hash_table_size(names) == 0) {
-        return !*model || names != NULL;
+    g_autofree char *list = *model ? list_models(qemu, machine, error) : NULL;
+    if (!*model || !list) {
+        return !*model;
+    }
+    g_autoptr(GHashTable) names = names_in(list);
+    if (g_hash_table_size(names) == 0 || lists_model(list, model)) {
+        return true;
     }
     const char *similar = similar_model(names, model);
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s (QEMU %s) has no CPU %s: record with %s%s%s", qemu->path,
