@@ -152,8 +152,11 @@ static int compare(const struct cli_command *command, struct traces *traces,
         return status;
     }
     choose_state(traces, &options);
-    bool good = tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error) &&
-                tcgrr_decide_check_calls(traces->readers, &comparison, &error);
+    bool good = tcgrr_compare(traces->sides[0], traces->sides[1], &options, &comparison, &error);
+    if (good) {
+        tcgrr_decide_note_start(traces->readers, &comparison);
+    }
+    good = good && tcgrr_decide_check_calls(traces->readers, &comparison, &error);
     if (!good && (!comparison.undecided || !decide(traces, &options, &comparison, &error))) {
         traces->browse = comparison.undecided && error->code != TCGRR_ERROR_STOPPED;
         status = fail(traces, comparing, &comparison, &places, error);

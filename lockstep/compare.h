@@ -24,6 +24,8 @@ struct tcgrr_given {
                                                that side has; owned by the caller, NULL: not known */
     /* Whether the two QEMUs were started with different environments, which a program sees; NULL: they were not. */
     bool (*environments_differ)(void *data);
+    /* The auxiliary vector that the side's program started with (store/auxv.h); NULL: not known. */
+    const char *(*auxv)(int side, void *data);
     void *data;
 };
 
@@ -46,9 +48,9 @@ bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **
  * tcgrr_process_describe_end(). */
 bool tcgrr_compare_is_raised(const char *exit);
 
-/* User mode: notes on a divergence, which has no note yet, that the two releases start a program differently: where its
- * stack is, the auxiliary vector, whether there is a vDSO. */
-void tcgrr_compare_note_start(struct tcgrr_comparison *found);
+/* User mode: notes on a divergence that has no note yet with what the two QEMUs start a program differently: two
+ * auxiliary vectors, NULL where one is not known; `release`: they are of different releases, which may say that. */
+void tcgrr_compare_note_start(struct tcgrr_comparison *found, const char *const auxv[2], bool release);
 /* Whether a QEMU whose plugin speaks this version of the API reports which of several vCPUs runs a block: newer ones
  * report which of them translated it. */
 bool tcgrr_compare_reports_vcpus(int api_version);

@@ -2,6 +2,7 @@
 /* User mode: what follows from inputs that could not be given. */
 #include "lockstep/compare.h"
 
+#include "store/auxv.h"
 #include "store/error.h"
 #include "store/isa/isa_time.h"
 
@@ -97,10 +98,19 @@ static bool give_no_verdict(const struct tcgrr_comparison *comparison, const cha
     return false;
 }
 
-void tcgrr_compare_note_start(struct tcgrr_comparison *found)
+void tcgrr_compare_note_start(struct tcgrr_comparison *found, const char *const auxv[2], bool release)
 {
-    found->note =
-        g_strdup("the two releases start a program differently (stack, auxiliary vector, vDSO), which may be why");
+    g_autofree char *difference = tcgrr_auxv_difference(auxv[0], auxv[1]);
+
+    if (!found->diverged || found->note) {
+        return;
+    }
+    if (difference) {
+        found->note =
+            g_strdup_printf("the two started with different auxiliary vectors, which may be why: %s", difference);
+    } else if (release) {
+        found->note = g_strdup("the two releases start a program differently (stack, vDSO), which may be why");
+    }
 }
 
 bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **error)
@@ -115,25 +125,39 @@ bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **
                                      found->sides[0].icount, found->sides[1].icount);
 }
 
-/* The two QEMUs start the program differently. */
-static bool refuse_start(const struct tcgrr_comparison *comparison, GError **error)
+/* What of the start differs, in words. */
+static char *describe_start(const struct tcgrr_given *given)
 {
+    const char *a = given->auxv ? given->auxv(0, given->data) : NULL,
+               *b = given->auxv ? given->auxv(1, given->data) : NULL;
+    g_autofree char *difference = tcgrr_auxv_difference(a, b);
+    bool known = a && b && *a && *b;
+
+    return difference ? g_strdup_printf("auxiliary vector: %s", difference)
+           : known    ? g_strdup("addresses, data on the stack; the auxiliary vector is the same")
+                      : g_strdup("addresses, environment, auxiliary vector");
+}
+
+/* The two QEMUs start the program differently. */
+static bool refuse_start(const struct tcgrr_comparison *comparison, const struct tcgrr_given *given, GError **error)
+{
+    g_autofree char *what = describe_start(given);
+
     if (comparison->kind == TCGRR_DIVERGENCE_DATA) {
         g_set_error(
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
             "no verdict: the same %" G_GUINT64_FORMAT
             " instructions ran, with different data, but the two QEMUs start the program with different data on "
-            "its stack (environment, auxiliary vector); compare from a place in the program: --from main",
-            comparison->compared);
+            "its stack (%s); compare from a place in the program: --from main",
+            comparison->compared, what);
         return false;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 "no verdict: after %" G_GUINT64_FORMAT
                 " instructions, before its first system call, the program runs at 0x%" G_GINT64_MODIFIER
                 "x and at 0x%" G_GINT64_MODIFIER
-                "x, because the two QEMUs start it differently (addresses, auxiliary vector); compare from a place "
-                "in the program: --from main",
-                comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc);
+                "x, because the two QEMUs start it differently (%s); compare from a place in the program: --from main",
+                comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc, what);
     return false;
 }
 
@@ -205,7 +229,7 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
         return false;
     }
     if (starts_differ(comparison, inputs, same_release)) {
-        return refuse_start(comparison, error);
+        return refuse_start(comparison, given, error);
     }
     if (inputs->differs <= icount) {
         comparison->diverged = false;
@@ -365,8 +389,11 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
     struct tcgrr_run_source *const sides[] = {a, b};
     bool apart = false;
 
-    if (!tcgrr_compare(a, b, options, comparison, error) || !check_placed(options, comparison, error) ||
-        !judge(comparison, given, &apart, error)) {
+    if (!tcgrr_compare(a, b, options, comparison, error)) {
+        return false;
+    }
+    comparison->refused = !check_placed(options, comparison, error) || !judge(comparison, given, &apart, error);
+    if (comparison->refused) {
         return false;
     }
     tcgrr_icount at[] = {comparison->sides[0].icount, comparison->sides[1].icount};

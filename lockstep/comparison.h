@@ -158,6 +158,7 @@ struct tcgrr_comparison {
      * otherwise.
      */
     char *undecided;
+    bool refused;            /* user mode: there is no verdict, for a reason that the error names */
     tcgrr_icount start[2];   /* each side's own icount where the comparison starts */
     tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or after the
                                 last place that was tolerated */

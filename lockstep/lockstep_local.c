@@ -552,6 +552,19 @@ static char *exit_of(int side, void *data)
                : NULL;
 }
 
+static const char *auxv_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                           int side)
+{
+    const struct tcgrr_run *run = stored_run(options, side);
+    return run ? run->auxv : tcgrr_live_auxv(tcgrr_session_live(pair->sessions[side]));
+}
+
+static const char *auxv_of_side(int side, void *data)
+{
+    const struct side_exits *exits = data;
+    return auxv_of(exits->pair, exits->options, side);
+}
+
 /* What is put between tcgrr and QEMU, a shell, say, can change it. */
 static bool environments_differ(void *data)
 {
@@ -590,6 +603,7 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
         .isa = compare->isa,
         .exit = exit_of,
         .environments_differ = environments_differ,
+        .auxv = auxv_of_side,
         .data = &exits,
     };
     return tcgrr_compare_given(pair->sides[0], pair->sides[1], compare, &given, &pair->comparison, error);
@@ -597,12 +611,13 @@ static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_
 
 static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
-    struct tcgrr_comparison *found = &pair->comparison;
+    const char *const auxv[] = {auxv_of(pair, options, 0), auxv_of(pair, options, 1)};
+    bool release = pair->inputs == TCGRR_INPUTS_OWN &&
+                   !tcgrr_lockstep_same_release(tcgrr_lockstep_local_version(pair, options, 0),
+                                                tcgrr_lockstep_local_version(pair, options, 1));
 
-    if (found->diverged && !found->note && pair->inputs == TCGRR_INPUTS_OWN && !is_system(pair, options, 0) &&
-        !tcgrr_lockstep_same_release(tcgrr_lockstep_local_version(pair, options, 0),
-                                     tcgrr_lockstep_local_version(pair, options, 1))) {
-        tcgrr_compare_note_start(found);
+    if (!is_system(pair, options, 0)) {
+        tcgrr_compare_note_start(&pair->comparison, auxv, release);
     }
 }
 

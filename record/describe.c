@@ -89,6 +89,7 @@ void tcgrr_recorder_describe_end(struct recorder *recorder, const struct tcgrr_c
     run->icount = last->end_icount;
     if (strcmp(run->mode, "user") == 0) {
         run->vcpus = tcgrr_live_threads(tcgrr_session_live(recorder->session));
+        run->auxv = tcgrr_live_auxv(tcgrr_session_live(recorder->session));
         run->sample_from += recorder->origin_in_code ? tcgrr_live_start_code(tcgrr_session_live(recorder->session)) : 0;
     }
     run->logged = run->complete && run->rr ? run->icount : recorder->logged;

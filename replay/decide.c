@@ -80,6 +80,12 @@ bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgr
            tcgrr_compare_withdraw_over_calls(found, error);
 }
 
+void tcgrr_decide_note_start(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found)
+{
+    const char *const auxv[] = {tcgrr_reader_run(readers[0])->auxv, tcgrr_reader_run(readers[1])->auxv};
+    tcgrr_compare_note_start(found, auxv, false);
+}
+
 static bool prepare(struct deciding *deciding, struct tcgrr_reader *const readers[2],
                     struct tcgrr_lockstep_local_options *options, GError **error)
 {
@@ -134,12 +140,16 @@ static enum tcgrr_decision judge(const struct deciding *deciding, const struct t
         return same_place(shared, found) ? TCGRR_DECIDED_DIVERGES : TCGRR_DECIDED_ELSEWHERE;
     }
     /* They may end before the place that was to end the comparison. */
-    bool ended =
-        !good && error && *error && (*error)->code == TCGRR_ERROR_FAILED && !shared->undecided && shared->compared > 0;
+    bool ended = !good && error && *error && (*error)->code == TCGRR_ERROR_FAILED && !shared->undecided &&
+                 !shared->refused && shared->compared > 0;
     if (!good && !ended) {
         return TCGRR_UNDECIDED;
     }
     g_clear_error(error);
+    if (shared->input_places > 0) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "system calls returned something else again");
+        return TCGRR_UNDECIDED;
+    }
     return TCGRR_DECIDED_INPUTS;
 }
 

@@ -17,6 +17,8 @@ enum tcgrr_decision {
  * and fails with TCGRR_ERROR_FAILED. Another program, or another library, stays a reason of its own.
  */
 bool tcgrr_decide_check_calls(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found, GError **error);
+/* User mode: notes on a divergence in which entries the auxiliary vectors of two recordings differ. */
+void tcgrr_decide_note_start(struct tcgrr_reader *const readers[2], struct tcgrr_comparison *found);
 
 /* What it points to must last as long as the call. */
 struct tcgrr_decide_options {

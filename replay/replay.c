@@ -431,6 +431,12 @@ static char *exit_of(int side, void *data)
     return tcgrr_process_ended(process) ? tcgrr_process_describe_end(process) : NULL;
 }
 
+static const char *auxv_of(int side, void *data)
+{
+    const struct exits *exits = data;
+    return side == 0 ? exits->run->auxv : tcgrr_live_auxv(tcgrr_session_live(exits->session));
+}
+
 /* Two that are both replayed may both have ended where the recorded program went on. */
 static bool check_all_compared(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison, GError **error)
 {
@@ -503,11 +509,13 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
             tcgrr_qemu_gives_clock(run->target, run->api_version) && tcgrr_qemu_gives_clock(qemu->target, qemu->api),
         .isa = tcgrr_isa_of_target(run->target),
         .exit = exit_of,
+        .auxv = auxv_of,
         .data = &exits,
     };
-    return tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error) &&
-           (!result->original || how.until[0].kind != TCGRR_POSITION_NONE || live.enough > 0 ||
-            check_all_compared(reader, &result->comparison, error));
+    bool good = tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error);
+    tcgrr_compare_note_start(&result->comparison, (const char *const[]){auxv_of(0, &exits), auxv_of(1, &exits)}, false);
+    return good && (!result->original || how.until[0].kind != TCGRR_POSITION_NONE || live.enough > 0 ||
+                    check_all_compared(reader, &result->comparison, error));
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

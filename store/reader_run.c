@@ -81,6 +81,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
         {&reader->run.level, "level"},
         {&reader->run.exit, "exit"},
         {&reader->run.output, "output"},
+        {&reader->run.auxv, "auxv"},
     };
     for (size_t i = 0; i < G_N_ELEMENTS(texts); i++) {
         *texts[i].field = text_column(reader, statement, texts[i].name);

@@ -50,6 +50,7 @@ struct tcgrr_run {
     int64_t mem_from;
     int64_t mem_until;
     const char *output; /* user mode: the kind of file that the program wrote to (emu/qemu/output.h); else NULL */
+    const char *auxv;   /* user mode: the auxiliary vector that it started with (store/auxv.h); NULL: not known */
 };
 
 /* run->level; FLOW if it says nothing that is known. */

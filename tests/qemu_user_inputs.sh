@@ -99,6 +99,21 @@ done
 run 0 "$tcgrr" record -o "$work/plain.tcgrr" -- "$qemu" -cpu qemu64 "$work/other"
 run 1 "$tcgrr" diff "$work/other3.tcgrr" "$work/other4.tcgrr" # another program
 run 1 "$tcgrr" diff "$work/plain.tcgrr" "$work/other4.tcgrr" # another CPU
+contains "another CPU: the auxiliary vector" "$(cat "$work/out")" "auxiliary vectors, .*: AT_HWCAP 0x[0-9a-f]+ and 0x[0-9a-f]+$"
+run 1 "$tcgrr" lockstep --a "$qemu" --b "$qemu" --a-arg -cpu --a-arg qemu64 --b-arg -cpu --b-arg max -- "$work/other"
+contains "another CPU, lockstep: the auxiliary vector" "$(cat "$work/out")" "auxiliary vectors, .*: AT_HWCAP 0x[0-9a-f]+ and"
+
+# Releases start a program differently; what they give it says in what way.
+older=$TCGRR_QEMUS/bin/qemu-x86_64-7.2
+if [ "$version" != 7.2 ] && [ -x "$older" ]; then
+    run 0 "$tcgrr" record -o "$work/older.tcgrr" -- "$older" "$work/inputs"
+    complains 3 "no verdict: .*start it differently .auxiliary vector: AT_SYSINFO_EHDR .vDSO. 0x[0-9a-f]+ in B only, AT_RANDOM" \
+        "$tcgrr" lockstep --a "$older" --b "$qemu" -- "$work/inputs"
+    complains 3 "auxiliary vector: AT_SYSINFO_EHDR" "$tcgrr" replay --qemu "$qemu" "$work/older.tcgrr"
+    run 3 "$tcgrr" diff "$work/older.tcgrr" "$work/own1.tcgrr"
+    contains "diff of two releases: the note" "$(cat "$work/out")" "auxiliary vectors, .*: AT_SYSINFO_EHDR"
+    contains "diff of two releases: the reason" "$(cat "$work/err")" "could not be tried: .*auxiliary vector: AT_SYSINFO_EHDR"
+fi
 
 # Memory that was refused is refused again, and for the same reason: the file is not open in the
 # replay.

@@ -36,6 +36,7 @@ struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
     }
     live->epoch = 1;
     tcgrr_live_mapped_init(live);
+    live->auxv = g_string_new(NULL);
     live->inputs.called = live->inputs.differs = live->inputs.ended = live->inputs.other = live->inputs.unsure =
         UINT64_MAX;
     return live;
@@ -81,6 +82,7 @@ void tcgrr_live_free(struct tcgrr_live *live)
     g_array_unref(live->codes);
     g_hash_table_destroy(live->entries);
     g_array_unref(live->gap);
+    g_string_free(live->auxv, TRUE);
     g_byte_array_unref(live->text);
     tcgrr_disasm_free(live->disasm);
     tcgrr_rrlog_free(live->own_log);

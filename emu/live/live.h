@@ -239,6 +239,10 @@ const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live)
 /* Why they end where a signal came while the program computed, in words. */
 extern const char *const tcgrr_live_interrupted;
 
+/* User mode: the auxiliary vector with which the program started (store/auxv.h), as far as it was read, valid as long
+ * as `live` is not read further; "": not known. */
+const char *tcgrr_live_auxv(const struct tcgrr_live *live);
+
 /* User mode: how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 

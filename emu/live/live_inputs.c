@@ -120,6 +120,11 @@ uint32_t tcgrr_live_forks(const struct tcgrr_live *live)
     return forks - MIN(forks, failed);
 }
 
+const char *tcgrr_live_auxv(const struct tcgrr_live *live)
+{
+    return live->auxv->str;
+}
+
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live)
 {
     return live->last_vcpu + 1;

@@ -127,6 +127,7 @@ struct tcgrr_live {
     bool mapped_changed; /* there are others; not under the lock */
     GArray *mapped;      /* struct tcgrr_mapping; its paths belong to `mapped_paths`. Under the lock, as that */
     GStringChunk *mapped_paths;
+    GString *auxv;       /* store/auxv.h */
     bool inputs_changed; /* since the open execution began; places are 0 until it is closed */
 };
 

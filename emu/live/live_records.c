@@ -2,6 +2,7 @@
 /* The plugin's records, other than executions in a row. */
 #include "emu/live/live_internal.h"
 
+#include "store/auxv.h"
 #include "store/error.h"
 
 #include <string.h>
@@ -216,7 +217,7 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
         [TCGRR_WIRE_RERUN] = 1,          [TCGRR_WIRE_DISCONTINUITY] = 3, [TCGRR_WIRE_SYSCALL_ENTRY] = 9,
         [TCGRR_WIRE_SYSCALL_RETURN] = 2, [TCGRR_WIRE_SIGNAL] = 2,        [TCGRR_WIRE_INPUT_DIFFERS] = 3,
         [TCGRR_WIRE_OTHER_CALL] = 14,    [TCGRR_WIRE_INPUT_UNSURE] = 2,  [TCGRR_WIRE_INPUTS_END] = 1,
-        [TCGRR_WIRE_HANDLER] = 1};
+        [TCGRR_WIRE_HANDLER] = 1,        [TCGRR_WIRE_AUXV] = 2};
     static const uint8_t kinds[TCGRR_WIRE_EVENT_KINDS] = {[TCGRR_WIRE_INIT] = TCGRR_EVENT_INIT,
                                                           [TCGRR_WIRE_EXIT] = TCGRR_EVENT_EXIT,
                                                           [TCGRR_WIRE_IDLE] = TCGRR_EVENT_IDLE,
@@ -235,6 +236,10 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     }
     if (kind == TCGRR_WIRE_THREAD) {
         live->end = TCGRR_LIVE_THREADS;
+        return true;
+    }
+    if (kind == TCGRR_WIRE_AUXV) {
+        tcgrr_auxv_add(live->auxv, value_at(words, 0), value_at(words, 1));
         return true;
     }
     if (kind == TCGRR_WIRE_HANDLER) {

@@ -2,6 +2,7 @@
 /* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
  */
 #include "emu/plugin/access.h"
+#include "emu/plugin/auxv.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/mapped.h"
 #include "emu/plugin/moving.h"
@@ -345,6 +346,9 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     watch_stores(plugin, tb, &content);
     if (plugin->accesses) {
         tcgrr_access_instrument(plugin, tb, translation, content.class);
+    }
+    if (!plugin->system) {
+        tcgrr_auxv_instrument(plugin, tb);
     }
     if (plugin->inputs) {
         tcgrr_inputs_instrument(plugin, tb);

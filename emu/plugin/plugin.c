@@ -4,6 +4,7 @@
 #include "emu/plugin/arguments.h"
 #include "emu/plugin/flush.h"
 #include "emu/plugin/follow.h"
+#include "emu/plugin/auxv.h"
 #include "emu/plugin/fork.h"
 #include "emu/plugin/inputs.h"
 #include "emu/plugin/mapped.h"
@@ -783,6 +784,9 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     }
     configure(plugin, info, &arguments);
     bool full = strcmp(arguments.level, "full") == 0;
+    if (arguments.again) {
+        tcgrr_auxv_leave_out();
+    }
     if (arguments.again) { /* the window may have begun in the program before; tcgrr knows */
         arguments.window = (struct tcgrr_access_window){0};
     }

@@ -246,6 +246,8 @@ enum tcgrr_wire_event {
     TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on it gets inputs of its own */
     TCGRR_WIRE_HANDLER,      /* user mode, registers cannot be read: where signals may go from here on (64) */
     TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
+    TCGRR_WIRE_AUXV, /* user mode: an entry of the auxiliary vector that the program started with: type, value (64 each)
+                      */
     TCGRR_WIRE_EVENT_KINDS,
 };
 
