@@ -584,8 +584,8 @@ static bool environments_differ(void *data)
 static bool gives_clocks(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     const char *target = tcgrr_lockstep_local_target(pair, options, 0);
-    return tcgrr_qemu_gives_clock(target, api_of(pair, options, 0)) &&
-           tcgrr_qemu_gives_clock(target, api_of(pair, options, 1));
+    return tcgrr_qemu_gives_data(target, api_of(pair, options, 0)) &&
+           tcgrr_qemu_gives_data(target, api_of(pair, options, 1));
 }
 
 static bool compare_sides(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,

@@ -506,7 +506,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         .inputs = tcgrr_live_inputs(tcgrr_session_live(result->session)),
         .same_release = strcmp(result->qemu_version, run->qemu_version) == 0,
         .clocks =
-            tcgrr_qemu_gives_clock(run->target, run->api_version) && tcgrr_qemu_gives_clock(qemu->target, qemu->api),
+            tcgrr_qemu_gives_data(run->target, run->api_version) && tcgrr_qemu_gives_data(qemu->target, qemu->api),
         .isa = tcgrr_isa_of_target(run->target),
         .exit = exit_of,
         .auxv = auxv_of,

@@ -78,5 +78,18 @@ C
 run 0 "$tcgrr" record -o "$work/signals.tcgrr" -- "$qemu" "$work/signals"
 run 0 "$tcgrr" replay --json "$work/signals.tcgrr"
 equal "signals: verdict" "$(json .verdict)" "no divergence"
+
+# Where results can be given, registers and stores are the same, too.
+for what in guest signals; do
+    [ "$version" != 7.2 ] || break
+    run 0 "$tcgrr" record --level state --sample-step 25 -o "$work/state.tcgrr" --force -- "$qemu" "$work/$what"
+    for options in "" -one-insn-per-tb; do
+        run 0 "$tcgrr" replay --json "$work/state.tcgrr" ${options:+-- "$options"}
+        equal "$what at level state $options: verdict" "$(json .verdict)" "no divergence"
+        [ "$(json .samples)" -gt 50 ] || fail "$what at level state: only $(json .samples) samples were compared"
+    done
+    run 0 "$tcgrr" lockstep --json --level state --a "$qemu" --b "$qemu" -- "$work/$what"
+    equal "$what at level state, lockstep: diverged" "$(json .diverged)" false
+done
 run 0 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "$work/signals"
 equal "signals: lockstep" "$(json .diverged)" false

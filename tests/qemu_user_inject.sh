@@ -1,15 +1,19 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-or-later
-# versions: 10.2-src
+# versions: 10.2-src aarch64-10.2-src riscv64-10.2-src
 # User mode: one bit flipped right before a chosen instruction, in a register (tests/inject.c): the
 # cause is that instruction, wherever in its block it is and however much later the flow diverges.
 # shellcheck source=tests/lib.sh
 . "$(dirname "$0")/lib.sh"
 
 version=${1:-10.2-src}
-qemu=$(qemu user-x86_64 "$version")
-compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler for the guest program"
-[ "$(uname -m)" = x86_64 ] || skip "the guest program is built for x86_64"
+target=x86_64
+[[ $version != a* && $version != r* ]] || target=${version%%-*}
+qemu=$(qemu "user-$target" "${version#"$target"-}")
+own=$(command -v gcc || command -v cc || command -v clang) || skip "no C compiler"
+[ "$(uname -m)" = x86_64 ] || [ "$target" != x86_64 ] || skip "the guest program is built for x86_64"
+compiler=$own
+[ "$target" = x86_64 ] || compiler=$(command -v "$target-linux-gnu-gcc") || skip "the package gcc-$target-linux-gnu is missing"
 
 cat > "$work/mix.c" <<'C'
 static unsigned long state = 88172645463325252ul, table[64];
@@ -42,7 +46,8 @@ __attribute__((noinline)) static int quiet(unsigned n)
 }
 int main(void) { return (int)(walk(2000) & 1) + quiet(20000); }
 C
-"$compiler" -O1 -static -o "$work/mix" "$work/mix.c"
+"$compiler" -O1 -static -o "$work/mix" "$work/mix.c" 2>"$work/err" ||
+    skip "$compiler cannot make a static program: $(head -n 1 "$work/err")"
 
 # A shell script would change the program's environment.
 cat > "$work/faulty.c" <<'C'
@@ -63,11 +68,12 @@ C
 # faulty NAME WHAT: a QEMU with that fault, $work/NAME. The plugin is loaded in the QEMU that
 # records, too, because it moves what the host has in memory.
 faulty() {
-    "$compiler" -w -o "$work/$1" "$work/faulty.c" -DQEMU="\"$qemu\"" -DPLUGIN="\"$TCGRR_BUILD/tests/libinject.so,$2\""
+    "$own" -w -o "$work/$1" "$work/faulty.c" -DQEMU="\"$qemu\"" -DPLUGIN="\"$TCGRR_BUILD/tests/libinject.so,$2\""
 }
 sql() { "$tcgrr" query "$work/mix.tcgrr" --format json "$1" | jq -r '.[0] | map(.) | join(" ")'; }
 
-faulty right "nth=999999999,pc=0x1,reg=rax,bit=0"
+declare -A any=([x86_64]=rax [aarch64]=x9 [riscv64]=t0)
+faulty right "nth=999999999,pc=0x1,reg=${any[$target]},bit=0"
 run 0 "$tcgrr" record --json -o "$work/mix.tcgrr" -- "$work/right" "$work/mix"
 
 # flip WHERE N WHAT NAME: before the Nth instruction that meets an SQL condition; NAME is what then
@@ -82,6 +88,19 @@ flip() {
     equal "$1, $3: icount" "$(json .cause.icount)" "$icount"
     equal "$1, $3: what differs" "$(json '[.cause.registers[].name] | join(" ")')" "$4"
 }
+case $target in
+aarch64)
+    flip "symbol LIKE 'quiet%' AND disasm LIKE 'cmp%'" 5000 reg=x0,bit=5 x0
+    flip "symbol LIKE 'next%' AND disasm LIKE 'eor%'" 600 reg=x0,bit=3 x0
+    flip "symbol LIKE 'walk%' AND disasm LIKE 'eor%'" 900 reg=x19,bit=5 x19
+    exit
+    ;;
+riscv64)
+    flip "symbol LIKE 'next%' AND disasm LIKE 'xor%'" 600 reg=a5,bit=3 "a4 a5"
+    flip "symbol LIKE 'walk%' AND disasm LIKE 'xor%'" 900 reg=s3,bit=5 s3
+    exit
+    ;;
+esac
 flip "symbol LIKE 'quiet%' AND disasm LIKE 'cmp%'" 5000 reg=rsi,bit=5 rsi
 flip "symbol LIKE 'next%' AND disasm LIKE 'xor%'" 900 reg=rbx,bit=3 rbx
 flip "symbol LIKE 'walk%' AND disasm LIKE 'j%'" 700 reg=r14,bit=60 r14

@@ -34,6 +34,7 @@ cat > "$work/outputs.c" <<'C'
 #include <sys/wait.h>
 #include <poll.h>
 #include <time.h>
+#include <ucontext.h>
 #include <unistd.h>
 static volatile unsigned long sum;
 static volatile int caught;
@@ -134,6 +135,26 @@ static void segments(void)
     use(again[0] + 1);
     shmctl(id, IPC_RMID, NULL);
 }
+static volatile unsigned long interrupted;
+static void look(int signal, siginfo_t *info, void *context)
+{
+    const greg_t *registers = ((ucontext_t *)context)->uc_mcontext.gregs;
+    interrupted = (unsigned long)(registers[REG_RDI] + registers[REG_RSI] + registers[REG_RDX] + registers[REG_R10] +
+                                  registers[REG_RAX]);
+}
+static void contexts(void)
+{
+    struct sigaction action = {.sa_sigaction = look, .sa_flags = SA_SIGINFO};
+    struct itimerval timer = {.it_value = {0, 20000}};
+    struct timespec length = {5, 0};
+    sigaction(SIGUSR1, &action, NULL);
+    sigaction(SIGALRM, &action, NULL);
+    kill(getpid(), SIGUSR1);
+    use(interrupted);
+    setitimer(ITIMER_REAL, &timer, NULL);
+    nanosleep(&length, NULL);
+    use(interrupted);
+}
 static void others(void)
 {
     struct ifreq interface = {.ifr_name = "lo"};
@@ -203,6 +224,7 @@ int main(int argc, char **argv)
         messages();
         semaphores();
         segments();
+        contexts();
         others();
     } else if (strcmp(argv[1], "signals") == 0) {
         waits(0, SA_RESTART);

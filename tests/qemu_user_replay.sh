@@ -91,7 +91,7 @@ if $exact; then
     equal "lockstep with the trace: compared" "$(json .compared)" "$icount"
 fi
 if [ "${1%-src}" = 7.2 ]; then
-    complains 3 "takes x86_64 and QEMU 10.1 or later" "$tcgrr" why "$work/plain.tcgrr" --at 1000 rax
+    complains 3 "takes x86_64, aarch64 or riscv64 and QEMU 10.1 or later" "$tcgrr" why "$work/plain.tcgrr" --at 1000 rax
 else
     run 0 "$tcgrr" why "$work/plain.tcgrr" --at 1000 rax --json
     contains "why ends somewhere" "$(json .ends)" "^(constant|start|input|depth|clock|unknown)"

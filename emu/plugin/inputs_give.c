@@ -593,6 +593,29 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
     return NULL;
 }
 
+/* What the signal interrupted is the call, as the program made it, also in the handler's ucontext. */
+static void put_back_context(const struct tcgrr_inputs *inputs, const struct tcgrr_call_pending *pending)
+{
+    const struct tcgrr_call_names *names = inputs->names;
+    uint64_t context = tcgrr_inputs_context(inputs), pc;
+    size_t size = sizeof(uint64_t);
+
+    if (!tcgrr_inputs_read(inputs, context + names->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
+        return; /* another handler, which has not begun */
+    }
+    for (unsigned i = 0; i < 6; i++) {
+        if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
+            tcgrr_inputs_write(inputs, context + names->interrupted_arguments[i], &pending->arguments[i], size);
+        }
+    }
+    if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
+        tcgrr_inputs_write(inputs, context + names->interrupted_number, &pending->number, size);
+    }
+    if (pending->sets_result) {
+        tcgrr_inputs_write(inputs, context + names->interrupted_result, &pending->result, size);
+    }
+}
+
 void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs)
 {
     const struct tcgrr_call_pending *pending =
@@ -605,6 +628,9 @@ void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs)
     }
     if (pending && pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {
         tcgrr_inputs_set(inputs, inputs->original, pending->number);
+    }
+    if (pending) {
+        put_back_context(inputs, pending);
     }
 }
 

@@ -14,8 +14,9 @@ struct tcgrr_call_names {
     /* How far a handler's ucontext is from the stack pointer that it begins with; 0: its third argument points there,
      * which it does on aarch64 only with SA_SIGINFO. */
     uint16_t frame;
-    /* Where it has what the signal interrupted: pc, first argument, and the stack pointer or else third argument. */
-    uint16_t interrupted, interrupted_first, interrupted_context;
+    /* Where it has what the signal interrupted: pc, and the stack pointer or else third argument; number, arguments,
+     * result of a call. */
+    uint16_t interrupted, interrupted_context, interrupted_number, interrupted_arguments[6], interrupted_result;
 };
 
 /* A call whose result and registers are put right once the program goes on after it: a handler may run before. */
@@ -163,6 +164,8 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
 
 /* The signals of this record. */
 struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *record);
+/* The ucontext of the handler that begins. */
+uint64_t tcgrr_inputs_context(const struct tcgrr_inputs *inputs);
 /* Sends them to the calling thread, so that QEMU begins their handlers in the recorded order. */
 void tcgrr_inputs_send(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals);
 

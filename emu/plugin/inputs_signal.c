@@ -122,8 +122,7 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
             back != inputs->restorers[signal]);
 }
 
-/* The ucontext of the handler that begins. */
-static uint64_t own_context(const struct tcgrr_inputs *inputs)
+uint64_t tcgrr_inputs_context(const struct tcgrr_inputs *inputs)
 {
     const struct tcgrr_call_names *names = inputs->names;
     return names->frame ? tcgrr_inputs_get(inputs, inputs->stack) + names->frame
@@ -138,7 +137,7 @@ static uint64_t own_context(const struct tcgrr_inputs *inputs)
 static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
     const struct tcgrr_call_names *names = inputs->names;
-    uint64_t context = own_context(inputs);
+    uint64_t context = tcgrr_inputs_context(inputs);
     uint64_t above = (uint64_t)head->number, pc, signal;
 
     for (unsigned i = 0;; i++) {
@@ -147,7 +146,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
             return;
         }
         bool known = i < TCGRR_INPUTS_OTHERS &&
-                     tcgrr_inputs_read(inputs, context + names->interrupted_first, &signal, sizeof(signal)) &&
+                     tcgrr_inputs_read(inputs, context + names->interrupted_arguments[0], &signal, sizeof(signal)) &&
                      tcgrr_inputs_read(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
                      signal < TCGRR_SIGNALS && inputs->handlers[signal] == pc;
         if (!known || (i > 0 && above < head->arguments[i - 1])) {
@@ -164,7 +163,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
 /* Whether it came with another one, and its handler begins because that one's has returned. */
 static bool was_below(struct tcgrr_inputs *inputs)
 {
-    uint64_t context = own_context(inputs);
+    uint64_t context = tcgrr_inputs_context(inputs);
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->held.number);
 
     for (unsigned i = 0; call && call->kind == TCGRR_CALL_RESUMES && i < TCGRR_INPUTS_OTHERS; i++) {

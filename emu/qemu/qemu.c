@@ -542,12 +542,8 @@ char **tcgrr_qemu_find_all(void)
 
 bool tcgrr_qemu_gives_data(const char *target, int api)
 {
-    return api >= 5 && strcmp(target, "x86_64") == 0; /* registers can be written; only there rdtsc is replaced */
-}
-
-bool tcgrr_qemu_gives_clock(const char *target, int api)
-{
-    static const char *const targets[] = {"x86_64", "aarch64", "riscv64", NULL}; /* emu/plugin/inputs_clock.c */
+    static const char *const targets[] = {"x86_64", "aarch64", "riscv64",
+                                          NULL}; /* emu/plugin/inputs.c, inputs_clock.c */
     return api >= 5 && g_strv_contains(targets, target);
 }
 

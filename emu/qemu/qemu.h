@@ -55,8 +55,6 @@ bool tcgrr_qemu_is_user(const char *name);
  * clock, too, so that registers and stores of two runs are the same.
  */
 bool tcgrr_qemu_gives_data(const char *target, int api);
-/* Whether a QEMU in user mode for `target` gives a program what instructions read of a clock, and records it. */
-bool tcgrr_qemu_gives_clock(const char *target, int api);
 
 /* What it lacks to be recorded at this level, and which QEMU would do; NULL if it can. */
 const char *tcgrr_qemu_lacks(const struct tcgrr_qemu *qemu, enum tcgrr_level level);

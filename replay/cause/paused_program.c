@@ -35,7 +35,7 @@ bool tcgrr_paused_program_check(const struct tcgrr_qemu *qemu, GError **error)
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 "%s (QEMU %s, %s) cannot replay a program so that its registers and memory can be looked at: that "
-                "takes x86_64 and QEMU 10.1 or later",
+                "takes x86_64, aarch64 or riscv64 and QEMU 10.1 or later",
                 qemu->path, qemu->version, qemu->target);
     return false;
 }

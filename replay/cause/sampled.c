@@ -89,7 +89,8 @@ bool tcgrr_cause_find_block(struct tcgrr_reader *reader, const struct tcgrr_comp
         g_set_error(
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
             "the cause is not known: in user mode it is found by comparing registers and stores, which takes "
-            "x86_64 and QEMU 10.1 or later on both sides, and a program that starts with the same data on both");
+            "x86_64, aarch64 or riscv64 and QEMU 10.1 or later on both sides, and a program that starts with the same "
+            "data on both");
         return false;
     }
     /* After the first difference nothing is known; one of stores alone may only be reported in other pieces. */
