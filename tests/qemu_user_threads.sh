@@ -241,6 +241,58 @@ C
     equal "a thread that is cancelled: to the end" "$(json .rest_left_out)" false
 fi
 
+# A thread waits for a signal that is blocked otherwise, while another one sends it.
+if [ "$version" != 7.2 ]; then
+    cat > "$work/waits.c" <<'C'
+#define _GNU_SOURCE
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <unistd.h>
+static volatile int caught;
+static void handle(int signal) { caught += signal; }
+static void *send(void *nothing)
+{
+    for (int i = 0; i < 4; i++) {
+        usleep(3000);
+        kill(getpid(), SIGUSR2);
+        for (int k = caught; caught == k;)
+            usleep(500);
+    }
+    return NULL;
+}
+int main(void)
+{
+    sigset_t blocked, none;
+    pthread_t thread;
+    struct timespec long_time = {5, 0}, short_time = {0, 1000000};
+    sigemptyset(&none);
+    sigemptyset(&blocked);
+    sigaddset(&blocked, SIGUSR2);
+    signal(SIGUSR2, handle);
+    pthread_sigmask(SIG_BLOCK, &blocked, NULL);
+    pthread_create(&thread, NULL, send, NULL);
+    for (int i = 0; i < 4; i++) {
+        ppoll(NULL, 0, &short_time, &blocked);
+        if (i % 2)
+            sigsuspend(&none);
+        else
+            ppoll(NULL, 0, &long_time, &none);
+    }
+    pthread_join(thread, NULL);
+    printf("%d\n", caught);
+    return 0;
+}
+C
+    "$compiler" -pthread -O1 -o "$work/waits" "$work/waits.c"
+    run 0 timeout 60 "$tcgrr" record --json -o "$work/waits.tcgrr" -- "$qemu" "$work/waits"
+    run 0 timeout 60 "$tcgrr" replay --json "$work/waits.tcgrr"
+    equal "a signal that is waited for: verdict" "$(json .verdict)" "no divergence"
+    run 0 timeout 60 "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" --b-arg -one-insn-per-tb -- "$work/waits"
+    equal "a signal that is waited for, lockstep: diverged" "$(json .diverged)" false
+fi
+
 # Memory that QEMU itself has given up lies between the program's, and is not for its next stack
 # either.
 python=$(command -v /usr/bin/python3 || true)

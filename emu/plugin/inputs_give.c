@@ -30,6 +30,8 @@
 #define SUSPEND_X86          130 /* rt_sigsuspend */
 #define SUSPEND_GENERIC      133
 #define MASK_BYTES           8
+#define POLL_X86             271 /* ppoll */
+#define POLL_GENERIC         73
 #define MAP_X86              9
 #define MAP_GENERIC          222
 #define UNMAP_X86            11
@@ -276,6 +278,41 @@ static uint64_t find_mask(const struct tcgrr_inputs *inputs, const struct tcgrr_
                                                          : 0;
 }
 
+/*
+ * The same of a call that lets blocked signals in while it waits: the host does so, and does not wait. The time that
+ * says so is put behind the mask, where there is more of the C library's, when it is this thread's turn. False: it
+ * cannot be there.
+ */
+static bool answer_and_let_in(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                              struct tcgrr_call_pending *pending)
+{
+    struct tcgrr_call_state *state = inputs->call;
+    uint64_t mask = find_mask(inputs, call);
+
+    state->time_at = mask + MASK_BYTES;
+    if (mask == 0 || !tcgrr_inputs_read(inputs, state->time_at, state->time_before, TCGRR_TIME_BYTES)) {
+        return false;
+    }
+    replace(inputs, pending, 0, 0);
+    replace(inputs, pending, 1, 0);
+    replace(inputs, pending, 2, state->time_at);
+    replace(inputs, pending, 3, mask);
+    replace(inputs, pending, 4, MASK_BYTES);
+    replace_number(inputs, pending, inputs->numbers == TCGRR_CALLS_X86_64 ? POLL_X86 : POLL_GENERIC);
+    state->answered = state->lets_in = true;
+    return true;
+}
+
+/* The host looks for signals now; false: it must not. */
+static bool put_time(struct tcgrr_inputs *inputs)
+{
+    static const uint8_t zero[TCGRR_TIME_BYTES];
+    struct tcgrr_call_state *call = inputs->call;
+
+    return tcgrr_inputs_read(inputs, call->time_at, call->time_before, TCGRR_TIME_BYTES) &&
+           tcgrr_inputs_write(inputs, call->time_at, zero, sizeof(zero));
+}
+
 /* The signal came because the call let it through for as long as it waited: the host does the same. */
 static void suspend(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, struct tcgrr_call_pending *pending,
                     int64_t signal)
@@ -407,7 +444,9 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
             replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
         }
     } else if (!made && deferred) {
-        answer_if_undisturbed(inputs, pending);
+        if (!answer_and_let_in(inputs, call, pending)) {
+            answer_if_undisturbed(inputs, pending);
+        }
     } else if (!made && followed && recorded->result == INTERRUPTED && tcgrr_inputs_host_signal(inputs, signal) != 0) {
         answer_if_undisturbed(inputs, pending);
         interrupt(inputs, pending, signal);
@@ -432,13 +471,19 @@ void tcgrr_inputs_settle(void)
     int64_t signal;
 
     call->deferred = false;
+    if (call->lets_in && !put_time(inputs)) { /* another thread has taken that memory away: the host might wait */
+        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_ALL);
+        tcgrr_plugin_leave();
+    }
     call->expects = !inputs->over && find_recorded(inputs, call->called, &call->recorded);
     if (!call->expects || !is_followed(inputs, &call->recorded, &signal)) {
         return;
     }
-    bool sent = tcgrr_inputs_host_signal(inputs, signal) != 0 &&
-                !is_blocked(inputs, signal); /* not one that the call let through while it waited */
-    if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
+    bool known = tcgrr_inputs_host_signal(inputs, signal) != 0;
+    bool sent = known && !is_blocked(inputs, signal); /* not one that the call let through while it waited */
+    if (known && !sent && call->lets_in && call->recorded.result != INTERRUPTED) {
+        tcgrr_inputs_send(inputs, &call->followed);
+    } else if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
         interrupt(inputs, &call->pending[call->pending_count - 1], signal);
         tcgrr_inputs_send(inputs, &call->followed);
     } else {
@@ -564,6 +609,9 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
         tcgrr_inputs_waits(number)) {
         inputs->call->expects = find_recorded(inputs, number, &inputs->call->recorded);
     }
+    if (inputs->call->lets_in) {
+        tcgrr_inputs_write(inputs, inputs->call->time_at, inputs->call->time_before, TCGRR_TIME_BYTES);
+    }
     if (inputs->call->expects) {
         give(inputs, call, number, result);
     }
@@ -573,7 +621,8 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
         tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }
     inputs->call->sends = inputs->call->enters = 0;
-    inputs->call->expects = inputs->call->prepared = inputs->call->answered = inputs->call->deferred = false;
+    inputs->call->expects = inputs->call->prepared = inputs->call->answered = inputs->call->deferred =
+        inputs->call->lets_in = false;
 }
 
 static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint64_t pc)

@@ -39,6 +39,8 @@ struct tcgrr_signals {
     uint64_t others[TCGRR_INPUTS_OTHERS]; /* the one whose handler begins next is first; 0: no more */
 };
 
+#define TCGRR_TIME_BYTES 16 /* struct timespec */
+
 /* The call that a thread makes, and those that were interrupted. */
 struct tcgrr_call_state {
     uint64_t given[8]; /* the arguments of the call that is made, as the program has them */
@@ -49,6 +51,11 @@ struct tcgrr_call_state {
     bool answered; /* which does nothing */
     bool expects;  /* `recorded` is this call */
     bool deferred; /* which one is known only when it is this thread's turn again */
+    /* The host takes signals meanwhile that are blocked otherwise, if there are any by then, and waits for no time:
+     * 16 bytes of zeros, which are in place of the program's while the host looks. */
+    bool lets_in;
+    uint64_t time_at;
+    uint8_t time_before[TCGRR_TIME_BYTES];
     int64_t called;
     struct tcgrr_signals followed; /* those that came on the return of `recorded` */
     int64_t enters;                /* the signal that is to come before the host makes the call; 0: none */
