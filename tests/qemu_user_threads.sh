@@ -293,6 +293,50 @@ C
     equal "a signal that is waited for, lockstep: diverged" "$(json .diverged)" false
 fi
 
+# On a target whose calls tcgrr does not know. The first thread waits for what the second one writes.
+other=$TCGRR_QEMUS/bin/qemu-arm-7.2
+if [ "$version" = 7.2 ] && [ -x "$other" ] && command -v clang ld.lld >/dev/null; then
+    cat > "$work/arm.S" <<'S'
+    .syntax unified
+    .globl _start
+_start:
+    ldr r0, =0x50f00 @ a thread: CLONE_VM, FS, FILES, SIGHAND, THREAD, SYSVSEM
+    ldr r1, =stack_end
+    mov r2, #0
+    mov r3, #0
+    mov r4, #0
+    ldr r5, =written
+    mov r7, #120 @ clone
+    svc #0
+    cmp r0, #0
+    beq 2f
+1:  mov r7, #158 @ sched_yield
+    svc #0
+    ldr r1, [r5]
+    cmp r1, #0
+    beq 1b
+    mov r0, #3
+    mov r7, #248 @ exit_group
+    svc #0
+2:  mov r1, #1
+    str r1, [r5]
+    mov r7, #1 @ exit
+    svc #0
+    .bss
+    .balign 4096
+written: .space 4096
+    .space 4096
+stack_end:
+S
+    clang --target=armv7-linux-gnueabi -nostdlib -static -fuse-ld=lld -o "$work/arm" "$work/arm.S"
+    run 0 timeout 60 "$tcgrr" record --json -o "$work/arm.tcgrr" -- "$other" "$work/arm"
+    equal "a thread on another target: exit" "$(json .exit)" "exit 3"
+    equal "a thread on another target: threads" \
+        "$("$tcgrr" query "$work/arm.tcgrr" --format csv "SELECT count(DISTINCT vcpu) FROM exec" | tail -n 1 | tr -d '\r')" 2
+    run 0 timeout 60 "$tcgrr" replay --json "$work/arm.tcgrr"
+    equal "a thread on another target: diverged" "$(json .diverged)" false
+fi
+
 # Memory that QEMU itself has given up lies between the program's, and is not for its next stack
 # either.
 python=$(command -v /usr/bin/python3 || true)

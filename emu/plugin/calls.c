@@ -416,6 +416,24 @@ enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target)
     return TCGRR_CALLS_UNKNOWN;
 }
 
+int64_t tcgrr_calls_clone(const char *target)
+{
+    static const struct {
+        const char *prefix; /* of the names of targets */
+        int16_t number;
+    } numbers[] = {{"arm", 120},      {"i386", 120},  {"s390x", 120},   {"ppc", 120},        {"m68k", 120},
+                   {"sh4", 120},      {"hppa", 120},  {"cris", 120},    {"microblaze", 120}, {"mips64", 5055},
+                   {"mipsn32", 6055}, {"mips", 4120}, {"sparc", 217},   {"alpha", 312},      {"xtensa", 116},
+                   {"riscv32", 220},  {"or1k", 220},  {"hexagon", 220}, {"nios2", 220}};
+
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++) {
+        if (strncmp(target, numbers[i].prefix, strlen(numbers[i].prefix)) == 0) {
+            return numbers[i].number;
+        }
+    }
+    return -1;
+}
+
 const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number)
 {
     for (size_t i = 0; number >= 0 && numbers != TCGRR_CALLS_UNKNOWN && i < sizeof(calls) / sizeof(*calls); i++) {

@@ -62,6 +62,9 @@ enum tcgrr_call_numbers { TCGRR_CALLS_UNKNOWN, TCGRR_CALLS_X86_64, TCGRR_CALLS_G
 /* Which numbers this target's programs use, as the plugin API names it. */
 enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target);
 
+/* The number of clone() on a target whose other calls are not known; -1: not known either. */
+int64_t tcgrr_calls_clone(const char *target);
+
 /* NULL: it is not known what the call writes. */
 const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number);
 

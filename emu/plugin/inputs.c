@@ -4,7 +4,9 @@
 #include "emu/plugin/pause.h"
 
 #include <fcntl.h>
+#include <inttypes.h>
 #include <malloc.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -91,6 +93,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     inputs->call = &own_call;
     inputs->at = at;
     inputs->numbers = tcgrr_calls_of_target(target);
+    inputs->clone = inputs->numbers == TCGRR_CALLS_UNKNOWN ? tcgrr_calls_clone(target) : -1;
     inputs->value = g_byte_array_new();
     inputs->record = g_byte_array_new();
     for (size_t i = 0; i < G_N_ELEMENTS(all_names); i++) {
@@ -378,15 +381,26 @@ bool tcgrr_inputs_next_is(unsigned number)
 
 bool tcgrr_inputs_waits(int64_t number)
 {
-    const struct tcgrr_call *call = tcgrr_call_find(tcgrr_plugin.inputs->numbers, number);
-    return !call || call->kind == TCGRR_CALL_PLAIN;
+    const struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
+    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
+    return call ? call->kind == TCGRR_CALL_PLAIN : number != inputs->clone;
 }
 
-bool tcgrr_inputs_makes_thread(int64_t number)
+/* Whether that is one of ours; a process that fork() has made is not. */
+static bool is_own_thread(int64_t tid)
+{
+    char path[64];
+
+    snprintf(path, sizeof(path), "/proc/self/task/%" PRId64, tid);
+    return access(path, F_OK) == 0;
+}
+
+bool tcgrr_inputs_makes_thread(int64_t number, int64_t result)
 {
     const struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
-    return call && tcgrr_inputs_is_thread(inputs, call);
+
+    return call ? tcgrr_inputs_is_thread(inputs, call) : number == inputs->clone && is_own_thread(result);
 }
 
 bool tcgrr_inputs_are_given(void)

@@ -66,8 +66,8 @@ bool tcgrr_inputs_loses_order(void);
 void tcgrr_inputs_lose_order(void);
 /* Whether other threads may run until the call returns. */
 bool tcgrr_inputs_waits(int64_t number);
-/* Whether the call made a thread, if it succeeded. */
-bool tcgrr_inputs_makes_thread(int64_t number);
+/* Whether the call, which returned `result`, made a thread. */
+bool tcgrr_inputs_makes_thread(int64_t number, int64_t result);
 
 /* The program is about to be over. */
 void tcgrr_inputs_finish(void);

@@ -74,6 +74,7 @@ struct tcgrr_inputs {
     char *path;
     const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
     enum tcgrr_call_numbers numbers;
+    int64_t clone; /* where those are not known: this one is; -1: it is not */
     enum tcgrr_inputs_way way;
     bool reads;                   /* registers can be read, */
     bool writes;                  /* and written */

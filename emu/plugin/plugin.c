@@ -524,7 +524,7 @@ static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
     if (tcgrr_threads_several()) {
         tcgrr_threads_enter(vcpu);
     }
-    int32_t made = tcgrr_plugin.inputs && result > 0 && tcgrr_inputs_makes_thread(number) ? (int32_t)result : 0;
+    int32_t made = tcgrr_plugin.inputs && result > 0 && tcgrr_inputs_makes_thread(number, result) ? (int32_t)result : 0;
     if (tcgrr_plugin.inputs) {
         number = tcgrr_inputs_return(number, &result);
     }
