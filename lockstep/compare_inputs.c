@@ -298,19 +298,22 @@ static bool find_meeting(const GArray *const calls[2], tcgrr_icount at[2])
     return false;
 }
 
-/* Moves both, `at`, on to where they meet; *met: they do. */
+/* Moves both, `at`, on to where they meet; *met: they do. Where one of them was read far beyond, nobody can tell. */
 static bool meet(struct tcgrr_run_source *const sides[2], struct tcgrr_comparison *comparison, tcgrr_icount at[2],
                  bool *met, GError **error)
 {
     const tcgrr_icount left[] = {at[0], at[1]};
-    g_autoptr(GArray) a = calls_after(sides[0], at[0], error);
-    g_autoptr(GArray) b = a ? calls_after(sides[1], at[1], error) : NULL;
+    GError *problem = NULL;
+    g_autoptr(GArray) a = calls_after(sides[0], at[0], &problem);
+    g_autoptr(GArray) b = a ? calls_after(sides[1], at[1], &problem) : NULL;
 
-    if (!b) {
+    if (problem && problem->code != TCGRR_ERROR_GONE) {
+        g_propagate_error(error, problem);
         return false;
     }
+    g_clear_error(&problem);
     comparison->input_places++;
-    *met = find_meeting((const GArray *const[]){a, b}, at);
+    *met = b && find_meeting((const GArray *const[]){a, b}, at);
     comparison->rest_left_out = !*met;
     for (int i = 0; i < 2 && *met; i++) {
         comparison->apart[i] += at[i] - left[i];

@@ -289,7 +289,7 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
 {
     const struct tcgrr_chunk *oldest = live->chunks.head->data;
     if (from < oldest->first_icount) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_GONE,
                     "icount %" G_GUINT64_FORMAT
                     " is no longer available: the guest runs through blocks without retiring an instruction",
                     from);

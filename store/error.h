@@ -15,6 +15,7 @@ enum tcgrr_error_code {
     TCGRR_ERROR_DAMAGED, /* untrusted input (trace, ring, peer) is malformed: exit status 3 */
     TCGRR_ERROR_HUNG,    /* a bounded wait ran out: exit status 3 */
     TCGRR_ERROR_ENDED,   /* the guest ended before it reached a place: exit status 3 */
+    TCGRR_ERROR_GONE,    /* a live run was read on, and is no longer at hand there: exit status 3 */
     TCGRR_ERROR_STOPPED, /* the user interrupted: exit status 130 or 143 */
     /* This plus an enum tcgrr_level: the trace lacks that level, and the message has the command that makes it: exit
      * status 3. */
