@@ -327,8 +327,9 @@ static bool spawn(struct start *start, GError **error)
 
     flags |= process->quiet || output ? 0 : G_SPAWN_CHILD_INHERITS_STDIN;
     flags |= process->quiet && !output ? G_SPAWN_STDOUT_TO_DEV_NULL : 0;
-    int folder;
-    g_auto(GStrv) argv = with_constant_paths(start->argv, &folder);
+    int folder = -1;
+    g_auto(GStrv) argv =
+        options->paths_stay ? g_strdupv((char **)start->argv) : with_constant_paths(start->argv, &folder);
     const int targets[] = {INPUTS_FD, options->pass_fd}, sources[] = {folder, options->pass_fd};
     size_t first = folder >= 0 ? 0 : 1, count = (options->pass_fd > 0 ? 2 : 1) - first;
     GPid pid = 0;

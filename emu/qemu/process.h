@@ -15,10 +15,11 @@ struct tcgrr_process_options {
     int drain_fd;  /* read until the child has ended, and shown on our own stdout unless quiet; taken over; -1 or 0:
                       nothing is */
     bool quiet;    /* stdin and stdout of the child are /dev/null and its stderr is only kept; otherwise it has ours */
-    bool expendable;          /* killed when this process dies; otherwise asked to end, so that its files are whole */
-    bool own_group;           /* of processes: what is typed at the terminal reaches only us */
-    bool pinned;              /* without address-space randomization */
-    const char *directory;    /* working directory; NULL: ours */
+    bool expendable;       /* killed when this process dies; otherwise asked to end, so that its files are whole */
+    bool own_group;        /* of processes: what is typed at the terminal reaches only us */
+    bool pinned;           /* without address-space randomization */
+    bool paths_stay;       /* a folder of ours keeps its path in `argv`; otherwise it has one that is always the same */
+    const char *directory; /* working directory; NULL: ours */
     char *const *environment; /* NAME=value, NULL-terminated; NULL: ours */
 };
 

@@ -270,6 +270,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
                                                       : replay_environment();
     options.environment = environment;
     options.pinned = !session->qemu.system;
+    options.paths_stay = !session->qemu.system; /* a program must not have, and can close, a descriptor of ours */
     if (!tcgrr_images_create(session->command.images, session->directory, error)) {
         return false;
     }
