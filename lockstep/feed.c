@@ -75,7 +75,7 @@ const char *tcgrr_feed_path(const struct tcgrr_feed *feed)
 }
 
 /* QEMU has had all that made it do what it did. */
-static void reach(tcgrr_icount icount, void *data)
+static void reach(tcgrr_icount icount, bool open, void *data)
 {
     struct tcgrr_feed *feed = data;
     feed->log->reached = icount;

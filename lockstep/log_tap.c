@@ -33,6 +33,8 @@ struct tcgrr_log_tap {
     uint32_t asked;
     tcgrr_icount asked_icount;
     gint64 asked_at;
+    uint64_t
+        covered; /* the position in the stream up to which the log has all events (tcgrr_live_written_position()) */
     tcgrr_icount known;
     tcgrr_icount start; /* QEMU's own count, which the log has, when the session begins to count */
     bool ended;
@@ -110,20 +112,27 @@ static bool read_on(struct tcgrr_log_tap *tap, GError **error)
     return true;
 }
 
-/* Waits until what QEMU has written by now can be read; a QEMU that is gone has nothing more to write. */
-static void reach(tcgrr_icount icount, void *data)
+/* Waits until what QEMU has written by now can be read, unless an earlier call did so when QEMU was already further
+ * than what has been asked about. A QEMU that is gone has nothing more to write. */
+static void reach(tcgrr_icount icount, bool open, void *data)
 {
     struct tcgrr_log_tap *tap = data;
     struct tcgrr_live *live = tcgrr_session_live(tap->session);
     struct tcgrr_process *process = tcgrr_session_process(tap->session);
-    uint32_t asked = tcgrr_live_ask_flush(live);
 
+    if (!open && tcgrr_live_read_position(live) <= tap->covered) {
+        tap->log->reached = icount;
+        return;
+    }
+    uint64_t written = tcgrr_live_written_position(live);
+    uint32_t asked = tcgrr_live_ask_flush(live);
     while (!tcgrr_live_flushed(live, asked) && !tcgrr_process_ended(process) && tcgrr_live_flush_error(live) == 0) {
         tcgrr_live_await_flush(live, asked, 1);
     }
     if (!tap->problem && tcgrr_session_check_log(tap->session, tap->path, false, &tap->problem) &&
         read_on(tap, &tap->problem)) {
         tap->log->reached = icount;
+        tap->covered = written;
     }
 }
 

@@ -150,6 +150,16 @@ void tcgrr_intake_ask_yield(struct tcgrr_intake *intake)
     atomic_store_explicit(&intake->header->yield_asked, 1, memory_order_relaxed);
 }
 
+uint64_t tcgrr_intake_written_position(const struct tcgrr_intake *intake)
+{
+    return atomic_load_explicit(&intake->header->head, memory_order_acquire);
+}
+
+uint64_t tcgrr_intake_read_position(const struct tcgrr_intake *intake)
+{
+    return intake->peeked > 0 ? UINT64_MAX : intake->tail;
+}
+
 uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake)
 {
     uint32_t asked = atomic_fetch_add_explicit(&intake->header->flush_asked, 1, memory_order_acq_rel) + 1;

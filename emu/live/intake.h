@@ -51,6 +51,11 @@ void tcgrr_intake_end_window(struct tcgrr_intake *intake);
  * where QEMU records none or is gone. Any thread.
  */
 uint32_t tcgrr_intake_ask_flush(struct tcgrr_intake *intake);
+
+/* Positions in the stream, in words: up to which the plugin has handed over, and up to which words that are no copies
+ * of what it is still writing have been read; UINT64_MAX if such copies were read, too. */
+uint64_t tcgrr_intake_written_position(const struct tcgrr_intake *intake);
+uint64_t tcgrr_intake_read_position(const struct tcgrr_intake *intake);
 bool tcgrr_intake_flushed(const struct tcgrr_intake *intake, uint32_t asked);
 /* Waits for that, at most `wait_ms`. */
 void tcgrr_intake_await_flush(struct tcgrr_intake *intake, uint32_t asked, int wait_ms);

@@ -140,7 +140,7 @@ void tcgrr_live_correct_events(struct tcgrr_live *live)
 }
 
 void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
-                          void (*reach)(tcgrr_icount icount, void *data), void *data)
+                          void (*reach)(tcgrr_icount icount, bool open, void *data), void *data)
 {
     live->log = log;
     live->reach = reach;
@@ -174,6 +174,16 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live)
 {
     return tcgrr_intake_backlog(live->intake);
+}
+
+uint64_t tcgrr_live_written_position(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_written_position(live->intake);
+}
+
+uint64_t tcgrr_live_read_position(const struct tcgrr_live *live)
+{
+    return tcgrr_intake_read_position(live->intake);
 }
 
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live)

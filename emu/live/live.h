@@ -113,10 +113,11 @@ void tcgrr_live_correct_events(struct tcgrr_live *live);
 /*
  * The same for a log that is being written, by this QEMU or by the one that it follows; `log` stays the caller's. Where
  * it does not reach far enough, `reach` is called, which waits until it has all events before `icount` and says so in
- * its `reached`; it is called while tcgrr_live_next() is.
+ * its `reached`; it is called while tcgrr_live_next() is. `open`: what came after `icount` has not been read, or
+ * nothing will.
  */
 void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
-                          void (*reach)(tcgrr_icount icount, void *data), void *data);
+                          void (*reach)(tcgrr_icount icount, bool open, void *data), void *data);
 
 /*
  * The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
@@ -205,6 +206,9 @@ uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
  * the time of asking. That does not come where QEMU is gone; then its file is all there will be.
  */
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
+/* As of the intake (emu/live/intake.h): what a flush that is asked for now covers, and what has been read. */
+uint64_t tcgrr_live_written_position(const struct tcgrr_live *live);
+uint64_t tcgrr_live_read_position(const struct tcgrr_live *live);
 bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked);
 void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms);
 /* The errno with which that failed for want of room, so that the log may lack anything; 0: it has not. */

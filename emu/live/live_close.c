@@ -216,7 +216,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
 
     /* It was left at `place` or after the instruction there: what led away from either is before the next one. */
     if (live->reach && MAX(live->log->total, live->log->reached) < doubt.place + 2) {
-        live->reach(doubt.place + 2, live->reach_data);
+        live->reach(doubt.place + 2, !next, live->reach_data);
     }
     if (live->log && tcgrr_rrlog_decide(live->log, &live->asked, &doubt, doubt.place, &retired)) {
         retirement->ran = last + retired;

@@ -85,11 +85,11 @@ struct tcgrr_live {
     uint32_t epoch; /* from 1; changes when numbers stand for other translations or others may follow one another */
     GHashTable *entries; /* set of pcs (allocated) known to be entries of handlers */
     uint64_t assumed;
-    tcgrr_icount overcounted;                       /* see tcgrr_live_overcounted() */
-    uint64_t events_dropped;                        /* see tcgrr_live_events_dropped() */
-    struct tcgrr_rrlog *log;                        /* NULL: not known yet, or never */
-    struct tcgrr_rrlog *own_log;                    /* the same, if it is ours to free */
-    void (*reach)(tcgrr_icount icount, void *data); /* tcgrr_live_watch_log(); NULL: it is all there */
+    tcgrr_icount overcounted;                                  /* see tcgrr_live_overcounted() */
+    uint64_t events_dropped;                                   /* see tcgrr_live_events_dropped() */
+    struct tcgrr_rrlog *log;                                   /* NULL: not known yet, or never */
+    struct tcgrr_rrlog *own_log;                               /* the same, if it is ours to free */
+    void (*reach)(tcgrr_icount icount, bool open, void *data); /* tcgrr_live_watch_log(); NULL: it is all there */
     void *reach_data;
     struct tcgrr_rrlog_asked asked;
     GArray *uncertain; /* struct tcgrr_uncertain_retire; NULL: not kept */
