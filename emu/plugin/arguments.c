@@ -19,9 +19,9 @@ bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *argumen
             arguments->level = argv[i] + 6;
         } else if (strncmp(argv[i], "inputs=", 7) == 0 || strncmp(argv[i], "given=", 6) == 0 ||
                    strncmp(argv[i], "followed=", 9) == 0) {
-            arguments->way = argv[i][0] == 'i'   ? TCGRR_INPUTS_KEEP
-                             : argv[i][0] == 'g' ? TCGRR_INPUTS_GIVE
-                                                 : TCGRR_INPUTS_FOLLOW;
+            arguments->mode = argv[i][0] == 'i'   ? TCGRR_INPUTS_RECORDING
+                              : argv[i][0] == 'g' ? TCGRR_INPUTS_REPLAYING
+                                                  : TCGRR_INPUTS_FOLLOWING;
             arguments->inputs = strchr(argv[i], '=') + 1;
         } else if (strncmp(argv[i], "at=", 3) == 0) {
             arguments->at = strtoull(argv[i] + 3, NULL, 10);

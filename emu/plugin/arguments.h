@@ -41,7 +41,7 @@ struct tcgrr_arguments {
     const char *inputs;
     uint64_t at;
     bool again;
-    enum tcgrr_inputs_way way;
+    enum tcgrr_inputs_mode mode;
     struct tcgrr_follow follow;
     const char *forks;
     const char *pause;

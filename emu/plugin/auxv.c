@@ -58,7 +58,7 @@ static void tell(const struct tcgrr_inputs *inputs, unsigned vcpu, uint64_t addr
     uint8_t pair[2 * sizeof(uint64_t)];
 
     for (unsigned i = 0; i < PAIRS; i++, address += 2u * words.bytes) {
-        if (!tcgrr_inputs_read(inputs, address, pair, 2u * words.bytes) || word_at(pair, 0, words) == 0) {
+        if (!tcgrr_inputs_read_memory(inputs, address, pair, 2u * words.bytes) || word_at(pair, 0, words) == 0) {
             return;
         }
         uint64_t values[] = {word_at(pair, 0, words), word_at(pair, 1, words)};
@@ -76,8 +76,8 @@ static bool find(const struct tcgrr_inputs *inputs, unsigned vcpu, uint64_t addr
         uint32_t size = PAGE - address % PAGE;
         /* The head may begin on one page and end on the next one, which need not be there. */
         memset(bytes + size, 0, HEAD * sizeof(uint64_t));
-        if (!tcgrr_inputs_read(inputs, address, bytes, size + HEAD * sizeof(uint64_t)) &&
-            !tcgrr_inputs_read(inputs, address, bytes, size)) {
+        if (!tcgrr_inputs_read_memory(inputs, address, bytes, size + HEAD * sizeof(uint64_t)) &&
+            !tcgrr_inputs_read_memory(inputs, address, bytes, size)) {
             return false;
         }
         for (uint32_t at = 0; at < size; at += 4) {

@@ -34,7 +34,7 @@ static char *read_string(const struct tcgrr_inputs *inputs, uint64_t address)
 
     while (text->len < MAX_STRING) {
         size_t size = sizeof(bytes) - (address & (sizeof(bytes) - 1));
-        if (!tcgrr_inputs_read(inputs, address, bytes, size)) {
+        if (!tcgrr_inputs_read_memory(inputs, address, bytes, size)) {
             return NULL;
         }
         size_t length = strnlen(bytes, size);
@@ -53,7 +53,7 @@ static GPtrArray *read_strings(const struct tcgrr_inputs *inputs, uint64_t addre
     uint64_t pointer = 1;
 
     for (; address != 0 && list->len < MAX_STRINGS; address += sizeof(pointer)) {
-        bool there = tcgrr_inputs_read(inputs, address, &pointer, sizeof(pointer));
+        bool there = tcgrr_inputs_read_memory(inputs, address, &pointer, sizeof(pointer));
         char *text = there && pointer != 0 ? read_string(inputs, pointer) : NULL;
         if (!text) {
             address = there && pointer == 0 ? address : 0;
@@ -171,9 +171,9 @@ static char *plugin_word(const char *word, int fd, guint program)
     for (char **part = parts; *part; part++) {
         bool ours = g_str_has_prefix(*part, "fd=") || g_str_has_prefix(*part, "at=") ||
                     g_str_has_prefix(*part, "program=") || strcmp(*part, "again=on") == 0;
-        bool names_inputs = g_str_has_prefix(*part, ways[inputs->way]);
+        bool names_inputs = g_str_has_prefix(*part, ways[inputs->mode]);
         if (!ours) {
-            g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", names_inputs ? ways[inputs->way] : *part);
+            g_string_append_printf(text, "%s%s", text->len > 0 ? "," : "", names_inputs ? ways[inputs->mode] : *part);
         }
         if (names_inputs) {
             g_string_append(text, escaped);

@@ -59,7 +59,7 @@ static const struct tcgrr_call_names all_names[] = {
      .interrupted_result = 256},
 };
 
-uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at)
+uint64_t tcgrr_inputs_get_register(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at)
 {
     uint64_t value = 0;
     g_byte_array_set_size(inputs->value, 0);
@@ -69,7 +69,7 @@ uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_
     return value;
 }
 
-void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at, uint64_t value)
+void tcgrr_inputs_set_register(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at, uint64_t value)
 {
     g_byte_array_set_size(inputs->value, 0);
     g_byte_array_append(inputs->value, (const guint8 *)&value, sizeof(value));
@@ -80,7 +80,7 @@ void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_regi
 static _Thread_local struct tcgrr_call_state own_call;
 
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
-                              enum tcgrr_inputs_way way, uint64_t at)
+                              enum tcgrr_inputs_mode mode, uint64_t at)
 {
     struct tcgrr_inputs *inputs = calloc(1, sizeof(*inputs));
 
@@ -89,7 +89,7 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     }
     inputs->plugin = plugin;
     inputs->path = strdup(path);
-    inputs->way = way;
+    inputs->mode = mode;
     inputs->call = &own_call;
     inputs->at = at;
     inputs->numbers = tcgrr_calls_of_target(target);
@@ -111,7 +111,7 @@ void tcgrr_inputs_restart(const char *path, unsigned vcpu)
 
     free(inputs->path);
     inputs->path = strdup(path);
-    inputs->over = inputs->holds = inputs->differed = false;
+    inputs->ended = inputs->holds = inputs->differed = false;
     inputs->call = &own_call;
     for (unsigned signal = 1; signal < TCGRR_SIGNALS; signal++) {
         if (inputs->handlers[signal] != 0) {
@@ -134,7 +134,7 @@ static void find_register(struct tcgrr_inputs *inputs, const char *name, struct 
     tcgrr_inputs_find_general(inputs, name, handle);
 }
 
-void tcgrr_inputs_vcpu(struct tcgrr_plugin *plugin)
+void tcgrr_inputs_find_registers(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_inputs *inputs = plugin->inputs;
     GArray *registers =
@@ -161,9 +161,9 @@ static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
     const struct tcgrr_call_names *names = inputs->names;
     uint8_t bytes[4];
 
-    return (tcgrr_inputs_read(inputs, pc - names->size, bytes, names->size) &&
+    return (tcgrr_inputs_read_memory(inputs, pc - names->size, bytes, names->size) &&
             memcmp(bytes, names->bytes, names->size) == 0) ||
-           (tcgrr_inputs_read(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
+           (tcgrr_inputs_read_memory(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
 }
 
 static void on_kept_call(unsigned vcpu, void *nothing)
@@ -171,7 +171,7 @@ static void on_kept_call(unsigned vcpu, void *nothing)
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     if (inputs && !inputs->called_before) {
         inputs->called_before = true;
-        inputs->stack_at_call = tcgrr_inputs_get(inputs, inputs->stack);
+        inputs->stack_at_call = tcgrr_inputs_get_register(inputs, inputs->stack);
     }
 }
 
@@ -186,7 +186,7 @@ static void watch_calls(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
         size_t size = tcgrr_api_insn_bytes(&plugin->api, insn, bytes, sizeof(bytes));
         if (size == names->size && memcmp(bytes, names->bytes, size) == 0) {
             void *pc = (void *)(uintptr_t)plugin->api.insn_vaddr(insn);
-            bool gives = plugin->inputs->way != TCGRR_INPUTS_KEEP;
+            bool gives = plugin->inputs->mode != TCGRR_INPUTS_RECORDING;
             plugin->api.register_insn_exec(insn, gives ? tcgrr_inputs_on_call : on_kept_call,
                                            gives ? QEMU_PLUGIN_CB_RW_REGS : QEMU_PLUGIN_CB_R_REGS, pc);
         }
@@ -197,7 +197,7 @@ static void on_kept_return(unsigned vcpu, void *nothing)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     if (inputs && inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
+        tcgrr_inputs_write_held(inputs, false);
     }
 }
 
@@ -212,7 +212,7 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (host) {
         inputs->base = (uintptr_t)host - plugin->api.insn_vaddr(first);
         inputs->has_base = true;
-        if (inputs->way != TCGRR_INPUTS_KEEP) {
+        if (inputs->mode != TCGRR_INPUTS_RECORDING) {
             mallopt(M_MMAP_MAX,
                     0); /* from the program's start on, no memory of QEMU's own is where the program's was */
         }
@@ -220,7 +220,7 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     if (!inputs->names) {
         return;
     }
-    bool gives = inputs->way != TCGRR_INPUTS_KEEP;
+    bool gives = inputs->mode != TCGRR_INPUTS_RECORDING;
     if (tcgrr_inputs_is_handler(inputs, pc)) {
         int flags = gives && inputs->writes ? QEMU_PLUGIN_CB_RW_REGS
                     : inputs->reads         ? QEMU_PLUGIN_CB_R_REGS
@@ -247,11 +247,11 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
     }
 }
 
-void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed)
+void tcgrr_inputs_write_held(struct tcgrr_inputs *inputs, bool followed)
 {
     inputs->held.followed = followed;
     inputs->holds = false;
-    tcgrr_inputs_append(inputs, &inputs->held);
+    tcgrr_inputs_write_record(inputs, &inputs->held);
 }
 
 /* Whether others may write to the memory that the call maps, or the program itself by another way. */
@@ -272,17 +272,17 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
     inputs->held.stack = inputs->stack_at_call;
     inputs->stack_at_call = 0;
     memcpy(inputs->held.arguments, inputs->call->given, sizeof(inputs->held.arguments));
-    tcgrr_inputs_collect(inputs, call, result);
+    tcgrr_inputs_collect_writes(inputs, call, result);
     if (call && strcmp(call->name, "shmat") == 0) {
         inputs->held.arguments[TCGRR_INPUTS_SEGMENT] = tcgrr_inputs_segment_bytes(inputs, result);
     }
-    inputs->held.doubt = inputs->large                                      ? TCGRR_INPUTS_LACK_LARGE
-                         : inputs->vague                                    ? TCGRR_INPUTS_LACK_OUTPUTS
+    inputs->held.doubt = inputs->too_large                                  ? TCGRR_INPUTS_LACK_LARGE
+                         : inputs->unknown_writes                           ? TCGRR_INPUTS_LACK_OUTPUTS
                          : call && shares_memory(call, inputs->call->given) ? TCGRR_INPUTS_LACK_SHARED
                                                                             : 0;
     inputs->holds = true;
     if (!inputs->names) {
-        tcgrr_inputs_let_go(inputs, false); /* nothing shows where the program goes on */
+        tcgrr_inputs_write_held(inputs, false); /* nothing shows where the program goes on */
     }
 }
 
@@ -291,7 +291,7 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
 
     if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
+        tcgrr_inputs_write_held(inputs, false);
     }
     if (inputs->call->prepared) {
         number = inputs->call->called;
@@ -302,23 +302,23 @@ int64_t tcgrr_inputs_enter(int64_t number, uint64_t arguments[8])
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
     for (unsigned i = 0; call && i < TCGRR_CALL_OUTPUTS; i++) {
         if (call->outputs[i].how == TCGRR_CALL_LENGTH &&
-            !tcgrr_inputs_read(inputs, arguments[call->outputs[i].other], &inputs->call->length,
-                               sizeof(inputs->call->length))) {
+            !tcgrr_inputs_read_memory(inputs, arguments[call->outputs[i].other], &inputs->call->length,
+                                      sizeof(inputs->call->length))) {
             inputs->call->length = 0;
         }
     }
     if (call && strcmp(call->name, "rt_sigaction") == 0) {
         tcgrr_inputs_handler_set(inputs, arguments);
     }
-    bool given = inputs->way != TCGRR_INPUTS_KEEP && !inputs->over;
+    bool given = inputs->mode != TCGRR_INPUTS_RECORDING && !inputs->ended;
     if (given && !inputs->writes) {
         tcgrr_inputs_check(inputs, number);
     } else if (given && !inputs->call->prepared && !(call && call->kind == TCGRR_CALL_ENDS)) {
-        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_HIDDEN);
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_HIDDEN);
         tcgrr_plugin_leave();
     }
     if (inputs->call->enters != 0) {
-        tcgrr_inputs_send(inputs, &inputs->call->followed);
+        tcgrr_inputs_send_signals(inputs, &inputs->call->followed);
     }
     return number;
 }
@@ -327,11 +327,11 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
 
-    if (inputs->way == TCGRR_INPUTS_KEEP) {
-        if (!inputs->over) {
+    if (inputs->mode == TCGRR_INPUTS_RECORDING) {
+        if (!inputs->ended) {
             keep(inputs, number, *result);
         }
-        tcgrr_inputs_count_anew(inputs);
+        tcgrr_inputs_reset_position(inputs);
         return number;
     }
     if (inputs->call->prepared) {
@@ -342,32 +342,32 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result)
         tcgrr_inputs_handler_is_set(inputs, inputs->call->given[0]);
     }
     tcgrr_inputs_give(inputs, number, result);
-    tcgrr_inputs_count_anew(inputs);
+    tcgrr_inputs_reset_position(inputs);
     return number;
 }
 
-void tcgrr_inputs_thread(bool begins)
+void tcgrr_inputs_resume_thread(bool begins)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_inputs_record record = {.kind = TCGRR_INPUTS_THREAD};
 
     inputs->call = &own_call;
-    if (!begins || inputs->over) {
+    if (!begins || inputs->ended) {
         return;
     }
-    if (inputs->way == TCGRR_INPUTS_KEEP) {
+    if (inputs->mode == TCGRR_INPUTS_RECORDING) {
         g_byte_array_set_size(inputs->record, 0);
-        tcgrr_inputs_append(inputs, &record);
-    } else if (tcgrr_inputs_peek(inputs, &record) && record.kind == TCGRR_INPUTS_THREAD) {
-        tcgrr_inputs_take(inputs, &record);
+        tcgrr_inputs_write_record(inputs, &record);
+    } else if (tcgrr_inputs_peek_record(inputs, &record) && record.kind == TCGRR_INPUTS_THREAD) {
+        tcgrr_inputs_read_record(inputs, &record);
     }
-    tcgrr_inputs_count_anew(inputs);
+    tcgrr_inputs_reset_position(inputs);
 }
 
-void tcgrr_inputs_let_next(void)
+void tcgrr_inputs_leave_turn(void)
 {
     if (tcgrr_plugin.inputs->holds) {
-        tcgrr_inputs_let_go(tcgrr_plugin.inputs, false);
+        tcgrr_inputs_write_held(tcgrr_plugin.inputs, false);
     }
 }
 
@@ -375,7 +375,7 @@ bool tcgrr_inputs_next_is(unsigned number)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_inputs_record next;
-    return inputs->way == TCGRR_INPUTS_KEEP || inputs->over || !tcgrr_inputs_peek(inputs, &next) ||
+    return inputs->mode == TCGRR_INPUTS_RECORDING || inputs->ended || !tcgrr_inputs_peek_record(inputs, &next) ||
            next.kind == TCGRR_INPUTS_END || next.thread == number;
 }
 
@@ -405,21 +405,21 @@ bool tcgrr_inputs_makes_thread(int64_t number, int64_t result)
 
 bool tcgrr_inputs_are_given(void)
 {
-    return tcgrr_plugin.inputs->way != TCGRR_INPUTS_KEEP;
+    return tcgrr_plugin.inputs->mode != TCGRR_INPUTS_RECORDING;
 }
 
 bool tcgrr_inputs_end_here(void)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_inputs_record next;
-    return inputs->way != TCGRR_INPUTS_KEEP && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
+    return inputs->mode != TCGRR_INPUTS_RECORDING && !inputs->ended && tcgrr_inputs_peek_record(inputs, &next) &&
            next.kind == TCGRR_INPUTS_END;
 }
 
 bool tcgrr_inputs_failed(struct tcgrr_inputs *inputs, int64_t number)
 {
     struct tcgrr_inputs_record next;
-    return inputs->way != TCGRR_INPUTS_KEEP && !inputs->over && tcgrr_inputs_peek(inputs, &next) &&
+    return inputs->mode != TCGRR_INPUTS_RECORDING && !inputs->ended && tcgrr_inputs_peek_record(inputs, &next) &&
            next.kind == TCGRR_INPUTS_CALL && next.number == number;
 }
 
@@ -435,12 +435,12 @@ void tcgrr_inputs_finish(void)
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_inputs_record end = {.kind = TCGRR_INPUTS_END};
 
-    if (inputs->way != TCGRR_INPUTS_KEEP) {
+    if (inputs->mode != TCGRR_INPUTS_RECORDING) {
         return;
     }
     if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
+        tcgrr_inputs_write_held(inputs, false);
     }
     g_byte_array_set_size(inputs->record, 0);
-    tcgrr_inputs_append(inputs, &end);
+    tcgrr_inputs_write_record(inputs, &end);
 }

@@ -13,16 +13,16 @@
 #include "emu/plugin/inputs_format.h"
 #include "emu/plugin/state.h"
 
-enum tcgrr_inputs_way {
-    TCGRR_INPUTS_KEEP,   /* they go into the file */
-    TCGRR_INPUTS_GIVE,   /* they come from the file, which is complete */
-    TCGRR_INPUTS_FOLLOW, /* they come from the file, which somebody writes meanwhile */
+enum tcgrr_inputs_mode {
+    TCGRR_INPUTS_RECORDING, /* they go into the file */
+    TCGRR_INPUTS_REPLAYING, /* they come from the file, which is complete */
+    TCGRR_INPUTS_FOLLOWING, /* they come from the file, which somebody writes meanwhile */
 };
 
 /* Prepares that with the file `path`, which stays the caller's, given from byte `at` on. Returns what is wrong, or
  * NULL. */
 const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, const char *path,
-                              enum tcgrr_inputs_way way, uint64_t at);
+                              enum tcgrr_inputs_mode mode, uint64_t at);
 
 /* The thread has made a call that may wait, and it is its turn again. The host has not been asked for anything yet. */
 void tcgrr_inputs_settle(void);
@@ -40,7 +40,7 @@ bool tcgrr_inputs_are_given(void);
 bool tcgrr_inputs_end_here(void);
 
 /* A vCPU is there: finds its registers. */
-void tcgrr_inputs_vcpu(struct tcgrr_plugin *plugin);
+void tcgrr_inputs_find_registers(struct tcgrr_plugin *plugin);
 
 /* Asks QEMU for the callbacks that a translation needs. */
 void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb);
@@ -55,15 +55,15 @@ int64_t tcgrr_inputs_return(int64_t number, int64_t *result);
 void tcgrr_inputs_on_position(void);
 
 /* The calling thread goes on; the first time, it begins. */
-void tcgrr_inputs_thread(bool begins);
+void tcgrr_inputs_resume_thread(bool begins);
 /* Another thread is to run next: what is to be kept of this one's call is. */
-void tcgrr_inputs_let_next(void);
+void tcgrr_inputs_leave_turn(void);
 /* Whether thread `number` is the one that goes on now. */
 bool tcgrr_inputs_next_is(unsigned number);
 /* Whether the order of threads may become another one than the recorded one, because calls are made again. */
-bool tcgrr_inputs_loses_order(void);
+bool tcgrr_inputs_may_leave_order(void);
 /* It has. */
-void tcgrr_inputs_lose_order(void);
+void tcgrr_inputs_leave_order(void);
 /* Whether other threads may run until the call returns. */
 bool tcgrr_inputs_waits(int64_t number);
 /* Whether the call, which returned `result`, made a thread. */

@@ -71,7 +71,7 @@ static struct clock read_clock_before(const struct tcgrr_inputs *inputs, uint64_
     struct clock found = {0, 0};
 
     for (size_t size = is_x86(inputs) ? 2 : sizeof(bytes); size <= sizeof(bytes) && found.size == 0; size++) {
-        if (tcgrr_inputs_read(inputs, pc - size, bytes, size)) {
+        if (tcgrr_inputs_read_memory(inputs, pc - size, bytes, size)) {
             found = read_clock(inputs, bytes, size);
         }
     }
@@ -122,20 +122,21 @@ static bool take_clock_read(struct tcgrr_inputs *inputs, uint64_t pc)
 static uint64_t get_clock(const struct tcgrr_inputs *inputs, struct clock clock)
 {
     if (!is_x86(inputs)) {
-        return tcgrr_inputs_get(inputs, inputs->general[clock.general]);
+        return tcgrr_inputs_get_register(inputs, inputs->general[clock.general]);
     }
-    uint64_t low = tcgrr_inputs_get(inputs, inputs->result), high = tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    uint64_t low = tcgrr_inputs_get_register(inputs, inputs->result),
+             high = tcgrr_inputs_get_register(inputs, inputs->arguments[2]);
     return (low & UINT32_MAX) | high << 32;
 }
 
 static void set_clock(const struct tcgrr_inputs *inputs, struct clock clock, uint64_t value)
 {
     if (!is_x86(inputs)) {
-        tcgrr_inputs_set(inputs, inputs->general[clock.general], value);
+        tcgrr_inputs_set_register(inputs, inputs->general[clock.general], value);
         return;
     }
-    tcgrr_inputs_set(inputs, inputs->result, value & UINT32_MAX);
-    tcgrr_inputs_set(inputs, inputs->arguments[2], value >> 32);
+    tcgrr_inputs_set_register(inputs, inputs->result, value & UINT32_MAX);
+    tcgrr_inputs_set_register(inputs, inputs->arguments[2], value >> 32);
 }
 
 static void keep_clock(struct tcgrr_inputs *inputs, struct clock clock)
@@ -143,11 +144,11 @@ static void keep_clock(struct tcgrr_inputs *inputs, struct clock clock)
     struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_CLOCK, .result = (int64_t)get_clock(inputs, clock)};
 
     if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
+        tcgrr_inputs_write_held(inputs, false);
     }
     g_byte_array_set_size(inputs->record, 0);
-    tcgrr_inputs_append(inputs, &head);
-    tcgrr_inputs_count_anew(inputs);
+    tcgrr_inputs_write_record(inputs, &head);
+    tcgrr_inputs_reset_position(inputs);
 }
 
 /* What was recorded there; or where nothing was, because data is compared or registers could not be read, a count of
@@ -156,11 +157,11 @@ static void give_clock(struct tcgrr_inputs *inputs, struct clock clock)
 {
     struct tcgrr_inputs_record next;
 
-    if (!inputs->plugin->sampling.on && inputs->way != TCGRR_INPUTS_KEEP && !inputs->over &&
-        tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_CLOCK) {
+    if (!inputs->plugin->sampling.on && inputs->mode != TCGRR_INPUTS_RECORDING && !inputs->ended &&
+        tcgrr_inputs_peek_record(inputs, &next) && next.kind == TCGRR_INPUTS_CLOCK) {
         inputs->clock = (uint64_t)next.result;
-        tcgrr_inputs_take(inputs, &next);
-        tcgrr_inputs_count_anew(inputs);
+        tcgrr_inputs_read_record(inputs, &next);
+        tcgrr_inputs_reset_position(inputs);
     } else {
         inputs->clock += CLOCK_STEP;
     }
@@ -178,7 +179,7 @@ static void on_clock_read(unsigned vcpu, void *pc)
     if (clock.size == 0) {
         return;
     }
-    if (inputs->way == TCGRR_INPUTS_KEEP && !inputs->plugin->sampling.on) {
+    if (inputs->mode == TCGRR_INPUTS_RECORDING && !inputs->plugin->sampling.on) {
         keep_clock(inputs, clock);
     } else if (inputs->writes) {
         give_clock(inputs, clock);

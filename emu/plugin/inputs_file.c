@@ -17,19 +17,19 @@ static void append(struct tcgrr_inputs *inputs, int fd, const void *bytes, size_
     for (ssize_t done; size > 0; bytes = (const char *)bytes + done, size -= (size_t)done) {
         done = write(fd, bytes, size);
         if (done < 0 && errno != EINTR) {
-            inputs->over = true; /* the disk is full: what is there can be given again */
+            inputs->ended = true; /* the disk is full: what is there can be given again */
             break;
         }
         done = MAX(done, 0);
     }
 }
 
-void tcgrr_inputs_append(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+void tcgrr_inputs_write_record(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
-    int fd = inputs->over ? -1 : open(inputs->path, O_WRONLY | O_APPEND | O_CLOEXEC);
+    int fd = inputs->ended ? -1 : open(inputs->path, O_WRONLY | O_APPEND | O_CLOEXEC);
 
     if (fd < 0) {
-        inputs->over = true;
+        inputs->ended = true;
         return;
     }
     head->pid = getpid();
@@ -57,7 +57,7 @@ static bool wait_for(const struct tcgrr_inputs *inputs, uint64_t at, void *bytes
     const struct timespec pause = {.tv_nsec = WAIT_NS};
 
     for (;;) {
-        bool gone = inputs->way == TCGRR_INPUTS_GIVE || (writer != 0 && kill(writer, 0) != 0 && errno == ESRCH);
+        bool gone = inputs->mode == TCGRR_INPUTS_REPLAYING || (writer != 0 && kill(writer, 0) != 0 && errno == ESRCH);
         if (read_at(inputs, at, bytes, size)) {
             return true;
         }
@@ -68,7 +68,7 @@ static bool wait_for(const struct tcgrr_inputs *inputs, uint64_t at, void *bytes
     }
 }
 
-bool tcgrr_inputs_look(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+bool tcgrr_inputs_peek_any(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
     bool there = wait_for(inputs, inputs->at, head, sizeof(*head), inputs->writer);
 
@@ -80,18 +80,18 @@ bool tcgrr_inputs_look(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *
     return there && head->bytes <= TCGRR_INPUTS_MAX + 65536;
 }
 
-bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
+bool tcgrr_inputs_peek_record(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
-    bool there = tcgrr_inputs_look(inputs, head);
+    bool there = tcgrr_inputs_peek_any(inputs, head);
 
     while (there && head->kind == TCGRR_INPUTS_STRETCH) {
         inputs->at += sizeof(*head) + head->bytes;
-        there = tcgrr_inputs_look(inputs, head);
+        there = tcgrr_inputs_peek_any(inputs, head);
     }
     return there;
 }
 
-bool tcgrr_inputs_take(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head)
+bool tcgrr_inputs_read_record(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head)
 {
     g_byte_array_set_size(inputs->record, head->bytes);
     bool there =

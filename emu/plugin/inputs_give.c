@@ -49,9 +49,9 @@ static bool is_error(uint64_t result)
     return result >= (uint64_t)-4095;
 }
 
-void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why)
+void tcgrr_inputs_give_up(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why)
 {
-    inputs->over = true;
+    inputs->ended = true;
     tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, (const uint64_t[]){why}, 1);
 }
 
@@ -63,7 +63,7 @@ static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const s
     memcpy(values + 1, inputs->call->given, 6 * sizeof(uint64_t));
     values[7] = recorded->kind == TCGRR_INPUTS_CALL ? (uint64_t)recorded->number : UINT64_MAX;
     memcpy(values + 8, recorded->arguments, sizeof(recorded->arguments));
-    inputs->over = true;
+    inputs->ended = true;
     tcgrr_plugin_event(TCGRR_WIRE_OTHER_CALL, tcgrr_plugin.vcpu, values, 14);
     tcgrr_plugin_leave();
 }
@@ -71,11 +71,11 @@ static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const s
 /* The next recorded call, which this one should be. False: it is not, or there is none, which was dealt with. */
 static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tcgrr_inputs_record *recorded)
 {
-    bool there = tcgrr_inputs_peek(inputs, recorded);
+    bool there = tcgrr_inputs_peek_record(inputs, recorded);
 
     while (there && !inputs->writes &&
            (recorded->kind == TCGRR_INPUTS_SIGNAL || recorded->kind == TCGRR_INPUTS_CLOCK)) {
-        there = tcgrr_inputs_take(inputs, recorded) && tcgrr_inputs_peek(inputs, recorded);
+        there = tcgrr_inputs_read_record(inputs, recorded) && tcgrr_inputs_peek_record(inputs, recorded);
     }
     if (there && recorded->kind == TCGRR_INPUTS_CALL && recorded->number == number) {
         return true;
@@ -85,12 +85,12 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     } else if (inputs->writes) { /* there is none, or a signal that came while the recorded program computed */
         bool signal = there && recorded->kind == TCGRR_INPUTS_SIGNAL;
         bool sent = signal && tcgrr_inputs_host_signal(inputs, recorded->number) != 0;
-        tcgrr_inputs_run_out(inputs, !signal ? TCGRR_INPUTS_LACK_ALL
+        tcgrr_inputs_give_up(inputs, !signal ? TCGRR_INPUTS_LACK_ALL
                                      : sent  ? TCGRR_INPUTS_LACK_SIGNAL
                                              : TCGRR_INPUTS_LACK_UNSENT);
         tcgrr_plugin_leave();
     }
-    inputs->over = true;
+    inputs->ended = true;
     return false;
 }
 
@@ -102,7 +102,7 @@ static bool is_followed(const struct tcgrr_inputs *inputs, const struct tcgrr_in
     struct tcgrr_inputs_record next;
 
     after.at += sizeof(*recorded) + recorded->bytes;
-    bool found = recorded->followed && tcgrr_inputs_peek(&after, &next) && next.kind == TCGRR_INPUTS_SIGNAL;
+    bool found = recorded->followed && tcgrr_inputs_peek_record(&after, &next) && next.kind == TCGRR_INPUTS_SIGNAL;
     *followed = found ? tcgrr_inputs_signals_of(&next) : (struct tcgrr_signals){0};
     *signal = followed->last;
     return found;
@@ -114,7 +114,7 @@ static void replace(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pend
 {
     if (pending->arguments[which] != value) {
         pending->replaced |= (uint8_t)(1u << which);
-        tcgrr_inputs_set(inputs, inputs->arguments[which], value);
+        tcgrr_inputs_set_register(inputs, inputs->arguments[which], value);
     }
 }
 
@@ -122,7 +122,7 @@ static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pendin
 {
     if (pending->number != number) {
         pending->replaced |= TCGRR_CALL_NUMBER_REPLACED;
-        tcgrr_inputs_set(inputs, inputs->number, number);
+        tcgrr_inputs_set_register(inputs, inputs->number, number);
     }
 }
 
@@ -270,7 +270,7 @@ static uint64_t find_mask(const struct tcgrr_inputs *inputs, const struct tcgrr_
         return 0;
     }
     if (strcmp(call->name, "pselect6") == 0) {
-        return tcgrr_inputs_read(inputs, given[5], &mask, sizeof(mask)) ? mask : 0;
+        return tcgrr_inputs_read_memory(inputs, given[5], &mask, sizeof(mask)) ? mask : 0;
     }
     return strcmp(call->name, "rt_sigsuspend") == 0      ? given[0]
            : strcmp(call->name, "ppoll") == 0            ? given[3]
@@ -290,7 +290,7 @@ static bool answer_and_let_in(struct tcgrr_inputs *inputs, const struct tcgrr_ca
     uint64_t mask = find_mask(inputs, call);
 
     state->time_at = mask + MASK_BYTES;
-    if (mask == 0 || !tcgrr_inputs_read(inputs, state->time_at, state->time_before, TCGRR_TIME_BYTES)) {
+    if (mask == 0 || !tcgrr_inputs_read_memory(inputs, state->time_at, state->time_before, TCGRR_TIME_BYTES)) {
         return false;
     }
     replace(inputs, pending, 0, 0);
@@ -309,8 +309,8 @@ static bool put_time(struct tcgrr_inputs *inputs)
     static const uint8_t zero[TCGRR_TIME_BYTES];
     struct tcgrr_call_state *call = inputs->call;
 
-    return tcgrr_inputs_read(inputs, call->time_at, call->time_before, TCGRR_TIME_BYTES) &&
-           tcgrr_inputs_write(inputs, call->time_at, zero, sizeof(zero));
+    return tcgrr_inputs_read_memory(inputs, call->time_at, call->time_before, TCGRR_TIME_BYTES) &&
+           tcgrr_inputs_write_memory(inputs, call->time_at, zero, sizeof(zero));
 }
 
 /* The signal came because the call let it through for as long as it waited: the host does the same. */
@@ -384,7 +384,7 @@ static struct tcgrr_call_pending *expect(struct tcgrr_inputs *inputs, uint64_t p
     }
     struct tcgrr_call_pending *pending = &inputs->call->pending[inputs->call->pending_count++];
     *pending = (struct tcgrr_call_pending){.pc = pc + inputs->names->size, .number = (uint64_t)inputs->call->called};
-    pending->stack = tcgrr_inputs_get(inputs, inputs->stack);
+    pending->stack = tcgrr_inputs_get_register(inputs, inputs->stack);
     memcpy(pending->arguments, inputs->call->given, sizeof(pending->arguments));
     return pending;
 }
@@ -394,12 +394,12 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     struct tcgrr_inputs *inputs = mine();
     struct tcgrr_inputs_record *recorded = inputs ? &inputs->call->recorded : NULL;
 
-    if (!inputs || inputs->over) {
+    if (!inputs || inputs->ended) {
         return;
     }
-    inputs->call->called = (int64_t)tcgrr_inputs_get(inputs, inputs->number);
+    inputs->call->called = (int64_t)tcgrr_inputs_get_register(inputs, inputs->number);
     for (unsigned i = 0; i < 6; i++) {
-        inputs->call->given[i] = tcgrr_inputs_get(inputs, inputs->arguments[i]);
+        inputs->call->given[i] = tcgrr_inputs_get_register(inputs, inputs->arguments[i]);
     }
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->call->called);
     if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->call->called)) {
@@ -419,8 +419,8 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         tcgrr_reserve_all();
     }
     inputs->called_before = true;
-    if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get(inputs, inputs->stack)) {
-        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_PLACE); /* addresses mean something else */
+    if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get_register(inputs, inputs->stack)) {
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_PLACE); /* addresses mean something else */
         tcgrr_plugin_leave();
     }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
@@ -472,20 +472,20 @@ void tcgrr_inputs_settle(void)
 
     call->deferred = false;
     if (call->lets_in && !put_time(inputs)) { /* another thread has taken that memory away: the host might wait */
-        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_ALL);
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_ALL);
         tcgrr_plugin_leave();
     }
-    call->expects = !inputs->over && find_recorded(inputs, call->called, &call->recorded);
+    call->expects = !inputs->ended && find_recorded(inputs, call->called, &call->recorded);
     if (!call->expects || !is_followed(inputs, &call->recorded, &signal)) {
         return;
     }
     bool known = tcgrr_inputs_host_signal(inputs, signal) != 0;
     bool sent = known && !is_blocked(inputs, signal); /* not one that the call let through while it waited */
     if (known && !sent && call->lets_in && call->recorded.result != INTERRUPTED) {
-        tcgrr_inputs_send(inputs, &call->followed);
+        tcgrr_inputs_send_signals(inputs, &call->followed);
     } else if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
         interrupt(inputs, &call->pending[call->pending_count - 1], signal);
-        tcgrr_inputs_send(inputs, &call->followed);
+        tcgrr_inputs_send_signals(inputs, &call->followed);
     } else {
         call->sends = sent ? signal : -1;
     }
@@ -501,16 +501,16 @@ static void tell_difference(struct tcgrr_inputs *inputs, int64_t number, int64_t
                        (const uint64_t[]){(uint64_t)number, (uint64_t)got, (uint64_t)recorded}, 3);
 }
 
-bool tcgrr_inputs_loses_order(void)
+bool tcgrr_inputs_may_leave_order(void)
 {
     const struct tcgrr_inputs *inputs = mine();
-    return inputs && inputs->way != TCGRR_INPUTS_KEEP && !inputs->writes;
+    return inputs && inputs->mode != TCGRR_INPUTS_RECORDING && !inputs->writes;
 }
 
-void tcgrr_inputs_lose_order(void)
+void tcgrr_inputs_leave_order(void)
 {
     tell_difference(mine(), -1, 0, 0);
-    mine()->over = true;
+    mine()->ended = true;
 }
 
 void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
@@ -529,12 +529,12 @@ static void doubt(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
 {
     bool anonymous = call && strcmp(call->name, "mmap") == 0 && (recorded->arguments[3] & MAP_ANONYMOUS_);
     bool forks = call && call->kind == TCGRR_CALL_FORKS && !tcgrr_inputs_is_thread(inputs, call);
-    uint64_t why = forks && inputs->shares ? TCGRR_INPUTS_LACK_SHARED : recorded->doubt;
+    uint64_t why = forks && inputs->shares_memory ? TCGRR_INPUTS_LACK_SHARED : recorded->doubt;
 
     if (is_error((uint64_t)recorded->result) || why == 0) {
         return;
     }
-    inputs->shares = inputs->shares || anonymous;
+    inputs->shares_memory = inputs->shares_memory || anonymous;
     if (!anonymous) {
         tcgrr_plugin_event(TCGRR_WIRE_INPUT_UNSURE, tcgrr_plugin.vcpu,
                            (const uint64_t[]){(uint64_t)recorded->number, why}, 2);
@@ -564,13 +564,13 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
                                              ? &inputs->call->pending[inputs->call->pending_count - 1]
                                              : NULL;
 
-    if (!tcgrr_inputs_take(inputs, recorded)) {
-        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_ALL);
+    if (!tcgrr_inputs_read_record(inputs, recorded)) {
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_ALL);
         return;
     }
     if ((recorded->result == INTERRUPTED || *result == INTERRUPTED) && inputs->writes) {
         if (recorded->result != *result || !pending || !pending->again) {
-            tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_AGAIN);
+            tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_AGAIN);
         }
         return;
     }
@@ -590,7 +590,7 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
         return;
     }
     if (inputs->writes || !maps) {
-        tcgrr_inputs_put(inputs);
+        tcgrr_inputs_restore_memory(inputs);
     }
     note_segment(inputs, call, recorded);
     if (pending) {
@@ -605,20 +605,20 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 {
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, number);
 
-    if (!inputs->over && !inputs->writes && !inputs->call->expects && tcgrr_threads_several() &&
+    if (!inputs->ended && !inputs->writes && !inputs->call->expects && tcgrr_threads_several() &&
         tcgrr_inputs_waits(number)) {
         inputs->call->expects = find_recorded(inputs, number, &inputs->call->recorded);
     }
     if (inputs->call->lets_in) {
-        tcgrr_inputs_write(inputs, inputs->call->time_at, inputs->call->time_before, TCGRR_TIME_BYTES);
+        tcgrr_inputs_write_memory(inputs, inputs->call->time_at, inputs->call->time_before, TCGRR_TIME_BYTES);
     }
     if (inputs->call->expects) {
         give(inputs, call, number, result);
     }
     if (tcgrr_inputs_host_signal(inputs, inputs->call->sends) != 0) {
-        tcgrr_inputs_send(inputs, &inputs->call->followed);
+        tcgrr_inputs_send_signals(inputs, &inputs->call->followed);
     } else if (inputs->call->sends != 0) {
-        tcgrr_inputs_run_out(inputs, TCGRR_INPUTS_LACK_UNSENT);
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_UNSENT);
     }
     inputs->call->sends = inputs->call->enters = 0;
     inputs->call->expects = inputs->call->prepared = inputs->call->answered = inputs->call->deferred =
@@ -632,7 +632,7 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
     for (unsigned i = inputs->call->pending_count; i > 0; i--) {
         struct tcgrr_call_pending *pending = &inputs->call->pending[i - 1];
         if (pending->pc == pc && (!pending->again || tcgrr_inputs_returned(inputs))) {
-            stack = stack ? stack : tcgrr_inputs_get(inputs, inputs->stack);
+            stack = stack ? stack : tcgrr_inputs_get_register(inputs, inputs->stack);
             if (pending->stack == stack) {
                 inputs->call->pending_count = i - 1;
                 return pending;
@@ -646,37 +646,37 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
 static void put_back_context(const struct tcgrr_inputs *inputs, const struct tcgrr_call_pending *pending)
 {
     const struct tcgrr_call_names *names = inputs->names;
-    uint64_t context = tcgrr_inputs_context(inputs), pc;
+    uint64_t context = tcgrr_inputs_handler_ucontext(inputs), pc;
     size_t size = sizeof(uint64_t);
 
-    if (!tcgrr_inputs_read(inputs, context + names->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
+    if (!tcgrr_inputs_read_memory(inputs, context + names->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
         return; /* another handler, which has not begun */
     }
     for (unsigned i = 0; i < 6; i++) {
         if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
-            tcgrr_inputs_write(inputs, context + names->interrupted_arguments[i], &pending->arguments[i], size);
+            tcgrr_inputs_write_memory(inputs, context + names->interrupted_arguments[i], &pending->arguments[i], size);
         }
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
-        tcgrr_inputs_write(inputs, context + names->interrupted_number, &pending->number, size);
+        tcgrr_inputs_write_memory(inputs, context + names->interrupted_number, &pending->number, size);
     }
     if (pending->sets_result) {
-        tcgrr_inputs_write(inputs, context + names->interrupted_result, &pending->result, size);
+        tcgrr_inputs_write_memory(inputs, context + names->interrupted_result, &pending->result, size);
     }
 }
 
-void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs)
+void tcgrr_inputs_restore_registers(struct tcgrr_inputs *inputs)
 {
     const struct tcgrr_call_pending *pending =
         inputs->call->pending_count > 0 ? &inputs->call->pending[inputs->call->pending_count - 1] : NULL;
 
     for (unsigned i = HANDLER_ARGUMENTS; pending && i < 6; i++) {
         if (pending->replaced & 1u << i) {
-            tcgrr_inputs_set(inputs, inputs->arguments[i], pending->arguments[i]);
+            tcgrr_inputs_set_register(inputs, inputs->arguments[i], pending->arguments[i]);
         }
     }
     if (pending && pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original) {
-        tcgrr_inputs_set(inputs, inputs->original, pending->number);
+        tcgrr_inputs_set_register(inputs, inputs->original, pending->number);
     }
     if (pending) {
         put_back_context(inputs, pending);
@@ -695,17 +695,18 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
     for (unsigned i = 0; i < 6; i++) {
         /* On most targets the first argument's register has the result by now. */
         if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
-            tcgrr_inputs_set(inputs, inputs->arguments[i], pending->arguments[i]);
+            tcgrr_inputs_set_register(inputs, inputs->arguments[i], pending->arguments[i]);
         }
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
-        tcgrr_inputs_set(inputs, inputs->number, pending->number);
+        tcgrr_inputs_set_register(inputs, inputs->number, pending->number);
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original &&
-        tcgrr_inputs_get(inputs, inputs->original) != RESUME_X86) { /* a handler ran in between, which leaves its own */
-        tcgrr_inputs_set(inputs, inputs->original, pending->number);
+        tcgrr_inputs_get_register(inputs, inputs->original) !=
+            RESUME_X86) { /* a handler ran in between, which leaves its own */
+        tcgrr_inputs_set_register(inputs, inputs->original, pending->number);
     }
     if (pending->sets_result) {
-        tcgrr_inputs_set(inputs, inputs->result, pending->result);
+        tcgrr_inputs_set_register(inputs, inputs->result, pending->result);
     }
 }

@@ -75,14 +75,14 @@ struct tcgrr_inputs {
     const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
     enum tcgrr_call_numbers numbers;
     int64_t clone; /* where those are not known: this one is; -1: it is not */
-    enum tcgrr_inputs_way way;
+    enum tcgrr_inputs_mode mode;
     bool reads;                   /* registers can be read, */
     bool writes;                  /* and written */
-    bool over;                    /* nothing is recorded or given any more */
+    bool ended;                   /* nothing is recorded or given any more */
     struct tcgrr_signals signals; /* those that are to come at the plugin's `signal_at` */
-    bool large;                   /* not all that the last call wrote could be kept */
-    bool vague;                   /* what it wrote is not known */
-    bool shares;                  /* memory that children of fork would write, too */
+    bool too_large;               /* not all that the last call wrote could be kept */
+    bool unknown_writes;          /* what it wrote is not known */
+    bool shares_memory;           /* memory that children of fork would write, too */
     bool differed; /* what was recorded could not be given at least once: the program may do other things now */
     bool has_base;
     uint64_t base;  /* of the guest's memory in ours */
@@ -117,15 +117,15 @@ struct tcgrr_inputs {
 /* ---- memory (inputs_memory.c) ---- */
 
 /* Copies what is at the guest's `address`; whatever is not there is an error and no fault. */
-bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size);
+bool tcgrr_inputs_read_memory(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size);
 /* The same the other way round, also to what the guest must not write to. */
-bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size);
+bool tcgrr_inputs_write_memory(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size);
 /* Collects in `inputs->record` what the call that returned `result` wrote. */
-void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result);
+void tcgrr_inputs_collect_writes(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result);
 /* The bytes that shmat(), which returned `result`, attached; 0: they are not known, or it failed. */
 uint64_t tcgrr_inputs_segment_bytes(const struct tcgrr_inputs *inputs, int64_t result);
 /* Writes what was collected, `inputs->record`, to where it was. False if it is damaged. */
-bool tcgrr_inputs_put(struct tcgrr_inputs *inputs);
+bool tcgrr_inputs_restore_memory(struct tcgrr_inputs *inputs);
 
 /* ---- the clock (inputs_clock.c) ---- */
 
@@ -137,18 +137,18 @@ void tcgrr_inputs_watch_clock(struct tcgrr_plugin *plugin, struct qemu_plugin_tb
 /* ---- the file (inputs_file.c) ---- */
 
 /* Appends a record, whose `bytes` are set here, and `inputs->record`. */
-void tcgrr_inputs_append(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
+void tcgrr_inputs_write_record(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
 /* The next record, for which it is waited where somebody writes the file meanwhile. False: there is none. The first one
  * also returns stretches, the second goes on after them. */
-bool tcgrr_inputs_look(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
-bool tcgrr_inputs_peek(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
+bool tcgrr_inputs_peek_any(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
+bool tcgrr_inputs_peek_record(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head);
 /* Reads what belongs to the record `head`, which is the next one, into `inputs->record`, and goes on after it. */
-bool tcgrr_inputs_take(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head);
+bool tcgrr_inputs_read_record(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *head);
 
 /* ---- registers (inputs.c) ---- */
 
-uint64_t tcgrr_inputs_get(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at);
-void tcgrr_inputs_set(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at, uint64_t value);
+uint64_t tcgrr_inputs_get_register(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at);
+void tcgrr_inputs_set_register(const struct tcgrr_inputs *inputs, struct qemu_plugin_register *at, uint64_t value);
 
 /* ---- signals (inputs_signal.c) ---- */
 
@@ -166,30 +166,30 @@ bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
 bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs);
 /* An input was kept or given: positions count from here. A signal that comes while the program computes is to
  * be sent at its place: where somebody writes the file meanwhile, the program computes no further than it is known. */
-void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs);
+void tcgrr_inputs_reset_position(struct tcgrr_inputs *inputs);
 /* The block there begins to run. */
 void tcgrr_inputs_on_handler(unsigned vcpu, void *pc);
 
 /* The signals of this record. */
 struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *record);
 /* The ucontext of the handler that begins. */
-uint64_t tcgrr_inputs_context(const struct tcgrr_inputs *inputs);
+uint64_t tcgrr_inputs_handler_ucontext(const struct tcgrr_inputs *inputs);
 /* Sends them to the calling thread, so that QEMU begins their handlers in the recorded order. */
-void tcgrr_inputs_send(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals);
+void tcgrr_inputs_send_signals(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals);
 
 /* ---- keeping (inputs.c) ---- */
 
 /* Whether a call that does not return if it succeeds is recorded, because it failed. */
 bool tcgrr_inputs_failed(struct tcgrr_inputs *inputs, int64_t number);
 /* The call that is held goes into the file. */
-void tcgrr_inputs_let_go(struct tcgrr_inputs *inputs, bool followed);
+void tcgrr_inputs_write_held(struct tcgrr_inputs *inputs, bool followed);
 
 /* ---- giving (inputs_give.c) ---- */
 
 /* Before a call is made, at its instruction, which is at `pc`. */
 void tcgrr_inputs_on_call(unsigned vcpu, void *pc);
 /* A handler begins on the return of a call: what it finds of that in registers is as the program had it. */
-void tcgrr_inputs_put_back(struct tcgrr_inputs *inputs);
+void tcgrr_inputs_restore_registers(struct tcgrr_inputs *inputs);
 /* Where the program goes on after a call, or makes it again. */
 void tcgrr_inputs_on_return(unsigned vcpu, void *pc);
 /* The call `number` was entered, where registers cannot be written. */
@@ -199,6 +199,6 @@ void tcgrr_inputs_give(struct tcgrr_inputs *inputs, int64_t number, int64_t *res
 /* Whether the call, with the arguments that it has, makes a thread rather than a process. */
 bool tcgrr_inputs_is_thread(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call);
 /* What follows cannot be given. The run is not what was recorded from here on. */
-void tcgrr_inputs_run_out(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why);
+void tcgrr_inputs_give_up(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack why);
 
 #endif

@@ -26,7 +26,7 @@
  * The kernel does it, so that what is not there is an error and no fault. It is asked by the thread: a process whose
  * first thread has ended has no memory any more, by its own number and as /proc/self.
  */
-bool tcgrr_inputs_read(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
+bool tcgrr_inputs_read_memory(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
 {
     struct iovec local = {.iov_base = bytes, .iov_len = size};
     struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
@@ -71,7 +71,7 @@ static bool write_protected(uint64_t address, const uint8_t *bytes, size_t size)
     return done == size;
 }
 
-bool tcgrr_inputs_write(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size)
+bool tcgrr_inputs_write_memory(const struct tcgrr_inputs *inputs, uint64_t address, const void *bytes, size_t size)
 {
     struct iovec local = {.iov_base = (void *)(uintptr_t)bytes, .iov_len = size};
     struct iovec remote = {.iov_base = (void *)(uintptr_t)(inputs->base + address), .iov_len = size};
@@ -91,7 +91,7 @@ static uint8_t *begin_piece(struct tcgrr_inputs *inputs, uint64_t address, uint6
     struct tcgrr_inputs_piece piece = {.address = address, .size = (uint32_t)size};
     guint before = inputs->record->len;
 
-    inputs->large = inputs->large || (address != 0 && before + size > TCGRR_INPUTS_MAX);
+    inputs->too_large = inputs->too_large || (address != 0 && before + size > TCGRR_INPUTS_MAX);
     if (address == 0 || size == 0 || before + size > TCGRR_INPUTS_MAX) {
         return NULL;
     }
@@ -104,7 +104,7 @@ static void add_piece(struct tcgrr_inputs *inputs, uint64_t address, uint64_t si
 {
     guint before = inputs->record->len;
     uint8_t *bytes = begin_piece(inputs, address, size);
-    if (bytes && !tcgrr_inputs_read(inputs, address, bytes, size)) {
+    if (bytes && !tcgrr_inputs_read_memory(inputs, address, bytes, size)) {
         g_byte_array_set_size(inputs->record, before);
     }
 }
@@ -147,7 +147,7 @@ static void add_vector(struct tcgrr_inputs *inputs, uint64_t address, uint64_t c
     uint64_t entry[2];
 
     for (uint64_t i = 0; i < MIN(count, VECTORS) && bytes > 0; i++) {
-        if (!tcgrr_inputs_read(inputs, address + i * sizeof(entry), entry, sizeof(entry))) {
+        if (!tcgrr_inputs_read_memory(inputs, address + i * sizeof(entry), entry, sizeof(entry))) {
             return;
         }
         uint64_t size = MIN(bytes, entry[1]);
@@ -160,7 +160,7 @@ static void add_message(struct tcgrr_inputs *inputs, uint64_t address, uint64_t 
 {
     uint64_t header[7]; /* struct msghdr: name, its length, vector, its length, control, its length, flags */
 
-    if (tcgrr_inputs_read(inputs, address, header, sizeof(header))) {
+    if (tcgrr_inputs_read_memory(inputs, address, header, sizeof(header))) {
         add_piece(inputs, address, sizeof(header));
         add_piece(inputs, header[0], MIN(header[1] & UINT32_MAX, 128));
         add_vector(inputs, header[2], header[3], bytes);
@@ -176,7 +176,7 @@ static void add_messages(struct tcgrr_inputs *inputs, uint64_t address, uint64_t
     } message;
 
     for (uint64_t i = 0; i < MIN(count, VECTORS); i++, address += sizeof(message)) {
-        if (tcgrr_inputs_read(inputs, address, &message, sizeof(message))) {
+        if (tcgrr_inputs_read_memory(inputs, address, &message, sizeof(message))) {
             add_piece(inputs, address, sizeof(message));
             add_message(inputs, address, message.length & UINT32_MAX);
         }
@@ -187,7 +187,7 @@ static void add_messages(struct tcgrr_inputs *inputs, uint64_t address, uint64_t
  * More than was written is harmless, as the program's memory was the same before. */
 static void add_any(struct tcgrr_inputs *inputs, uint64_t address)
 {
-    inputs->vague = true;
+    inputs->unknown_writes = true;
     add_piece(inputs, address, PAGE_BYTES - address % PAGE_BYTES);
 }
 
@@ -201,7 +201,7 @@ static void add_of_request(struct tcgrr_inputs *inputs, uint64_t address, uint64
     } else {
         add_piece(inputs, address, size);
     }
-    if ((uint32_t)request == LIST_INTERFACES && tcgrr_inputs_read(inputs, address, list, sizeof(list))) {
+    if ((uint32_t)request == LIST_INTERFACES && tcgrr_inputs_read_memory(inputs, address, list, sizeof(list))) {
         add_piece(inputs, list[1], list[0] & INT32_MAX);
     }
 }
@@ -215,7 +215,7 @@ static void add_of_command(struct tcgrr_inputs *inputs, const struct tcgrr_call 
     if (size == TCGRR_CALL_SEMAPHORES) {
         bool known = semctl((int)inputs->call->given[0], 0, IPC_STAT, &set) == 0;
         size = known ? (uint32_t)set.sem_nsems * 2 : 0;
-        inputs->vague = inputs->vague || !known;
+        inputs->unknown_writes = inputs->unknown_writes || !known;
     }
     add_piece(inputs, address, size);
 }
@@ -235,7 +235,7 @@ static void add_chosen(struct tcgrr_inputs *inputs, const struct tcgrr_call *cal
         add_of_command(inputs, call, address, given[output->other]);
         break;
     case TCGRR_CALL_HANDLE:
-        if (tcgrr_inputs_read(inputs, address, &length, sizeof(length))) {
+        if (tcgrr_inputs_read_memory(inputs, address, &length, sizeof(length))) {
             add_piece(inputs, address, output->size + MIN(length, HANDLE_BYTES));
         }
         break;
@@ -270,7 +270,7 @@ static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call *cal
         add_piece(inputs, address, (MIN(other, 65536) + 63) / 64 * 8);
         break;
     case TCGRR_CALL_LENGTH:
-        if (address != 0 && tcgrr_inputs_read(inputs, other, &length, sizeof(length))) {
+        if (address != 0 && tcgrr_inputs_read_memory(inputs, other, &length, sizeof(length))) {
             add_piece(inputs, other, sizeof(length));
             add_piece(inputs, address, MIN(length, inputs->call->length));
         }
@@ -311,12 +311,12 @@ uint64_t tcgrr_inputs_segment_bytes(const struct tcgrr_inputs *inputs, int64_t r
     return known ? (segment.shm_segsz + PAGE_BYTES - 1) & ~(uint64_t)(PAGE_BYTES - 1) : 0;
 }
 
-void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result)
+void tcgrr_inputs_collect_writes(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int64_t result)
 {
     bool failed = result < 0 && result > -4096;
 
     g_byte_array_set_size(inputs->record, 0);
-    inputs->large = inputs->vague = false;
+    inputs->too_large = inputs->unknown_writes = false;
     for (unsigned i = 0; call && i < TCGRR_CALL_OUTPUTS; i++) {
         if (may_write(call, i, result)) {
             add_output(inputs, call, &call->outputs[i], (uint64_t)result);
@@ -337,7 +337,7 @@ void tcgrr_inputs_collect(struct tcgrr_inputs *inputs, const struct tcgrr_call *
     }
 }
 
-bool tcgrr_inputs_put(struct tcgrr_inputs *inputs)
+bool tcgrr_inputs_restore_memory(struct tcgrr_inputs *inputs)
 {
     for (guint i = 0; i + sizeof(struct tcgrr_inputs_piece) <= inputs->record->len;) {
         struct tcgrr_inputs_piece piece;
@@ -346,7 +346,7 @@ bool tcgrr_inputs_put(struct tcgrr_inputs *inputs)
         if (piece.size > inputs->record->len - i) {
             return false;
         }
-        tcgrr_inputs_write(inputs, piece.address, inputs->record->data + i, piece.size);
+        tcgrr_inputs_write_memory(inputs, piece.address, inputs->record->data + i, piece.size);
         i += piece.size;
     }
     return true;

@@ -46,7 +46,7 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     struct tcgrr_plugin *plugin = inputs->plugin;
 
     if (!inputs->names || signal == 0 || signal >= TCGRR_SIGNALS || arguments[1] == 0 ||
-        !tcgrr_inputs_read(inputs, arguments[1], action, sizeof(action))) {
+        !tcgrr_inputs_read_memory(inputs, arguments[1], action, sizeof(action))) {
         return;
     }
     if (signal >= TCGRR_SIGNALS_STANDARD) {
@@ -60,7 +60,7 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     }
     /* Code that was translated before cannot be watched any more. */
     for (uint32_t i = 0; inputs->handlers[signal] != 0 && !known && i < plugin->used; i++) {
-        inputs->over |= plugin->translations[i].pc == action[0];
+        inputs->ended |= plugin->translations[i].pc == action[0];
     }
 }
 
@@ -118,15 +118,15 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
         return true;
     }
     return strcmp(inputs->names->target, "x86_64") == 0 &&
-           (!tcgrr_inputs_read(inputs, tcgrr_inputs_get(inputs, inputs->stack), &back, sizeof(back)) ||
+           (!tcgrr_inputs_read_memory(inputs, tcgrr_inputs_get_register(inputs, inputs->stack), &back, sizeof(back)) ||
             back != inputs->restorers[signal]);
 }
 
-uint64_t tcgrr_inputs_context(const struct tcgrr_inputs *inputs)
+uint64_t tcgrr_inputs_handler_ucontext(const struct tcgrr_inputs *inputs)
 {
     const struct tcgrr_call_names *names = inputs->names;
-    return names->frame ? tcgrr_inputs_get(inputs, inputs->stack) + names->frame
-                        : tcgrr_inputs_get(inputs, inputs->arguments[2]);
+    return names->frame ? tcgrr_inputs_get_register(inputs, inputs->stack) + names->frame
+                        : tcgrr_inputs_get_register(inputs, inputs->arguments[2]);
 }
 
 /*
@@ -137,18 +137,19 @@ uint64_t tcgrr_inputs_context(const struct tcgrr_inputs *inputs)
 static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
     const struct tcgrr_call_names *names = inputs->names;
-    uint64_t context = tcgrr_inputs_context(inputs);
+    uint64_t context = tcgrr_inputs_handler_ucontext(inputs);
     uint64_t above = (uint64_t)head->number, pc, signal;
 
     for (unsigned i = 0;; i++) {
-        if (!tcgrr_inputs_read(inputs, context + names->interrupted, &pc, sizeof(pc)) ||
+        if (!tcgrr_inputs_read_memory(inputs, context + names->interrupted, &pc, sizeof(pc)) ||
             !tcgrr_inputs_is_handler(inputs, pc)) {
             return;
         }
-        bool known = i < TCGRR_INPUTS_OTHERS &&
-                     tcgrr_inputs_read(inputs, context + names->interrupted_arguments[0], &signal, sizeof(signal)) &&
-                     tcgrr_inputs_read(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
-                     signal < TCGRR_SIGNALS && inputs->handlers[signal] == pc;
+        bool known =
+            i < TCGRR_INPUTS_OTHERS &&
+            tcgrr_inputs_read_memory(inputs, context + names->interrupted_arguments[0], &signal, sizeof(signal)) &&
+            tcgrr_inputs_read_memory(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
+            signal < TCGRR_SIGNALS && inputs->handlers[signal] == pc;
         if (!known || (i > 0 && above < head->arguments[i - 1])) {
             head->number = 0;
             return;
@@ -163,7 +164,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
 /* Whether it came with another one, and its handler begins because that one's has returned. */
 static bool was_below(struct tcgrr_inputs *inputs)
 {
-    uint64_t context = tcgrr_inputs_context(inputs);
+    uint64_t context = tcgrr_inputs_handler_ucontext(inputs);
     const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->held.number);
 
     for (unsigned i = 0; call && call->kind == TCGRR_CALL_RESUMES && i < TCGRR_INPUTS_OTHERS; i++) {
@@ -189,11 +190,11 @@ static void collect_siginfo(struct tcgrr_inputs *inputs)
     if (!inputs->reads) {
         return;
     }
-    piece.address =
-        inputs->names->frame ? tcgrr_inputs_get(inputs, inputs->stack) : tcgrr_inputs_get(inputs, inputs->arguments[1]);
+    piece.address = inputs->names->frame ? tcgrr_inputs_get_register(inputs, inputs->stack)
+                                         : tcgrr_inputs_get_register(inputs, inputs->arguments[1]);
     g_byte_array_append(inputs->record, (const guint8 *)&piece, sizeof(piece));
     g_byte_array_set_size(inputs->record, sizeof(piece) + SIGINFO_BYTES);
-    if (!tcgrr_inputs_read(inputs, piece.address, inputs->record->data + sizeof(piece), SIGINFO_BYTES)) {
+    if (!tcgrr_inputs_read_memory(inputs, piece.address, inputs->record->data + sizeof(piece), SIGINFO_BYTES)) {
         g_byte_array_set_size(inputs->record, 0);
     }
 }
@@ -203,10 +204,10 @@ static void keep_signal(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_r
     struct tcgrr_inputs_record own = *head;
 
     if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, head->place == TCGRR_INPUTS_AT_RETURN);
+        tcgrr_inputs_write_held(inputs, head->place == TCGRR_INPUTS_AT_RETURN);
     }
     collect_siginfo(inputs);
-    tcgrr_inputs_append(inputs, &own);
+    tcgrr_inputs_write_record(inputs, &own);
 }
 
 /* The handler that was recorded gets to see what it saw. */
@@ -214,9 +215,9 @@ static void give_signal(struct tcgrr_inputs *inputs, uint64_t handler)
 {
     struct tcgrr_inputs_record next;
 
-    if (!inputs->over && tcgrr_inputs_peek(inputs, &next) && next.kind == TCGRR_INPUTS_SIGNAL &&
+    if (!inputs->ended && tcgrr_inputs_peek_record(inputs, &next) && next.kind == TCGRR_INPUTS_SIGNAL &&
         (uint64_t)next.result == handler) {
-        inputs->over = !tcgrr_inputs_take(inputs, &next) || !tcgrr_inputs_put(inputs);
+        inputs->ended = !tcgrr_inputs_read_record(inputs, &next) || !tcgrr_inputs_restore_memory(inputs);
     }
 }
 
@@ -231,8 +232,8 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     struct tcgrr_plugin *plugin = inputs->plugin;
     bool returned = tcgrr_inputs_returned(inputs);
     bool left = tcgrr_plugin_left(plugin);
-    int64_t signal =
-        inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get(inputs, inputs->arguments[0]) : only_signal(inputs, handler);
+    int64_t signal = inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get_register(inputs, inputs->arguments[0])
+                                   : only_signal(inputs, handler);
     if (!returned && inputs->reads && is_called(inputs, signal, handler)) {
         return;
     }
@@ -246,7 +247,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     if (head.place == TCGRR_INPUTS_ELSEWHERE) {
         head.position = plugin->position;
     }
-    if (inputs->way == TCGRR_INPUTS_KEEP) {
+    if (inputs->mode == TCGRR_INPUTS_RECORDING) {
         if (returned && inputs->reads && was_below(inputs)) {
             head.place = TCGRR_INPUTS_BELOW;
         } else if (head.place != TCGRR_INPUTS_AT_INSN && inputs->reads) {
@@ -256,10 +257,10 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     } else {
         give_signal(inputs, handler);
         if (returned && inputs->writes) {
-            tcgrr_inputs_put_back(inputs);
+            tcgrr_inputs_restore_registers(inputs);
         }
     }
-    tcgrr_inputs_count_anew(inputs);
+    tcgrr_inputs_reset_position(inputs);
 }
 
 bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs)
@@ -276,7 +277,7 @@ struct tcgrr_signals tcgrr_inputs_signals_of(const struct tcgrr_inputs_record *r
     return signals;
 }
 
-void tcgrr_inputs_send(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals)
+void tcgrr_inputs_send_signals(const struct tcgrr_inputs *inputs, const struct tcgrr_signals *signals)
 {
     for (unsigned i = TCGRR_INPUTS_OTHERS; i > 0; i--) {
         if (signals->others[i - 1] != 0) {
@@ -307,19 +308,19 @@ static void aim(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *n
     inputs->signals = tcgrr_inputs_signals_of(next);
 }
 
-void tcgrr_inputs_count_anew(struct tcgrr_inputs *inputs)
+void tcgrr_inputs_reset_position(struct tcgrr_inputs *inputs)
 {
     struct tcgrr_plugin *plugin = inputs->plugin;
     struct tcgrr_inputs_record next;
-    bool gives = inputs->way == TCGRR_INPUTS_GIVE && inputs->writes && !inputs->over;
+    bool gives = inputs->mode == TCGRR_INPUTS_REPLAYING && inputs->writes && !inputs->ended;
 
     plugin->position = 0;
     plugin->signal_at = UINT64_MAX;
-    if (gives && tcgrr_inputs_peek(inputs, &next)) {
+    if (gives && tcgrr_inputs_peek_record(inputs, &next)) {
         aim(inputs, &next);
-    } else if (inputs->way == TCGRR_INPUTS_FOLLOW && inputs->writes && awaits_signals(inputs)) {
+    } else if (inputs->mode == TCGRR_INPUTS_FOLLOWING && inputs->writes && awaits_signals(inputs)) {
         plugin->signal_at = 1;
-    } else if (inputs->way == TCGRR_INPUTS_KEEP && awaits_signals(inputs)) {
+    } else if (inputs->mode == TCGRR_INPUTS_RECORDING && awaits_signals(inputs)) {
         plugin->signal_at = STRETCH;
     }
 }
@@ -330,11 +331,11 @@ static void keep_stretch(struct tcgrr_inputs *inputs)
     struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_STRETCH, .position = inputs->plugin->position};
 
     if (inputs->holds) {
-        tcgrr_inputs_let_go(inputs, false);
+        tcgrr_inputs_write_held(inputs, false);
     }
     g_byte_array_set_size(inputs->record, 0);
-    tcgrr_inputs_append(inputs, &head);
-    inputs->plugin->signal_at = inputs->over ? UINT64_MAX : head.position + STRETCH;
+    tcgrr_inputs_write_record(inputs, &head);
+    inputs->plugin->signal_at = inputs->ended ? UINT64_MAX : head.position + STRETCH;
 }
 
 /* Waits until it is known whether a signal comes before the block that begins is over. */
@@ -342,7 +343,7 @@ static void follow_stretches(struct tcgrr_inputs *inputs)
 {
     struct tcgrr_plugin *plugin = inputs->plugin;
     struct tcgrr_inputs_record next;
-    bool there = !inputs->over && tcgrr_inputs_look(inputs, &next);
+    bool there = !inputs->ended && tcgrr_inputs_peek_any(inputs, &next);
 
     plugin->signal_at = UINT64_MAX;
     while (there && next.kind == TCGRR_INPUTS_STRETCH) {
@@ -351,7 +352,7 @@ static void follow_stretches(struct tcgrr_inputs *inputs)
             plugin->signal_at = next.position;
             return;
         }
-        there = tcgrr_inputs_look(inputs, &next);
+        there = tcgrr_inputs_peek_any(inputs, &next);
     }
     if (there) {
         aim(inputs, &next);
@@ -363,15 +364,15 @@ void tcgrr_inputs_on_position(void)
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
     struct tcgrr_inputs *inputs = plugin->inputs;
 
-    if (inputs->way == TCGRR_INPUTS_KEEP) {
+    if (inputs->mode == TCGRR_INPUTS_RECORDING) {
         keep_stretch(inputs);
         return;
     }
-    if (inputs->way == TCGRR_INPUTS_FOLLOW) {
+    if (inputs->mode == TCGRR_INPUTS_FOLLOWING) {
         follow_stretches(inputs);
     }
     if (plugin->position == plugin->signal_at) { /* if it is past, this QEMU cuts blocks elsewhere: it is left out */
-        tcgrr_inputs_send(inputs, &inputs->signals);
+        tcgrr_inputs_send_signals(inputs, &inputs->signals);
     }
     plugin->signal_at = plugin->signal_at > plugin->position ? plugin->signal_at : UINT64_MAX;
 }

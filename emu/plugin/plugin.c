@@ -80,7 +80,7 @@ void tcgrr_plugin_switch_thread(unsigned vcpu)
     if (!plugin->silent) {
         switch_vcpu(plugin, vcpu);
         if (plugin->inputs) {
-            tcgrr_inputs_thread(false);
+            tcgrr_inputs_resume_thread(false);
         }
     }
 }
@@ -370,7 +370,7 @@ void tcgrr_plugin_start_thread(unsigned vcpu)
 
     tcgrr_threads_start(vcpu);
     if (!plugin->silent && plugin->inputs) {
-        tcgrr_inputs_thread(true);
+        tcgrr_inputs_resume_thread(true);
     }
     push_event(plugin, TCGRR_WIRE_INIT, vcpu, NULL, 0);
 }
@@ -391,7 +391,7 @@ static void vcpu_started(unsigned vcpu)
         return;
     }
     if (plugin->inputs) {
-        tcgrr_inputs_vcpu(plugin);
+        tcgrr_inputs_find_registers(plugin);
     }
     tcgrr_moving_init(plugin);
     tcgrr_sampling_init(plugin);
@@ -531,9 +531,9 @@ static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
     uint64_t values[] = {(uint64_t)number, (uint64_t)result};
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
     if (made != 0) {
-        tcgrr_inputs_let_next();
+        tcgrr_inputs_leave_turn();
         tcgrr_threads_made(made, vcpu);
-        tcgrr_inputs_thread(true);
+        tcgrr_inputs_resume_thread(true);
     }
     tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);
 }
@@ -798,7 +798,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
         return refuse("cannot start a thread");
     }
     problem = arguments.inputs
-                  ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.way, arguments.at)
+                  ? tcgrr_inputs_init(plugin, info->target_name, arguments.inputs, arguments.mode, arguments.at)
                   : NULL;
     if (problem) {
         return refuse(problem);

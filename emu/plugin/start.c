@@ -15,15 +15,16 @@ static size_t read_start(const struct tcgrr_inputs *inputs, uint64_t at, uint64_
 {
     unsigned zeros = 0;
 
-    for (size_t i = 0; i < START_WORDS && tcgrr_inputs_read(inputs, at + i * sizeof(*words), &words[i], sizeof(*words));
-         i++) {
+    for (size_t i = 0;
+         i < START_WORDS && tcgrr_inputs_read_memory(inputs, at + i * sizeof(*words), &words[i], sizeof(*words)); i++) {
         bool in_auxv = zeros >= 2;
         if (in_auxv) { /* pairs */
             if (words[i] == 0) {
                 return i;
             }
             i++;
-            if (i == START_WORDS || !tcgrr_inputs_read(inputs, at + i * sizeof(*words), &words[i], sizeof(*words))) {
+            if (i == START_WORDS ||
+                !tcgrr_inputs_read_memory(inputs, at + i * sizeof(*words), &words[i], sizeof(*words))) {
                 return 0;
             }
         } else {
@@ -38,7 +39,7 @@ void tcgrr_start_digest(void)
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_sampling *sampling = &tcgrr_plugin.sampling;
     g_autofree uint64_t *words = inputs && inputs->reads ? g_new(uint64_t, START_WORDS) : NULL;
-    uint64_t at = words ? tcgrr_inputs_get(inputs, inputs->stack) : 0;
+    uint64_t at = words ? tcgrr_inputs_get_register(inputs, inputs->stack) : 0;
     size_t count = words ? read_start(inputs, at, words) : 0;
     uint64_t end = at + count * sizeof(*words), last = end;
 
@@ -47,7 +48,7 @@ void tcgrr_start_digest(void)
         last = words[i] > last && words[i] < end + START_WORDS * sizeof(*words) ? words[i] : last;
     }
     for (uint8_t byte = 1; count > 0 && (end <= last || byte != 0); end++) { /* strings, and what else they point to */
-        if (!tcgrr_inputs_read(inputs, end, &byte, sizeof(byte))) {
+        if (!tcgrr_inputs_read_memory(inputs, end, &byte, sizeof(byte))) {
             break;
         }
         tcgrr_sampling_add_store(sampling, end, QEMU_PLUGIN_MEM_VALUE_U8, byte, 0);

@@ -131,7 +131,7 @@ void tcgrr_threads_enter(unsigned vcpu)
     while (!threads.all && threads.runs != own && !may_run() && !late) {
         wait_a_little();
         lose_patience(since);
-        late = threads.runs == NOBODY && now() - threads.idle > ORDER_S && tcgrr_inputs_loses_order();
+        late = threads.runs == NOBODY && now() - threads.idle > ORDER_S && tcgrr_inputs_may_leave_order();
     }
     bool mine = !threads.all;
     bool other = threads.ran != own;
@@ -143,7 +143,7 @@ void tcgrr_threads_enter(unsigned vcpu)
         tcgrr_plugin_switch_thread(vcpu);
     }
     if (mine && late) {
-        tcgrr_inputs_lose_order();
+        tcgrr_inputs_leave_order();
     }
 }
 
