@@ -78,7 +78,7 @@ static bool is_indented(const char *line)
 void cli_man_text(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
-    bool as_is = false, apart = false; /* an empty line came before */
+    bool as_is = false, after_blank = false; /* an empty line came before */
 
     for (char **line = lines; *line; line++) {
         if (is_indented(*line) != as_is) {
@@ -87,10 +87,10 @@ void cli_man_text(const char *text)
         }
         size_t length = strlen(*line);
         bool title = length > 0 && (*line)[length - 1] == ':' && is_indented(line[1]);
-        if (apart && length > 0 && !title) {
+        if (after_blank && length > 0 && !title) {
             printf(".PP\n");
         }
-        apart = length == 0;
+        after_blank = length == 0;
         if (title) {
             (*line)[length - 1] = '\0';
             cli_man_section(*line);

@@ -33,8 +33,7 @@ struct tcgrr_log_tap {
     uint32_t asked;
     tcgrr_icount asked_icount;
     gint64 asked_at;
-    uint64_t
-        covered; /* the position in the stream up to which the log has all events (tcgrr_live_written_position()) */
+    uint64_t covered; /* tcgrr_live_written_position() up to which the log is known to have all events */
     tcgrr_icount known;
     tcgrr_icount start; /* QEMU's own count, which the log has, when the session begins to count */
     bool ended;

@@ -32,6 +32,14 @@ for target in "sparc SS-5" "sparc64 sun4u"; do
     run 0 "$tcgrr" replay "$work/newer.tcgrr" --qemu "$(qemu "${target% *}" 7.2)"
 done
 
+# An access that stops the machine does not retire, neither in the recording nor in its replay.
+guest=("$(qemu ppc64 11.1)" -M powernv9 -m 1024 "${quiet[@]}")
+record skiboot
+for _ in 1 2; do
+    run 0 "$tcgrr" replay --json "$work/skiboot.tcgrr"
+    equal "skiboot" "$(json '.compared == .icount')" true
+done
+
 # QEMU 7.2 does not count the first block of an Alpha, whose own firmware is not at fault.
 guest=("$(qemu alpha 7.2)" "${quiet[@]}")
 record alpha --portable --until 100000
