@@ -68,7 +68,7 @@ static void print_text(const struct context *context, const struct cli_cause *ca
         cli_cause_print(stdout, cause);
     }
     bool given = bisect->has_cause && bisect->cause.kind == TCGRR_CAUSE_START;
-    if (given && tcgrr_unpinned_may_differ(bisect->readers[0])) {
+    if (given && tcgrr_unpinned_has_generated_dtb(bisect->readers[0])) {
         g_autofree char *advice = tcgrr_unpinned_advice(bisect->readers[0]);
         printf("  %s\n", advice);
     }

@@ -3,7 +3,7 @@
 #include "cli/compare_options.h"
 #include "lockstep/compare.h"
 #include "store/isa/disasm.h"
-#include "store/sources.h"
+#include "store/addr2line.h"
 #include "store/symbols.h"
 
 #include <stdio.h>
@@ -17,7 +17,7 @@
 struct texts {
     const struct cli_places *places;
     struct tcgrr_disasm *disasms[2];
-    struct tcgrr_sources *sources[2];
+    struct tcgrr_addr2line *sources[2];
 };
 
 static void texts_init(struct texts *texts, const struct cli_places *places)
@@ -25,11 +25,11 @@ static void texts_init(struct texts *texts, const struct cli_places *places)
     texts->places = places;
     for (int i = 0; i < 2; i++) {
         texts->disasms[i] = tcgrr_disasm_new(places->target);
-        texts->sources[i] = tcgrr_sources_new();
+        texts->sources[i] = tcgrr_addr2line_new();
         if (places->blocks[i]) {
             uint32_t count = tcgrr_blocks_count(places->blocks[i]);
             tcgrr_disasm_survey(texts->disasms[i], places->blocks[i], count);
-            tcgrr_sources_add_files(texts->sources[i], places->symbols[i], places->blocks[i], count);
+            tcgrr_addr2line_add_files(texts->sources[i], places->symbols[i], places->blocks[i], count);
         }
     }
 }
@@ -38,7 +38,7 @@ static void texts_clear(struct texts *texts)
 {
     for (int i = 0; i < 2; i++) {
         tcgrr_disasm_free(texts->disasms[i]);
-        tcgrr_sources_free(texts->sources[i]);
+        tcgrr_addr2line_free(texts->sources[i]);
     }
 }
 
@@ -70,7 +70,7 @@ static json_t *text_or_null(char *text)
 
 static json_t *line_json(const struct texts *texts, int which, uint64_t pc)
 {
-    return text_or_null(tcgrr_sources_line(texts->sources[which], pc));
+    return text_or_null(tcgrr_addr2line_line(texts->sources[which], pc));
 }
 
 /* All instructions of a block. */
@@ -222,7 +222,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
     json_object_set_new(object, "input_places", json_integer((json_int_t)comparison->input_places));
     json_object_set_new(
         object, "not_compared",
-        json_pack("{s:I, s:I}", "a", (json_int_t)comparison->apart[0], "b", (json_int_t)comparison->apart[1]));
+        json_pack("{s:I, s:I}", "a", (json_int_t)comparison->skipped[0], "b", (json_int_t)comparison->skipped[1]));
     json_object_set_new(object, "tolerated", tolerated_json(comparison, &texts));
     cli_json_data(object, &comparison->data);
     if (comparison->diverged || comparison->undecided) {
@@ -250,7 +250,7 @@ static void print_exec(const struct texts *texts, int which, const struct tcgrr_
 {
     g_autofree char *symbol = symbol_at(texts, which, exec->block->pc, exec->icount);
     g_autofree char *icount = cli_number(exec->icount);
-    g_autofree char *line = tcgrr_sources_line(texts->sources[which], exec->block->pc);
+    g_autofree char *line = tcgrr_addr2line_line(texts->sources[which], exec->block->pc);
     printf("  %16s  0x%016" G_GINT64_MODIFIER "x  %3u of %3u  %s%s%s\n", icount, exec->block->pc, exec->ran,
            exec->block->insns, symbol ? symbol : "", line ? "  " : "", line ? line : "");
 }
@@ -296,7 +296,7 @@ static void print_side(const struct texts *texts, int which, const struct tcgrr_
         return;
     }
     g_autofree char *symbol = symbol_at(texts, which, side->pc, side->icount);
-    g_autofree char *line = tcgrr_sources_line(texts->sources[which], side->pc);
+    g_autofree char *line = tcgrr_addr2line_line(texts->sources[which], side->pc);
     printf("%s%s%s goes on at icount %s with 0x%" G_GINT64_MODIFIER "x%s%s%s%s%s:\n", colours->bad, name, colours->off,
            icount, side->pc, symbol ? " " : "", symbol ? symbol : "", line ? " (" : "", line ? line : "",
            line ? ")" : "");
@@ -417,8 +417,8 @@ static void print_tolerated(const struct tcgrr_comparison *comparison, const str
 /* User mode: inputs that could not be given, and what came of them. */
 static void print_inputs(const struct tcgrr_comparison *comparison, const struct cli_places *places)
 {
-    g_autofree char *a = cli_number(comparison->apart[0]);
-    g_autofree char *b = cli_number(comparison->apart[1]);
+    g_autofree char *a = cli_number(comparison->skipped[0]);
+    g_autofree char *b = cli_number(comparison->skipped[1]);
 
     if (comparison->ended_outside) {
         printf("  there a signal from outside ended the program of %s\n", places->names[0]);

@@ -7,12 +7,12 @@
 #include <string.h>
 
 #include "lockstep/run_source.h"
-#include "store/sources.h"
+#include "store/addr2line.h"
 
 struct cli_insns {
     struct tcgrr_run_source *side; /* NULL: it cannot be read */
     struct tcgrr_disasm *disasm;
-    struct tcgrr_sources *sources;
+    struct tcgrr_addr2line *sources;
 };
 
 struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target, struct tcgrr_symbols *symbols)
@@ -23,10 +23,10 @@ struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target,
 
     insns->side = tcgrr_run_source_stored(reader, NULL);
     insns->disasm = tcgrr_disasm_new(target);
-    insns->sources = tcgrr_sources_new();
+    insns->sources = tcgrr_addr2line_new();
     if (blocks) {
         tcgrr_disasm_survey(insns->disasm, blocks, tcgrr_blocks_count(blocks));
-        tcgrr_sources_add_files(insns->sources, symbols, blocks, tcgrr_blocks_count(blocks));
+        tcgrr_addr2line_add_files(insns->sources, symbols, blocks, tcgrr_blocks_count(blocks));
     } else {
         cli_note("instructions are shown as far as they are known without the trace's blocks: %s", error->message);
     }
@@ -39,7 +39,7 @@ void cli_insns_free(struct cli_insns *insns)
         insns->side->ops->free(insns->side);
     }
     tcgrr_disasm_free(insns->disasm);
-    tcgrr_sources_free(insns->sources);
+    tcgrr_addr2line_free(insns->sources);
     g_free(insns);
 }
 
@@ -81,5 +81,5 @@ char *cli_insns_text(struct cli_insns *insns, tcgrr_icount icount, uint64_t pc, 
 
 char *cli_insns_line(const struct cli_insns *insns, uint64_t pc)
 {
-    return tcgrr_sources_line(insns->sources, pc);
+    return tcgrr_addr2line_line(insns->sources, pc);
 }

@@ -399,7 +399,7 @@ static void close_pair(struct context *context)
 }
 
 /* Whether a divergence of programs of which one, or each, is a recorded one stands. */
-static bool check_recorded(struct context *context, GError **error)
+static bool recheck_recorded(struct context *context, GError **error)
 {
     const struct tcgrr_lockstep_local_options *options = &context->options;
     struct tcgrr_comparison *found = &context->pair.comparison;
@@ -448,7 +448,7 @@ static int lockstep(struct context *context)
         }
         good = tcgrr_lockstep_local_run(&context->pair, &context->options, &error);
     }
-    good = good && check_recorded(context, &error);
+    good = good && recheck_recorded(context, &error);
     status = good ? reload_symbols(context) : CLI_OK;
     if (status != CLI_OK) {
         return status;

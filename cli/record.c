@@ -158,7 +158,7 @@ static int start(const struct cli_command *command, struct tcgrr_record_options 
 }
 
 /* What can be refused before anything is started. */
-static int check(const struct cli_command *command, int argc, const char *output, const char *follow)
+static int check_arguments(const struct cli_command *command, int argc, const char *output, const char *follow)
 {
     if (argc < 2) {
         return cli_usage(command, "record needs the QEMU command to run");
@@ -227,8 +227,9 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
         {"verbose", 'v', 0, G_OPTION_ARG_NONE, &arguments->verbose, "show what is added to QEMU's command", NULL},
         {0},
     };
-    return cli_parse(command, options, true, argc, argv) ? check(command, *argc, arguments->output, arguments->follow)
-                                                         : CLI_USAGE;
+    return cli_parse(command, options, true, argc, argv)
+               ? check_arguments(command, *argc, arguments->output, arguments->follow)
+               : CLI_USAGE;
 }
 
 static int record_one(const struct cli_command *command, char **argv, const struct arguments *arguments)

@@ -123,16 +123,16 @@ static void open_sources(struct report_job *job)
 {
     for (int i = 0; job->report->options[i].name; i++) {
         if (strcmp(job->report->options[i].name, "lines") == 0 && job->values[i].number) {
-            job->sources = tcgrr_sources_new();
+            job->sources = tcgrr_addr2line_new();
             job->lines = g_hash_table_new_full(g_int64_hash, g_int64_equal, g_free, g_free);
-            tcgrr_sources_add_files(job->sources, job->symbols, job->blocks, job->block_count);
+            tcgrr_addr2line_add_files(job->sources, job->symbols, job->blocks, job->block_count);
         }
     }
 }
 
 static void close_sources(struct report_job *job)
 {
-    tcgrr_sources_free(job->sources);
+    tcgrr_addr2line_free(job->sources);
     g_clear_pointer(&job->lines, g_hash_table_unref);
     job->sources = NULL;
 }

@@ -198,14 +198,14 @@ static bool read_clock(struct tcgrr_run_source *side, enum tcgrr_isa isa, tcgrr_
     return found;
 }
 
-/* Judges what was found. *apart: the two went apart because an input differed. */
-static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given *given, bool *apart, GError **error)
+/* Judges what was found. *by_input: the two differ because an input did. */
+static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given *given, bool *by_input, GError **error)
 {
     const struct tcgrr_live_inputs *inputs = given->inputs;
     bool same_release = given->same_release;
     tcgrr_icount icount = comparison->sides[1].icount;
 
-    *apart = false;
+    *by_input = false;
     if (!comparison->diverged) {
         return true;
     }
@@ -233,7 +233,7 @@ static bool judge(struct tcgrr_comparison *comparison, const struct tcgrr_given 
     }
     if (inputs->differs <= icount) {
         comparison->diverged = false;
-        *apart = true;
+        *by_input = true;
     } else if (inputs->unsure <= icount) {
         return give_no_verdict(comparison, inputs->unsure_why, &inputs->unsure_call, error);
     } else if (inputs->other <= icount) {
@@ -316,7 +316,7 @@ static bool meet(struct tcgrr_run_source *const sides[2], struct tcgrr_compariso
     *met = b && find_meeting((const GArray *const[]){a, b}, at);
     comparison->rest_left_out = !*met;
     for (int i = 0; i < 2 && *met; i++) {
-        comparison->apart[i] += at[i] - left[i];
+        comparison->skipped[i] += at[i] - left[i];
     }
     return true;
 }
@@ -333,15 +333,15 @@ static bool goes_on(struct tcgrr_run_source *side, const struct tcgrr_position *
     return good;
 }
 
-/* Compares what follows from `at` on, and moves `at` to where they go apart again; *apart: they do. */
+/* Compares what follows from `at` on, and moves `at` to where they differ again; *diverged: they do. */
 static bool compare_on(struct tcgrr_run_source *const sides[2], const struct tcgrr_compare_options *options,
-                       struct tcgrr_comparison *comparison, tcgrr_icount at[2], bool *apart, GError **error)
+                       struct tcgrr_comparison *comparison, tcgrr_icount at[2], bool *diverged, GError **error)
 {
     struct tcgrr_compare_options how = *options;
     struct tcgrr_comparison next = {0};
     bool there[2];
 
-    *apart = false;
+    *diverged = false;
     for (int i = 0; i < 2; i++) {
         how.from[i] = (struct tcgrr_position){TCGRR_POSITION_ICOUNT, at[i]};
         if (!goes_on(sides[i], &how.until[i], at[i], &there[i], error)) {
@@ -353,7 +353,7 @@ static bool compare_on(struct tcgrr_run_source *const sides[2], const struct tcg
     }
     bool good = tcgrr_compare(sides[0], sides[1], &how, &next, error);
     if (good) {
-        *apart = next.diverged;
+        *diverged = next.diverged;
         comparison->compared += next.compared;
         for (int i = 0; i < 2; i++) {
             comparison->ends[i] = next.ends[i];
@@ -390,23 +390,23 @@ bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          struct tcgrr_comparison *comparison, GError **error)
 {
     struct tcgrr_run_source *const sides[] = {a, b};
-    bool apart = false;
+    bool by_input = false;
 
     if (!tcgrr_compare(a, b, options, comparison, error)) {
         return false;
     }
-    comparison->refused = !check_placed(options, comparison, error) || !judge(comparison, given, &apart, error);
+    comparison->refused = !check_placed(options, comparison, error) || !judge(comparison, given, &by_input, error);
     if (comparison->refused) {
         return false;
     }
     tcgrr_icount at[] = {comparison->sides[0].icount, comparison->sides[1].icount};
-    while (apart) {
+    while (by_input) {
         bool met = false;
         if (!meet(sides, comparison, at, &met, error) ||
-            (met && !compare_on(sides, options, comparison, at, &apart, error))) {
+            (met && !compare_on(sides, options, comparison, at, &by_input, error))) {
             return false;
         }
-        apart = apart && met;
+        by_input = by_input && met;
     }
     comparison->input_differences = given->inputs->differences;
     comparison->clock_read = comparison->diverged && !given->clocks &&

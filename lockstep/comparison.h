@@ -171,7 +171,7 @@ struct tcgrr_comparison {
     uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
     bool ended_outside;    /* user mode: A's program was ended by a signal from outside; up to there it is the same */
     uint64_t input_places; /* user mode: so often they led the runs apart, which then met again at a call */
-    uint64_t apart[2];     /* instructions in between, which were not compared */
+    uint64_t skipped[2];   /* instructions between going apart and meeting again, which were not compared */
     bool clock_read;       /* user mode: shortly before they diverge, A read a clock that is not given, or waited */
     uint64_t clock_pc;     /* by this instruction */
     bool rest_left_out;    /* the last time they did not meet again: what follows was not compared at all */

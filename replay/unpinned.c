@@ -82,7 +82,7 @@ static struct tcgrr_unpinned *pin_as(struct tcgrr_reader *reader, const struct t
 {
     g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
     struct tcgrr_unpinned *unpinned = g_new0(struct tcgrr_unpinned, 1);
-    bool has_tree = tcgrr_unpinned_may_differ(reader);
+    bool has_tree = tcgrr_unpinned_has_generated_dtb(reader);
 
     unpinned->reader = reader;
     if (!pin_machine(reader, qemu, words, &unpinned->pins)) {
@@ -213,7 +213,7 @@ static bool was_not_pinned(struct tcgrr_reader *reader)
     return tcgrr_reader_run(reader)->rr && tcgrr_reader_pinned(reader, &pinned, NULL) && !pinned;
 }
 
-bool tcgrr_unpinned_may_differ(struct tcgrr_reader *reader)
+bool tcgrr_unpinned_has_generated_dtb(struct tcgrr_reader *reader)
 {
     g_auto(GStrv) words = tcgrr_recorded_words(reader, NULL, NULL);
 
@@ -263,8 +263,8 @@ bool tcgrr_unpinned_settle(struct tcgrr_reader *reader, const struct tcgrr_repla
     if (!probe_recorder(tcgrr_reader_run(reader), options->plugin, &recorder)) {
         tcgrr_qemu_clear(&recorder);
     }
-    bool settled = tcgrr_unpinned_may_differ(reader) ? settle_tree(reader, options, &recorder, result)
-                                                     : settle_firmware(reader, options, &recorder, result);
+    bool settled = tcgrr_unpinned_has_generated_dtb(reader) ? settle_tree(reader, options, &recorder, result)
+                                                            : settle_firmware(reader, options, &recorder, result);
     tcgrr_qemu_clear(&recorder);
     result->unpinned = !settled;
     if (!settled && options->stop && *options->stop) {

@@ -27,7 +27,7 @@ bool tcgrr_replay_as_given(struct tcgrr_reader *reader, const struct tcgrr_repla
                            struct tcgrr_replay_result *result, GError **error);
 
 /* Whether the machine was not pinned, and is one for which other builds may make another device tree. */
-bool tcgrr_unpinned_may_differ(struct tcgrr_reader *reader);
+bool tcgrr_unpinned_has_generated_dtb(struct tcgrr_reader *reader);
 
 /* What to say of a result that is `unpinned`; owned by the caller. */
 char *tcgrr_unpinned_advice(struct tcgrr_reader *reader);

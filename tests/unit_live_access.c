@@ -60,7 +60,7 @@ static void push(struct fixture *f, uint32_t word)
 
 static void push_page(struct fixture *f, uint64_t page, uint64_t offset, uint32_t device)
 {
-    push(f, tcgrr_wire_word(TCGRR_WIRE_PAGE, tcgrr_wire_slot(page)));
+    push(f, tcgrr_wire_word(TCGRR_WIRE_PAGE, tcgrr_wire_page_slot(page)));
     uint32_t words[] = {(uint32_t)page, (uint32_t)(page >> 32), (uint32_t)offset, (uint32_t)(offset >> 32), device};
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         push(f, words[i]);
@@ -71,7 +71,7 @@ static void push_page(struct fixture *f, uint64_t page, uint64_t offset, uint32_
 static void push_access(struct fixture *f, uint32_t insn, uint32_t bits, uint64_t address, uint32_t value)
 {
     push(f, tcgrr_wire_word(TCGRR_WIRE_ACCESS, insn | bits | 2u << TCGRR_WIRE_ACCESS_SIZE | TCGRR_WIRE_ACCESS_VALUE));
-    push(f, tcgrr_wire_slot(address) << 12 | (uint32_t)(address & 0xfff));
+    push(f, tcgrr_wire_page_slot(address) << 12 | (uint32_t)(address & 0xfff));
     push(f, value);
 }
 

@@ -8,7 +8,7 @@
 #include "cli/cli.h"
 #include "cli/export/page.h"
 #include "cli/export/tree.h"
-#include "store/sources.h"
+#include "store/addr2line.h"
 
 #include <string.h>
 
@@ -304,12 +304,12 @@ static int hottest(const void *a, const void *b)
 }
 
 static json_t *block_json(struct report_job *job, const struct report_profile *profile, const struct heat *heat,
-                          struct tcgrr_sources *sources)
+                          struct tcgrr_addr2line *sources)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, heat->block);
     g_auto(GStrv) texts = report_disasm(job, block);
     g_autofree char *place = report_place(job, block->pc);
-    g_autofree char *source = tcgrr_sources_line(sources, block->pc);
+    g_autofree char *source = tcgrr_addr2line_line(sources, block->pc);
     json_t *lines = json_array();
 
     for (uint32_t i = 0; i < block->insns; i++) {
@@ -327,7 +327,7 @@ static bool add_blocks(struct report_job *job, json_t *data, GError **error)
     struct report_profile profile = {0};
     g_autoptr(GArray) heats = g_array_new(FALSE, FALSE, sizeof(struct heat));
     json_t *list = json_array();
-    struct tcgrr_sources *sources;
+    struct tcgrr_addr2line *sources;
 
     set(data, "blocks", list);
     if (!report_profile_make(job, &profile, error)) {
@@ -343,12 +343,12 @@ static bool add_blocks(struct report_job *job, json_t *data, GError **error)
         g_array_index(heats, struct heat, partial->block).ran -= partial->execs * (insns - partial->ran);
     }
     g_array_sort(heats, hottest);
-    sources = tcgrr_sources_new();
-    tcgrr_sources_add_files(sources, job->symbols, job->blocks, job->block_count);
+    sources = tcgrr_addr2line_new();
+    tcgrr_addr2line_add_files(sources, job->symbols, job->blocks, job->block_count);
     for (guint i = 0; i < MIN(heats->len, BLOCKS); i++) {
         json_array_append_new(list, block_json(job, &profile, &g_array_index(heats, struct heat, i), sources));
     }
-    tcgrr_sources_free(sources);
+    tcgrr_addr2line_free(sources);
     report_profile_clear(&profile);
     return true;
 }

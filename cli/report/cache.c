@@ -50,7 +50,7 @@ static const struct report_option options[] = {
 };
 
 /* Instructions of a block that lie in one line. */
-struct group {
+struct fetch_group {
     uint32_t first; /* of them */
     uint64_t fetch_misses;
     uint64_t l2_misses; /* of fetches */
@@ -76,7 +76,7 @@ struct model {
     bool with_data; /* the trace has memory accesses */
     struct core *cores;
     uint32_t core_count;
-    GArray *groups;          /* struct group, block by block */
+    GArray *groups;          /* struct fetch_group, block by block */
     guint *first;            /* by block: its first group; the last entry is the end */
     GHashTable *data_misses; /* block << 16 | instruction → struct data_misses */
 };
@@ -166,7 +166,7 @@ static void make_groups(struct model *model)
     const struct report_job *job = model->job;
     unsigned shift = model->cores[0].insns.shift;
 
-    model->groups = g_array_new(FALSE, FALSE, sizeof(struct group));
+    model->groups = g_array_new(FALSE, FALSE, sizeof(struct fetch_group));
     model->first = g_new(guint, job->block_count + 1);
     for (uint32_t i = 0; i < job->block_count; i++) {
         const struct tcgrr_block *block = tcgrr_blocks_get(job->blocks, i);
@@ -175,7 +175,7 @@ static void make_groups(struct model *model)
         model->first[i] = model->groups->len;
         for (uint32_t insn = 0; insn < block->insns; pc += block->lengths[insn++]) {
             if (insn == 0 || pc >> shift != line) {
-                struct group group = {.first = insn};
+                struct fetch_group group = {.first = insn};
                 g_array_append_val(model->groups, group);
                 line = pc >> shift;
             }
@@ -216,8 +216,8 @@ static void run_access(struct model *model, struct core *core, uint32_t block, c
 static void run_exec(struct model *model, struct core *core, const struct tcgrr_cursor *cursor, uint32_t number,
                      const struct tcgrr_access *access, const struct tcgrr_access *end)
 {
-    struct group *group = &g_array_index(model->groups, struct group, model->first[number]);
-    const struct group *last = &g_array_index(model->groups, struct group, model->first[number + 1]);
+    struct fetch_group *group = &g_array_index(model->groups, struct fetch_group, model->first[number]);
+    const struct fetch_group *last = &g_array_index(model->groups, struct fetch_group, model->first[number + 1]);
     uint64_t pc = cursor->block->pc;
     uint32_t insn = 0;
 
@@ -278,7 +278,7 @@ static GHashTable *collect(const struct model *model)
 
     for (uint32_t i = 0; i < job->block_count; i++) {
         for (guint at = model->first[i]; at < model->first[i + 1]; at++) {
-            const struct group *group = &g_array_index(model->groups, struct group, at);
+            const struct fetch_group *group = &g_array_index(model->groups, struct fetch_group, at);
             if (group->fetch_misses) {
                 uint64_t pc = tcgrr_block_pc(tcgrr_blocks_get(job->blocks, i), group->first);
                 struct insn *insn = get_insn(insns, pc, i, group->first);

@@ -152,7 +152,7 @@ static const char *source_line_at(struct report_job *job, uint64_t pc)
     const char *known = g_hash_table_lookup(job->lines, &pc);
 
     if (!known) {
-        char *line = tcgrr_sources_line(job->sources, pc);
+        char *line = tcgrr_addr2line_line(job->sources, pc);
         known = line ? line : g_strdup("");
         g_hash_table_insert(job->lines, g_memdup2(&pc, sizeof(pc)), (char *)known);
     }

@@ -9,7 +9,7 @@
 
 #include "store/exec_walk.h"
 #include "store/isa/disasm.h"
-#include "store/sources.h"
+#include "store/addr2line.h"
 #include "store/symbols.h"
 #include "store/trace.h"
 
@@ -66,9 +66,9 @@ struct report_job {
     uint32_t block_count;
     struct tcgrr_disasm *disasm;
     struct tcgrr_symbols *symbols;
-    struct tcgrr_sources *sources; /* NULL: source lines are not asked for */
-    GHashTable *lines;             /* those found: pc → "file.c:12" or "" */
-    gint64 next_progress;          /* when a walk shows it next, on g_get_monotonic_time()'s clock */
+    struct tcgrr_addr2line *sources; /* NULL: source lines are not asked for */
+    GHashTable *lines;               /* those found: pc → "file.c:12" or "" */
+    gint64 next_progress;            /* when a walk shows it next, on g_get_monotonic_time()'s clock */
 };
 
 struct report {

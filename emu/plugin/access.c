@@ -77,7 +77,7 @@ static uint32_t device_number(struct tcgrr_plugin *plugin, const struct qemu_plu
 static __attribute__((noinline)) void push_page(struct tcgrr_plugin *plugin, uint64_t address, uint64_t offset,
                                                 uint32_t device)
 {
-    uint32_t slot = tcgrr_wire_slot(address);
+    uint32_t slot = tcgrr_wire_page_slot(address);
     uint64_t page = address & ~UINT64_C(0xfff);
     uint32_t *space = tcgrr_ring_space(&plugin->ring);
 
@@ -112,7 +112,7 @@ static inline uint64_t ask_place(struct tcgrr_plugin *plugin, uint32_t info, uin
 static inline uint32_t locate(struct tcgrr_plugin *plugin, uint32_t info, uint64_t address)
 {
     struct tcgrr_accesses *accesses = plugin->accesses;
-    uint32_t slot = tcgrr_wire_slot(address);
+    uint32_t slot = tcgrr_wire_page_slot(address);
     uint32_t device;
 
     if ((address & ~UINT64_C(0xfff)) == accesses->near) {

@@ -16,7 +16,7 @@
 #define MAP_ANONYMOUS_ 0x20
 #define PROT_WRITE_    2
 
-static const struct tcgrr_call_names all_names[] = {
+static const struct tcgrr_syscall_abi abis[] = {
     {.target = "x86_64",
      .number = "rax",
      .arguments = {"rdi", "rsi", "rdx", "r10", "r8", "r9"},
@@ -96,9 +96,9 @@ const char *tcgrr_inputs_init(struct tcgrr_plugin *plugin, const char *target, c
     inputs->clone = inputs->numbers == TCGRR_CALLS_UNKNOWN ? tcgrr_calls_clone(target) : -1;
     inputs->value = g_byte_array_new();
     inputs->record = g_byte_array_new();
-    for (size_t i = 0; i < G_N_ELEMENTS(all_names); i++) {
-        if (strcmp(target, all_names[i].target) == 0) {
-            inputs->names = &all_names[i];
+    for (size_t i = 0; i < G_N_ELEMENTS(abis); i++) {
+        if (strcmp(target, abis[i].target) == 0) {
+            inputs->abi = &abis[i];
         }
     }
     plugin->inputs = inputs;
@@ -122,15 +122,15 @@ void tcgrr_inputs_restart(const char *path, unsigned vcpu)
 
 static void find_register(struct tcgrr_inputs *inputs, const char *name, struct qemu_plugin_register *handle)
 {
-    const struct tcgrr_call_names *names = inputs->names;
+    const struct tcgrr_syscall_abi *abi = inputs->abi;
 
     for (unsigned k = 0; k < 6; k++) {
-        inputs->arguments[k] = strcmp(name, names->arguments[k]) == 0 ? handle : inputs->arguments[k];
+        inputs->arguments[k] = strcmp(name, abi->arguments[k]) == 0 ? handle : inputs->arguments[k];
     }
-    inputs->number = strcmp(name, names->number) == 0 ? handle : inputs->number;
-    inputs->result = strcmp(name, names->result) == 0 ? handle : inputs->result;
+    inputs->number = strcmp(name, abi->number) == 0 ? handle : inputs->number;
+    inputs->result = strcmp(name, abi->result) == 0 ? handle : inputs->result;
     inputs->original = strcmp(name, "orig_rax") == 0 ? handle : inputs->original;
-    inputs->stack = strcmp(name, names->stack) == 0 ? handle : inputs->stack;
+    inputs->stack = strcmp(name, abi->stack) == 0 ? handle : inputs->stack;
     tcgrr_inputs_find_general(inputs, name, handle);
 }
 
@@ -138,7 +138,7 @@ void tcgrr_inputs_find_registers(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_inputs *inputs = plugin->inputs;
     GArray *registers =
-        inputs->names && plugin->api.read_register && plugin->api.get_registers ? plugin->api.get_registers() : NULL;
+        inputs->abi && plugin->api.read_register && plugin->api.get_registers ? plugin->api.get_registers() : NULL;
 
     for (guint i = 0; registers && i < registers->len; i++) {
         const void *place = registers->data + (gsize)i * g_array_get_element_size(registers);
@@ -158,12 +158,12 @@ void tcgrr_inputs_find_registers(struct tcgrr_plugin *plugin)
 /* Whether the program gets to this block by returning from a call, or is about to make one. */
 static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
 {
-    const struct tcgrr_call_names *names = inputs->names;
+    const struct tcgrr_syscall_abi *abi = inputs->abi;
     uint8_t bytes[4];
 
-    return (tcgrr_inputs_read_memory(inputs, pc - names->size, bytes, names->size) &&
-            memcmp(bytes, names->bytes, names->size) == 0) ||
-           (tcgrr_inputs_read_memory(inputs, pc, bytes, names->size) && memcmp(bytes, names->bytes, names->size) == 0);
+    return (tcgrr_inputs_read_memory(inputs, pc - abi->size, bytes, abi->size) &&
+            memcmp(bytes, abi->bytes, abi->size) == 0) ||
+           (tcgrr_inputs_read_memory(inputs, pc, bytes, abi->size) && memcmp(bytes, abi->bytes, abi->size) == 0);
 }
 
 static void on_kept_call(unsigned vcpu, void *nothing)
@@ -177,14 +177,14 @@ static void on_kept_call(unsigned vcpu, void *nothing)
 
 static void watch_calls(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
-    const struct tcgrr_call_names *names = plugin->inputs->names;
+    const struct tcgrr_syscall_abi *abi = plugin->inputs->abi;
     size_t count = plugin->api.tb_n_insns(tb);
 
     for (size_t i = 0; i < count; i++) {
         struct qemu_plugin_insn *insn = plugin->api.tb_get_insn(tb, i);
         uint8_t bytes[4];
         size_t size = tcgrr_api_insn_bytes(&plugin->api, insn, bytes, sizeof(bytes));
-        if (size == names->size && memcmp(bytes, names->bytes, size) == 0) {
+        if (size == abi->size && memcmp(bytes, abi->bytes, size) == 0) {
             void *pc = (void *)(uintptr_t)plugin->api.insn_vaddr(insn);
             bool gives = plugin->inputs->mode != TCGRR_INPUTS_RECORDING;
             plugin->api.register_insn_exec(insn, gives ? tcgrr_inputs_on_call : on_kept_call,
@@ -217,7 +217,7 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
                     0); /* from the program's start on, no memory of QEMU's own is where the program's was */
         }
     }
-    if (!inputs->names) {
+    if (!inputs->abi) {
         return;
     }
     bool gives = inputs->mode != TCGRR_INPUTS_RECORDING;
@@ -281,7 +281,7 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
                          : call && shares_memory(call, inputs->call->given) ? TCGRR_INPUTS_LACK_SHARED
                                                                             : 0;
     inputs->holds = true;
-    if (!inputs->names) {
+    if (!inputs->abi) {
         tcgrr_inputs_write_held(inputs, false); /* nothing shows where the program goes on */
     }
 }
@@ -371,7 +371,7 @@ void tcgrr_inputs_leave_turn(void)
     }
 }
 
-bool tcgrr_inputs_next_is(unsigned number)
+bool tcgrr_inputs_next_thread_is(unsigned number)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
     struct tcgrr_inputs_record next;

@@ -59,7 +59,7 @@ void tcgrr_inputs_resume_thread(bool begins);
 /* Another thread is to run next: what is to be kept of this one's call is. */
 void tcgrr_inputs_leave_turn(void);
 /* Whether thread `number` is the one that goes on now. */
-bool tcgrr_inputs_next_is(unsigned number);
+bool tcgrr_inputs_next_thread_is(unsigned number);
 /* Whether the order of threads may become another one than the recorded one, because calls are made again. */
 bool tcgrr_inputs_may_leave_order(void);
 /* It has. */

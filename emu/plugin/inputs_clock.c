@@ -52,7 +52,7 @@ static bool is_x86(const struct tcgrr_inputs *inputs)
 
 static bool is_aarch64(const struct tcgrr_inputs *inputs)
 {
-    return strcmp(inputs->names->target, "aarch64") == 0;
+    return strcmp(inputs->abi->target, "aarch64") == 0;
 }
 
 static struct clock read_clock(const struct tcgrr_inputs *inputs, const uint8_t *bytes, size_t size)

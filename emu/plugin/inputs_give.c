@@ -220,7 +220,7 @@ static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call 
 static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
 {
     bool x86 = inputs->numbers == TCGRR_CALLS_X86_64;
-    uint64_t number = signal == 0 ? (uint64_t)inputs->names->harmless : x86 ? SIGNALS_SELF_X86 : SIGNALS_SELF_GENERIC;
+    uint64_t number = signal == 0 ? (uint64_t)inputs->abi->harmless : x86 ? SIGNALS_SELF_X86 : SIGNALS_SELF_GENERIC;
 
     if (signal != 0) {
         replace(inputs, pending, 0, (uint64_t)getpid());
@@ -248,7 +248,7 @@ static void answer_if_undisturbed(struct tcgrr_inputs *inputs, struct tcgrr_call
 static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
 {
     pending->again = true;
-    pending->pc -= inputs->names->size;
+    pending->pc -= inputs->abi->size;
     inputs->call->enters = signal;
 }
 
@@ -383,7 +383,7 @@ static struct tcgrr_call_pending *expect(struct tcgrr_inputs *inputs, uint64_t p
         inputs->call->pending_count--;
     }
     struct tcgrr_call_pending *pending = &inputs->call->pending[inputs->call->pending_count++];
-    *pending = (struct tcgrr_call_pending){.pc = pc + inputs->names->size, .number = (uint64_t)inputs->call->called};
+    *pending = (struct tcgrr_call_pending){.pc = pc + inputs->abi->size, .number = (uint64_t)inputs->call->called};
     pending->stack = tcgrr_inputs_get_register(inputs, inputs->stack);
     memcpy(pending->arguments, inputs->call->given, sizeof(pending->arguments));
     return pending;
@@ -645,23 +645,23 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
 /* What the signal interrupted is the call, as the program made it, also in the handler's ucontext. */
 static void put_back_context(const struct tcgrr_inputs *inputs, const struct tcgrr_call_pending *pending)
 {
-    const struct tcgrr_call_names *names = inputs->names;
+    const struct tcgrr_syscall_abi *abi = inputs->abi;
     uint64_t context = tcgrr_inputs_handler_ucontext(inputs), pc;
     size_t size = sizeof(uint64_t);
 
-    if (!tcgrr_inputs_read_memory(inputs, context + names->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
+    if (!tcgrr_inputs_read_memory(inputs, context + abi->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
         return; /* another handler, which has not begun */
     }
     for (unsigned i = 0; i < 6; i++) {
         if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
-            tcgrr_inputs_write_memory(inputs, context + names->interrupted_arguments[i], &pending->arguments[i], size);
+            tcgrr_inputs_write_memory(inputs, context + abi->interrupted_arguments[i], &pending->arguments[i], size);
         }
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && (pending->again || inputs->number != inputs->result)) {
-        tcgrr_inputs_write_memory(inputs, context + names->interrupted_number, &pending->number, size);
+        tcgrr_inputs_write_memory(inputs, context + abi->interrupted_number, &pending->number, size);
     }
     if (pending->sets_result) {
-        tcgrr_inputs_write_memory(inputs, context + names->interrupted_result, &pending->result, size);
+        tcgrr_inputs_write_memory(inputs, context + abi->interrupted_result, &pending->result, size);
     }
 }
 

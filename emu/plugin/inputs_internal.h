@@ -7,7 +7,7 @@
 #include "emu/plugin/inputs.h"
 
 /* Where a system call's number, arguments and result are, and which instruction makes one. */
-struct tcgrr_call_names {
+struct tcgrr_syscall_abi {
     const char *target, *number, *arguments[6], *result, *stack;
     uint8_t size, bytes[4]; /* of that instruction */
     int16_t harmless;       /* a call that does nothing: getpid */
@@ -72,7 +72,7 @@ struct tcgrr_call_state {
 struct tcgrr_inputs {
     struct tcgrr_plugin *plugin;
     char *path;
-    const struct tcgrr_call_names *names; /* NULL: registers stay as they are */
+    const struct tcgrr_syscall_abi *abi; /* NULL: registers stay as they are */
     enum tcgrr_call_numbers numbers;
     int64_t clone; /* where those are not known: this one is; -1: it is not */
     enum tcgrr_inputs_mode mode;

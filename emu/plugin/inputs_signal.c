@@ -45,7 +45,7 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
     uint64_t signal = arguments[0];
     struct tcgrr_plugin *plugin = inputs->plugin;
 
-    if (!inputs->names || signal == 0 || signal >= TCGRR_SIGNALS || arguments[1] == 0 ||
+    if (!inputs->abi || signal == 0 || signal >= TCGRR_SIGNALS || arguments[1] == 0 ||
         !tcgrr_inputs_read_memory(inputs, arguments[1], action, sizeof(action))) {
         return;
     }
@@ -117,16 +117,16 @@ static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_
     if (signal <= 0 || signal >= TCGRR_SIGNALS || inputs->handlers[signal] != handler) {
         return true;
     }
-    return strcmp(inputs->names->target, "x86_64") == 0 &&
+    return strcmp(inputs->abi->target, "x86_64") == 0 &&
            (!tcgrr_inputs_read_memory(inputs, tcgrr_inputs_get_register(inputs, inputs->stack), &back, sizeof(back)) ||
             back != inputs->restorers[signal]);
 }
 
 uint64_t tcgrr_inputs_handler_ucontext(const struct tcgrr_inputs *inputs)
 {
-    const struct tcgrr_call_names *names = inputs->names;
-    return names->frame ? tcgrr_inputs_get_register(inputs, inputs->stack) + names->frame
-                        : tcgrr_inputs_get_register(inputs, inputs->arguments[2]);
+    const struct tcgrr_syscall_abi *abi = inputs->abi;
+    return abi->frame ? tcgrr_inputs_get_register(inputs, inputs->stack) + abi->frame
+                      : tcgrr_inputs_get_register(inputs, inputs->arguments[2]);
 }
 
 /*
@@ -136,25 +136,25 @@ uint64_t tcgrr_inputs_handler_ucontext(const struct tcgrr_inputs *inputs)
  */
 static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
-    const struct tcgrr_call_names *names = inputs->names;
+    const struct tcgrr_syscall_abi *abi = inputs->abi;
     uint64_t context = tcgrr_inputs_handler_ucontext(inputs);
     uint64_t above = (uint64_t)head->number, pc, signal;
 
     for (unsigned i = 0;; i++) {
-        if (!tcgrr_inputs_read_memory(inputs, context + names->interrupted, &pc, sizeof(pc)) ||
+        if (!tcgrr_inputs_read_memory(inputs, context + abi->interrupted, &pc, sizeof(pc)) ||
             !tcgrr_inputs_is_handler(inputs, pc)) {
             return;
         }
         bool known =
             i < TCGRR_INPUTS_OTHERS &&
-            tcgrr_inputs_read_memory(inputs, context + names->interrupted_arguments[0], &signal, sizeof(signal)) &&
-            tcgrr_inputs_read_memory(inputs, context + names->interrupted_context, &context, sizeof(context)) &&
+            tcgrr_inputs_read_memory(inputs, context + abi->interrupted_arguments[0], &signal, sizeof(signal)) &&
+            tcgrr_inputs_read_memory(inputs, context + abi->interrupted_context, &context, sizeof(context)) &&
             signal < TCGRR_SIGNALS && inputs->handlers[signal] == pc;
         if (!known || (i > 0 && above < head->arguments[i - 1])) {
             head->number = 0;
             return;
         }
-        context += names->frame;
+        context += abi->frame;
         above = i > 0 ? head->arguments[i - 1] : above;
         head->arguments[i] = signal;
         inputs->others[i] = context;
@@ -190,8 +190,8 @@ static void collect_siginfo(struct tcgrr_inputs *inputs)
     if (!inputs->reads) {
         return;
     }
-    piece.address = inputs->names->frame ? tcgrr_inputs_get_register(inputs, inputs->stack)
-                                         : tcgrr_inputs_get_register(inputs, inputs->arguments[1]);
+    piece.address = inputs->abi->frame ? tcgrr_inputs_get_register(inputs, inputs->stack)
+                                       : tcgrr_inputs_get_register(inputs, inputs->arguments[1]);
     g_byte_array_append(inputs->record, (const guint8 *)&piece, sizeof(piece));
     g_byte_array_set_size(inputs->record, sizeof(piece) + SIGINFO_BYTES);
     if (!tcgrr_inputs_read_memory(inputs, piece.address, inputs->record->data + sizeof(piece), SIGINFO_BYTES)) {

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct tcgrr_sampled {
+struct tcgrr_sampled_register {
     struct qemu_plugin_register *handle;
     char *name;
     char *feature;
@@ -36,8 +36,8 @@ static void keep(struct tcgrr_plugin *plugin, const qemu_plugin_reg_descriptor *
         strlen(found->name) > TCGRR_WIRE_MAX_NAME || strlen(feature) > TCGRR_WIRE_MAX_NAME) {
         return; /* more than those are not sampled */
     }
-    sampling->registers[sampling->count++] =
-        (struct tcgrr_sampled){.handle = found->handle, .name = strdup(found->name), .feature = strdup(feature)};
+    sampling->registers[sampling->count++] = (struct tcgrr_sampled_register){
+        .handle = found->handle, .name = strdup(found->name), .feature = strdup(feature)};
 }
 
 void tcgrr_sampling_init(struct tcgrr_plugin *plugin)
@@ -48,7 +48,7 @@ void tcgrr_sampling_init(struct tcgrr_plugin *plugin)
         return;
     }
     GArray *registers = plugin->api.get_registers();
-    sampling->registers = g_new0(struct tcgrr_sampled, registers ? registers->len + 1 : 1);
+    sampling->registers = g_new0(struct tcgrr_sampled_register, registers ? registers->len + 1 : 1);
     sampling->value = g_byte_array_sized_new(4096);
     for (guint i = 0; registers && i < registers->len; i++) {
         /* Later versions append fields to the descriptor. */
@@ -105,7 +105,7 @@ bool tcgrr_sampling_counts(struct tcgrr_plugin *plugin, uint64_t pc, const uint8
 
 /* ---- telling tcgrr ---- */
 
-static void tell_name(struct tcgrr_plugin *plugin, const struct tcgrr_sampled *sampled)
+static void tell_name(struct tcgrr_plugin *plugin, const struct tcgrr_sampled_register *sampled)
 {
     size_t name = strlen(sampled->name) + 1;
     size_t feature = strlen(sampled->feature) + 1;
@@ -129,7 +129,7 @@ static void tell_registers(struct tcgrr_plugin *plugin)
     uint32_t bytes = 0;
 
     for (unsigned i = 0; i < sampling->count; i++) {
-        struct tcgrr_sampled sampled = sampling->registers[i];
+        struct tcgrr_sampled_register sampled = sampling->registers[i];
         sampled.size = read_value(plugin, sampled.handle);
         sampled.offset = bytes;
         if (sampled.size > 0 && sampled.size <= TCGRR_WIRE_MAX_REGISTER_BYTES &&
@@ -167,7 +167,7 @@ static void tell_changes(struct tcgrr_plugin *plugin)
     struct tcgrr_sampling *sampling = &plugin->sampling;
 
     for (unsigned i = 0; i < sampling->count; i++) {
-        const struct tcgrr_sampled *sampled = &sampling->registers[i];
+        const struct tcgrr_sampled_register *sampled = &sampling->registers[i];
         uint8_t *before = sampling->values + sampled->offset;
         uint32_t length = read_value(plugin, sampled->handle);
         if (length == 0) {

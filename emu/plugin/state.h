@@ -55,8 +55,8 @@ struct tcgrr_sampling {
     bool begun; /* the place from which branches count anew was reached */
     bool announced; /* tcgrr knows the registers' names */
     unsigned count;
-    struct tcgrr_sampled *registers;     /* `count` of them */
-    struct qemu_plugin_register *status; /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
+    struct tcgrr_sampled_register *registers; /* `count` of them */
+    struct qemu_plugin_register *status;      /* 32-bit Arm: whose bits say which instruction set runs; NULL: none */
     uint32_t thumb_bit;
     uint8_t *values; /* of all registers at the last sample */
     GByteArray *value;

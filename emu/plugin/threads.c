@@ -111,7 +111,7 @@ static unsigned find_number(int32_t tid)
 /* The lock is held. */
 static bool may_run(void)
 {
-    return threads.runs == NOBODY && (!tcgrr_plugin.inputs || tcgrr_inputs_next_is(own));
+    return threads.runs == NOBODY && (!tcgrr_plugin.inputs || tcgrr_inputs_next_thread_is(own));
 }
 
 /* The lock is held. Somebody computes for long: he may be waiting for us, and can only be left alone then. */

@@ -266,7 +266,7 @@ enum tcgrr_wire_access {
 #define TCGRR_WIRE_NOWHERE     (1u << 31)
 
 /* The slot that says where an access goes. */
-static inline uint32_t tcgrr_wire_slot(uint64_t address)
+static inline uint32_t tcgrr_wire_page_slot(uint64_t address)
 {
     return (uint32_t)(address >> 12 ^ address >> 24) & (TCGRR_WIRE_PAGES - 1);
 }

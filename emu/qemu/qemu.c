@@ -265,7 +265,7 @@ static char *explain(const struct answer *answer)
 }
 
 /* A first question, asked while another one is answered: starting a QEMU takes longer than all else. */
-struct early {
+struct early_probe {
     struct tcgrr_qemu qemu; /* its path, and whether its name looks like a system emulator's */
     const char *plugin;
     struct answer answer;
@@ -273,15 +273,15 @@ struct early {
     GError *error;
 };
 
-static gpointer ask_early(gpointer data)
+static gpointer run_early_probe(gpointer data)
 {
-    struct early *early = data;
+    struct early_probe *early = data;
     early->good = ask_plugin(&early->qemu, early->plugin, &early->answer, &early->error);
     return NULL;
 }
 
 /* Takes over the early answer, if it was the right question. */
-static bool first_answer(struct tcgrr_qemu *qemu, struct early *early, struct answer *answer, GError **error)
+static bool take_early_answer(struct tcgrr_qemu *qemu, struct early_probe *early, struct answer *answer, GError **error)
 {
     *answer = early->answer;
     early->answer.errors = NULL;
@@ -295,11 +295,11 @@ static bool first_answer(struct tcgrr_qemu *qemu, struct early *early, struct an
     return ask_plugin(qemu, early->plugin, answer, error);
 }
 
-static bool probe_plugin(struct tcgrr_qemu *qemu, struct early *early, GError **error)
+static bool probe_plugin(struct tcgrr_qemu *qemu, struct early_probe *early, GError **error)
 {
     const char *plugin = early->plugin;
     struct answer answer;
-    if (!first_answer(qemu, early, &answer, error)) {
+    if (!take_early_answer(qemu, early, &answer, error)) {
         g_free(answer.errors);
         return false;
     }
@@ -374,11 +374,11 @@ static bool ask(struct tcgrr_qemu *qemu, const char *plugin, GError **error)
 {
     qemu->target = g_strdup("");
     qemu->build_id = read_build_id(qemu->path);
-    struct early early = {
+    struct early_probe early = {
         .qemu = {.path = qemu->path, .system = strstr(strrchr(qemu->path, '/') + 1, "qemu-system") != NULL},
         .plugin = plugin,
     };
-    GThread *thread = g_thread_new("tcgrr-probe", ask_early, &early);
+    GThread *thread = g_thread_new("tcgrr-probe", run_early_probe, &early);
     bool good = read_version(qemu, error);
     g_thread_join(thread);
     good = good && probe_plugin(qemu, &early, error);

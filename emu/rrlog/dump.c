@@ -7,7 +7,7 @@
 #define MAX_SHOWN 64u /* bytes of one event */
 #define PIECE     65536
 
-static const char *cause_name(uint8_t cause)
+static const char *shutdown_cause_name(uint8_t cause)
 {
     static const char *const names[] = {"none",        "host-error",      "host-qmp-quit",  "host-qmp-system-reset",
                                         "host-signal", "host-ui",         "guest-shutdown", "guest-reset",
@@ -49,7 +49,7 @@ static bool show(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *
         fprintf(file, " +%u", event->count);
         break;
     case TCGRR_RR_SHUTDOWN:
-        fprintf(file, " %s", cause_name(event->number));
+        fprintf(file, " %s", shutdown_cause_name(event->number));
         break;
     case TCGRR_RR_CHECKPOINT:
         fprintf(file, " %s", checkpoint_name(event->number));

@@ -223,7 +223,7 @@ static bool share_log(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr
 
 static void pass_on(tcgrr_icount icount, void *data)
 {
-    tcgrr_peer_tell_icount(data, icount);
+    tcgrr_peer_report_progress(data, icount);
 }
 
 static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,

@@ -177,7 +177,8 @@ static bool is_users(const struct tcgrr_pins *pins, const char *name)
     return false;
 }
 
-static bool write_file(struct tcgrr_peer *peer, const char *path, const struct tcgrr_machine_file *file, GError **error)
+static bool receive_file(struct tcgrr_peer *peer, const char *path, const struct tcgrr_machine_file *file,
+                         GError **error)
 {
     g_autoptr(GByteArray) content = g_byte_array_new();
     struct tcgrr_message message;
@@ -218,7 +219,7 @@ static bool receive_files(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer
                         "%s is a file of this side's user, and one of QEMU's on the other side: rename it", file->name);
             return false;
         }
-        if (!write_file(peer, path, file, error)) {
+        if (!receive_file(peer, path, file, error)) {
             return false;
         }
     }

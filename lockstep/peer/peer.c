@@ -70,7 +70,7 @@ void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms)
     peer->beating = true;
 }
 
-void tcgrr_peer_tell_icount(struct tcgrr_peer *peer, tcgrr_icount icount)
+void tcgrr_peer_report_progress(struct tcgrr_peer *peer, tcgrr_icount icount)
 {
     gint64 now = g_get_monotonic_time();
 
@@ -88,22 +88,22 @@ struct tcgrr_peer_traffic tcgrr_peer_traffic(const struct tcgrr_peer *peer)
 
 /* ---- waiting ---- */
 
-static bool went_away(GError **error)
+static bool fail_closed(GError **error)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the other side went away: the connection is closed");
     return false;
 }
 
-static bool failed(const char *what, GError **error)
+static bool fail_errno(const char *what, GError **error)
 {
     if (errno == EPIPE || errno == ECONNRESET) {
-        return went_away(error);
+        return fail_closed(error);
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot %s the other side: %s", what, g_strerror(errno));
     return false;
 }
 
-static bool hung(GError **error, const char *how, int ms)
+static bool fail_hung(GError **error, const char *how, int ms)
 {
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_HUNG, "the other side %s for %g s", how, ms / 1000.0);
     return false;
@@ -155,7 +155,7 @@ static bool unwritten(struct tcgrr_peer *peer, GError **error)
         return false;
     }
     errno = reason;
-    return failed("write to", error);
+    return fail_errno("write to", error);
 }
 
 bool tcgrr_peer_write(struct tcgrr_peer *peer, const uint8_t *bytes, size_t length, GError **error)
@@ -174,7 +174,7 @@ bool tcgrr_peer_write(struct tcgrr_peer *peer, const uint8_t *bytes, size_t leng
             return unwritten(peer, error);
         }
         if (g_get_monotonic_time() >= deadline) {
-            return hung(error, "has not read what it was sent", peer->options.timeout_ms);
+            return fail_hung(error, "has not read what it was sent", peer->options.timeout_ms);
         }
         if (!heed_stop(peer, error)) {
             return false;
@@ -274,15 +274,16 @@ static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error)
         return true;
     }
     if (got == 0) {
-        return went_away(error);
+        return fail_closed(error);
     }
-    return errno == EAGAIN || errno == EINTR || failed("read from", error);
+    return errno == EAGAIN || errno == EINTR || fail_errno("read from", error);
 }
 
 static bool check_silence(struct tcgrr_peer *peer, GError **error)
 {
     gint64 now = g_get_monotonic_time();
-    return now - peer->received_at <= allowance(peer, 0) || hung(error, "has said nothing", peer->options.timeout_ms);
+    return now - peer->received_at <= allowance(peer, 0) ||
+           fail_hung(error, "has said nothing", peer->options.timeout_ms);
 }
 
 bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, const uint8_t *prefix, size_t known,
@@ -301,7 +302,7 @@ bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, con
             return false;
         }
         if (!more && g_get_monotonic_time() >= deadline) {
-            return hung(error, "has sent no greeting", peer->options.timeout_ms);
+            return fail_hung(error, "has sent no greeting", peer->options.timeout_ms);
         }
         if (!more) {
             wait_ready(peer, POLLIN, deadline);
@@ -326,7 +327,7 @@ static bool take_message(struct tcgrr_peer *peer, struct tcgrr_message *message,
     if (left < HEAD_BYTES) {
         peer->began = left == 0 ? 0 : peer->began ? peer->began : now;
         return peer->began == 0 || now - peer->began <= allowance(peer, HEAD_BYTES) ||
-               hung(error, "has not finished a message", peer->options.timeout_ms);
+               fail_hung(error, "has not finished a message", peer->options.timeout_ms);
     }
     memcpy(&length, bytes + 1, sizeof(length));
     length = GUINT32_FROM_LE(length);
@@ -339,7 +340,7 @@ static bool take_message(struct tcgrr_peer *peer, struct tcgrr_message *message,
     if (left - HEAD_BYTES < length) {
         peer->began = peer->began ? peer->began : now;
         return now - peer->began <= allowance(peer, length) ||
-               hung(error, "has not finished a message", peer->options.timeout_ms);
+               fail_hung(error, "has not finished a message", peer->options.timeout_ms);
     }
     *message = (struct tcgrr_message){type, bytes + HEAD_BYTES, length};
     peer->taken = HEAD_BYTES + length;
@@ -431,7 +432,7 @@ bool tcgrr_peer_receive(struct tcgrr_peer *peer, struct tcgrr_message *message, 
             return false;
         }
         if (!got && g_get_monotonic_time() - peer->moved > (gint64)peer->patience_ms * 1000) {
-            return hung(error, "has made no progress", peer->patience_ms);
+            return fail_hung(error, "has made no progress", peer->patience_ms);
         }
     }
     return true;

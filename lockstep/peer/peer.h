@@ -57,7 +57,7 @@ void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms);
 bool tcgrr_peer_stand_by(struct tcgrr_peer *peer, int wait_ms, GError **error);
 
 /* Sends how far our own side has come, for the other one's user. */
-void tcgrr_peer_tell_icount(struct tcgrr_peer *peer, tcgrr_icount icount);
+void tcgrr_peer_report_progress(struct tcgrr_peer *peer, tcgrr_icount icount);
 
 /*
  * Nothing more is said. Takes what the other side still sends until it closes, half a second at most: a connection that

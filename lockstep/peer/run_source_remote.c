@@ -380,7 +380,7 @@ static bool watchful_advance(struct tcgrr_run_source *side, tcgrr_icount from, t
     if (!wait_for(watchful, to, error) || !watchful->local->ops->advance(watchful->local, from, to, position, error)) {
         return false;
     }
-    tcgrr_peer_tell_icount(watchful->remote->peer, position->icount);
+    tcgrr_peer_report_progress(watchful->remote->peer, position->icount);
     return true;
 }
 

@@ -64,7 +64,7 @@ static bool make_position(struct server *server, GError **error)
         server->positions.first = server->next;
     }
     g_array_append_val(server->positions.list, planned);
-    tcgrr_peer_tell_icount(server->peer, planned.position.icount);
+    tcgrr_peer_report_progress(server->peer, planned.position.icount);
     server->next++;
     server->ended = planned.position.state != TCGRR_SOURCE_REACHED;
     return true;

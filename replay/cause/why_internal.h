@@ -47,7 +47,7 @@ struct tcgrr_why_value tcgrr_slice_value(const struct tcgrr_slice *slice, const 
 /* Notes why a chain ends, once. */
 G_GNUC_PRINTF(2, 3) void tcgrr_slice_add_end(struct tcgrr_slice *slice, const char *format, ...);
 
-const struct tcgrr_stop *tcgrr_slice_stop(const GPtrArray *stops, guint i);
+const struct tcgrr_stop *tcgrr_slice_stop_at(const GPtrArray *stops, guint i);
 /* The stops before and after the instruction that retires as number `icount`, among those stepped through last. */
 bool tcgrr_slice_find_stops(const struct tcgrr_slice *slice, tcgrr_icount icount, const struct tcgrr_stop *around[2]);
 /* Steps through all of these instructions, latest first, in one replay. */

@@ -7,7 +7,7 @@
 #define WINDOW                                                                                                         \
     48 /* instructions before a writer that are stepped through with it: others of the slice are often there */
 
-const struct tcgrr_stop *tcgrr_slice_stop(const GPtrArray *stops, guint i)
+const struct tcgrr_stop *tcgrr_slice_stop_at(const GPtrArray *stops, guint i)
 {
     /* Who asks has looked whether there are any. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     return g_ptr_array_index(stops, i);
@@ -19,9 +19,9 @@ bool tcgrr_slice_find_stops(const struct tcgrr_slice *slice, tcgrr_icount icount
     for (guint k = 0; k < slice->stretches->len; k++) {
         const GPtrArray *stops = g_ptr_array_index(slice->stretches, k);
         for (guint i = 0; i + 1 < stops->len; i++) {
-            if (tcgrr_slice_stop(stops, i)->moment == icount && tcgrr_slice_stop(stops, i + 1)->moment > icount) {
-                around[0] = tcgrr_slice_stop(stops, i);
-                around[1] = tcgrr_slice_stop(stops, i + 1);
+            if (tcgrr_slice_stop_at(stops, i)->moment == icount && tcgrr_slice_stop_at(stops, i + 1)->moment > icount) {
+                around[0] = tcgrr_slice_stop_at(stops, i);
+                around[1] = tcgrr_slice_stop_at(stops, i + 1);
                 return true;
             }
         }

@@ -20,12 +20,12 @@ static bool store_in_stretch(const GPtrArray *stops, struct tcgrr_slice_use *use
 {
     guint at = 0;
 
-    while (at < stops->len && tcgrr_slice_stop(stops, at)->moment < before) {
+    while (at < stops->len && tcgrr_slice_stop_at(stops, at)->moment < before) {
         at++;
     }
     for (; at < stops->len && at > 0; at--) {
-        const struct tcgrr_stop *stop = tcgrr_slice_stop(stops, at - 1);
-        if (tcgrr_slice_stop(stops, at)->moment > stop->moment && stores_to(stop, &use->range)) {
+        const struct tcgrr_stop *stop = tcgrr_slice_stop_at(stops, at - 1);
+        if (tcgrr_slice_stop_at(stops, at)->moment > stop->moment && stores_to(stop, &use->range)) {
             use->writer = stop->moment;
             use->known = true;
             return true;

@@ -3,7 +3,7 @@
 
 #include "store/error.h"
 #include "store/isa/disasm.h"
-#include "store/sources.h"
+#include "store/addr2line.h"
 #include "store/symbols.h"
 
 #include <string.h>
@@ -24,9 +24,9 @@ struct tcgrr_sql_trace {
     struct tcgrr_reader *reader;
     struct tcgrr_chunk_cache *chunks;
     struct tcgrr_disasm *disasm;
-    GHashTable *texts;             /* block number → char ** */
-    struct tcgrr_symbols *symbols; /* NULL before they are asked for */
-    struct tcgrr_sources *sources; /* likewise */
+    GHashTable *texts;               /* block number → char ** */
+    struct tcgrr_symbols *symbols;   /* NULL before they are asked for */
+    struct tcgrr_addr2line *sources; /* likewise */
     struct parts parts[TCGRR_LEVEL_COUNT];
 };
 
@@ -140,7 +140,7 @@ static void free_trace(struct tcgrr_sql_trace *trace)
     tcgrr_disasm_free(trace->disasm);
     g_hash_table_unref(trace->texts);
     tcgrr_symbols_free(trace->symbols);
-    tcgrr_sources_free(trace->sources);
+    tcgrr_addr2line_free(trace->sources);
     for (size_t i = 0; i < TCGRR_LEVEL_COUNT; i++) {
         g_clear_pointer(&trace->parts[i].spans, g_array_unref);
     }
@@ -337,8 +337,8 @@ char *tcgrr_sql_trace_source(struct tcgrr_sql_trace *trace, uint64_t pc, bool in
         if (!blocks) {
             return NULL;
         }
-        trace->sources = tcgrr_sources_new();
-        tcgrr_sources_add_files(trace->sources, trace->symbols, blocks, tcgrr_blocks_count(blocks));
+        trace->sources = tcgrr_addr2line_new();
+        tcgrr_addr2line_add_files(trace->sources, trace->symbols, blocks, tcgrr_blocks_count(blocks));
     }
-    return inlined ? tcgrr_sources_inlined(trace->sources, pc) : tcgrr_sources_line(trace->sources, pc);
+    return inlined ? tcgrr_addr2line_inlined(trace->sources, pc) : tcgrr_addr2line_line(trace->sources, pc);
 }

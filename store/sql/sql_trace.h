@@ -60,7 +60,7 @@ char *tcgrr_sql_trace_symbol(struct tcgrr_sql_trace *trace, uint64_t pc, bool of
 char *tcgrr_sql_trace_symbol_then(struct tcgrr_sql_trace *trace, uint64_t pc, tcgrr_icount icount, GError **error);
 /* That symbol; owned by the trace. */
 const struct tcgrr_symbol *tcgrr_sql_trace_symbol_at(struct tcgrr_sql_trace *trace, uint64_t pc, GError **error);
-/* "file.c:12", or with `inlined` the functions inlined there (store/sources.h); NULL likewise. */
+/* "file.c:12", or with `inlined` the functions inlined there (store/addr2line.h); NULL likewise. */
 char *tcgrr_sql_trace_source(struct tcgrr_sql_trace *trace, uint64_t pc, bool inlined, GError **error);
 
 #endif

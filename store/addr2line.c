@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "store/sources.h"
+#include "store/addr2line.h"
 
 #ifdef TCGRR_DWARF
 #include <dwarf.h>
@@ -15,15 +15,15 @@ struct file {
 };
 #endif
 
-struct tcgrr_sources {
+struct tcgrr_addr2line {
     GArray *files; /* struct file */
 };
 
 /* Adds the ELF file at `path`, which ran `offset` higher than it was linked; one that cannot be read is left out. */
-static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset);
+static void add_file(struct tcgrr_addr2line *sources, const char *path, uint64_t offset);
 
-void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols *symbols,
-                             const struct tcgrr_blocks *blocks, uint32_t count)
+void tcgrr_addr2line_add_files(struct tcgrr_addr2line *sources, struct tcgrr_symbols *symbols,
+                               const struct tcgrr_blocks *blocks, uint32_t count)
 {
     const GArray *list = tcgrr_symbols_list(symbols);
     g_autoptr(GHashTable) seen = g_hash_table_new(g_str_hash, g_str_equal);
@@ -42,14 +42,14 @@ void tcgrr_sources_add_files(struct tcgrr_sources *sources, struct tcgrr_symbols
 
 #ifdef TCGRR_DWARF
 
-struct tcgrr_sources *tcgrr_sources_new(void)
+struct tcgrr_addr2line *tcgrr_addr2line_new(void)
 {
-    struct tcgrr_sources *sources = g_new0(struct tcgrr_sources, 1);
+    struct tcgrr_addr2line *sources = g_new0(struct tcgrr_addr2line, 1);
     sources->files = g_array_new(FALSE, FALSE, sizeof(struct file));
     return sources;
 }
 
-void tcgrr_sources_free(struct tcgrr_sources *sources)
+void tcgrr_addr2line_free(struct tcgrr_addr2line *sources)
 {
     if (!sources) {
         return;
@@ -63,7 +63,7 @@ void tcgrr_sources_free(struct tcgrr_sources *sources)
     g_free(sources);
 }
 
-static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset)
+static void add_file(struct tcgrr_addr2line *sources, const char *path, uint64_t offset)
 {
     struct file file = {.fd = open(path, O_RDONLY | O_CLOEXEC), .offset = offset};
 
@@ -116,7 +116,7 @@ static char *inlined_text(Dwarf_Die *unit, uint64_t address)
     return g_string_free(text, text->len == 0);
 }
 
-static char *ask(struct tcgrr_sources *sources, uint64_t pc, char *(*text)(Dwarf_Die *unit, uint64_t address))
+static char *ask(struct tcgrr_addr2line *sources, uint64_t pc, char *(*text)(Dwarf_Die *unit, uint64_t address))
 {
     for (guint i = 0; i < sources->files->len; i++) {
         const struct file *file = &g_array_index(sources->files, struct file, i);
@@ -130,38 +130,38 @@ static char *ask(struct tcgrr_sources *sources, uint64_t pc, char *(*text)(Dwarf
     return NULL;
 }
 
-char *tcgrr_sources_line(struct tcgrr_sources *sources, uint64_t pc)
+char *tcgrr_addr2line_line(struct tcgrr_addr2line *sources, uint64_t pc)
 {
     return ask(sources, pc, line_text);
 }
 
-char *tcgrr_sources_inlined(struct tcgrr_sources *sources, uint64_t pc)
+char *tcgrr_addr2line_inlined(struct tcgrr_addr2line *sources, uint64_t pc)
 {
     return ask(sources, pc, inlined_text);
 }
 
 #else
 
-struct tcgrr_sources *tcgrr_sources_new(void)
+struct tcgrr_addr2line *tcgrr_addr2line_new(void)
 {
-    return g_new0(struct tcgrr_sources, 1);
+    return g_new0(struct tcgrr_addr2line, 1);
 }
 
-void tcgrr_sources_free(struct tcgrr_sources *sources)
+void tcgrr_addr2line_free(struct tcgrr_addr2line *sources)
 {
     g_free(sources);
 }
 
-static void add_file(struct tcgrr_sources *sources, const char *path, uint64_t offset)
+static void add_file(struct tcgrr_addr2line *sources, const char *path, uint64_t offset)
 {
 }
 
-char *tcgrr_sources_line(struct tcgrr_sources *sources, uint64_t pc)
+char *tcgrr_addr2line_line(struct tcgrr_addr2line *sources, uint64_t pc)
 {
     return NULL;
 }
 
-char *tcgrr_sources_inlined(struct tcgrr_sources *sources, uint64_t pc)
+char *tcgrr_addr2line_inlined(struct tcgrr_addr2line *sources, uint64_t pc)
 {
     return NULL;
 }
