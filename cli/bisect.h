@@ -16,11 +16,11 @@ struct cli_bisect_pair {
     const struct cli_command *command;
     const struct cli_compare_options *comparing;
     const char *qemus[2];
-    const char *const *words[2]; /* the arguments of each, NULL-terminated; B's NULL: those of A and `extra` */
+    const char *const *words[2]; /* the arguments of each, NULL-terminated; if B's is NULL, A's and `extra` */
     const char *const *extra;    /* NULL-terminated; NULL: none */
     const char *icount;          /* NULL: the default */
     const char *bundle;          /* folder for the recordings and the finding; NULL: a new one, lockstep-cause */
-    bool force;                  /* use it even if it is there */
+    bool force;                  /* use it even if it exists */
     char **symbol_files;         /* further ELF files; NULL: none */
     int hang_ms;
     bool browse; /* look at both recordings afterwards */

@@ -8,8 +8,7 @@
 
 #include <stdio.h>
 
-/* What `bisect` found, which has a cause. `bundle` is the folder with all that belongs to it; NULL: it could not be
- * filled. */
+/* A result of `bisect` that has a cause. `bundle` is the folder for the bug report; NULL: it could not be written. */
 struct cli_cause {
     const struct tcgrr_bisect *bisect;
     const char *bundle;

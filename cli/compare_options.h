@@ -14,7 +14,7 @@ struct cli_compare_options {
     gboolean json;
     char *html;     /* the page's file; NULL: none; owned */
     char **ignored; /* registers */
-    bool later[2];  /* symbols of this side's libraries are known once it runs */
+    bool later[2];  /* symbols of this side's libraries are known only once it runs */
 };
 #define CLI_COMPARE_OPTIONS_INIT                                                                                       \
     {                                                                                                                  \
@@ -49,38 +49,38 @@ void cli_compare_options_clear(struct cli_compare_options *comparing);
         "history", 0, 0, G_OPTION_ARG_INT, &(comparing).history, "blocks in each list of a divergence (default 10)",   \
             "N"                                                                                                        \
     }
-/* Where the two runs need not share what happened outside the guest. */
+/* For commands whose two runs need not share their inputs. */
 #define CLI_STRICT_OPTION_ROW(comparing)                                                                               \
     {                                                                                                                  \
         "strict", 0, 0, G_OPTION_ARG_NONE, &(comparing).strict,                                                        \
             "tolerate nothing: an interrupt that comes an instruction later is a divergence", NULL                     \
     }
 
-/* Whether comparing starts at a place in the code, rather than at the start or an icount. */
+/* Whether the comparison starts at a place in the code rather than at the start or an icount. */
 bool cli_compare_options_start_late(const struct cli_compare_options *comparing);
 
-/* A place: a number with 0x is an address, one without an icount, anything else a symbol. False if there is none of
- * this name. */
+/* Parses a place: a number with 0x is an address, one without is an icount, anything else is a symbol. False if there
+ * is no symbol of this name. */
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where);
 
 /*
- * Fills in `options` what the user asked for; `symbols` are those of each side, NULL for one that another tcgrr looks
- * after. Returns CLI_OK, or another status after having said what is wrong.
+ * Fills in `options` as the user asked; `symbols` are those of each side, NULL for a side that another tcgrr runs. If
+ * the user's options are wrong, prints why and returns a status other than CLI_OK.
  */
 int cli_compare_options_resolve(const struct cli_command *command, const struct cli_compare_options *comparing,
                                 struct tcgrr_symbols *const symbols[2], struct tcgrr_compare_options *options);
 
 /* Whether the command's JSON object is needed: for --json or --html. */
 bool cli_compare_options_want_object(const struct cli_compare_options *comparing);
-/* There is no verdict: says why, and gives `object`, which has the place where the two are not the same (NULL: there
- * is none, or none is wanted). Returns the exit status. Takes both. */
+/* Reports that there is no verdict: prints why, and `object`, which has the place where the two differ (NULL: there is
+ * none, or none is wanted). Returns the exit status. Takes ownership of both. */
 int cli_compare_fail(const struct cli_compare_options *comparing, json_t *object, GError *error);
 
-/* Adds the keys about the data to a comparison's object; prints what is to be said of it, if anything. */
+/* The first adds the keys about differing data to a comparison's object; the second prints them, if there are any. */
 void cli_json_data(json_t *object, const struct tcgrr_data_divergence *data);
 void cli_print_data(const struct tcgrr_data_divergence *data, const struct cli_places *places);
 
-/* Where the instruction at `pc` first runs at or after `after`; needs level flow. */
+/* Finds the first execution of the instruction at `pc` at or after icount `after`; needs level flow. */
 bool cli_find_pc(struct tcgrr_reader *reader, uint64_t pc, tcgrr_icount after, tcgrr_icount *icount, GError **error);
 
 #endif

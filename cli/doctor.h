@@ -4,8 +4,8 @@
 
 #include "cli/cli.h"
 
-/* Says what the QEMUs `names` would give a guest differently with these arguments, and what makes each of it the same.
- * Returns an exit status. */
+/* Prints how the machines that the QEMUs `names` make from these arguments differ, and how to make each of these the
+ * same. Returns an exit status. */
 int cli_doctor_pair(char *const names[2], char **arguments, const char *plugin, bool json);
 
 #endif

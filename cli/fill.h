@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Making a level that a trace lacks: `tcgrr fill`, and --fill of the commands that need one. */
+/* Derives a level that a trace lacks: `tcgrr fill`, and --fill of the commands that need one. */
 #ifndef TCGRR_CLI_FILL_H
 #define TCGRR_CLI_FILL_H
 
@@ -20,16 +20,17 @@ struct cli_fill {
 };
 #define CLI_FILL_HANG 60
 
-/* Derives what is missing and takes it into the trace; *windows, if not NULL, is how many were derived. */
+/* Derives what is missing and adds it to the trace; *windows, if not NULL, is set to the number of windows derived. */
 bool cli_fill_make(const struct cli_fill *fill, unsigned *windows, GError **error);
 
 /*
- * For commands with --fill: if `error` says that a trace lacks a level and `wanted`, makes it, frees the error and
- * returns true: the command is to be tried again. Otherwise reports the error, with the exit status in `*status`.
+ * For commands with --fill: if `error` says that a trace lacks a level and `wanted` is set, derives the level, frees
+ * the error and returns true, so that the caller tries again. Otherwise prints the error and sets `*status` to the exit
+ * status.
  */
 bool cli_fill_lack(const char *trace, bool wanted, GError *error, int *status);
 
-/* Makes a level of a part of the run. Returns an exit status, after having said what is wrong. */
+/* Derives a level for a part of the run. Prints what is wrong, if anything, and returns an exit status. */
 int cli_fill_window(const char *trace, enum tcgrr_level level, struct tcgrr_span span);
 
 #define CLI_FILL_OPTION(wanted)                                                                                        \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Windows as processes of their own: started here, or as command lines for a scheduler. */
+/* Derives each window in its own process: started here, or as command lines for a scheduler. */
 #ifndef TCGRR_CLI_FILL_JOBS_H
 #define TCGRR_CLI_FILL_JOBS_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Single instructions of a recorded run as text, as their blocks were disassembled when they were recorded. */
+/* Single instructions of a recorded run as text, taken from the disassembly of their recorded blocks. */
 #ifndef TCGRR_CLI_INSN_H
 #define TCGRR_CLI_INSN_H
 
@@ -14,8 +14,9 @@ struct cli_insns *cli_insns_new(struct tcgrr_reader *reader, const char *target,
 void cli_insns_free(struct cli_insns *insns);
 
 /*
- * The instruction at `pc` with these bytes, which is number `icount` of the run or begins there without retiring; NULL
- * if its bytes are not known. Where the run has none like it, its bytes alone decide. Owned by the caller.
+ * The text of the instruction at `pc` with these bytes, which is number `icount` of the run or begins there without
+ * retiring; NULL if its bytes are not known. If the run has no such instruction, the bytes alone are disassembled.
+ * Owned by the caller.
  */
 char *cli_insns_text(struct cli_insns *insns, tcgrr_icount icount, uint64_t pc, const uint8_t *bytes, uint8_t length);
 

@@ -6,7 +6,7 @@
 #include "cli/cli.h"
 #include "record/record.h"
 
-/* As the user wrote them; NULL: not at all. */
+/* The options as the user wrote them; NULL: not given. */
 struct cli_level {
     char *level;
     char *from;
@@ -54,9 +54,9 @@ void cli_level_clear(struct cli_level *asked);
     }
 
 /*
- * Fills in options->level, ->until, ->sample_step, ->sample_from and ->window. Symbols are those of
- * options->symbol_files and of all words of QEMU's command that name an ELF file. Returns CLI_OK, or another status
- * after having said what is wrong.
+ * Fills in options->level, ->until, ->sample_step, ->sample_from and ->window. Symbols come from options->symbol_files
+ * and from every word of QEMU's command that names an ELF file. If the options are wrong, prints why and returns a
+ * status other than CLI_OK.
  */
 int cli_level_resolve(const struct cli_command *command, const struct cli_level *asked,
                       struct tcgrr_record_options *options);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What lockstep of two local sides (lockstep.c) and with another tcgrr (lockstep_peer.c) share. */
+/* Shared by lockstep of two local sides (lockstep.c) and lockstep with another tcgrr (lockstep_peer.c). */
 #ifndef TCGRR_CLI_LOCKSTEP_H
 #define TCGRR_CLI_LOCKSTEP_H
 
 #include "cli/compare_options.h"
 #include "lockstep/lockstep_local.h"
 
-/* What the user said; owned by the caller. */
+/* The user's options; owned by the caller. */
 struct cli_lockstep_peer {
     char *listen;
     char *connect;
@@ -43,18 +43,18 @@ struct cli_lockstep_peer {
 /* `words`: our side, a QEMU and its arguments or a trace. Returns an exit status. */
 int cli_lockstep_with_peer(const struct cli_command *command, const struct cli_lockstep_peer *given, char **words);
 
-/* The report's line about what drove both, if one log did. */
+/* Prints which log drove both sides, if one did. */
 void cli_lockstep_print_inputs(enum tcgrr_lockstep_inputs inputs);
 
-/* The machine that both were given, pinned as side `maker` makes it. */
+/* Reports the machine that both sides were given, pinned as side `maker` makes it. */
 void cli_lockstep_json_pinned(json_t *object, const struct tcgrr_pins *pins, int maker);
 void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker);
 
 /* Whether a side's name is that of a trace rather than a QEMU. */
 bool cli_lockstep_is_trace(const char *name);
 
-/* The symbols of a side, a session or else a trace, and those of the ELF files `files`; NULL after having said what is
- * wrong, with the status in `*status`. */
+/* The symbols of a side (a session, or else a trace) and of the ELF files `files`. If they cannot be read, prints why,
+ * sets `*status` and returns NULL. */
 struct tcgrr_symbols *cli_lockstep_symbols(const struct tcgrr_session *session, struct tcgrr_reader *reader,
                                            char **files, int *status);
 

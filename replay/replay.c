@@ -454,6 +454,28 @@ static bool check_all_compared(struct tcgrr_reader *reader, const struct tcgrr_c
     return false;
 }
 
+/* A program: calls that returned something else may explain a difference. */
+static bool compare_program(struct tcgrr_reader *reader, const struct tcgrr_compare_options *how,
+                            struct tcgrr_replay_result *result, bool to_the_end, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
+    struct exits exits = {run, result->session};
+    struct tcgrr_given given = {
+        .inputs = tcgrr_live_inputs(tcgrr_session_live(result->session)),
+        .same_release = strcmp(result->qemu_version, run->qemu_version) == 0,
+        .clocks =
+            tcgrr_qemu_gives_data(run->target, run->api_version) && tcgrr_qemu_gives_data(qemu->target, qemu->api),
+        .isa = tcgrr_isa_of_target(run->target),
+        .exit = exit_of,
+        .auxv = auxv_of,
+        .data = &exits,
+    };
+    bool good = tcgrr_compare_given(result->sides[0], result->sides[1], how, &given, &result->comparison, error);
+    tcgrr_compare_note_start(&result->comparison, (const char *const[]){auxv_of(0, &exits), auxv_of(1, &exits)}, false);
+    return good && (!to_the_end || check_all_compared(reader, &result->comparison, error));
+}
+
 static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                     struct tcgrr_replay_result *result, GError **error)
 {
@@ -499,23 +521,8 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
     if (!is_user(reader)) {
         return tcgrr_compare(result->sides[0], result->sides[1], &how, &result->comparison, error);
     }
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-    const struct tcgrr_qemu *qemu = tcgrr_session_qemu(result->session);
-    struct exits exits = {run, result->session};
-    struct tcgrr_given given = {
-        .inputs = tcgrr_live_inputs(tcgrr_session_live(result->session)),
-        .same_release = strcmp(result->qemu_version, run->qemu_version) == 0,
-        .clocks =
-            tcgrr_qemu_gives_data(run->target, run->api_version) && tcgrr_qemu_gives_data(qemu->target, qemu->api),
-        .isa = tcgrr_isa_of_target(run->target),
-        .exit = exit_of,
-        .auxv = auxv_of,
-        .data = &exits,
-    };
-    bool good = tcgrr_compare_given(result->sides[0], result->sides[1], &how, &given, &result->comparison, error);
-    tcgrr_compare_note_start(&result->comparison, (const char *const[]){auxv_of(0, &exits), auxv_of(1, &exits)}, false);
-    return good && (!result->original || how.until[0].kind != TCGRR_POSITION_NONE || live.enough > 0 ||
-                    check_all_compared(reader, &result->comparison, error));
+    bool to_the_end = result->original && how.until[0].kind == TCGRR_POSITION_NONE && live.enough == 0;
+    return compare_program(reader, &how, result, to_the_end, error);
 }
 
 static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_replay_result *result)

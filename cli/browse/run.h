@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A recorded run that is browsed: the current place, moves, and what is around the place. It knows nothing of the
- * screen. Nothing that grows with the run is kept: a move decodes the chunks it lands in, and the last few stay
- * decoded. One thread. Functions that can fail return false with an error; moves then stay where they were.
+ * A recorded run that is browsed: the current place, moves, and what is around the place. It is independent of the
+ * screen. Its memory does not grow with the run: a move decodes the chunks that it reaches, and only the last few stay
+ * decoded. Not thread-safe. Functions that can fail return false with an error; a move that fails leaves the place
+ * unchanged.
  */
 #ifndef TCGRR_CLI_BROWSE_RUN_H
 #define TCGRR_CLI_BROWSE_RUN_H
@@ -12,13 +13,13 @@
 
 struct browse_run;
 
-/* Opens a trace at its first instruction. NULL with an error, also if nothing ran in it. */
+/* Opens a trace at its first instruction. NULL with an error if that fails or nothing ran. */
 struct browse_run *browse_run_open(const char *path, GError **error);
 /* NULL is allowed. */
 void browse_run_free(struct browse_run *run);
 
 const char *browse_run_path(const struct browse_run *run);
-/* What the trace says of the run; valid until browse_run_free(). */
+/* The trace's description of the run; valid until browse_run_free(). */
 const struct tcgrr_run *browse_run_about(const struct browse_run *run);
 /* Instructions in the whole run. */
 tcgrr_icount browse_run_length(const struct browse_run *run);
@@ -40,7 +41,8 @@ enum browse_direction { BROWSE_BACK, BROWSE_ON };
 
 /* To the instruction that runs at `icount`; past the end, to the last one. */
 bool browse_go(struct browse_run *run, tcgrr_icount icount, GError **error);
-/* To the previous or next instruction. The moves' *moved is whether there was one; else they stay. */
+/* To the previous or next instruction. All moves set *moved to whether there was such a place; if not, the place stays.
+ * */
 bool browse_step(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
 /* To the first instruction of the nearest execution of the current block. */
 bool browse_block(struct browse_run *run, enum browse_direction direction, bool *moved, GError **error);
@@ -51,14 +53,14 @@ bool browse_event(struct browse_run *run, enum browse_direction direction, bool 
 /* To the nearest instruction that accesses the byte at `address`. An error where the trace has no accesses. */
 bool browse_access(struct browse_run *run, uint64_t address, enum browse_direction direction, bool *moved,
                    GError **error);
-/* To the nearest instruction whose text has `text` in it, small and capital letters being the same. */
+/* To the nearest instruction whose text contains `text`, ignoring case. */
 bool browse_search(struct browse_run *run, const char *text, enum browse_direction direction, bool *moved,
                    GError **error);
 /* To the call of the current function, or to what ran before the interrupt or exception. */
 bool browse_caller(struct browse_run *run, bool *moved, GError **error);
 /*
- * To what a user wrote: an icount, with commas or without; a share of the run, "12.5%"; a 0x address or a symbol, to
- * its next execution from here or, failing that, to its first. Something else is TCGRR_ERROR_USAGE.
+ * To the place that the user names: an icount, with or without commas; a share of the run, "12.5%"; or a 0x address or
+ * symbol, which means its next execution from here or, if there is none, its first. Anything else is TCGRR_ERROR_USAGE.
  */
 bool browse_find(struct browse_run *run, const char *text, bool *moved, GError **error);
 
@@ -66,8 +68,8 @@ bool browse_find(struct browse_run *run, const char *text, bool *moved, GError *
 
 enum browse_row_kind {
     BROWSE_INSN,        /* ran */
-    BROWSE_NOT_REACHED, /* the block has it after those that ran */
-    BROWSE_EVENT,       /* came before the instruction below it */
+    BROWSE_NOT_REACHED, /* follows, in its block, those that ran */
+    BROWSE_EVENT,       /* happened before the instruction in the next row */
 };
 struct browse_row {
     enum browse_row_kind kind;
@@ -80,8 +82,8 @@ struct browse_row {
     char *symbol; /* "name+0x10"; NULL: no symbol covers it */
 };
 /*
- * The rows around the place, for g_ptr_array_unref(): at least `before` before the instruction and `after` from it on,
- * as far as the run has them. *here is the index of the instruction's own. NULL with an error.
+ * The rows around the place, for g_ptr_array_unref(): at least `before` rows before the instruction and `after` rows
+ * from it on, unless the run is shorter. *here is the index of the instruction's own row. NULL with an error.
  */
 GPtrArray *browse_rows(struct browse_run *run, guint before, guint after, guint *here, GError **error);
 
@@ -94,7 +96,8 @@ struct browse_frame {
     char *line;   /* of `pc`, "file.c:12" without its folder; NULL: no DWARF has it */
 };
 /*
- * Works on the answer for some milliseconds: *frames is NULL until it is known, then a list for g_ptr_array_unref().
+ * Works on the answer for a few milliseconds. *frames stays NULL until the answer is known, and is then a list for
+ * g_ptr_array_unref().
  */
 bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error);
 
@@ -102,7 +105,7 @@ bool browse_stack(struct browse_run *run, GPtrArray **frames, GError **error);
  * Owned by the caller. */
 char *browse_source(struct browse_run *run);
 
-/* One line of a list: what it says, and where it leads. */
+/* One line of a list: its text, and the place that it leads to. */
 struct browse_line {
     tcgrr_icount icount;
     char *text;
@@ -111,23 +114,23 @@ struct browse_line {
  * that is not before it. NULL with an error. */
 GPtrArray *browse_events(struct browse_run *run, guint before, guint after, guint *here, GError **error);
 /*
- * Registers, as they were sampled at *at, the last sample at or before the place, "name value" each. An empty list
- * where the trace has none before it. NULL with an error.
+ * The registers at *at, the last sample at or before the place, each as "name value". An empty list if the trace has no
+ * sample before the place. NULL with an error.
  */
 GPtrArray *browse_registers(struct browse_run *run, tcgrr_icount *at, GError **error);
-/* What the instruction accesses: "load 8 at 0x… = 0x…". NULL with an error. */
+/* The instruction's memory accesses: "load 8 at 0x… = 0x…". NULL with an error. */
 GPtrArray *browse_accesses(struct browse_run *run, GError **error);
-/* Whether the trace has samples, and whether it has accesses at the place; and the command that adds what is missing
- * around it, owned by the caller. */
+/* Whether the trace has samples, and whether it has accesses at the place. The third function returns the command that
+ * adds a missing level around the place, owned by the caller. */
 bool browse_has_registers(const struct browse_run *run);
 bool browse_has_accesses(const struct browse_run *run);
 char *browse_fill_command(const struct browse_run *run, enum tcgrr_level level);
 
-/* What a bar of `width` columns shows of the whole run: how much there is in each column. */
+/* A bar of `width` columns that summarises the whole run. */
 struct browse_bar {
     guint width;
     uint32_t *events;
-    uint32_t *code; /* 0 to 8: how much different code ran, as against the column with the most */
+    uint32_t *code; /* 0 to 8: how much distinct code ran, relative to the column with the most */
     bool *keyframes;
 };
 /* NULL with an error. */
@@ -139,9 +142,9 @@ guint browse_bar_column(const struct browse_run *run, guint width, tcgrr_icount 
 
 /* ---- bookmarks ---- */
 
-/* Those of the trace (struct browse_line), by icount; owned by the run, valid until they change. */
+/* The trace's bookmarks (struct browse_line), by icount; owned by the run, valid until they change. */
 const GPtrArray *browse_bookmarks(const struct browse_run *run);
-/* Marks the place with `text`, or with "" removes its bookmark. The trace keeps it, at once. */
+/* Sets a bookmark with `text` at the place, or removes it if `text` is "". It is stored in the trace at once. */
 bool browse_bookmark(struct browse_run *run, const char *text, GError **error);
 
 #endif

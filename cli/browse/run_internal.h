@@ -31,16 +31,16 @@ struct browse_run {
 /* The number and address of the walk's current instruction. */
 void browse_place_of(const struct tcgrr_exec_walk *walk, uint32_t insn, struct browse_place *place);
 
-/* A statement with `icount` as its first parameter; NULL with an error. */
+/* Prepares a statement and binds `icount` to its first parameter; NULL with an error. */
 sqlite3_stmt *browse_prepare(struct browse_run *run, const char *sql, tcgrr_icount icount, GError **error);
-/* Finalizes it. False with an error if `status`, what the last step gave, is none. */
+/* Finalizes the statement. False with an error if `status`, the result of the last step, is an error. */
 bool browse_finish(struct browse_run *run, sqlite3_stmt *statement, int status, GError **error);
 
-/* An empty list of struct browse_line, and one more for it, whose text is taken over. */
+/* An empty list of struct browse_line. The second function adds a line and takes ownership of `text`. */
 GPtrArray *browse_lines_new(void);
 void browse_lines_add(GPtrArray *lines, tcgrr_icount icount, char *text);
 
-/* Reads the trace's bookmarks anew. */
+/* Reads the trace's bookmarks again. */
 bool browse_bookmarks_read(struct browse_run *run, GError **error);
 
 #endif

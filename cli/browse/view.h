@@ -6,7 +6,7 @@
 #include "cli/browse/pair.h"
 
 struct browse_view_options {
-    struct browse_run *runs[2]; /* the second one NULL: there is one */
+    struct browse_run *runs[2]; /* the second is NULL if there is only one */
     struct browse_pair *pair;   /* of two runs */
     const GArray *keyframes;    /* tcgrr_icount, of the first run */
     const char *program;        /* tcgrr's own executable, for `why` and `gdb` */

@@ -39,13 +39,13 @@ void view_say(struct view *view, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 /* ---- drawing (view_draw.c) ---- */
 
-/* Pairs of colors; without colors they look like the rest. */
+/* Colour pairs; a terminal without colours shows them like other text. */
 enum { VIEW_DIFFERS = 1, VIEW_EVENT };
 
 void view_draw(struct view *view);
 /* Asks for a line at the bottom; NULL if the user pressed Escape. Owned by the caller. */
 char *view_ask(const char *question);
-/* Leaves the screen to another program until it ends, and a key is pressed. */
+/* Gives the screen to another program until it ends and the user presses a key. */
 void view_run_program(struct view *view, const char *const *words);
 
 #endif

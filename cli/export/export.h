@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Traces in other programs' formats: one file for each, and what they share. docs/export.md says what each one holds.
- */
+/* Traces in other programs' formats: one file per format, and the functions that they share. docs/export.md describes
+ * each. */
 #ifndef TCGRR_CLI_EXPORT_EXPORT_H
 #define TCGRR_CLI_EXPORT_EXPORT_H
 
@@ -14,8 +14,8 @@ struct export_job {
     const char *path;          /* NULL: standard output */
     tcgrr_icount from;         /* only instructions from here */
     tcgrr_icount until;        /* up to, and without, this one; UINT64_MAX: the end */
-    uint64_t least; /* perfetto, uftrace: leave out functions that ran for fewer instructions; 0: so that a million
-                       stay, or all */
+    uint64_t least; /* perfetto, uftrace: leave out functions that ran for fewer instructions; 0: perfetto keeps about a
+                       million, uftrace all */
 };
 
 struct export_format {
@@ -38,13 +38,13 @@ extern const struct export_format export_uftrace;
 
 /* ---- names ---- */
 
-/* Functions by number, so that what is counted by function needs no texts. */
+/* Functions by number, so that counting by function needs no strings. */
 struct export_functions;
 struct export_functions *export_functions_new(struct report_job *job);
 void export_functions_free(struct export_functions *functions);
 /* The number of the function that block `number` belongs to; 0 if no symbol covers it. */
 uint32_t export_function_of_block(struct export_functions *functions, uint32_t number);
-/* The number of the function that begins at `entry`: its symbol's, or one that has the address for a name. */
+/* The number of the function that begins at `entry`; one without a symbol is named by its address. */
 uint32_t export_function_at(struct export_functions *functions, uint64_t entry);
 const char *export_function_name(const struct export_functions *functions, uint32_t function);
 uint32_t export_function_count(const struct export_functions *functions);
@@ -55,11 +55,12 @@ uint32_t export_function_count(const struct export_functions *functions);
 struct export_visitor {
     void (*entered)(void *data, tcgrr_vcpu vcpu, const struct tcgrr_frame *frame);
     void (*left)(void *data, tcgrr_vcpu vcpu, bool bottom, tcgrr_icount icount);
-    void (*execution)(void *data, const struct tcgrr_cursor *at); /* after what it did to the stack */
+    void (*execution)(void *data, const struct tcgrr_cursor *at); /* called after its effect on the stack */
     bool (*event)(void *data, const struct tcgrr_event *event);   /* of any kind, before the execution it precedes */
     void *data;
 };
-/* Goes through all executions, with their calls and events. At the end everything that is still open is left. */
+/* Visits all executions, with their calls and events. At the end, `left` is called for everything that is still on the
+ * stack. */
 bool export_walk(struct export_job *job, const struct export_visitor *visitor, GError **error);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Writing messages in protobuf's encoding: fields one after the other, a message within another as bytes. */
+/* Writes messages in protobuf's encoding: one field after another; a nested message is a field of bytes. */
 #ifndef TCGRR_CLI_EXPORT_PROTOBUF_H
 #define TCGRR_CLI_EXPORT_PROTOBUF_H
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The tree of calls: each way from the start into a function, and how many instructions ran there. */
+/* The call tree: each call path from the start into a function, and how many instructions ran there. */
 #ifndef TCGRR_CLI_EXPORT_TREE_H
 #define TCGRR_CLI_EXPORT_TREE_H
 
@@ -8,8 +8,8 @@
 struct export_node {
     uint32_t parent;   /* index in the tree; the root, 0, is its own */
     uint32_t function; /* of struct export_functions; the root's is 0 */
-    uint64_t self;     /* instructions that ran in it, outside of what it called */
-    uint64_t total;    /* and those */
+    uint64_t self;     /* instructions that ran in it, without those in its callees */
+    uint64_t total;    /* including its callees */
 };
 
 /* Fills `nodes` (struct export_node; a parent comes before its children). */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* One cache: which lines are in it, no contents. */
+/* One cache: which lines it holds, without their contents. */
 #ifndef TCGRR_CLI_REPORT_CACHE_MODEL_H
 #define TCGRR_CLI_REPORT_CACHE_MODEL_H
 
@@ -15,11 +15,11 @@ struct cache_shape {
     uint64_t ways; /* lines in a set; the number of sets is a power of two */
 };
 
-/* Lines of all caches together, at most. */
+/* The maximum number of lines in all caches together. */
 #define CACHE_MAX_LINES (UINT64_C(1) << 26)
 
 struct cache {
-    uint64_t *lines;  /* by set: numbers of the lines it holds, LRU: last used first, FIFO: last come first */
+    uint64_t *lines;  /* by set: numbers of the lines it holds; LRU: most recently used first; FIFO: newest first */
     uint16_t *filled; /* by set: how many */
     uint64_t sets_mask;
     unsigned shift; /* from an address to its line's number */
@@ -35,10 +35,10 @@ bool cache_check(const struct cache_shape *shape, const char *name, GError **err
 void cache_init(struct cache *cache, const struct cache_shape *shape, enum cache_policy policy);
 void cache_clear(struct cache *cache);
 
-/* Not to be called by itself: the line is not the one that the set lists first. */
+/* Only for cache_access(): handles a line other than the first one in its set. */
 bool cache_look_further(struct cache *cache, uint64_t line, uint64_t *set);
 
-/* Looks up the line of `address` and takes it in. Returns whether it was there. Counts one access. */
+/* Looks up the line of `address` and inserts it if it is missing. Returns whether it was a hit. Counts one access. */
 static inline bool cache_access(struct cache *cache, uint64_t address)
 {
     uint64_t line = address >> cache->shift;

@@ -9,8 +9,8 @@
 
 enum howvec_what { HOWVEC_TOGETHER, HOWVEC_SINGLY, HOWVEC_NOT };
 
-/* Instructions whose first 32 bits under `mask` are `pattern`; the first class of a table that fits is an
- * instruction's. */
+/* The class of instructions whose first 32 bits, masked with `mask`, are `pattern`. The first matching class of a table
+ * counts. */
 struct howvec_class {
     const char *title;
     const char *name; /* for count= */
@@ -27,7 +27,7 @@ static inline bool howvec_fits(const struct howvec_class *row, uint32_t opcode, 
                                       : (opcode & row->mask) == row->pattern;
 }
 
-/* The table for a target; NULL if it has none that goes by bits. */
+/* The table for a target; NULL if its instructions cannot be classified by their bits. */
 const struct howvec_class *howvec_table(const char *target, size_t *count);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reports: what QEMU's example plugins report during a run, from a recorded one. Each report is one
- * file and one row of the table in cli/report.c, with the name, options and columns of the plugin, so that scripts move
- * over; docs/reports.md says where a figure differs on purpose.
+ * Reports: what QEMU's example plugins report during a run, computed from a recorded one. Each report is one file and
+ * one row of the table in cli/report.c, with the name, options and columns of the plugin, so that existing scripts
+ * work; docs/reports.md lists the figures that differ on purpose.
  */
 #ifndef TCGRR_CLI_REPORT_REPORT_H
 #define TCGRR_CLI_REPORT_REPORT_H
@@ -22,8 +22,8 @@ enum report_kind {
     REPORT_SWITCH,  /* on, yes, true, off, no, false; the name alone is on */
     REPORT_CHOICE,  /* one of the words in `values` */
     REPORT_TEXT,    /* not empty */
-    REPORT_LIST,    /* the same, may be given more than once */
-    REPORT_WITHOUT, /* a switch of the plugin's that changes nothing here: allowed, and said so */
+    REPORT_LIST,    /* like TEXT, may be given more than once */
+    REPORT_WITHOUT, /* one of the plugin's switches that has no effect here: accepted, with a note */
 };
 
 struct report_option {
@@ -36,7 +36,7 @@ struct report_option {
     uint64_t most;
 };
 
-/* What an option was given as. */
+/* The value of an option. */
 struct report_value {
     bool given;
     uint64_t number;  /* NUMBER, SWITCH, CHOICE; else 0 */
@@ -46,7 +46,7 @@ struct report_value {
 
 #define REPORT_MAX_OPTIONS 16
 
-/* The option that report_source_line_text() and report_set_source_line() go by. */
+/* The option that report_source_line_text() and report_set_source_line() obey. */
 #define REPORT_LINES                                                                                                   \
     {                                                                                                                  \
         "lines", REPORT_SWITCH, NULL, "also the source line, from the DWARF of the guest's files", 0, 0, 0             \
@@ -57,9 +57,9 @@ struct report_job {
     const struct report *report;
     struct report_value values[REPORT_MAX_OPTIONS]; /* in the order of the report's options */
     bool json;                                      /* print one object, not text */
-    const char *output;                             /* the file for what is no text (html); NULL: standard output */
-    bool progress;                                  /* show how far it is, on standard error */
-    bool fill;                                      /* what the trace lacks is made */
+    const char *output; /* the file for output that is not text (html); NULL: standard output */
+    bool progress;      /* show how far it is, on standard error */
+    bool fill;          /* derive a level that the trace lacks */
     struct tcgrr_reader *reader;
     const struct tcgrr_run *run;
     const struct tcgrr_blocks *blocks; /* all of the trace */
@@ -74,13 +74,13 @@ struct report_job {
 struct report {
     const char *name;
     const char *summary;                 /* one line */
-    const char *help;                    /* what it prints, where that differs from the plugin; examples */
+    const char *help;                    /* what it prints, how that differs from the plugin, and examples */
     const struct report_option *options; /* ends with an empty row */
     /* Prints to standard output. An error of TCGRR_ERROR_USAGE is about the options. */
     bool (*run)(struct report_job *job, GError **error);
-    /* More for help that depends on the trace; may be NULL. */
+    /* Prints help that depends on the trace; may be NULL. */
     void (*explain)(const struct tcgrr_run *run);
-    const char *sql; /* the statement that gives its rows, for help; NULL: no single one does */
+    const char *sql; /* for help: the statement that returns its rows; NULL: no single one does */
 };
 
 extern const struct report report_bb;
@@ -100,16 +100,16 @@ extern const struct report report_syscall;
 extern const struct report report_traps;
 
 /*
- * Whether the trace has something of that level; that it is not all of the run is said, or an error if it can be
- * filled.
+ * Whether the trace has anything of that level. If it has only a part of the run, prints a note or, if the rest can be
+ * derived, fails.
  */
 bool report_need(struct report_job *job, enum tcgrr_level level, GError **error);
 
 /* ---- options ---- */
 
 /*
- * Takes over `words`, "NAME=VALUE" each, into job->values; they must live as long as the job. TCGRR_ERROR_USAGE names
- * the option and what it takes. report_clear_options() frees what it made, also after an error.
+ * Parses `words`, each "NAME=VALUE", into job->values; they must outlive the job. TCGRR_ERROR_USAGE names the option
+ * and what it takes. report_clear_options() frees the result, also after an error.
  */
 bool report_parse_options(struct report_job *job, char **words, GError **error);
 void report_clear_options(struct report_job *job);
@@ -120,8 +120,8 @@ json_t *report_options_json(const struct report_option *options);
 /* ---- reading ---- */
 
 /*
- * Begins a walk over the trace's executions (store/exec_walk.h) that shows progress: over those of `range`, or all if
- * it is NULL. False: an error. In each case report_walk_end() must be called in the end. One walk at a time.
+ * Begins a walk over the trace's executions (store/exec_walk.h) that shows progress: those in `range`, or all if it is
+ * NULL. False with an error. Call report_walk_end() in either case. One walk at a time.
  */
 bool report_walk_begin(struct report_job *job, struct tcgrr_exec_walk *walk, const struct tcgrr_exec_range *range,
                        GError **error);
@@ -130,8 +130,8 @@ void report_walk_end(struct tcgrr_exec_walk *walk);
 struct tcgrr_exec_range report_range(tcgrr_icount from, tcgrr_icount until);
 
 /*
- * Fills `events` (struct tcgrr_event) with those after the chunk's first execution and up to that after its last one,
- * in order. An event stands after execution event.seq - 1 of the trace.
+ * Fills `events` (struct tcgrr_event), in order, with those after the chunk's first execution up to those right after
+ * its last one. An event comes after execution event.seq - 1 of the trace.
  */
 bool report_chunk_events(struct report_job *job, const struct tcgrr_chunk *chunk, GArray *events, GError **error);
 
@@ -147,9 +147,9 @@ bool report_each_access(struct report_job *job, void (*visit)(const struct repor
                         void *data, GError **error);
 
 /*
- * Calls `visit` for each row of an SQL statement over the trace's tables. Preferred over reading chunks where it is not
- * slower. Statements that look at every execution or memory access are: mem takes 8 times as long in SQL, hotpages 7 to
- * 15 times, bb 90 times (GROUP BY vcpu sorts all executions).
+ * Calls `visit` for each row of an SQL statement over the trace's tables. Prefer it to reading chunks unless it is
+ * slower. Statements that visit every execution or memory access are slower: mem takes 8 times as long in SQL, hotpages
+ * 7 to 15 times, bb 90 times (GROUP BY vcpu sorts all executions).
  */
 typedef void (*report_row_visitor)(sqlite3_stmt *row, void *data);
 bool report_each_row(struct report_job *job, const char *sql, report_row_visitor visit, void *data, GError **error);
@@ -160,12 +160,13 @@ char **report_disasm(struct report_job *job, const struct tcgrr_block *block);
 char *report_symbol(struct report_job *job, uint64_t pc);
 /* With an offset, "name+0x10". */
 char *report_place(struct report_job *job, uint64_t pc);
-/* The source line of `pc` after `before`, ", file.c:12" or, not known, ", ?"; "" if it is not asked for. Owned by the
- * caller. */
+/* `before` and the source line of `pc`, as in ", file.c:12", or ", ?" if it is not known; "" if source lines were not
+ * asked for. Owned by the caller. */
 char *report_source_line_text(struct report_job *job, const char *before, uint64_t pc);
-/* Adds it to `object` as "line", null where it is not known; nothing if it is not asked for. */
+/* Adds the source line to `object` as "line", null if it is not known; adds nothing if source lines were not asked for.
+ * */
 void report_set_source_line(struct report_job *job, json_t *object, uint64_t pc);
-/* The first four bytes of an instruction at most, as a number, the first one lowest. */
+/* At most the first four bytes of an instruction, as a little-endian number. */
 uint32_t report_opcode(const struct tcgrr_block *block, uint32_t insn);
 /* Offset of an instruction's bytes in its block. */
 uint32_t report_offset(const struct tcgrr_block *block, uint32_t insn);
@@ -179,7 +180,7 @@ struct report_profile {
 struct report_partial {
     uint32_t block;
     uint32_t ran;   /* instructions that ran; fewer than the block has */
-    uint64_t execs; /* how often no more did */
+    uint64_t execs; /* how often exactly so many ran */
 };
 struct report_vcpu {
     uint64_t execs;
@@ -190,27 +191,28 @@ void report_profile_clear(struct report_profile *profile);
 /* How often each instruction of `block` ran to its end: fills `counts`, which has room for all of them. */
 void report_profile_insns(const struct report_job *job, const struct report_profile *profile, uint32_t block,
                           uint64_t *counts);
-/* The entry of a vCPU, made if it is new. NULL with an error for a number that no machine has. */
+/* The entry of a vCPU, added if it is missing. NULL with an error for a number that no machine has. */
 struct report_vcpu *report_vcpu(GArray *vcpus, tcgrr_vcpu vcpu, GError **error);
 
-/* All values of a table, in no order; to be unreferenced. */
+/* All values of a table, in no particular order; unreference it. */
 GPtrArray *report_values_of(GHashTable *table);
 
 /* ---- printing ---- */
 
-/* Prints `object` with the report's and the trace's name, as JSON. Takes the reference over. */
+/* Prints `object` with the report's and the trace's name, as JSON. Takes the reference. */
 void report_print_json(struct report_job *job, json_t *object);
 /*
- * Begins such an object by hand, up to the opening bracket of the list `key`, for lists that are printed as they come.
+ * Prints the beginning of such an object, up to the opening bracket of the list `key`, for lists whose items are
+ * printed one by one.
  */
 void report_begin_json(struct report_job *job, const char *key);
 /* A string or null; frees the text. */
 json_t *report_text_json(char *text);
 json_t *report_number_json(uint64_t number);
 
-/* Opens a file to write to, replacing what is there, unless that is the trace itself. NULL with error. */
+/* Opens a file for writing and truncates it, unless it is the trace itself. NULL with error. */
 FILE *report_create(struct report_job *job, const char *path, GError **error);
-/* Closes it. False with error if not all could be written; the file is removed then. */
+/* Closes the file. If not everything could be written, removes it and returns false with an error. */
 bool report_close(FILE *file, const char *path, GError **error);
 /* Removes what was written to `path`, unless that is a device, a pipe or a link. */
 void report_discard(const char *path);

@@ -1,22 +1,23 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Level full: every memory access goes into the ring after the translation that makes it. QEMU is asked for each one
- * where it went, because it alone knows when a mapping changes.
+ * Level full: sends every memory access through the ring, after the translation that makes it. QEMU is asked for each
+ * access's physical address, because only QEMU knows when a mapping changes.
  */
 #ifndef TCGRR_EMU_PLUGIN_ACCESS_H
 #define TCGRR_EMU_PLUGIN_ACCESS_H
 
 #include "emu/plugin/state.h"
 
-/* Which part of the run is wanted. Whatever is sent before it begins and after it ends, tcgrr leaves out. */
+/* The part of the run whose accesses are wanted. tcgrr drops accesses that are sent before it begins or after it ends.
+ * */
 struct tcgrr_access_window {
     uint64_t from;    /* accesses of earlier instructions need not be sent */
     bool has_from_pc; /* nor those before the first execution of the instruction at `from_pc` */
     uint64_t from_pc;
-    bool in_code; /* that counts from the program's lowest code, which is not known yet */
+    bool in_code; /* `from_pc` is relative to the program's lowest code, whose address is not known yet */
 };
 
-/* What an access's `info` says of its size. */
+/* The size that an access's `info` stands for. */
 #define TCGRR_ACCESS_KINDS 512
 struct tcgrr_access_kind {
     uint32_t info;
@@ -42,17 +43,17 @@ struct tcgrr_accesses {
     struct tcgrr_access_page pages[TCGRR_WIRE_PAGES];
 };
 
-/* Before the first translation. Returns whether there is memory for it. */
+/* Call it before the first translation. Returns false if memory could not be allocated. */
 bool tcgrr_access_init(struct tcgrr_plugin *plugin, const struct tcgrr_access_window *window);
 
-/* Asks QEMU for the accesses of all instructions of a new translation; `class`: what the instructions are. */
+/* Asks QEMU for the accesses of all instructions of a new translation. `class` has an entry for each instruction. */
 void tcgrr_access_instrument(const struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
                              const struct tcgrr_translation *translation, const struct tcgrr_insn_class *class);
 
 /* The translation begins to run; its number is in the ring. Only if plugin->accesses. */
 void tcgrr_access_enter(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation);
 
-/* QEMU has thrown all translations away. Only if plugin->accesses. */
+/* QEMU has discarded all translations. Only if plugin->accesses. */
 void tcgrr_access_forget(struct tcgrr_plugin *plugin);
 
 #endif

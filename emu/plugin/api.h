@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * What the plugin uses of QEMU's plugin interface, declared here for all its versions (1 to 7), because one binary is
- * to load into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() finds each
- * function in the running QEMU and derives the version from what is there.
+ * The part of QEMU's plugin interface that the plugin uses, declared here for all versions (1 to 7), because one binary
+ * has to load into any QEMU and distributions do not ship the header. Nothing is linked: tcgrr_api_load() looks up each
+ * function in the running QEMU and derives the version from those that exist.
  */
 #ifndef TCGRR_EMU_PLUGIN_API_H
 #define TCGRR_EMU_PLUGIN_API_H
@@ -89,7 +89,7 @@ struct tcgrr_api {
     bool old_inline; /* API 1: inline operations go to a plain address, not to a scoreboard */
     bool has_store;  /* inline stores */
     bool copy_data;  /* insn_data copies into a buffer (API 3) */
-    bool vsyscalls;  /* x86 in user mode: one page has code that QEMU knows without reading it, and nothing is there */
+    bool vsyscalls;  /* x86 in user mode: QEMU emulates the code of one page (vsyscall), at which nothing is mapped */
 
     size_t (*tb_n_insns)(const struct qemu_plugin_tb *);
     uint64_t (*tb_vaddr)(const struct qemu_plugin_tb *);
@@ -107,7 +107,7 @@ struct tcgrr_api {
     qemu_plugin_mem_value (*mem_value)(uint32_t info); /* NULL before API 4 */
     unsigned (*mem_size_shift)(uint32_t info);
     bool (*mem_is_big_endian)(uint32_t info);
-    /* Only in an access's callback, and its result only until the next call. NULL in user mode. */
+    /* Call it only in an access's callback; its result is valid until the next call. NULL in user mode. */
     struct qemu_plugin_hwaddr *(*get_hwaddr)(uint32_t info, uint64_t vaddr);
     bool (*hwaddr_is_io)(const struct qemu_plugin_hwaddr *);
     uint64_t (*hwaddr_phys_addr)(const struct qemu_plugin_hwaddr *);
@@ -119,14 +119,14 @@ struct tcgrr_api {
     void *(*scoreboard_find)(struct qemu_plugin_scoreboard *, unsigned);
 
     GArray *(*get_registers)(void); /* of qemu_plugin_reg_descriptor */
-    /* API 6 made the result a bool; before it is the number of bytes. Either way 0 or less means that it failed. */
+    /* API 6 made the result a bool; before, it was the number of bytes. Either way, 0 or less means failure. */
     int (*read_register)(struct qemu_plugin_register *, GByteArray *);
     int (*write_register)(struct qemu_plugin_register *, GByteArray *); /* NULL before API 5; the result likewise */
-    /* User mode: where the host has the instruction. */
+    /* The instruction's address in the host's memory. */
     void *(*insn_haddr)(const struct qemu_plugin_insn *);
     uint64_t (*start_code)(void); /* user mode: the program's lowest code; NULL before QEMU 7.1 */
 
-    /* Takes all callbacks away between two slices, then calls. */
+    /* Removes all callbacks between two slices of guest time, then calls back. */
     void (*reset)(qemu_plugin_id_t, tcgrr_any_cb);
     void (*reset_7)(qemu_plugin_id_t, tcgrr_any_cb, void *);
 
@@ -135,16 +135,17 @@ struct tcgrr_api {
 };
 
 /*
- * Finds QEMU's functions with dlsym and settles on a version. Runs in the plugin's constructor, before QEMU looks at
- * qemu_plugin_version. The plugin's argument api= overrides the version where two cannot be told apart by what they
- * export (6 and 7).
+ * Looks up QEMU's functions with dlsym and chooses a version. Runs in the plugin's constructor, before QEMU reads
+ * qemu_plugin_version. The plugin's argument api= overrides the version, because versions 6 and 7 export the same
+ * functions.
  */
 void tcgrr_api_load(struct tcgrr_api *api);
 
 /* Registers `cb`, in the form of api->version, with the registration function called `name`. Returns whether QEMU has
  * it. */
 bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const char *name, tcgrr_any_cb cb);
-/* QEMU calls `call` for each block that it translates, whatever the form; once in a process. Returns whether it can. */
+/* Has QEMU call `call` for each block that it translates, in whichever form the API needs. Call it once in a process.
+ * Returns whether that worked. */
 bool tcgrr_api_at_translation(const struct tcgrr_api *api, qemu_plugin_id_t id,
                               void (*call)(struct qemu_plugin_tb *tb));
 

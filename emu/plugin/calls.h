@@ -9,24 +9,25 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* How many bytes go to where an argument points. */
+/* How many bytes the kernel writes to where an argument points. */
 enum tcgrr_call_size {
     TCGRR_CALL_NOTHING,
     TCGRR_CALL_FIXED,    /* `size` */
-    TCGRR_CALL_RESULT,   /* `size` for each that the result counts */
-    TCGRR_CALL_ARGUMENT, /* `size` for each that argument `other` counts */
-    TCGRR_CALL_BITS,     /* as many bits as argument `other` says, in words of 8 bytes */
-    TCGRR_CALL_LENGTH, /* what stands, 4 bytes, where argument `other` points, once the call has returned; these, too */
-    TCGRR_CALL_VECTOR, /* as many as the result, over the pieces that the argument lists, argument `other` of them */
-    TCGRR_CALL_MESSAGE,     /* what a struct msghdr leads to */
-    TCGRR_CALL_MESSAGES,    /* the same of as many struct mmsghdr as the result counts */
-    TCGRR_CALL_HEADED,      /* as many as the result, and `size` before them */
-    TCGRR_CALL_PAGES,       /* one for each page of as many bytes as argument `other` says */
-    TCGRR_CALL_COMMAND,     /* what the command in argument `other` says */
-    TCGRR_CALL_HANDLE,      /* `size`, and as many as its first 4 bytes say */
-    TCGRR_CALL_FUTEX,       /* `size`, for operations that change the futex there (argument 1) */
-    TCGRR_CALL_NEW_PROCESS, /* `size`, if clone() was asked to say there which process it made (argument 0) */
-    TCGRR_CALL_IOCTL,       /* what the request says (argument 1) */
+    TCGRR_CALL_RESULT,   /* `size` times the result */
+    TCGRR_CALL_ARGUMENT, /* `size` times argument `other` */
+    TCGRR_CALL_BITS,     /* argument `other` is the number of bits, rounded up to words of 8 bytes */
+    TCGRR_CALL_LENGTH,   /* the 4-byte length to which argument `other` points once the call has returned; the length is
+                            written, too */
+    TCGRR_CALL_VECTOR,   /* the result, spread over the iovec that the argument points to, which has `other` entries */
+    TCGRR_CALL_MESSAGE,  /* everything that a struct msghdr points to */
+    TCGRR_CALL_MESSAGES, /* the same for each struct mmsghdr; the result is their number */
+    TCGRR_CALL_HEADED,   /* a header of `size` bytes, then the result */
+    TCGRR_CALL_PAGES,    /* one for each page; argument `other` is the number of bytes */
+    TCGRR_CALL_COMMAND,  /* depends on the command in argument `other` */
+    TCGRR_CALL_HANDLE,   /* `size`, plus the length in its first 4 bytes */
+    TCGRR_CALL_FUTEX,    /* `size`, for operations that change the futex there (argument 1) */
+    TCGRR_CALL_NEW_PROCESS, /* `size`, if clone()'s flags (argument 0) ask for the new process's number there */
+    TCGRR_CALL_IOCTL,       /* depends on the request (argument 1) */
 };
 
 struct tcgrr_call_output {
@@ -36,14 +37,14 @@ struct tcgrr_call_output {
     uint16_t size;
 };
 
-/* What giving a call's results to a program once more takes. */
+/* What it takes to give a program a call's recorded result again. */
 enum tcgrr_call_kind {
-    TCGRR_CALL_PLAIN,   /* nothing else: the call need not be made */
-    TCGRR_CALL_MADE,    /* it changes the process itself: it is made */
-    TCGRR_CALL_MAPS,    /* the same, and the result is an address that the host has to agree to */
+    TCGRR_CALL_PLAIN,   /* nothing else: the call is not made */
+    TCGRR_CALL_MADE,    /* it changes the process itself, so it is made again */
+    TCGRR_CALL_MAPS,    /* the same, and the host has to return the recorded address */
     TCGRR_CALL_FORKS,   /* the result is a new process or thread */
     TCGRR_CALL_SIGNALS, /* its first `pids` arguments name a process or thread that it signals */
-    TCGRR_CALL_RESUMES, /* it is made and its result is none: the program goes on elsewhere */
+    TCGRR_CALL_RESUMES, /* it is made and returns no result: the program continues elsewhere */
     TCGRR_CALL_ENDS,    /* it does not return if it succeeds */
 };
 
@@ -59,7 +60,7 @@ struct tcgrr_call {
 
 enum tcgrr_call_numbers { TCGRR_CALLS_UNKNOWN, TCGRR_CALLS_X86_64, TCGRR_CALLS_GENERIC };
 
-/* Which numbers this target's programs use, as the plugin API names it. */
+/* The system call numbers that programs of this target (the plugin API's name) use. */
 enum tcgrr_call_numbers tcgrr_calls_of_target(const char *target);
 
 /* The number of clone() on a target whose other calls are not known; -1: not known either. */
@@ -68,10 +69,10 @@ int64_t tcgrr_calls_clone(const char *target);
 /* NULL: it is not known what the call writes. */
 const struct tcgrr_call *tcgrr_call_find(enum tcgrr_call_numbers numbers, int64_t number);
 
-/* Bytes that ioctl() `request` writes; TCGRR_CALL_ANY: not known. */
+/* The number of bytes that ioctl() `request` writes; TCGRR_CALL_ANY: not known. */
 #define TCGRR_CALL_ANY SIZE_MAX
 size_t tcgrr_call_ioctl_size(uint64_t request);
-/* The same of a call, by its name, that does what a command says. TCGRR_CALL_SEMAPHORES: 2 for each semaphore. */
+/* The same for the call of this name and its `command`. TCGRR_CALL_SEMAPHORES: 2 bytes for each semaphore. */
 #define TCGRR_CALL_SEMAPHORES UINT32_MAX
 uint32_t tcgrr_call_command_size(const char *call, uint64_t command);
 /* Whether futex() `operation` writes to where its argument `argument`, 0 or 4, points. */

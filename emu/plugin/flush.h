@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Keeps the file that QEMU writes its rr log to up to date, from a thread of its own. QEMU writes through stdio, which
- * holds back up to 4,096 bytes: hours of a quiet guest, were QEMU killed.
+ * Keeps the file of QEMU's rr log up to date, from a separate thread. QEMU writes through stdio, which buffers up to
+ * 4,096 bytes: if QEMU were killed, the log could lack hours of a quiet guest.
  */
 #ifndef TCGRR_EMU_PLUGIN_FLUSH_H
 #define TCGRR_EMU_PLUGIN_FLUSH_H
@@ -10,7 +10,7 @@
 
 #include <stdbool.h>
 
-/* Starts the thread, which stays as long as QEMU does: it flushes when the header asks for it, and now and then anyway.
+/* Starts the thread, which runs until QEMU ends: it flushes when the header asks for it, and twice a second anyway.
  * Returns whether that worked. */
 bool tcgrr_flush_start(struct tcgrr_wire_header *header);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User mode: a program that executes another one goes on in the same run. QEMU would have the host execute it, outside
- * of QEMU; we start this QEMU on it instead, with the plugin in it, which takes over the ring.
+ * User mode: when a program executes another one, the run continues with that. QEMU would let the host execute it,
+ * outside QEMU; the plugin instead executes this QEMU again with the new program, and the plugin in there takes over
+ * the ring.
  */
 #ifndef TCGRR_EMU_PLUGIN_FOLLOW_H
 #define TCGRR_EMU_PLUGIN_FOLLOW_H
@@ -9,14 +10,14 @@
 #include "emu/plugin/state.h"
 
 struct tcgrr_follow {
-    int program; /* which word of QEMU's command line is the program, counted from the end, the last one being 1: what
-                    starts QEMU may have added options; 0: not known, and nothing is followed */
+    int program; /* which word of QEMU's command line is the program, counted from the end, where the last one is 1,
+                    because a wrapper that starts QEMU may have added options; 0: not known, and nothing is followed */
     bool none;   /* the run ends where the program executes another one */
 };
 
 /*
- * The program is about to make execve() with these arguments; `ends`: it is not to be followed there. Does not return
- * if it goes on elsewhere. True: the host will execute something that cannot be followed, or must not be.
+ * The program is about to call execve() with these arguments; `ends`: do not follow it. Does not return if the program
+ * is followed. Returns true if the host will execute something that cannot or must not be followed.
  */
 bool tcgrr_follow_exec(const struct tcgrr_follow *follow, bool ends, const uint64_t arguments[8]);
 

@@ -389,6 +389,58 @@ static struct tcgrr_call_pending *expect(struct tcgrr_inputs *inputs, uint64_t p
     return pending;
 }
 
+/* Reads the call that the program is about to make from its registers. Returns what is known of it, or NULL. */
+static const struct tcgrr_call *read_call(struct tcgrr_inputs *inputs)
+{
+    inputs->call->called = (int64_t)tcgrr_inputs_get_register(inputs, inputs->number);
+    for (unsigned i = 0; i < 6; i++) {
+        inputs->call->given[i] = tcgrr_inputs_get_register(inputs, inputs->arguments[i]);
+    }
+    return tcgrr_call_find(inputs->numbers, inputs->call->called);
+}
+
+/* The host makes the call again: it gets the arguments with which it does what it did in the recording. */
+static void prepare_made(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, struct tcgrr_call_pending *pending)
+{
+    const struct tcgrr_inputs_record *recorded = &inputs->call->recorded;
+
+    if (tcgrr_inputs_is_thread(inputs, call)) {
+        tcgrr_reserve_all(); /* QEMU is about to make a stack */
+    }
+    reserve_around(inputs, call, recorded, false);
+    if (call->kind == TCGRR_CALL_MAPS || call->kind == TCGRR_CALL_MADE) {
+        prepare_mapping(inputs, call, pending, recorded);
+    } else if (call->kind == TCGRR_CALL_SIGNALS) {
+        for (unsigned i = 0; i < call->pids; i++) {
+            bool thread = i + 1u == call->pids && strcmp(call->name, "kill") != 0;
+            replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
+        }
+    }
+}
+
+/* The host makes a call that does nothing instead. `signal`: the one that followed in the recording; 0: none. */
+static void prepare_answered(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
+                             struct tcgrr_call_pending *pending, bool followed, int64_t signal)
+{
+    if (inputs->call->deferred) {
+        if (!answer_and_let_in(inputs, call, pending)) {
+            answer_if_undisturbed(inputs, pending);
+        }
+        return;
+    }
+    bool handled = followed && tcgrr_inputs_host_signal(inputs, signal) != 0;
+    if (handled && inputs->call->recorded.result == INTERRUPTED) {
+        answer_if_undisturbed(inputs, pending);
+        interrupt(inputs, pending, signal);
+    } else if (handled && is_blocked(inputs, signal)) {
+        suspend(inputs, call, pending, signal);
+    } else {
+        bool several = followed && inputs->call->followed.others[0] != 0;
+        inputs->call->sends = several && signal > 0 ? signal : inputs->call->sends;
+        answer(inputs, pending, followed && signal > 0 && !several ? signal : 0);
+    }
+}
+
 void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = mine();
@@ -397,11 +449,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     if (!inputs || inputs->ended) {
         return;
     }
-    inputs->call->called = (int64_t)tcgrr_inputs_get_register(inputs, inputs->number);
-    for (unsigned i = 0; i < 6; i++) {
-        inputs->call->given[i] = tcgrr_inputs_get_register(inputs, inputs->arguments[i]);
-    }
-    const struct tcgrr_call *call = tcgrr_call_find(inputs->numbers, inputs->call->called);
+    const struct tcgrr_call *call = read_call(inputs);
     if (call && call->kind == TCGRR_CALL_ENDS && !tcgrr_inputs_failed(inputs, inputs->call->called)) {
         return;
     }
@@ -424,38 +472,16 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         tcgrr_plugin_leave();
     }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
-    int64_t signal;
+    int64_t signal = 0;
     bool followed = is_followed(inputs, recorded, &signal);
     inputs->call->prepared = true;
     inputs->call->deferred = deferred;
     bool made = is_made(inputs, call, recorded);
     inputs->call->sends = !followed ? 0 : signal <= 0 ? -1 : made ? signal : 0;
-    if (call && made && tcgrr_inputs_is_thread(inputs, call)) {
-        tcgrr_reserve_all(); /* QEMU is about to make a stack */
-    }
-    if (call && made) {
-        reserve_around(inputs, call, recorded, false);
-    }
-    if (call && made && (call->kind == TCGRR_CALL_MAPS || call->kind == TCGRR_CALL_MADE)) {
-        prepare_mapping(inputs, call, pending, recorded);
-    } else if (call && call->kind == TCGRR_CALL_SIGNALS && made) {
-        for (unsigned i = 0; i < call->pids; i++) {
-            bool thread = i + 1u == call->pids && strcmp(call->name, "kill") != 0;
-            replace(inputs, pending, i, (uint64_t)(thread ? gettid() : getpid()));
-        }
-    } else if (!made && deferred) {
-        if (!answer_and_let_in(inputs, call, pending)) {
-            answer_if_undisturbed(inputs, pending);
-        }
-    } else if (!made && followed && recorded->result == INTERRUPTED && tcgrr_inputs_host_signal(inputs, signal) != 0) {
-        answer_if_undisturbed(inputs, pending);
-        interrupt(inputs, pending, signal);
-    } else if (!made && followed && tcgrr_inputs_host_signal(inputs, signal) != 0 && is_blocked(inputs, signal)) {
-        suspend(inputs, call, pending, signal);
-    } else if (!made) {
-        bool several = followed && inputs->call->followed.others[0] != 0;
-        inputs->call->sends = several && signal > 0 ? signal : inputs->call->sends;
-        answer(inputs, pending, followed && signal > 0 && !several ? signal : 0);
+    if (made) {
+        prepare_made(inputs, call, pending);
+    } else {
+        prepare_answered(inputs, call, pending, followed, signal);
     }
 }
 

@@ -302,6 +302,26 @@ static void note_start_code(struct tcgrr_plugin *plugin)
     }
 }
 
+/* Classifies the instructions and notes what the callbacks need to know of the block. */
+static struct tcgrr_translation *add_translation(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, uint64_t pc,
+                                                 struct content *content)
+{
+    struct tcgrr_translation *translation = &plugin->translations[plugin->used];
+    *translation = (struct tcgrr_translation){.number = plugin->numbers++, .pc = pc, .half = pc >> 63};
+    plugin->used++;
+    translation->epoch = plugin->epochs[translation->half];
+    tcgrr_isa_classify(plugin->isa, pc, content->bytes, content->lengths, content->count, content->class);
+    drop_torso(plugin, tb, pc, content);
+    translation->count = (uint16_t)content->count;
+    translation->size = content->size;
+    translation->transfer = ends_with_transfer(plugin, pc, content);
+    translation->origin = plugin->sampling.on && !plugin->sampling.begun && plugin->ring.header->has_sample_origin &&
+                          plugin->ring.header->sample_origin == pc;
+    translation->plain = plugin->accesses && is_plain(content);
+    translation->remaps = plugin->pc_register ? remaps(plugin->isa, content) : 0;
+    return translation;
+}
+
 void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
 {
     struct content content;
@@ -325,19 +345,7 @@ void tcgrr_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb)
     bool returned = plugin->returned == tcgrr_ring_space(&plugin->ring);
     tcgrr_mapped_translated(plugin, tb);
     uint64_t pc = plugin->api.tb_vaddr(tb);
-    struct tcgrr_translation *translation = &plugin->translations[plugin->used];
-    *translation = (struct tcgrr_translation){.number = plugin->numbers++, .pc = pc, .half = pc >> 63};
-    plugin->used++;
-    translation->epoch = plugin->epochs[translation->half];
-    tcgrr_isa_classify(plugin->isa, pc, content.bytes, content.lengths, content.count, content.class);
-    drop_torso(plugin, tb, pc, &content);
-    translation->count = (uint16_t)content.count;
-    translation->size = content.size;
-    translation->transfer = ends_with_transfer(plugin, pc, &content);
-    translation->origin = plugin->sampling.on && !plugin->sampling.begun && plugin->ring.header->has_sample_origin &&
-                          plugin->ring.header->sample_origin == pc;
-    translation->plain = plugin->accesses && is_plain(&content);
-    translation->remaps = plugin->pc_register ? remaps(plugin->isa, &content) : 0;
+    struct tcgrr_translation *translation = add_translation(plugin, tb, pc, &content);
     if (plugin->texts) {
         tcgrr_text(plugin, tb, content.count);
     }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* User mode: which file a program's code was mapped from, for the names of what runs in its interpreter and libraries.
- */
+/* User mode: reports which file a program's code was mapped from, to name code of its interpreter and libraries. */
 #ifndef TCGRR_EMU_PLUGIN_MAPPED_H
 #define TCGRR_EMU_PLUGIN_MAPPED_H
 
 #include "emu/plugin/state.h"
 
-/* At each translation: sends where its code is mapped from, unless that was sent. All functions are for the thread that
- * runs or translates, of which there is one at a time. */
+/* Call it at each translation: sends the file that its code is mapped from, unless that was sent before. Call all
+ * functions from the thread that runs or translates; there is only one at a time. */
 void tcgrr_mapped_translated(struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb);
-/* A system call has returned: something else may be mapped now. */
+/* A system call has returned: mappings may have changed. */
 void tcgrr_mapped_changed(void);
-/* In a forked child: nothing was sent yet. */
+/* In a forked child: forgets what was sent. */
 void tcgrr_mapped_restart(void);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A mode of the plugin in which it records nothing: it lets the guest run for about so many instructions as tcgrr says,
- * and from then on so slowly that tcgrr can stop QEMU near there, however busy the machine is.
+ * A mode of the plugin in which it records nothing: it lets the guest run for about as many instructions as tcgrr asks,
+ * and then slows it down so much that tcgrr can stop QEMU near that place, however busy the machine is.
  */
 #ifndef TCGRR_EMU_PLUGIN_SLOW_H
 #define TCGRR_EMU_PLUGIN_SLOW_H
@@ -10,8 +10,8 @@
 
 /* In memory shared with tcgrr. */
 struct tcgrr_slow {
-    /* Instructions until it slows down, 0 when it has. Blocks count in full, even if they end early, so it comes too
-     * soon rather than too late; tcgrr then looks where QEMU is and sets it anew. Atomic. */
+    /* Instructions until the guest is slowed down; 0 once it is. Blocks count in full, even if they end early, so this
+     * happens too early rather than too late; tcgrr then checks where QEMU is and sets it again. Atomic. */
     uint64_t left;
 };
 

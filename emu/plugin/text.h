@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How QEMU itself disassembles what it translates. */
+/* Sends QEMU's own disassembly of the code that it translates. */
 #ifndef TCGRR_EMU_PLUGIN_TEXT_H
 #define TCGRR_EMU_PLUGIN_TEXT_H
 

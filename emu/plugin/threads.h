@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User mode: the program's threads. One of them runs at a time, from the return of a system call that may wait to the
- * next such call, so that there is one order of execution, and with it one ring and one lane. Which one goes on is an
- * input like what the calls return: it is kept with them, and given. A thread that computes is not interrupted; where
- * others wait for it too long, it may be waiting for them, and recording ends.
+ * User mode: the program's threads. They run one at a time, each from the return of a system call that may block to its
+ * next such call, so there is a single order of execution and one ring suffices. Which thread runs next is an input
+ * like the results of calls: it is recorded and given with them. A thread that computes is not interrupted. If others
+ * wait for it too long, it may be waiting for them, so recording ends.
  *
- * Nobody waits while it translates or executes code, where QEMU counts on it to come out soon.
+ * A thread never waits while it translates or executes code, because QEMU expects it to leave that soon.
  */
 #ifndef TCGRR_EMU_PLUGIN_THREADS_H
 #define TCGRR_EMU_PLUGIN_THREADS_H
@@ -13,29 +13,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In the first thread, which is number 0. */
+/* Call it in the first thread, which is number 0. */
 void tcgrr_threads_init(void);
-/* In a forked child, whose only thread is number 0. Unless it is recorded, its threads run as they like. */
+/* Call it in a forked child, whose only thread is number 0. Unless the child is recorded, its threads run freely. */
 void tcgrr_threads_restart(bool recorded);
 /* Whether there was ever a second one. */
 bool tcgrr_threads_several(void);
-/* The calling thread's number, in the order in which they were made. */
+/* The calling thread's number, in order of creation. */
 unsigned tcgrr_threads_number(void);
 
 /* Whether the calling thread is one that has not started yet. */
 bool tcgrr_threads_is_new(void);
-/* In a new thread, which is vCPU `vcpu` of QEMU's, UINT_MAX if that is not known yet: returns when it is to run. That
- * is at once, if it began where its maker waits for it. */
+/* Call it in a new thread, which is QEMU's vCPU `vcpu` (UINT_MAX if not known yet). Returns when it is the thread's
+ * turn: at once if its creator is waiting for it. */
 void tcgrr_threads_start(unsigned vcpu);
-/* The thread that runs has made another one, which the host calls `tid`. That one runs first, because not every QEMU
- * lets a new thread wait before it translates code: returns when the calling one is to run again. */
+/* The calling thread has created another one, whose host thread is `tid`. The new one runs first, because not every
+ * QEMU lets a new thread wait before it translates code. Returns when it is the calling thread's turn again. */
 void tcgrr_threads_made(int32_t tid, unsigned vcpu);
-/* Whether the calling thread is the one that runs. */
+/* Whether it is the calling thread's turn. */
 bool tcgrr_threads_runs(void);
-/* The thread that runs is about to make a call that may wait; it has returned: returns when it is to run on. */
+/* tcgrr_threads_leave(): the calling thread is about to make a call that may block, and gives up its turn.
+ * tcgrr_threads_enter(): the call has returned; waits for the thread's next turn. */
 void tcgrr_threads_leave(void);
 void tcgrr_threads_enter(unsigned vcpu);
-/* Recording has ended: all may run. */
+/* Recording has ended: all threads may run. */
 void tcgrr_threads_free_all(void);
 
 #endif

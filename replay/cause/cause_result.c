@@ -341,6 +341,27 @@ static bool is_hidden(const struct tcgrr_trail *trail, const struct tcgrr_stop *
     return hidden != NULL;
 }
 
+/* Names the kind of the cause, from what delivered an interrupt and what the instruction reads. */
+static void explain(struct tcgrr_trail *trail, const struct tcgrr_stop *at, const bool interrupted[2])
+{
+    if (interrupted[0] != interrupted[1]) {
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT,
+                            interrupted[0] ? "A delivers an interrupt before this instruction and B does not"
+                                           : "B delivers an interrupt before this instruction and A does not");
+    } else if (interrupted[0]) {
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and continue differently");
+    } else if (at->inputs.known && at->inputs.outside) {
+        tcgrr_trail_explain(
+            trail, TCGRR_CAUSE_INPUT,
+            "the instruction reads a port, a clock or a property of the machine, which gave the two different values");
+    } else if (reads_device(at)) {
+        tcgrr_trail_explain(trail, TCGRR_CAUSE_INPUT,
+                            "the instruction reads a device, which gave the two different values");
+    } else {
+        explain_instruction(trail, at->moment, at->inputs.known);
+    }
+}
+
 bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
 {
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
@@ -381,22 +402,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     }
     compare_registers(trail, stop);
     compare_memory(trail, stop);
-    if (interrupted[0] != interrupted[1]) {
-        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT,
-                            interrupted[0] ? "A delivers an interrupt before this instruction and B does not"
-                                           : "B delivers an interrupt before this instruction and A does not");
-    } else if (interrupted[0]) {
-        tcgrr_trail_explain(trail, TCGRR_CAUSE_EVENT, "both deliver an interrupt here, and continue differently");
-    } else if (at[0]->inputs.known && at[0]->inputs.outside) {
-        tcgrr_trail_explain(
-            trail, TCGRR_CAUSE_INPUT,
-            "the instruction reads a port, a clock or a property of the machine, which gave the two different values");
-    } else if (reads_device(at[0])) {
-        tcgrr_trail_explain(trail, TCGRR_CAUSE_INPUT,
-                            "the instruction reads a device, which gave the two different values");
-    } else {
-        explain_instruction(trail, at[0]->moment, at[0]->inputs.known);
-    }
+    explain(trail, at[0], interrupted);
     tcgrr_trail_keep_scene(trail, stop, first);
     return true;
 }
