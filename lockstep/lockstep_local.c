@@ -391,6 +391,7 @@ static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
         live.names = i == 1 && pair->calls ? pair->sides[0] : NULL;
         live.log = pair->log ? tcgrr_shared_log_side(pair->log, i) : NULL;
         live.replays = pair->log && i == 1;
+        live.original = live.replays ? pair->sides[0] : NULL;
         live.translated = live.replays && strcmp(tcgrr_session_qemu(pair->sessions[0])->version,
                                                  tcgrr_session_qemu(pair->sessions[1])->version) != 0;
         pair->sides[i] =

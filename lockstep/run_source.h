@@ -132,8 +132,8 @@ struct tcgrr_run_source_live_options {
     bool (*pass)(tcgrr_icount to, void *data, GError **error);
     void *pass_data;
     tcgrr_icount enough; /* here at the latest it counts as stopped; 0: nowhere */
-    /* What it is expected to do, from the first instruction on: once it has diverged from that and makes no progress
-     * for half a second, it counts as hung. A stored side that the comparator always advances first, or NULL. */
+    /* What it is expected to execute, from the first instruction on: once it has diverged from that and makes no
+     * progress for half a second, it counts as hung. A side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;
     /* User mode: a side that knows the addresses of symbols that this one does not know: its program is given calls
      * instead of making them, so it maps no files but has the same at the same addresses. Must live as long; may be

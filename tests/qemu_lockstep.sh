@@ -165,6 +165,17 @@ lockstep 1 --timeout 2 --b-arg -S
 equal "stands still: kind" "$(json .divergence.kind)" hung
 equal "stands still: B" "$(json .divergence.b)" null
 
+# A side that has diverged and then waits for what A's log does not have: no need to wait for a minute
+# as for one that hangs. B masks its interrupts and halts.
+pair rv64-timer-long 10.0 10.0
+copy_guest rv64-timer-long "$elf"
+place=$(address "$elf" trap_handler)
+patch "$elf" "$place" 30401073                  # csrw mie, zero
+patch "$elf" $((place + 4)) 10500073            # wfi
+patch "$elf" $((place + 8)) ffdff06f            # j .-4
+run 1 timeout 40 "$tcgrr" lockstep --json --a "$a" --b "$b" --b-arg -kernel --b-arg "$elf" -- "${arguments[@]}"
+equal "halts: pc" "$(json .divergence.b.pc)" "$(printf '0x%x' "$place")"
+
 # What is wrong with the arguments, and what cannot be.
 pair rv64-compute-short 10.0 10.0
 complains 2 "needs both --a and --b" "$tcgrr" lockstep --a "$a" -- "${arguments[@]}"
