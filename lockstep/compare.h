@@ -6,22 +6,22 @@
 #include "lockstep/comparison.h"
 
 /*
- * Compares two runs. Returns false with an error if a side could not be read, or never came to a place that was asked
- * for (TCGRR_ERROR_FAILED; a divergence before `until` is a divergence). Nothing compared is TCGRR_ERROR_FAILED, too.
- * Once `stop` is not 0 the error is TCGRR_ERROR_STOPPED whatever was found, because a signal may have reached QEMU as
- * well; it reports how many instructions were the same. The sides stay the caller's and must outlive
- * the comparison's lists; they have not been asked about anything yet.
+ * Compares two runs. Returns false with an error if a side could not be read, or never reached a requested place
+ * (TCGRR_ERROR_FAILED; a divergence before `until` is a divergence). If nothing was compared, that is
+ * TCGRR_ERROR_FAILED, too. Once `stop` is not 0 the error is TCGRR_ERROR_STOPPED whatever was found, because a signal
+ * may have reached QEMU as well; it reports how many instructions were the same. The sides stay the caller's and must
+ * outlive the comparison's lists; they must not have been used before.
  */
 bool tcgrr_compare(struct tcgrr_run_source *a, struct tcgrr_run_source *b, const struct tcgrr_compare_options *options,
                    struct tcgrr_comparison *comparison, GError **error);
-/* User mode: what is known of the two runs besides what they executed. */
+/* User mode: facts about the two runs besides what they executed. */
 struct tcgrr_given {
     const struct tcgrr_live_inputs *inputs; /* how B was given A's inputs */
-    bool same_release;                      /* of QEMU: otherwise they may start a program differently */
-    bool clocks;                            /* what instructions read of a clock is given, too */
+    bool same_release;                      /* of QEMU; different releases may start a program differently */
+    bool clocks;                            /* values that instructions read from a clock are given, too */
     enum tcgrr_isa isa;                     /* of both */
-    char *(*exit)(int side, void *data);    /* how a side's program ended, as tcgrr_process_describe_end() has it, once
-                                               that side has; owned by the caller, NULL: not known */
+    char *(*exit)(int side, void *data); /* how a side's program ended, as tcgrr_process_describe_end() returns it, once
+                                            the side has ended; owned by the caller, NULL: not known */
     /* Whether the two QEMUs were started with different environments, which a program sees; NULL: they were not. */
     bool (*environments_differ)(void *data);
     /* The auxiliary vector that the side's program started with (store/auxv.h); NULL: not known. */
@@ -30,26 +30,26 @@ struct tcgrr_given {
 };
 
 /*
- * The same of a program. Where an input that could not be given led the two apart that is no divergence: they are
- * compared again from the next system call on that both make, and only counted in between. A divergence at which B
- * makes another call is of that kind; where A's program was ended by a signal from outside there is none.
- * If they do not meet again, the rest is left out (comparison->rest_left_out). TCGRR_ERROR_FAILED, no verdict, if they
- * diverged where the inputs had ended or B's program
- * was ended from outside, or where they see different environments, or at the start, because the two QEMUs start it
+ * The same for programs. If the two differ because an input could not be given, that is not a divergence: they are
+ * compared again from the next system call that both make, and instructions in between are only counted. If they make
+ * no further call in common, the rest is not compared (comparison->rest_left_out). If B makes another system call than
+ * A, that is a divergence of kind CALL; if a signal from outside ended A's program, that is no divergence.
+ * TCGRR_ERROR_FAILED, no verdict, if they differ after the inputs had ended or after B's program was ended from
+ * outside, because they see different environments, or at the start, because the two QEMUs start the program
  * differently.
  */
 bool tcgrr_compare_given(struct tcgrr_run_source *a, struct tcgrr_run_source *b,
                          const struct tcgrr_compare_options *options, const struct tcgrr_given *given,
                          struct tcgrr_comparison *comparison, GError **error);
-/* User mode, where each side made its own system calls: takes back a divergence, because what they gave may be the
- * reason. Sets `undecided`, and fails with TCGRR_ERROR_FAILED. */
+/* User mode, if each side made its own system calls: withdraws a divergence, because their results may be the reason.
+ * Sets `undecided`, and fails with TCGRR_ERROR_FAILED. */
 bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **error);
-/* Whether that is how a program ends by a signal that an instruction of its own raises, as written by
- * tcgrr_process_describe_end(). */
+/* Whether `exit`, a text of tcgrr_process_describe_end(), names a signal that one of the program's own instructions
+ * raises. */
 bool tcgrr_compare_is_raised(const char *exit);
 
-/* User mode: notes on a divergence that has no note yet with what the two QEMUs start a program differently: two
- * auxiliary vectors, NULL where one is not known; `release`: they are of different releases, which may say that. */
+/* User mode: adds a note to a divergence, if it has none, about entries in which the programs' auxiliary vectors differ
+ * (NULL: not known); `release`: the two QEMUs are of different releases, which the note may mention. */
 void tcgrr_compare_note_start(struct tcgrr_comparison *found, const char *const auxv[2], bool release);
 /* Whether a QEMU whose plugin speaks this version of the API reports which of several vCPUs runs a block: newer ones
  * report which of them translated it. */

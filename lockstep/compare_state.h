@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The comparator's part that looks at samples of the state: data goes wrong long before control flow does. Sides have
- * samples at the same places where they executed the same instructions; what only one of them has is passed over.
+ * The part of the comparator that compares samples of the state: data differ long before control flow does. Sides that
+ * executed the same instructions have samples at the same places; a sample that only one side has is ignored.
  */
 #ifndef TCGRR_LOCKSTEP_COMPARE_STATE_H
 #define TCGRR_LOCKSTEP_COMPARE_STATE_H
@@ -26,8 +26,8 @@ bool tcgrr_state_compare(struct tcgrr_state_comparing *comparing, const tcgrr_ic
                          GError **error);
 
 /*
- * Something came at different instructions in the two runs: from here on data may differ in consequence, and the
- * digests of stores do.
+ * An event came at different instructions in the two runs: from here on data may differ as a consequence, and the
+ * digests of stores do differ.
  */
 void tcgrr_state_shifted(struct tcgrr_state_comparing *comparing);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a comparison of two runs is asked, and what it finds. */
+/* The options and the result of a comparison of two runs. */
 #ifndef TCGRR_LOCKSTEP_COMPARISON_H
 #define TCGRR_LOCKSTEP_COMPARISON_H
 
@@ -25,10 +25,10 @@ enum tcgrr_position_kind {
     TCGRR_POSITION_NONE,   /* not given: the run's start, or its end */
     TCGRR_POSITION_ICOUNT, /* `value` instructions have run */
     TCGRR_POSITION_PC,     /* the first execution of the instruction at address `value` */
-    TCGRR_POSITION_CODE,   /* likewise, `value` bytes above the lowest code of a program that QEMU has not placed yet;
-                              a PC from when it has */
-    TCGRR_POSITION_NAME,   /* likewise, the symbol whose name is GQuark `value`, of a program in user mode, where it
-                              is once its file is mapped */
+    TCGRR_POSITION_CODE,   /* likewise, `value` bytes above the lowest code of a program that QEMU has not loaded yet;
+                              replaced by a PC once it has */
+    TCGRR_POSITION_NAME, /* likewise, the symbol whose name is GQuark `value`, of a program in user mode, at its address
+                            once its file is mapped */
 };
 struct tcgrr_position {
     enum tcgrr_position_kind kind;
@@ -37,7 +37,7 @@ struct tcgrr_position {
 
 struct tcgrr_state_options {
     const char *target;         /* of both runs, as QEMU names it; NULL: their states are not compared */
-    bool same_qemu;             /* it ran both: if digests of stores differ, so did the stores */
+    bool same_qemu;             /* the same QEMU ran both, so different digests of stores mean different stores */
     const char *const *ignored; /* further registers that may differ, as tcgrr_state_ignores() takes them */
 };
 
@@ -45,80 +45,80 @@ struct tcgrr_state_options {
 struct tcgrr_data_divergence {
     uint64_t samples; /* compared */
     uint32_t registers_compared;
-    bool stores;     /* and their digests of stores */
-    bool alike;      /* in the first sample the digests of stores are the same: in user mode they have what is on the
-                        stack when the program starts */
-    GArray *initial; /* struct tcgrr_register_difference: in the first sample; each compared once it agreed; NULL: none
-                        was compared */
+    bool stores;     /* digests of stores were compared, too */
+    bool alike;      /* the digests of stores are the same in the first sample; in user mode these include the initial
+                        content of the stack */
+    GArray *initial; /* struct tcgrr_register_difference: those in the first sample, which are compared only once they
+                        agree; NULL: nothing was compared */
     /*
-     * Between different QEMUs, which may report the same stores in other pieces: where the digests first differ, if
-     * they do. No divergence by itself. Each side's own count, as below.
+     * For different QEMUs, which may report the same stores in different pieces: where the digests first differ, if
+     * they do. Not a divergence by itself. Each side's own count, as below.
      */
     bool stores_parted;
     tcgrr_icount stores_from[2];
     tcgrr_icount stores_to[2];
-    uint64_t stores_number; /* of the last sample among A's before that */
-    tcgrr_icount same[2];   /* the last sample in which all is the same; where comparing began if there is none */
-    uint64_t same_number;   /* of that sample among A's; 0 also if there is none */
+    uint64_t stores_number; /* number of A's last sample before that */
+    tcgrr_icount
+        same[2]; /* the last sample in which everything is the same; the start of the comparison if there is none */
+    uint64_t same_number; /* number of that sample among A's; 0 also if there is none */
     bool found;
     /* Only if found; each side's own count. */
     tcgrr_icount from[2];           /* the last sample in which they are the same; where comparing began if none is */
     tcgrr_icount to[2];             /* the first in which they differ */
     uint64_t to_number;             /* of that sample among A's */
     GArray *registers;              /* struct tcgrr_register_difference */
-    bool stores_differ;             /* so do the stores up to there */
-    bool shifted;                   /* something came at different instructions before, which this may come from */
-    struct tcgrr_comparison *place; /* what both sides run there, as a divergence of its own kind */
+    bool stores_differ;             /* the stores up to there differ, too */
+    bool shifted;                   /* an event came at different instructions before, which may be the reason */
+    struct tcgrr_comparison *place; /* what both sides run there, as a divergence of kind DATA */
 };
 struct tcgrr_compare_options {
     struct tcgrr_position from[2]; /* where each side's comparison starts: they need not have run the same before */
-    tcgrr_icount
-        start; /* not 0: both start there and `from` is not looked at, because a side knows nothing before it */
-    struct tcgrr_position until[2]; /* it ends where the first of the sides comes there; a pc counts after the start */
-    bool strict;                    /* nothing is tolerated: for runs that share all that happens outside the guest */
-    bool own_inputs;                /* what happened outside the guest may have led the runs apart: what that can
-                                       explain is no verdict (struct tcgrr_comparison's `undecided`) */
-    unsigned history;               /* executions in each list of the report */
-    enum tcgrr_isa isa;             /* of both; UNKNOWN: loops that poll a clock cannot be recognised */
-    bool vcpus_known;               /* it is known which vCPU ran what, so vCPUs can be compared one by one */
-    /* With `strict`, the guest asked to shut down after so many instructions at least: from there on one of the runs
-     * may be stopped sooner, because QEMU stops the vCPU when it comes round to it. 0: both end at the same
-     * instruction. Looked at when one has ended; NULL: 0. */
+    tcgrr_icount start; /* if not 0, both start there and `from` is ignored, because a side has nothing before it */
+    struct tcgrr_position
+        until[2];     /* it ends when the first of the sides reaches this place; a pc counts only after the start */
+    bool strict;      /* tolerate nothing: for runs that share all inputs */
+    bool own_inputs;  /* the runs have different inputs: if these can explain a difference, there is no verdict (struct
+                         tcgrr_comparison's `undecided`) */
+    unsigned history; /* executions in each list of the report */
+    enum tcgrr_isa isa; /* of both; if UNKNOWN, loops that poll a clock are not recognised */
+    bool vcpus_known;   /* it is known which vCPU ran what, so vCPUs can be compared one by one */
+    /* With `strict`, the guest asked to shut down after at least this many instructions: from there on one of the runs
+     * may be stopped sooner, because QEMU stops the vCPU some time later. 0: both end at the same instruction. Read
+     * when one has ended; NULL: 0. */
     const tcgrr_icount *asked_after;
     /* With `tolerate_cut_a`: B has inputs up to here, and may end then. */
     tcgrr_icount reach;
-    bool tolerate_cut_a; /* A is a recording that was cut short: that B goes on, or comes less far, is no
-                            divergence */
+    bool tolerate_cut_a; /* A is a recording that was cut short: it is no divergence if B continues or ends earlier */
     struct tcgrr_state_options state;
-    bool data_ends;           /* it ends where the data are found to differ: that the flow does not is known already */
+    bool data_ends;           /* end at the first difference of data: the flow is already known to be the same */
     const volatile int *stop; /* becomes not 0: the user interrupts, and there is no verdict; may be NULL */
-    /* The same run as A, recorded: takes A's place where the data are known to differ, because then no more states are
-     * compared. NULL: none. relieved() is called when A is not needed any more. */
+    /* A recording of the same run as A, which replaces A once data are known to differ, because states are not compared
+     * any further. NULL: none. relieved() is called when A is no longer needed. */
     struct tcgrr_run_source *relief;
     void (*relieved)(void *data);
     void *data;
 };
 
-/* Why a place at which the runs differ is no divergence. Flags. */
+/* Why a place at which the runs differ is not a divergence. Flags. */
 enum tcgrr_reason {
     TCGRR_REASON_CLOCK = 1u << 0,     /* an instruction there reads a clock or waits */
-    TCGRR_REASON_DEVICE = 1u << 1,    /* one accesses a device */
+    TCGRR_REASON_DEVICE = 1u << 1,    /* an instruction there accesses a device */
     TCGRR_REASON_INTERRUPT = 1u << 2, /* an interrupt came there */
-    TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at another place */
-    TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would come there */
-    TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not say whether the interrupted instruction had run */
+    TCGRR_REASON_HANDLER = 1u << 3,   /* it is in the handler of an interrupt that came at a different place */
+    TCGRR_REASON_END = 1u << 4,       /* the other run ends before it would reach this place */
+    TCGRR_REASON_COUNT = 1u << 5,     /* QEMU does not report whether the interrupted instruction had run */
     TCGRR_REASON_VCPU = 1u << 6,      /* vCPUs took turns there */
 };
 
 enum tcgrr_tolerated_kind {
     TCGRR_TOLERATED_EVENT,     /* an interrupt came at another instruction; its handler was compared with its handler */
     TCGRR_TOLERATED_LOOP,      /* a loop that waits for something ran more iterations on one side */
-    TCGRR_TOLERATED_TRANSIENT, /* right after reading a clock or a device, or in an interrupt's handler, the two
-                                  took different ways and met again */
+    TCGRR_TOLERATED_TRANSIENT, /* right after reading a clock or a device, or in an interrupt's handler, the two took
+                                  different paths that rejoined */
     TCGRR_TOLERATED_KINDS,
 };
 
-/* What flag number `i` stands for, as a short phrase; NULL after the last. */
+/* A short phrase for flag number `i`; NULL after the last. */
 const char *tcgrr_reason_name(int i);
 
 /* "shifted event", "polling loop", "transient". */
@@ -129,19 +129,19 @@ struct tcgrr_tolerated {
     enum tcgrr_tolerated_kind kind;
     unsigned reasons;       /* of enum tcgrr_reason */
     tcgrr_icount icount[2]; /* each side's; of an event: where it came */
-    uint64_t pc;            /* event: its handler; loop: its instruction that the other side does not come to again;
-                               transient: A's first instruction of its own */
-    uint64_t from_pc[2];    /* event: the interrupted instruction; TCGRR_NO_PC: not known */
-    uint64_t insns[2];      /* loop, transient: what each side ran of its own; event: what each had run of the
-                               interrupted code since the other was interrupted */
+    uint64_t pc; /* event: its handler; loop: its instruction that the other side does not reach again; transient: the
+                    first instruction that only A runs */
+    uint64_t from_pc[2]; /* event: the interrupted instruction; TCGRR_NO_PC: not known */
+    uint64_t insns[2]; /* loop, transient: instructions that only this side ran; event: instructions of the interrupted
+                          code that it ran since the other side was interrupted */
 };
 
-/* Tolerated places that are listed, at most; the others are only counted. */
+/* Maximum number of tolerated places that are listed; the others are only counted. */
 #define TCGRR_TOLERATED_LISTED 256
 
 /* What one side did at the divergence. */
 struct tcgrr_divergence_side {
-    bool there;             /* it runs an instruction there; otherwise it has ended */
+    bool there;             /* it runs an instruction there; if false, it has ended */
     tcgrr_icount icount;    /* its own at the divergence */
     struct tcgrr_exec exec; /* the execution that the instruction is in */
     uint32_t insn;          /* index of the instruction in its block */
@@ -153,35 +153,36 @@ struct tcgrr_divergence_side {
 struct tcgrr_comparison {
     bool diverged;
     /*
-     * With an error from tcgrr_compare(): the runs differ, and that they have inputs of their own may be the reason,
-     * this one: there is no verdict. What is below "only if diverged" says where, as far as that is at hand. NULL
-     * otherwise.
+     * With an error from tcgrr_compare(): the runs differ, and there is no verdict, for this reason: their different
+     * inputs may explain it. The fields below "only if diverged" say where, as far as that is known. NULL otherwise.
      */
     char *undecided;
     bool refused;            /* user mode: there is no verdict, for a reason that the error names */
     tcgrr_icount start[2];   /* each side's own icount where the comparison starts */
-    tcgrr_icount aligned[2]; /* from here on both ran instruction for instruction the same: the start, or after the
-                                last place that was tolerated */
+    tcgrr_icount aligned[2]; /* from here on both ran exactly the same instructions: the start, or the place after the
+                                last tolerated one */
     tcgrr_icount compared;   /* instructions from there on that are the same on both sides, by A's count */
-    uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* how many places of each kind */
+    uint64_t tolerated[TCGRR_TOLERATED_KINDS]; /* number of places of each kind */
     GArray *places;                            /* struct tcgrr_tolerated: the first of them */
-    uint64_t differing;                        /* instructions of A's own in loops and transients */
-    tcgrr_icount surplus[2]; /* what a side ran after the other's tolerated end, as far as it was looked at */
-    enum tcgrr_run_source_state ends[2]; /* how each side was when the comparison ended */
+    uint64_t differing;                        /* instructions in loops and transients that only A ran */
+    tcgrr_icount
+        surplus[2]; /* instructions that a side ran after the other's tolerated end, as far as they were read */
+    enum tcgrr_run_source_state ends[2]; /* state of each side when the comparison ended */
     uint64_t input_differences; /* user mode: calls that returned something else, where that could not be changed */
-    bool ended_outside;    /* user mode: A's program was ended by a signal from outside; up to there it is the same */
-    uint64_t input_places; /* user mode: so often they led the runs apart, which then met again at a call */
-    uint64_t skipped[2];   /* instructions between going apart and meeting again, which were not compared */
-    bool clock_read;       /* user mode: shortly before they diverge, A read a clock that is not given, or waited */
-    uint64_t clock_pc;     /* by this instruction */
-    bool rest_left_out;    /* the last time they did not meet again: what follows was not compared at all */
+    bool ended_outside;         /* user mode: a signal from outside ended A's program; up to there both are the same */
+    uint64_t input_places;      /* user mode: number of times such a call made the runs differ */
+    uint64_t skipped[2]; /* instructions between such a difference and the next call that both made, which were not
+                            compared */
+    bool clock_read;     /* user mode: shortly before the divergence A read a clock that is not given, or waited */
+    uint64_t clock_pc;   /* address of that instruction */
+    bool rest_left_out;  /* after the last such difference they made no call in common: the rest was not compared */
     struct tcgrr_data_divergence data; /* if states are compared: what was found before the flow diverged */
     /* Only if diverged (or undecided): */
     enum tcgrr_divergence_kind kind;
     tcgrr_icount icount; /* A's */
     tcgrr_vcpu vcpu;
     GArray *common;                  /* struct tcgrr_exec: the last executions in common, newest first; of side A */
-    char *note;                      /* what else there is to say of it; NULL: nothing */
+    char *note;                      /* a further remark about it; NULL: none */
     struct tcgrr_live_call calls[2]; /* CALL: what each asked for; a number of -1: nothing */
     struct tcgrr_divergence_side sides[2];
 };
@@ -189,8 +190,8 @@ struct tcgrr_comparison {
 /* Frees what it holds; it may be all zero. */
 void tcgrr_comparison_clear(struct tcgrr_comparison *comparison);
 
-/* A divergence that something other than the QEMUs can explain is none: takes it back, with `why` as its `undecided`,
- * and sets TCGRR_ERROR_FAILED with the text. Always returns false. */
+/* Withdraws a divergence that something other than the QEMUs can explain: sets `undecided` to `why`, and sets
+ * TCGRR_ERROR_FAILED with the text. Always returns false. */
 bool tcgrr_comparison_withdraw(struct tcgrr_comparison *comparison, const char *why, GError **error, const char *format,
                                ...) G_GNUC_PRINTF(4, 5);
 

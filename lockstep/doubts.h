@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Reasons to doubt a divergence: that the guest may have got something that QEMU does not record, or waited in a way
+ * Reasons to doubt a divergence: the guest may have received an input that QEMU does not record, or waited in a way
  * that QEMU does not replay.
  */
 #ifndef TCGRR_LOCKSTEP_DOUBTS_H
@@ -9,15 +9,15 @@
 #include "lockstep/comparison.h"
 #include "store/blocks.h"
 
-/* What was compared: one of the two runs, and what is known of both. */
+/* One of the two runs that were compared, and facts about both. */
 struct tcgrr_doubts_run {
     const char *target;
     const char *const *versions;       /* of the two QEMUs; NULL: not known */
     const char *const *words;          /* QEMU's command, NULL-terminated */
-    const struct tcgrr_blocks *blocks; /* what was executed up to there */
+    const struct tcgrr_blocks *blocks; /* the blocks executed up to the divergence */
     bool translated;                   /* B's rr log is of another release */
-    bool system;                       /* mode, in place of user mode */
-    bool repeats;   /* B is the same QEMU with the same command and files, and has A's rr log or system calls */
+    bool system;                       /* system mode rather than user mode */
+    bool repeats;   /* B is the same QEMU with the same command and files, and is given A's rr log or system calls */
     bool unchanged; /* a program, with its libraries, is the same in both runs, as far as is known */
 };
 
@@ -33,7 +33,7 @@ struct tcgrr_doubts_run {
  */
 bool tcgrr_doubts_check(struct tcgrr_comparison *found, const struct tcgrr_doubts_run *run, GError **error);
 
-/* The same of a program whose files are known to be unchanged, if it has just read a clock. */
+/* The same for a program whose files are known to be unchanged, if it has just read a clock. */
 bool tcgrr_doubts_check_clock(struct tcgrr_comparison *found, GError **error);
 
 #define TCGRR_DOUBTS_FURTHER                                                                                           \
@@ -41,9 +41,9 @@ bool tcgrr_doubts_check_clock(struct tcgrr_comparison *found, GError **error);
              * need not show at the same place */
 
 /*
- * Judges a control: a QEMU that was to repeat its own run, compared as `own`, with `problem` (taken over) where that
- * failed. If it did not repeat it, `found` is taken back: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Also
- * false where the control was stopped. `who` is that QEMU in a sentence, such as "A"; `system`: it runs a machine.
+ * Judges a control, in which a QEMU repeats its own run: `own` is the comparison, `problem` (taken over) its error. If
+ * the QEMU did not repeat its run, withdraws `found`: sets `undecided`, and fails with TCGRR_ERROR_FAILED. Also returns
+ * false if the control was stopped. `who` names the QEMU in a sentence, such as "A"; `system`: it runs a machine.
  */
 bool tcgrr_doubts_judge_control(struct tcgrr_comparison *found, const struct tcgrr_comparison *own, GError *problem,
                                 const char *who, bool system, GError **error);

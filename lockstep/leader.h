@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The side whose QEMU writes the rr log that the other side's replays meanwhile, wherever that one runs. */
+/* The side whose QEMU writes the rr log that the other side's QEMU replays at the same time, on this machine or
+ * another. */
 #ifndef TCGRR_LOCKSTEP_LEADER_H
 #define TCGRR_LOCKSTEP_LEADER_H
 
@@ -8,17 +9,17 @@
 
 struct tcgrr_leader;
 
-/* What became known of the log. */
+/* New data of the log. */
 struct tcgrr_log_news {
     const uint8_t *bytes; /* its next bytes, the head first; valid during the call */
     size_t size;
     bool over;                /* nothing follows */
-    bool translated;          /* it is for another release than the one that writes it */
+    bool translated;          /* it is translated for another release than the one that writes it */
     tcgrr_icount asked_after; /* see struct tcgrr_compare_options; 0: not known */
 };
 
 struct tcgrr_leader_options {
-    /* Gives it on; called now and then, also when there is nothing new. Not after `over`. */
+    /* Passes the data on; called repeatedly, even when there is nothing new, but not after `over`. */
     bool (*give)(const struct tcgrr_log_news *news, void *data, GError **error);
     void *data;
 };
@@ -32,16 +33,16 @@ void tcgrr_leader_free(struct tcgrr_leader *leader);
 const char *tcgrr_leader_path(const struct tcgrr_leader *leader);
 
 /*
- * Before the session is started: QEMU `follower` ("10.0.2") is to replay its log. Errors are those of
+ * Call it before starting the session. QEMU `follower` ("10.0.2") will replay the log. Errors are those of
  * tcgrr_log_tap_begin().
  */
 bool tcgrr_leader_begin(struct tcgrr_leader *leader, struct tcgrr_session *session, const char *follower,
                         GError **error);
 
-/* What its side is to be made with. */
+/* Create the leader's side with this log. */
 struct tcgrr_run_source_log *tcgrr_leader_log(struct tcgrr_leader *leader);
 
-/* Whether the log is translated; once QEMU runs. */
+/* Whether the log is translated; known once QEMU runs. */
 bool tcgrr_leader_translated(const struct tcgrr_leader *leader);
 
 #endif

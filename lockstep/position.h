@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Finding the places where a comparison starts and ends. */
+/* Finds the places where a comparison starts and ends. */
 #ifndef TCGRR_LOCKSTEP_POSITION_H
 #define TCGRR_LOCKSTEP_POSITION_H
 
@@ -9,14 +9,14 @@
 char *tcgrr_position_text(const struct tcgrr_position *where);
 
 /*
- * Advances a side until it reaches `where`. False with an error, TCGRR_ERROR_FAILED if it ends before; `name` says
- * there which side it is.
+ * Advances a side until it reaches `where`. False with an error, TCGRR_ERROR_FAILED if it ends before; `name` names the
+ * side in the message.
  */
 bool tcgrr_position_reach(struct tcgrr_run_source *side, const struct tcgrr_position *where, const char *name,
                           tcgrr_icount *icount, GError **error);
 
 /*
- * Where among the instructions from..to, through which the side has come, `where` is; UINT64_MAX: not there.
+ * Finds `where` among the instructions from..to, which the side has passed; *icount is UINT64_MAX if it is not there.
  */
 bool tcgrr_position_find(struct tcgrr_run_source *side, const struct tcgrr_position *where, tcgrr_icount from,
                          tcgrr_icount to, tcgrr_icount *icount, GError **error);

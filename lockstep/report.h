@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a comparison says about a divergence. */
+/* Fills in the report of a divergence. */
 #ifndef TCGRR_LOCKSTEP_REPORT_H
 #define TCGRR_LOCKSTEP_REPORT_H
 
 #include "lockstep/comparison.h"
 #include "lockstep/insn_cursor.h"
 
-/* Fills in that the sides diverge at the walks' current instructions. */
+/* Reports that the sides diverge at the cursors' current instructions. */
 void tcgrr_report_divergence(struct tcgrr_comparison *comparison, const struct tcgrr_insn_cursor *walks,
                              unsigned history);
 

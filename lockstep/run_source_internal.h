@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the sides that have chunks at hand share. All of it works on one chunk, from a cursor in it on. */
+/* Shared by the run sources that have chunks. All functions work on one chunk, from the cursor on. */
 #ifndef TCGRR_LOCKSTEP_RUN_SOURCE_INTERNAL_H
 #define TCGRR_LOCKSTEP_RUN_SOURCE_INTERNAL_H
 
@@ -8,7 +8,7 @@
 /* Appends the executions that overlap the instructions from..to. */
 void tcgrr_run_source_append_execs(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, GArray *execs);
 
-/* The digest `flow` continued by those of the instructions from..to that are there. */
+/* The digest `flow` extended by the instructions from..to, as far as the chunk has them. */
 uint64_t tcgrr_run_source_digest(struct tcgrr_cursor cursor, tcgrr_icount from, tcgrr_icount to, uint64_t flow);
 
 /* Finds the first instruction at `pc` that runs among from..to. Returns whether there is one. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A snapshot from which two QEMUs begin: what ran before it, such as firmware, need not be the same, and one rr log
- * drives both from there on.
+ * A snapshot from which two QEMUs start: what ran before it, such as firmware, may differ, and one rr log drives both
+ * from there on.
  */
 #ifndef TCGRR_LOCKSTEP_SHARED_START_H
 #define TCGRR_LOCKSTEP_SHARED_START_H
@@ -13,8 +13,8 @@
 struct tcgrr_shared_start {
     char *folder;
     char *images[2];     /* each QEMU has its own */
-    int maker;           /* who ran there: 0 or 1 */
-    tcgrr_icount icount; /* QEMU's own count there: runs count on from it, and tcgrr from 0 */
+    int maker;           /* the side that made it: 0 or 1 */
+    tcgrr_icount icount; /* QEMU's own count there; QEMU continues from it, tcgrr counts from 0 */
 };
 
 struct tcgrr_shared_start_options {
@@ -27,13 +27,13 @@ struct tcgrr_shared_start_options {
 };
 
 /*
- * Whether the words that only one of them has, NULL-terminated or NULL, say nothing about the machine or its guest: in
- * a snapshot the other one's would be lost.
+ * Whether the words that only one side has (NULL-terminated, or NULL) do not affect the machine or its guest. If they
+ * do, a snapshot of the other side would ignore them.
  */
 bool tcgrr_shared_start_suits(const char *const *own);
 
 /*
- * Runs A there and saves it; B, if that one refuses A's snapshot, so that both can load it. Errors are those of
+ * Runs A to the place and saves it; if B refuses A's snapshot, runs and saves B instead. Errors are those of
  * tcgrr_start_make(); TCGRR_ERROR_FAILED if each refuses the other's.
  */
 bool tcgrr_shared_start_make(struct tcgrr_shared_start *start, const struct tcgrr_shared_start_options *options,

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Comparing the states of two runs at the same place: registers by name, those that both have, except for those that
+ * Compares the states of two runs at the same place: the registers that both have, by name, except for those that may
  * legitimately differ.
  */
 #ifndef TCGRR_LOCKSTEP_STATE_H
@@ -9,9 +9,9 @@
 #include "store/samples.h"
 
 /*
- * Whether this register of this target (QEMU's name) can differ between runs that do the same: always; or, if they do
- * not share what happens outside the guest (`own_inputs`), because it holds a time, what is pending, or where an event
- * came. And those that `more` names (NULL-terminated, * and ? as in file names; NULL: none).
+ * Whether this register of this target (QEMU's name) may differ between runs that do the same: in any two runs; or, if
+ * they do not share their inputs (`own_inputs`), because it holds a time, pending interrupts, or the place of an event;
+ * or because `more` names it (NULL-terminated, with * and ? as in file names; NULL: none).
  */
 bool tcgrr_state_ignores(const char *target, const char *name, bool own_inputs, const char *const *more);
 
@@ -42,17 +42,17 @@ void tcgrr_state_comparer_free(struct tcgrr_state_comparer *comparer);
 uint32_t tcgrr_state_comparer_registers(const struct tcgrr_state_comparer *comparer);
 
 /*
- * Sets those aside that differ in the first two images, before anything was compared; each is compared from the first
- * image on in which it is the same. Returns them, struct tcgrr_register_difference; owned by the caller.
+ * Call it with the first two images: excludes the registers that differ; each is compared only from the first image on
+ * in which it agrees. Returns them, struct tcgrr_register_difference; owned by the caller.
  */
 GArray *tcgrr_state_comparer_set_aside(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b);
-/* Whether two images agree in all that are not set aside. */
+/* Whether two images agree in all registers that are not excluded. */
 bool tcgrr_state_comparer_same(struct tcgrr_state_comparer *comparer, const uint8_t *a, const uint8_t *b);
-/* Those in which they do not: struct tcgrr_register_difference, in the order of side A; owned by the caller. */
+/* The registers that differ: struct tcgrr_register_difference, in the order of side A; owned by the caller. */
 GArray *tcgrr_state_comparer_differences(const struct tcgrr_state_comparer *comparer, const uint8_t *a,
                                          const uint8_t *b);
 
-/* "0x…" of a value with its lowest byte first, all its digits; owned by the caller. */
+/* A little-endian value as "0x…" with all digits; owned by the caller. */
 char *tcgrr_register_text(const uint8_t *value, uint32_t size);
 
 #endif

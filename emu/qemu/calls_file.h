@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* User mode: the file of what system calls give, as tcgrr makes it and finds the environment in it. */
+/* User mode: creates the file for the results of system calls, and reads the environment from it. */
 #ifndef TCGRR_EMU_QEMU_CALLS_FILE_H
 #define TCGRR_EMU_QEMU_CALLS_FILE_H
 
 #include <glib.h>
 #include <stdbool.h>
 
-/* Makes the file, or empties it, for a program that starts with our environment. False with TCGRR_ERROR_FAILED. */
+/* Creates or truncates the file for a program that starts with our environment. False with TCGRR_ERROR_FAILED. */
 bool tcgrr_calls_file_create(const char *path, GError **error);
 
 /* The environment in the file: NAME=value, NULL-terminated, owned by the caller. NULL with TCGRR_ERROR_DAMAGED if there

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Turns the QEMU command that the user already has into the one that records or replays it. */
+/* Turns the user's QEMU command into one that records or replays it. */
 #ifndef TCGRR_EMU_COMMAND_H
 #define TCGRR_EMU_COMMAND_H
 
 #include "emu/qemu/images.h"
 #include "emu/qemu/qemu.h"
 
-/* What the snapshot that a run starts from (emu/qemu/start.h) is called in its image. */
+/* The name, in its image, of the snapshot that a run starts from (emu/qemu/start.h). */
 #define TCGRR_START_TAG "tcgrr-start"
 
 /* In user mode QEMU is started with this variable set to 1, unless the user has set it. */
@@ -24,15 +24,16 @@ struct tcgrr_command_options {
     const char *rr_file;    /* RECORD and REPLAY: QEMU's rrfile */
     const char *qmp_config; /* system mode: a file that makes QEMU's QMP server (tcgrr_qmp_configure()); NULL: none */
     const char *gdb;        /* system mode: value for -gdb, e.g. "tcp::1234"; NULL: none */
-    bool pause_at_end; /* keep QEMU there when the guest shuts down (-action shutdown=pause), to ask it for its count */
-    /* What would be written to the user's images goes to files in this folder instead, whose names come in `images`;
-     * NULL: the images are as the user has them. */
+    bool pause_at_end; /* when the guest shuts down, pause QEMU instead of ending it (-action shutdown=pause), so that
+                          it can be asked for its count */
+    /* Writes to the user's images go to files in this folder instead, which are listed in `images`; NULL: the images
+     * are used directly. */
     const char *scratch;
-    /* REPLAY: what the guest prints to files is in them already, and goes to /dev/null; but not of the last words of
-     * the command, which are these; NULL: there are none. */
+    /* REPLAY: what the guest prints to files goes to /dev/null, because the recording wrote it already, except for the
+     * last words of the command, which are these; NULL: no such words. */
     const char *const *own;
     const char *keyframe; /* with `scratch`: the folder of a keyframe (emu/qemu/images.h) to start from; or NULL */
-    tcgrr_icount keyframe_icount; /* where that is */
+    tcgrr_icount keyframe_icount; /* its icount */
     const char *snapshot;         /* a qcow2 file for VM snapshots, added as a drive that no device uses; NULL: none */
     const char *start;            /* a qcow2 file with the snapshot TCGRR_START_TAG that the run starts from, without a
                                      keyframe; written to, except with `scratch`; NULL: the run starts at reset */
@@ -41,19 +42,19 @@ struct tcgrr_command_options {
     const char *plugin_arguments; /* "fd=7,…", appended to -plugin PATH, */
 };
 
-/* What was understood of the user's command. */
+/* The parsed command. */
 struct tcgrr_command {
     char **argv;              /* complete command to start, NULL-terminated; argv[0] is qemu->path */
-    enum tcgrr_run_mode mode; /* RECORD may have become PLAIN because of -smp; said in `notes` */
+    enum tcgrr_run_mode mode; /* RECORD may have become PLAIN because of -smp; `notes` says so */
     char *icount_shift;       /* the shift in use, "" in user mode */
-    unsigned vcpus;           /* what -smp says; 1 without it, although a few machines start with more */
-    const char *warning;      /* what the user does not get and may have wanted; one of `notes`; NULL: nothing */
-    GPtrArray *notes;         /* char*: what was added or changed and why, one line each, for -v */
-    GPtrArray *guest_files;   /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
-                                 loader devices; user mode: the program */
-    const char *aio;          /* how QEMU accesses files of keyframes, a value of aio=; static */
-    GPtrArray *images;        /* struct tcgrr_image: to be made with tcgrr_images_create() before QEMU is started */
-    char *kernel;             /* -kernel, or in user mode the program; NULL if none */
+    unsigned vcpus;           /* from -smp; 1 without it, although a few machines start with more */
+    const char *warning; /* something that the user may have expected and does not get; one of `notes`; NULL: nothing */
+    GPtrArray *notes;    /* char*: what was added or changed and why, one line each, for -v */
+    GPtrArray *guest_files; /* char*: the user's files that the guest consists of: kernel, initrd, dtb, bios, disks,
+                               loader devices; user mode: the program */
+    const char *aio;        /* how QEMU accesses files of keyframes, a value of aio=; static */
+    GPtrArray *images;      /* struct tcgrr_image: create them with tcgrr_images_create() before starting QEMU */
+    char *kernel;           /* -kernel, or in user mode the program; NULL if none */
 };
 
 /*
@@ -72,8 +73,8 @@ struct tcgrr_command {
 bool tcgrr_command_build(const struct tcgrr_qemu *qemu, const char *const *arguments,
                          const struct tcgrr_command_options *options, struct tcgrr_command *command, GError **error);
 /*
- * Where the program's name stands in `arguments`, the words after the name of a QEMU, if that runs single programs; -1
- * for a system emulator and for what is no QEMU. Looks at the name and, where that does not say, asks --version.
+ * The index of the program's name in `arguments`, the words after the name of a user-mode QEMU; -1 for a system
+ * emulator or anything else. Decides by the name or, if that is not enough, by the output of --version.
  */
 int tcgrr_command_program(const char *qemu, const char *const *arguments);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's command-line syntax: which words are options, which are their values, and what stands inside a value. */
+/* QEMU's command-line syntax: which words are options, which are their values, and the suboptions inside a value. */
 #ifndef TCGRR_EMU_COMMAND_OPTIONS_H
 #define TCGRR_EMU_COMMAND_OPTIONS_H
 
@@ -10,12 +10,12 @@
 struct tcgrr_option {
     const char *name;  /* without its dashes; "" for a bare word, which system emulation takes for a disk */
     const char *value; /* NULL if it has none */
-    size_t first;      /* index of its first word, and how many they are: 1 or 2 */
+    size_t first;      /* index of its first word; `words` is their number, 1 or 2 */
     size_t words;
 };
 
 /*
- * Cuts a system emulator's words into options (GArray of struct tcgrr_option, g_array_unref). The table of options
+ * Splits a system emulator's words into options (GArray of struct tcgrr_option, g_array_unref). The table of options
  * covers QEMU 4.2 to 11.1; an option that it does not know has a value if the next word does not begin with a dash.
  */
 GArray *tcgrr_options_scan_system(const char *const *words);
@@ -54,13 +54,14 @@ void tcgrr_suboptions_set(GPtrArray *suboptions, const char *key, const char *va
 char *tcgrr_suboptions_format(const GPtrArray *suboptions);
 
 /*
- * Refuses a disk that the guest uses and that does not go through QEMU's blkreplay (TCGRR_ERROR_USAGE), and says what
- * to use on this target: under rr its requests would end at other instructions in the replay. `options` is what
- * tcgrr_options_scan_system() returned. Flash is no disk: it is read before the guest starts.
+ * Refuses a disk that the guest uses and that does not go through QEMU's blkreplay, because under rr its requests would
+ * complete at other instructions in the replay. The error (TCGRR_ERROR_USAGE) says what to use on this target.
+ * `options` is the result of tcgrr_options_scan_system(). Flash does not count as a disk: it is read before the guest
+ * starts.
  */
 bool tcgrr_options_check_disks(const GArray *options, const char *target, GError **error);
 
-/* `text` with its commas doubled, as a value inside an option needs it. Owned by the caller. */
+/* `text` with its commas doubled, for use inside an option's value. Owned by the caller. */
 char *tcgrr_options_escape(const char *text);
 
 #endif

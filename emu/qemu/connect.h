@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the clients of QEMU's unix sockets share: connecting while QEMU comes up, and bounded waits. */
+/* Shared by the clients of QEMU's unix sockets: connecting while QEMU starts, and bounded waits. */
 #ifndef TCGRR_EMU_CONNECT_H
 #define TCGRR_EMU_CONNECT_H
 

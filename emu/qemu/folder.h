@@ -8,7 +8,7 @@
 /* Removes a private folder with the files and links in it, but not what the links lead to. NULL is allowed. */
 void tcgrr_folder_remove(const char *folder);
 
-/* Copies a file, piece by piece; `to` is replaced. */
+/* Copies a file; `to` is replaced. */
 bool tcgrr_file_copy(const char *from, const char *to, GError **error);
 
 #endif

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Part of a register with a name of its own: a flag. */
+/* A named part of a register: a flag. */
 struct tcgrr_register_field {
     char *name;
     uint8_t first; /* bit, 0 being the lowest */
@@ -20,13 +20,13 @@ struct tcgrr_register_field {
 struct tcgrr_register {
     char *name;
     char *type;      /* "" if it does not say */
-    unsigned number; /* as the stub counts them */
+    unsigned number; /* in the stub's numbering */
     unsigned bytes;
     unsigned index;  /* in the list */
     unsigned offset; /* of its value in a state */
     bool core;       /* one of those that the stub sends all at once, which is fast */
-    bool system;     /* of a feature that holds what steers and describes the machine, not what programs compute with */
-    GArray *fields;  /* struct tcgrr_register_field; NULL: none are described */
+    bool system; /* of a feature with control and status registers rather than registers that programs compute with */
+    GArray *fields; /* struct tcgrr_register_field; NULL: none are described */
 };
 
 /* Never changes once it is complete; any thread. */
@@ -34,10 +34,11 @@ struct tcgrr_register_layout {
     GPtrArray *list;      /* struct tcgrr_register *, in the order in which they are described */
     GHashTable *by_name;  /* char * → struct tcgrr_register * */
     unsigned state_bytes; /* of one state */
-    bool big_endian;      /* in which order a value's bytes are */
+    bool big_endian;      /* byte order of values */
 };
 
-/* No registers yet, and one reference. `target` is QEMU's target name, which implies the order of bytes. */
+/* Creates a layout without registers, with one reference. `target` is QEMU's target name, which implies the byte order.
+ * */
 struct tcgrr_register_layout *tcgrr_register_layout_new(const char *target);
 struct tcgrr_register_layout *tcgrr_register_layout_ref(struct tcgrr_register_layout *registers);
 /* Frees it with the last reference. NULL is allowed. */
@@ -60,8 +61,8 @@ const struct tcgrr_register *tcgrr_register_layout_find(const struct tcgrr_regis
                                                         const char *name);
 
 /*
- * A state is one piece of memory of `state_bytes`: for each register in turn a byte that says whether its value is
- * known, then the values.
+ * A state is one block of memory of `state_bytes` bytes: a byte for each register that says whether its value is known,
+ * then the values.
  */
 static inline bool tcgrr_state_knows(const uint8_t *state, unsigned index)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The registers of targets whose gdb stub does not describe them, in the order that gdb takes for granted then. */
+/* The registers of targets whose gdb stub does not describe them, in the order that gdb assumes in that case. */
 #ifndef TCGRR_EMU_GDB_LAYOUT_H
 #define TCGRR_EMU_GDB_LAYOUT_H
 

@@ -8,17 +8,17 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A packet's payload, after runs were written out, is at most so long. */
+/* The maximum length of a packet's payload after its runs are expanded. */
 #define TCGRR_GDB_PACKET_MAX (1u << 20)
 
 /* Appends `payload` as a packet. */
 void tcgrr_gdb_packet_append(GString *out, const char *payload);
 
 /*
- * Takes the first whole packet out of `input`, with everything before it (acknowledgements, and notifications, which
- * nobody asked for), and puts it into `packet` as it stands there, "$payload#cc"; or the single byte 3, with which gdb
- * interrupts. *found is false if it has not all come yet. False with TCGRR_ERROR_DAMAGED: a wrong checksum, a packet
- * that is too long, or a request to send ours again.
+ * Removes the first whole packet from `input`, with everything before it (acknowledgements and unsolicited
+ * notifications), and puts it into `packet` unchanged, "$payload#cc"; or the single byte 3, with which gdb interrupts.
+ * *found is false if the packet is still incomplete. False with TCGRR_ERROR_DAMAGED for a wrong checksum, a packet that
+ * is too long, or a request to send ours again.
  */
 bool tcgrr_gdb_packet_take(GString *input, GString *packet, bool *found, GError **error);
 

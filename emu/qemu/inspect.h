@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A QEMU that is paused before its first instruction, to ask it what machine the user's command makes. It opens
- * none of the user's outputs and writes to none of his disks. One thread.
+ * A QEMU that is paused before its first instruction, to query the machine that the user's command makes. It opens none
+ * of the user's output files and writes to none of the user's disks. Not thread-safe.
  */
 #ifndef TCGRR_EMU_INSPECT_H
 #define TCGRR_EMU_INSPECT_H
@@ -14,8 +14,8 @@
 struct tcgrr_inspect;
 
 /*
- * Starts it with the user's words, NULL-terminated. `directory` is its working directory; NULL: ours.
- * TCGRR_ERROR_FAILED with what QEMU says if it does not come up.
+ * Starts QEMU with the user's words, NULL-terminated. `directory` is its working directory; NULL: ours.
+ * TCGRR_ERROR_FAILED with QEMU's message if it does not start.
  */
 struct tcgrr_inspect *tcgrr_inspect_start(const struct tcgrr_qemu *qemu, const char *const *arguments,
                                           const char *directory, GError **error);
@@ -25,7 +25,7 @@ void tcgrr_inspect_free(struct tcgrr_inspect *inspect);
 /* tcgrr_qmp_execute() with a timeout that is long enough. */
 json_t *tcgrr_inspect_qmp(struct tcgrr_inspect *inspect, const char *command, json_t *arguments, GError **error);
 
-/* What the human monitor answers to a command; NULL with error. Owned by the caller. */
+/* The human monitor's answer to a command; NULL with error. Owned by the caller. */
 char *tcgrr_inspect_hmp(struct tcgrr_inspect *inspect, const char *command, GError **error);
 
 /* The type of the object at `path` in QEMU's object tree ("/machine": "virt-7.2-machine"); NULL with error. Owned by

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The machine's physical memory map, as QEMU's monitor prints it. QEMU does not give plugins the names of devices that
- * share a page; here they are, by address.
+ * The machine's physical memory map, as QEMU's monitor prints it. It has the names of devices that share a page, by
+ * address, which QEMU does not give to plugins.
  */
 #ifndef TCGRR_EMU_MEMORY_MAP_H
 #define TCGRR_EMU_MEMORY_MAP_H
@@ -17,8 +17,8 @@ struct tcgrr_region {
 };
 
 /*
- * The regions in what `info mtree -f` prints, for the first vCPU's view of memory: struct tcgrr_region, in order,
- * cleared with the array; empty where there is nothing that can be read. The text is untrusted.
+ * The regions of the first vCPU's view of memory in the output of `info mtree -f`: struct tcgrr_region, in order,
+ * cleared with the array; empty if the text cannot be parsed. The text is untrusted.
  */
 GArray *tcgrr_memory_map_parse(const char *text);
 

@@ -6,14 +6,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* What a disk can have, at most: far more than any image, so that what lies over one has room to grow. */
+/* The maximum size of a disk: far more than any image, so that an overlay has room to grow. */
 #define TCGRR_QCOW2_MAX     (UINT64_C(1) << 41)
-/* Of a disk that no guest ever sees, on which QEMU keeps snapshots of the machine. */
+/* The size of a disk that no guest sees, in which QEMU stores snapshots of the machine. */
 #define TCGRR_QCOW2_NO_DISK 65536u
 
 /*
- * Writes an empty qcow2 image to `path`, for a disk of `size` bytes, at most TCGRR_QCOW2_MAX. What backs it is not
- * said in the file but when QEMU opens it.
+ * Writes an empty qcow2 image to `path`, for a disk of `size` bytes, at most TCGRR_QCOW2_MAX. The file does not name
+ * its backing file; that is specified when QEMU opens it.
  */
 bool tcgrr_qcow2_create(const char *path, guint64 size, GError **error);
 

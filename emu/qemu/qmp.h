@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small QMP client over a unix socket. One thread; every wait is bounded. A QEMU that counts instructions answers
- * only between two slices of guest time (see tcgrr_process_stop()): tens of seconds are a sensible timeout for it.
+ * A small QMP client over a unix socket. Not thread-safe; every wait is bounded. A QEMU that counts instructions
+ * answers only between two slices of guest time (see tcgrr_process_stop()), so a timeout of tens of seconds is
+ * sensible.
  */
 #ifndef TCGRR_EMU_QMP_H
 #define TCGRR_EMU_QMP_H
@@ -13,8 +14,8 @@
 struct tcgrr_qmp;
 
 /*
- * Writes the file that makes a QEMU which reads it (-readconfig) listen for a QMP client at `socket`.
- * TCGRR_ERROR_FAILED if it cannot be written, or the name of the socket cannot stand in it.
+ * Writes the configuration file (-readconfig) that makes a QEMU listen for a QMP client at `socket`. TCGRR_ERROR_FAILED
+ * if it cannot be written, or the name of the socket cannot be represented in it.
  */
 bool tcgrr_qmp_configure(const char *path, const char *socket, GError **error);
 
@@ -33,11 +34,12 @@ void tcgrr_qmp_free(struct tcgrr_qmp *qmp);
 json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
                           GError **error);
 
-/* Whether an event of this name is there now, without waiting; does not consume it. Reads what the socket has. */
+/* Whether an event of this name has arrived, without waiting for one; does not consume it. Reads what is available on
+ * the socket. */
 bool tcgrr_qmp_has_event(struct tcgrr_qmp *qmp, const char *name);
-/* Whether there is, and its data have this text under `key`. */
+/* The same, and its data have this text under `key`. */
 bool tcgrr_qmp_event_says(struct tcgrr_qmp *qmp, const char *name, const char *key, const char *value);
-/* Waits until something has arrived, at most `timeout_ms`, or a few where the connection is broken. */
+/* Waits until something has arrived, at most `timeout_ms`, or only a few milliseconds if the connection is broken. */
 void tcgrr_qmp_wait(struct tcgrr_qmp *qmp, int timeout_ms);
 /* Forgets all events up to now. */
 void tcgrr_qmp_forget_events(struct tcgrr_qmp *qmp);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Waiting for a QEMU that replays to stop: at a replay break, at the guest's end, or because it hangs. */
+/* Waits for a replaying QEMU to stop: at a replay break, at the guest's end, or because it hangs. */
 #ifndef TCGRR_EMU_REPLAY_WAIT_H
 #define TCGRR_EMU_REPLAY_WAIT_H
 
@@ -11,21 +11,21 @@ struct tcgrr_replay_wait {
     struct tcgrr_qmp *qmp;
     struct tcgrr_process *process;
     const char *name; /* of the QEMU, for errors */
-    int hang_ms;      /* one that makes no progress for so long has hung */
+    int hang_ms;      /* a QEMU without progress for this long has hung */
     const volatile int *stop;
-    bool (*give_up)(void *data);                       /* likewise; may be NULL */
+    bool (*give_up)(void *data);                       /* returns true to give up; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* may be NULL */
     void *data;
-    tcgrr_icount seen; /* how far it was when it was last asked: QEMU's own count */
+    tcgrr_icount seen; /* QEMU's own count when it was last queried */
 };
 
-/* QEMU's own count now. */
+/* Queries QEMU's own count. */
 bool tcgrr_replay_wait_icount(struct tcgrr_replay_wait *wait, tcgrr_icount *icount, GError **error);
 
 /*
- * Returns when QEMU, which runs, does not run any more. TCGRR_ERROR_HUNG if it makes no progress, TCGRR_ERROR_STOPPED
- * if the user asks for it (`stop` is not 0; may be NULL), TCGRR_ERROR_FAILED if it does not answer, which is most often
- * its end.
+ * Returns when QEMU, which is running, has stopped. TCGRR_ERROR_HUNG if it makes no progress, TCGRR_ERROR_STOPPED if
+ * the user interrupts (`stop` is not 0; may be NULL), TCGRR_ERROR_FAILED if it does not answer, mostly because it has
+ * ended.
  */
 bool tcgrr_replay_wait_stop(struct tcgrr_replay_wait *wait, GError **error);
 

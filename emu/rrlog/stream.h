@@ -25,66 +25,68 @@
 struct tcgrr_rr_stream_options {
     const char *from; /* version of the QEMU that writes the log; NULL: only its head says */
     const char *to;   /* of the one that will read it; NULL: the same */
-    /* What comes out goes through a pipe: QEMU cannot seek there, and takes the events right after the version. */
+    /* The output goes through a pipe: QEMU cannot seek in it, and expects the events right after the version. */
     bool pipe;
-    /* The guest asked to shut down after so many instructions at most: more is known than the log says. 0: it is not.
-     */
+    /* The guest asked to shut down after at most this many instructions, which is more than the log says. 0: not known.
+     * */
     tcgrr_icount asked_by;
-    /* All that happened before so many instructions is in the log, also where it is cut short. 0: that is not known. */
+    /* The log has everything that happened before this many instructions, even if it is cut short. 0: not known. */
     tcgrr_icount logged;
-    /* The QEMU that reads it is a RISC-V machine that is given its device tree: before 8.0 it draws a random seed for
-     * it all the same, which nobody sees, because it draws another one when it resets. */
+    /* The QEMU that reads it runs a RISC-V machine with -dtb: before 8.0 it draws a random seed for the device tree all
+     * the same, which has no effect, because it draws another one at reset. */
     bool riscv_tree;
-    bool tree_added; /* with `riscv_tree`: the QEMU that wrote the log made its own */
+    bool tree_added; /* with `riscv_tree`: the QEMU that wrote the log generated its device tree */
     /* Called for each event that is read, with the instructions before it (INSTRUCTION: after it); may be NULL. It
      * stops the stream by returning false. */
     bool (*seen)(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data);
     void *data;
 };
 
-/* What was read, and what was done to it. */
+/* What was read, and the repairs so far. */
 struct tcgrr_rr_state {
     uint32_t version;    /* of the log that comes out; 0: its head has not come yet */
-    bool translated;     /* that is for another release */
+    bool translated;     /* the output is for another release */
     bool complete;       /* the end that QEMU writes was read */
-    bool unknown;        /* something was not understood, and nothing after it */
+    bool unknown;        /* something could not be parsed; nothing after it is used */
     bool guest_shutdown; /* the guest asked for it */
     tcgrr_icount total;  /* instructions in what was read */
     tcgrr_icount end;    /* instructions of the run: up to the guest's request, or `total` */
-    tcgrr_icount moved;  /* with `was_moved`: where SHUTDOWN stood; the request came after that, `end` at the latest */
+    tcgrr_icount
+        moved; /* with `was_moved`: the original place of SHUTDOWN; the request came after it, at `end` at the latest */
     bool was_moved;
     bool dropped_clock;
     bool dropped_seed; /* of a device tree */
     bool added_seed;
-    uint64_t read;     /* bytes that were understood, the head among them */
+    uint64_t read;     /* bytes that could be parsed, including the head */
     uint64_t last_run; /* of these, before the last INSTRUCTION */
 };
 
 struct tcgrr_rr_stream;
 
-/* TCGRR_ERROR_FAILED if a release that is needed has a format that is not known. */
+/* TCGRR_ERROR_FAILED if the format of one of the releases is not known. */
 struct tcgrr_rr_stream *tcgrr_rr_stream_new(const struct tcgrr_rr_stream_options *options, GError **error);
 /* NULL is allowed. */
 void tcgrr_rr_stream_free(struct tcgrr_rr_stream *stream);
 
 /*
- * Takes the next `size` bytes of the log, its head of TCGRR_RR_HEAD_BYTES first, which may be empty still; appends to
- * `out` what can be given on, each event as soon as it is whole (a SHUTDOWN: as soon as its place is known). After the
- * run's end it reads on and appends nothing. TCGRR_ERROR_FAILED, naming it, for an event that the other release cannot
- * take; a log of the same release that holds something unknown is given on as it is from there.
+ * Takes the next `size` bytes of the log, beginning with its head of TCGRR_RR_HEAD_BYTES, which may still be empty.
+ * Appends to `out` what can be passed on: each event as soon as it is complete (a SHUTDOWN as soon as its place is
+ * known). After the run's end it reads on and appends nothing. TCGRR_ERROR_FAILED, naming the event, if the other
+ * release cannot replay it. If a log of the same release contains something unknown, everything from there is passed on
+ * unchanged.
  */
 bool tcgrr_rr_stream_push(struct tcgrr_rr_stream *stream, const uint8_t *bytes, size_t size, GByteArray *out,
                           GError **error);
 /*
- * QEMU, which still writes the log, has run `icount` instructions, and all events before these were pushed: appends
- * the instructions up to there, so that who reads the log can run them before QEMU has another event to write. The
- * INSTRUCTION event that it writes then is shortened by them. An event that turns up before `icount` after all is
- * TCGRR_ERROR_DAMAGED when it is pushed.
+ * QEMU, which is still writing the log, has run `icount` instructions, and all events before that have been pushed:
+ * appends the instructions up to there, so that the reader of the log can run them before QEMU has another event to
+ * write. QEMU's next INSTRUCTION event is shortened by them. If an event before `icount` is pushed later after all,
+ * that is TCGRR_ERROR_DAMAGED.
  */
 void tcgrr_rr_stream_run(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out);
-/* The log is known to have all events up to `icount`, with which it then ends unless it says itself how. */
+/* The log is known to have all events up to `icount`, where it then ends unless it has an end of its own. */
 void tcgrr_rr_stream_logged(struct tcgrr_rr_stream *stream, tcgrr_icount icount);
-/* The log's end: appends what closes it, unless it has been. Nothing is pushed after. */
+/* Ends the log: appends what closes it, if it is not closed yet. Push nothing afterwards. */
 void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out);
 
 /* Owned by the stream. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* A part of one side's run that is at hand, execution by execution; it grows at its end and is cut off at its start. */
+/* The available part of one side's run, execution by execution; it grows at its end and is cut off at its start. */
 #ifndef TCGRR_LOCKSTEP_EXEC_WINDOW_H
 #define TCGRR_LOCKSTEP_EXEC_WINDOW_H
 
@@ -8,18 +8,18 @@
 struct tcgrr_exec_window {
     struct tcgrr_run_source *side;
     struct tcgrr_stretch stretch;
-    tcgrr_icount from;                 /* first instruction at hand */
-    tcgrr_icount to;                   /* what was asked for; the last execution may go on after it */
+    tcgrr_icount from;                 /* first available instruction */
+    tcgrr_icount to;                   /* the requested end; the last execution may extend beyond it */
     enum tcgrr_run_source_state state; /* of the side at `to`; if not REACHED, the run ends here */
 };
 
-/* Puts the instructions from..to at hand; what the window had goes, and it may be all zero. `from` follows the rules of
- * struct tcgrr_run_source_ops. */
+/* Fetches the instructions from..to, replacing the window's content; the window may be all zero before. `from` follows
+ * the rules of struct tcgrr_run_source_ops. */
 bool tcgrr_exec_window_begin(struct tcgrr_exec_window *window, struct tcgrr_run_source *side, tcgrr_icount from,
                              tcgrr_icount to, GError **error);
-/* Goes on to `to`; nothing if that is at hand, or the run has ended. */
+/* Extends the window to `to`; does nothing if that is available already or the run has ended. */
 bool tcgrr_exec_window_extend(struct tcgrr_exec_window *window, tcgrr_icount to, GError **error);
-/* Lets go of the executions before number `exec`. */
+/* Drops the executions before number `exec`. */
 void tcgrr_exec_window_cut(struct tcgrr_exec_window *window, guint exec);
 void tcgrr_exec_window_clear(struct tcgrr_exec_window *window);
 
@@ -35,7 +35,8 @@ static inline const struct tcgrr_event *tcgrr_exec_window_event(const struct tcg
                                                : NULL;
 }
 
-/* The first instruction at `pc` to run among from..to, which are at hand. Returns whether there is one. */
+/* Finds the first execution of the instruction at `pc` in from..to, which must be available. Returns whether there is
+ * one. */
 bool tcgrr_exec_window_find_pc(const struct tcgrr_exec_window *window, uint64_t pc, tcgrr_icount from, tcgrr_icount to,
                                tcgrr_icount *icount);
 /* The first event at or after `icount`. */
