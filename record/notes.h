@@ -6,8 +6,8 @@
 #include "emu/qemu/session.h"
 #include "store/trace.h"
 
-/* Stores, at level full, the memory map and what is not as it should be of the accesses; and events that were left out.
- * `run` is as it ended. */
+/* Stores notes about events that were left out and, at level full, the memory map and notes about irregular accesses.
+ * `run` is complete. */
 bool tcgrr_record_notes(struct tcgrr_writer *writer, struct tcgrr_session *session, const struct tcgrr_run *run,
                         GError **error);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who is at work on a file that is not complete yet: a lock on a file beside it, which ends with the process that has
- * it, so that what a killed one left can be distinguished from what others are writing. */
+/* Marks an incomplete file as being written: a lock on a file next to it, which ends with its process, so that files
+ * left by killed processes can be distinguished from files that are being written. */
 #ifndef TCGRR_RECORD_PART_LOCK_H
 #define TCGRR_RECORD_PART_LOCK_H
 
@@ -8,13 +8,14 @@
 
 #define TCGRR_PART_SUFFIX ".part"
 
-/* Before the file `part` is made. Returns a descriptor to be given back; -1 where there are no locks. */
+/* Call it before creating the file `part`. Returns a descriptor for tcgrr_part_unlock(); -1 if the file system has no
+ * locks. */
 int tcgrr_part_lock(const char *part);
-/* When `part` is there under another name, or is gone. */
+/* Call it when `part` has been renamed or removed. */
 void tcgrr_part_unlock(const char *part, int lock);
-/* Removes `part`, with what SQLite has beside it, unless somebody is at work on it, or that cannot be known. */
+/* Removes `part` and SQLite's files next to it, unless a process is writing it or that cannot be determined. */
 void tcgrr_part_remove_dead(const char *part);
-/* Removes `part` with what SQLite has beside it. */
+/* Removes `part` and SQLite's files next to it. */
 void tcgrr_part_remove(const char *part);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a recording pins before it begins, so that other releases of QEMU, on other machines too, replay it. */
+/* Pins a recording's machine before it begins, so that other releases of QEMU, also on other hosts, can replay it. */
 #ifndef TCGRR_RECORD_PORTABLE_H
 #define TCGRR_RECORD_PORTABLE_H
 
@@ -20,20 +20,20 @@ struct tcgrr_portable_options {
 struct tcgrr_portable {
     struct tcgrr_qemu qemu;
     struct tcgrr_pins pins;
-    char **arguments;          /* what QEMU is started with in place of the user's words */
-    char *start;               /* the image that it starts from, its own copy; NULL: at reset */
-    char *start_at;            /* where that is, as the user said */
+    char **arguments;          /* the arguments that replace the user's */
+    char *start;               /* its own copy of the image that it starts from; NULL: at reset */
+    char *start_at;            /* the start, as the user named it */
     tcgrr_icount start_icount; /* QEMU's count there */
 };
 
 /*
- * Probes the QEMU, pins its machine and, with `start_at`, runs it there and takes the snapshot. TCGRR_ERROR_USAGE for
- * user mode, which has no machine, and for a place that is none.
+ * Probes the QEMU, pins its machine and, with `start_at`, runs it to that place and takes the snapshot.
+ * TCGRR_ERROR_USAGE for user mode, which has no machine, and for an invalid place.
  */
 bool tcgrr_portable_open(const struct tcgrr_portable_options *options, struct tcgrr_portable *portable, GError **error);
 void tcgrr_portable_clear(struct tcgrr_portable *portable);
 
-/* Stores how the machine was pinned, and all files. `qemu` is what the user called it. */
+/* Stores how the machine was pinned, and all files. `qemu` is the user's name for the QEMU. */
 bool tcgrr_portable_store(const struct tcgrr_portable *portable, const char *qemu, struct tcgrr_writer *writer,
                           GError **error);
 

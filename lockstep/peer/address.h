@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Where two tcgrr meet: "unix:PATH" or "tcp:HOST:PORT". */
+/* The address at which two tcgrr processes connect: "unix:PATH" or "tcp:HOST:PORT". */
 #ifndef TCGRR_LOCKSTEP_ADDRESS_H
 #define TCGRR_LOCKSTEP_ADDRESS_H
 
@@ -13,34 +13,35 @@ struct tcgrr_address {
 };
 
 /*
- * TCGRR_ERROR_USAGE for what is no address. IPv6 addresses stand in brackets; "tcp::PORT" and "tcp:PORT" mean this
+ * TCGRR_ERROR_USAGE if the text is not an address. IPv6 addresses are in brackets; "tcp::PORT" and "tcp:PORT" mean this
  * machine.
  */
 bool tcgrr_address_parse(const char *text, struct tcgrr_address *address, GError **error);
 void tcgrr_address_clear(struct tcgrr_address *address);
 
-/* *local: nobody outside this machine can be at the other end. TCGRR_ERROR_FAILED for a host that is not known;
- * TCGRR_ERROR_STOPPED if `*stop` (may be NULL) is not 0 before that is known. */
+/* *local: the address cannot be reached from outside this machine. TCGRR_ERROR_FAILED if the host is not known;
+ * TCGRR_ERROR_STOPPED if `*stop` (may be NULL) becomes non-zero during the lookup. */
 bool tcgrr_address_local(const struct tcgrr_address *address, bool *local, const volatile int *stop, GError **error);
 
-/* Somebody who waits for a connection. */
+/* A listening socket. */
 struct tcgrr_listener;
 
 /*
- * A socket file is for its owner alone (0600). One that nobody listens at any more is replaced; it is removed when the
- * listener is freed. `stop`: as above, while a host is looked up.
+ * A socket file is accessible only to its owner (0600). A stale one, at which no process listens, is replaced; the file
+ * is removed when the listener is freed. `stop`: as above, during the lookup of a host.
  */
 struct tcgrr_listener *tcgrr_listener_new(const struct tcgrr_address *address, const volatile int *stop,
                                           GError **error);
-/* The address with the port that was found for port 0; owned by the listener. */
+/* The address, with the actual port if port 0 was requested; owned by the listener. */
 const char *tcgrr_listener_text(const struct tcgrr_listener *listener);
-/* Waits for somebody, at most `wait_ms` (TCGRR_ERROR_HUNG) or until `*stop` (may be NULL) is not 0
- * (TCGRR_ERROR_STOPPED). The socket, or -1. */
+/* Waits for a connection, at most `wait_ms` (TCGRR_ERROR_HUNG) or until `*stop` (may be NULL) is not 0
+ * (TCGRR_ERROR_STOPPED). Returns the socket, or -1. */
 int tcgrr_listener_accept(struct tcgrr_listener *listener, int wait_ms, const volatile int *stop, GError **error);
 /* NULL is allowed. */
 void tcgrr_listener_free(struct tcgrr_listener *listener);
 
-/* Connects to somebody who listens, or begins to within `wait_ms`. The socket, or -1 with an error as above. */
+/* Connects to a listener, and retries for `wait_ms` until there is one. Returns the socket, or -1 with an error as
+ * above. */
 int tcgrr_address_connect(const struct tcgrr_address *address, int wait_ms, const volatile int *stop, GError **error);
 
 #endif

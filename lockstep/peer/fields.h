@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The fields of a lockstep message: numbers of variable length (store/codec/varint.h), 8 bytes little-endian where a
- * number may need all 64 bits, and texts. What is taken is untrusted: a field that is not there or out of its range
- * makes the whole message bad, and all that is taken after it is 0.
+ * number may need all 64 bits, and texts. Received fields are untrusted: one that is missing or out of range makes the
+ * whole message bad, and all fields taken after it are 0.
  */
 #ifndef TCGRR_LOCKSTEP_FIELDS_H
 #define TCGRR_LOCKSTEP_FIELDS_H
@@ -46,7 +46,7 @@ static inline uint64_t tcgrr_take_number(struct tcgrr_fields *in, uint64_t most)
     return number;
 }
 
-/* `length` bytes; NULL if they are not there. */
+/* `length` bytes; NULL if there are fewer. */
 static inline const uint8_t *tcgrr_take_bytes(struct tcgrr_fields *in, uint64_t length)
 {
     const uint8_t *bytes = in->at;
@@ -68,7 +68,8 @@ static inline uint64_t tcgrr_take_fixed(struct tcgrr_fields *in)
     return GUINT64_FROM_LE(little);
 }
 
-/* A text of less than `size` bytes. It may be shown on a terminal, so what is not ASCII that prints becomes '?'. */
+/* A text of less than `size` bytes. It may be shown on a terminal, so everything but printable ASCII is replaced by
+ * '?'. */
 static inline void tcgrr_take_text(struct tcgrr_fields *in, char *text, size_t size)
 {
     uint64_t length = tcgrr_take_number(in, size - 1);
@@ -81,7 +82,7 @@ static inline void tcgrr_take_text(struct tcgrr_fields *in, char *text, size_t s
     }
 }
 
-/* Whether everything was taken, and was good. */
+/* Whether all fields were taken, and none was bad. */
 static inline bool tcgrr_take_end(const struct tcgrr_fields *in)
 {
     return !in->bad && in->at == in->end;

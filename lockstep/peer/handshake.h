@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How two tcgrr find out whether they may, and can, compare their sides. */
+/* Lets two tcgrr processes find out whether they may, and can, compare their sides. */
 #ifndef TCGRR_LOCKSTEP_HANDSHAKE_H
 #define TCGRR_LOCKSTEP_HANDSHAKE_H
 
@@ -11,7 +11,7 @@ struct tcgrr_token {
     size_t length;
 };
 
-/* Shorter ones could be guessed. */
+/* The minimum length in bytes; a shorter token could be guessed. */
 #define TCGRR_TOKEN_MIN 16
 
 /* Reads a token from a file, without white space at its end. TCGRR_ERROR_USAGE if it is shorter than
@@ -20,10 +20,10 @@ bool tcgrr_token_read(const char *path, struct tcgrr_token *token, GError **erro
 void tcgrr_token_clear(struct tcgrr_token *token);
 
 /*
- * Introduces both sides to each other: protocol version, then, if there is a token, each proves that it has the same
- * one without sending it, then they exchange what they have to agree on. False with an error if they cannot be
- * compared; the other side is told why. `*known`: the other side is a tcgrr and, if there is a token, has it; before
- * that it may be anybody.
+ * Performs the handshake: the sides exchange protocol versions; then, if there is a token, each proves that it has the
+ * same one without sending it; then they exchange what they have to agree on. False with an error if they cannot be
+ * compared; the other side is sent the reason. `*known`: the other side has been identified as a tcgrr and, if there is
+ * a token, has that.
  */
 bool tcgrr_handshake(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
                      const struct tcgrr_description *ours, struct tcgrr_description *theirs, bool *known,

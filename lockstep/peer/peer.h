@@ -15,56 +15,58 @@
 struct tcgrr_peer;
 
 struct tcgrr_peer_options {
-    int timeout_ms;                                    /* so long it may be silent */
+    int timeout_ms;                                    /* how long the other side may be silent */
     const volatile int *stop;                          /* not 0: the user wants to end; may be NULL */
     void (*progress)(tcgrr_icount icount, void *data); /* how far both have come, now and then; may be NULL */
     void *data;
 };
 
-/* Takes over the connected stream socket `fd`. */
+/* Takes ownership of the connected stream socket `fd`. */
 struct tcgrr_peer *tcgrr_peer_new(int fd, const struct tcgrr_peer_options *options);
 /* Closes the connection. NULL is allowed. */
 void tcgrr_peer_free(struct tcgrr_peer *peer);
 
-/* Bytes as they are, before the first message. Reading stops early, with TCGRR_ERROR_DAMAGED, where they do not begin
- * with the `known` bytes at `prefix`. */
+/* Transfer raw bytes, before the first message. Reading fails early, with TCGRR_ERROR_DAMAGED, if the bytes do not
+ * begin with the `known` bytes at `prefix`. */
 bool tcgrr_peer_write(struct tcgrr_peer *peer, const uint8_t *bytes, size_t length, GError **error);
 bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, const uint8_t *prefix, size_t known,
                      GError **error);
 
-/* Waits until the message is on its way. */
+/* Returns when the message has been handed to the kernel. */
 bool tcgrr_peer_send(struct tcgrr_peer *peer, enum tcgrr_message_type type, const GByteArray *payload, GError **error);
 
 /*
- * Takes the next message; *got: there is one, valid until the next call. Waits at most `wait_ms` for it. What says only
- * that the other side lives, or that it gave up, is dealt with here.
+ * Takes the next message; *got: there is one, valid until the next call. Waits at most `wait_ms` for it. Messages that
+ * only say that the other side is alive, or that it gave up, are handled here.
  */
 bool tcgrr_peer_poll(struct tcgrr_peer *peer, int wait_ms, struct tcgrr_message *message, bool *got, GError **error);
 
 /*
- * Waits for the next message, which the other side owes us. It may take as long as its guest gets on, or has stood
- * still for less than the patience.
+ * Waits for the next message, which the other side has to send. It may take as long as the other side's guest makes
+ * progress, or has made none for less than the patience.
  */
 bool tcgrr_peer_receive(struct tcgrr_peer *peer, struct tcgrr_message *message, GError **error);
 
 /*
- * From now on messages are understood on both sides: each lets the other hear that it lives. `patience_ms`: how long
- * the other side's guest may stand still while we wait for it; before, the timeout holds for that, too.
+ * Call it when both sides can exchange messages: from now on each regularly sends the other a sign of life.
+ * `patience_ms`: how long the other side's guest may make no progress while we wait for it; until this call, the
+ * timeout applies to that, too.
  */
 void tcgrr_peer_be_patient(struct tcgrr_peer *peer, int patience_ms);
 
-/* Something of ours takes time: lets the other side hear that we live, for about `wait_ms`, and takes nothing. */
+/* Call it during long work of our own: for about `wait_ms`, sends signs of life and takes no messages. */
 bool tcgrr_peer_stand_by(struct tcgrr_peer *peer, int wait_ms, GError **error);
 
-/* Sends how far our own side has come, for the other one's user. */
+/* Notes our own side's progress, which is sent to the other side with the signs of life, and shows the progress of
+ * both. */
 void tcgrr_peer_report_progress(struct tcgrr_peer *peer, tcgrr_icount icount);
 
 /*
- * Nothing more is said. Takes what the other side still sends until it closes, half a second at most: a connection that
- * is closed before takes what was said last with it.
+ * Ends our side of the conversation. Reads what the other side still sends until it closes the connection, half a
+ * second at most, because closing a connection with unread data would discard the last message that we sent.
  */
 void tcgrr_peer_finish(struct tcgrr_peer *peer);
-/* Says why we give up, as far as that is possible at once, and finishes. */
+/* Sends the reason why we give up, if that is possible without waiting long, and finishes. */
 void tcgrr_peer_give_up(struct tcgrr_peer *peer, const GError *reason);
 
 struct tcgrr_peer_traffic {

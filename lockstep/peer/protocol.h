@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
  * The messages of two tcgrr processes when each runs one side of a comparison (docs/protocol.md). Each message has a
- * function that writes its payload and one that reads it. The reading ones trust nothing: TCGRR_ERROR_DAMAGED for a
- * payload that is too short, too long, or holds a value out of its range.
+ * function that writes its payload and one that reads it. The reading functions trust nothing: TCGRR_ERROR_DAMAGED if a
+ * payload is too short, too long, or has a value out of range.
  */
 #ifndef TCGRR_LOCKSTEP_PROTOCOL_H
 #define TCGRR_LOCKSTEP_PROTOCOL_H
@@ -11,7 +11,7 @@
 #include "lockstep/leader.h"
 #include "store/symbols.h"
 
-/* Raise it with every change of what is sent. */
+/* Raise it with every change of the messages. */
 #define TCGRR_PROTOCOL_VERSION 2
 
 /* The first bytes of either side, before any message. */
@@ -22,14 +22,14 @@
 /* How far the serving side may be asked to run ahead, in instructions. */
 #define TCGRR_PROTOCOL_AHEAD (64 * TCGRR_CHECKPOINT_STEP)
 
-/* How far it runs ahead of what it was asked for where the other side's QEMU replays its rr log, and so needs more of
- * that than leads to there. */
+/* How far it runs ahead of what was requested if the other side's QEMU replays its rr log, because that QEMU needs the
+ * log beyond the requested place. */
 #define TCGRR_PROTOCOL_LOG_AHEAD (16 * TCGRR_CHECKPOINT_STEP)
 
-/* The longest part of a run that can be asked about, in instructions. */
+/* The longest part of a run that can be requested, in instructions. */
 #define TCGRR_MAX_PART (2 * TCGRR_SOURCE_WINDOW)
 
-/* No icount on the wire is beyond. */
+/* The largest icount in any message. */
 #define TCGRR_PROTOCOL_LAST_ICOUNT (UINT64_C(1) << 62)
 
 /* id, name, and the longest payload in bytes */
@@ -55,7 +55,7 @@
 #define TCGRR_MESSAGE_ENUM(id, name, longest) TCGRR_MESSAGE_##id,
 enum tcgrr_message_type { TCGRR_MESSAGES(TCGRR_MESSAGE_ENUM) TCGRR_MESSAGE_TYPES };
 
-/* A message as it came. */
+/* A received message. */
 struct tcgrr_message {
     enum tcgrr_message_type type;
     const uint8_t *payload;
@@ -70,28 +70,28 @@ size_t tcgrr_message_longest(enum tcgrr_message_type type);
 /* ---- what the two have to agree on ---- */
 
 struct tcgrr_description {
-    char tool[32];               /* version of tcgrr */
-    char target[32];             /* "aarch64" */
-    char mode[8];                /* "system" or "user" */
-    char level[8];               /* "flow" */
-    char source[192];            /* what the side is, for people: "QEMU 10.0.2", or a trace's name */
-    char qemu[32];               /* its QEMU's version */
-    uint64_t step;               /* TCGRR_CHECKPOINT_STEP */
-    uint64_t base;               /* TCGRR_DIGEST_BASE */
-    uint64_t modulus;            /* TCGRR_DIGEST_MODULUS */
-    uint64_t window;             /* TCGRR_SOURCE_WINDOW */
-    uint64_t ahead;              /* TCGRR_PROTOCOL_AHEAD */
-    char options[512];           /* those that decide what is compared, as the user gave them: the same on both sides */
+    char tool[32];     /* version of tcgrr */
+    char target[32];   /* "aarch64" */
+    char mode[8];      /* "system" or "user" */
+    char level[8];     /* "flow" */
+    char source[192];  /* a description of the side for people: "QEMU 10.0.2", or a trace's name */
+    char qemu[32];     /* its QEMU's version */
+    uint64_t step;     /* TCGRR_CHECKPOINT_STEP */
+    uint64_t base;     /* TCGRR_DIGEST_BASE */
+    uint64_t modulus;  /* TCGRR_DIGEST_MODULUS */
+    uint64_t window;   /* TCGRR_SOURCE_WINDOW */
+    uint64_t ahead;    /* TCGRR_PROTOCOL_AHEAD */
+    char options[512]; /* the user's options that decide what is compared; they have to be the same on both sides */
     struct tcgrr_position from;  /* where this side's comparison starts */
     struct tcgrr_position until; /* and ends */
     bool cut;                    /* it is a recording that was cut short */
-    uint32_t patience_s;         /* how long it lets its guest stand still before it counts as hung */
+    uint32_t patience_s;         /* how long its guest may make no progress before it counts as hung */
     char build[64];              /* its QEMU's build id, "" if that is not known */
     char icount[16];             /* QEMU's icount shift, "" in user mode */
     bool shares;                 /* one rr log may drive its QEMU and the other side's */
 };
 
-/* The constants among them. */
+/* Sets the constants. */
 void tcgrr_description_init(struct tcgrr_description *description);
 void tcgrr_put_description(GByteArray *to, const struct tcgrr_description *description);
 bool tcgrr_take_description(const struct tcgrr_message *message, struct tcgrr_description *description, GError **error);
@@ -104,7 +104,7 @@ bool tcgrr_description_shared(const struct tcgrr_description *ours, const struct
 
 /* ---- the rr log ---- */
 
-/* Bytes of the log in one message, at most. */
+/* Maximum number of bytes of the log in one message. */
 #define TCGRR_MAX_LOG_PIECE (1u << 20)
 
 void tcgrr_put_log(GByteArray *to, const struct tcgrr_log_news *news);
@@ -117,13 +117,13 @@ bool tcgrr_take_log(const struct tcgrr_message *message, struct tcgrr_log_news *
 #define TCGRR_MAX_MACHINE_FILE  (64u << 20)
 
 struct tcgrr_machine_file {
-    char name[128]; /* in a folder: no slash in it */
+    char name[128]; /* without a folder: it contains no slash */
     char role[32];
     char xxh128[33]; /* tcgrr_content_digest() */
     uint64_t size;
 };
 
-/* What a side's QEMU makes from its arguments. */
+/* The machine that a side's QEMU makes from its arguments. */
 struct tcgrr_machine {
     char machine[128]; /* full name, with its version; "": it has none, and nothing is pinned */
     char cpu[256];
@@ -131,21 +131,21 @@ struct tcgrr_machine {
     GArray *files; /* struct tcgrr_machine_file: device tree, firmware and ROMs */
 };
 void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine);
-/* Fills machine->files, which is there and empty. */
+/* Fills machine->files, which must be an empty array. */
 bool tcgrr_take_machine(const struct tcgrr_message *message, struct tcgrr_machine *machine, GError **error);
 
-/* What the other side says to that. */
+/* The other side's answer. */
 struct tcgrr_machine_answer {
     bool has_it;    /* its QEMU has that machine and CPU */
     char why[512];  /* if not */
-    GArray *wanted; /* uint32_t: the files whose content it lacks, in order */
+    GArray *wanted; /* uint32_t: indexes of the files that it lacks, ascending */
 };
 void tcgrr_put_answer(GByteArray *to, const struct tcgrr_machine_answer *answer);
-/* `files`: how many there are. Fills answer->wanted, which is there and empty. */
+/* `files`: the number of files. Fills answer->wanted, which must be an empty array. */
 bool tcgrr_take_answer(const struct tcgrr_message *message, guint files, struct tcgrr_machine_answer *answer,
                        GError **error);
 
-/* Bytes of a file in one message, at most. */
+/* Maximum number of bytes of a file in one message. */
 #define TCGRR_MAX_FILE_PIECE (1u << 20)
 void tcgrr_put_file(GByteArray *to, const uint8_t *bytes, size_t size);
 /* `*bytes` points into the message. */
@@ -154,8 +154,8 @@ bool tcgrr_take_file(const struct tcgrr_message *message, const uint8_t **bytes,
 /* ---- positions ---- */
 
 /*
- * A series of positions: number i, from 0 on, is what advance(from + i * from_stride, to + i * to_stride) gives. The
- * first `count` may be sent without being asked for again.
+ * A series of positions: number i, from 0 on, is the result of advance(from + i * from_stride, to + i * to_stride). The
+ * first `count` may be sent without a further request.
  */
 struct tcgrr_position_plan {
     uint32_t serial; /* distinguishes its positions from those of an earlier plan */
@@ -164,29 +164,29 @@ struct tcgrr_position_plan {
     uint64_t from_stride;
     uint64_t to_stride;
     uint32_t count;
-    bool watches; /* find `watch` in what each position adds */
+    bool watches; /* find the first execution of `watch` in the instructions that each position adds */
     uint64_t watch;
 };
 
 tcgrr_icount tcgrr_position_plan_from(const struct tcgrr_position_plan *plan, uint32_t index);
 tcgrr_icount tcgrr_position_plan_to(const struct tcgrr_position_plan *plan, uint32_t index);
-/* Where what position `index` adds begins: where `watch` is looked for. */
+/* The start of the instructions that position `index` adds, in which `watch` is searched for. */
 tcgrr_icount tcgrr_position_plan_begin(const struct tcgrr_position_plan *plan, uint32_t index);
 
 /* One of a plan's positions. */
 struct tcgrr_planned_position {
     struct tcgrr_run_source_position position;
-    bool found;         /* `watch` runs in what it adds, */
-    tcgrr_icount first; /* first here */
+    bool found;         /* `watch` runs in the instructions that it adds */
+    tcgrr_icount first; /* the first such place */
 };
 
-/* Some positions of plan `serial`, from number `first` on. Only the last can be short of what was asked for. */
+/* Some positions of plan `serial`, from number `first` on. Only the last one can be before the requested place. */
 struct tcgrr_positions {
     uint32_t serial;
     uint32_t first;
     GArray *list; /* struct tcgrr_planned_position */
 };
-/* Positions in one message, at most. */
+/* Maximum number of positions in one message. */
 #define TCGRR_MAX_POSITIONS 256
 
 void tcgrr_put_ask(GByteArray *to, const struct tcgrr_position_plan *plan);
@@ -198,7 +198,7 @@ bool tcgrr_take_more(const struct tcgrr_message *message, uint32_t *serial, uint
 
 void tcgrr_put_positions(GByteArray *to, const struct tcgrr_position_plan *plan,
                          const struct tcgrr_positions *positions);
-/* Empties `positions->list` and fills it, unless they are of another plan than this one; then it stays empty. */
+/* Empties `positions->list` and fills it; it stays empty if the positions belong to another plan. */
 bool tcgrr_take_positions(const struct tcgrr_message *message, const struct tcgrr_position_plan *plan,
                           struct tcgrr_positions *positions, GError **error);
 
@@ -211,7 +211,7 @@ struct tcgrr_sent_blocks {
 void tcgrr_sent_blocks_init(struct tcgrr_sent_blocks *sent);
 void tcgrr_sent_blocks_clear(struct tcgrr_sent_blocks *sent);
 
-/* Memory for the other end's blocks, at most. */
+/* Maximum memory for the other end's blocks. */
 #define TCGRR_MAX_HEARD (UINT64_C(256) << 20)
 /* The blocks that the other end sent. They live until it is cleared. */
 struct tcgrr_received_blocks {
@@ -229,10 +229,10 @@ struct tcgrr_part {
 void tcgrr_put_part(GByteArray *to, const struct tcgrr_part *part);
 bool tcgrr_take_part(const struct tcgrr_message *message, struct tcgrr_part *part, GError **error);
 
-/* Whether the answer for `part` is small enough for a message. */
+/* Whether the answer for `part` fits into a message. */
 bool tcgrr_stretch_fits(const struct tcgrr_stretch *stretch, const struct tcgrr_part *part);
 void tcgrr_put_stretch(GByteArray *to, const struct tcgrr_stretch *stretch, struct tcgrr_sent_blocks *sent);
-/* Empties `stretch` and fills it with what must be the answer for `part`. */
+/* Empties `stretch` and fills it with the answer, which has to be one for `part`. */
 bool tcgrr_take_stretch(const struct tcgrr_message *message, const struct tcgrr_part *part,
                         struct tcgrr_received_blocks *received, struct tcgrr_stretch *stretch, GError **error);
 
@@ -249,18 +249,18 @@ void tcgrr_put_result(GByteArray *to, const struct tcgrr_comparison *comparison,
 bool tcgrr_take_result(const struct tcgrr_message *message, struct tcgrr_received_blocks *received,
                        struct tcgrr_comparison *comparison, GError **error);
 
-/* What a side adds to the report when its run is over. */
+/* What a side adds to the report after its run. */
 struct tcgrr_epilogue {
     char exit[128];                /* how its QEMU ended; "": it is a stored run */
-    char words[512];               /* what QEMU complained of, "" if of nothing */
+    char words[512];               /* QEMU's error message, "" if there is none */
     struct tcgrr_symbols *symbols; /* those that cover the report's places; NULL: none */
 };
 void tcgrr_put_epilogue(GByteArray *to, const struct tcgrr_epilogue *epilogue);
-/* Makes `epilogue->symbols`, which the caller frees. */
+/* Creates `epilogue->symbols`, which the caller frees. */
 bool tcgrr_take_epilogue(const struct tcgrr_message *message, struct tcgrr_epilogue *epilogue, GError **error);
 
 void tcgrr_put_failed(GByteArray *to, const GError *failure);
-/* Makes an error of what the other side failed with. */
+/* Sets an error from the other side's failure. */
 void tcgrr_take_failed(const struct tcgrr_message *message, GError **error);
 
 #endif

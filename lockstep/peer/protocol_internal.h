@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the files that read and write messages share. */
+/* Shared by the files that read and write messages. */
 #ifndef TCGRR_LOCKSTEP_PROTOCOL_INTERNAL_H
 #define TCGRR_LOCKSTEP_PROTOCOL_INTERNAL_H
 
