@@ -7,8 +7,8 @@
 #include <sys/mman.h>
 
 /*
- * What QEMU hands to the callbacks of an instruction: the address of its translation, whose upper bits are free, and
- * its index.
+ * The userdata of an instruction's callbacks: the address of its translation, whose upper bits are unused, and its
+ * index.
  */
 #define PLACE_SHIFT 12
 static_assert(TCGRR_WIRE_MAX_INSNS == 1u << PLACE_SHIFT, "an instruction's index must fit");
@@ -35,7 +35,8 @@ bool tcgrr_access_init(struct tcgrr_plugin *plugin, const struct tcgrr_access_wi
 
 /* ---- where accesses go ---- */
 
-/* QEMU makes up a name of an address in its own memory for what has none, such as a page that devices share. */
+/* QEMU derives a name from an address in its own memory for a region without a name, such as a page that devices share.
+ * */
 static bool is_made_up(const char *name)
 {
     return strncmp(name, "anon", 4) == 0 && name[4] && name[4 + strspn(name + 4, "0123456789abcdef")] == '\0';
@@ -91,7 +92,7 @@ static __attribute__((noinline)) void push_page(struct tcgrr_plugin *plugin, uin
     tcgrr_ring_publish(&plugin->ring, 6);
 }
 
-/* Where QEMU says that an access goes: what to add to its address for the physical one, and the device. */
+/* Asks QEMU where an access goes: returns the offset from its virtual to its physical address, and the device. */
 static inline uint64_t ask_place(struct tcgrr_plugin *plugin, uint32_t info, uint64_t address, uint32_t *device)
 {
     const struct qemu_plugin_hwaddr *place = plugin->system ? plugin->api.get_hwaddr(info, address) : NULL;
@@ -102,7 +103,7 @@ static inline uint64_t ask_place(struct tcgrr_plugin *plugin, uint32_t info, uin
     }
     *device = __builtin_expect(plugin->api.hwaddr_is_io(place), 0) ? device_number(plugin, place) : 0;
     if (plugin->api.version < 2) {
-        *device |= TCGRR_WIRE_NOWHERE; /* it makes the address of offsets that do not belong together */
+        *device |= TCGRR_WIRE_NOWHERE; /* QEMU computes the address from unrelated offsets */
         return 0;
     }
     return plugin->api.hwaddr_phys_addr(place) - address;
@@ -131,8 +132,8 @@ static inline uint32_t locate(struct tcgrr_plugin *plugin, uint32_t info, uint64
 /* ---- the accesses themselves ---- */
 
 /*
- * Not one by the translation that began last: by one that QEMU made to repeat a device access, for which no head was
- * called; or nothing that is known. Returns bits for its record, 0 if there is to be none.
+ * The access is not by the translation that began last, but by one that QEMU made to repeat a device access, whose head
+ * has no callback; or it is unknown. Returns flags for its record, 0 if it gets none.
  */
 static __attribute__((noinline)) uint32_t place_stray(struct tcgrr_plugin *plugin, uintptr_t place)
 {
@@ -149,8 +150,8 @@ static __attribute__((noinline)) uint32_t place_stray(struct tcgrr_plugin *plugi
 }
 
 /*
- * The access's size. Found out by asking only once for each kind of access: QEMU takes long to hand a value over, and
- * the ring's cursor must not depend on it.
+ * The access's size. QEMU is asked only once for each kind of access: it takes long to return a value, and the ring's
+ * cursor must not depend on that.
  */
 static inline uint32_t size_shift(struct tcgrr_plugin *plugin, uint32_t info)
 {
@@ -161,13 +162,13 @@ static inline uint32_t size_shift(struct tcgrr_plugin *plugin, uint32_t info)
     return kind->shift;
 }
 
-/* What every store is part of, wanted or not. */
+/* Adds every store to the digest, whether its access is wanted or not. */
 static inline bool is_digested(const struct tcgrr_plugin *plugin, uint32_t bits)
 {
     return (bits & TCGRR_WIRE_ACCESS_STORE) && plugin->sampling.on;
 }
 
-/* An access that is not the open translation's. Returns bits for its record, 0 if there is to be none. */
+/* An access that is not the open translation's. Returns flags for its record, 0 if it gets none. */
 static __attribute__((noinline)) uint32_t stray_access(struct tcgrr_plugin *plugin, uint32_t info, uint64_t address,
                                                        uintptr_t place, uint32_t bits)
 {
@@ -209,7 +210,7 @@ static inline void on_access(uint32_t info, uint64_t address, uintptr_t place, u
         }
     }
     if (has_value) {
-        value = plugin->api.mem_value(info); /* takes long to arrive, so it is asked for first and used last */
+        value = plugin->api.mem_value(info); /* takes long to return, so it is requested first and used last */
     }
     uint32_t slot = locate(plugin, info, address);
     uint32_t shift = size_shift(plugin, info);
@@ -245,12 +246,12 @@ void tcgrr_access_instrument(const struct tcgrr_plugin *plugin, struct qemu_plug
 
     for (uint32_t i = 0; i < translation->count; i++) {
         if (class[i].leave == TCGRR_LEAVE_NEVER) {
-            continue; /* no memory access, which could fault */
+            continue; /* it makes no memory access: that could fault */
         }
         struct qemu_plugin_insn *insn = api->tb_get_insn(tb, i);
         void *place = (void *)((uintptr_t)translation << PLACE_SHIFT | i);
         if (api->version < 2) {
-            /* QEMU 7.2 takes a hook on reads for one on writes. */
+            /* QEMU 7.2 confuses hooks on reads with hooks on writes. */
             api->register_mem(insn, on_either, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_RW, place);
         } else {
             api->register_mem(insn, on_load, QEMU_PLUGIN_CB_NO_REGS, QEMU_PLUGIN_MEM_R, place);
@@ -288,7 +289,7 @@ void tcgrr_access_enter(struct tcgrr_plugin *plugin, const struct tcgrr_translat
 void tcgrr_access_forget(struct tcgrr_plugin *plugin)
 {
     static const struct tcgrr_translation gone;
-    /* The next translation may get the place of the one that was open without being it. */
+    /* The next translation may get the same address as the open one, although it is another one. */
     if (plugin->accesses->open) {
         plugin->accesses->open = &gone;
     }

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* POSIX lets dlsym's object pointer stand for a function; the copy keeps the compiler from objecting. */
+/* POSIX allows converting dlsym's object pointer to a function pointer; copying it avoids a compiler warning. */
 static void find_function(void *function_pointer, const char *name)
 {
     void *symbol = dlsym(RTLD_DEFAULT, name);
@@ -18,8 +18,8 @@ static bool has(const char *name)
     return dlsym(RTLD_DEFAULT, name) != NULL;
 }
 
-/* What follows "api=" in the plugin's own word of QEMU's command line; 0 if nothing does. The environment would be
- * the guest's, too, in user mode. */
+/* The number after "api=" in the plugin's own word of QEMU's command line; 0 if there is none. An environment variable
+ * would be visible to the guest in user mode. */
 static int forced_version(void)
 {
     FILE *file = fopen("/proc/self/cmdline", "re");
@@ -110,7 +110,7 @@ bool tcgrr_api_register(const struct tcgrr_api *api, qemu_plugin_id_t id, const 
     void (*old_form)(qemu_plugin_id_t, tcgrr_any_cb) = NULL;
     void (*new_form)(qemu_plugin_id_t, tcgrr_any_cb, void *) = NULL;
 
-    /* The exit callback took userdata from the first version on. */
+    /* The exit callback has had userdata since the first version. */
     if (api->version >= 7 || strcmp(name, "qemu_plugin_register_atexit_cb") == 0) {
         find_function(&new_form, name);
         if (new_form) {
@@ -157,7 +157,7 @@ size_t tcgrr_api_insn_bytes(const struct tcgrr_api *api, const struct qemu_plugi
 {
     size_t length = api->insn_size(insn);
     if (api->vsyscalls && api->insn_vaddr(insn) >> VSYSCALL_SHIFT == VSYSCALL_PAGE) {
-        return 0; /* as QEMU 7.2 has it; later ones would crash when asked */
+        return 0; /* only QEMU 7.2 has it; later releases would crash */
     }
     if (length > size) {
         length = size;

@@ -36,7 +36,7 @@ bool tcgrr_arguments_read(int argc, char **argv, struct tcgrr_arguments *argumen
         } else if (strcmp(argv[i], "follow=none") == 0) {
             arguments->follow.none = true;
         } else if (strncmp(argv[i], "api=", 4) == 0) {
-            continue; /* was needed before QEMU called us */
+            continue; /* already handled, before QEMU called us */
         } else if (strcmp(argv[i], "texts=on") == 0) {
             arguments->texts = true;
         } else if (strcmp(argv[i], "log=on") == 0) {

@@ -9,15 +9,15 @@
 #define ACCESSES  256 /* that are looked at */
 #define BLOCKS    64  /* whose accesses are */
 #define PAGE      4096u
-#define PAGES     16 /* from an access on: arguments and environment are pointers there */
+#define PAGES     16 /* from an access on; the pointers to arguments and environment are in between */
 #define PAIRS     64
-#define HEAD      7 /* words that show where it is, with values in between */
+#define HEAD      7 /* the words, with values in between, by which it is recognised */
 #define AT_PHDR_  3
 #define AT_PHENT_ 4
 #define AT_PHNUM_ 5
 #define AT_PAGE_  6
 
-/* How a program's words are in memory. */
+/* The layout of a program's words in memory. */
 struct words {
     uint8_t bytes; /* of each */
     bool swapped;
@@ -44,7 +44,7 @@ static uint64_t word_at(const uint8_t *bytes, size_t index, struct words words)
     return words.swapped ? bswap_64(wide) : wide;
 }
 
-/* Where the program headers are, how large each of them is, how many, how large a page is: QEMU begins with these. */
+/* QEMU's vector begins with the program headers' address, size and number, and the page size. */
 static bool begins(const uint8_t *bytes, struct words words)
 {
     uint64_t header = words.bytes == 8 ? 56 : 32;
@@ -66,7 +66,7 @@ static void tell(const struct tcgrr_inputs *inputs, unsigned vcpu, uint64_t addr
     }
 }
 
-/* Looks from `address` on, which is a word's. */
+/* Searches from `address` on, which is aligned to words. */
 static bool find(const struct tcgrr_inputs *inputs, unsigned vcpu, uint64_t address)
 {
     static const struct words all[] = {{8, false}, {4, false}, {8, true}, {4, true}};
@@ -74,7 +74,7 @@ static bool find(const struct tcgrr_inputs *inputs, unsigned vcpu, uint64_t addr
 
     for (unsigned i = 0; i < PAGES; i++) {
         uint32_t size = PAGE - address % PAGE;
-        /* The head may begin on one page and end on the next one, which need not be there. */
+        /* The head may extend into the next page, which need not be mapped. */
         memset(bytes + size, 0, HEAD * sizeof(uint64_t));
         if (!tcgrr_inputs_read_memory(inputs, address, bytes, size + HEAD * sizeof(uint64_t)) &&
             !tcgrr_inputs_read_memory(inputs, address, bytes, size)) {

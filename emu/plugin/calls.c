@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The facts are those of Linux' headers (asm/unistd.h, and the structures that the calls fill). */
+/* The facts are taken from Linux's headers (asm/unistd.h, and the structures that the calls fill). */
 #include "emu/plugin/calls.h"
 
 #include <string.h>
@@ -472,7 +472,7 @@ size_t tcgrr_call_ioctl_size(uint64_t request)
         return 4;
     case 0x8912: /* SIOCGIFCONF */
         return 16;
-    default: /* newer requests say in which direction they go, and how much */
+    default: /* newer requests encode their direction and size */
         if (request >> 30 & 3) {
             return request >> 30 & 2 ? request >> 16 & 0x3fff : 0;
         }
@@ -480,7 +480,7 @@ size_t tcgrr_call_ioctl_size(uint64_t request)
     }
 }
 
-/* What a command writes; one that is not here writes nothing. */
+/* The size that a command writes; commands that are not listed write nothing. */
 static const struct {
     const char *call;
     uint32_t command;
@@ -516,7 +516,7 @@ static const struct {
     {"msgctl", 3, 32},                     /* IPC_INFO */
     {"msgctl", 12, 32},                    /* MSG_INFO */
 };
-#define NEW_STRUCTURES 0x100u /* IPC_64, which changes nothing where there are no old ones */
+#define NEW_STRUCTURES 0x100u /* IPC_64, which has no effect on machines without the old structures */
 
 uint32_t tcgrr_call_command_size(const char *call, uint64_t command)
 {

@@ -10,25 +10,25 @@
 #include <time.h>
 #include <unistd.h>
 
-/* Unasked: so much of a recording is lost at most when QEMU is killed. */
+/* The interval of unrequested flushes: at most this much of a recording is lost when QEMU is killed. */
 static const struct timespec at_least = {.tv_nsec = 500 * 1000 * 1000};
 
-/* Waits until another flush than number `done` is asked for, or for some time. */
+/* Waits until a flush other than number `done` is requested, or until the interval is over. */
 static void wait_until_asked(struct tcgrr_wire_header *header, uint32_t done)
 {
     syscall(SYS_futex, &header->flush_asked, FUTEX_WAIT, done, &at_least, NULL, 0);
 }
 
-/* Other streams may fail in other ways, which is their users' matter. */
+/* Other errors may be those of other streams, which are handled by their users. */
 static bool no_room(int problem)
 {
     return problem == ENOSPC || problem == EDQUOT || problem == EFBIG || problem == EIO;
 }
 
 /*
- * The number is read first: what was written before somebody asked is then in the file. QEMU's stream has no name that
- * could be looked up, hence all of them; this waits for a thread that is inside one of them, which is never long in a
- * QEMU that records.
+ * The number is read before flushing, so that everything written before the request is then in the file. QEMU's stream
+ * cannot be looked up by name, so all streams are flushed. This waits for threads that are using one, which never takes
+ * long in a QEMU that records.
  */
 static void *flush(void *data)
 {
@@ -54,7 +54,7 @@ bool tcgrr_flush_start(struct tcgrr_wire_header *header)
     sigset_t all, before;
     pthread_t thread;
 
-    /* QEMU's signals are for its own threads. */
+    /* Signals are left to QEMU's own threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
     bool good = pthread_create(&thread, NULL, flush, header) == 0;

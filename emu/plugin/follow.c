@@ -15,9 +15,9 @@
 #define MAX_STRING  (128u << 10)       /* Linux' own limits */
 #define MAX_STRINGS (1u << 16)
 #define SCRIPT_LINE 256
-#define SCRIPTS     4 /* scripts that are interpreted by scripts */
+#define SCRIPTS     4 /* maximum depth of scripts whose interpreters are scripts */
 
-/* What is executed. Lists are NULL-terminated, strings owned. */
+/* The program to execute. Lists are NULL-terminated; strings are owned. */
 struct image {
     char *path;
     GPtrArray *arguments;
@@ -83,7 +83,7 @@ static ssize_t read_head(const char *path, char *bytes, size_t size)
 /* Whether both are programs for the same machine. */
 static bool same_machine(const char *path, const char *other)
 {
-    Elf64_Ehdr a = {0}, b = {0}; /* as far as this goes, those of 32 bits are the same */
+    Elf64_Ehdr a = {0}, b = {0}; /* this part is the same for 32-bit files */
 
     return read_head(path, (char *)&a, sizeof(a)) > (ssize_t)offsetof(Elf64_Ehdr, e_version) &&
            read_head(other, (char *)&b, sizeof(b)) > (ssize_t)offsetof(Elf64_Ehdr, e_version) &&
@@ -91,7 +91,7 @@ static bool same_machine(const char *path, const char *other)
            a.e_ident[EI_DATA] == b.e_ident[EI_DATA] && a.e_machine == b.e_machine;
 }
 
-/* If it is a script, what interprets it takes its place, as Linux does it. False: it names none. */
+/* If it is a script, replaces it by its interpreter, as Linux does. False: it names none. */
 static bool resolve_script(struct image *image)
 {
     char line[SCRIPT_LINE + 1] = {0};
@@ -150,15 +150,14 @@ static GPtrArray *own_command(void)
     return words;
 }
 
-/* The program's place among QEMU's words; 0: not known. */
+/* The program's index among QEMU's words; 0: not known. */
 static guint find_program(const struct tcgrr_follow *follow, const GPtrArray *own)
 {
     return follow->program > 0 && (guint)follow->program < own->len ? own->len - (guint)follow->program : 0;
 }
 
-/* The plugin's word, for the plugin that takes over: the ring is descriptor `fd` there, and word `program` from the end
- * the program.
- * In a forked child it is not the same inputs. */
+/* Changes the plugin's word for the plugin that takes over: there the ring is descriptor `fd`, and the program is word
+ * `program` from the end. A forked child has its own file of inputs. */
 static char *plugin_word(const char *word, int fd, guint program)
 {
     static const char *const ways[] = {"inputs=", "given=", "followed="};
@@ -177,7 +176,7 @@ static char *plugin_word(const char *word, int fd, guint program)
         }
         if (names_inputs) {
             g_string_append(text, escaped);
-            while (part[1] && !*part[1] && part[2]) { /* a comma in the path that stood there */
+            while (part[1] && !*part[1] && part[2]) { /* a doubled comma in the path */
                 part += 2;
             }
         }
@@ -186,7 +185,7 @@ static char *plugin_word(const char *word, int fd, guint program)
     return g_string_free(text, FALSE);
 }
 
-/* QEMU's own words again, without those about the first program alone. */
+/* QEMU's own words, without those that apply only to the first program. */
 static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct image *image, int fd)
 {
     g_autoptr(GPtrArray) own = own_command();
@@ -226,7 +225,7 @@ static GPtrArray *build_command(const struct tcgrr_follow *follow, const struct 
     return words;
 }
 
-/* What QEMU itself needs, the program's variables after it. */
+/* The variables that QEMU itself needs, followed by the program's. */
 static GPtrArray *build_environment(const struct image *image)
 {
     GPtrArray *words = g_ptr_array_new_with_free_func(g_free);
@@ -241,7 +240,7 @@ static GPtrArray *build_environment(const struct image *image)
     return words;
 }
 
-/* The ring's memory, which is tcgrr's; kept open for the next program. -1: it cannot be had. */
+/* Opens the ring's memory, which belongs to tcgrr, for the next program. -1 on failure. */
 static int open_ring(void)
 {
     const struct tcgrr_wire_header *header = tcgrr_plugin.ring.header;
@@ -261,7 +260,7 @@ static void start(const struct tcgrr_follow *follow, const struct image *image)
     tcgrr_plugin_hand_over();
     g_strlcpy(tcgrr_plugin.ring.header->program, image->path, TCGRR_WIRE_PROGRAM);
     execve("/proc/self/exe", (char **)words->pdata, (char **)environment->pdata);
-    tcgrr_plugin_leave(); /* nothing else could go on in this run */
+    tcgrr_plugin_leave(); /* nothing else could continue this run */
 }
 
 static bool read_image(struct image *image, const uint64_t arguments[8])

@@ -17,13 +17,13 @@
 
 static struct {
     struct sockaddr_un address; /* constant after tcgrr_fork_init(); an empty path: children are not recorded */
-    uint32_t number;            /* of the child that is being forked */
-    bool returns;               /* in the child, until fork() has returned there */
+    uint32_t number;            /* number of the child that is being forked */
+    bool returns;               /* set in the child until fork() has returned there */
     struct tcgrr_inputs *inputs;
     struct tcgrr_wire_header parent; /* the child's copy of it */
 } state;
 
-static _Thread_local bool forks; /* until fork() has returned in this thread */
+static _Thread_local bool forks; /* set until fork() has returned in this thread */
 
 static void about_to_fork(void)
 {
@@ -54,7 +54,7 @@ void tcgrr_fork_init(const char *socket)
     pthread_atfork(about_to_fork, NULL, forked);
 }
 
-/* The ring's descriptor; -1: there is none. */
+/* Receives the ring's descriptor; -1: there is none. */
 static int receive(int connection, struct tcgrr_fork_answer *answer)
 {
     union {
@@ -89,7 +89,7 @@ static int ask_for_ring(struct tcgrr_fork_answer *answer)
     return fd;
 }
 
-/* Everything that counts from the run's start, or that tcgrr has been sent before. */
+/* Resets everything that counts from the run's start or has been sent to tcgrr already. */
 static void start_again(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_wire_header *header = plugin->ring.header;
@@ -136,7 +136,7 @@ bool tcgrr_fork_returned(unsigned vcpu)
         return false;
     }
     ring.as_written = plugin->ring.as_written;
-    plugin->ring = ring; /* the old one's pages stay, because translations count there until they are thrown away */
+    plugin->ring = ring; /* the old ring stays mapped, because translations use its mark until they are discarded */
     answer.inputs[sizeof(answer.inputs) - 1] = '\0';
     start_again(plugin);
     tcgrr_threads_restart(true);
@@ -146,7 +146,7 @@ bool tcgrr_fork_returned(unsigned vcpu)
     if (plugin->inputs) {
         tcgrr_inputs_restart(answer.inputs, vcpu);
     }
-    /* Callbacks are registered anew once no translation is left. */
+    /* Callbacks are registered again once all translations are discarded. */
     if (plugin->api.reset_7) {
         plugin->api.reset_7(plugin->id, plugin->reset, NULL);
     } else {

@@ -155,7 +155,7 @@ void tcgrr_inputs_find_registers(struct tcgrr_plugin *plugin)
     }
 }
 
-/* Whether the program gets to this block by returning from a call, or is about to make one. */
+/* Whether the program enters this block by returning from a call, or is about to make a call. */
 static bool is_around_call(const struct tcgrr_inputs *inputs, uint64_t pc)
 {
     const struct tcgrr_syscall_abi *abi = inputs->abi;
@@ -213,8 +213,8 @@ void tcgrr_inputs_instrument(struct tcgrr_plugin *plugin, struct qemu_plugin_tb 
         inputs->base = (uintptr_t)host - plugin->api.insn_vaddr(first);
         inputs->has_base = true;
         if (inputs->mode != TCGRR_INPUTS_RECORDING) {
-            mallopt(M_MMAP_MAX,
-                    0); /* from the program's start on, no memory of QEMU's own is where the program's was */
+            mallopt(M_MMAP_MAX, 0); /* from the program's start on, keep QEMU's own memory away from the recorded
+                                       addresses of the program's */
         }
     }
     if (!inputs->abi) {
@@ -254,7 +254,8 @@ void tcgrr_inputs_write_held(struct tcgrr_inputs *inputs, bool followed)
     tcgrr_inputs_write_record(inputs, &inputs->held);
 }
 
-/* Whether others may write to the memory that the call maps, or the program itself by another way. */
+/* Whether other processes, or the program itself through another mapping or file, may write to the memory that the call
+ * maps. */
 static bool shares_memory(const struct tcgrr_call *call, const uint64_t given[8])
 {
     if (strcmp(call->name, "mmap") != 0) {
@@ -282,7 +283,7 @@ static void keep(struct tcgrr_inputs *inputs, int64_t number, int64_t result)
                                                                             : 0;
     inputs->holds = true;
     if (!inputs->abi) {
-        tcgrr_inputs_write_held(inputs, false); /* nothing shows where the program goes on */
+        tcgrr_inputs_write_held(inputs, false); /* it cannot be seen where the program continues */
     }
 }
 
@@ -386,7 +387,7 @@ bool tcgrr_inputs_waits(int64_t number)
     return call ? call->kind == TCGRR_CALL_PLAIN : number != inputs->clone;
 }
 
-/* Whether that is one of ours; a process that fork() has made is not. */
+/* Whether it is a thread of this process rather than a forked one. */
 static bool is_own_thread(int64_t tid)
 {
     char path[64];

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What instructions read of the host's clock. */
+/* Values that instructions read from the host's clock. */
 #include "emu/plugin/inputs_internal.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define CLOCK_STEP  4096
-#define CLOCK_BYTES 4 /* of an instruction, at most */
+#define CLOCK_BYTES 4 /* maximum size of an instruction */
 
-/* An instruction after which registers have the clock. */
+/* An instruction that reads the clock into registers. */
 struct clock {
-    uint8_t size;    /* of the instruction; 0: it is none */
+    uint8_t size;    /* of the instruction; 0: it does not read the clock */
     uint8_t general; /* the number of the register; x86 has two of its own */
 };
 
@@ -19,7 +19,7 @@ static uint32_t word(const uint8_t *bytes)
     return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 | (uint32_t)bytes[3] << 24;
 }
 
-/* x86's rdtsc and rdtscp leave it in eax and edx. */
+/* x86's rdtsc and rdtscp return it in eax and edx. */
 static struct clock read_x86_64(const uint8_t *bytes, size_t size)
 {
     static const uint8_t plain[] = {0x0f, 0x31}, with_number[] = {0x0f, 0x01, 0xf9};
@@ -28,7 +28,7 @@ static struct clock read_x86_64(const uint8_t *bytes, size_t size)
     return (struct clock){is ? (uint8_t)size : 0, 0};
 }
 
-/* MRS of CNTVCT_EL0 or CNTVCTSS_EL0; 31 is no register. */
+/* MRS of CNTVCT_EL0 or CNTVCTSS_EL0; register 31 is XZR. */
 static struct clock read_aarch64(const uint8_t *bytes, size_t size)
 {
     uint32_t code = size == 4 ? word(bytes) : 0, general = code & 31;
@@ -64,7 +64,7 @@ static struct clock read_clock(const struct tcgrr_inputs *inputs, const uint8_t 
     return inputs->general[clock.general] ? clock : (struct clock){0, 0};
 }
 
-/* The one that ends where `pc` is. */
+/* The instruction that ends at `pc`. */
 static struct clock read_clock_before(const struct tcgrr_inputs *inputs, uint64_t pc)
 {
     uint8_t bytes[CLOCK_BYTES];
@@ -92,7 +92,7 @@ void tcgrr_inputs_find_general(struct tcgrr_inputs *inputs, const char *name, st
     }
 }
 
-/* At an instruction that reads it. */
+/* Callback: an instruction is about to read the clock. */
 static void on_clock(unsigned vcpu, void *next)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;
@@ -107,7 +107,7 @@ static void on_clock(unsigned vcpu, void *next)
     inputs->clock_reads[inputs->clock_read_count++] = (uintptr_t)next;
 }
 
-/* Whether the clock was read right before `pc`, which is then settled. */
+/* Whether the clock was read right before `pc`; if so, removes it from the pending reads. */
 static bool take_clock_read(struct tcgrr_inputs *inputs, uint64_t pc)
 {
     for (unsigned i = inputs->clock_read_count; i > 0; i--) {
@@ -151,8 +151,8 @@ static void keep_clock(struct tcgrr_inputs *inputs, struct clock clock)
     tcgrr_inputs_reset_position(inputs);
 }
 
-/* What was recorded there; or where nothing was, because data is compared or registers could not be read, a count of
- * such instructions. */
+/* Gives the recorded value or, if none was recorded because data are compared or registers could not be read, a counter
+ * that each such instruction advances. */
 static void give_clock(struct tcgrr_inputs *inputs, struct clock clock)
 {
     struct tcgrr_inputs_record next;
@@ -168,7 +168,7 @@ static void give_clock(struct tcgrr_inputs *inputs, struct clock clock)
     set_clock(inputs, clock, inputs->clock);
 }
 
-/* Before the instruction after it. */
+/* Callback: the instruction after the one that read the clock. */
 static void on_clock_read(unsigned vcpu, void *pc)
 {
     struct tcgrr_inputs *inputs = tcgrr_plugin.inputs;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* It is opened each time, so that the program finds no descriptor that is not its own. */
+/* The file is opened for each access, so that the program has no descriptors except its own. */
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/threads.h"
 
@@ -17,7 +17,7 @@ static void append(struct tcgrr_inputs *inputs, int fd, const void *bytes, size_
     for (ssize_t done; size > 0; bytes = (const char *)bytes + done, size -= (size_t)done) {
         done = write(fd, bytes, size);
         if (done < 0 && errno != EINTR) {
-            inputs->ended = true; /* the disk is full: what is there can be given again */
+            inputs->ended = true; /* the disk is full: what has been written can still be given */
             break;
         }
         done = MAX(done, 0);
@@ -51,7 +51,8 @@ static bool read_at(const struct tcgrr_inputs *inputs, uint64_t at, void *bytes,
     return got == (ssize_t)size;
 }
 
-/* Waits until that much is there, as long as somebody, process `writer` if it is not 0, may still write it. */
+/* Waits until the file has that many bytes, as long as they may still be written: by process `writer`, if that is not
+ * 0. */
 static bool wait_for(const struct tcgrr_inputs *inputs, uint64_t at, void *bytes, size_t size, int32_t writer)
 {
     const struct timespec pause = {.tv_nsec = WAIT_NS};

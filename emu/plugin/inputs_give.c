@@ -37,7 +37,7 @@
 #define UNMAP_X86            11
 #define UNMAP_GENERIC        215
 #define RESUME_X86           15 /* rt_sigreturn */
-#define HANDLER_ARGUMENTS    3  /* registers that are the handler's own, from the first on */
+#define HANDLER_ARGUMENTS    3  /* number of registers that hold the handler's arguments */
 
 static struct tcgrr_inputs *mine(void)
 {
@@ -55,7 +55,7 @@ void tcgrr_inputs_give_up(struct tcgrr_inputs *inputs, enum tcgrr_inputs_lack wh
     tcgrr_plugin_event(TCGRR_WIRE_INPUTS_END, tcgrr_plugin.vcpu, (const uint64_t[]){why}, 1);
 }
 
-/* The program asks for something other than what was recorded: the runs have diverged, and this one ends. */
+/* The program makes another call than the recorded one: the runs have diverged. Reports it and ends this one. */
 static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const struct tcgrr_inputs_record *recorded)
 {
     uint64_t values[14] = {(uint64_t)number};
@@ -68,7 +68,8 @@ static void tell_other_call(struct tcgrr_inputs *inputs, int64_t number, const s
     tcgrr_plugin_leave();
 }
 
-/* The next recorded call, which this one should be. False: it is not, or there is none, which was dealt with. */
+/* Finds the record of this call, which has to be the next one. False: it is another call, or there is none; that has
+ * been handled. */
 static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tcgrr_inputs_record *recorded)
 {
     bool there = tcgrr_inputs_peek_record(inputs, recorded);
@@ -82,7 +83,8 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     }
     if (there && !inputs->differed && recorded->kind != TCGRR_INPUTS_SIGNAL) {
         tell_other_call(inputs, number, recorded);
-    } else if (inputs->writes) { /* there is none, or a signal that came while the recorded program computed */
+    } else if (inputs->writes) { /* there is none, or the next record is a signal that arrived while the recorded
+                                    program computed */
         bool signal = there && recorded->kind == TCGRR_INPUTS_SIGNAL;
         bool sent = signal && tcgrr_inputs_host_signal(inputs, recorded->number) != 0;
         tcgrr_inputs_give_up(inputs, !signal ? TCGRR_INPUTS_LACK_ALL
@@ -94,7 +96,7 @@ static bool find_recorded(struct tcgrr_inputs *inputs, int64_t number, struct tc
     return false;
 }
 
-/* Whether the program got a signal on the call's return; *signal is its number. */
+/* Whether a signal arrived on the call's return; *signal is its number. */
 static bool is_followed(const struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *recorded, int64_t *signal)
 {
     struct tcgrr_signals *followed = &inputs->call->followed;
@@ -127,8 +129,9 @@ static void replace_number(struct tcgrr_inputs *inputs, struct tcgrr_call_pendin
 }
 
 /*
- * The same mapping at the same address; what a file had there is recorded. It stays shared if it was: from the first
- * one on QEMU translates atomic instructions for several threads, and gives plugins other values of those that fail.
+ * Makes the same mapping at the same address; the content of a mapped file is recorded. A shared mapping stays shared,
+ * because from the first shared one on QEMU translates atomic instructions for several threads, and reports other
+ * values to plugins for those that fail.
  */
 static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
                       const struct tcgrr_inputs_record *recorded)
@@ -148,7 +151,7 @@ static void map_again(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
     replace(inputs, pending, 3, flags);
 }
 
-/* Shared memory that the program attaches, or detaches. */
+/* Maps or unmaps shared memory that the program attaches or detaches. */
 static void map_segment(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending,
                         const struct tcgrr_inputs_record *recorded)
 {
@@ -186,7 +189,8 @@ static void prepare_mapping(struct tcgrr_inputs *inputs, const struct tcgrr_call
     }
 }
 
-/* What the program is about to get or to give up is not reserved meanwhile; `again`: the call has returned. */
+/* Releases the reserved memory that the program is about to map or unmap. `again`: the call has returned; reserves what
+ * is free. */
 static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                            const struct tcgrr_inputs_record *recorded, bool again)
 {
@@ -216,7 +220,7 @@ static void reserve_around(struct tcgrr_inputs *inputs, const struct tcgrr_call 
     }
 }
 
-/* The call is not made: QEMU is asked for one that does nothing, or that sends the signal that came on its return. */
+/* The call is not made: replaces it by one that does nothing, or that sends the signal that arrived on its return. */
 static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
 {
     bool x86 = inputs->numbers == TCGRR_CALLS_X86_64;
@@ -232,8 +236,8 @@ static void answer(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pendi
 }
 
 /*
- * The call is not made: QEMU is asked for one that does nothing either, except that QEMU makes it again if it finds a
- * signal, as it does with any that may wait.
+ * The call is not made: replaces it by one that does nothing either, but that QEMU restarts if a signal arrives, as it
+ * does for every call that may block.
  */
 static void answer_if_undisturbed(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending)
 {
@@ -244,7 +248,7 @@ static void answer_if_undisturbed(struct tcgrr_inputs *inputs, struct tcgrr_call
     inputs->call->answered = true;
 }
 
-/* A handler is to run, and then QEMU makes the call again. */
+/* A handler has to run; afterwards QEMU restarts the call. */
 static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pending, int64_t signal)
 {
     pending->again = true;
@@ -252,7 +256,7 @@ static void interrupt(struct tcgrr_inputs *inputs, struct tcgrr_call_pending *pe
     inputs->call->enters = signal;
 }
 
-/* Of the calling thread, whose mask on the host is the program's. */
+/* Whether the signal is blocked in the calling thread, whose mask on the host is the program's. */
 static bool is_blocked(const struct tcgrr_inputs *inputs, int64_t signal)
 {
     sigset_t mask;
@@ -260,7 +264,7 @@ static bool is_blocked(const struct tcgrr_inputs *inputs, int64_t signal)
            sigismember(&mask, tcgrr_inputs_host_signal(inputs, signal)) == 1;
 }
 
-/* Where the signals are that the call blocks while it waits; 0: nowhere. */
+/* The address of the signal mask that the call sets while it waits; 0: none. */
 static uint64_t find_mask(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call)
 {
     const uint64_t *given = inputs->call->given;
@@ -279,9 +283,9 @@ static uint64_t find_mask(const struct tcgrr_inputs *inputs, const struct tcgrr_
 }
 
 /*
- * The same of a call that lets blocked signals in while it waits: the host does so, and does not wait. The time that
- * says so is put behind the mask, where there is more of the C library's, when it is this thread's turn. False: it
- * cannot be there.
+ * The same for a call that unblocks signals while it waits: the host makes it with a timeout of zero. When it is this
+ * thread's turn, the timeout is written after the mask, over further bytes of the C library's structure. False: there
+ * is no room for it.
  */
 static bool answer_and_let_in(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                               struct tcgrr_call_pending *pending)
@@ -303,7 +307,7 @@ static bool answer_and_let_in(struct tcgrr_inputs *inputs, const struct tcgrr_ca
     return true;
 }
 
-/* The host looks for signals now; false: it must not. */
+/* Writes the timeout with which the host checks for signals; false if it cannot be written. */
 static bool put_time(struct tcgrr_inputs *inputs)
 {
     static const uint8_t zero[TCGRR_TIME_BYTES];
@@ -313,7 +317,7 @@ static bool put_time(struct tcgrr_inputs *inputs)
            tcgrr_inputs_write_memory(inputs, call->time_at, zero, sizeof(zero));
 }
 
-/* The signal came because the call let it through for as long as it waited: the host does the same. */
+/* The signal arrived because the call unblocked it while it waited: the host makes the same call. */
 static void suspend(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, struct tcgrr_call_pending *pending,
                     int64_t signal)
 {
@@ -336,7 +340,7 @@ bool tcgrr_inputs_is_thread(const struct tcgrr_inputs *inputs, const struct tcgr
     return strcmp(call->name, "clone") == 0 && (inputs->call->given[0] & (CLONE_VM_ | CLONE_VFORK_)) == CLONE_VM_;
 }
 
-/* A signal to itself that no handler takes is sent: the program may end by it. */
+/* Whether the program sends itself a signal without a handler. That is sent again, because it may end the program. */
 static bool sends_to_itself(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                             const struct tcgrr_inputs_record *recorded)
 {
@@ -348,7 +352,8 @@ static bool sends_to_itself(const struct tcgrr_inputs *inputs, const struct tcgr
            inputs->handlers[signal] == 0;
 }
 
-/* A call that maps nothing may map something here, or fail in another way: files are not open. */
+/* Whether the recorded call mapped nothing. It is not made again, because here it might map something, or fail in
+ * another way: files are not open. */
 static bool has_failed(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                        const struct tcgrr_inputs_record *recorded)
 {
@@ -405,7 +410,7 @@ static void prepare_made(struct tcgrr_inputs *inputs, const struct tcgrr_call *c
     const struct tcgrr_inputs_record *recorded = &inputs->call->recorded;
 
     if (tcgrr_inputs_is_thread(inputs, call)) {
-        tcgrr_reserve_all(); /* QEMU is about to make a stack */
+        tcgrr_reserve_all(); /* QEMU is about to allocate a stack */
     }
     reserve_around(inputs, call, recorded, false);
     if (call->kind == TCGRR_CALL_MAPS || call->kind == TCGRR_CALL_MADE) {
@@ -454,7 +459,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
         return;
     }
     bool deferred = tcgrr_threads_several() && tcgrr_inputs_waits(inputs->call->called);
-    if (deferred) { /* others may run first: it is compared when it has returned */
+    if (deferred) { /* other threads may run first: it is compared after it has returned */
         *recorded = (struct tcgrr_inputs_record){.number = inputs->call->called};
     } else if (!(inputs->call->expects = find_recorded(inputs, inputs->call->called, recorded))) {
         return;
@@ -468,7 +473,7 @@ void tcgrr_inputs_on_call(unsigned vcpu, void *pc)
     }
     inputs->called_before = true;
     if (recorded->stack != 0 && recorded->stack != tcgrr_inputs_get_register(inputs, inputs->stack)) {
-        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_PLACE); /* addresses mean something else */
+        tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_PLACE); /* the program is at another address */
         tcgrr_plugin_leave();
     }
     struct tcgrr_call_pending *pending = expect(inputs, (uintptr_t)pc);
@@ -497,7 +502,7 @@ void tcgrr_inputs_settle(void)
     int64_t signal;
 
     call->deferred = false;
-    if (call->lets_in && !put_time(inputs)) { /* another thread has taken that memory away: the host might wait */
+    if (call->lets_in && !put_time(inputs)) { /* another thread has unmapped that memory: the host's call might block */
         tcgrr_inputs_give_up(inputs, TCGRR_INPUTS_LACK_ALL);
         tcgrr_plugin_leave();
     }
@@ -506,7 +511,7 @@ void tcgrr_inputs_settle(void)
         return;
     }
     bool known = tcgrr_inputs_host_signal(inputs, signal) != 0;
-    bool sent = known && !is_blocked(inputs, signal); /* not one that the call let through while it waited */
+    bool sent = known && !is_blocked(inputs, signal); /* not one that the call unblocked while it waited */
     if (known && !sent && call->lets_in && call->recorded.result != INTERRUPTED) {
         tcgrr_inputs_send_signals(inputs, &call->followed);
     } else if (sent && call->recorded.result == INTERRUPTED && call->pending_count > 0) {
@@ -519,7 +524,7 @@ void tcgrr_inputs_settle(void)
 
 /* ---- after it ---- */
 
-/* The host gave something else, and it stays at that. */
+/* Reports that the host returned another result, which cannot be replaced. */
 static void tell_difference(struct tcgrr_inputs *inputs, int64_t number, int64_t got, int64_t recorded)
 {
     inputs->differed = true;
@@ -548,8 +553,8 @@ void tcgrr_inputs_check(struct tcgrr_inputs *inputs, int64_t number)
     inputs->call->expects = !ends && !deferred && find_recorded(inputs, number, &inputs->call->recorded);
 }
 
-/* What a call did to memory that is not recorded: data may be other data from here on. Memory that a program shares
- * with its children alone is its own until there is one. */
+/* Reports that data may differ from here on, because the call's effect on memory is not recorded. Memory that a program
+ * shares only with its children is its own until it has one. */
 static void doubt(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                   const struct tcgrr_inputs_record *recorded)
 {
@@ -567,7 +572,7 @@ static void doubt(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
     }
 }
 
-/* The call was made, with what was recorded as its result. */
+/* Notes a segment that was attached or detached: the call was made, with the recorded result. */
 static void note_segment(const struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                          const struct tcgrr_inputs_record *recorded)
 {
@@ -606,7 +611,7 @@ static void give(struct tcgrr_inputs *inputs, const struct tcgrr_call *call, int
         return;
     }
     if (recorded->result != *result && !inputs->writes && call && strcmp(call->name, "set_tid_address") == 0) {
-        return; /* each C library asks for it, as a name for its only thread, and every run has another one */
+        return; /* every C library makes this call, for its main thread's number, which differs in each run */
     }
     if (call && inputs->writes) {
         reserve_around(inputs, call, recorded, true);
@@ -668,7 +673,7 @@ static struct tcgrr_call_pending *find_pending(struct tcgrr_inputs *inputs, uint
     return NULL;
 }
 
-/* What the signal interrupted is the call, as the program made it, also in the handler's ucontext. */
+/* Restores the call's own number and arguments in the ucontext of the handler that interrupted it. */
 static void put_back_context(const struct tcgrr_inputs *inputs, const struct tcgrr_call_pending *pending)
 {
     const struct tcgrr_syscall_abi *abi = inputs->abi;
@@ -676,7 +681,7 @@ static void put_back_context(const struct tcgrr_inputs *inputs, const struct tcg
     size_t size = sizeof(uint64_t);
 
     if (!tcgrr_inputs_read_memory(inputs, context + abi->interrupted, &pc, sizeof(pc)) || pc != pending->pc) {
-        return; /* another handler, which has not begun */
+        return; /* the ucontext of another handler, which has not begun */
     }
     for (unsigned i = 0; i < 6; i++) {
         if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
@@ -719,7 +724,7 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
         return;
     }
     for (unsigned i = 0; i < 6; i++) {
-        /* On most targets the first argument's register has the result by now. */
+        /* On most targets the register of the first argument already has the result. */
         if (pending->replaced & 1u << i && (pending->again || inputs->arguments[i] != inputs->result)) {
             tcgrr_inputs_set_register(inputs, inputs->arguments[i], pending->arguments[i]);
         }
@@ -729,7 +734,7 @@ void tcgrr_inputs_on_return(unsigned vcpu, void *pc)
     }
     if (pending->replaced & TCGRR_CALL_NUMBER_REPLACED && inputs->original &&
         tcgrr_inputs_get_register(inputs, inputs->original) !=
-            RESUME_X86) { /* a handler ran in between, which leaves its own */
+            RESUME_X86) { /* a handler ran in between and left its own values */
         tcgrr_inputs_set_register(inputs, inputs->original, pending->number);
     }
     if (pending->sets_result) {

@@ -23,8 +23,9 @@
 #define SAYS_PROCESS    (0x100000 | 0x1000) /* CLONE_PARENT_SETTID, CLONE_PIDFD */
 
 /*
- * The kernel does it, so that what is not there is an error and no fault. It is asked by the thread: a process whose
- * first thread has ended has no memory any more, by its own number and as /proc/self.
+ * The kernel copies the memory, so that an unmapped address is an error rather than a fault. The thread's number is
+ * used, because the memory of a process whose first thread has ended is not accessible by the process's number or
+ * /proc/self.
  */
 bool tcgrr_inputs_read_memory(const struct tcgrr_inputs *inputs, uint64_t address, void *bytes, size_t size)
 {
@@ -33,13 +34,13 @@ bool tcgrr_inputs_read_memory(const struct tcgrr_inputs *inputs, uint64_t addres
     return inputs->has_base && process_vm_readv(gettid(), &local, 1, &remote, 1, 0) == (ssize_t)size;
 }
 
-/* Through this file the kernel reads and writes whatever is mapped, as a debugger may. */
+/* With this file the kernel can read and write all mapped memory, as for a debugger. */
 static int open_memory(int flags)
 {
     return open("/proc/thread-self/mem", flags | O_CLOEXEC);
 }
 
-/* Shared mappings that are read-only are not written like that: they are made writable for as long as it takes. */
+/* Read-only shared mappings cannot be written that way: they are made writable temporarily. */
 static bool write_protected(uint64_t address, const uint8_t *bytes, size_t size)
 {
     FILE *maps = fopen("/proc/thread-self/maps", "re");
@@ -109,7 +110,7 @@ static void add_piece(struct tcgrr_inputs *inputs, uint64_t address, uint64_t si
     }
 }
 
-/* What a file has at the pages mapped from it; they end with the file. */
+/* Adds the content of the pages that are mapped from a file, up to the file's end. */
 static void add_mapped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
 {
     guint before = inputs->record->len;
@@ -130,7 +131,7 @@ static void add_mapped(struct tcgrr_inputs *inputs, uint64_t address, uint64_t s
     }
 }
 
-/* The same where all may be zero, which is not kept. */
+/* The same, unless all of it is zero, which is not stored. */
 static void add_unless_zero(struct tcgrr_inputs *inputs, uint64_t address, uint64_t size)
 {
     add_mapped(inputs, address, size);
@@ -183,8 +184,8 @@ static void add_messages(struct tcgrr_inputs *inputs, uint64_t address, uint64_t
     }
 }
 
-/* What a call may have written there that is not known: up to the end of the page, because the next one may be QEMU's.
- * More than was written is harmless, as the program's memory was the same before. */
+/* Adds memory to which a call may have written an unknown amount: up to the end of the page, because the next page may
+ * be QEMU's. Storing more than was written is harmless, because the program's memory was the same before. */
 static void add_any(struct tcgrr_inputs *inputs, uint64_t address)
 {
     inputs->unknown_writes = true;
@@ -220,7 +221,7 @@ static void add_of_command(struct tcgrr_inputs *inputs, const struct tcgrr_call 
     add_piece(inputs, address, size);
 }
 
-/* An output whose size one of the call's arguments says. */
+/* Adds an output whose size depends on another argument. */
 static void add_chosen(struct tcgrr_inputs *inputs, const struct tcgrr_call *call,
                        const struct tcgrr_call_output *output, uint64_t address)
 {
@@ -296,7 +297,8 @@ static void add_output(struct tcgrr_inputs *inputs, const struct tcgrr_call *cal
     }
 }
 
-/* A call that fails writes nothing, except for how much time was left or how much space is needed. */
+/* Whether the call may have written something: one that fails writes nothing except the remaining time or the required
+ * space. */
 static bool may_write(const struct tcgrr_call *call, unsigned output, int64_t result)
 {
     bool fixed = !call || call->outputs[output].how == TCGRR_CALL_FIXED;
@@ -331,7 +333,7 @@ void tcgrr_inputs_collect_writes(struct tcgrr_inputs *inputs, const struct tcgrr
     if (call && strcmp(call->name, "shmat") == 0 && !failed) {
         add_unless_zero(inputs, (uint64_t)result, tcgrr_inputs_segment_bytes(inputs, result));
     }
-    /* Pages that the program has given up: those of a file are the file's again, all others are zero. */
+    /* Pages that the program has dropped: those of a file have the file's content again, all others are zero. */
     if (call && strcmp(call->name, "madvise") == 0 && !failed && inputs->call->given[2] == DONT_NEED_) {
         add_unless_zero(inputs, inputs->call->given[0], inputs->call->given[1]);
     }

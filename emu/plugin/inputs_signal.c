@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Signals that a handler of the program's takes. QEMU reports none of them to plugins; where a handler begins, what the
- * program did before shows how it came there: by a signal on a call's return, by one that an instruction raised, or by
- * one that came while it computed.
+ * Signals that one of the program's handlers takes. QEMU does not report them to plugins. When a handler begins, what
+ * the program did before shows why: a signal arrived on a call's return, an instruction raised it, or it arrived while
+ * the program computed.
  */
 #include "emu/plugin/inputs_internal.h"
 
@@ -21,7 +21,8 @@ void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t h
     }
 }
 
-/* What the kernel calls for the host's signal. The C library hides the first real-time ones, which are its own. */
+/* The kernel's handler for the host's signal. The C library does not show those of the first real-time signals, which
+ * it uses itself. */
 static void *host_handler(int signal)
 {
     struct {
@@ -31,7 +32,8 @@ static void *host_handler(int signal)
     return syscall(SYS_rt_sigaction, signal, NULL, &action, sizeof(action.mask)) == 0 ? action.handler : NULL;
 }
 
-/* Before QEMU has the program's handler of a real-time signal: it gives those other numbers, and will show which. */
+/* Notes the host's handlers before QEMU sets the program's handler of a real-time signal: QEMU maps these signals to
+ * other numbers, and the change shows which. */
 static void note_host_handlers(struct tcgrr_inputs *inputs)
 {
     for (int host = TCGRR_SIGNALS_STANDARD; host < TCGRR_SIGNALS; host++) {
@@ -41,7 +43,7 @@ static void note_host_handlers(struct tcgrr_inputs *inputs)
 
 void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t arguments[8])
 {
-    uint64_t action[3] = {0}; /* handler, flags, and on x86 where it returns to */
+    uint64_t action[3] = {0}; /* handler, flags, and on x86 the restorer */
     uint64_t signal = arguments[0];
     struct tcgrr_plugin *plugin = inputs->plugin;
 
@@ -53,12 +55,12 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
         note_host_handlers(inputs);
     }
     bool known = tcgrr_inputs_is_handler(inputs, action[0]);
-    inputs->handlers[signal] = action[0] > 1 ? action[0] : 0; /* neither default nor ignored */
+    inputs->handlers[signal] = action[0] > 1 ? action[0] : 0; /* neither SIG_DFL nor SIG_IGN */
     inputs->restorers[signal] = action[2];
     if (inputs->handlers[signal] != 0 && !known) {
         tcgrr_inputs_announce_handler(inputs, action[0], plugin->vcpu);
     }
-    /* Code that was translated before cannot be watched any more. */
+    /* A handler in code that is translated already cannot be watched. */
     for (uint32_t i = 0; inputs->handlers[signal] != 0 && !known && i < plugin->used; i++) {
         inputs->ended |= plugin->translations[i].pc == action[0];
     }
@@ -108,8 +110,8 @@ static int64_t only_signal(const struct tcgrr_inputs *inputs, uint64_t handler)
     return found;
 }
 
-/* Whether the handler was called by the program itself, as far as its registers show that: on x86 it is to return to
- * where the kernel never sends it. */
+/* Whether the program itself called the handler, if registers show that: on x86 its return address is then not the
+ * restorer. */
 static bool is_called(const struct tcgrr_inputs *inputs, int64_t signal, uint64_t handler)
 {
     uint64_t back = 0;
@@ -130,9 +132,9 @@ uint64_t tcgrr_inputs_handler_ucontext(const struct tcgrr_inputs *inputs)
 }
 
 /*
- * Several signals that come at once: the last one's frame is on the others', whose handlers have not begun. Puts those
- * into `head`. They are sent again in the order of their frames; QEMU takes the first one at once, and the kernel gives
- * it the others by their numbers: if that was not their order, none can be sent.
+ * Several signals that arrive at once: the frame of the last one is on top of the others', whose handlers have not
+ * begun. Puts these into `head`. They are sent again in the order of their frames. QEMU takes the first one at once,
+ * and the kernel delivers the others by ascending number: if that was not their order, none can be sent.
  */
 static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record *head)
 {
@@ -161,7 +163,7 @@ static void find_others(struct tcgrr_inputs *inputs, struct tcgrr_inputs_record 
     }
 }
 
-/* Whether it came with another one, and its handler begins because that one's has returned. */
+/* Whether the signal arrived together with another one, and its handler begins because the other's has returned. */
 static bool was_below(struct tcgrr_inputs *inputs)
 {
     uint64_t context = tcgrr_inputs_handler_ucontext(inputs);
@@ -181,7 +183,7 @@ static bool is_raised_by_insn(int64_t signal)
     return signal == SIGSEGV || signal == SIGBUS || signal == SIGILL || signal == SIGFPE || signal == SIGTRAP;
 }
 
-/* What the handler gets to know of the signal. */
+/* Records the siginfo that the handler gets. */
 static void collect_siginfo(struct tcgrr_inputs *inputs)
 {
     struct tcgrr_inputs_piece piece = {.size = SIGINFO_BYTES};
@@ -210,7 +212,7 @@ static void keep_signal(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_r
     tcgrr_inputs_write_record(inputs, &own);
 }
 
-/* The handler that was recorded gets to see what it saw. */
+/* Gives the handler the recorded siginfo. */
 static void give_signal(struct tcgrr_inputs *inputs, uint64_t handler)
 {
     struct tcgrr_inputs_record next;
@@ -266,7 +268,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
 bool tcgrr_inputs_returned(const struct tcgrr_inputs *inputs)
 {
     const struct tcgrr_plugin *plugin = inputs->plugin;
-    /* The ring comes to the same place again: that alone would not do. */
+    /* The ring returns to the same address, so comparing that is not enough. */
     return plugin->position == 0 && plugin->returned == tcgrr_ring_space(&plugin->ring);
 }
 
@@ -288,7 +290,7 @@ void tcgrr_inputs_send_signals(const struct tcgrr_inputs *inputs, const struct t
     syscall(SYS_tgkill, getpid(), gettid(), tcgrr_inputs_host_signal(inputs, signals->last));
 }
 
-/* Whether a signal may come to a handler while the program computes. */
+/* Whether a signal with a handler may arrive while the program computes. */
 static bool awaits_signals(const struct tcgrr_inputs *inputs)
 {
     bool awaits = false;
@@ -298,7 +300,7 @@ static bool awaits_signals(const struct tcgrr_inputs *inputs)
     return awaits;
 }
 
-/* Where this record's signal is to be sent, if it is one that came while the program computed. */
+/* Sets the position at which to send this record's signal, if that arrived while the program computed. */
 static void aim(struct tcgrr_inputs *inputs, const struct tcgrr_inputs_record *next)
 {
     bool sent = next->kind == TCGRR_INPUTS_SIGNAL && next->place == TCGRR_INPUTS_ELSEWHERE && next->position > 0 &&
@@ -325,7 +327,7 @@ void tcgrr_inputs_reset_position(struct tcgrr_inputs *inputs)
     }
 }
 
-/* Whoever follows may go as far. */
+/* Records how far the program has computed, so that a run that follows may go that far. */
 static void keep_stretch(struct tcgrr_inputs *inputs)
 {
     struct tcgrr_inputs_record head = {.kind = TCGRR_INPUTS_STRETCH, .position = inputs->plugin->position};
@@ -338,7 +340,7 @@ static void keep_stretch(struct tcgrr_inputs *inputs)
     inputs->plugin->signal_at = inputs->ended ? UINT64_MAX : head.position + STRETCH;
 }
 
-/* Waits until it is known whether a signal comes before the block that begins is over. */
+/* Waits until it is known whether a signal arrives before the end of the block that begins. */
 static void follow_stretches(struct tcgrr_inputs *inputs)
 {
     struct tcgrr_plugin *plugin = inputs->plugin;
@@ -348,7 +350,7 @@ static void follow_stretches(struct tcgrr_inputs *inputs)
     plugin->signal_at = UINT64_MAX;
     while (there && next.kind == TCGRR_INPUTS_STRETCH) {
         inputs->at += sizeof(next) + next.bytes;
-        if (next.position > plugin->position) { /* a signal may still come at the end of that very block */
+        if (next.position > plugin->position) { /* a signal may still arrive at the end of that block */
             plugin->signal_at = next.position;
             return;
         }
@@ -371,7 +373,8 @@ void tcgrr_inputs_on_position(void)
     if (inputs->mode == TCGRR_INPUTS_FOLLOWING) {
         follow_stretches(inputs);
     }
-    if (plugin->position == plugin->signal_at) { /* if it is past, this QEMU cuts blocks elsewhere: it is left out */
+    if (plugin->position ==
+        plugin->signal_at) { /* if the position is past, this QEMU cuts blocks at other places: the signal is skipped */
         tcgrr_inputs_send_signals(inputs, &inputs->signals);
     }
     plugin->signal_at = plugin->signal_at > plugin->position ? plugin->signal_at : UINT64_MAX;

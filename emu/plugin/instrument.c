@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What happens once per translation: the block's description goes into the ring, QEMU is told where to call and count.
- */
+/* Handles each new translation: sends its description through the ring and registers callbacks and inline operations.
+ * */
 #include "emu/plugin/access.h"
 #include "emu/plugin/auxv.h"
 #include "emu/plugin/inputs.h"
@@ -13,11 +13,11 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* More than QEMU's largest code cache can hold; address space only, memory comes with use. */
+/* More than QEMU's largest code cache can hold. This reserves only address space; memory is allocated on use. */
 #define MAX_TRANSLATIONS  (1u << 25)
 #define PAGE_BYTES        4096u
-#define MAX_UNTOLD        8u /* bytes of an instruction, at most, of those targets whose QEMU does not tell */
-#define MAX_PIECE         8u /* bytes of code that x86 takes at a time */
+#define MAX_UNTOLD        8u /* maximum size of an instruction on targets for which QEMU does not report it */
+#define MAX_PIECE         8u /* bytes that QEMU's x86 translator fetches at a time */
 #define TRANSLATION_BYTES (MAX_TRANSLATIONS * sizeof(struct tcgrr_translation))
 
 /* Instructions of one block as read from QEMU; on the stack of the translation callback. */
@@ -41,8 +41,8 @@ bool tcgrr_instrument_init(struct tcgrr_plugin *plugin)
 }
 
 /*
- * Bytes of instruction `index`. QEMU 7.2 looks ahead in Thumb code near a page's end and adds what it saw to the
- * instruction before, so an instruction reaches at most to the next one.
+ * The size of instruction `index`. Near the end of a page of Thumb code QEMU 7.2 looks ahead and adds the bytes that it
+ * read to the previous instruction, so an instruction is cut off at the next one.
  */
 static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, size_t index,
                           size_t count)
@@ -59,8 +59,8 @@ static size_t insn_length(const struct tcgrr_plugin *plugin, const struct qemu_p
 }
 
 /*
- * QEMU 7.2 tells neither bytes nor lengths of some targets' instructions, but where they lie: in the host's memory.
- * What of them there is not known leaves the content as it is, without bytes.
+ * For some targets QEMU 7.2 reports neither the bytes nor the lengths of instructions, only their addresses in the
+ * host's memory, from which they are read here. If a length remains unknown, the content has no bytes.
  */
 static void read_from_host(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, struct content *content)
 {
@@ -103,7 +103,7 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
         length =
             tcgrr_api_insn_bytes(&plugin->api, plugin->api.tb_get_insn(tb, i), bytes, length < room ? length : room);
         if (thumb && length == 4 && i + 1 == count && bytes[1] >> 3 < 0x1d) {
-            length = 2; /* the same for the last one, which has no next */
+            length = 2; /* the last instruction has no successor to cut it off */
         }
         thumb = thumb || (length == 2 && plugin->isa == TCGRR_ISA_ARM);
         content->lengths[content->count++] = (uint8_t)length;
@@ -114,7 +114,7 @@ static void read_content(const struct tcgrr_plugin *plugin, const struct qemu_pl
     }
 }
 
-/* Whether QEMU's disassembler, which knows the CPU's mode, makes an instruction of the bytes. */
+/* Whether QEMU's disassembler, which knows the CPU's mode, can disassemble the bytes. */
 static bool has_text(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint32_t index)
 {
     g_autofree char *text = plugin->api.insn_disas(plugin->api.tb_get_insn(tb, index));
@@ -122,9 +122,9 @@ static bool has_text(const struct tcgrr_plugin *plugin, const struct qemu_plugin
 }
 
 /*
- * QEMU up to 7.2 also reports to plugins an x86 instruction that crosses into the next page, which it then leaves to
- * the next block. Of such a torso there are the bytes before the piece that crosses, so that it fits no encoding. Which
- * mode's encoding that is, only QEMU knows; one that was built without a disassembler has no text for any.
+ * QEMU up to 7.2 also reports an x86 instruction that crosses into the next page, although it then leaves it to the
+ * next block. Such a torso has only the bytes before the fetch that crosses, so it is not a valid encoding. Only QEMU
+ * knows the mode in which to decode it; a QEMU without a disassembler has no text for any instruction.
  */
 static void drop_torso(const struct tcgrr_plugin *plugin, const struct qemu_plugin_tb *tb, uint64_t pc,
                        struct content *content)
@@ -172,7 +172,7 @@ static uint32_t next_leaver(const struct content *content, uint32_t from)
     return from;
 }
 
-/* When `insn` runs, `unsure` instructions of the block are not sure to retire; the mark so far says `before`. */
+/* When `insn` runs, `unsure` instructions of the block are not sure to retire; the mark is `before` until then. */
 static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, uint32_t before, uint32_t unsure)
 {
     uint64_t change = (uint64_t)unsure - before;
@@ -194,9 +194,9 @@ static void mark_insn(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn
 }
 
 /*
- * The last instruction has no successor in the block to carry its mark; its last memory access does. Under API 1 hooks
- * take both directions, because QEMU 7.2 takes one on reads for one on writes, and call back, because 7.2 forgets to
- * take them away when a block is left: only the callback knows to which one an access belongs.
+ * The last instruction has no successor in the block that could update the mark, so its last memory access does. Under
+ * API 1 the hook covers both directions, because QEMU 7.2 confuses reads with writes, and is a callback, because 7.2
+ * does not remove hooks when a block is left early: only a callback can check which block an access belongs to.
  */
 static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_insn *insn, int access,
                              struct tcgrr_translation *translation)
@@ -206,7 +206,7 @@ static void mark_last_access(struct tcgrr_plugin *plugin, struct qemu_plugin_ins
 
     translation->ends_with_store = access == QEMU_PLUGIN_MEM_W;
     if (tcgrr_may_repeat(plugin, translation)) {
-        /* It may be QEMU's repetition of a device access, for which no other callback comes. */
+        /* QEMU may have made it to repeat a device access; then this is the only callback. */
         api->register_mem(insn, tcgrr_on_single_access, QEMU_PLUGIN_CB_NO_REGS,
                           api->old_inline ? QEMU_PLUGIN_MEM_RW : access, translation);
     } else if (!translation->access_retires) {
@@ -236,7 +236,7 @@ static void place_marks(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, 
     if (mark + 1 != count || content->class[mark].access == TCGRR_ACCESS_NONE) {
         return;
     }
-    /* Of the other kinds an access does not prove that the instruction retired: a division loads, then traps. */
+    /* For other classes an access does not prove that the instruction retired: a division loads, then traps. */
     translation->access_retires =
         content->class[mark].leave == TCGRR_LEAVE_MEMORY || content->class[mark].leave == TCGRR_LEAVE_UNKNOWN;
     mark_last_access(plugin, plugin->api.tb_get_insn(tb, mark), content->class[mark].access, translation);
@@ -253,8 +253,8 @@ static uint8_t remaps(enum tcgrr_isa isa, const struct content *content)
     return (uint8_t)halves;
 }
 
-/* For the digest of stores, which at level full is made with the accesses. QEMU makes nothing of it where an
- * instruction does not store. */
+/* Registers callbacks for the digest of stores; at level full the accesses' callbacks compute it. For an instruction
+ * that does not store, QEMU generates no code for this. */
 static void watch_stores(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, const struct content *content)
 {
     if (!plugin->sampling.on || !plugin->api.mem_value || plugin->accesses) {
@@ -268,7 +268,7 @@ static void watch_stores(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb,
     }
 }
 
-/* Whether nothing in the block can change where an address leads, between two accesses of one execution. */
+/* Whether nothing in the block can change mappings between two accesses of one execution. */
 static bool is_plain(const struct content *content)
 {
     for (uint32_t i = 0; i + 1 < content->count; i++) {
@@ -286,7 +286,8 @@ static bool ends_with_transfer(struct tcgrr_plugin *plugin, uint64_t pc, const s
     return tcgrr_sampling_counts(plugin, pc + offset, content->bytes + offset, length);
 }
 
-/* QEMU knows it from the first translation on; after an execve it stays that of the first program, as symbols do. */
+/* QEMU knows the address from the first translation on. After an execve it stays that of the first program, as symbols
+ * do. */
 static void note_start_code(struct tcgrr_plugin *plugin)
 {
     _Atomic uint64_t *noted = &plugin->ring.header->start_code;
@@ -302,7 +303,7 @@ static void note_start_code(struct tcgrr_plugin *plugin)
     }
 }
 
-/* Classifies the instructions and notes what the callbacks need to know of the block. */
+/* Classifies the instructions and notes what the callbacks need to know about the block. */
 static struct tcgrr_translation *add_translation(struct tcgrr_plugin *plugin, struct qemu_plugin_tb *tb, uint64_t pc,
                                                  struct content *content)
 {

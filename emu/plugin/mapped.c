@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The kernel says what is mapped where (/proc/thread-self/maps). It is asked once for each mapping that code is
- * translated in, and again after a system call, any of which may have changed it. Nothing is allocated: what QEMU's own
- * memory takes may be where the program's is in a replay.
+ * Mappings are read from /proc/thread-self/maps: once for each mapping in which code is translated, and again after a
+ * system call, because any call may have changed it. Nothing is allocated, because QEMU's own memory might then be at
+ * an address that the program needs in a replay.
  */
 #include "emu/plugin/mapped.h"
 
@@ -10,14 +10,14 @@
 #include <string.h>
 #include <unistd.h>
 
-#define KNOWN      256 /* mappings; of more, some are sent again */
+#define KNOWN      256 /* number of mappings remembered; if there are more, some are sent again */
 #define LINE_BYTES 8192
 
-/* Of the host's address space. */
+/* A mapping in the host's address space. */
 struct mapping {
-    uint64_t first, end, offset; /* the last one into the file */
+    uint64_t first, end, offset; /* `offset` is into the file */
     uint64_t file;               /* a hash of its name */
-    bool current;                /* no system call has returned since it was seen */
+    bool current;                /* no system call has returned since it was read */
 };
 
 static struct mapping known[KNOWN];
@@ -48,7 +48,7 @@ static bool is_known(uint64_t host)
     return false;
 }
 
-/* A number in hexadecimal at `*at`, which is moved to what ends it. */
+/* Parses a hexadecimal number at `*at`, which is moved to the number's end. */
 static uint64_t take_number(const char **at)
 {
     uint64_t value = 0;
@@ -88,7 +88,7 @@ static const char *take_line(const char *line, struct mapping *mapping)
     return path;
 }
 
-/* Finds the mapping that has `host` in it. Its path is in `text`; NULL: there is none, or it is too long. */
+/* Finds the mapping that contains `host`. Returns its path, in `text`; NULL: there is none, or it is too long. */
 static const char *find(uint64_t host, char text[LINE_BYTES], struct mapping *mapping)
 {
     int fd = open("/proc/thread-self/maps", O_RDONLY | O_CLOEXEC);
@@ -116,7 +116,7 @@ static const char *find(uint64_t host, char text[LINE_BYTES], struct mapping *ma
     return path;
 }
 
-/* Whether it was sent; it is current now. */
+/* Whether the mapping was sent before; marks it as current. */
 static bool was_sent(const struct mapping *mapping)
 {
     for (unsigned i = 0; i < known_count; i++) {
@@ -128,7 +128,7 @@ static bool was_sent(const struct mapping *mapping)
     }
     for (unsigned i = 0; i < known_count; i++) {
         if (known[i].first < mapping->end && mapping->first < known[i].end) {
-            known[i] = (struct mapping){0}; /* it is sent again if it comes again */
+            known[i] = (struct mapping){0}; /* if it is used again, it is sent again */
         }
     }
     known[known_next] = *mapping;

@@ -4,9 +4,10 @@
 #include <string.h>
 #include <sys/mman.h>
 
-/* Numbers for (translation, pc) found before, so that a guest which switches to and fro needs no new ones each time. */
+/* A cache of the numbers of (translation, pc), so that a guest that switches back and forth between mappings does not
+ * use up a new number each time. */
 #define ALIASES     (1u << 16)
-/* Numbers between two flushes, at most: what the consumer keeps for each is bounded by this. */
+/* Maximum count of numbers between two flushes, which bounds what the consumer keeps. */
 #define MAX_NUMBERS (1u << 21)
 /* x86 */
 #define CR0_PG      (UINT64_C(1) << 31)
@@ -30,7 +31,7 @@ void tcgrr_moving_init(struct tcgrr_plugin *plugin)
     void *space = mmap(NULL, ALIAS_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     GArray *registers = plugin->api.get_registers();
     for (guint i = 0; registers && space != MAP_FAILED && i < registers->len; i++) {
-        /* Later versions append fields to the descriptor. */
+        /* Later API versions append fields to the descriptor. */
         const void *place = registers->data + (gsize)i * g_array_get_element_size(registers);
         const qemu_plugin_reg_descriptor *found = place;
         if (tcgrr_register_kind(found->name) == TCGRR_REGISTER_PC) {
@@ -44,7 +45,7 @@ void tcgrr_moving_init(struct tcgrr_plugin *plugin)
     if (registers) {
         g_array_free(registers, TRUE);
     }
-    /* An x86's pc is an offset into a segment; what else is needed to make an address of it has to be there. */
+    /* x86's pc is an offset into a segment: the registers needed to interpret it have to exist. */
     if (pc && space != MAP_FAILED &&
         (plugin->isa != TCGRR_ISA_X86 || (plugin->cr0_register && plugin->eflags_register))) {
         plugin->pc_register = pc;
@@ -86,7 +87,7 @@ unsigned tcgrr_moving_remaps(enum tcgrr_isa isa, const uint8_t *bytes, uint8_t l
     case TCGRR_ISA_AARCH64:
         return length == 4 ? remaps_aarch64(insn) : 0;
     case TCGRR_ISA_ARM: {
-        /* mcr p15 to c1, c2 or c8; in T32 the halves stand the other way round. */
+        /* mcr p15 to c1, c2 or c8; in T32 the halves are swapped. */
         uint32_t swapped = insn << 16 | insn >> 16;
         uint32_t word = (insn & 0x0f100f10) == 0x0e000f10 ? insn : (swapped & 0x0f100f10) == 0x0e000f10 ? swapped : 0;
         unsigned target = word >> 16 & 0xf;
@@ -116,8 +117,8 @@ static bool read_register(struct tcgrr_plugin *plugin, struct qemu_plugin_regist
 }
 
 /*
- * Whether the pc's value is an address. x86's is an offset into the code segment, whose base only 16-bit code makes use
- * of; there is no other address without paging either.
+ * Whether the pc's value is an address. x86's is an offset into the code segment, whose base only 16-bit code uses.
+ * Without paging, code cannot be mapped at another address.
  */
 static bool pc_is_address(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint64_t pc)
 {
@@ -141,7 +142,7 @@ static void push_alias(struct tcgrr_plugin *plugin, const struct tcgrr_translati
     tcgrr_ring_publish(&plugin->ring, 4);
 }
 
-/* The number of the translation's content at `pc`; a new one is announced. */
+/* The number of the translation's content at `pc`; a new number is sent as an alias. */
 static uint32_t number_at(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation, uint64_t pc)
 {
     uint32_t index = (uint32_t)(translation - plugin->translations) + 1;
@@ -163,7 +164,7 @@ void tcgrr_moving_check(struct tcgrr_plugin *plugin, struct tcgrr_translation *t
     if (plugin->numbers >= MAX_NUMBERS || !read_register(plugin, plugin->pc_register, &pc) || pc == translation->pc) {
         return;
     }
-    /* Pages move, not bytes: any other difference is a segment's base. */
+    /* Mappings move whole pages: any other difference is due to a segment's base. */
     if (((pc ^ translation->pc) & 0xfff) || !pc_is_address(plugin, translation, pc)) {
         return;
     }

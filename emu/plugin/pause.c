@@ -11,14 +11,14 @@
 #include <time.h>
 #include <unistd.h>
 
-#define LOOK_NS 100000000 /* so often it is looked whether tcgrr is still there */
+#define LOOK_NS 100000000 /* interval of checking whether tcgrr still exists */
 
 static struct {
     struct tcgrr_pause *shared;
     struct qemu_plugin_register *handles[TCGRR_PAUSE_REGISTERS];
     GByteArray *value;
     bool announced;
-    bool over; /* it pauses nowhere any more */
+    bool over; /* it never pauses again */
 } paused;
 
 /* ---- registers ---- */
@@ -37,7 +37,7 @@ static void tell_registers(void)
 
     shared->registers = 0;
     for (guint i = 0; found && i < found->len && shared->registers < TCGRR_PAUSE_REGISTERS; i++) {
-        /* Later versions append fields to the descriptor. */
+        /* Later API versions append fields to the descriptor. */
         const void *place = found->data + (gsize)i * g_array_get_element_size(found);
         const qemu_plugin_reg_descriptor *descriptor = place;
         struct tcgrr_pause_register *reg = &shared->names[shared->registers];
@@ -56,7 +56,7 @@ static void tell_registers(void)
     paused.announced = true;
 }
 
-/* A register whose length varies counts as zero after its end. */
+/* Bytes after the end of a register of variable length count as zero. */
 static void tell_values(void)
 {
     uint8_t *to = paused.shared->values;
@@ -98,7 +98,7 @@ static void stand_here(uint64_t pc)
     __atomic_store_n(&shared->peek.on, shared->steps, __ATOMIC_RELEASE);
 }
 
-/* Whether the instruction is not one of a run that is looked at. */
+/* Whether the instruction does not belong to the run that is examined. */
 static bool passes_by(unsigned vcpu)
 {
     return paused.over || tcgrr_plugin.silent || vcpu != tcgrr_plugin.vcpu;

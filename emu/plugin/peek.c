@@ -13,7 +13,7 @@ static bool is_on(void)
     return __atomic_load_n(&peek->on, __ATOMIC_ACQUIRE) != 0;
 }
 
-/* Puts a value into memory's order of bytes. */
+/* Stores a value in memory order. */
 static void take_value(uint32_t info, struct tcgrr_peek_access *access)
 {
     qemu_plugin_mem_value value = peek_api->mem_value(info);
@@ -46,8 +46,7 @@ static void on_access(unsigned vcpu, uint32_t info, uint64_t address, void *user
     if (!peek_system) { /* a program has no others */
         access->physical = address;
         access->flags |= TCGRR_PEEK_PHYSICAL;
-    } else if (place &&
-               peek_api->version >= 2) { /* before it makes the address of offsets that do not belong together */
+    } else if (place && peek_api->version >= 2) { /* before, it computes the address from unrelated offsets */
         access->physical = peek_api->hwaddr_phys_addr(place);
         access->flags |= TCGRR_PEEK_PHYSICAL;
     }

@@ -16,9 +16,9 @@ struct range {
 };
 
 static GArray *taken;        /* struct range, in no order */
-static struct range allowed; /* nothing outside is taken: QEMU finds room for itself below */
+static struct range allowed; /* only this range is reserved: QEMU finds room for itself below it */
 
-/* What is free between two mappings is taken, as far as it is in `wanted`. */
+/* Reserves the free range `hole` between two mappings, as far as it is in `wanted`. */
 static void take(struct range hole, struct range wanted)
 {
     hole.first = MAX(hole.first, wanted.first);
@@ -31,7 +31,7 @@ static void take(struct range hole, struct range wanted)
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
     if (got == place) {
         g_array_append_val(taken, hole);
-    } else if (got != MAP_FAILED) { /* a kernel that does not know the flag */
+    } else if (got != MAP_FAILED) { /* an old kernel that does not know the flag */
         munmap(got, hole.end - hole.first);
     }
 }
@@ -46,7 +46,7 @@ static bool next_mapping(FILE *maps, char **line, size_t *space, struct range *m
     return true;
 }
 
-/* All between mappings, but not what the stack may grow into. */
+/* Reserves all ranges between mappings except those into which the stack may grow. */
 static void take_holes(struct range wanted)
 {
     FILE *maps = fopen("/proc/thread-self/maps", "re");
@@ -73,7 +73,8 @@ static void take_holes(struct range wanted)
     }
 }
 
-/* The upper quarter below the stack: libraries, and from there downwards what is mapped anywhere. */
+/* The upper quarter of the address space below the stack: libraries, and below them mappings without a requested
+ * address. */
 static struct range find_allowed(void)
 {
     FILE *maps = fopen("/proc/thread-self/maps", "re");

@@ -13,8 +13,9 @@ struct tcgrr_sampled_register {
 };
 
 /*
- * The program counter, which QEMU brings up to date only now and then; where a sample was taken says it. RISC-V's
- * counters, whose reading asks QEMU's clocks, and its source of random numbers, whose reading would use one up.
+ * The program counter is left out, because QEMU updates it only occasionally and a sample's place has it; RISC-V's
+ * counters, because reading them reads QEMU's clocks; and its source of random numbers, because reading it would
+ * consume one.
  */
 static bool is_left_out(enum tcgrr_isa isa, const char *name)
 {
@@ -34,7 +35,7 @@ static void keep(struct tcgrr_plugin *plugin, const qemu_plugin_reg_descriptor *
     }
     if (is_left_out(plugin->isa, found->name) || sampling->count == TCGRR_WIRE_MAX_REGISTERS || !*found->name ||
         strlen(found->name) > TCGRR_WIRE_MAX_NAME || strlen(feature) > TCGRR_WIRE_MAX_NAME) {
-        return; /* more than those are not sampled */
+        return; /* further registers are not sampled */
     }
     sampling->registers[sampling->count++] = (struct tcgrr_sampled_register){
         .handle = found->handle, .name = strdup(found->name), .feature = strdup(feature)};
@@ -51,7 +52,7 @@ void tcgrr_sampling_init(struct tcgrr_plugin *plugin)
     sampling->registers = g_new0(struct tcgrr_sampled_register, registers ? registers->len + 1 : 1);
     sampling->value = g_byte_array_sized_new(4096);
     for (guint i = 0; registers && i < registers->len; i++) {
-        /* Later versions append fields to the descriptor. */
+        /* Later API versions append fields to the descriptor. */
         const void *place = registers->data + (gsize)i * g_array_get_element_size(registers);
         keep(plugin, place);
     }
@@ -77,7 +78,7 @@ void tcgrr_sampling_restart(struct tcgrr_plugin *plugin)
     }
 }
 
-/* Returns how many bytes there are in sampling->value; 0 if the register cannot be read. */
+/* Reads a register into sampling->value. Returns the number of bytes; 0 if it cannot be read. */
 static uint32_t read_value(struct tcgrr_plugin *plugin, struct qemu_plugin_register *handle)
 {
     GByteArray *value = plugin->sampling.value;
@@ -121,7 +122,7 @@ static void tell_name(struct tcgrr_plugin *plugin, const struct tcgrr_sampled_re
     tcgrr_ring_publish(&plugin->ring, 1 + payload);
 }
 
-/* Finds out how large the registers are; those that cannot be read at first never are. */
+/* Determines and sends the sizes of the registers; those that cannot be read now are never read. */
 static void tell_registers(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_sampling *sampling = &plugin->sampling;
@@ -161,7 +162,8 @@ static void tell_value(struct tcgrr_plugin *plugin, uint32_t number, const uint8
     }
 }
 
-/* A register whose length varies, as vector registers' may, counts as zero after its end. */
+/* Sends the changes since the last sample. Bytes after the end of a register of variable length, such as a vector
+ * register, count as zero. */
 static void tell_changes(struct tcgrr_plugin *plugin)
 {
     struct tcgrr_sampling *sampling = &plugin->sampling;
@@ -185,9 +187,9 @@ static void tell_changes(struct tcgrr_plugin *plugin)
 }
 
 /*
- * Samples are taken at multiples of the step, so that all those of a larger step are among those of a smaller one.
- * Where they are wanted after each branch of a part of the run, there are none between the first one and that part. In
- * user mode, where only samples show data, they are then taken before every block.
+ * Samples are taken at multiples of the step, so that the samples of a larger step are a subset of those of a smaller
+ * one. If samples are wanted after each branch of a part of the run, there are none between the first sample and that
+ * part. In user mode, where only samples show data, they are then taken before every block.
  */
 static void set_next(struct tcgrr_plugin *plugin)
 {

@@ -16,7 +16,7 @@ struct attached {
     uint64_t bytes;
 };
 
-static GArray *segments; /* struct segment; they stay, because a segment that is removed goes on where it is attached */
+static GArray *segments; /* struct segment; never removed, because a removed segment persists where it is attached */
 static GArray *places;   /* struct attached */
 
 static struct segment *find(int64_t id, uint64_t bytes)

@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define PAUSE_US 2000 /* before each block, once it is slow */
+#define PAUSE_US 2000 /* pause before each block once the guest is slowed down */
 
 static const struct tcgrr_api *slow_api;
 static struct tcgrr_slow *slow;

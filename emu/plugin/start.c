@@ -4,12 +4,12 @@
 #include "emu/plugin/inputs_internal.h"
 #include "emu/plugin/sample.h"
 
-/* What a program finds on its stack takes less. */
+/* More than the initial content of any program's stack. */
 #define START_WORDS (1u << 17)
 
 /*
- * Its words on the stack: argc, argv, a zero, the environment, a zero, the auxiliary vector up to a pair that begins
- * with a zero. Returns the number of words; 0 if they cannot be read.
+ * Reads the words on the program's initial stack: argc, argv, a zero, the environment, a zero, the auxiliary vector up
+ * to a pair that begins with a zero. Returns the number of words; 0 if they cannot be read.
  */
 static size_t read_start(const struct tcgrr_inputs *inputs, uint64_t at, uint64_t words[START_WORDS])
 {
@@ -47,7 +47,8 @@ void tcgrr_start_digest(void)
         tcgrr_sampling_add_store(sampling, at + i * sizeof(*words), QEMU_PLUGIN_MEM_VALUE_U64, words[i], 0);
         last = words[i] > last && words[i] < end + START_WORDS * sizeof(*words) ? words[i] : last;
     }
-    for (uint8_t byte = 1; count > 0 && (end <= last || byte != 0); end++) { /* strings, and what else they point to */
+    for (uint8_t byte = 1; count > 0 && (end <= last || byte != 0);
+         end++) { /* strings and other data that the words point to */
         if (!tcgrr_inputs_read_memory(inputs, end, &byte, sizeof(byte))) {
             break;
         }

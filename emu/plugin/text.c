@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-/* Of one record; what does not fit is left empty. */
+/* Maximum size of a record; texts that do not fit are sent empty. */
 #define MAX_BYTES 28672u
 static_assert(MAX_BYTES / 4 + 1 < TCGRR_WIRE_RESERVE_WORDS && MAX_BYTES > 2 * TCGRR_WIRE_MAX_INSNS,
               "the record must fit, with something of each instruction");

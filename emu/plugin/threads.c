@@ -12,12 +12,12 @@
 #define MAX_THREADS 65536
 #define LOOK_NS     (200 * 1000)
 #define PATIENCE_S  20
-#define ORDER_S     1 /* where calls are made again, whose turn it is may hang on one that cannot return */
+#define ORDER_S     1 /* if calls are made again, the next turn may depend on a call that cannot return */
 
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    pthread_key_t end; /* its destructor shows that a thread is over */
+    pthread_key_t end; /* its destructor runs when a thread ends */
     unsigned runs;     /* the thread that does */
     unsigned ran;      /* the last one that did */
     unsigned count;    /* of threads made */
@@ -56,7 +56,7 @@ static void ended(void *number)
 void tcgrr_threads_init(void)
 {
     pthread_key_create(&threads.end, ended);
-    pthread_setspecific(threads.end, &threads); /* the first one may end before others do */
+    pthread_setspecific(threads.end, &threads); /* the first thread may end before others */
     threads.tids = calloc(MAX_THREADS, sizeof(*threads.tids));
     threads.tids[0] = (int32_t)gettid();
     threads.count = threads.started = 1;
@@ -97,10 +97,10 @@ static void wait_a_little(void)
     pthread_cond_timedwait(&threads.changed, &threads.lock, &until);
 }
 
-/* The lock is held. The number that whoever made this thread has given to it, once he has. */
+/* With the lock held: the number that this thread's creator has assigned to it, once it has. */
 static unsigned find_number(int32_t tid)
 {
-    for (unsigned i = threads.count; i > 0; i--) { /* the host may use a number again */
+    for (unsigned i = threads.count; i > 0; i--) { /* the host may reuse a thread's number */
         if (threads.tids[i - 1] == tid) {
             return i - 1;
         }
@@ -114,7 +114,8 @@ static bool may_run(void)
     return threads.runs == NOBODY && (!tcgrr_plugin.inputs || tcgrr_inputs_next_thread_is(own));
 }
 
-/* The lock is held. Somebody computes for long: he may be waiting for us, and can only be left alone then. */
+/* With the lock held: another thread has computed for long. It may be waiting for this one, and then both have to run
+ * freely. */
 static void lose_patience(time_t since)
 {
     if (now() - since > PATIENCE_S && threads.runs != NOBODY) {

@@ -3,7 +3,8 @@
 
 #include <time.h>
 
-/* Between two slices that are cut short, so that the guest comes on, and what it does to end, too. */
+/* Interval between two slices that are cut short: long enough for the guest to make progress, also towards its
+ * shutdown. */
 #define YIELD_EVERY_NS (20 * 1000 * 1000)
 
 static uint64_t now_ns(void)
@@ -13,7 +14,7 @@ static uint64_t now_ns(void)
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-/* In a callback of the vCPU's thread, after a draft was packed. */
+/* Called in the vCPU's thread after a draft has been packed. */
 static void heed(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
