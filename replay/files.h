@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a QEMU that replays a trace reads: the command's own files and the rr log, or what system calls gave, in a
- * private folder. */
+/* The files that a QEMU needs to replay a trace, in a private folder: the command's embedded files, and the rr log or
+ * the results of system calls. */
 #ifndef TCGRR_REPLAY_FILES_H
 #define TCGRR_REPLAY_FILES_H
 
@@ -16,21 +16,22 @@ struct tcgrr_replay_files;
  */
 struct tcgrr_replay_files *tcgrr_replay_files_new(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu,
                                                   const char *const *extra, GError **error);
-/* Removes them. Not before the QEMUs that read them have ended. NULL is allowed. */
+/* Removes the files. The QEMUs that read them must have ended. NULL is allowed. */
 void tcgrr_replay_files_free(struct tcgrr_replay_files *files);
 
-/* Where a file of this name is, or can be made, in the folder; owned by the caller. It is removed with the others. */
+/* The path of a file of this name in the folder, which need not exist; owned by the caller. The file is removed with
+ * the others. */
 char *tcgrr_replay_files_path(const struct tcgrr_replay_files *files, const char *name);
 
-/* Fills in with what a session replays them: `plugin` and what is to be recorded are the caller's. It points into them
- * and into the reader. */
+/* Fills in the options of a session that replays them, except `plugin` and what to record. They point into the files
+ * and the reader. */
 void tcgrr_replay_files_session(const struct tcgrr_replay_files *files, struct tcgrr_session_options *options);
 
-/* How far the rr log reaches: so many instructions can be replayed. And where the guest asked for its end, at the
- * earliest; 0: that is certain. */
+/* The number of instructions that can be replayed with the rr log. *asked_after is the earliest place at which the
+ * guest can have asked to shut down; 0: the place is certain. */
 tcgrr_icount tcgrr_replay_files_reach(const struct tcgrr_replay_files *files, tcgrr_icount *asked_after);
 
-/* Fills in what the keyframes of these files belong to; it points into them. */
+/* Fills in the options of keyframes for these files; they point into the files. */
 void tcgrr_replay_files_keyframes(const struct tcgrr_replay_files *files, struct tcgrr_keyframes_options *options);
 
 #endif

@@ -13,30 +13,30 @@ struct tcgrr_fill {
     struct tcgrr_replay_files *files;
     struct tcgrr_keyframes *keyframes;
     char *folder; /* of the parts */
-    char *id;     /* of the run: digest of its log and command */
+    char *id;     /* identifies the run: digest of its log and command */
     tcgrr_icount end;
-    bool to_end; /* the run ends there, instead of what is known of it */
+    bool to_end; /* the run ends at `end`, rather than only the known part of it */
     tcgrr_icount asked_after;
-    bool distrusts; /* the keyframes: all is derived from the start */
+    bool distrusts; /* keyframes are not used: everything is derived from the run's start */
 };
 
 /*
- * A window's replay begins so many instructions before it, and goes on so many after it: what happens right at a
- * keyframe, or where a replay is stopped, is not seen from both sides.
+ * A window's replay begins this many instructions before the window and ends as many after it, because events right at
+ * a keyframe, or where a replay stops, are not seen by both replays.
  */
 #define TCGRR_FILL_OVERLAP ((tcgrr_icount)4096)
 
-/* What the machine held at a place; icount 0: none. */
+/* The machine's state at a place; icount 0: none. */
 struct tcgrr_fill_place {
     tcgrr_icount icount;
     char state[40]; /* emu/qemu/machine_digest.h */
 };
 
-/* What a part says of itself, in its only note. */
+/* A part's description, from its only note. */
 struct tcgrr_fill_part {
     enum tcgrr_level level;
     struct tcgrr_span span;
-    bool samples;                   /* they are counted from the run's start, so that they are those of a recording */
+    bool samples;                   /* its samples are counted from the run's start, like those of a recording */
     struct tcgrr_fill_place began;  /* the keyframe from which it was derived */
     struct tcgrr_fill_place passed; /* the one from which the next window is derived */
 };
@@ -50,8 +50,8 @@ struct tcgrr_fill_source {
 bool tcgrr_fill_read_note(const struct tcgrr_fill *fill, struct tcgrr_reader *reader, struct tcgrr_fill_part *part);
 
 /*
- * Whether parts (struct tcgrr_fill_source) that were derived from keyframes agree with what else is known: with other
- * parts, where these came past the same keyframe or ran the same instructions. TCGRR_ERROR_DAMAGED if not.
+ * Checks that parts (struct tcgrr_fill_source) that were derived from keyframes agree with other parts that passed the
+ * same keyframe or ran the same instructions. TCGRR_ERROR_DAMAGED if not.
  */
 bool tcgrr_fill_check(const GArray *sources, GError **error);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a trace carries for running it again: the user's command, QEMU's rr file, and what pins the machine. */
+/* What a trace contains for running it again: the user's command, QEMU's rr file, and the pinned machine. */
 #ifndef TCGRR_REPLAY_RECORDED_H
 #define TCGRR_REPLAY_RECORDED_H
 
@@ -8,31 +8,31 @@
 #include "store/trace.h"
 
 /*
- * The user's own QEMU command out of the trace: QEMU and its arguments, NULL-terminated, with `extra` (may be NULL)
- * after, in user mode before the program; owned by the caller (g_strfreev). TCGRR_ERROR_DAMAGED if the trace does not
- * say.
+ * The user's own QEMU command from the trace: QEMU and its arguments, NULL-terminated, followed by `extra` (may be
+ * NULL), which in user mode is inserted before the program; owned by the caller (g_strfreev). TCGRR_ERROR_DAMAGED if
+ * the trace does not have it.
  */
 char **tcgrr_recorded_words(struct tcgrr_reader *reader, const char *const *extra, GError **error);
 
 /*
- * The same as it is to be run: where the machine was pinned, the pinned command, with the files that it names written
- * into `folder`, which is made. The files may be taken away (tcgrr_folder_remove()) once QEMU has ended.
+ * The command to run: if the machine was pinned, the pinned command, whose files are written into `folder`, which is
+ * created; otherwise the user's. The files may be removed (tcgrr_folder_remove()) when QEMU has ended.
  */
 char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, const char *const *extra,
                               GError **error);
 
-/* QEMU's own count where the run starts: 0 at reset, otherwise that of the snapshot. */
+/* QEMU's own count at the run's start: 0 at reset, otherwise that of the snapshot. */
 tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader);
 /* The image of that snapshot among the files that tcgrr_recorded_command() wrote into `folder`; NULL if the run starts
  * at reset. Owned by the caller. */
 char *tcgrr_recorded_start_image(const char *folder);
 
-/* Whether `qemu` has the machine and the CPU that were pinned, if any were: TCGRR_ERROR_FAILED with which to record
- * with, if not. */
+/* Checks that `qemu` has the machine and the CPU that were pinned, if any were. If not, TCGRR_ERROR_FAILED names those
+ * to record with. */
 bool tcgrr_recorded_suits(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, GError **error);
 
-/* Writes QEMU's rr file as it is to `path`: from the trace, or, where recording was cut short, what QEMU left beside
- * it. */
+/* Writes QEMU's rr file unchanged to `path`: from the trace or, if recording was cut short, the file that QEMU left
+ * next to it. */
 bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, GError **error);
 
 /*
@@ -43,13 +43,13 @@ bool tcgrr_recorded_original_rr(struct tcgrr_reader *reader, const char *path, G
 bool tcgrr_recorded_rr(struct tcgrr_reader *reader, const char *path, const char *to, char *const *words,
                        struct tcgrr_rrlog_rewritten *rewritten, GError **error);
 
-/* A line of text for each thing that is done to QEMU's rr file before it is replayed; owned by the caller. NULL with an
- * error if it cannot be. */
+/* A line of text for each repair of QEMU's rr file before it is replayed; owned by the caller. NULL with an error if it
+ * cannot be replayed. */
 GPtrArray *tcgrr_recorded_repairs(struct tcgrr_reader *reader, GError **error);
 
 /*
- * User mode: the file of what system calls gave, into `folder`, which is made if it is not there; its path, owned by
- * the caller. TCGRR_ERROR_USAGE if the trace has none.
+ * User mode: writes the file with the results of system calls into `folder`, which is created if necessary. Returns its
+ * path, owned by the caller. TCGRR_ERROR_USAGE if the trace has none.
  */
 char *tcgrr_recorded_calls(struct tcgrr_reader *reader, const char *folder, GError **error);
 

@@ -4,13 +4,13 @@
 
 #include "replay/replay.h"
 
-/* Lets a QEMU that stands run on, with a break at `icount`, its own count. */
+/* Sets a replay break at `icount`, in QEMU's own count, and lets a stopped QEMU continue. */
 bool tcgrr_replay_break(struct tcgrr_qmp *qmp, tcgrr_icount icount, GError **error);
 bool tcgrr_replay_continue(struct tcgrr_qmp *qmp, GError **error);
 
 /*
- * The session, started paused, is run to options->at exactly and compared up to there as `how` says. Sets
- * result->sides[1], comparison and qemu_icount.
+ * Runs the session, which was started paused, to exactly options->at, and compares up to there with the options `how`.
+ * Sets result->sides[1], comparison and qemu_icount.
  */
 bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr_replay_options *options,
                      const struct tcgrr_run_source_live_options *live, struct tcgrr_replay_result *result,

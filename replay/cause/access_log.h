@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The memory accesses of a part of the run, as a replay reported them: a backward slice comes back to
- * them again and again.
+ * The memory accesses of a part of the run, as a replay reported them, because a backward slice needs them repeatedly.
  */
 #ifndef TCGRR_REPLAY_ACCESS_LOG_H
 #define TCGRR_REPLAY_ACCESS_LOG_H
@@ -29,13 +28,14 @@ void tcgrr_access_log_free(struct tcgrr_access_log *log);
 
 /* Forgets everything; instructions from..until-1 are to be added. */
 void tcgrr_access_log_begin(struct tcgrr_access_log *log, tcgrr_icount from, tcgrr_icount until);
-/* In the order of execution. What lies outside the part is ignored; of too many the earliest are forgotten. */
+/* Adds an access; call it in the order of execution. Accesses outside the part are ignored; if there are too many, the
+ * earliest are dropped. */
 void tcgrr_access_log_add(struct tcgrr_access_log *log, tcgrr_icount icount, const struct tcgrr_access *access);
 
-/* Whether it has the accesses right before `before`; *from is where they begin. */
+/* Whether it has the accesses right before `before`; *from is set to where they begin. */
 bool tcgrr_access_log_reaches(const struct tcgrr_access_log *log, tcgrr_icount before, tcgrr_icount *from);
 
-/* The last store to the range before `before`, among those that it has. */
+/* Finds the last store to the range before `before` in the log. */
 bool tcgrr_access_log_last_store(const struct tcgrr_access_log *log, const struct tcgrr_memory_range *range,
                                  tcgrr_icount before, tcgrr_icount *icount);
 

@@ -4,48 +4,47 @@
 
 #include "replay/cause/bisect.h"
 
-/* Says what is being done; takes `text` over. */
+/* Reports progress; takes ownership of `text`. */
 void tcgrr_bisect_say(const struct tcgrr_bisect *bisect, char *text);
 
-/* Finds out what the two are, and so how A is to be recorded. */
+/* Probes the two QEMUs and decides how to record A. */
 bool tcgrr_bisect_prepare(struct tcgrr_bisect *bisect, GError **error);
 
-/* Whether it is about programs in user mode. */
+/* Whether the runs are programs in user mode. */
 bool tcgrr_bisect_is_user(const struct tcgrr_bisect *bisect);
 
-/* Records A into the folder, farther than the last time. */
+/* Records A into the folder, further than the last time. */
 bool tcgrr_bisect_record_a(struct tcgrr_bisect *bisect, GError **error);
 
-/* Records A again, as far as the last time, from a snapshot at `place`, which must live as long; NULL: from reset, and
- * comparing starts where it is to. */
+/* Records A again, as far as the last time, from a snapshot at `place`, which must outlive the bisect; NULL: from
+ * reset, with the comparison starting at the requested place. */
 bool tcgrr_bisect_record_from(struct tcgrr_bisect *bisect, const char *place, GError **error);
 
-/* Compares the two in the way they allow: B replays A's recording, or makes one of its own. */
+/* Compares the two: B replays A's recording or, if it cannot, is recorded itself. */
 bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error);
 
-/* Instructions; fewer are replayed in less time than it takes to make a keyframe. */
+/* A number of instructions; replaying fewer takes less time than making a keyframe. */
 #define TCGRR_BISECT_FAR UINT64_C(48000000)
 
 /* How B replays A's recording. */
 struct tcgrr_replay_options tcgrr_bisect_replay_options(struct tcgrr_bisect *bisect);
 
 /*
- * Both replay from a keyframe of A's, with states, the last one from which B comes to diverge exactly as it did from
- * the beginning: what made it is after that keyframe. Sets bisect->near, and bisect->keyframe if there is one. Needs
- * bisect->pair.
+ * Replays both from A's last keyframe from which B diverges exactly as it did from the beginning, comparing states: the
+ * cause is after that keyframe. Sets bisect->near, and bisect->keyframe if there is one. Needs bisect->pair.
  */
 bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error);
 
-/* Where B replayed A's recording: says more exactly when data first differed. */
+/* If B replayed A's recording: determines more exactly when data first differed. */
 bool tcgrr_bisect_date_closer(struct tcgrr_bisect *bisect, GError **error);
 
-/* Where bisect->replay compared the flow alone: has it done again, with states. */
+/* If bisect->replay compared only the flow: repeats it with states. */
 bool tcgrr_bisect_compare_states(struct tcgrr_bisect *bisect, GError **error);
 
-/* Forgets what comparing and B's side came to, but not A's recording. */
+/* Discards the comparison and B's side, but not A's recording. */
 void tcgrr_bisect_forget(struct tcgrr_bisect *bisect);
 
-/* Compares two recordings again, in the way that bisect->how now says. */
+/* Compares two recordings again, with the options that are now in bisect->how. */
 bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error);
 
 #endif

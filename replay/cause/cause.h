@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Why two runs diverge: from the instruction where their control flow does back along what it read, to the first
- * instruction that is given the same on both sides and makes something else of it.
+ * Finds why two runs diverge: follows the data that the instruction at the divergence read backwards, to the first
+ * instruction that gets the same input on both sides and produces different results.
  */
 #ifndef TCGRR_REPLAY_CAUSE_H
 #define TCGRR_REPLAY_CAUSE_H
@@ -9,11 +9,11 @@
 #include "replay/cause/replay_pair.h"
 
 enum tcgrr_cause_kind {
-    TCGRR_CAUSE_INSTRUCTION, /* an instruction's result differs though all that it takes in is the same */
-    TCGRR_CAUSE_INPUT,       /* it was given something else by a device, a clock or QEMU itself */
-    TCGRR_CAUSE_EVENT,       /* an interrupt was delivered on one side, or to another place */
+    TCGRR_CAUSE_INSTRUCTION, /* an instruction's result differs although everything that it reads is the same */
+    TCGRR_CAUSE_INPUT,       /* an instruction got different values from a device, a clock or QEMU itself */
+    TCGRR_CAUSE_EVENT,       /* an interrupt was delivered on one side only, or to different places */
     TCGRR_CAUSE_DEVICE,      /* memory changed that no instruction wrote */
-    TCGRR_CAUSE_START,       /* it differed already where the comparison starts */
+    TCGRR_CAUSE_START,       /* data differed already at the start of the comparison */
     TCGRR_CAUSE_CODE,        /* the guests' instructions differ from the start */
     TCGRR_CAUSE_BLOCK,       /* a block's results differ only where its instructions are translated together */
 };
@@ -26,7 +26,7 @@ struct tcgrr_cause_flag {
     char *name;
     uint64_t before;
     uint64_t values[2];
-    bool undefined; /* the architecture promises nothing of it after this instruction */
+    bool undefined; /* the architecture leaves it undefined after this instruction */
 };
 
 /* A register that differs after the instruction and did not before. */
@@ -37,7 +37,7 @@ struct tcgrr_cause_register {
     GArray *flags; /* struct tcgrr_cause_flag: those that differ; empty where the machine describes none */
 };
 
-/* A piece of memory that differs: that the instruction wrote, or, where nothing did, that differs at the start. */
+/* A piece of memory that differs: the instruction wrote it or, if none did, it differs at the start. */
 struct tcgrr_cause_memory {
     uint64_t address;
     uint64_t physical;
@@ -45,31 +45,30 @@ struct tcgrr_cause_memory {
     uint8_t values[2][TCGRR_PLACE_MAX];
 };
 
-/* How the difference came from the cause to where the runs diverge: one instruction that passed it on. */
+/* One instruction that propagated the difference from the cause towards the divergence. */
 struct tcgrr_cause_link {
-    bool gap; /* between the link before and this one the difference was not followed, because it is known where it
+    bool gap; /* the difference was not followed between the previous link and this one, because it is known where it
                  began */
     tcgrr_icount icounts[2];
     uint64_t pc;
     uint8_t length; /* 0: its bytes are not known */
     uint8_t bytes[16];
-    char
-        *takes; /* what differed of what it took in: "eflags (ZF)", "memory 0x105000"; NULL: nothing, it is the cause */
+    char *takes; /* the input that differed: "eflags (ZF)", "memory 0x105000"; NULL: none, this is the cause */
 };
 
 /* The cause's block as it was stepped through, with all registers at each stop. */
 struct tcgrr_cause_scene {
     struct tcgrr_register_layout *registers[2]; /* NULL: there is no scene */
     GPtrArray *stops[2];                        /* struct tcgrr_stop */
-    guint first;                                /* where the block begins */
-    guint at; /* before the cause, of a block its last instruction; after it is the next */
+    guint first;                                /* the stop at which the block begins */
+    guint at; /* the stop before the cause, or before a block's last instruction; the next one is after it */
 };
 
 struct tcgrr_cause {
     enum tcgrr_cause_kind kind;
     tcgrr_icount icounts[2];
     uint64_t pc;
-    unsigned insns; /* of the block, which begins at `pc`; 0: it is about one instruction */
+    unsigned insns; /* of the block, which begins at `pc`; 0: the cause is one instruction */
     uint8_t length;
     uint8_t bytes[16];
     GPtrArray *registers; /* struct tcgrr_cause_register * */
@@ -79,23 +78,22 @@ struct tcgrr_cause {
     GPtrArray *also;      /* char *: registers that differed before the instruction, which it does not read */
     GPtrArray *left_out;  /* char *: registers that only one of the two QEMUs has */
     struct tcgrr_cause_scene scene;
-    unsigned replays; /* of each side, that it took */
+    unsigned replays; /* number of replays of each side */
 };
 
-/* What is known of when data first differed. */
+/* Facts about when data first differed. */
 struct tcgrr_cause_dated {
-    bool first;           /* the first difference is the cause, because the two share all that happens outside */
-    tcgrr_moment same;    /* the last moment at which all registers are known to be the same; 0: no later one */
-    tcgrr_moment differs; /* one at which registers are known to differ; UINT64_MAX: none is */
-    GPtrArray *registers; /* char *: which then; NULL: not known */
+    bool first;        /* the first difference is the cause, because the two share all inputs */
+    tcgrr_moment same; /* the last moment at which all registers are known to be the same; 0: no later one is known */
+    tcgrr_moment differs; /* a moment at which registers are known to differ; UINT64_MAX: none is known */
+    GPtrArray *registers; /* char *: the registers that differ then; NULL: not known */
 };
 
 struct tcgrr_cause_options {
     struct tcgrr_replay_pair *pair; /* the two runs, ready; it stays the caller's */
-    tcgrr_moment diverged_at; /* instructions that the two have in common from the start on; UINT64_MAX: only their
-                                 data diverge */
-    tcgrr_moment floor;       /* all of both is the same there, memory, too */
-    bool halts; /* one side does not go on there: it hangs, aborts or ends. That may be some instructions later */
+    tcgrr_moment diverged_at; /* number of instructions in common from the start on; UINT64_MAX: only data diverge */
+    tcgrr_moment floor;       /* both are completely the same there, including memory */
+    bool halts; /* one side does not continue: it hangs, aborts or ends there, or some instructions later */
     struct tcgrr_cause_dated dated;
     void (*progress)(const char *text, void *data); /* may be NULL */
     void *data;

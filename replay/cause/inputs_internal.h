@@ -19,12 +19,12 @@ struct tcgrr_decoding {
     csh handle;          /* capstone's, of the mode that fits; not for RISC-V */
     const cs_insn *insn; /* likewise */
     uint64_t address_mask;
-    struct tcgrr_llvm *llvm; /* of the code that it is; NULL: not known or not here */
+    struct tcgrr_llvm *llvm; /* LLVM's decoder for this code; NULL: not known or not available */
 };
 
 #define TCGRR_INPUT_ALL UINT64_MAX
 
-/* Notes that a register is read; one that the machine does not show is passed over. */
+/* Notes that a register is read; a register that the machine does not show is ignored. */
 void tcgrr_decoding_read(struct tcgrr_decoding *decoding, const char *name, uint64_t mask);
 /* Notes that a register is written; likewise. */
 void tcgrr_decoding_write(struct tcgrr_decoding *decoding, const char *name);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Who wrote a register or a piece of memory last, before a place in a recorded run. */
+/* Finds the last writer of a register or a piece of memory before a place in a recorded run. */
 #ifndef TCGRR_REPLAY_LAST_WRITER_H
 #define TCGRR_REPLAY_LAST_WRITER_H
 
 #include "replay/cause/access_log.h"
 #include "replay/cause/replay_pair.h"
 
-/* What found a writer, or why there is none. */
+/* Whether a writer was found, or why not. */
 enum tcgrr_last_writer_kind {
     TCGRR_LAST_WRITER_FOUND,      /* `icount` is that of the instruction */
     TCGRR_LAST_WRITER_NONE,       /* nothing wrote it since the run's start */
@@ -21,8 +21,9 @@ struct tcgrr_last_writer {
 };
 
 /*
- * The last instruction of from..before-1 that writes register number `index` (of side 0's list), as its bytes say; NONE
- * if there is none. `state` is one near by, which has the processor's mode. Only the recorded flow is read.
+ * The last instruction of from..before-1 that writes register number `index` (of side 0's list), according to its
+ * bytes; NONE if there is none. `state` is that of a nearby place, for the processor's mode. Reads only the recorded
+ * flow.
  */
 bool tcgrr_last_register_writer(struct tcgrr_replay_pair *pair, struct tcgrr_reader *reader, unsigned index,
                                 const uint8_t *state, tcgrr_icount from, tcgrr_icount before,
@@ -32,21 +33,22 @@ struct tcgrr_last_store_options {
     struct tcgrr_reader *reader;
     const struct tcgrr_qemu *qemu; /* that replays it */
     const char *plugin;
-    const volatile int *stop;     /* not 0: give up with TCGRR_ERROR_STOPPED */
-    struct tcgrr_access_log *log; /* what the last replay saw right before a place; the next one fills it anew */
+    const volatile int *stop; /* not 0: give up with TCGRR_ERROR_STOPPED */
+    struct tcgrr_access_log
+        *log; /* the accesses that the last replay reported right before a place; the next replay refills it */
 };
 
 /*
- * The last store before `before` to any byte of the range. From the trace where it has memory accesses there, else from
- * the log, else from a replay with them.
+ * The last store before `before` to any byte of the range: from the trace if it has memory accesses there, else from
+ * the log, else from a replay that records them.
  */
 bool tcgrr_last_store_writer(const struct tcgrr_last_store_options *options, const struct tcgrr_memory_range *range,
                              tcgrr_icount before, struct tcgrr_last_writer *last, GError **error);
 
 /*
- * Without that: the last time before `before` that the range did not hold `bytes` yet was at `*from`, and at `*to`, not
- * many instructions later, it did. *found is false if it held them from the start on. What was written with the value
- * that was there already is not seen.
+ * The same without reported stores: the last time before `before` that the range did not hold `bytes` yet is `*from`,
+ * and at `*to`, a few instructions later, it did. *found is false if it held them from the start on. Writes of the
+ * value that was already there are not detected.
  */
 bool tcgrr_last_change(struct tcgrr_replay_pair *pair, const struct tcgrr_memory_range *range, const uint8_t *bytes,
                        tcgrr_icount before, tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error);

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Guesses, by the recorded flow and the memory accesses that are known already, what a backward slice
- * will come to: a replay that passes all of these places at once spares one replay for each. A wrong guess costs time,
- * and nothing else.
+ * Predicts, from the recorded flow and the memory accesses that are already known, which places a backward slice will
+ * need: one replay that passes all of them replaces one replay for each. A wrong prediction only costs time.
  */
 #ifndef TCGRR_REPLAY_LOOKAHEAD_H
 #define TCGRR_REPLAY_LOOKAHEAD_H
@@ -14,17 +13,17 @@
 struct tcgrr_lookahead {
     struct tcgrr_replay_pair *pair;
     struct tcgrr_reader *reader;
-    const struct tcgrr_access_log *log; /* what is known of accesses */
-    const uint8_t *state;               /* one near by, which has the processor's mode */
-    tcgrr_icount from;                  /* nothing before it is of use */
-    GArray *writers; /* tcgrr_icount: instructions of which it is known that they will be looked at */
+    const struct tcgrr_access_log *log; /* the known accesses */
+    const uint8_t *state;               /* that of a nearby place, for the processor's mode */
+    tcgrr_icount from;                  /* earlier instructions are irrelevant */
+    GArray *writers;                    /* tcgrr_icount: instructions that are known to be needed */
 };
 
 /* Adds the last instruction before `before` that writes a register, if it is not too far away. */
 bool tcgrr_lookahead_add_writer(struct tcgrr_lookahead *lookahead, unsigned index, tcgrr_icount before, GError **error);
 
-/* At most `count` instructions that the slice will come to, latest first: GArray of tcgrr_icount, the caller's. Empties
- * `writers`. NULL with error. */
+/* At most `count` instructions that the slice will need, latest first: GArray of tcgrr_icount, owned by the caller.
+ * Empties `writers`. NULL with error. */
 GArray *tcgrr_lookahead_take(struct tcgrr_lookahead *lookahead, unsigned count, GError **error);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * User mode: what replay/cause/paused.h offers, of a program. It is recorded while it runs, as in any replay, which
- * says where it is, and tcgrr's plugin pauses it (emu/plugin/pause.h). The functions are those of paused.h.
+ * User mode: the functions of replay/cause/paused.h for a program. The program is recorded while it runs, as in any
+ * replay, which shows where it is, and tcgrr's plugin pauses it (emu/plugin/pause.h).
  */
 #ifndef TCGRR_REPLAY_PAUSED_PROGRAM_H
 #define TCGRR_REPLAY_PAUSED_PROGRAM_H
@@ -23,7 +23,7 @@ struct tcgrr_paused_program_options {
 /* Whether this QEMU can pause a program and give it the recorded inputs; else TCGRR_ERROR_FAILED. */
 bool tcgrr_paused_program_check(const struct tcgrr_qemu *qemu, GError **error);
 
-/* Starts it: it stands before its first instruction. All of the options must outlive it. */
+/* Starts the program, paused before its first instruction. The options must outlive it. */
 struct tcgrr_paused_program *tcgrr_paused_program_start(const struct tcgrr_paused_program_options *options,
                                                         GError **error);
 /* NULL is allowed. */
@@ -34,7 +34,7 @@ bool tcgrr_paused_program_go(struct tcgrr_paused_program *program, tcgrr_icount 
 bool tcgrr_paused_program_step(struct tcgrr_paused_program *program, GError **error);
 const struct tcgrr_peek *tcgrr_paused_program_accesses(const struct tcgrr_paused_program *program);
 struct tcgrr_register_layout *tcgrr_paused_program_registers(const struct tcgrr_paused_program *program);
-/* All of them, but flags that QEMU brings up to date only where a block begins. */
+/* Reads all registers, except flags that QEMU updates only at the start of a block. */
 void tcgrr_paused_program_read_state(const struct tcgrr_paused_program *program, uint8_t *state);
 /* *there: the program has memory there. */
 void tcgrr_paused_program_read_memory(struct tcgrr_paused_program *program, uint64_t address, size_t size,

@@ -9,14 +9,15 @@ struct tcgrr_replay_pair {
     struct tcgrr_replay_pair_options options;
     struct tcgrr_qemu qemus[2];
     struct tcgrr_rerun *reruns[2];
-    struct tcgrr_run_source *sides[2]; /* what was recorded */
+    struct tcgrr_run_source *sides[2]; /* the recordings */
     struct tcgrr_register_layout *registers[2];
     struct tcgrr_decoder *decoders[2];
     const struct tcgrr_register **others; /* by A's index: B's register of the same name, or NULL */
     bool *compared;                       /* by A's index */
-    struct tcgrr_paused *standing;        /* of side 0: where registers were learned; NULL: it is taken, or gone */
-    char *obstacles[2];                   /* what kept a side from going on; NULL: nothing did */
-    tcgrr_moment last[2];                 /* and where; not more than this is stepped */
+    struct tcgrr_paused
+        *standing; /* the QEMU of side 0 that was started to learn its registers; NULL: it is in use or has ended */
+    char *obstacles[2];   /* why a side could not continue; NULL: it could */
+    tcgrr_moment last[2]; /* the place of the obstacle; it is not stepped any further */
 };
 
 /* The registers to watch, by a side's own index; NULL: all. Owned by the caller. */
@@ -25,24 +26,25 @@ bool *tcgrr_watched_registers(const struct tcgrr_replay_pair *pair, int side, co
 bool tcgrr_read_places(struct tcgrr_paused *paused, int side, const GArray *places, struct tcgrr_content *contents,
                        GError **error);
 
-/* Takes a side's part of the looks. */
+/* Takes one side's part of the snapshots. */
 bool tcgrr_snapshot_through(struct tcgrr_replay_pair *pair, int side, GPtrArray *snapshots, const bool *registers,
                             const GArray *places, struct tcgrr_paused *paused, GError **error);
 
-/* Something that a paused QEMU is needed for; whatever it did before is void when it is called again. */
+/* Work that needs a paused QEMU. It may be called again, and then has to discard its earlier results. */
 typedef bool (*tcgrr_paused_work)(struct tcgrr_paused *paused, void *data, GError **error);
 /*
- * Does `work` with a QEMU of a side that stands at the run's beginning, or at a keyframe before `moment`. If it fails
- * from a keyframe it is done again from the beginning: the keyframe may be at fault. `accesses`: see
+ * Calls `work` with a QEMU of a side that is paused at the run's beginning, or at a keyframe before `moment`. If it
+ * fails from a keyframe, it is called again from the beginning, because the keyframe may be wrong. `accesses`: see
  * tcgrr_paused_start().
  */
 bool tcgrr_replay_pair_with(struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment, bool accesses,
                             tcgrr_paused_work work, void *data, GError **error);
 
-/* Calls `work` for both at the same time, one in a thread of its own; whether both returned something. */
+/* Calls `work` for both sides at the same time, for one in a separate thread. Returns whether both returned non-NULL.
+ * */
 bool tcgrr_both_sides(GThreadFunc work, gpointer a, gpointer b);
 
-/* Takes over both errors, of which one may be NULL, and passes one of them on. */
+/* Takes ownership of both errors, one of which may be NULL, and propagates one. */
 void tcgrr_propagate_first(GError **error, GError *a, GError *b);
 
 #endif

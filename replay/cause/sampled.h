@@ -7,10 +7,10 @@
 #include "replay/cause/cause.h"
 
 /*
- * Both QEMUs ran on the same inputs, with samples after each branch around the first difference: the block between the
- * last sample in which all is the same, stores included, and the first difference is the cause. TCGRR_ERROR_FAILED if
- * it cannot be narrowed down to one block.
- * `reader`: A's recording, which B replayed; `closer`: what those samples say of the data, NULL if there are none.
+ * Both QEMUs ran on the same inputs, with samples after each branch around the first difference. The cause is the block
+ * between the last sample in which everything is the same, including stores, and the first difference.
+ * TCGRR_ERROR_FAILED if it cannot be narrowed down to one block. `reader`: A's recording, which B replayed; `closer`:
+ * the difference according to those samples, NULL if there are none.
  */
 bool tcgrr_cause_find_block(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison,
                             const struct tcgrr_data_divergence *closer, struct tcgrr_cause *cause, GError **error);

@@ -4,18 +4,19 @@
 
 #include "replay/cause/search.h"
 
-/* Looks at moments in low..high, without the latter, spread evenly or ever denser towards its end. */
+/* Takes snapshots at moments in low..high (excluding `high`), evenly spaced or increasingly dense towards the end. */
 bool tcgrr_search_take_looks(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
                              const GArray *wanted, GError **error);
 
 /*
- * The latest sighting before `*high` where all is the same, and the earliest after it where something differs. False if
- * there is no such `*low`: then *high is where the sightings that say anything begin.
+ * Finds the latest observation before `*high` at which everything is the same, and the earliest one after it at which
+ * something differs. False if there is no such `*low`; *high is then the first relevant observation.
  */
 bool tcgrr_search_narrow(const struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *low,
                          tcgrr_moment *high);
 
-/* Brings `*same` and `*differs` as close as the sightings between them allow; whether one of them differs. */
+/* Moves `*same` and `*differs` as close together as the observations between them allow. Returns whether something
+ * differs in one of these. */
 bool tcgrr_search_narrow_first(const struct tcgrr_search *search, tcgrr_moment *same, tcgrr_moment *differs);
 
 #endif

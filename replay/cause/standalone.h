@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A small bare-metal guest made of a cause: it sets the recorded registers and memory, runs the code once and prints
- * what came of it. What it is worth is seen by running it: it is kept if its output differs between the two QEMUs.
+ * A small bare-metal guest generated from a cause: it sets the recorded registers and memory, runs the code once and
+ * prints the results. It is tried in both QEMUs, and kept if its output differs.
  */
 #ifndef TCGRR_REPLAY_STANDALONE_H
 #define TCGRR_REPLAY_STANDALONE_H
@@ -10,10 +10,10 @@
 
 struct tcgrr_standalone_options {
     const struct tcgrr_cause *cause;
-    const char *folder;   /* that guest.S, guest.elf, run.sh and the outputs go to */
+    const char *folder;   /* for guest.S, guest.elf, run.sh and the outputs */
     const char *target;   /* QEMU's target name */
     const char *qemus[2]; /* paths */
-    char **kept[2];       /* arguments of the recorded commands that the QEMUs need here, too, NULL-terminated */
+    char **kept[2]; /* arguments of the recorded commands that the QEMUs need for this guest, too, NULL-terminated */
     const volatile int *stop;
 };
 
@@ -22,16 +22,18 @@ struct tcgrr_standalone {
     bool reproduces;
     char *reason;     /* why there is no such guest; NULL if there is one */
     char *difference; /* the lines of its output that differ: "< " of A, "> " of B */
-    bool whole_block; /* it runs the block (up to the cause, if that is an instruction) rather than one instruction */
-    bool moved;       /* data was moved to where the machine has RAM, and a register with it */
+    bool whole_block; /* it runs the whole block (up to the cause, if that is an instruction) rather than one
+                         instruction */
+    bool moved;       /* data was moved to an address at which the machine has RAM, and a register adjusted */
 };
 
-/* False with an error only where files cannot be written, or the user interrupted. Without clang and lld it says so. */
+/* False with an error only if files cannot be written or the user interrupts. If clang or lld is missing, `reason` says
+ * so. */
 bool tcgrr_standalone_make(const struct tcgrr_standalone_options *options, struct tcgrr_standalone *standalone,
                            GError **error);
 /*
- * Of a recorded command's words those that such a guest's QEMU needs, too: the model of processor and where firmware
- * is. Relative paths are relative to `directory` (NULL: the current one). Owned by the caller (g_strfreev).
+ * The words of a recorded command that such a guest's QEMU needs, too: the CPU model and the firmware's folder.
+ * Relative paths are relative to `directory` (NULL: the current one). Owned by the caller (g_strfreev).
  */
 char **tcgrr_standalone_keep(const char *target, char **words, const char *directory);
 

@@ -4,20 +4,20 @@
 
 #include "replay/cause/standalone.h"
 
-struct writing; /* a guest's source on its way, of standalone_source.c */
+struct writing; /* a guest's source that is being generated (standalone_source.c) */
 
-/* What the generated guest runs on. */
+/* The machine that the generated guest runs on. */
 struct tcgrr_stage {
-    const char *template;                        /* source that the tables are put after */
-    void (*put_tables)(struct writing *writing); /* registers, memory and what to print of them */
-    const char *const *compiler;                 /* what clang needs for it, NULL-terminated */
-    const char *linker;                          /* taken where it is found; NULL or not found: lld */
-    const char *const *machine;                  /* what QEMU needs for it */
-    const char *cpu;    /* its model where the recorded command names none; NULL: the machine's */
-    const char *option; /* of QEMU, which takes the image */
+    const char *template;                        /* source to which the tables are appended */
+    void (*put_tables)(struct writing *writing); /* writes the tables: registers, memory and what to print */
+    const char *const *compiler;                 /* arguments of clang, NULL-terminated */
+    const char *linker;                          /* used if it is found; otherwise, or if NULL, lld */
+    const char *const *machine;                  /* arguments of QEMU */
+    const char *cpu;    /* the CPU model if the recorded command names none; NULL: the machine's default */
+    const char *option; /* QEMU's option for the image */
     const char *file;   /* the image's name */
-    uint64_t image;     /* where it is linked to */
-    uint64_t ram[2];    /* first and after the last address of RAM for data; not the image's */
+    uint64_t image;     /* the address that it is linked to */
+    uint64_t ram[2];    /* start and end of the RAM for data, outside the image */
     bool x86;
     bool wide; /* x86: 64 bits */
 };
@@ -26,9 +26,9 @@ struct tcgrr_stage {
 const struct tcgrr_stage *tcgrr_stage_find(const struct tcgrr_standalone_options *options, char **reason);
 
 /*
- * The source of the guest that runs the instructions of the scene's stops from number `first` to `last`. NULL if they
- * need memory where the machine has none; with `move`, data that a single base register points to is moved. *moved says
- * whether any was. Owned by the caller.
+ * Generates the source of the guest that runs the instructions of the scene's stops `first` to `last`. NULL if they
+ * need memory at an address where the machine has none; with `move`, data to which a single base register points is
+ * moved. *moved says whether any was. Owned by the caller.
  */
 char *tcgrr_standalone_source(const struct tcgrr_stage *stage, const struct tcgrr_cause_scene *scene, guint first,
                               guint last, bool move, bool *moved);

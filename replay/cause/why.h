@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where a value came from: the instruction that wrote it, what that one read, who wrote that, and so on back to where
- * something came into the guest from outside. Of one recorded run, replayed as often as it takes.
+ * Finds where a value in a recorded run came from: the instruction that wrote it, what that one read, what wrote those
+ * values, and so on, back to where a value entered the guest from outside. Replays the run as often as necessary.
  */
 #ifndef TCGRR_REPLAY_WHY_H
 #define TCGRR_REPLAY_WHY_H
@@ -16,21 +16,21 @@ struct tcgrr_why_options {
     const char *what; /* a register; or else: */
     uint64_t address; /* of memory, if `what` is NULL */
     uint16_t size;    /* 0: as wide as the target's addresses */
-    unsigned depth;   /* steps at most */
+    unsigned depth;   /* maximum number of steps */
     int hang_ms;
     const volatile int *stop;                       /* not 0: give up with TCGRR_ERROR_STOPPED */
     void (*progress)(const char *text, void *data); /* may be NULL */
     void *data;
 };
 
-/* Something with a value. */
+/* A register or a piece of memory with its value. */
 struct tcgrr_why_value {
     char *name;  /* "x1", "memory 0xffff000012345678:8" */
     char *value; /* "0x…"; NULL: not known */
     int writer;  /* the step that wrote it; -1: none was found */
 };
 
-/* An instruction that wrote something that is followed. */
+/* An instruction that wrote one of the values that are followed. */
 struct tcgrr_why_step {
     tcgrr_icount icount;
     uint64_t pc;
@@ -44,13 +44,13 @@ struct tcgrr_why_step {
 struct tcgrr_why {
     struct tcgrr_why_value asked;
     GPtrArray *steps; /* struct tcgrr_why_step *, newest first */
-    GPtrArray *ends;  /* char *: why it goes no further back, one line for each chain that ends */
+    GPtrArray *ends;  /* char *: why a chain ends, one line for each */
     unsigned replays;
 };
 
 /*
- * Follows the value back. TCGRR_ERROR_USAGE if there is no such register, memory or place in the run. What is not known
- * ends a chain and says so; nothing is guessed.
+ * Follows the value back. TCGRR_ERROR_USAGE if there is no such register, memory or place in the run. If something is
+ * not known, the chain ends there with a line that says so; nothing is guessed.
  */
 bool tcgrr_why_find(const struct tcgrr_why_options *options, struct tcgrr_why *why, GError **error);
 void tcgrr_why_clear(struct tcgrr_why *why);
