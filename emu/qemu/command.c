@@ -21,16 +21,16 @@ struct builder {
     const struct tcgrr_qemu *qemu;
     const struct tcgrr_command_options *options;
     struct tcgrr_command *command;
-    size_t program; /* user mode: which word of the command it is, counted from the end, the last one being 1 */
+    size_t program; /* user mode: the program's word in the command, counted from the end, where the last one is 1 */
     const char *const *words;
     GArray *given;       /* struct tcgrr_option, in the user's order */
     GPtrArray *argv;     /* char* */
     GPtrArray *icount;   /* struct tcgrr_suboption: the user's -icount, all of them merged */
     GPtrArray *smp;      /* the same of -smp and of -machine's smp. */
-    bool has_network;    /* the user said something about the network */
+    bool has_network;    /* the user has network options */
     unsigned filters;    /* filter-replay objects so far */
     unsigned named_nics; /* -nic options that got an id */
-    GString *extra;      /* what to append to the -nic at hand */
+    GString *extra;      /* text to append to the current -nic */
 };
 
 static bool is(const struct tcgrr_option *option, const char *name)
@@ -61,7 +61,7 @@ static G_GNUC_PRINTF(2, 3) void note(struct builder *builder, const char *format
     va_end(list);
 }
 
-/* The note that was added last is one that even a brief report has. */
+/* Makes the last note the warning that even a brief report shows. */
 static void warn_of_last(struct tcgrr_command *command)
 {
     command->warning = g_ptr_array_index(command->notes, command->notes->len - 1);
@@ -89,7 +89,8 @@ static void add_file(struct builder *builder, const char *path)
 }
 
 /*
- * A name for QEMU's block layer: "file:" may stand before it, and any other protocol means that it is no file of ours.
+ * Adds an image named as in QEMU's block layer: "file:" may precede the name; with any other protocol it is not a local
+ * file.
  */
 static void add_image(struct builder *builder, const char *name)
 {
@@ -107,7 +108,7 @@ static void replace(char **slot, const char *value)
     *slot = g_strdup(value);
 }
 
-/* Files that the guest consists of, wherever QEMU has a place for them. */
+/* Collects the files that the guest consists of from all options that can name them. */
 static void collect_files_of_keys(struct builder *builder, const struct tcgrr_option *option)
 {
     static const char *const device[] = {"file", "kernel", "initrd", "romfile", NULL};
@@ -168,7 +169,7 @@ static bool check_accelerator(const struct tcgrr_option *option, const char *nam
     return good || tcgrr_option_refuse(option, error, "only TCG can be recorded; leave it out or use tcg");
 }
 
-/* What makes recording impossible whatever the mode. */
+/* Refuses options that make recording impossible in any mode. */
 static bool check_option(struct builder *builder, const struct tcgrr_option *option, GError **error)
 {
     static const char *const accelerators[] = {"enable-kvm", "enable-hax", "xen-domid", "xen-attach", NULL};
@@ -213,7 +214,8 @@ static unsigned number_of(const GPtrArray *suboptions, const char *key)
     return text && g_ascii_string_to_unsigned(text, 10, 1, G_MAXUINT16, &number, NULL) ? (unsigned)number : 0;
 }
 
-/* As QEMU completes it: cpus=, else maxcpus=, else the product of the topology. Nonsense is left to QEMU to refuse. */
+/* The number of vCPUs as QEMU computes it: cpus=, else maxcpus=, else the product of the topology. Invalid values are
+ * left for QEMU to refuse. */
 static unsigned count_vcpus(const GPtrArray *smp)
 {
     static const char *const levels[] = {"drawers",  "books",   "sockets", "dies",
@@ -227,7 +229,7 @@ static unsigned count_vcpus(const GPtrArray *smp)
     return cpus > 0 ? cpus : maximum > 0 ? maximum : (unsigned)MIN(product, G_MAXUINT16);
 }
 
-/* First look at everything: refusals, and what later steps have to know. */
+/* The first pass over all options: refuses some, and collects what later steps need. */
 static bool survey(struct builder *builder, GError **error)
 {
     static const char *const network[] = {"nic", "net", "netdev", NULL};
@@ -292,7 +294,7 @@ static bool refuse_icount(const char *key, const char *value, GError **error, co
     return false;
 }
 
-/* The user's own -icount and ours become one. */
+/* Merges the user's -icount with ours. */
 static bool merge_icount(struct builder *builder, GError **error)
 {
     const char *theirs = tcgrr_suboptions_get(builder->icount, "shift");
@@ -343,7 +345,7 @@ static void add_icount(struct builder *builder)
     g_free(text);
 }
 
-/* Puts a filter-replay before the network backend `netdev`, unless the user has one there. */
+/* Adds a filter-replay to the network backend `netdev`, unless the user has one. */
 static void add_filter(struct builder *builder, const char *netdev)
 {
     for (guint i = 0; i < builder->given->len; i++) {
@@ -366,7 +368,7 @@ static void add_filter(struct builder *builder, const char *netdev)
     g_free(escaped);
 }
 
-/* Network options of the user under rr. Leaves in builder->extra what to append to a -nic. */
+/* Adapts the user's network options for rr. Sets builder->extra to the text to append to a -nic. */
 static bool adapt_network(struct builder *builder, const struct tcgrr_option *option, GError **error)
 {
     if (is(option, "net")) {
@@ -420,7 +422,7 @@ static bool has_value(const struct builder *builder, const char *name, const cha
     return false;
 }
 
-/* Replaces the files that a disk may write to. Returns whether the option was a disk's that has such. */
+/* Replaces the files that a disk may write to. Returns whether the option was for a disk with such files. */
 static bool cover_images(struct builder *builder, const struct tcgrr_option *option)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -444,8 +446,8 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     return true;
 }
 
-/* Starts from the state in the image at `path`, which is left alone. QEMU takes the machine's state from the first
- * drive that can have one. */
+/* Starts from the state in the image at `path`, which is not modified. QEMU takes the machine's state from the first
+ * drive that can hold one. */
 static void add_state(struct builder *builder, const char *path, const char *tag)
 {
     g_ptr_array_insert(builder->argv, 1, g_strdup("-drive"));
@@ -457,7 +459,7 @@ static void add_state(struct builder *builder, const char *path, const char *tag
     note(builder, "added -loadvm %s: the run starts from the snapshot in %s", tag, path);
 }
 
-/* Whether a file with a hole takes no room there, and reading it no network. */
+/* Whether the folder's file system supports sparse files and is local. */
 static bool is_local_disk(const char *folder)
 {
     struct statfs system;
@@ -468,9 +470,9 @@ static bool is_local_disk(const char *folder)
 }
 
 /*
- * QEMU reads all of the guest's memory when it loads a snapshot. Where the host has to supply empty pages for that, one
- * by one or 2 MiB at a time, this takes up to seconds; a file that is one hole has them in the page cache, for all
- * QEMUs that start from keyframes of this trace. They write to copies of their own.
+ * QEMU reads all of the guest's memory when it loads a snapshot. If the host has to allocate zeroed pages for that, one
+ * by one or 2 MiB at a time, this takes up to seconds. With an empty sparse file the pages are in the page cache,
+ * shared by all QEMUs that start from keyframes of this trace; each writes only to private copies.
  */
 static void add_memory(struct builder *builder, const char *keyframe)
 {
@@ -487,7 +489,7 @@ static void add_memory(struct builder *builder, const char *keyframe)
     }
 }
 
-/* The keyframe to start from, or with images of our own the snapshot in which the run began. */
+/* Adds the keyframe to start from or, if our scratch files are used, the snapshot from which the run starts. */
 static void add_beginning(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -502,7 +504,7 @@ static void add_beginning(struct builder *builder)
     }
 }
 
-/* Adds an option as it is, or with what it writes going to /dev/null. */
+/* Adds an option unchanged, or with its output redirected to /dev/null. */
 static void add_option(struct builder *builder, const struct tcgrr_option *option)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -576,9 +578,9 @@ static void add_plugin(struct builder *builder)
 }
 
 /*
- * Whether the guest's reset would hang: under rr the main thread of QEMU waits in it for the vCPU to do what the APIC's
- * "vapic" asks of it, and the vCPU for the lock that the main thread holds (seen in 7.2, 10.0 and 11.1). Not if the
- * user said what QEMU is to do there, or switched vapic off.
+ * Whether a reset by the guest would hang: under rr QEMU's main thread waits in it for the vCPU to run work queued by
+ * the APIC's "vapic", while the vCPU waits for the lock that the main thread holds (seen in 7.2, 10.0 and 11.1). Not if
+ * the user specified QEMU's action on reset, or disabled vapic.
  */
 static bool reset_hangs(const struct builder *builder)
 {
@@ -588,9 +590,9 @@ static bool reset_hangs(const struct builder *builder)
 }
 
 /*
- * Keeps QEMU there after the guest has shut down; -action came with QEMU 6.0. A panic is to end the run, as it does
- * without tcgrr: "shutdown", which is QEMU's default, only stops the machine once a shutdown does; "exit-failure", of
- * 7.1, is the same but for that.
+ * Pauses QEMU, rather than ending it, when the guest shuts down; -action exists since QEMU 6.0. A panic has to end the
+ * run, as without tcgrr: QEMU's default, "shutdown", would only pause the machine if a shutdown does; "exit-failure",
+ * since 7.1, is otherwise the same.
  */
 static void add_pause(struct builder *builder)
 {
@@ -617,7 +619,7 @@ static void add_pause(struct builder *builder)
          hangs ? ", and a reset of the guest is one, because QEMU hangs when a PC resets under rr" : "");
 }
 
-/* A snapshot is loaded from all images that can have one, so there is one only. */
+/* QEMU loads a snapshot from all images that can have one, so only one may have snapshots. */
 static void add_snapshots(struct builder *builder)
 {
     const struct tcgrr_command_options *options = builder->options;
@@ -649,8 +651,8 @@ static void add_ours(struct builder *builder)
     }
     add_plugin(builder);
     add_pause(builder);
-    /* Not by -qmp, -mon or -chardev: any of them takes away the monitor that QEMU has by default, and with -nographic
-     * what Ctrl-A and Ctrl-C do. */
+    /* Not with -qmp, -mon or -chardev: each of them removes QEMU's default monitor, and with -nographic the handling of
+     * Ctrl-A and Ctrl-C. */
     if (options->qmp_config) {
         add(builder, "-readconfig");
         add(builder, "%s", options->qmp_config);
@@ -667,7 +669,7 @@ static void add_ours(struct builder *builder)
     add_beginning(builder);
 }
 
-/* What a recording, or a replay of it, does not get. */
+/* Adds notes about inputs that a recording, or its replay, lacks. */
 static bool check_inputs(struct builder *builder, GError **error)
 {
     g_autofree char *unlogged = tcgrr_unlogged_find(builder->given);
@@ -731,9 +733,9 @@ static bool needs_seed(const struct builder *builder, size_t program)
 }
 
 /*
- * Makes each run of a program start the same: AT_RANDOM's bytes by -seed. The process itself is started without
- * address-space randomization, and with one arena for malloc: QEMU's own threads would map more of them, in an order
- * that is a race, and the program's libraries end up elsewhere. That variable is not for the program to see.
+ * Makes each run of a program start in the same way: -seed determines AT_RANDOM's bytes. The process itself is started
+ * without address-space randomization, and with one malloc arena: otherwise QEMU's threads would map further arenas in
+ * an unpredictable order, which would move the program's libraries. The variable for that is hidden from the program.
  */
 static void pin_start(struct builder *builder, size_t program)
 {

@@ -3,7 +3,7 @@
 
 #include "emu/qemu/command_options.h"
 
-/* The names that `-device …,drive=NAME` attaches. Names are owned by the set. */
+/* The names of drives that `-device …,drive=NAME` attaches. Names are owned by the set. */
 static GHashTable *find_attached(const GArray *options)
 {
     GHashTable *attached = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
@@ -30,7 +30,7 @@ static bool has_suffix(const struct tcgrr_suboption *suboption, const char *key)
            (length == end || suboption->key[length - end - 1] == '.');
 }
 
-/* Whether the block device reads anything at all, an empty CD drive does not, and whether it does through blkreplay. */
+/* Whether the block device has a medium (an empty CD drive has none), and whether it goes through blkreplay. */
 static void look_inside(const GPtrArray *inside, bool *source, bool *replayed)
 {
     *source = false;
@@ -43,7 +43,7 @@ static void look_inside(const GPtrArray *inside, bool *source, bool *replayed)
     }
 }
 
-/* The device that QEMU makes from such an option, where that does not depend on the machine. */
+/* The device that QEMU creates for such an option, if that does not depend on the machine. */
 static const char *device_for(const char *target, const char *name, const char *interface, const char *media)
 {
     bool pc = strcmp(target, "x86_64") == 0 || strcmp(target, "i386") == 0;

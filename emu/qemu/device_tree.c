@@ -23,11 +23,11 @@ bool tcgrr_device_tree_pack(const char *path, GError **error)
     return g_file_set_contents(path, tree, (gssize)fdt_totalsize(tree), error);
 }
 
-/* Where random seeds are, in the order in which QEMU draws them. */
+/* The nodes with random seeds, in the order in which QEMU draws them. */
 static const char *const nodes[] = {"/chosen", "/secure-chosen"};
 static const char *const seeds[] = {"kaslr-seed", "rng-seed"};
 
-/* What fills a property up to four bytes can be anything. */
+/* Clears the padding of properties to four bytes, whose content is arbitrary. */
 static void clear_padding(char *tree)
 {
     int offset = 0;
@@ -44,7 +44,7 @@ static void clear_padding(char *tree)
     }
 }
 
-/* The tree in the file at `path`, with its random seeds made zero; NULL with error. *seeded: it has some. */
+/* Loads the tree at `path` and sets its random seeds to zero; NULL with error. *seeded: it has seeds. */
 static char *load_without_seeds(const char *path, gsize *size, bool *seeded, GError **error)
 {
     char *tree = NULL;
@@ -97,7 +97,7 @@ bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **
             memcpy(seed, drawn->data + used, (size_t)length);
             used += (guint)length;
         }
-        if (seed && good && length == 8) { /* QEMU draws a number, and a tree has its highest byte first */
+        if (seed && good && length == 8) { /* QEMU draws a number, which a tree stores big-endian */
             uint64_t number;
             memcpy(&number, seed, sizeof(number));
             number = GUINT64_TO_BE(number);
@@ -112,13 +112,13 @@ bool tcgrr_device_tree_seed(const char *path, const GByteArray *drawn, GError **
     return g_file_set_contents(path, tree, (gssize)size, error);
 }
 
-/* A node that an arm machine adds to a tree of the user's, leaving a gap where it was. */
+/* Whether an Arm machine adds this node to a user's tree, which leaves a gap at its former place. */
 static bool is_added(const char *name)
 {
     return name && (strcmp(name, "memory") == 0 || g_str_has_prefix(name, "memory@") || strcmp(name, "psci") == 0);
 }
 
-/* Moves what follows the header to where fdt_create() puts it; packing moves it up. */
+/* Moves the data after the header to where fdt_create() puts it; packing had moved it. */
 static void unpack_header(char *tree, size_t size)
 {
     const uint32_t begin = 48;
@@ -130,7 +130,7 @@ static void unpack_header(char *tree, size_t size)
     fdt_set_off_dt_strings(tree, fdt_off_dt_strings(tree) + gap);
 }
 
-/* QEMU makes its own tree 1 MiB large; one from a file gets 10,000 bytes and then twice as much room. */
+/* QEMU makes its own tree 1 MiB large; a tree from a file gets 10,000 bytes more, and then twice that size. */
 bool tcgrr_device_tree_arm(const char *path, GError **error)
 {
     enum { OWN = 1 << 20, ROOM = 10000, SIZE = OWN / 2 - ROOM };

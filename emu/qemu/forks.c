@@ -14,8 +14,8 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define WAITING   4096 /* children at a time; more wait to connect */
-#define REQUEST_S 2    /* for a request, which a child sends right after it has connected */
+#define WAITING   4096 /* number of pending connections; further children wait */
+#define REQUEST_S 2    /* timeout for the request, which a child sends right after it has connected */
 
 struct tcgrr_forks {
     char *folder;
@@ -112,7 +112,7 @@ void tcgrr_fork_welcome(const struct tcgrr_fork *child, int fd, const char *inpu
     control.head.cmsg_len = CMSG_LEN(sizeof(int));
     memcpy(CMSG_DATA(&control.head), &fd, sizeof(fd));
     if (g_strlcpy(answer.inputs, inputs, sizeof(answer.inputs)) < sizeof(answer.inputs)) {
-        (void)sendmsg(child->connection, &message, MSG_NOSIGNAL); /* a child that is gone is found out soon enough */
+        (void)sendmsg(child->connection, &message, MSG_NOSIGNAL); /* that a child has gone is noticed later anyway */
     }
     close(child->connection);
 }

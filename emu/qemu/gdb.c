@@ -10,15 +10,15 @@
 #include "store/error.h"
 
 #define DOCUMENT_MAX   (1u << 20)
-#define DOCUMENT_PIECE 0xf00 /* of a description; older stubs send no more than 4096 characters */
+#define DOCUMENT_PIECE 0xf00 /* size of a piece of a description; older stubs send at most 4096 characters */
 #define MEMORY_PIECE   1024
 #define PIPELINE       64 /* requests that are sent before the first answer is read */
 
 struct tcgrr_gdb {
     struct tcgrr_gdb_wire *wire;
-    bool physical; /* what the stub takes memory addresses for */
+    bool physical; /* whether the stub currently treats memory addresses as physical */
     struct tcgrr_register_layout *registers;
-    guint first;     /* so many registers are of the first description, which "g" is about */
+    guint first;     /* number of registers in the first description, to which "g" applies */
     GPtrArray *core; /* struct tcgrr_register *, by number */
 };
 
@@ -37,7 +37,7 @@ static G_GNUC_PRINTF(2, 3) void ask(struct tcgrr_gdb *gdb, const char *format, .
     tcgrr_gdb_wire_put(gdb->wire, text);
 }
 
-/* The answer to what was asked, in the wire's `payload`. */
+/* Sends the request and receives its answer into the wire's `payload`. */
 static bool answer(struct tcgrr_gdb *gdb, GError **error)
 {
     return tcgrr_gdb_wire_answer(gdb->wire, error);
@@ -103,8 +103,8 @@ static gint by_number(gconstpointer a, gconstpointer b, gpointer data)
 }
 
 /*
- * The core registers: as many of the first description's as the answer to "g", which has one after the other, has room
- * for, and then of the others whose numbers follow.
+ * Determines the core registers: as many of the first description as fit into the answer to "g", in which they follow
+ * each other, and then those of the others whose numbers follow.
  */
 static bool find_core(struct tcgrr_gdb *gdb, GError **error)
 {
@@ -133,7 +133,7 @@ static bool find_core(struct tcgrr_gdb *gdb, GError **error)
     return true;
 }
 
-/* How many bytes the stub answers with when it is asked for a register by this number; 0: it refuses. */
+/* The number of bytes in the stub's answer for a register of this number; 0: it refuses. */
 static bool size_of(struct tcgrr_gdb *gdb, unsigned number, gsize *bytes, GError **error)
 {
     ask(gdb, "p%x", number);
@@ -145,8 +145,8 @@ static bool size_of(struct tcgrr_gdb *gdb, unsigned number, gsize *bytes, GError
 }
 
 /*
- * QEMU 11.1 numbers PowerPC's registers after the floating-point ones by one less than it describes them: it answers
- * with each one's neighbor, and with the register before it in place of the first, which cannot be read at all.
+ * For the PowerPC registers after the floating-point ones, QEMU 11.1 uses numbers that are one lower than described: it
+ * answers with the neighbouring register, and the first of them cannot be read at all.
  */
 static bool renumber_ppc(struct tcgrr_gdb *gdb, GError **error)
 {
@@ -204,7 +204,7 @@ struct tcgrr_register_layout *tcgrr_gdb_registers(const struct tcgrr_gdb *gdb)
     return gdb->registers;
 }
 
-/* Puts a value, as it stands at `text` in the payload, into the state. */
+/* Stores the value at `text` in the payload into the state. */
 static void take_value(struct tcgrr_gdb *gdb, const struct tcgrr_register *reg, gsize text, uint8_t *state)
 {
     gsize digits = 2 * (gsize)reg->bytes;
@@ -231,7 +231,7 @@ static bool read_core(struct tcgrr_gdb *gdb, uint8_t *state, GError **error)
     return true;
 }
 
-/* Reads some registers one by one, asking for all before the first answer is read. */
+/* Reads registers one by one, but sends all requests before reading the first answer. */
 static bool read_single(struct tcgrr_gdb *gdb, const GPtrArray *some, uint8_t *state, GError **error)
 {
     for (guint i = 0; i < some->len; i++) {
@@ -355,7 +355,7 @@ bool tcgrr_gdb_wait(struct tcgrr_gdb *gdb, int timeout_ms, bool *stopped, GError
         if (!tcgrr_gdb_wire_expand(gdb->wire, error)) {
             return false;
         }
-        /* A guest may write without end. */
+        /* A guest may print without end. */
         bool late = tcgrr_time_left(deadline) == 0;
         switch (gdb->wire->payload->str[0]) {
         case 'T':

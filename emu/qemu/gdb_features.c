@@ -98,7 +98,7 @@ static void refuse(GError **error, const char *text)
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "QEMU's description of its registers %s", text);
 }
 
-/* Of features of system registers: Arm's (QEMU's own, M profile), RISC-V's, PowerPC's, s390x's. */
+/* Whether the feature contains system registers: Arm's (QEMU's own, M profile), RISC-V's, PowerPC's, s390x's. */
 static bool is_system(const char *feature)
 {
     static const char *const parts[] = {".sys.", ".m-system", ".secext", ".csr", ".spr", ".s390.cr", ".s390.virt"};
@@ -144,7 +144,7 @@ static void add_register(struct parsing *parsing, const char **names, const char
     }
 }
 
-/* Of a type of flags; a field without a name is one that means nothing. */
+/* Adds a field to a type of flags; a field without a name is ignored. */
 static void add_field(struct parsing *parsing, const char **names, const char **values, GError **error)
 {
     const char *name = attribute(names, values, "name");
@@ -198,7 +198,7 @@ static void end_element(GMarkupParseContext *context, const char *element, gpoin
     }
 }
 
-/* Gives all a place in a state. */
+/* Assigns each register its offset in a state. */
 static void place(struct tcgrr_register_layout *registers)
 {
     unsigned offset = registers->list->len;
@@ -211,7 +211,7 @@ static void place(struct tcgrr_register_layout *registers)
     registers->state_bytes = offset;
 }
 
-/* Gives each register from `first` on the flags of its type, and all a place. */
+/* Assigns the flags of its type to each register from `first` on, and offsets to all. */
 static void settle(struct parsing *parsing, guint first)
 {
     GPtrArray *list = parsing->registers->list;

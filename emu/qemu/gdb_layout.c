@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Names of registers, and "PREFIX*COUNT" for some with numbers from 0 on; a number alone is how many bits those that
- * follow have. */
+/* Names of registers; "PREFIX*COUNT" stands for several, numbered from 0; a number alone is the size in bits of those
+ * that follow. */
 #define MIPS     "r*32 status lo hi badvaddr cause pc f*32 fcsr fir"
 #define INTEGERS "g*8 o*6 sp o7 l*8 i*6 fp i7 "
 static const struct layout {

@@ -8,7 +8,7 @@
 #define ESCAPE      '}'
 #define ESCAPE_BIT  0x20
 #define RUN         '*'
-#define RUN_BIAS    29 /* a run's count is a printable character: this much above the repetitions */
+#define RUN_BIAS    29 /* a run's count is a printable character: the number of repetitions plus this */
 #define RUN_MIN     32
 #define RUN_MAX     126
 #define CHECK_CHARS 3 /* "#" and two digits */
@@ -81,7 +81,7 @@ static bool expand(const char *text, size_t length, GString *payload, GError **e
     return true;
 }
 
-/* The length of the packet or notification that `input` begins with, its checksum included; 0: it has not all come. */
+/* The length of the packet or notification at the start of `input`, including its checksum; 0: it is incomplete. */
 static bool measure(const GString *input, size_t *length, GError **error)
 {
     const char *end = memchr(input->str, '#', input->len);

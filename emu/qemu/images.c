@@ -50,7 +50,7 @@ static void set(GPtrArray *suboptions, const char *node, const char *key, const 
     tcgrr_suboptions_set(suboptions, whole, value);
 }
 
-/* Makes `node` a qcow2 layer over the bytes of the file at `path`, which is only read. */
+/* Makes `node` a qcow2 overlay of the bytes of the file at `path`, which is only read. */
 static void set_overlay(GPtrArray *suboptions, const char *node, const char *path)
 {
     set(suboptions, node, "driver", "qcow2");
@@ -59,7 +59,7 @@ static void set_overlay(GPtrArray *suboptions, const char *node, const char *pat
     set(suboptions, node, "backing.read-only", "on");
 }
 
-/* The same, with the layer's own bytes in a new scratch file. */
+/* The same, with the overlay in a new scratch file. */
 static void cover(GPtrArray *suboptions, const char *node, const char *path, const char *folder, bool ours,
                   GPtrArray *images)
 {
@@ -75,15 +75,15 @@ static void cover_user(GPtrArray *suboptions, const char *node, const char *path
         cover(suboptions, node, path, folder, false, images);
         return;
     }
-    /* The layer is what the keyframe has of it, and as that is itself only read, its bytes have a layer of their own.
-     */
+    /* The overlay is the keyframe's file for this image. That is only read, too, so its bytes have an overlay of their
+     * own. */
     g_autofree char *saved = tcgrr_keyframe_image_path(keyframe, images->len);
     g_autofree char *inner = *node ? g_strconcat(node, ".file", NULL) : g_strdup("file");
     set_overlay(suboptions, node, path);
     cover(suboptions, inner, saved, folder, true, images);
 }
 
-/* A file of the host's, rather than one that QEMU reaches by another protocol. */
+/* The name of a file on the host; NULL if QEMU reaches it through another protocol. */
 static const char *host_file(const char *name)
 {
     if (g_str_has_prefix(name, "file:")) {
@@ -102,7 +102,7 @@ static void drop(GPtrArray *suboptions, const char *key)
     }
 }
 
-/* What only QEMU's file driver understands. */
+/* Removes the options that only QEMU's file driver understands. */
 static void drop_file_options(GPtrArray *suboptions, const char *node)
 {
     static const char *const names[] = {"aio", "aio-max-batch", "locking", "pr-manager", "drop-cache"};
@@ -124,7 +124,7 @@ static bool only_reads(const GPtrArray *suboptions)
            g_strcmp0(tcgrr_suboptions_get(suboptions, "media"), "cdrom") == 0;
 }
 
-/* The suboption that names a file of the host's, and the node that is opened from it. NULL: none. */
+/* The suboption that names a file on the host, and the node that is opened from it. NULL: none. */
 static const struct tcgrr_suboption *find_file(const GPtrArray *suboptions, bool blockdev, char **node)
 {
     for (guint i = 0; i < suboptions->len; i++) {
@@ -152,7 +152,7 @@ bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratc
     const char *file = named ? host_file(named->value) : NULL;
 
     if (!file && named && !blockdev) {
-        tcgrr_suboptions_set(suboptions, "snapshot", "on"); /* what QEMU reaches by another protocol */
+        tcgrr_suboptions_set(suboptions, "snapshot", "on"); /* QEMU reaches it through another protocol */
         return true;
     }
     if (!file) {
@@ -162,14 +162,14 @@ bool tcgrr_images_cover(GPtrArray *suboptions, bool blockdev, const char *scratc
     g_autofree char *key = g_strdup(named->key);
     drop(suboptions, key);
     drop_file_options(suboptions, node);
-    drop(suboptions, "snapshot"); /* QEMU's own scratch file, which a keyframe could not be taken from */
+    drop(suboptions, "snapshot"); /* would make QEMU use its own scratch file, which a keyframe could not contain */
     cover_user(suboptions, node, path, scratch, keyframe, images);
     return true;
 }
 
 char *tcgrr_images_state(const char *path, const char *aio, const char *scratch, GPtrArray *images)
 {
-    /* QEMU flushes what it writes when it loads a snapshot; nobody needs that on the disk. */
+    /* QEMU flushes its writes when it loads a snapshot, but scratch data need not reach the disk. */
     g_autofree char *options = g_strconcat("driver=qcow2,if=none,id=tcgrr-state,cache=unsafe,aio=", aio, NULL);
     g_autoptr(GPtrArray) suboptions = tcgrr_suboptions_parse(options, NULL);
 
@@ -177,7 +177,8 @@ char *tcgrr_images_state(const char *path, const char *aio, const char *scratch,
     return tcgrr_suboptions_format(suboptions);
 }
 
-/* A raw image has to keep its size, which the guest sees; a file in a format of its own has to be able to grow. */
+/* The size of the overlay: a raw image has to keep its size, which the guest sees; a file in another format has to be
+ * able to grow. */
 static bool size_of(const struct tcgrr_image *image, const char *path, guint64 *size, GError **error)
 {
     GStatBuf status;

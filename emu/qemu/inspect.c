@@ -33,7 +33,7 @@ static char *id_of(const GPtrArray *inside)
     return escaped ? g_strdup_printf(",id=%s", escaped) : g_strdup("");
 }
 
-/* What the guest has connected to it goes nowhere. NULL: the option's value may stay; owned by the caller. */
+/* The option's value with its connections to the host removed. NULL: the value may stay; owned by the caller. */
 static char *disconnect(const struct tcgrr_option *option)
 {
     const char *value = option->value ? option->value : "";
@@ -61,7 +61,7 @@ static char *disconnect(const struct tcgrr_option *option)
     return NULL;
 }
 
-/* The user's words without what would show, write, listen or wait. */
+/* Adds the user's words without options that would display, write, listen or wait. */
 static void add_given(GPtrArray *words, const char *const *arguments)
 {
     static const char *const dropped[] = {
@@ -156,7 +156,7 @@ json_t *tcgrr_inspect_qmp(struct tcgrr_inspect *inspect, const char *command, js
     return tcgrr_qmp_execute(inspect->qmp, command, arguments, TCGRR_INSPECT_MS, error);
 }
 
-/* Takes the text out of an answer and gives the answer back. */
+/* Extracts the text from an answer and unreferences the answer. */
 static char *text_of(json_t *answer, GError **error)
 {
     char *text = json_is_string(answer) ? g_strdup(json_string_value(answer)) : NULL;

@@ -29,19 +29,19 @@ struct scan {
     uint64_t flags;
     uint64_t start;
     uint64_t end;
-    uint64_t walk_end; /* so far it came; set by the kernel */
+    uint64_t walk_end; /* how far the scan got; set by the kernel */
     uint64_t regions;
     uint64_t regions_room;
     uint64_t most_pages;
     uint64_t inverted; /* of these categories a page must have all of `all_of`, and one of `any_of` */
     uint64_t all_of;
     uint64_t any_of;
-    uint64_t wanted; /* pages next to each other that agree in these come as one region */
+    uint64_t wanted; /* adjacent pages that agree in these are returned as one region */
 };
 #define SCAN_PAGES   _IOWR('f', 16, struct scan)
 #define SCAN_PRESENT (UINT64_C(1) << 3)
 #define SCAN_SWAPPED (UINT64_C(1) << 4)
-#define SCAN_ZERO    (UINT64_C(1) << 5) /* the page of zeros that all share who only read */
+#define SCAN_ZERO    (UINT64_C(1) << 5) /* the shared zero page, mapped where memory was only read */
 
 static char *ask(struct tcgrr_qmp *qmp, const char *command, GError **error)
 {
@@ -58,7 +58,7 @@ struct memory {
     int pid;
     int pages; /* /proc/PID/pagemap */
     size_t page_bytes;
-    uint64_t zeroes; /* digest of an empty page, which is the same as none */
+    uint64_t zeroes; /* digest of a page of zeros, which counts as an absent page */
     uint8_t *buffer; /* BATCH_PAGES of them */
     XXH3_state_t *state;
 };
@@ -86,7 +86,7 @@ static void close_memory(struct memory *memory)
     XXH3_freeState(memory->state);
 }
 
-/* Adds `count` pages at QEMU's address `from`, which the guest has at `address`. */
+/* Adds `count` pages at QEMU's address `from`, which are at the guest's `address`. */
 static bool add_pages(struct memory *memory, uint64_t from, uint64_t address, size_t count)
 {
     size_t bytes = count * memory->page_bytes;
@@ -106,7 +106,7 @@ static bool add_pages(struct memory *memory, uint64_t from, uint64_t address, si
     return true;
 }
 
-/* Addresses of QEMU's, whole pages. */
+/* A range of QEMU's addresses, in whole pages. */
 struct span {
     uint64_t first;
     uint64_t end;
@@ -123,8 +123,9 @@ static void add_span(GArray *spans, uint64_t first, uint64_t end)
     }
 }
 
-/* Pages of from..end that were written to. Linux 6.7 and later say it of many at once, and leave out those that were
- * only read, of which a QEMU that has loaded or saved a machine has very many. False: this one does not. */
+/* Finds the pages of from..end that were written to. Linux 6.7 and later report many at once, and omit those that were
+ * only read, of which a QEMU that has loaded or saved a machine has very many. False: this kernel does not support
+ * that. */
 static bool scan_pages(const struct memory *memory, uint64_t from, uint64_t end, GArray *spans)
 {
     struct scan_region regions[BATCH_PAGES];
@@ -154,7 +155,7 @@ static bool scan_pages(const struct memory *memory, uint64_t from, uint64_t end,
     return true;
 }
 
-/* Pages of from..end that were touched, by what all kernels say. */
+/* Finds the pages of from..end that were accessed, in a way that all kernels support. */
 static bool look_at_pages(const struct memory *memory, uint64_t from, uint64_t end, GArray *spans)
 {
     uint64_t entries[BATCH_PAGES];
@@ -199,7 +200,7 @@ static bool add_range(struct memory *memory, uint64_t from, uint64_t address, ui
     return true;
 }
 
-/* Where QEMU has what the guest has at `address`; 0: it does not say, as of a device. */
+/* QEMU's address of the guest's physical `address`; 0: QEMU does not report it, for example for a device. */
 static uint64_t find_host(struct tcgrr_qmp *qmp, uint64_t address)
 {
     g_autofree char *command = g_strdup_printf("gpa2hva 0x%" G_GINT64_MODIFIER "x", address);
@@ -217,7 +218,7 @@ static bool add_region(struct memory *memory, struct tcgrr_qmp *qmp, const struc
     if (host == 0 || region->last - region->first == UINT64_MAX) {
         return true;
     }
-    /* Regions begin and end with pages, but for those that a page has several of. */
+    /* Regions begin and end at page boundaries, unless a page contains several. */
     return add_range(memory, host & ~(uint64_t)(memory->page_bytes - 1), region->first,
                      region->last - region->first + 1);
 }
@@ -251,7 +252,7 @@ char *tcgrr_machine_digest(struct tcgrr_qmp *qmp, struct tcgrr_process *process,
                      : NULL;
 }
 
-/* Where the second word begins; NULL: it is no such text. */
+/* The start of the second word; NULL: the text is malformed. */
 static const char *second_word(const char *text)
 {
     size_t first = text ? strspn(text, "0123456789abcdef") : 0;

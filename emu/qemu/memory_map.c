@@ -39,7 +39,7 @@ static bool parse_line(const char *line, struct tcgrr_region *region)
     return true;
 }
 
-/* Where the view begins that belongs to an address space; NULL if there is none. */
+/* The start of the view of an address space; NULL if there is none. */
 static char *find_view(char *text, const char *space)
 {
     char *place = strstr(text, space);

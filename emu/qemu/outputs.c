@@ -8,8 +8,8 @@
 /* An option in which a suboption names a file. */
 struct output {
     const char *option;
-    const char *implied; /* the suboption that a first word without a key is the value of */
-    const char *backend; /* only where that is this; NULL: whatever it is */
+    const char *implied; /* the suboption for a first word without a key */
+    const char *backend; /* only if the backend is this one; NULL: any */
     const char *file;
 };
 
@@ -21,7 +21,7 @@ static const struct output outputs[] = {
     {"trace", "enable", NULL, "file"},
 };
 
-/* Those whose whole value is a file's name, or a character device. */
+/* For options whose whole value is a file's name, or a character device. */
 static char *discard_whole(const struct tcgrr_option *option)
 {
     static const char *const consoles[] = {"serial", "parallel", "debugcon", "monitor", "qmp", "qmp-pretty", NULL};

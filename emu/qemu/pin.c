@@ -14,7 +14,7 @@
 #include "store/error.h"
 
 #define ELF_SEGMENT " ELF program header segment " /* hw/elf_ops of QEMU 7.0 to 11.1 */
-#define FLASH_COPY  ".start"                       /* what a flash image held before the guest wrote to it */
+#define FLASH_COPY  ".start"                       /* a copy of a flash image from before the guest wrote to it */
 
 /* A command while it is pinned. */
 struct pinning {
@@ -97,7 +97,7 @@ void tcgrr_pins_add_made(struct tcgrr_pins *pins, const char *name, const char *
     add_to_list(pins, name, role, "", content);
 }
 
-/* A name for a file that no other one has, without what QEMU's options give a meaning. Owned by the caller. */
+/* A unique name for a file, without characters that have a meaning in QEMU's options. Owned by the caller. */
 static char *choose_name(const struct tcgrr_pins *pins, const char *path)
 {
     g_autofree char *base = g_path_get_basename(path);
@@ -111,8 +111,8 @@ static char *choose_name(const struct tcgrr_pins *pins, const char *path)
 }
 
 /*
- * Puts a link to the file at `path` into the folder. Returns its name there, owned by the list; NULL with error. One
- * that the guest may write to is embedded as it is now.
+ * Creates a link to the file at `path` in the folder. Returns its name there, owned by the list; NULL with error. A
+ * file that the guest may write to is copied instead.
  */
 static const char *place(struct pinning *pinning, const char *path, const char *user_path, const char *role,
                          GError **error)
@@ -138,8 +138,8 @@ static const char *place(struct pinning *pinning, const char *path, const char *
     return add_to_list(pins, name, role, user_path, flash ? copy : path);
 }
 
-/* The regular file that QEMU takes for `name`: as it stands, else, where `firmware`, in QEMU's data folders. Owned by
- * the caller; NULL if there is none. */
+/* The regular file that QEMU opens for `name`: that path or, if `firmware`, one in QEMU's data folders. Owned by the
+ * caller; NULL if there is none. */
 static char *locate(const struct pinning *pinning, const char *name, bool firmware)
 {
     char *path = g_canonicalize_filename(name, pinning->directory);
@@ -157,8 +157,8 @@ static char *locate(const struct pinning *pinning, const char *name, bool firmwa
 }
 
 /*
- * The word that stands for a file in the pinned command. `*word` is NULL where there is no such file, and the name is
- * left to QEMU. Owned by the caller.
+ * Sets `*word` to the word for a file in the pinned command; NULL if there is no such file, so that the name is left to
+ * QEMU. Owned by the caller.
  */
 static bool embed(struct pinning *pinning, const char *name, const char *role, char **word, GError **error)
 {
@@ -192,7 +192,7 @@ static const struct file_key file_keys[] = {
     {"smbios", "file", "other"},
 };
 
-/* What an option's first word means without a key; NULL: nothing. */
+/* The key of an option's first word if that has none; NULL: it has no meaning. */
 static const char *implied_key(const char *option)
 {
     return strcmp(option, "machine") == 0  ? "type"
@@ -201,7 +201,7 @@ static const char *implied_key(const char *option)
                                            : NULL;
 }
 
-/* -drive if=pflash,file=…: firmware, however it is written. */
+/* -drive if=pflash,file=…: firmware, in any of its spellings. */
 static bool pin_drive(struct pinning *pinning, GPtrArray *inside, bool *changed, GError **error)
 {
     const char *file = tcgrr_suboptions_get(inside, "file");
@@ -241,7 +241,7 @@ static bool pin_suboptions(struct pinning *pinning, const char *option, GPtrArra
     return strcmp(option, "drive") != 0 || pin_drive(pinning, inside, changed, error);
 }
 
-/* The value of an option as it is pinned; NULL in `*value`: as it is. Owned by the caller. */
+/* Sets `*value` to an option's pinned value; NULL: unchanged. Owned by the caller. */
 static bool pin_value(struct pinning *pinning, const struct tcgrr_option *option, char **value, GError **error)
 {
     const char *name = is_machine(option) ? "machine" : option->name;
@@ -266,7 +266,7 @@ static bool pin_value(struct pinning *pinning, const struct tcgrr_option *option
     return good;
 }
 
-/* -rtc with a base and a clock that come from nowhere outside. Owned by the caller. */
+/* The value of -rtc with a base and a clock that do not depend on the host. Owned by the caller. */
 static char *pin_clock(const char *given)
 {
     g_autoptr(GPtrArray) inside = tcgrr_suboptions_parse(given ? given : "", NULL);
@@ -322,7 +322,8 @@ static char *ask_cpu(struct pinning *pinning, GError **error)
     return type ? model_of_type(type) : answer && !path ? g_strdup("") : NULL;
 }
 
-/* RISC-V's models without a maker give the guest a number of QEMU's own, in 7.2 its version; others refuse another. */
+/* Whether the RISC-V model has no vendor: it then reports a number of QEMU's own to the guest, in 7.2 its version;
+ * other models refuse to change theirs. */
 static bool has_own_number(const struct pinning *pinning)
 {
     const char *cpu = pinning->pins->cpu;
@@ -330,7 +331,7 @@ static bool has_own_number(const struct pinning *pinning)
            (g_str_has_prefix(cpu, "rv32") || g_str_has_prefix(cpu, "rv64") || g_str_has_prefix(cpu, "max"));
 }
 
-/* Adds to the model which processor the guest is told that it runs on, unless the user said. */
+/* Adds the processor's identification that the guest sees to the model, unless the user specified it. */
 static void name_processor(struct pinning *pinning)
 {
     static const char *const names[] = {"marchid", "mimpid"};
@@ -399,7 +400,7 @@ bool tcgrr_pin_has_dtb(const char *const *arguments)
     return false;
 }
 
-/* The device tree that QEMU made for the guest, if it made one. */
+/* Pins the device tree that QEMU generated for the guest, if there is one. */
 static bool pin_device_tree(struct pinning *pinning, GError **error)
 {
     g_autofree char *path = g_build_filename(pinning->pins->folder, TCGRR_PIN_DTB, NULL);
@@ -422,7 +423,7 @@ static bool pin_device_tree(struct pinning *pinning, GError **error)
     return true;
 }
 
-/* A ROM out of QEMU's own folders, under its own name; *placed: it is one. */
+/* Places a ROM from QEMU's own folders, under its own name; *placed: there is such a ROM. */
 static bool place_rom(struct pinning *pinning, const char *name, const char *role, bool *placed, GError **error)
 {
     *placed = false;
@@ -439,8 +440,8 @@ static bool place_rom(struct pinning *pinning, const char *name, const char *rol
     return true;
 }
 
-/* The file's name out of a line of "info roms", which it is part of: QEMU says more about what it loads from an ELF
- * file. NULL: there is none. */
+/* The file's name in a line of "info roms", as a part of the line: QEMU adds text for what it loads from an ELF file.
+ * NULL: there is none. */
 static const char *loaded_file(char *line)
 {
     char *name = strstr(line, "name=\"");
@@ -456,7 +457,8 @@ static const char *loaded_file(char *line)
     return name;
 }
 
-/* What is loaded into memory: "addr=… name="bios-256k.bin"", "fw=genroms/linuxboot_dma.bin … name="…"". */
+/* Pins the ROMs that are loaded into memory: "addr=… name="bios-256k.bin"", "fw=genroms/linuxboot_dma.bin … name="…"".
+ * */
 static bool pin_loaded_roms(struct pinning *pinning, GError **error)
 {
     g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info roms", error);
@@ -498,8 +500,8 @@ static bool has_device(const struct pinning *pinning, const char *type)
 }
 
 /*
- * A -global for a display adapter takes the default one away, unless -vga asks for it. The word for -vga; NULL if the
- * device is no such adapter, or the user chose it himself.
+ * A -global for a display adapter removes the default adapter, unless -vga requests it. Returns the word for -vga; NULL
+ * if the device is not a default adapter, or the user chose it.
  */
 static const char *default_display(const struct pinning *pinning, const char *type)
 {
@@ -536,7 +538,7 @@ static bool pin_device_rom(struct pinning *pinning, const char *type, const char
     return true;
 }
 
-/* ROMs of devices, from "info qtree": a device's line is "dev: TYPE, id …", its properties follow. */
+/* Pins the ROMs of devices, from "info qtree": a device's line is "dev: TYPE, id …", followed by its properties. */
 static bool pin_device_roms(struct pinning *pinning, GError **error)
 {
     g_autofree char *text = tcgrr_inspect_hmp(pinning->inspect, "info qtree", error);
@@ -618,7 +620,7 @@ static bool pin(struct pinning *pinning, GError **error)
     if (!pinning->inspect || !ask_machine(pinning, error)) {
         return false;
     }
-    /* First, because of all folders given by -L QEMU takes the first one that has a file. */
+    /* First, because QEMU uses the first -L folder that has a file. */
     add(pinning, "-L");
     add(pinning, TCGRR_INPUTS_FOLDER);
     if (!pin_loaded_roms(pinning, error) || !pin_device_roms(pinning, error) || !add_given(pinning, error)) {
@@ -687,7 +689,7 @@ char **tcgrr_pins_resolve(const char *const *words, const char *folder)
     g_autofree char *escaped = tcgrr_options_escape(folder);
     GPtrArray *resolved = g_ptr_array_new();
     for (; *words; words++) {
-        /* A value that is a name alone takes commas as they are. */
+        /* In a value that is only a name, commas are not doubled. */
         bool alone = g_str_has_prefix(*words, TCGRR_INPUTS_FOLDER);
         g_auto(GStrv) pieces = g_strsplit(*words, TCGRR_INPUTS_FOLDER, -1);
         g_ptr_array_add(resolved, g_strjoinv(alone ? folder : escaped, pieces));

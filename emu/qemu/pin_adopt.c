@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Our command line with another QEMU's machine in it. */
+/* Replaces the machine in our command line by another QEMU's. */
 #include <string.h>
 
 #include "emu/qemu/command_options.h"
@@ -39,7 +39,7 @@ static char *with_machine(const char *value, const char *machine)
     return tcgrr_suboptions_format(inside);
 }
 
-/* *alike: the user of each side named a CPU, the same one, or neither did. */
+/* *alike: both users named the same CPU, or neither named one. */
 static void adopt_option(struct tcgrr_pins *pins, const struct tcgrr_option *option, const char *machine,
                          const char *cpu, const char *clock, bool *alike)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Whether a QEMU has a machine and a CPU, and what to take where it does not. */
+/* Checks whether a QEMU has a machine and a CPU, and suggests others if it does not. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +19,7 @@ static GHashTable *names_in(const char *text)
     return names;
 }
 
-/* What QEMU lists: machines, or the CPUs of one. Owned by the caller. */
+/* QEMU's list of machines, or of one machine's CPUs. Owned by the caller. */
 static char *list_machines(const struct tcgrr_qemu *qemu, GError **error)
 {
     const char *words[] = {qemu->path, "-machine", "help", NULL};
@@ -32,8 +32,8 @@ static char *list_models(const struct tcgrr_qemu *qemu, const char *machine, GEr
     return tcgrr_qemu_output((char *const *)words, NULL, error);
 }
 
-/* Whether the list has the model. Older releases list some as 'NAME', as NAME-TARGET-cpu, or with blanks for dashes,
- * and take all of them by NAME. */
+/* Whether the list has the model. Older releases list some as 'NAME', as NAME-TARGET-cpu, or with spaces for dashes,
+ * but accept all of them as NAME. */
 static bool lists_model(const char *list, const char *model)
 {
     g_auto(GStrv) pieces = g_strsplit(model, "-", -1);
@@ -47,7 +47,7 @@ static bool lists_model(const char *list, const char *model)
     return g_regex_match_simple(pattern, list, G_REGEX_MULTILINE, 0);
 }
 
-/* How many bytes of a machine's name come before its version: 5 of "virt-7.2"; all of them where it has none. */
+/* The length of a machine's name without its version: 5 for "virt-7.2"; the whole length if it has none. */
 static size_t family_length(const char *machine)
 {
     const char *dash = strrchr(machine, '-');
@@ -94,7 +94,8 @@ static bool check_machine(const struct tcgrr_qemu *qemu, const char *machine, GE
     return false;
 }
 
-/* The name that begins most like `model`: of the same maker, mostly. NULL if none is alike. Belongs to `names`. */
+/* The name with the longest prefix in common with `model`, which mostly means the same vendor. NULL if none is similar.
+ * Owned by `names`. */
 static const char *similar_model(GHashTable *names, const char *model)
 {
     const char *best = NULL;

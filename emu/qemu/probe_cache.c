@@ -7,12 +7,12 @@
 #include <time.h>
 #include <xxhash.h>
 
-#define FORMAT     "tcgrr-probe-2" /* another one where what is kept means something else */
+#define FORMAT     "tcgrr-probe-2" /* changes whenever the meaning of the cached data changes */
 #define SCRIPT_MAX 4096
-#define YOUNG_S    2 /* what was changed so lately could be changed again without looking newer */
+#define YOUNG_S    2 /* a file that was changed this recently could change again without a newer timestamp */
 #define GROUP      "qemu"
 
-/* A file by what a change of it changes. False if it is not there or too young. */
+/* Adds a file's attributes that change with its content to the digest. False if it does not exist or is too young. */
 static bool digest_file(XXH3_state_t *state, const char *path)
 {
     struct stat status;
@@ -45,7 +45,7 @@ static bool is_elf(const char *path)
     return read_beginning(path, bytes, sizeof(bytes), &size) && size == 4 && memcmp(bytes, "\177ELF", 4) == 0;
 }
 
-/* The one line of a script that does something, other than comments; NULL: there are more, or none. */
+/* The only line of a script that is not a comment; NULL: there are several, or none. */
 static char *only_line(const char *text)
 {
     g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
@@ -61,7 +61,7 @@ static char *only_line(const char *text)
     return g_strdup(only);
 }
 
-/* Whether the words, of such a line, do nothing but start a program that they name in full. */
+/* Whether the words of such a line only start a program, which they name with its full path. */
 static bool only_starts(char **words)
 {
     if (!*words || strcmp(*words++, "exec") != 0) {
@@ -75,8 +75,8 @@ static bool only_starts(char **words)
 }
 
 /*
- * A script that starts the QEMU: all files that it names are part of the answer. One that computes anything could start
- * another file each time.
+ * Adds a script that starts the QEMU to the digest, with all files that it names. A script that computes anything could
+ * start a different file each time.
  */
 static bool digest_script(XXH3_state_t *state, const char *path)
 {

@@ -20,12 +20,12 @@
 #include "emu/qemu/scratch.h"
 #include "store/error.h"
 
-#define INPUTS_FD       200 /* of the folder in which files of the command lie, in QEMU */
+#define INPUTS_FD       200 /* QEMU's descriptor of the folder that contains files of the command */
 #define INPUTS_PATH     "/proc/self/fd/" G_STRINGIFY(INPUTS_FD)
 #define TAIL_SIZE       8192
 #define LINE_SIZE       512
 #define REAP_POLL_MS    10   /* how often to look for the end where the kernel has no pidfd */
-#define DRAIN_READS     4096 /* bound on what is read after the end: a grandchild may go on writing for ever */
+#define DRAIN_READS     4096 /* bound on what is read after the end, because a grandchild may write forever */
 #define EXPLAIN_MS      200
 #define FORWARD_WAIT_MS 1000 /* how long our own standard error may block before text is dropped */
 
@@ -46,12 +46,12 @@ struct tcgrr_process {
     int errors; /* read end of the child's standard error, non-blocking; -1 after its end */
     int wakeup; /* eventfd: the watcher must finish */
     bool quiet;
-    bool other; /* no child of ours: it is left to itself */
-    int output; /* what the child writes to its stdout, to be read; -1: not here */
+    bool other; /* not our child: it keeps running afterwards */
+    int output; /* read end of the child's stdout; -1: not read by us */
     struct terminal terminal;
 
     /* Below: under `lock`. */
-    bool started; /* or failed to: pid is 0 then and start_error is set */
+    bool started; /* or starting failed: pid is then 0 and start_error is set */
     GError *start_error;
     bool ended;
     int status;
@@ -59,7 +59,7 @@ struct tcgrr_process {
     char tail[TAIL_SIZE];
     char line[LINE_SIZE]; /* the beginning of a line of standard error that may be noise */
     size_t held;          /* bytes of it */
-    bool in_noise;        /* the line before was the first one of the noise */
+    bool in_noise;        /* the previous line was the first line of the noise */
     bool inside;          /* the next byte is in the middle of a line that was passed on */
 };
 
@@ -116,7 +116,7 @@ static void prepare_child(gpointer data)
         personality(ADDR_NO_RANDOMIZE);
     }
     pthread_sigmask(SIG_SETMASK, &none, NULL);
-    /* The parent may have died before prctl() took effect; then nobody would ever send the signal. */
+    /* The parent may have died before prctl() took effect, in which case the signal would never be sent. */
     if (prctl(PR_SET_PDEATHSIG, start->options->expendable ? SIGKILL : SIGTERM) < 0 || getppid() != start->parent) {
         _exit(127);
     }
@@ -131,7 +131,8 @@ static void keep_tail(struct tcgrr_process *process, const char *text, size_t le
     g_mutex_unlock(&process->lock);
 }
 
-/* Passes text on to our own standard error or output, which QEMU may have made non-blocking: it is one terminal. */
+/* Copies text to our own standard error or output, which QEMU may have made non-blocking, because it shares the
+ * terminal. */
 static void forward(int fd, const char *text, size_t length)
 {
     while (length > 0) {
@@ -151,9 +152,9 @@ static void forward(int fd, const char *text, size_t length)
 }
 
 /*
- * A QEMU that looks for a user interface's module finds that of another build, in the folder of the system's own QEMU,
- * and says so each time it starts: two lines that are nobody's business, because nobody asked for that interface.
- * (Other modules can be missed: what is said of those stays.)
+ * A QEMU that searches for the module of a user interface may find that of another build, in the folder of the system's
+ * own QEMU, and prints two lines about it at each start. They are suppressed, because the user did not ask for that
+ * interface. (Messages about other modules are kept, because these may be needed.)
  */
 static bool is_noise(struct tcgrr_process *process)
 {
@@ -187,14 +188,14 @@ static void take(struct tcgrr_process *process, const char *text, size_t length)
     }
 }
 
-/* What was held back, because no more of the line comes. */
+/* Prints the text that was held back, because the rest of the line will not arrive. */
 static void let_go(struct tcgrr_process *process)
 {
     take(process, process->line, process->held);
     process->held = 0;
 }
 
-/* Passes text on as it comes, but for lines that may be noise, which wait for their end. */
+/* Copies text immediately, except for lines that may be noise, which are held back until they are complete. */
 static void sift(struct tcgrr_process *process, const char *text, size_t length)
 {
     while (length > 0) {
@@ -298,9 +299,9 @@ static void reap(struct tcgrr_process *process)
 }
 
 /*
- * Some guests see the path of a file that QEMU loads for them (multiboot on x86, MIPS, semihosting). A folder of ours
- * has another one in each run, so QEMU gets it as a descriptor, whose path is always the same: `*fd`, or -1. The words
- * are owned by the caller.
+ * Some guests see the path of a file that QEMU loads for them (multiboot on x86, MIPS, semihosting). The path of our
+ * private folder is different in each run, so QEMU gets the folder as a descriptor, whose path is always the same:
+ * `*fd`, or -1. The words are owned by the caller.
  */
 static char **with_constant_paths(char *const *argv, int *fd)
 {
@@ -316,7 +317,7 @@ static char **with_constant_paths(char *const *argv, int *fd)
     return words;
 }
 
-/* Starts the child from this thread, because PR_SET_PDEATHSIG means the death of the thread that forked. */
+/* Starts the child from this thread, because PR_SET_PDEATHSIG refers to the death of the thread that forked. */
 static bool spawn(struct start *start, GError **error)
 {
     struct tcgrr_process *process = start->process;
@@ -388,7 +389,7 @@ static gpointer run_watcher(gpointer data)
     GError *error = NULL;
     sigset_t all;
 
-    /* Signals to the program are for its own threads. */
+    /* Signals are left to the program's other threads. */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, NULL);
     bool good = spawn(start, &error);
@@ -405,7 +406,7 @@ static gpointer run_watcher(gpointer data)
 
 /* ---- processes that are no child of ours ---- */
 
-/* What Linux reports of a process by its pidfd, from 6.15 on also of one that is gone. */
+/* What Linux reports about a process through its pidfd; from 6.15 on also after it has been reaped. */
 struct pidfd_info {
     uint64_t mask;
     uint64_t cgroup;
@@ -415,7 +416,7 @@ struct pidfd_info {
 #define GET_PIDFD_INFO  _IOWR(0xff, 11, struct pidfd_info)
 #define PIDFD_INFO_EXIT (UINT64_C(1) << 3)
 
-/* While its parent has not asked for it; -1: it has. */
+/* The exit status of a process that its parent has not reaped yet; -1: it has. */
 static int status_of_zombie(int pid)
 {
     g_autofree char *path = g_strdup_printf("/proc/%d/stat", pid);
@@ -584,7 +585,8 @@ void tcgrr_process_signal(struct tcgrr_process *process, int signal)
 {
     g_mutex_lock(&process->lock);
     if (!process->ended && process->other) {
-        syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL, 0); /* its number may be another one's by now */
+        syscall(SYS_pidfd_send_signal, process->pidfd, signal, NULL,
+                0); /* its number may belong to another process by now */
     } else if (!process->ended) {
         kill(process->pid, signal);
     }
@@ -623,7 +625,7 @@ char *tcgrr_process_stderr_tail(struct tcgrr_process *process)
     return g_strchomp(valid);
 }
 
-/* QEMU's own complaint begins with its name; the noise about modules of another build is not meant. */
+/* QEMU's own error messages begin with its name; the noise about modules of another build is ignored. */
 char *tcgrr_process_last_words(struct tcgrr_process *process)
 {
     g_autofree char *tail = tcgrr_process_stderr_tail(process);

@@ -241,7 +241,8 @@ static int wanted_api(const char *errors)
     return 0;
 }
 
-/* Why there is no plugin, from what QEMU said: its last line about plugins, else its last line. Owned. */
+/* Why the plugin cannot be loaded, from QEMU's messages: the last line about plugins, else the last line. Owned by the
+ * caller. */
 static char *explain(const struct answer *answer)
 {
     char **lines = g_strsplit(answer->errors, "\n", -1);
@@ -264,7 +265,7 @@ static char *explain(const struct answer *answer)
     return line;
 }
 
-/* A first question, asked while another one is answered: starting a QEMU takes longer than all else. */
+/* A probe that runs at the same time as --version, because starting a QEMU takes longer than everything else. */
 struct early_probe {
     struct tcgrr_qemu qemu; /* its path, and whether its name looks like a system emulator's */
     const char *plugin;
@@ -280,7 +281,7 @@ static gpointer run_early_probe(gpointer data)
     return NULL;
 }
 
-/* Takes over the early answer, if it was the right question. */
+/* Takes the early probe's answer if its guess was right; otherwise probes again. */
 static bool take_early_answer(struct tcgrr_qemu *qemu, struct early_probe *early, struct answer *answer, GError **error)
 {
     *answer = early->answer;
@@ -439,7 +440,8 @@ void tcgrr_qemu_clear(struct tcgrr_qemu *qemu)
     *qemu = (struct tcgrr_qemu){0};
 }
 
-/* A container often forbids it. Asked with as many entries as QEMU asks for, or more, for their memory is limited. */
+/* Whether io_uring can be used: containers often forbid it. Tries at least as many entries as QEMU uses, because their
+ * memory is limited. */
 static bool kernel_has_io_uring(void)
 {
     enum { ENTRIES = 1024 };

@@ -13,7 +13,7 @@
 #define LINE_MAX_BYTES  (1024 * 1024)
 #define EVENTS_MAX      64
 #define DESCRIPTION_MAX 400 /* characters of the peer's text in our error messages */
-#define BROKEN_MS       3   /* between two looks at what has become of the peer */
+#define BROKEN_MS       3   /* interval of checking whether the peer has ended */
 #define PEEK_READS      64  /* bound on what tcgrr_qmp_has_event() reads in one call */
 
 /*
@@ -25,7 +25,7 @@
 struct tcgrr_qmp {
     int fd;
     bool broken; /* the stream is out of step, closed or malformed: nothing more can be read from it */
-    bool reset;  /* QEMU greeted again: it wants capabilities before anything else */
+    bool reset;  /* QEMU sent a second greeting, so capabilities have to be negotiated again */
     GString *input;
     size_t scanned; /* bytes of `input` known to hold no newline */
     GQueue events;  /* json_t*, oldest first */
@@ -50,8 +50,8 @@ static void fail(struct tcgrr_qmp *qmp, enum tcgrr_error_code code, GError **err
 }
 
 /*
- * Waits for `events` on the socket until the deadline. Returns whether they came. Past the deadline it is false even if
- * there is something, so that a peer that talks without end cannot hold us.
+ * Waits for `events` on the socket until the deadline. Returns whether they occurred. After the deadline it returns
+ * false even if there is data, so that a peer that sends endlessly cannot block us.
  */
 static bool wait_ready(struct tcgrr_qmp *qmp, short events, gint64 deadline, GError **error)
 {

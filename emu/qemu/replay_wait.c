@@ -5,9 +5,9 @@
 
 #define QMP_MS  60000
 #define POLL_US 1000
-#define LOOK_US (500 * 1000) /* how often a QEMU that runs is asked how far it is */
-/* Of its own time without getting anywhere, and a replay has hung: it may say so at a slice's end only, and the
- * longest has 2^31 instructions. */
+#define LOOK_US (500 * 1000) /* interval of querying a running QEMU's progress */
+/* Processor time without progress after which a replay has hung. It must be long, because progress is visible only at
+ * the end of a slice, and the longest has 2^31 instructions. */
 #define SPIN_US (10 * 1000 * 1000)
 
 bool tcgrr_replay_wait_icount(struct tcgrr_replay_wait *wait, tcgrr_icount *icount, GError **error)

@@ -19,9 +19,9 @@ static char *root;
 static pid_t cleaner;
 
 /*
- * The cleaner: a shell that reads until nobody holds the pipe's other end, then becomes rm. It holds nothing else of
- * ours open, and does not die of a signal to our process group. Between fork() and exec() nothing but system calls is
- * allowed.
+ * The cleaner: a shell that reads until the pipe's other end is closed everywhere, and then executes rm. It keeps no
+ * other descriptor of ours open, and is not affected by signals to our process group. Only system calls are allowed
+ * between fork() and exec().
  */
 static void become_cleaner(int pipe_end)
 {
@@ -40,14 +40,14 @@ static void become_cleaner(int pipe_end)
     _exit(1);
 }
 
-/* Returns once the cleaner is out of reach of what is sent to our process group or session. */
+/* Returns when the cleaner has left our process group and session, so that signals to these do not reach it. */
 static void start_cleaner(void)
 {
     int ends[2], ready[2];
     char byte;
 
     if (pipe2(ends, O_CLOEXEC) != 0) {
-        return; /* then only what is forgotten stays */
+        return; /* without the cleaner, only files that are not removed explicitly remain */
     }
     bool waits = pipe2(ready, O_CLOEXEC) == 0;
     cleaner = fork();
@@ -72,7 +72,7 @@ static void kill_cleaner(void)
     }
 }
 
-/* In order: nothing is left to clean, unless something was forgotten. */
+/* An orderly exit: nothing is left to clean up, unless it was forgotten. */
 static void dismiss_cleaner(void)
 {
     if (g_rmdir(root) == 0) {
@@ -80,7 +80,7 @@ static void dismiss_cleaner(void)
     }
 }
 
-/* The cleaner is there before the folder is, so that a kill at no moment leaves it. */
+/* The cleaner is started before the folder is created, so that the folder is removed whenever we are killed. */
 static bool make_root(GError **error)
 {
     root = g_strdup_printf("%s/tcgrr-%08x%08x", g_get_tmp_dir(), g_random_int(), g_random_int());

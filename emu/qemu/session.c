@@ -23,9 +23,9 @@
 #define QUIT_TIMEOUT_MS  10000
 #define FREE_GRACE_MS    1000
 #define WATCH_US         3000
-#define WATCH_MS         20   /* at most until it is noticed that watching is to end; events are at once */
-#define PAUSED_MS        2    /* to read what a QEMU that is stopped has reported: it is all there */
-#define FULL_BYTES       8192 /* free: less than the buffer that QEMU's last words may fill */
+#define WATCH_MS         20 /* maximum delay until the watcher notices that it has to end; events are handled at once */
+#define PAUSED_MS        2  /* to read everything that a stopped QEMU has reported: nothing more will arrive */
+#define FULL_BYTES       8192 /* free space on a full disk: less than the buffer of unwritten data at QEMU's end */
 #define HUGE_PAGES       "glibc.malloc.hugetlb=1"
 
 struct tcgrr_session {
@@ -47,10 +47,10 @@ struct tcgrr_session {
     bool output_to_errors;
     bool start_paused;
     bool expendable;
-    bool asks_map;       /* level full in system mode: the memory map is asked for before the guest starts, */
-    bool holds;          /* which it does not do until then */
-    GPtrArray *maps;     /* of GArray: as often as it was asked for; written by the watcher, read after it has ended */
-    GThread *watcher;    /* while it runs, QMP is its own */
+    bool asks_map;       /* level full in system mode: query the memory map before the guest starts */
+    bool holds;          /* the guest is held until then */
+    GPtrArray *maps;     /* of GArray, one for each query; written by the watcher, read after it has ended */
+    GThread *watcher;    /* owns the QMP connection while it runs */
     gint leave;          /* atomic: the watcher is to end */
     gint paused;         /* atomic: it saw QEMU stop without shutting down, and has ended */
     bool settled;        /* and all that it reported until then was read */
@@ -141,7 +141,7 @@ static bool build_command(struct tcgrr_session *session, const struct tcgrr_sess
     return true;
 }
 
-/* QEMU does not say for sure which vCPU runs a block, so whose registers it shows is not known with several. */
+/* QEMU does not reliably report which vCPU runs a block, so with several it is not known whose registers it shows. */
 static bool check_vcpus(const struct tcgrr_session *session, GError **error)
 {
     if (session->level < TCGRR_LEVEL_STATE || session->command.vcpus == 1) {
@@ -236,15 +236,15 @@ struct tcgrr_session *tcgrr_session_new(const struct tcgrr_session_options *opti
     return session;
 }
 
-/* QEMU's own; the command takes from the program's what is for QEMU alone. */
+/* QEMU's environment; the command removes variables that are only for QEMU from the program's environment. */
 static char **user_environment(const struct tcgrr_session *session)
 {
     char **own = session->environment ? g_strdupv((char **)session->environment) : g_get_environ();
     return g_environ_setenv(own, TCGRR_COMMAND_ARENAS, "1", FALSE);
 }
 
-/* QEMU reads the guest's kernel into memory of its own, twice: in pages of 4 KiB that is a third of all the time that
- * it takes to start from a keyframe. Linux and glibc 2.35 can use larger ones. The guest sees none of it. */
+/* QEMU reads the guest's kernel into its own memory, twice: with pages of 4 KiB that is a third of the time that
+ * starting from a keyframe takes. Linux and glibc 2.35 can use larger pages. The guest does not notice. */
 static char **replay_environment(void)
 {
     char **own = g_get_environ();
@@ -270,7 +270,7 @@ bool tcgrr_session_start(struct tcgrr_session *session, GError **error)
                                                       : replay_environment();
     options.environment = environment;
     options.pinned = !session->qemu.system;
-    options.paths_stay = !session->qemu.system; /* a program must not have, and can close, a descriptor of ours */
+    options.paths_stay = !session->qemu.system; /* a program must not see a descriptor of ours, and could close it */
     if (!tcgrr_images_create(session->command.images, session->directory, error)) {
         return false;
     }
@@ -448,11 +448,11 @@ static gpointer watch(gpointer data)
     if (connected && session->holds) {
         json_decref(tcgrr_qmp_execute(session->qmp, "cont", NULL, QMP_TIMEOUT_MS, NULL));
     }
-    /* A short guest can be through before we were there to hear the event. */
+    /* A short guest may have ended before we connected and could receive the event. */
     bool shut_down = connected && is_shut_down(session);
 
     while (!shut_down && watching(session)) {
-        /* SHUTDOWN comes before the STOP that it leads to, and so is asked about after it. */
+        /* SHUTDOWN precedes the STOP that it causes, so it is checked after that. */
         bool stopped = tcgrr_qmp_has_event(session->qmp, "STOP");
         shut_down = tcgrr_qmp_has_event(session->qmp, "SHUTDOWN");
         if (!shut_down && stopped) {
@@ -498,8 +498,8 @@ char *tcgrr_session_words(struct tcgrr_session *session)
     return tcgrr_process_last_words(session->process);
 }
 
-/* What is wrong with a program that QEMU's user mode does not run, of which QEMU says nothing unless it writes to a
- * terminal; "": nothing that shows. */
+/* What is wrong with a program that QEMU's user mode cannot run; QEMU itself reports that only on a terminal. "":
+ * nothing is visible. */
 static char *describe_program(const struct tcgrr_session *session)
 {
     const char *path = session->qemu.system ? NULL : session->command.kernel;
@@ -537,8 +537,8 @@ char *tcgrr_session_why_not_run(struct tcgrr_session *session)
 }
 
 /*
- * Whether a user-mode QEMU that is gone ended as its program did, by a signal. QEMU passes on what is sent to it, so
- * that only its own failures and SIGKILL from outside are something else.
+ * Whether a user-mode QEMU that has ended was ended by its program's signal. QEMU passes on signals that it receives,
+ * so the only other possibilities are QEMU's own failures and SIGKILL from outside.
  */
 static bool died_as_program(struct tcgrr_session *session)
 {
@@ -557,7 +557,7 @@ static bool died_as_program(struct tcgrr_session *session)
     return WTERMSIG(status) != SIGKILL;
 }
 
-/* Whether somebody else asked QEMU to end, which reports by whom. */
+/* Whether QEMU was told to end from outside; QEMU reports by whom. */
 static bool told_to_end(struct tcgrr_session *session)
 {
     g_autofree char *tail = tcgrr_process_stderr_tail(session->process);
@@ -580,7 +580,7 @@ static bool ended_from_outside(struct tcgrr_session *session)
 bool tcgrr_session_check_end(struct tcgrr_session *session, tcgrr_icount icount, GError **error)
 {
     if (!tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS)) {
-        return true; /* hung at its end, which is ours to end */
+        return true; /* it hung after its end, and we ended it */
     }
     bool outside = !died_as_program(session) && ended_from_outside(session);
     if (icount > 0 && !outside) {
@@ -603,7 +603,7 @@ bool tcgrr_session_check_log(struct tcgrr_session *session, const char *path, bo
     struct statvfs disk;
     int problem = tcgrr_live_flush_error(session->live);
 
-    /* What is left to write when QEMU ends, stdio loses without a word to anybody. */
+    /* Data that is still buffered when QEMU ends is lost by stdio without an error. */
     if (problem == 0 && cut && statvfs(path, &disk) == 0 && disk.f_bavail * disk.f_frsize < FULL_BYTES) {
         problem = ENOSPC;
     }
@@ -654,7 +654,8 @@ bool tcgrr_session_wait_loaded(struct tcgrr_session *session, const volatile int
 bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                         GError **error)
 {
-    bool paused = tcgrr_session_paused(session); /* asked first: what it reported until then is there to be read */
+    bool paused =
+        tcgrr_session_paused(session); /* checked first, so that everything it reported until then can be read */
 
     if (tcgrr_process_ended(session->process)) {
         (died_as_program(session) ? tcgrr_live_died : tcgrr_live_gone)(session->live);
@@ -668,7 +669,7 @@ bool tcgrr_session_next(struct tcgrr_session *session, struct tcgrr_chunk *chunk
 
 bool tcgrr_session_guest_shutdown(struct tcgrr_session *session)
 {
-    /* At the stream's end QEMU is about to be gone, and with it the watcher's work is done. */
+    /* At the stream's end QEMU is about to end, and then the watcher is finished. */
     tcgrr_process_wait(session->process, QUIT_TIMEOUT_MS);
     end_watch(session);
     return session->guest_shutdown;

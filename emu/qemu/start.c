@@ -20,15 +20,15 @@
 #define CONNECT_MS 20000
 #define QMP_MS     60000
 #define SLICE_MS   100
-#define END_MS     2000 /* between closing its sockets and being gone */
+#define END_MS     2000 /* time between closing its sockets and its end */
 #define SHORT_US   500
-#define CLOSE      2000 /* instructions before the place from where it is stepped */
+#define CLOSE      2000 /* number of instructions before the place at which single-stepping starts */
 #define TRIES      3
 
 /* A run on its way to the place. */
 struct start {
     const struct tcgrr_start_options *options;
-    bool loads; /* starts from a snapshot that is there */
+    bool loads; /* it starts from an existing snapshot */
     struct tcgrr_command command;
     char *folder;
     char *qmp_socket;
@@ -193,7 +193,7 @@ static bool interrupted(struct start *start, GError **error)
     return true;
 }
 
-/* Not before it is needed: while a client is there, QEMU 7.2's stub reports each stop that QMP makes, too. */
+/* Connects only when needed: while a client is connected, QEMU 7.2's stub also reports each stop that QMP causes. */
 static bool connect_gdb(struct start *start, GError **error)
 {
     start->gdb = tcgrr_gdb_connect(start->gdb_socket, start->options->qemu->target, CONNECT_MS, error);
@@ -233,8 +233,8 @@ static bool run_to_address(struct start *start, GError **error)
 /* ---- an icount ---- */
 
 /*
- * Lets the plugin bring QEMU near the place, from where it goes on step by step. What the plugin counts is too much
- * rather than too little, so it takes several runs.
+ * Lets the plugin stop QEMU near the place, from where it is single-stepped. The plugin overcounts, so several runs are
+ * needed.
  */
 static bool approach(struct start *start, tcgrr_icount *at, GError **error)
 {
@@ -341,7 +341,7 @@ static bool open_start(struct start *start, GError **error)
     return tcgrr_qmp_configure(start->qmp_config, start->qmp_socket, error) && launch(start, error);
 }
 
-/* Runs there and saves. *passed: it came too far, and another run may not. */
+/* Runs to the place and saves the machine. *passed: it ran too far, but another run may not. */
 static bool make(const struct tcgrr_start_options *options, tcgrr_icount *icount, bool *passed, GError **error)
 {
     struct start start = {.options = options, .slow_fd = -1};

@@ -30,8 +30,7 @@ static GPtrArray *find_chardev(const GArray *options, const char *id)
     return NULL;
 }
 
-/* Whether what comes through -chardev ID is not logged, if it is for a device that names it, or if it is for -serial or
- * the like (`named`). */
+/* Whether input through -chardev ID is not logged, if a device uses it, or if -serial or the like does (`named`). */
 static bool is_unlogged(const GArray *options, const char *id, bool named)
 {
     g_autoptr(GPtrArray) chardev = find_chardev(options, id);
@@ -87,7 +86,7 @@ static char *device_of(const struct tcgrr_option *option)
     return NULL;
 }
 
-/* Devices whose main work QEMU puts off to a time that it does not log: a bottom half or a timer of its main loop. */
+/* Devices whose main work QEMU defers to a time that it does not log: a bottom half or a timer of its main loop. */
 static const struct {
     const char *begins; /* what the names of such devices begin with */
     unsigned major;     /* the release that logs it; 0: none */
@@ -127,7 +126,7 @@ char *tcgrr_unlogged_work(const GArray *options, const char *version)
     return NULL;
 }
 
-/* Whether all that the device does is done when the guest's instruction returns. */
+/* Whether the device completes all of its work before the guest's instruction returns. */
 static bool works_at_once(const char *device)
 {
     static const char *const devices[] = {"isa-debug-exit", "loader", "guest-loader", "pvpanic", "pvpanic-pci", NULL};

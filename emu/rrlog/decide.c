@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What the log says about an instruction of which the plugin did not see whether it retired. */
+/* Looks up in the log whether an instruction retired that the plugin could not decide about. */
 #include "emu/rrlog/rrlog.h"
 
 static enum tcgrr_rrlog_kind kind_at(const struct tcgrr_rrlog *log, guint index)
@@ -27,12 +27,13 @@ static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_unc
     guint second = first < end ? next_exception(log, first + 1, end) : end;
 
     if (first < end && doubt->follows && doubt->branch) {
-        return second; /* the first was a call of the host (ppc's sc 1): a branch hardly ever raises one itself */
+        return second; /* the first was a host call (ppc's sc 1): a branch hardly ever raises an exception itself */
     }
     if (first == end || !doubt->hidden) {
         return first;
     }
-    /* One can be of the instruction before, which went to its handler: then the block is where that begins. */
+    /* One exception may belong to the previous instruction, which went to its handler: the block is then the start of
+     * that. */
     if (second < end) {
         return second;
     }
@@ -52,7 +53,7 @@ bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked 
     guint end = tcgrr_rrlog_find(log, place + 1);
     bool known = log->complete || MAX(log->total, log->reached) > place + 1;
     guint from = here;
-    guint raised = here; /* anything that happened inside a block left it there */
+    guint raised = here; /* any event inside a block left the block there */
 
     if (!doubt->inside) {
         guint before = doubt->events + (asked->icount == place ? asked->events : 0);
@@ -61,7 +62,7 @@ bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked 
     }
     bool passed = known ? raised == end : doubt->retired;
     asked->icount = place + passed;
-    /* The next doubt says whether this one's event was seen. */
+    /* The next doubt shows whether this one's event was seen. */
     asked->events = passed ? 0 : known ? raised - here + !doubt->left : from - here;
     if (known) {
         *retired = passed;

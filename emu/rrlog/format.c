@@ -55,7 +55,7 @@ const struct tcgrr_rr_format *tcgrr_rr_format(const struct tcgrr_rr_release *rel
 
     for (size_t i = 0; i < G_N_ELEMENTS(formats) && (release || version); i++) {
         const struct tcgrr_rr_format *format = &formats[i];
-        /* Two formats share a version: it takes the release to distinguish them. */
+        /* Two formats have the same version; only the release distinguishes them. */
         bool fits = version == 0 ? reaches(release, format)
                                  : version == format->version && (!found || !release || reaches(release, format));
         found = fits ? format : found;
@@ -70,7 +70,7 @@ static unsigned shutdown_number(const struct tcgrr_rr_format *format)
     return ASYNC + (format->async == TCGRR_RR_ASYNC_NUMBER ? ASYNC_KINDS : 1);
 }
 
-/* The last number of SHUTDOWN stands for no cause. */
+/* The last number of SHUTDOWN is not a cause. */
 static unsigned char_write_number(const struct tcgrr_rr_format *format)
 {
     return shutdown_number(format) + format->causes + 1u;
@@ -159,7 +159,7 @@ static enum tcgrr_rr_decoded skipped(bool there)
     return there ? TCGRR_RR_EVENT : TCGRR_RR_MORE;
 }
 
-/* `before` bytes and `unit` bytes for each of what a number says. */
+/* Skips `before` bytes, and `unit` bytes for each item that a number counts. */
 static enum tcgrr_rr_decoded skip_array(struct input *input, size_t before, size_t unit)
 {
     uint32_t size;

@@ -109,7 +109,7 @@ struct tcgrr_rrlog *tcgrr_rrlog_load(const char *path, const char *release, GErr
 
 static bool take_seed(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *data)
 {
-    const size_t before = 4 + 4; /* what the host said, and how many bytes follow */
+    const size_t before = 4 + 4; /* the host's result, and the number of bytes that follow */
 
     if (event->kind == TCGRR_RR_RANDOM && event->size > before) {
         g_byte_array_append(data, event->body + before, (guint)(event->size - before));
@@ -160,8 +160,8 @@ void tcgrr_rrlog_free(struct tcgrr_rrlog *log)
 /* ---- rewriting ---- */
 
 /*
- * How much of the log can be replayed: what QEMU did after the last instructions of a log that was cut off may be there
- * in part only, and a replay that looks for the rest aborts.
+ * Finds how much of the log can be replayed: the events after the last instructions of a log that was cut off may be
+ * incomplete, and a replay that needs the rest aborts.
  */
 static bool find_limit(const uint8_t *bytes, size_t size, const char *from, tcgrr_icount logged, size_t *limit,
                        GError **error)

@@ -21,7 +21,7 @@ struct tcgrr_rr_stream {
     GByteArray *pending;     /* what was pushed and not read */
     bool begun;              /* an event was read */
     bool after_instructions; /* the event before was INSTRUCTION */
-    bool holds_clock;        /* the first event, not known yet to be one that others do without */
+    bool holds_clock;        /* the first event, which may be one that other releases lack */
     struct tcgrr_rr_event held_clock;
     uint8_t clock[8];
     bool has_reset;
@@ -31,9 +31,9 @@ struct tcgrr_rr_stream {
     bool after_account;     /* the event before was put off */
     GByteArray *put_off;    /* while it resets: what is emitted after the reset */
     bool accounted;         /* nothing but instructions was read since a checkpoint clock-warp-account */
-    uint64_t held_accounts; /* more of them, read at this icount and not known yet to be of any use */
-    uint8_t held;           /* SHUTDOWN by the guest, of this cause, whose place is not known yet; 0: none */
-    bool ended;             /* the log that comes out is closed */
+    uint64_t held_accounts; /* number of further ones at this icount, which may be superfluous */
+    uint8_t held;           /* the cause of a SHUTDOWN by the guest whose place is not known yet; 0: none */
+    bool ended;             /* the output is closed */
     tcgrr_icount ran;       /* instructions emitted, which may be more than were read */
     bool as_it_is;
 };
@@ -50,13 +50,13 @@ static bool refuse(const struct tcgrr_rr_stream *stream, const struct tcgrr_rr_e
     return false;
 }
 
-/* Whether the other release does something else on an event of this kind, or is not known to do the same. */
+/* Whether the other release handles an event of this kind differently, or is not known to handle it in the same way. */
 static bool differs(const struct tcgrr_rr_stream *stream, enum tcgrr_rr_kind kind)
 {
     switch (kind) {
     case TCGRR_RR_AUDIO_OUT:
     case TCGRR_RR_AUDIO_IN:
-        return true; /* how often a release asks its sound card differs */
+        return true; /* releases query the sound card at different intervals */
     case TCGRR_RR_INPUT:
         return stream->source->linux_keys != stream->target->linux_keys ||
                stream->source->async != stream->target->async;
@@ -66,13 +66,13 @@ static bool differs(const struct tcgrr_rr_stream *stream, enum tcgrr_rr_kind kin
     case TCGRR_RR_CHAR_READ:
     case TCGRR_RR_BLOCK:
     case TCGRR_RR_NET:
-        return stream->source->async != stream->target->async; /* they happen at other places, then */
+        return stream->source->async != stream->target->async; /* they then happen at different places */
     default:
         return false;
     }
 }
 
-/* The instructions up to `icount` that were not emitted yet. */
+/* Emits the instructions up to `icount` that were not emitted yet. */
 static bool emit_instructions(struct tcgrr_rr_stream *stream, tcgrr_icount icount, GByteArray *out)
 {
     bool good = true;
@@ -124,7 +124,7 @@ static bool emit_shutdown(struct tcgrr_rr_stream *stream, uint8_t cause, GByteAr
     return true;
 }
 
-/* Nothing else happened up to where the log is known to be whole. */
+/* Emits the instructions up to where the log is known to be complete: nothing else happened there. */
 static void emit_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
 {
     if (stream->options.logged > stream->state.total) {
@@ -137,8 +137,9 @@ static void emit_silence(struct tcgrr_rr_stream *stream, GByteArray *out)
 /* ---- what goes in ---- */
 
 /*
- * The first SHUTDOWN by the guest ends the run. The others are QEMU leaving, which may be long before the vCPU stops:
- * they come at the end. From 10.2 on QEMU writes the instructions before it first; until then it mostly has not.
+ * The first SHUTDOWN by the guest ends the run. Others are due to QEMU's exit, which may precede the vCPU's stop by
+ * far: they are moved to the end. From 10.2 on QEMU writes the preceding instructions first; earlier releases mostly do
+ * not.
  */
 static bool take_shutdown(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                           GError **error)
@@ -173,7 +174,7 @@ static bool wants_seed(const struct tcgrr_rr_stream *stream)
     return tcgrr_rr_release_parse(stream->options.to, &to) && to.major == 7 && to.micro < FIRST_OF_NEXT;
 }
 
-/* Leaves out or adds what was drawn before the reset. *handled: there is no more to do with this event. */
+/* Removes or adds the seed that was drawn before the reset. *handled: the event needs no further handling. */
 static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                        bool *handled)
 {
@@ -196,7 +197,7 @@ static bool match_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_eve
     return tcgrr_rr_encode(stream->target, &seed, out);
 }
 
-/* What was left out or added is of no consequence only if the reset drew it again. */
+/* Checks that the reset drew the seed again; only then removing or adding one has no effect. */
 static bool settle_seed(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                         bool *handled, GError **error)
 {
@@ -233,9 +234,9 @@ static void emit_put_off(struct tcgrr_rr_stream *stream, GByteArray *out)
 /*
  * While QEMU resets the machine, two threads write the log: the main one, which resets the devices (RANDOM: a new seed,
  * CLOCK host: a clock's time), and the vCPU's, which looks at its timers until it is held (CHECKPOINT
- * clock-warp-account). In a replay the main one cannot go on while the next event is the other's ("Missing random
- * event"), and the vCPU may be held before it gets there. It comes by again after the reset, and that is where its
- * events go. *handled: there is no more to do with this one.
+ * clock-warp-account). In a replay the main thread cannot continue while the next event is the vCPU's ("Missing random
+ * event"), and the vCPU may be stopped before it reaches its event. It reaches it again after the reset, so its events
+ * are moved there. *handled: the event needs no further handling.
  */
 static bool order_reset(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                         bool *handled, GError **error)
@@ -259,7 +260,7 @@ static bool order_reset(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_ev
 
 /* ---- checkpoints without consequence ---- */
 
-/* What was held back matters after all. */
+/* Emits a checkpoint that was held back and is needed after all. */
 static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GError **error)
 {
     static const struct tcgrr_rr_event account = {.kind = TCGRR_RR_CHECKPOINT,
@@ -274,12 +275,12 @@ static bool release_account(struct tcgrr_rr_stream *stream, GByteArray *out, GEr
 }
 
 /*
- * Each time that the vCPU comes round its loop, QEMU accounts for the time that the vCPU has slept and writes
- * CHECKPOINT clock-warp-account. Where nothing but instructions was logged since the last one, it has not slept. A
- * guest that waits in a loop with x86's `pause` comes round at each turn, and a replay wakes QEMU's main thread at the
- * end of each stretch of instructions, which makes it several times as slow as the recording. So such checkpoints are
- * left out and the stretches are joined. They stay where something else follows at the same icount, because there they
- * keep QEMU's two threads in order. *handled: there is no more to do with this event.
+ * In each iteration of the vCPU's loop QEMU accounts for the time that the vCPU has slept and writes CHECKPOINT
+ * clock-warp-account. If only instructions were logged since the last one, the vCPU has not slept. A guest that waits
+ * in a loop with x86's `pause` causes one for each iteration, and a replay wakes QEMU's main thread at the end of each
+ * stretch of instructions, which makes it several times as slow as the recording. Such checkpoints are therefore
+ * removed and the stretches joined. They stay if another event follows at the same icount, because there they keep
+ * QEMU's two threads in order. *handled: the event needs no further handling.
  */
 static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GByteArray *out,
                            bool *handled, GError **error)
@@ -299,7 +300,7 @@ static bool join_stretches(struct tcgrr_rr_stream *stream, const struct tcgrr_rr
     return true;
 }
 
-/* The instructions that led to the request which is held, and it. */
+/* Emits the instructions that precede the SHUTDOWN that is held back, and the SHUTDOWN. */
 static bool emit_up_to_shutdown(struct tcgrr_rr_stream *stream, uint32_t count, GByteArray *out, GError **error)
 {
     tcgrr_icount before = stream->state.total - count;
@@ -361,7 +362,8 @@ static bool emit_or_hold(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_e
     return emit(stream, event, out, error);
 }
 
-/* Nothing can have happened where QEMU has run already; SHUTDOWN and END do not say where they happen. */
+/* An event at a place that QEMU has passed already is an error, except SHUTDOWN and END, which do not say where they
+ * happen. */
 static bool check_order(const struct tcgrr_rr_stream *stream, const struct tcgrr_rr_event *event, GError **error)
 {
     if (stream->state.total >= stream->ran || event->kind == TCGRR_RR_INSTRUCTION || event->kind == TCGRR_RR_SHUTDOWN ||
@@ -400,7 +402,7 @@ static bool take_event(struct tcgrr_rr_stream *stream, const struct tcgrr_rr_eve
     return true;
 }
 
-/* From here on nothing is known. */
+/* Gives up parsing: the rest of the log is not understood. */
 static bool not_understood(struct tcgrr_rr_stream *stream, const uint8_t *at, size_t size, GByteArray *out,
                            GError **error)
 {
@@ -421,7 +423,7 @@ static bool not_understood(struct tcgrr_rr_stream *stream, const uint8_t *at, si
     return good;
 }
 
-/* Sets `*used` to what was read of the pending bytes. */
+/* Sets `*used` to the number of pending bytes that were read. */
 static bool take_events(struct tcgrr_rr_stream *stream, size_t *used, GByteArray *out, GError **error)
 {
     while (!stream->state.complete && !stream->state.unknown) {
@@ -581,7 +583,7 @@ void tcgrr_rr_stream_close(struct tcgrr_rr_stream *stream, GByteArray *out)
     if (!stream->target || stream->ended || stream->as_it_is) {
         return;
     }
-    /* Neither can be refused: they were in the log of a format that has them. */
+    /* Neither can fail: both events come from a log whose format has them. */
     release_clock(stream, NULL, out, NULL);
     release_account(stream, out, NULL);
     emit_put_off(stream, out);
