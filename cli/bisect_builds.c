@@ -171,7 +171,7 @@ static void print_json(const char *trace, const char *const *builds, const struc
 
 /* ---- running ---- */
 
-/* Beside the trace, or where -o says: a file, or a folder to put it into. */
+/* Next to the trace, or as -o says: a file, or a folder for it. */
 static char *state_path(const char *trace, const char *given)
 {
     g_autofree char *name = g_strconcat(trace, ".bisect", NULL);

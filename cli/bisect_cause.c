@@ -87,7 +87,7 @@ static json_t *result_json(const struct context *context, const struct cli_cause
     return object;
 }
 
-/* What was found, whose folder is `bundle`; NULL: it could not be filled. Returns `status`, or another one. */
+/* Reports the result, whose folder is `bundle` (NULL: it could not be written). Returns `status`, or another one. */
 static int report(struct context *context, const char *bundle, int status)
 {
     const struct tcgrr_bisect *bisect = &context->bisect;
@@ -194,8 +194,9 @@ static int run(struct context *context)
     return conclude(context);
 }
 
-/* Both recordings of the folder at the cause, or where they diverge. Where B only replayed A's, it does so once more,
- * to be looked at, unless only data differ: then there is A's alone. Returns `status`, or another one. */
+/* Opens the browser with both recordings of the folder at the cause, or where they diverge. If B only replayed A's,
+ * that is first replayed and stored once more, unless only data differ: then only A's is shown. Returns `status`, or
+ * another one. */
 static int browse(struct context *context, int status)
 {
     const struct tcgrr_bisect *bisect = &context->bisect;
@@ -259,7 +260,7 @@ static const struct cli_command form = {
     NULL,
 };
 
-/* What the user asked for; owned. */
+/* The user's options; owned. */
 struct arguments {
     gboolean browse;
     struct cli_compare_options comparing;

@@ -17,7 +17,7 @@
 
 #define MAX_NAME 40 /* letters of a word that is compared with names */
 
-/* One process runs one command; what it has said and printed belongs to that process. */
+/* One process runs one command, so the state of its output is global. */
 static struct {
     bool json;    /* --json was given */
     bool printed; /* standard output has its object */
@@ -60,7 +60,7 @@ json_t *cli_json_error(int status)
     return json_pack("{s:o, s:i}", "text", cli_json_text(output.error ? output.error : "interrupted"), "exit", status);
 }
 
-/* Whether standard output could not take what was printed. Whoever closes a pipe wants no more of it. */
+/* Whether standard output failed. A closed pipe is no failure: its reader wants no more output. */
 static bool output_is_lost(void)
 {
     struct pollfd output_end = {.fd = STDOUT_FILENO, .events = POLLOUT};
@@ -147,7 +147,8 @@ void cli_say_error(const char *format, ...)
     cli_note("%s", output.error);
 }
 
-/* How many letters are to be put in, taken out, replaced or swapped with the next one to make `a` of `b`. */
+/* The edit distance: the number of letters to insert, remove, replace or swap with the next one to turn `b` into `a`.
+ * */
 static size_t edits(const char *a, const char *b)
 {
     size_t rows[3][MAX_NAME + 1];
@@ -190,7 +191,7 @@ const char *cli_nearest(const char *word, const char *const *names)
     return best;
 }
 
-/* What is wrong with an option, and which one was meant. */
+/* Prints what is wrong with an option, and which one was probably meant. */
 static void refuse_option(const struct cli_command *command, const GOptionEntry *options, const char *message)
 {
     const char *unknown = strstr(message, " --");
@@ -389,7 +390,7 @@ json_t *cli_json_address(uint64_t address)
     return json_sprintf("0x%llx", (unsigned long long)address);
 }
 
-/* The newest trace here; NULL if there is none. Owned by the caller. */
+/* The newest trace in the current folder; NULL if there is none. Owned by the caller. */
 static char *newest_trace(void)
 {
     GDir *folder = g_dir_open(".", 0, NULL);

@@ -13,7 +13,7 @@ struct traces {
     const char *paths[2];
     bool fill;
     bool page;   /* long text goes to the user's pager */
-    bool browse; /* there is a place to look at afterwards */
+    bool browse; /* whether there is a place to show in the browser afterwards */
     struct tcgrr_reader *readers[2];
     struct tcgrr_run_source *sides[2];
     struct tcgrr_symbols *symbols[2];
@@ -52,7 +52,7 @@ static void choose_state(const struct traces *traces, struct tcgrr_compare_optio
     const struct tcgrr_run *a = tcgrr_reader_run(traces->readers[0]);
     const struct tcgrr_run *b = tcgrr_reader_run(traces->readers[1]);
 
-    /* Without samples there is nothing to compare; in user mode the host gives each program data of its own. */
+    /* Without samples there is nothing to compare; in user mode each program gets its own data from the host. */
     options->state.target = g_strcmp0(a->mode, "user") == 0 ? NULL : a->target;
     options->state.same_qemu =
         tcgrr_state_same_qemu(a->qemu_version, a->qemu_build_id, b->qemu_version, b->qemu_build_id);

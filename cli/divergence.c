@@ -233,7 +233,7 @@ void cli_json_comparison(json_t *object, const struct tcgrr_comparison *comparis
 
 /* ---- text ---- */
 
-/* Colours only for people who see them. */
+/* Colours, if standard output is a terminal. */
 struct colours {
     const char *bad, *good, *dim, *off;
 };

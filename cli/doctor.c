@@ -87,7 +87,7 @@ static const char *yes(bool answer)
     return answer ? "yes" : "-";
 }
 
-/* What the rows before show already. */
+/* What the previous rows already show. */
 struct shown {
     char *folder;  /* of the row before; NULL: there is none */
     char *problem; /* that was explained last */

@@ -10,7 +10,7 @@
 
 #define PORTABLE "record --portable"
 
-/* One of the two, asked what it would give the guest. */
+/* One of the two QEMUs, with the machine that it would make. */
 struct member {
     struct tcgrr_qemu qemu;
     struct tcgrr_pins pins;

@@ -54,7 +54,7 @@ static bool write_all(const struct export_format *format, struct export_job *job
     return good;
 }
 
-/* Into the file, which replaces what is there, or to standard output. */
+/* Exports to the file, which is replaced, or to standard output. */
 static int export_trace(const struct export_format *format, struct export_job *job)
 {
     const char *output = job->path;

@@ -5,7 +5,7 @@
 
 #include <stdio.h>
 
-/* Names what was written: QEMU's rr file, where there is one, and the command. */
+/* Prints what was written: QEMU's rr file, if there is one, and the command. */
 static void print_files(const char *folder, bool rr, bool json)
 {
     static const char *const names[] = {"replay.rr", "replay.txt", "original.rr", "command.txt"};

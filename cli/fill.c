@@ -27,7 +27,7 @@ static void print_job(char *const *words)
     }
 }
 
-/* What is not there yet, a command line each. */
+/* Prints a command line for each window that is missing. */
 static bool print_jobs(const struct arguments *arguments, const char *plugin, GError **error)
 {
     struct tcgrr_fill *fill = tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error);

@@ -75,7 +75,7 @@ static bool start_job(struct job *job, const struct cli_fill *asked, const struc
     return good;
 }
 
-/* What it said last, as written by an error. */
+/* The job's last message, if it is an error. */
 static void explain(const struct job *job, int status, GError **error)
 {
     g_autofree char *said = NULL;

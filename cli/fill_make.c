@@ -149,7 +149,7 @@ bool cli_fill_make(const struct cli_fill *given, unsigned *made, GError **error)
     return good;
 }
 
-/* Fills what a command turned out to need; says what is wrong if that fails. Returns an exit status. */
+/* Derives the level that a command turned out to need; prints why if that fails. Returns an exit status. */
 static int fill_needed(const char *trace, enum tcgrr_level level, const char *from, const char *until)
 {
     struct cli_fill fill = {.trace = trace,

@@ -76,7 +76,8 @@ static char *find_debugger(const char *named, const char *target, GError **error
 
 /* ---- what it is given ---- */
 
-/* The user's own ELF file, whose lines gdb can show, if all symbols of the trace are from it. NULL: there is none. */
+/* The user's own ELF file, if all symbols of the trace come from it, so that gdb can show source lines. NULL: there is
+ * none. */
 static const char *find_program(const GArray *symbols)
 {
     const char *file = NULL;
@@ -106,7 +107,7 @@ static void compare_digest(const char *path, uint64_t size, const char *xxh128, 
     }
 }
 
-/* The file that gdb is to read the symbols from; NULL if there are none. Owned by the caller. */
+/* The file with symbols for gdb; NULL if there are none. Owned by the caller. */
 static char *choose_symbols(struct tcgrr_reader *reader, struct tcgrr_symbols *symbols, const char *folder,
                             GError **error)
 {

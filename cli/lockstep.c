@@ -163,7 +163,7 @@ void cli_lockstep_print_pinned(const struct tcgrr_pins *pins, int maker)
     printf("  machine: %s, CPU %s, pinned as %c makes it\n", pins->machine, pins->cpu, 'A' + maker);
 }
 
-/* What came of it, whether B ran beside A or after it. */
+/* The outcome, whether B ran at the same time as A or after it. */
 struct outcome {
     const struct tcgrr_comparison *comparison;
     enum tcgrr_lockstep_inputs inputs;
@@ -298,12 +298,12 @@ static int finish(struct context *context, bool good, GError *error)
     return cli_output_result(object, comparing->json, comparing->html, cli_comparison_status(comparison));
 }
 
-/* B runs on what the trace has of A's inputs. */
+/* B replays A's inputs from the trace. */
 static int follow_trace(struct context *context, const struct tcgrr_qemu *qemu)
 {
     const struct tcgrr_lockstep_member *b = &context->options.members[1];
     struct tcgrr_reader *reader = context->options.members[0].reader;
-    bool recorded = !*context->options.common; /* without words, those that were recorded, pinned as they are there */
+    bool recorded = !*context->options.common; /* without arguments, uses the recorded ones, pinned as in the trace */
     struct tcgrr_replay_options options = {
         .qemu = b->qemu,
         .plugin = context->options.plugin,
@@ -398,7 +398,7 @@ static void close_pair(struct context *context)
     }
 }
 
-/* Whether a divergence of programs of which one, or each, is a recorded one stands. */
+/* Withdraws a divergence of programs, at least one of which is a recording, if a control does not confirm it. */
 static bool recheck_recorded(struct context *context, GError **error)
 {
     const struct tcgrr_lockstep_local_options *options = &context->options;
@@ -529,7 +529,7 @@ static int run_peer(struct context *context, struct cli_lockstep_peer *arguments
     return status;
 }
 
-/* What the user asked for, besides what other commands share. */
+/* The user's options that only this command has. */
 struct arguments {
     char *members[2];
     char **own_words[2]; /* NULL: none */

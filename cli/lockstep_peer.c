@@ -11,7 +11,7 @@ struct context {
     struct tcgrr_lockstep_remote remote;
     struct tcgrr_compare_options compare;
     struct tcgrr_symbols *symbols; /* of our side */
-    char *text;                    /* what is compared, in the user's words */
+    char *text;                    /* the extent of the comparison, in the user's words */
 };
 
 static void say_waiting(const char *address, void *data)

@@ -148,7 +148,7 @@ static const struct cli_command cli_version = {
     run_version,
 };
 
-/* GLib prints --help through this, and would otherwise put "?" for what the locale's character set lacks. */
+/* GLib prints --help through this function; its default would print "?" for characters that the locale lacks. */
 static void print_as_is(const char *text)
 {
     fputs(text, stdout);

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static pid_t pager; /* 0: there is none; one process has one standard output */
+static pid_t pager; /* 0: none; global, because a process has one standard output */
 
 /* The user reads on when everything is written. */
 static void wait_for_pager(void)

@@ -13,7 +13,7 @@
 
 #define MAX_SQL_BYTES   (16 << 20)
 #define MAX_VALUE_BYTES (64 << 20)
-#define STEPS_PER_LOOK  200000 /* of SQLite's machine between two looks at the clock */
+#define STEPS_PER_LOOK  200000 /* steps of SQLite's virtual machine between two checks of the clock */
 
 /* ---- what the user's SQL may do ---- */
 
@@ -38,11 +38,11 @@ static bool is_harmless_pragma(const char *name, const char *argument)
     return false;
 }
 
-/* What a statement needs that reads a table: one that is empty would look like an answer. */
+/* The level that a statement needs for each table that it reads, because an empty table would look like an answer. */
 static const struct need {
     const char *table;
     enum tcgrr_level level;
-    bool places; /* its rows belong to places in the run, and SQLite reads them by itself */
+    bool places; /* its rows belong to places in the run, and SQLite reads them directly */
 } needs[] = {
     {"block", TCGRR_LEVEL_FLOW, false},    {"chunk", TCGRR_LEVEL_FLOW, true},
     {"event", TCGRR_LEVEL_FLOW, true},     {"checkpoint", TCGRR_LEVEL_FLOW, true},
@@ -124,7 +124,8 @@ static bool attach(sqlite3 *db, const char *given, GError **error)
                     given);
         return false;
     }
-    struct tcgrr_reader *reader = tcgrr_reader_open(equals + 1, error); /* says best what is wrong with a file */
+    struct tcgrr_reader *reader =
+        tcgrr_reader_open(equals + 1, error); /* has the best error message for an invalid file */
     if (!reader) {
         return false;
     }
@@ -139,7 +140,7 @@ static bool attach(sqlite3 *db, const char *given, GError **error)
     return good;
 }
 
-/* The connection is opened read-only, which what is attached to it inherits. */
+/* The connection is opened read-only, which attached traces inherit. */
 static bool open_trace(struct query *query, const char *path, char **attached, GError **error)
 {
     query->reader = tcgrr_reader_open(path, error);
@@ -255,7 +256,7 @@ static bool open_again(struct query *query, GError **error)
 
 /* ---- what the trace does not have ---- */
 
-/* From now on the gaps are those of the statement at hand. */
+/* Starts collecting the gaps of the current statement. */
 static void begin_gaps(const struct query *query, unsigned all)
 {
     tcgrr_sql_note_gaps(query->sql);
@@ -291,7 +292,7 @@ static void say_gaps(const struct query *query)
     }
 }
 
-/* Makes what the statement turns out to lack when it runs. AGAIN if that has changed the trace. */
+/* Derives what the statement turns out to lack when it runs. AGAIN if that has changed the trace. */
 #define AGAIN (-1)
 static int fill_gaps(struct query *query, sqlite3_stmt *statement)
 {
@@ -299,7 +300,7 @@ static int fill_gaps(struct query *query, sqlite3_stmt *statement)
 
     while (sqlite3_step(statement) == SQLITE_ROW) {
     }
-    sqlite3_reset(statement); /* what is wrong with it will show again */
+    sqlite3_reset(statement); /* an error will be reported again */
     g_autoptr(GArray) gaps = tcgrr_sql_gaps(query->sql);
     for (guint i = 0; i < gaps->len && status <= CLI_OK; i++) {
         const struct tcgrr_sql_gap *gap = &g_array_index(gaps, struct tcgrr_sql_gap, i);
@@ -312,8 +313,8 @@ static int fill_gaps(struct query *query, sqlite3_stmt *statement)
 }
 
 /*
- * Sees to it that the trace has what the statement reads, which was just prepared, if that is wanted. Returns an exit
- * status, or AGAIN if the trace has changed and the statement is to be prepared again.
+ * If requested, makes sure that the trace has what the statement, which has just been prepared, reads. Returns an exit
+ * status, or AGAIN if the trace has changed and the statement has to be prepared again.
  */
 static int supply(struct query *query, sqlite3_stmt *statement)
 {
@@ -334,7 +335,7 @@ static int supply(struct query *query, sqlite3_stmt *statement)
 
 /* ---- statements ---- */
 
-/* Returns SQLite's code; *lacks is set if the trace has nothing of what was asked for. */
+/* Returns SQLite's code; sets *lacks if the trace has nothing of the requested level. */
 static int run_statement(const struct query *query, sqlite3_stmt *statement, bool *lacks)
 {
     int status = sqlite3_step(statement);

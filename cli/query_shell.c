@@ -106,7 +106,7 @@ static int after_signal(void)
     int number = query_take_signal();
     rl_replace_line("", 0);
     rl_done = 1;
-    raise(number); /* once more, for whoever asks for it after readline */
+    raise(number); /* raised again, for the handler that is installed after readline's */
     return 0;
 }
 
@@ -249,7 +249,7 @@ static bool set_format(struct query *query, const char *name)
     return false;
 }
 
-/* `*quit` if the shell is to end. Returns whether the command could be done. */
+/* Sets `*quit` if the shell has to end. Returns whether the command succeeded. */
 static bool run_command(struct query *query, const char *line, bool *quit)
 {
     g_autofree char *stripped = g_strstrip(g_strdup(line));

@@ -82,7 +82,7 @@ static bool guest_has_terminal(const char *qemu, char **arguments)
     return false;
 }
 
-/* What is to be said, and the exit status, once the trace is written. */
+/* Prints the remarks on the recording after the trace is written. Returns the exit status. */
 static int conclude(const struct tcgrr_record_result *result, const char *output, int stopped)
 {
     if (stopped) {
@@ -138,7 +138,7 @@ static int record(struct tcgrr_record_options *options, bool json)
     return status ? status : printed;
 }
 
-/* What there is to do once the options are read. */
+/* Runs the command after the options are parsed. */
 static int start(const struct cli_command *command, struct tcgrr_record_options *options, const struct cli_level *level,
                  bool json)
 {

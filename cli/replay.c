@@ -159,7 +159,7 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
     return object;
 }
 
-/* Prints what was found. `error`: why there is no verdict; NULL: there is one. */
+/* Prints the result. `error`: why there is no verdict; NULL: there is one. */
 static int answer(struct tcgrr_reader *reader, const struct tcgrr_replay_result *result, struct tcgrr_symbols *symbols,
                   const struct cli_compare_options *comparing, GError *error)
 {
@@ -221,7 +221,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
     return status;
 }
 
-/* What is wrong with the options together; NULL: nothing. */
+/* A conflict between the options; NULL: none. */
 static const char *find_conflict(const char *at, const char *gdb, const char *until, int timeout)
 {
     return timeout < 1   ? "--timeout takes 1 or more seconds"

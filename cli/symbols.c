@@ -19,7 +19,7 @@ static bool store(sqlite3 *db, void *data, GError **error)
     sqlite3_stmt *insert = NULL;
     bool good = !addition->replace || tcgrr_amend_execute(db, "DELETE FROM symbol", "drop the symbols", error);
 
-    /* What is there from the same file is the same again. */
+    /* Existing symbols of the same file are identical. */
     good =
         good &&
         sqlite3_prepare_v2(

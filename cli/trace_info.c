@@ -22,7 +22,7 @@ static json_t *events_json(const struct tcgrr_totals *totals)
     return events;
 }
 
-/* What a replay needs, and what was derived from it or recorded with it. */
+/* The layers: what a replay needs, and what was recorded with it or derived from it. */
 static json_t *layers_json(const struct tcgrr_run *run)
 {
     json_t *layers = json_array();
@@ -102,7 +102,7 @@ static json_t *pinned_json(struct tcgrr_reader *reader, GError **error)
                      (json_int_t)pinned->start_icount, "files", files);
 }
 
-/* Only the recording itself knows what it took. */
+/* Only the recording process itself knows its peak memory. */
 static void add_memory(json_t *object)
 {
     struct rusage self = {0};
@@ -242,7 +242,7 @@ static void print_note(const char *text, void *data)
     printf("  note         %s\n", text);
 }
 
-/* What is done to QEMU's rr log before it is replayed. */
+/* Prints the repairs of QEMU's rr log before it is replayed. */
 static void print_repairs(struct tcgrr_reader *reader)
 {
     GError *error = NULL;
@@ -312,7 +312,7 @@ static void print_keyframes(const char *path)
     }
 }
 
-/* False if something could not be read; it is missing then in what was printed. */
+/* False if something could not be read; the output then lacks it. */
 static bool print_as_text(const char *path, struct tcgrr_reader *reader, const struct tcgrr_run *run,
                           const struct tcgrr_totals *totals, bool verbose, GError **error)
 {

@@ -169,7 +169,7 @@ static void print_dot(const struct context *context)
 
 /* ---- the command ---- */
 
-/* What the user asked for; owned. */
+/* The user's options; owned. */
 struct told {
     char *at;
     char *qemu;

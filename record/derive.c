@@ -12,7 +12,7 @@
 
 #define PUMP_MS     100
 #define PROGRESS_US (200 * 1000)
-#define SPIN_US     (10 * G_USEC_PER_SEC) /* of its own time without getting anywhere, and a replay has hung */
+#define SPIN_US     (10 * G_USEC_PER_SEC) /* processor time without progress after which a replay has hung */
 #define QMP_MS      60000
 
 struct derivation {
@@ -22,9 +22,9 @@ struct derivation {
     struct tcgrr_chunk *chunk;
     char *part; /* what `output` is called until it is complete */
     struct tcgrr_run run;
-    char *began;       /* what the machine held where the replay began; NULL: at the run's start */
+    char *began;       /* the machine's state at the start of the replay; NULL: the run's start */
     char *passed;      /* and at options->passes; NULL: it has not come there, or need not */
-    tcgrr_icount stop; /* where QEMU is to stop next; UINT64_MAX: nowhere */
+    tcgrr_icount stop; /* where QEMU stops next; UINT64_MAX: nowhere */
     tcgrr_icount moved_icount;
     gint64 moved;
     gint64 reported_at;
@@ -45,7 +45,8 @@ static bool open_session(struct derivation *derivation, GError **error)
 {
     const struct tcgrr_derive_options *options = derivation->options;
     const struct tcgrr_run *run = options->run;
-    /* From a keyframe the plugin counts anew: it reports all, and what is wanted is chosen here. */
+    /* After a keyframe the plugin's counts start again at 0, so it reports everything, and the wanted part is selected
+     * here. */
     struct tcgrr_session_options session = {
         .known = options->qemu,
         .qemu = options->qemu->path,
@@ -111,7 +112,7 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
-/* QEMU runs on to the next place where it is to stop. */
+/* Lets QEMU run to the next place where it has to stop. */
 static bool run_on(struct derivation *derivation, struct tcgrr_qmp *qmp, GError **error)
 {
     tcgrr_icount own = tcgrr_session_own_icount(derivation->session, derivation->stop);
@@ -125,7 +126,7 @@ static bool run_on(struct derivation *derivation, struct tcgrr_qmp *qmp, GError 
     return true;
 }
 
-/* Whether what was loaded is what had been saved. */
+/* Checks that the loaded state is the saved one. */
 static bool check_keyframe(struct derivation *derivation, struct tcgrr_qmp *qmp, GError **error)
 {
     const struct tcgrr_derive_options *options = derivation->options;
@@ -206,7 +207,7 @@ static bool check_progress(struct derivation *derivation, GError **error)
     return false;
 }
 
-/* What lies before the window is not stored. */
+/* Hands over a chunk, without the part before the window. */
 static bool hand_over(struct derivation *derivation, GError **error)
 {
     struct tcgrr_chunk *chunk = derivation->chunk;
@@ -297,7 +298,7 @@ static bool store_symbols(struct derivation *derivation, GError **error)
     return good;
 }
 
-/* Events that were inferred are looked up in the log, as a recording does. */
+/* Looks up inferred events in the log, as a recording does. */
 static bool confirm_events(struct derivation *derivation, GError **error)
 {
     const struct tcgrr_derive_options *options = derivation->options;

@@ -2,8 +2,8 @@
 #include "record/events.h"
 
 /*
- * QEMU logs an interrupt or exception wherever it looks after one, also where that changes nothing that it would
- * report: so what it reports is a part of what it logged, in the same order, and all of it where they are as many.
+ * QEMU logs an interrupt or exception wherever it checks for one, even if nothing comes of it that it would report. So
+ * the reported events are a subset of the logged ones, in the same order, and the same if their numbers are equal.
  */
 struct kind {
     uint64_t reported;

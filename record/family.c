@@ -52,7 +52,7 @@ struct tcgrr_family *tcgrr_family_new(GError **error)
     return family;
 }
 
-/* Nobody is accepted any more, and all have ended. */
+/* Ends the accepting thread and those of all children. */
 static void end_threads(struct tcgrr_family *family)
 {
     g_atomic_int_set(&family->closing, 1);
@@ -98,7 +98,7 @@ static gpointer record_member(gpointer data)
     return NULL;
 }
 
-/* False: nobody who asks like that was forked by one of us. */
+/* False: the request is not from a child of a recorded process. */
 static bool add_member(struct tcgrr_family *family, const struct tcgrr_fork *fork)
 {
     g_mutex_lock(&family->lock);

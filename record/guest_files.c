@@ -54,7 +54,7 @@ bool tcgrr_recorder_digest_files(struct recorder *recorder, GError **error)
         const char *path = g_ptr_array_index(files, i), *name = tcgrr_recorder_user_path(recorder, path);
         uint64_t size;
         g_autofree char *digest = date_of(path) >= 0 ? tcgrr_content_digest(path, &size, NULL) : NULL;
-        /* Where there is none, QEMU found it or will complain itself; what we made is no file of the user's. */
+        /* If the file does not exist, QEMU found it elsewhere or will report it; generated files are not the user's. */
         good = !digest || !*name ||
                tcgrr_writer_guest_file(recorder->writer, name, size, was_written(recorder, i) ? "" : digest, error);
     }

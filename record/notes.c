@@ -3,7 +3,7 @@
 
 #include "emu/qemu/memory_map.h"
 
-/* What the memory accesses need that is known at the end only. */
+/* Stores what memory accesses need and is known only at the end. */
 static bool store_memory_map(struct tcgrr_writer *writer, struct tcgrr_session *session, GError **error)
 {
     const GPtrArray *maps = tcgrr_session_maps(session);

@@ -13,7 +13,7 @@ static char *lock_path(const char *part)
     return g_strconcat(part, ".lock", NULL);
 }
 
-/* Whether what was opened is still what others find under its name. */
+/* Whether the opened file is still the one of that name. */
 static bool is_current(int fd, const char *path)
 {
     struct stat opened, there;
@@ -31,7 +31,7 @@ int tcgrr_part_lock(const char *part)
             return -1;
         }
         bool locked = flock(fd, LOCK_EX | LOCK_NB) == 0;
-        bool other = !locked && errno == EWOULDBLOCK; /* who took it for one that is left, and removes it */
+        bool other = !locked && errno == EWOULDBLOCK; /* another process took it for a stale one and is removing it */
         if (locked && is_current(fd, path)) {
             return fd;
         }

@@ -42,7 +42,7 @@ static bool find_place(const struct tcgrr_portable_options *options, const struc
     return symbol != NULL;
 }
 
-/* QEMU writes to the image that it loads a snapshot from, so what is embedded is kept apart. */
+/* QEMU writes to the image that it loads a snapshot from, so the image to embed is a separate copy. */
 static bool make_start(const struct tcgrr_portable_options *options, struct tcgrr_portable *portable, GError **error)
 {
     struct tcgrr_pins *pins = &portable->pins;

@@ -117,7 +117,7 @@ static bool store_mapped(struct recorder *recorder, GError **error)
     return good;
 }
 
-/* At the end: until when each one is there where something else came later. */
+/* At the end: sets the icount until which each symbol holds, if something else was at its address later. */
 static bool set_times(struct recorder *recorder, GError **error)
 {
     bool limited;
@@ -154,7 +154,7 @@ static bool store_surroundings(struct recorder *recorder, GError **error)
            tcgrr_portable_store(&recorder->portable, recorder->options->qemu, recorder->writer, error);
 }
 
-/* A program of user mode can lie anywhere until it begins. */
+/* The address of a user-mode program is not known until it starts. */
 static bool knows_addresses(const struct recorder *recorder)
 {
     return tcgrr_session_qemu(recorder->session)->system ||
@@ -239,7 +239,7 @@ struct farewell {
     int64_t spent; /* its processor time then */
 };
 
-/* Whether QEMU, which was asked to leave, has done nothing for a while: it hangs, or somebody holds it. */
+/* Whether QEMU, which was asked to end, has done nothing for a while: it hangs or is stopped. */
 static bool does_nothing(struct tcgrr_process *process, struct farewell *farewell, gint64 now)
 {
     int64_t spent = tcgrr_process_spent(process);
@@ -296,9 +296,9 @@ static void follow_flushes(struct recorder *recorder, struct flush *flush, const
 }
 
 /*
- * Doubts are too many to keep on a machine whose instructions are not known: the log, as far as QEMU has written it, is
- * asked now and then. Once it was flushed it has all events up to `icount`, also where there are none for long. What is
- * left over is beyond that; twice as many are to come before it is read again.
+ * On a machine whose instructions are not known there are too many doubts to keep: the part of the log that QEMU has
+ * written is consulted from time to time. After a flush it has all events up to `icount`, even if there were none for
+ * long. Later doubts remain; the log is read again when there are twice as many.
  */
 static bool ask_early(struct recorder *recorder, tcgrr_icount icount, GError **error)
 {
@@ -356,7 +356,7 @@ static bool drain(struct recorder *recorder, struct tcgrr_chunk **chunk, enum tc
         if ((*chunk)->count == (*chunk)->capacity || (now - age >= CHUNK_AGE_US && !tcgrr_chunk_empty(*chunk))) {
             struct tcgrr_chunk *next = g_async_queue_timeout_pop(recorder->empty, HAND_OVER_US);
             if (!next) {
-                continue; /* the storer is behind; the guest waits, the user's wish to stop does not */
+                continue; /* the storing thread is slow: the guest waits, but a request to stop is still handled */
             }
             follow_flushes(recorder, &flush, *chunk);
             note_last_event(&progress, *chunk);
@@ -444,7 +444,7 @@ static bool open_portable(struct recorder *recorder, GError **error)
     return true;
 }
 
-/* User mode: the file of what the program is given. */
+/* User mode: creates the file for the program's inputs. */
 static bool create_calls(struct recorder *recorder, GError **error)
 {
     if (tcgrr_session_qemu(recorder->session)->system) {
@@ -459,7 +459,7 @@ static bool create_calls(struct recorder *recorder, GError **error)
                            : tcgrr_calls_file_create(recorder->calls, error);
 }
 
-/* Or, where another QEMU has forked this one, goes on with what runs already. */
+/* Starts QEMU or, if another QEMU has forked it, adopts the running process. */
 static bool start_session(struct recorder *recorder, GError **error)
 {
     struct tcgrr_family_child *child = recorder->child;
@@ -521,7 +521,7 @@ static bool open_session(struct recorder *recorder, GError **error)
     recorder->began = g_get_monotonic_time();
     recorder->began_real = g_get_real_time();
     tcgrr_recorder_date_files(recorder);
-    /* What is to be replaced stays until QEMU has come up. */
+    /* An existing trace is replaced only when QEMU has started. */
     if (options->force && g_file_test(options->output, G_FILE_TEST_EXISTS)) {
         return start_session(recorder, error) && tcgrr_session_wait_loaded(recorder->session, options->stop, error) &&
                create_trace(recorder, error);
@@ -641,7 +641,7 @@ static bool cut_run(struct recorder *recorder, GError **error)
            tcgrr_cut_run(recorder->writer, &task, &recorder->until, &recorder->run, error);
 }
 
-/* User mode: what the program was given. */
+/* User mode: stores the program's inputs. */
 static bool store_calls(struct recorder *recorder, GError **error)
 {
     const struct tcgrr_embedded calls = {.name = TCGRR_INPUTS_CALLS, .role = "system calls", .path = ""};
@@ -745,8 +745,7 @@ static bool run_to_end(struct recorder *recorder, struct tcgrr_record_result *re
         result->end = TCGRR_LIVE_UNLOADED;
         good = false;
     }
-    /* After a malformed ring what was read before it is still worth keeping; after a failed disk nothing more can be.
-     */
+    /* After a malformed ring the data read before is still kept; after a disk error nothing more can be stored. */
     if (!recorder->store_error && result->end != TCGRR_LIVE_UNLOADED) {
         good = finish_trace(recorder, last, result, good ? error : NULL) && good;
     }
@@ -798,7 +797,7 @@ static bool record(const struct tcgrr_record_options *options, struct tcgrr_fami
         g_unlink(options->output);
     }
     if (recorder.writer && (good || wrote_nothing)) {
-        g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is left for what it is worth */
+        g_unlink(recorder.rr_file); /* it is in the trace; after a failure it is kept */
     }
     if (!recorder.writer || good || wrote_nothing) {
         g_unlink(recorder.calls);

@@ -156,7 +156,7 @@ static bool known_up_to(const struct tcgrr_rrlog *log, tcgrr_icount icount)
     return log->complete || MAX(log->total, log->reached) > icount;
 }
 
-/* Looks the event up in the log. Of several at the same place one of the same kind is taken, else the first. */
+/* Looks the event up in the log. If there are several at the same place, takes one of the same kind, else the first. */
 static bool confirm(struct work *work, struct tcgrr_event *event)
 {
     const struct tcgrr_rrlog_event *logged = (const struct tcgrr_rrlog_event *)work->repair->log->events->data;
@@ -182,8 +182,7 @@ static bool confirm(struct work *work, struct tcgrr_event *event)
     return true;
 }
 
-/* What was inferred and is not in the log did not happen: the same code at another address looks like an
- * interrupt. */
+/* An inferred event that is not in the log did not happen: the same code at another address looks like an interrupt. */
 static enum tcgrr_event_change change_event(struct tcgrr_event *event, void *data)
 {
     struct work *work = data;

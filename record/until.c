@@ -15,7 +15,7 @@ static uint16_t find_pc(const struct tcgrr_block *block, uint64_t pc)
     return 0;
 }
 
-/* Whether one of the executions not yet looked at is of a block that has the instruction. */
+/* Whether one of the unchecked executions is of a block that contains the instruction. */
 static bool may_be_there(struct tcgrr_until *until, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks)
 {
     bool found = false;

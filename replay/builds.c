@@ -8,7 +8,7 @@
 /* Neighbours of skipped builds to try before going further away. */
 #define NEIGHBOURS 2
 
-/* What lies between the last good build and the first bad one: none of it is good or bad. */
+/* The builds between the last good and the first bad one: untried or skipped. */
 struct between {
     int low;  /* the last good one, -1 if there is none */
     int high; /* the first bad one, or after the last */
@@ -45,8 +45,8 @@ static int middle_untried(const int *verdicts, const struct between *between)
 }
 
 /*
- * The one to try. Builds that do not work mostly come in rows, so after a few neighbours the ends of the row are
- * searched, from the good and from the bad side, and what lies in it comes last.
+ * Chooses the build to try. Skipped builds mostly come in ranges, so after a few neighbours the ends of the range are
+ * searched, from the good and from the bad side, and builds inside it come last.
  */
 static int choose(const int *verdicts, const struct between *between)
 {

@@ -9,10 +9,10 @@
 
 /* Raise when a key changes its meaning; a file of another version is refused. */
 #define STATE_VERSION 1
-/* A state file is small; what is larger is something else. */
+/* A state file is small; a larger file is something else. */
 #define STATE_BYTES   (16u << 20)
 
-/* What the operating system and QEMU say need not be UTF-8. */
+/* Texts from the operating system and QEMU need not be UTF-8. */
 static json_t *text_json(const char *text)
 {
     g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
@@ -40,7 +40,7 @@ static json_t *words(const char *const *list)
     return array;
 }
 
-/* What distinguishes this binary from one that was built later at the same place; NULL if there is none. */
+/* Identifies this binary, as opposed to one that was built later at the same path; NULL if it does not exist. */
 static json_t *binary_identity(const char *binary)
 {
     struct stat status;

@@ -29,7 +29,7 @@ static bool is_system(struct tcgrr_reader *reader)
     return g_strcmp0(tcgrr_reader_run(reader)->mode, "system") == 0;
 }
 
-/* Whether the recorded run may get what it is not given again. */
+/* Whether the recorded run may have inputs that a replay does not get. */
 static bool may_not_repeat(struct tcgrr_reader *reader)
 {
     if (!is_system(reader)) {

@@ -13,7 +13,7 @@
 
 /* A QEMU without progress for so long has hung. */
 #define HANG_MS 60000
-/* So much further than the recordings the two run, whose counts may be others by then. */
+/* How much further than the recordings the two run, because their counts may differ by then. */
 #define BEYOND  16777216
 
 struct deciding {
@@ -139,7 +139,7 @@ static enum tcgrr_decision judge(const struct deciding *deciding, const struct t
     if (good && shared->diverged) {
         return same_place(shared, found) ? TCGRR_DECIDED_DIVERGES : TCGRR_DECIDED_ELSEWHERE;
     }
-    /* They may end before the place that was to end the comparison. */
+    /* They may end before the place where the comparison was to end. */
     bool ended = !good && error && *error && (*error)->code == TCGRR_ERROR_FAILED && !shared->undecided &&
                  !shared->refused && shared->compared > 0;
     if (!good && !ended) {

@@ -200,7 +200,7 @@ static void split(const struct tcgrr_fill *fill, enum tcgrr_level level, struct 
             first = cut;
         }
     }
-    /* Going there at level flow is quick beside level full. */
+    /* Getting there at level flow is fast compared with level full. */
     bool alone = level == TCGRR_LEVEL_FULL && !uses_keyframes(fill, level) && length / jobs >= least;
     for (unsigned i = 1; alone && i < jobs; i++) {
         tcgrr_icount cut = span.first + length / jobs * i;

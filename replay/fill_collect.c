@@ -15,7 +15,7 @@
 struct collection {
     struct tcgrr_fill *fill;
     GArray *sources;                  /* struct tcgrr_fill_source: the parts */
-    GArray *spans[TCGRR_LEVEL_COUNT]; /* what the new trace has of each level */
+    GArray *spans[TCGRR_LEVEL_COUNT]; /* the spans that the new trace has at each level */
     GArray *base[TCGRR_LEVEL_COUNT];  /* what the trace has */
     GArray *pieces;
     struct tcgrr_run run;
@@ -98,7 +98,7 @@ static void add_places(GArray *places, struct tcgrr_span span, tcgrr_icount end)
     g_array_append_val(places, span.end);
 }
 
-/* All places where what there is changes. */
+/* All places at which the available data change. */
 static GArray *find_places(const struct collection *collection)
 {
     GArray *places = g_array_new(FALSE, FALSE, sizeof(tcgrr_icount));
@@ -122,7 +122,7 @@ static int worth(bool flow, bool samples, bool accesses)
     return accesses ? 4 + samples : flow ? 1 + samples : 0;
 }
 
-/* The best that there is at a place; its reader is NULL if there is nothing. */
+/* The best available piece at a place; its reader is NULL if there is none. */
 static struct tcgrr_piece choose(const struct collection *collection, struct tcgrr_span span)
 {
     bool sampled = has(collection->base[TCGRR_LEVEL_STATE], span.first);
@@ -160,7 +160,7 @@ static void make_pieces(struct collection *collection)
     }
 }
 
-/* Who has samples of the whole run, where not every piece has its own. */
+/* The reader that has samples of the whole run, if not every piece has its own. */
 static struct tcgrr_reader *find_samples(const struct collection *collection)
 {
     bool all = true;

@@ -18,7 +18,7 @@ struct tcgrr_fill_lock {
     int fd; /* -1: it cannot be made */
 };
 
-/* Whether what was locked is still what others find under its name. */
+/* Whether the locked folder is still the one of that name. */
 static bool is_current(const struct tcgrr_fill_lock *lock)
 {
     struct stat locked, there;
@@ -33,7 +33,7 @@ static void try_once(struct tcgrr_fill_lock *lock, bool *over)
 
     lock->fd = made ? open(lock->folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
     if (lock->fd < 0) {
-        *over = !made; /* whoever writes there will say what is wrong */
+        *over = !made; /* a later write there will report the error */
         return;
     }
     bool locked = flock(lock->fd, LOCK_EX | LOCK_NB) == 0;

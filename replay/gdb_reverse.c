@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#define WINDOW      4096 /* instructions that are looked through for a hit first */
+#define WINDOW      4096 /* number of instructions in the first window that is searched for a hit */
 #define WINDOW_MORE 16   /* how many times longer the next such stretch is */
 #define PLACES      16   /* that one icount can have: interrupts and exceptions without an instruction between them */
 
@@ -29,8 +29,8 @@ static bool land(struct tcgrr_gdb_server *server, tcgrr_icount icount, unsigned 
 }
 
 /*
- * How many steps it is from where `stub` is to the place at `icount` with these registers; 0 if it does not come by
- * there.
+ * The number of steps from the place of `stub` to the place at `icount` with these registers; 0 if it does not pass
+ * that.
  */
 static bool count_steps(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, tcgrr_icount icount,
                         const char *registers, unsigned *steps, GError **error)
@@ -206,8 +206,9 @@ static bool look_through(struct looking *looking, tcgrr_icount from, bool *befor
 }
 
 /*
- * Where gdb is to be when a watchpoint was hit: before the access, which it then sees undone. Where watchpoints stop
- * before the access gdb steps over that first, on the way back backwards: so there it has to be after it.
+ * The place to report for a watchpoint hit: before the access, so that gdb sees it undone. If the target's watchpoints
+ * stop before the access, gdb first steps over it, which in reverse means backwards, so the place has to be after the
+ * access.
  */
 static tcgrr_icount place_of_watch(const struct hit *hit)
 {

@@ -182,7 +182,7 @@ static bool lets_run(const char *payload)
     return (*payload && strchr("cCsS", *payload)) || g_str_has_prefix(payload, "vCont;");
 }
 
-/* What would make the run another one than was recorded. */
+/* Whether the packet would change the run. */
 static bool changes(const char *payload)
 {
     return strchr("GPMX", *payload);
@@ -311,7 +311,7 @@ static bool hear_stub(struct tcgrr_gdb_server *server, GError **error)
     return true;
 }
 
-/* Lets gdb read the last answer and hang up, so that it does not complain of a broken connection. */
+/* Waits for gdb to read the last answer and disconnect, so that it does not report a broken connection. */
 static void say_goodbye(struct tcgrr_gdb_wire *client)
 {
     gint64 deadline = tcgrr_deadline_after(GOODBYE_MS);

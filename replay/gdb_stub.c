@@ -122,7 +122,7 @@ static bool start_from(struct tcgrr_gdb_server *server, struct tcgrr_keyframe fr
         !tcgrr_player_go(stub->player, icount, error)) {
         return false;
     }
-    /* Not before: a stub whose gdb is there reports each stop on the way to it. */
+    /* Connects only now: a stub with a client reports every stop on the way here. */
     int fd = tcgrr_connect(tcgrr_player_gdb(stub->player), tcgrr_deadline_after(CONNECT_MS), error);
     stub->wire = fd >= 0 ? tcgrr_gdb_wire_new(fd, "QEMU's gdb stub") : NULL;
     return fd >= 0;

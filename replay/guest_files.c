@@ -9,8 +9,8 @@
 
 struct looking {
     const char *directory;
-    GHashTable *written; /* set of char *: names of files that the guest wrote to; NULL: all files are looked at */
-    char *changed;       /* the first of them that is not what it was; NULL: none so far */
+    GHashTable *written; /* set of char *: names of files that the guest wrote to; NULL: check all files */
+    char *changed;       /* the first of them that has changed; NULL: none so far */
 };
 
 static void look_at_note(const char *text, void *data)

@@ -34,7 +34,7 @@ static void diverge(struct alone *alone, enum tcgrr_divergence_kind kind, enum t
     }
 }
 
-/* QEMU did not get to where it was to go: a divergence, if it had begun to run. */
+/* QEMU did not reach its target: a divergence, if it had begun to run. */
 static bool explain(struct alone *alone, GError *problem, GError **error)
 {
     struct tcgrr_session *session = alone->result->session;

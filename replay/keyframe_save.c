@@ -27,7 +27,7 @@ static bool tell(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, 
     return answer != NULL;
 }
 
-/* Waits for a job of QEMU's and takes it away. False with what it says if it failed. */
+/* Waits for a job of QEMU's and dismisses it. False with its error if it failed. */
 static bool finish_job(struct tcgrr_qmp *qmp, const char *id, GError **error)
 {
     for (;; g_usleep(POLL_US)) {
@@ -98,7 +98,7 @@ static bool copy_file(const char *from, const char *to, GError **error)
     return copied == 0;
 }
 
-/* What was written to the images so far. */
+/* Saves what has been written to the images so far. */
 static bool save_images(const GPtrArray *images, const char *folder, GError **error)
 {
     for (guint i = 0; i < images->len; i++) {

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-/* Raise when keyframes of before cannot be used any more. */
+/* Raise when older keyframes can no longer be used. */
 #define FORMAT "3"
 
 struct tcgrr_keyframes {
@@ -20,7 +20,7 @@ struct tcgrr_keyframes {
     GMutex lock; /* of the following */
     GArray *list;
     GStringChunk *names;
-    GHashTable *states; /* what the machine holds, by the folder, of those that were looked at */
+    GHashTable *states; /* the machine's state of each keyframe that was checked, by folder */
 };
 
 /* ---- to which QEMU, log and command they belong ---- */
@@ -51,7 +51,7 @@ static bool digest_content(XXH3_state_t *state, const char *path)
     return true;
 }
 
-/* The images that the run reads; a keyframe has only what was written to them. */
+/* Adds the images that the run reads to the digest, because a keyframe has only what was written to them. */
 static void digest_images(XXH3_state_t *state, const struct tcgrr_keyframes_options *options)
 {
     const char *directory = tcgrr_reader_run(options->reader)->directory;
@@ -157,10 +157,11 @@ void tcgrr_keyframes_free(struct tcgrr_keyframes *keyframes)
     }
 }
 
-/* Whether it is as it was made; it has a state then. Looked at once: nothing that is right changes it. */
+/* Whether the keyframe is unchanged; if so, sets its state. Checked only once, because nothing legitimate changes it.
+ * */
 static bool is_good(struct tcgrr_keyframes *keyframes, struct tcgrr_keyframe *keyframe)
 {
-    /* Each folder's name is there once. */
+    /* Folder names are unique. */
     keyframe->state = g_hash_table_lookup(keyframes->states, keyframe->folder);
     if (!keyframe->state) {
         g_autofree char *state = NULL;

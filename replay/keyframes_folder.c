@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 #include <xxhash.h>
 
-/* Begins the names of folders that are not keyframes yet, or no more. */
+/* The prefix of folders that are not keyframes yet, or no longer. */
 #define UNFINISHED  "new-"
 /* A file of each keyframe: a digest of all others, and the state. */
 #define SEAL        "seal"
@@ -142,7 +142,7 @@ void tcgrr_keyframes_discard(const char *keyframe)
     g_autofree char *folder = g_path_get_dirname(keyframe);
     g_autofree char *aside = tcgrr_keyframes_begin(folder, NULL);
 
-    /* In one step: nobody is to see half of it. */
+    /* In one step, so that no process sees a half of it. */
     if (aside && g_rename(keyframe, aside) == 0) {
         tcgrr_keyframes_remove(aside, NULL);
     } else if (aside) {

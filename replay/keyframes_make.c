@@ -16,7 +16,7 @@
 #define STEP_MORE   4
 #define HALF_US     (75 * 1000) /* what a fresh QEMU, which has translated nothing yet, may take to the middle of one */
 #define HALF_MIN    2000000u    /* instructions */
-#define DISK_MAX    5000000u    /* instructions for which a request to a disk is on its way, at most */
+#define DISK_MAX    5000000u    /* maximum duration of a disk request, in instructions */
 #define MAX_PROVERS 4u          /* QEMUs at a time */
 
 /* A keyframe while it is not known to be good. */
@@ -35,7 +35,7 @@ struct making {
     struct tcgrr_rrlog *log;
     tcgrr_icount end;
     GPtrArray *trials; /* ascending */
-    uint64_t bytes;    /* of all that is beside the trace */
+    uint64_t bytes;    /* of all keyframes of the trace */
     GMutex lock;       /* while they are proved: of these two, `made`, `over` and `problem` */
     bool over;         /* none is to be proved any more */
     GError *problem;   /* why not */
@@ -90,8 +90,8 @@ bool tcgrr_keyframes_can_be_taken_at(const struct tcgrr_rrlog *log, tcgrr_icount
 }
 
 /*
- * The place for a keyframe at or after `wished`: while a request to a disk is on its way, QEMU waits for its end before
- * it saves, and a replay does not come to that.
+ * The place for a keyframe at or after `wished`: during a disk request QEMU waits for its end before it saves, and in a
+ * stopped replay the request never ends.
  */
 static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount wished, guint *disk)
 {
@@ -176,7 +176,7 @@ static bool has_room(struct making *making, GError **error)
     return false;
 }
 
-/* How far the next one is to be, after a step of `ran` instructions that took `us` of QEMU's time. */
+/* The distance of the next one, after a step of `ran` instructions that took `us` of QEMU's time. */
 static tcgrr_icount next_step(const struct making *making, tcgrr_icount ran, int64_t us)
 {
     double step = (double)ran * STEP_US * making->wider / (double)MAX(us, 1);
@@ -226,7 +226,8 @@ static bool go_along(struct making *making, struct tcgrr_player *player, GError 
 /* ---- second pass: a fresh QEMU from each, several at a time ---- */
 
 /*
- * A trial that is being proved by coming from it to the next one, NULL for the last. Neither is taken away meanwhile.
+ * A trial that is being verified by running from it to the next one (NULL for the last). Neither is removed during
+ * that.
  */
 struct proof {
     struct making *making;
@@ -249,7 +250,7 @@ static bool take_half(struct proof *proof, struct tcgrr_player *player, tcgrr_ic
     return good;
 }
 
-/* Goes to the middle of the way. If that takes long, there is to be one more, which is proved in its turn. */
+/* Goes halfway. If that takes long, adds a trial there, which is verified later. */
 static bool split(struct proof *proof, struct tcgrr_player *player, GError **error)
 {
     struct making *making = proof->making;
@@ -268,8 +269,8 @@ static bool split(struct proof *proof, struct tcgrr_player *player, GError **err
     return tcgrr_player_spent(player) - spent <= HALF_US || take_half(proof, player, place, error);
 }
 
-/* Whether one that starts from the trial reaches the next, or a place a little further on if there is none, as it did.
- */
+/* Whether a QEMU that starts from the trial reaches the next one (or a place a little further, if there is none) with
+ * the same state. */
 static bool proves(struct proof *proof, GError **error)
 {
     const struct trial *trial = proof->trial, *next = proof->next;
@@ -284,7 +285,7 @@ static bool proves(struct proof *proof, GError **error)
     return same && (!next || tcgrr_machine_digest_same(then, next->state));
 }
 
-/* Takes the first trial that nobody proves yet. */
+/* Takes the first trial that no thread is verifying yet. */
 static bool begin_proof(struct making *making, struct proof *proof)
 {
     bool found = false;
@@ -343,7 +344,7 @@ static gpointer prove_some(gpointer data)
     return NULL;
 }
 
-/* A half that is taken while the others find nothing left is proved by whoever took it. */
+/* A trial that is added when the other threads have found nothing left is verified by the thread that added it. */
 static bool prove(struct making *making, GError **error)
 {
     GThread *helpers[MAX_PROVERS - 1];

@@ -5,10 +5,10 @@
 #include "replay/keyframe_save.h"
 #include "replay/keyframes_folder.h"
 
-/* Of QEMU's time on the way: between keyframes of the usual distance it is less, even on a busy machine. To leave one
- * takes about a second. */
+/* QEMU's processor time above which a keyframe is left: between keyframes of the usual distance it is less, even on a
+ * busy machine. Leaving one takes about a second. */
 #define LONG_US (400 * 1000)
-#define LEAD_IN ((tcgrr_icount)100000) /* so far before a place, because people look at what led to it */
+#define LEAD_IN ((tcgrr_icount)100000) /* distance before a place, because users examine what led to it */
 
 /* The last place up to `icount` that may have a keyframe; 0: there is none near. */
 static tcgrr_icount find_place(const struct tcgrr_rrlog *log, tcgrr_icount icount)
@@ -80,7 +80,7 @@ void tcgrr_keyframe_draft_end(struct tcgrr_keyframes *keyframes, struct tcgrr_ke
     tcgrr_keyframes_look(keyframes);
 }
 
-/* Failing to is no reason to fail: it would only have been a help. The player is at `icount` and may go to `to`. */
+/* Leaves a keyframe. Failing to do so is not an error. The player is at `icount` and may go to `to`. */
 static bool leave(struct tcgrr_keyframes *keyframes, struct tcgrr_player *player, tcgrr_icount icount, tcgrr_icount to,
                   GError **error)
 {

@@ -27,7 +27,7 @@ struct tcgrr_player {
 
 /* ---- starting ---- */
 
-/* With a gdb stub there, QEMU would hand it the guest's semihosting calls unless told otherwise. */
+/* With a gdb stub QEMU would pass the guest's semihosting calls to gdb by default. */
 static GPtrArray *keep_semihosting(char **words)
 {
     GPtrArray *kept = g_ptr_array_new_with_free_func(g_free);

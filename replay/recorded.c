@@ -27,7 +27,7 @@ static guint extra_at(const GPtrArray *words, bool user)
     return program >= 0 ? (guint)program + 1 : words->len;
 }
 
-/* The words of a JSON array, NULL-terminated, and `extra`; NULL if it is none. Owned by the caller. */
+/* The words of a JSON array, NULL-terminated, followed by `extra`; NULL if the text is not one. Owned by the caller. */
 static char **parse_words(const char *json, const char *const *extra, bool user)
 {
     json_t *array = json ? json_loads(json, 0, NULL) : NULL;

@@ -98,7 +98,7 @@ static bool stops_inside(struct tcgrr_reader *reader, const struct tcgrr_replay_
     return options->at != UINT64_MAX && !(run->complete && !goes_on && options->at == run->icount);
 }
 
-/* What the QEMUs read, in a folder of the replay's own. A QEMU has its images to itself. */
+/* The files for the QEMUs, in a private folder. Each QEMU has its own images. */
 struct replay_files {
     char *rr;
     char *start; /* the image that the run starts from; NULL: it starts at reset */
@@ -120,7 +120,7 @@ static void clear_files(struct replay_files *files)
     g_strfreev(files->environment);
 }
 
-/* The QEMU to replay in: another one, or with NULL the one that recorded. */
+/* The QEMU to replay in: the named one, or if NULL the one that recorded. */
 static const char *choose_qemu(struct tcgrr_reader *reader, const char *other, char **words)
 {
     const char *recorded = tcgrr_reader_run(reader)->qemu_path;
@@ -295,7 +295,8 @@ static void note_call(const struct tcgrr_event *event, void *data)
     *calls = event->kind == TCGRR_EVENT_SYSCALL || (*calls && event->kind != TCGRR_EVENT_SYSCALL_RETURN);
 }
 
-/* A program that a signal from outside ended has no such signal in a replay, and goes on. */
+/* A signal from outside ended the recorded program. A replay has no such signal, so it continues: ends the comparison
+ * there. */
 static bool end_at_signal(struct tcgrr_reader *reader, struct tcgrr_compare_options *how, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -321,7 +322,7 @@ static void end_original(void *data)
     tcgrr_process_stop(tcgrr_session_process(result->original), 0);
 }
 
-/* Whether the run, and as far as it is there what replays it, goes on after `at`, or ends there in order. */
+/* Checks that the run, and the rr log that replays it, continue beyond `at` or end there in an orderly way. */
 static bool check_stop(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                        const struct tcgrr_replay_result *result, GError **error)
 {
@@ -437,7 +438,7 @@ static const char *auxv_of(int side, void *data)
     return side == 0 ? exits->run->auxv : tcgrr_live_auxv(tcgrr_session_live(exits->session));
 }
 
-/* Two that are both replayed may both have ended where the recorded program went on. */
+/* If both sides are replays, both may have ended although the recorded program continued. */
 static bool check_all_compared(struct tcgrr_reader *reader, const struct tcgrr_comparison *comparison, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -502,7 +503,7 @@ static bool compare(struct tcgrr_reader *reader, const struct tcgrr_replay_optio
         how.relieved = end_original;
         how.data = result;
     }
-    if (options->enough > 0) { /* it does not reach the place where comparing was to end */
+    if (options->enough > 0) { /* it does not reach the end of the comparison */
         how.until[0] = how.until[1] = (struct tcgrr_position){0};
     }
     how.start = result->start;
@@ -531,7 +532,7 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
 
     if (result->comparison.diverged || result->comparison.ends[1] == TCGRR_SOURCE_HUNG ||
         result->comparison.ends[1] == TCGRR_SOURCE_REACHED || result->comparison.ends[1] == TCGRR_SOURCE_STOPPED) {
-        tcgrr_process_stop(process, options->quiet ? 0 : 2000); /* quiet, nobody waits for what it might still say */
+        tcgrr_process_stop(process, options->quiet ? 0 : 2000); /* if quiet, its further messages are not needed */
     }
     result->exit = tcgrr_session_end(result->session);
     if (result->original) {
@@ -544,7 +545,7 @@ static void conclude(const struct tcgrr_replay_options *options, struct tcgrr_re
     g_strchomp(result->stderr_tail);
 }
 
-/* Where the replay begins: on the way to a place at the last keyframe before it, if `keyframes_too`. */
+/* Where the replay begins: for a replay to a place, at the last keyframe before it, if `keyframes_too`. */
 static struct tcgrr_keyframe find_start(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                                         bool keyframes_too, const struct replay_files *files, char **words,
                                         const struct tcgrr_qemu *qemu, struct tcgrr_replay_result *result)
@@ -637,8 +638,8 @@ static bool start_all(struct tcgrr_reader *reader, const struct tcgrr_replay_opt
     return good;
 }
 
-/* A QEMU that at its end has counted as many as the recording has run nothing more: what it had begun then, such as the
- * access that stopped the machine, did not retire. */
+/* If QEMU's count at its end is that of the recording, it has run nothing more: an instruction that had begun, such as
+ * the access that stopped the machine, did not retire. */
 static void settle_end(struct tcgrr_reader *reader, struct tcgrr_replay_result *result)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -830,8 +831,8 @@ static void make_absolute(char **words, const GPtrArray *files, const char *dire
     }
 }
 
-/* The recorded command as it replays without tcgrr: its plugin and its QMP socket left out, rr turned round, and what
- * pins the machine in the folder beside it. */
+/* Writes the recorded command so that it replays without tcgrr: without the plugin and the QMP socket, with rr=replay,
+ * and with the pinned machine's files in the folder. */
 static bool write_command(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
@@ -865,7 +866,7 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     return g_file_set_contents(path, text, -1, error);
 }
 
-/* QEMU's rr file as it is, as it replays, and to be read. */
+/* Writes QEMU's rr file unchanged, repaired for replaying, and as text. */
 static bool extract_log(struct tcgrr_reader *reader, const char *folder, const char *rr_file, GError **error)
 {
     g_autofree char *original = g_build_filename(folder, "original.rr", NULL);

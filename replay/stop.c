@@ -54,7 +54,7 @@ static bool go_on_to(struct tcgrr_session *session, tcgrr_icount to, GError **er
     return (qmp && tcgrr_replay_break(qmp, tcgrr_session_own_icount(session, to), error)) || explain(session, error);
 }
 
-/* At a place on the way: a keyframe may be left, and QEMU runs on. */
+/* Called at a place on the way: leaves a keyframe if worthwhile, and lets QEMU continue. */
 static bool pass(tcgrr_icount to, void *data, GError **error)
 {
     struct tcgrr_replay_result *result = data;
@@ -74,7 +74,7 @@ bool tcgrr_replay_to(const struct tcgrr_compare_options *how, const struct tcgrr
 {
     struct tcgrr_run_source_live_options watched = *live;
 
-    /* Once it answers it has loaded the keyframe, and what it spends from now on is for the way. */
+    /* When it answers it has loaded the keyframe; processor time from now on is spent on the way. */
     if (!tcgrr_session_qmp(result->session, error)) {
         return explain(result->session, error);
     }

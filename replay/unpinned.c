@@ -112,7 +112,7 @@ static tcgrr_icount place_of(const struct tcgrr_replay_result *result)
     return MAX(result->comparison.icount, result->comparison.data.to[0]);
 }
 
-/* Whether the QEMU that recorded does the same with the machine as it is pinned now, to beyond `place`. */
+/* Whether the QEMU that recorded does the same with the machine as now pinned, up to beyond `place`. */
 static bool recorder_agrees(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options, tcgrr_icount place)
 {
     struct tcgrr_replay_result result = {0};
@@ -142,7 +142,8 @@ static bool replay_pinned(struct tcgrr_reader *reader, const struct tcgrr_replay
     return good;
 }
 
-/* Whether what the other QEMU gave the guest is not the reason. `recorder` is not there where its path is NULL. */
+/* Whether the machine that the other QEMU gave the guest is not the reason. If recorder->path is NULL, the recorder no
+ * longer exists. */
 static bool is_its_own(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                        const struct tcgrr_qemu *recorder, const struct tcgrr_replay_result *result, bool *no_tree)
 {
@@ -172,7 +173,7 @@ static bool same_content(const char *a, const char *b)
     return same;
 }
 
-/* Whether what one of them loads by itself is in `other`, too. */
+/* Whether the firmware that one of them loads by itself is in `other`, too. */
 static bool has_firmware_of(const struct tcgrr_pins *pins, const struct tcgrr_pins *other)
 {
     for (guint i = 0; i < pins->files->len; i++) {
@@ -205,7 +206,7 @@ static bool same_firmware(struct tcgrr_reader *reader, const struct tcgrr_qemu *
     return same;
 }
 
-/* Whether nobody pinned what could have been. */
+/* Whether the machine could have been pinned and was not. */
 static bool was_not_pinned(struct tcgrr_reader *reader)
 {
     const struct tcgrr_pinned *pinned = NULL;
@@ -241,7 +242,8 @@ static bool settle_tree(struct tcgrr_reader *reader, const struct tcgrr_replay_o
            is_its_own(reader, options, recorder, result, &no_tree) || no_tree;
 }
 
-/* Elsewhere two builds may have other firmware, if the one that recorded is there to tell. */
+/* Other machines: two builds may have different firmware, which can be checked if the QEMU that recorded still exists.
+ * */
 static bool settle_firmware(struct tcgrr_reader *reader, const struct tcgrr_replay_options *options,
                             const struct tcgrr_qemu *recorder, struct tcgrr_replay_result *result)
 {

@@ -43,8 +43,8 @@ char *tcgrr_verdict_binary(struct tcgrr_reader *reader, const char *build, GErro
     return g_canonicalize_filename(found, NULL);
 }
 
-/* What a QEMU says of an rr file whose format it does not know. The second can come late: the number of a kind of event
- * is looked at when its turn comes. */
+/* QEMU's messages for an rr file whose format it does not know. The second may come late: an event's number is checked
+ * only when it is the next one. */
 static bool other_format(const char *words)
 {
     return strstr(words, "invalid input log file version") || strstr(words, "unknown event kind");
@@ -115,7 +115,7 @@ static char *describe_end(const struct tcgrr_replay_result *result, const char *
                            hung ? "" : result->exit, hung ? "" : ")", *words ? ": " : "", words);
 }
 
-/* It ended or hung where the recording goes on, or the other way round. */
+/* It ended or hung where the recording continues, or the other way round. */
 static enum tcgrr_verdict_kind judge_end(const struct tcgrr_replay_result *result, const char *words)
 {
     const struct tcgrr_comparison *comparison = &result->comparison;

@@ -26,7 +26,7 @@ bool tcgrr_amend_execute(sqlite3 *db, const char *sql, const char *what, GError 
     return false;
 }
 
-/* Page by page, with what a journal beside it holds. */
+/* Copies page by page, including a journal's content. */
 static bool copy(sqlite3 *from, sqlite3 *to, const char *path, GError **error)
 {
     sqlite3_backup *backup = sqlite3_backup_init(to, "main", from, "main");

@@ -104,8 +104,8 @@ static uint32_t append(struct tcgrr_blocks *blocks, const struct tcgrr_block *co
     uint32_t number = blocks->count++;
     struct tcgrr_block *block = place(blocks, number);
     fill(blocks, block, content);
-    /* Two contents with one hash: the first keeps the entry, the second is found by nobody and numbered anew each time.
-     */
+    /* Two contents with one hash: the first keeps the entry, the second is never found and gets a new number each time.
+     * */
     if (!g_hash_table_contains(blocks->by_hash, &block->hash)) {
         g_hash_table_insert(blocks->by_hash, &block->hash, GUINT_TO_POINTER(number + 1));
     }

@@ -41,7 +41,7 @@ struct tcgrr_span tcgrr_spans_lack(const GArray *spans, struct tcgrr_span asked,
     return lack;
 }
 
-/* What the run itself was recorded at, or was filled to as a whole. */
+/* Adds the level at which the whole run was recorded or filled. */
 static void add_whole(const struct tcgrr_run *run, enum tcgrr_level level, GArray *spans)
 {
     struct tcgrr_span span = {0, run->complete ? run->icount : INT64_MAX};

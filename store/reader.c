@@ -183,7 +183,8 @@ struct tcgrr_reader *tcgrr_reader_open(const char *path, GError **error)
     }
     if ((!opened && !tcgrr_reader_fail(reader, "anything", error)) || !tcgrr_reader_check_identity(reader, error) ||
         !tcgrr_reader_read_run(reader, error) || !prepare(reader, error) ||
-        !tcgrr_reader_pinned(reader, &pinned, error)) { /* now, so that nobody takes it for not pinned later */
+        !tcgrr_reader_pinned(reader, &pinned,
+                             error)) { /* read now, so that an error is not mistaken for an unpinned machine later */
         tcgrr_reader_free(reader);
         return NULL;
     }
@@ -376,7 +377,7 @@ static void read_row(sqlite3_stmt *statement, struct tcgrr_chunk_row *row)
 #define MAX_IDLE  ((uint64_t)1 << 36)
 #define MAX_VCPUS 65536u
 
-/* Whether the numbers can be those of a run: who computes with them afterwards need not wonder. */
+/* Whether the numbers are plausible for a run, so that later computations with them cannot overflow. */
 static bool plausible(const struct tcgrr_chunk_row *row, const struct tcgrr_chunk *chunk)
 {
     return row->codec == TCGRR_TRACE_CODEC && row->execs > 0 && row->execs <= chunk->capacity &&

@@ -155,7 +155,7 @@ static bool load_regions(struct tcgrr_reader *reader, GError **error)
     return statement && (status == SQLITE_DONE || tcgrr_reader_fail(reader, "the memory map", error));
 }
 
-/* The map may have been asked for more than once: what it said last counts. NULL if it has nothing there. */
+/* The map may have been queried more than once: the last result counts. NULL if there is no region. */
 static const struct region *region_at(const struct tcgrr_reader *reader, uint64_t physical)
 {
     for (guint i = reader->regions->len; i > 0; i--) {

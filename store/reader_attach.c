@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The reader on somebody else's connection. It loads only the blocks that are asked for, so that one row of a long
- * trace is there at once, and looks for new ones, because the trace may still be growing.
+ * A reader on another owner's connection. It loads only the blocks that are requested, so that one row of a long trace
+ * is available at once, and checks for new ones, because the trace may still be growing.
  */
 #include "store/reader_internal.h"
 
 #include "store/summary.h"
 
-/* Chunks decoded before all blocks are loaded at once: whoever reads so many reads more, and one by one takes longer.
- */
+/* Number of decoded chunks after which all blocks are loaded at once: a caller that reads so many will read more, and
+ * loading blocks one by one takes longer. */
 #define PATIENCE 4
 
 struct tcgrr_reader *tcgrr_reader_attach(sqlite3 *db, const char *schema, GError **error)

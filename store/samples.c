@@ -81,7 +81,7 @@ uint32_t tcgrr_register_table_count(const struct tcgrr_register_table *registers
 const struct tcgrr_state_register *tcgrr_register_table_get(const struct tcgrr_register_table *registers,
                                                             uint32_t number)
 {
-    /* Whoever has samples has a table. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    /* If there are samples, there is a table. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     return &g_array_index(registers->list, struct tcgrr_state_register, number);
 }
 

@@ -30,7 +30,7 @@ struct work {
     const struct tcgrr_piece *piece;
     const struct tcgrr_blocks *source;
     GArray *numbers; /* by its block: 1 + the number here; 0: not known yet */
-    bool last;       /* it ends with the run, or it is at least the last one */
+    bool last;       /* whether it ends with the run, or is at least the last piece */
     GArray *events;  /* struct tcgrr_event */
     guint event;     /* the next one */
     guint access;    /* the next one of `in` */
@@ -62,7 +62,7 @@ static bool flush(struct work *work, GError **error)
     return good;
 }
 
-/* Instructions from number `skip` on of a block of the piece, as a block of what is written. */
+/* The block, in the output, with the instructions from number `skip` on of a block of the piece. */
 static uint32_t rest_of(struct work *work, const struct tcgrr_block *block, uint32_t skip, GError **error)
 {
     uint32_t before = tcgrr_blocks_count(work->blocks);
@@ -156,7 +156,7 @@ static bool begin_samples(struct work *work, struct tcgrr_reader *reader, tcgrr_
     return good;
 }
 
-/* Where the next sample is: UINT64_MAX if there is none. */
+/* The icount of the next sample; UINT64_MAX if there is none. */
 static tcgrr_icount next_sample(const struct work *work, uint64_t *pc)
 {
     const struct sampler *sampler = &work->sampler;
@@ -271,7 +271,7 @@ static bool append(struct work *work, const struct tcgrr_cursor *cursor, uint32_
     return true;
 }
 
-/* Appends what of the execution lies in the piece, in as many parts as samples want. */
+/* Appends the part of the execution that is in the piece, split at samples. */
 static bool add_exec(struct work *work, const struct tcgrr_cursor *cursor, GError **error)
 {
     const struct tcgrr_span *span = &work->piece->span;

@@ -182,8 +182,8 @@ static bool ends_with_call(struct tcgrr_stacks *stacks, const struct lane *lane,
 }
 
 /*
- * Where what was interrupted goes on. That is not always known; then it is after what ran, unless that was a jump, or
- * at a branch's target.
+ * Where interrupted code continues. If that is not known, assumes the instruction after the last one that ran, unless
+ * that was a jump, or a branch's target.
  */
 static void interrupted(const struct tcgrr_stacks *stacks, const struct lane *lane, const struct tcgrr_event *event,
                         struct tcgrr_frame *frame)
@@ -200,7 +200,7 @@ static void interrupted(const struct tcgrr_stacks *stacks, const struct lane *la
     }
 }
 
-/* What the way from the lane's last execution to the one at the cursor did to the stack. */
+/* Updates the stack for the transition from the lane's last execution to the one at the cursor. */
 static bool follow(struct tcgrr_stacks *stacks, struct lane *lane, const struct tcgrr_cursor *at,
                    const struct tcgrr_event *event, GError **error)
 {

@@ -14,8 +14,8 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Names that mark data and code in Arm and RISC-V objects ($x, $d, …) and compilers' local labels: for nobody to see.
- */
+/* Whether the name marks data or code in Arm and RISC-V objects ($x, $d, …) or is a compiler's local label: not shown.
+ * */
 static bool is_marker(const char *name)
 {
     bool mapping = name[0] == '$' && name[1] && strchr("adtx", name[1]);
@@ -72,7 +72,7 @@ static void add_tables(struct tcgrr_symbols *table, Elf *elf, const char *path, 
     g_autoptr(GArray) labels = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_label));
 
     add_tables_of(labels, elf, SHT_SYMTAB);
-    if (labels->len == 0) { /* stripped: what it exports is left */
+    if (labels->len == 0) { /* stripped: only exported symbols are left */
         add_tables_of(labels, elf, SHT_DYNSYM);
     }
     tcgrr_symbols_add_labels(table, labels, path, offset);
@@ -162,8 +162,8 @@ bool tcgrr_symbols_is_dynamic(const char *path)
     return dynamic;
 }
 
-/* How much higher the file lies than it was linked, if the mapping has code of it. On the host a program's code is
- * mapped as its constants are, and is one mapping with them. */
+/* The load offset of the file, if the mapping contains its code. On the host a program's code is mapped like its
+ * constants, in one mapping with them. */
 static bool find_bias(Elf *elf, const struct tcgrr_mapping *mapping, uint64_t *bias)
 {
     GElf_Phdr segment;

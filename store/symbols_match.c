@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Where a file's code was when it ran. A kernel that moves itself (KASLR) keeps its bytes, but for the few places that
- * it patches: blocks of the trace are looked for in the file, and each that is there once votes for an offset.
+ * Finds the load offset of a file's code. A kernel that relocates itself (KASLR) keeps its bytes, except for the few
+ * places that it patches: blocks of the trace are searched for in the file, and each that occurs there once votes for
+ * an offset.
  */
 #include "store/blocks.h"
 #include "store/error.h"

@@ -11,7 +11,7 @@
 
 #define MAX_BYTES (256u << 20)
 
-/* One line; what it says of code goes to `label`. False if it is no line of such a file. */
+/* Parses one line; a code symbol goes to `label`. False if the line is not valid in such a file. */
 static bool parse_line(char *line, struct tcgrr_label *label, bool *code)
 {
     char *words[5] = {NULL};

@@ -16,7 +16,7 @@ struct check {
     struct tcgrr_chunk *chunk;
     sqlite3_stmt *checkpoints; /* the stored ones, in order, compared as they are recomputed */
     bool checkpoints_differ;
-    GArray *windows; /* struct tcgrr_span: of what there is the flow, where it is not there of all of the run */
+    GArray *windows; /* struct tcgrr_span: the parts that have the flow, if not the whole run does */
     bool anchored;   /* there was no gap yet, so that there are checkpoints */
     tcgrr_icount end_icount;
     tcgrr_seq end_seq;
@@ -131,7 +131,7 @@ static void check_chunk(struct check *check, int64_t id, const struct tcgrr_chun
     }
 }
 
-/* Whether chunk.blocks says what the chunk executes. */
+/* Checks chunk.blocks against the chunk's executions. */
 static bool check_summary(struct check *check, int64_t id, GError **error)
 {
     GError *problem = NULL;
@@ -199,7 +199,7 @@ static bool check_last_samples(struct check *check, GError **error)
     return good;
 }
 
-/* Texts of blocks: that they are well-formed, and of blocks that are there. */
+/* Checks that texts of blocks are well-formed and belong to existing blocks. */
 static bool check_texts(struct check *check, GError **error)
 {
     struct tcgrr_reader *reader = check->reader;
@@ -394,7 +394,7 @@ static bool check_rr(struct check *check, GError **error)
     return good;
 }
 
-/* Embedded files: that each is there and has its digest, and that nothing is left over. */
+/* Checks that each embedded file exists and has its digest, and that there is no other content. */
 static bool check_inputs(struct check *check, GError **error)
 {
     GError *problem = NULL;

@@ -202,7 +202,7 @@ static bool open_database(struct tcgrr_writer *writer, const char *path, GError 
 {
     bool opened = sqlite3_open_v2(path, &writer->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL) == SQLITE_OK;
 
-    /* Whoever looks at a trace locks it for moments: the first one to open it, and anyone when it is finished. */
+    /* Readers lock the trace for moments: the first one to open it, and each one when it closes it. */
     return (opened && sqlite3_busy_timeout(writer->db, BUSY_MS) == SQLITE_OK) ||
            tcgrr_writer_fail(writer, "open a database", error);
 }
@@ -780,7 +780,7 @@ bool tcgrr_writer_change_events(struct tcgrr_writer *writer, tcgrr_seq first,
     bool good = begin(writer, error);
     int status = SQLITE_DONE;
 
-    /* The list goes by ids, which stay as they are; SQLite allows the row at hand to go. */
+    /* The list is ordered by ids, which do not change; SQLite allows deleting the current row. */
     sqlite3_bind_int64(statement, 1, (sqlite3_int64)MIN(first, (tcgrr_seq)INT64_MAX));
     while (good && (status = sqlite3_step(statement)) == SQLITE_ROW) {
         load_event(statement, &event);
@@ -801,13 +801,13 @@ void tcgrr_writer_sizes(const struct tcgrr_writer *writer, struct tcgrr_writer_s
     *sizes = writer->sizes;
 }
 
-/* Leaving WAL mode changes one page. Were its journal a file, whoever is killed now would leave one that a reader,
- * which writes nothing, could not roll back. *open: somebody has the trace open, for longer than a moment. */
+/* Leaving WAL mode changes one page. If its journal were a file, a process that is killed now would leave one that a
+ * read-only reader could not roll back. *open: another process keeps the trace open. */
 static bool fold_journal(struct tcgrr_writer *writer, bool *open, GError **error)
 {
     int status;
 
-    /* SQLite does not wait for this by itself. */
+    /* SQLite does not wait for this lock on its own. */
     for (int waited = 0;
          (status = sqlite3_exec(writer->db, "PRAGMA journal_mode=MEMORY", NULL, NULL, NULL)) == SQLITE_BUSY &&
          waited < BUSY_MS;
@@ -818,7 +818,7 @@ static bool fold_journal(struct tcgrr_writer *writer, bool *open, GError **error
     return status == SQLITE_OK || *open || tcgrr_writer_fail(writer, "fold the journal", error);
 }
 
-/* The trace becomes a file of its own, and whoever has it open keeps the one before. */
+/* Replaces the trace by a copy; processes that have it open keep the old file. */
 static bool replace_by_copy(struct tcgrr_writer *writer, GError **error)
 {
     g_autofree char *part = g_strconcat(writer->path, ".part", NULL);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's rr file in the trace: compressed parts, each by itself. */
+/* Stores QEMU's rr file in the trace, in separately compressed parts. */
 #include "store/error.h"
 #include "store/schema.h"
 #include "store/trace.h"

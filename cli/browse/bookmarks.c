@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Bookmarks: a table of the trace, which is sealed anew with each change. */
+/* Bookmarks: a table of the trace, which is sealed again after each change. */
 #include "cli/browse/run_internal.h"
 
 #include "store/amend.h"

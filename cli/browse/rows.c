@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is around a place: instructions, stack, events, registers, accesses, the bar of the whole run. */
+/* The surroundings of a place: instructions, stack, events, registers, accesses, and the bar of the whole run. */
 #include "cli/browse/run_internal.h"
 
 #include "store/isa/vectors.h"
@@ -294,7 +294,7 @@ bool browse_has_accesses(const struct browse_run *run)
            (about->mem_until < 0 || run->place.icount < (tcgrr_icount)about->mem_until);
 }
 
-/* The last sample at or before the place: looked for in the chunk first, which mostly has it. */
+/* The last sample at or before the place: searched for first in the chunk, which mostly has it. */
 static bool last_sample(struct browse_run *run, int64_t *icount, GError **error)
 {
     *icount = -1;

@@ -35,7 +35,8 @@ static bool open_database(struct browse_run *run, GError **error)
 static bool load(struct browse_run *run, GError **error)
 {
     struct tcgrr_totals totals;
-    struct tcgrr_reader *reader = tcgrr_reader_open(run->path, error); /* says best what is wrong with a file */
+    struct tcgrr_reader *reader =
+        tcgrr_reader_open(run->path, error); /* has the best error message for an invalid file */
 
     if (!reader) {
         return false;
@@ -139,7 +140,7 @@ void browse_place_of(const struct tcgrr_exec_walk *walk, uint32_t insn, struct b
     place->vcpu = walk->at.vcpu;
 }
 
-/* What a walk looks for in the executions it comes through. */
+/* What a walk searches for in the executions that it visits. */
 struct target {
     enum browse_direction direction;
     tcgrr_icount icount;   /* at it, or `direction` from it, without itself */
@@ -331,7 +332,7 @@ static bool search_here(struct browse_run *run, const char *text, enum browse_di
     return true;
 }
 
-/* Looks through the texts of all blocks, unless that was done for the same text before. */
+/* Searches the texts of all blocks, unless the same text was searched for before. */
 static bool search_blocks(struct browse_run *run, const char *text, enum browse_direction direction, GError **error)
 {
     const struct tcgrr_blocks *blocks = tcgrr_sql_trace_blocks(run->trace, error);

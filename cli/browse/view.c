@@ -72,7 +72,7 @@ static int next_key(struct view *view)
         timeout(-1);
         errno = 0;
         key = getch();
-        /* The terminal is gone, and nobody sent a SIGHUP that would have ended us. */
+        /* The terminal is gone, but no SIGHUP arrived to end us. */
         view->quit = key == ERR && errno != EINTR;
     }
     return key;

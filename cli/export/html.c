@@ -17,7 +17,7 @@
 #define BLOCKS     40u   /* hot blocks that are shown */
 #define FUNCTIONS  200u  /* in the list */
 #define EVENTS     2000u /* in the list */
-#define NODE_SHARE 5000u /* a stack that has fewer than one of so many instructions is left out */
+#define NODE_SHARE 5000u /* a stack with less than this share (one in NODE_SHARE) of the instructions is left out */
 
 static void set(json_t *object, const char *key, json_t *value)
 {

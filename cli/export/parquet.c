@@ -52,7 +52,7 @@ typedef void (*function_callback)(handle info, handle output);
     X(vector_ensure_validity_writable, void, (handle vector))                                                          \
     X(vector_get_validity, uint64_t *, (handle vector))
 
-/* One for the process: its callbacks reach what is ours only through these. */
+/* Global, because DuckDB's callbacks can reach our data only through it. */
 static struct {
     void *library;
 #define MEMBER(name, type, arguments) type(*name) arguments;

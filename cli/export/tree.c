@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/export/tree.h"
 
-#define MAX_DEPTH 256u /* of a path; what is called from deeper counts for the one at this depth */
+#define MAX_DEPTH 256u /* maximum depth of a path; deeper calls count for the function at this depth */
 
 struct growing {
     struct export_job *job;

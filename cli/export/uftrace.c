@@ -42,7 +42,7 @@ struct task {
 struct folder {
     struct export_job *job;
     struct export_functions *functions;
-    char *program;    /* what stands for the executable, in the root folder: the trace's name */
+    char *program;    /* the stand-in for the executable in the root folder: the trace's name */
     GPtrArray *tasks; /* struct task, by vCPU */
     uint64_t deep;    /* calls that a record has no room for */
     GError *error;    /* the first */

@@ -48,7 +48,7 @@ static bool say_idle(struct idling *idling, const struct tcgrr_event *event, GEr
     return true;
 }
 
-/* The events right after the walk's current execution; *next is the first one not looked at. */
+/* Handles the events right after the walk's current execution; *next is the first unhandled one. */
 static bool say_idles(struct idling *idling, const struct tcgrr_exec_walk *walk, guint *next, GError **error)
 {
     for (; *next < idling->events->len; (*next)++) {

@@ -49,7 +49,7 @@ static const struct report_option options[] = {
     {0},
 };
 
-/* Instructions of a block that lie in one line. */
+/* The instructions of a block that are in one cache line. */
 struct fetch_group {
     uint32_t first; /* of them */
     uint64_t fetch_misses;

@@ -213,7 +213,7 @@ static void count_exec(struct flow *flow, const struct tcgrr_exec_walk *walk)
     vcpu->ran = walk->at.ran;
 }
 
-/* Keeps the events right after that execution; *next is the first one not looked at. */
+/* Keeps the events right after that execution; *next is the first unhandled one. */
 static void keep_events(struct flow *flow, const struct tcgrr_exec_walk *walk, guint *next)
 {
     for (; *next < flow->events->len; (*next)++) {

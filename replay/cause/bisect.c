@@ -41,7 +41,8 @@ static tcgrr_moment behind(tcgrr_icount icount, tcgrr_icount start)
     return icount > start ? icount - start : 0;
 }
 
-/* What comparing found of when data first differed. `names` takes that of which, as long as it is needed. */
+/* When data first differed, according to the comparison. `names` receives the registers' names, and has to live as long
+ * as the result. */
 static struct tcgrr_cause_dated date(const struct tcgrr_bisect *bisect, GPtrArray *names)
 {
     const struct tcgrr_comparison *comparison = bisect->comparison;
@@ -87,7 +88,7 @@ static bool open_pair(struct tcgrr_bisect *bisect, GError **error)
     return bisect->pair != NULL;
 }
 
-/* Searches with what is known; `names` as date() takes it. Needs bisect->pair. */
+/* Searches with the known facts; `names` as for date(). Needs bisect->pair. */
 static bool search_from(struct tcgrr_bisect *bisect, const struct tcgrr_cause_dated *dated, struct tcgrr_cause *cause,
                         GError **error)
 {
@@ -107,7 +108,7 @@ static bool search_from(struct tcgrr_bisect *bisect, const struct tcgrr_cause_da
     return tcgrr_cause_find(&options, cause, error);
 }
 
-/* On failure bisect->cause is empty: half of one is none. */
+/* On failure bisect->cause is empty, because an incomplete cause is useless. */
 static bool search(struct tcgrr_bisect *bisect, GError **error)
 {
     g_autoptr(GPtrArray) names = g_ptr_array_new();
@@ -285,7 +286,7 @@ static bool is_enough(const struct tcgrr_bisect *bisect)
            (comparison && comparison->diverged && comparison->icount < tcgrr_reader_run(bisect->readers[0])->icount);
 }
 
-/* Compares; where A goes on after what was recorded of it, as far as it takes to find a divergence. */
+/* Compares; if A would continue beyond its recording, records it further until a divergence is found. */
 static bool compare(struct tcgrr_bisect *bisect, GError **error)
 {
     const struct tcgrr_compare_options *how = &bisect->how;
@@ -313,8 +314,7 @@ static bool compare(struct tcgrr_bisect *bisect, GError **error)
     }
 }
 
-/* Compares anew from the guest's own start: from a snapshot where A is recorded for this, otherwise each with a
- * recording of its own. */
+/* Compares again from the guest's own start: from a snapshot if A is recorded here, otherwise with two recordings. */
 static bool compare_guests(struct tcgrr_bisect *bisect, GError **error)
 {
     if (bisect->readers[0] != bisect->readers[1]) {

@@ -10,12 +10,12 @@
 #include "replay/unpinned.h"
 #include "store/error.h"
 
-#define AFTER 1000000 /* a replay is given up so far after the divergence if it does not reach that */
+#define AFTER 1000000 /* how far after the divergence a replay is given up */
 
 /* How far before the divergence to begin. */
 static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
 
-/* A leaves keyframes where those that are there are too far from the divergence. */
+/* Makes A leave keyframes if the existing ones are too far from the divergence. */
 static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, GError **error)
 {
     tcgrr_moment places[G_N_ELEMENTS(distances)];

@@ -16,13 +16,13 @@
 
 /* ---- recording ---- */
 
-/* A guest may never end, and what is looked for is mostly early: A is recorded so far at first, and then so many times
- * farther, as long as no divergence is found. */
+/* A guest may never end, and divergences are mostly early: A is first recorded up to this limit, and the limit is
+ * multiplied by a factor until a divergence is found. */
 #define FIRST_LIMIT   UINT64_C(100000000)
 #define FARTHER       8
-/* Nor need it ever run an instruction again: at first it is waited for so long, and then so many times longer. */
+/* A guest may also wait forever: this is the first limit of waiting, which is multiplied likewise. */
 #define FIRST_IDLE_MS 3000
-/* Instructions after the divergence that are stored of a replay, to be looked at. */
+/* Number of instructions after the divergence that are stored, for display. */
 #define SHOWN_AFTER   10000
 
 struct recording {
@@ -35,7 +35,7 @@ struct recording {
     volatile int stop;
 };
 
-/* B has gone far enough when it has run as much as A and some more, or nothing any more. */
+/* Stops B when it has run a little more than A, or has stopped making progress. */
 static void watch_recording(const struct tcgrr_record_progress *progress, void *data)
 {
     struct recording *recording = data;
@@ -55,8 +55,8 @@ static void watch_recording(const struct tcgrr_record_progress *progress, void *
     }
 }
 
-/* Records into the folder, up to `limit` or a little further. `like`: the run that it is to do the same as; NULL: none.
- * *cut: it reached the limit, or may only have waited. */
+/* Records into the folder, up to `limit` or a little further. `like`: the run that it is compared with; NULL: none.
+ * *cut: it reached the limit, or may only have been waiting. */
 static bool record(const struct tcgrr_bisect *bisect, const char *qemu, const char *const *words, const char *path,
                    const struct tcgrr_run *like, tcgrr_icount limit, bool *cut, GError **error)
 {
@@ -276,7 +276,7 @@ bool tcgrr_bisect_compare_again(struct tcgrr_bisect *bisect, GError **error)
 
     bisect->how.tolerate_cut_a = !run->complete;
     bisect->how.isa = tcgrr_isa_of_target(run->target);
-    /* Each had inputs of its own: what these can explain is no divergence. */
+    /* Each had inputs of its own: a difference that these can explain is not a divergence. */
     struct tcgrr_compare_options how = bisect->how;
     how.strict = bisect->strict;
     how.own_inputs = !tcgrr_bisect_is_user(bisect);
@@ -483,7 +483,7 @@ bool tcgrr_bisect_compare(struct tcgrr_bisect *bisect, GError **error)
         return true;
     }
     if (bisect->start_at) {
-        /* B does not take A's snapshot, as an older release may not: both are recorded from reset. */
+        /* B cannot load A's snapshot, which may happen with an older release: both are recorded from reset. */
         tcgrr_bisect_forget(bisect);
         bisect->record_both = true;
         if (!tcgrr_bisect_record_from(bisect, NULL, error)) {

@@ -134,7 +134,7 @@ static bool is_user(const struct bundle *bundle)
 
 /* ---- how both translate it ---- */
 
-/* Where a device is at fault, or what came before, no translation of the block shows anything. */
+/* If a device or the initial state is the cause, translations of the block are irrelevant. */
 static bool has_logs(const struct bundle *bundle)
 {
     enum tcgrr_cause_kind kind = bundle->found->kind;
@@ -266,7 +266,7 @@ static void write_files(FILE *file, const struct bundle *bundle)
     }
 }
 
-/* What was recorded, as one types it. */
+/* Writes the recorded command, as the user would type it. */
 static void write_command(FILE *file, const struct bundle *bundle, int side, const char *title)
 {
     static const char plain[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "-_=+,.:/@%";

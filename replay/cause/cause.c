@@ -12,7 +12,8 @@
 
 #define LINKS_MAX 1000 /* instructions in the chain; more is a chain that goes round in circles */
 #define BLOCK     64   /* instructions that a block is likely to have at most */
-#define ROUND     3 /* so often the chain may come by the same instruction before all that it met is followed at once */
+#define ROUND                                                                                                          \
+    3 /* how often the chain may pass the same instruction before all locations that it met are followed at once */
 
 static const char *const names[] = {"instruction", "input", "event", "device", "start", "code", "block"};
 
@@ -82,7 +83,7 @@ static void add_memory(struct tcgrr_trail *trail, guint stop, GArray *inputs)
     }
 }
 
-/* All that differs of what the instruction at this stop takes in. */
+/* All inputs of the instruction at this stop that differ. */
 static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
 {
     const struct tcgrr_stop *at = stop_of(&trail->search, 0, stop);
@@ -107,7 +108,7 @@ static GArray *differing_inputs(struct tcgrr_trail *trail, guint stop)
     return inputs;
 }
 
-/* General registers say most, then memory, then flags; what is left are modes and the like. */
+/* General registers are the most informative, then memory, then flags; the rest are modes and the like. */
 static int rank(const struct tcgrr_trail *trail, const struct tcgrr_location *location)
 {
     return location->memory ? 1 : is_general(trail, location) ? 0 : is_flags(trail, location) ? 2 : 3;
@@ -125,8 +126,8 @@ static const struct tcgrr_location *choose(const struct tcgrr_trail *trail, cons
 
 /* ---- who made it differ, in the stretch that was walked last ---- */
 
-/* Whether it wrote there: a store whose condition does not hold did not, which shows where all that is known is what
- * it would have written. */
+/* Whether it wrote to this place: a conditional store whose condition is false did not, which matters if only its
+ * possible accesses are known. */
 static bool wrote(const struct tcgrr_touched *touched, uint64_t physical, uint16_t size)
 {
     return touched->operand.store && touched->mapped && touched->physical < physical + size &&
@@ -163,8 +164,8 @@ static bool writes(const struct tcgrr_trail *trail, guint stop, const struct tcg
 }
 
 /*
- * Memory and x86's flags go back to the last instruction before `before` that wrote them: flags differ in what the
- * architecture leaves undefined, too, so that having been the same would mean nothing.
+ * For memory and x86's flags, finds the last instruction before `before` that wrote them: undefined flags differ, too,
+ * so it would be meaningless to search for the last place where they were the same.
  */
 static bool last_writer(const struct tcgrr_trail *trail, const struct tcgrr_location *location, guint before,
                         guint *stop)
@@ -179,7 +180,7 @@ static bool last_writer(const struct tcgrr_trail *trail, const struct tcgrr_loca
         return false;
     }
     *stop = behind - 1;
-    /* Flags that are the same after their writer have another one, of which that is not known. */
+    /* If the flags are the same after this writer, an unknown instruction wrote them later. */
     if (!location->memory && tcgrr_search_difference(search, before, location, trail->wanted) &&
         !tcgrr_search_difference(search, behind, location, trail->wanted)) {
         *stop = before - 1;
@@ -200,7 +201,7 @@ static bool in_stretch(const struct tcgrr_trail *trail, guint before, guint *sto
     const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
     bool found = false;
 
-    /* Of several, memory was not watched everywhere; a register may not have been, either. */
+    /* If there are several locations, memory was not watched everywhere, and possibly registers neither. */
     if (trail->wanted->len > 1 || (!location->memory && !tcgrr_search_watches(&trail->search, location->index))) {
         return false;
     }
@@ -232,7 +233,7 @@ static bool walk_again(struct tcgrr_trail *trail, tcgrr_moment differs, guint *s
     return true;
 }
 
-/* Flags are looked for a stretch further back; they do not live long. */
+/* Searches for flags one stretch further back; they are short-lived. */
 static bool flags_further_back(struct tcgrr_trail *trail, guint *stop, bool *found, GError **error)
 {
     const struct tcgrr_location *location = &g_array_index(trail->wanted, struct tcgrr_location, 0);
@@ -251,15 +252,15 @@ static bool flags_further_back(struct tcgrr_trail *trail, guint *stop, bool *fou
     return true;
 }
 
-/* Where looking for the first difference ends: one more than is known, so that the moment itself is looked at. */
+/* Where the search for the first difference ends: one more than the known moment, so that this is included. */
 static tcgrr_moment first_end(const struct tcgrr_cause_dated *dated, tcgrr_moment high)
 {
     return dated->differs < high ? dated->differs + 1 : high;
 }
 
 /*
- * Goes to the first difference of all, before moment `high`. `wanted` is emptied then: nothing is followed any more,
- * what counts is what the instruction found reads.
+ * Goes to the very first difference, before moment `high`. Empties `wanted`, because nothing more is followed: only the
+ * inputs of the instruction that is found matter.
  */
 static bool go_first(struct tcgrr_trail *trail, tcgrr_moment high, guint *stop, bool *found, GError **error)
 {
@@ -378,7 +379,7 @@ static void drop_repeated(struct tcgrr_trail *trail, guint stop)
     }
 }
 
-/* Puts `*stop` where this instruction is in a stretch that is walked anew. */
+/* Single-steps the stretch again and sets `*stop` to this instruction's stop. */
 static bool walk_to(struct tcgrr_trail *trail, tcgrr_moment moment, uint64_t address, guint *stop, GError **error)
 {
     struct tcgrr_search *search = &trail->search;
@@ -425,8 +426,8 @@ static bool go_before(struct tcgrr_trail *trail, guint *stop, bool *further, GEr
 }
 
 /*
- * Something differs before an instruction of which nobody knows what it reads. Where the very first difference is the
- * cause that does not matter.
+ * Something differs before an instruction whose inputs are not known. If the very first difference is the cause, that
+ * does not matter.
  */
 static bool go_past_unknown(struct tcgrr_trail *trail, guint *stop, GError **error)
 {
@@ -453,7 +454,7 @@ static bool go_past_unknown(struct tcgrr_trail *trail, guint *stop, GError **err
     return found;
 }
 
-/* What the search has seen to differ, and not to when it was stepped through, is a block's doing as a whole. */
+/* A difference that the search found and that disappeared under single-stepping is caused by a block as a whole. */
 static bool conclude_vanished(struct tcgrr_trail *trail, const GArray *wanted, GError **error)
 {
     const struct tcgrr_vanished vanished = trail->search.vanished;
@@ -518,8 +519,8 @@ bool tcgrr_trail_follow(struct tcgrr_trail *trail, guint stop, GError **error)
 
 /* ---- the diverging instruction ---- */
 
-/* The instruction that decided where the runs go on: the last that they have in common, or the branch in whose delay
- * slot that is. */
+/* The instruction that decided where the runs continue: their last one in common, or the branch in whose delay slot
+ * that is. */
 static guint decider(const struct tcgrr_search *search)
 {
     guint last = search->common - 1;
@@ -536,7 +537,7 @@ static bool begin(struct tcgrr_trail *trail, tcgrr_moment diverged_at, bool halt
     tcgrr_moment first;
     unsigned more = 1;
 
-    /* What is known of a side that halts may lack its last block, and it may have halted in the one after that. */
+    /* The recording of a side that halts may lack its last block, and it may have halted in the block after that. */
     if (halts && !tcgrr_replay_pair_block(search->pair, diverged_at, &first, &more, error)) {
         return false;
     }

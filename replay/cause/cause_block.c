@@ -13,7 +13,7 @@ static const struct tcgrr_stop *stop_of(const struct tcgrr_trail *trail, int sid
     return g_ptr_array_index(trail->search.stops[side], stop);
 }
 
-/* What the block stores to, as it was stepped through: struct tcgrr_place; `addresses` are the vCPU's own. */
+/* The places to which the block stored when it was single-stepped: struct tcgrr_place; `addresses` are virtual. */
 static GArray *stored_places(const struct tcgrr_trail *trail, GArray *addresses)
 {
     GArray *places = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_place));
@@ -50,7 +50,7 @@ static bool registers_alike(const struct tcgrr_trail *trail, guint last)
     return true;
 }
 
-/* Whether the two did the same all the way from the walk's first stop to its last, which is at moment `end`. */
+/* Whether the two did the same from the walk's first stop to its last, which is at moment `end`. */
 static bool stepped_alike(const struct tcgrr_trail *trail, tcgrr_moment end)
 {
     const struct tcgrr_search *search = &trail->search;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What is reported about the cause once it is found. */
+/* Fills in the report of the cause when it has been found. */
 #include "replay/cause/cause_internal.h"
 
 #include <string.h>
@@ -191,7 +191,7 @@ void tcgrr_trail_compare_registers(struct tcgrr_trail *trail, const uint8_t *con
     }
 }
 
-/* What the instruction at this stop did to the registers; nothing is known of that if a side does not get past it. */
+/* Compares what the instruction at this stop did to the registers; unknown if a side does not get past it. */
 static void compare_registers(struct tcgrr_trail *trail, guint stop)
 {
     const struct tcgrr_stop *at[] = {stop_of(trail, 0, stop), stop_of(trail, 1, stop)};
@@ -261,7 +261,7 @@ void tcgrr_trail_explain(struct tcgrr_trail *trail, enum tcgrr_cause_kind kind, 
     trail->cause->explanation = g_strdup(text);
 }
 
-/* What is reported of the instruction itself. */
+/* Fills in the report of the instruction itself. */
 static void explain_instruction(struct tcgrr_trail *trail, tcgrr_moment moment, bool known)
 {
     const char *obstacles[] = {tcgrr_replay_pair_obstacle(trail->search.pair, 0, moment),
@@ -341,7 +341,7 @@ static bool is_hidden(const struct tcgrr_trail *trail, const struct tcgrr_stop *
     return hidden != NULL;
 }
 
-/* Names the kind of the cause, from what delivered an interrupt and what the instruction reads. */
+/* Sets the kind of the cause, from the interrupts that were delivered and from what the instruction reads. */
 static void explain(struct tcgrr_trail *trail, const struct tcgrr_stop *at, const bool interrupted[2])
 {
     if (interrupted[0] != interrupted[1]) {
@@ -407,7 +407,7 @@ bool tcgrr_trail_conclude(struct tcgrr_trail *trail, guint stop, GError **error)
     return true;
 }
 
-/* The place and values of what is followed, at the first stop of the chain so far. */
+/* Sets the place, and the values of what is followed, at the first stop of the chain so far. */
 bool tcgrr_trail_conclude_start(struct tcgrr_trail *trail, GError **error)
 {
     struct tcgrr_cause_link none = {0};

@@ -120,7 +120,7 @@ static void write_numbered(struct tcgrr_decoding *decoding, const char *kinds, u
     }
 }
 
-/* SME: its array is too large for what the gdb stub shows of a register, where it shows it at all. */
+/* SME: the ZA array is larger than the gdb stub shows of a register, if it shows it at all. */
 static void read_matrix(struct tcgrr_decoding *decoding, const uint32_t numbers[4])
 {
     decoding->inputs->known = true;
@@ -350,7 +350,7 @@ static void read_operands32(struct tcgrr_decoding *decoding)
     }
 }
 
-/* State that no operand stands for. */
+/* State that is not among the operands. */
 static void read_implicit32(struct tcgrr_decoding *decoding)
 {
     const char *mnemonic = decoding->insn->mnemonic;

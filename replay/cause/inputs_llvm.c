@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * By LLVM, which knows the operands of every target. What is here is what QEMU calls LLVM's registers, and the few
- * things that no operand shows.
+ * Inputs by LLVM, which knows the operands on every target. This file has QEMU's names of LLVM's registers, and the few
+ * inputs that are not operands.
  */
 #include "replay/cause/inputs_internal.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* A register by LLVM's name, in which %u stands for a number, and what QEMU calls the one that holds it. */
+/* A register by LLVM's name, in which %u stands for a number, and QEMU's name of the register that contains it. */
 struct name {
     const char *llvm;
     const char *qemu; /* "": one that always has the same value */
@@ -117,7 +117,7 @@ static const char *const mips_integers[] = {"ZERO", "AT", "V0", "V1", "A0", "A1"
 
 enum what { OUTSIDE, HIDDEN, READS, RANGE, WINDOW };
 
-/* What the operands of some instructions do not show, by the beginnings of LLVM's names for them. */
+/* Inputs of some instructions that their operands do not show, by prefixes of LLVM's names. */
 struct quirk {
     const char *begins;
     enum what what;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * By capstone's operands for the integer unit, and by the encoding for the floating-point unit, whose instructions
- * capstone 4 takes for one another. References are to the M68000 Family Programmer's Reference Manual.
+ * Inputs from capstone's operands for the integer unit, and from the encoding for the floating-point unit, whose
+ * instructions capstone 4 confuses. References are to the M68000 Family Programmer's Reference Manual.
  */
 #include "replay/cause/inputs_internal.h"
 
@@ -9,7 +9,7 @@
 
 enum { C = 1, V = 2, Z = 4, N = 8, X = 16 };
 
-/* Bits of fpcontrol that say how is computed, and those of fpstatus that conditions look at. */
+/* Bits of fpcontrol with rounding mode and precision, and those of fpstatus that conditions test. */
 #define FP_MODES     0xfff0
 #define FP_CONDITION 0x0f000000
 
@@ -185,7 +185,7 @@ static void take_extension(struct tcgrr_decoding *decoding, unsigned opcode)
     }
 }
 
-/* The bits of the condition codes that a condition looks at: table 3-19. */
+/* The bits of the condition codes that a condition tests: table 3-19. */
 static uint64_t condition_bits(unsigned condition)
 {
     static const uint8_t bits[] = {0, 0, C | Z, C | Z, C, C, Z, Z, V, V, N, N, N | V, N | V, N | Z | V, N | Z | V};
@@ -371,7 +371,7 @@ static void take_general(struct tcgrr_decoding *decoding, unsigned opcode, unsig
             read_number(decoding, command >> 4 & 7);
         }
         if ((opcode & 0x38) == 0) {
-            read_number(decoding, opcode & 7); /* what is shorter leaves the rest of it */
+            read_number(decoding, opcode & 7); /* a shorter operand leaves the rest unchanged */
         }
         take_address(decoding, opcode, 4, true);
         tcgrr_decoding_write(decoding, "fpstatus");

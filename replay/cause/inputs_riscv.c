@@ -50,7 +50,7 @@ static void write_number(struct tcgrr_decoding *decoding, unsigned number)
     }
 }
 
-/* Where the long instructions name what they write. Vectors are not told apart. */
+/* The registers that 32-bit instructions write. Vector instructions are not distinguished. */
 static void long_writes(struct tcgrr_decoding *decoding, uint32_t code)
 {
     unsigned opcode = bits(code, 0, 7);

@@ -66,7 +66,7 @@ static void read_x87(struct tcgrr_decoding *decoding)
     }
 }
 
-/* Nor is it told which it writes. */
+/* Nor does capstone report which it writes. */
 static void write_x87(struct tcgrr_decoding *decoding)
 {
     for (unsigned i = 0; i < 8; i++) {

@@ -7,12 +7,12 @@
 #include "replay/files.h"
 #include "store/error.h"
 
-/* Instructions that are looked through for a store before all others are. */
+/* Number of instructions in the first window that is searched for a store. */
 #define NEAR_WINDOW   (UINT64_C(1) << 22)
 #define FAR_WINDOW    (UINT64_C(1) << 27)
 #define EXECS         (1u << 16)
 #define WAIT_MS       100
-#define MAX_SNAPSHOTS 256 /* moments at which memory is looked at in one replay */
+#define MAX_SNAPSHOTS 256 /* number of moments at which memory is read in one replay */
 #define CLOSE         256 /* instructions that are stepped through */
 
 /* ---- registers: the recorded flow has all instructions ---- */
@@ -53,7 +53,7 @@ static unsigned last_in_exec(struct scan *scan, const struct tcgrr_block *block,
     return GPOINTER_TO_UINT(value) <= ran ? GPOINTER_TO_UINT(value) : last_in_block(scan, block, ran);
 }
 
-/* Looks through the executions of a chunk; found->kind is NONE if none of them writes it. */
+/* Searches the executions of a chunk; found->kind is NONE if none of them writes it. */
 static void scan_chunk(struct scan *scan, const struct tcgrr_chunk *chunk, const struct tcgrr_blocks *blocks,
                        tcgrr_icount before, struct tcgrr_last_writer *found)
 {
@@ -148,7 +148,7 @@ static bool load_last(struct tcgrr_reader *reader, tcgrr_icount before, struct t
            (tcgrr_reader_chunk(reader, *id, chunk, &found, error) && tcgrr_reader_accesses(reader, *id, chunk, error));
 }
 
-/* What the trace itself has of accesses, from where they begin up to `before`; *from is where they do. */
+/* Searches the accesses in the trace itself, up to `before`; sets *from to where they begin. */
 static bool look_in_trace(struct tcgrr_reader *reader, const struct tcgrr_memory_range *range, tcgrr_icount before,
                           struct tcgrr_last_writer *last, tcgrr_icount *from, GError **error)
 {
@@ -282,7 +282,7 @@ static bool look_in_replay(const struct tcgrr_last_store_options *options, const
 static bool look_in_replays(const struct tcgrr_last_store_options *options, const struct tcgrr_memory_range *range,
                             tcgrr_icount until, struct tcgrr_last_writer *last, GError **error)
 {
-    /* Most values are not old; what is costs further replays. */
+    /* Most values were written recently; older ones need further replays. */
     const tcgrr_icount ends[] = {until, until - MIN(until, NEAR_WINDOW), until - MIN(until, FAR_WINDOW), 0};
     struct tcgrr_last_store_options how = *options;
     GError *problem = NULL;
@@ -332,8 +332,8 @@ static bool holds(struct tcgrr_paused *paused, const struct tcgrr_memory_range *
     return good;
 }
 
-/* Looks from *from to *to, both included, and brings them as close as the looks are: at *from it is different, at *to
- * and all looks after that the same. *found: it is different somewhere. */
+/* Takes snapshots from *from to *to, inclusive, and narrows these down to adjacent snapshots: at *from the content is
+ * different, at *to and in all later ones the same. *found: it is different somewhere. */
 static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_memory_range *range, const uint8_t *bytes,
                         tcgrr_moment *from, tcgrr_moment *to, bool *found, GError **error)
 {
@@ -341,7 +341,7 @@ static bool look_closer(struct tcgrr_replay_pair *pair, const struct tcgrr_memor
     tcgrr_moment last = *to;
     struct tcgrr_paused *paused = tcgrr_replay_pair_pause_at(pair, first, error);
     bool good = paused != NULL;
-    bool before = false; /* it was different at the look before */
+    bool before = false; /* it was different in the previous snapshot */
 
     *found = false;
     for (guint i = 0; good && i <= MAX_SNAPSHOTS; i++) {

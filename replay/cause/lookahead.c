@@ -4,7 +4,7 @@
 #include "replay/cause/last_writer.h"
 #include "replay/cause/replay_pair_internal.h"
 
-/* Instructions that are looked through for a writer. */
+/* Number of instructions that are searched for a writer. */
 #define FAR (UINT64_C(1) << 22)
 
 bool tcgrr_lookahead_add_writer(struct tcgrr_lookahead *lookahead, unsigned index, tcgrr_icount before, GError **error)

@@ -33,7 +33,7 @@ struct tcgrr_rerun {
     struct tcgrr_rrlog *log;          /* with options.visits */
     const struct tcgrr_rerun *lender; /* NULL: none */
     tcgrr_icount borrow_until;
-    char *folder;         /* for keyframes of its own; NULL: there is none yet */
+    char *folder;         /* for its own keyframes; NULL: none yet */
     GArray *left;         /* struct tcgrr_keyframe: those */
     bool distrust;        /* of all keyframes */
     tcgrr_icount trusted; /* of a keyframe that is known to be good; 0: there is none */
@@ -203,7 +203,7 @@ static bool share_memory(struct tcgrr_paused *paused, GError **error)
     return paused->peek != NULL;
 }
 
-/* `near`: nothing before it will be looked at. */
+/* `near`: earlier places will not be needed. */
 static struct tcgrr_paused *start_from(struct tcgrr_rerun *rerun, struct tcgrr_keyframe from, tcgrr_icount near,
                                        bool accesses, GError **error)
 {
@@ -282,7 +282,8 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
     if (!paused && keyframe.folder && problem->code != TCGRR_ERROR_STOPPED) { /* it may be the keyframe's fault */
         g_clear_error(&problem);
         paused = start_from(rerun, (struct tcgrr_keyframe){0}, near, accesses, &problem);
-        if (paused && rerun->log) { /* what has no visits may be another build, whose fault it was */
+        if (paused &&
+            rerun->log) { /* if there are no visits, it may be another build, which may have caused the failure */
             tcgrr_keyframes_reject(rerun->keyframes, keyframe.icount);
         }
     }
@@ -378,8 +379,8 @@ tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused)
 }
 
 /*
- * Waits for QEMU to stop, as long as it gets anywhere. Of a long run it may say so only at its end, but of one
- * that spends time on a single step no more is to be expected.
+ * Waits for QEMU to stop, as long as it makes progress. In a long run progress may be visible only at the end; but a
+ * single step that takes long has hung.
  */
 static bool wait_still(struct tcgrr_paused *paused, bool step, GError **error)
 {
@@ -520,7 +521,8 @@ bool tcgrr_paused_translate(struct tcgrr_paused *paused, uint64_t address, uint6
     return true;
 }
 
-/* gpa2hva knows whether RAM or ROM is there, without touching it. RAM seldom goes away, and asking takes long. */
+/* gpa2hva reports whether RAM or ROM is there, without accessing it. The answer is cached, because RAM is seldom
+ * unmapped and asking takes long. */
 static bool is_ram(struct tcgrr_paused *paused, uint64_t physical, bool *ram, GError **error)
 {
     uint64_t page = physical >> PAGE_BITS;

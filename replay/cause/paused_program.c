@@ -73,7 +73,7 @@ static bool start(struct tcgrr_paused_program *program, GError **error)
     return true;
 }
 
-/* What the plugin reported of the registers. It is another process' memory: looked at once, and in bounds. */
+/* Reads the plugin's description of the registers. It is memory of another process: read once, with bounds checks. */
 static void learn_registers(struct tcgrr_paused_program *program)
 {
     const struct tcgrr_pause *pause = program->pause;
@@ -139,7 +139,7 @@ static bool wait_standing(struct tcgrr_paused_program *program, GError **error)
         g_thread_yield();
     }
     for (;;) {
-        bool stood = stands(program); /* before looking at what it has reported until then */
+        bool stood = stands(program); /* checked before reading what it has reported */
         if (!drain(program, &end, error)) {
             return false;
         }
@@ -255,7 +255,8 @@ struct tcgrr_register_layout *tcgrr_paused_program_registers(const struct tcgrr_
     return program->registers;
 }
 
-/* x86's are computed when somebody asks, from what QEMU keeps in order only between blocks. */
+/* Whether the register is x86's flags: QEMU computes them on demand, from state that is consistent only between blocks.
+ * */
 static bool is_late(const struct tcgrr_paused_program *program, const struct tcgrr_register *reg)
 {
     return program->pause->insn > 0 && strcmp(reg->name, "eflags") == 0;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/cause/refine_samples.h"
 
-/* What a run does between two samples may be much more than what it does between two branches: more are not taken. */
+/* Maximum number of samples, because a run may have very many branches between two samples. */
 #define SAMPLES_MAX 65536
 
 static uint64_t step_of(const struct tcgrr_run *run)

@@ -106,7 +106,7 @@ struct tcgrr_replay_pair *tcgrr_replay_pair_new(const struct tcgrr_replay_pair_o
     return pair;
 }
 
-/* Starts side 0 near where it will be looked at first, and keeps it. */
+/* Starts side 0 near the first place that is needed, and keeps it. */
 static bool stand_near(struct tcgrr_replay_pair *pair, tcgrr_moment near, GError **error)
 {
     pair->standing = tcgrr_paused_start(pair->reruns[0], tcgrr_replay_pair_icount(pair, 0, near), true, error);
@@ -443,7 +443,7 @@ bool *tcgrr_watched_registers(const struct tcgrr_replay_pair *pair, int side, co
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_register *reg = side == 0 ? g_ptr_array_index(list, i) : pair->others[i];
         if (reg) {
-            /* The place of a run is always looked at, and is not one of the core registers on every target. */
+            /* The program counter is always read, and is not a core register on every target. */
             own[reg->index] = watch->registers[i] || tcgrr_register_kind(reg->name) == TCGRR_REGISTER_PC;
         }
     }

@@ -105,8 +105,8 @@ static bool touch(struct tcgrr_paused *paused, struct tcgrr_touched *touched, GE
 }
 
 /*
- * Looks at the memory that the instruction ahead is known to be about to access. Mostly it is not known: QEMU reports
- * it when the instruction has run.
+ * Reads the memory that the next instruction will access, if that is known. Mostly it is not: QEMU reports it only when
+ * the instruction has run.
  */
 static bool touch_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
 {
@@ -142,7 +142,7 @@ static bool read_inputs(struct walking *walking, struct tcgrr_paused *paused, st
     return tcgrr_paused_read_more(paused, wanted, stop->state, error);
 }
 
-/* What the instruction ahead takes in, and the memory that it is about to access. */
+/* Determines the inputs of the next instruction, and the memory that it will access. */
 static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop, GError **error)
 {
     const struct code *code = find_code(walking, tcgrr_paused_icount(paused), stop->pc);
@@ -153,7 +153,7 @@ static bool look_ahead(struct walking *walking, struct tcgrr_paused *paused, str
     stop->address = code->pc;
     stop->length = code->length;
     memcpy(stop->bytes, code->bytes, sizeof(stop->bytes));
-    /* What is in memory now counts: of a side that replays the other's recording nothing was recorded. */
+    /* The code is read from memory, because a side that replays the other's recording has no recording of its own. */
     if (!tcgrr_paused_read_code(paused, code->pc, stop->length, stop->bytes, &there, error)) {
         return false;
     }
@@ -186,8 +186,8 @@ static bool add_stop(struct walking *walking, struct tcgrr_paused *paused, GErro
 }
 
 /*
- * Takes what QEMU reports that the last step accessed. A step that delivers an interrupt, or ends in a fault, executes
- * no instruction: what it accessed is the processor's own.
+ * Takes the accesses that QEMU reports for the last step. A step that delivers an interrupt, or ends in a fault,
+ * executes no instruction: its accesses are the processor's own.
  */
 static void take_accesses(struct walking *walking, struct tcgrr_paused *paused, struct tcgrr_stop *stop)
 {
@@ -206,7 +206,7 @@ static void take_accesses(struct walking *walking, struct tcgrr_paused *paused, 
     }
 }
 
-/* What the last instruction left where it stored. */
+/* Reads the memory to which the last instruction stored. */
 static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GError **error)
 {
     struct tcgrr_stop *stop = g_ptr_array_index(walking->stops, walking->stops->len - 1);
@@ -224,7 +224,7 @@ static bool look_back(struct walking *walking, struct tcgrr_paused *paused, GErr
     return true;
 }
 
-/* A run may not get past the instruction where it diverges from the other: then that is its last stop. */
+/* A run may not get past the instruction at which it diverges from the other; that is then its last stop. */
 static bool is_over(struct walking *walking, struct tcgrr_paused *paused, tcgrr_moment moment, GError **problem)
 {
     struct tcgrr_replay_pair *pair = walking->pair;
@@ -239,7 +239,7 @@ static bool is_over(struct walking *walking, struct tcgrr_paused *paused, tcgrr_
     return true;
 }
 
-/* One step on; *over: there is none. */
+/* Makes one step; *over: it is not possible. */
 static bool advance(struct walking *walking, struct tcgrr_paused *paused, bool *over, GError **error)
 {
     tcgrr_moment moment = tcgrr_paused_icount(paused) - tcgrr_replay_pair_icount(walking->pair, walking->side, 0);
@@ -354,8 +354,8 @@ static bool walk_all(struct tcgrr_paused *paused, void *data, GError **error)
     return good;
 }
 
-/* A QEMU that reports accesses without their values is asked twice: what is about to be accessed can then be looked at.
- * Returns whether there is anything. */
+/* For a QEMU that reports accesses without values, the stretch is stepped through twice, so that memory can be read
+ * before it is accessed. Returns whether there are any accesses. */
 static bool collect_operands(struct route *route)
 {
     bool any = false;

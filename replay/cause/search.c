@@ -6,9 +6,9 @@
 
 #include "replay/cause/accesses.h"
 
-#define MAX_SNAPSHOTS 512 /* moments looked at in one replay */
-#define FAR_SHARE     4   /* one in so many lies anywhere; the others near the end, where most answers are */
-#define STEPS_BACK    800 /* are not more than another look takes */
+#define MAX_SNAPSHOTS 512 /* maximum number of snapshots in one replay */
+#define FAR_SHARE     4   /* one in this many is anywhere; the others are near the end, where most answers are */
+#define STEPS_BACK    800 /* a number of steps that takes no longer than another round of snapshots */
 #define BLOCK         32  /* instructions that a block is likely to have at most */
 #define NEAREST       200 /* the closest of those to the end, in instructions */
 
@@ -111,7 +111,7 @@ static GArray *wanted_places(const struct tcgrr_search *search, const GArray *wa
     return places;
 }
 
-/* Bytes that differ, as bits. What is memory on one side only differs altogether. */
+/* The bytes that differ, as bits. If only one side has memory there, all of them differ. */
 static uint64_t content_difference(const struct tcgrr_content *a, const struct tcgrr_content *b, uint16_t size)
 {
     uint64_t mask = 0;
@@ -225,7 +225,7 @@ void tcgrr_search_in_walk(const struct tcgrr_search *search, tcgrr_moment differ
                           bool *found)
 {
     guint last = search->common;
-    bool seen = false; /* a stop where it differs, after the one looked for */
+    bool seen = false; /* a stop where it differs, after the one that is searched for */
 
     *found = false;
     while (last > 0 && !*found) {
@@ -333,7 +333,7 @@ static GArray *spread(tcgrr_moment low, tcgrr_moment high, bool all_even)
     return moments;
 }
 
-/* The same, moved to where blocks begin: no look cuts one. */
+/* The same, moved to starts of blocks, so that no snapshot splits a block. */
 static GArray *choose_moments(struct tcgrr_search *search, tcgrr_moment low, tcgrr_moment high, bool all_even,
                               GError **error)
 {
@@ -523,7 +523,7 @@ static bool reads_unknown(const struct tcgrr_search *search, guint stop)
     return false;
 }
 
-/* Whether all that differs after the instruction, and was not known before it, is what it writes. */
+/* Whether everything that differs after the instruction, and was not known before it, is among its results. */
 static bool writes_unknown(const struct tcgrr_search *search, guint stop)
 {
     const struct tcgrr_stop *at[] = {g_ptr_array_index(search->stops[0], stop),
@@ -568,7 +568,7 @@ static bool first_in_walk(const struct tcgrr_search *search, guint *stop)
     return false;
 }
 
-/* Where to walk from: what is found is likely to be the cause, of which its block is wanted. */
+/* Where to start single-stepping: the result is probably the cause, whose whole block is needed. */
 static tcgrr_moment first_from(const struct tcgrr_search *search, tcgrr_moment same)
 {
     return MAX(same - MIN(same, BLOCK), MIN(search->floor, same));
@@ -580,8 +580,8 @@ static bool covers(const GPtrArray *stops, tcgrr_moment from, tcgrr_moment to)
            ((const struct tcgrr_stop *)g_ptr_array_index(stops, stops->len - 1))->moment >= to;
 }
 
-/* Whether what lies between the two was walked last, with all registers; or on the way, which is the last stretch then.
- */
+/* Whether the stretch between the two was single-stepped last, with all registers; or on the way to that, in which case
+ * it becomes the last stretch. */
 static bool is_walked(struct tcgrr_search *search, tcgrr_moment same, tcgrr_moment differs)
 {
     if (!search->watched && covers(search->stops[0], same, differs)) {

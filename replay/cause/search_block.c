@@ -2,7 +2,7 @@
 /* Narrowing a difference down to a block, without stopping inside of one. */
 #include "replay/cause/search_internal.h"
 
-/* Until no block begins between the two any more. */
+/* Narrows the two down until no block begins between them. */
 static bool narrow_to_block(struct tcgrr_search *search, const GArray *wanted, tcgrr_moment *same,
                             tcgrr_moment *differs, GError **error)
 {

@@ -182,8 +182,8 @@ static gpointer run_guest(gpointer data)
     return GINT_TO_POINTER(good);
 }
 
-/* Why what it printed means nothing: the QEMU gave up before the guest printed. One that aborts is different: it
- * may do so over the very instruction. NULL: it means something; else owned by the caller. */
+/* Why the output is meaningless: QEMU failed before the guest printed anything. An abort is different, because the
+ * instruction itself may cause it. NULL: it is meaningful; else owned by the caller. */
 static char *why_void(const struct performance *performance)
 {
     const struct outcome *outcome = &performance->outcome;
@@ -234,7 +234,8 @@ static bool write_script(const struct tcgrr_standalone_options *options, const s
     return good;
 }
 
-/* What the two performances say. One that reaches its end in neither QEMU has run away: that says nothing. */
+/* Judges the two performances. If the guest reaches its end in neither QEMU, it ran out of control, and there is no
+ * result. */
 static void judge(const struct performance both[2], struct tcgrr_standalone *standalone)
 {
     standalone->reason = why_void(&both[0]);

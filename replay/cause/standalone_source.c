@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define NO_BASE     UINT_MAX
-#define NEAR_BYTES  0x10000  /* from where a register points to what it is the base of */
+#define NEAR_BYTES  0x10000  /* maximum distance from a base register's value to an address */
 #define IMAGE_BYTES 0x100000 /* at most */
 #define FLAGS_X86   0xcd5    /* the flags that code may change by itself, not those that steer the machine */
 #define FLAGS_ARM   0xf0000000
@@ -34,7 +34,7 @@ struct piece {
 struct writing {
     const struct tcgrr_stage *stage;
     const struct tcgrr_cause_scene *scene;
-    const struct tcgrr_stop *begin; /* its state is what the guest starts with */
+    const struct tcgrr_stop *begin; /* the stop whose state the guest starts with */
     GArray *pieces;                 /* struct piece */
     unsigned base;                  /* the register that is moved; NO_BASE: none */
     uint64_t delta;                 /* by so much */
@@ -58,7 +58,7 @@ static bool overlaps(const GArray *pieces, uint64_t address, uint16_t size)
     return false;
 }
 
-/* The register that the address of what the instruction at a stop accesses is relative to; NO_BASE: none is known. */
+/* The base register of the address that the instruction at a stop accesses; NO_BASE: none is known. */
 static unsigned base_of(const struct writing *writing, const struct tcgrr_stop *stop,
                         const struct tcgrr_touched *touched)
 {
@@ -105,7 +105,8 @@ static bool collect_memory(struct writing *writing, guint first, guint last, boo
             if (!touched->ram || !place(writing, touched, base_of(writing, stop, touched), move, &piece.address)) {
                 return false;
             }
-            /* What a store finds does not matter, but that there is such a place, and what it leaves, does. */
+            /* The previous content of a store's target is irrelevant, but the target has to exist, and the stored value
+             * matters. */
             if (!overlaps(writing->pieces, piece.address, piece.size)) {
                 g_array_append_val(writing->pieces, piece);
             }

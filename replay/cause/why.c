@@ -100,7 +100,7 @@ static void follow_inputs(struct tcgrr_slice *slice, const struct tcgrr_stop *st
     }
 }
 
-/* Whether what the instruction at the stop left is what was there later. */
+/* Whether the value that the instruction at the stop wrote is the one that was read later. */
 static bool left_it(const struct tcgrr_slice *slice, const struct tcgrr_slice_use *use, const struct tcgrr_stop *stop,
                     const struct tcgrr_stop *next)
 {

@@ -6,9 +6,7 @@
 #include "replay/cause/lookahead.h"
 #include "store/error.h"
 
-/*
- * The register that a name stands for: as QEMU calls it, or a part of one by the name that the architecture gives it.
- */
+/* The register of a name: QEMU's own, or the architecture's name of a part of a register. */
 static const struct tcgrr_register *find_register(const struct tcgrr_register_layout *registers, const char *what)
 {
     static const struct {

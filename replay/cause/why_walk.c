@@ -9,7 +9,7 @@
 
 const struct tcgrr_stop *tcgrr_slice_stop_at(const GPtrArray *stops, guint i)
 {
-    /* Who asks has looked whether there are any. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
+    /* The caller has checked that there are any. NOLINTNEXTLINE(clang-analyzer-core.NullDereference) */
     return g_ptr_array_index(stops, i);
 }
 

@@ -43,7 +43,7 @@ static bool store_in_stops(const struct tcgrr_slice *slice, struct tcgrr_slice_u
     return found;
 }
 
-/* Where QEMU does not report stores: the one that last changed what is there, which is seen by looking. */
+/* If QEMU does not report stores: finds the last one that changed the content, by reading memory at many places. */
 static bool find_change(struct tcgrr_slice *slice, struct tcgrr_slice_use *use, struct tcgrr_last_writer *last,
                         GError **error)
 {
@@ -78,7 +78,7 @@ static bool find_change(struct tcgrr_slice *slice, struct tcgrr_slice_use *use, 
     return true;
 }
 
-/* Sets use->writer; *over: there is none to be had, and why was noted. */
+/* Sets use->writer; *over: it cannot be found, and the reason was added. */
 bool tcgrr_slice_find_writer(struct tcgrr_slice *slice, struct tcgrr_slice_use *use, bool *over, GError **error)
 {
     const struct tcgrr_why_options *options = slice->options;

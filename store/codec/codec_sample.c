@@ -63,7 +63,7 @@ static void put_numbers(const struct tcgrr_samples *samples, GByteArray *bytes)
     }
 }
 
-/* What the bits of their values were turned by. */
+/* Writes the XOR of each value and the previous one. */
 static void put_values(const struct tcgrr_samples *samples, GByteArray *bytes)
 {
     g_autofree uint8_t *image = g_malloc0(tcgrr_register_table_bytes(samples->registers));
@@ -101,7 +101,7 @@ void tcgrr_samples_encode(const struct tcgrr_samples *samples, tcgrr_icount firs
 
 /* ---- decoding ---- */
 
-/* What is left to read of the untrusted bytes. */
+/* The untrusted bytes that are not read yet. */
 struct intake {
     const uint8_t *at;
     const uint8_t *end;

@@ -198,7 +198,7 @@ void tcgrr_disasm_survey(struct tcgrr_disasm *disasm, const struct tcgrr_blocks 
     }
 }
 
-/* Which modes come first for this block: by its own evidence, else by what is around it; 0 if nothing says so. */
+/* The preferred modes for this block: from its own code, else from the surrounding code; 0 if neither shows one. */
 static unsigned preferred(const struct tcgrr_disasm *disasm, const struct tcgrr_block *block)
 {
     unsigned evidence = evidence_of(disasm, block);

@@ -183,7 +183,8 @@ static bool goes_there(const struct tcgrr_insn_class *class, uint64_t following,
     return (has_target && class->target == next) || (can_follow && following == next);
 }
 
-/* What is A32 and what T32 is not always known: it is no return if it can be something else that goes there. */
+/* It is not always known whether code is A32 or T32: if the other instruction could lead there, too, it does not count
+ * as a return. */
 static enum tcgrr_isa_return arm_returns(uint64_t pc, const uint8_t *bytes, unsigned length, uint64_t next)
 {
     struct tcgrr_insn_class class;

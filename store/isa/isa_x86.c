@@ -10,7 +10,7 @@
 enum kind {
     STRANGE,    /* not known, nor how long it is */
     ODD,        /* its length is known and that it is sequential */
-    PLAIN,      /* nothing but registers, whatever its operand looks like */
+    PLAIN,      /* only registers, for any operand */
     LOAD,       /* reads its operand, if that is memory */
     STORE,      /* writes its operand last, if that is memory */
     READS,      /* reads memory that it need not name: pop, lods, … */
@@ -117,8 +117,7 @@ static const uint16_t two_byte[256] = {
 };
 /* clang-format on */
 
-/* Ranges of opcodes after 0f 38 and 0f 3a that read their operand; those that write it are told apart by
- * correct_kind(). */
+/* Ranges of opcodes after 0f 38 and 0f 3a that read their operand; correct_kind() identifies those that write it. */
 struct range {
     uint8_t first;
     uint8_t last;
@@ -150,7 +149,7 @@ static bool in_ranges(const struct range *ranges, size_t count, uint8_t opcode)
 
 enum map { MAP_ONE_BYTE, MAP_0F, MAP_0F38, MAP_0F3A };
 
-/* An instruction on its way through the decoder. */
+/* An instruction that is being decoded. */
 struct x86_insn {
     const uint8_t *bytes;
     unsigned length;

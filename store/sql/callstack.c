@@ -113,7 +113,7 @@ static bool load_events(struct tcgrr_callstacks *stacks, const struct tcgrr_chun
            tcgrr_reader_events(reader, chunk->first_icount, chunk->end_icount, keep_event, stacks, error);
 }
 
-/* Follows `to` through a chunk up to the execution that runs `icount`, at which *at stands then; else to the chunk's
+/* Updates `to` through a chunk up to the execution that runs `icount`, to which *at is set; otherwise to the chunk's
  * end. */
 static bool follow(struct tcgrr_callstacks *stacks, struct tcgrr_stacks *to, const struct tcgrr_chunk *chunk,
                    tcgrr_icount icount, struct tcgrr_cursor *at, bool *here, GError **error)

@@ -11,7 +11,7 @@
 #define CACHED_CHUNKS 4
 #define MAX_TEXTS     8192 /* blocks whose texts are kept */
 
-/* What a trace has of a level, and what was asked of it since somebody looked. */
+/* The parts of a level that a trace has, and those that were requested since the last check. */
 struct parts {
     GArray *spans;          /* struct tcgrr_span; NULL before they are asked for */
     struct tcgrr_span lack; /* from the first to the last instruction that is not there; end 0: none */

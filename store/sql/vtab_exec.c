@@ -63,7 +63,7 @@ static const char declaration[] =
     "  counted INTEGER HIDDEN  -- by how much the icount moved on\n"
     ")";
 
-/* Without ORDER BY or GROUP BY, who looks at more than one value of a column expects them in the order they ran. */
+/* Without ORDER BY or GROUP BY, a query that reads more than one value of a column expects execution order. */
 static bool is_order_seen(const sqlite3_index_info *info)
 {
     sqlite3_uint64 fixed = 1u << SCHEMA;
@@ -416,7 +416,7 @@ const struct tcgrr_vtab_table tcgrr_vtab_exec = {
     .module =
         {
             .iVersion = 0,
-            .xConnect = tcgrr_vtab_connect, /* no xCreate: the table is there without CREATE VIRTUAL TABLE */
+            .xConnect = tcgrr_vtab_connect, /* no xCreate: the table exists without CREATE VIRTUAL TABLE */
             .xBestIndex = exec_best_index,
             .xDisconnect = tcgrr_vtab_disconnect,
             .xOpen = exec_open,

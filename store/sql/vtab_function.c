@@ -35,7 +35,7 @@ static const char declaration[] =
 struct frame {
     uint32_t row;
     bool outermost;  /* of this function's on this vCPU */
-    uint64_t before; /* what the vCPU had run when it was entered */
+    uint64_t before; /* instructions that the vCPU had run when it was entered */
 };
 
 struct vcpu {
@@ -83,7 +83,7 @@ static uint32_t *active(struct vcpu *vcpu, uint32_t row)
     return &g_array_index(vcpu->active, uint32_t, row);
 }
 
-/* The row of the function that begins at `entry`, made where there is none. */
+/* The row of the function that begins at `entry`, added if it is missing. */
 static uint32_t row_at(struct counting *counting, uint64_t entry, bool named)
 {
     gpointer known = g_hash_table_lookup(counting->by_entry, &entry);
@@ -149,8 +149,8 @@ static void left(void *data, tcgrr_vcpu number, bool bottom, tcgrr_icount icount
     }
 }
 
-/* Code belongs to the symbol that covers it, which a jump without a call can have left the frame's function for; what
- * has none to the function that was entered. */
+/* Code belongs to the symbol that covers it, which may differ from the frame's function after a jump without a call;
+ * code without a symbol belongs to the function that was entered. */
 static uint32_t row_of_code(struct counting *counting, const struct vcpu *vcpu, const struct tcgrr_cursor *at)
 {
     uint32_t *known = &g_array_index(counting->of_block, uint32_t, at->chunk->blocks[at->index]);

@@ -37,7 +37,7 @@ static void clear_row(gpointer data)
     g_bytes_unref(((struct row *)data)->image);
 }
 
-/* Adds what the last sample up to `icount` holds. */
+/* Adds the content of the last sample up to `icount`. */
 static void add_rows(GArray *rows, const struct tcgrr_samples *samples, int64_t icount)
 {
     const struct tcgrr_register_table *table = samples->registers;

@@ -92,7 +92,7 @@ static int state_close(sqlite3_vtab_cursor *base)
     return SQLITE_OK;
 }
 
-/* From the sample at hand on, if `more`, to the first one that is wanted, in this chunk or another. */
+/* Moves from the current sample, if `more`, to the first one that is wanted, in this chunk or another. */
 static int settle(struct state_cursor *cursor, bool more)
 {
     struct tcgrr_reader *reader = tcgrr_sql_trace_reader(cursor->base.trace);
