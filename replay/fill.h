@@ -49,8 +49,7 @@ struct tcgrr_fill_window {
  */
 GArray *tcgrr_fill_plan(struct tcgrr_fill *fill, enum tcgrr_level level, struct tcgrr_span span, unsigned jobs,
                         tcgrr_icount least, GError **error);
-#define TCGRR_FILL_WINDOW ((tcgrr_icount)16 << 20) /* large enough to outweigh the time that a replay takes to start   \
-                                                    */
+#define TCGRR_FILL_WINDOW ((tcgrr_icount)16 << 20) /* long enough to outweigh the start of a replay */
 
 struct tcgrr_fill_derive {
     int hang_ms;
