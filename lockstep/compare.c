@@ -8,19 +8,19 @@
 #include "lockstep/report.h"
 #include "store/error.h"
 
-/* Instructions at hand after the place that is compared, for the history after a divergence. */
+/* Number of instructions that are available after the compared place, for the history after a divergence. */
 #define BEHIND       4096
-/* How many instructions QEMU may run on after the guest shut down; fewer than are at hand after an interval. */
+/* How many instructions QEMU may run after the guest's shutdown; fewer than are available after an interval. */
 #define SHUTDOWN_MAX 4000
-/* Where the digests agree but for what was shifted, intervals of so many checkpoints are compared. */
+/* Length, in checkpoints, of the intervals that are compared while digests agree after something was shifted. */
 #define WIDE_STEPS   4
-/* Once something differed, runs are walked for so many instructions at a time. */
+/* Number of instructions that are walked at a time once something has differed. */
 #define CLOSE_STEP   16384
-/* What is kept at hand before the place that is being compared, for reports; and how much more is there before it is
- * let go. Executions. */
+/* Number of executions kept before the compared place, for reports, and how many more there may be before they are
+ * dropped. */
 #define KEPT_EXECS   4096
 #define CUT_EXECS    65536
-/* So far a vCPU may be behind in one of the runs; instructions of all vCPUs. */
+/* How far a vCPU may be behind in one of the runs, in instructions of all vCPUs. */
 #define BEHIND_MAX   (32 * TCGRR_CHECKPOINT_STEP)
 
 static const char *const names[2] = {"side A", "side B"};
@@ -39,20 +39,21 @@ struct comparing {
     uint64_t explained;                  /* differences that had a reason when the runs began to be walked */
     struct tcgrr_vcpu_schedule schedule; /* of vCPUs, if there is more than one */
     bool digests_differ;                 /* in the interval */
-    bool shifted;                        /* the digests of all instructions so far are not the same any more */
-    uint32_t narrow;                     /* so many intervals of one checkpoint are to come, because they differ */
+    bool shifted;                        /* the digests of all instructions so far no longer agree */
+    uint32_t narrow; /* number of intervals of one checkpoint to compare next, because they differ */
     bool done;
     struct tcgrr_state_comparing *state;
 };
 
-/* The two are the same up to A's `icount`. What was tolerated may lie after it: then it is more than is said. */
+/* Notes that the two are the same up to A's `icount`. Tolerated places may be after it; the actual number is then
+ * larger. */
 static void set_compared(struct comparing *c, tcgrr_icount icount)
 {
     tcgrr_icount others = c->comparison->start[0] + c->comparison->differing;
     c->comparison->compared = icount > others ? icount - others : 0;
 }
 
-/* Looks for where comparing ends up to instruction `to`. */
+/* Searches for the end of the comparison, up to instruction `to`. */
 static bool find_limit(struct comparing *c, int which, tcgrr_icount to, GError **error)
 {
     const struct tcgrr_position *until = &c->options->until[which];
@@ -132,7 +133,7 @@ static bool end_reached(const struct comparing *c, GError **error)
     return true;
 }
 
-/* How many vCPUs run in what is at hand. */
+/* The number of vCPUs in the available executions. */
 static uint32_t vcpus(const struct comparing *c)
 {
     const struct tcgrr_exec *exec;
@@ -155,7 +156,7 @@ static uint64_t explained(const struct comparing *c)
     return sum;
 }
 
-/* Whether something came at other instructions on one side than on the other, so far. */
+/* Whether something came at different instructions on the two sides so far. */
 static bool shifted_before(const struct comparing *c)
 {
     bool settled = true;
@@ -187,8 +188,8 @@ static bool reads(const struct tcgrr_block *block, bool early, void *data)
 }
 
 /*
- * Whether side `which` ran an instruction up to `to` that reads a clock or a device, by what is still known of it: what
- * is not may have. A device shows only where QEMU leaves the block for it.
+ * Whether side `which` may have run an instruction up to `to` that reads a clock or a device: executions that are no
+ * longer available may have. A device access is visible only where QEMU leaves the block for it.
  */
 static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, int which, tcgrr_icount to)
 {
@@ -217,7 +218,7 @@ static bool may_have_read(const struct comparing *c, struct tcgrr_align *align, 
     return found;
 }
 
-/* Why it is not known what led the runs apart where several vCPUs run; NULL: there is one. */
+/* With several vCPUs: why the reason of the difference is not known; NULL: there is only one vCPU. */
 static const char *doubt_of_turns(const struct comparing *c)
 {
     if (c->count == 1 && vcpus(c) == 1) {
@@ -269,7 +270,7 @@ static tcgrr_icount compared_by_all(const struct comparing *c, tcgrr_icount icou
     return icount;
 }
 
-/* The difference is not where the walks are but where `align` says. Only the icounts are at hand there. */
+/* Moves the difference from the cursors' place to that of `align`. Only the icounts are known there. */
 static void move_place(struct tcgrr_comparison *comparison, const struct tcgrr_align *align)
 {
     g_clear_pointer(&comparison->common, g_array_unref);
@@ -302,7 +303,7 @@ static void report(struct comparing *c, struct tcgrr_align *align)
     c->done = true;
 }
 
-/* The comparison ends, and what was set aside cannot be explained by that. */
+/* Reports handlers that were set aside and that the end of the comparison does not explain. */
 static void report_unsettled(struct comparing *c, struct tcgrr_align *align)
 {
     c->comparison->undecided = take_note(c, align);
@@ -415,7 +416,7 @@ static tcgrr_icount furthest(const struct comparing *c, int which)
     return icount;
 }
 
-/* Lets go of what is no longer needed at hand. */
+/* Drops executions that are no longer needed. */
 static void trim(struct comparing *c)
 {
     for (int i = 0; i < 2; i++) {
@@ -440,20 +441,21 @@ static bool stopped(const struct comparing *c, const struct tcgrr_align *align, 
     return c->windows[which].state != TCGRR_SOURCE_REACHED && !tcgrr_insn_cursor_exec(&align->runs.walks[which]);
 }
 
-/* Where `align` cannot go on, by A's count. */
+/* The place where `align` cannot continue, by A's count. */
 static tcgrr_icount first_difference(struct tcgrr_align *align)
 {
     tcgrr_icount icount = align->runs.walks[0].icount;
     return tcgrr_align_differs(align) ? MIN(icount, align->place[0]) : icount;
 }
 
-/* Of two, NULL is none: the one whose difference comes first. */
+/* The one of two (or NULL) whose difference comes first. */
 static struct tcgrr_align *earlier(struct tcgrr_align *a, struct tcgrr_align *b)
 {
     return a && (!b || first_difference(a) <= first_difference(b)) ? a : b;
 }
 
-/* Comparing ends, and each vCPU was the same but for what was set aside. Returns whether that leaves a doubt. */
+/* The comparison ends, and each vCPU was the same except for handlers that were set aside. Returns whether these leave
+ * a doubt. */
 static bool conclude_same(struct comparing *c)
 {
     struct tcgrr_align *first = NULL;
@@ -496,7 +498,8 @@ static bool conclude_each(struct comparing *c, GError **error)
     return conclude_same(c) || end_reached(c, error);
 }
 
-/* Goes on until what is at hand ends. False, and nothing is left to do: the runs differ, or with `error`. */
+/* Continues to the end of the available executions. False if the comparison is over: the runs differ, or with `error`.
+ * */
 static bool run_align(struct comparing *c, struct tcgrr_align *align, GError **error)
 {
     bool good = tcgrr_align_run(align);
@@ -510,7 +513,7 @@ static bool run_align(struct comparing *c, struct tcgrr_align *align, GError **e
     return good;
 }
 
-/* Whether one of the sides has so much more at hand than the vCPU has run of it. */
+/* Whether one side has that many more executions than the vCPU has been compared in. */
 static bool left_behind(const struct comparing *c, const struct tcgrr_align *align)
 {
     for (int i = 0; i < 2; i++) {
@@ -576,7 +579,7 @@ static bool bring_more(struct comparing *c, GError **error)
     return true;
 }
 
-/* Walks both runs as far as they are at hand. */
+/* Walks both runs as far as they are available. */
 static bool go_on(struct comparing *c, GError **error)
 {
     struct tcgrr_align *align = &c->aligns[0];
@@ -610,8 +613,8 @@ static bool compare_state(struct comparing *c, GError **error)
 }
 
 /*
- * The sides are the same up to `at`, and not, or not both there, at `next`; or comparing ends in between. Goes on
- * instruction by instruction until that is over, or for some time nothing differed.
+ * The sides are the same up to `at`, and differ at `next` (or one ends before it, or the comparison does). Compares
+ * instruction by instruction until the end, or until nothing has differed for some time.
  */
 static bool compare_closely(struct comparing *c, GError **error)
 {

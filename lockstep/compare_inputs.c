@@ -10,8 +10,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEETING (UINT64_C(1) << 18) /* instructions in which programs that went apart are to meet again */
-#define RECENT  128                 /* instructions before a difference among which a clock may be the reason */
+#define MEETING                                                                                                        \
+    (UINT64_C(1)                                                                                                       \
+     << 18)        /* number of instructions within which programs that differ have to make a call in common again */
+#define RECENT 128 /* instructions before a difference among which a clock may be the reason */
 
 static bool starts_differ(const struct tcgrr_comparison *comparison, const struct tcgrr_live_inputs *inputs,
                           bool same_release)
@@ -253,7 +255,7 @@ struct call {
     uint64_t pc; /* of the block before */
 };
 
-/* Those after instruction `from`, as far as is looked. */
+/* The calls after instruction `from`, up to a limit. */
 static GArray *calls_after(struct tcgrr_run_source *side, tcgrr_icount from, GError **error)
 {
     GArray *calls = g_array_new(FALSE, FALSE, sizeof(struct call));
@@ -281,7 +283,7 @@ static GArray *calls_after(struct tcgrr_run_source *side, tcgrr_icount from, GEr
     return good ? calls : NULL;
 }
 
-/* The first call of A's and of B's, together the earliest, that are the same one; false: there is none. */
+/* Finds the earliest call that both A and B make; false: there is none. */
 static bool find_meeting(const GArray *const calls[2], tcgrr_icount at[2])
 {
     for (guint sum = 0; sum + 1 < calls[0]->len + calls[1]->len; sum++) {
@@ -298,7 +300,8 @@ static bool find_meeting(const GArray *const calls[2], tcgrr_icount at[2])
     return false;
 }
 
-/* Moves both, `at`, on to where they meet; *met: they do. Where one of them was read far beyond, nobody can tell. */
+/* Moves both places in `at` to the next call that both make; *met: there is one. If one side was read far beyond that,
+ * it cannot be found. */
 static bool meet(struct tcgrr_run_source *const sides[2], struct tcgrr_comparison *comparison, tcgrr_icount at[2],
                  bool *met, GError **error)
 {
@@ -321,7 +324,7 @@ static bool meet(struct tcgrr_run_source *const sides[2], struct tcgrr_compariso
     return true;
 }
 
-/* Whether instruction `icount` is there to be compared. */
+/* Whether the side has instruction `icount` to compare. */
 static bool goes_on(struct tcgrr_run_source *side, const struct tcgrr_position *until, tcgrr_icount icount, bool *there,
                     GError **error)
 {

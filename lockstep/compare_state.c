@@ -6,7 +6,7 @@
 
 #include <string.h>
 
-/* Instructions to look at around the place, for the lists of what ran before and after. */
+/* Number of instructions around the place, for the lists of what ran before and after. */
 #define AROUND 4096
 
 struct tcgrr_state_comparing {
@@ -158,7 +158,7 @@ static bool same_place(const struct tcgrr_sample_cursor cursors[2])
            memcmp(cursors[0].image, cursors[1].image, sizeof(uint64_t)) == 0;
 }
 
-/* Whether the next sample is at the same icount: blocks that retired nothing come between. */
+/* Whether the next sample is at the same icount, with only executions in between that retired nothing. */
 static bool stays(const struct tcgrr_sample_cursor *cursor)
 {
     return cursor->index + 1 < cursor->samples->list->len && cursor->sample[1].icount == cursor->sample->icount;

@@ -10,7 +10,7 @@
 #include <inttypes.h>
 #include <string.h>
 
-/* Whether the guest was to wait in a way that QEMU does not count, and that a replay therefore stops before. */
+/* Whether the guest executed a waiting instruction that QEMU does not count, so that a replay stops before it. */
 static bool find_doze(const char *target, const struct tcgrr_blocks *blocks, uint64_t *pc)
 {
     for (uint32_t i = 0; i < tcgrr_blocks_count(blocks); i++) {
@@ -40,7 +40,7 @@ static bool check_dozes(struct tcgrr_comparison *found, const char *target, cons
                                      found->icount, pc);
 }
 
-/* Whether A comes to an instruction there that waits, and B hangs. */
+/* Whether A reaches an instruction there that waits, and B hangs. */
 static bool hangs_at_wait(const struct tcgrr_comparison *found, const char *target)
 {
     const struct tcgrr_divergence_side *a = &found->sides[0];

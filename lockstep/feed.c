@@ -12,9 +12,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-/* QEMU cannot seek in a pipe, so that what it would pass over after the version is not sent. */
+/* QEMU cannot seek in a pipe, so the bytes after the version, which it would skip, are not sent. */
 #define VERSION_BYTES 4u
-/* Bytes that QEMU has not taken yet, at most: who leads does not run that far ahead. */
+/* Maximum number of bytes that QEMU has not read yet; the leader does not run that far ahead. */
 #define MAX_LEFT      (64u << 20)
 
 struct tcgrr_feed {
@@ -41,7 +41,7 @@ struct tcgrr_feed *tcgrr_feed_new(GError **error)
     feed->fd = -1;
     feed->left = g_byte_array_new();
     feed->log = tcgrr_rrlog_new();
-    /* Open for both, so that nobody waits for the other end, which is looked after otherwise. */
+    /* Opened for reading and writing, so that opening does not block until QEMU opens the other end. */
     if (mkfifo(feed->path, 0600) != 0 || (feed->fd = open(feed->path, O_RDWR | O_NONBLOCK | O_CLOEXEC)) < 0) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "cannot make a pipe for QEMU's rr log: %s",
                     g_strerror(errno));
@@ -74,7 +74,7 @@ const char *tcgrr_feed_path(const struct tcgrr_feed *feed)
     return feed->path;
 }
 
-/* QEMU has had all that made it do what it did. */
+/* Called before a count is decided: QEMU has read everything that led to it. */
 static void reach(tcgrr_icount icount, bool open, void *data)
 {
     struct tcgrr_feed *feed = data;
@@ -120,7 +120,7 @@ static bool write_some(struct tcgrr_feed *feed, GError **error)
     if (done > 0) {
         g_byte_array_remove_range(feed->left, 0, done);
     }
-    int unread = 0; /* what is in a pipe that nobody has opened yet is lost with us */
+    int unread = 0; /* data in a pipe that QEMU has not opened yet is lost when we close it */
     if (feed->over && feed->left->len == 0 && ioctl(feed->fd, FIONREAD, &unread) == 0 && unread == 0) {
         close(feed->fd);
         feed->fd = -1;

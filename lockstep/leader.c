@@ -14,7 +14,7 @@ struct tcgrr_leader {
     bool given;        /* the last ones were */
 };
 
-/* Whether the run reaches that far: what the vCPU does after the guest asked for shutdown is no part of it. */
+/* Whether the place is in the run: what the vCPU does after the guest's request to shut down is not part of it. */
 static bool is_in_run(const struct tcgrr_leader *leader, tcgrr_icount icount)
 {
     const struct tcgrr_rr_state *state = tcgrr_log_tap_state(leader->tap);
@@ -24,7 +24,7 @@ static bool is_in_run(const struct tcgrr_leader *leader, tcgrr_icount icount)
     return icount <= tcgrr_log_tap_known(leader->tap); /* beyond that the log has to be read first */
 }
 
-/* Who follows cannot stop where the leader did if that one counts what it did not run. */
+/* The follower cannot stop where the leader did if the leader counts instructions that it did not run. */
 static bool check_waits(const struct tcgrr_leader *leader, GError **error)
 {
     tcgrr_icount icount = tcgrr_live_overcounted(tcgrr_session_live(leader->session));

@@ -37,7 +37,7 @@ bool tcgrr_position_reach(struct tcgrr_run_source *side, const struct tcgrr_posi
                           tcgrr_icount *icount, GError **error)
 {
     struct tcgrr_run_source_position at = {.state = TCGRR_SOURCE_REACHED};
-    /* What lies far before the place that a side has reached is not at hand any more, and not asked for. */
+    /* Executions far before the place that a side has reached are no longer available, so they are not requested. */
     tcgrr_icount from = where->kind == TCGRR_POSITION_ICOUNT ? where->value - where->value % TCGRR_CHECKPOINT_STEP : 0;
 
     *icount = where->kind == TCGRR_POSITION_NONE ? 0 : UINT64_MAX;

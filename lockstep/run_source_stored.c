@@ -9,7 +9,7 @@ struct stored {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_reader *reader;
     struct tcgrr_chunk_cache *cache;  /* of one chunk */
-    struct tcgrr_cached_chunk *chunk; /* the one looked at last, pinned; NULL: none */
+    struct tcgrr_cached_chunk *chunk; /* the chunk used last, pinned; NULL: none */
     struct tcgrr_totals totals;
     /* The samples decoded last: all with icount >= `samples_from` up to their last one. Made when first needed. */
     struct tcgrr_samples *samples;
@@ -19,8 +19,8 @@ struct stored {
 };
 
 /*
- * Decodes the chunk in which instruction `icount` runs, if it is not the one looked at last, and puts `cursor` at or
- * before it. *found: there is one.
+ * Decodes the chunk in which instruction `icount` runs, unless it is the one used last, and moves `cursor` to or before
+ * the instruction. *found: there is one.
  */
 static bool seek(struct stored *stored, tcgrr_icount icount, struct tcgrr_cursor *cursor, bool *found, GError **error)
 {
@@ -45,7 +45,7 @@ static bool seek(struct stored *stored, tcgrr_icount icount, struct tcgrr_cursor
     return true;
 }
 
-/* Where the chunk looked at last ends, and with it what seek() found. */
+/* The end of the chunk used last. */
 static tcgrr_icount end_of(const struct stored *stored)
 {
     return stored->chunk ? stored->chunk->chunk->end_icount : UINT64_MAX;
@@ -208,7 +208,7 @@ static bool has_wanted(const struct tcgrr_blocks *blocks, const GArray *uses, tc
 {
     for (guint i = 0; i < uses->len; i++) {
         const struct tcgrr_block_use *use = &g_array_index(uses, struct tcgrr_block_use, i);
-        /* Whoever decodes the chunk reports a block that is missing. */
+        /* Decoding the chunk will report a missing block. */
         if (use->block >= tcgrr_blocks_count(blocks) ||
             wanted(tcgrr_blocks_get(blocks, use->block), use->lost > 0, data)) {
             return true;

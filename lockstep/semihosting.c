@@ -8,7 +8,7 @@
 
 /* What an instruction does to registers, as far as it matters here. */
 struct effect {
-    int sets; /* the register that it sets to a constant or to another one; -1: none */
+    int sets; /* the register that it sets to a constant or copies from another one; -1: none */
     int from; /* that one; -1: a constant */
     int constant;
 };
@@ -128,7 +128,7 @@ static int call_number(const struct calls *calls, const struct tcgrr_block *bloc
     return NOT_CONSTANT;
 }
 
-/* What the host answers from; NULL: from nothing that is another in the next run. */
+/* What the host's answer depends on; NULL: nothing that differs in the next run. */
 static const char *asked_for(int number)
 {
     switch (number) {

@@ -20,7 +20,7 @@ static bool give(const struct tcgrr_log_news *news, void *data, GError **error)
     return tcgrr_feed_give(log->feed, news->bytes, news->size, error);
 }
 
-/* B lives on what A writes, so A goes on as long as B is waited for. */
+/* B needs the log that A writes, so A is read on while B is awaited. */
 static bool follow(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
 {
     struct tcgrr_shared_log *log = (struct tcgrr_shared_log *)base;

@@ -4,7 +4,7 @@
 #include "emu/qemu/folder.h"
 #include "emu/qemu/scratch.h"
 
-/* What decides how QEMU works, and not what it runs. */
+/* Whether an option affects how QEMU works, but not the machine or guest. */
 static bool is_about_qemu(const char *word)
 {
     static const char *const options[] = {"accel", "d", "D", "dfilter", "name", "singlestep", "one-insn-per-tb", NULL};

@@ -8,7 +8,7 @@
 #define MAX_DEPTH 8
 /* Counterparts that an interrupt is compared with, at most: the first that came. */
 #define MAX_TRIES 16
-/* Where less does not show why the runs differ, so many instructions after the place are looked through. */
+/* Number of instructions after the place that are searched if fewer do not show why the runs differ. */
 #define FAR_AHEAD (TCGRR_HANDLER_MAX + TCGRR_CHECKPOINT_STEP)
 
 /* ---- what is set aside ---- */
@@ -41,7 +41,8 @@ static GArray *aside_copy(const GArray *from)
     return aside;
 }
 
-/* What the walk's vCPU runs from here to instruction `end`, to be compared when that is no longer at hand. */
+/* Copies what the cursor's vCPU runs from here to instruction `end`, for a comparison when it is no longer available.
+ * */
 static struct tcgrr_exec_window *copy_body(const struct tcgrr_insn_cursor *walk, tcgrr_icount end)
 {
     struct tcgrr_exec_window *body = g_rc_box_new0(struct tcgrr_exec_window);
@@ -222,7 +223,7 @@ static void tolerate_event(struct tcgrr_align *align, int which, const struct tc
     }
 }
 
-/* Looks for the counterpart, on the other side, of the one that was set aside last on side `which`. */
+/* Searches the other side for the counterpart of the handler that was set aside last on side `which`. */
 static void pair_last(struct tcgrr_align *align, int which, unsigned depth)
 {
     guint last = align->aside[which]->len - 1, tries = 0;
@@ -258,7 +259,7 @@ static bool find_interrupt(struct tcgrr_align *align, const struct tcgrr_cursor_
     const struct tcgrr_insn_cursor *walk = &pair->walks[which];
     const struct tcgrr_insn_cursor *other = &pair->walks[!which];
 
-    /* What led to a handler is not looked at again. */
+    /* The interrupt that led to a handler is not handled again. */
     bool entered = pair->depth > 0 && walk->icount == pair->start[which];
     if (!tcgrr_cursor_pair_interrupt(pair, which, interrupt) &&
         (entered || !tcgrr_interrupt_unnoticed(&align->codes, walk, align->windows, interrupt))) {
@@ -356,13 +357,14 @@ bool tcgrr_align_read_on(struct tcgrr_align *align, struct tcgrr_cursor_pair *pa
     return true;
 }
 
-/* The two are not on the same instruction, or one is over. Returns whether they can go on all the same. */
+/* Called when the two are not at the same instruction, or one has ended. Returns whether they can continue all the
+ * same. */
 static bool explain(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
 {
     tcgrr_icount end[2] = {pair->end[0], pair->end[1]};
     bool good = false;
 
-    /* The runs can be looked through as far as they are at hand. */
+    /* The whole available part of the runs can be searched. */
     if (pair->depth == 0) {
         pair->end[0] = pair->end[1] = UINT64_MAX;
     }
@@ -390,7 +392,7 @@ static bool follow(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair)
     }
 }
 
-/* What is at hand was not enough: looks further. */
+/* Repeats explain() with more instructions available. */
 static bool explain_with_more(struct tcgrr_align *align, struct tcgrr_cursor_pair *runs)
 {
     bool more = false;

@@ -49,7 +49,7 @@ bool tcgrr_exec_window_find_pc(const struct tcgrr_exec_window *window, uint64_t 
     return false;
 }
 
-/* What a second look at the boundary brings once more goes: the execution that runs across it, and events at it. */
+/* Removes duplicates from fetching the boundary again: the execution that crosses it, and events at it. */
 static void append(struct tcgrr_exec_window *window, const struct tcgrr_stretch *more)
 {
     const GArray *execs = more->execs;

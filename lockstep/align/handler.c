@@ -98,7 +98,8 @@ bool tcgrr_interrupt_unnoticed(struct tcgrr_codes *codes, const struct tcgrr_ins
 struct frame {
     uint64_t from;  /* where it goes back to */
     bool loose;     /* it may go back elsewhere: an exception, or not known where from */
-    unsigned calls; /* made in it that have not returned, where returns from interrupts look like those from calls */
+    unsigned calls; /* number of calls in it that have not returned, for targets whose returns from interrupts look like
+                       those from calls */
 };
 
 struct frames {
@@ -133,7 +134,7 @@ static void leave(struct frames *frames, uint64_t pc, enum tcgrr_isa_return how,
     frames->count -= top->loose && known;
 }
 
-/* What the end of an execution does to the frames; the walk is at the next one, `event` at those before it. */
+/* Updates the frames at the end of an execution; the cursor is at the next one, `event` at the events before it. */
 static void end_exec(struct tcgrr_codes *codes, const struct tcgrr_exec *exec, const struct tcgrr_insn_cursor *walk,
                      const struct tcgrr_event *event, struct frames *frames)
 {

@@ -1,26 +1,26 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lockstep/align/reconverge.h"
 
-/* How many of the parts taken out last are looked through. */
+/* How many of the last skipped parts are searched. */
 #define TAKEN_MAX  64
-/* A loop's turn, and so much before it, is looked at; instructions. */
+/* Maximum length of a loop's iteration, and of the stretch before it that is examined; instructions. */
 #define BODY_MAX   1024
-/* Turns that make up what is known of its body. */
+/* Number of iterations that determine the loop's body. */
 #define BODY_TURNS 4
-/* How much longer one side may loop than the other; instructions, all of which are at hand then. */
+/* How much longer one side may loop than the other, in instructions, all of which have to be available. */
 #define EXTRA_MAX  4194304
-/* A loop is left because of what was read so few instructions before. */
+/* Maximum distance, in instructions, between a read and leaving a loop because of it. */
 #define LEAVE_NEAR 128
-/* So many instructions alike show that the two have met again. */
+/* Number of equal instructions that show that the two have rejoined. */
 #define ALIKE      16
 /* After a clock or a device that was read, so near; instructions. */
 #define NEAR_INSNS 32
-/* Ways apart that meet again; instructions. */
+/* Maximum length of different paths that rejoin; instructions. */
 #define APART_MAX  128
 
 /* ---- looking back ---- */
 
-/* Goes back through a run, past what was taken out of it. */
+/* Moves back through a run, skipping the parts that were set aside. */
 struct back {
     const struct tcgrr_align *align;
     struct tcgrr_insn_cursor walk;
@@ -64,8 +64,7 @@ static unsigned reasons_at(struct tcgrr_align *align, const struct tcgrr_insn_cu
 
 /* ---- going on alike ---- */
 
-/* Whether so many instructions are the same from here on, up to both ends, or up to where there is a reason to differ
- * again. */
+/* Whether that many instructions are the same from here on, or all up to both ends or to the next reason to differ. */
 static bool alike(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair)
 {
     struct tcgrr_cursor_pair ahead = *pair;
@@ -151,8 +150,8 @@ static unsigned times_in_turn(const struct tcgrr_align *align, const struct tcgr
 }
 
 /*
- * What the loop read last, or what came into it, right before the side left it: it can have left it because of that. An
- * instruction that runs several times a turn is one of another loop inside, which has been left already.
+ * What the loop read last, or the interrupt that came, right before the side left it, which can be the reason. An
+ * instruction that runs several times per iteration belongs to an inner loop, which has been left already.
  */
 static unsigned reasons_to_leave(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which,
                                  const struct body *body)
@@ -219,7 +218,7 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair
     /* Less than a turn or so is no turn. */
     if (place.insns[late] * 2 > body->turn) {
         unsigned reasons[2] = {reasons_to_leave(align, pair, !late, body), reasons_to_leave(align, &trial, late, body)};
-        /* What is read shows on one side at least; each has to have been interrupted by itself. */
+        /* A read has to be visible on one side at least; an interrupt must have come on both. */
         place.reasons = ((reasons[0] | reasons[1]) & ~(unsigned)TCGRR_REASON_INTERRUPT) | (reasons[0] & reasons[1]);
     }
     tcgrr_align_restore(align, &state, place.reasons != 0);
@@ -230,7 +229,7 @@ static bool leave_loop(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair
     return place.reasons != 0;
 }
 
-/* If one side has left a loop in which the other runs at most so many more instructions, continues after it. */
+/* If one side has left a loop in which the other runs a limited number of further instructions, continues after it. */
 static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *pair, uint64_t most)
 {
     struct body bodies[2];
@@ -252,8 +251,8 @@ static bool leave_either(struct tcgrr_align *align, struct tcgrr_cursor_pair *pa
 /* ---- transients ---- */
 
 /*
- * What the side read last, shortly before. If it read that several times, it was polling, and has left that loop as the
- * other side did: what comes next is not due to it.
+ * What the side read last, shortly before. If it was read several times, it was polled in a loop that both sides have
+ * left, so the difference is not due to it.
  */
 static unsigned read_before(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, int which)
 {
@@ -292,7 +291,7 @@ static guint list_next_insns(const struct tcgrr_cursor_pair *pair, int which, st
     return count;
 }
 
-/* Whether both go on alike from these places. */
+/* Whether both continue in the same way from these places. */
 static bool meet_at(struct tcgrr_align *align, const struct tcgrr_cursor_pair *pair, const struct tcgrr_insn_cursor *a,
                     const struct tcgrr_insn_cursor *b, struct tcgrr_cursor_pair *met)
 {

@@ -7,8 +7,8 @@
 
 struct turn_end {
     tcgrr_icount icount;
-    uint64_t pc;  /* with which the other vCPU goes on */
-    uint64_t ran; /* what the vCPU whose turn ended ran until then */
+    uint64_t pc;  /* of the next instruction, on the other vCPU */
+    uint64_t ran; /* instructions that the vCPU whose turn ended had run until then */
     tcgrr_vcpu vcpu;
 };
 

@@ -15,7 +15,7 @@
 #include <unistd.h>
 
 #define BACKLOG  16  /* strangers do not keep the other side from the queue */
-#define SLICE_MS 100 /* the user's wish to stop is looked for so often, and whether somebody listens now */
+#define SLICE_MS 100 /* interval of checking whether the user interrupts, and whether there is a listener now */
 
 /* ---- parsing ---- */
 
@@ -94,8 +94,8 @@ static char *address_text(const struct tcgrr_address *address)
 
 /* ---- system addresses ---- */
 
-/* What a thread of its own looks up: name servers may take half a minute over it, and cannot be interrupted. Counted by
- * references (g_atomic_rc_box_acquire()); once somebody is interrupted the thread has the last one. */
+/* A lookup in a separate thread: name servers may take half a minute, and a lookup cannot be interrupted.
+ * Reference-counted (g_atomic_rc_box_acquire()); after an interruption the thread has the last reference. */
 struct lookup {
     char *host, *port;
     struct addrinfo hints;
@@ -242,7 +242,7 @@ static bool cannot_listen(const struct tcgrr_address *address, GError **error)
     return false;
 }
 
-/* Whether a socket file is left over: nobody listens at it. Leaves errno alone. */
+/* Whether a socket file is stale: no process listens at it. Preserves errno. */
 static bool is_abandoned(const struct sockaddr_un *un)
 {
     int before = errno;
@@ -250,7 +250,7 @@ static bool is_abandoned(const struct sockaddr_un *un)
     if (lstat(un->sun_path, &status) != 0 || !S_ISSOCK(status.st_mode)) {
         return false;
     }
-    /* Of another type, so that whoever does listen is not disturbed: he would be another error. */
+    /* Of another type, so that an existing listener is not disturbed: that gives a different error. */
     int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)un, sizeof(*un)) != 0 && errno == ECONNREFUSED;
     if (fd >= 0) {
@@ -351,7 +351,7 @@ const char *tcgrr_listener_text(const struct tcgrr_listener *listener)
     return listener->text;
 }
 
-/* Whether what failed is the one who came, who may be gone again, and not our listening. */
+/* Whether the error is due to the connecting process, which may have gone again, rather than to our socket. */
 static bool is_his_failure(int reason)
 {
     static const int reasons[] = {EAGAIN,      EINTR,     ECONNABORTED, EPROTO,       EPERM,      ENETDOWN,

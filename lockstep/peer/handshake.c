@@ -50,8 +50,8 @@ void tcgrr_token_clear(struct tcgrr_token *token)
     token->length = 0;
 }
 
-/* What only somebody with the token can make of what both sides have said so far. The two ends' proofs differ, so that
- * one cannot be sent back as the other. */
+/* Computes the proof from the token and both greetings. The two ends' proofs differ, so that one cannot be sent back as
+ * the other. */
 static void prove(const struct tcgrr_token *token, bool by_listener, const struct hello *listener,
                   const struct hello *connector, uint8_t proof[TCGRR_PROOF_BYTES])
 {
@@ -157,7 +157,7 @@ static bool check_proof(struct tcgrr_peer *peer, const uint8_t *wanted, GError *
     return true;
 }
 
-/* The connecting side proves first, so that nobody gets a listener's proof who has not the token. */
+/* The connecting side sends its proof first, so that nobody without the token receives a listener's proof. */
 static bool check_token(struct tcgrr_peer *peer, bool listening, const struct tcgrr_token *token,
                         const struct hello *listener, const struct hello *connector, GError **error)
 {

@@ -85,7 +85,7 @@ static void describe(const struct tcgrr_lockstep_remote *lockstep, const struct 
     }
 }
 
-/* Whoever can reach us from outside has to show that he is meant. */
+/* A peer that can reach us from outside has to prove that it is the right one. */
 static bool check_token(const struct tcgrr_lockstep_remote_options *options, GError **error)
 {
     bool local;
@@ -123,7 +123,7 @@ static bool introduce(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr
     return true;
 }
 
-/* Whoever can connect may come before the other side does, a port scanner, say: strangers are sent away. */
+/* Others, such as a port scanner, may connect before the other side does: strangers are refused. */
 static bool receive_other(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                           struct tcgrr_listener *listener, GError **error)
 {
@@ -196,7 +196,7 @@ static bool agree_on_machine(struct tcgrr_lockstep_remote *lockstep,
                                       options->member.arguments, error);
 }
 
-/* Opens our QEMU again: the listening side's is to record, the other one to follow. */
+/* Opens our QEMU again: the listening side's records, the other one follows. */
 static bool share_log(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_lockstep_remote_options *options,
                       GError **error)
 {
@@ -252,7 +252,7 @@ static bool start(struct tcgrr_lockstep_remote *lockstep, const struct tcgrr_loc
     return lockstep->side != NULL;
 }
 
-/* No system calls are sent over: each program makes its own. That one is another one can show only by its code. */
+/* System calls are not transferred: each program makes its own. So only different code shows that a program differs. */
 static bool withdraw_over_calls(const struct tcgrr_lockstep_remote *lockstep, struct tcgrr_comparison *found,
                                 GError **error)
 {
@@ -351,7 +351,7 @@ static bool exchange_epilogues(struct tcgrr_lockstep_remote *lockstep, GError **
     return tcgrr_take_epilogue(&message, &lockstep->epilogues[!lockstep->own], error);
 }
 
-/* The result stands even if the other side is gone by now. */
+/* The result is valid even if the other side has gone by now. */
 static void conclude(struct tcgrr_lockstep_remote *lockstep, struct tcgrr_symbols *symbols)
 {
     struct tcgrr_epilogue *ours = &lockstep->epilogues[lockstep->own];
@@ -380,7 +380,7 @@ static enum tcgrr_lockstep_inputs inputs_of(const struct tcgrr_lockstep_remote *
     return translated ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
 }
 
-/* What else than the guest may have led two apart that one log drives. */
+/* Withdraws a divergence of two sides on one log that something other than the guest may have caused. */
 static bool check_shared(struct tcgrr_lockstep_remote *lockstep, GError **error)
 {
     const struct tcgrr_description *a = &lockstep->sides[0], *b = &lockstep->sides[1];

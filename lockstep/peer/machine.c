@@ -48,7 +48,7 @@ static bool pin_ours(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *pee
     return good && pinning.good;
 }
 
-/* What is QEMU's own and not the user's. */
+/* Whether the file is QEMU's own rather than the user's. */
 static bool is_machines(const struct tcgrr_pin_file *file)
 {
     return strcmp(file->role, "firmware") == 0 || strcmp(file->role, "rom") == 0 ||
@@ -122,7 +122,8 @@ static bool send_file(struct tcgrr_peer *peer, const char *path, uint64_t size, 
     return true;
 }
 
-/* Says what we make, and gives what the other side lacks. *has_it, and why not: whether it takes that machine. */
+/* Sends our machine, and the files that the other side lacks. *has_it: whether it accepts that machine, and if not,
+ * why. */
 static bool offer(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_machine *machine,
                   struct tcgrr_machine_answer *answer, GError **error)
 {
@@ -226,7 +227,7 @@ static bool receive_files(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer
     return true;
 }
 
-/* Hears what the other side makes, and becomes that, if our QEMU has it. */
+/* Receives the other side's machine, and adopts it if our QEMU has it. */
 static bool follow(struct tcgrr_agreed_machine *agreed, struct tcgrr_peer *peer, const struct tcgrr_qemu *qemu,
                    struct tcgrr_machine *machine, struct tcgrr_machine_answer *answer, GError **error)
 {

@@ -14,11 +14,11 @@
 
 #define HEAD_BYTES  5 /* type, and length as 32 bits little-endian */
 #define PIECE       65536
-#define SLICE_MS    100 /* the user's wish to stop is looked for so often */
+#define SLICE_MS    100 /* interval of checking whether the user interrupts */
 #define BEAT_US     (400 * 1000)
 #define PROGRESS_US (200 * 1000)
 #define LAST_MS     500 /* for the last words */
-/* However slow the connection: below so many bytes in a millisecond a message counts as not coming. */
+/* Minimum number of bytes per millisecond: a slower message counts as not arriving. */
 #define SLOWEST     16
 
 struct tcgrr_peer {
@@ -27,7 +27,7 @@ struct tcgrr_peer {
     int patience_ms;
     bool beating;
     GByteArray *in;     /* what came, and was not let go */
-    guint at;           /* so much of it was taken; the message that was taken last is the next part */
+    guint at;           /* number of bytes that were consumed; the message returned last follows */
     guint taken;        /* bytes of that */
     gint64 began;       /* when the message began to come that is not there as a whole; 0: none */
     gint64 received_at; /* when something came */
@@ -137,7 +137,8 @@ static void wait_ready(const struct tcgrr_peer *peer, short events, gint64 deadl
 static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error);
 static bool next_message(struct tcgrr_peer *peer, struct tcgrr_message *message, bool *got, GError **error);
 
-/* Writing failed: perhaps the other side said why before it went. It may also go on talking without end. */
+/* Writing failed: reads what the other side sent before it closed, which may say why, but only for a limited time,
+ * because it may send endlessly. */
 static bool unwritten(struct tcgrr_peer *peer, GError **error)
 {
     int reason = errno;
@@ -201,7 +202,7 @@ bool tcgrr_peer_send(struct tcgrr_peer *peer, enum tcgrr_message_type type, cons
     return tcgrr_peer_write(peer, bytes->data, bytes->len, error);
 }
 
-/* Lets the other side hear that we live, and how far we are. */
+/* Sends a sign of life with our progress. */
 static bool beat(struct tcgrr_peer *peer, GError **error)
 {
     gint64 now = g_get_monotonic_time();
@@ -251,14 +252,14 @@ void tcgrr_peer_finish(struct tcgrr_peer *peer)
 
 /* ---- receiving ---- */
 
-/* Lets go of what was taken: once for all the messages of a piece, because what is left is moved. */
+/* Discards consumed bytes, once for all messages of a read, because the rest is moved. */
 static void let_go(struct tcgrr_peer *peer)
 {
     g_byte_array_remove_range(peer->in, 0, peer->at);
     peer->at = 0;
 }
 
-/* Reads what has come; *more: there was something. */
+/* Reads what has arrived; *more: there was something. */
 static bool read_piece(struct tcgrr_peer *peer, bool *more, GError **error)
 {
     let_go(peer);
@@ -313,7 +314,7 @@ bool tcgrr_peer_read(struct tcgrr_peer *peer, uint8_t *bytes, size_t length, con
     return true;
 }
 
-/* Puts the next message into `message` if it is there as a whole. */
+/* Puts the next message into `message` if it is complete. */
 static bool take_message(struct tcgrr_peer *peer, struct tcgrr_message *message, bool *got, GError **error)
 {
     gint64 now = g_get_monotonic_time();
@@ -354,7 +355,7 @@ static bool take_alive(struct tcgrr_peer *peer, const struct tcgrr_message *mess
     struct tcgrr_fields in = {.at = message->payload, .end = message->payload + message->length};
     tcgrr_icount icount = tcgrr_take_number(&in, TCGRR_PROTOCOL_LAST_ICOUNT);
 
-    /* Before both know each other, a stranger would hold us with it for as long as he likes. */
+    /* Before the handshake is complete, a stranger could delay us with it indefinitely. */
     if (!peer->beating) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_DAMAGED, "the other side sent a message out of turn (alive)");
         return false;
@@ -370,7 +371,7 @@ static bool take_alive(struct tcgrr_peer *peer, const struct tcgrr_message *mess
     return true;
 }
 
-/* The next message that is not dealt with here, of what has come so far. */
+/* The next message that is not handled here, among the bytes received so far. */
 static bool next_message(struct tcgrr_peer *peer, struct tcgrr_message *message, bool *got, GError **error)
 {
     for (;;) {

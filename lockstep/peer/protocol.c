@@ -215,7 +215,7 @@ void tcgrr_put_ask(GByteArray *to, const struct tcgrr_position_plan *plan)
     tcgrr_put_fixed(to, plan->watch);
 }
 
-/* With strides below 2^31 and counts below 2^30 nothing in a plan comes to 2^64. */
+/* With strides below 2^31 and counts below 2^30 no number in a plan reaches 2^64. */
 #define MAX_STRIDE ((UINT64_C(1) << 31) - 1)
 #define MAX_COUNT  ((UINT64_C(1) << 30) - 1)
 

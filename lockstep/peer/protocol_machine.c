@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The messages about the machine that both sides are to have. */
+/* The messages about the machine that both sides share. */
 #include "lockstep/peer/protocol_internal.h"
 
 void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine)
@@ -17,7 +17,7 @@ void tcgrr_put_machine(GByteArray *to, const struct tcgrr_machine *machine)
     }
 }
 
-/* A name that stands for a file in the folder and for nothing else. */
+/* Whether a name denotes a file directly in the folder. */
 static bool is_plain_name(const char *name)
 {
     return *name && *name != '.' && !strchr(name, '/') && !strpbrk(name, ",=:?");

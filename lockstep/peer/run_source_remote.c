@@ -5,7 +5,8 @@
 
 #include <string.h>
 
-/* Positions that are asked for at first, when nothing says yet that the comparator will go on like this. */
+/* Number of positions that are requested at first, when it is not known yet whether the comparator will continue in
+ * this way. */
 #define FIRST_COUNT 2
 #define WATCHFUL_MS 50
 #define LOG_US      1000
@@ -24,7 +25,7 @@ struct remote_side {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_peer *peer;
     struct tcgrr_received_blocks received;
-    struct tcgrr_position_plan plan; /* what the other end was asked for last; count 0: nothing yet */
+    struct tcgrr_position_plan plan; /* the last plan that was requested; count 0: none yet */
     uint32_t used;                   /* positions of it that the comparator has taken */
     uint32_t arrived;                /* and that are here */
     uint32_t reach;                  /* how many may be on their way */
@@ -34,7 +35,7 @@ struct remote_side {
     struct tcgrr_positions positions;
     struct tcgrr_planned_position last; /* the one used last */
     tcgrr_icount last_begin;            /* where what it adds begins */
-    bool looking;                       /* something was looked for since then */
+    bool looking;                       /* an instruction was searched for since then */
     uint64_t looked_for;
     struct remote_log log;
 };
@@ -103,7 +104,7 @@ static bool take_unasked(struct remote_side *remote, const struct tcgrr_message 
     }
 }
 
-/* Takes what has come without waiting for it. */
+/* Takes what has arrived, without waiting. */
 static bool listen_to(struct remote_side *remote, GError **error)
 {
     struct tcgrr_message message;
@@ -144,7 +145,8 @@ static uint32_t longest_reach(const struct tcgrr_position_plan *plan)
     return (uint32_t)(TCGRR_PROTOCOL_AHEAD / MAX(plan->to_stride, TCGRR_CHECKPOINT_STEP));
 }
 
-/* What the comparator will ask next is what it asks now, one step further: from 0 on, or from where this part ends. */
+/* Requests a plan on the assumption that the comparator's next request is the current one, one step further: from 0 on,
+ * or from where this part ends. */
 static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, GError **error)
 {
     g_autoptr(GByteArray) payload = g_byte_array_new();
@@ -169,7 +171,7 @@ static bool ask(struct remote_side *remote, tcgrr_icount from, tcgrr_icount to, 
     return tcgrr_peer_send(remote->peer, TCGRR_MESSAGE_ASK, payload, error);
 }
 
-/* The guess was right: lets the other end run ahead, further each time, but says so only now and then. */
+/* The assumption was right: lets the other end run further ahead each time, but with few messages. */
 static bool ask_more(struct remote_side *remote, GError **error)
 {
     struct tcgrr_position_plan *plan = &remote->plan;
@@ -238,7 +240,7 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
            tcgrr_take_stretch(&message, &part, &remote->received, found, error);
 }
 
-/* What was looked for along with the last position, if that answers it. */
+/* The search result that came with the last position, if that answers the request. */
 static bool seen(const struct remote_side *remote, uint64_t pc, const struct tcgrr_part *part, tcgrr_icount *icount,
                  bool *found)
 {
@@ -312,7 +314,7 @@ bool tcgrr_remote_conclude(struct tcgrr_run_source *side, const struct tcgrr_com
 
 /* ---- the log that drives our own side ---- */
 
-/* Our QEMU waits for what the other side sends. */
+/* Our QEMU waits for the other side's log. */
 static bool follow(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error)
 {
     struct remote_log *log = (struct remote_log *)base;

@@ -7,7 +7,7 @@
 #define IDLE_MS     100  /* and when it has to be waited for first */
 #define BATCH       32   /* positions in a message while the guest runs at full speed, */
 #define BATCH_US    2000 /* and for how long the first of them may wait for the others */
-#define LEAD_US     200  /* a guest that runs ahead of what it is asked for is looked at so often */
+#define LEAD_US     200  /* interval of reading a guest that runs ahead of the requests */
 
 struct server {
     struct tcgrr_peer *peer;
@@ -17,9 +17,9 @@ struct server {
     struct tcgrr_received_blocks *received;
     struct tcgrr_comparison *comparison;
     struct tcgrr_position_plan plan; /* count 0: none */
-    uint32_t next;                   /* its position that is to be sent next */
+    uint32_t next;                   /* index of its position to be sent next */
     bool ended;                      /* the run ended at the one before */
-    gint64 first_made;               /* when the first of those that are to be sent was made */
+    gint64 first_made;               /* time of the first unsent position */
     struct tcgrr_positions positions;
     bool done;
 };
@@ -222,8 +222,7 @@ bool tcgrr_serve_log(const struct tcgrr_log_news *news, void *peer, GError **err
     return true;
 }
 
-/* The other side's QEMU lives on our log: it gets more of it than leads to where it is asked for. *idle: there is
- * nothing to be done for it. */
+/* The other side's QEMU needs our log: sends it beyond the requested place. *idle: there is nothing to do for that. */
 static bool send_log_ahead(struct server *server, bool *idle, GError **error)
 {
     const struct tcgrr_position_plan *plan = &server->plan;
@@ -244,7 +243,7 @@ static bool send_log_ahead(struct server *server, bool *idle, GError **error)
 
 /* ---- all of it ---- */
 
-/* While there is something to do the peer is only looked at; otherwise it is its turn. */
+/* While there is work, only polls the peer; otherwise waits for it. */
 static bool serve(struct server *server, GError **error)
 {
     while (!server->done) {
