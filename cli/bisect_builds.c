@@ -129,21 +129,15 @@ static void print_answer(const char *trace, const char *const *builds, const str
     printf("  %u of %d tried\n", result->trials->len, count);
 }
 
-static json_t *text_json(const char *text)
-{
-    g_autofree char *valid = text ? g_utf8_make_valid(text, -1) : NULL;
-    return valid ? json_string(valid) : json_null();
-}
-
 static json_t *trial_json(const struct tcgrr_trial *trial, const char *build)
 {
     const struct tcgrr_verdict *verdict = &trial->verdict;
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
-    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:b}", "qemu", text_json(build), "diverged", diverged,
-                     "inputs", tcgrr_verdict_inputs(verdict), "verdict", tcgrr_verdict_name(verdict->kind), "reason",
-                     text_json(verdict->reason), "compared", (json_int_t)verdict->compared, "binary",
-                     text_json(verdict->binary), "qemu_version", text_json(verdict->version), "remembered",
+    return json_pack("{s:o, s:o, s:s, s:s, s:o, s:I, s:o, s:o, s:b}", "qemu", cli_json_text(build), "diverged",
+                     diverged, "inputs", tcgrr_verdict_inputs(verdict), "verdict", tcgrr_verdict_name(verdict->kind),
+                     "reason", cli_json_text(verdict->reason), "compared", (json_int_t)verdict->compared, "binary",
+                     cli_json_text(verdict->binary), "qemu_version", cli_json_text(verdict->version), "remembered",
                      trial->remembered);
 }
 
@@ -160,13 +154,13 @@ static void print_json(const char *trace, const char *const *builds, const struc
         json_array_append_new(tested, trial_json(trial, builds[trial->build]));
     }
     for (int i = result->last_good + 1; found_bad(result, count) && i <= result->first_bad; i++) {
-        json_array_append_new(among, text_json(builds[i]));
+        json_array_append_new(among, cli_json_text(builds[i]));
     }
-    cli_print_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:i, s:o}", "trace", text_json(trace), "inputs",
+    cli_print_json(json_pack("{s:o, s:s, s:o, s:o, s:o, s:i, s:o}", "trace", cli_json_text(trace), "inputs",
                              translated ? "translated" : "shared", "first_bad",
-                             text_json(exact ? builds[result->first_bad] : NULL), "first_bad_among", among, "last_good",
-                             text_json(found_good(result) ? builds[result->last_good] : NULL), "builds", count,
-                             "tested", tested));
+                             cli_json_text(exact ? builds[result->first_bad] : NULL), "first_bad_among", among,
+                             "last_good", cli_json_text(found_good(result) ? builds[result->last_good] : NULL),
+                             "builds", count, "tested", tested));
 }
 
 /* ---- running ---- */
@@ -268,9 +262,9 @@ int cli_bisect_builds(const struct cli_command *command, int argc, char **argv)
         cli_compare_options_clear(&comparing);
         return CLI_USAGE;
     }
-    if (argc < 3 || timeout < 1) {
-        status = cli_usage(command, argc < 3 ? "bisect --builds takes a trace and at least one QEMU"
-                                             : "--timeout takes 1 or more");
+    if (argc < 3 || !cli_timeout_is_good(timeout)) {
+        status =
+            cli_usage(command, argc < 3 ? "bisect --builds takes a trace and at least one QEMU" : CLI_TIMEOUT_TAKES);
     } else if (!(plugin = cli_plugin_path(&error))) {
         status = cli_fail(error);
     } else {

@@ -77,10 +77,14 @@ static void print_text(const struct context *context, const struct cli_cause *ca
 static json_t *result_json(const struct context *context, const struct cli_cause *cause)
 {
     const struct tcgrr_bisect *bisect = &context->bisect;
-    json_t *object = json_pack("{s:s, s:s}", "trace", bisect->paths[0], "qemu", bisect->options.qemus[1]);
+    json_t *object = json_pack("{s:o, s:o}", "trace", cli_json_text(bisect->paths[0]), "qemu",
+                               cli_json_text(bisect->options.qemus[1]));
 
     cli_json_comparison(object, bisect->comparison, cause->places);
     json_object_set_new(object, "inputs", json_string(tcgrr_bisect_inputs(bisect)));
+    if (bisect->qemu && bisect->replay.inputs.translated) {
+        cli_json_translation(object, tcgrr_reader_run(bisect->readers[0])->qemu_version, bisect->replay.qemu_version);
+    }
     if (bisect->has_cause) {
         cli_cause_json(object, cause);
     }
@@ -344,8 +348,8 @@ int cli_bisect_cause(int argc, char **argv)
     }
     if (!cli_parse(&form, options, false, &argc, &argv)) {
         status = CLI_USAGE;
-    } else if (argc != 2 || arguments.timeout < 1) {
-        status = cli_usage(&form, argc != 2 ? "bisect takes one trace and --qemu PATH" : "--timeout takes 1 or more");
+    } else if (argc != 2 || !cli_timeout_is_good(arguments.timeout)) {
+        status = cli_usage(&form, argc != 2 ? "bisect takes one trace and --qemu PATH" : CLI_TIMEOUT_TAKES);
     } else {
         status = arguments.browse ? cli_browse_check(&form) : CLI_OK;
         status = status == CLI_OK ? bisect_trace(&arguments, argv[1]) : status;

@@ -26,12 +26,12 @@ static void print_verdict(const char *trace, const char *qemu, const struct tcgr
                verdict->translated ? ", rr log translated" : "", verdict->reason);
         return;
     }
-    g_autofree char *reason = g_utf8_make_valid(verdict->reason, -1);
     json_t *diverged =
         verdict->kind == TCGRR_VERDICT_SKIPPED ? json_null() : json_boolean(verdict->kind == TCGRR_VERDICT_BAD);
-    cli_print_json(json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:s, s:I}", "trace", trace, "inputs",
-                             tcgrr_verdict_inputs(verdict), "qemu", qemu, "qemu_version", version, "verdict", name,
-                             "diverged", diverged, "reason", reason, "compared", (json_int_t)verdict->compared));
+    cli_print_json(json_pack("{s:o, s:s, s:o, s:s, s:s, s:o, s:o, s:I}", "trace", cli_json_text(trace), "inputs",
+                             tcgrr_verdict_inputs(verdict), "qemu", cli_json_text(qemu), "qemu_version", version,
+                             "verdict", name, "diverged", diverged, "reason", cli_json_text(verdict->reason),
+                             "compared", (json_int_t)verdict->compared));
 }
 
 static int judge(const struct cli_command *command, const char *path, const char *qemu,
@@ -83,9 +83,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     GError *error = NULL;
     g_autofree char *plugin = NULL;
-    if (argc != 2 || !qemu || timeout < 1) {
-        cli_usage(command,
-                  argc == 2 && qemu ? "--timeout takes 1 or more" : "bisect-run takes one trace and --qemu PATH");
+    if (argc != 2 || !qemu || !cli_timeout_is_good(timeout)) {
+        cli_usage(command, argc == 2 && qemu ? CLI_TIMEOUT_TAKES : "bisect-run takes one trace and --qemu PATH");
     } else if (!(plugin = cli_plugin_path(&error))) {
         cli_fail(error);
     } else {

@@ -106,19 +106,21 @@ void cli_cause_json(json_t *object, const struct cli_cause *cause)
     g_autofree char *land_a = landing(bisect, 0);
     g_autofree char *land_b = landing(bisect, 1);
     json_t *json = json_pack(
-        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[s, s], s:s?, s:i}", "kind",
+        "{s:s, s:s, s:I, s:I, s:o, s:o, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:[o, o], s:o, s:i}", "kind",
         tcgrr_cause_name(found->kind), "explanation", found->explanation, "icount", (json_int_t)found->icounts[0],
         "icount_b", (json_int_t)found->icounts[1], "pc", cli_json_address(found->pc), "symbol",
         text_or_null(tcgrr_symbols_name_at(places->symbols[0], found->pc, found->icounts[0])), "line",
         text_or_null(cli_insns_line(insns, found->pc)), "disasm",
         text_or_null(cli_insns_text(insns, found->icounts[0], found->pc, found->bytes, found->length)), "bytes", bytes,
         "registers", registers_json(found), "memory", memory_json(found), "chain", chain_json(found, insns, places),
-        "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands", land_a, land_b,
-        "bundle", cause->bundle, "replays", (int)found->replays);
+        "differed_before", names_json(found->also), "left_out", names_json(found->left_out), "commands",
+        cli_json_text(land_a), cli_json_text(land_b), "bundle", cli_json_text(cause->bundle), "replays",
+        (int)found->replays);
     cli_insns_free(insns);
     json_object_set_new(json, "standalone",
-                        json_pack("{s:b, s:s?, s:s?, s:b}", "reproduces", bisect->standalone.reproduces, "reason",
-                                  bisect->standalone.reason, "difference", bisect->standalone.difference, "whole_block",
+                        json_pack("{s:b, s:o, s:o, s:b}", "reproduces", bisect->standalone.reproduces, "reason",
+                                  cli_json_text(bisect->standalone.reason), "difference",
+                                  cli_json_text(bisect->standalone.difference), "whole_block",
                                   bisect->standalone.whole_block));
     if (found->insns > 0) {
         json_object_set_new(json, "insns", json_integer(found->insns));

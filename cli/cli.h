@@ -74,11 +74,11 @@ void cli_say_error(const char *format, ...) G_GNUC_PRINTF(1, 2);
 
 /*
  * Called before and after every command. cli_begin() checks whether --json is among the words before "--".
- * cli_finish_output() prints {"error": {"text", "exit"}} if --json was given, the command failed and printed no object.
- * It returns `status`.
+ * cli_finish_output() prints the command's object, or {"error": {"text", "exit"}} if --json was given, the command
+ * failed and printed no object.
  */
 void cli_begin(int argc, char **argv);
-int cli_finish_output(int status);
+void cli_finish_output(int status);
 
 /* Returns `status`, or prints a message and returns CLI_FAILED if standard output could not be written in full. */
 int cli_check_output(int status);
@@ -113,8 +113,12 @@ void cli_page(void);
 /* Whether output goes through a pager. */
 bool cli_paging(void);
 
-/* Prints one JSON object to standard output. Takes the reference. */
+/*
+ * Prints one JSON object to standard output when the command has ended, with {"text", "exit"} as its key "error" if the
+ * command failed and printed an error. Takes the reference. cli_flush_json() prints the object at once.
+ */
 void cli_print_json(json_t *object);
+void cli_flush_json(void);
 
 /*
  * Outputs a command's result: prints it if `json`, and writes it as a web page to the file `html` if that is not NULL.
@@ -125,6 +129,8 @@ int cli_output_result(json_t *object, bool json, const char *html, int status);
     {                                                                                                                  \
         "html", 0, 0, G_OPTION_ARG_FILENAME, &(path), "write what was found as a page for a browser", "FILE"           \
     }
+/* Whether the file is an SQLite database, as traces are. */
+bool cli_is_database(const char *path);
 /* Whether a page can be written to `html` (NULL: none was asked for); if not, prints why. */
 bool cli_check_page(const char *html);
 /* Adds these keys to the object {"error": …} that --json prints. Takes the reference. */
@@ -139,6 +145,8 @@ char *cli_quote_words(const char *const *words);
 
 /* A text that may not be UTF-8, such as a guest's, as JSON; NULL: null. New reference. */
 json_t *cli_json_text(const char *text);
+/* Adds between which releases of QEMU the rr log was translated. */
+void cli_json_translation(json_t *object, const char *from, const char *to);
 /* "0x…", new reference. */
 json_t *cli_json_address(uint64_t address);
 
@@ -147,6 +155,10 @@ char *cli_number(uint64_t number);
 /* Parses what cli_number() returns and what people write instead: "1234567", "1,234,567", "150M" (K, M and G are powers
  * of 1000). False, with *icount unchanged, for any other text or a number above INT64_MAX. */
 bool cli_parse_icount(const char *text, uint64_t *icount);
+/* Seconds that --timeout takes; more would not fit as milliseconds. */
+#define CLI_TIMEOUT_MAX   86400
+#define CLI_TIMEOUT_TAKES "--timeout takes 1 to 86400 seconds"
+bool cli_timeout_is_good(int seconds);
 /* Bytes for people: "1.9 MB"; owned by the caller. */
 char *cli_bytes(uint64_t bytes);
 

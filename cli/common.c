@@ -24,7 +24,8 @@ static struct {
     bool man;     /* --help is asked for as a manual page */
     char *error;  /* the last one that was said */
     char *command;
-    json_t *keys; /* go with the error */
+    json_t *keys;   /* go with the error */
+    json_t *object; /* the command's own, which is printed when the command has ended */
 } output;
 
 char *cli_quote_words(const char *const *words)
@@ -74,24 +75,39 @@ static bool output_is_lost(void)
 int cli_check_output(int status)
 {
     if (output_is_lost()) {
-        cli_say_error("standard output could not take all of the result; is its disk full?");
+        cli_note("standard output could not take all of the result; is its disk full?");
         status = MAX(status, CLI_FAILED);
     }
     return status;
 }
 
-int cli_finish_output(int status)
+void cli_flush_json(void)
 {
-    if (output.json && !output.printed && status != CLI_OK) {
+    if (output.object) {
+        json_dumpf(output.object, stdout, JSON_INDENT(2));
+        putchar('\n');
+        json_decref(output.object);
+        output.object = NULL;
+    }
+    fflush(stdout);
+}
+
+void cli_finish_output(int status)
+{
+    bool failed = status != CLI_OK && status != CLI_DIVERGED;
+
+    if (output.object && failed && output.error && !json_object_get(output.object, "error")) {
+        json_object_set_new(output.object, "error", cli_json_error(status));
+    } else if (output.json && !output.printed && status != CLI_OK) {
         json_t *object = json_pack("{s:o}", "error", cli_json_error(status));
         json_object_update(object, output.keys);
         cli_print_json(object);
     }
+    cli_flush_json();
     json_decref(output.keys);
     output.keys = NULL;
     g_clear_pointer(&output.command, g_free);
     g_clear_pointer(&output.error, g_free);
-    return status;
 }
 
 void cli_help_is_man(void)
@@ -343,9 +359,8 @@ char *cli_plugin_path(GError **error)
 void cli_print_json(json_t *object)
 {
     cli_json_begun();
-    json_dumpf(object, stdout, JSON_INDENT(2));
-    putchar('\n');
-    json_decref(object);
+    cli_flush_json();
+    output.object = object;
 }
 
 int cli_output_result(json_t *object, bool json, const char *html, int status)
@@ -362,11 +377,30 @@ int cli_output_result(json_t *object, bool json, const char *html, int status)
     return status;
 }
 
+bool cli_is_database(const char *path)
+{
+    static const char magic[] = "SQLite format 3";
+    char start[sizeof(magic)] = "";
+    FILE *file = g_file_test(path, G_FILE_TEST_IS_REGULAR) ? fopen(path, "rbe") : NULL;
+    bool found =
+        file && fread(start, 1, sizeof(start), file) == sizeof(start) && memcmp(start, magic, sizeof(start)) == 0;
+
+    if (file) {
+        fclose(file);
+    }
+    return found;
+}
+
 bool cli_check_page(const char *html)
 {
     g_autofree char *folder = html ? g_path_get_dirname(html) : NULL;
     bool good = !html || (g_file_test(html, G_FILE_TEST_EXISTS) ? access(html, W_OK) : access(folder, W_OK)) == 0;
 
+    if (html && good && (g_file_test(html, G_FILE_TEST_IS_DIR) || cli_is_database(html))) {
+        cli_say_error("--html: %s is a %s; name another file for the page", html,
+                      g_file_test(html, G_FILE_TEST_IS_DIR) ? "folder" : "trace");
+        return false;
+    }
     if (!good) {
         cli_say_error("--html: cannot write %s: %s", html, g_strerror(errno));
     }
@@ -388,6 +422,11 @@ json_t *cli_json_text(const char *text)
 json_t *cli_json_address(uint64_t address)
 {
     return json_sprintf("0x%llx", (unsigned long long)address);
+}
+
+void cli_json_translation(json_t *object, const char *from, const char *to)
+{
+    json_object_set_new(object, "translation", json_pack("{s:s, s:s}", "from", from, "to", to));
 }
 
 /* The newest trace in the current folder; NULL if there is none. Owned by the caller. */

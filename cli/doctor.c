@@ -39,9 +39,9 @@ static bool replays_exactly(const struct tcgrr_qemu *qemu)
 static json_t *qemu_json(const struct tcgrr_qemu *qemu)
 {
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:s, s:i, s:i, s:i, s:b}", "qemu", qemu->path, "version", qemu->version, "target",
-                  qemu->target, "mode", qemu->system ? "system" : "user", "api_version", qemu->api, "api_min",
-                  qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
+        json_pack("{s:o, s:s, s:s, s:s, s:i, s:i, s:i, s:b}", "qemu", cli_json_text(qemu->path), "version",
+                  qemu->version, "target", qemu->target, "mode", qemu->system ? "system" : "user", "api_version",
+                  qemu->api, "api_min", qemu->api_min, "api_cur", qemu->api_cur, "can_record", qemu->api > 0);
     bool reports = qemu->reports_discontinuities;
     json_object_set_new(object, "events", json_string(qemu->api == 0 ? "none" : reports ? "reported" : "inferred"));
     json_object_set_new(object, "levels", levels_json(qemu));
@@ -196,7 +196,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     json_t *list = json ? json_array() : NULL;
     int status = examine(names, named, plugin, list);
     if (list) {
-        cli_print_json(json_pack("{s:s, s:o}", "plugin", plugin, "qemus", list));
+        cli_print_json(json_pack("{s:o, s:o}", "plugin", cli_json_text(plugin), "qemus", list));
     }
     if (!*names) {
         cli_say_error("no QEMU on PATH; on Debian: apt-get install qemu-system");

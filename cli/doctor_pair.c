@@ -18,7 +18,8 @@ struct member {
 
 static void add(json_t *list, const char *what, const char *a, const char *b, const char *remedy)
 {
-    json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "what", what, "a", a, "b", b, "remedy", remedy));
+    json_array_append_new(list, json_pack("{s:s, s:o, s:o, s:o}", "what", what, "a", cli_json_text(a), "b",
+                                          cli_json_text(b), "remedy", cli_json_text(remedy)));
 }
 
 static bool open_member(struct member *member, const char *name, char **arguments, const char *plugin, GError **error)
@@ -147,8 +148,9 @@ int cli_doctor_pair(char *const names[2], char **arguments, const char *plugin, 
         compare_roms(members, list);
         compare_tables(members, list);
         if (json) {
-            cli_print_json(json_pack("{s:s, s:s, s:b, s:o}", "a", members[0].qemu.path, "b", members[1].qemu.path,
-                                     "same", json_array_size(list) == 0, "differences", list));
+            cli_print_json(json_pack("{s:o, s:o, s:b, s:o}", "a", cli_json_text(members[0].qemu.path), "b",
+                                     cli_json_text(members[1].qemu.path), "same", json_array_size(list) == 0,
+                                     "differences", list));
         } else {
             print_list(names, list);
             json_decref(list);

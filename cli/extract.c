@@ -12,16 +12,18 @@ static void print_files(const char *folder, bool rr, bool json)
     json_t *files = json_array();
 
     for (size_t i = rr ? 0 : G_N_ELEMENTS(names) - 1; i < G_N_ELEMENTS(names); i++) {
-        json_array_append_new(files, json_sprintf("%s/%s", folder, names[i]));
+        g_autofree char *path = g_build_filename(folder, names[i], NULL);
+        if (json) {
+            json_array_append_new(files, cli_json_text(path));
+        } else {
+            printf("%s\n", path);
+        }
     }
     if (json) {
         cli_print_json(json_pack("{s:o}", "files", files));
-        return;
+    } else {
+        json_decref(files);
     }
-    for (size_t i = 0; i < json_array_size(files); i++) {
-        printf("%s\n", json_string_value(json_array_get(files, i)));
-    }
-    json_decref(files);
 }
 
 /* Whether there is nothing at `path` that could be overwritten. */

@@ -17,17 +17,7 @@ struct arguments {
     gboolean json;
 };
 
-/* For a shell, with quotes only where it takes them. */
-static void print_job(char *const *words)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-+=./:,@%";
-    for (; *words; words++) {
-        g_autofree char *quoted = g_shell_quote(*words);
-        printf("%s%s", strspn(*words, plain) == strlen(*words) ? *words : quoted, words[1] ? " " : "\n");
-    }
-}
-
-/* Prints a command line for each window that is missing. */
+/* Prints a shell command line for each window that is missing. */
 static bool print_jobs(const struct arguments *arguments, const char *plugin, GError **error)
 {
     struct tcgrr_fill *fill = tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error);
@@ -37,15 +27,23 @@ static bool print_jobs(const struct arguments *arguments, const char *plugin, GE
                                                       (tcgrr_icount)arguments->fill.least, error)
                                     : NULL;
     bool good = windows != NULL;
+    json_t *list = json_array();
 
     for (guint i = 0; good && i < windows->len; i++) {
         const struct tcgrr_fill_window *window = &g_array_index(windows, struct tcgrr_fill_window, i);
         g_auto(GStrv) words = window->there ? NULL : cli_fill_job(&arguments->fill, window, error);
         good = window->there || words;
-        if (words) {
-            print_job(words);
+        g_autofree char *line = words ? cli_quote_words((const char *const *)words) : NULL;
+        if (line && arguments->json) {
+            json_array_append_new(list, cli_json_text(line));
+        } else if (line) {
+            printf("%s\n", line);
         }
     }
+    if (good && arguments->json) {
+        cli_print_json(json_pack("{s:o, s:O}", "trace", cli_json_text(arguments->fill.trace), "jobs", list));
+    }
+    json_decref(list);
     tcgrr_fill_free(fill);
     return good;
 }
@@ -65,6 +63,11 @@ static bool derive_window(const struct arguments *arguments, const char *plugin,
     }
     struct tcgrr_fill *fill = tcgrr_fill_open(arguments->fill.trace, arguments->fill.qemu, plugin, error);
     bool good = fill && tcgrr_fill_derive(fill, &window, &options, error);
+    if (good && arguments->json) {
+        cli_print_json(json_pack("{s:o, s:[I, I], s:o}", "trace", cli_json_text(arguments->fill.trace), "window",
+                                 (json_int_t)window.span.first, (json_int_t)window.span.end, "file",
+                                 cli_json_text(arguments->output)));
+    }
     tcgrr_fill_free(fill);
     return good;
 }
@@ -133,8 +136,8 @@ static int check(const struct cli_command *command, struct arguments *arguments,
     if (arguments->fill.least < 0) {
         return cli_usage(command, "--window-size takes 1 or more instructions");
     }
-    if (arguments->fill.jobs < 1 || arguments->fill.jobs > 256 || arguments->fill.hang < 1) {
-        return cli_usage(command, arguments->fill.hang < 1 ? "--timeout takes 1 or more seconds" : "-j takes 1 to 256");
+    if (arguments->fill.jobs < 1 || arguments->fill.jobs > 256 || !cli_timeout_is_good(arguments->fill.hang)) {
+        return cli_usage(command, !cli_timeout_is_good(arguments->fill.hang) ? CLI_TIMEOUT_TAKES : "-j takes 1 to 256");
     }
     return CLI_OK;
 }

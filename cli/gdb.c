@@ -342,8 +342,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (cli_parse(command, options, false, &argc, &argv)) {
         if (argc != 2 && argc != 3) {
             cli_usage(command, "gdb takes a trace and optionally a place in its run");
-        } else if (context.timeout < 1) {
-            cli_usage(command, "--timeout takes 1 or more seconds");
+        } else if (!cli_timeout_is_good(context.timeout)) {
+            cli_usage(command, CLI_TIMEOUT_TAKES);
         } else {
             struct tcgrr_reader *reader = cli_open_trace(argv[1], &status);
             context.where = argv[2];

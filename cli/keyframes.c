@@ -51,9 +51,9 @@ static void print(struct tcgrr_reader *reader, struct tcgrr_keyframes *keyframes
             json_array_append_new(icounts,
                                   json_integer((json_int_t)g_array_index(list, struct tcgrr_keyframe, i).icount));
         }
-        cli_print_json(json_pack("{s:s, s:i, s:i, s:I, s:o}", "trace", tcgrr_reader_path(reader), "keyframes",
-                                 (int)list->len, "made", (int)made->made, "bytes", (json_int_t)sum.bytes, "icounts",
-                                 icounts));
+        cli_print_json(json_pack("{s:o, s:i, s:i, s:I, s:o}", "trace", cli_json_text(tcgrr_reader_path(reader)),
+                                 "keyframes", (int)list->len, "made", (int)made->made, "bytes", (json_int_t)sum.bytes,
+                                 "icounts", icounts));
         return;
     }
     g_autofree char *bytes = cli_bytes(sum.bytes);
@@ -114,7 +114,7 @@ static int drop(const char *path, bool json)
         return cli_fail(error);
     }
     if (json) {
-        cli_print_json(json_pack("{s:s, s:i, s:I}", "trace", path, "dropped", (int)before.count, "bytes",
+        cli_print_json(json_pack("{s:o, s:i, s:I}", "trace", cli_json_text(path), "dropped", (int)before.count, "bytes",
                                  (json_int_t)before.bytes));
     } else {
         g_autofree char *bytes = cli_bytes(before.bytes);
@@ -172,10 +172,12 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "keyframes takes one trace");
     }
     bool distance = !every || cli_parse_icount(every, &options.make.every);
-    if (!distance || timeout < 1 || !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
-        return cli_usage(command, !distance     ? "--every takes a number of instructions"
-                                  : timeout < 1 ? "--timeout takes 1 or more seconds"
-                                                : "--max-size takes bytes, or a number with K, M, G or T");
+    if (!distance || !cli_timeout_is_good(timeout) ||
+        !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
+        return cli_usage(command, !distance ? "--every takes a number of instructions"
+                                  : !cli_timeout_is_good(timeout)
+                                      ? CLI_TIMEOUT_TAKES
+                                      : "--max-size takes bytes, or a number with K, M, G or T");
     }
     if (drops) {
         return drop(argv[1], json);

@@ -71,18 +71,7 @@ static char **join_words(const char *qemu, char **common, char **own)
 
 bool cli_lockstep_is_trace(const char *arguments)
 {
-    char start[16] = "";
-
-    if (!strchr(arguments, '/') && !g_str_has_suffix(arguments, ".tcgrr")) {
-        return false;
-    }
-    FILE *file = fopen(arguments, "rb");
-    bool database = file && fread(start, 1, sizeof(start), file) == sizeof(start) &&
-                    memcmp(start, "SQLite format 3", sizeof(start)) == 0;
-    if (file) {
-        fclose(file);
-    }
-    return database;
+    return (strchr(arguments, '/') || g_str_has_suffix(arguments, ".tcgrr")) && cli_is_database(arguments);
 }
 
 /* A member is a QEMU, or a trace in place of the run that it holds. */
@@ -208,13 +197,13 @@ static json_t *result_json(const struct context *context, const struct cli_place
 
     for (int i = 0; i < 2; i++) {
         json_object_set_new(object, i == 0 ? "a" : "b",
-                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", context->names[i], "qemu_version",
-                                      outcome.versions[i], "exit", outcome.exits[i], "stderr", outcome.words[i]));
+                            json_pack("{s:o, s:s, s:o, s:o}", "name", cli_json_text(context->names[i]), "qemu_version",
+                                      outcome.versions[i], "exit", cli_json_text(outcome.exits[i]), "stderr",
+                                      cli_json_text(outcome.words[i])));
     }
     json_object_set_new(object, "inputs", json_string(tcgrr_lockstep_inputs_name(outcome.inputs)));
     if (outcome.inputs == TCGRR_INPUTS_TRANSLATED) {
-        json_object_set_new(object, "translation",
-                            json_pack("{s:s, s:s}", "from", outcome.versions[0], "to", outcome.versions[1]));
+        cli_json_translation(object, outcome.versions[0], outcome.versions[1]);
     }
     if (pair->begin.folder) {
         json_object_set_new(object, "start",
@@ -515,8 +504,8 @@ static int run_peer(struct context *context, struct cli_lockstep_peer *arguments
     } else if (!words[0]) {
         status = cli_usage(context->command, "lockstep needs the QEMU command, or the trace, of this side");
     } else if (arguments->peer_timeout < 1 || arguments->peer_timeout > 3600 || arguments->wait < 0 ||
-               arguments->wait > 86400 || arguments->timeout > 86400) {
-        status = cli_usage(context->command, "--peer-timeout takes 1 to 3600 seconds, --wait and --timeout to 86400");
+               arguments->wait > CLI_TIMEOUT_MAX) {
+        status = cli_usage(context->command, "--peer-timeout takes 1 to 3600 seconds, --wait to 86400");
     } else {
         arguments->comparing = &context->comparing;
         arguments->symbol_files = context->symbol_files;
@@ -709,9 +698,9 @@ static int run(const struct cli_command *command, int argc, char **argv)
 
     if (cli_parse(command, entries, remote, &argc, &argv)) {
         arguments.progress = arguments.progress || isatty(STDERR_FILENO);
-        status = arguments.timeout < 1 ? cli_usage(command, "--timeout takes 1 or more seconds")
-                 : remote              ? run_remote(&context, &arguments, &peer, argv + 1)
-                                       : run_here(&context, &arguments, argc, argv, common);
+        status = !cli_timeout_is_good(arguments.timeout) ? cli_usage(command, CLI_TIMEOUT_TAKES)
+                 : remote                                ? run_remote(&context, &arguments, &peer, argv + 1)
+                                                         : run_here(&context, &arguments, argc, argv, common);
     }
     arguments_clear(&arguments);
     return status;

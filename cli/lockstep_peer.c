@@ -43,15 +43,15 @@ static json_t *result_json(const struct context *context, const struct cli_place
     for (int i = 0; i < 2; i++) {
         const struct tcgrr_epilogue *end = &remote->epilogues[i];
         json_object_set_new(object, i == 0 ? "a" : "b",
-                            json_pack("{s:s, s:s, s:s?, s:s?}", "name", remote->sides[i].source, "qemu_version",
-                                      remote->sides[i].qemu, "exit", text_or(end->exit, NULL), "stderr",
-                                      *end->exit ? end->words : NULL));
+                            json_pack("{s:o, s:s, s:o, s:o}", "name", cli_json_text(remote->sides[i].source),
+                                      "qemu_version", remote->sides[i].qemu, "exit",
+                                      cli_json_text(text_or(end->exit, NULL)), "stderr",
+                                      cli_json_text(*end->exit ? end->words : NULL)));
     }
     json_object_set_new(object, "own", json_string(remote->own == 0 ? "a" : "b"));
     json_object_set_new(object, "inputs", json_string(tcgrr_lockstep_inputs_name(remote->inputs)));
     if (remote->inputs == TCGRR_INPUTS_TRANSLATED) {
-        json_object_set_new(object, "translation",
-                            json_pack("{s:s, s:s}", "from", remote->sides[0].qemu, "to", remote->sides[1].qemu));
+        cli_json_translation(object, remote->sides[0].qemu, remote->sides[1].qemu);
     }
     if (remote->machine.pinned) {
         cli_lockstep_json_pinned(object, &remote->machine.pins, remote->machine.maker);

@@ -172,5 +172,6 @@ int main(int argc, char **argv)
     name = strcmp(name, "--version") == 0 ? "version" : name;
     int status = run_command(name, argc - 1, argv + 1);
     /* The status of bisect-run is its result, and git takes any other for a bad commit. */
-    return cli_finish_output(strcmp(name, "bisect-run") == 0 ? status : cli_check_output(status));
+    cli_finish_output(status);
+    return strcmp(name, "bisect-run") == 0 ? status : cli_check_output(status);
 }

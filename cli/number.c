@@ -54,6 +54,11 @@ bool cli_parse_icount(const char *text, uint64_t *icount)
     return true;
 }
 
+bool cli_timeout_is_good(int seconds)
+{
+    return seconds >= 1 && seconds <= CLI_TIMEOUT_MAX;
+}
+
 char *cli_bytes(uint64_t bytes)
 {
     return g_format_size_full(bytes, G_FORMAT_SIZE_DEFAULT);

@@ -140,15 +140,19 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
 {
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:I, s:o, s:b, s:s, s:s, s:s}", "trace", tcgrr_reader_path(reader), "qemu_version",
-                  result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount", (json_int_t)run->icount,
-                  "qemu_icount", result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
-                  run->complete, "exit", result->exit, "stderr", result->stderr_tail, "verdict",
+        json_pack("{s:o, s:s, s:s, s:I, s:o, s:b, s:o, s:o, s:s}", "trace", cli_json_text(tcgrr_reader_path(reader)),
+                  "qemu_version", result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount",
+                  (json_int_t)run->icount, "qemu_icount",
+                  result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete", run->complete,
+                  "exit", cli_json_text(result->exit), "stderr", cli_json_text(result->stderr_tail), "verdict",
                   verdict(&result->comparison, run));
     if (result->stopped_at >= 0) {
         json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
     }
     json_object_set_new(object, "inputs", json_string(tcgrr_replay_inputs_name(&result->inputs)));
+    if (result->inputs.translated) {
+        cli_json_translation(object, run->qemu_version, result->qemu_version);
+    }
     json_object_set_new(object, "pinned_afterwards", json_boolean(result->pins != NULL));
     json_object_set_new(object, "unpinned", json_boolean(result->unpinned));
     json_object_set_new(object, "keyframe", json_integer((json_int_t)result->start));
@@ -208,7 +212,7 @@ static int replay(const struct cli_command *command, const char *path, struct tc
     } else {
         status = answer(reader, &result, symbols, comparing, error);
         if (context->gdb && status == CLI_OK) {
-            fflush(stdout);
+            cli_flush_json();
             struct tcgrr_qemu qemu = {0};
             tcgrr_qemu_copy(&qemu, tcgrr_session_qemu(result.session));
             status = wait_for_gdb(context, reader, &qemu, options);
@@ -224,10 +228,10 @@ static int replay(const struct cli_command *command, const char *path, struct tc
 /* A conflict between the options; NULL: none. */
 static const char *find_conflict(const char *at, const char *gdb, const char *until, int timeout)
 {
-    return timeout < 1   ? "--timeout takes 1 or more seconds"
-           : gdb && !at  ? "--gdb needs --at"
-           : at && until ? "--at and --until exclude each other"
-                         : NULL;
+    return !cli_timeout_is_good(timeout) ? CLI_TIMEOUT_TAKES
+           : gdb && !at                  ? "--gdb needs --at"
+           : at && until                 ? "--at and --until exclude each other"
+                                         : NULL;
 }
 
 static int run(const struct cli_command *command, int argc, char **argv)

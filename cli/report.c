@@ -218,6 +218,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
     const char *meant = job.report ? NULL : nearest_report(argv[2]);
     if (output && job.report != &report_html) {
         status = cli_usage(command, "-o works only with html; redirect the output of other reports");
+    } else if (json && !output && job.report == &report_html) {
+        status = cli_usage(command, "html prints a page, no JSON object; name a file for the page with -o");
     } else if (job.report) {
         while ((status = run_report(&job, fill, argv + 3)) == RETRY) {
             tcgrr_reader_free(job.reader);

@@ -83,9 +83,9 @@ static void say(struct tcgrr_reader *reader, struct tcgrr_symbols *symbols, uint
     uint32_t named = count_named(reader, symbols, &all);
 
     if (json) {
-        cli_print_json(json_pack("{s:s, s:i, s:o, s:I, s:I}", "trace", tcgrr_reader_path(reader), "symbols", (int)added,
-                                 "offset", cli_json_address(offset), "blocks", (json_int_t)all, "named",
-                                 (json_int_t)named));
+        cli_print_json(json_pack("{s:o, s:i, s:o, s:I, s:I}", "trace", cli_json_text(tcgrr_reader_path(reader)),
+                                 "symbols", (int)added, "offset", cli_json_address(offset), "blocks", (json_int_t)all,
+                                 "named", (json_int_t)named));
         return;
     }
     g_autofree char *count = cli_number(added);

@@ -84,8 +84,9 @@ static json_t *text_or_null(const char *text)
 
 static void add_embedded(const struct tcgrr_embedded *file, void *data)
 {
-    json_array_append_new(data, json_pack("{s:s, s:s, s:s, s:I, s:s}", "name", file->name, "role", file->role, "path",
-                                          file->path, "size", (json_int_t)file->size, "xxh128", file->xxh128));
+    json_array_append_new(data, json_pack("{s:o, s:s, s:o, s:I, s:s}", "name", cli_json_text(file->name), "role",
+                                          file->role, "path", cli_json_text(file->path), "size", (json_int_t)file->size,
+                                          "xxh128", file->xxh128));
 }
 
 /* What pins the machine; null if nothing does. */
@@ -123,10 +124,10 @@ static void add_keyframes(json_t *object, const char *path)
 
 static void add_process(const struct tcgrr_recorded_process *process, void *data)
 {
-    json_array_append_new(data, json_pack("{s:s, s:I, s:s, s:s, s:I, s:s, s:b}", "name", process->name, "pid",
-                                          (json_int_t)process->pid, "program", process->program, "trace",
-                                          process->trace, "icount", (json_int_t)process->icount, "exit", process->exit,
-                                          "complete", process->complete));
+    json_array_append_new(data, json_pack("{s:s, s:I, s:o, s:o, s:I, s:o, s:b}", "name", process->name, "pid",
+                                          (json_int_t)process->pid, "program", cli_json_text(process->program), "trace",
+                                          cli_json_text(process->trace), "icount", (json_int_t)process->icount, "exit",
+                                          cli_json_text(process->exit), "complete", process->complete));
 }
 
 /* Nothing where children of the program were not recorded. */
@@ -157,10 +158,10 @@ static bool print_as_json(const char *path, struct tcgrr_reader *reader, const s
     bool flow = tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS;
     json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
     json_t *object =
-        json_pack("{s:s, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:b}", "trace", path,
-                  "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version, "mode",
-                  run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
-                  run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
+        json_pack("{s:o, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:b}", "trace",
+                  cli_json_text(path), "qemu_version", run->qemu_version, "target", run->target, "api_version",
+                  run->api_version, "mode", run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount,
+                  "qemu_icount", run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
                   flow ? json_integer((json_int_t)totals->execs) : json_null(), "blocks",
                   flow ? json_integer((json_int_t)totals->blocks) : json_null(), "events", events_json(totals),
                   "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",

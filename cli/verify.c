@@ -24,14 +24,15 @@ static int verify(struct tcgrr_reader *reader, const char *path, bool json)
         return cli_fail(error);
     }
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    if (problems > 0) {
+        cli_say_error("%s is damaged: %" G_GUINT64_FORMAT " problem%s found; record it again", path, problems,
+                      problems == 1 ? "" : "s");
+    }
     if (json) {
-        cli_print_json(json_pack("{s:s, s:b, s:b, s:I, s:o}", "trace", path, "good", problems == 0, "complete",
-                                 run->complete, "problems_found", (json_int_t)problems, "problems", list));
+        cli_print_json(json_pack("{s:o, s:b, s:b, s:I, s:o}", "trace", cli_json_text(path), "good", problems == 0,
+                                 "complete", run->complete, "problems_found", (json_int_t)problems, "problems", list));
     } else if (problems == 0) {
         printf("%s: good%s\n", path, run->complete ? "" : " as far as it goes: the recording was cut short");
-    } else {
-        cli_note("%s is damaged: %" G_GUINT64_FORMAT " problem%s found; record it again", path, problems,
-                 problems == 1 ? "" : "s");
     }
     return problems ? CLI_FAILED : CLI_OK;
 }

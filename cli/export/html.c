@@ -423,6 +423,9 @@ static bool run(struct report_job *job, GError **error)
         g_string_free(page, TRUE);
     }
     good = out && (out == stdout || report_close(out, job->output, error));
+    if (good && job->json) {
+        report_print_json(job, json_pack("{s:o}", "file", cli_json_text(job->output)));
+    }
     json_decref(data);
     export_functions_free(functions);
     return good;

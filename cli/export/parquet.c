@@ -209,8 +209,9 @@ static bool write_file(struct table *table, handle connection, GError **error)
 
 static bool run(struct export_job *job, GError **error)
 {
-    FILE *file = report_create(job->report, job->path, error); /* that it can be written, and is not the trace */
-    if (!file || !report_close(file, job->path, error) || !load_duckdb(error)) {
+    FILE *file = NULL; /* shows that it can be written, and is not the trace */
+    if (!load_duckdb(error) || !(file = report_create(job->report, job->path, error)) ||
+        !report_close(file, job->path, error)) {
         return false;
     }
     struct table table = {.job = job, .symbols = g_new0(char *, job->report->block_count + 1)};
@@ -232,6 +233,9 @@ static bool run(struct export_job *job, GError **error)
         g_free(table.symbols[i]);
     }
     g_free(table.symbols);
+    if (!good) {
+        report_discard(job->path);
+    }
     return good;
 }
 

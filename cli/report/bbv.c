@@ -171,9 +171,9 @@ static void print_result(struct vectors *vectors)
                    " instructions at the end do not make one\n",
                    vcpu->path, vcpu->intervals, vcpu->length);
         }
-        json_array_append_new(list,
-                              json_pack("{s:i, s:s, s:o, s:o}", "vcpu", (int)i, "file", vcpu->path, "intervals",
-                                        report_number_json(vcpu->intervals), "rest", report_number_json(vcpu->length)));
+        json_array_append_new(list, json_pack("{s:i, s:o, s:o, s:o}", "vcpu", (int)i, "file", cli_json_text(vcpu->path),
+                                              "intervals", report_number_json(vcpu->intervals), "rest",
+                                              report_number_json(vcpu->length)));
     }
     if (vectors->job->json) {
         report_print_json(vectors->job,

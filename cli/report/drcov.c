@@ -275,7 +275,7 @@ static void print_result(const struct coverage *coverage, const char *path)
                                         report_text_json(g_strdup(module->path))));
     }
     if (coverage->job->json) {
-        report_print_json(coverage->job, json_pack("{s:s, s:o, s:o, s:O}", "file", path, "blocks",
+        report_print_json(coverage->job, json_pack("{s:o, s:o, s:o, s:O}", "file", cli_json_text(path), "blocks",
                                                    report_number_json(coverage->pieces), "bytes",
                                                    report_number_json(coverage->bytes), "modules", modules));
     }
