@@ -44,7 +44,7 @@ bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcg
 {
     uint64_t value;
     guint64 pc;
-    bool address = g_str_has_prefix(text, "0x");
+    bool address = g_str_has_prefix(text, "0x") || g_str_has_prefix(text, "0X");
 
     if (address && g_ascii_string_to_unsigned(text + 2, 16, 0, UINT64_MAX, &pc, NULL)) {
         *where = (struct tcgrr_position){TCGRR_POSITION_PC, pc};

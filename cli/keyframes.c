@@ -72,6 +72,7 @@ static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, str
     struct tcgrr_keyframes *keyframes = tcgrr_keyframes_open(&of);
     struct tcgrr_keyframes_made made = {0};
     bool good = tcgrr_keyframes_make(keyframes, &options->make, &made, error);
+    const GArray *list = tcgrr_keyframes_list(keyframes);
 
     cli_progress_clear();
     if (good && made.refused) {
@@ -79,7 +80,7 @@ static bool make(struct tcgrr_reader *reader, const struct tcgrr_qemu *qemu, str
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
             "QEMU %s does not continue from a snapshot of this machine as it did without one (%s): %u keyframes are "
             "usable, the rest were removed; replays start from the last usable one or from the beginning",
-            qemu->version, made.refused, made.made);
+            qemu->version, made.refused, list->len);
         good = false;
     }
     if (good) {
@@ -110,6 +111,10 @@ static int drop(const char *path, bool json)
     GError *error = NULL;
 
     tcgrr_keyframes_sum(path, &before);
+    if (before.count == 0 && !g_file_test(path, G_FILE_TEST_EXISTS)) {
+        cli_say_error("%s: there is no such trace, and it has no keyframes", path);
+        return CLI_FAILED;
+    }
     if (!tcgrr_keyframes_drop(path, &error)) {
         return cli_fail(error);
     }
@@ -171,10 +176,10 @@ static int run(const struct cli_command *command, int argc, char **argv)
     if (argc != 2) {
         return cli_usage(command, "keyframes takes one trace");
     }
-    bool distance = !every || cli_parse_icount(every, &options.make.every);
+    bool distance = !every || (cli_parse_icount(every, &options.make.every) && options.make.every > 0);
     if (!distance || !cli_timeout_is_good(timeout) ||
         !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
-        return cli_usage(command, !distance ? "--every takes a number of instructions"
+        return cli_usage(command, !distance ? "--every takes a number of instructions, 1 or more"
                                   : !cli_timeout_is_good(timeout)
                                       ? CLI_TIMEOUT_TAKES
                                       : "--max-size takes bytes, or a number with K, M, G or T");

@@ -328,7 +328,7 @@ static void place_symbol(const struct context *context, int which, const char *t
         session && !tcgrr_session_qemu(session)->system ? tcgrr_session_command(session)->kernel : NULL;
     uint64_t lowest;
 
-    if (where->kind == TCGRR_POSITION_PC && !g_str_has_prefix(text, "0x") && program &&
+    if (where->kind == TCGRR_POSITION_PC && g_ascii_strncasecmp(text, "0x", 2) != 0 && program &&
         tcgrr_symbols_can_move(program, &lowest)) {
         *where = (struct tcgrr_position){TCGRR_POSITION_CODE, where->value - lowest};
     }

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "cli/man.h"
 
+#include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 static const struct cli_command cli_help;
 static const struct cli_command cli_version;
@@ -154,10 +157,25 @@ static void print_as_is(const char *text)
     fputs(text, stdout);
 }
 
+/*
+ * Standard input, output or errors that are closed get a file that is empty, or takes nothing: the next file to be
+ * opened would have their number, and QEMU, or we, would print into it. What is printed to a closed output is lost, and
+ * writing to a file that is only read says so.
+ */
+static void open_closed_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd == STDERR_FILENO ? O_WRONLY : O_RDONLY) < 0) {
+            exit(CLI_FAILED); /* there is nobody to tell */
+        }
+    }
+}
+
 int main(int argc, char **argv)
 {
     const char *name = argc > 1 ? argv[1] : "";
 
+    open_closed_streams();
     g_set_print_handler(print_as_is);
 
     if (argc < 2) {

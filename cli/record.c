@@ -163,6 +163,9 @@ static int check_arguments(const struct cli_command *command, int argc, const ch
     if (argc < 2) {
         return cli_usage(command, "record needs the QEMU command to run");
     }
+    if (output && !*output) {
+        return cli_usage(command, "-o takes the name of a file");
+    }
     if (output && g_file_test(output, G_FILE_TEST_IS_DIR)) {
         return cli_usage(command, "-o %s is a folder; name the file for the trace", output);
     }

@@ -143,9 +143,9 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
         json_pack("{s:o, s:s, s:s, s:I, s:o, s:b, s:o, s:o, s:s}", "trace", cli_json_text(tcgrr_reader_path(reader)),
                   "qemu_version", result->qemu_version, "recorded_qemu_version", run->qemu_version, "icount",
                   (json_int_t)run->icount, "qemu_icount",
-                  result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete", run->complete,
-                  "exit", cli_json_text(result->exit), "stderr", cli_json_text(result->stderr_tail), "verdict",
-                  verdict(&result->comparison, run));
+                  result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
+                  tcgrr_run_ended(run), "exit", cli_json_text(result->exit), "stderr",
+                  cli_json_text(result->stderr_tail), "verdict", verdict(&result->comparison, run));
     if (result->stopped_at >= 0) {
         json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
     }

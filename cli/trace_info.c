@@ -7,6 +7,7 @@
 #include "store/inputs.h"
 #include "store/layers.h"
 #include "store/processes.h"
+#include "store/words.h"
 
 #include <stdio.h>
 #include <sys/resource.h>
@@ -149,6 +150,21 @@ static void print_process(const struct tcgrr_recorded_process *process, void *da
            process->trace);
 }
 
+/* The words of a command as texts; NULL if they are not known. */
+static json_t *words_json(const char *stored)
+{
+    json_t *words = stored ? json_loads(stored, 0, NULL) : NULL;
+    json_t *word;
+    size_t i;
+
+    json_array_foreach(words, i, word)
+    {
+        g_autofree char *text = tcgrr_word_of_json(word);
+        json_array_set_new(words, i, cli_json_text(text));
+    }
+    return words;
+}
+
 /* Prints nothing if something cannot be read. */
 static bool print_as_json(const char *path, struct tcgrr_reader *reader, const struct tcgrr_totals *totals,
                           enum cli_trace_form form, GError **error)
@@ -156,16 +172,16 @@ static bool print_as_json(const char *path, struct tcgrr_reader *reader, const s
     GError *problem = NULL;
     const struct tcgrr_run *run = tcgrr_reader_run(reader);
     bool flow = tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS;
-    json_t *command = run->original_command ? json_loads(run->original_command, 0, NULL) : NULL;
-    json_t *object =
-        json_pack("{s:o, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:b}", "trace",
-                  cli_json_text(path), "qemu_version", run->qemu_version, "target", run->target, "api_version",
-                  run->api_version, "mode", run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount,
-                  "qemu_icount", run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
-                  flow ? json_integer((json_int_t)totals->execs) : json_null(), "blocks",
-                  flow ? json_integer((json_int_t)totals->blocks) : json_null(), "events", events_json(totals),
-                  "chunks", (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s",
-                  run->duration_s, "exit", text_or_null(run->exit), "complete", run->complete && form != CLI_TRACE_CUT);
+    json_t *command = words_json(run->original_command);
+    json_t *object = json_pack(
+        "{s:o, s:s, s:s, s:i, s:s, s:b, s:I, s:o, s:o, s:o, s:o, s:I, s:I, s:f, s:o, s:b}", "trace",
+        cli_json_text(path), "qemu_version", run->qemu_version, "target", run->target, "api_version", run->api_version,
+        "mode", run->mode, "rr", run->rr, "icount", (json_int_t)totals->icount, "qemu_icount",
+        run->qemu_icount >= 0 ? json_integer(run->qemu_icount) : json_null(), "execs",
+        flow ? json_integer((json_int_t)totals->execs) : json_null(), "blocks",
+        flow ? json_integer((json_int_t)totals->blocks) : json_null(), "events", events_json(totals), "chunks",
+        (json_int_t)totals->chunks, "bytes", (json_int_t)totals->bytes, "duration_s", run->duration_s, "exit",
+        text_or_null(run->exit), "complete", tcgrr_run_ended(run) && form != CLI_TRACE_CUT);
     json_object_set_new(object, "tail", json_integer((json_int_t)run->tail));
     json_object_set_new(object, "assumed", json_integer((json_int_t)run->assumed));
     json_object_set_new(object, "level", text_or_null(run->level));
@@ -325,7 +341,10 @@ static bool print_as_text(const char *path, struct tcgrr_reader *reader, const s
     g_autofree char *events = events_text(totals);
     g_autofree char *count = count_text(run, totals->icount);
 
-    printf("%s: %s\n", path, run->complete ? "complete" : "INCOMPLETE: the recording was cut short or still runs");
+    printf("%s: %s\n", path,
+           tcgrr_run_ended(run) ? "complete"
+           : run->complete      ? "interrupted; everything up to there is here"
+                                : "INCOMPLETE: the recording was cut short or still runs");
     printf("  QEMU         %s, %s, %s mode, plugin API %d\n", run->qemu_version, run->target, run->mode,
            run->api_version);
     if (run->icount_shift && *run->icount_shift) {

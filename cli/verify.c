@@ -30,7 +30,8 @@ static int verify(struct tcgrr_reader *reader, const char *path, bool json)
     }
     if (json) {
         cli_print_json(json_pack("{s:o, s:b, s:b, s:I, s:o}", "trace", cli_json_text(path), "good", problems == 0,
-                                 "complete", run->complete, "problems_found", (json_int_t)problems, "problems", list));
+                                 "complete", tcgrr_run_ended(run), "problems_found", (json_int_t)problems, "problems",
+                                 list));
     } else if (problems == 0) {
         printf("%s: good%s\n", path, run->complete ? "" : " as far as it goes: the recording was cut short");
     }

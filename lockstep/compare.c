@@ -746,7 +746,7 @@ static bool check_verdict(const struct comparing *c, bool good, GError **error)
                     comparison->sides[0].icount, comparison->sides[1].icount, comparison->undecided);
         return false;
     }
-    if (good && !comparison->diverged && comparison->compared == 0) {
+    if (good && !comparison->diverged && comparison->compared == 0 && !c->options->may_be_empty) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "there was no instruction to compare");
         return false;
     }

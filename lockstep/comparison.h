@@ -86,6 +86,7 @@ struct tcgrr_compare_options {
      * may be stopped sooner, because QEMU stops the vCPU some time later. 0: both end at the same instruction. Read
      * when one has ended; NULL: 0. */
     const tcgrr_icount *asked_after;
+    bool may_be_empty; /* that there is no instruction to compare is no error */
     /* With `tolerate_cut_a`: B has inputs up to here, and may end then. */
     tcgrr_icount reach;
     bool tolerate_cut_a; /* A is a recording that was cut short: it is no divergence if B continues or ends earlier */

@@ -2,6 +2,8 @@
 /* What a trace says of its run as a whole. */
 #include "record/record_internal.h"
 
+#include "store/words.h"
+
 #include <string.h>
 #include <sys/utsname.h>
 #include <unistd.h>
@@ -22,10 +24,10 @@ static const char *words_json(struct recorder *recorder, const char *first, cons
 {
     json_t *array = json_array();
     if (first) {
-        json_array_append_new(array, json_string_nocheck(first));
+        json_array_append_new(array, tcgrr_word_json(first));
     }
     for (; *words; words++) {
-        json_array_append_new(array, json_string_nocheck(*words));
+        json_array_append_new(array, tcgrr_word_json(*words));
     }
     char *text = json_dumps(array, JSON_COMPACT);
     const char *kept = keep_string(recorder, text);
@@ -85,6 +87,7 @@ void tcgrr_recorder_describe_end(struct recorder *recorder, const struct tcgrr_c
     run->duration_s = (double)(g_get_monotonic_time() - recorder->began) / 1e6;
     run->exit = result->exit;
     run->guest_shutdown = tcgrr_session_guest_shutdown(recorder->session);
+    run->interrupted = recorder->options->stop ? *recorder->options->stop % TCGRR_RECORD_FORCE : 0;
     run->complete = result->end == TCGRR_LIVE_FINISHED && !recorder->store_failed;
     run->icount = last->end_icount;
     if (strcmp(run->mode, "user") == 0) {

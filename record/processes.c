@@ -16,7 +16,7 @@ bool tcgrr_recorder_store_process(struct recorder *recorder, const struct tcgrr_
                                      : "",
         .exit = result->exit,
         .icount = recorder->run.icount,
-        .complete = recorder->run.complete,
+        .complete = tcgrr_run_ended(&recorder->run),
     };
     g_autofree char *trace = g_path_get_basename(recorder->options->output);
 

@@ -6,6 +6,7 @@
 #include "record/part_lock.h"
 #include "replay/recorded.h"
 #include "replay/replay.h"
+#include "store/amend.h"
 #include "store/error.h"
 #include "store/inputs.h"
 #include "store/merge.h"
@@ -107,7 +108,7 @@ static bool open_files(struct tcgrr_fill *fill, const char *qemu, GError **error
 
 char *tcgrr_fill_folder(const char *trace)
 {
-    g_autofree char *path = g_canonicalize_filename(trace, NULL);
+    g_autofree char *path = tcgrr_amend_path(trace);
     return g_strconcat(path, ".fill", NULL);
 }
 
@@ -115,7 +116,7 @@ struct tcgrr_fill *tcgrr_fill_open(const char *trace, const char *qemu, const ch
 {
     struct tcgrr_fill *fill = g_new0(struct tcgrr_fill, 1);
 
-    fill->path = g_canonicalize_filename(trace, NULL);
+    fill->path = tcgrr_amend_path(trace);
     fill->folder = tcgrr_fill_folder(trace);
     fill->plugin = g_strdup(plugin);
     fill->reader = tcgrr_writer_fold_journal(fill->path, error) ? tcgrr_reader_open(trace, error) : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "replay/player.h"
 
+#include "emu/qemu/command_options.h"
 #include "emu/qemu/folder.h"
 #include "emu/qemu/machine_digest.h"
 #include "emu/qemu/replay_wait.h"
@@ -52,7 +53,8 @@ static bool build_command(struct tcgrr_player *player, GError **error)
 {
     const struct tcgrr_player_options *options = &player->options;
     g_autoptr(GPtrArray) words = keep_semihosting(options->words + 1);
-    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", player->gdb_socket);
+    g_autofree char *socket = tcgrr_options_escape(player->gdb_socket);
+    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", socket);
     struct tcgrr_command_options command = {
         .mode = TCGRR_RUN_REPLAY,
         .icount = tcgrr_reader_run(options->reader)->icount_shift,

@@ -15,6 +15,7 @@
 #include "store/error.h"
 #include "store/inputs.h"
 #include "store/processes.h"
+#include "store/words.h"
 
 /* Where further arguments of QEMU's go: at the end, in user mode before the program, after which they would be its own.
  */
@@ -37,8 +38,9 @@ static char **parse_words(const char *json, const char *const *extra, bool user)
 
     json_array_foreach(array, i, word)
     {
-        if (json_is_string(word)) {
-            g_ptr_array_add(words, g_strdup(json_string_value(word)));
+        char *text = tcgrr_word_of_json(word);
+        if (text) {
+            g_ptr_array_add(words, text);
         }
     }
     bool good = json_is_array(array) && words->len > 0 && words->len == json_array_size(array);

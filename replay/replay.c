@@ -272,6 +272,7 @@ static struct tcgrr_compare_options choose_how(struct tcgrr_reader *reader, cons
     how.strict = true;
     how.stop = options->stop;
     how.tolerate_cut_a = !run->complete;
+    how.may_be_empty = options->at == 0; /* where a debugger is to begin */
     how.reach = result->inputs.reach;
     how.asked_after = &result->inputs.asked_after;
     /* The recording may have been ended before the log was. */
@@ -858,6 +859,16 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     }
     if (run->directory) {
         make_absolute(command.argv, command.guest_files, run->directory);
+    }
+    for (char **word = command.argv; *word; word++) {
+        if (strchr(*word, '\n')) {
+            g_set_error(
+                error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                "command.txt has one argument a line, and this one has a line break: %s; the other files are in %s",
+                *word, folder);
+            tcgrr_command_clear(&command);
+            return false;
+        }
     }
     g_autofree char *joined = g_strjoinv("\n", command.argv);
     g_autofree char *text = g_strconcat(joined, "\n", NULL);

@@ -37,7 +37,8 @@ char *tcgrr_verdict_binary(struct tcgrr_reader *reader, const char *build, GErro
     }
     g_autofree char *found = g_find_program_in_path(build);
     if (!found) {
-        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "no such file or command");
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                    g_file_test(build, G_FILE_TEST_EXISTS) ? "not executable" : "no such file or command");
         return NULL;
     }
     return g_canonicalize_filename(found, NULL);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <glib/gstdio.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -54,9 +55,18 @@ static bool change_copy(const char *path, const char *part, bool (*change)(sqlit
     return good;
 }
 
+char *tcgrr_amend_path(const char *path)
+{
+    char *real = realpath(path, NULL);
+    char *whole = real ? g_strdup(real) : g_canonicalize_filename(path, NULL);
+
+    free(real);
+    return whole;
+}
+
 bool tcgrr_amend(const char *path, bool (*change)(sqlite3 *db, void *data, GError **error), void *data, GError **error)
 {
-    g_autofree char *whole = g_canonicalize_filename(path, NULL);
+    g_autofree char *whole = tcgrr_amend_path(path);
     g_autofree char *part = g_strdup_printf("%s.%d.part", whole, (int)getpid());
     enum tcgrr_seal_state seal;
     struct stat status;

@@ -15,6 +15,10 @@
  */
 bool tcgrr_amend(const char *path, bool (*change)(sqlite3 *db, void *data, GError **error), void *data, GError **error);
 
+/* The whole name of the file that `path` is, or leads to if it is a link: what is to be replaced. Owned by the caller.
+ */
+char *tcgrr_amend_path(const char *path);
+
 /* Runs SQL on `db`; TCGRR_ERROR_FAILED says `what` could not be done. */
 bool tcgrr_amend_execute(sqlite3 *db, const char *sql, const char *what, GError **error);
 

@@ -105,6 +105,7 @@ static void fill_run(struct tcgrr_reader *reader, sqlite3_stmt *statement)
     reader->run.mem_until = number_column(statement, "mem_until", -1);
     reader->run.tail = (uint64_t)number_column(statement, "tail", 0);
     reader->run.logged = (uint64_t)number_column(statement, "logged", 0);
+    reader->run.interrupted = (int)number_column(statement, "interrupted", 0);
 }
 
 bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)

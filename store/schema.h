@@ -41,7 +41,7 @@
     "guest_shutdown INTEGER,"                                                                                          \
     " complete INTEGER, icount INTEGER, qemu_icount INTEGER, execs INTEGER, assumed INTEGER, decided INTEGER,"         \
     " sample_step INTEGER, sample_from INTEGER, mem_from INTEGER, mem_until INTEGER, tail INTEGER, output TEXT,"       \
-    " logged INTEGER, auxv TEXT);"                                                                                     \
+    " logged INTEGER, auxv TEXT, interrupted INTEGER);"                                                                \
     "CREATE TABLE layer(level TEXT, first_icount INTEGER, end_icount INTEGER);"                                        \
     "CREATE TABLE note(id INTEGER PRIMARY KEY, text TEXT);"                                                            \
     "CREATE TABLE guest_file(path TEXT PRIMARY KEY, size INTEGER, xxh128 TEXT);"                                       \

@@ -34,7 +34,8 @@ struct tcgrr_run {
     const char *level;   /* tcgrr_level_name() */
     const char *exit;    /* how QEMU ended; NULL while recording */
     bool guest_shutdown; /* it was the guest that shut the machine down */
-    bool complete;       /* QEMU left in order and everything is here */
+    bool complete;       /* QEMU left in order and everything up to there is here */
+    int interrupted; /* the number of the signal by which the user ended the recording; 0: the run ended by itself */
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */
     tcgrr_icount tail;   /* instructions after the guest's request to shut down: in none of what is here */
@@ -52,6 +53,12 @@ struct tcgrr_run {
     const char *output; /* user mode: the kind of file that the program wrote to (emu/qemu/output.h); else NULL */
     const char *auxv;   /* user mode: the auxiliary vector that it started with (store/auxv.h); NULL: not known */
 };
+
+/* What people and scripts are told is complete: everything is here, up to an end that nobody asked tcgrr for. */
+static inline bool tcgrr_run_ended(const struct tcgrr_run *run)
+{
+    return run->complete && run->interrupted == 0;
+}
 
 /* run->level; FLOW if it says nothing that is known. */
 enum tcgrr_level tcgrr_run_level(const struct tcgrr_run *run);

@@ -71,7 +71,8 @@ static const char *const statement_sql[STATEMENTS] = {
     [ADD_SYMBOL] = "INSERT INTO symbol VALUES(?,?,?,?,?,?)",
     [FORGET_SYMBOLS] = "DELETE FROM symbol",
     [SET_RUN] =
-        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "INSERT OR REPLACE INTO run VALUES(1,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,"
+        "?)",
     [SET_LOGGED] = "UPDATE run SET logged = ?",
     [FIND_CHUNK] = "SELECT id FROM chunk WHERE first_seq <= ?1 AND first_seq + execs > ?1"
                    " ORDER BY first_seq DESC, id DESC LIMIT 1",
@@ -345,6 +346,7 @@ bool tcgrr_writer_run(struct tcgrr_writer *writer, const struct tcgrr_run *run, 
     bind_text(statement, at++, run->output);
     sqlite3_bind_int64(statement, at++, (sqlite3_int64)run->logged);
     bind_text(statement, at++, run->auxv);
+    sqlite3_bind_int(statement, at++, run->interrupted);
     return step(writer, SET_RUN, "store the run's description", error);
 }
 

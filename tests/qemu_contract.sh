@@ -77,3 +77,57 @@ for command in "replay a.tcgrr" "bisect a.tcgrr --qemu $qemu" "bisect a.tcgrr --
         complains 2 "--timeout takes 1 to 86400" "$tcgrr" $command --timeout $seconds
     done
 done
+
+# The first icount and the last one; there is none after that.
+last=$("$tcgrr" info --json a.tcgrr | jq .icount)
+object 0 '.stopped_at, .compared, .qemu_icount, .diverged' $'0\n0\n0\nfalse' replay --json --at 0 a.tcgrr
+object 0 '.stopped_at, .compared' "$last"$'\n'"$last" replay --json --at "$last" a.tcgrr
+object 3 .error.exit 3 replay --json --at $((last + 1)) a.tcgrr
+object 0 .from.a "$("$tcgrr" diff --json a.tcgrr a.tcgrr --from 0x80000000 | jq .from.a)" diff --json a.tcgrr a.tcgrr --from 0X80000000
+
+# Standard input, output and errors may be closed.
+run 0 bash -c '"$@" <&- 2>&-' bash "$tcgrr" record --json --force -o closed.tcgrr -- "${guest[@]}"
+verify closed
+run 0 bash -c '"$@" <&- 2>&-' bash "$tcgrr" lockstep --json --a "$qemu" --b "$qemu" -- "${guest[@]:1}"
+run 3 bash -c '"$@" >&-' bash "$tcgrr" info a.tcgrr
+contains "closed output" "$(cat err)" "standard output could not take"
+
+# Arguments that are no UTF-8 are replayed as they were; command.txt says if it cannot hold one.
+cp "$fixtures/rv64-mmio.elf" "$odd.elf"
+guest rv64-mmio "$version" "$odd.elf"
+record odd
+object 0 .diverged false replay --json odd.tcgrr
+object 0 '.command | any(. == "'"$shown.elf"'")' true info --json odd.tcgrr
+run 0 "$tcgrr" extract odd.tcgrr odd.files
+grep -qaxF "$work/$odd.elf" odd.files/command.txt || fail "command.txt has another kernel"
+cp "$fixtures/rv64-mmio.elf" $'two\nlines.elf'
+guest rv64-mmio "$version" $'two\nlines.elf'
+record lines
+complains 3 "one argument a line" "$tcgrr" extract lines.tcgrr lines.files
+if [ ! -s lines.files/replay.rr ] || [ -e lines.files/command.txt ]; then fail "extract, a line break: $(ls lines.files)"; fi
+
+# A folder for temporary files whose name has a comma, or is too long for sockets.
+mkdir "a, b" && run 0 env TMPDIR="$work/a, b" "$tcgrr" why a.tcgrr --at 1000 sp
+equal "temporary files" "$(ls -A "a, b")" ""
+long=$work/$(printf 'x%.0s' {1..100})
+mkdir "$long"
+complains 3 "too long for sockets.*TMPDIR" env TMPDIR="$long" "$tcgrr" replay a.tcgrr
+
+# What changes a trace changes the file that a link leads to.
+ln -s b.tcgrr link.tcgrr
+if [ "$version" != 7.2 ]; then
+    run 0 "$tcgrr" fill link.tcgrr --level state
+    equal "layers" "$("$tcgrr" info --json b.tcgrr | jq -c .layers)" '["inputs","flow","state"]'
+fi
+run 0 "$tcgrr" symbols link.tcgrr "$fixtures/rv64-trap.elf"
+[ -L link.tcgrr ] || fail "the link is a file now"
+verify b
+
+# Words that name nothing.
+: >no-program
+complains 3 "not executable" "$tcgrr" record -o x.tcgrr -- ./no-program -M virt
+run 125 "$tcgrr" bisect-run a.tcgrr --qemu ./no-program
+contains "bisect-run, not executable" "$(cat out)" "not executable"
+complains 2 "name of a file" "$tcgrr" record -o "" -- "${guest[@]}"
+complains 2 "1 or more" "$tcgrr" keyframes a.tcgrr --every 0
+complains 3 "no such trace" "$tcgrr" keyframes --drop "$none"

@@ -9,6 +9,7 @@
 #include "cli/export/page.h"
 #include "cli/export/tree.h"
 #include "store/addr2line.h"
+#include "store/words.h"
 
 #include <string.h>
 
@@ -35,13 +36,14 @@ static void add_fact(json_t *facts, const char *name, const char *text)
 static char *command_line(const char *stored)
 {
     json_t *words = stored ? json_loads(stored, 0, NULL) : NULL;
-    g_autoptr(GPtrArray) texts = g_ptr_array_new();
+    g_autoptr(GPtrArray) texts = g_ptr_array_new_with_free_func(g_free);
     json_t *word;
     size_t i;
 
     json_array_foreach(words, i, word)
     {
-        g_ptr_array_add(texts, (gpointer)(json_is_string(word) ? json_string_value(word) : ""));
+        char *text = tcgrr_word_of_json(word);
+        g_ptr_array_add(texts, text ? text : g_strdup(""));
     }
     g_ptr_array_add(texts, NULL);
     char *line = cli_quote_words((const char *const *)texts->pdata);
@@ -65,7 +67,10 @@ static json_t *facts_of(const struct tcgrr_run *run)
     add_fact(facts, "level", run->level);
     add_fact(facts, "recorded", run->started);
     add_fact(facts, "ran", seconds);
-    add_fact(facts, "complete", run->complete ? "yes" : "no: the recording was cut short");
+    add_fact(facts, "complete",
+             tcgrr_run_ended(run) ? "yes"
+             : run->complete      ? "no: the recording was interrupted"
+                                  : "no: the recording was cut short");
     return facts;
 }
 

@@ -12,6 +12,7 @@
 #include "emu/qemu/inspect.h"
 #include "emu/qemu/scratch.h"
 #include "store/error.h"
+#include "store/words.h"
 
 #define ELF_SEGMENT " ELF program header segment " /* hw/elf_ops of QEMU 7.0 to 11.1 */
 #define FLASH_COPY  ".start"                       /* a copy of a flash image from before the guest wrote to it */
@@ -701,9 +702,9 @@ char **tcgrr_pins_resolve(const char *const *words, const char *folder)
 char *tcgrr_pins_command(const char *qemu, char **words)
 {
     json_t *array = json_array();
-    json_array_append_new(array, json_string_nocheck(qemu));
+    json_array_append_new(array, tcgrr_word_json(qemu));
     for (; *words; words++) {
-        json_array_append_new(array, json_string_nocheck(*words));
+        json_array_append_new(array, tcgrr_word_json(*words));
     }
     char *text = json_dumps(array, JSON_COMPACT);
     json_decref(array);

@@ -394,7 +394,9 @@ bool tcgrr_qemu_probe(const char *name, const char *plugin, struct tcgrr_qemu *q
     g_autofree char *found = g_find_program_in_path(name);
     if (!found) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "%s: %s; give a QEMU on PATH or its path", name,
-                    g_file_test(name, G_FILE_TEST_EXISTS) ? "neither a program nor a trace" : "no such command");
+                    !g_file_test(name, G_FILE_TEST_EXISTS)      ? "no such command"
+                    : g_file_test(name, G_FILE_TEST_IS_REGULAR) ? "neither a program nor a trace, or not executable"
+                                                                : "neither a program nor a trace");
         return false;
     }
     g_autofree char *path = g_canonicalize_filename(found, NULL);

@@ -9,9 +9,15 @@
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+/* What is put into such folders, and has to be short. */
+#define LONGEST_SOCKET "/forks-XXXXXX/socket"
 
 /* Process-wide, because it ends with the process; made once and only read afterwards. */
 static GMutex lock;
@@ -84,6 +90,11 @@ static void dismiss_cleaner(void)
 static bool make_root(GError **error)
 {
     root = g_strdup_printf("%s/tcgrr-%08x%08x", g_get_tmp_dir(), g_random_int(), g_random_int());
+    if (strlen(root) + strlen(LONGEST_SOCKET) >= sizeof(((struct sockaddr_un *)NULL)->sun_path)) {
+        g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED, "the name %s is too long for sockets in that folder", root);
+        g_clear_pointer(&root, g_free);
+        return false;
+    }
     start_cleaner();
     if (mkdir(root, 0700) == 0) {
         atexit(dismiss_cleaner);

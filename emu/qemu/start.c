@@ -96,7 +96,8 @@ static bool launch(struct start *start, GError **error)
 {
     const struct tcgrr_start_options *options = start->options;
     g_autofree char *slow = g_strdup_printf("slow=%d", start->slow_fd);
-    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", start->gdb_socket);
+    g_autofree char *socket = tcgrr_options_escape(start->gdb_socket);
+    g_autofree char *gdb = g_strdup_printf("unix:%s,server=on,wait=off", socket);
     struct tcgrr_command_options command = {
         .mode = TCGRR_RUN_PLAIN,
         .icount = options->icount,
