@@ -360,6 +360,7 @@ int cli_bisect_cause(int argc, char **argv)
 
 int cli_bisect_pair(const struct cli_bisect_pair *pair)
 {
+    g_autofree char *from = cli_plain_where(pair->comparing->from);
     GError *error = NULL;
     g_autofree char *plugin = cli_plugin_path(&error);
     struct context context = {
@@ -368,7 +369,7 @@ int cli_bisect_pair(const struct cli_bisect_pair *pair)
         .options = {.qemus = {pair->qemus[0], pair->qemus[1]},
                     .words = {pair->words[0], pair->words[1]},
                     .extra = pair->extra,
-                    .from = cli_compare_options_start_late(pair->comparing) ? pair->comparing->from : NULL,
+                    .from = cli_compare_options_start_late(pair->comparing) ? from : NULL,
                     .symbol_files = (const char *const *)pair->symbol_files,
                     .icount = pair->icount,
                     .plugin = plugin,

@@ -40,6 +40,16 @@ bool cli_compare_options_start_late(const struct cli_compare_options *comparing)
     return comparing->from && strcmp(comparing->from, "0") != 0;
 }
 
+char *cli_plain_where(const char *text)
+{
+    uint64_t value;
+
+    if (text && cli_parse_icount(text, &value)) {
+        return g_strdup_printf("%" G_GUINT64_FORMAT, value);
+    }
+    return text && g_str_has_prefix(text, "0X") ? g_strconcat("0x", text + 2, NULL) : g_strdup(text);
+}
+
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where)
 {
     uint64_t value;

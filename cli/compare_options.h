@@ -59,6 +59,9 @@ void cli_compare_options_clear(struct cli_compare_options *comparing);
 /* Whether the comparison starts at a place in the code rather than at the start or an icount. */
 bool cli_compare_options_start_late(const struct cli_compare_options *comparing);
 
+/* A WHERE in its plain form: an icount without commas and units, or an address that begins with 0x; anything else as it
+ * is. NULL for NULL. Owned by the caller. */
+char *cli_plain_where(const char *text);
 /* Parses a place: a number with 0x is an address, one without is an icount, anything else is a symbol. False if there
  * is no symbol of this name. */
 bool cli_parse_where(const char *text, struct tcgrr_symbols *symbols, struct tcgrr_position *where);

@@ -88,6 +88,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     g_autofree char *from = NULL;
     g_autofree char *until = NULL;
     g_autofree char *least = NULL;
+    gboolean progress = FALSE;
     const GOptionEntry options[] = {
         {"output", 'o', 0, G_OPTION_ARG_FILENAME, &output,
          "the file to write (default: standard output); uftrace: the folder to create", "FILE"},
@@ -97,6 +98,8 @@ static int run(const struct cli_command *command, int argc, char **argv)
          "perfetto, uftrace: leave out functions that ran for fewer instructions (default: perfetto shows about a "
          "million)",
          "INSTRUCTIONS"},
+        {"progress", 0, 0, G_OPTION_ARG_NONE, &progress, "show progress even if standard error is not a terminal",
+         NULL},
         {0},
     };
     if (!cli_parse(command, options, false, &argc, &argv)) {
@@ -107,7 +110,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     const struct export_format *format = find_format(argv[2]);
     struct report as = {.name = argv[2]};
-    struct report_job report = {.report = &as, .progress = isatty(STDERR_FILENO)};
+    struct report_job report = {.report = &as, .progress = progress || isatty(STDERR_FILENO)};
     struct export_job job = {.report = &report, .path = output, .until = UINT64_MAX};
     if (!format) {
         return no_format(command, argv[2]);

@@ -2,6 +2,7 @@
 #include "record/record.h"
 
 #include "cli/cli.h"
+#include "cli/compare_options.h"
 #include "cli/level.h"
 #include "emu/qemu/command.h"
 #include "replay/keyframes.h"
@@ -238,6 +239,7 @@ static int parse(const struct cli_command *command, int *argc, char ***argv, str
 static int record_one(const struct cli_command *command, char **argv, const struct arguments *arguments)
 {
     bool verbose = arguments->verbose;
+    g_autofree char *start_at = cli_plain_where(arguments->start_at);
     g_autofree char *name = output_name(arguments->output, argv[1], argv + 2);
     bool shows = arguments->progress || (isatty(STDERR_FILENO) && !guest_has_terminal(argv[1], argv + 2));
     struct tcgrr_record_options record_options = {
@@ -247,7 +249,7 @@ static int record_one(const struct cli_command *command, char **argv, const stru
         .arguments = (const char *const *)argv + 2,
         .rr = !arguments->no_rr,
         .portable = arguments->portable,
-        .start_at = arguments->start_at,
+        .start_at = start_at,
         .follow_none = arguments->follow && strcmp(arguments->follow, "none") == 0,
         .follow_all = arguments->follow && strcmp(arguments->follow, "all") == 0,
         .icount = arguments->icount,

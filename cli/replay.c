@@ -71,8 +71,11 @@ static char *gdb_address(const char *given)
     return given[0] == ':' ? g_strconcat("tcp:", given, NULL) : g_strdup(given);
 }
 
-static const char *verdict(const struct tcgrr_comparison *comparison, const struct tcgrr_run *run)
+static const char *verdict(const struct tcgrr_replay_result *result, const struct tcgrr_run *run)
 {
+    const struct tcgrr_comparison *comparison = &result->comparison;
+    bool stopped = result->stopped_at >= 0 && (tcgrr_icount)result->stopped_at < run->icount;
+
     if (comparison->diverged || comparison->undecided) {
         return comparison->diverged ? "diverged" : "no verdict";
     }
@@ -82,9 +85,9 @@ static const char *verdict(const struct tcgrr_comparison *comparison, const stru
     if (comparison->input_places > 0) {
         return "no divergence, except for what followed from inputs";
     }
-    return comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
-           : run->complete                             ? "no divergence"
-                                                       : "no divergence up to the end of the recording";
+    return stopped || comparison->ends[1] == TCGRR_SOURCE_STOPPED ? "no divergence up to here"
+           : run->complete                                        ? "no divergence"
+                                                                  : "no divergence up to the end of the recording";
 }
 
 /* A recording that was cut short has more instructions than its inputs reach. */
@@ -104,7 +107,7 @@ static void print_text(struct tcgrr_reader *reader, const struct tcgrr_replay_re
     if (tcgrr_run_level(run) > TCGRR_LEVEL_INPUTS || result->comparison.diverged) {
         cli_print_comparison(&result->comparison, places);
     }
-    printf("%s: %s", tcgrr_reader_path(reader), verdict(&result->comparison, run));
+    printf("%s: %s", tcgrr_reader_path(reader), verdict(result, run));
     if (result->qemu_icount >= 0) {
         g_autofree char *own = cli_number((uint64_t)result->qemu_icount);
         printf(", QEMU's own count is %s", own);
@@ -145,7 +148,7 @@ static json_t *result_json(struct tcgrr_reader *reader, const struct tcgrr_repla
                   (json_int_t)run->icount, "qemu_icount",
                   result->qemu_icount >= 0 ? json_integer(result->qemu_icount) : json_null(), "complete",
                   tcgrr_run_ended(run), "exit", cli_json_text(result->exit), "stderr",
-                  cli_json_text(result->stderr_tail), "verdict", verdict(&result->comparison, run));
+                  cli_json_text(result->stderr_tail), "verdict", verdict(result, run));
     if (result->stopped_at >= 0) {
         json_object_set_new(object, "stopped_at", json_integer(result->stopped_at));
     }
@@ -273,11 +276,16 @@ static int run(const struct cli_command *command, int argc, char **argv)
         return cli_usage(command, "%s", conflict);
     }
     GError *error = NULL;
+    g_autofree char *gdb = gdb_given ? gdb_address(gdb_given) : NULL;
+    struct tcgrr_address address = {0};
+    if (gdb && !tcgrr_address_parse(gdb, &address, &error)) {
+        return cli_fail(error);
+    }
+    tcgrr_address_clear(&address);
     g_autofree char *plugin = cli_plugin_path(&error);
     if (!plugin) {
         return cli_fail(error);
     }
-    g_autofree char *gdb = gdb_given ? gdb_address(gdb_given) : NULL;
     struct context context = {.stop = cli_catch_signals(), .gdb = gdb};
     struct tcgrr_replay_options options = {
         .qemu = qemu,

@@ -131,3 +131,14 @@ contains "bisect-run, not executable" "$(cat out)" "not executable"
 complains 2 "name of a file" "$tcgrr" record -o "" -- "${guest[@]}"
 complains 2 "1 or more" "$tcgrr" keyframes a.tcgrr --every 0
 complains 3 "no such trace" "$tcgrr" keyframes --drop "$none"
+
+# Places are written the same way everywhere.
+for place in 1K 1,000 1000; do
+    object 0 .pinned.start_icount 1000 record --json --force -o start.tcgrr --start-at $place -- "${guest[@]}"
+done
+record start --force --start-at 0X80000000
+equal "start at 0X80000000" "$(json '.pinned.start_at')" 0x80000000
+object 0 .diverged false lockstep --json --bisect --from 1K --a "$qemu" --b "$qemu" -- "${guest[@]:1}"
+# An address for gdb is looked at before anything is replayed.
+complains 2 "not an address" "$tcgrr" replay a.tcgrr --at 500 --gdb nowhere
+equal "what was replayed before that" "$(cat out)" ""

@@ -761,8 +761,8 @@ static bool build_user(struct builder *builder, GError **error)
     const struct tcgrr_command_options *options = builder->options;
     struct tcgrr_command *command = builder->command;
     const char *wrong = options->mode == TCGRR_RUN_REPLAY ? "rr log"
-                        : options->icount                 ? "an icount shift"
-                        : options->gdb                    ? "gdb at an icount"
+                        : options->icount                 ? "icount shift"
+                        : options->gdb                    ? "place for gdb to stop at"
                                                           : NULL;
     if (wrong) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE,
