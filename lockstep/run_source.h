@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * One side of a comparison: a run that is being executed or was stored, seen as the comparator needs it: digests at
- * any icount, and the executions of a recent stretch when two digests differ.
+ * One side of a comparison: a live or stored run as the comparator needs it: digests at any icount, and the executions
+ * of a recent stretch when two digests differ.
  */
 #ifndef TCGRR_LOCKSTEP_RUN_SOURCE_H
 #define TCGRR_LOCKSTEP_RUN_SOURCE_H
@@ -9,11 +9,11 @@
 #include "emu/qemu/session.h"
 #include "store/trace.h"
 
-/* How far a side has come. */
+/* How far a side has got. */
 enum tcgrr_run_source_state {
-    TCGRR_SOURCE_REACHED,  /* it has passed the checkpoint that was asked for */
-    TCGRR_SOURCE_ENDED,    /* it ended in order before */
-    TCGRR_SOURCE_SHUTDOWN, /* its guest shut down before: the vCPU runs on until QEMU comes round to stopping it */
+    TCGRR_SOURCE_REACHED,  /* it has passed the requested checkpoint */
+    TCGRR_SOURCE_ENDED,    /* it ended normally before */
+    TCGRR_SOURCE_SHUTDOWN, /* its guest shut down before; the vCPU keeps running until QEMU stops it */
     TCGRR_SOURCE_CUT,      /* it was cut short before: killed, or its recording was */
     TCGRR_SOURCE_HUNG,     /* it makes no progress any more */
     TCGRR_SOURCE_STOPPED,  /* it was stopped on purpose before */
@@ -21,7 +21,7 @@ enum tcgrr_run_source_state {
 
 struct tcgrr_run_source_position {
     enum tcgrr_run_source_state state;
-    tcgrr_icount icount; /* as far as was asked for, or where it ended */
+    tcgrr_icount icount; /* the requested place, or where the side ended */
     uint64_t flow;       /* digest of the instructions up to there */
 };
 
@@ -34,28 +34,28 @@ struct tcgrr_exec {
     tcgrr_icount icount; /* before it */
 };
 
-/* What ran and what happened in a part of a run. */
+/* The executions and events in a part of a run. */
 struct tcgrr_stretch {
     GArray *execs;  /* struct tcgrr_exec, in order */
-    GArray *events; /* struct tcgrr_event, in order; their `seq` means nothing here */
+    GArray *events; /* struct tcgrr_event, in order; `seq` is unused */
 };
 void tcgrr_stretch_init(struct tcgrr_stretch *stretch);
 void tcgrr_stretch_clear(struct tcgrr_stretch *stretch);
 
-/* How far back a side can still be asked about, in instructions. */
+/* How far back a side can be queried, in instructions. */
 #define TCGRR_SOURCE_WINDOW (8 * TCGRR_CHECKPOINT_STEP)
 
 struct tcgrr_run_source;
 
-/* Whether a block is looked for. `early`: some of its executions ended before its end. */
+/* Returns whether a block is wanted. `early`: some of its executions ended before its last instruction. */
 typedef bool (*tcgrr_block_wanted)(const struct tcgrr_block *block, bool early, void *data);
 
 /* All functions: false with an error if the side could not be read, or TCGRR_ERROR_STOPPED. */
 struct tcgrr_run_source_ops {
     /*
-     * Goes on until `to` instructions have run or the side has ended, and gives the digest of those from `from` on.
-     * `from` is 0 or at most TCGRR_SOURCE_WINDOW before the furthest instruction that was asked for; so is `to`.
-     * Fastest where `from` is 0 and `to` a checkpoint.
+     * Continues until `to` instructions have run or the side has ended, and computes the digest of the instructions
+     * from `from` on. `from` and `to` are each 0 or at most TCGRR_SOURCE_WINDOW before the furthest instruction
+     * requested so far. Fastest if `from` is 0 and `to` is a checkpoint.
      */
     bool (*advance)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to,
                     struct tcgrr_run_source_position *position, GError **error);
@@ -66,10 +66,11 @@ struct tcgrr_run_source_ops {
      */
     bool (*stretch)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_stretch *stretch,
                     GError **error);
-    /* The first instruction at `pc` to run among from..to, through which the side has come; *found: there is one. */
+    /* Finds the first instruction at `pc` that ran in from..to, which the side has already run. *found: there is one.
+     * */
     bool (*find)(struct tcgrr_run_source *side, uint64_t pc, tcgrr_icount from, tcgrr_icount to, tcgrr_icount *icount,
                  bool *found, GError **error);
-    /* Frees it; what it was made from stays. */
+    /* Frees the side, but not what it was created from. */
     void (*free)(struct tcgrr_run_source *side);
     /*
      * Fills `samples`, which is emptied first, with those of the state with from <= icount < to; the side has reached
@@ -78,75 +79,75 @@ struct tcgrr_run_source_ops {
     bool (*samples)(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icount to, struct tcgrr_samples *samples,
                     GError **error);
     /*
-     * Goes on towards `to` for about `wait_ms` at most. *there: advance() and stretch() up to there will not have to
+     * Continues towards `to` for about `wait_ms` at most. *there: advance() and stretch() up to `to` will not have to
      * wait for a guest. NULL: they never have to.
      */
     bool (*approach)(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms, bool *there, GError **error);
-    /* The address of the symbol `name` of a program in user mode, of what it has mapped so far, and from which
-     * instruction on it is that. False: it has none. NULL: that is not known. */
+    /* Finds the address of the symbol `name` in the files that a user-mode program has mapped so far, and the
+     * instruction from which on it is valid. False: there is no such symbol. NULL: symbols are unknown. */
     bool (*address)(struct tcgrr_run_source *side, const char *name, uint64_t *pc, tcgrr_icount *since);
     /*
-     * Moves *icount on to before the first block to run that `wanted` accepts, by much or not at all; to UINT64_MAX
-     * where none follows. NULL: it has no list of blocks.
+     * Moves *icount forward, possibly not at all, to a place before the next execution of a block that `wanted`
+     * accepts; to UINT64_MAX if there is none. NULL: the side has no list of blocks.
      */
     bool (*pass_over)(struct tcgrr_run_source *side, tcgrr_icount *icount, tcgrr_block_wanted wanted, void *data,
                       GError **error);
 };
 
-/* Base of every side; must be its first field. */
+/* Base of every side; must be the first field. */
 struct tcgrr_run_source {
     const struct tcgrr_run_source_ops *ops;
 };
 
-/* A stored trace. The reader stays the caller's. */
+/* Creates a side for a stored trace. The caller keeps ownership of the reader. */
 struct tcgrr_run_source *tcgrr_run_source_stored(struct tcgrr_reader *reader, GError **error);
 
-/* What a live side shares with another one: the rr log that one of the two writes and the other replays meanwhile. */
+/* The rr log that two live sides share: one writes it while the other replays it. */
 struct tcgrr_run_source_log {
     /*
-     * Called whenever the side has been read on, `icount` instructions far, on the way to `to`. `over`: QEMU has left.
-     * Sets what follows. False with an error if the log cannot be used.
+     * Called whenever more of the side has been read, up to `icount`, on the way to `to`. `over`: QEMU has exited. Sets
+     * the fields below. False with an error if the log cannot be used.
      */
     bool (*step)(struct tcgrr_run_source_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
-    /* The side must not be read on for now: waits, shortly, for what has to come first. */
+    /* Called when the side must not be read further yet: waits briefly for the log. */
     void (*wait)(struct tcgrr_run_source_log *log);
     tcgrr_icount known; /* the side counts as come so far, if it has: what lies after may not be part of the run */
-    tcgrr_icount end;   /* the log ends here, and with it the run; UINT64_MAX: not that we know */
+    tcgrr_icount end;   /* the log, and with it the run, ends here; UINT64_MAX: not known */
     bool asked;         /* because the guest asked for its shutdown */
-    bool complete;      /* or because QEMU left in order */
+    bool complete;      /* or because QEMU exited normally */
 };
 
 struct tcgrr_run_source_live_options {
-    int hang_ms;                                       /* without progress for so long it counts as hung */
-    bool replays;                                      /* QEMU gets all that comes from outside out of an rr file: one
-                                                          that works and retires nothing waits for what is not there */
-    const volatile int *stop;                          /* not 0: give up with TCGRR_ERROR_STOPPED; may be NULL */
-    void (*progress)(tcgrr_icount icount, void *data); /* now and then; may be NULL */
-    tcgrr_icount ahead;                                /* how far it is read ahead of what the comparator has come to */
-    tcgrr_icount stop_at;                              /* where QEMU stops when `paused` says that it did */
-    /* Whether QEMU was stopped on purpose, and all that it reported until then was read; may be NULL. */
+    int hang_ms;              /* without progress for this long, the side counts as hung */
+    bool replays;             /* QEMU gets all that comes from outside out of an rr file: one
+                                 that works and retires nothing waits for what is not there */
+    const volatile int *stop; /* if not 0, functions fail with TCGRR_ERROR_STOPPED; may be NULL */
+    void (*progress)(tcgrr_icount icount, void *data); /* called occasionally; may be NULL */
+    tcgrr_icount ahead;                                /* how far it may be read ahead of the comparator */
+    tcgrr_icount stop_at;                              /* where QEMU is when `paused` reports that it stopped */
+    /* Returns whether QEMU was stopped on purpose and everything it reported until then was read; may be NULL. */
     bool (*paused)(struct tcgrr_session *session);
     /* Where `stop_at` is a place on the way to `goes_to`: called there, lets QEMU run on to that; false with an error
      * if it does not. */
     tcgrr_icount goes_to;
     bool (*pass)(tcgrr_icount to, void *data, GError **error);
     void *pass_data;
-    tcgrr_icount enough; /* here at the latest it counts as stopped; 0: nowhere */
+    tcgrr_icount enough; /* from here on it counts as stopped at the latest; 0: nowhere */
     /* What it is expected to execute, from the first instruction on: once it has diverged from that and makes no
      * progress for half a second, it counts as hung. A side that the comparator always advances first, or NULL. */
     struct tcgrr_run_source *original;
-    /* User mode: a side that knows the addresses of symbols that this one does not know: its program is given calls
-     * instead of making them, so it maps no files but has the same at the same addresses. Must live as long; may be
-     * NULL. */
+    /* User mode: a side that knows the addresses of symbols. This side's program gets its calls' results instead of
+     * making the calls, so it maps no files, but has the same contents at the same addresses. Must live as long as this
+     * side; may be NULL. */
     struct tcgrr_run_source *names;
-    struct tcgrr_run_source_log *log; /* NULL: it shares none. Must live as long as the side */
-    bool translated;                  /* its inputs are those of another release */
+    struct tcgrr_run_source_log *log; /* NULL: it shares none. Must outlive the side */
+    bool translated;                  /* its inputs were recorded by another release */
     bool fails_at_threads; /* to read what comes after a thread has kept others waiting too long, which is not known,
                             * fails (TCGRR_ERROR_FAILED); else the run counts as cut short there */
     void *data;
 };
 
-/* A running QEMU. The session stays the caller's. */
+/* Creates a side for a running QEMU. The caller keeps ownership of the session. */
 struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
                                                const struct tcgrr_run_source_live_options *options);
 

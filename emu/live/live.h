@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and makes chunks of them, with
+ * A live QEMU as a source of the stream: reads the plugin's raw facts from the ring and turns them into chunks with
  * exact instruction counts, events and checkpoints.
  */
 #ifndef TCGRR_EMU_LIVE_H
@@ -11,16 +11,16 @@
 
 struct tcgrr_live;
 
-/* How a live stream ended, or that it has not. */
+/* How a live stream ended, if it has. */
 enum tcgrr_live_end {
     TCGRR_LIVE_RUNS,
-    TCGRR_LIVE_FINISHED, /* QEMU left in order and everything was delivered */
-    TCGRR_LIVE_CUT,      /* QEMU went away without a word: everything but the block it was in was delivered */
+    TCGRR_LIVE_FINISHED, /* QEMU exited normally and everything was delivered */
+    TCGRR_LIVE_CUT,      /* QEMU disappeared without an END record: everything but the block it was in was delivered */
     TCGRR_LIVE_THREADS,  /* user mode: a thread could not be kept waiting any longer; recorded up to there */
-    TCGRR_LIVE_UNLOADED, /* the plugin never came up */
+    TCGRR_LIVE_UNLOADED, /* the plugin was never loaded */
 };
 
-/* What the plugin said about its QEMU. */
+/* What the plugin reported about its QEMU. */
 struct tcgrr_live_info {
     char target[32];
     int api;
@@ -31,83 +31,83 @@ struct tcgrr_live_info {
     bool reports_discon;
     bool reports_syscalls;
     bool digests_stores;  /* samples have a digest of all stores */
-    uint64_t environment; /* a hash of the one that QEMU was started with */
+    uint64_t environment; /* a hash of the environment that QEMU was started with */
 };
 
 /* The default size of the ring in bytes: a power of two, 128 KiB to 1 GiB. */
 #define TCGRR_LIVE_RING_BYTES (16u << 20)
 
-/* Creates the shared memory. Returns NULL with error if the system has none left. One thread uses all of it, unless
- * said. */
+/* Creates the shared memory. Returns NULL with an error if there is not enough. Use from one thread, unless stated
+ * otherwise. */
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error);
-/* The run is one that begins in the middle: after `icount` instructions. Before anything is read. */
+/* Makes the run begin after `icount` instructions. Call before anything is read. */
 void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
 /*
- * The plugin instruments nothing (level inputs): events come as they are reported, at no known place, and there are no
- * executions. Before anything is read.
+ * Call, before anything is read, if the plugin instruments nothing (level inputs): events come as they are reported,
+ * without a known place, and there are no executions.
  */
 void tcgrr_live_events_only(struct tcgrr_live *live);
-/* Empties `chunk` and makes it the first one to give to tcgrr_live_next(). */
+/* Empties `chunk` and prepares it as the first one for tcgrr_live_next(). */
 void tcgrr_live_first_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
-/* Tells the plugin, if it still runs, that nobody reads, and frees everything but `blocks`' users' chunks. NULL is
+/* Detaches from the plugin, if it still runs, and frees everything except the chunks that refer to its blocks. NULL is
  * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);
 
 /*
- * QEMU is to end and was or will be told so, by a signal or through QMP: its vCPU gives way now and then from now on,
- * so that it hears it. Any thread.
+ * Call when QEMU was or will be asked to end, by a signal or through QMP: its vCPU yields regularly from now on, so
+ * that QEMU can react. Any thread.
  */
 void tcgrr_live_ask_yield(struct tcgrr_live *live);
 
-/* Nothing is read any more: the guest runs on unrecorded instead of waiting for us. */
+/* Stops reading: the guest continues unrecorded instead of waiting for us. */
 void tcgrr_live_detach(struct tcgrr_live *live);
 
-/* The descriptor which QEMU has to inherit. */
+/* Returns the descriptor that QEMU must inherit. */
 int tcgrr_live_fd(const struct tcgrr_live *live);
 
-/* The blocks that its chunks refer to; owned by `live`. */
+/* Returns the blocks that its chunks refer to; owned by `live`. */
 const struct tcgrr_blocks *tcgrr_live_blocks(const struct tcgrr_live *live);
 
-/* Whether the plugin was loaded; fills `info` then. */
+/* Returns whether the plugin was loaded, and fills `info` if so. */
 bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info);
 
-/* The process has ended: what is in the ring is all there will be. */
+/* Call when the process has ended: nothing more will be written to the ring. */
 void tcgrr_live_gone(struct tcgrr_live *live);
 
 /*
- * The same in user mode where that is how the guest program ended, by a signal of its own: the stream finishes there
- * instead of being cut. QEMU says nothing more then; how far the last execution came stands in the ring.
+ * The same in user mode if the process ended because a signal killed the guest program: the stream finishes there
+ * instead of being cut. QEMU reports nothing in that case; the ring's header says how far the last execution got.
  */
 void tcgrr_live_died(struct tcgrr_live *live);
 
-/* The system call that the program is in, as far as the stream was read; -1: none. */
+/* Returns the system call that the program is in, as far as the stream was read; -1: none. */
 int64_t tcgrr_live_in_call(const struct tcgrr_live *live);
 
 /*
- * QEMU has been stopped at exactly `icount`, between two instructions: the execution that began last has come to there.
- * Adds it to `chunk`, the one last given to tcgrr_live_next(). The stream cannot be continued after it.
+ * Call when QEMU was stopped at exactly `icount`, between two instructions, in the execution that began last. Adds that
+ * execution to `chunk`, the one last passed to tcgrr_live_next(). The stream cannot be continued afterwards.
  */
 void tcgrr_live_stop_at(struct tcgrr_live *live, struct tcgrr_chunk *chunk, tcgrr_icount icount);
 
 /*
- * Continues `chunk` with what has run since. Returns when it is full, when `wait_ms` have passed, or at the stream's
- * end: then `*end` says how. Between two calls the caller may replace the chunk by another one made to follow it
- * (tcgrr_chunk_follow). False: the ring is malformed, TCGRR_ERROR_DAMAGED.
+ * Appends to `chunk` what has run since the last call. Returns when it is full, when `wait_ms` have passed, or at the
+ * end of the stream; `*end` then says how it ended. Between two calls the caller may replace the chunk with one that
+ * follows it (tcgrr_chunk_follow). Fails with TCGRR_ERROR_DAMAGED if the ring is malformed.
  */
 bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wait_ms, enum tcgrr_live_end *end,
                      GError **error);
 
 /*
- * The run is one whose rr log is known, because QEMU replays it: counts that this QEMU does not give come from there.
- * Before the first tcgrr_live_next(); takes `log` over.
+ * Call, before the first tcgrr_live_next(), if the run's rr log is known because QEMU replays it: counts that this QEMU
+ * does not report are taken from it. Takes ownership of `log`.
  */
 void tcgrr_live_set_log(struct tcgrr_live *live, struct tcgrr_rrlog *log);
 
-/* QEMU does not count the run's first block (tcgrr_retire_starts_uncounted()), which is then left out of the run.
- * Before the first tcgrr_live_next(). */
+/* Call, before the first tcgrr_live_next(), if QEMU does not count the run's first block
+ * (tcgrr_retire_starts_uncounted()), which is then left out of the run. */
 void tcgrr_live_starts_uncounted(struct tcgrr_live *live);
 
-/* With a log that is known: inferred events get the places of origin that a recording gets from it at its end. */
+/* With a known log: gives inferred events the places of origin that a recording takes from it at its end. */
 void tcgrr_live_correct_events(struct tcgrr_live *live);
 
 /*
@@ -120,13 +120,14 @@ void tcgrr_live_watch_log(struct tcgrr_live *live, struct tcgrr_rrlog *log,
                           void (*reach)(tcgrr_icount icount, bool open, void *data), void *data);
 
 /*
- * The run's rr log will be known when it has ended: keep what is to be asked then. Before the first tcgrr_live_next().
+ * Call, before the first tcgrr_live_next(), if the run's rr log will be known when the run has ended: keeps the
+ * questions for it.
  */
 void tcgrr_live_keep_uncertain(struct tcgrr_live *live);
-/* What was kept, struct tcgrr_uncertain_retire in order, owned by `live`; NULL if nothing was to be, or there were too
- * many. */
+/* Returns what was kept, struct tcgrr_uncertain_retire in order, owned by `live`; NULL if nothing had to be kept, or
+ * there were too many. */
 const GArray *tcgrr_live_uncertain(const struct tcgrr_live *live);
-/* The first `count` of them were asked: they need not be kept. */
+/* Drops the first `count` of them, which were answered. */
 void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
 
 /*
@@ -137,10 +138,11 @@ void tcgrr_live_drop_uncertain(struct tcgrr_live *live, guint count);
  */
 void tcgrr_live_set_sample_step(struct tcgrr_live *live, uint32_t step);
 
-/* Words of the ring that were not looked at yet; exact while the plugin stands still (emu/plugin/pause.h). */
+/* Returns the number of words in the ring that were not read yet; exact while the plugin is paused
+ * (emu/plugin/pause.h). */
 uint64_t tcgrr_live_backlog(const struct tcgrr_live *live);
 
-/* Whether the chunk takes no more: the caller has to replace it. */
+/* Returns whether the chunk is full, so that the caller must replace it. */
 bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *chunk);
 
 /*
@@ -150,11 +152,12 @@ bool tcgrr_live_full(const struct tcgrr_live *live, const struct tcgrr_chunk *ch
  */
 void tcgrr_live_set_sample_origin(struct tcgrr_live *live, uint64_t pc, bool in_code);
 
-/* User mode: which of the processes that are recorded together it is (emu/plugin/fork.h). Before the plugin is told. */
+/* User mode: sets the number of this process among those recorded together (emu/plugin/fork.h). Call before the plugin
+ * reads it. */
 void tcgrr_live_set_process(struct tcgrr_live *live, uint32_t process);
-/* The program that it executed last; owned by the caller, NULL if none. */
+/* Returns the program that the process executed last; owned by the caller, NULL if none. */
 char *tcgrr_live_program(const struct tcgrr_live *live);
-/* How many children it has forked so far. */
+/* Returns how many children the process has forked so far. */
 uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
 
 /*
@@ -164,24 +167,23 @@ uint32_t tcgrr_live_forks(const struct tcgrr_live *live);
 void tcgrr_live_set_closer_samples(struct tcgrr_live *live, uint64_t from, uint64_t to);
 
 /*
- * Executions whose count is not certain on this QEMU (emu/live/retire.h), nor from the log if there is
- * one.
+ * Returns the number of executions whose count is certain neither from this QEMU (emu/live/retire.h) nor from the log.
  */
 uint64_t tcgrr_live_assumed(const struct tcgrr_live *live);
 
 /*
- * The place of the first instruction that QEMU counted and did not run (emu/live/retire.h), as far as the stream was
- * read; UINT64_MAX: none.
+ * Returns the place of the first instruction that QEMU counted but did not run (emu/live/retire.h), as far as the
+ * stream was read; UINT64_MAX: none.
  */
 tcgrr_icount tcgrr_live_overcounted(const struct tcgrr_live *live);
 
 /*
- * Events of which there were too many between two executions to keep: a guest whose exception handler cannot be fetched
- * raises exceptions for ever without executing anything.
+ * Returns how many events were dropped because there were too many between two executions: a guest whose exception
+ * handler cannot be fetched raises exceptions for ever without executing anything.
  */
 uint64_t tcgrr_live_events_dropped(const struct tcgrr_live *live);
 
-/* The part of a run whose memory accesses are wanted: from one instruction up to, and without, another. */
+/* The part of a run whose memory accesses are wanted: from one instruction up to, but not including, another. */
 struct tcgrr_window {
     tcgrr_icount from;
     bool has_from_pc; /* begins where the instruction at `from_pc` first runs instead */
@@ -193,11 +195,12 @@ struct tcgrr_window {
     bool until_in_code; /* likewise `until_pc` */
 };
 
-/* Chunks are to have the memory accesses that the plugin sends. Before the first tcgrr_live_next(). */
+/* Makes chunks include the memory accesses that the plugin sends. Call before the first tcgrr_live_next(). */
 void tcgrr_live_want_accesses(struct tcgrr_live *live, const struct tcgrr_window *window);
-/* Where the window lay; icounts are UINT64_MAX where it did not begin or end. Accesses must be wanted. */
+/* Reports where the window was; an icount is UINT64_MAX if the window did not begin or end. tcgrr_live_want_accesses()
+ * must have been called. */
 void tcgrr_live_window(const struct tcgrr_live *live, tcgrr_icount *from, tcgrr_icount *until);
-/* Accesses that QEMU reported and that belong to no instruction that ran. */
+/* Returns the number of accesses that QEMU reported but that belong to no instruction that ran. */
 uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
 
 /*
@@ -206,12 +209,12 @@ uint64_t tcgrr_live_strays(const struct tcgrr_live *live);
  * the time of asking. That does not come where QEMU is gone; then its file is all there will be.
  */
 uint32_t tcgrr_live_ask_flush(struct tcgrr_live *live);
-/* As of the intake (emu/live/intake.h): what a flush that is asked for now covers, and what has been read. */
+/* As for the intake (emu/live/intake.h): what a flush requested now covers, and what has been read. */
 uint64_t tcgrr_live_written_position(const struct tcgrr_live *live);
 uint64_t tcgrr_live_read_position(const struct tcgrr_live *live);
 bool tcgrr_live_flushed(const struct tcgrr_live *live, uint32_t asked);
 void tcgrr_live_await_flush(struct tcgrr_live *live, uint32_t asked, int wait_ms);
-/* The errno with which that failed for want of room, so that the log may lack anything; 0: it has not. */
+/* Returns the errno with which a flush failed for lack of space, so that the log may be incomplete; 0: none failed. */
 int tcgrr_live_flush_error(const struct tcgrr_live *live);
 
 /* A system call: its number, -1 for none, and its arguments. */
@@ -221,7 +224,7 @@ struct tcgrr_live_call {
 };
 
 /*
- * User mode: how the inputs that this run was given did not suffice. Places are UINT64_MAX where that did not happen.
+ * User mode: in what way the inputs given to this run were insufficient. A place is UINT64_MAX if that did not happen.
  */
 struct tcgrr_live_inputs {
     uint64_t differences;   /* calls that returned something else, where that could not be changed */
@@ -240,14 +243,14 @@ struct tcgrr_live_inputs {
     struct tcgrr_live_call expected;
 };
 const struct tcgrr_live_inputs *tcgrr_live_inputs(const struct tcgrr_live *live);
-/* Why they end where a signal came while the program computed, in words. */
+/* The text for inputs that end because a signal arrived while the program was computing. */
 extern const char *const tcgrr_live_interrupted;
 
-/* User mode: the auxiliary vector with which the program started (store/auxv.h), as far as it was read, valid as long
- * as `live` is not read further; "": not known. */
+/* User mode: returns the auxiliary vector with which the program started (store/auxv.h), as far as it was read; valid
+ * until `live` is read further; "": not known. */
 const char *tcgrr_live_auxv(const struct tcgrr_live *live);
 
-/* User mode: how many of the program's threads have run. */
+/* User mode: returns how many of the program's threads have run. */
 uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 
 /*
@@ -257,7 +260,8 @@ uint32_t tcgrr_live_threads(const struct tcgrr_live *live);
 GArray *tcgrr_live_mapped(const struct tcgrr_live *live);
 guint tcgrr_live_mapped_count(const struct tcgrr_live *live);
 
-/* User mode: where the program's lowest code is; 0: it has not begun, or this QEMU does not say. From any thread. */
+/* User mode: returns where the program's lowest code is; 0: it has not begun, or this QEMU does not report it. Any
+ * thread. */
 uint64_t tcgrr_live_start_code(const struct tcgrr_live *live);
 
 #endif

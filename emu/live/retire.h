@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * How many instructions of a block retired, by QEMU's own rules, from what the plugin saw. A block's callback fires at
- * its head; a device access, an exception or QEMU itself may leave the block early. Pure functions without state.
+ * Computes how many instructions of a block retired, by QEMU's own rules, from what the plugin saw. A block's callback
+ * fires at its head; a device access, an exception or QEMU itself may leave the block early. Pure functions without
+ * state.
  */
 #ifndef TCGRR_EMU_RETIRE_H
 #define TCGRR_EMU_RETIRE_H
@@ -20,28 +21,28 @@ enum tcgrr_discontinuity { /* QEMU's numbers */
 struct tcgrr_departure {
     const struct tcgrr_block *block;
     enum tcgrr_isa isa;
-    const struct tcgrr_insn_class *classes; /* of its instructions, if they are known already; NULL: found out */
+    const struct tcgrr_insn_class *classes; /* of its instructions, if already known; NULL: they are determined */
     uint32_t mark;                          /* instructions that certainly retired; block->insns if the end was seen */
-    bool rerun;                      /* the device access at `mark` was repeated in a block of its own, so it retired */
-    bool died;                       /* by a signal: there is no next one, and it ended the program here */
+    bool rerun;                      /* the device access at `mark` was repeated in a separate block, so it retired */
+    bool died;                       /* a signal ended the program here, so there is no next block */
     bool reports_discon;             /* this QEMU reports discontinuities: none reported means there was none */
     enum tcgrr_discontinuity discon; /* the first after the block's head, if any */
     uint64_t discon_from;
-    bool log_decides; /* QEMU's rr log is there or will be, and says what is not sure */
+    bool log_decides; /* QEMU's rr log is or will be available, and decides what is uncertain */
     bool inside;      /* QEMU ended from inside the instruction at `mark`, which it counts */
-    bool has_next;    /* where the same vCPU went on is known */
+    bool has_next;    /* it is known where the same vCPU continued */
     uint64_t next_pc;
 };
 
 struct tcgrr_retirement {
     uint32_t ran;     /* instructions that retired */
-    uint32_t counted; /* what QEMU adds to its icount: `ran`, except where it counts instructions that it did not run */
+    uint32_t counted; /* what QEMU adds to its icount: `ran`, unless it counts instructions that it did not run */
     /*
      * Not certain on this QEMU: the block's last instruction, and it alone, may have retired or not. `ran` and
      * `counted` are the more likely of the two, and so is what was inferred.
      */
     bool assumed;
-    /* An event that only the flow gives away; only where !reports_discon. */
+    /* An event that is only visible in the control flow; only if !reports_discon. */
     enum tcgrr_discontinuity inferred;
     bool has_from;
     uint64_t from_pc;

@@ -6,9 +6,10 @@
  * what two cores hand to each other is the dearest part of all, and guests run in loops. What is still in a draft can
  * be read there.
  *
- * The plugin writes raw facts and nothing derived: what began to run, where a block was left early, what QEMU reported.
- * tcgrr, in emu/live/live.c and emu/live/retire.c, makes exact counts of them. Both ends run on one machine, so words
- * are in its byte order. The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write here.
+ * The plugin writes raw facts and derives nothing: what began to run, where a block was left early, what QEMU reported.
+ * tcgrr computes exact counts from them in emu/live/live.c and emu/live/retire.c. Both ends run on one machine, so
+ * words are in its byte order. The consumer still trusts nothing it reads: a guest that breaks out of QEMU can write
+ * here.
  */
 #ifndef TCGRR_EMU_PLUGIN_WIRE_H
 #define TCGRR_EMU_PLUGIN_WIRE_H
@@ -52,19 +53,19 @@ static_assert(TCGRR_WIRE_HEADER_BYTES % TCGRR_WIRE_DRAFT_PAGE == 0 &&
     (1 + TCGRR_WIRE_DRAFT_WORDS + TCGRR_WIRE_DRAFT_WORDS / TCGRR_WIRE_PHRASE) /* at most                               \
                                                                                */
 
-/* What the plugin found out about this QEMU; bits of `features`. */
+/* What this QEMU supports, as detected by the plugin; bits of `features`. */
 enum tcgrr_wire_feature {
     TCGRR_WIRE_DISCON = 1u << 0,  /* reports interrupts, exceptions and host calls itself (API 6) */
     TCGRR_WIRE_SYSCALL = 1u << 1, /* user mode: reports system calls */
     TCGRR_WIRE_STORES = 1u << 2,  /* sends the values of stores, so that samples have a digest of them (API 4) */
 };
 
-#define TCGRR_WIRE_PROGRAM 256u /* bytes of a program's path, with its zero */
+#define TCGRR_WIRE_PROGRAM 256u /* bytes of a program's path, including the terminating zero */
 
 enum tcgrr_wire_state {
     TCGRR_WIRE_WAITING,  /* the plugin was not loaded yet */
     TCGRR_WIRE_RUNNING,  /* installed */
-    TCGRR_WIRE_FINISHED, /* QEMU left in order, the END record is in the ring */
+    TCGRR_WIRE_FINISHED, /* QEMU exited normally, the END record is in the ring */
 };
 
 struct tcgrr_wire_header {
@@ -72,15 +73,16 @@ struct tcgrr_wire_header {
     uint32_t version;
     uint32_t ring_words; /* power of two */
     uint32_t consumer_pid;
-    uint32_t consumer_fd; /* of this memory, in that process */
+    uint32_t consumer_fd; /* the descriptor of this memory in that process */
     uint32_t has_sample_origin;
-    uint64_t sample_origin; /* if there is one: when a translation first begins there, branches count from 0 anew */
-    uint32_t sample_origin_in_code; /* it is counted from `start_code`; the plugin adds that when it knows it */
-    /* If `closer_to` is not 0, samples are taken after each branch from number `closer_from` on and before
-     * `closer_to`, and none between the first sample of all and these; stores do not count until then. */
+    uint64_t sample_origin; /* if present: when a translation first begins at this address, the count of branches
+                               restarts at 0 */
+    uint32_t sample_origin_in_code; /* it is relative to `start_code`, which the plugin adds once it is known */
+    /* If `closer_to` is not 0, samples are taken after each branch from number `closer_from` up to, but not including,
+     * `closer_to`, and none between the very first sample and these; stores are not digested until then. */
     uint64_t closer_from;
     uint64_t closer_to;
-    uint32_t process; /* user mode: which of the processes that are recorded together; fork.h */
+    uint32_t process; /* user mode: the number of this process among those recorded together; see fork.h */
 
     char target[32]; /* this group: written by the plugin before `state` leaves WAITING */
     int32_t api;
@@ -89,7 +91,7 @@ struct tcgrr_wire_header {
     uint32_t system;
     uint32_t vcpus;
     uint32_t features;
-    uint64_t environment;   /* a hash of the one that QEMU was first started with, in its order */
+    uint64_t environment;   /* a hash of the environment that QEMU was first started with, in that order */
     _Atomic uint32_t state; /* enum tcgrr_wire_state; written by the plugin */
 
     /*
@@ -98,16 +100,17 @@ struct tcgrr_wire_header {
      */
     _Alignas(64) _Atomic uint64_t cursor;
     uint64_t base;
-    _Alignas(64) _Atomic uint64_t head;   /* words written to the ring so far, whole drafts */
-    _Alignas(64) _Atomic uint64_t tail;   /* words consumed so far; written by tcgrr */
-    _Alignas(64) _Atomic uint32_t detach; /* tcgrr reads no more: the plugin falls silent and lets the guest run on */
+    _Alignas(64) _Atomic uint64_t head; /* words written to the ring so far, complete drafts only */
+    _Alignas(64) _Atomic uint64_t tail; /* words consumed so far; written by tcgrr */
+    _Alignas(64) _Atomic uint32_t
+        detach; /* tcgrr has stopped reading: the plugin sends nothing more and lets the guest continue */
     /*
-     * Written by tcgrr at any time, heeded from the next sample on: samples are taken after each branch or jump whose
-     * number is a multiple of this; with 0 or 1 at every translation's head.
+     * tcgrr may write this at any time; it takes effect with the next sample. Samples are taken after each branch or
+     * jump whose number is a multiple of it; with 0 or 1, at the head of every translation.
      */
     _Atomic uint32_t sample_step;
-    _Atomic uint32_t past_window; /* level full: tcgrr wants no further accesses */
-    /* tcgrr wants QEMU to end: the vCPU's thread is to let QEMU's others run again and again, until it does. */
+    _Atomic uint32_t past_window; /* level full: tcgrr needs no more accesses */
+    /* tcgrr wants QEMU to end: until it does, the vCPU's thread must yield to QEMU's other threads repeatedly. */
     _Atomic uint32_t yield_asked;
     /*
      * Where QEMU records an rr log: how often tcgrr has asked for it to be flushed, and up to which of these the file
@@ -136,15 +139,15 @@ struct tcgrr_wire_header {
 static_assert(sizeof(struct tcgrr_wire_header) <= TCGRR_WIRE_HEADER_BYTES, "the header must fit its page");
 
 /*
- * Words. Below TCGRR_WIRE_CONTROL: the translation of this number began to run on the current vCPU. Otherwise the top
- * byte is a tag, the lower 24 bits its payload, and some tags are followed by more words.
+ * Words. A value below TCGRR_WIRE_CONTROL means that the translation with this number began to run on the current vCPU.
+ * Otherwise the top byte is a tag and the lower 24 bits are its payload; some tags are followed by more words.
  */
 #define TCGRR_WIRE_CONTROL 0xf0000000u
 enum tcgrr_wire_tag {
     /* The translation that ran before this point certainly retired only `payload` instructions: whatever the next one
      * was, its end was not seen. Comes right before the next translation's word. */
     TCGRR_WIRE_LEFT = 0xf0,
-    /* What follows runs on vCPU `payload`. */
+    /* Everything after this runs on vCPU `payload`. */
     TCGRR_WIRE_VCPU = 0xf1,
     /* A translation, before its first use. `payload` words follow: struct tcgrr_wire_define, then a byte of length per
      * instruction, then their bytes, padded to a word. Numbers start at 0 and again after a flush. */
@@ -166,11 +169,11 @@ enum tcgrr_wire_tag {
      * value, then its name and its feature, each with a zero after it, padded. Numbers count from 0.
      */
     TCGRR_WIRE_REGISTER = 0xf8,
-    /* A part of a register's value since the sample before: `payload` words follow: struct tcgrr_wire_value, then its
-     * bytes, padded. What does not come has not changed. */
+    /* A part of a register's value that changed since the previous sample: `payload` words follow: struct
+     * tcgrr_wire_value, then its bytes, padded. Parts that are not sent have not changed. */
     TCGRR_WIRE_VALUE = 0xf9,
-    /* The registers stand as told at the head of the translation whose word came last; the digest of stores so far
-     * (64) follows. */
+    /* The registers have the values sent so far at the head of the translation whose word came last; the digest of all
+     * stores so far (64) follows. */
     TCGRR_WIRE_SAMPLE = 0xfa,
     /*
      * Level full: a memory access by the translation that began last. `payload`: index of its instruction, and bits of
@@ -184,14 +187,14 @@ enum tcgrr_wire_tag {
      * number, 0 for memory, with TCGRR_WIRE_NOWHERE if the physical address is not known.
      */
     TCGRR_WIRE_PAGE = 0xf7,
-    /* Level full: `payload` words of the name of the next device, padded with zeros. The first gets number 2; number 1
-     * are all without a name. */
+    /* Level full: `payload` words with the name of the next device, padded with zeros. The first device gets number 2;
+     * number 1 stands for all devices without a name. */
     TCGRR_WIRE_DEVICE = 0xfc,
     /* User mode: code is translated in a part of memory that was mapped from a file. Before the first translation of
      * it, and again if it was sent long before. `payload` words follow: struct tcgrr_wire_mapped, then the file's path
      * with its zero, padded; an empty path: from no file. */
     TCGRR_WIRE_MAPPED = 0xfd,
-    /* QEMU is leaving in order; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
+    /* QEMU is exiting normally; `payload` 1: from inside an instruction (a device that ends QEMU). Nothing follows. */
     TCGRR_WIRE_END = 0xf4,
 };
 
@@ -215,37 +218,38 @@ struct tcgrr_wire_mapped {
 };
 
 #define TCGRR_WIRE_VALUE_BYTES        16384u /* in one record */
-/* What the plugin sends about registers, at most. */
+/* Limits of what the plugin sends about registers. */
 #define TCGRR_WIRE_MAX_REGISTERS      4095u
 #define TCGRR_WIRE_MAX_REGISTER_BYTES 65536u
 #define TCGRR_WIRE_MAX_STATE_BYTES    ((1u << 20) - 8u) /* all registers together */
 #define TCGRR_WIRE_MAX_NAME           255u
 
-/* Kinds of TCGRR_WIRE_EVENT and the words after the vCPU; 64-bit values are two words, low first. */
+/* Kinds of TCGRR_WIRE_EVENT, and the words that follow the vCPU; a 64-bit value takes two words, the low one first. */
 enum tcgrr_wire_event {
     TCGRR_WIRE_INIT,   /* – */
     TCGRR_WIRE_EXIT,   /* – */
     TCGRR_WIRE_IDLE,   /* – */
     TCGRR_WIRE_RESUME, /* – */
-    TCGRR_WIRE_FLUSH,  /* – ; all translations are gone, numbers start again */
-    TCGRR_WIRE_RERUN,  /* number: a device access rolled back in the middle of a block was run again in this translation
-                          of its own */
+    TCGRR_WIRE_FLUSH,  /* – ; all translations were discarded, numbering restarts */
+    TCGRR_WIRE_RERUN,  /* number: a device access that was rolled back in the middle of a block was repeated in this
+                          separate translation */
     TCGRR_WIRE_DISCONTINUITY,  /* type (QEMU's: 1 interrupt, 2 exception, 4 host call), from (64), to (64) */
     TCGRR_WIRE_SYSCALL_ENTRY,  /* number (64), 8 arguments (64 each) */
     TCGRR_WIRE_SYSCALL_RETURN, /* number (64), result (64) */
-    TCGRR_WIRE_THREAD, /* – ; user mode: threads cannot wait for one another any longer; nothing more is recorded */
+    TCGRR_WIRE_THREAD, /* – ; user mode: a thread cannot be kept waiting any longer; nothing more is recorded */
     TCGRR_WIRE_SIGNAL, /* user mode: a handler begins: the signal, 0 if not known (64), the handler (64) */
-    /* User mode, inputs are given: a call returned something else and it stays at that: its number, its result, the
-     * recorded one (64 each). */
+    /* User mode with given inputs: a call returned a different result, which could not be replaced: its number, its
+     * result, the recorded result (64 each). */
     TCGRR_WIRE_INPUT_DIFFERS,
-    /* It is about to make another call than the recorded one: number and 6 arguments, and the same of the recorded one
-     * (64 each), whose number is all ones if there is none. The run ends. */
+    /* The program is about to make a different call from the recorded one: its number and 6 arguments, then the same
+     * for the recorded one (64 each), whose number is all ones if there is none. The run ends. */
     TCGRR_WIRE_OTHER_CALL,
     TCGRR_WIRE_INPUT_UNSURE, /* the call after which other data may be there than recorded, why (64 each): enum
                                 tcgrr_inputs_lack */
-    TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on it gets inputs of its own */
+    TCGRR_WIRE_INPUTS_END,   /* why (64), likewise; from here on the program gets its own inputs */
     TCGRR_WIRE_HANDLER,      /* user mode, registers cannot be read: where signals may go from here on (64) */
-    TCGRR_WIRE_EXEC, /* – ; user mode: what comes next is of another program, in another QEMU, as is its plugin */
+    TCGRR_WIRE_EXEC, /* – ; user mode: everything after this comes from another program, with another QEMU and another
+                        instance of the plugin */
     TCGRR_WIRE_AUXV, /* user mode: an entry of the auxiliary vector that the program started with: type, value (64 each)
                       */
     TCGRR_WIRE_EVENT_KINDS,
@@ -256,7 +260,8 @@ enum tcgrr_wire_access {
     TCGRR_WIRE_ACCESS_SIZE = 12,    /* shift; three bits: 0 for a byte to 4 for 16 bytes */
     TCGRR_WIRE_ACCESS_STORE = 1 << 15,
     TCGRR_WIRE_ACCESS_VALUE = 1 << 16,
-    TCGRR_WIRE_ACCESS_RERUN = 1 << 17, /* by the repetition of the instruction at which the open translation was left */
+    TCGRR_WIRE_ACCESS_RERUN =
+        1 << 17, /* made when the instruction at which the open translation was left was repeated */
 };
 
 #define TCGRR_WIRE_PAGES       4096u
@@ -265,7 +270,7 @@ enum tcgrr_wire_access {
 #define TCGRR_WIRE_UNNAMED     1u
 #define TCGRR_WIRE_NOWHERE     (1u << 31)
 
-/* The slot that says where an access goes. */
+/* Returns the slot for the page of `address`. */
 static inline uint32_t tcgrr_wire_page_slot(uint64_t address)
 {
     return (uint32_t)(address >> 12 ^ address >> 24) & (TCGRR_WIRE_PAGES - 1);
@@ -276,7 +281,7 @@ static inline uint32_t tcgrr_wire_word(enum tcgrr_wire_tag tag, uint32_t payload
     return (uint32_t)tag << 24 | (payload & 0xffffffu);
 }
 
-/* Whether two phrases are the same. */
+/* Returns whether two phrases are equal. */
 static inline bool tcgrr_wire_same_phrase(const uint32_t *a, const uint32_t *b)
 {
     typedef uint64_t pair __attribute__((vector_size(16), aligned(4), may_alias));
