@@ -14,9 +14,9 @@
 #include <glib/gstdio.h>
 #include <string.h>
 
-/* So small that a QEMU which is ahead soon waits and leaves its core to the other one and to the comparing. */
+/* So small that a QEMU that is ahead soon waits and leaves its core to the other one and to the comparison. */
 #define RING_BYTES (1u << 20)
-#define PLACE_US   500 /* between looks whether a program has begun */
+#define PLACE_US   500 /* interval of checking whether a program has begun */
 
 static const struct tcgrr_run *stored_run(const struct tcgrr_lockstep_local_options *options, int which)
 {
@@ -73,7 +73,7 @@ static bool check_comparable(const struct tcgrr_lockstep_local *pair,
     return false;
 }
 
-/* Finding out what a QEMU is takes some time, so that it is done for both at once. */
+/* Probing a QEMU takes some time, so both are probed at the same time. */
 struct opening {
     struct tcgrr_session_options options;
     struct tcgrr_session *session;
@@ -114,7 +114,7 @@ static bool open_both(struct opening openings[2], bool same_qemu, GError **error
     return true;
 }
 
-/* A user-mode program does other things where its output is another kind of file: both get the same. */
+/* A user-mode program behaves differently if its output is a different kind of file, so both get the same kind. */
 static enum tcgrr_output choose_output(const struct tcgrr_lockstep_local_options *options)
 {
     bool shown = false;
@@ -130,7 +130,7 @@ static enum tcgrr_output choose_output(const struct tcgrr_lockstep_local_options
     return shown ? TCGRR_OUTPUT_PIPE : TCGRR_OUTPUT_NULL;
 }
 
-/* What system calls give the first side, the second gets. */
+/* The second side is given the results of the first side's system calls. */
 static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                         GError **error)
 {
@@ -151,7 +151,7 @@ static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
     }
     bool good = tcgrr_reader_extract_inputs(options->members[0].reader, folder, error);
     if (good && !g_file_test(pair->calls, G_FILE_TEST_EXISTS)) {
-        tcgrr_folder_remove(folder); /* it was cut short, or has none */
+        tcgrr_folder_remove(folder); /* it was cut short, or has no rr log */
         g_clear_pointer(&pair->calls, g_free);
         return true;
     }
@@ -159,7 +159,7 @@ static bool share_calls(struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
     return pair->environment != NULL;
 }
 
-/* `known`: what the two QEMUs are, if they were probed already. */
+/* `known`: the results of probing the two QEMUs, if they were probed already. */
 static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                           const struct tcgrr_qemu known[2], GError **error)
 {
@@ -191,7 +191,7 @@ static bool open_sessions(struct tcgrr_lockstep_local *pair, const struct tcgrr_
             .given = i == 1 && stored_run(options, 0),
             .followed = i == 1 && !stored_run(options, 0),
             .environment = pair->environment,
-            /* Where a program ends up depends on how much memory QEMU has mapped by then. */
+            /* The addresses of a program depend on how much memory QEMU has mapped before. */
             .ring_bytes = pair->environment ? 0 : RING_BYTES,
         };
     }
@@ -232,7 +232,7 @@ static bool names_machine(const char *const *words)
 }
 
 /*
- * Releases make different machines of the same words. Where a side has a machine of its own, that is the user's wish.
+ * Releases make different machines from the same words. If a side has a machine option of its own, the user wants that.
  */
 static bool needs_pins(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
@@ -241,7 +241,7 @@ static bool needs_pins(const struct tcgrr_lockstep_local *pair, const struct tcg
            !names_machine(options->members[1].own);
 }
 
-/* Whether one rr log can drive both from some place on: two QEMUs of one vCPU each, in system mode. */
+/* Whether one rr log can drive both from some place on: two QEMUs with one vCPU each, in system mode. */
 static bool can_share(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     for (int i = 0; i < 2; i++) {
@@ -253,7 +253,7 @@ static bool can_share(const struct tcgrr_lockstep_local *pair, const struct tcgr
     return !options->own_inputs;
 }
 
-/* Opens the two again: with one log, A to record and B to follow. */
+/* Opens the two again with one log: A records, B follows. */
 static bool reopen(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                    const struct tcgrr_qemu known[2], bool share, GError **error)
 {
@@ -271,7 +271,7 @@ static bool reopen(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockste
     return good;
 }
 
-/* What the two QEMUs run, now that they are known. */
+/* Pins the machine and shares the log if necessary, now that both QEMUs have been probed. */
 static bool arrange(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                     GError **error)
 {
@@ -303,7 +303,7 @@ bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct t
            check_comparable(pair, options, error) && arrange(pair, options, error);
 }
 
-/* Makes the snapshot and opens the two again, to begin there. */
+/* Makes the snapshot and opens the two again to start from it. */
 static bool begin_at(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                      const struct tcgrr_position *place, GError **error)
 {
@@ -339,7 +339,7 @@ static bool is_place(const struct tcgrr_position *place)
     return place->kind == TCGRR_POSITION_PC || (place->kind == TCGRR_POSITION_ICOUNT && place->value > 0);
 }
 
-/* Where two QEMUs run different things before the place from which they are compared, both begin there. */
+/* If two QEMUs run different code before the place where the comparison starts, both start from a snapshot there. */
 static bool begin(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                   struct tcgrr_compare_options *compare, GError **error)
 {
@@ -436,7 +436,7 @@ static bool gives_data(const struct tcgrr_lockstep_local *pair, const struct tcg
     return gives;
 }
 
-/* The states are compared where both sides have samples, at the same steps. */
+/* States are compared if both sides have samples, at the same steps. */
 static void choose_state(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                          struct tcgrr_state_options *state)
 {
@@ -447,7 +447,7 @@ static void choose_state(const struct tcgrr_lockstep_local *pair, const struct t
     state->same_qemu = same_build(pair, options);
 }
 
-/* A live side takes samples as the stored one did; two live sides from where comparing starts. */
+/* A live side takes samples as the stored one did; two live sides take them from the start of the comparison on. */
 static void choose_samples(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     for (int i = 0; i < 2; i++) {
@@ -465,7 +465,7 @@ static void choose_samples(const struct tcgrr_lockstep_local *pair, const struct
     }
 }
 
-/* The version of the plugin API that a member speaks or spoke. */
+/* The version of the plugin API that a member uses or used. */
 static int api_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                   int which)
 {
@@ -473,7 +473,7 @@ static int api_of(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lo
     return run ? run->api_version : tcgrr_session_qemu(pair->sessions[which])->api;
 }
 
-/* From a snapshot on, the firmware has run in one release only. */
+/* With a snapshot, the firmware has run in only one release. */
 static bool check_machines(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
                            GError **error)
 {
@@ -566,7 +566,7 @@ static const char *auxv_of_side(int side, void *data)
     return auxv_of(exits->pair, exits->options, side);
 }
 
-/* What is put between tcgrr and QEMU, a shell, say, can change it. */
+/* Anything between tcgrr and QEMU, such as a shell, can change the environment. */
 static bool environments_differ(void *data)
 {
     const struct side_exits *exits = data;
@@ -581,7 +581,7 @@ static bool environments_differ(void *data)
     return infos[0].environment != infos[1].environment;
 }
 
-/* Whether B gets what A reads of a clock. */
+/* Whether B is given what A reads from a clock. */
 static bool gives_clocks(const struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options)
 {
     const char *target = tcgrr_lockstep_local_target(pair, options, 0);
@@ -622,7 +622,7 @@ static void note_start(struct tcgrr_lockstep_local *pair, const struct tcgrr_loc
     }
 }
 
-/* Where a side's program has its lowest code; 0 if it does not reach any. */
+/* The address of a side's lowest code; 0 if it does not run any. */
 static uint64_t wait_for_code(struct tcgrr_session *session, const struct tcgrr_lockstep_local_options *options)
 {
     gint64 until = g_get_monotonic_time() + (gint64)options->hang_ms * 1000;
@@ -696,7 +696,7 @@ bool tcgrr_lockstep_local_run(struct tcgrr_lockstep_local *pair, const struct tc
         pair->inputs = tcgrr_shared_log_translated(pair->log) ? TCGRR_INPUTS_TRANSLATED : TCGRR_INPUTS_SHARED;
     } else if (pair->calls && !is_system(pair, options, 0) && api_of(pair, options, 0) >= 2 &&
                api_of(pair, options, 1) >= 5) {
-        /* Else A's registers cannot be read, or B's not be written: it is only compared with A's. */
+        /* Otherwise A's registers cannot be read, or B's cannot be written, so results are only compared. */
         pair->inputs = TCGRR_INPUTS_SHARED;
     }
     note_start(pair, options);

@@ -11,12 +11,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* A flush is asked for after so many instructions, a quarter of what the leader may be ahead, or so much time when
- * there are fewer; at once if the follower waits. Each wakes up two threads. */
+/* A flush is requested after this many instructions, a quarter of how far the leader may be ahead, or after this time
+ * if there are fewer; at once if the follower waits. Each request wakes up two threads. */
 #define GRAIN    (16 * TCGRR_CHECKPOINT_STEP)
 #define ASK_US   2000
 #define WAIT_US  1000
-/* A QEMU that has left the guest is gone by then, or is made to be. */
+/* By then a QEMU whose guest has ended has exited, or is killed. */
 #define LEAVE_MS 10000
 #define PIECE    65536
 
@@ -28,14 +28,14 @@ struct tcgrr_log_tap {
     struct tcgrr_rr_stream *stream;
     struct tcgrr_rrlog *log; /* for the session's own counts */
     GByteArray *ready;       /* translated and not given on */
-    GError *problem;         /* of a read whose caller could not report it */
+    GError *problem;         /* error of a read whose caller could not report it */
     bool asking;
     uint32_t asked;
     tcgrr_icount asked_icount;
     gint64 asked_at;
     uint64_t covered; /* tcgrr_live_written_position() up to which the log is known to have all events */
     tcgrr_icount known;
-    tcgrr_icount start; /* QEMU's own count, which the log has, when the session begins to count */
+    tcgrr_icount start; /* QEMU's own count, as in the log, at the session's start */
     bool ended;
 };
 
@@ -89,7 +89,7 @@ static bool see(const struct tcgrr_rr_event *event, tcgrr_icount icount, void *d
     return tcgrr_rrlog_seen(event, tcgrr_log_tap_since_start(tap, icount), tap->log);
 }
 
-/* Reads on to the file's end, which is not there yet before QEMU has made it. */
+/* Reads to the file's end; the file does not exist before QEMU has created it. */
 static bool read_on(struct tcgrr_log_tap *tap, GError **error)
 {
     uint8_t bytes[PIECE];
@@ -111,8 +111,8 @@ static bool read_on(struct tcgrr_log_tap *tap, GError **error)
     return true;
 }
 
-/* Waits until what QEMU has written by now can be read, unless an earlier call did so when QEMU was already further
- * than what has been asked about. A QEMU that is gone has nothing more to write. */
+/* Waits until everything that QEMU has written by now can be read, unless an earlier call already covered the requested
+ * place. A QEMU that has ended has nothing more to write. */
 static void reach(tcgrr_icount icount, bool open, void *data)
 {
     struct tcgrr_log_tap *tap = data;
@@ -165,7 +165,7 @@ static void ask(struct tcgrr_log_tap *tap, tcgrr_icount icount, bool urgent)
     }
 }
 
-/* Goes on to `icount`, up to which the log is known to have all events. */
+/* Advances to `icount`, up to which the log is known to have all events. */
 static void run_to(struct tcgrr_log_tap *tap, tcgrr_icount icount)
 {
     tcgrr_rr_stream_run(tap->stream, tap->start + icount, tap->ready);
@@ -180,7 +180,7 @@ static bool left_by_itself(const struct tcgrr_log_tap *tap)
     return status >= 0 && WIFEXITED(status);
 }
 
-/* QEMU has written its last when it is gone. It ran `icount` instructions. */
+/* Handles the end of QEMU, which ran `icount` instructions: its log is final. */
 static bool finish(struct tcgrr_log_tap *tap, tcgrr_icount icount, GError **error)
 {
     struct tcgrr_process *process = tcgrr_session_process(tap->session);
@@ -216,7 +216,7 @@ bool tcgrr_log_tap_step(struct tcgrr_log_tap *tap, tcgrr_icount icount, bool ove
         if (!read_on(tap, error)) {
             return false;
         }
-        /* Its log is whole, even if its stream was not read to the end; else that says where it ends. */
+        /* Its log is complete, even if its stream was not read to the end; otherwise the stream shows where it ends. */
         over = tcgrr_log_tap_state(tap)->complete || tcgrr_log_tap_state(tap)->unknown || !left_by_itself(tap);
         if (!over && !tcgrr_session_check_log(tap->session, tap->path, true, error)) {
             return false;

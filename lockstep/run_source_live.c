@@ -7,19 +7,19 @@
 #include "store/symbols.h"
 
 /*
- * What is at hand: the window, and what the run is ahead of it. An execution has one instruction at least, except for
- * those that retired nothing; the chunks hold half as many again. They are small, because a digest of a part begins at
- * a chunk's start.
+ * The capacity for the window and for the part that the run is ahead of it. An execution has at least one instruction,
+ * except for those that retired nothing, so the chunks have room for half as many more. They are small, because
+ * computing the digest of a part begins at a chunk's start.
  */
 #define KEPT_EXECS  ((uint32_t)(TCGRR_SOURCE_WINDOW * 2 / 63))
 #define PUMP_MS     5
-#define SHARED_MS   1 /* the same for a side that another one may wait for meanwhile */
+#define SHARED_MS   1 /* the same for a side for which another one may be waiting */
 #define PROGRESS_US 200000
 #define DIVERGED_US 500000
-#define SPENT_US    100000   /* how often a replay's own time is looked at while it gets on */
-#define SPIN_US     1100000  /* of its own time without retiring an instruction, and a replay has hung */
-#define BLOCK_US    3        /* more for each block: when its buffer is full, QEMU drops all that it has translated */
-#define START_US    10000000 /* the same before its first one: setting the machine up takes time, too */
+#define SPENT_US    100000  /* interval of checking a replay's processor time while it makes progress */
+#define SPIN_US     1100000 /* processor time without retiring an instruction after which a replay has hung */
+#define BLOCK_US    3 /* additional time for each block: when its buffer is full, QEMU discards all translations */
+#define START_US    10000000 /* the same before the first instruction, because setting the machine up takes time, too */
 
 struct live_side {
     struct tcgrr_run_source base; /* must be first */
@@ -28,22 +28,22 @@ struct live_side {
     struct tcgrr_run_source_live_options options;
     GQueue chunks;      /* struct tcgrr_chunk *, in order; the last one is being filled */
     unsigned most;      /* of them */
-    tcgrr_icount asked; /* the furthest instruction that was asked for */
+    tcgrr_icount asked; /* the furthest instruction that was requested */
     enum tcgrr_live_end end;
     bool hung;
     bool stopped;
-    bool log_ended; /* everything was read up to where the log ends */
+    bool log_ended; /* everything up to the log's end has been read */
     gint64 moved;   /* when it last made progress */
-    gint64 spent;   /* QEMU's time then or at most SPENT_US before */
+    gint64 spent;   /* QEMU's processor time then, or at most SPENT_US earlier */
     gint64 looked;  /* when that was looked at */
     gint64 reported_at;
     tcgrr_icount moved_icount;
-    tcgrr_icount begun_icount;        /* where it began: that of its keyframe, if it has one */
+    tcgrr_icount begun_icount;        /* its start: that of its keyframe, if it has one */
     bool compared;                    /* with the original, since then */
-    GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not yet asked for */
-    struct tcgrr_symbols *symbols;    /* of what is mapped; NULL: nobody has asked yet */
+    GQueue checkpoints;               /* struct tcgrr_checkpoint *, those not requested yet */
+    struct tcgrr_symbols *symbols;    /* symbols of the mapped files; NULL: not requested yet */
     guint mapped;                     /* so many mappings */
-    struct tcgrr_checkpoint part_end; /* where the digest of a part ended last */
+    struct tcgrr_checkpoint part_end; /* the end of the last digest of a part */
 };
 
 static struct tcgrr_chunk *current(const struct live_side *live)
@@ -51,7 +51,8 @@ static struct tcgrr_chunk *current(const struct live_side *live)
     return live->chunks.tail->data;
 }
 
-/* Those that nobody has asked for go when the run is no longer at hand there: comparing may begin far later. */
+/* Checkpoints that were not requested are dropped when the run is no longer available there, because the comparison may
+ * begin far later. */
 static void drop_checkpoints(struct live_side *live)
 {
     const struct tcgrr_chunk *oldest = g_queue_peek_head(&live->chunks);
@@ -72,7 +73,7 @@ static void take_checkpoints(struct live_side *live, struct tcgrr_chunk *chunk)
     g_array_set_size(chunk->checkpoints, 0);
 }
 
-/* Whether it did something other than the original, as far as that goes. Not to be asked again before it has moved. */
+/* Whether it has diverged from the original. Not checked again before it has moved. */
 static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk)
 {
     struct tcgrr_run_source *original = live->options.original;
@@ -87,9 +88,9 @@ static bool has_diverged(struct live_side *live, const struct tcgrr_chunk *chunk
 }
 
 /*
- * Whether a replay works hard on getting nowhere. Before the first instruction only another release does: its machine
- * may ask for other inputs. On one release setting the machine up may take as long as it likes (memory that is
- * allocated beforehand, or loaded from a keyframe).
+ * Whether a replay spends processor time without making progress. Before the first instruction that counts only for
+ * another release, whose machine may ask for other inputs. On the same release setting the machine up may take any time
+ * (memory is allocated beforehand, or loaded from a keyframe).
  */
 static bool spins(const struct live_side *live)
 {
@@ -126,7 +127,7 @@ static void watch_progress(struct live_side *live, struct tcgrr_chunk *chunk)
     }
 }
 
-/* Where QEMU was stopped on purpose, the run ends, or goes on to where it is to end. */
+/* If QEMU was stopped on purpose, the run ends there, or continues to its requested end. */
 static bool watch_stop(struct live_side *live, struct tcgrr_chunk *chunk, GError **error)
 {
     struct tcgrr_run_source_live_options *options = &live->options;
@@ -159,17 +160,17 @@ static tcgrr_icount come(const struct live_side *live)
     return log ? MIN(furthest(live), MIN(log->known, log->end)) : furthest(live);
 }
 
-/* It has come far enough, and it is the log that is waited for. */
+/* It has run far enough, and only the log is awaited. */
 static bool must_wait(const struct live_side *live, tcgrr_icount to)
 {
     return live->options.log && live->end == TCGRR_LIVE_RUNS && furthest(live) >= to;
 }
 
-/* Nothing after the log's end is wanted, and QEMU is not to wait for us to read it. */
+/* Nothing after the log's end is wanted, and QEMU must not wait for us to read it. */
 static void see_end(struct live_side *live)
 {
     const struct tcgrr_run_source_log *log = live->options.log;
-    /* One that never ran has to say why. The log of one that was killed may end at 0 though it ran. */
+    /* A QEMU that never ran has to report why. The log of a killed one may end at 0 although it ran. */
     if (log && live->end == TCGRR_LIVE_RUNS && furthest(live) > 0 && furthest(live) >= log->end) {
         tcgrr_live_detach(tcgrr_session_live(live->session));
         live->log_ended = true;
@@ -197,7 +198,8 @@ static bool runs_nothing(const struct live_side *live)
     return live->end == TCGRR_LIVE_RUNS && furthest(live) == 0;
 }
 
-/* While neither has run anything, the other one may have ended: nobody reads it before this one comes on. */
+/* While neither has run anything, the other one may have ended, which would not be noticed, because it is read only
+ * after this one. */
 static bool other_starts(struct live_side *live, GError **error)
 {
     struct live_side *other = live->other;
@@ -214,12 +216,12 @@ static bool other_starts(struct live_side *live, GError **error)
     return other->end == TCGRR_LIVE_RUNS || tcgrr_session_check_end(other->session, furthest(other), error);
 }
 
-/* Begins another chunk: the oldest one again if nobody will ask for it any more. The fewer are in use, the more of them
- * stays in the caches, whose other users are the guests. */
+/* Begins another chunk, reusing the oldest one if it is no longer needed. The fewer are in use, the more of them stay
+ * in the caches, which the guests use, too. */
 static struct tcgrr_chunk *turn_over(struct live_side *live)
 {
     const struct tcgrr_chunk *before = current(live), *oldest = g_queue_peek_head(&live->chunks);
-    /* A peer may have had positions further on while it still asks for stretches before them. */
+    /* A peer may have received later positions while it still requests stretches before them. */
     tcgrr_icount back = TCGRR_SOURCE_WINDOW + live->options.ahead;
     bool needed = oldest->end_icount + back >= MIN(live->asked, come(live));
     bool another = oldest == before || (needed && live->chunks.length < live->most);
@@ -275,7 +277,7 @@ static enum tcgrr_run_source_state end_state(const struct live_side *live)
     return tcgrr_session_guest_shutdown(live->session) ? TCGRR_SOURCE_SHUTDOWN : TCGRR_SOURCE_ENDED;
 }
 
-/* Whether the chunk has some of the instructions from..to; the cursor is put on its first execution then. */
+/* Whether the chunk has some of the instructions from..to; if so, moves the cursor to its first execution. */
 static bool begin(const struct live_side *live, const struct tcgrr_chunk *chunk, tcgrr_icount from, tcgrr_icount to,
                   struct tcgrr_cursor *cursor)
 {
@@ -298,11 +300,11 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
     return true;
 }
 
-/* Reads on until `to` instructions are at hand or the run is over. */
+/* Reads until `to` instructions are available or the run has ended. */
 static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
 {
     if (live->options.log && come(live) < to) {
-        live->moved = g_get_monotonic_time(); /* until now it may have waited for the other one */
+        live->moved = g_get_monotonic_time(); /* until now it may have been waiting for the other one */
     }
     while (come(live) < to && !over(live)) {
         if (!pump(live, to, live->options.log ? SHARED_MS : PUMP_MS, error)) {
@@ -346,7 +348,7 @@ bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to,
     return good;
 }
 
-/* Digest of the first `to` instructions: from the chunk on in which the last of them is. */
+/* Digest of the first `to` instructions, computed from the start of the chunk that contains the last of them. */
 static uint64_t digest_all(const struct live_side *live, tcgrr_icount to)
 {
     struct tcgrr_cursor cursor;
@@ -375,13 +377,13 @@ static uint64_t digest_up_to(struct live_side *live, tcgrr_icount icount)
     return digest_all(live, icount);
 }
 
-/* Digest of from..to, which is at hand. */
+/* Digest of from..to, which is available. */
 static uint64_t digest_part(struct live_side *live, tcgrr_icount from, tcgrr_icount to)
 {
     struct tcgrr_cursor cursor;
     uint64_t flow = 0;
 
-    /* Where instructions are counted that did not run, counts do not say how many there are. */
+    /* If instructions were counted that did not run, counts do not give the number of instructions. */
     if (tcgrr_live_overcounted(tcgrr_session_live(live->session)) == UINT64_MAX) {
         uint64_t head = digest_up_to(live, from), whole = digest_up_to(live, to);
         live->part_end = (struct tcgrr_checkpoint){.icount = to, .flow = whole};
@@ -395,7 +397,7 @@ static uint64_t digest_part(struct live_side *live, tcgrr_icount from, tcgrr_ico
     return flow;
 }
 
-/* The checkpoint at `icount` if the run has passed it and was not asked for a later one. */
+/* The checkpoint at `icount`, if the run has passed it and no later one was requested. */
 static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, tcgrr_icount icount)
 {
     for (struct tcgrr_checkpoint *next; (next = g_queue_peek_head(&live->checkpoints));) {
@@ -408,8 +410,8 @@ static const struct tcgrr_checkpoint *passed_checkpoint(struct live_side *live, 
 }
 
 /*
- * Whether a QEMU that hangs does so for a reason that lies before the guest's code: it has not looked at any, and
- * neither has the other one, or its machine may be set up with other inputs than it gets.
+ * Whether a QEMU hangs for a reason that precedes the guest's code: it has translated none, and neither has the other
+ * one, or its machine may need other inputs during setup than it gets.
  */
 static bool never_began(const struct live_side *live)
 {
@@ -465,7 +467,7 @@ static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     return true;
 }
 
-/* A run ends in the middle of an execution if QEMU came round to the guest's request later. */
+/* A run ends in the middle of an execution if QEMU handled the guest's request later. */
 static void cut_last(GArray *execs, tcgrr_icount to)
 {
     struct tcgrr_exec *last = execs->len > 0 ? &g_array_index(execs, struct tcgrr_exec, execs->len - 1) : NULL;

@@ -13,7 +13,7 @@
 #include <unistd.h>
 
 #define BUFFER_WORDS (4 * TCGRR_WIRE_RESERVE_WORDS)
-/* So many are read before more are copied: few enough to stay in the first-level cache on their way to the chunk. */
+/* Number of words that are read before more are copied: few enough to stay in the first-level cache. */
 #define ENOUGH_WORDS (4 * TCGRR_WIRE_DRAFT_FULL)
 
 struct tcgrr_intake {
@@ -22,8 +22,8 @@ struct tcgrr_intake {
     const uint32_t *drafts; /* two, one after the other */
     uint32_t *ring;         /* mapped twice in a row */
     uint64_t mask;
-    uint64_t tail;   /* words of the ring copied so far; the header's is for the plugin */
-    bool second;     /* the second draft is the next one to come */
+    uint64_t tail;   /* words of the ring copied so far; the one in the header is for the plugin */
+    bool second;     /* the second draft is the next one */
     uint32_t peeked; /* words copied from it already */
     bool quiet;      /* the last call found nothing in the ring */
     uint32_t (*phrases)[TCGRR_WIRE_PHRASE];
@@ -193,7 +193,7 @@ static uint32_t draft_offset(const struct tcgrr_intake *intake)
     return intake->second ? TCGRR_WIRE_DRAFT_WORDS : 0;
 }
 
-/* Words in the next draft, if that is being written; believable, whatever the other process says. */
+/* Number of words in the next draft, if that is being written; bounded, whatever the other process claims. */
 static uint32_t drafted(const struct tcgrr_intake *intake)
 {
     uint64_t cursor = atomic_load_explicit(&intake->header->cursor, memory_order_acquire);
@@ -209,9 +209,9 @@ uint64_t tcgrr_intake_backlog(const struct tcgrr_intake *intake)
 }
 
 /*
- * Unpacks the draft that begins at `from`, where `most` words are in the ring, to the buffer's end. Returns the number
- * of words that it took in the ring, 0 if it is none. The other process can change what is read here at any time, so
- * each word is looked at once.
+ * Unpacks the draft at `from`, of which the ring has `most` words, to the buffer's end. Returns the number of words
+ * that it took in the ring, 0 if it is invalid. The other process can change the ring at any time, so each word is read
+ * once.
  */
 static uint64_t unpack(struct tcgrr_intake *intake, const uint32_t *from, uint64_t most)
 {
@@ -276,8 +276,9 @@ static bool take_draft(struct tcgrr_intake *intake, uint64_t backlog)
 }
 
 /*
- * Copies words of a draft which the plugin may begin to write anew meanwhile. In order, so that whoever then finds that
- * the head has not moved has copied none of those. ThreadSanitizer would report the words that are thrown away.
+ * Copies words of a draft that the plugin may begin to overwrite at the same time. They are copied in order: if the
+ * head has not moved afterwards, none of them was overwritten. ThreadSanitizer would report the words that are
+ * discarded.
  */
 __attribute__((no_sanitize("thread"))) static void copy_draft(uint32_t *to, const uint32_t *from, uint32_t count)
 {
@@ -286,7 +287,7 @@ __attribute__((no_sanitize("thread"))) static void copy_draft(uint32_t *to, cons
     }
 }
 
-/* Copies what is new in the draft that is being written; nothing if it has been packed meanwhile. */
+/* Copies the new words of the draft that is being written; nothing if it has been packed in the meantime. */
 static bool peek(struct tcgrr_intake *intake)
 {
     uint32_t words = drafted(intake);
@@ -310,7 +311,7 @@ bool tcgrr_intake_fill(struct tcgrr_intake *intake, bool gone, struct tcgrr_inta
     intake->filled -= intake->taken;
     move(intake, 0, intake->taken, intake->filled);
     intake->taken = 0;
-    /* What is there may be no whole record yet. */
+    /* The available words may not be a complete record yet. */
     size_t enough = MIN(MAX(ENOUGH_WORDS, intake->filled + 1), BUFFER_WORDS - TCGRR_WIRE_DRAFT_WORDS);
     while (head != intake->tail && intake->filled < enough) {
         if (head - intake->tail > intake->mask + 1 || !take_draft(intake, head - intake->tail)) {

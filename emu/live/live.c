@@ -6,9 +6,9 @@
 
 #include <string.h>
 
-/* How long to sleep when the ring is empty: far shorter than it takes to fill. */
+/* How long to sleep when the ring is empty: far less than it takes to fill. */
 #define POLL_US     500
-/* At least so many words are read in one call if they are there, however little time there is. */
+/* Minimum number of words that are read in one call, if available, however short the wait. */
 #define LEAST_WORDS 32768u
 
 struct tcgrr_live *tcgrr_live_new(uint32_t ring_bytes, GError **error)
@@ -51,7 +51,7 @@ void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount)
 {
     live->start = icount;
     live->next_checkpoint = (icount / TCGRR_CHECKPOINT_STEP + 1) * TCGRR_CHECKPOINT_STEP;
-    /* What happened at that very instruction before is not seen. */
+    /* Earlier events at that instruction are not visible. */
     live->asked = (struct tcgrr_rrlog_asked){.icount = icount};
 }
 
@@ -224,7 +224,7 @@ int64_t tcgrr_live_in_call(const struct tcgrr_live *live)
     return last && last->kind == TCGRR_EVENT_SYSCALL ? last->number : -1;
 }
 
-/* The last execution of a program that died, whose end the plugin could not report any more. */
+/* Closes the last execution of a program that died, whose end the plugin could not report. */
 static void close_dead(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     int64_t unsure = tcgrr_intake_header(live->intake)->mark;
@@ -268,8 +268,8 @@ bool tcgrr_live_info(const struct tcgrr_live *live, struct tcgrr_live_info *info
 }
 
 /*
- * Reads `available` words, as many as are whole records and fit into the chunk. `*done` says how many; fewer than there
- * are if the last record is not all there yet.
+ * Reads those of the `available` words that are complete records and fit into the chunk. `*done` is their number, which
+ * is smaller if the last record is incomplete.
  */
 static bool read_words(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const struct tcgrr_intake_words *in,
                        size_t *done, GError **error)
@@ -324,7 +324,7 @@ bool tcgrr_live_next(struct tcgrr_live *live, struct tcgrr_chunk *chunk, int wai
     size_t read = 0;
 
     while (live->end == TCGRR_LIVE_RUNS && !tcgrr_live_full(live, chunk)) {
-        bool gone = live->gone; /* before looking at the ring: what came in between is then still read */
+        bool gone = live->gone; /* checked before reading the ring, so that everything written until then is read */
         struct tcgrr_intake_words words = {0};
         size_t done = 0;
         if (note_info(live) && !tcgrr_intake_fill(live->intake, gone, &words)) {

@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * Level full: the accesses, which are in the ring after the execution they belong to. They come into the chunk as they
- * are read; which of them count is settled when the execution is appended, because only then it is known how far it
- * came.
+ * Level full: accesses, which follow their execution in the ring. They are added to the chunk as they are read; which
+ * of them count is decided when the execution is appended, because only then it is known how far it got.
  */
 #include "emu/live/live_internal.h"
 
 #include <string.h>
 
-/* Executions that are taken apart from their accesses at once. */
+/* Number of executions that are separated from their accesses at a time. */
 #define PIECE_EXECS 4096
 /* In the place of an instruction's index: the one at which the open execution was left. */
 #define RERUN_INSN  UINT16_MAX
@@ -21,7 +20,7 @@ struct page {
     uint8_t flags;
 };
 
-/* What the bits of an access's word after its instruction's index say. */
+/* Decoded bits of an access's word after its instruction's index. */
 #define KIND_BITS 6
 struct kind {
     uint64_t low; /* masks for the value */
@@ -33,7 +32,7 @@ struct kind {
 
 struct tcgrr_live_accesses {
     struct tcgrr_window window;
-    tcgrr_icount from; /* as far as it is known; UINT64_MAX until then */
+    tcgrr_icount from; /* UINT64_MAX until it is known */
     tcgrr_icount until;
     bool over_said; /* the plugin knows that the window is over */
     uint64_t strays;
@@ -163,9 +162,9 @@ static inline const struct kind *kind_of(const struct tcgrr_live_accesses *acces
 }
 
 /*
- * Fills all but `exec` and `insn`, field by field: put together elsewhere and copied it would take the host twice as
- * long. No branch depends on the kind of access, which the host could not predict: words after a short record are read
- * and masked away.
+ * Fills all fields but `exec` and `insn` in place: building the struct elsewhere and copying it takes twice as long. No
+ * branch depends on the kind of access, which the host could not predict: words after a short record are read and
+ * masked out.
  */
 static inline void decode(const struct tcgrr_live_accesses *accesses, const uint32_t *words, const struct kind *kind,
                           struct tcgrr_access *access)
@@ -249,9 +248,9 @@ bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     return true;
 }
 
-/* Where the words of executions and those of accesses are put while they are being separated. */
+/* The state of separating the words of executions from those of accesses. */
 struct parting {
-    const uint32_t *at; /* words from here on are to be done */
+    const uint32_t *at; /* the next word to process */
     const uint32_t *end;
     const struct code *code; /* the execution that began last */
     uint32_t exec;           /* its index in the chunk */
@@ -259,7 +258,7 @@ struct parting {
     guint first;             /* its first access */
 };
 
-/* Goes on through executions and accesses as long as nothing else comes; returns how many executions began. */
+/* Processes executions and accesses until there is another record; returns how many executions began. */
 static size_t part(struct tcgrr_live *live, GArray *into, struct parting *parting, size_t most)
 {
     struct tcgrr_live_accesses *accesses = live->accesses;
@@ -336,7 +335,7 @@ bool tcgrr_live_is_watched(const struct tcgrr_live *live, const struct tcgrr_blo
            (window->has_until_pc && contains(block, window->until_pc, &insn));
 }
 
-/* The window begins or ends in an execution that began at `icount`. */
+/* Handles an execution that began at `icount` and in which the window begins or ends. */
 static void find_window(struct tcgrr_live_accesses *accesses, const struct tcgrr_block *block, tcgrr_icount icount,
                         uint32_t ran)
 {
@@ -360,7 +359,7 @@ static void tell_end(struct tcgrr_live *live, tcgrr_icount icount)
     }
 }
 
-/* Executions `first` and on were complete and began at `icount`; drops what of their accesses is outside the window. */
+/* Executions from `first` on were complete and began at `icount`: drops their accesses outside the window. */
 static void clip(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t first, tcgrr_icount icount)
 {
     const struct tcgrr_live_accesses *accesses = live->accesses;
@@ -419,8 +418,8 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     return (size_t)(parting.at - words);
 }
 
-/* Whether the instruction at which the open execution was left was repeated, and retired. A segment base may part the
- * two addresses, so only the places in their pages are compared. */
+/* Whether the instruction at which the open execution was left was repeated, and retired. The two addresses may differ
+ * by a segment's base, so only their offsets in the page are compared. */
 static bool was_repeated(const struct tcgrr_live *live, const struct tcgrr_block *block, uint32_t ran)
 {
     return live->has_rerun && live->mark + 1 == ran &&
@@ -428,8 +427,8 @@ static bool was_repeated(const struct tcgrr_live *live, const struct tcgrr_block
 }
 
 /*
- * Of an instruction that QEMU rolled back and repeated, what the repetition accessed counts, once. What did not retire
- * has not accessed anything; where that is not certain yet, the access stays until it is.
+ * For an instruction that QEMU rolled back and repeated, only the repetition's accesses count. Accesses of an
+ * instruction that did not retire do not count; while that is uncertain, they are kept.
  */
 void tcgrr_live_settle_accesses(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32_t ran)
 {

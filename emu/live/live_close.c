@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* How an execution ended, which is known only when the next one begins. */
+/* Determines how an execution ended, which is known only when the next one begins. */
 #include "emu/live/live_internal.h"
 
 #include "store/isa/disasm.h"
 
 #include <string.h>
 
-#define MAX_ENTRIES 65536u /* no guest has so many, but a program may set handlers without end */
+#define MAX_ENTRIES 65536u /* no guest has so many, but a program may keep setting handlers */
 
 void tcgrr_live_learn_entry(struct tcgrr_live *live, uint64_t pc)
 {
@@ -36,7 +36,7 @@ static void add_inferred(struct tcgrr_live *live, enum tcgrr_discontinuity kind,
     tcgrr_live_learn_entry(live, to);
 }
 
-/* Where it would have gone on if that is known: for an interrupt that came right after a complete block. */
+/* Where it would have continued, if that is known: for an interrupt right after a complete block. */
 static bool only_successor(const struct code *code, uint64_t *pc)
 {
     if (code->anywhere || (code->next != NOWHERE && code->target != NOWHERE)) {
@@ -61,7 +61,7 @@ static void find_discontinuity(const struct tcgrr_live *live, struct tcgrr_depar
     }
 }
 
-/* Of a set that is not known, the instructions that wait matter, and those that start over. */
+/* For an unknown instruction set, only instructions that wait and those that start over matter. */
 static void classify_some(const struct tcgrr_live *live, const struct tcgrr_block *block,
                           struct tcgrr_insn_class *classes)
 {
@@ -96,7 +96,7 @@ static struct classes *classes_of(struct tcgrr_live *live, const struct tcgrr_bl
     return kept;
 }
 
-/* Whether QEMU's rr log is there, or will be consulted in the end, about what is not sure. */
+/* Whether QEMU's rr log is available, or will be consulted at the end, about doubts. */
 static bool log_decides(const struct tcgrr_live *live)
 {
     return live->log || live->uncertain;
@@ -136,13 +136,13 @@ static uint32_t count_events(const struct tcgrr_live *live)
     return count;
 }
 
-/* In all assemblers the names of nearly all branches begin alike (OpenRISC's after "l."), and those of what returns
- * from a handler. */
+/* In all assembly languages the names of nearly all branches begin alike (OpenRISC's after "l."), and so do those of
+ * returns from handlers. */
 static bool names_branch(const char *text)
 {
     static const char *const begins[] = {"b", "j", "call", "rt", "ret", "done", "eret", "hrfi", "hw_re", "iret", "rf"};
-    /* Some others begin so, too; and SPARC's return, which capstone calls rett, traps where a register window is to be
-     * filled. */
+    /* Some other names begin like this, too; and SPARC's return, which capstone calls rett, traps if a register window
+     * has to be filled. */
     static const char *const traps[] = {"break", "brk", "bkpt", "bgnd", "rett", "return"};
 
     text += g_str_has_prefix(text, "l.") ? 2 : 0;
@@ -159,7 +159,8 @@ static bool names_branch(const char *text)
     return false;
 }
 
-/* Whether the block's only instruction, as it is disassembled, is a branch: a hint where its set is not known. */
+/* Whether the block's only instruction is a branch according to its disassembly: a hint if the instruction set is not
+ * known. */
 static bool reads_as_branch(struct tcgrr_live *live, const struct tcgrr_block *block)
 {
     struct classes *kept = classes_of(live, block);
@@ -177,8 +178,8 @@ static bool reads_as_branch(struct tcgrr_live *live, const struct tcgrr_block *b
     return kept->branch == BRANCH;
 }
 
-/* The log says otherwise than was assumed of the open execution: what led away from it came elsewhere (as
- * record/repair.c does it for what was stored). */
+/* The log contradicts the assumption about the open execution: moves the events that followed it (as record/repair.c
+ * does for stored ones). */
 static void correct_events(struct tcgrr_live *live, bool retired)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);
@@ -192,8 +193,8 @@ static void correct_events(struct tcgrr_live *live, bool retired)
     }
 }
 
-/* What was assumed is kept for later, or put right by QEMU's log. Events stay as they were inferred, the same whether
- * there is a log, unless they are to be corrected. */
+/* Keeps the doubt for later, or decides it by QEMU's log. Inferred events stay unchanged, with or without a log, unless
+ * they have to be corrected. */
 static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chunk, const struct code *next,
                          struct tcgrr_retirement *retirement)
 {
@@ -214,7 +215,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     };
     bool retired = doubt.retired;
 
-    /* It was left at `place` or after the instruction there: what led away from either is before the next one. */
+    /* It was left at `place` or after the instruction there: in both cases the event is before the next execution. */
     if (live->reach && MAX(live->log->total, live->log->reached) < doubt.place + 2) {
         live->reach(doubt.place + 2, !next, live->reach_data);
     }
@@ -235,7 +236,7 @@ static void settle_doubt(struct tcgrr_live *live, const struct tcgrr_chunk *chun
     }
 }
 
-/* A complete block whose successor it cannot have chosen itself. */
+/* A complete block that cannot have led to its successor. */
 static void infer_between(struct tcgrr_live *live, const struct code *next)
 {
     uint64_t from = 0;
@@ -244,8 +245,8 @@ static void infer_between(struct tcgrr_live *live, const struct code *next)
 }
 
 /*
- * Whether what led elsewhere may be a fault of the block's last instruction, although an access of it was seen:
- * QEMU 7.2 makes two of a pair, of which the second may fail, and reports the one of a store-exclusive before that has
+ * Whether the event may be a fault of the block's last instruction, although one of its accesses was seen: QEMU 7.2
+ * makes two accesses for a pair, the second of which may fail, and reports that of a store-exclusive before it has
  * failed.
  */
 static bool may_have_failed(struct tcgrr_live *live)
@@ -308,7 +309,7 @@ static void flush_gap(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     live->unusual = false;
 }
 
-/* Whether the open execution ended with a turn of a repeated instruction that is not its last. */
+/* Whether the open execution ended with an iteration of a repeated instruction that is not the last one. */
 static bool comes_again(const struct tcgrr_live *live, const struct code *next)
 {
     const struct code *open = live->open;
@@ -317,9 +318,8 @@ static bool comes_again(const struct tcgrr_live *live, const struct code *next)
 }
 
 /*
- * The run begins with what QEMU counts: nothing of its first block, or the instruction that was repeated for a device,
- * which stands in the run as a block of its own. Returns whether that is the case, with `*single` in the open one's
- * place.
+ * The run begins with what QEMU counts: nothing of its first block, or only the instruction that was repeated for a
+ * device, which becomes a block of its own. Returns whether that is the case, with `*single` replacing the open one.
  */
 static bool counts_single(struct tcgrr_live *live, const struct tcgrr_retirement *retirement, struct code *single)
 {
@@ -369,7 +369,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
         }
         bool complete = retirement.ran == live->open->insns && live->gap->len == reported;
         if (complete && next && comes_again(live, next)) {
-            /* The turn that is the last one counts. */
+            /* Only the last iteration counts. */
             retirement.ran = retirement.counted = live->open->insns - 1;
             complete = false;
         }
@@ -388,7 +388,7 @@ void tcgrr_live_close(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const 
             append(live, chunk, &retirement);
         }
         live->hidden = live->follows = false;
-        if (complete && next && count_events(live) == 0) { /* one that was seen led to what follows */
+        if (complete && next && count_events(live) == 0) { /* an event that was seen led to the next execution */
             note_way(live, open, next);
         }
     }

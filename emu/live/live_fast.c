@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 /*
- * The hot loop: complete executions in a row. Guests run in loops, and the plugin says where a phrase begins that it
- * has sent before; what such a phrase adds up to is worked out once.
+ * The hot loop: consecutive complete executions. Guests run in loops, and the plugin marks the start of a phrase that
+ * it has sent before; the sums of such a phrase are computed once.
  */
 #include "emu/live/live_internal.h"
 
@@ -9,7 +9,7 @@
 
 #include <string.h>
 
-/* A stretch of executions: the digest over those up to and without the one that began last. */
+/* A stretch of executions: the digest of all but the one that began last. */
 struct lane {
     const struct code *before; /* the one that began last */
     uint64_t flow;
@@ -27,7 +27,7 @@ static inline void complete(struct lane *lane)
     lane->insns += lane->before->insns;
 }
 
-/* Takes one more execution into the lane. Returns false, without a change, if it cannot follow. */
+/* Adds one execution to the lane. Returns false, without a change, if it cannot follow. */
 static inline bool step(const struct tcgrr_live *live, struct lane *lane, uint32_t word, uint32_t *block)
 {
     if (word >= live->known || !may_follow(lane->before, code_of(live, word))) {
@@ -46,8 +46,8 @@ static inline uint64_t shifted_power(const struct tcgrr_live *live, uint64_t ins
 }
 
 /*
- * Works out what the executions that `words` begin with add up to. Returns false if they cannot follow one another. In
- * two halves, because each step of a digest waits for the one before.
+ * Computes the sums of the executions in `words`. Returns false if they cannot follow one another. It works on two
+ * halves in parallel, because each step of a digest depends on the one before.
  */
 static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const uint32_t *words)
 {
@@ -82,7 +82,7 @@ static bool learn(const struct tcgrr_live *live, struct phrase *phrase, const ui
     return true;
 }
 
-/* All phrases together are more than the second-level cache holds beside what else is in use. */
+/* All phrases together do not fit into the second-level cache with the other data. */
 #define AHEAD ((size_t)8 * TCGRR_WIRE_PHRASE)
 static inline void fetch_ahead(const struct phrase *phrase)
 {
@@ -92,8 +92,8 @@ static inline void fetch_ahead(const struct phrase *phrase)
 }
 
 /*
- * Takes phrases into the lane, as long as they come in a row, are no more than `most` words, and add up to less than
- * `until` instructions with the execution that began last. Returns how many words it took.
+ * Adds consecutive phrases to the lane, at most `most` words, while the sum with the execution that began last is below
+ * `until` instructions. Returns how many words it took.
  */
 static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, const uint32_t *words,
                            const uint16_t *slots, size_t most, uint64_t until, uint32_t *to)
@@ -128,8 +128,8 @@ static size_t read_phrases(const struct tcgrr_live *live, struct lane *lane, con
 }
 
 /*
- * Goes through the words that follow the open execution, up to `*count`, or the first that cannot follow, or until an
- * execution has begun that ends at `until` instructions or after; `*count` says how many then.
+ * Processes the words after the open execution, up to `*count`, or to the first that cannot follow, or until an
+ * execution has begun that ends at `until` instructions or later; sets `*count` to their number.
  */
 static struct lane read_piece(const struct tcgrr_live *live, const uint32_t *words, const uint16_t *slots,
                               size_t *count, uint64_t until, uint32_t *to)
@@ -150,7 +150,7 @@ static struct lane read_piece(const struct tcgrr_live *live, const uint32_t *wor
     return lane;
 }
 
-/* The checkpoints that fall into the open execution, which has reached its end. */
+/* Adds the checkpoints in the open execution, which is complete. */
 static void add_checkpoints(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, live->open->block);

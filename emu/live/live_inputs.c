@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* What a user-mode run that is given inputs says of them. */
+/* Reads the plugin's reports about the inputs that a user-mode run is given. */
 #include "emu/live/live_internal.h"
 
 #include "emu/plugin/inputs_format.h"

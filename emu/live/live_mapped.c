@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* User mode: from which files a program's code was mapped. */
+/* User mode: the files from which a program's code was mapped. */
 #include "emu/live/live_internal.h"
 
 #include "store/symbols.h"
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #define NOT_PLACED UINT64_MAX
-#define MOST       65536u /* of a program that makes code for ever */
+#define MOST       65536u /* for a program that generates code forever */
 
 void tcgrr_live_mapped_init(struct tcgrr_live *live)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The plugin's records, other than executions in a row. */
+/* Reads the plugin's records, except consecutive executions. */
 #include "emu/live/live_internal.h"
 
 #include "store/auxv.h"
@@ -16,13 +16,13 @@ bool tcgrr_live_damaged(GError **error, const char *what)
     return false;
 }
 
-/* The opcode of a string instruction, which is its last byte; a jump to itself ends otherwise. */
+/* The opcode of a string instruction is its last byte; a jump to itself ends with another byte. */
 static bool is_string(uint8_t opcode)
 {
     return (opcode >= 0x6c && opcode <= 0x6f) || (opcode >= 0xa4 && opcode <= 0xaf && (opcode & 0xfe) != 0xa8);
 }
 
-/* How the last instruction can go on. */
+/* Where the last instruction can lead. */
 static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *block, struct code *code)
 {
     struct tcgrr_insn_class classes[TCGRR_MAX_INSNS];
@@ -33,8 +33,8 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     code->target = last->flow == TCGRR_FLOW_JUMP || last->flow == TCGRR_FLOW_BRANCH ? last->target : NOWHERE;
     code->indirect = last->flow == TCGRR_FLOW_INDIRECT;
     /*
-     * A repeated string instruction of x86: QEMU's block of it comes again for each of its turns, or goes through them
-     * inside, as the release has it. Where no icount of QEMU's says otherwise it is one instruction.
+     * A repeated string instruction of x86: depending on the release, QEMU runs its block again for each iteration, or
+     * loops inside. If there is no icount of QEMU's, it counts as one instruction.
      */
     code->repeats = !live->info.system && live->isa == TCGRR_ISA_X86 && last->flow == TCGRR_FLOW_BRANCH &&
                     last->target == tcgrr_block_pc(block, block->insns - 1) && is_string(block->bytes[block->size - 1]);
@@ -45,7 +45,7 @@ static void fill_flow(const struct tcgrr_live *live, const struct tcgrr_block *b
     code->entry = g_hash_table_contains(live->entries, &block->pc);
 }
 
-/* The next translation number stands for block `number`. */
+/* Assigns the next translation number to block `number`. */
 static void add_code(struct tcgrr_live *live, uint32_t number)
 {
     const struct tcgrr_block *block = tcgrr_blocks_get(live->blocks, number);
@@ -190,7 +190,7 @@ static void flush_unplaced(struct tcgrr_live *live, struct tcgrr_chunk *chunk)
     g_array_set_size(live->gap, 0);
 }
 
-/* What system calls and signals bring. */
+/* Handles system calls and signals. */
 static void take_values(struct tcgrr_event *event, unsigned kind, const uint32_t *words)
 {
     if (kind == TCGRR_WIRE_SYSCALL_ENTRY) {
@@ -209,7 +209,7 @@ static void take_values(struct tcgrr_event *event, unsigned kind, const uint32_t
     }
 }
 
-/* `words`: the vCPU and what the kind brings, `count` of them. */
+/* `words`: the vCPU and the words of this kind, `count` in all. */
 static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, const uint32_t *words,
                        unsigned count, GError **error)
 {
@@ -312,7 +312,7 @@ static bool read_exec(struct tcgrr_live *live, struct tcgrr_chunk *chunk, uint32
     return true;
 }
 
-/* One record that the fast path left alone; it is there as a whole. */
+/* Reads one complete record that the fast path does not handle. */
 bool tcgrr_live_read_record(struct tcgrr_live *live, struct tcgrr_chunk *chunk, const uint32_t *words, GError **error)
 {
     uint32_t payload = words[0] & 0xffffffu;

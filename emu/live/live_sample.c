@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* The plugin's samples of the guest's state. */
+/* Reads the plugin's samples of the guest's state. */
 #include "emu/live/live_internal.h"
 
 #include "store/codec/codec_sample.h"
@@ -17,8 +17,7 @@ void tcgrr_live_sampling_clear(struct tcgrr_live_sampling *sampling)
     g_free(sampling->image);
 }
 
-/* A text of the untrusted words, with what a terminal could take for more than text replaced; NULL if it does not end.
- */
+/* A text in the untrusted words, with control characters replaced; NULL if it is not terminated. */
 static char *take_text(const char **at, const char *end)
 {
     const char *zero = memchr(*at, '\0', (size_t)(end - *at));
@@ -64,7 +63,7 @@ bool tcgrr_live_read_register(struct tcgrr_live *live, const uint32_t *payload, 
            tcgrr_register_table_add(sampling->registers, name, feature, payload[0], error);
 }
 
-/* From here on no register can come. */
+/* No further register may follow. */
 static bool begin_values(struct tcgrr_live_sampling *sampling, GError **error)
 {
     if (!sampling->image) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* QEMU's own disassembly, on its way from the ring to the blocks. */
+/* Moves QEMU's own disassembly from the ring to the blocks. */
 #include "emu/live/live_internal.h"
 
 #include <string.h>

@@ -37,7 +37,7 @@ static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, co
 
     if (block->lengths[block->insns - 1] > 0 && next_is(departure, block->pc + block->size) &&
         departure->discon == TCGRR_DISCON_NONE) {
-        /* It went on right after the block: what was to show the rest was lost. */
+        /* It continued right after the block: the report of its end was lost. */
         retirement->ran = block->insns;
         retirement->counted = block->insns;
         return;
@@ -56,8 +56,8 @@ static void left_inside(const struct tcgrr_departure *departure, uint64_t pc, co
 }
 
 /*
- * Whether an exception reported at the last instruction itself came before it retired. A block mostly ends with an
- * instruction that cannot be classified because QEMU found that it traps, so such a one is taken to count.
+ * Whether an exception reported at the last instruction itself came before it retired. If a block ends with an
+ * unclassified instruction, it is mostly because QEMU found that it traps, so that is assumed to count.
  */
 static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
@@ -71,7 +71,7 @@ static bool fault_before_end(const struct tcgrr_departure *departure, uint64_t p
  * refuse an instruction when it translates it, and counts it then, or when it runs: one of the system's for lack of
  * privilege (AArch64's mrs of an ID register by a program), or an access with a coprocessor that is off (Arm's vpush,
  * with which a program under Linux uses its first floating-point register). The latter is rare among the faults of
- * accesses, and without a log not worth a doubt about each of them.
+ * accesses, so without a log it does not justify a doubt about each of them.
  */
 static bool unclear_fault(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
@@ -81,8 +81,8 @@ static bool unclear_fault(const struct tcgrr_departure *departure, const struct 
 }
 
 /*
- * It starts its block anew at the same pc without having retired. A repeating string instruction goes there having
- * retired, and so does one that may go anywhere: as a rule it is a branch to itself, in which many guests end.
+ * Whether it starts its block over at the same pc without having retired. A repeated string instruction goes there
+ * after retiring, and so does one that may go anywhere, which is mostly a branch to itself, with which many guests end.
  */
 static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last)
 {
@@ -92,8 +92,8 @@ static bool restarts(const struct tcgrr_departure *departure, uint64_t pc, const
 }
 
 /*
- * Whether an instruction that accesses memory can retire without: under a condition (of a T32 one only the code before
- * it knows), with its exclusive access lost, or repeated no times.
+ * Whether an instruction that accesses memory can retire without an access: if it is conditional (a T32 one depends on
+ * the code before it), has lost its exclusive access, or is repeated zero times.
  */
 static bool may_skip_access(const struct tcgrr_departure *departure, const struct tcgrr_insn_class *last)
 {
@@ -118,7 +118,7 @@ static bool may_skip_access(const struct tcgrr_departure *departure, const struc
     }
 }
 
-/* The last instruction, of which nothing was seen to end, on a QEMU that does not report discontinuities. */
+/* The last instruction, whose end was not seen, on a QEMU that does not report discontinuities. */
 static void guess_last(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last,
                        struct tcgrr_retirement *retirement)
 {
@@ -168,8 +168,7 @@ static void left_at_last(const struct tcgrr_departure *departure, uint64_t pc, c
     }
 }
 
-/* The end was seen; an access of the last instruction may have been seen, and a later one of the same instruction
- * failed. */
+/* The end was seen. That may be due to an access of the last instruction, of which a later access failed. */
 static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc, const struct tcgrr_insn_class *last,
                        struct tcgrr_retirement *retirement)
 {
@@ -182,7 +181,7 @@ static void ran_to_end(const struct tcgrr_departure *departure, uint64_t last_pc
     }
 }
 
-/* The last instruction waited: QEMU takes back that it counted it, and goes on after it. */
+/* The last instruction waited: QEMU undoes counting it, and continues after it. */
 static bool dozed(const struct tcgrr_departure *departure, uint64_t pc, const struct tcgrr_insn_class *last,
                   struct tcgrr_retirement *retirement)
 {
@@ -199,7 +198,7 @@ static bool dozed(const struct tcgrr_departure *departure, uint64_t pc, const st
     return true;
 }
 
-/* The one known to count otherwise is 11.1; builds on the way there from 10.2 on may. */
+/* 11.1 is known to count differently; development builds from 10.2 on may, too. */
 static bool counts_waits(const char *version)
 {
     struct tcgrr_rr_release release;

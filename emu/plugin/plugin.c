@@ -30,11 +30,11 @@
 EXPORT extern int qemu_plugin_version;
 EXPORT int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info, int argc, char **argv);
 
-/* Read by QEMU after dlopen(), that is after our constructor. */
+/* Read by QEMU after dlopen(), and thus after our constructor. */
 int qemu_plugin_version = 1;
 
 static struct tcgrr_follow follow; /* constant after install */
-static _Thread_local bool calls;   /* user mode: a system call was made that has not returned */
+static _Thread_local bool calls;   /* user mode: in a system call that has not returned */
 
 struct tcgrr_plugin tcgrr_plugin = {.vcpu = UINT_MAX, .signal_at = UINT64_MAX, .sampling = TCGRR_SAMPLING_OFF};
 
@@ -44,13 +44,13 @@ __attribute__((constructor)) static void settle_version(void)
     qemu_plugin_version = tcgrr_plugin.api.version;
 }
 
-/* The open translation's end was not seen: say how far it certainly came. */
+/* The open translation's end was not seen: reports how far it certainly got. */
 static __attribute__((noinline)) void push_left(struct tcgrr_plugin *plugin)
 {
     uint32_t left = (uint32_t)*plugin->mark;
 
     tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_LEFT, plugin->open->count - left));
-    /* A last instruction that was reached has retired if it is a branch, even where its class leaves that open. */
+    /* A last instruction that was reached has retired if it is a branch, even if its class does not say so. */
     if (left > 1) {
         plugin->sampling.countdown += plugin->sampling.open_transfer;
     }
@@ -85,7 +85,7 @@ void tcgrr_plugin_switch_thread(unsigned vcpu)
     }
 }
 
-/* Taken back by push_left() if the translation does not reach its branch. */
+/* Undone by push_left() if the translation does not reach its branch. */
 static inline void count_transfer(struct tcgrr_plugin *plugin, const struct tcgrr_translation *translation)
 {
     plugin->sampling.countdown -= translation->transfer;
@@ -104,13 +104,13 @@ static void end_with_threads(struct tcgrr_plugin *plugin)
         space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, TCGRR_WIRE_THREAD | 1 << 8);
         space[1] = plugin->vcpu;
         tcgrr_ring_publish(&plugin->ring, 2);
-        plugin->signal_at = UINT64_MAX; /* no input is kept or given any more */
+        plugin->signal_at = UINT64_MAX; /* no input is recorded or given any more */
         plugin->silent = true;
         tcgrr_threads_free_all();
     }
 }
 
-/* The same as enter(), for the calls where something other than the ring is to be looked after. */
+/* The same as enter(), for callbacks that have more to do than writing to the ring. */
 static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *translation, bool marked, bool moving,
                                                    bool sampled)
 {
@@ -149,8 +149,8 @@ static __attribute__((noinline)) void enter_slowly(struct tcgrr_translation *tra
     }
 }
 
-/* In user mode threads are switched elsewhere, but for the first block of the first one, and of others where QEMU has
- * not said before which vCPU they are. False: the block is of a thread that is not recorded. */
+/* In user mode threads are switched elsewhere, except at the first block of the first thread, and of others whose vCPU
+ * QEMU has not reported before. False: the block is of a thread that is not recorded. */
 static __attribute__((noinline)) bool switch_here(struct tcgrr_plugin *plugin, unsigned vcpu)
 {
     if (plugin->system || !plugin->begun) {
@@ -171,9 +171,9 @@ static __attribute__((noinline)) bool switch_here(struct tcgrr_plugin *plugin, u
 }
 
 /*
- * The hot path: a translation begins to run. Whether the one before it was seen to its end is looked at now, because
- * its mark is used anew; where neither of the two can be left early there is nothing to set. The variants are made by
- * inlining. Whatever is rare is called last, so that nothing has to be kept over it.
+ * The hot path: a translation begins to run. Checks now whether the previous one was seen to its end, because its mark
+ * is reused; if neither of the two can be left early, there is nothing to set. Inlining makes the variants. Rare cases
+ * are called last, so that no registers have to be saved across them.
  */
 static inline void enter(unsigned vcpu, struct tcgrr_translation *translation, bool marked, bool several_vcpus,
                          bool moving, bool sampled)
@@ -242,7 +242,7 @@ static void on_accessing_block(unsigned vcpu, void *translation)
     tcgrr_access_enter(&tcgrr_plugin, translation);
 }
 
-/* What runs from here on may run elsewhere than before. */
+/* Code may run at other addresses from here on. */
 static void on_remapping_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
@@ -272,7 +272,7 @@ static void on_single_block(unsigned vcpu, void *userdata)
     }
 }
 
-/* The same where there is nothing else to look after. */
+/* The same if there is nothing else to do. */
 static void on_plain_single_block(unsigned vcpu, void *userdata)
 {
     struct tcgrr_translation *translation = userdata;
@@ -285,7 +285,7 @@ tcgrr_exec_cb tcgrr_block_callback(const struct tcgrr_plugin *plugin, const stru
     if (translation->remaps) {
         return on_remapping_block;
     }
-    /* Also while the first block has not run, which sets things up. */
+    /* Also used until the first block, which initialises the state, has run. */
     bool anything = !plugin->one_vcpu || plugin->vcpu == UINT_MAX || plugin->sampling.on || plugin->accesses;
     if (tcgrr_may_repeat(plugin, translation)) {
         return anything ? on_single_block : on_plain_single_block;
@@ -330,9 +330,9 @@ static bool is_last_access(const struct tcgrr_plugin *plugin, const struct tcgrr
 }
 
 /*
- * The last access of a short block: its own, if its head was called; otherwise QEMU has made it to repeat a
- * device access. QEMU 7.2 also makes the call again for accesses of later blocks, and for what an interrupt pushes,
- * which mean nothing.
+ * The last access of a short block: its own, if the callback at its head was called; otherwise QEMU made the block to
+ * repeat a device access. QEMU 7.2 also calls it for accesses of later blocks, and for what an interrupt pushes; these
+ * are ignored.
  */
 void tcgrr_on_single_access(unsigned vcpu, uint32_t info, uint64_t vaddr, void *userdata)
 {
@@ -420,7 +420,7 @@ static void flushed(void)
     bool returned = tcgrr_plugin.returned == tcgrr_ring_space(&tcgrr_plugin.ring);
 
     if (!tcgrr_plugin.silent && tcgrr_plugin_left(&tcgrr_plugin)) {
-        push_left(&tcgrr_plugin); /* how long the open translation is, nobody knows once it is forgotten */
+        push_left(&tcgrr_plugin); /* the length of the open translation is unknown once it is discarded */
     }
     push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
     if (returned) {
@@ -449,7 +449,7 @@ static void finish(void)
         if (tcgrr_plugin_left(plugin)) {
             push_left(plugin);
         }
-        /* A signal that ends a program comes between instructions. */
+        /* A signal that ends a program arrives between instructions. */
         bool inside = plugin->mark && pthread_equal(plugin->thread, pthread_self()) && (plugin->system || calls);
         tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_END, inside));
         plugin->silent = true;
@@ -480,7 +480,7 @@ _Noreturn void tcgrr_plugin_leave(void)
     _exit(0);
 }
 
-/* The host executes another program in this one's place; if the inputs are given, that has run already. */
+/* The host executes another program in place of this one; if inputs are given, that has run already. */
 static void end_before_exec(void)
 {
     if (tcgrr_inputs_are_given()) {
@@ -656,7 +656,7 @@ static uint32_t register_callbacks(struct tcgrr_plugin *plugin, qemu_plugin_id_t
         }
     }
     if (!plugin->system) {
-        return features; /* signals are none of QEMU's discontinuities, and it reports no others there */
+        return features; /* signals are not discontinuities of QEMU's, and it reports no others in user mode */
     }
     if (plugin->api.register_discon_7) {
         plugin->api.register_discon_7(id, QEMU_PLUGIN_DISCON_ALL, (tcgrr_any_cb)discon_7, NULL);
@@ -677,8 +677,8 @@ static void reset_7(void *userdata)
     register_callbacks(&tcgrr_plugin, tcgrr_plugin.id);
 }
 
-/* QEMU may leave between a reset, which drops all callbacks, and their being registered again: then its exit callback
- * is not called. A program in user mode leaves without destructors, and needs that callback. */
+/* QEMU may exit between a reset, which removes all callbacks, and their registration; the exit callback is then not
+ * called. A program in user mode exits without running destructors, and needs that callback. */
 __attribute__((destructor)) static void leave(void)
 {
     const struct tcgrr_wire_header *header = tcgrr_plugin.ring.header;
@@ -704,7 +704,7 @@ static int probe(const struct qemu_plugin_info *info, int fd)
     return 1;
 }
 
-/* Of the environment, as it is and in its order: a program in user mode sees it. */
+/* A hash of the environment, in its order, because a program in user mode sees it. */
 static uint64_t hash_environment(void)
 {
     uint64_t hash = 0xcbf29ce484222325u;
@@ -731,13 +731,13 @@ static void introduce(struct tcgrr_plugin *plugin, const struct qemu_plugin_info
     header->system = plugin->system;
     header->vcpus = plugin->system ? (uint32_t)info->system.smp_vcpus : 1;
     header->features = features | (plugin->sampling.on && plugin->api.mem_value ? TCGRR_WIRE_STORES : 0);
-    if (header->environment == 0) { /* otherwise that of the program which executed this one */
+    if (header->environment == 0) { /* otherwise keep that of the program that executed this one */
         header->environment = hash_environment();
     }
     atomic_store_explicit(&header->state, TCGRR_WIRE_RUNNING, memory_order_release);
 }
 
-/* What the run and QEMU ask for. */
+/* Sets up what the run and this QEMU need. */
 static void configure(struct tcgrr_plugin *plugin, const struct qemu_plugin_info *info,
                       const struct tcgrr_arguments *arguments)
 {
@@ -787,7 +787,7 @@ int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_plugin_info *info
     if (arguments.again) {
         tcgrr_auxv_leave_out();
     }
-    if (arguments.again) { /* the window may have begun in the program before; tcgrr knows */
+    if (arguments.again) { /* the window may have begun in the previous program; tcgrr knows */
         arguments.window = (struct tcgrr_access_window){0};
     }
     plugin->ring.as_written = full; /* accesses hardly repeat */

@@ -24,7 +24,7 @@ static bool plausible(const struct tcgrr_wire_header *header, size_t file_bytes)
 }
 static_assert(2 * TCGRR_WIRE_RESERVE_WORDS > TCGRR_WIRE_PACKED_WORDS, "a draft must fit the smallest ring");
 
-/* One address range in which the ring's file pages are mapped twice, so that a draft may run over the end. */
+/* Maps the ring's file pages twice in a row, so that a draft may cross the ring's end. */
 static uint32_t *map_twice(int fd, size_t bytes)
 {
     char *base = mmap(NULL, 2 * bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -41,8 +41,8 @@ static uint32_t *map_twice(int fd, size_t bytes)
     return (uint32_t *)base;
 }
 
-/* What the next draft will be packed into is fetched from the other core while that draft is written: a store that
- * waits for its line holds up all that come after it, QEMU's as well. */
+/* Fetches the ring's lines for the next draft from the other core while that draft is written: a store that waits for
+ * its line delays all later stores, including QEMU's. */
 #ifdef __x86_64__
 __attribute__((target("prfchw"))) /* does nothing on processors without it */
 #endif
@@ -121,8 +121,8 @@ static bool has_room(const struct tcgrr_ring *ring, uint64_t words)
     return ring->head + words - atomic_load_explicit(&ring->header->tail, memory_order_acquire) <= ring->size;
 }
 
-/* Once there is none, for a good deal more than that: to fall asleep and wake up again for each draft would take more
- * of the processor than the draft. What is in the ring meanwhile keeps the consumer busy. */
+/* If there is no room, waits for much more than that, because sleeping and waking up for each draft would take more
+ * processor time than the draft. The content of the ring keeps the consumer busy in the meantime. */
 static void wait_for_room(struct tcgrr_ring *ring, uint64_t words)
 {
     const struct timespec pause = {.tv_nsec = PAUSE_US * 1000};
@@ -137,8 +137,7 @@ static void wait_for_room(struct tcgrr_ring *ring, uint64_t words)
     }
 }
 
-/* The slot that a phrase may be in: the upper bits of a sum of products, with powers of an odd number without
- * structure. */
+/* The slot for a phrase: the upper bits of a sum of products with powers of a random odd number. */
 static inline uint32_t slot_of(const uint32_t *words)
 {
     static const uint64_t odd[TCGRR_WIRE_PHRASE / 2] = {UINT64_C(0x9e3779b97f4a7c15), UINT64_C(0xdf442d22ce4859b9),
@@ -156,7 +155,7 @@ static inline uint32_t slot_of(const uint32_t *words)
 }
 static_assert(TCGRR_WIRE_PHRASES == 1u << 14, "slot_of() gives 14 bits");
 
-/* Writes the phrase to the ring or, if it is known, where it is; returns where the next word goes. */
+/* Writes the phrase to the ring or, if it is known, its slot; returns the place of the next word. */
 static uint32_t *pack_phrase(struct tcgrr_ring *ring, const uint32_t *words, uint32_t slot, uint32_t *to)
 {
     if (tcgrr_wire_same_phrase(words, ring->phrases[slot])) {
@@ -169,8 +168,8 @@ static uint32_t *pack_phrase(struct tcgrr_ring *ring, const uint32_t *words, uin
     return to + 1 + TCGRR_WIRE_PHRASE;
 }
 
-/* Packs the whole phrases of the draft, `count` of them; returns where the next word goes. What the slots hold is asked
- * for before it is looked at: the guest's own data has taken the place of much of it in the nearer caches. */
+/* Packs the complete phrases of the draft, `count` of them; returns the place of the next word. The slots are
+ * prefetched before they are compared, because the guest's own data has displaced much of them in the nearer caches. */
 static uint32_t *pack_phrases(struct tcgrr_ring *ring, uint32_t count, uint32_t *to)
 {
     uint16_t slots[TCGRR_WIRE_DRAFT_WORDS / TCGRR_WIRE_PHRASE];
@@ -205,7 +204,8 @@ void tcgrr_ring_pack(struct tcgrr_ring *ring)
     if (!ring->unread) {
         uint64_t took = pack_draft(ring, (uint32_t)(tcgrr_ring_space(ring) - ring->draft));
         ring->head += took;
-        /* Not a mere store: who reads a draft while that is written anew must find that the head has moved. */
+        /* A plain store is not enough: a consumer that reads a draft while it is being overwritten must see that the
+         * head has moved. */
         atomic_exchange_explicit(&ring->header->head, ring->head, memory_order_acq_rel);
         fetch_ahead(ring, took + LINE_WORDS);
     }
@@ -227,7 +227,7 @@ void tcgrr_ring_disown(struct tcgrr_ring *ring)
     int how = MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE;
 
     if (mmap(ring->header, TCGRR_WIRE_RING_OFFSET, PROT_READ | PROT_WRITE, how, -1, 0) == MAP_FAILED) {
-        abort(); /* it would go on in the ring of another process */
+        abort(); /* otherwise it would write to another process's ring */
     }
     begin_draft(ring, ring->drafts);
     ring->unread = true;
