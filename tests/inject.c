@@ -77,7 +77,7 @@ static qemu_plugin_u64 count;
 /* Counting goes on where tcgrr has QEMU start: the icount is in the name of the snapshot that it loads. */
 static void begin_count(unsigned vcpu)
 {
-    static const char option[] = "-loadvm\0tcgrr-";
+    static const char option[] = "rrsnapshot=tcgrr-";
     char text[65536];
     FILE *file = fopen("/proc/self/cmdline", "re");
     size_t size = file ? fread(text, 1, sizeof(text) - 1, file) : 0;

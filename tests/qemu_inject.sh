@@ -118,8 +118,8 @@ faulty rv64-compute "$icount" "$pc" "reg=s1,bit=63"
 sed -i "2i echo \"\$*\" >>$work/starts" "$work/faulty"
 found rv64-compute "$icount" "far in" 10
 differs s1
-equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
-equal "starts at the beginning, of A" "$(grep rr=replay "$work/starts-of-a" | grep -vc loadvm)" 1
+equal "starts at the beginning" "$(grep rr=replay "$work/starts" | grep -vc rrsnapshot)" 2
+equal "starts at the beginning, of A" "$(grep rr=replay "$work/starts-of-a" | grep -vc rrsnapshot)" 1
 equal "how often A was asked what it is, recording included" "$(grep -c "^-M none .*probe=" "$work/starts-of-a")" 2
 
 # The same with keyframes beside the trace. To load one takes long where the machine has much
@@ -127,10 +127,10 @@ equal "how often A was asked what it is, recording included" "$(grep -c "^-M non
 run 0 "$tcgrr" keyframes "$work/rv64-compute.tcgrr" --every 40000000
 rm "$work/starts"
 cat >"$work/load" <<'END'
-case "$*" in *-loadvm*)
+case "$*" in *rrsnapshot*)
     while read -r _ _ _ _ _ _ _ _ _ _ _ _ _ user system _ </proc/$$/stat && [ $((user + system)) -lt 200 ]; do :; done ;;
 esac
 END
 sed -i "2r $work/load" "$work/faulty"
 found rv64-compute "$icount" "from keyframes" 10
-equal "starts at the beginning, with keyframes" "$(grep rr=replay "$work/starts" | grep -vc loadvm)" 2
+equal "starts at the beginning, with keyframes" "$(grep rr=replay "$work/starts" | grep -vc rrsnapshot)" 2

@@ -329,13 +329,31 @@ static bool merge_icount(struct builder *builder, GError **error)
     return true;
 }
 
+/* The snapshot in which the run begins; NULL: it begins with the machine's reset. */
+static char *beginning_tag(const struct builder *builder)
+{
+    const struct tcgrr_command_options *options = builder->options;
+
+    if (options->scratch && options->keyframe) {
+        return tcgrr_keyframe_tag(options->keyframe_icount);
+    }
+    return options->start ? g_strdup(TCGRR_START_TAG) : NULL;
+}
+
+/* A replay loads its snapshot by rrsnapshot=: where that is missing, QEMU saves one of its own as soon as a debugger
+ * attaches, which takes as long as loading one. */
 static void add_icount(struct builder *builder)
 {
+    g_autofree char *tag = beginning_tag(builder);
+
     if (is_rr(builder)) {
         bool record = builder->command->mode == TCGRR_RUN_RECORD;
         tcgrr_suboptions_set(builder->icount, "rr", record ? "record" : "replay");
         tcgrr_suboptions_set(builder->icount, "rrfile",
                              builder->options->rr_file ? builder->options->rr_file : "replay.bin");
+        if (!record && tag) {
+            tcgrr_suboptions_set(builder->icount, "rrsnapshot", tag);
+        }
     }
     char *text = tcgrr_suboptions_format(builder->icount);
     note(builder, "added -icount %s: counts instructions%s", text,
@@ -446,6 +464,16 @@ static bool cover_images(struct builder *builder, const struct tcgrr_option *opt
     return true;
 }
 
+/* Starts from the snapshot in `image`, unless add_icount() did it. */
+static void add_loading(struct builder *builder, const char *image, const char *tag)
+{
+    if (builder->command->mode != TCGRR_RUN_REPLAY) {
+        add(builder, "-loadvm");
+        add(builder, "%s", tag);
+    }
+    note(builder, "the run starts from the snapshot %s in %s", tag, image);
+}
+
 /* Starts from the state in the image at `path`, which is not modified. QEMU takes the machine's state from the first
  * drive that can hold one. */
 static void add_state(struct builder *builder, const char *path, const char *tag)
@@ -454,9 +482,7 @@ static void add_state(struct builder *builder, const char *path, const char *tag
     g_ptr_array_insert(
         builder->argv, 2,
         tcgrr_images_state(path, builder->command->aio, builder->options->scratch, builder->command->images));
-    add(builder, "-loadvm");
-    add(builder, "%s", tag);
-    note(builder, "added -loadvm %s: the run starts from the snapshot in %s", tag, path);
+    add_loading(builder, path, tag);
 }
 
 /* Whether the folder's file system supports sparse files and is local. */
@@ -496,7 +522,7 @@ static void add_beginning(struct builder *builder)
 
     if (options->scratch && options->keyframe) {
         g_autofree char *state = g_build_filename(options->keyframe, TCGRR_KEYFRAME_STATE, NULL);
-        g_autofree char *tag = tcgrr_keyframe_tag(options->keyframe_icount);
+        g_autofree char *tag = beginning_tag(builder);
         add_state(builder, state, tag);
         add_memory(builder, options->keyframe);
     } else if (options->scratch && options->start) {
@@ -632,9 +658,7 @@ static void add_snapshots(struct builder *builder)
     add(builder, "file=%s,format=qcow2,if=none,id=tcgrr-snapshot", path);
     g_free(path);
     if (options->start) {
-        add(builder, "-loadvm");
-        add(builder, TCGRR_START_TAG);
-        note(builder, "added -loadvm " TCGRR_START_TAG ": the run starts from a snapshot in %s", image);
+        add_loading(builder, image, TCGRR_START_TAG);
     } else {
         note(builder, "added a drive for snapshots that no device uses");
     }
