@@ -9,7 +9,7 @@ export XDG_CACHE_HOME=$work/cache
 # version QEMU: what tcgrr takes its version to be.
 version() { "$tcgrr" doctor --json "$1" | jq -r '.qemus[0].version'; }
 # kept: how many answers there are.
-kept() { find "$work/cache/tcgrr/probes" -type f 2>/dev/null | wc -l; }
+kept() { find "$work/cache/tcgrr/probes" -type f ! -name "*.text" 2>/dev/null | wc -l; }
 
 printf '#!/bin/sh\nexec "%s" "$@"\n' "$elf" >"$work/starts"
 # shellcheck disable=SC2016
@@ -29,3 +29,17 @@ sed -i 's/^version=.*/version=99.9.9/' "$work"/cache/tcgrr/probes/*
 equal "kept answer" "$(version "$work/starts")" 99.9.9
 printf '#!/bin/sh\nexec "%s" "$@" \n' "$elf" >"$work/starts"
 equal "after a change" "$(version "$work/starts")" "$true_version"
+
+# So is what it lists: its machines, here to say which one two QEMUs have in common.
+aarch64=$(readlink -f "$(qemu aarch64 7.2)")
+other=$(qemu aarch64 10.0)
+# common: what doctor recommends.
+common() { "$tcgrr" doctor --json --pair "$other" "$work/lists" -- -M virt | jq -r '.differences[] | select(.what == "machine").remedy'; }
+printf '#!/bin/sh\nexec "%s" "$@"\n' "$aarch64" >"$work/lists"
+chmod +x "$work/lists"
+sleep 3
+contains "in common" "$(common)" "virt-7.2, "
+grep -l "^virt-7.1 " "$work"/cache/tcgrr/probes/*.text | xargs sed -i "s/^virt-7.1 /virt-10.0 /"
+contains "in common, by the kept list" "$(common)" "virt-10.0, "
+printf '#!/bin/sh\nexec "%s" "$@" \n' "$aarch64" >"$work/lists"
+contains "in common, after a change" "$(common)" "virt-7.2, "

@@ -196,6 +196,6 @@ char **tcgrr_data_folders(const struct tcgrr_qemu *qemu, const char *const *argu
     g_ptr_array_add(words, (char *)"-L");
     g_ptr_array_add(words, (char *)"help");
     g_ptr_array_add(words, NULL);
-    g_autofree char *text = tcgrr_qemu_output((char *const *)words->pdata, directory, error);
+    g_autofree char *text = tcgrr_qemu_list((char *const *)words->pdata, directory, error);
     return text ? g_strsplit(g_strchomp(text), "\n", -1) : NULL;
 }

@@ -23,13 +23,13 @@ static GHashTable *names_in(const char *text)
 static char *list_machines(const struct tcgrr_qemu *qemu, GError **error)
 {
     const char *words[] = {qemu->path, "-machine", "help", NULL};
-    return tcgrr_qemu_output((char *const *)words, NULL, error);
+    return tcgrr_qemu_list((char *const *)words, NULL, error);
 }
 
 static char *list_models(const struct tcgrr_qemu *qemu, const char *machine, GError **error)
 {
     const char *words[] = {qemu->path, "-machine", machine, "-cpu", "help", NULL};
-    return tcgrr_qemu_output((char *const *)words, NULL, error);
+    return tcgrr_qemu_list((char *const *)words, NULL, error);
 }
 
 /* Whether the list has the model. Older releases list some as 'NAME', as NAME-TARGET-cpu, or with spaces for dashes,

@@ -102,22 +102,75 @@ static bool digest_script(XXH3_state_t *state, const char *path)
     return true;
 }
 
-char *tcgrr_probe_cache_file(const char *path, const char *plugin)
+static void digest_text(XXH3_state_t *state, const char *text)
 {
-    static const char *const variables[] = {"LD_LIBRARY_PATH", "LD_PRELOAD"};
-    XXH3_state_t *state = XXH3_createState();
+    XXH3_64bits_update(state, text ? text : "", text ? strlen(text) + 1 : 1);
+}
+
+/* The QEMU at `path`, with what else decides on its libraries and modules. */
+static bool digest_qemu(XXH3_state_t *state, const char *path)
+{
+    static const char *const variables[] = {"LD_LIBRARY_PATH", "LD_PRELOAD", "QEMU_MODULE_DIR"};
 
     XXH3_64bits_reset(state);
     XXH3_64bits_update(state, FORMAT, sizeof(FORMAT));
     for (size_t i = 0; i < G_N_ELEMENTS(variables); i++) {
-        const char *value = g_getenv(variables[i]);
-        XXH3_64bits_update(state, value ? value : "", value ? strlen(value) + 1 : 1);
+        digest_text(state, g_getenv(variables[i]));
     }
-    bool good = digest_file(state, path) && digest_file(state, plugin) && (is_elf(path) || digest_script(state, path));
+    return digest_file(state, path) && (is_elf(path) || digest_script(state, path));
+}
+
+/* Gives the state back. */
+static char *file_of(XXH3_state_t *state, const char *suffix)
+{
     XXH64_hash_t digest = XXH3_64bits_digest(state);
     XXH3_freeState(state);
-    g_autofree char *name = g_strdup_printf("%016" G_GINT64_MODIFIER "x", (guint64)digest);
-    return good ? g_build_filename(g_get_user_cache_dir(), "tcgrr", "probes", name, NULL) : NULL;
+    g_autofree char *name = g_strdup_printf("%016" G_GINT64_MODIFIER "x%s", (guint64)digest, suffix);
+    return g_build_filename(g_get_user_cache_dir(), "tcgrr", "probes", name, NULL);
+}
+
+char *tcgrr_probe_cache_file(const char *path, const char *plugin)
+{
+    XXH3_state_t *state = XXH3_createState();
+    bool good = digest_qemu(state, path) && digest_file(state, plugin);
+    char *file = file_of(state, "");
+
+    if (!good) {
+        g_clear_pointer(&file, g_free);
+    }
+    return file;
+}
+
+char *tcgrr_probe_cache_text_file(char *const *argv, const char *directory)
+{
+    XXH3_state_t *state = XXH3_createState();
+    g_autofree char *ours = directory ? NULL : g_get_current_dir();
+    bool good = digest_qemu(state, argv[0]);
+
+    digest_text(state, directory ? directory : ours);
+    for (char *const *word = argv + 1; *word; word++) {
+        digest_text(state, *word);
+    }
+    char *file = file_of(state, ".text");
+    if (!good) {
+        g_clear_pointer(&file, g_free);
+    }
+    return file;
+}
+
+char *tcgrr_probe_cache_load_text(const char *file)
+{
+    char *text = NULL;
+    g_file_get_contents(file, &text, NULL, NULL);
+    return text;
+}
+
+void tcgrr_probe_cache_store_text(const char *file, const char *text)
+{
+    g_autofree char *folder = g_path_get_dirname(file);
+    if (g_mkdir_with_parents(folder, 0700) == 0) {
+        g_file_set_contents(file, text, -1, NULL);
+    }
 }
 
 bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu)

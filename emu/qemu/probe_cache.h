@@ -12,6 +12,15 @@
  */
 char *tcgrr_probe_cache_file(const char *path, const char *plugin);
 
+/* The same for what the QEMU at argv[0] prints in answer to the other words, in the working directory `directory` (NULL:
+ * ours). */
+char *tcgrr_probe_cache_text_file(char *const *argv, const char *directory);
+
+/* What is in such a file; NULL if it does not exist. Owned by the caller. */
+char *tcgrr_probe_cache_load_text(const char *file);
+/* Writes it. Failure is not an error. */
+void tcgrr_probe_cache_store_text(const char *file, const char *text);
+
 /* Fills in everything but the path from the cache file; false if there is none. */
 bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu);
 /* Writes the cache file. Failure is not an error. */

@@ -120,9 +120,15 @@ static bool read_output(char *const *argv, const char *directory, struct answer 
     return good;
 }
 
-char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error)
+char *tcgrr_qemu_list(char *const *argv, const char *directory, GError **error)
 {
+    g_autofree char *file = tcgrr_probe_cache_text_file(argv, directory);
+    char *kept = file ? tcgrr_probe_cache_load_text(file) : NULL;
     struct answer answer;
+
+    if (kept) {
+        return kept;
+    }
     bool good = read_output(argv, directory, &answer, error);
     if (good && !answer.succeeded) {
         char *errors = first_line(answer.errors);
@@ -131,6 +137,9 @@ char *tcgrr_qemu_output(char *const *argv, const char *directory, GError **error
         good = false;
     }
     g_free(answer.errors);
+    if (good && file) {
+        tcgrr_probe_cache_store_text(file, answer.text);
+    }
     return good ? g_strdup(answer.text) : NULL;
 }
 
