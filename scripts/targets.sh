@@ -26,11 +26,14 @@ qemus=${TCGRR_QEMUS:-${XDG_CACHE_HOME:-$HOME/.cache}/tcgrr/qemus}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# assemble FILE AT ASSEMBLER OPTION...: the code of a guest in fixtures/targets/, in $work/code.
-# False if the assembler is missing.
+# assemble FILE AT PC ASSEMBLER OPTION...: the code of a guest in fixtures/targets/, in $work/code:
+# bytes that lie at AT, or without that an ELF file that is run at PC. False if the assembler is
+# missing.
 assemble() {
-    local file=fixtures/targets/$1 at=$2 assembler=$3 tools
-    shift 3
+    local file=fixtures/targets/$1 at=$2 pc=$3 assembler=$4 tools
+    local format=("-Ttext=${at:-0}" -e 0 --oformat binary)
+    shift 4
+    [ -n "$at" ] || [ -z "$pc" ] || format=("-Ttext=$pc" -e "$pc")
     tools=${assembler%as}
     [ "$assembler" != llvm-mc ] || assembler=$(compgen -c llvm-mc | sort -V | tail -n 1)
     command -v "$assembler" >/dev/null || return 1
@@ -39,7 +42,7 @@ assemble() {
         "${assembler/mc/objcopy}" -O binary -j .text "$work/code.o" "$work/code"
     else
         "$assembler" "$@" -o "$work/code.o" "$file"
-        "${tools}ld" "-Ttext=${at:-0}" -e 0 --oformat binary -o "$work/code" "$work/code.o"
+        "${tools}ld" "${format[@]}" -o "$work/code" "$work/code.o"
     fi
 }
 
@@ -52,7 +55,7 @@ guest() {
     "") return 0 ;;
     *.s\ *)
         read -ra words <<<"$code"
-        assemble "${words[0]}" "$at" "${words[@]:1}" || return 1
+        assemble "${words[0]}" "$at" "$pc" "${words[@]:1}" || return 1
         ;;
     *)
         # shellcheck disable=SC2059
