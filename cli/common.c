@@ -143,12 +143,25 @@ void cli_progress(const char *format, ...)
     progress_shown = true;
 }
 
+/* A message may contain what a QEMU or a guest printed, whose control characters are not for the terminal. */
+static void replace_controls(char *text)
+{
+    for (unsigned char *c = (unsigned char *)text; *c; c++) {
+        bool c1 = c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0; /* U+0080 to U+009F */
+        if (c1 || *c == 0x7f || (*c < ' ' && *c != '\n' && *c != '\t')) {
+            c[c1] = '?';
+            *c = '?';
+        }
+    }
+}
+
 void cli_note(const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
     g_autofree char *text = g_strdup_vprintf(format, arguments);
     va_end(arguments);
+    replace_controls(text);
     cli_progress_clear();
     fprintf(stderr, "tcgrr: %s\n", text);
 }

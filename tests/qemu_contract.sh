@@ -142,3 +142,10 @@ object 0 .diverged false lockstep --json --bisect --from 1K --a "$qemu" --b "$qe
 # An address for gdb is looked at before anything is replayed.
 complains 2 "not an address" "$tcgrr" replay a.tcgrr --at 500 --gdb nowhere
 equal "what was replayed before that" "$(cat out)" ""
+
+# What a QEMU prints is shown, but does not control the terminal.
+printf '#!/bin/sh\nprintf "\\033]0;title\\007\\302\\233bad"\n' >"$work/paints"
+chmod +x "$work/paints"
+run 3 "$tcgrr" record -o "$work/paints.tcgrr" -- "$work/paints" -M virt
+contains "shown" "$(cat "$work/err")" 'answers ".*title.*bad"'
+! LC_ALL=C grep -qP '[\x00-\x08\x0b-\x1f\x7f]|\xc2[\x80-\x9f]' "$work/err" || fail "control characters reach the terminal"
