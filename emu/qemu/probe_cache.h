@@ -12,8 +12,8 @@
  */
 char *tcgrr_probe_cache_file(const char *path, const char *plugin);
 
-/* The same for what the QEMU at argv[0] prints in answer to the other words, in the working directory `directory` (NULL:
- * ours). */
+/* The same for what the QEMU at argv[0] prints in answer to the other words, in the working directory `directory`
+ * (NULL: ours). */
 char *tcgrr_probe_cache_text_file(char *const *argv, const char *directory);
 
 /* What is in such a file; NULL if it does not exist. Owned by the caller. */

@@ -41,8 +41,8 @@ const char *tcgrr_qemu_aio(const struct tcgrr_qemu *qemu);
 void tcgrr_qemu_copy(struct tcgrr_qemu *copy, const struct tcgrr_qemu *qemu);
 
 /*
- * Runs `argv`, a QEMU that only lists what it has, and returns its standard output, at most 64 KiB. The answer is cached
- * until that QEMU changes (probe_cache.h). `directory` is its working directory; NULL: ours. NULL with
+ * Runs `argv`, a QEMU that only lists what it has, and returns its standard output, at most 64 KiB. The answer is
+ * cached until that QEMU changes (probe_cache.h). `directory` is its working directory; NULL: ours. NULL with
  * TCGRR_ERROR_FAILED if it fails or does not end within 20 s. Owned by the caller.
  */
 char *tcgrr_qemu_list(char *const *argv, const char *directory, GError **error);
