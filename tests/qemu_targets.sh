@@ -15,8 +15,8 @@ mapfile -t targets < <(sed -nE 's/^([a-z0-9]+) *\|.*\| ([0-9a-f ]+|[a-z0-9]+\.s 
 rows=$(tail -n +3 "$work/table")
 [ "$(wc -l <<<"$rows")" -ge 10 ] || fail "too few guests: $rows"
 while read -r row; do
-    # QEMU 7.2 aborts at this guest's first access to a timer.
-    [ "$version" != 7.2 ] || [[ $row != "| avr, timer"* ]] || continue
+    # QEMU 7.2 aborts at these guests' first access to a timer.
+    [ "$version" != 7.2 ] || [[ $row != "| avr, timer"* && $row != "| hppa, timer"* ]] || continue
     contains "$row" "$row" '\| exact \([0-9]+\) \| 3 of 3 \| exact \| agrees \|$'
 done <<<"$rows"
 ! command -v llvm-mc >/dev/null || contains "guests with traps" "$rows" '^\| s390x, timer and traps \|'
