@@ -18,6 +18,7 @@
 #include "replay/unpinned.h"
 #include "replay/visit.h"
 #include "store/error.h"
+#include "store/words.h"
 
 #include <errno.h>
 #include <glib/gstdio.h>
@@ -860,21 +861,10 @@ static bool write_command(struct tcgrr_reader *reader, const char *folder, const
     if (run->directory) {
         make_absolute(command.argv, command.guest_files, run->directory);
     }
-    for (char **word = command.argv; *word; word++) {
-        if (strchr(*word, '\n')) {
-            g_set_error(
-                error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                "command.txt has one argument a line, and this one has a line break: %s; the other files are in %s",
-                *word, folder);
-            tcgrr_command_clear(&command);
-            return false;
-        }
-    }
-    g_autofree char *joined = g_strjoinv("\n", command.argv);
-    g_autofree char *text = g_strconcat(joined, "\n", NULL);
     g_autofree char *path = g_build_filename(folder, "command.txt", NULL);
+    bool good = tcgrr_words_write(path, command.argv, error);
     tcgrr_command_clear(&command);
-    return g_file_set_contents(path, text, -1, error);
+    return good;
 }
 
 /* Writes QEMU's rr file unchanged, repaired for replaying, and as text. */

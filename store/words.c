@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "store/words.h"
 
+#include "store/error.h"
+
 #include <glib.h>
 #include <string.h>
 
@@ -41,4 +43,22 @@ char *tcgrr_word_of_json(const json_t *json)
         return NULL;
     }
     return g_string_free(word, FALSE);
+}
+
+bool tcgrr_words_write(const char *path, char *const *words, GError **error)
+{
+    g_autoptr(GString) text = g_string_new(NULL);
+
+    for (; *words; words++) {
+        if (strchr(*words, '\n')) {
+            g_autofree char *name = g_path_get_basename(path);
+            g_autofree char *folder = g_path_get_dirname(path);
+            g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
+                        "%s has one argument a line, and this one has a line break: %s; the other files are in %s",
+                        name, *words, folder);
+            return false;
+        }
+        g_string_append_printf(text, "%s\n", *words);
+    }
+    return g_file_set_contents(path, text->str, (gssize)text->len, error);
 }

@@ -161,7 +161,7 @@ void tcgrr_inputs_handler_set(struct tcgrr_inputs *inputs, const uint64_t argume
 void tcgrr_inputs_handler_is_set(struct tcgrr_inputs *inputs, uint64_t signal);
 /* The host's number of a program's signal; 0: it cannot be sent. */
 int tcgrr_inputs_host_signal(const struct tcgrr_inputs *inputs, int64_t signal);
-/* If registers cannot be read, so that the start of a handler cannot be recognised, tells tcgrr its address. */
+/* If registers cannot be read, so that the start of a handler cannot be recognised, reports its address to tcgrr. */
 void tcgrr_inputs_announce_handler(const struct tcgrr_inputs *inputs, uint64_t handler, unsigned vcpu);
 /* Whether a handler begins at `pc`. */
 bool tcgrr_inputs_is_handler(const struct tcgrr_inputs *inputs, uint64_t pc);
