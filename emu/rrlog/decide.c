@@ -21,7 +21,7 @@ static guint next_exception(const struct tcgrr_rrlog *log, guint from, guint end
  * exception that it raised, `end` if it retired.
  */
 static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_uncertain_retire *doubt, guint from,
-                           guint end, bool behind)
+                           guint end, bool next_has_events)
 {
     guint first = next_exception(log, from, end);
     guint second = first < end ? next_exception(log, first + 1, end) : end;
@@ -38,12 +38,12 @@ static guint own_exception(const struct tcgrr_rrlog *log, const struct tcgrr_unc
         return second;
     }
     if (doubt->left) {
-        return behind ? end : first;
+        return next_has_events ? end : first;
     }
     if (doubt->entered != doubt->to_entry) {
         return doubt->entered ? end : first;
     }
-    return behind || doubt->branch ? end : first;
+    return next_has_events || doubt->branch ? end : first;
 }
 
 bool tcgrr_rrlog_decide(const struct tcgrr_rrlog *log, struct tcgrr_rrlog_asked *asked,
