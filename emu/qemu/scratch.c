@@ -25,9 +25,14 @@ static char *root;
 static pid_t cleaner;
 
 /*
- * The cleaner: a shell that reads until the pipe's other end is closed everywhere, and then executes rm. It keeps no
- * other descriptor of ours open, and is not affected by signals to our process group. Only system calls are allowed
- * between fork() and exec().
+ * What the cleaner executes: it reads until the pipe's other end is closed everywhere, and then removes the folder. rm
+ * fails if a QEMU that is just being killed creates a file meanwhile, so it is tried again, for 10 s.
+ */
+#define CLEAN "read -r end; i=0; until rm -rf -- \"$0\" || [ $i = 100 ]; do i=$((i + 1)); sleep 0.1; done"
+
+/*
+ * The cleaner keeps no other descriptor of ours open, and is not affected by signals to our process group. Only system
+ * calls are allowed between fork() and exec().
  */
 static void become_cleaner(int pipe_end)
 {
@@ -42,7 +47,7 @@ static void become_cleaner(int pipe_end)
     if (open("/dev/null", O_WRONLY) == STDOUT_FILENO) {
         dup2(STDOUT_FILENO, STDERR_FILENO);
     }
-    execl("/bin/sh", "sh", "-c", "read -r end; exec rm -rf -- \"$0\"", root, (char *)NULL);
+    execl("/bin/sh", "sh", "-c", CLEAN, root, (char *)NULL);
     _exit(1);
 }
 
