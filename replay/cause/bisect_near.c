@@ -12,27 +12,26 @@
 
 #define AFTER 1000000 /* how far after the divergence a replay is given up */
 
-/* How far before the divergence to begin. */
+/* How far before the divergence to begin; up to MOST_LEFT, A leaves a keyframe if there is none. */
 static const tcgrr_icount distances[] = {1000000, 16000000, 128000000, 1024000000, UINT64_C(8192000000)};
+#define MOST_LEFT 128000000
 
-/* Makes A leave keyframes if the existing ones are too far from the divergence. */
-static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, GError **error)
+/*
+ * Makes A leave a keyframe this far before the divergence if the one there is too far. One at a time: saving a keyframe
+ * takes about as long as replaying 200 million instructions, and the nearest is nearly always enough.
+ */
+static bool leave(struct tcgrr_bisect *bisect, tcgrr_moment diverged_at, tcgrr_icount distance, GError **error)
 {
-    tcgrr_moment places[G_N_ELEMENTS(distances)];
-    unsigned count = 0;
-    tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at).icount;
+    tcgrr_moment place = diverged_at - distance;
+    tcgrr_moment start = tcgrr_replay_pair_keyframe(bisect->pair, 0, place).icount;
     start -= MIN(start, bisect->comparison->aligned[0]);
 
-    for (unsigned i = 3; i > 0; i--) {
-        tcgrr_icount distance = distances[i - 1];
-        if (diverged_at > start + distance && diverged_at - distance - start >= TCGRR_BISECT_FAR) {
-            places[count++] = diverged_at - distance;
-        }
+    if (distance > MOST_LEFT || place - MIN(place, start) < TCGRR_BISECT_FAR) {
+        tcgrr_replay_pair_end_standing(bisect->pair);
+        return true;
     }
-    if (count > 0) {
-        tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
-    }
-    return tcgrr_replay_pair_leave_keyframes(bisect->pair, places, count, error);
+    tcgrr_bisect_say(bisect, g_strdup_printf("A goes near instruction %" G_GUINT64_FORMAT, diverged_at));
+    return tcgrr_replay_pair_leave_keyframe(bisect->pair, place, error);
 }
 
 static bool is_same(const struct tcgrr_comparison *a, const struct tcgrr_comparison *b)
@@ -78,10 +77,10 @@ bool tcgrr_bisect_approach(struct tcgrr_bisect *bisect, GError **error)
     tcgrr_moment diverged_at = bisect->comparison->icount - bisect->comparison->aligned[0];
     tcgrr_icount tried = UINT64_MAX;
 
-    if (!leave(bisect, diverged_at, error)) {
-        return false;
-    }
     for (unsigned i = 0; i < G_N_ELEMENTS(distances) && distances[i] < diverged_at; i++) {
+        if (!leave(bisect, diverged_at, distances[i], error)) {
+            return false;
+        }
         struct tcgrr_keyframe keyframe = tcgrr_replay_pair_keyframe(bisect->pair, 0, diverged_at - distances[i]);
         bool same = false;
         if (keyframe.folder && keyframe.icount < tried && !try_from(bisect, keyframe, &same, error)) {

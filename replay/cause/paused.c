@@ -294,7 +294,7 @@ struct tcgrr_paused *tcgrr_paused_start(struct tcgrr_rerun *rerun, tcgrr_icount 
 }
 
 /* Saves the machine where it is. */
-static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, GError **error)
+static void leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, GError **error)
 {
     struct tcgrr_keyframe left = {.icount = paused->icount};
 
@@ -304,11 +304,10 @@ static bool leave_here(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, G
     char *folder = rerun->folder ? tcgrr_keyframes_begin(rerun->folder, error) : NULL;
     if (!folder || !tcgrr_player_save(paused->player, folder, error)) {
         g_free(folder);
-        return false;
+        return;
     }
     left.folder = folder;
     g_array_append_val(rerun->left, left);
-    return true;
 }
 
 /* `standing`, or one that is started because there is none or a keyframe is closer. */
@@ -322,28 +321,35 @@ static struct tcgrr_paused *start_for(struct tcgrr_rerun *rerun, struct tcgrr_pa
     return tcgrr_paused_start(rerun, icount, false, error);
 }
 
-bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, const tcgrr_icount *places,
-                                 unsigned count, GError **error)
+/* Nothing is saved at a place with an event from outside the guest. */
+static void leave_at(struct tcgrr_rerun *rerun, struct tcgrr_paused *paused, tcgrr_icount place, GError **error)
 {
-    const struct tcgrr_rerun_options *options = &rerun->options;
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, error);
+
+    if (!log) {
+        return;
+    }
+    tcgrr_rrlog_rebase(log, tcgrr_recorded_start(rerun->options.reader));
+    if (tcgrr_keyframes_can_be_taken_at(log, place) && tcgrr_paused_go(paused, place, error)) {
+        leave_here(rerun, paused, error);
+    }
+    tcgrr_rrlog_free(log);
+}
+
+bool tcgrr_rerun_leave_keyframe(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, tcgrr_icount place,
+                                GError **error)
+{
     GError *problem = NULL;
 
-    if (count == 0 || !tcgrr_keyframes_complete(rerun->qemu)) {
+    if (!tcgrr_keyframes_complete(rerun->qemu)) {
         tcgrr_paused_free(standing);
         return true;
     }
-    struct tcgrr_paused *paused = start_for(rerun, standing, places[0], &problem);
-    struct tcgrr_rrlog *log = paused ? tcgrr_rrlog_load(rerun->of.rr_file, rerun->qemu->version, &problem) : NULL;
-    if (log) {
-        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(options->reader));
-    }
-    for (unsigned i = 0; log && !problem && i < count; i++) {
-        if (tcgrr_keyframes_can_be_taken_at(log, places[i]) && tcgrr_paused_go(paused, places[i], &problem)) {
-            leave_here(rerun, paused, &problem);
-        }
+    struct tcgrr_paused *paused = start_for(rerun, standing, place, &problem);
+    if (paused) {
+        leave_at(rerun, paused, place, &problem);
     }
     tcgrr_paused_free(paused);
-    tcgrr_rrlog_free(log);
     if (problem && problem->code == TCGRR_ERROR_STOPPED) {
         g_propagate_error(error, problem);
         return false;

@@ -61,13 +61,13 @@ bool tcgrr_paused_doubtful(const struct tcgrr_paused *paused);
 void tcgrr_paused_free(struct tcgrr_paused *paused);
 
 /*
- * Goes to these places, ascending, and saves keyframes there, in the private folder, for later starts, except at places
- * with an event from outside the guest. They are not verified: a caller that starts from one has to check the result.
- * If QEMU cannot save the machine, there are none; the only error is TCGRR_ERROR_STOPPED. `standing` is used if no
- * keyframe is closer, and is freed; NULL: another QEMU is started.
+ * Goes to `place` and saves a keyframe there, in the private folder, for later starts, unless the place has an event
+ * from outside the guest. It is not verified: a caller that starts from it has to check the result. If QEMU cannot save
+ * the machine, there is none; the only error is TCGRR_ERROR_STOPPED. `standing` is used if no keyframe is closer, and
+ * is freed; NULL: another QEMU is started.
  */
-bool tcgrr_rerun_leave_keyframes(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, const tcgrr_icount *places,
-                                 unsigned count, GError **error);
+bool tcgrr_rerun_leave_keyframe(struct tcgrr_rerun *rerun, struct tcgrr_paused *standing, tcgrr_icount place,
+                                GError **error);
 
 /* The current place. */
 tcgrr_icount tcgrr_paused_icount(const struct tcgrr_paused *paused);

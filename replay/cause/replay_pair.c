@@ -234,19 +234,18 @@ struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair 
     return tcgrr_rerun_nearest(pair->reruns[side], tcgrr_replay_pair_icount(pair, side, moment));
 }
 
-bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
-                                       GError **error)
+bool tcgrr_replay_pair_leave_keyframe(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error)
 {
-    g_autofree tcgrr_icount *places = g_new0(tcgrr_icount, count);
+    tcgrr_moment boundary;
 
-    for (unsigned i = 0; i < count; i++) {
-        tcgrr_moment boundary;
-        if (!tcgrr_replay_pair_boundary(pair, moments[i], &boundary, error)) {
-            return false;
-        }
-        places[i] = tcgrr_replay_pair_icount(pair, 0, boundary);
-    }
-    return tcgrr_rerun_leave_keyframes(pair->reruns[0], g_steal_pointer(&pair->standing), places, count, error);
+    return tcgrr_replay_pair_boundary(pair, moment, &boundary, error) &&
+           tcgrr_rerun_leave_keyframe(pair->reruns[0], g_steal_pointer(&pair->standing),
+                                      tcgrr_replay_pair_icount(pair, 0, boundary), error);
+}
+
+void tcgrr_replay_pair_end_standing(struct tcgrr_replay_pair *pair)
+{
+    tcgrr_paused_free(g_steal_pointer(&pair->standing));
 }
 
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment)

@@ -58,10 +58,11 @@ bool tcgrr_replay_pair_boundary(struct tcgrr_replay_pair *pair, tcgrr_moment mom
 
 /* The keyframe from which a side starts to reach `moment`; the beginning if there is none. Owned by the pair. */
 struct tcgrr_keyframe tcgrr_replay_pair_keyframe(const struct tcgrr_replay_pair *pair, int side, tcgrr_moment moment);
-/* Makes A leave keyframes at these moments, ascending, or a little before (tcgrr_rerun_leave_keyframes()). Ends the
- * QEMU that was kept for that, even if `count` is 0. */
-bool tcgrr_replay_pair_leave_keyframes(struct tcgrr_replay_pair *pair, const tcgrr_moment *moments, unsigned count,
-                                       GError **error);
+/* Makes A leave a keyframe at this moment or a little before (tcgrr_rerun_leave_keyframe()), with the QEMU that was
+ * started to learn its registers if it has not ended. */
+bool tcgrr_replay_pair_leave_keyframe(struct tcgrr_replay_pair *pair, tcgrr_moment moment, GError **error);
+/* Ends that QEMU, if there is one. */
+void tcgrr_replay_pair_end_standing(struct tcgrr_replay_pair *pair);
 /* A's keyframe at `moment` is good, and B does the same up to there: makes B start from A's keyframes up to that one,
  * too. */
 void tcgrr_replay_pair_share(struct tcgrr_replay_pair *pair, tcgrr_moment moment);
