@@ -272,8 +272,8 @@ static bool reopen(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockste
 }
 
 /* Pins the machine and shares the log if necessary, now that both QEMUs have been probed. */
-static bool arrange(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
-                    GError **error)
+static bool pin_and_share(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep_local_options *options,
+                          GError **error)
 {
     bool pins = needs_pins(pair, options);
     bool share = can_share(pair, options) && (!options->starts_late || same_build(pair, options));
@@ -300,7 +300,7 @@ bool tcgrr_lockstep_local_open(struct tcgrr_lockstep_local *pair, const struct t
 {
     *pair = (struct tcgrr_lockstep_local){0};
     return share_calls(pair, options, error) && open_sessions(pair, options, NULL, error) &&
-           check_comparable(pair, options, error) && arrange(pair, options, error);
+           check_comparable(pair, options, error) && pin_and_share(pair, options, error);
 }
 
 /* Makes the snapshot and opens the two again to start from it. */
@@ -404,7 +404,7 @@ static bool start(struct tcgrr_lockstep_local *pair, const struct tcgrr_lockstep
         }
     }
     if (pair->sessions[0] && pair->sessions[1]) {
-        tcgrr_run_source_live_beside(pair->sides[0], pair->sides[1]);
+        tcgrr_run_source_live_set_other(pair->sides[0], pair->sides[1]);
     }
     return true;
 }

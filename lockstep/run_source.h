@@ -111,7 +111,7 @@ struct tcgrr_run_source_log {
     bool (*step)(struct tcgrr_run_source_log *log, tcgrr_icount icount, tcgrr_icount to, bool over, GError **error);
     /* Called when the side must not be read further yet: waits briefly for the log. */
     void (*wait)(struct tcgrr_run_source_log *log);
-    tcgrr_icount known; /* the side counts as come so far, if it has: what lies after may not be part of the run */
+    tcgrr_icount known; /* the side is used up to here only: what it runs after it may not be part of the run */
     tcgrr_icount end;   /* the log, and with it the run, ends here; UINT64_MAX: not known */
     bool asked;         /* because the guest asked for its shutdown */
     bool complete;      /* or because QEMU exited normally */
@@ -156,10 +156,10 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
  * `side` has run none either, reading `side` fails with what tcgrr_session_check_end() says of `other`. It must live as
  * long as `side`.
  */
-void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_run_source *other);
+void tcgrr_run_source_live_set_other(struct tcgrr_run_source *side, struct tcgrr_run_source *other);
 
 /* Reads a little more of a live side with a log, unless it was read as far as `to`; waits for nothing. *there: it has
  * reached `to`, or its end, and the log up to there was given on. */
-bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error);
+bool tcgrr_run_source_live_read_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error);
 
 #endif

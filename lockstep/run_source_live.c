@@ -24,7 +24,7 @@
 struct live_side {
     struct tcgrr_run_source base; /* must be first */
     struct tcgrr_session *session;
-    struct live_side *other; /* see tcgrr_run_source_live_beside() */
+    struct live_side *other; /* see tcgrr_run_source_live_set_other() */
     struct tcgrr_run_source_live_options options;
     GQueue chunks;      /* struct tcgrr_chunk *, in order; the last one is being filled */
     unsigned most;      /* of them */
@@ -153,8 +153,8 @@ static tcgrr_icount furthest(const struct live_side *live)
     return current(live)->end_icount;
 }
 
-/* As far as it counts as come. */
-static tcgrr_icount come(const struct live_side *live)
+/* As far as it is used: see tcgrr_run_source_log. */
+static tcgrr_icount usable(const struct live_side *live)
 {
     const struct tcgrr_run_source_log *log = live->options.log;
     return log ? MIN(furthest(live), MIN(log->known, log->end)) : furthest(live);
@@ -223,7 +223,7 @@ static struct tcgrr_chunk *turn_over(struct live_side *live)
     const struct tcgrr_chunk *before = current(live), *oldest = g_queue_peek_head(&live->chunks);
     /* A peer may have received later positions while it still requests stretches before them. */
     tcgrr_icount back = TCGRR_SOURCE_WINDOW + live->options.ahead;
-    bool needed = oldest->end_icount + back >= MIN(live->asked, come(live));
+    bool needed = oldest->end_icount + back >= MIN(live->asked, usable(live));
     bool another = oldest == before || (needed && live->chunks.length < live->most);
     struct tcgrr_chunk *chunk = another ? tcgrr_chunk_new(KEPT_EXECS) : g_queue_pop_head(&live->chunks);
 
@@ -303,19 +303,19 @@ static bool in_window(const struct live_side *live, tcgrr_icount from, GError **
 /* Reads until `to` instructions are available or the run has ended. */
 static bool pump_to(struct live_side *live, tcgrr_icount to, GError **error)
 {
-    if (live->options.log && come(live) < to) {
+    if (live->options.log && usable(live) < to) {
         live->moved = g_get_monotonic_time(); /* until now it may have been waiting for the other one */
     }
-    while (come(live) < to && !over(live)) {
+    while (usable(live) < to && !over(live)) {
         if (!pump(live, to, live->options.log ? SHARED_MS : PUMP_MS, error)) {
             return false;
         }
     }
-    if (live->options.fails_at_threads && live->end == TCGRR_LIVE_THREADS && come(live) < to) {
+    if (live->options.fails_at_threads && live->end == TCGRR_LIVE_THREADS && usable(live) < to) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                     "no verdict: after %" G_GUINT64_FORMAT
                     " instructions a thread of the program had computed for 20 s while another one waited to run",
-                    come(live));
+                    usable(live));
         return false;
     }
     return true;
@@ -327,7 +327,7 @@ static bool approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms
     gint64 deadline = g_get_monotonic_time() + (gint64)wait_ms * 1000;
 
     for (;;) {
-        *there = come(live) >= to || over(live);
+        *there = usable(live) >= to || over(live);
         if (*there || g_get_monotonic_time() >= deadline) {
             return true;
         }
@@ -337,14 +337,14 @@ static bool approach(struct tcgrr_run_source *side, tcgrr_icount to, int wait_ms
     }
 }
 
-bool tcgrr_run_source_live_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error)
+bool tcgrr_run_source_live_read_ahead(struct tcgrr_run_source *side, tcgrr_icount to, bool *there, GError **error)
 {
     struct live_side *live = (struct live_side *)side;
     struct tcgrr_run_source_log *log = live->options.log;
     bool good = over(live) || (furthest(live) < to ? pump(live, UINT64_MAX, 0, error)
                                                    : log->step(log, furthest(live), UINT64_MAX, false, error));
 
-    *there = over(live) || come(live) >= to;
+    *there = over(live) || usable(live) >= to;
     return good;
 }
 
@@ -445,13 +445,13 @@ static bool advance(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     if (!pump_to(live, to, error)) {
         return false;
     }
-    const struct tcgrr_checkpoint *checkpoint = from == 0 && come(live) >= to ? passed_checkpoint(live, to) : NULL;
+    const struct tcgrr_checkpoint *checkpoint = from == 0 && usable(live) >= to ? passed_checkpoint(live, to) : NULL;
     if (checkpoint) {
         *position = (struct tcgrr_run_source_position){TCGRR_SOURCE_REACHED, to, checkpoint->flow};
         return true;
     }
-    position->state = come(live) >= to ? TCGRR_SOURCE_REACHED : end_state(live);
-    position->icount = MIN(to, come(live));
+    position->state = usable(live) >= to ? TCGRR_SOURCE_REACHED : end_state(live);
+    position->icount = MIN(to, usable(live));
     bool gone = live->end != TCGRR_LIVE_RUNS || (live->log_ended && !live->options.log->asked);
     bool ended = position->state != TCGRR_SOURCE_REACHED && gone;
     if (ended && !tcgrr_session_check_end(live->session, furthest(live), error)) {
@@ -489,7 +489,7 @@ static bool stretch(struct tcgrr_run_source *side, tcgrr_icount from, tcgrr_icou
     if (!pump_to(live, to, error) || !in_window(live, from, error)) {
         return false;
     }
-    to = live->options.log ? MIN(to, come(live)) : to;
+    to = live->options.log ? MIN(to, usable(live)) : to;
     for (const GList *link = live->chunks.head; link; link = link->next) {
         const struct tcgrr_chunk *chunk = link->data;
         if (begin(live, chunk, from, to, &cursor)) {
@@ -545,7 +545,7 @@ static void free_live(struct tcgrr_run_source *side)
     g_free(live);
 }
 
-void tcgrr_run_source_live_beside(struct tcgrr_run_source *side, struct tcgrr_run_source *other)
+void tcgrr_run_source_live_set_other(struct tcgrr_run_source *side, struct tcgrr_run_source *other)
 {
     ((struct live_side *)side)->other = (struct live_side *)other;
 }
@@ -594,7 +594,7 @@ struct tcgrr_run_source *tcgrr_run_source_live(struct tcgrr_session *session,
     g_queue_init(&live->chunks);
     g_queue_init(&live->checkpoints);
     g_queue_push_tail(&live->chunks, tcgrr_chunk_new(KEPT_EXECS));
-    tcgrr_live_first_chunk(tcgrr_session_live(session), current(live));
+    tcgrr_live_init_chunk(tcgrr_session_live(session), current(live));
     live->begun_icount = live->moved_icount = current(live)->end_icount;
     return &live->base;
 }

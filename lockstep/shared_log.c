@@ -26,7 +26,7 @@ static bool follow(struct tcgrr_run_source_log *base, tcgrr_icount icount, tcgrr
     struct tcgrr_shared_log *log = (struct tcgrr_shared_log *)base;
     bool there;
 
-    return tcgrr_run_source_live_ahead(log->a, to + TCGRR_LOCKSTEP_LOCAL_AHEAD, &there, error) &&
+    return tcgrr_run_source_live_read_ahead(log->a, to + TCGRR_LOCKSTEP_LOCAL_AHEAD, &there, error) &&
            tcgrr_feed_give(log->feed, NULL, 0, error);
 }
 

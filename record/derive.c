@@ -359,7 +359,7 @@ static bool derive(struct derivation *derivation, GError **error)
     }
     describe(derivation);
     derivation->writer = tcgrr_writer_create(derivation->part, true, &derivation->run, error);
-    tcgrr_live_first_chunk(tcgrr_session_live(derivation->session), derivation->chunk);
+    tcgrr_live_init_chunk(tcgrr_session_live(derivation->session), derivation->chunk);
     return derivation->writer && start(derivation, error) && drain(derivation, &end, error) &&
            check_end(derivation, end, error) && finish(derivation, error);
 }

@@ -38,7 +38,7 @@ bool tcgrr_writer_pinned(struct tcgrr_writer *writer, const struct tcgrr_pinned 
 
 /*
  * Stores the file at `content` as an input. `input` says name, role and path; size and digest are found out. The file
- * must not change meanwhile: TCGRR_ERROR_FAILED if it does.
+ * must not change while it is read: TCGRR_ERROR_FAILED if it does.
  */
 bool tcgrr_writer_input(struct tcgrr_writer *writer, const struct tcgrr_embedded *input, const char *content,
                         GError **error);

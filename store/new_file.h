@@ -7,7 +7,7 @@
 #include <stdbool.h>
 
 /*
- * Makes the file `path` with these bytes. A process that is killed meanwhile leaves no part of it, where the file
+ * Makes the file `path` with these bytes. A process that is killed while it writes leaves no part of it, where the file
  * system has files without a name (O_TMPFILE). With `force` a regular file of that name goes first: *replaced is then
  * the old file, unlinked but open, because to free a large one takes long; -1: there was none. Without `force` an
  * existing file is an error. What SQLite left of an earlier file of that name goes too. Not for two threads and one

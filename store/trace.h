@@ -34,7 +34,7 @@ struct tcgrr_run {
     const char *level;   /* tcgrr_level_name() */
     const char *exit;    /* how QEMU ended; NULL while recording */
     bool guest_shutdown; /* it was the guest that shut the machine down */
-    bool complete;       /* QEMU left in order and everything up to there is here */
+    bool complete;       /* QEMU exited normally and everything up to there is here */
     int interrupted; /* the number of the signal by which the user ended the recording; 0: the run ended by itself */
     tcgrr_icount icount;
     int64_t qemu_icount; /* QEMU's own count at the end; -1: neither it nor its rr file could say */

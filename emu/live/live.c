@@ -60,7 +60,7 @@ void tcgrr_live_events_only(struct tcgrr_live *live)
     live->events_only = true;
 }
 
-void tcgrr_live_first_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
+void tcgrr_live_init_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk)
 {
     tcgrr_chunk_follow(chunk, NULL);
     chunk->first_icount = chunk->end_icount = live->start;

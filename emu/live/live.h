@@ -48,7 +48,7 @@ void tcgrr_live_start_at(struct tcgrr_live *live, tcgrr_icount icount);
  */
 void tcgrr_live_events_only(struct tcgrr_live *live);
 /* Empties `chunk` and prepares it as the first one for tcgrr_live_next(). */
-void tcgrr_live_first_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
+void tcgrr_live_init_chunk(const struct tcgrr_live *live, struct tcgrr_chunk *chunk);
 /* Detaches from the plugin, if it still runs, and frees everything except the chunks that refer to its blocks. NULL is
  * allowed. */
 void tcgrr_live_free(struct tcgrr_live *live);

@@ -249,7 +249,7 @@ bool tcgrr_live_read_device(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
 }
 
 /* The state of separating the words of executions from those of accesses. */
-struct parting {
+struct split_state {
     const uint32_t *at; /* the next word to process */
     const uint32_t *end;
     const struct code *code; /* the execution that began last */
@@ -259,11 +259,11 @@ struct parting {
 };
 
 /* Processes executions and accesses until there is another record; returns how many executions began. */
-static size_t part(struct tcgrr_live *live, GArray *into, struct parting *parting, size_t most)
+static size_t split_words(struct tcgrr_live *live, GArray *into, struct split_state *state, size_t most)
 {
     struct tcgrr_live_accesses *accesses = live->accesses;
     const struct code *codes = (const struct code *)live->codes->data;
-    struct parting now = *parting; /* where the compiler can keep it in registers */
+    struct split_state now = *state; /* where the compiler can keep it in registers */
     guint count = into->len;
     size_t execs = 0;
 
@@ -290,7 +290,7 @@ static size_t part(struct tcgrr_live *live, GArray *into, struct parting *partin
                 break;
             }
             accesses->execs[execs++] = word;
-            now = (struct parting){now.at + 1, now.end, code, now.exec + 1, 0, count};
+            now = (struct split_state){now.at + 1, now.end, code, now.exec + 1, 0, count};
         } else if (word >> 24 == TCGRR_WIRE_PAGE && now.end - now.at >= 6 && is_page(accesses, now.at)) {
             set_page(accesses, now.at);
             now.at += 6;
@@ -299,7 +299,7 @@ static size_t part(struct tcgrr_live *live, GArray *into, struct parting *partin
         }
     }
     g_array_set_size(into, count);
-    *parting = now;
+    *state = now;
     return execs;
 }
 
@@ -394,7 +394,7 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     }
     take_up(live, chunk);
     guint open = first_open(chunk);
-    struct parting parting = {
+    struct split_state state = {
         .at = words,
         .end = words + available,
         .code = live->open,
@@ -407,7 +407,7 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
     uint32_t before = chunk->count;
     tcgrr_icount icount = chunk->end_icount;
     size_t execs =
-        part(live, chunk->accesses, &parting, MIN((size_t)PIECE_EXECS, (size_t)(chunk->capacity - chunk->count)));
+        split_words(live, chunk->accesses, &state, MIN((size_t)PIECE_EXECS, (size_t)(chunk->capacity - chunk->count)));
     if (execs > 0) {
         tcgrr_live_read_fast(live, chunk, live->accesses->execs, NULL, execs);
         clip(live, chunk, before, icount);
@@ -415,7 +415,7 @@ size_t tcgrr_live_read_full(struct tcgrr_live *live, struct tcgrr_chunk *chunk, 
             chunk->capacity = chunk->count;
         }
     }
-    return (size_t)(parting.at - words);
+    return (size_t)(state.at - words);
 }
 
 /* Whether the instruction at which the open execution was left was repeated, and retired. The two addresses may differ

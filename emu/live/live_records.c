@@ -209,6 +209,43 @@ static void take_values(struct tcgrr_event *event, unsigned kind, const uint32_t
     }
 }
 
+/* Takes a record that the plugin sends as an event but that is none of the guest's. Returns whether it was one. */
+static bool read_notice(struct tcgrr_live *live, unsigned kind, const uint32_t *words)
+{
+    switch (kind) {
+    case TCGRR_WIRE_THREAD:
+        live->end = TCGRR_LIVE_THREADS;
+        return true;
+    case TCGRR_WIRE_AUXV:
+        tcgrr_auxv_add(live->auxv, value_at(words, 0), value_at(words, 1));
+        return true;
+    case TCGRR_WIRE_HANDLER:
+        tcgrr_live_learn_entry(live, value_at(words, 0));
+        return true;
+    default:
+        if (!tcgrr_live_read_inputs(live, kind, words)) {
+            return false;
+        }
+        live->unusual = true;
+        return true;
+    }
+}
+
+/* Appends an event to those before the next execution. */
+static void add_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, struct tcgrr_event event)
+{
+    if (live->events_only) {
+        flush_unplaced(live, chunk);
+        event.icount = kind == TCGRR_WIRE_DISCONTINUITY ? TCGRR_NO_ICOUNT : 0;
+    }
+    if (live->gap->len < MAX_GAP_EVENTS) {
+        g_array_append_val(live->gap, event);
+    } else {
+        live->events_dropped++;
+    }
+    live->unusual = true;
+}
+
 /* `words`: the vCPU and the words of this kind, `count` in all. */
 static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsigned kind, const uint32_t *words,
                        unsigned count, GError **error)
@@ -234,20 +271,7 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
     if (kind == TCGRR_WIRE_RERUN) {
         return read_rerun(live, words) || tcgrr_live_damaged(error, "a repeated access without a block");
     }
-    if (kind == TCGRR_WIRE_THREAD) {
-        live->end = TCGRR_LIVE_THREADS;
-        return true;
-    }
-    if (kind == TCGRR_WIRE_AUXV) {
-        tcgrr_auxv_add(live->auxv, value_at(words, 0), value_at(words, 1));
-        return true;
-    }
-    if (kind == TCGRR_WIRE_HANDLER) {
-        tcgrr_live_learn_entry(live, value_at(words, 0));
-        return true;
-    }
-    if (tcgrr_live_read_inputs(live, kind, words)) {
-        live->unusual = true;
+    if (read_notice(live, kind, words)) {
         return true;
     }
     if (kind == TCGRR_WIRE_DISCONTINUITY && !read_discontinuity(live, words, &event)) {
@@ -261,16 +285,7 @@ static bool read_event(struct tcgrr_live *live, struct tcgrr_chunk *chunk, unsig
         forget_codes(live);
     }
     take_values(&event, kind, words);
-    if (live->events_only) {
-        flush_unplaced(live, chunk);
-        event.icount = kind == TCGRR_WIRE_DISCONTINUITY ? TCGRR_NO_ICOUNT : 0;
-    }
-    if (live->gap->len < MAX_GAP_EVENTS) {
-        g_array_append_val(live->gap, event);
-    } else {
-        live->events_dropped++;
-    }
-    live->unusual = true;
+    add_event(live, chunk, kind, event);
     return true;
 }
 

@@ -34,7 +34,7 @@ void tcgrr_inputs_write_record(struct tcgrr_inputs *inputs, struct tcgrr_inputs_
     }
     head->pid = getpid();
     head->tid = (int32_t)gettid();
-    head->thread = tcgrr_threads_number();
+    head->thread = tcgrr_threads_current();
     head->bytes = inputs->record->len;
     g_byte_array_prepend(inputs->record, (const guint8 *)head, sizeof(*head));
     append(inputs, fd, inputs->record->data, inputs->record->len);

@@ -233,7 +233,7 @@ void tcgrr_inputs_on_handler(unsigned vcpu, void *pc)
     }
     struct tcgrr_plugin *plugin = inputs->plugin;
     bool returned = tcgrr_inputs_returned(inputs);
-    bool left = tcgrr_plugin_left(plugin);
+    bool left = tcgrr_left_block_early(plugin);
     int64_t signal = inputs->reads ? (int64_t)(int32_t)tcgrr_inputs_get_register(inputs, inputs->arguments[0])
                                    : only_signal(inputs, handler);
     if (!returned && inputs->reads && is_called(inputs, signal, handler)) {

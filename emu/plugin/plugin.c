@@ -64,13 +64,13 @@ static void find_mark(struct tcgrr_plugin *plugin)
 
 static __attribute__((noinline)) void switch_vcpu(struct tcgrr_plugin *plugin, unsigned vcpu)
 {
-    if (tcgrr_plugin_left(plugin)) {
+    if (tcgrr_left_block_early(plugin)) {
         push_left(plugin);
     }
     plugin->vcpu = vcpu;
     plugin->thread = pthread_self();
     find_mark(plugin);
-    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, plugin->system ? vcpu : tcgrr_threads_number()));
+    tcgrr_ring_push(&plugin->ring, tcgrr_wire_word(TCGRR_WIRE_VCPU, plugin->system ? vcpu : tcgrr_threads_current()));
 }
 
 void tcgrr_plugin_switch_thread(unsigned vcpu)
@@ -311,7 +311,7 @@ static void push_event(struct tcgrr_plugin *plugin, enum tcgrr_wire_event kind, 
     if (plugin->silent || other_thread) {
         return;
     }
-    vcpu = plugin->system ? vcpu : tcgrr_threads_number();
+    vcpu = plugin->system ? vcpu : tcgrr_threads_current();
     uint32_t *space = tcgrr_ring_space(&plugin->ring);
     space[0] = tcgrr_wire_word(TCGRR_WIRE_EVENT, kind | (1 + 2 * count) << 8);
     space[1] = vcpu;
@@ -419,7 +419,7 @@ static void flushed(void)
 {
     bool returned = tcgrr_plugin.returned == tcgrr_ring_space(&tcgrr_plugin.ring);
 
-    if (!tcgrr_plugin.silent && tcgrr_plugin_left(&tcgrr_plugin)) {
+    if (!tcgrr_plugin.silent && tcgrr_left_block_early(&tcgrr_plugin)) {
         push_left(&tcgrr_plugin); /* the length of the open translation is unknown once it is discarded */
     }
     push_event(&tcgrr_plugin, TCGRR_WIRE_FLUSH, 0, NULL, 0);
@@ -446,7 +446,7 @@ static void finish(void)
         tcgrr_inputs_finish();
     }
     if (!plugin->silent) {
-        if (tcgrr_plugin_left(plugin)) {
+        if (tcgrr_left_block_early(plugin)) {
             push_left(plugin);
         }
         /* A signal that ends a program arrives between instructions. */
@@ -461,7 +461,7 @@ void tcgrr_plugin_hand_over(void)
 {
     struct tcgrr_plugin *plugin = &tcgrr_plugin;
 
-    if (tcgrr_plugin_left(plugin)) {
+    if (tcgrr_left_block_early(plugin)) {
         push_left(plugin);
     }
     push_event(plugin, TCGRR_WIRE_EXEC, plugin->vcpu, NULL, 0);
@@ -532,7 +532,7 @@ static void syscall_returned(unsigned vcpu, int64_t number, int64_t result)
     push_event(&tcgrr_plugin, TCGRR_WIRE_SYSCALL_RETURN, vcpu, values, 2);
     if (made != 0) {
         tcgrr_inputs_leave_turn();
-        tcgrr_threads_made(made, vcpu);
+        tcgrr_threads_on_create(made, vcpu);
         tcgrr_inputs_resume_thread(true);
     }
     tcgrr_plugin.returned = tcgrr_ring_space(&tcgrr_plugin.ring);

@@ -117,7 +117,7 @@ struct tcgrr_plugin {
 extern struct tcgrr_plugin tcgrr_plugin;
 
 /* Whether the open translation was left, or may have been left, before its end. */
-static inline bool tcgrr_plugin_left(const struct tcgrr_plugin *plugin)
+static inline bool tcgrr_left_block_early(const struct tcgrr_plugin *plugin)
 {
     return plugin->mark && *plugin->mark > 0;
 }

@@ -80,7 +80,7 @@ bool tcgrr_threads_several(void)
     return threads.several;
 }
 
-unsigned tcgrr_threads_number(void)
+unsigned tcgrr_threads_current(void)
 {
     return own == NOBODY ? 0 : own;
 }
@@ -172,7 +172,7 @@ bool tcgrr_threads_runs(void)
     return threads.runs == own;
 }
 
-void tcgrr_threads_made(int32_t tid, unsigned vcpu)
+void tcgrr_threads_on_create(int32_t tid, unsigned vcpu)
 {
     pthread_mutex_lock(&threads.lock);
     threads.several = true;

@@ -20,7 +20,7 @@ void tcgrr_threads_restart(bool recorded);
 /* Whether there was ever a second one. */
 bool tcgrr_threads_several(void);
 /* The calling thread's number, in order of creation. */
-unsigned tcgrr_threads_number(void);
+unsigned tcgrr_threads_current(void);
 
 /* Whether the calling thread is one that has not started yet. */
 bool tcgrr_threads_is_new(void);
@@ -29,7 +29,7 @@ bool tcgrr_threads_is_new(void);
 void tcgrr_threads_start(unsigned vcpu);
 /* The calling thread has created another one, whose host thread is `tid`. The new one runs first, because not every
  * QEMU lets a new thread wait before it translates code. Returns when it is the calling thread's turn again. */
-void tcgrr_threads_made(int32_t tid, unsigned vcpu);
+void tcgrr_threads_on_create(int32_t tid, unsigned vcpu);
 /* Whether it is the calling thread's turn. */
 bool tcgrr_threads_runs(void);
 /* tcgrr_threads_leave(): the calling thread is about to make a call that may block, and gives up its turn.

@@ -115,7 +115,7 @@ struct tcgrr_wire_header {
     /*
      * Where QEMU records an rr log: how often tcgrr has asked for it to be flushed, and up to which of these the file
      * has all that QEMU had written when it was asked. Both are futexes. `flush_error`: the errno with which a flush
-     * failed for want of room; from then on the log may lack bytes, and `flush_done` stays.
+     * failed because the disk is full; from then on the log may lack bytes, and `flush_done` stays.
      */
     _Alignas(64) _Atomic uint32_t flush_asked;
     _Atomic uint32_t flush_done;

@@ -29,7 +29,7 @@ void tcgrr_qmp_free(struct tcgrr_qmp *qmp);
 /*
  * Executes one command. `arguments` may be NULL; its reference is taken over. Returns the "return" value (new
  * reference, json_decref) or NULL: TCGRR_ERROR_FAILED with QEMU's own description, TCGRR_ERROR_HUNG after `timeout_ms`.
- * Of the events that arrive meanwhile, the last 64 are kept for tcgrr_qmp_has_event().
+ * Of the events that arrive while it waits, the last 64 are kept for tcgrr_qmp_has_event().
  */
 json_t *tcgrr_qmp_execute(struct tcgrr_qmp *qmp, const char *command, json_t *arguments, int timeout_ms,
                           GError **error);

@@ -230,7 +230,7 @@ static bool send_log_ahead(struct server *server, bool *idle, GError **error)
 
     if (server->leads && plan->count > 0) {
         tcgrr_icount to = tcgrr_position_plan_to(plan, plan->count - 1) + TCGRR_PROTOCOL_LOG_AHEAD;
-        if (!tcgrr_run_source_live_ahead(server->side, to, &there, error)) {
+        if (!tcgrr_run_source_live_read_ahead(server->side, to, &there, error)) {
             return false;
         }
         if (!there) {

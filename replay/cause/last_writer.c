@@ -206,7 +206,7 @@ static bool listen(struct tcgrr_session *session, const struct tcgrr_last_store_
     enum tcgrr_live_end end = TCGRR_LIVE_RUNS;
     bool good = true;
 
-    for (tcgrr_live_first_chunk(tcgrr_session_live(session), chunk);
+    for (tcgrr_live_init_chunk(tcgrr_session_live(session), chunk);
          good && end == TCGRR_LIVE_RUNS && chunk->first_icount < until; tcgrr_chunk_follow(chunk, chunk)) {
         good = tcgrr_session_next(session, chunk, WAIT_MS, &end, error);
         if (good) {

@@ -69,7 +69,7 @@ static bool start(struct tcgrr_paused_program *program, GError **error)
     if (!program->session || !tcgrr_session_start(program->session, error)) {
         return false;
     }
-    tcgrr_live_first_chunk(tcgrr_session_live(program->session), program->chunk);
+    tcgrr_live_init_chunk(tcgrr_session_live(program->session), program->chunk);
     return true;
 }
 
