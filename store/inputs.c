@@ -190,9 +190,9 @@ bool tcgrr_reader_inputs(struct tcgrr_reader *reader, void (*visit)(const struct
             .size = (uint64_t)sqlite3_column_int64(statement, 3),
             .xxh128 = (const char *)sqlite3_column_text(statement, 4),
         };
-        if (!input.name || !input.role || !input.path || !input.xxh128) {
+        if (!input.name || !input.role || !input.path || !input.xxh128 || !tcgrr_reader_fits(statement, 3, INT64_MAX)) {
             sqlite3_finalize(statement);
-            return tcgrr_reader_damaged(reader, error, "an embedded file has no name");
+            return tcgrr_reader_damaged(reader, error, "an embedded file has no name or an impossible size");
         }
         visit(&input, data);
     }

@@ -71,8 +71,14 @@ GArray *tcgrr_reader_spans(struct tcgrr_reader *reader, enum tcgrr_level level, 
         struct tcgrr_span span = {(uint64_t)sqlite3_column_int64(statement, 1),
                                   (uint64_t)sqlite3_column_int64(statement, 2)};
         enum tcgrr_level of;
-        if (tcgrr_level_of((const char *)sqlite3_column_text(statement, 0), &of) &&
-            (of == level || level == TCGRR_LEVEL_FLOW)) {
+        if (!tcgrr_level_of((const char *)sqlite3_column_text(statement, 0), &of) ||
+            !tcgrr_reader_fits(statement, 1, INT64_MAX) || !tcgrr_reader_fits(statement, 2, INT64_MAX)) {
+            sqlite3_finalize(statement);
+            g_array_unref(spans);
+            tcgrr_reader_damaged(reader, error, "a window has an unknown level or impossible bounds");
+            return NULL;
+        }
+        if ((of == level || level == TCGRR_LEVEL_FLOW)) {
             tcgrr_spans_add(spans, span);
         }
     }

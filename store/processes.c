@@ -52,7 +52,12 @@ bool tcgrr_reader_processes(struct tcgrr_reader *reader,
             .exit = (const char *)sqlite3_column_text(statement, 5),
             .complete = sqlite3_column_int(statement, 6) != 0,
         };
-        if (process.name && process.program && process.trace && process.exit) {
+        if (!process.name || !process.program || !process.trace || !tcgrr_reader_fits(statement, 1, INT32_MAX) ||
+            !tcgrr_reader_fits(statement, 4, TCGRR_READER_MAX_COUNT)) {
+            sqlite3_finalize(statement);
+            return tcgrr_reader_damaged(reader, error, "a process has no name or an impossible count");
+        }
+        if (process.exit) { /* or it was killed before tcgrr learned how it ended */
             visit(&process, data);
         }
     }

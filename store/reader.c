@@ -71,6 +71,13 @@ bool tcgrr_reader_damaged(struct tcgrr_reader *reader, GError **error, const cha
     return false;
 }
 
+bool tcgrr_reader_fits(sqlite3_stmt *row, int column, uint64_t most)
+{
+    int type = sqlite3_column_type(row, column);
+    sqlite3_int64 number = sqlite3_column_int64(row, column);
+    return type == SQLITE_NULL || (type == SQLITE_INTEGER && number >= 0 && (uint64_t)number <= most);
+}
+
 /* ---- opening ---- */
 
 sqlite3_stmt *tcgrr_reader_prepare(struct tcgrr_reader *reader, const char *format, unsigned flags)
@@ -371,18 +378,15 @@ static void read_row(sqlite3_stmt *statement, struct tcgrr_chunk_row *row)
     }
 }
 
-/* No run has more, so that sums of a few such numbers do not overflow. */
-#define MAX_COUNT ((uint64_t)1 << 60)
 /* Instructions that a chunk can count beyond those its blocks have: QEMU counts some for a guest that idles. */
-#define MAX_IDLE  ((uint64_t)1 << 36)
-#define MAX_VCPUS 65536u
+#define MAX_IDLE ((uint64_t)1 << 36)
 
 /* Whether the numbers are plausible for a run, so that later computations with them cannot overflow. */
 static bool plausible(const struct tcgrr_chunk_row *row, const struct tcgrr_chunk *chunk)
 {
     return row->codec == TCGRR_TRACE_CODEC && row->execs > 0 && row->execs <= chunk->capacity &&
-           row->first_seq <= MAX_COUNT && row->first_icount <= MAX_COUNT && row->vcpu < MAX_VCPUS &&
-           row->insns <= row->execs * TCGRR_MAX_INSNS + MAX_IDLE;
+           row->first_seq <= TCGRR_READER_MAX_COUNT && row->first_icount <= TCGRR_READER_MAX_COUNT &&
+           row->vcpu < TCGRR_READER_MAX_VCPUS && row->insns <= row->execs * TCGRR_MAX_INSNS + MAX_IDLE;
 }
 
 static bool decode_row(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_chunk *chunk, GError **error)
@@ -499,6 +503,11 @@ static uint64_t pc_column(sqlite3_stmt *statement, int column)
 static bool read_event(struct tcgrr_reader *reader, sqlite3_stmt *statement, struct tcgrr_event *event, GError **error)
 {
     const char *source = (const char *)sqlite3_column_text(statement, 4);
+    if (!tcgrr_reader_fits(statement, 0, TCGRR_READER_MAX_COUNT) ||
+        !tcgrr_reader_fits(statement, 1, TCGRR_READER_MAX_COUNT) ||
+        !tcgrr_reader_fits(statement, 2, TCGRR_READER_MAX_VCPUS - 1)) {
+        return tcgrr_reader_damaged(reader, error, "an event's place is out of bounds");
+    }
     *event = (struct tcgrr_event){
         .seq = (uint64_t)sqlite3_column_int64(statement, 0),
         .icount = (uint64_t)sqlite3_column_int64(statement, 1),

@@ -90,6 +90,13 @@ bool tcgrr_reader_pages(struct tcgrr_reader *reader, int64_t id, GArray *uses, b
 /* What accesses need besides statements. */
 void tcgrr_reader_free_accesses(struct tcgrr_reader *reader);
 
+/* No run has more, so that sums of a few such numbers do not overflow. */
+#define TCGRR_READER_MAX_COUNT ((uint64_t)1 << 60)
+#define TCGRR_READER_MAX_VCPUS 65536u
+
+/* Whether a column of a row holds a number from 0 to `most`, or NULL. SQLite itself bounds nothing. */
+bool tcgrr_reader_fits(sqlite3_stmt *row, int column, uint64_t most);
+
 /* Both return false. */
 bool tcgrr_reader_fail(struct tcgrr_reader *reader, const char *what, GError **error);
 bool tcgrr_reader_damaged(struct tcgrr_reader *reader, GError **error, const char *format, ...) G_GNUC_PRINTF(3, 4);

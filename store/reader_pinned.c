@@ -24,11 +24,13 @@ bool tcgrr_reader_pinned(struct tcgrr_reader *reader, const struct tcgrr_pinned 
                 .start_icount = (tcgrr_icount)sqlite3_column_int64(statement, 4),
             };
         }
+        bool placed = status != SQLITE_ROW || tcgrr_reader_fits(statement, 4, TCGRR_READER_MAX_COUNT);
         sqlite3_finalize(statement);
         if (status != SQLITE_ROW && status != SQLITE_DONE) {
             return tcgrr_reader_fail(reader, "what pins the machine", error);
         }
-        if (status == SQLITE_ROW && !reader->pinned.command) {
+        const struct tcgrr_pinned *read = &reader->pinned;
+        if (status == SQLITE_ROW && (!read->command || !read->machine || !read->cpu || !placed)) {
             return tcgrr_reader_damaged(reader, error, "it does not say how the machine was pinned");
         }
         reader->pinned_read = true;

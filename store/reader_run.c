@@ -14,6 +14,8 @@
 #include <xxhash.h>
 #include <zstd.h>
 
+#define MAX_SIGNAL 127 /* what an exit status can tell */
+
 /* The number of the column with this name; -1: there is none. */
 static int column_called(sqlite3_stmt *statement, const char *name)
 {
@@ -52,6 +54,31 @@ static bool types_fit(sqlite3_stmt *row)
                     (type == SQLITE_FLOAT && g_strcmp0(declared, "REAL") == 0) ||
                     (type == SQLITE_TEXT && g_strcmp0(declared, "TEXT") == 0);
         if (!fits) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* Whether the numbers are plausible for a run, so that later computations with them cannot overflow. */
+static bool numbers_fit(sqlite3_stmt *row)
+{
+    static const struct {
+        const char *name;
+        uint64_t most;
+    } bounds[] = {
+        {"api_version", INT32_MAX},           {"vcpus", TCGRR_READER_MAX_VCPUS},
+        {"icount", TCGRR_READER_MAX_COUNT},   {"qemu_icount", TCGRR_READER_MAX_COUNT},
+        {"execs", TCGRR_READER_MAX_COUNT},    {"assumed", TCGRR_READER_MAX_COUNT},
+        {"decided", TCGRR_READER_MAX_COUNT},  {"sample_step", UINT32_MAX},
+        {"mem_from", TCGRR_READER_MAX_COUNT}, {"mem_until", TCGRR_READER_MAX_COUNT},
+        {"tail", TCGRR_READER_MAX_COUNT},     {"logged", TCGRR_READER_MAX_COUNT},
+        {"interrupted", MAX_SIGNAL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(bounds); i++) {
+        int column = column_called(row, bounds[i].name);
+        if (column >= 0 && !tcgrr_reader_fits(row, column, bounds[i].most)) {
             return false;
         }
     }
@@ -121,6 +148,8 @@ bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
         good =
             (good && types_fit(statement)) ||
             tcgrr_reader_damaged(reader, error, "its run table lacks columns, or they hold values of the wrong kind");
+        good = good && (numbers_fit(statement) ||
+                        tcgrr_reader_damaged(reader, error, "a number in its run table is out of bounds"));
     } else {
         good = tcgrr_reader_fail(reader, "the run table", error);
     }
@@ -155,12 +184,18 @@ bool tcgrr_reader_totals(struct tcgrr_reader *reader, struct tcgrr_totals *total
         sqlite3_step(statement) == SQLITE_ROW;
     *totals = (struct tcgrr_totals){0};
     if (good) {
+        double execs = sqlite3_column_double(statement, 1), accesses = sqlite3_column_double(statement, 5);
+        if (!(execs >= 0 && execs <= (double)TCGRR_READER_MAX_COUNT && accesses >= 0 &&
+              accesses <= (double)TCGRR_READER_MAX_COUNT && tcgrr_reader_fits(statement, 2, TCGRR_READER_MAX_COUNT))) {
+            sqlite3_finalize(statement);
+            return tcgrr_reader_damaged(reader, error, "its chunks count more than any run has");
+        }
         totals->chunks = (uint64_t)sqlite3_column_int64(statement, 0);
-        totals->execs = (uint64_t)sqlite3_column_double(statement, 1);
+        totals->execs = (uint64_t)execs;
         totals->icount = (uint64_t)sqlite3_column_int64(statement, 2);
         totals->flow = (uint64_t)sqlite3_column_int64(statement, 3);
         totals->blocks = (uint64_t)sqlite3_column_int64(statement, 4);
-        totals->accesses = (uint64_t)sqlite3_column_double(statement, 5);
+        totals->accesses = (uint64_t)accesses;
     }
     sqlite3_finalize(statement);
     statement = NULL;
@@ -201,8 +236,13 @@ bool tcgrr_reader_guest_files(struct tcgrr_reader *reader,
     bool good = sqlite3_prepare_v2(reader->db, "SELECT path, size, xxh128 FROM guest_file ORDER BY path", -1,
                                    &statement, NULL) == SQLITE_OK;
     while (good && sqlite3_step(statement) == SQLITE_ROW) {
-        visit((const char *)sqlite3_column_text(statement, 0), (uint64_t)sqlite3_column_int64(statement, 1),
-              (const char *)sqlite3_column_text(statement, 2), data);
+        const char *path = (const char *)sqlite3_column_text(statement, 0);
+        const char *xxh128 = (const char *)sqlite3_column_text(statement, 2);
+        if (!path || !xxh128 || !tcgrr_reader_fits(statement, 1, INT64_MAX)) {
+            sqlite3_finalize(statement);
+            return tcgrr_reader_damaged(reader, error, "a guest file has no path, no digest or an impossible size");
+        }
+        visit(path, (uint64_t)sqlite3_column_int64(statement, 1), xxh128, data);
     }
     good = sqlite3_finalize(statement) == SQLITE_OK && good;
     return good || tcgrr_reader_fail(reader, "the guest files", error);
@@ -269,6 +309,11 @@ bool tcgrr_reader_symbols(struct tcgrr_reader *reader, void (*visit)(const struc
         return false;
     }
     while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
+        bool times = sqlite3_column_count(statement) > 5; /* traces of older versions have none */
+        if (times && (!tcgrr_reader_fits(statement, 4, INT64_MAX) || !tcgrr_reader_fits(statement, 5, INT64_MAX))) {
+            sqlite3_reset(statement);
+            return tcgrr_reader_damaged(reader, error, "a symbol is there at impossible times");
+        }
         struct tcgrr_symbol symbol = {
             .address = (uint64_t)sqlite3_column_int64(statement, 0),
             .size = (uint64_t)sqlite3_column_int64(statement, 1),
@@ -276,8 +321,7 @@ bool tcgrr_reader_symbols(struct tcgrr_reader *reader, void (*visit)(const struc
             .file = (const char *)sqlite3_column_text(statement, 3),
             .until = UINT64_MAX,
         };
-        /* Traces of older versions have no times. */
-        symbol.limited = sqlite3_column_count(statement) > 5 && sqlite3_column_type(statement, 4) != SQLITE_NULL;
+        symbol.limited = times && sqlite3_column_type(statement, 4) != SQLITE_NULL;
         if (symbol.limited) {
             symbol.since = (uint64_t)sqlite3_column_int64(statement, 4);
             symbol.until = sqlite3_column_type(statement, 5) != SQLITE_NULL
