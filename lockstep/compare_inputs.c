@@ -127,17 +127,23 @@ bool tcgrr_compare_withdraw_over_calls(struct tcgrr_comparison *found, GError **
                                      found->sides[0].icount, found->sides[1].icount);
 }
 
-/* What of the start differs, in words. */
+#define STATIC "a program linked with -static -no-pie is always at the same addresses"
+
+/* What of the start differs, in words, and what can be done about it. */
 static char *describe_start(const struct tcgrr_given *given)
 {
     const char *a = given->auxv ? given->auxv(0, given->data) : NULL,
                *b = given->auxv ? given->auxv(1, given->data) : NULL;
+    const char *advice = tcgrr_auxv_moved(a, b) ? "instructions are compared with their addresses: " STATIC
+                                                : "compare from a place in the program: --from main";
     g_autofree char *difference = tcgrr_auxv_difference(a, b);
     bool known = a && b && *a && *b;
 
-    return difference ? g_strdup_printf("auxiliary vector: %s", difference)
-           : known    ? g_strdup("addresses, data on the stack; the auxiliary vector is the same")
-                      : g_strdup("addresses, environment, auxiliary vector");
+    return difference ? g_strdup_printf("(auxiliary vector: %s); %s", difference, advice)
+                      : g_strdup_printf("(%s); %s",
+                                        known ? "addresses, data on the stack; the auxiliary vector is the same"
+                                              : "addresses, environment, auxiliary vector",
+                                        advice);
 }
 
 /* The two QEMUs start the program differently. */
@@ -150,15 +156,14 @@ static bool refuse_start(const struct tcgrr_comparison *comparison, const struct
             error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
             "no verdict: the same %" G_GUINT64_FORMAT
             " instructions ran, with different data, but the two QEMUs start the program with different data on "
-            "its stack (%s); compare from a place in the program: --from main",
+            "its stack %s",
             comparison->compared, what);
         return false;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
                 "no verdict: after %" G_GUINT64_FORMAT
                 " instructions, before its first system call, the program runs at 0x%" G_GINT64_MODIFIER
-                "x and at 0x%" G_GINT64_MODIFIER
-                "x, because the two QEMUs start it differently (%s); compare from a place in the program: --from main",
+                "x and at 0x%" G_GINT64_MODIFIER "x, because the two QEMUs start it differently %s",
                 comparison->compared, comparison->sides[0].pc, comparison->sides[1].pc, what);
     return false;
 }
@@ -381,9 +386,7 @@ static bool check_placed(const struct tcgrr_compare_options *options, const stru
     g_set_error(
         error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
         "no verdict: the two QEMUs put the program, or its library, at different addresses, 0x%" G_GINT64_MODIFIER
-        "x and 0x%" G_GINT64_MODIFIER
-        "x, and instructions are compared with their addresses; a program linked with -static -no-pie is always "
-        "at the same addresses",
+        "x and 0x%" G_GINT64_MODIFIER "x, and instructions are compared with their addresses; " STATIC,
         sides[0].pc, sides[1].pc);
     return false;
 }

@@ -160,3 +160,19 @@ char *tcgrr_auxv_difference(const char *a, const char *b)
     }
     return g_string_free(text, text->len == 0);
 }
+
+bool tcgrr_auxv_moved(const char *a, const char *b)
+{
+    static const uint64_t types[] = {AT_PHDR, AT_ENTRY, AT_BASE};
+    g_autoptr(GArray) first = parse(a ? a : "");
+    g_autoptr(GArray) second = parse(b ? b : "");
+
+    for (size_t i = 0; i < G_N_ELEMENTS(types); i++) {
+        bool there[2];
+        uint64_t values[] = {value_of(first, types[i], &there[0]), value_of(second, types[i], &there[1])};
+        if (there[0] && there[1] && values[0] != values[1]) {
+            return true;
+        }
+    }
+    return false;
+}

@@ -4,6 +4,7 @@
 #define TCGRR_STORE_AUXV_H
 
 #include <glib.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Appends an entry. */
@@ -14,5 +15,10 @@ void tcgrr_auxv_add(GString *auxv, uint64_t type, uint64_t value);
  * of both last. Owned by the caller; NULL: there are none, or one of the two is not known (NULL or "").
  */
 char *tcgrr_auxv_difference(const char *a, const char *b);
+
+/* Whether the program or its interpreter is at another address in B, as far as both vectors say. NULL and "": not
+ * known.
+ */
+bool tcgrr_auxv_moved(const char *a, const char *b);
 
 #endif

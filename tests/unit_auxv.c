@@ -44,9 +44,19 @@ static void writes_what_it_reads(void **state)
     g_string_free(text, TRUE);
 }
 
+static void knows_what_has_moved(void **state)
+{
+    assert_false(tcgrr_auxv_moved("3=0x40 7=0x1000 9=0x80 25=0x1", "3=0x40 7=0x1000 9=0x80 25=0x2 33=0x7000"));
+    assert_true(tcgrr_auxv_moved("3=0x40 7=0x1000 9=0x80", "3=0x40 7=0x2000 9=0x80"));
+    assert_true(tcgrr_auxv_moved("9=0x80", "9=0x90"));
+    assert_false(tcgrr_auxv_moved("9=0x80", "7=0x90"));
+    assert_false(tcgrr_auxv_moved(NULL, "9=0x80"));
+    assert_false(tcgrr_auxv_moved("9=0x80", ""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(names_what_differs), cmocka_unit_test(knows_what_is_not_known),
-                                       cmocka_unit_test(writes_what_it_reads)};
+                                       cmocka_unit_test(knows_what_has_moved), cmocka_unit_test(writes_what_it_reads)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
