@@ -150,7 +150,11 @@ static const struct row m68k_rows[] = {
 static const struct row arm_rows[] = {
     {"080ba3ec", "vstmia r3!, {d0-d3}", "r3 d0 d1 d2 d3", "r3", ""},
     {"040bb3ec", "vldmia r3!, {d0-d1}", "r3", "r3 d0 d1", ""},
-    {"048b2ded", "vpush {d8-d9}", "d8 d9", "d8 d9", ""},
+    {"048b2ded", "vpush {d8-d9}", "sp d8 d9", "sp", ""},
+    {"50817de1", "cmn sp, r0, asr r1", "r0 r1 sp", "cpsr", ""},
+    {"0c306de6", "strbt r3, [sp], -r12", "r3 r12 sp", "sp", "sp"},
+    {"140023e9", "stmdb r3!, {r2, r4}", "r2 r3 r4", "r3", ""},
+    {"9f2fb0e1", "ldrexd r2, r3, [r0]", "r0", "r2 r3", "r0"},
     {"000b81ed", "vstr d0, [r1]", "r1 d0", "", "r1"},
     {"8100b2f3", "vtrn.8 d0, d1", "d0 d1", "d0 d1", ""},
     {"0100b2f3", "vswp d0, d1", "d0 d1", "d0 d1", ""},

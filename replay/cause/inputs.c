@@ -178,6 +178,22 @@ static bool decode(struct tcgrr_decoder *decoder, int mode, struct tcgrr_decodin
     return true;
 }
 
+/*
+ * Whether it begins, after other prefixes, like a VEX or EVEX instruction: capstone does not know all of them, and
+ * 32-bit code has instructions of another kind (les, lds, bound) that begin likewise and are hardly used.
+ */
+static bool is_vector_x86(const struct tcgrr_decoding *decoding)
+{
+    static const uint8_t prefixes[] = {0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3};
+    uint8_t i = 0;
+
+    while (i < decoding->length && memchr(prefixes, decoding->bytes[i], sizeof(prefixes))) {
+        i++;
+    }
+    return i < decoding->length &&
+           (decoding->bytes[i] == 0xc4 || decoding->bytes[i] == 0xc5 || decoding->bytes[i] == 0x62);
+}
+
 /* The stub does not show how wide the code segment is: the mode that fits the length that QEMU saw. */
 static bool decode_x86(struct tcgrr_decoder *decoder, struct tcgrr_decoding *decoding)
 {
@@ -185,8 +201,11 @@ static bool decode_x86(struct tcgrr_decoder *decoder, struct tcgrr_decoding *dec
     bool long_mode = tcgrr_decoding_value(decoding, "efer") & 1 << 10;
 
     decoding->address_mask = long_mode ? UINT64_MAX : UINT32_MAX;
-    return (long_mode && decode(decoder, X86_64, decoding)) || (protected_mode && decode(decoder, X86_32, decoding)) ||
-           decode(decoder, X86_16, decoding) || decode(decoder, X86_32, decoding);
+    if (long_mode && (decode(decoder, X86_64, decoding) || is_vector_x86(decoding))) {
+        return decoding->insn != NULL;
+    }
+    return (protected_mode && decode(decoder, X86_32, decoding)) || decode(decoder, X86_16, decoding) ||
+           decode(decoder, X86_32, decoding);
 }
 
 static bool decode_arm(struct tcgrr_decoder *decoder, struct tcgrr_decoding *decoding)

@@ -56,6 +56,21 @@ static void full_name(const struct tcgrr_decoding *decoding, const char *name, c
     }
 }
 
+/* Notes what is done with a register, by capstone's number of it. */
+static void access_register(struct tcgrr_decoding *decoding, x86_reg reg, bool read, bool write)
+{
+    const char *reported = cs_reg_name(decoding->handle, reg);
+    char name[16];
+
+    full_name(decoding, reported ? reported : "", name);
+    if (read) {
+        tcgrr_decoding_read(decoding, name, TCGRR_INPUT_ALL);
+    }
+    if (write) {
+        tcgrr_decoding_write(decoding, name);
+    }
+}
+
 /* The x87's stack turns, so that any of its registers may be meant. */
 static void read_x87(struct tcgrr_decoding *decoding)
 {
@@ -118,6 +133,39 @@ static void read_flags(struct tcgrr_decoding *decoding, bool whole)
     }
 }
 
+/*
+ * Where capstone 4 is wrong: registers that it does not know to be read or written. `test` with an immediate operand is
+ * the only one that it takes to write what it does not write.
+ */
+static void correct_registers(struct tcgrr_decoding *decoding)
+{
+    /* They change the low part of a vector, and keep the rest. */
+    static const char *const merges[] = {"sqrts",    "rcpss",   "rsqrtss", "cvtss2sd",
+                                         "cvtsd2ss", "cvtsi2s", "rounds",  NULL};
+    const cs_x86 *x86 = &decoding->insn->detail->x86;
+    const char *mnemonic = decoding->insn->mnemonic;
+    unsigned id = decoding->insn->id;
+    bool keeps = id == X86_INS_ADOX || id == X86_INS_ADCX;
+
+    for (const char *const *prefix = merges; *prefix; prefix++) {
+        keeps = keeps || g_str_has_prefix(mnemonic, *prefix);
+    }
+    if (strstr(mnemonic, "gather") && x86->op_count == 3 && x86->operands[2].type == X86_OP_REG) {
+        keeps = true; /* elements that the mask, which it clears, leaves out */
+        access_register(decoding, x86->operands[2].reg, false, true);
+    }
+    if (keeps && x86->op_count > 0 && x86->operands[0].type == X86_OP_REG) {
+        access_register(decoding, x86->operands[0].reg, true, false);
+    }
+    if (id == X86_INS_CMPXCHG || id == X86_INS_XLATB || id == X86_INS_AAA || id == X86_INS_AAD || id == X86_INS_AAM ||
+        id == X86_INS_AAS || id == X86_INS_DAA || id == X86_INS_DAS) {
+        access_register(decoding, X86_REG_EAX, true, true);
+    }
+    if (id == X86_INS_XLATB) {
+        access_register(decoding, X86_REG_EBX, true, false);
+    }
+}
+
 static void read_registers(struct tcgrr_decoding *decoding)
 {
     cs_regs reads;
@@ -147,8 +195,11 @@ static void read_registers(struct tcgrr_decoding *decoding)
         const char *reported = cs_reg_name(decoding->handle, writes[i]);
         full_name(decoding, reported ? reported : "", name);
         x87 |= writes[i] == X86_REG_FPSW;
-        tcgrr_decoding_write(decoding, name);
+        if (decoding->insn->id != X86_INS_TEST || strcmp(name, "eflags") == 0) {
+            tcgrr_decoding_write(decoding, name);
+        }
     }
+    correct_registers(decoding);
     if (x87) {
         read_x87(decoding);
         write_x87(decoding);
