@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-/* Which registers instructions take in and write, on m68k and 32-bit Arm. The texts are GNU's. */
+/* Which registers instructions read and write, on m68k, 32-bit Arm and RISC-V. The texts are GNU's. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -171,6 +171,29 @@ static const struct row arm_rows[] = {
     {"020b310e", "vaddeq.f64 d0, d1, d2", "cpsr:f80f0000 fpscr:7ff9f00 d1 d2", "d0", ""},
 };
 
+static struct tcgrr_register_layout *riscv_registers(void)
+{
+    struct tcgrr_register_layout *registers = tcgrr_register_layout_new("riscv64");
+
+    for (unsigned i = 0; i < 65; i++) { /* as gdb's stub numbers them */
+        g_autofree char *name = g_strdup_printf("%c%u", i < 32 ? 'x' : 'f', i < 32 ? i : i - 33);
+        assert_true(tcgrr_register_layout_add(registers, i == 32 ? "pc" : name, "core", 8));
+    }
+    return registers;
+}
+
+static const struct row riscv_rows[] = {
+    {"33856502", "add a0, a1, t1", "x6 x11", "x10", ""},
+    {"759e", "c.not a2", "x12", "x12", ""},
+    {"698d", "c.and a0, a0, a0", "x10", "x10", ""},
+    {"9880", "c.lbu a4, 0(s1)", "x9", "x14", "x9"},
+    {"9889", "c.sb a4, 0(a1)", "x11 x14", "", "x11"},
+    {"0290", "c.ebreak", "", "", ""},
+    {"0295", "c.jalr a0", "x10", "x1", ""},
+    {"538115f2", "fli.d ft2, 0.4375", "", "f2", ""},
+    {"538105d2", "fcvt.d.w ft2, a1", "x11", "f2", ""},
+};
+
 static uint8_t from_hex(const char *hex, uint8_t bytes[16])
 {
     size_t length = strlen(hex) / 2;
@@ -223,6 +246,11 @@ static void test_arm(void **state)
     check_rows("arm", arm_registers(), arm_rows, G_N_ELEMENTS(arm_rows));
 }
 
+static void test_riscv(void **state)
+{
+    check_rows("riscv64", riscv_registers(), riscv_rows, G_N_ELEMENTS(riscv_rows));
+}
+
 /* What is read and not shown leaves no verdict. */
 static void test_m68k_hidden(void **state)
 {
@@ -254,6 +282,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_m68k),
         cmocka_unit_test(test_arm),
+        cmocka_unit_test(test_riscv),
         cmocka_unit_test(test_m68k_hidden),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

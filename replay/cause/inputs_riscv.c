@@ -75,8 +75,8 @@ static void short_writes(struct tcgrr_decoding *decoding, uint32_t code)
     bool wide = decoding->address_mask != UINT32_MAX;
 
     switch (code & 3) {
-    case 0: /* c.addi4spn and loads */
-        if (function < 4) {
+    case 0: /* c.addi4spn and loads, of which function 4 has those of bytes and halfwords */
+        if (function < 4 || (function == 4 && bits(code, 10, 3) < 2)) {
             write_number(decoding, (function == 1 || (function == 3 && !wide) ? 33 : 0) + 8 + bits(code, 2, 3));
         }
         break;
@@ -91,8 +91,8 @@ static void short_writes(struct tcgrr_decoding *decoding, uint32_t code)
         if (function < 4) {
             write_number(decoding, (function == 1 || (function == 3 && !wide) ? 33 : 0) + bits(code, 7, 5));
         } else if (function == 4) { /* c.mv and c.add, c.jalr */
-            bool jumps = bits(code, 2, 5) == 0;
-            write_number(decoding, !jumps ? bits(code, 7, 5) : bits(code, 12, 1) ? 1 : 0);
+            bool jumps = bits(code, 2, 5) == 0, breaks = jumps && bits(code, 7, 5) == 0;
+            write_number(decoding, !jumps ? bits(code, 7, 5) : bits(code, 12, 1) && !breaks ? 1 : 0);
         }
     }
 }
@@ -146,8 +146,8 @@ static void float_insn(struct tcgrr_decoding *decoding, uint32_t code)
     bool fused = bits(code, 0, 7) != 0x53;
 
     tcgrr_decoding_read(decoding, "frm", TCGRR_INPUT_ALL);
-    if (from_integer) {
-        read_x(decoding, bits(code, 15, 5));
+    if (from_integer) { /* or from a table: fli */
+        read_x(decoding, kind == 0x1e && bits(code, 20, 5) == 1 ? 0 : bits(code, 15, 5));
         return;
     }
     read_f(decoding, bits(code, 15, 5));
@@ -254,8 +254,13 @@ static void short_memory(struct tcgrr_decoding *decoding, uint32_t code)
 
     if (function == 0) { /* c.addi4spn */
         read_x(decoding, 2);
-    } else if (function == 4) {
-        decoding->inputs->known = false;
+    } else if (function == 4) { /* bytes and halfwords */
+        decoding->inputs->known = bits(code, 10, 3) < 4;
+        store = bits(code, 10, 3) >= 2;
+        access_at(decoding, base, !store);
+        if (store) {
+            read_x(decoding, data);
+        }
     } else {
         access_at(decoding, base, !store);
         if (store) {
@@ -275,8 +280,9 @@ static void short_arithmetic(struct tcgrr_decoding *decoding, uint32_t code)
     } else if (function == 3 && bits(code, 7, 5) == 2) {
         read_x(decoding, 2);
     } else if (function == 4 || function >= 6) {
+        bool extends = bits(code, 12, 1) && bits(code, 5, 2) == 3; /* or inverts: it has one operand */
         read_x(decoding, 8 + bits(code, 7, 3));
-        if (function == 4 && bits(code, 10, 2) == 3) {
+        if (function == 4 && bits(code, 10, 2) == 3 && !extends) {
             read_x(decoding, 8 + bits(code, 2, 3));
         }
     }
