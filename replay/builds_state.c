@@ -27,7 +27,7 @@ static json_t *trace_identity(struct tcgrr_reader *reader, GError **error)
     if (!tcgrr_reader_totals(reader, &totals, error)) {
         return NULL;
     }
-    return json_pack("{s:s, s:I, s:o}", "started", run->started, "icount", (json_int_t)totals.icount, "flow",
+    return json_pack("{s:o, s:I, s:o}", "started", text_json(run->started), "icount", (json_int_t)totals.icount, "flow",
                      json_sprintf("%016llx", (unsigned long long)totals.flow));
 }
 
@@ -124,7 +124,8 @@ static int verdict_of(const char *name)
 static bool check_entry(const json_t *entry, int *kind)
 {
     if (!is_string(entry, "build") || !is_string(entry, "verdict") || !is_string(entry, "binary") ||
-        !is_string(entry, "reason") || !json_is_integer(json_object_get(entry, "compared"))) {
+        !is_string(entry, "reason") || !json_is_integer(json_object_get(entry, "compared")) ||
+        json_integer_value(json_object_get(entry, "compared")) < 0) {
         return false;
     }
     *kind = verdict_of(json_string_value(json_object_get(entry, "verdict")));

@@ -5,6 +5,8 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
+#define MAX_TEXT (16u << 10) /* bytes; no real vector has as many: the guest and the trace are untrusted */
+
 struct entry {
     uint64_t type;
     uint64_t value;
@@ -48,14 +50,17 @@ static const struct {
 
 void tcgrr_auxv_add(GString *auxv, uint64_t type, uint64_t value)
 {
-    g_string_append_printf(auxv, "%s%" G_GUINT64_FORMAT "=0x%" G_GINT64_MODIFIER "x", auxv->len > 0 ? " " : "", type,
-                           value);
+    if (auxv->len < MAX_TEXT) {
+        g_string_append_printf(auxv, "%s%" G_GUINT64_FORMAT "=0x%" G_GINT64_MODIFIER "x", auxv->len > 0 ? " " : "",
+                               type, value);
+    }
 }
 
 static GArray *parse(const char *text)
 {
     GArray *entries = g_array_new(FALSE, FALSE, sizeof(struct entry));
-    g_auto(GStrv) words = g_strsplit(text, " ", -1);
+    g_autofree char *beginning = g_strndup(text, MAX_TEXT);
+    g_auto(GStrv) words = g_strsplit(beginning, " ", -1);
 
     for (char **word = words; *word; word++) {
         char *end;

@@ -7,12 +7,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Appends an entry. */
+/* Appends an entry, unless there are hundreds already, as no real vector has. */
 void tcgrr_auxv_add(GString *auxv, uint64_t type, uint64_t value);
 
 /*
  * The entries in which two differ: "AT_HWCAP 0x2 and 0x6, AT_SYSINFO_EHDR (vDSO) 0x7ffff7fb9000 in B only", addresses
- * of both last. Owned by the caller; NULL: there are none, or one of the two is not known (NULL or "").
+ * of both last. What is beyond 16 KiB of text is not compared. Owned by the caller; NULL: there are none, or one of the
+ * two is not known (NULL or "").
  */
 char *tcgrr_auxv_difference(const char *a, const char *b);
 

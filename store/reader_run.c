@@ -143,7 +143,7 @@ bool tcgrr_reader_read_run(struct tcgrr_reader *reader, GError **error)
         fill_run(reader, statement);
         const char *needed[] = {reader->run.mode, reader->run.target, reader->run.command, reader->run.qemu_version};
         for (size_t i = 0; i < G_N_ELEMENTS(needed); i++) {
-            good = good && needed[i];
+            good = good && needed[i] && g_utf8_validate(needed[i], -1, NULL);
         }
         good =
             (good && types_fit(statement)) ||

@@ -264,6 +264,7 @@ static void test_run(void **state)
     }
     check_not_opened(*state, "UPDATE run SET vcpus = 65537", "a number in its run table is out of bounds");
     check_not_opened(*state, "UPDATE run SET target = NULL", "lacks columns");
+    check_not_opened(*state, "UPDATE run SET target = CAST(x'ff' AS TEXT)", "lacks columns"); /* goes into JSON */
     check_not_opened(*state, "UPDATE run SET icount = x'00'", "values of the wrong kind");
     check_not_opened(*state, "ALTER TABLE run DROP COLUMN target; UPDATE run SET rr = 1", "lacks columns");
 }

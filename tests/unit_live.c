@@ -15,9 +15,11 @@
 
 #include "emu/live/intake.h"
 #include "emu/live/live_internal.h"
+#include "emu/plugin/inputs_format.h"
 #include "emu/plugin/ring.h"
 #include "store/digest.h"
 #include "record/repair.h"
+#include "store/symbols.h"
 #include "store/error.h"
 #include "tests/stream.h"
 
@@ -525,6 +527,9 @@ static const struct {
     {"a repeated access in block 2^32", {EVENT(TCGRR_WIRE_RERUN, 3), 0, 0, 1}, 4},
     {"a copy of a block that is not there", {WORD(TCGRR_WIRE_ALIAS, 3), 7, 0x2000, 0}, 4},
     {"a copy cut off", {WORD(TCGRR_WIRE_ALIAS, 3), 0}, 2},
+    {"a mapping without a path", {WORD(TCGRR_WIRE_MAPPED, 6), 0x1000, 0, 0x1000, 0, 0, 0}, 7},
+    {"a mapping whose path does not end", {WORD(TCGRR_WIRE_MAPPED, 7), 0x1000, 0, 0x1000, 0, 0, 0, 0x61616161}, 8},
+    {"a mapping beyond the last address", {WORD(TCGRR_WIRE_MAPPED, 7), 0x1000, 0, -1u, -1u, 0, 0, 0x61}, 8},
     {"a tag that is none", {WORD(0xfe, 0)}, 1},
     {"all bits", {0xffffffff}, 1},
 };
@@ -647,6 +652,91 @@ static void test_random_words(void **state)
     }
 }
 
+static void push_mapped(struct tcgrr_ring *ring, uint64_t first, const char *path)
+{
+    struct tcgrr_wire_mapped mapped = {first, 0x1000, 0};
+    uint32_t words = (uint32_t)(sizeof(mapped) + strlen(path) + 4) / 4;
+    uint32_t *space = tcgrr_ring_space(ring);
+
+    space[0] = tcgrr_wire_word(TCGRR_WIRE_MAPPED, words);
+    memset(space + 1, 0, words * sizeof(uint32_t));
+    memcpy(space + 1, &mapped, sizeof(mapped));
+    memcpy((char *)(space + 1) + sizeof(mapped), path, strlen(path));
+    tcgrr_ring_publish(ring, 1 + words);
+}
+
+static const struct tcgrr_mapping *mapping_of(const GArray *mapped, guint index)
+{
+    return &g_array_index(mapped, struct tcgrr_mapping, index);
+}
+
+static void test_mapped(void **state)
+{
+    struct fixture *f = open_ring(0);
+
+    push_mapped(&f->ring, 0x1000, "/bin/true");
+    push_mapped(&f->ring, 0x5000, "");
+    push_define(&f->ring, 0, 0x1000, 3);
+    tcgrr_ring_push(&f->ring, 0);
+    tcgrr_ring_push(&f->ring, tcgrr_wire_word(TCGRR_WIRE_END, 0));
+    expect_end(f, TCGRR_LIVE_FINISHED, 3);
+    g_autoptr(GArray) mapped = tcgrr_live_mapped(f->live);
+    assert_int_equal(tcgrr_live_mapped_count(f->live), 2);
+    assert_string_equal(mapping_of(mapped, 0)->path, "/bin/true");
+    assert_int_equal(mapping_of(mapped, 0)->since, 0);
+    assert_null(mapping_of(mapped, 1)->path);
+    assert_int_equal(mapping_of(mapped, 1)->first, 0x5000);
+    close_ring(f);
+}
+
+/* A program that generates code forever: the last entry stands for everything. */
+static void test_mapped_forever(void **state)
+{
+    struct tcgrr_wire_mapped mapped = {0x1000, 0x1000, 0};
+    uint32_t payload[sizeof(mapped) / 4 + 1] = {0};
+    struct fixture *f = open_ring(0);
+
+    memcpy(payload, &mapped, sizeof(mapped));
+    for (unsigned i = 0; i < 70000; i++) {
+        assert_true(tcgrr_live_read_mapped(f->live, payload, G_N_ELEMENTS(payload), NULL));
+    }
+    tcgrr_live_place_mapped(f->live, 5);
+    g_autoptr(GArray) all = tcgrr_live_mapped(f->live);
+    assert_int_equal(all->len, 65536);
+    assert_int_equal(mapping_of(all, 65534)->size, 0x1000);
+    assert_int_equal(mapping_of(all, 65535)->first, 0);
+    assert_int_equal(mapping_of(all, 65535)->size, UINT64_MAX);
+    close_ring(f);
+}
+
+/* Why inputs ended, in words, for every reason that there is, and for what is none. */
+static void test_inputs_end(void **state)
+{
+    g_autoptr(GHashTable) texts = g_hash_table_new(g_str_hash, g_str_equal);
+
+    for (uint64_t why = 0; why <= TCGRR_INPUTS_LACKS; why++) {
+        struct fixture *f = open_ring(0);
+        uint64_t unsure[] = {42, why};
+        push_define(&f->ring, 0, 0x1000, 3);
+        tcgrr_ring_push(&f->ring, 0);
+        push_event(&f->ring, TCGRR_WIRE_INPUT_UNSURE, 0, unsure, 2);
+        push_event(&f->ring, TCGRR_WIRE_INPUT_UNSURE, 0, (const uint64_t[]){43, 0}, 2); /* the first counts */
+        push_event(&f->ring, TCGRR_WIRE_INPUTS_END, 0, &why, 1);
+        tcgrr_ring_push(&f->ring, 0);
+        tcgrr_ring_push(&f->ring, tcgrr_wire_word(TCGRR_WIRE_END, 0));
+        expect_end(f, TCGRR_LIVE_FINISHED, 6);
+        const struct tcgrr_live_inputs *inputs = tcgrr_live_inputs(f->live);
+        assert_int_equal(inputs->unsure_call, 42);
+        assert_int_equal(inputs->unsure, 3);
+        assert_int_equal(inputs->ended, 3);
+        assert_string_equal(inputs->unsure_why, inputs->lack);
+        g_hash_table_add(texts, (gpointer)inputs->lack);
+        close_ring(f);
+    }
+    /* Each has its own; a signal, and what is none, have the same. */
+    assert_int_equal(g_hash_table_size(texts), TCGRR_INPUTS_LACKS);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -666,6 +756,9 @@ int main(void)
         cmocka_unit_test(test_wild_header),
         cmocka_unit_test(test_wild_ring),
         cmocka_unit_test(test_random_words),
+        cmocka_unit_test(test_mapped),
+        cmocka_unit_test(test_mapped_forever),
+        cmocka_unit_test(test_inputs_end),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

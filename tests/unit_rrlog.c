@@ -9,6 +9,8 @@
 #include <stdint.h>
 
 #include <cmocka.h>
+#include <glib/gstdio.h>
+#include <string.h>
 
 #define OLD 0xe0200cu
 #define NEW 0xe0200eu
@@ -366,6 +368,131 @@ static void says_nothing_behind_its_end(void **state)
     g_byte_array_unref(bytes);
 }
 
+/* A log in a file of a folder of its own, and the name of another file there. */
+struct files {
+    char *folder;
+    char *log;
+    char *text;
+};
+
+static struct files write_files(const GByteArray *bytes)
+{
+    struct files files = {.folder = g_dir_make_tmp("tcgrr-unit-rrlog-XXXXXX", NULL)};
+    files.log = g_build_filename(files.folder, "log", NULL);
+    files.text = g_build_filename(files.folder, "text", NULL);
+    assert_true(g_file_set_contents(files.log, (const char *)bytes->data, bytes->len, NULL));
+    return files;
+}
+
+static void remove_files(struct files *files)
+{
+    g_unlink(files->log);
+    g_unlink(files->text);
+    assert_int_equal(g_rmdir(files->folder), 0);
+    g_free(files->log);
+    g_free(files->text);
+    g_free(files->folder);
+}
+
+static char *dump(const struct files *files)
+{
+    char *text = NULL;
+    GError *error = NULL;
+
+    assert_true(tcgrr_rrlog_dump(files->log, files->text, NULL, &error));
+    assert_null(error);
+    assert_true(g_file_get_contents(files->text, &text, NULL, NULL));
+    return text;
+}
+
+static void dumps(void **state)
+{
+    static const struct {
+        uint8_t kind; /* 0: the log is cut off there */
+        const char *end;
+    } cases[] = {{END, "\n"}, {200, "\nnot understood after byte "}, {0, "\ncut off after byte "}};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        g_autoptr(GByteArray) bytes = begin(OLD);
+        put_all_kinds(bytes);
+        put(bytes, cases[i].kind, 1);
+        struct files files = write_files(bytes);
+        g_autofree char *text = dump(&files);
+        char *last = g_strrstr(text, cases[i].end);
+        assert_non_null(last);
+        assert_true(strlen(last) < 50);
+        assert_int_equal(i == 0, !strstr(text, " after byte "));
+        remove_files(&files);
+    }
+}
+
+static void dump_fails(void **state)
+{
+    g_autoptr(GByteArray) bytes = begin(OLD);
+    put(bytes, END, 1);
+    struct files files = write_files(bytes);
+    const char *const cases[][3] = {
+        {files.folder, files.text, NULL}, /* opens, but cannot be read */
+        {"/nonexistent/log", files.text, NULL},
+        {files.log, files.folder, NULL},
+        {files.log, "/dev/full", NULL},
+    };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(cases); i++) {
+        GError *error = NULL;
+        if (tcgrr_rrlog_dump(cases[i][0], cases[i][1], cases[i][2], &error)) {
+            fail_msg("%s to %s: no error", cases[i][0], cases[i][1]);
+        }
+        assert_non_null(strstr(error->message, "cannot write "));
+        g_error_free(error);
+    }
+    remove_files(&files);
+}
+
+/* Those that QEMU draws before the first instruction. */
+static void seeds(void **state)
+{
+    g_autoptr(GByteArray) bytes = begin(OLD);
+    GError *error = NULL;
+
+    for (int before = 1; before >= 0; before--) {
+        put(bytes, 27, 1); /* random bytes: QEMU's result, and how many */
+        put(bytes, 0, 4);
+        put(bytes, 3, 4);
+        put(bytes, 0x010203, 3);
+        if (before) {
+            run(bytes, 5);
+        }
+    }
+    put(bytes, END, 1);
+    struct files files = write_files(bytes);
+    g_autoptr(GByteArray) drawn = tcgrr_rrlog_seeds(files.log, NULL, &error);
+    assert_null(error);
+    assert_int_equal(drawn->len, 3);
+    assert_memory_equal(drawn->data, "\1\2\3", 3);
+    assert_null(tcgrr_rrlog_seeds(files.text, NULL, &error));
+    assert_int_equal(error->domain, TCGRR_ERROR);
+    g_clear_error(&error);
+    remove_files(&files);
+}
+
+/* Counts of a run that began elsewhere. */
+static void rebases(void **state)
+{
+    g_autoptr(GByteArray) bytes = begin(OLD);
+    put_all_kinds(bytes);
+    put(bytes, END, 1);
+    struct tcgrr_rrlog *log = parse(bytes);
+    tcgrr_icount last = event_of(log, log->events->len - 1)->icount;
+
+    tcgrr_rrlog_rebase(log, 2);
+    assert_int_equal(event_of(log, log->events->len - 1)->icount, last - 2);
+    assert_int_equal(event_of(log, 0)->icount, 0); /* never below */
+    tcgrr_rrlog_rebase(log, UINT64_MAX);
+    assert_int_equal(event_of(log, log->events->len - 1)->icount, 0);
+    tcgrr_rrlog_free(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,6 +507,10 @@ int main(void)
         cmocka_unit_test(decides_behind_calls_of_the_host),
         cmocka_unit_test(remembers),
         cmocka_unit_test(says_nothing_behind_its_end),
+        cmocka_unit_test(dumps),
+        cmocka_unit_test(dump_fails),
+        cmocka_unit_test(seeds),
+        cmocka_unit_test(rebases),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -11,6 +11,7 @@
 #define SCRIPT_MAX 4096
 #define YOUNG_S    2 /* a file that was changed this recently could change again without a newer timestamp */
 #define GROUP      "qemu"
+#define API_MAX    1000 /* a larger number is none of a QEMU */
 
 /* Adds a file's attributes that change with its content to the digest. False if it does not exist or is too young. */
 static bool digest_file(XXH3_state_t *state, const char *path)
@@ -173,6 +174,17 @@ void tcgrr_probe_cache_store_text(const char *file, const char *text)
     }
 }
 
+/* A version of the plugin API; -1: there is none. */
+static int load_api(GKeyFile *kept, const char *name)
+{
+    GError *problem = NULL;
+    int api = g_key_file_get_integer(kept, GROUP, name, &problem);
+    bool good = !problem && api >= 0 && api <= API_MAX;
+
+    g_clear_error(&problem);
+    return good ? api : -1;
+}
+
 bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu)
 {
     g_autoptr(GKeyFile) kept = g_key_file_new();
@@ -187,13 +199,14 @@ bool tcgrr_probe_cache_load(const char *file, struct tcgrr_qemu *qemu)
     qemu->target = g_key_file_get_string(kept, GROUP, "target", NULL);
     qemu->plugin_error = g_key_file_get_string(kept, GROUP, "plugin_error", NULL);
     qemu->system = g_key_file_get_boolean(kept, GROUP, "system", NULL);
-    qemu->api_min = g_key_file_get_integer(kept, GROUP, "api_min", NULL);
-    qemu->api_cur = g_key_file_get_integer(kept, GROUP, "api_cur", NULL);
-    qemu->api = g_key_file_get_integer(kept, GROUP, "api", NULL);
+    qemu->api_min = load_api(kept, "api_min");
+    qemu->api_cur = load_api(kept, "api_cur");
+    qemu->api = load_api(kept, "api");
     qemu->api_forced = g_key_file_get_boolean(kept, GROUP, "api_forced", NULL);
     qemu->reports_discontinuities = g_key_file_get_boolean(kept, GROUP, "discontinuities", NULL);
     qemu->has_io_uring = g_key_file_get_boolean(kept, GROUP, "io_uring", NULL);
-    if (qemu->version && qemu->banner && qemu->build_id && qemu->target) {
+    if (qemu->version && qemu->banner && qemu->build_id && qemu->target && qemu->api_min >= 0 && qemu->api_cur >= 0 &&
+        qemu->api >= 0) {
         return true;
     }
     tcgrr_qemu_clear(qemu);

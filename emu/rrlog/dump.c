@@ -94,8 +94,8 @@ bool tcgrr_rrlog_dump(const char *source, const char *target, const char *releas
     bool opened = from && to;
     bool good = opened && dump(from, to, release, error);
 
-    if (from) {
-        fclose(from);
+    if (from && (ferror(from) | fclose(from)) && good) { /* or what was read would count as all of it */
+        opened = false;
     }
     if (to && (ferror(to) | fclose(to)) && good) {
         opened = false;
