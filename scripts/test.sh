@@ -119,7 +119,7 @@ stage_coverage() {
     build build-coverage -DCMAKE_C_COMPILER=clang -DTCGRR_COVERAGE=ON || return 0
     rm -rf build-coverage/profiles
     # Not qemu_user_end: a program sees the variable that the measured plugin sets in QEMU.
-    LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%m-%p.profraw \
+    LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%c%m.profraw \
         run_tests build-coverage -LE 'long|extended' -E '^qemu_user_end_'
     find build-coverage/profiles -name '*.profraw' >build-coverage/profiles.list
     llvm-profdata merge -sparse -failure-mode=all -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
