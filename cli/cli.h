@@ -155,6 +155,11 @@ char *cli_number(uint64_t number);
 /* Parses what cli_number() returns and what people write instead: "1234567", "1,234,567", "150M" (K, M and G are powers
  * of 1000). False, with *icount unchanged, for any other text or a number above INT64_MAX. */
 bool cli_parse_icount(const char *text, uint64_t *icount);
+/* Bytes: "65536", "500M", "4G" (K, M, G and T are powers of 1024). False, with *bytes unchanged, for any other text, 0
+ * or a number above INT64_MAX. */
+bool cli_parse_size(const char *text, uint64_t *bytes);
+/* "ICOUNT:ICOUNT", plain numbers up to INT64_MAX, the first of which is smaller. */
+bool cli_parse_window(const char *text, uint64_t *first, uint64_t *end);
 /* Seconds that --timeout takes; more would not fit as milliseconds. */
 #define CLI_TIMEOUT_MAX   86400
 #define CLI_TIMEOUT_TAKES "--timeout takes 1 to 86400 seconds"

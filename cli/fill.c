@@ -53,11 +53,8 @@ static bool derive_window(const struct arguments *arguments, const char *plugin,
 {
     struct tcgrr_fill_derive options = {.hang_ms = arguments->fill.hang * 1000, .stop = arguments->fill.stop};
     struct tcgrr_fill_window window = {.level = arguments->fill.level, .part = arguments->output};
-    char *end = NULL;
 
-    window.span.first = g_ascii_strtoull(arguments->window, &end, 10);
-    window.span.end = *end == ':' ? g_ascii_strtoull(end + 1, &end, 10) : 0;
-    if (*end || window.span.first >= window.span.end) {
+    if (!cli_parse_window(arguments->window, &window.span.first, &window.span.end)) {
         g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_USAGE, "--window takes ICOUNT:ICOUNT, not '%s'", arguments->window);
         return false;
     }

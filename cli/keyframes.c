@@ -25,19 +25,6 @@ static void say_progress(tcgrr_icount icount, void *data)
     cli_progress("keyframes up to icount %s", text);
 }
 
-/* "4G", "500M", "65536". */
-static bool parse_size(const char *text, uint64_t *bytes)
-{
-    static const char units[] = "KMGT";
-    char *end;
-    guint64 value = g_ascii_strtoull(text, &end, 10);
-    const char *unit = *end ? strchr(units, g_ascii_toupper(*end)) : NULL;
-    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
-
-    *bytes = value << shift;
-    return g_ascii_isdigit(*text) && (unit ? end[1] == '\0' : *end == '\0') && *bytes >> shift == value && value > 0;
-}
-
 static void print(struct tcgrr_reader *reader, struct tcgrr_keyframes *keyframes,
                   const struct tcgrr_keyframes_made *made, bool json)
 {
@@ -178,7 +165,7 @@ static int run(const struct cli_command *command, int argc, char **argv)
     }
     bool distance = !every || (cli_parse_icount(every, &options.make.every) && options.make.every > 0);
     if (!distance || !cli_timeout_is_good(timeout) ||
-        !parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
+        !cli_parse_size(size ? size : MAX_SIZE_DEFAULT, &options.make.max_bytes)) {
         return cli_usage(command, !distance ? "--every takes a number of instructions, 1 or more"
                                   : !cli_timeout_is_good(timeout)
                                       ? CLI_TIMEOUT_TAKES

@@ -54,6 +54,38 @@ bool cli_parse_icount(const char *text, uint64_t *icount)
     return true;
 }
 
+bool cli_parse_size(const char *text, uint64_t *bytes)
+{
+    static const char units[] = "KMGT";
+    size_t length = strlen(text);
+    const char *unit = length > 0 ? strchr(units, g_ascii_toupper(text[length - 1])) : NULL;
+    int shift = unit ? 10 * (int)(unit - units + 1) : 0;
+    g_autofree char *digits = g_strndup(text, unit ? length - 1 : length);
+    guint64 value;
+
+    if (!g_ascii_string_to_unsigned(digits, 10, 1, (guint64)INT64_MAX >> shift, &value, NULL)) {
+        return false;
+    }
+    *bytes = value << shift;
+    return true;
+}
+
+bool cli_parse_window(const char *text, uint64_t *first, uint64_t *end)
+{
+    g_auto(GStrv) parts = g_strsplit(text, ":", -1);
+    guint64 numbers[2];
+
+    for (int i = 0; i < 2; i++) {
+        if (!parts[0] || !parts[1] || parts[2] ||
+            !g_ascii_string_to_unsigned(parts[i], 10, 0, INT64_MAX, &numbers[i], NULL)) {
+            return false;
+        }
+    }
+    *first = numbers[0];
+    *end = numbers[1];
+    return *first < *end;
+}
+
 bool cli_timeout_is_good(int seconds)
 {
     return seconds >= 1 && seconds <= CLI_TIMEOUT_MAX;

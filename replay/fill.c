@@ -72,7 +72,9 @@ bool tcgrr_fill_read_note(const struct tcgrr_fill *fill, struct tcgrr_reader *re
     g_snprintf(part->began.state, sizeof(part->began.state), "%s %s", states[0], states[1]);
     g_snprintf(part->passed.state, sizeof(part->passed.state), "%s %s", states[2], states[3]);
     part->samples = samples != 0;
-    return strcmp(id, fill->id) == 0 && tcgrr_level_of(level, &part->level) && part->span.first < part->span.end;
+    uint64_t most = MAX(part->span.end, MAX(part->began.icount, part->passed.icount));
+    return most <= INT64_MAX && strcmp(id, fill->id) == 0 && tcgrr_level_of(level, &part->level) &&
+           part->span.first < part->span.end; /* a number that is none becomes a large one */
 }
 
 /* ---- opening ---- */

@@ -70,6 +70,10 @@ complains 3 "lacks level flow in parts of it; make it: tcgrr fill" "$tcgrr" diff
 run 0 "$tcgrr" keyframes --json --every 800000 "$work/b.tcgrr"
 keyframes=$(json .keyframes)
 run 0 "$tcgrr" fill --level full -j 2 --window-size 300000 --from 2000001 --until 3000003 "$work/b.tcgrr"
+for wrong in 5 5:5 5:-1 0:99999999999999999999; do
+    complains 2 "--window takes ICOUNT:ICOUNT, not '$wrong'" \
+        "$tcgrr" fill --level full --window=$wrong -o "$work/window" "$work/b.tcgrr"
+done
 verify b
 same_window="icount, kind, address, size, value, physical, device, part FROM mem WHERE icount >= 2000001 AND icount < 3000003"
 same timer b "SELECT $same_window"

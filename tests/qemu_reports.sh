@@ -67,6 +67,9 @@ equal "execlog from until" "$(report mmio execlog from=1000 until=1010 | awk -F 
 equal "execlog ifilter" "$(report mmio execlog ifilter=eret | wc -l)" "$(mnemonics mmio eret)"
 equal "execlog afilter" "$(report mmio execlog ifilter=eret "afilter=0x$handler" | wc -l)" \
     "$(($(mnemonics mmio eret) + $(grep -cx "$handler" "$work/mmio.pcs")))"
+for wrong in -1 " 1" 0x 0xg 10000000000000000; do
+    complains 2 "afilter takes an address in hexadecimal, not '$wrong'" "$tcgrr" report "$work/mmio.tcgrr" execlog "afilter=$wrong"
+done
 equal "execlog JSON" "$(report mmio execlog --json from=5 until=7 | jq -c '.insns | map([.icount, .pc[2:]])')" \
     "[[5,\"$(sed -n 6p "$work/mmio.pcs")\"],[6,\"$(sed -n 7p "$work/mmio.pcs")\"]]"
 

@@ -66,12 +66,82 @@ static void test_refused(void **state)
     }
 }
 
+static void test_sizes(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t bytes;
+    } sizes[] = {{"1", 1},
+                 {"65536", 65536},
+                 {"500M", 524288000},
+                 {"4g", 4294967296},
+                 {"1T", 1ull << 40},
+                 {"9223372036854775807", INT64_MAX},
+                 {"8388607T", 8388607ull << 40}};
+    static const char *const wrong[] = {"",
+                                        "0",
+                                        "0M",
+                                        "M",
+                                        "-1",
+                                        " 1",
+                                        "1 ",
+                                        "1MB",
+                                        "1.5G",
+                                        "0x10",
+                                        "+1",
+                                        "8388608T",
+                                        "9223372036854775808",
+                                        "99999999999999999999",
+                                        "99999999999999999999G"};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        uint64_t bytes = 0;
+        assert_true(cli_parse_size(sizes[i].text, &bytes));
+        assert_int_equal(bytes, sizes[i].bytes);
+    }
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        uint64_t bytes = 77;
+        if (cli_parse_size(wrong[i], &bytes)) {
+            fail_msg("%s is taken", wrong[i]);
+        }
+        assert_int_equal(bytes, 77);
+    }
+}
+
+static void test_windows(void **state)
+{
+    static const char *const wrong[] = {"",
+                                        ":",
+                                        "5",
+                                        "5:",
+                                        ":5",
+                                        "5:5",
+                                        "6:5",
+                                        "-5:5",
+                                        "0:-1",
+                                        "0:5:6",
+                                        " 0:5",
+                                        "0x0:5",
+                                        "0:9223372036854775808",
+                                        "0:99999999999999999999",
+                                        "0:1M"};
+    uint64_t first, end;
+
+    assert_true(cli_parse_window("0:9223372036854775807", &first, &end));
+    assert_int_equal(first, 0);
+    assert_int_equal(end, INT64_MAX);
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (cli_parse_window(wrong[i], &first, &end)) {
+            fail_msg("%s is taken", wrong[i]);
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_printed),
-        cmocka_unit_test(test_written),
-        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_printed), cmocka_unit_test(test_written), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sizes),   cmocka_unit_test(test_windows),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -39,8 +39,10 @@ bool browse_bookmarks_read(struct browse_run *run, GError **error)
         return !has;
     }
     while ((status = sqlite3_step(statement)) == SQLITE_ROW) {
-        browse_lines_add(run->bookmarks, (tcgrr_icount)sqlite3_column_int64(statement, 0),
-                         g_strdup((const char *)sqlite3_column_text(statement, 1)));
+        const char *text = (const char *)sqlite3_column_text(statement, 1);
+        if (text && sqlite3_column_type(statement, 0) == SQLITE_INTEGER) {
+            browse_lines_add(run->bookmarks, (tcgrr_icount)sqlite3_column_int64(statement, 0), g_strdup(text));
+        }
     }
     return browse_finish(run, statement, status, error);
 }
