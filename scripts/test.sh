@@ -109,36 +109,13 @@ stage_thread() {
     run_tests build-thread -R '^(unit_(live|live_sample|peer|qmp|process|builds|vcpus|reconverge|kinds)|qemu_smoke_10\.0)$'
 }
 
-# What handles input: files, sockets, the guest's ring, QEMU's answers. None of it is tested by less
-# than nine lines in ten.
-input_sources="store/(reader|chunk|blocks|texts|samples|summary|symbols|seal|codec/|inputs|verify).*[.]c
-emu/rrlog/.*[.]c emu/live/.*[.]c emu/qemu/(qmp|gdb|qcow2).*[.]c lockstep/peer/.*[.]c record/repair[.]c"
-
 stage_coverage() {
-    local program
     build build-coverage -DCMAKE_C_COMPILER=clang -DTCGRR_COVERAGE=ON || return 0
     rm -rf build-coverage/profiles
     # Not qemu_user_end: a program sees the variable that the measured plugin sets in QEMU.
     LLVM_PROFILE_FILE=$PWD/build-coverage/profiles/%c%m.profraw \
         run_tests build-coverage -LE 'long|extended' -E '^qemu_user_end_'
-    find build-coverage/profiles -name '*.profraw' >build-coverage/profiles.list
-    llvm-profdata merge -sparse -failure-mode=all -f build-coverage/profiles.list -o build-coverage/all.profdata 2>/dev/null ||
-        { stage_failed "llvm-profdata"; return 0; }
-    program=(build-coverage/bin/tcgrr)
-    for test in build-coverage/tests/unit_*; do [ ! -x "$test" ] || program+=(-object "$test"); done
-    program+=(-object build-coverage/bin/libtcgrr-plugin.so -object build-coverage/bin/libtcgrr_sqlite.so)
-    llvm-cov export -summary-only -instr-profile build-coverage/all.profdata "${program[@]}" 2>/dev/null |
-        jq -r --arg root "$PWD/" '.data[0].files[] | select(.summary.lines.count > 0) |
-            "\(.summary.lines.percent | floor) \(.summary.lines.covered) \(.summary.lines.count) \(
-                .filename | ltrimstr($root) | sub("^build-coverage/[.][.]/"; ""))"' |
-        sort -n >build-coverage/lines
-    awk '{covered += $2; all += $3} END {printf "lines that run in tests: %d of %d, %d %%\n", covered, all, 100 * covered / all}' \
-        build-coverage/lines
-    # shellcheck disable=SC2086
-    grep -E " ($(echo $input_sources | tr ' ' '|'))\$" build-coverage/lines >build-coverage/input-lines
-    [ -s build-coverage/input-lines ] || stage_failed "no source that handles input is among the measured ones"
-    awk '$1 < 90' build-coverage/input-lines | tee "$results/uncovered"
-    [ ! -s "$results/uncovered" ] || stage_failed "less than 90 % of the lines of what handles input are tested"
+    scripts/coverage.sh build-coverage || stage_failed "scripts/coverage.sh build-coverage"
 }
 
 stage_main() {
