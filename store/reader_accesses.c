@@ -194,6 +194,8 @@ const char *tcgrr_reader_device(struct tcgrr_reader *reader, const struct tcgrr_
         g_clear_pointer(&reader->devices, g_ptr_array_unref);
         g_clear_pointer(&reader->regions, g_array_unref);
         if (!load_devices(reader, error) || !load_regions(reader, error)) {
+            g_clear_pointer(&reader->devices, g_ptr_array_unref); /* or a half of them would be taken for all */
+            g_clear_pointer(&reader->regions, g_array_unref);
             return NULL;
         }
     }

@@ -13,11 +13,14 @@
 #include <sqlite3.h>
 #include <string.h>
 
+#include "store/access_pages.h"
 #include "store/error.h"
 #include "store/inputs.h"
 #include "store/layers.h"
 #include "store/merge.h"
 #include "store/processes.h"
+#include "store/reader_internal.h"
+#include "store/samples.h"
 #include "store/symbols.h"
 #include "store/trace.h"
 #include "tests/stream.h"
@@ -325,13 +328,189 @@ static void test_rows(void **state)
     }
 }
 
+/* ---- tables that are not there ---- */
+
+static bool read_seek(struct tcgrr_reader *reader, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    bool found;
+    bool good = tcgrr_reader_seek(reader, 0, chunk, &found, error) && found;
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+static bool read_accesses(struct tcgrr_reader *reader, GError **error)
+{
+    struct tcgrr_chunk *chunk = tcgrr_chunk_new(TCGRR_CHUNK_EXECS);
+    bool good = tcgrr_reader_accesses(reader, 0, chunk, error);
+    tcgrr_chunk_free(chunk);
+    return good;
+}
+
+static bool read_pages(struct tcgrr_reader *reader, GError **error)
+{
+    g_autoptr(GArray) uses = g_array_new(FALSE, FALSE, sizeof(struct tcgrr_page_use));
+    bool found;
+    return tcgrr_reader_pages(reader, 0, uses, &found, error);
+}
+
+static bool read_samples(struct tcgrr_reader *reader, GError **error)
+{
+    struct tcgrr_samples *samples = tcgrr_samples_new();
+    int64_t id;
+    bool good = tcgrr_reader_samples_from(reader, 0, samples, &id, error) &&
+                tcgrr_reader_samples_before(reader, UINT64_MAX, samples, &id, error);
+    tcgrr_samples_free(samples);
+    return good;
+}
+
+static bool read_registers(struct tcgrr_reader *reader, GError **error)
+{
+    return tcgrr_reader_registers(reader, error) != NULL;
+}
+
+static bool read_blocks(struct tcgrr_reader *reader, GError **error)
+{
+    return tcgrr_reader_blocks(reader, error) != NULL;
+}
+
+static bool read_texts(struct tcgrr_reader *reader, GError **error)
+{
+    return tcgrr_reader_blocks(reader, error) && tcgrr_reader_need_texts(reader, error) &&
+           tcgrr_reader_need_text(reader, 0, error);
+}
+
+static bool read_region(struct tcgrr_reader *reader, GError **error)
+{
+    uint64_t first;
+    return tcgrr_reader_region(reader, 0x1000, &first, error) && first == 0x1000;
+}
+
+/* Asked twice: the second time must not be taken for an answer either. */
+static bool read_device(struct tcgrr_reader *reader, GError **error)
+{
+    static const struct tcgrr_access access = {
+        .flags = TCGRR_ACCESS_DEVICE | TCGRR_ACCESS_PHYSICAL, .device = 2, .physical = 0x1004};
+    bool first = g_strcmp0(tcgrr_reader_device(reader, &access, NULL), "uart") == 0;
+    return g_strcmp0(tcgrr_reader_device(reader, &access, error), "uart") == 0 && first;
+}
+
+static bool read_chunk_numbers(struct tcgrr_reader *reader, GError **error)
+{
+    int64_t id;
+    return tcgrr_reader_chunk_before(reader, 100, &id, error) && tcgrr_reader_chunk_of_seq(reader, 100, &id, error) &&
+           id == 0;
+}
+
+static void see_note(const char *text, void *data)
+{
+    ++*(int *)data;
+}
+
+static bool read_notes(struct tcgrr_reader *reader, GError **error)
+{
+    int count = 0;
+    return tcgrr_reader_notes(reader, see_note, &count, error) && count == 0;
+}
+
+#define DEVICES "INSERT INTO device VALUES(2, 'uart'); INSERT INTO region VALUES(4096, 8191, 'i/o', 'uart');"
+
+static const struct {
+    const char *sql; /* after which it is not read */
+    read_function *read;
+} missing[] = {
+    {"DROP TABLE mem_chunk", read_accesses},
+    {"DROP TABLE mem_chunk", read_pages},
+    {"DROP TABLE sample", read_samples},
+    {"DROP TABLE register", read_registers},
+    {"DROP TABLE block", read_blocks},
+    {"DROP TABLE block_text", read_texts},
+    {"DROP TABLE region", read_region},
+    {"DROP TABLE region", read_device},
+    {"DROP TABLE device", read_device},
+    {"UPDATE device SET id = 3", read_device},
+    {"UPDATE device SET name = NULL", read_device},
+    {"DROP TABLE note", read_notes},
+    {"DROP TABLE guest_file", read_files},
+    {"DROP TABLE input", read_inputs},
+    {"DROP TABLE symbol", read_symbols},
+    {"UPDATE block SET insns = insns + 1", read_seek},
+    {"UPDATE chunk SET vcpu = 1 << 40", read_seek},
+    {"DROP TABLE chunk", read_chunk_numbers},
+    {"UPDATE block SET id = 1 << 40 WHERE id = 0", read_blocks},
+    {"UPDATE block SET id = -1 WHERE id = 0", read_blocks},
+    {"DELETE FROM block WHERE id = 1", read_blocks},
+    {"DELETE FROM block WHERE id = 1", read_seek},
+    {"UPDATE block SET size = 0 WHERE id = 1", read_seek},
+};
+
+static void check_missing(const char *sql, read_function *read, struct tcgrr_reader *reader)
+{
+    GError *error = NULL;
+
+    if (read(reader, &error)) {
+        fail_msg("%s: not noticed", sql);
+    }
+    if (!error) {
+        fail_msg("%s: no error", sql);
+    }
+    assert_int_equal(error->domain, TCGRR_ERROR);
+    assert_null(strchr(error->message, '\n'));
+    g_error_free(error);
+}
+
+/* Of a trace with the change made, with somebody else's connection, as the extension for SQLite has one. */
+static void check_attached(const struct fixture *f, const char *sql, read_function *read, bool sound)
+{
+    GError *error = NULL;
+    sqlite3 *db = NULL;
+    g_autofree char *both = g_strconcat(DEVICES, sql, NULL);
+
+    change(f, both);
+    assert_int_equal(sqlite3_open(f->path, &db), SQLITE_OK);
+    struct tcgrr_reader *reader = tcgrr_reader_attach(db, "main", &error);
+    check(reader != NULL, error);
+    if (sound) {
+        check(read(reader, &error), error);
+    } else {
+        check_missing(sql, read, reader);
+    }
+    tcgrr_reader_free(reader);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK); /* no statement is left */
+}
+
+static void test_missing(void **state)
+{
+    for (size_t i = 0; i < G_N_ELEMENTS(missing); i++) {
+        check_attached(*state, "", missing[i].read, true); /* or it is not this that is missing */
+        check_attached(*state, missing[i].sql, missing[i].read, false);
+    }
+}
+
+static void test_missing_tables_are_not_opened(void **state)
+{
+    static const char *const tables[] = {"mem_chunk", "sample", "register", "block", "region", "chunk", "event", "pin"};
+    const struct fixture *f = *state;
+
+    for (size_t i = 0; i < G_N_ELEMENTS(tables); i++) {
+        GError *error = NULL;
+        g_autofree char *sql = g_strdup_printf(DEVICES "DROP TABLE %s", tables[i]);
+        change(f, sql);
+        assert_null(tcgrr_reader_open(f->path, &error));
+        assert_int_equal(error->domain, TCGRR_ERROR);
+        if (!g_str_has_prefix(error->message, "cannot read ") || !strstr(error->message, tables[i])) {
+            fail_msg("%s: %s", sql, error->message);
+        }
+        g_error_free(error);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_sound),
-        cmocka_unit_test(test_run),
-        cmocka_unit_test(test_pin),
-        cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_sound),   cmocka_unit_test(test_run),
+        cmocka_unit_test(test_pin),     cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_missing), cmocka_unit_test(test_missing_tables_are_not_opened),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -82,6 +82,9 @@ static void test_options_are_refused(void **state)
         {"number=0", "from 1 to 100, not '0'"},
         {"number=101", "not '101'"},
         {"number=-1", "not '-1'"},
+        {"number=0x", "not '0x'"},
+        {"number=0xg", "not '0xg'"},
+        {"number=0x-5", "not '0x-5'"},
         {"number=5x", "not '5x'"},
         {"number=", "not ''"},
         {"number=99999999999999999999999", "takes a number"},
@@ -115,6 +118,19 @@ static char *look_up(enum cache_policy policy, const char *lines)
     assert_int_equal(cache.accesses, hits->len);
     cache_clear(&cache);
     return g_string_free(hits, FALSE);
+}
+
+static void test_options_are_listed(void **state)
+{
+    json_t *list = report_options_json(options);
+
+    assert_int_equal(json_array_size(list), 5);
+    json_t *choice = json_array_get(list, CHOICE), *texts = json_array_get(list, LIST);
+    assert_string_equal(json_string_value(json_object_get(choice, "values")), "a|b|bc");
+    assert_string_equal(json_string_value(json_object_get(json_array_get(list, SWITCH), "values")), "on|off");
+    assert_true(json_is_false(json_object_get(choice, "repeats")));
+    assert_true(json_is_true(json_object_get(texts, "repeats")));
+    json_decref(list);
 }
 
 static void test_cache_evicts(void **state)
@@ -242,13 +258,10 @@ static void test_classes(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_options_have_defaults),
-        cmocka_unit_test(test_options_are_taken),
-        cmocka_unit_test(test_options_are_refused),
-        cmocka_unit_test(test_cache_evicts),
-        cmocka_unit_test(test_cache_has_sets),
-        cmocka_unit_test(test_cache_shapes),
-        cmocka_unit_test(test_classes),
+        cmocka_unit_test(test_options_have_defaults), cmocka_unit_test(test_options_are_taken),
+        cmocka_unit_test(test_options_are_refused),   cmocka_unit_test(test_options_are_listed),
+        cmocka_unit_test(test_cache_evicts),          cmocka_unit_test(test_cache_has_sets),
+        cmocka_unit_test(test_cache_shapes),          cmocka_unit_test(test_classes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
