@@ -124,10 +124,7 @@ static void test_malformed_environment(void **state)
 
 static void test_words(void **state)
 {
-    static const char *const words[] = {"", "-kernel", "\xc3\xa4",
-                                        "a\xff"
-                                        "b",
-                                        "\x01"};
+    static const char *const words[] = {"", "-kernel", "\xc3\xa4", "a\xff-", "\x01"};
 
     for (size_t i = 0; i < G_N_ELEMENTS(words); i++) {
         json_t *json = tcgrr_word_json(words[i]);
