@@ -522,7 +522,10 @@ static char *describe_program(const struct tcgrr_session *session)
     if (file) {
         fclose(file);
     }
-    return text ? text : g_strdup("");
+    if (!text) {
+        text = g_strdup("");
+    }
+    return text;
 }
 
 char *tcgrr_session_why_not_run(struct tcgrr_session *session)

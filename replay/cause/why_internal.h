@@ -45,7 +45,7 @@ char *tcgrr_slice_use_name(const struct tcgrr_slice *slice, const struct tcgrr_s
 struct tcgrr_why_value tcgrr_slice_value(const struct tcgrr_slice *slice, const struct tcgrr_slice_use *use,
                                          const uint8_t *state);
 /* Adds the reason why a chain ends, unless it is listed already. */
-G_GNUC_PRINTF(2, 3) void tcgrr_slice_add_end(struct tcgrr_slice *slice, const char *format, ...);
+void tcgrr_slice_add_end(struct tcgrr_slice *slice, const char *format, ...) G_GNUC_PRINTF(2, 3);
 
 const struct tcgrr_stop *tcgrr_slice_stop_at(const GPtrArray *stops, guint i);
 /* Finds the stops before and after the instruction that retires as number `icount` in the stretches that were
