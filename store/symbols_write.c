@@ -66,6 +66,7 @@ struct contents {
 static void collect(struct contents *contents, struct tcgrr_symbols *symbols)
 {
     const GArray *list = tcgrr_symbols_list(symbols);
+    const uint64_t top = contents->machine->class == ELFCLASS32 ? UINT32_MAX : UINT64_MAX;
     GElf_Sym none = {0};
 
     g_string_append_c(contents->names, '\0');
@@ -73,16 +74,21 @@ static void collect(struct contents *contents, struct tcgrr_symbols *symbols)
     contents->first = UINT64_MAX;
     for (guint i = 0; i < list->len; i++) {
         const struct tcgrr_symbol *symbol = &g_array_index(list, struct tcgrr_symbol, i);
+        if (symbol->address > top) {
+            continue;
+        }
+        uint64_t size = MIN(symbol->size, top - symbol->address); /* the last label reaches up to 2^64 */
         GElf_Sym entry = {.st_name = (GElf_Word)contents->names->len,
                           .st_info = GELF_ST_INFO(STB_GLOBAL, STT_FUNC),
                           .st_shndx = SECTION_TEXT,
                           .st_value = symbol->address,
-                          .st_size = symbol->size};
+                          .st_size = size};
         g_string_append_len(contents->names, symbol->name, (gssize)strlen(symbol->name) + 1);
         g_array_append_val(contents->symbols, entry);
         contents->first = MIN(contents->first, symbol->address);
-        contents->last = MAX(contents->last, symbol->address + symbol->size);
+        contents->last = MAX(contents->last, symbol->address + size);
     }
+    contents->first = MIN(contents->first, contents->last);
 }
 
 static Elf_Data *add_section(Elf *elf, enum section section, GElf_Word type, const GElf_Shdr *rest)

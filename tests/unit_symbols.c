@@ -82,6 +82,33 @@ static void test_written_is_read(void **state)
     }
 }
 
+/* A label without a size reaches up to 2^64, which a file of a 32-bit machine cannot say. */
+static void test_last_label(void **state)
+{
+    const struct scratch *scratch = *state;
+    const struct tcgrr_symbol label = {.name = "label", .address = 0x5fec, .size = UINT64_MAX - 0x5fec};
+    const struct tcgrr_symbol far = {.name = "far", .address = UINT64_MAX - 16, .size = 16};
+    static const char *const targets[] = {"sparc", "riscv64"};
+
+    for (size_t i = 0; i < G_N_ELEMENTS(targets); i++) {
+        struct tcgrr_symbols *written = tcgrr_symbols_new();
+        struct tcgrr_symbols *read = tcgrr_symbols_new();
+        GError *error = NULL;
+        bool done = false;
+        tcgrr_symbols_add(written, &label);
+        tcgrr_symbols_add(written, &far);
+        assert_true(tcgrr_symbols_write(written, targets[i], scratch->path, &done, &error));
+        assert_true(done);
+        assert_true(tcgrr_symbols_add_elf(read, scratch->path, true, &error));
+        const GArray *list = tcgrr_symbols_list(read);
+        assert_int_equal(list->len, i == 0 ? 1 : 2);
+        assert_string_equal(g_array_index(list, struct tcgrr_symbol, 0).name, "label");
+        assert_int_equal(g_array_index(list, struct tcgrr_symbol, 0).address, label.address);
+        tcgrr_symbols_free(written);
+        tcgrr_symbols_free(read);
+    }
+}
+
 static void test_nothing_to_write(void **state)
 {
     const struct scratch *scratch = *state;
@@ -149,6 +176,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_written_is_read, make_folder, remove_folder),
+        cmocka_unit_test_setup_teardown(test_last_label, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_nothing_to_write, make_folder, remove_folder),
         cmocka_unit_test_setup_teardown(test_text, make_folder, remove_folder),
     };
