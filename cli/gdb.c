@@ -3,6 +3,7 @@
 
 #include "cli/compare_options.h"
 #include "emu/qemu/folder.h"
+#include "emu/qemu/gdb_features.h"
 #include "emu/qemu/scratch.h"
 #include "lockstep/peer/address.h"
 #include "replay/files.h"
@@ -18,10 +19,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-/* What gdb calls the targets whose QEMU names are other ones. */
-static const char *const architectures[][2] = {
-    {"x86_64", "i386:x86-64"},     {"riscv64", "riscv:rv64"}, {"riscv32", "riscv:rv32"}, {"ppc", "powerpc:common"},
-    {"ppc64", "powerpc:common64"}, {"mipsel", "mips"},        {"s390x", "s390:64-bit"},
+/* What gdb calls the targets whose QEMU names are other ones, and whether it has to be told: the others it recognises
+ * by what QEMU's stub says of itself. */
+static const struct architecture {
+    const char *target;
+    const char *name;
+    bool told;
+} architectures[] = {
+    {"alpha", "alpha", true},         {"hppa", "hppa1.0", true},
+    {"m68k", "m68k", true},           {"microblazeel", "microblaze", false},
+    {"mips", "mips", true},           {"mips64", "mips:isa64", true},
+    {"mips64el", "mips:isa64", true}, {"mipsel", "mips", true},
+    {"ppc", "powerpc:common", true},  {"ppc64", "powerpc:common64", true},
+    {"riscv32", "riscv:rv32", false}, {"riscv64", "riscv:rv64", false},
+    {"s390x", "s390:64-bit", true},   {"sh4", "sh4", true},
+    {"sh4eb", "sh4", true},           {"sparc", "sparc", true},
+    {"sparc64", "sparc:v9", true},    {"x86_64", "i386:x86-64", false},
+    {"xtensaeb", "xtensa", false},
 };
 
 struct context {
@@ -39,38 +53,58 @@ struct context {
 
 /* ---- which gdb ---- */
 
-static bool knows(const char *debugger, const char *target)
+static struct architecture architecture_of(const char *target)
 {
-    const char *name = target;
     for (size_t i = 0; i < G_N_ELEMENTS(architectures); i++) {
-        name = strcmp(architectures[i][0], target) == 0 ? architectures[i][1] : name;
+        if (strcmp(architectures[i].target, target) == 0) {
+            return architectures[i];
+        }
     }
-    g_autofree char *set = g_strdup_printf("set architecture %s", name);
-    const char *argv[] = {debugger, "-nx", "-q", "-batch", "-ex", set, NULL};
-    g_autofree char *errors = NULL;
-    int status = 0;
-    bool ran = g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDOUT_TO_DEV_NULL, NULL, NULL,
-                            NULL, &errors, &status, NULL);
-    return ran && !strstr(errors, "Undefined item");
+    return (struct architecture){target, target, false};
 }
 
-/* A gdb for the target; NULL with error. Owned by the caller. */
+/* Whether the names of its architectures have that of the target, in whatever case. If it does not say: yes. */
+static bool knows(const char *debugger, const char *target)
+{
+    static const char question[] = "set architecture ";
+    const char *argv[] = {
+        debugger, "-nx", "-q", "-batch", "-ex", "set max-completions unlimited", "-ex", "complete set architecture ",
+        NULL};
+    const char *name = architecture_of(target).name;
+    g_autofree char *text = NULL;
+
+    if (!g_spawn_sync(NULL, (char **)argv, NULL, G_SPAWN_SEARCH_PATH | G_SPAWN_STDERR_TO_DEV_NULL, NULL, NULL, &text,
+                      NULL, NULL, NULL)) {
+        return true;
+    }
+    g_auto(GStrv) lines = g_strsplit(text, "\n", -1);
+    bool told = false;
+    bool found = false;
+    for (char **line = lines; *line && !found; line++) {
+        const char *known = g_str_has_prefix(*line, question) ? *line + strlen(question) : "auto";
+        told = told || strcmp(known, "auto") != 0;
+        found = g_ascii_strncasecmp(known, name, strlen(name)) == 0;
+    }
+    return found || !told;
+}
+
+/* A gdb for the target; NULL with error. Owned by the caller. The user's own choice is not questioned. */
 static char *find_debugger(const char *named, const char *target, GError **error)
 {
     char *many = g_find_program_in_path(named ? named : "gdb-multiarch");
-    if (many) {
-        return many;
-    }
-    char *one = named ? NULL : g_find_program_in_path("gdb");
-    if (one && knows(one, target)) {
-        return one;
+    char *one = named || many ? NULL : g_find_program_in_path("gdb");
+    char *debugger = many ? many : one;
+
+    if (debugger && (named || knows(debugger, target))) {
+        return debugger;
     }
     g_set_error(error, TCGRR_ERROR, TCGRR_ERROR_FAILED,
-                named ? "%s: no such program"
-                : one ? "%s does not know %s; install gdb-multiarch, or name a gdb that does with --gdb"
-                      : "gdb was not found; install gdb-multiarch, or name a gdb with --gdb",
-                named ? named : one, target);
-    g_free(one);
+                named  ? "%s: no such program"
+                : many ? "%s does not know %s; name a gdb that does with --gdb"
+                : one  ? "%s does not know %s; install gdb-multiarch, or name a gdb that does with --gdb"
+                       : "gdb was not found; install gdb-multiarch, or name a gdb with --gdb",
+                named ? named : debugger, target);
+    g_free(debugger);
     return NULL;
 }
 
@@ -128,11 +162,29 @@ static char *choose_symbols(struct tcgrr_reader *reader, struct tcgrr_symbols *s
     return path;
 }
 
-/* gdb reads a word with blanks in it in quotes. A kernel for x86_64 may be in a file for i386. */
+/* What a gdb has to be told of the machine, which it otherwise knows from the file. A kernel for x86_64 may be in a
+ * file for i386. Owned by the caller. */
+static char *describe_machine(const char *target, bool file)
+{
+    struct architecture architecture = architecture_of(target);
+
+    if (file) {
+        return g_strdup(strcmp(target, "x86_64") == 0 ? "set architecture i386:x86-64\n" : "");
+    }
+    if (!architecture.told) {
+        return g_strdup("");
+    }
+    /* Otherwise gdb takes the addresses of a 64-bit MIPS for 32-bit ones, where there is no memory. */
+    const char *abi = g_str_has_prefix(target, "mips64") ? "set mips abi n64\n" : "";
+    return g_strdup_printf("set architecture %s\n%sset endian %s\n", architecture.name, abi,
+                           tcgrr_target_is_big_endian(target) ? "big" : "little");
+}
+
+/* gdb reads a word with blanks in it in quotes. */
 static bool write_script(const char *path, const char *symbols, const char *target, const char *socket, GError **error)
 {
-    const char *machine = strcmp(target, "x86_64") == 0 ? "set architecture i386:x86-64\n" : "";
-    g_autofree char *file = symbols ? g_strdup_printf("file \"%s\"\n%s", symbols, machine) : g_strdup("");
+    g_autofree char *machine = describe_machine(target, symbols != NULL);
+    g_autofree char *file = symbols ? g_strdup_printf("file \"%s\"\n%s", symbols, machine) : g_strdup(machine);
     g_autofree char *text = g_strdup_printf("set confirm off\n"
                                             "set remotetimeout 3600\n"
                                             "%s"

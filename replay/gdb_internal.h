@@ -16,6 +16,7 @@ struct tcgrr_stub {
 /* Packets that gdb sent to a stub and that a new stub has to be sent, too. */
 struct tcgrr_gdb_requests {
     char *supported;      /* its packet qSupported; NULL: none yet */
+    char *features;       /* its first packet qXfer:features:read; NULL: none yet */
     char *thread;         /* its packet Hg; NULL: none yet */
     GHashTable *settings; /* its packets Qqemu.NAME=VALUE, by the text before "=" */
     GHashTable *points;   /* its packets Z without the letter: breakpoints and watchpoints */
@@ -24,6 +25,7 @@ struct tcgrr_gdb_requests {
 struct tcgrr_gdb_server {
     struct tcgrr_gdb_options options;
     struct tcgrr_rrlog *log;
+    bool ends_early; /* QEMU would go on after the run's end, log->run_end */
     struct tcgrr_keyframes *keyframes;
     struct tcgrr_gdb_requests requests;
     struct tcgrr_stub stub; /* the stub that gdb sees */

@@ -163,6 +163,8 @@ static void remember(struct tcgrr_gdb_server *server, const char *payload)
     if (g_str_has_prefix(payload, "qSupported")) {
         g_free(requests->supported);
         requests->supported = g_strdup(payload);
+    } else if (g_str_has_prefix(payload, "qXfer:features:read:") && !requests->features) {
+        requests->features = g_strdup(payload);
     } else if (g_str_has_prefix(payload, "Hg")) {
         g_free(requests->thread);
         requests->thread = g_strdup(payload);
@@ -271,6 +273,18 @@ static void pass_on(struct tcgrr_gdb_server *server, const GString *frame)
     server->interrupted = server->interrupted && !stop;
 }
 
+/* Whether nothing of the run is left. */
+static bool is_at_end(struct tcgrr_gdb_server *server, bool *at_end, GError **error)
+{
+    tcgrr_icount stands = 0;
+
+    if (server->ends_early && !tcgrr_player_icount(server->stub.player, &stands, error)) {
+        return false;
+    }
+    *at_end = server->ends_early && stands >= server->log->run_end;
+    return *at_end || tcgrr_player_at_end(server->stub.player, at_end, error);
+}
+
 static bool hear_stub(struct tcgrr_gdb_server *server, GError **error)
 {
     struct tcgrr_gdb_wire *stub = server->stub.wire;
@@ -296,7 +310,7 @@ static bool hear_stub(struct tcgrr_gdb_server *server, GError **error)
         }
         if (server->running && is_stop(frame)) {
             server->running = false;
-            if (!tcgrr_player_at_end(server->stub.player, &at_end, error)) {
+            if (!is_at_end(server, &at_end, error)) {
                 return false;
             }
             if (at_end) {
@@ -387,10 +401,7 @@ struct tcgrr_gdb_server *tcgrr_gdb_server_new(const struct tcgrr_gdb_options *op
     server->requests.points = g_hash_table_new_full(g_str_hash, g_str_equal, g_free, NULL);
     server->asked = g_string_new(NULL);
     server->keyframes = tcgrr_keyframes_open(of);
-    server->log = tcgrr_rrlog_load(of->rr_file, of->qemu->version, error);
-    if (server->log) {
-        tcgrr_rrlog_rebase(server->log, tcgrr_recorded_start(of->reader));
-    }
+    server->log = tcgrr_recorded_log(of->reader, of->rr_file, of->qemu->version, &server->ends_early, error);
     if (server->log && options->at == TCGRR_GDB_LAST) {
         server->options.at = last_place(server);
     } else if (server->log && options->at >= server->log->run_end) {
@@ -418,6 +429,7 @@ void tcgrr_gdb_server_free(struct tcgrr_gdb_server *server)
     g_hash_table_unref(server->requests.points);
     g_free(server->requests.supported);
     g_free(server->requests.thread);
+    g_free(server->requests.features);
     g_string_free(server->asked, TRUE);
     g_free(server->stands);
     g_free(server);

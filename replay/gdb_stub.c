@@ -66,8 +66,9 @@ static bool tell(struct tcgrr_gdb_server *server, struct tcgrr_stub *stub, GErro
     GHashTableIter iter;
     gpointer value;
 
+    /* A stub may send other registers to a gdb that has read their description; without it 7.2's for ppc64 aborts. */
     if (!tcgrr_stub_ask(stub, requests->supported ? requests->supported : "qSupported", error) ||
-        !tcgrr_stub_ask(stub, "?", error)) {
+        (requests->features && !tcgrr_stub_ask(stub, requests->features, error)) || !tcgrr_stub_ask(stub, "?", error)) {
         return false;
     }
     g_free(server->stands);
@@ -119,7 +120,8 @@ static bool start_from(struct tcgrr_gdb_server *server, struct tcgrr_keyframe fr
 
     stub->player = tcgrr_player_start(&options, error);
     if (!stub->player || !tcgrr_keyframes_approach(server->keyframes, stub->player, server->log, icount, error) ||
-        !tcgrr_player_go(stub->player, icount, error)) {
+        !tcgrr_player_go(stub->player, icount, error) ||
+        (server->ends_early && !tcgrr_player_break(stub->player, server->log->run_end, error))) {
         return false;
     }
     /* Connects only now: a stub with a client reports every stop on the way here. */

@@ -387,11 +387,11 @@ bool tcgrr_keyframes_make(struct tcgrr_keyframes *keyframes, const struct tcgrr_
                     tcgrr_reader_path(of->reader));
         return false;
     }
-    making.log = tcgrr_rrlog_load(of->rr_file, of->qemu->version, error);
+    bool ends_early;
+    making.log = tcgrr_recorded_log(of->reader, of->rr_file, of->qemu->version, &ends_early, error);
     if (!making.log) {
         return false;
     }
-    tcgrr_rrlog_rebase(making.log, tcgrr_recorded_start(of->reader));
     tcgrr_keyframes_sum(tcgrr_reader_path(of->reader), &sum);
     making.bytes = sum.bytes;
     making.end = making.log->run_end;

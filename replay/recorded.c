@@ -96,6 +96,23 @@ tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader)
     return tcgrr_reader_pinned(reader, &pinned, NULL) && pinned ? pinned->start_icount : 0;
 }
 
+struct tcgrr_rrlog *tcgrr_recorded_log(struct tcgrr_reader *reader, const char *rr_file, const char *version,
+                                       bool *ends_early, GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, version, error);
+
+    *ends_early = false;
+    if (log) {
+        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(reader));
+        *ends_early = run->complete && !run->guest_shutdown && run->icount < log->run_end;
+    }
+    if (*ends_early) {
+        log->run_end = run->icount;
+    }
+    return log;
+}
+
 char *tcgrr_recorded_start_image(const char *folder)
 {
     char *path = g_build_filename(folder, TCGRR_START_FILE, NULL);

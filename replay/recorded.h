@@ -23,6 +23,13 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
 
 /* QEMU's own count at the run's start: 0 at reset, otherwise that of the snapshot. */
 tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader);
+/*
+ * The rr log in `rr_file`, as QEMU of `version` reads it, with icounts counted from the run's start; owned by the caller
+ * (tcgrr_rrlog_free()). If the recording was ended before its QEMU was (--until, Ctrl-C), `run_end` is the recording's
+ * end, and *ends_early is set.
+ */
+struct tcgrr_rrlog *tcgrr_recorded_log(struct tcgrr_reader *reader, const char *rr_file, const char *version,
+                                       bool *ends_early, GError **error);
 /* The image of that snapshot among the files that tcgrr_recorded_command() wrote into `folder`; NULL if the run starts
  * at reset. Owned by the caller. */
 char *tcgrr_recorded_start_image(const char *folder);

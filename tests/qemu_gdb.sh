@@ -69,6 +69,47 @@ wait "$!" || fail "after Ctrl-C: $(tail -n 3 "$work/out")"
 contains "after Ctrl-C" "$(cat "$work/out")" "^[0-9]+$"
 equal "QEMUs that are left" "$(pgrep -f "$fixtures/x86-timer.elf.*$work" | wc -l)" 0
 
+# What goes on after the recording's end is not of the run.
+record short --until 3000003
+equal "the run's end is not the log's" "$(json '.tail > 0')" true
+run 0 "$tcgrr" keyframes --json --every 1000000 "$work/short.tcgrr"
+equal "keyframes up to the end" "$(json .keyframes)" 3
+debug short 2999990 icount continue icount reverse-stepi icount stepi stepi icount
+stands "end of the recording" 2999990 3000002 3000001 3000002
+contains "end of the recording" "$(cat "$work/out")" "^No more reverse-execution history"
+"$tcgrr" gdb "$work/short.tcgrr" -- -batch -ex icount >"$work/out" 2>&1
+stands "without a place" 3000002
+complains 3 "ends after 3000003 instructions; there is nothing left to run" "$tcgrr" gdb "$work/short.tcgrr" 3000003
+run 0 "$tcgrr" replay --json --at 0 "$work/short.tcgrr"
+equal "the run's first icount" "$(json '[.stopped_at, .compared, .qemu_icount] | join(" ")')" "0 0 0"
+
+# Machines that gdb does not recognise by what QEMU's stub says of itself, with no file to read.
+firmware() {
+    local name=$TCGRR_QEMUS/bin/qemu-system-$1-$version pc
+    [ -x "$name" ] || return 0
+    guest=("$name" "${@:2}" -display none -monitor none -serial null)
+    record "$1" --until 3000
+    pc=$("$tcgrr" query "$work/$1.tcgrr" --format jsonl "SELECT printf('%x', pc) AS pc FROM insn WHERE icount = 1500" | jq -r .pc)
+    debug "$1" 1500 'printf "at %lx\n", (long) $pc' stepi reverse-stepi icount
+    contains "$1: pc" "$(cat "$work/out")" "^at (ffffffff)?$pc$"
+    stands "$1: there and back" 1500
+}
+firmware ppc -M g3beige
+firmware ppc64 -M mac99
+firmware s390x -M s390-ccw-virtio
+firmware sparc64 -M sun4u
+firmware mips64el -M malta -device loader,addr=0x1fc00000,data=0,data-len=4 -bios /dev/null
+[ "$version" = 7.2 ] || firmware hppa -M B160L
+# A list of symbols, whose last one ends nowhere.
+firmware sparc -M SS-5
+if [ -f "$work/sparc.tcgrr" ]; then
+    echo "0000000000000004 T label" >"$work/symbols"
+    run 0 "$tcgrr" symbols "$work/sparc.tcgrr" "$work/symbols"
+    debug sparc 1500 icount "info symbol \$pc"
+    stands "a label without an end" 1500
+    contains "a label without an end" "$(cat "$work/out")" "^label"
+fi
+
 complains 3 "no such program" "$tcgrr" gdb --gdb no-such-gdb "$work/x86-timer.tcgrr"
 complains 3 "there is nothing left to run" "$tcgrr" gdb "$work/x86-timer.tcgrr" 99999999999
 complains 2 "neither an icount" "$tcgrr" gdb "$work/x86-timer.tcgrr" no_such_symbol

@@ -19,7 +19,7 @@ struct parsing {
     bool system;       /* the feature being described is one of system registers */
 };
 
-static bool is_big_endian(const char *target)
+bool tcgrr_target_is_big_endian(const char *target)
 {
     static const char *const targets[] = {"aarch64_be", "armeb",   "hppa",    "m68k",     "microblaze", "mips",
                                           "mips64",     "mipsn32", "or1k",    "ppc",      "ppc64",      "s390x",
@@ -49,7 +49,7 @@ struct tcgrr_register_layout *tcgrr_register_layout_new(const char *target)
     struct tcgrr_register_layout *registers = g_atomic_rc_box_new0(struct tcgrr_register_layout);
     registers->list = g_ptr_array_new_with_free_func(free_register);
     registers->by_name = g_hash_table_new(g_str_hash, g_str_equal);
-    registers->big_endian = is_big_endian(target);
+    registers->big_endian = tcgrr_target_is_big_endian(target);
     return registers;
 }
 

@@ -37,6 +37,9 @@ struct tcgrr_register_layout {
     bool big_endian;      /* byte order of values */
 };
 
+/* Whether values on QEMU's target of that name have the highest byte first. */
+bool tcgrr_target_is_big_endian(const char *target);
+
 /* Creates a layout without registers, with one reference. `target` is QEMU's target name, which implies the byte order.
  * */
 struct tcgrr_register_layout *tcgrr_register_layout_new(const char *target);
