@@ -113,6 +113,22 @@ struct tcgrr_rrlog *tcgrr_recorded_log(struct tcgrr_reader *reader, const char *
     return log;
 }
 
+bool tcgrr_recorded_follow_log(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session,
+                               GError **error)
+{
+    const struct tcgrr_run *run = tcgrr_reader_run(reader);
+
+    if (!rr_file || !run->complete || run->decided < 0) {
+        return true;
+    }
+    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, tcgrr_session_qemu(session)->version, error);
+    if (log) {
+        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(reader));
+        tcgrr_live_set_log(tcgrr_session_live(session), log);
+    }
+    return log != NULL;
+}
+
 char *tcgrr_recorded_start_image(const char *folder)
 {
     char *path = g_build_filename(folder, TCGRR_START_FILE, NULL);

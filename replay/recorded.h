@@ -4,6 +4,7 @@
 #define TCGRR_REPLAY_RECORDED_H
 
 #include "emu/qemu/pin.h"
+#include "emu/qemu/session.h"
 #include "emu/rrlog/rrlog.h"
 #include "store/trace.h"
 
@@ -24,12 +25,18 @@ char **tcgrr_recorded_command(struct tcgrr_reader *reader, const char *folder, c
 /* QEMU's own count at the run's start: 0 at reset, otherwise that of the snapshot. */
 tcgrr_icount tcgrr_recorded_start(struct tcgrr_reader *reader);
 /*
- * The rr log in `rr_file`, as QEMU of `version` reads it, with icounts counted from the run's start; owned by the caller
- * (tcgrr_rrlog_free()). If the recording was ended before its QEMU was (--until, Ctrl-C), `run_end` is the recording's
- * end, and *ends_early is set.
+ * The rr log in `rr_file`, as QEMU of `version` reads it, with icounts counted from the run's start; owned by the
+ * caller (tcgrr_rrlog_free()). If the recording was ended before its QEMU was (--until, Ctrl-C), `run_end` is the
+ * recording's end, and *ends_early is set.
  */
 struct tcgrr_rrlog *tcgrr_recorded_log(struct tcgrr_reader *reader, const char *rr_file, const char *version,
                                        bool *ends_early, GError **error);
+/*
+ * Where the recording had its counts from QEMU's rr log, so must a replay of `rr_file` that has not started yet: then
+ * both are sure to count alike.
+ */
+bool tcgrr_recorded_follow_log(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session,
+                               GError **error);
 /* The image of that snapshot among the files that tcgrr_recorded_command() wrote into `folder`; NULL if the run starts
  * at reset. Owned by the caller. */
 char *tcgrr_recorded_start_image(const char *folder);

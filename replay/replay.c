@@ -193,22 +193,6 @@ static bool check_target(struct tcgrr_reader *reader, struct tcgrr_session *sess
     return false;
 }
 
-/* Where the recording had its counts from QEMU's rr log, so must the replay: then both are sure to count alike. */
-static bool follow_log(struct tcgrr_reader *reader, const char *rr_file, struct tcgrr_session *session, GError **error)
-{
-    const struct tcgrr_run *run = tcgrr_reader_run(reader);
-
-    if (!run->complete || run->decided < 0) {
-        return true;
-    }
-    struct tcgrr_rrlog *log = tcgrr_rrlog_load(rr_file, tcgrr_session_qemu(session)->version, error);
-    if (log) {
-        tcgrr_rrlog_rebase(log, tcgrr_recorded_start(reader));
-        tcgrr_live_set_log(tcgrr_session_live(session), log);
-    }
-    return log != NULL;
-}
-
 /* Writes the inputs as this QEMU reads them. */
 static bool write_inputs(struct tcgrr_reader *reader, const char *rr_file, const struct tcgrr_qemu *qemu, char **words,
                          struct tcgrr_replay_inputs *result, GError **error)
@@ -250,7 +234,7 @@ static bool open_original(struct tcgrr_reader *reader, const struct tcgrr_replay
     result->original = open_session(reader, options, true, files, &options->begin, own, error);
     return result->original &&
            write_inputs(reader, files->original_rr, tcgrr_session_qemu(result->original), own, &inputs, error) &&
-           follow_log(reader, files->original_rr, result->original, error) &&
+           tcgrr_recorded_follow_log(reader, files->original_rr, result->original, error) &&
            tcgrr_session_start(result->original, error);
 }
 
@@ -601,7 +585,8 @@ static bool start_with(struct tcgrr_reader *reader, const struct tcgrr_replay_op
     return open_replaying(reader, options, keyframes_too, files, words, result, error) &&
            check_target(reader, result->session, error) &&
            tcgrr_recorded_suits(reader, tcgrr_session_qemu(result->session), error) &&
-           check_stop(reader, options, result, error) && follow_log(reader, files->rr, result->session, error) &&
+           check_stop(reader, options, result, error) &&
+           tcgrr_recorded_follow_log(reader, files->rr, result->session, error) &&
            open_original(reader, options, files, words, result, error) && tcgrr_session_start(result->session, error);
 }
 

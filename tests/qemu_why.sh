@@ -60,6 +60,19 @@ contains "device" "$(json .ends)" "^device: .*0x200bff8"
 why mmio "$read_at" a2
 contains "constant" "$(json .ends)" "^constant: "
 
+# Where the rr log decides whether the last instruction before an exception ran, the replay that is
+# searched for stores counts by it, too.
+guest rv64-trap "$version"
+record trap --until 300000
+record accesses --until 300000 --level full
+IFS=, read -r store address size < <("$tcgrr" query "$work/accesses.tcgrr" --format csv \
+    "SELECT icount, printf('0x%x', address), size FROM mem WHERE kind = 'store' AND icount > 290000 AND device IS NULL ORDER BY icount DESC LIMIT 1" |
+    tail -n 1 | tr -d '\r')
+for trace in trap accesses; do
+    why "$trace" $((store + 1)) "$address:$size" --depth 1
+    equal "$trace: the last store" "$(json '.steps[0].icount')" "$store"
+done
+
 complains 2 "not a register that QEMU shows" "$tcgrr" why "$work/mmio.tcgrr" --at 100 nonsense
 complains 2 "there is no memory" "$tcgrr" why "$work/mmio.tcgrr" --at 100 0x0:4
 complains 3 "there is no icount" "$tcgrr" why "$work/mmio.tcgrr" --at 999999999999 a0

@@ -5,6 +5,7 @@
 
 #include "emu/qemu/session.h"
 #include "replay/files.h"
+#include "replay/recorded.h"
 #include "store/error.h"
 
 /* Number of instructions in the first window that is searched for a store. */
@@ -187,11 +188,14 @@ static struct tcgrr_session *start(const struct tcgrr_last_store_options *option
         .keyframe = keyframe.folder,
         .keyframe_icount = keyframe.icount,
     };
+    struct tcgrr_keyframes_options of;
     tcgrr_replay_files_session(files, &session_options);
+    tcgrr_replay_files_keyframes(files, &of);
     struct tcgrr_session *session = tcgrr_session_new(&session_options, error);
 
     *able = session != NULL;
-    if (session && !tcgrr_session_start(session, error)) {
+    if (session && (!tcgrr_recorded_follow_log(options->reader, of.rr_file, session, error) ||
+                    !tcgrr_session_start(session, error))) {
         tcgrr_session_free(session);
         return NULL;
     }
