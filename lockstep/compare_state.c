@@ -227,7 +227,7 @@ void tcgrr_state_conclude(struct tcgrr_comparison *comparison)
     if (comparison->diverged || !comparison->data.found || comparison->data.shifted) {
         return;
     }
-    comparison->diverged = true;
+    comparison->diverged = !comparison->undecided; /* inputs of their own may explain this as well */
     comparison->kind = place->kind;
     comparison->icount = place->icount;
     comparison->vcpu = place->vcpu;

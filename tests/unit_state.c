@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "lockstep/compare.h"
+#include "lockstep/compare_state.h"
 #include "tests/stream.h"
 
 #define INSNS    300000
@@ -428,13 +429,28 @@ static void test_pass_over(void **state)
     clear(f);
 }
 
+/* Data that differ before the flow does, where inputs of their own may explain that, are no divergence either. */
+static void test_undecided(void **state)
+{
+    for (int undecided = 0; undecided < 2; undecided++) {
+        struct tcgrr_comparison place = {.kind = TCGRR_DIVERGENCE_DATA, .icount = 7};
+        struct tcgrr_comparison comparison = {.undecided = undecided ? g_strdup("polling differed") : NULL,
+                                              .data = {.found = true, .place = &place}};
+        tcgrr_state_conclude(&comparison);
+        assert_int_equal(comparison.diverged, !undecided);
+        assert_int_equal(comparison.icount, 7);
+        g_free(comparison.undecided);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_same),        cmocka_unit_test(test_pass_over),       cmocka_unit_test(test_not_asked),
-        cmocka_unit_test(test_register),    cmocka_unit_test(test_stores),          cmocka_unit_test(test_before_flow),
-        cmocka_unit_test(test_last_sample), cmocka_unit_test(test_missing_samples), cmocka_unit_test(test_left_out),
-        cmocka_unit_test(test_initial),     cmocka_unit_test(test_ignored),         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_undecided),   cmocka_unit_test(test_same),        cmocka_unit_test(test_pass_over),
+        cmocka_unit_test(test_not_asked),   cmocka_unit_test(test_register),    cmocka_unit_test(test_stores),
+        cmocka_unit_test(test_before_flow), cmocka_unit_test(test_last_sample), cmocka_unit_test(test_missing_samples),
+        cmocka_unit_test(test_left_out),    cmocka_unit_test(test_initial),     cmocka_unit_test(test_ignored),
+        cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
