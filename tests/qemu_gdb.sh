@@ -90,6 +90,7 @@ firmware() {
     guest=("$name" "${@:2}" -display none -monitor none -serial null)
     record "$1" --until 3000
     pc=$("$tcgrr" query "$work/$1.tcgrr" --format jsonl "SELECT printf('%x', pc) AS pc FROM insn WHERE icount = 1500" | jq -r .pc)
+    # shellcheck disable=SC2016
     debug "$1" 1500 'printf "at %lx\n", (long) $pc' stepi reverse-stepi icount
     contains "$1: pc" "$(cat "$work/out")" "^at (ffffffff)?$pc$"
     stands "$1: there and back" 1500
