@@ -15,7 +15,7 @@ if [ -z "$trace" ]; then
     run record "$tcgrr" record --level full -o "$trace" -- "${boot[@]}" -icount shift=0
 fi
 
-ask() { "$tcgrr" query --format csv "$trace" "$1" | tail -n +2 | tr -d '\r'; }
+ask() { "$tcgrr" query --format csv "$trace" "$1" | tail -n +2; }
 
 # measure TITLE LIMIT-MS COMMAND...: median milliseconds.
 measure() {

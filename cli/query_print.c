@@ -171,7 +171,7 @@ static void print_csv_field(const char *text, bool last)
     } else if (text) {
         fputs(text, stdout);
     }
-    fputs(last ? "\r\n" : ",", stdout);
+    fputs(last ? "\n" : ",", stdout);
 }
 
 static int print_csv(sqlite3_stmt *statement)

@@ -71,7 +71,7 @@ run 0 "$tcgrr" diff --json "$work/x86-timer.tcgrr" "$work/x86-timer-again.tcgrr"
 # and is interrupted: it has to part in the round where it is left, and nowhere before. One log for
 # both tells that it is not a matter of inputs.
 rounds() {
-    "$tcgrr" query --format csv "$work/$1.tcgrr" "SELECT count(*) FROM insn WHERE pc = $2 AND icount < $3" | tail -n 1 | tr -d '\r'
+    "$tcgrr" query --format csv "$work/$1.tcgrr" "SELECT count(*) FROM insn WHERE pc = $2 AND icount < $3" | tail -n 1
 }
 for name in rv64-clock a64-clock x86-clock; do
     elf=$work/$name.elf

@@ -41,7 +41,7 @@ press() { tmux send-keys "$@"; }
 guest a64-timer "$version"
 record a64-timer --level full
 trace=$work/a64-timer.tcgrr
-event=$("$tcgrr" query "$trace" "SELECT min(icount) FROM event WHERE kind = 'interrupt'" --format csv | tail -n 1 | tr -d '\r')
+event=$("$tcgrr" query "$trace" "SELECT min(icount) FROM event WHERE kind = 'interrupt'" --format csv | tail -n 1)
 grouped() { printf "%'d" "$1" | sed ':a; s/\B[0-9]\{3\}\>/,&/; ta'; }
 
 open "$tcgrr" browse "$trace"
@@ -104,7 +104,7 @@ shows "the exit status of diff" "left 1"
 guest rv64-compute-short 11.1
 record c
 IFS=, read -r at pc < <("$tcgrr" query "$work/c.tcgrr" --format csv \
-    "SELECT icount, printf('0x%x', pc) FROM insn WHERE symbol = 'compute_call' LIMIT 1 OFFSET 2000" | tail -n 1 | tr -d '\r')
+    "SELECT icount, printf('0x%x', pc) FROM insn WHERE symbol = 'compute_call' LIMIT 1 OFFSET 2000" | tail -n 1)
 cat >"$work/faulty" <<FAULTY
 #!/bin/sh
 exec ${guest[0]} "\$@" -plugin $TCGRR_BUILD/tests/libinject.so,at=$at,pc=$pc,reg=s1,bit=63

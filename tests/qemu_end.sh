@@ -11,7 +11,7 @@ version=$1
 cd "$work"
 
 # of TRACE SQL: one number out of it.
-of() { "$tcgrr" query "$1.tcgrr" "$2" --format csv | tail -n 1 | tr -d '\r'; }
+of() { "$tcgrr" query "$1.tcgrr" "$2" --format csv | tail -n 1; }
 
 # The guest asks by ACPI, or says that it panicked, and goes round in a circle, until QEMU stops it.
 for turn in 1 2; do

@@ -29,7 +29,7 @@ equal "first and last icount of a part" "$(sqlite3 :memory: ".import --csv $work
 
 export_as tenet
 equal "lines of instructions" "$(wc -l < "$work/out.tenet")" "$icount"
-accesses=$("$tcgrr" query "$work/trap.tcgrr" "SELECT count(*) FROM mem" --format csv | tail -n 1 | tr -d '\r')
+accesses=$("$tcgrr" query "$work/trap.tcgrr" "SELECT count(*) FROM mem" --format csv | tail -n 1)
 equal "accesses" "$(grep -oE 'm[rw]=0x[0-9a-f]+:[0-9a-f]+' "$work/out.tenet" | wc -l)" "$accesses"
 
 export_as callgrind

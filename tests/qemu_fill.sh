@@ -51,7 +51,7 @@ cp "$work/timer.tcgrr" "$work/b.tcgrr"
 bare b
 run 0 "$tcgrr" fill --json --level flow --from 1000001 --until 1500003 "$work/b.tcgrr"
 equal "window" "$(json '[.level, .windows.flow[][]] | join(" ")')" "inputs 1000001 1500003"
-equal "its instructions" "$("$tcgrr" query "$work/b.tcgrr" --format csv "SELECT count(*) || ' ' || min(icount) FROM insn" | tail -n 1 | tr -d '\r')" "500002 1000001"
+equal "its instructions" "$("$tcgrr" query "$work/b.tcgrr" --format csv "SELECT count(*) || ' ' || min(icount) FROM insn" | tail -n 1)" "500002 1000001"
 verify b
 # What is outside of the windows is no answer, in no part nor in some.
 complains 3 "has level flow of instructions 1000001 to 1500002 only; make it: tcgrr fill .* --level flow --from 5 --until 8" \
@@ -64,7 +64,7 @@ run 0 "$tcgrr" query "$work/b.tcgrr" "SELECT icount FROM insn WHERE icount BETWE
 equal "notes inside of a window" "$(cat "$work/err")" ""
 complains 0 "only a part of the run: .* --from 0" "$tcgrr" report "$work/b.tcgrr" bb
 run 0 "$tcgrr" query --fill --format csv "$work/b.tcgrr" "SELECT count(*) FROM insn WHERE icount BETWEEN 1600001 AND 1600004"
-equal "rows that --fill made" "$(tail -n 1 "$work/out" | tr -d '\r')" 4
+equal "rows that --fill made" "$(tail -n 1 "$work/out")" 4
 equal "windows" "$("$tcgrr" info --json "$work/b.tcgrr" | jq -r '.windows.flow[][]' | xargs)" "1000001 1500003 1600001 1600005"
 complains 3 "lacks level flow in parts of it; make it: tcgrr fill" "$tcgrr" diff "$work/b.tcgrr" "$work/timer.tcgrr"
 run 0 "$tcgrr" keyframes --json --every 800000 "$work/b.tcgrr"

@@ -17,4 +17,4 @@ verify flush
 run 0 "$tcgrr" replay --json "$work/flush.tcgrr"
 equal "replay diverges" "$(json .diverged)" false
 equal "blocks that are said to have run past the load that faults" \
-    "$("$tcgrr" query "$work/flush.tcgrr" --format csv "SELECT count(*) FROM insn WHERE symbol LIKE 'flush_steps%' AND disasm LIKE 'j %'" | tail -n 1 | tr -d '\r')" 0
+    "$("$tcgrr" query "$work/flush.tcgrr" --format csv "SELECT count(*) FROM insn WHERE symbol LIKE 'flush_steps%' AND disasm LIKE 'j %'" | tail -n 1)" 0

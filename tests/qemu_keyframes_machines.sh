@@ -15,7 +15,7 @@ stands() {
     equal "$1: diverged" "$(json .diverged)" false
     [ "$(json .keyframe)" -gt 0 ] || fail "$1: not from a keyframe"
     command -v gdb-multiarch >/dev/null || return 0
-    pc=$("$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = $2" | tail -n 1 | tr -d '\r')
+    pc=$("$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = $2" | tail -n 1)
     "$tcgrr" gdb "$work/$1.tcgrr" "$2" -- -batch -ex "p/x \$pc" >"$work/out" 2>&1 || fail "gdb $1: $(tail -n 3 "$work/out")"
     contains "$1: gdb" "$(cat "$work/out")" "^.1 = $pc$"
 }

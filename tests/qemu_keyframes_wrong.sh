@@ -100,7 +100,7 @@ equal "keyframes after the fill" "$(keyframes stripped)" "$first $third"
 
 # A run that goes wrong in memory alone, some time before it shows, leaves keyframes that are all of
 # a piece: they are found out by the window before.
-pc=$("$tcgrr" query "$work/plain.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = 1400000" | tail -n 1 | tr -d '\r')
+pc=$("$tcgrr" query "$work/plain.tcgrr" --format csv "SELECT printf('0x%x', pc) FROM insn WHERE icount = 1400000" | tail -n 1)
 wrong() {
     cp "$work/plain.tcgrr" "$work/$1.tcgrr"
     strip "$1"

@@ -10,7 +10,7 @@
 version=$1
 
 # ask TRACE SQL: its rows as CSV without the heading.
-ask() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tr -d '\r' | tail -n +2; }
+ask() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n +2; }
 
 # full NAME [OPTION...]: records the fixture.
 full() {

@@ -23,7 +23,7 @@ complains 2 "only with html" "$tcgrr" report "$work/trap.tcgrr" hotblocks -o "$w
 guest a64-timer 10.0
 record timer
 run 0 "$tcgrr" query "$work/timer.tcgrr" "SELECT line_of(pc) IS NOT NULL AS known FROM block WHERE symbolize(pc) = 'guest_main'" --format csv
-if [ "$(tail -n 1 "$work/out" | tr -d '\r')" = 1 ]; then # built with libdw
+if [ "$(tail -n 1 "$work/out")" = 1 ]; then # built with libdw
     run 0 "$tcgrr" report "$work/timer.tcgrr" html -o "$work/timer.html"
     contains "lines of blocks" "$(page_data "$work/timer.html" '.blocks[].symbol')" '^guest_main.*  .*/a64-timer.c:[0-9]+$'
     run 0 "$tcgrr" why "$work/timer.tcgrr" --at guest_main sp --depth 1 --json

@@ -18,8 +18,8 @@ run 0 "$tcgrr" export "$work/timer.tcgrr" parquet --from 1000 --until 2000 -o "$
 
 python3 -c "import duckdb" 2>/dev/null || skip "no DuckDB for Python here to read it (pip install duckdb)"
 # The file's rows, those of a part, and the same by SQL on the trace.
-wanted=$("$tcgrr" query "$work/timer.tcgrr" --format csv "SELECT count(*), sum(ran), max(icount), max(pc), count(symbolize(pc)) FROM exec" | tail -n 1 | tr -d '\r')
-part=$("$tcgrr" query "$work/timer.tcgrr" --format csv "SELECT count(*) FROM exec WHERE icount + ran > 1000 AND icount < 2000" | tail -n 1 | tr -d '\r')
+wanted=$("$tcgrr" query "$work/timer.tcgrr" --format csv "SELECT count(*), sum(ran), max(icount), max(pc), count(symbolize(pc)) FROM exec" | tail -n 1)
+part=$("$tcgrr" query "$work/timer.tcgrr" --format csv "SELECT count(*) FROM exec WHERE icount + ran > 1000 AND icount < 2000" | tail -n 1)
 cat > "$work/read.py" <<'END'
 import sys, duckdb
 rows = duckdb.sql(f"""SELECT count(*), sum(ran), max(icount), max(pc), count(symbol)

@@ -25,7 +25,7 @@ verify riscv
 mv "$work/kernel,1.elf" "$work/gone"
 run 0 "$tcgrr" replay --json "$work/riscv.tcgrr"
 equal "riscv64: diverged" "$(json .diverged)" false
-equal "symbols of the user's file" "$("$tcgrr" query "$work/riscv.tcgrr" "SELECT count(*) > 3 FROM symbol" --format csv | tail -n 1 | tr -d '\r')" 1
+equal "symbols of the user's file" "$("$tcgrr" query "$work/riscv.tcgrr" "SELECT count(*) > 3 FROM symbol" --format csv | tail -n 1)" 1
 
 # What is extracted runs without tcgrr, from anywhere.
 run 0 "$tcgrr" extract "$work/riscv.tcgrr" "$work/files"

@@ -49,13 +49,13 @@ equal "the whole guest" "$(json .compared)" "$("$tcgrr" info --json "$work/store
 
 # The branch of the first loop that waits, at some turn: until then all runs are the same.
 IFS=, read -r icount pc < <("$tcgrr" query "$work/stored.tcgrr" --format csv \
-    "SELECT icount, printf('0x%x', pc) FROM insn WHERE pc = $((place + 10)) LIMIT 1 OFFSET 20" | tail -n 1 | tr -d '\r')
+    "SELECT icount, printf('0x%x', pc) FROM insn WHERE pc = $((place + 10)) LIMIT 1 OFFSET 20" | tail -n 1)
 
 # One instruction: the branch of the loop becomes a nop.
 elf=$work/changed.elf
 copy_guest rv64-clock "$elf"
 patch "$elf" $((place + 10)) 00000013
-first=$("$tcgrr" query "$work/stored.tcgrr" --format csv "SELECT min(icount) FROM insn WHERE pc = $((place + 10))" | tail -n 1 | tr -d '\r')
+first=$("$tcgrr" query "$work/stored.tcgrr" --format csv "SELECT min(icount) FROM insn WHERE pc = $((place + 10))" | tail -n 1)
 guest rv64-clock 11.1 "$elf"
 diverges "another instruction" "$first" "${guest[@]}"
 
@@ -73,7 +73,7 @@ faulty a0 40
 diverges "one bit" "" "$work/faulty" "${b[@]:1}"
 equal "one bit: B" "$(json .divergence.b.pc)" "$(printf '0x%x' $((place + 6)))"
 last=$("$tcgrr" query "$work/stored.tcgrr" --format csv \
-    "SELECT icount FROM insn WHERE icount > $icount AND pc NOT IN ($((place + 6)), $((place + 10))) LIMIT 1" | tail -n 1 | tr -d '\r')
+    "SELECT icount FROM insn WHERE icount > $icount AND pc NOT IN ($((place + 6)), $((place + 10))) LIMIT 1" | tail -n 1)
 equal "one bit, trace: icount" "$(json .divergence.icount)" "$last"
 # What the clock says: far later, so that the loop ends at once.
 faulty a1 40

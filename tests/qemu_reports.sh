@@ -237,7 +237,7 @@ complains 3 "lacks level state; make it: tcgrr fill .* --level state" "$tcgrr" r
 if [ "$version" != 7.2 ]; then
     guest a64-mmio "$version"
     record state --level state
-    samples=$("$tcgrr" query "$work/state.tcgrr" --format csv "SELECT count(DISTINCT icount) FROM state WHERE icount > 0" | tail -n 1 | tr -d '\r')
+    samples=$("$tcgrr" query "$work/state.tcgrr" --format csv "SELECT count(DISTINCT icount) FROM state WHERE icount > 0" | tail -n 1)
     report state execlog 'reg=p?' >"$work/execlog"
     equal "execlog's registers" "$(grep -c 'pc -> ' "$work/execlog")" "$samples"
     wrong=$(awk -F '[ ,]+' 'wanted { if (substr($2, 3) != wanted) print $2, wanted; wanted = "" } / pc -> / { wanted = $NF; sub(/^0x0*/, "", wanted) }' "$work/execlog")

@@ -9,6 +9,6 @@
 
 guest x86-timer "$1"
 record bios
-count() { "$tcgrr" query "$work/bios.tcgrr" --format csv "SELECT count(*) FROM block WHERE pc $1" | tail -n 1 | tr -d '\r'; }
+count() { "$tcgrr" query "$work/bios.tcgrr" --format csv "SELECT count(*) FROM block WHERE pc $1" | tail -n 1; }
 equal "blocks in what the firmware keeps for vectors and its data" "$(count '< 0x7000')" 0
 [ "$(count 'BETWEEN 0xf0000 AND 0xfffff')" -gt 100 ] || fail "the firmware's code is not where it is: $(count 'BETWEEN 0xf0000 AND 0xfffff') blocks"

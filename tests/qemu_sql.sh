@@ -13,7 +13,7 @@ extension=$TCGRR_BUILD/bin/libtcgrr_sqlite
 ask() {
     local trace=$work/$1.tcgrr sql=$2
     shift 2
-    "$tcgrr" query "$trace" --format csv "$@" "$sql" | tr -d '\r' | tail -n +2
+    "$tcgrr" query "$trace" --format csv "$@" "$sql" | tail -n +2
 }
 
 # lines TRACE SQL, shell TRACE SQL: a JSON object a row, by tcgrr and by sqlite3.

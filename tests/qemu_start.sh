@@ -20,7 +20,7 @@ equal "x86: where" "$(json .pinned.start_at)" _start
 [ "$(json .pinned.start_icount)" -gt 1000000 ] || fail "x86: the BIOS is not before the start: $(json .pinned)"
 equal "x86: QEMU's count" "$(json '(.qemu_icount // .icount) - .tail')" "$icount"
 equal "x86: the first instruction" "$("$tcgrr" query "$work/x86.tcgrr" --format csv "SELECT symbol FROM insn WHERE icount = 0" |
-    tail -n 1 | tr -d '\r')" _start
+    tail -n 1)" _start
 verify x86
 rm -f "$work/x86-timer.console"
 run 0 "$tcgrr" replay --json "$work/x86.tcgrr"

@@ -10,7 +10,7 @@
 . "$(dirname "$0")/lib.sh"
 version=$1
 
-sql() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1 | tr -d '\r'; }
+sql() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1; }
 
 # replays NAME [ARGUMENT...]: nothing differs in any of the samples.
 replays() {

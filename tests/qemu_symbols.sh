@@ -52,8 +52,8 @@ verify bare
 run 0 "$tcgrr" replay "$work/bare.tcgrr" --until guest_main
 run 0 "$tcgrr" symbols "$work/bare.tcgrr" "$fixtures/rv64-timer.elf"
 equal "symbols after adding them twice" \
-    "$("$tcgrr" query "$work/bare.tcgrr" "SELECT count(*) FROM symbol" --format csv | tail -n 1 | tr -d '\r')" \
-    "$("$tcgrr" query "$work/rv64-timer.tcgrr" "SELECT count(*) FROM symbol" --format csv | tail -n 1 | tr -d '\r')"
+    "$("$tcgrr" query "$work/bare.tcgrr" "SELECT count(*) FROM symbol" --format csv | tail -n 1)" \
+    "$("$tcgrr" query "$work/rv64-timer.tcgrr" "SELECT count(*) FROM symbol" --format csv | tail -n 1)"
 
 "$nm" "$fixtures/rv64-timer.elf" > "$work/System.map"
 run 0 "$tcgrr" symbols "$work/by-list.tcgrr" "$work/System.map"

@@ -13,7 +13,7 @@ copy_guest rv64-smc "$elf"
 guest rv64-smc "$version" "$elf"
 record guest
 verify guest
-rows=$("$tcgrr" query "$work/guest.tcgrr" --format csv "SELECT count(*) FROM block_text" | tail -n 1 | tr -d '\r')
+rows=$("$tcgrr" query "$work/guest.tcgrr" --format csv "SELECT count(*) FROM block_text" | tail -n 1)
 [ "$rows" != 0 ] || skip "capstone knows RISC-V here, so QEMU is not asked"
 
 # What the log of a QEMU has for each instruction, one a translation, of code that changes itself.

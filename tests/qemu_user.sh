@@ -66,7 +66,7 @@ equal "threads: the program's own output" "$(grep -cE '^(before|thread|after)$' 
 equal "threads: complete" "$(json .complete)" true
 equal "threads: how many" "$(json .vcpus)" 2
 equal "threads: all of them ran" "$("$tcgrr" query "$work/threads.tcgrr" --format csv \
-    "SELECT count(DISTINCT vcpu) AS n FROM exec" | tail -n 1 | tr -d '\r')" 2
+    "SELECT count(DISTINCT vcpu) AS n FROM exec" | tail -n 1)" 2
 verify threads
 
 cat > "$work/fork.c" <<'C'
@@ -105,16 +105,16 @@ for kind in -pie -static-pie; do
     at=$(sqlite3 "$work/moved.tcgrr" "SELECT address FROM symbol WHERE name = 'main'")
     [ "$at" != "$linked" ] || fail "$kind: main is where it was linked"
     equal "$kind: main begins once" "$("$tcgrr" query "$work/moved.tcgrr" --format csv \
-        "SELECT count(*) AS n FROM insn WHERE pc = $at AND symbol = 'main'" | tail -n 1 | tr -d '\r')" 1
+        "SELECT count(*) AS n FROM insn WHERE pc = $at AND symbol = 'main'" | tail -n 1)" 1
     run 0 "$tcgrr" record --json --level full --full-from main -o "$work/full.tcgrr" --force -- "$qemu" "$work/moved"
     equal "$kind: accesses are kept from main on" "$(sqlite3 "$work/full.tcgrr" "SELECT mem_from FROM run")" \
-        "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT icount FROM insn WHERE symbol = 'main'" | tail -n 1 | tr -d '\r')"
-    [ "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT count(*) FROM mem" | tail -n 1 | tr -d '\r')" -gt 0 ] ||
+        "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT icount FROM insn WHERE symbol = 'main'" | tail -n 1)"
+    [ "$("$tcgrr" query "$work/full.tcgrr" --format csv "SELECT count(*) FROM mem" | tail -n 1)" -gt 0 ] ||
         fail "$kind: no access from main on"
     run 0 "$tcgrr" replay --json --from main "$work/moved.tcgrr"
     equal "$kind: diverged" "$(json .diverged)" false
     [ "$(json .compared)" -gt 0 ] || fail "$kind: nothing was compared from main on"
-    from=$("$tcgrr" query "$work/moved.tcgrr" --format csv "SELECT icount FROM insn WHERE pc = $at" | tail -n 1 | tr -d '\r')
+    from=$("$tcgrr" query "$work/moved.tcgrr" --format csv "SELECT icount FROM insn WHERE pc = $at" | tail -n 1)
     run 0 "$tcgrr" lockstep --from main --a "$qemu" --b "$qemu" -- "$work/moved"
     contains "$kind: lockstep begins with main" "$(tr -d , < "$work/out")" "from icount $from of A .* and $from of B"
 done

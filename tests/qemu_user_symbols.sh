@@ -12,7 +12,7 @@ compiler=$(command -v gcc || command -v cc || command -v clang) || skip "no C co
 [ "$(uname -m)" = x86_64 ] || skip "the guest programs are built for x86_64"
 
 # ask TRACE SQL: its only answer.
-ask() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1 | tr -d '\r'; }
+ask() { "$tcgrr" query "$work/$1.tcgrr" --format csv "$2" | tail -n 1; }
 
 # called TRACE FUNCTION: how often it began, by its name.
 called() { ask "$1" "SELECT count(*) AS n FROM insn WHERE symbol = '$2'"; }

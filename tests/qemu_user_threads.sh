@@ -332,7 +332,7 @@ S
     run 0 timeout 60 "$tcgrr" record --json -o "$work/arm.tcgrr" -- "$other" "$work/arm"
     equal "a thread on another target: exit" "$(json .exit)" "exit 3"
     equal "a thread on another target: threads" \
-        "$("$tcgrr" query "$work/arm.tcgrr" --format csv "SELECT count(DISTINCT vcpu) FROM exec" | tail -n 1 | tr -d '\r')" 2
+        "$("$tcgrr" query "$work/arm.tcgrr" --format csv "SELECT count(DISTINCT vcpu) FROM exec" | tail -n 1)" 2
     run 0 timeout 60 "$tcgrr" replay --json "$work/arm.tcgrr"
     equal "a thread on another target: diverged" "$(json .diverged)" false
 fi

@@ -10,7 +10,7 @@
 version=$1
 
 # at SYMBOL: the icount of the first instruction of the symbol that runs.
-at() { "$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT min(icount) FROM insn WHERE symbol = '$2'" | tr -d '\r' | tail -n 1; }
+at() { "$tcgrr" query "$work/$1.tcgrr" --format csv "SELECT min(icount) FROM insn WHERE symbol = '$2'" | tail -n 1; }
 
 # why TRACE ICOUNT WHAT [OPTION...]: its JSON is the output of the last `run`.
 why() { run 0 "$tcgrr" why "$work/$1.tcgrr" --at "$2" "$3" --json "${@:4}"; }
@@ -52,7 +52,7 @@ contains "text" "$(cat "$work/out")" "fcvtzs_instruction\+0x4: str "
 guest rv64-mmio "$version"
 record mmio
 read_at=$("$tcgrr" query "$work/mmio.tcgrr" --format csv \
-    "SELECT min(icount) FROM insn WHERE symbol = 'read_devices+0xc'" | tr -d '\r' | tail -n 1)
+    "SELECT min(icount) FROM insn WHERE symbol = 'read_devices+0xc'" | tail -n 1)
 why mmio $((read_at + 1)) t0
 equal "device: steps" "$(json '.steps | length')" 1
 equal "device: disassembly" "$(json '.steps[0].disasm' | tr -s ' ')" "ld t0,0(a1)"
